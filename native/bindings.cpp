@@ -1,0 +1,168 @@
+// The Python face of the native core: arguments are checked here, and the interpreter lock is released for all work.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "checkpoint.hpp"
+#include "index.hpp"
+#include "kernels.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace engram {
+namespace {
+
+using Floats = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Generations = nb::ndarray<const Generation, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+Metric metric_from(const std::string& name) {
+  if (name == "cosine") return Metric::kCosine;
+  if (name == "ip") return Metric::kInnerProduct;
+  if (name == "l2") return Metric::kL2;
+  throw nb::value_error("metric must be cosine, ip or l2");
+}
+
+const char* metric_name(Metric metric) {
+  switch (metric) {
+    case Metric::kCosine:
+      return "cosine";
+    case Metric::kInnerProduct:
+      return "ip";
+    case Metric::kL2:
+      return "l2";
+  }
+  return "";
+}
+
+// An index, and the Python owners of the raw vectors that it uses where they lie.
+struct PyIndex {
+  std::unique_ptr<Index> index;
+  std::vector<nb::object> owners;
+
+  void check_dim(const Floats& vectors) const {
+    if (vectors.shape(1) != index->dim()) throw nb::value_error("the vectors have another dimension than the index");
+  }
+};
+
+template <class T>
+nb::ndarray<nb::numpy, T, nb::ndim<2>> new_matrix(std::size_t rows, std::size_t columns) {
+  auto* data = new T[std::max<std::size_t>(1, rows * columns)];
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  return nb::ndarray<nb::numpy, T, nb::ndim<2>>(data, {rows, columns}, owner);
+}
+
+void append(PyIndex& self, const Floats& vectors, Generation first, bool keep) {
+  self.check_dim(vectors);
+  // Checkpoints and walks outlive this call; the array must, too.
+  if (keep) self.owners.push_back(nb::cast(vectors));
+  const nb::gil_scoped_release unlocked;
+  self.index->append(vectors.data(), vectors.shape(0), first, keep);
+}
+
+std::size_t remove_versions(PyIndex& self, const Generations& versions, const Generations& at) {
+  if (versions.shape(0) != at.shape(0)) throw nb::value_error("versions and at differ in length");
+  const nb::gil_scoped_release unlocked;
+  std::size_t removed = 0;
+  for (std::size_t i = 0; i < versions.shape(0); ++i) removed += self.index->remove(versions(i), at(i)) ? 1 : 0;
+  return removed;
+}
+
+nb::tuple search(const PyIndex& self, const Floats& queries, std::size_t k, std::size_t ef, Generation snapshot,
+                 std::size_t threads) {
+  self.check_dim(queries);
+  const std::size_t n = queries.shape(0);
+  auto generations = new_matrix<Generation>(n, k);
+  auto scores = new_matrix<float>(n, k);
+  {
+    const nb::gil_scoped_release unlocked;
+    self.index->search(queries.data(), n, k, ef, snapshot, threads, generations.data(), scores.data());
+  }
+  return nb::make_tuple(generations, scores);
+}
+
+Generation save(const PyIndex& self, const std::string& path, bool with_raw) {
+  const nb::gil_scoped_release unlocked;
+  return self.index->save(path, with_raw);
+}
+
+PyIndex load(const std::string& path) {
+  const nb::gil_scoped_release unlocked;
+  return PyIndex{Index::load(path, nullptr), {}};
+}
+
+PyIndex load_with_raw(const std::string& path, const std::vector<std::pair<Generation, Floats>>& blocks) {
+  PyIndex loaded;
+  std::vector<Index::RawBlock> raw;
+  for (const auto& [first, vectors] : blocks) {
+    raw.push_back({vectors.data(), vectors.shape(0), first});
+    loaded.owners.push_back(nb::cast(vectors));
+  }
+  const nb::gil_scoped_release unlocked;
+  loaded.index = Index::load(path, &raw);
+  const bool fits = std::all_of(blocks.begin(), blocks.end(),
+                                [&](const auto& b) { return b.second.shape(1) == loaded.index->dim(); });
+  if (!fits) throw CorruptCheckpoint(path, "the raw vectors have another dimension");
+  return loaded;
+}
+
+nb::dict statistics(const PyIndex& self) {
+  Statistics s;
+  {
+    const nb::gil_scoped_release unlocked;
+    s = self.index->statistics();
+  }
+  nb::dict d;
+  d["slots"] = s.slots;
+  d["linked"] = s.linked;
+  d["dead"] = s.dead;
+  d["entries"] = s.entries;
+  d["links"] = s.links;
+  d["unreachable"] = s.unreachable;
+  d["invalid_links"] = s.invalid_links;
+  d["degrees"] = s.degrees;
+  return d;
+}
+
+}  // namespace
+}  // namespace engram
+
+NB_MODULE(_core, m) {
+  using namespace engram;
+  nb::exception<CorruptCheckpoint>(m, "CorruptCheckpoint", PyExc_ValueError);
+
+  m.def("simd", [] { return kernels().name; });
+
+  nb::class_<PyIndex>(m, "Index")
+      .def(
+          "__init__",
+          [](PyIndex* self, std::size_t dim, const std::string& metric, std::size_t m_, std::size_t degree_max,
+             std::size_t ef_construction) {
+            const GraphParameters parameters{m_, degree_max, ef_construction};
+            new (self) PyIndex{std::make_unique<Index>(dim, metric_from(metric), parameters), {}};
+          },
+          "dim"_a, "metric"_a, "m"_a, "degree_max"_a, "ef_construction"_a)
+      .def("append", &append, "vectors"_a, "first_generation"_a, "keep"_a)
+      .def(
+          "publish", [](PyIndex& self, Generation generation) { self.index->publish(generation); }, "generation"_a)
+      .def("remove", &remove_versions, "versions"_a, "at"_a)
+      .def(
+          "link", [](PyIndex& self, std::size_t count_max) { return self.index->link(count_max); }, "count_max"_a,
+          nb::call_guard<nb::gil_scoped_release>())
+      .def("search", &search, "queries"_a, "k"_a, "ef"_a, "snapshot"_a, "threads"_a)
+      .def("save", &save, "path"_a, "with_raw"_a)
+      .def_static("load", &load, "path"_a)
+      .def_static("load_with_raw", &load_with_raw, "path"_a, "blocks"_a)
+      .def("statistics", &statistics)
+      .def_prop_ro("dim", [](const PyIndex& self) { return self.index->dim(); })
+      .def_prop_ro("metric", [](const PyIndex& self) { return metric_name(self.index->metric()); })
+      .def_prop_ro("m", [](const PyIndex& self) { return self.index->parameters().m; })
+      .def_prop_ro("ef_construction", [](const PyIndex& self) { return self.index->parameters().ef_construction; })
+      .def_prop_ro("visible_generation", [](const PyIndex& self) { return self.index->visible_generation(); })
+      .def_prop_ro("indexed_generation", [](const PyIndex& self) { return self.index->indexed_generation(); })
+      .def_prop_ro("size", [](const PyIndex& self) { return self.index->size(); })
+      .def_prop_ro("live", [](const PyIndex& self) { return self.index->live(); })
+      .def_prop_ro("nbytes", [](const PyIndex& self) { return self.index->nbytes(); });
+}

@@ -1,0 +1,69 @@
+// The sorted candidates of one walk: a distance, a slot, and whether the slot has been expanded, in one integer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "types.hpp"
+
+namespace engram {
+
+class CandidatePool {
+ public:
+  void reset(std::size_t capacity) {
+    if (keys_.size() < capacity) keys_.resize(capacity);
+    capacity_ = capacity;
+    size_ = 0;
+    cursor_ = 0;
+  }
+
+  std::size_t size() const { return size_; }
+  bool full() const { return size_ == capacity_; }
+  // Whether a candidate at this distance would be turned away.
+  bool refuses(std::uint32_t distance) const { return full() && distance >= worst(); }
+  std::uint32_t worst() const { return static_cast<std::uint32_t>(keys_[size_ - 1] >> 32); }
+
+  Slot slot(std::size_t i) const { return static_cast<Slot>(keys_[i] & 0xFFFFFFFFU) >> 1; }
+  std::uint32_t distance(std::size_t i) const { return static_cast<std::uint32_t>(keys_[i] >> 32); }
+
+  void offer(std::uint32_t distance, Slot slot) {
+    const std::uint64_t key = (static_cast<std::uint64_t>(distance) << 32) | (static_cast<std::uint64_t>(slot) << 1);
+    if (full()) {
+      if (size_ == 0 || key >= keys_[size_ - 1]) return;
+    } else {
+      ++size_;
+    }
+    std::size_t i = size_ - 1;
+    for (; i > 0 && keys_[i - 1] > key; --i) keys_[i] = keys_[i - 1];
+    keys_[i] = key;
+    if (i < cursor_) cursor_ = i;
+  }
+
+  // The nearest candidate not expanded yet, which it marks expanded; kNoSlot when there is none.
+  Slot take_nearest() {
+    while (cursor_ < size_ && (keys_[cursor_] & 1U) != 0) ++cursor_;
+    if (cursor_ == size_) return kNoSlot;
+    keys_[cursor_] |= 1U;
+    return slot(cursor_);
+  }
+
+  // The distance of the candidate that `take_nearest` returned last, as long as nothing was offered since.
+  std::uint32_t distance_taken() const { return distance(cursor_); }
+
+  // The candidate that `take_nearest` would return next, for prefetching; kNoSlot when there is none.
+  Slot peek() const {
+    for (std::size_t i = cursor_; i < size_; ++i) {
+      if ((keys_[i] & 1U) == 0) return slot(i);
+    }
+    return kNoSlot;
+  }
+
+ private:
+  std::vector<std::uint64_t> keys_;
+  std::size_t capacity_ = 0;
+  std::size_t size_ = 0;
+  std::size_t cursor_ = 0;
+};
+
+}  // namespace engram

@@ -1,0 +1,68 @@
+// Vector codes: a random rotation, then one sign bit and one signed byte per dimension of the vector's direction.
+//
+// The rotation (random signs and Walsh-Hadamard transforms on power-of-two windows, twice) makes every direction look
+// like Gaussian noise, so that one data-independent scale fits all vectors and codes never need retraining. Metrics
+// that depend on length keep the norm beside the code. Source of the 1-bit estimator: RaBitQ (Gao and Long, 2024).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels.hpp"
+#include "types.hpp"
+
+namespace engram {
+
+// What follows the sign bits in a slot's bit row.
+struct BitRowTail {
+  float inverse_l1;  // 1 / sum |x| of the rotated unit vector: turns plane sums into cosine estimates.
+  float norm;        // Length of the vector; 1 under the cosine metric.
+};
+
+// A query as the kernels want it. Buffers are reused from search to search.
+struct QueryCode {
+  std::vector<std::uint8_t> bits;
+  std::vector<std::uint8_t> planes;
+  std::vector<std::int8_t> codes;
+  std::int32_t code_sum = 0;
+  float plane_step = 0.0F;
+  float plane_offset = 0.0F;  // Sum of (value - 7.5) over the dimensions.
+  float norm = 1.0F;
+};
+
+class Codec {
+ public:
+  Codec(std::size_t dim, Metric metric);
+
+  std::size_t dim() const { return dim_; }
+  // Dimension of the rotated space: `dim` rounded up to a multiple of 64.
+  std::size_t code_dim() const { return code_dim_; }
+  std::size_t bit_bytes() const { return code_dim_ / 8; }
+  // Bit rows start on cache lines and hold the sign bits and a BitRowTail.
+  std::size_t bit_row_bytes() const { return round_up(bit_bytes() + sizeof(BitRowTail), 64); }
+  std::size_t code_row_bytes() const { return code_dim_; }
+  // The dot product of the codes of two equal unit vectors.
+  float code_unit() const { return code_scale_ * code_scale_; }
+  // Up to 256 dimensions one bit per dimension says too little to steer a walk, and byte codes are short enough.
+  bool bits_steer() const { return dim_ > 256; }
+
+  void encode(const float* vector, std::uint8_t* bit_row, std::uint8_t* code_row) const;
+  void encode_query(const float* vector, QueryCode& query) const;
+  // The query code of a stored vector, from its codes alone.
+  void load_query(const std::uint8_t* bit_row, const std::uint8_t* code_row, QueryCode& query) const;
+
+  BitRowTail tail(const std::uint8_t* bit_row) const;
+
+ private:
+  // Writes the rotated direction of `vector` to `out` (code_dim floats) and returns the vector's norm.
+  float rotate(const float* vector, float* out) const;
+
+  std::size_t dim_;
+  std::size_t code_dim_;
+  std::size_t window_;  // Largest power of two <= code_dim.
+  Metric metric_;
+  float code_scale_;
+  std::vector<float> signs_;  // One per coordinate of each transform.
+};
+
+}  // namespace engram

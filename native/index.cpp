@@ -1,0 +1,208 @@
+#include "index.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <thread>
+
+namespace engram {
+
+Index::Index(std::size_t dim, Metric metric, const GraphParameters& parameters)
+    : graph_(dim, metric, parameters),
+      linkers_([this] { return std::make_unique<Linker>(graph_); }),
+      searchers_([this] { return std::make_unique<Searcher>(graph_); }) {}
+
+void Index::append(const float* vectors, std::size_t n, Generation first, bool keep) {
+  SlotTable& table = graph_.table();
+  const Codec& codec = graph_.codec();
+  table.reserve(appended_ + n);
+  const float* raw = keep ? vectors : own_raw(vectors, n);
+  for (std::size_t i = 0; i < n; ++i) {
+    const Slot slot = appended_ + static_cast<Slot>(i);
+    codec.encode(vectors + i * dim(), table.bits(slot), table.codes(slot));
+    if (graph_.geometry().uses_norms()) graph_.geometry().saw_norm(codec.tail(table.bits(slot)).norm);
+    table.raw(slot).store(raw + i * dim(), std::memory_order_relaxed);
+    table.born(slot).store(first + i, std::memory_order_relaxed);
+  }
+  appended_ += static_cast<Slot>(n);
+}
+
+const float* Index::own_raw(const float* vectors, std::size_t n) {
+  raw_blocks_.push_back(std::make_unique<float[]>(n * dim()));
+  std::memcpy(raw_blocks_.back().get(), vectors, n * dim() * sizeof(float));
+  raw_bytes_ += n * dim() * sizeof(float);
+  return raw_blocks_.back().get();
+}
+
+void Index::publish(Generation generation) {
+  visible_slots_.store(appended_, std::memory_order_release);
+  visible_generation_.store(generation, std::memory_order_release);
+}
+
+Slot Index::born_until(Generation generation, Slot count) const {
+  Slot low = 0;
+  Slot high = count;
+  while (low < high) {
+    const Slot middle = low + (high - low) / 2;
+    if (graph_.table().born(middle).load(std::memory_order_relaxed) <= generation) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+bool Index::remove(Generation version, Generation at) {
+  // Called by the appending thread, which may remove what it has not published yet: an id twice in one batch.
+  const Slot after = born_until(version, appended_);
+  if (after == 0 || graph_.table().born(after - 1).load(std::memory_order_relaxed) != version) return false;
+  Generation alive = 0;
+  if (!graph_.table().died(after - 1).compare_exchange_strong(alive, at, std::memory_order_acq_rel)) return false;
+  dead_.fetch_add(1, std::memory_order_acq_rel);
+  return true;
+}
+
+std::shared_lock<std::shared_mutex> Index::hold_linking() const {
+  const std::lock_guard pass(turnstile_);
+  return std::shared_lock(linking_);
+}
+
+std::unique_lock<std::shared_mutex> Index::stop_linking() const {
+  const std::lock_guard pass(turnstile_);
+  return std::unique_lock(linking_);
+}
+
+std::size_t Index::link(std::size_t count_max) {
+  const auto held = hold_linking();
+  const bool seeded = linked_.load(std::memory_order_acquire) >= EntryTable::kSeeds;
+  if (!seeded) return link_seeds(count_max);
+  const auto [first, last] = claim(count_max);
+  if (first == last) return 0;
+  linkers_.borrow()->link(first, last);
+  finish(first, last);
+  return last - first;
+}
+
+std::size_t Index::link_seeds(std::size_t count_max) {
+  // The first slots go in one after the other: inserted at once, they would not find each other.
+  const std::lock_guard alone(seeding_);
+  const Slot first = claimed_.load(std::memory_order_relaxed);
+  const Slot end = std::min<Slot>(visible_slots_.load(std::memory_order_acquire), EntryTable::kSeeds);
+  if (first >= end) return 0;
+  const Slot last = static_cast<Slot>(std::min<std::size_t>(end, first + count_max));
+  claimed_.store(last, std::memory_order_relaxed);
+  linkers_.borrow()->link(first, last, 1);
+  finish(first, last);
+  return last - first;
+}
+
+std::pair<Slot, Slot> Index::claim(std::size_t count_max) {
+  Slot first = claimed_.load(std::memory_order_relaxed);
+  while (true) {
+    const Slot visible = visible_slots_.load(std::memory_order_acquire);
+    const Slot last = static_cast<Slot>(std::min<std::size_t>(visible, first + count_max));
+    if (first >= last) return {first, first};
+    if (claimed_.compare_exchange_weak(first, last, std::memory_order_acq_rel)) return {first, last};
+  }
+}
+
+void Index::finish(Slot first, Slot last) {
+  const std::lock_guard guard(finishing_);
+  finished_[first] = last;
+  Slot linked = linked_.load(std::memory_order_relaxed);
+  for (auto next = finished_.find(linked); next != finished_.end(); next = finished_.find(linked)) {
+    linked = next->second;
+    finished_.erase(next);
+  }
+  linked_.store(linked, std::memory_order_release);
+}
+
+Generation Index::indexed_generation() const {
+  // Read in this order: what is visible can only grow, so an equal count means that everything visible is linked.
+  const Generation visible = visible_generation();
+  const Slot slots = born_until(visible, visible_slots_.load(std::memory_order_acquire));
+  const Slot linked = linked_.load(std::memory_order_acquire);
+  if (linked >= slots) return visible;
+  return graph_.table().born(linked).load(std::memory_order_relaxed) - 1;
+}
+
+View Index::view(Generation snapshot) const {
+  View v;
+  // Deaths are recorded before the generation that causes them is published, so both are seen or neither.
+  const Generation published = visible_generation_.load(std::memory_order_acquire);
+  const Slot linked = linked_.load(std::memory_order_acquire);
+  const std::size_t dead = dead_.load(std::memory_order_acquire);
+  v.deletions = dead > 0;
+  v.count = visible_slots_.load(std::memory_order_acquire);
+  if (snapshot != kNever || v.deletions) {
+    v.snapshot = std::min(snapshot, published);
+    v.count = born_until(v.snapshot, v.count);
+  }
+  v.linked = std::min(linked, v.count);
+  const auto total = static_cast<double>(std::max<Slot>(linked, 1));
+  const auto dying = static_cast<double>(std::min<std::size_t>(dead, v.count));
+  v.visible_fraction = std::clamp((static_cast<double>(v.linked) - dying) / total, 0.0, 1.0);
+  return v;
+}
+
+void Index::search(const float* queries, std::size_t n, std::size_t k, std::size_t ef, Generation snapshot,
+                   std::size_t threads, Generation* generations, float* scores) const {
+  const View seen = view(snapshot);
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    const auto searcher = searchers_.borrow();
+    for (std::size_t i = next.fetch_add(1); i < n; i = next.fetch_add(1)) {
+      const std::vector<Found>& found = searcher->search(queries + i * dim(), k, ef, seen);
+      for (std::size_t j = 0; j < k; ++j) {
+        const bool hit = j < found.size();
+        generations[i * k + j] = hit ? graph_.table().born(found[j].slot).load(std::memory_order_relaxed) : 0;
+        scores[i * k + j] = hit ? found[j].score : -std::numeric_limits<float>::infinity();
+      }
+    }
+  };
+  std::vector<std::thread> helpers;
+  for (std::size_t t = 1; t < std::min(threads, n); ++t) helpers.emplace_back(work);
+  work();
+  for (std::thread& helper : helpers) helper.join();
+}
+
+std::size_t Index::nbytes() const { return graph_.table().nbytes() + graph_.entries().nbytes() + raw_bytes_; }
+
+Statistics Index::statistics() const {
+  Statistics s;
+  const auto alone = stop_linking();
+  s.slots = size();
+  s.linked = linked_.load(std::memory_order_acquire);
+  s.dead = dead_.load(std::memory_order_acquire);
+  s.entries = graph_.entries().size();
+  s.degrees.assign(graph_.parameters().degree_max + 1, 0);
+  std::vector<std::uint8_t> reached(s.linked, 0);
+  std::vector<Slot> stack;
+  for (Slot slot = 0; slot < s.linked; ++slot) {
+    if (!EntryTable::samples(slot)) continue;
+    reached[slot] = 1;
+    stack.push_back(slot);
+  }
+  while (!stack.empty()) {
+    const Slot node = stack.back();
+    stack.pop_back();
+    Slot list[kDegreeLimit];
+    const std::size_t count = graph_.neighbours(node, list);
+    ++s.degrees[count];
+    s.links += count;
+    for (std::size_t i = 0; i < count; ++i) {
+      const bool twice = std::find(list, list + i, list[i]) != list + i;
+      if (list[i] >= s.linked || list[i] == node || twice) {
+        ++s.invalid_links;
+      } else if (reached[list[i]] == 0) {
+        reached[list[i]] = 1;
+        stack.push_back(list[i]);
+      }
+    }
+  }
+  s.unreachable = static_cast<std::size_t>(std::count(reached.begin(), reached.end(), 0));
+  return s;
+}
+
+}  // namespace engram

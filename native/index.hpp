@@ -1,0 +1,114 @@
+// The index as the rest of Engram sees it: append, publish, delete, link, search, save, load.
+//
+// One thread appends, publishes and deletes; any number of threads link and search at the same time.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include "graph.hpp"
+#include "linker.hpp"
+#include "scratch_pool.hpp"
+#include "searcher.hpp"
+#include "types.hpp"
+
+namespace engram {
+
+struct Statistics {
+  std::size_t slots = 0;
+  std::size_t linked = 0;
+  std::size_t dead = 0;
+  std::size_t entries = 0;
+  std::size_t links = 0;
+  std::size_t unreachable = 0;       // Linked slots that no walk from the entries can come upon.
+  std::size_t invalid_links = 0;     // To itself, to a slot that is not linked, or twice to the same.
+  std::vector<std::size_t> degrees;  // degrees[d]: how many nodes have d links.
+};
+
+class Index {
+ public:
+  Index(std::size_t dim, Metric metric, const GraphParameters& parameters);
+
+  std::size_t dim() const { return graph_.codec().dim(); }
+  Metric metric() const { return graph_.geometry().metric(); }
+  const GraphParameters& parameters() const { return graph_.parameters(); }
+
+  // Encodes `n` vectors and gives them the generations from `first` on. Nobody sees them before `publish`. With
+  // `keep`, the raw vectors are used where they lie and must stay there unchanged; else they are copied.
+  void append(const float* vectors, std::size_t n, Generation first, bool keep);
+  // Makes everything up to `generation` visible to searches without a snapshot.
+  void publish(Generation generation);
+  // Ends the life of a version: snapshots from `at` on do not see it. Unknown and dead versions are left alone;
+  // returns whether the version was alive.
+  bool remove(Generation version, Generation at);
+  // Links up to `count_max` published slots into the graph and returns how many it did; 0 when there are none left.
+  std::size_t link(std::size_t count_max);
+
+  // Writes k generations and scores per query, best first, padded with generation 0.
+  void search(const float* queries, std::size_t n, std::size_t k, std::size_t ef, Generation snapshot,
+              std::size_t threads, Generation* generations, float* scores) const;
+
+  Generation visible_generation() const { return visible_generation_.load(std::memory_order_acquire); }
+  // Everything up to this generation is in the graph.
+  Generation indexed_generation() const;
+  std::size_t size() const { return visible_slots_.load(std::memory_order_acquire); }
+  std::size_t live() const { return size() - dead_.load(std::memory_order_acquire); }
+  std::size_t nbytes() const;
+  Statistics statistics() const;
+
+  // Writes a checkpoint of the linked part and returns the generation it covers. Linking waits while the lists are
+  // copied; appends and searches go on. `with_raw` adds the raw vectors, for an index that stands alone.
+  Generation save(const std::string& path, bool with_raw) const;
+  // Where the raw vectors of a loaded index lie: `n` vectors with the generations from `first` on.
+  struct RawBlock {
+    const float* vectors;
+    std::size_t n;
+    Generation first;
+  };
+  static std::unique_ptr<Index> load(const std::string& path, const std::vector<RawBlock>* raw);
+
+ private:
+  View view(Generation snapshot) const;
+  // How many of the slots [0, count) hold versions born at or before `generation`.
+  Slot born_until(Generation generation, Slot count) const;
+  // Claims a range of published, unlinked slots; empty when there are none.
+  std::pair<Slot, Slot> claim(std::size_t count_max);
+  std::size_t link_seeds(std::size_t count_max);
+  std::shared_lock<std::shared_mutex> hold_linking() const;
+  std::unique_lock<std::shared_mutex> stop_linking() const;
+  void finish(Slot first, Slot last);
+  const float* own_raw(const float* vectors, std::size_t n);
+  // Checks what was mapped so that no damaged file can lead a walk astray, and rebuilds what is not saved.
+  void check_loaded(const std::string& path);
+  void place_raw(const std::string& path, const std::vector<RawBlock>& blocks);
+
+  Graph graph_;
+  Slot appended_ = 0;  // Of the appending thread.
+  std::vector<std::unique_ptr<float[]>> raw_blocks_;
+  std::vector<Block> raw_mappings_;
+  std::size_t raw_bytes_ = 0;
+  std::atomic<Slot> visible_slots_{0};
+  std::atomic<Generation> visible_generation_{0};
+  std::atomic<std::size_t> dead_{0};
+
+  // Linking. Workers hold `linking_` shared, a checkpoint takes it alone; everybody passes the turnstile first, so that
+  // a stream of workers cannot keep a checkpoint waiting.
+  mutable std::mutex turnstile_;
+  mutable std::shared_mutex linking_;
+  std::mutex seeding_;
+  std::atomic<Slot> claimed_{0};
+  std::atomic<Slot> linked_{0};  // Slots [0, linked_) are linked: a prefix, however many workers there are.
+  std::mutex finishing_;
+  std::map<Slot, Slot> finished_;  // Ranges linked ahead of the prefix.
+
+  mutable ScratchPool<Linker> linkers_;
+  mutable ScratchPool<Searcher> searchers_;
+};
+
+}  // namespace engram

@@ -1,0 +1,214 @@
+// Kernels for x86 CPUs with AVX2, FMA and POPCNT (Haswell and later).
+#include "kernels.hpp"
+
+#if defined(__AVX2__) && defined(__FMA__) && defined(__POPCNT__)
+
+#include <immintrin.h>
+
+#include <bit>
+
+#include "kernels_common.hpp"
+
+namespace engram {
+namespace {
+
+inline __m256i load(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+
+inline std::int32_t sum_epi32(__m256i v) {
+  __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4E));
+  s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0xB1));
+  return _mm_cvtsi128_si32(s);
+}
+
+inline float sum_ps(__m256 v) {
+  __m128 s = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+  s = _mm_add_ss(s, _mm_shuffle_ps(s, s, 1));
+  return _mm_cvtss_f32(s);
+}
+
+// Codes are at most a few dozen words long: the scalar POPCNT keeps up with vector look-up tables and stays readable.
+inline std::uint32_t hamming(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes) {
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < bytes; i += 8) {
+    count += static_cast<std::uint64_t>(std::popcount(load_u64(a + i) ^ load_u64(b + i)));
+  }
+  return static_cast<std::uint32_t>(count);
+}
+
+void hamming_rows(const std::uint8_t* query, const std::uint8_t* const* rows, std::size_t n, std::size_t bytes,
+                  std::uint32_t* out) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = hamming(query, rows[i], bytes);
+}
+
+void hamming_block(const std::uint8_t* query, const std::uint8_t* block, std::size_t stride, std::size_t n,
+                   std::size_t bytes, std::uint32_t* out) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = hamming(query, block + i * stride, bytes);
+}
+
+void plane_rows(const std::uint8_t* planes, const std::uint8_t* const* rows, std::size_t n, std::size_t bytes,
+                std::int32_t* out) {
+  for (std::size_t r = 0; r < n; ++r) {
+    std::int64_t weighted = 0;
+    std::int64_t set = 0;
+    for (std::size_t i = 0; i < bytes; i += 8) {
+      const std::uint64_t row = load_u64(rows[r] + i);
+      set += std::popcount(row);
+      for (int b = 0; b < kPlanes; ++b) {
+        weighted += static_cast<std::int64_t>(std::popcount(row & load_u64(planes + b * bytes + i))) << b;
+      }
+    }
+    out[r] = static_cast<std::int32_t>(2 * weighted - 15 * set);
+  }
+}
+
+void dot_rows(const std::int8_t* query, std::int32_t query_sum, const std::uint8_t* const* rows, std::size_t n,
+              std::size_t dim, std::int32_t* out) {
+  // Products of 8-bit codes are summed as 16-bit pairs after widening: the byte multiply-add of AVX2 would saturate.
+  for (std::size_t r = 0; r < n; ++r) {
+    const std::uint8_t* row = rows[r];
+    __m256i a = _mm256_setzero_si256();
+    __m256i b = _mm256_setzero_si256();
+    for (std::size_t i = 0; i < dim; i += 32) {
+      const __m256i codes = load(row + i);
+      const __m256i q = load(query + i);
+      a = _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_cvtepu8_epi16(_mm256_castsi256_si128(codes)),
+                                                _mm256_cvtepi8_epi16(_mm256_castsi256_si128(q))));
+      b = _mm256_add_epi32(b, _mm256_madd_epi16(_mm256_cvtepu8_epi16(_mm256_extracti128_si256(codes, 1)),
+                                                _mm256_cvtepi8_epi16(_mm256_extracti128_si256(q, 1))));
+    }
+    out[r] = sum_epi32(_mm256_add_epi32(a, b)) - 128 * query_sum;
+  }
+}
+
+std::int32_t unbias(const std::uint8_t* row, std::size_t dim, std::int8_t* out) {
+  const __m256i flip = _mm256_set1_epi8(static_cast<char>(0x80));
+  __m256i sum = _mm256_setzero_si256();
+  for (std::size_t i = 0; i < dim; i += 32) {
+    const __m256i biased = load(row + i);
+    sum = _mm256_add_epi64(sum, _mm256_sad_epu8(biased, _mm256_setzero_si256()));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), _mm256_xor_si256(biased, flip));
+  }
+  // Each 64-bit lane holds a small sum, so adding its (zero) upper half as well does no harm.
+  return sum_epi32(sum) - 128 * static_cast<std::int32_t>(dim);
+}
+
+void fwht(float* x, std::size_t n) {
+  const __m256 odd = _mm256_castsi256_ps(_mm256_setr_epi32(0, -1, 0, -1, 0, -1, 0, -1));
+  const __m256 upper_pairs = _mm256_castsi256_ps(_mm256_setr_epi32(0, 0, -1, -1, 0, 0, -1, -1));
+  const __m256 upper_half = _mm256_castsi256_ps(_mm256_setr_epi32(0, 0, 0, 0, -1, -1, -1, -1));
+  const auto butterfly = [](__m256 v, __m256 partner, __m256 negative) {
+    return _mm256_blendv_ps(_mm256_add_ps(partner, v), _mm256_sub_ps(partner, v), negative);
+  };
+  for (std::size_t i = 0; i < n; i += 8) {
+    __m256 v = _mm256_loadu_ps(x + i);
+    v = butterfly(v, _mm256_permute_ps(v, 0xB1), odd);
+    v = butterfly(v, _mm256_permute_ps(v, 0x4E), upper_pairs);
+    v = butterfly(v, _mm256_permute2f128_ps(v, v, 0x01), upper_half);
+    _mm256_storeu_ps(x + i, v);
+  }
+  fwht_wide_stages(x, n, 8);
+}
+
+void quantise(const float* x, std::size_t dim, float scale, std::uint8_t* codes) {
+  const __m256 factor = _mm256_set1_ps(scale);
+  alignas(32) std::int32_t values[8];
+  for (std::size_t i = 0; i < dim; i += 8) {
+    __m256i v = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), factor));
+    v = _mm256_max_epi32(_mm256_min_epi32(v, _mm256_set1_epi32(127)), _mm256_set1_epi32(-127));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(values), _mm256_add_epi32(v, _mm256_set1_epi32(128)));
+    for (int j = 0; j < 8; ++j) codes[i + j] = static_cast<std::uint8_t>(values[j]);
+  }
+}
+
+float sign_bits(const float* x, std::size_t dim, std::uint8_t* bits) {
+  const __m256 absolute = _mm256_castsi256_ps(_mm256_set1_epi32(0x7FFFFFFF));
+  __m256 sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+  for (std::size_t i = 0; i < dim; i += 8) {
+    const __m256 v = _mm256_loadu_ps(x + i);
+    bits[i / 8] = static_cast<std::uint8_t>(_mm256_movemask_ps(_mm256_cmp_ps(v, _mm256_setzero_ps(), _CMP_GT_OQ)));
+    __m256& sum = sums[(i / 8) % 2];
+    sum = _mm256_add_ps(sum, _mm256_and_ps(v, absolute));
+  }
+  float partials[kPartials];
+  _mm256_storeu_ps(partials, sums[0]);
+  _mm256_storeu_ps(partials + 8, sums[1]);
+  return sum_partials(partials);
+}
+
+std::int32_t make_planes(const float* x, std::size_t dim, float scale, std::uint8_t* planes) {
+  const std::size_t bytes = dim / 8;
+  const __m256 factor = _mm256_set1_ps(scale);
+  __m256i sum = _mm256_setzero_si256();
+  for (std::size_t i = 0; i < dim; i += 8) {
+    const __m256 shifted = _mm256_add_ps(_mm256_mul_ps(_mm256_loadu_ps(x + i), factor), _mm256_set1_ps(8.0F));
+    __m256i v = _mm256_cvtps_epi32(_mm256_floor_ps(shifted));
+    v = _mm256_max_epi32(_mm256_min_epi32(v, _mm256_set1_epi32(15)), _mm256_setzero_si256());
+    sum = _mm256_add_epi32(sum, v);
+    for (int b = 0; b < kPlanes; ++b) {
+      const __m256 top = _mm256_castsi256_ps(_mm256_slli_epi32(v, 31 - b));
+      planes[b * bytes + i / 8] = static_cast<std::uint8_t>(_mm256_movemask_ps(top));
+    }
+  }
+  return sum_epi32(sum);
+}
+
+float squared_norm(const float* x, std::size_t dim) {
+  __m256 low = _mm256_setzero_ps();
+  __m256 high = _mm256_setzero_ps();
+  std::size_t i = 0;
+  for (; i + 16 <= dim; i += 16) {
+    const __m256 a = _mm256_loadu_ps(x + i);
+    const __m256 b = _mm256_loadu_ps(x + i + 8);
+    low = _mm256_add_ps(low, _mm256_mul_ps(a, a));
+    high = _mm256_add_ps(high, _mm256_mul_ps(b, b));
+  }
+  float partials[kPartials];
+  _mm256_storeu_ps(partials, low);
+  _mm256_storeu_ps(partials + 8, high);
+  for (; i < dim; ++i) partials[i % kPartials] += x[i] * x[i];
+  return sum_partials(partials);
+}
+
+float dot_f32(const float* a, const float* b, std::size_t dim) {
+  __m256 s = _mm256_setzero_ps();
+  __m256 t = _mm256_setzero_ps();
+  std::size_t i = 0;
+  for (; i + 16 <= dim; i += 16) {
+    s = _mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i), s);
+    t = _mm256_fmadd_ps(_mm256_loadu_ps(a + i + 8), _mm256_loadu_ps(b + i + 8), t);
+  }
+  float sum = sum_ps(_mm256_add_ps(s, t));
+  for (; i < dim; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+float l2_f32(const float* a, const float* b, std::size_t dim) {
+  __m256 s = _mm256_setzero_ps();
+  std::size_t i = 0;
+  for (; i + 8 <= dim; i += 8) {
+    const __m256 d = _mm256_sub_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i));
+    s = _mm256_fmadd_ps(d, d, s);
+  }
+  float sum = sum_ps(s);
+  for (; i < dim; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum;
+}
+
+constexpr Kernels kAvx2{"avx2",   hamming_rows, hamming_block, plane_rows,   dot_rows, unbias, fwht,
+                        quantise, sign_bits,    make_planes,   squared_norm, dot_f32,  l2_f32};
+
+}  // namespace
+
+const Kernels* avx2_kernels_compiled() { return &kAvx2; }
+
+}  // namespace engram
+
+#else
+
+namespace engram {
+const Kernels* avx2_kernels_compiled() { return nullptr; }
+}  // namespace engram
+
+#endif

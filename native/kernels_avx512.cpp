@@ -1,0 +1,217 @@
+// Kernels for x86 CPUs with AVX-512 F/BW/DQ/VL, VNNI and VPOPCNTDQ (Ice Lake, Zen 4 and later).
+#include "kernels.hpp"
+
+#if defined(__AVX512VNNI__) && defined(__AVX512VPOPCNTDQ__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && \
+    defined(__AVX512VL__)
+
+#include <immintrin.h>
+
+#include "kernels_common.hpp"
+
+namespace engram {
+namespace {
+
+__mmask8 qword_mask(std::size_t bytes) { return static_cast<__mmask8>((1U << (bytes / 8)) - 1U); }
+
+std::uint32_t hamming(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes) {
+  __m512i count = _mm512_setzero_si512();
+  std::size_t i = 0;
+  for (; i + 64 <= bytes; i += 64) {
+    const __m512i difference = _mm512_xor_si512(_mm512_loadu_si512(a + i), _mm512_loadu_si512(b + i));
+    count = _mm512_add_epi64(count, _mm512_popcnt_epi64(difference));
+  }
+  if (i < bytes) {
+    const __mmask8 mask = qword_mask(bytes - i);
+    const __m512i difference =
+        _mm512_xor_si512(_mm512_maskz_loadu_epi64(mask, a + i), _mm512_maskz_loadu_epi64(mask, b + i));
+    count = _mm512_add_epi64(count, _mm512_popcnt_epi64(difference));
+  }
+  return static_cast<std::uint32_t>(_mm512_reduce_add_epi64(count));
+}
+
+void hamming_rows(const std::uint8_t* query, const std::uint8_t* const* rows, std::size_t n, std::size_t bytes,
+                  std::uint32_t* out) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = hamming(query, rows[i], bytes);
+}
+
+void hamming_block(const std::uint8_t* query, const std::uint8_t* block, std::size_t stride, std::size_t n,
+                   std::size_t bytes, std::uint32_t* out) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = hamming(query, block + i * stride, bytes);
+}
+
+// Adds, for 64 bytes of a row, 2 * (weighted plane counts) - 15 * (set bits) to the eight lanes of the result.
+inline __m512i plane_step(__m512i row, const std::uint8_t* planes, std::size_t bytes, std::size_t i, __mmask8 mask) {
+  const __m512i set = _mm512_popcnt_epi64(row);
+  __m512i weighted = _mm512_setzero_si512();
+  for (int b = 0; b < kPlanes; ++b) {
+    const __m512i plane = _mm512_maskz_loadu_epi64(mask, planes + b * bytes + i);
+    weighted = _mm512_add_epi64(weighted, _mm512_slli_epi64(_mm512_popcnt_epi64(_mm512_and_si512(row, plane)), b));
+  }
+  const __m512i fifteen = _mm512_sub_epi64(_mm512_slli_epi64(set, 4), set);
+  return _mm512_sub_epi64(_mm512_slli_epi64(weighted, 1), fifteen);
+}
+
+void plane_rows(const std::uint8_t* planes, const std::uint8_t* const* rows, std::size_t n, std::size_t bytes,
+                std::int32_t* out) {
+  for (std::size_t r = 0; r < n; ++r) {
+    __m512i sum = _mm512_setzero_si512();
+    for (std::size_t i = 0; i < bytes; i += 64) {
+      const __mmask8 mask = bytes - i >= 64 ? 0xFF : qword_mask(bytes - i);
+      const __m512i row = _mm512_maskz_loadu_epi64(mask, rows[r] + i);
+      sum = _mm512_add_epi64(sum, plane_step(row, planes, bytes, i, mask));
+    }
+    out[r] = static_cast<std::int32_t>(_mm512_reduce_add_epi64(sum));
+  }
+}
+
+void dot_rows(const std::int8_t* query, std::int32_t query_sum, const std::uint8_t* const* rows, std::size_t n,
+              std::size_t dim, std::int32_t* out) {
+  const std::int32_t bias = 128 * query_sum;
+  std::size_t r = 0;
+  // Two rows share the loads of the query and keep both multipliers busy.
+  for (; r + 2 <= n; r += 2) {
+    const std::uint8_t* first = rows[r];
+    const std::uint8_t* second = rows[r + 1];
+    __m512i a = _mm512_setzero_si512();
+    __m512i b = _mm512_setzero_si512();
+    for (std::size_t i = 0; i < dim; i += 64) {
+      const __m512i q = _mm512_loadu_si512(query + i);
+      a = _mm512_dpbusd_epi32(a, _mm512_loadu_si512(first + i), q);
+      b = _mm512_dpbusd_epi32(b, _mm512_loadu_si512(second + i), q);
+    }
+    out[r] = _mm512_reduce_add_epi32(a) - bias;
+    out[r + 1] = _mm512_reduce_add_epi32(b) - bias;
+  }
+  if (r < n) {
+    __m512i a = _mm512_setzero_si512();
+    for (std::size_t i = 0; i < dim; i += 64) {
+      a = _mm512_dpbusd_epi32(a, _mm512_loadu_si512(rows[r] + i), _mm512_loadu_si512(query + i));
+    }
+    out[r] = _mm512_reduce_add_epi32(a) - bias;
+  }
+}
+
+std::int32_t unbias(const std::uint8_t* row, std::size_t dim, std::int8_t* out) {
+  const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
+  const __m512i ones = _mm512_set1_epi8(1);
+  __m512i sum = _mm512_setzero_si512();
+  for (std::size_t i = 0; i < dim; i += 64) {
+    const __m512i biased = _mm512_loadu_si512(row + i);
+    sum = _mm512_dpbusd_epi32(sum, biased, ones);
+    _mm512_storeu_si512(out + i, _mm512_xor_si512(biased, flip));
+  }
+  return _mm512_reduce_add_epi32(sum) - 128 * static_cast<std::int32_t>(dim);
+}
+
+// One butterfly stage inside a register: lanes whose bit in `negative` is set get (partner - x), the others sum.
+inline __m512 butterfly(__m512 x, __m512 partner, __mmask16 negative) {
+  return _mm512_mask_sub_ps(_mm512_add_ps(partner, x), negative, partner, x);
+}
+
+void fwht(float* x, std::size_t n) {
+  for (std::size_t i = 0; i < n; i += 16) {
+    __m512 v = _mm512_loadu_ps(x + i);
+    v = butterfly(v, _mm512_permute_ps(v, 0xB1), 0xAAAA);
+    v = butterfly(v, _mm512_permute_ps(v, 0x4E), 0xCCCC);
+    v = butterfly(v, _mm512_shuffle_f32x4(v, v, 0xB1), 0xF0F0);
+    v = butterfly(v, _mm512_shuffle_f32x4(v, v, 0x4E), 0xFF00);
+    _mm512_storeu_ps(x + i, v);
+  }
+  fwht_wide_stages(x, n, 16);
+}
+
+void quantise(const float* x, std::size_t dim, float scale, std::uint8_t* codes) {
+  const __m512 factor = _mm512_set1_ps(scale);
+  for (std::size_t i = 0; i < dim; i += 16) {
+    __m512i v = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + i), factor));
+    v = _mm512_max_epi32(_mm512_min_epi32(v, _mm512_set1_epi32(127)), _mm512_set1_epi32(-127));
+    v = _mm512_add_epi32(v, _mm512_set1_epi32(128));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + i), _mm512_cvtepi32_epi8(v));
+  }
+}
+
+float sign_bits(const float* x, std::size_t dim, std::uint8_t* bits) {
+  __m512 sum = _mm512_setzero_ps();
+  for (std::size_t i = 0; i < dim; i += 16) {
+    const __m512 v = _mm512_loadu_ps(x + i);
+    const std::uint16_t mask = _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_GT_OQ);
+    std::memcpy(bits + i / 8, &mask, sizeof mask);
+    sum = _mm512_add_ps(sum, _mm512_abs_ps(v));
+  }
+  float partials[kPartials];
+  _mm512_storeu_ps(partials, sum);
+  return sum_partials(partials);
+}
+
+std::int32_t make_planes(const float* x, std::size_t dim, float scale, std::uint8_t* planes) {
+  const std::size_t bytes = dim / 8;
+  const __m512 factor = _mm512_set1_ps(scale);
+  __m512i sum = _mm512_setzero_si512();
+  for (std::size_t i = 0; i < dim; i += 16) {
+    const __m512 shifted = _mm512_add_ps(_mm512_mul_ps(_mm512_loadu_ps(x + i), factor), _mm512_set1_ps(8.0F));
+    const __m512 floored = _mm512_roundscale_ps(shifted, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    __m512i v = _mm512_cvtps_epi32(floored);
+    v = _mm512_max_epi32(_mm512_min_epi32(v, _mm512_set1_epi32(15)), _mm512_setzero_si512());
+    sum = _mm512_add_epi32(sum, v);
+    for (int b = 0; b < kPlanes; ++b) {
+      const std::uint16_t mask = _mm512_test_epi32_mask(v, _mm512_set1_epi32(1 << b));
+      std::memcpy(planes + b * bytes + i / 8, &mask, sizeof mask);
+    }
+  }
+  return _mm512_reduce_add_epi32(sum);
+}
+
+float squared_norm(const float* x, std::size_t dim) {
+  __m512 sum = _mm512_setzero_ps();
+  std::size_t i = 0;
+  for (; i + 16 <= dim; i += 16) {
+    const __m512 v = _mm512_loadu_ps(x + i);
+    sum = _mm512_add_ps(sum, _mm512_mul_ps(v, v));
+  }
+  float partials[kPartials];
+  _mm512_storeu_ps(partials, sum);
+  for (; i < dim; ++i) partials[i % kPartials] += x[i] * x[i];
+  return sum_partials(partials);
+}
+
+float dot_f32(const float* a, const float* b, std::size_t dim) {
+  __m512 s = _mm512_setzero_ps();
+  __m512 t = _mm512_setzero_ps();
+  std::size_t i = 0;
+  for (; i + 32 <= dim; i += 32) {
+    s = _mm512_fmadd_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i), s);
+    t = _mm512_fmadd_ps(_mm512_loadu_ps(a + i + 16), _mm512_loadu_ps(b + i + 16), t);
+  }
+  float sum = _mm512_reduce_add_ps(_mm512_add_ps(s, t));
+  for (; i < dim; ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+float l2_f32(const float* a, const float* b, std::size_t dim) {
+  __m512 s = _mm512_setzero_ps();
+  std::size_t i = 0;
+  for (; i + 16 <= dim; i += 16) {
+    const __m512 d = _mm512_sub_ps(_mm512_loadu_ps(a + i), _mm512_loadu_ps(b + i));
+    s = _mm512_fmadd_ps(d, d, s);
+  }
+  float sum = _mm512_reduce_add_ps(s);
+  for (; i < dim; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum;
+}
+
+constexpr Kernels kAvx512{"avx512", hamming_rows, hamming_block, plane_rows,   dot_rows, unbias, fwht,
+                          quantise, sign_bits,    make_planes,   squared_norm, dot_f32,  l2_f32};
+
+}  // namespace
+
+const Kernels* avx512_kernels_compiled() { return &kAvx512; }
+
+}  // namespace engram
+
+#else
+
+namespace engram {
+const Kernels* avx512_kernels_compiled() { return nullptr; }
+}  // namespace engram
+
+#endif

@@ -1,0 +1,164 @@
+#include "linker.hpp"
+
+#include <algorithm>
+
+#include "cpu.hpp"
+
+namespace engram {
+
+Linker::Linker(Graph& graph)
+    : graph_(graph),
+      table_(graph.table()),
+      by_bits_(graph.codec().bits_steer() && !graph.geometry().uses_norms()),
+      tasks_(kInFlight) {
+  for (std::size_t i = 0; i < kInFlight; ++i) tasks_[i].visited_bit = static_cast<std::uint8_t>(1U << i);
+}
+
+void Linker::link(Slot first, Slot last, std::size_t in_flight) {
+  // Slots beyond today's capacity may show up in lists while we run; walks leave them out.
+  if (visited_.size() < table_.capacity()) visited_.resize(table_.capacity());
+  Slot next = first;
+  std::size_t active = std::min<std::size_t>({in_flight, kInFlight, static_cast<std::size_t>(last - first)});
+  for (std::size_t i = 0; i < active; ++i) start(tasks_[i], next++);
+  while (active > 0) {
+    for (std::size_t i = 0; i < active;) {
+      Task& task = tasks_[i];
+      if (!step(task)) {
+        ++i;
+      } else if (next < last) {
+        start(task, next++);
+        ++i;
+      } else {
+        std::swap(task, tasks_[--active]);
+      }
+    }
+  }
+}
+
+void Linker::start(Task& task, Slot slot) {
+  task.slot = slot;
+  task.stage = Stage::kEnter;
+  prefetch(table_.bits(slot), table_.bit_stride());
+  prefetch(table_.codes(slot), table_.code_stride());
+}
+
+bool Linker::step(Task& task) {
+  switch (task.stage) {
+    case Stage::kEnter:
+      enter(task);
+      return false;
+    case Stage::kExpand:
+      expand(task);
+      return false;
+    case Stage::kMeasure:
+      measure(task);
+      return false;
+    case Stage::kChoose:
+      choose(task);
+      return false;
+    case Stage::kConnect:
+      connect(task);
+      return true;
+  }
+  return true;
+}
+
+void Linker::enter(Task& task) {
+  graph_.codec().load_query(table_.bits(task.slot), table_.codes(task.slot), task.query);
+  task.pool.reset(graph_.parameters().ef_construction);
+  task.met.clear();
+  meet(task, task.slot);
+  Slot entries[EntryTable::kNearest];
+  const std::size_t n = graph_.entries().nearest(task.query.bits.data(), entries);
+  task.fresh_count = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!meet(task, entries[i])) continue;
+    task.fresh[task.fresh_count] = entries[i];
+    task.fresh_rows[task.fresh_count++] = walk_row(entries[i]);
+  }
+  task.stage = Stage::kMeasure;
+}
+
+void Linker::expand(Task& task) {
+  Slot neighbours[kDegreeLimit];
+  const std::size_t count = graph_.neighbours(task.expanding, neighbours);
+  const std::size_t row_bytes = by_bits_ ? graph_.codec().bit_bytes() : table_.code_stride();
+  task.fresh_count = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!meet(task, neighbours[i])) continue;
+    const std::uint8_t* row = walk_row(neighbours[i]);
+    prefetch(row, row_bytes);
+    task.fresh[task.fresh_count] = neighbours[i];
+    task.fresh_rows[task.fresh_count++] = row;
+  }
+  task.stage = Stage::kMeasure;
+}
+
+void Linker::measure(Task& task) {
+  std::uint32_t distances[kDegreeLimit];
+  measure_fresh(task, distances);
+  for (std::size_t i = 0; i < task.fresh_count; ++i) task.pool.offer(distances[i], task.fresh[i]);
+  take_next(task);
+}
+
+void Linker::take_next(Task& task) {
+  task.expanding = task.pool.take_nearest();
+  if (task.expanding != kNoSlot) {
+    prefetch(table_.links(task.expanding), (graph_.parameters().degree_max + 1) * sizeof(Link));
+    task.stage = Stage::kExpand;
+    return;
+  }
+  for (const Slot slot : task.met) visited_[slot] &= static_cast<std::uint8_t>(~task.visited_bit);
+  for (std::size_t i = 0; i < task.pool.size(); ++i) prefetch(table_.codes(task.pool.slot(i)), table_.code_stride());
+  task.stage = Stage::kChoose;
+}
+
+void Linker::measure_fresh(Task& task, std::uint32_t* out) {
+  const Kernels& k = kernels();
+  const Codec& codec = graph_.codec();
+  if (by_bits_) {
+    k.hamming_rows(task.query.bits.data(), task.fresh_rows, task.fresh_count, codec.bit_bytes(), out);
+    return;
+  }
+  std::int32_t dots[kDegreeLimit];
+  k.dot_rows(task.query.codes.data(), task.query.code_sum, task.fresh_rows, task.fresh_count, codec.code_dim(), dots);
+  const Geometry& geometry = graph_.geometry();
+  for (std::size_t i = 0; i < task.fresh_count; ++i) {
+    const float norm = geometry.uses_norms() ? codec.tail(table_.bits(task.fresh[i])).norm : 1.0F;
+    const float cosine = static_cast<float>(dots[i]) / codec.code_unit();
+    out[i] = ordered_bits(geometry.pair_distance(cosine, task.query.norm, norm));
+  }
+}
+
+void Linker::choose(Task& task) {
+  const std::size_t n = task.pool.size();
+  ranked_.resize(n);
+  ranked_links_.resize(n);
+  ranked_distances_.resize(n);
+  for (std::size_t i = 0; i < n; ++i) ranked_links_[i] = task.pool.slot(i);
+  graph_.measure_from(task.slot, buffers_);
+  graph_.measure_to(ranked_links_.data(), n, buffers_, ranked_distances_.data());
+  for (std::size_t i = 0; i < n; ++i) ranked_[i] = {ranked_distances_[i], ranked_links_[i]};
+  std::sort(ranked_.begin(), ranked_.end());
+  graph_.choose(ranked_, buffers_, task.chosen);
+  // The list is complete before anybody can come upon the node, so nobody is led into a dead end.
+  graph_.publish(task.slot, task.chosen);
+  for (const Link link : task.chosen) {
+    prefetch(table_.links(slot_of(link)), (graph_.parameters().degree_max + 1) * sizeof(Link));
+  }
+  task.stage = Stage::kConnect;
+}
+
+void Linker::connect(Task& task) {
+  graph_.connect_back(task.slot, task.chosen, buffers_);
+  if (EntryTable::samples(task.slot)) graph_.entries().add(task.slot, table_.bits(task.slot));
+}
+
+bool Linker::meet(Task& task, Slot slot) {
+  if (slot >= visited_.size() || (visited_[slot] & task.visited_bit) != 0) return false;
+  visited_[slot] |= task.visited_bit;
+  task.met.push_back(slot);
+  return true;
+}
+
+}  // namespace engram

@@ -1,0 +1,103 @@
+#include "slot_table.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <system_error>
+#include <utility>
+
+#include <sys/mman.h>
+
+namespace engram {
+namespace {
+
+constexpr std::size_t kPage = 4096;
+
+}  // namespace
+
+Block::Block(std::size_t bytes, [[maybe_unused]] bool huge) : bytes_(bytes) {
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED) throw std::bad_alloc();
+#if defined(MADV_HUGEPAGE)
+  // A refusal costs speed, not correctness.
+  if (huge) static_cast<void>(madvise(p, bytes, MADV_HUGEPAGE));
+#endif
+  data_ = static_cast<std::uint8_t*>(p);
+}
+
+Block::Block(int file, std::size_t offset, std::size_t bytes) : bytes_(bytes) {
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, static_cast<off_t>(offset));
+  if (p == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "cannot map the checkpoint");
+  data_ = static_cast<std::uint8_t*>(p);
+}
+
+Block::Block(Block&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+
+Block& Block::operator=(Block&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+Block::~Block() {
+  if (data_ != nullptr) munmap(data_, bytes_);
+}
+
+SlotTable::Layout SlotTable::make_layout(const Codec& codec, std::size_t degree_max) {
+  Layout l{};
+  l.bit_stride = codec.bit_row_bytes();
+  l.code_stride = codec.code_row_bytes();
+  l.link_stride = round_up((degree_max + 1) * sizeof(Link), 64);
+  l.codes = kChunkSlots * l.bit_stride;
+  l.links = l.codes + kChunkSlots * l.code_stride;
+  l.born = l.links + kChunkSlots * l.link_stride;
+  l.died = l.born + kChunkSlots * sizeof(Generation);
+  l.saved_bytes = round_up(l.died + kChunkSlots * sizeof(Generation), kPage);
+  l.locks = kChunkSlots * sizeof(const float*);
+  l.volatile_bytes = round_up(l.locks + kChunkSlots, kPage);
+  return l;
+}
+
+SlotTable::SlotTable(const Codec& codec, std::size_t degree_max)
+    : degree_max_(degree_max),
+      layout_(make_layout(codec, degree_max)),
+      saved_table_(kChunksMax * sizeof(Base), false),
+      volatile_table_(kChunksMax * sizeof(Base), false) {}
+
+void SlotTable::reserve(std::size_t count) {
+  if (count > kSlotMax) throw std::length_error("the index is full: it holds at most 2^31 - 2 vectors");
+  // The first chunk stays on small pages, so that a space with few vectors takes little memory.
+  while (capacity() < count) add_chunk(Block(layout_.saved_bytes, capacity() > 0));
+}
+
+void SlotTable::copy_block(Slot first, Slot last, const Link* lists, Generation generation, std::uint8_t* image) const {
+  const std::size_t n = last - first;
+  std::memset(image, 0, layout_.saved_bytes);
+  std::memcpy(image, bits(first), n * layout_.bit_stride);
+  std::memcpy(image + layout_.codes, codes(first), n * layout_.code_stride);
+  for (std::size_t i = 0; i < n; ++i) {
+    const Slot slot = first + static_cast<Slot>(i);
+    const Link* list = lists + i * (degree_max_ + 1);
+    std::memcpy(image + layout_.links + i * layout_.link_stride, list, (list[0] + 1) * sizeof(Link));
+    const Generation born_at = born(slot).load(std::memory_order_relaxed);
+    const Generation died_at = died(slot).load(std::memory_order_acquire);
+    const Generation saved_death = died_at <= generation ? died_at : 0;
+    std::memcpy(image + layout_.born + i * sizeof(Generation), &born_at, sizeof born_at);
+    std::memcpy(image + layout_.died + i * sizeof(Generation), &saved_death, sizeof saved_death);
+  }
+}
+
+void SlotTable::adopt(Block&& saved) { add_chunk(std::move(saved)); }
+
+void SlotTable::add_chunk(Block&& saved) {
+  const std::size_t chunk = capacity() >> kChunkBits;
+  Block process(layout_.volatile_bytes, false);
+  base(saved_table_, chunk).store(saved.data(), std::memory_order_release);
+  base(volatile_table_, chunk).store(process.data(), std::memory_order_release);
+  blocks_.push_back(std::move(saved));
+  blocks_.push_back(std::move(process));
+  capacity_.store((chunk + 1) << kChunkBits, std::memory_order_release);
+}
+
+}  // namespace engram

@@ -1,0 +1,126 @@
+// The memory of the index: fixed-size chunks of slots, reached through a table of base addresses.
+//
+// A chunk never moves, so readers need no lock while the table grows. What a checkpoint keeps (codes, links,
+// generations) lies in one block per chunk with the same layout on disk, so loading is mapping. What belongs to the
+// process only (addresses of raw vectors, locks) lies in a second block.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <stdexcept>
+#include <vector>
+
+#include "codec.hpp"
+#include "types.hpp"
+
+namespace engram {
+
+// A neighbour entry: the slot, and in the top bit whether the neighbour hangs on this node (see neighbours.hpp).
+using Link = std::uint32_t;
+
+// Lists are plain memory: readers and the holder of a node's lock meet in these two operations only, and the holder may
+// read its list plainly, because nobody else writes it. (std::atomic_ref would say the same; not every compiler has
+// it.)
+inline Link load_link(const Link* link) { return __atomic_load_n(link, __ATOMIC_ACQUIRE); }
+inline void store_link(Link* link, Link value) { __atomic_store_n(link, value, __ATOMIC_RELEASE); }
+
+static_assert(std::atomic<Generation>::is_always_lock_free && sizeof(std::atomic<Generation>) == sizeof(Generation));
+
+// Memory of a block: allocated, or a private mapping of a part of a checkpoint file.
+class Block {
+ public:
+  Block() = default;
+  // Zeroed memory that costs nothing until touched; `huge` asks for huge pages, which spare most address translation.
+  Block(std::size_t bytes, bool huge);
+  // Maps `bytes` of the open file at `offset`; writes stay private to the process.
+  Block(int file, std::size_t offset, std::size_t bytes);
+  Block(Block&& other) noexcept;
+  Block& operator=(Block&& other) noexcept;
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+  ~Block();
+
+  std::uint8_t* data() const { return data_; }
+
+ private:
+  std::uint8_t* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+class SlotTable {
+ public:
+  static constexpr std::size_t kChunkBits = 12;
+  static constexpr std::size_t kChunkSlots = std::size_t{1} << kChunkBits;
+  static constexpr std::size_t kChunksMax = (std::size_t{kSlotMax} >> kChunkBits) + 1;
+
+  SlotTable(const Codec& codec, std::size_t degree_max);
+
+  // Makes room for slots [0, count). Only the writer calls it.
+  void reserve(std::size_t count);
+  // Adopts a mapped block as the next chunk.
+  void adopt(Block&& saved);
+
+  std::size_t degree_max() const { return degree_max_; }
+  std::size_t saved_block_bytes() const { return layout_.saved_bytes; }
+  // Writes the saved block of the slots [first, last) of one chunk to `image`: lists from `lists` (degree_max + 1 links
+  // per slot), and only deaths up to `generation`, as later ones may not be durable yet.
+  void copy_block(Slot first, Slot last, const Link* lists, Generation generation, std::uint8_t* image) const;
+  std::size_t bytes_per_slot() const { return (layout_.saved_bytes + layout_.volatile_bytes) / kChunkSlots; }
+  std::size_t capacity() const { return capacity_.load(std::memory_order_acquire); }
+  std::size_t nbytes() const { return capacity() * bytes_per_slot(); }
+
+  std::uint8_t* bits(Slot s) const { return saved_base(s >> kChunkBits) + within(s) * layout_.bit_stride; }
+  std::uint8_t* codes(Slot s) const {
+    return saved_base(s >> kChunkBits) + layout_.codes + within(s) * layout_.code_stride;
+  }
+  // links(s)[0] is the number of links, the links follow. Shared: see load_link and store_link.
+  Link* links(Slot s) const {
+    return reinterpret_cast<Link*>(saved_base(s >> kChunkBits) + layout_.links + within(s) * layout_.link_stride);
+  }
+  std::atomic<Generation>& born(Slot s) const { return generation_at(s, layout_.born); }
+  // 0 while the vector lives.
+  std::atomic<Generation>& died(Slot s) const { return generation_at(s, layout_.died); }
+
+  std::atomic<const float*>& raw(Slot s) const {
+    return reinterpret_cast<std::atomic<const float*>*>(volatile_base(s >> kChunkBits))[within(s)];
+  }
+  std::atomic<std::uint8_t>& lock(Slot s) const {
+    return reinterpret_cast<std::atomic<std::uint8_t>*>(volatile_base(s >> kChunkBits) + layout_.locks)[within(s)];
+  }
+
+  std::size_t bit_stride() const { return layout_.bit_stride; }
+  std::size_t code_stride() const { return layout_.code_stride; }
+
+ private:
+  // Offsets of the columns in a chunk's blocks.
+  struct Layout {
+    std::size_t bit_stride, code_stride, link_stride;
+    std::size_t codes, links, born, died, saved_bytes;
+    std::size_t locks, volatile_bytes;
+  };
+  static Layout make_layout(const Codec& codec, std::size_t degree_max);
+
+  static std::size_t within(Slot s) { return s & (kChunkSlots - 1); }
+  using Base = std::atomic<std::uint8_t*>;
+  static Base& base(const Block& table, std::size_t chunk) { return reinterpret_cast<Base*>(table.data())[chunk]; }
+  std::uint8_t* saved_base(std::size_t chunk) const {
+    return base(saved_table_, chunk).load(std::memory_order_acquire);
+  }
+  std::uint8_t* volatile_base(std::size_t chunk) const {
+    return base(volatile_table_, chunk).load(std::memory_order_acquire);
+  }
+  std::atomic<Generation>& generation_at(Slot s, std::size_t column) const {
+    return reinterpret_cast<std::atomic<Generation>*>(saved_base(s >> kChunkBits) + column)[within(s)];
+  }
+  void add_chunk(Block&& saved);
+
+  std::size_t degree_max_;
+  Layout layout_;
+  // Tables of base addresses, one entry per possible chunk: address space, of which only the used start is touched.
+  Block saved_table_;
+  Block volatile_table_;
+  std::atomic<std::size_t> capacity_{0};
+  std::vector<Block> blocks_;
+};
+
+}  // namespace engram

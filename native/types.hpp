@@ -1,0 +1,25 @@
+// Names shared by all parts of the native core.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+
+namespace engram {
+
+// Position of a vector in the slot table. 31 bits, because a walk key keeps one bit for "already expanded".
+using Slot = std::uint32_t;
+// The space's version number of an observation, from 1.
+using Generation = std::uint64_t;
+
+inline constexpr Slot kSlotMax = (1U << 31) - 2;
+inline constexpr Slot kNoSlot = std::numeric_limits<Slot>::max();
+inline constexpr Generation kNever = std::numeric_limits<Generation>::max();
+
+enum class Metric : std::uint8_t { kCosine = 0, kInnerProduct = 1, kL2 = 2 };
+
+inline constexpr std::size_t round_up(std::size_t value, std::size_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace engram

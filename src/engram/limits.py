@@ -1,0 +1,21 @@
+"""The limits on input, in one place, so that every transport refuses the same things."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DIMENSION_MIN: Final = 8
+DIMENSION_MAX: Final = 4096
+DIMENSION_DEFAULT: Final = 768
+ID_BYTES_MAX: Final = 512
+CONTENT_BYTES_MAX: Final = 64 * 1024
+METADATA_BYTES_MAX: Final = 64 * 1024
+TAGS_MAX: Final = 64
+TAG_BYTES_MAX: Final = 128
+BATCH_COUNT_MAX: Final = 10_000
+BATCH_BYTES_MAX: Final = 32 * 1024 * 1024
+MESSAGE_BYTES_MAX: Final = BATCH_BYTES_MAX + 8 * 1024 * 1024
+RESULTS_MAX: Final = 10_000
+RECALL_BATCH_MAX: Final = 100
+EF_MAX: Final = 10_000
+SESSION_ID_BYTES_MAX: Final = 64

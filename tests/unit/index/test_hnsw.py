@@ -1,0 +1,275 @@
+"""The index alone: results against exact search, snapshots, deletions, growth, checkpoints and refusals."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engram.errors import CorruptData, InvalidInput
+from engram.index import HnswIndex, Quality
+from engram.spaces import METRICS, Metric
+
+K = 10
+
+
+def clustered(count: int, dim: int, seed: int = 1, clusters: int = 40) -> NDArray[np.float32]:
+    """The same clusters for every seed, so that queries of another seed come from the same distribution."""
+    rng = np.random.default_rng(seed)
+    spectrum = (1 / np.arange(1, dim + 1) ** 0.6).astype(np.float32)
+    centres = np.random.default_rng(0).standard_normal((clusters, dim)).astype(np.float32) * spectrum
+    noise = rng.standard_normal((count, dim)).astype(np.float32) * spectrum
+    return np.asarray(0.7 * centres[rng.integers(0, clusters, count)] + noise, dtype=np.float32)
+
+
+def exact(base: NDArray[np.float32], queries: NDArray[np.float32], metric: str, k: int = K) -> NDArray[np.int64]:
+    """Generations of the true nearest vectors."""
+    if metric == "cosine":
+        scores = queries @ (base / np.linalg.norm(base, axis=1, keepdims=True)).T
+    elif metric == "ip":
+        scores = queries @ base.T
+    else:
+        scores = 2 * queries @ base.T - (base * base).sum(axis=1)
+    return np.argsort(-scores, axis=1)[:, :k] + 1
+
+
+def recall_of(found: NDArray[np.uint64], truth: NDArray[np.int64]) -> float:
+    pairs = zip(found.tolist(), truth.tolist(), strict=True)
+    return sum(len(set(a) & set(b)) for a, b in pairs) / truth.size
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dim", [8, 50, 128, 320])
+def test_recall_against_exact_search(metric: Metric, dim: int) -> None:
+    base, queries = clustered(16_000, dim), clustered(100, dim, seed=2)
+    index = HnswIndex(dim, metric, "balanced")
+    assert index.add(base) == 1
+    generations, scores = index.search(queries, k=K, ef=128)
+    assert recall_of(generations, exact(base, queries, metric)) >= 0.95
+    assert (np.diff(scores, axis=1) <= 0).all()
+
+
+def test_scores_are_exact() -> None:
+    base, query = clustered(500, 32), clustered(1, 32, seed=3)[0]
+    for metric in METRICS:
+        index = HnswIndex(32, metric)  # type: ignore[arg-type]  # METRICS holds exactly the literals of Metric.
+        index.add(base)
+        generations, scores = index.search(query, k=K)
+        rows = base[generations.astype(np.int64) - 1]
+        expected = {
+            "cosine": rows @ query / np.linalg.norm(rows, axis=1) / np.linalg.norm(query),
+            "ip": rows @ query,
+            "l2": -((rows - query) ** 2).sum(axis=1),
+        }[metric]
+        np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("quality", get_args(Quality))
+def test_graph_is_sound(quality: Quality) -> None:
+    index = HnswIndex(64, quality=quality)
+    index.add(clustered(8_000, 64))
+    statistics = index.statistics()
+    assert statistics.linked == statistics.slots == 8_000
+    assert statistics.unreachable == 0
+    assert statistics.invalid_links == 0
+    assert sum(statistics.degrees) == 8_000
+
+
+def test_each_vector_finds_itself_before_and_after_linking() -> None:
+    base = clustered(9_000, 128)
+    index = HnswIndex(128)
+    index.append(base, 1)
+    assert index.search(base[:1], k=1)[0][0, 0] == 0, "nothing is visible before it is published"
+    index.publish(len(base))
+    assert index.indexed_generation == 0
+    everything = np.arange(1, len(base) + 1)
+    assert (index.search(base, k=1)[0][:, 0] == everything).all()
+    while index.link(512):
+        pass
+    assert index.indexed_generation == len(base)
+    assert (index.search(base, k=1)[0][:, 0] == everything).mean() >= 0.999
+
+
+@pytest.mark.parametrize("fraction", [0.9, 0.5, 0.25, 0.1, 0.02, 0.001])
+def test_snapshot_sees_exactly_its_past(fraction: float) -> None:
+    base, queries = clustered(20_000, 128), clustered(100, 128, seed=2)
+    index = HnswIndex(128)
+    index.add(base)
+    limit = int(len(base) * fraction)
+    generations, _ = index.search(queries, k=K, ef=96, max_generation=limit)
+    assert generations.max() <= limit
+    assert recall_of(generations, exact(base[:limit], queries, "cosine")) >= 0.95
+
+
+def test_snapshot_holds_while_others_insert() -> None:
+    base = clustered(30_000, 64)
+    index = HnswIndex(64, quality="fast")
+    index.add(base[:10_000])
+    before, _ = index.search(base[:200], k=K, ef=64, max_generation=10_000)
+    done = threading.Event()
+
+    def insert() -> None:
+        for start in range(10_000, len(base), 500):
+            index.add(base[start : start + 500], threads=1)
+        done.set()
+
+    writer = threading.Thread(target=insert)
+    writer.start()
+    worst = 0
+    while not done.is_set():
+        generations, _ = index.search(base[:50], k=K, max_generation=10_000)
+        worst = max(worst, int(generations.max()))
+    writer.join()
+    assert 0 < worst <= 10_000
+    after, _ = index.search(base[:200], k=K, ef=64, max_generation=10_000)
+    overlap = np.mean([len(set(a) & set(b)) / K for a, b in zip(before.tolist(), after.tolist(), strict=True)])
+    assert overlap >= 0.97
+
+
+def test_deleted_versions_vanish_for_newer_snapshots_only() -> None:
+    base = clustered(15_000, 128)
+    index = HnswIndex(128)
+    index.add(base)
+    gone = np.arange(1, 15_001, 3)
+    end = 15_001
+    assert index.delete(gone, end) == len(gone)
+    assert index.delete(gone, end + 5) == 0, "a version dies once"
+    found, _ = index.search(base[gone[:300] - 1], k=K)
+    assert (found[:, 0] == gone[:300]).mean() >= 0.99, "the deletion is not published yet"
+    index.publish(end)
+    found, _ = index.search(base[gone[:300] - 1], k=K, ef=96)
+    assert not np.isin(found, gone).any()
+    found, _ = index.search(base[gone[:300] - 1], k=1, max_generation=end - 1)
+    assert (found[:, 0] == gone[:300]).mean() >= 0.99
+    assert index.live_count == 10_000
+
+
+def test_fewer_vectors_than_asked_for_are_padded() -> None:
+    index = HnswIndex(8)
+    empty, scores = index.search(np.ones(8, dtype=np.float32), k=3)
+    assert empty.tolist() == [0, 0, 0]
+    assert np.isneginf(scores).all()
+    index.add(np.eye(8)[:2])
+    generations, _ = index.search(np.eye(8)[0], k=3)
+    assert generations.tolist() == [1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        np.ones((3_000, 64)),
+        np.repeat(clustered(3, 64), 1_000, axis=0),
+        np.tile(np.eye(64), (40, 1)),
+        clustered(3_000, 64) * 1e-12,
+        np.sort(clustered(3_000, 64), axis=0),
+    ],
+    ids=["all equal", "thousandfold", "one-hot", "tiny", "sorted"],
+)
+def test_degenerate_data_leaves_no_orphan(vectors: NDArray[np.float32]) -> None:
+    index = HnswIndex(64, quality="fast")
+    index.add(vectors)
+    statistics = index.statistics()
+    assert statistics.unreachable == 0
+    assert statistics.invalid_links == 0
+    _, scores = index.search(vectors[::100], k=1)
+    # Neighbours whose cosines differ by less than the codes resolve may stand in for the vector itself.
+    np.testing.assert_allclose(scores[:, 0], 1.0, atol=1e-2)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_checkpoint_returns_the_same_index(tmp_path: Path, metric: Metric) -> None:
+    base, queries = clustered(9_000, 128), clustered(50, 128, seed=2)
+    index = HnswIndex(128, metric)
+    index.add(base)
+    index.delete(np.arange(1, 1_000), 9_001)
+    index.publish(9_001)
+    assert index.save(tmp_path / "graph") == 9_001
+    loaded = HnswIndex.load(tmp_path / "graph")
+    assert (loaded.dim, loaded.metric, len(loaded), loaded.live_count) == (128, metric, 9_000, 8_001)
+    for known, again in zip(index.search(queries), loaded.search(queries), strict=True):
+        np.testing.assert_array_equal(known, again)
+    assert loaded.statistics() == index.statistics()
+    loaded.append(base[:100], 9_002)
+    loaded.publish(9_101)
+    assert loaded.link(1_000) == 100
+    assert loaded.statistics().unreachable == 0
+
+
+def test_checkpoint_without_vectors_uses_the_given_ones(tmp_path: Path) -> None:
+    base = clustered(5_000, 128)
+    index = HnswIndex(128)
+    index.append(base[:3_000], 1, stable=True)
+    index.append(base[3_000:], 3_011, stable=True)  # Ten generations went to deletions.
+    index.publish(5_010)
+    while index.link(1_000):
+        pass
+    index.save(tmp_path / "graph", with_vectors=False)
+    blocks = [(1, base[:3_000]), (3_011, base[3_000:])]
+    loaded = HnswIndex.load(tmp_path / "graph", blocks)
+    np.testing.assert_array_equal(index.search(base[:50])[1], loaded.search(base[:50])[1])
+    with pytest.raises(CorruptData, match="no raw vector is given for generation 3011"):
+        HnswIndex.load(tmp_path / "graph", blocks[:1])
+    with pytest.raises(CorruptData, match="holds no raw vectors"):
+        HnswIndex.load(tmp_path / "graph")
+
+
+def test_damaged_checkpoints_are_refused(tmp_path: Path) -> None:
+    index = HnswIndex(64)
+    index.add(clustered(500, 64))
+    path = tmp_path / "graph"
+    index.save(path)
+    whole = path.read_bytes()
+    for damaged in (b"", b"garbage" * 1_000, whole[:-1], whole[:40] + b"\xff" + whole[41:]):
+        path.write_bytes(damaged)
+        with pytest.raises(CorruptData, match="checkpoint"):
+            HnswIndex.load(path)
+
+
+def test_checkpoint_while_inserting_is_sound(tmp_path: Path) -> None:
+    base = clustered(12_000, 64)
+    index = HnswIndex(64, quality="fast")
+    index.append(base, 1)
+    index.publish(len(base))
+    workers = [threading.Thread(target=lambda: [None for _ in iter(lambda: index.link(256), 0)]) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    covered = [index.save(tmp_path / f"graph{i}") for i in range(3)]
+    for worker in workers:
+        worker.join()
+    for i, generation in enumerate(covered):
+        loaded = HnswIndex.load(tmp_path / f"graph{i}")
+        assert len(loaded) == generation
+        statistics = loaded.statistics()
+        assert (statistics.unreachable, statistics.invalid_links) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"dim": 7}, "dim"),
+        ({"dim": 4097}, "dim"),
+        ({"dim": 64, "metric": "hamming"}, "metric"),
+        ({"dim": 64, "quality": "best"}, "quality"),
+        ({"dim": 64, "m": 3}, "m"),
+        ({"dim": 64, "ef_construction": 513}, "ef_construction"),
+    ],
+)
+def test_bad_parameters_are_named(arguments: dict[str, object], field: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        HnswIndex(**arguments)  # type: ignore[arg-type]  # Wrong types are the point.
+    assert caught.value.field == field
+
+
+def test_bad_vectors_and_queries_are_refused() -> None:
+    index = HnswIndex(16)
+    for bad in (np.ones((2, 15)), np.ones(16), np.full((1, 16), np.nan), np.full((1, 16), np.inf)):
+        with pytest.raises(InvalidInput):
+            index.add(bad)
+    for query, k, ef in ((np.ones(15), 1, 1), (np.ones(16), 0, 64), (np.ones(16), 1, 0), (np.ones(16), 10_001, 64)):
+        with pytest.raises(InvalidInput):
+            index.search(query, k=k, ef=ef)
+    assert len(index) == 0
