@@ -11,16 +11,41 @@
 namespace engram {
 namespace {
 
-__mmask8 qword_mask(std::size_t bytes) { return static_cast<__mmask8>((1U << (bytes / 8)) - 1U); }
+// Codes of up to 128 bytes (1024 dimensions) fit two registers; the query then stays in them for all rows.
+constexpr std::size_t kTwoRegisters = 128;
 
-std::uint32_t hamming(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes) {
-  __m512i count = _mm512_setzero_si512();
-  std::size_t i = 0;
-  for (; i + 64 <= bytes; i += 64) {
-    const __m512i difference = _mm512_xor_si512(_mm512_loadu_si512(a + i), _mm512_loadu_si512(b + i));
-    count = _mm512_add_epi64(count, _mm512_popcnt_epi64(difference));
+__mmask8 qword_mask(std::size_t bytes) {
+  return bytes >= 64 ? __mmask8{0xFF} : static_cast<__mmask8>((1U << (bytes / 8)) - 1U);
+}
+
+// A code of at most two registers; what lies beyond its end is not read and counts as zero.
+struct Pair {
+  __m512i low, high;
+};
+
+struct PairMask {
+  __mmask8 low, high;
+  explicit PairMask(std::size_t bytes) : low(qword_mask(bytes)), high(qword_mask(bytes > 64 ? bytes - 64 : 0)) {}
+  Pair load(const std::uint8_t* p) const {
+    return {_mm512_maskz_loadu_epi64(low, p), _mm512_maskz_loadu_epi64(high, p + 64)};
   }
-  if (i < bytes) {
+};
+
+inline __m512i count_bits(const Pair& p) {
+  return _mm512_add_epi64(_mm512_popcnt_epi64(p.low), _mm512_popcnt_epi64(p.high));
+}
+
+inline __m512i count_difference(const Pair& a, const Pair& b) {
+  return count_bits({_mm512_xor_si512(a.low, b.low), _mm512_xor_si512(a.high, b.high)});
+}
+
+inline __m512i count_common(const Pair& a, const Pair& b) {
+  return count_bits({_mm512_and_si512(a.low, b.low), _mm512_and_si512(a.high, b.high)});
+}
+
+std::uint32_t hamming_long(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes) {
+  __m512i count = _mm512_setzero_si512();
+  for (std::size_t i = 0; i < bytes; i += 64) {
     const __mmask8 mask = qword_mask(bytes - i);
     const __m512i difference =
         _mm512_xor_si512(_mm512_maskz_loadu_epi64(mask, a + i), _mm512_maskz_loadu_epi64(mask, b + i));
@@ -29,38 +54,67 @@ std::uint32_t hamming(const std::uint8_t* a, const std::uint8_t* b, std::size_t 
   return static_cast<std::uint32_t>(_mm512_reduce_add_epi64(count));
 }
 
+// `row(i)` is the address of the i-th row.
+template <class Row>
+inline void hamming(const std::uint8_t* query, Row row, std::size_t n, std::size_t bytes, std::uint32_t* out) {
+  if (bytes > kTwoRegisters) {
+    for (std::size_t i = 0; i < n; ++i) out[i] = hamming_long(query, row(i), bytes);
+    return;
+  }
+  const PairMask mask(bytes);
+  const Pair q = mask.load(query);
+  for (std::size_t i = 0; i < n; ++i) {
+    out[i] = static_cast<std::uint32_t>(_mm512_reduce_add_epi64(count_difference(q, mask.load(row(i)))));
+  }
+}
+
 void hamming_rows(const std::uint8_t* query, const std::uint8_t* const* rows, std::size_t n, std::size_t bytes,
                   std::uint32_t* out) {
-  for (std::size_t i = 0; i < n; ++i) out[i] = hamming(query, rows[i], bytes);
+  hamming(query, [&](std::size_t i) { return rows[i]; }, n, bytes, out);
 }
 
 void hamming_block(const std::uint8_t* query, const std::uint8_t* block, std::size_t stride, std::size_t n,
                    std::size_t bytes, std::uint32_t* out) {
-  for (std::size_t i = 0; i < n; ++i) out[i] = hamming(query, block + i * stride, bytes);
+  hamming(query, [&](std::size_t i) { return block + i * stride; }, n, bytes, out);
 }
 
-// Adds, for 64 bytes of a row, 2 * (weighted plane counts) - 15 * (set bits) to the eight lanes of the result.
-inline __m512i plane_step(__m512i row, const std::uint8_t* planes, std::size_t bytes, std::size_t i, __mmask8 mask) {
-  const __m512i set = _mm512_popcnt_epi64(row);
-  __m512i weighted = _mm512_setzero_si512();
-  for (int b = 0; b < kPlanes; ++b) {
-    const __m512i plane = _mm512_maskz_loadu_epi64(mask, planes + b * bytes + i);
-    weighted = _mm512_add_epi64(weighted, _mm512_slli_epi64(_mm512_popcnt_epi64(_mm512_and_si512(row, plane)), b));
-  }
+// 2 * (plane counts by weight) - 15 * (set bits), lane by lane.
+inline __m512i plane_sum(__m512i set, const __m512i* counts) {
+  const __m512i low = _mm512_add_epi64(counts[0], _mm512_slli_epi64(counts[1], 1));
+  const __m512i high = _mm512_add_epi64(_mm512_slli_epi64(counts[2], 2), _mm512_slli_epi64(counts[3], 3));
   const __m512i fifteen = _mm512_sub_epi64(_mm512_slli_epi64(set, 4), set);
-  return _mm512_sub_epi64(_mm512_slli_epi64(weighted, 1), fifteen);
+  return _mm512_sub_epi64(_mm512_slli_epi64(_mm512_add_epi64(low, high), 1), fifteen);
+}
+
+std::int32_t plane_long(const std::uint8_t* planes, const std::uint8_t* row, std::size_t bytes) {
+  __m512i sum = _mm512_setzero_si512();
+  for (std::size_t i = 0; i < bytes; i += 64) {
+    const __mmask8 mask = qword_mask(bytes - i);
+    const __m512i bits = _mm512_maskz_loadu_epi64(mask, row + i);
+    __m512i counts[kPlanes];
+    for (std::size_t b = 0; b < kPlanes; ++b) {
+      const __m512i plane = _mm512_maskz_loadu_epi64(mask, planes + b * bytes + i);
+      counts[b] = _mm512_popcnt_epi64(_mm512_and_si512(bits, plane));
+    }
+    sum = _mm512_add_epi64(sum, plane_sum(_mm512_popcnt_epi64(bits), counts));
+  }
+  return static_cast<std::int32_t>(_mm512_reduce_add_epi64(sum));
 }
 
 void plane_rows(const std::uint8_t* planes, const std::uint8_t* const* rows, std::size_t n, std::size_t bytes,
                 std::int32_t* out) {
-  for (std::size_t r = 0; r < n; ++r) {
-    __m512i sum = _mm512_setzero_si512();
-    for (std::size_t i = 0; i < bytes; i += 64) {
-      const __mmask8 mask = bytes - i >= 64 ? 0xFF : qword_mask(bytes - i);
-      const __m512i row = _mm512_maskz_loadu_epi64(mask, rows[r] + i);
-      sum = _mm512_add_epi64(sum, plane_step(row, planes, bytes, i, mask));
-    }
-    out[r] = static_cast<std::int32_t>(_mm512_reduce_add_epi64(sum));
+  if (bytes > kTwoRegisters) {
+    for (std::size_t i = 0; i < n; ++i) out[i] = plane_long(planes, rows[i], bytes);
+    return;
+  }
+  const PairMask mask(bytes);
+  const Pair q[kPlanes] = {mask.load(planes), mask.load(planes + bytes), mask.load(planes + 2 * bytes),
+                           mask.load(planes + 3 * bytes)};
+  for (std::size_t i = 0; i < n; ++i) {
+    const Pair row = mask.load(rows[i]);
+    const __m512i counts[kPlanes] = {count_common(row, q[0]), count_common(row, q[1]), count_common(row, q[2]),
+                                     count_common(row, q[3])};
+    out[i] = static_cast<std::int32_t>(_mm512_reduce_add_epi64(plane_sum(count_bits(row), counts)));
   }
 }
 

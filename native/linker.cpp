@@ -66,32 +66,42 @@ bool Linker::step(Task& task) {
 void Linker::enter(Task& task) {
   graph_.codec().load_query(table_.bits(task.slot), table_.codes(task.slot), task.query);
   task.pool.reset(graph_.parameters().ef_construction);
-  task.met.clear();
-  meet(task, task.slot);
+  task.met_count = 0;
+  meet(task, &task.slot, 1);
   Slot entries[EntryTable::kNearest];
   const std::size_t n = graph_.entries().nearest(task.query.bits.data(), entries);
-  task.fresh_count = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    if (!meet(task, entries[i])) continue;
-    task.fresh[task.fresh_count] = entries[i];
-    task.fresh_rows[task.fresh_count++] = walk_row(entries[i]);
-  }
+  meet(task, entries, n);
   task.stage = Stage::kMeasure;
 }
 
 void Linker::expand(Task& task) {
   Slot neighbours[kDegreeLimit];
   const std::size_t count = graph_.neighbours(task.expanding, neighbours);
+  meet(task, neighbours, count);
   const std::size_t row_bytes = by_bits_ ? graph_.codec().bit_bytes() : table_.code_stride();
-  task.fresh_count = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (!meet(task, neighbours[i])) continue;
-    const std::uint8_t* row = walk_row(neighbours[i]);
-    prefetch(row, row_bytes);
-    task.fresh[task.fresh_count] = neighbours[i];
-    task.fresh_rows[task.fresh_count++] = row;
-  }
+  for (std::size_t i = 0; i < task.fresh_count; ++i) prefetch(task.fresh_rows[i], row_bytes);
   task.stage = Stage::kMeasure;
+}
+
+void Linker::meet(Task& task, const Slot* slots, std::size_t n) {
+  if (task.met.size() < task.met_count + n) task.met.resize(2 * (task.met_count + n));
+  std::uint8_t* visited = visited_.data();
+  const std::size_t limit = visited_.size();
+  Slot* met = task.met.data() + task.met_count;
+  std::size_t fresh = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const Slot slot = slots[i];
+    if (slot >= limit) continue;
+    met[fresh] = slot;
+    fresh += (visited[slot] & task.visited_bit) == 0 ? 1 : 0;
+    visited[slot] |= task.visited_bit;
+  }
+  for (std::size_t i = 0; i < fresh; ++i) {
+    task.fresh[i] = met[i];
+    task.fresh_rows[i] = walk_row(met[i]);
+  }
+  task.fresh_count = fresh;
+  task.met_count += fresh;
 }
 
 void Linker::measure(Task& task) {
@@ -108,7 +118,8 @@ void Linker::take_next(Task& task) {
     task.stage = Stage::kExpand;
     return;
   }
-  for (const Slot slot : task.met) visited_[slot] &= static_cast<std::uint8_t>(~task.visited_bit);
+  const auto keep = static_cast<std::uint8_t>(~task.visited_bit);
+  for (std::size_t i = 0; i < task.met_count; ++i) visited_[task.met[i]] &= keep;
   for (std::size_t i = 0; i < task.pool.size(); ++i) prefetch(table_.codes(task.pool.slot(i)), table_.code_stride());
   task.stage = Stage::kChoose;
 }
@@ -152,13 +163,6 @@ void Linker::choose(Task& task) {
 void Linker::connect(Task& task) {
   graph_.connect_back(task.slot, task.chosen, buffers_);
   if (EntryTable::samples(task.slot)) graph_.entries().add(task.slot, table_.bits(task.slot));
-}
-
-bool Linker::meet(Task& task, Slot slot) {
-  if (slot >= visited_.size() || (visited_[slot] & task.visited_bit) != 0) return false;
-  visited_[slot] |= task.visited_bit;
-  task.met.push_back(slot);
-  return true;
 }
 
 }  // namespace engram

@@ -35,7 +35,8 @@ class Linker {
     std::size_t fresh_count = 0;
     Slot fresh[kDegreeLimit];  // Neighbours of the expanded node that this walk has not met before.
     const std::uint8_t* fresh_rows[kDegreeLimit];
-    std::vector<Slot> met;
+    std::vector<Slot> met;  // Every slot whose visited bit is set, so that it can be cleared again.
+    std::size_t met_count = 0;
     CandidatePool pool;
     QueryCode query;
     std::vector<Link> chosen;
@@ -50,7 +51,8 @@ class Linker {
   void choose(Task& task);
   void connect(Task& task);
 
-  bool meet(Task& task, Slot slot);
+  // Keeps those of `slots` in task.fresh that the walk has not met before.
+  void meet(Task& task, const Slot* slots, std::size_t n);
   void take_next(Task& task);
   void measure_fresh(Task& task, std::uint32_t* out);
   const std::uint8_t* walk_row(Slot slot) const { return by_bits_ ? table_.bits(slot) : table_.codes(slot); }

@@ -108,27 +108,29 @@ void Searcher::walk(std::size_t ef, const View& view) {
 void Searcher::enter() {
   Slot entries[EntryTable::kNearest];
   const std::size_t n = graph_.entries().nearest(query_.bits.data(), entries);
-  fresh_count_ = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    if (!meet(entries[i])) continue;
-    fresh_[fresh_count_] = entries[i];
-    fresh_rows_[fresh_count_++] = walk_row(entries[i]);
-  }
+  meet(entries, n);
   measure_fresh();
 }
 
 void Searcher::gather_fresh(Slot node) {
   Slot neighbours[kDegreeLimit];
   const std::size_t count = graph_.neighbours(node, neighbours);
-  const std::size_t row_bytes = by_bits_ ? graph_.codec().bit_bytes() : table_.code_stride();
+  meet(neighbours, count);
+  const std::size_t row_bytes = by_bits_ ? graph_.codec().bit_row_bytes() : table_.code_stride();
+  for (std::size_t i = 0; i < fresh_count_; ++i) prefetch(fresh_rows_[i], row_bytes);
+}
+
+void Searcher::meet(const Slot* slots, std::size_t n) {
+  const std::size_t limit = visited_.size();
   fresh_count_ = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (!meet(neighbours[i])) continue;
-    const std::uint8_t* row = walk_row(neighbours[i]);
-    prefetch(row, row_bytes);
-    fresh_[fresh_count_] = neighbours[i];
-    fresh_rows_[fresh_count_++] = row;
+  for (std::size_t i = 0; i < n; ++i) {
+    const Slot slot = slots[i];
+    if (slot >= limit) continue;
+    fresh_[fresh_count_] = slot;
+    fresh_count_ += visited_[slot] == visit_mark_ ? 0 : 1;
+    visited_[slot] = visit_mark_;
   }
+  for (std::size_t i = 0; i < fresh_count_; ++i) fresh_rows_[i] = walk_row(fresh_[i]);
 }
 
 void Searcher::measure_fresh() {
@@ -212,12 +214,6 @@ float Searcher::score(const float* query, float query_norm, Slot slot) const {
       return -k.l2_f32(query, raw, dim);
   }
   return 0.0F;
-}
-
-bool Searcher::meet(Slot slot) {
-  if (slot >= visited_.size() || visited_[slot] == visit_mark_) return false;
-  visited_[slot] = visit_mark_;
-  return true;
 }
 
 void Searcher::forget_visits() {

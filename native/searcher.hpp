@@ -51,7 +51,8 @@ class Searcher {
   float score(const float* query, float query_norm, Slot slot) const;
 
   bool visible(Slot slot, const View& view) const;
-  bool meet(Slot slot);
+  // Keeps those of `slots` in fresh_ that the walk has not met before.
+  void meet(const Slot* slots, std::size_t n);
   void forget_visits();
   const std::uint8_t* walk_row(Slot slot) const { return by_bits_ ? table_.bits(slot) : table_.codes(slot); }
 

@@ -12,36 +12,44 @@ namespace engram {
 namespace {
 
 constexpr std::size_t kPage = 4096;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+// Chunks allocated at a time once a space has outgrown its first.
+constexpr std::size_t kSlabChunks = 8;
 
 }  // namespace
 
-Block::Block(std::size_t bytes, [[maybe_unused]] bool huge) : bytes_(bytes) {
-  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED) throw std::bad_alloc();
+Block::Block(std::size_t bytes, bool huge) : mapped_bytes_(huge ? bytes + kHugePage : bytes) {
+  mapping_ = mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapping_ == MAP_FAILED) throw std::bad_alloc();
+  data_ = static_cast<std::uint8_t*>(mapping_);
+  if (!huge) return;
+  data_ += round_up(reinterpret_cast<std::uintptr_t>(data_), kHugePage) - reinterpret_cast<std::uintptr_t>(data_);
 #if defined(MADV_HUGEPAGE)
   // A refusal costs speed, not correctness.
-  if (huge) static_cast<void>(madvise(p, bytes, MADV_HUGEPAGE));
+  static_cast<void>(madvise(data_, bytes, MADV_HUGEPAGE));
 #endif
-  data_ = static_cast<std::uint8_t*>(p);
 }
 
-Block::Block(int file, std::size_t offset, std::size_t bytes) : bytes_(bytes) {
-  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, static_cast<off_t>(offset));
-  if (p == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "cannot map the checkpoint");
-  data_ = static_cast<std::uint8_t*>(p);
+Block::Block(int file, std::size_t offset, std::size_t bytes) : mapped_bytes_(bytes) {
+  mapping_ = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, static_cast<off_t>(offset));
+  if (mapping_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "cannot map the checkpoint");
+  data_ = static_cast<std::uint8_t*>(mapping_);
 }
 
 Block::Block(Block&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    : data_(std::exchange(other.data_, nullptr)),
+      mapping_(std::exchange(other.mapping_, nullptr)),
+      mapped_bytes_(std::exchange(other.mapped_bytes_, 0)) {}
 
 Block& Block::operator=(Block&& other) noexcept {
   std::swap(data_, other.data_);
-  std::swap(bytes_, other.bytes_);
+  std::swap(mapping_, other.mapping_);
+  std::swap(mapped_bytes_, other.mapped_bytes_);
   return *this;
 }
 
 Block::~Block() {
-  if (data_ != nullptr) munmap(data_, bytes_);
+  if (mapping_ != nullptr) munmap(mapping_, mapped_bytes_);
 }
 
 SlotTable::Layout SlotTable::make_layout(const Codec& codec, std::size_t degree_max) {
@@ -67,8 +75,18 @@ SlotTable::SlotTable(const Codec& codec, std::size_t degree_max)
 
 void SlotTable::reserve(std::size_t count) {
   if (count > kSlotMax) throw std::length_error("the index is full: it holds at most 2^31 - 2 vectors");
-  // The first chunk stays on small pages, so that a space with few vectors takes little memory.
-  while (capacity() < count) add_chunk(Block(layout_.saved_bytes, capacity() > 0));
+  while (capacity() < count) {
+    if (spare_chunks_ == 0) {
+      // The first chunk stays on small pages, so that a space with few vectors takes little memory.
+      const bool first = capacity() == 0;
+      spare_chunks_ = first ? 1 : kSlabChunks;
+      blocks_.emplace_back(spare_chunks_ * layout_.saved_bytes, !first);
+      spare_ = blocks_.back().data();
+    }
+    add_chunk(spare_);
+    spare_ += layout_.saved_bytes;
+    --spare_chunks_;
+  }
 }
 
 void SlotTable::copy_block(Slot first, Slot last, const Link* lists, Generation generation, std::uint8_t* image) const {
@@ -88,14 +106,16 @@ void SlotTable::copy_block(Slot first, Slot last, const Link* lists, Generation 
   }
 }
 
-void SlotTable::adopt(Block&& saved) { add_chunk(std::move(saved)); }
+void SlotTable::adopt(Block&& saved) {
+  add_chunk(saved.data());
+  blocks_.push_back(std::move(saved));
+}
 
-void SlotTable::add_chunk(Block&& saved) {
+void SlotTable::add_chunk(std::uint8_t* saved) {
   const std::size_t chunk = capacity() >> kChunkBits;
   Block process(layout_.volatile_bytes, false);
-  base(saved_table_, chunk).store(saved.data(), std::memory_order_release);
+  base(saved_table_, chunk).store(saved, std::memory_order_release);
   base(volatile_table_, chunk).store(process.data(), std::memory_order_release);
-  blocks_.push_back(std::move(saved));
   blocks_.push_back(std::move(process));
   capacity_.store((chunk + 1) << kChunkBits, std::memory_order_release);
 }

@@ -30,7 +30,8 @@ static_assert(std::atomic<Generation>::is_always_lock_free && sizeof(std::atomic
 class Block {
  public:
   Block() = default;
-  // Zeroed memory that costs nothing until touched; `huge` asks for huge pages, which spare most address translation.
+  // Zeroed memory that costs nothing until touched. `huge` aligns it for huge pages and asks for them: walks touch
+  // memory at random, and huge pages spare most of the address translation.
   Block(std::size_t bytes, bool huge);
   // Maps `bytes` of the open file at `offset`; writes stay private to the process.
   Block(int file, std::size_t offset, std::size_t bytes);
@@ -44,7 +45,8 @@ class Block {
 
  private:
   std::uint8_t* data_ = nullptr;
-  std::size_t bytes_ = 0;
+  void* mapping_ = nullptr;
+  std::size_t mapped_bytes_ = 0;
 };
 
 class SlotTable {
@@ -112,7 +114,8 @@ class SlotTable {
   std::atomic<Generation>& generation_at(Slot s, std::size_t column) const {
     return reinterpret_cast<std::atomic<Generation>*>(saved_base(s >> kChunkBits) + column)[within(s)];
   }
-  void add_chunk(Block&& saved);
+  // Puts a chunk to use; `saved` is its part of a block that the table owns.
+  void add_chunk(std::uint8_t* saved);
 
   std::size_t degree_max_;
   Layout layout_;
@@ -121,6 +124,8 @@ class SlotTable {
   Block volatile_table_;
   std::atomic<std::size_t> capacity_{0};
   std::vector<Block> blocks_;
+  std::uint8_t* spare_ = nullptr;  // Chunks allocated ahead, in the newest slab.
+  std::size_t spare_chunks_ = 0;
 };
 
 }  // namespace engram
