@@ -173,7 +173,7 @@ std::unique_ptr<Index> Index::load(const std::string& path, const std::vector<Ra
     Block block(file.fd(), kPage + chunks * header.block_bytes, raw_bytes);
     const auto* vectors = reinterpret_cast<const float*>(block.data());
     for (Slot s = 0; s < linked; ++s) graph.table().raw(s).store(vectors + s * header.dim, std::memory_order_release);
-    index->raw_mappings_.push_back(std::move(block));
+    index->raw_blocks_.push_back(std::move(block));
   }
   return index;
 }

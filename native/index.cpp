@@ -4,8 +4,15 @@
 #include <cstring>
 #include <limits>
 #include <thread>
+#include <utility>
 
 namespace engram {
+namespace {
+
+constexpr std::size_t kRawBlockMin = std::size_t{64} << 10;
+constexpr std::size_t kRawBlockMax = std::size_t{32} << 20;
+
+}  // namespace
 
 Index::Index(std::size_t dim, Metric metric, const GraphParameters& parameters)
     : graph_(dim, metric, parameters),
@@ -28,10 +35,21 @@ void Index::append(const float* vectors, std::size_t n, Generation first, bool k
 }
 
 const float* Index::own_raw(const float* vectors, std::size_t n) {
-  raw_blocks_.push_back(std::make_unique<float[]>(n * dim()));
-  std::memcpy(raw_blocks_.back().get(), vectors, n * dim() * sizeof(float));
-  raw_bytes_ += n * dim() * sizeof(float);
-  return raw_blocks_.back().get();
+  const std::size_t floats = n * dim();
+  if (raw_free_floats_ < floats) {
+    // Blocks double with the index, so a small one wastes little; large ones come in huge pages, as the first touch of
+    // ordinary pages costs more than encoding the vectors does.
+    const std::size_t wanted = std::clamp(raw_bytes_, kRawBlockMin, kRawBlockMax);
+    const std::size_t bytes = std::max(wanted, floats * sizeof(float));
+    raw_blocks_.emplace_back(bytes, bytes >= kRawBlockMax);
+    raw_free_ = reinterpret_cast<float*>(raw_blocks_.back().data());
+    raw_free_floats_ = bytes / sizeof(float);
+  }
+  float* copy = std::exchange(raw_free_, raw_free_ + floats);
+  raw_free_floats_ -= floats;
+  raw_bytes_ += floats * sizeof(float);
+  std::memcpy(copy, vectors, floats * sizeof(float));
+  return copy;
 }
 
 void Index::publish(Generation generation) {

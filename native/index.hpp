@@ -89,9 +89,10 @@ class Index {
   void place_raw(const std::string& path, const std::vector<RawBlock>& blocks);
 
   Graph graph_;
-  Slot appended_ = 0;  // Of the appending thread.
-  std::vector<std::unique_ptr<float[]>> raw_blocks_;
-  std::vector<Block> raw_mappings_;
+  Slot appended_ = 0;              // Of the appending thread.
+  std::vector<Block> raw_blocks_;  // Copies of raw vectors, and mappings of saved ones.
+  float* raw_free_ = nullptr;      // The unused part of the newest block.
+  std::size_t raw_free_floats_ = 0;
   std::size_t raw_bytes_ = 0;
   std::atomic<Slot> visible_slots_{0};
   std::atomic<Generation> visible_generation_{0};

@@ -32,7 +32,9 @@ _PRESETS: Final[dict[str, _Preset]] = {
     "accurate": _Preset(m=24, degree_max=63, ef_construction=96),
 }
 _NO_SNAPSHOT: Final = 2**64 - 1
-_LINK_BATCH: Final = 1024
+_LINK_BATCH: Final = 512
+_ENCODE_BATCH: Final = 2048
+_FOLLOW_WAIT_S: Final = 0.001
 _M_RANGE: Final = (4, 63)
 _EF_CONSTRUCTION_RANGE: Final = (8, 512)
 
@@ -132,12 +134,13 @@ class HnswIndex:
         matrix = self._matrix("vectors", vectors)
         if not np.isfinite(matrix).all():
             raise InvalidInput("vectors hold NaN or Inf", code="not_finite", field="vectors", limit="finite")
-        with self._writing:
+        with self._writing, _Helpers(self._native, len(matrix), threads or os.cpu_count() or 1):
             first = self._native.visible_generation + 1
-            if len(matrix):
-                self._native.append(matrix, first, False)
-                self._native.publish(first + len(matrix) - 1)
-        self._link_all(len(matrix), threads or os.cpu_count() or 1)
+            # Piece by piece, so that linking begins with the first piece while the others are still being encoded.
+            for start in range(0, len(matrix), _ENCODE_BATCH):
+                piece = matrix[start : start + _ENCODE_BATCH]
+                self._native.append(piece, first + start, False)
+                self._native.publish(first + start + len(piece) - 1)
         return first
 
     def append(self, vectors: NDArray[np.float32], first_generation: int, stable: bool = False) -> None:
@@ -292,21 +295,6 @@ class HnswIndex:
     def __len__(self) -> int:
         return self._native.size
 
-    def _link_all(self, count: int, threads: int) -> None:
-        helpers = [
-            threading.Thread(target=self._link_until_done, daemon=True)
-            for _ in range(min(threads, -(-count // 256)) - 1)
-        ]
-        for helper in helpers:
-            helper.start()
-        self._link_until_done()
-        for helper in helpers:
-            helper.join()
-
-    def _link_until_done(self) -> None:
-        while self._native.link(_LINK_BATCH):
-            pass
-
     def _matrix(self, name: str, vectors: ArrayLike) -> NDArray[np.float32]:
         matrix = np.ascontiguousarray(vectors, dtype=np.float32)
         if matrix.ndim != 2 or matrix.shape[1] != self.dim:
@@ -318,6 +306,35 @@ class HnswIndex:
                 value=matrix.shape,
             )
         return matrix
+
+
+class _Helpers:
+    """Threads that link what is being added; leaving the context joins in and waits for the last of them."""
+
+    def __init__(self, native: _core.Index, count: int, threads: int) -> None:
+        self._native = native
+        self._encoded = threading.Event()
+        wanted = min(threads, -(-count // _LINK_BATCH)) - 1
+        self._threads = [threading.Thread(target=self._follow, daemon=True) for _ in range(wanted)]
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._encoded.set()
+        while self._native.link(_LINK_BATCH):
+            pass
+        for thread in self._threads:
+            thread.join()
+
+    def _follow(self) -> None:
+        while True:
+            last = self._encoded.is_set()
+            if self._native.link(_LINK_BATCH) == 0:
+                if last:
+                    return
+                self._encoded.wait(_FOLLOW_WAIT_S)
 
 
 def _check_range(name: str, value: int, low: int, high: int) -> None:
