@@ -1,0 +1,136 @@
+"""The lexical embedder: what words a text has, without a model, a vocabulary or a download.
+
+Feature hashing of lower-cased words and their character n-grams. Texts that share words are near, texts that share
+parts of words (plurals, typing errors, compounds) somewhat near; "car" and "automobile" are strangers to it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.errors import InvalidInput
+from engram.limits import DIMENSION_MAX, DIMENSION_MIN
+from engram.text.embedder import check_texts
+from engram.text.hashing import hash_words, mix
+
+_WORD: Final = re.compile(r"\w+")
+_VISIBLE: Final = re.compile(r"\S+")
+
+# All n-grams of a word together weigh this much beside the word itself.
+_GRAMS_WEIGHT: Final = 1.5
+# Short words are mostly "the", "of" and "to": a word of n characters weighs 1 - exp(-n / 3).
+_WORD_SCALE: Final = 3.0
+# Two buckets for each feature: a collision then spoils half a feature, which measurably helps at a few hundred
+# dimensions.
+_BUCKETS: Final = 2
+# Texts are embedded in blocks of about this many characters and output numbers together, which bounds the arrays in
+# between at some tens of megabytes, whatever is asked for at once.
+_BLOCK_SIZE: Final = 1 << 20
+_NORM_MIN: Final = 1e-6
+_ROW_MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
+
+
+class LexicalEmbedder:
+    """Deterministic embedder that needs nothing but NumPy.
+
+    A text is normalised to NFKC and case-folded and cut into words (runs of letters, digits and ``_``; where there are
+    none, runs of visible characters). Each word and each character 3-, 4- and 5-gram of it is hashed to signed
+    buckets, counted sub-linearly (1 + log n), and the sum is scaled to unit length. The vector of a text depends on
+    nothing but the text and the dimension.
+
+    Parameters
+    ----------
+    dim
+        8 to 4096. More dimensions mean fewer collisions; 384 and up tell a few ten thousand texts apart well.
+
+    Raises
+    ------
+    InvalidInput
+        The dimension is out of range.
+
+    Examples
+    --------
+    >>> embedder = LexicalEmbedder(384)
+    >>> cat, cats, dog = embedder.embed(["a black cat", "two black cats", "the dog barked"])
+    >>> bool(cat @ cats > cat @ dog)
+    True
+    """
+
+    name: Final = "lexical"
+
+    def __init__(self, dim: int) -> None:
+        if not DIMENSION_MIN <= dim <= DIMENSION_MAX:
+            raise InvalidInput(
+                f"dimension {dim} is outside {DIMENSION_MIN}..{DIMENSION_MAX}",
+                code="invalid_dimension",
+                field="dimension",
+                limit=f"{DIMENSION_MIN}..{DIMENSION_MAX}",
+                value=dim,
+            )
+        self.dim: Final = dim
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return float32 of shape ``(len(texts), dim)``, rows of unit length; see `Embedder.embed`."""
+        check_texts(texts)
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        for first, last in _blocks(texts, self.dim):
+            vectors[first:last] = self._embed_block(texts[first:last])
+        return vectors
+
+    def _embed_block(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        rows, hashes, weights = _weigh(texts)
+        flat = np.zeros(len(texts) * self.dim)
+        for _ in range(_BUCKETS):
+            buckets = ((hashes >> np.uint64(32)) * np.uint64(self.dim)) >> np.uint64(32)
+            signs = np.where(hashes & np.uint64(1), 1.0, -1.0)
+            places = rows * self.dim + buckets.astype(np.int64)
+            flat += np.bincount(places, weights=weights * signs, minlength=len(flat))
+            hashes = mix(hashes + _ROW_MULTIPLIER)
+        vectors = flat.reshape(len(texts), self.dim)
+        norms = np.linalg.norm(vectors, axis=1)
+        # At a handful of dimensions the signs of a text's features can cancel out; it must have a direction all the
+        # same, so such texts share the first axis.
+        vanished = norms < _NORM_MIN
+        vectors[vanished] = np.eye(1, self.dim)
+        norms[vanished] = 1.0
+        return np.asarray(vectors / norms[:, None])
+
+
+def _weigh(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float64]]:
+    """Distinct features of each text: the row of the text, the feature's hash, its weight."""
+    per_text = [_words(text) for text in texts]
+    words = [word for row in per_text for word in row]
+    word_rows = np.repeat(np.arange(len(texts)), list(map(len, per_text)))
+    owners, hashes = hash_words(words)
+    grams = np.bincount(owners, minlength=len(words)) - 1
+    lengths = np.fromiter(map(len, words), dtype=np.float64, count=len(words))
+    word_weights = 1.0 - np.exp(-lengths / _WORD_SCALE)
+    weights = (word_weights * _GRAMS_WEIGHT / np.sqrt(grams))[owners]
+    weights[: len(words)] = word_weights
+    rows = word_rows[owners]
+    # Text and feature in one number, so that one sort counts how often each text has each feature.
+    keys = mix(hashes ^ (rows.astype(np.uint64) * _ROW_MULTIPLIER))
+    _, first, counts = np.unique(keys, return_index=True, return_counts=True)
+    return rows[first], hashes[first], weights[first] * (1.0 + np.log(counts))
+
+
+def _words(text: str) -> list[str]:
+    normal = unicodedata.normalize("NFKC", text).casefold()
+    return _WORD.findall(normal) or _VISIBLE.findall(normal) or [text]
+
+
+def _blocks(texts: Sequence[str], dim: int) -> Iterator[tuple[int, int]]:
+    first = size = 0
+    for row, text in enumerate(texts):
+        size += len(text) + dim
+        if size >= _BLOCK_SIZE:
+            yield first, row + 1
+            first, size = row + 1, 0
+    if first < len(texts):
+        yield first, len(texts)

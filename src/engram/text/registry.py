@@ -1,0 +1,103 @@
+"""The embedders by name. A space records the name; the engine looks the embedder up when texts need vectors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from engram.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFound
+from engram.text.embedder import Embedder
+
+EmbedderFactory = Callable[[int], Embedder]
+
+_NAME = re.compile(r"[a-z0-9_-]{1,64}")
+
+
+def _make_lexical(dim: int) -> Embedder:
+    from engram.text.lexical import LexicalEmbedder  # noqa: PLC0415  # Looked up only when a space uses it.
+
+    return LexicalEmbedder(dim)
+
+
+def _make_minilm(dim: int) -> Embedder:
+    from engram.text.minilm import MiniLMEmbedder  # noqa: PLC0415  # Its runtime is an optional dependency.
+
+    return MiniLMEmbedder(dim)
+
+
+_factories: Final[dict[str, EmbedderFactory]] = {"lexical": _make_lexical, "minilm": _make_minilm}
+
+
+def register_embedder(name: str, factory: EmbedderFactory) -> None:
+    """Make an embedder available to spaces of this process under `name`.
+
+    Register before opening a store whose spaces name it; a space can be opened and searched by vector without its
+    embedder, but text needs it.
+
+    Parameters
+    ----------
+    name
+        ``[a-z0-9_-]{1,64}``; recorded in every space that uses it.
+    factory
+        Called with the dimension of the space, returns the embedder. It raises `InvalidInput` if it cannot make
+        vectors of that dimension.
+
+    Raises
+    ------
+    InvalidInput
+        The name does not fit the pattern.
+    AlreadyExists
+        The name is taken. Replacing it would make new vectors incomparable with stored ones.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            f"embedder name {name[:64]!r} does not match {_NAME.pattern}",
+            code="invalid_embedder_name",
+            field="embedder",
+            limit=_NAME.pattern,
+            value=name[:64],
+        )
+    if _factories.setdefault(name, factory) is not factory:
+        raise AlreadyExists(
+            f"an embedder named {name!r} is already registered", code="embedder_exists", field="embedder", value=name
+        )
+
+
+def embedder_names() -> list[str]:
+    """Names that `get_embedder` knows, sorted. ``minilm`` is listed even where its extra is not installed."""
+    return sorted(_factories)
+
+
+def get_embedder(name: str, dim: int) -> Embedder:
+    """Make the embedder called `name` for vectors of length `dim`.
+
+    Raises
+    ------
+    FailedPrecondition
+        `name` is empty: the space was created without an embedder (code ``no_embedder``).
+    NotFound
+        No embedder of that name is registered (code ``unknown_embedder``); the message lists the known ones.
+    InvalidInput
+        The embedder cannot make vectors of that dimension.
+    MissingExtra
+        The embedder needs an optional dependency that is not installed.
+    """
+    if not name:
+        raise FailedPrecondition(
+            "this space has no embedder, so it takes vectors, not text; create a space with one of: "
+            + ", ".join(embedder_names()),
+            code="no_embedder",
+            field="embedder",
+            limit=", ".join(embedder_names()),
+        )
+    factory = _factories.get(name)
+    if factory is None:
+        raise NotFound(
+            f"no embedder is called {name[:64]!r}; known are: {', '.join(embedder_names())}",
+            code="unknown_embedder",
+            field="embedder",
+            limit=", ".join(embedder_names()),
+            value=name[:64],
+        )
+    return factory(dim)
