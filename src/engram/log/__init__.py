@@ -1,0 +1,1 @@
+"""The durable log: storage, records, segments, recovery. See `engram.log.log.Log`."""

@@ -1,0 +1,155 @@
+"""Records: what a log entry looks like on disk, and how it is read back in place.
+
+    header (192) | vectors | padding | times | confidences | importances | offsets of each text column | texts
+
+Vectors start at a multiple of 64 bytes, so that the index computes on the mapped file itself. Everything stays
+columns: writing a batch costs a handful of C-level calls whatever its size, and reading one decodes only what is
+asked for. A DELETE record has the ids only.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.log.header import (
+    ALIGNMENT,
+    HAS_METADATA,
+    HAS_TAGS,
+    HEADER_BYTES,
+    Header,
+    RecordKind,
+    read_header,
+)
+from engram.log.text_column import TextColumn
+
+
+class Record:
+    """A record of the log, read in place from the mapped segment.
+
+    Holds no object per row; every column is a view into the segment or is decoded on demand. Immutable, safe to read
+    from any thread, and valid as long as it is referenced.
+    """
+
+    __slots__ = ("_layout", "_memory", "_position", "count", "first_generation", "first_sequence", "kind", "session")
+
+    def __init__(self, memory: memoryview, header: Header) -> None:
+        self.kind = RecordKind(header.kind)
+        self.first_generation = header.first_generation
+        self.count = header.rows
+        self.session = header.session
+        self.first_sequence = header.first_sequence
+        self._memory = memory
+        self._position = header.position
+        self._layout: _Layout | None = None
+
+    @property
+    def last_generation(self) -> int:
+        """The generation of the last row."""
+        return self.first_generation + self.count - 1
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """float32, shape ``(count, dim)``, a read-only view; shape ``(0, dim)`` for DELETE."""
+        layout = self._lay_out()
+        rows = self.count if self.kind is RecordKind.OBSERVE else 0
+        flat = np.frombuffer(self._memory, np.float32, rows * layout.dim, self._position + HEADER_BYTES)
+        return flat.reshape(rows, layout.dim)
+
+    @property
+    def times_us(self) -> NDArray[np.int64]:
+        """int64, shape ``(count,)``, microseconds since 1970 UTC. OBSERVE only, like the following columns."""
+        return np.frombuffer(self._memory, np.int64, self.count, self._lay_out().times)
+
+    @property
+    def confidences(self) -> NDArray[np.float32]:
+        """float32, shape ``(count,)``."""
+        return np.frombuffer(self._memory, np.float32, self.count, self._lay_out().times + 8 * self.count)
+
+    @property
+    def importances(self) -> NDArray[np.float32]:
+        """float32, shape ``(count,)``."""
+        return np.frombuffer(self._memory, np.float32, self.count, self._lay_out().times + 12 * self.count)
+
+    def ids(self) -> list[str]:
+        """All ids, in order."""
+        return self._lay_out().ids.texts()
+
+    def id(self, row: int) -> str:
+        """The id of one row."""
+        return self._lay_out().ids[row]
+
+    def rfind(self, id: str, end: int) -> int:
+        """The last row before `end` with this id, or -1."""
+        return self._lay_out().ids.rfind(id, end)
+
+    def content(self, row: int) -> str:
+        """The text of one row."""
+        contents = self._lay_out().contents
+        return contents[row] if contents else ""
+
+    def metadata_json(self, row: int) -> str:
+        """The metadata of one row as the JSON object text that was stored, or ``""``."""
+        metadata = self._lay_out().metadata
+        return metadata[row] if metadata else ""
+
+    def metadata(self, row: int) -> dict[str, Any]:
+        """The metadata of one row."""
+        text = self.metadata_json(row)
+        return dict(json.loads(text)) if text else {}
+
+    def tags(self, row: int) -> list[str]:
+        """The tags of one row."""
+        tags = self._lay_out().tags
+        text = tags[row] if tags else ""
+        return list(json.loads(text)) if text else []
+
+    def _lay_out(self) -> _Layout:
+        # Two threads may both compute it; they store equal values.
+        if self._layout is None:
+            header = read_header(self._memory, self._position)
+            if header is None:
+                raise RuntimeError(f"the mapped log changed under a reader at offset {self._position}")
+            self._layout = _lay_out(self._memory, header)
+        return self._layout
+
+
+class _Layout(NamedTuple):
+    """Where the columns of a record lie in its segment."""
+
+    dim: int
+    times: int
+    ids: TextColumn
+    contents: TextColumn | None
+    metadata: TextColumn | None
+    tags: TextColumn | None
+
+
+def _lay_out(memory: memoryview, header: Header) -> _Layout:
+    count = header.rows
+    start = header.position + HEADER_BYTES
+    observe = header.kind == RecordKind.OBSERVE
+    vectors_bytes = 4 * count * header.dim if observe else 0
+    times = start + vectors_bytes + -vectors_bytes % ALIGNMENT
+    offsets = times + 16 * count if observe else start
+    present = [
+        True,
+        observe,
+        observe and bool(header.columns & HAS_METADATA),
+        observe and bool(header.columns & HAS_TAGS),
+    ]
+    sizes = [header.ids_bytes, header.contents_bytes, header.metadata_bytes, header.tags_bytes]
+    offsets_bytes = 4 * (count + 1)
+    texts = offsets + offsets_bytes * sum(present)
+    starts = accumulate(sizes, initial=texts)
+    places = accumulate(map(int, present), initial=0)
+    columns = [
+        TextColumn(memory, offsets + offsets_bytes * place, begin, size, count) if is_present else None
+        for place, begin, size, is_present in zip(places, starts, sizes, present, strict=False)
+    ]
+    assert columns[0] is not None  # noqa: S101  (every record has ids; this tells the type checker)
+    return _Layout(header.dim, times, columns[0], columns[1], columns[2], columns[3])

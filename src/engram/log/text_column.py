@@ -1,0 +1,84 @@
+"""Texts as a column: all their UTF-8 in one blob, and offsets into it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PAIR = struct.Struct("=2I")
+
+
+def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], bytes]:
+    """The column of `texts`: ``n + 1`` offsets, and the blob in which text i is ``blob[offsets[i]:offsets[i + 1]]``."""
+    joined = "".join(texts)
+    offsets = np.zeros(len(texts) + 1, dtype=np.uint32)
+    if joined.isascii():
+        blob = joined.encode()
+        lengths = map(len, texts)
+    else:
+        encoded = list(map(str.encode, texts))
+        blob = b"".join(encoded)
+        lengths = map(len, encoded)
+    np.cumsum(np.fromiter(lengths, dtype=np.uint32, count=len(texts)), out=offsets[1:])
+    return offsets, blob
+
+
+class TextColumn:
+    """A column of texts inside a mapped record, decoded when asked.
+
+    Parameters
+    ----------
+    memory
+        The segment.
+    offsets_position
+        Where the column's ``count + 1`` offsets start in it.
+    position, nbytes
+        Where its blob lies.
+    count
+        Number of texts.
+    """
+
+    __slots__ = ("_count", "_memory", "_nbytes", "_offsets_position", "_position")
+
+    def __init__(self, memory: memoryview, offsets_position: int, position: int, nbytes: int, count: int) -> None:
+        self._memory = memory
+        self._offsets_position = offsets_position
+        self._position = position
+        self._nbytes = nbytes
+        self._count = count
+
+    def __getitem__(self, row: int) -> str:
+        start, end = _PAIR.unpack_from(self._memory, self._offsets_position + 4 * row)
+        return str(self._memory[self._position + start : self._position + end], "utf-8")
+
+    def texts(self) -> list[str]:
+        """All texts, in order."""
+        blob = bytes(self._blob())
+        offsets = self._offsets().tolist()
+        slices = map(slice, offsets[:-1], offsets[1:])
+        if blob.isascii():
+            return list(map(blob.decode().__getitem__, slices))
+        return list(map(bytes.decode, map(blob.__getitem__, slices)))
+
+    def rfind(self, text: str, end: int) -> int:
+        """The last row before `end` that holds exactly `text`, or -1."""
+        wanted = text.encode()
+        offsets = self._offsets()
+        blob = bytes(self._blob()[: int(offsets[end])])
+        limit = len(blob)
+        # An occurrence may straddle two texts, or be a part of a longer one; each miss moves the limit down.
+        while (found := blob.rfind(wanted, 0, limit)) >= 0:
+            row = int(np.searchsorted(offsets[: end + 1], found, side="right")) - 1
+            if offsets[row] == found and offsets[row + 1] == found + len(wanted):
+                return row
+            limit = found + len(wanted) - 1
+        return -1
+
+    def _blob(self) -> memoryview:
+        return self._memory[self._position : self._position + self._nbytes]
+
+    def _offsets(self) -> NDArray[np.uint32]:
+        return np.frombuffer(self._memory, np.uint32, self._count + 1, self._offsets_position)

@@ -1,0 +1,1 @@
+"""Stand-ins used by tests: a storage with faults, and small exact models of larger parts."""

@@ -1,0 +1,94 @@
+"""A store that commits when the test says so, with the sequence rules of the real one and nothing behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engram.errors import EngramError, SequenceError
+from engram.observations import ObservationBatch, check_batch
+from engram.spaces import SpaceConfig
+from engram.store.intake import CommitRequest, CommitResult, Intake
+
+
+class FakeSpace:
+    """Knows the durable sequence of each session and gives generations; keeps what was stored, in order."""
+
+    def __init__(self, name: str = "default", dim: int = 8) -> None:
+        self.config = SpaceConfig(name, dim)
+        self.generation = 0
+        self.indexed_generation = 0
+        self.stored: list[str] = []
+        self.durable: dict[str, int] = {}
+        self.fail_next: EngramError | None = None
+        self._listeners: list[Callable[..., None]] = []
+
+    def prepare(self, batch: ObservationBatch) -> ObservationBatch:
+        return check_batch(batch, self.config)
+
+    def durable_sequence(self, session: str) -> int:
+        return self.durable.get(session, 0)
+
+    def add_indexed_listener(self, callback: Callable[..., None]) -> None:
+        self._listeners.append(callback)
+
+    def index_up_to(self, generation: int) -> None:
+        self.indexed_generation = generation
+        for listener in self._listeners:
+            listener(generation)
+
+    def commit(self, request: CommitRequest) -> CommitResult | EngramError:
+        if self.fail_next is not None:
+            error, self.fail_next = self.fail_next, None
+            return error
+        assert request.batch is not None
+        first, count = request.first_sequence, len(request.batch)
+        durable = self.durable_sequence(request.session)
+        known = 0
+        if request.session:
+            if first > durable + 1:
+                return SequenceError("gap", expected_sequence=durable + 1)
+            if first + count - 1 <= durable:
+                return CommitResult(0, 0, 0, duplicate=True)
+            known = durable + 1 - first
+            self.durable[request.session] = first + count - 1
+        fresh = list(request.batch.ids)[known:]
+        self.stored.extend(fresh)
+        self.generation += len(fresh)
+        return CommitResult(self.generation - len(fresh) + 1, self.generation, len(fresh))
+
+
+class FakeStore:
+    """Queues requests in `intake`; `commit` answers what one take gives."""
+
+    def __init__(self, intake: Intake) -> None:
+        self.intake = intake
+
+    def submit(self, request: CommitRequest) -> None:
+        self.intake.put(request)
+
+    def commit(self) -> int:
+        """Commit what one take returns, and say how many requests that were."""
+        taken = self.intake.take(0.0)
+        for request in taken:
+            space: Any = request.space
+            request.done(space.commit(request))
+        return len(taken)
+
+    def commit_all(self) -> None:
+        """Commit until nothing waits."""
+        while self.commit():
+            pass
+
+
+class ManualClock:
+    """Time that passes when told."""
+
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def advance(self, seconds: float) -> None:
+        self.now_s += seconds

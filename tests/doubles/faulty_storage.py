@@ -1,0 +1,171 @@
+"""A storage in RAM that fails on demand and can lose power: what was not synced may be gone, in any part."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.log.memory_storage import MemoryFile, MemoryStorage
+from engram.log.storage import Buffer
+
+# What a disk or a page cache may write on its own; 16 bytes stand for tearing in the middle of a header.
+_BLOCK_SIZES = (16, 64, 512, 4096)
+
+
+@dataclass
+class Fault:
+    """The next `times` calls of `operation` raise ``OSError(errno)``; a write first writes `bytes_before` bytes."""
+
+    operation: str
+    errno: int
+    bytes_before: int = 0
+    times: int = 1
+
+
+@dataclass
+class Faults:
+    """The faults to come, shared by a storage and everything opened from it, and what was called."""
+
+    pending: list[Fault] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+
+    def take(self, operation: str) -> Fault | None:
+        self.calls.append(operation)
+        fault = next((fault for fault in self.pending if fault.operation == operation), None)
+        if fault is not None:
+            fault.times -= 1
+            if fault.times == 0:
+                self.pending.remove(fault)
+        return fault
+
+    def check(self, operation: str) -> None:
+        fault = self.take(operation)
+        if fault is not None:
+            raise OSError(fault.errno, os.strerror(fault.errno))
+
+
+class FaultyStorage(MemoryStorage):
+    """A `MemoryStorage` that remembers what is durable. Operations to fail: create, open, write, sync, replace."""
+
+    def __init__(self, faults: Faults | None = None) -> None:
+        super().__init__()
+        self.faults = faults or Faults()
+        self._on_disk: dict[str, NDArray[np.uint8]] = {}
+        self._unsynced: dict[str, list[tuple[int, bytes]]] = {}
+
+    def create(self, name: str, size: int) -> FaultyFile:
+        self.faults.check("create")
+        super().create(name, size)
+        self._on_disk[name] = np.zeros(size, dtype=np.uint8)
+        self._unsynced[name] = []
+        return self._file(name)
+
+    def open(self, name: str) -> FaultyFile:
+        self.faults.check("open")
+        return self._file(name)
+
+    def remove(self, name: str) -> None:
+        super().remove(name)
+        del self._on_disk[name], self._unsynced[name]
+
+    def replace(self, name: str, data: bytes) -> None:
+        self.faults.check("replace")
+        super().replace(name, data)
+        self._on_disk[name] = self._content(name).copy()
+        self._unsynced[name] = []
+
+    def directory(self, name: str) -> FaultyStorage:
+        child = self._directories.setdefault(name, FaultyStorage(self.faults))
+        assert isinstance(child, FaultyStorage)
+        return child
+
+    def after_power_loss(self, random: Random) -> FaultyStorage:
+        """What is found after power came back: all that was synced, and any parts of what was not."""
+        survivor = FaultyStorage()
+        for name, durable in self._on_disk.items():
+            content = durable.copy()
+            for offset, data in self._unsynced[name]:
+                for start, end in _surviving_parts(random, offset, offset + len(data)):
+                    content[start:end] = np.frombuffer(data, np.uint8)[start - offset : end - offset]
+            survivor._adopt(name, content)
+        for name, child in self._directories.items():
+            assert isinstance(child, FaultyStorage)
+            survivor._directories[name] = child.after_power_loss(random)
+        return survivor
+
+    def after_kill(self) -> FaultyStorage:
+        """What the next process finds: everything written, of which the unsynced part is still not durable."""
+        survivor = FaultyStorage()
+        for name in self._on_disk:
+            survivor._adopt(name, self._on_disk[name].copy())
+            survivor._files[name] = self._files[name]
+            survivor._unsynced[name] = list(self._unsynced[name])
+        for name, child in self._directories.items():
+            assert isinstance(child, FaultyStorage)
+            survivor._directories[name] = child.after_kill()
+        return survivor
+
+    def damage(self, name: str, offset: int, data: bytes) -> None:
+        """Overwrite bytes of a file behind everybody's back, durably."""
+        for content in (self._files[name], self._on_disk[name]):
+            content[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
+
+    def truncate(self, name: str, size: int) -> None:
+        """Cut a file."""
+        self._adopt(name, self._files[name][:size].copy())
+
+    def _adopt(self, name: str, content: NDArray[np.uint8]) -> None:
+        MemoryStorage.create(self, name, len(content)) if name not in self._files else None
+        self._files[name] = content
+        self._on_disk[name] = content.copy()
+        self._unsynced[name] = []
+
+    def _file(self, name: str) -> FaultyFile:
+        return FaultyFile(self._content(name), self._on_disk[name], self._unsynced[name], self.faults)
+
+
+class FaultyFile(MemoryFile):
+    """A file of a `FaultyStorage`."""
+
+    def __init__(
+        self,
+        content: NDArray[np.uint8],
+        on_disk: NDArray[np.uint8],
+        unsynced: list[tuple[int, bytes]],
+        faults: Faults,
+    ) -> None:
+        super().__init__(content)
+        self._on_disk = on_disk
+        self._unsynced = unsynced
+        self._faults = faults
+
+    def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
+        fault = self._faults.take("write")
+        data = b"".join(buffers)
+        if fault is not None:
+            data = data[: fault.bytes_before]
+        if data:
+            super().write(offset, [data])
+            self._unsynced.append((offset, data))
+        if fault is not None:
+            raise OSError(fault.errno, os.strerror(fault.errno))
+
+    def sync(self) -> None:
+        super().sync()
+        self._faults.check("sync")
+        for offset, data in self._unsynced:
+            self._on_disk[offset : offset + len(data)] = np.frombuffer(data, np.uint8)
+        self._unsynced.clear()
+
+
+def _surviving_parts(random: Random, start: int, end: int) -> Iterable[tuple[int, int]]:
+    size = random.choice(_BLOCK_SIZES)
+    likelihood = random.choice((0.0, 0.5, 0.9, 1.0))
+    for block in range(start - start % size, end, size):
+        if random.random() < likelihood:
+            yield max(block, start), min(block + size, end)

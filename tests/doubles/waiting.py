@@ -1,0 +1,55 @@
+"""Waiting for what happens on other threads, without sleeping or polling."""
+
+from __future__ import annotations
+
+import threading
+
+from engram.errors import EngramError
+from engram.store.intake import CommitResult
+from engram.store.space import Space
+
+# Long enough for any machine that makes progress at all; only a failing test waits for it.
+TIMEOUT_S = 60.0
+
+
+def wait_until_indexed(space: Space, generation: int | None = None) -> None:
+    """Return when everything up to `generation`, by default all that is visible now, is in the graph."""
+    wanted = space.generation if generation is None else generation
+    reached = threading.Event()
+
+    def look(_: int) -> None:
+        if space.indexed_generation >= wanted:
+            reached.set()
+
+    space.add_indexed_listener(look)
+    look(0)
+    assert reached.wait(TIMEOUT_S), f"{space.indexed_generation} of {wanted} indexed"
+
+
+class Outcomes:
+    """A `done` callback that remembers what it was called with."""
+
+    def __init__(self) -> None:
+        self.all: list[CommitResult | EngramError] = []
+        self._called = threading.Semaphore(0)
+
+    def __call__(self, outcome: CommitResult | EngramError) -> None:
+        self.all.append(outcome)
+        self._called.release()
+
+    def next(self) -> CommitResult | EngramError:
+        """Wait for one more call; the outcome of the latest."""
+        assert self._called.acquire(timeout=TIMEOUT_S)
+        return self.all[-1]
+
+    def result(self) -> CommitResult:
+        """Wait for one more call, which must bring a result."""
+        outcome = self.next()
+        assert isinstance(outcome, CommitResult), outcome
+        return outcome
+
+    def error(self) -> EngramError:
+        """Wait for one more call, which must bring an error."""
+        outcome = self.next()
+        assert isinstance(outcome, EngramError), outcome
+        return outcome

@@ -1,0 +1,142 @@
+"""The storage on disk and its twin in RAM keep the same promises."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engram.log.file_storage import FileStorage
+from engram.log.memory_storage import MemoryStorage
+from engram.log.storage import Storage
+
+
+@pytest.fixture(params=["file", "memory"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    return FileStorage(tmp_path / "data") if request.param == "file" else MemoryStorage()
+
+
+def test_a_new_file_holds_zeros(storage: Storage) -> None:
+    file = storage.create("a", 5000)
+    assert file.size == 5000
+    assert file.view().shape == (5000,)
+    assert not file.view().any()
+
+
+def test_writes_show_in_the_view_at_once(storage: Storage) -> None:
+    file = storage.create("a", 100)
+    view = file.view()
+    file.write(10, [b"abc", np.arange(3, dtype=np.uint8).data, bytearray(b"z")])
+    file.sync()
+    assert view[10:17].tobytes() == b"abc\x00\x01\x02z"
+    assert storage.open("a").view()[10:13].tobytes() == b"abc"
+
+
+def test_thousands_of_buffers_in_one_write(storage: Storage) -> None:
+    file = storage.create("a", 9000)
+    file.write(0, [bytes([row % 251, row % 7]) for row in range(4500)])
+    expected = [value for row in range(4500) for value in (row % 251, row % 7)]
+    assert file.view().tolist() == expected
+
+
+def test_views_are_read_only_and_outlive_close_and_remove(storage: Storage) -> None:
+    file = storage.create("a", 100)
+    file.write(0, [b"kept"])
+    view = file.view()
+    file.close()
+    storage.remove("a")
+    assert view[:4].tobytes() == b"kept"
+    with pytest.raises(ValueError, match="read-only"):
+        view[0] = 1
+
+
+def test_a_closed_file_refuses(storage: Storage) -> None:
+    file = storage.create("a", 100)
+    file.close()
+    file.close()
+    with pytest.raises(ValueError, match="closed"):
+        file.write(0, [b"x"])
+    with pytest.raises(ValueError, match="closed"):
+        file.sync()
+
+
+def test_a_file_does_not_grow(storage: Storage) -> None:
+    file = storage.create("a", 4)
+    with pytest.raises(ValueError, match="does not fit"):
+        file.write(2, [b"abc"])
+    assert not file.view().any()
+
+
+def test_names_and_missing_files(storage: Storage) -> None:
+    storage.create("b", 1)
+    storage.create("a", 1)
+    storage.directory("c")
+    assert storage.names() == ["a", "b", "c"]
+    with pytest.raises(FileExistsError):
+        storage.create("a", 1)
+    for missing in (storage.open, storage.remove, storage.read):
+        with pytest.raises(FileNotFoundError):
+            missing("nothing")
+
+
+def test_replace_and_read(storage: Storage) -> None:
+    storage.replace("a", b"one")
+    storage.replace("a", b"other")
+    assert storage.read("a") == b"other"
+    assert storage.names() == ["a"]
+
+
+def test_directories_are_storages_of_their_own(storage: Storage) -> None:
+    storage.directory("sub").replace("a", b"inner")
+    assert storage.directory("sub").read("a") == b"inner"
+    assert "a" not in storage.names()
+
+
+def test_an_interrupted_replace_leaves_the_old_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = FileStorage(tmp_path)
+    storage.replace("a", b"old")
+
+    def power_fails(*_: object) -> None:
+        raise OSError("power fails")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", power_fails)
+        with pytest.raises(OSError, match="power fails"):
+            storage.replace("a", b"new")
+    assert storage.read("a") == b"old"
+    assert storage.names() == ["a"]
+
+
+def test_a_failed_create_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def disk_is_full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("engram.log.file_storage._allocate", disk_is_full)
+    with pytest.raises(OSError, match="No space"):
+        FileStorage(tmp_path).create("a", 100)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.pwritev
+
+    def at_most_three_bytes(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+        return real(descriptor, [buffers[0][:3]], offset)
+
+    monkeypatch.setattr(os, "pwritev", at_most_three_bytes)
+    file = FileStorage(tmp_path).create("a", 20)
+    file.write(1, [b"abcdefg", b"h", b"ij"])
+    assert file.view().tobytes() == b"\0abcdefghij".ljust(20, b"\0")
+
+
+def test_an_empty_file_left_by_a_crash_can_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    file = FileStorage(tmp_path).open("a")
+    assert file.size == 0
+    assert file.view().shape == (0,)
+
+
+def test_views_start_aligned_for_vector_instructions(storage: Storage) -> None:
+    assert storage.create("a", 1000).view().ctypes.data % 64 == 0

@@ -1,0 +1,29 @@
+"""Text columns: round trips, and finding a text from the end."""
+
+from __future__ import annotations
+
+import pytest
+
+from engram.log.text_column import TextColumn, encode_texts
+
+CASES = [["a"], ["", ""], ["a", "", "bc"], ["ä", "b", "记忆", ""], ["aa", "a", "aaa", "a", "baab"], ["x\x00y", "\x1f"]]
+
+
+def column(texts: list[str]) -> TextColumn:
+    offsets, blob = encode_texts(texts)
+    memory = memoryview(b"head" + offsets.tobytes() + blob + b"tail")
+    return TextColumn(memory, 4, 4 + offsets.nbytes, len(blob), len(texts))
+
+
+@pytest.mark.parametrize("texts", CASES)
+def test_round_trip(texts: list[str]) -> None:
+    assert column(texts).texts() == texts
+    assert [column(texts)[row] for row in range(len(texts))] == texts
+
+
+@pytest.mark.parametrize("texts", CASES)
+def test_rfind_agrees_with_a_plain_search(texts: list[str]) -> None:
+    for wanted in {*filter(None, texts), "aa", "nothing", "ab"}:
+        for end in range(len(texts) + 1):
+            rows = [row for row in range(end) if texts[row] == wanted]
+            assert column(texts).rfind(wanted, end) == (rows[-1] if rows else -1)
