@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -10,17 +11,17 @@
 namespace engram {
 namespace {
 
-constexpr std::uint64_t kSampleRate = 256;
-constexpr std::uint64_t kThinsFrom = 1'000'000;
+// The sample grows with the square root of the table, to about this many entries times that root.
+constexpr double kEntriesPerRoot = 3.0;
 constexpr std::size_t kScanStep = 256;
 
 }  // namespace
 
 bool EntryTable::samples(Slot slot) {
   if (slot < kSeeds) return true;
-  const std::uint64_t rate = kSampleRate * std::max<std::uint64_t>(1, slot / kThinsFrom);
+  const double share = kEntriesPerRoot / 2.0 / std::sqrt(static_cast<double>(slot));
   const std::uint32_t hash = slot * 2654435761U;  // Knuth's multiplicative hash spreads neighbouring numbers.
-  return hash < (std::uint64_t{1} << 32) / rate;
+  return hash < share * 4294967296.0;
 }
 
 EntryTable::~EntryTable() {

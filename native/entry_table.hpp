@@ -1,7 +1,8 @@
 // Where walks begin: the sign bits of a thin sample of all slots, scanned in full for every walk.
 //
-// The sample is 1 in 256 up to a million slots and thins out beyond, so the scan grows with the logarithm of the table.
-// Readers take no lock: entries are appended to blocks that never move and published by a counter.
+// The sample thins out as the table grows: 300 entries at ten thousand slots, 3 000 at a million. A dense sample
+// matters most in small tables of diverse vectors, where a walk from too far away gets stuck before it arrives. Readers
+// take no lock: entries are appended to blocks that never move and published by a counter.
 #pragma once
 
 #include <array>

@@ -1,6 +1,7 @@
 #include "graph.hpp"
 
 #include <algorithm>
+#include <thread>
 
 #include "cpu.hpp"
 
@@ -9,11 +10,19 @@ namespace {
 
 // Distances to kept neighbours are computed a few at a time: most candidates are shadowed by one of the first.
 constexpr std::size_t kShadowStep = 4;
+constexpr int kSpinsMax = 200;
 
 class NodeLock {
  public:
   NodeLock(SlotTable& table, Slot node) : byte_(table.lock(node)) {
-    while (byte_.exchange(1, std::memory_order_acquire) != 0) cpu_pause();
+    // Held for a microsecond, unless the holder has lost its core; then spinning on would only keep it waiting.
+    for (int spins = 0; byte_.exchange(1, std::memory_order_acquire) != 0; ++spins) {
+      if (spins < kSpinsMax) {
+        cpu_pause();
+      } else {
+        std::this_thread::yield();
+      }
+    }
   }
   NodeLock(const NodeLock&) = delete;
   NodeLock& operator=(const NodeLock&) = delete;

@@ -93,8 +93,12 @@ std::unique_lock<std::shared_mutex> Index::stop_linking() const {
 
 std::size_t Index::link(std::size_t count_max) {
   const auto held = hold_linking();
-  const bool seeded = linked_.load(std::memory_order_acquire) >= EntryTable::kSeeds;
-  if (!seeded) return link_seeds(count_max);
+  const auto seeded = [this] { return linked_.load(std::memory_order_acquire) >= EntryTable::kSeeds; };
+  if (!seeded()) {
+    const std::size_t linked = link_seeds(count_max);
+    // Another thread may have planted the seeds while this one waited; then there is more to do.
+    if (linked > 0 || !seeded()) return linked;
+  }
   const auto [first, last] = claim(count_max);
   if (first == last) return 0;
   linkers_.borrow()->link(first, last);
