@@ -11,15 +11,20 @@
 namespace engram {
 namespace {
 
-// The sample grows with the square root of the table, to about this many entries times that root.
-constexpr double kEntriesPerRoot = 3.0;
+// The sample grows with the square root of a small table, to this many entries times that root; a scan of more than a
+// few thousand would cost inserts too much, so beyond kRootEnds slots it grows by kEntriesPerFold when the table grows
+// e-fold.
+constexpr double kEntriesPerRoot = 10.0;
+constexpr Slot kRootEnds = 65'536;
+constexpr double kEntriesPerFold = 512.0;
 constexpr std::size_t kScanStep = 256;
 
 }  // namespace
 
 bool EntryTable::samples(Slot slot) {
   if (slot < kSeeds) return true;
-  const double share = kEntriesPerRoot / 2.0 / std::sqrt(static_cast<double>(slot));
+  const auto n = static_cast<double>(slot);
+  const double share = slot < kRootEnds ? kEntriesPerRoot / 2.0 / std::sqrt(n) : kEntriesPerFold / n;
   const std::uint32_t hash = slot * 2654435761U;  // Knuth's multiplicative hash spreads neighbouring numbers.
   return hash < share * 4294967296.0;
 }

@@ -1,6 +1,6 @@
 // Where walks begin: the sign bits of a thin sample of all slots, scanned in full for every walk.
 //
-// The sample thins out as the table grows: 300 entries at ten thousand slots, 3 000 at a million. A dense sample
+// The sample thins out as the table grows: 1 000 entries at ten thousand slots, 4 000 at a million. A dense sample
 // matters most in small tables of diverse vectors, where a walk from too far away gets stuck before it arrives. Readers
 // take no lock: entries are appended to blocks that never move and published by a counter.
 #pragma once
