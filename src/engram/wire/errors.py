@@ -1,0 +1,145 @@
+"""Errors on the wire: `EngramError` to and from `ErrorDetail`, and to and from a gRPC status.
+
+A gRPC status carries the detail (and a `RetryInfo` when there is a retry time) in the standard
+``grpc-status-details-bin`` trailer, so that clients in any language can read field, limit, value and retry time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+
+from engram.errors import (
+    AlreadyExists,
+    EngramError,
+    FailedPrecondition,
+    InvalidInput,
+    NotFound,
+    OverCapacity,
+    SequenceError,
+    Unavailable,
+)
+from engram.wire import engram_pb2 as pb
+
+DETAILS_KEY: Final = "grpc-status-details-bin"
+# Trailers share a budget of 8 KiB, so no text of an error may be long.
+_TEXT_CHARACTERS_MAX: Final = 400
+
+_KINDS: Final[dict[str, type[EngramError]]] = {
+    kind.default_code: kind
+    for kind in (
+        InvalidInput,
+        NotFound,
+        AlreadyExists,
+        FailedPrecondition,
+        SequenceError,
+        OverCapacity,
+        Unavailable,
+        EngramError,
+    )
+}
+_STATUS_OF_KIND: Final[dict[str, grpc.StatusCode]] = {
+    InvalidInput.default_code: grpc.StatusCode.INVALID_ARGUMENT,
+    NotFound.default_code: grpc.StatusCode.NOT_FOUND,
+    AlreadyExists.default_code: grpc.StatusCode.ALREADY_EXISTS,
+    FailedPrecondition.default_code: grpc.StatusCode.FAILED_PRECONDITION,
+    SequenceError.default_code: grpc.StatusCode.FAILED_PRECONDITION,
+    OverCapacity.default_code: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Unavailable.default_code: grpc.StatusCode.UNAVAILABLE,
+    EngramError.default_code: grpc.StatusCode.INTERNAL,
+}
+# For calls ended by gRPC itself or by a proxy, which bring no detail. The other statuses become a plain `EngramError`.
+_KIND_OF_STATUS: Final[dict[grpc.StatusCode, type[EngramError]]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
+    grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: OverCapacity,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+}
+
+
+def encode_error(error: EngramError) -> pb.ErrorDetail:
+    """Return the message that stands for `error`, its texts cut to a bounded length."""
+    return pb.ErrorDetail(
+        code=_shorten(error.code),
+        field=_shorten(error.field),
+        limit=_shorten(error.limit),
+        value=_shorten(error.value),
+        message=_shorten(error.message),
+        expected_sequence=error.expected_sequence or 0,
+        retry_after_ms=error.retry_after_ms or 0,
+        kind=_kind(error),
+    )
+
+
+def decode_error(detail: pb.ErrorDetail) -> EngramError:
+    """Return the error that `detail` stands for; an unknown kind becomes a plain `EngramError`."""
+    kind = _KINDS.get(detail.kind, EngramError)
+    return kind(
+        detail.message,
+        code=detail.code or None,
+        field=detail.field,
+        limit=detail.limit,
+        value=detail.value,
+        retry_after_ms=detail.retry_after_ms or None,
+        expected_sequence=detail.expected_sequence or None,
+    )
+
+
+def status_code(error: EngramError) -> grpc.StatusCode:
+    """Return the gRPC status that ends a call with `error`."""
+    return _STATUS_OF_KIND[_kind(error)]
+
+
+def status_trailers(error: EngramError) -> tuple[tuple[str, bytes], ...]:
+    """Return the trailing metadata that carries `error` beside its gRPC status."""
+    status = Status(code=status_code(error).value[0], message=_shorten(error.message))
+    status.details.add().Pack(encode_error(error))
+    if error.retry_after_ms:
+        retry = RetryInfo()
+        retry.retry_delay.FromMilliseconds(error.retry_after_ms)
+        status.details.add().Pack(retry)
+    return ((DETAILS_KEY, status.SerializeToString()),)
+
+
+def decode_status(
+    code: grpc.StatusCode, message: str | None, trailers: Iterable[tuple[str, str | bytes]] | None
+) -> EngramError:
+    """Return the error behind a failed call, from its status, message and trailing metadata."""
+    for key, value in trailers or ():
+        if key == DETAILS_KEY and isinstance(value, bytes):
+            error = _unpack_detail(value)
+            if error is not None:
+                return error
+    kind = _KIND_OF_STATUS.get(code, EngramError)
+    return kind(message or code.name, code=None if kind is not EngramError else code.name.lower())
+
+
+def _unpack_detail(trailer: bytes) -> EngramError | None:
+    detail = pb.ErrorDetail()
+    try:
+        for packed in Status.FromString(trailer).details:
+            if packed.Unpack(detail):
+                return decode_error(detail)
+    except DecodeError:
+        pass  # A trailer from elsewhere; the bare status still says what to do.
+    return None
+
+
+def _kind(error: EngramError) -> str:
+    for kind in type(error).__mro__:
+        code = getattr(kind, "default_code", "")
+        if code in _STATUS_OF_KIND:
+            return str(code)
+    return EngramError.default_code
+
+
+def _shorten(text: str) -> str:
+    text = text.encode("utf-8", "replace").decode()
+    return text if len(text) <= _TEXT_CHARACTERS_MAX else text[: _TEXT_CHARACTERS_MAX - 3] + "..."

@@ -1,0 +1,213 @@
+"""Observations on the wire: messages to and from the columns of `engram.observations.ObservationBatch`.
+
+Nothing here checks contents against a space; `engram.observations.check_batch` does that for every transport.
+What is checked is only what the columns cannot express: that the bytes of the vectors divide into rows.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.errors import InvalidInput
+from engram.observations import ObservationBatch, now_us
+from engram.store.intake import Priority
+from engram.wire import engram_pb2 as pb
+from engram.wire.times import from_timestamp
+
+_CONFIDENCE_DEFAULT: Final = 1.0
+_IMPORTANCE_DEFAULT: Final = 0.5
+_VECTOR_DTYPES: Final[dict[int, np.dtype[Any]]] = {
+    pb.VECTOR_TYPE_UNSPECIFIED: np.dtype("<f4"),
+    pb.VECTOR_TYPE_FLOAT32: np.dtype("<f4"),
+    pb.VECTOR_TYPE_FLOAT16: np.dtype("<f2"),
+}
+_PRIORITIES: Final[dict[int, Priority]] = {
+    pb.PRIORITY_UNSPECIFIED: Priority.NORMAL,
+    pb.PRIORITY_HIGH: Priority.HIGH,
+    pb.PRIORITY_NORMAL: Priority.NORMAL,
+    pb.PRIORITY_LOW: Priority.LOW,
+}
+_PRIORITY_NUMBERS: Final[dict[Priority, pb.Priority.ValueType]] = {
+    Priority.HIGH: pb.PRIORITY_HIGH,
+    Priority.NORMAL: pb.PRIORITY_NORMAL,
+    Priority.LOW: pb.PRIORITY_LOW,
+}
+
+
+def decode_batch(message: pb.ObservationBatch) -> ObservationBatch:
+    """Return the columns of `message`; optional columns that are empty get their defaults.
+
+    The vectors are read-only float32 of shape ``(n, dimension)``, or ``(n, 0)`` when the message has none and the
+    space's embedder is to make them.
+
+    Raises
+    ------
+    InvalidInput
+        If the count is not the number of ids, or the vectors are not ``count * dimension`` numbers.
+    """
+    ids = list(message.ids)
+    count = len(ids)
+    if message.count != count:
+        raise InvalidInput(
+            f"the batch announces {message.count} observations and has {count} ids",
+            code="column_length",
+            field="ids",
+            limit=message.count,
+            value=count,
+        )
+    return ObservationBatch(
+        ids=ids,
+        vectors=_decode_vectors(message, count),
+        contents=list(message.contents) or [""] * count,
+        times_us=_column(message.times_us, np.int64) if message.times_us else np.full(count, now_us(), np.int64),
+        confidences=_floats(message.confidences, count, _CONFIDENCE_DEFAULT),
+        importances=_floats(message.importances, count, _IMPORTANCE_DEFAULT),
+        metadata=list(message.metadata_json) or None,
+        tags=[list(row.tags) for row in message.tags] or None,
+    )
+
+
+def encode_batch(batch: ObservationBatch, priority: Priority = Priority.NORMAL) -> pb.ObservationBatch:
+    """Return the message that carries `batch` as float32 columns."""
+    count, dim = batch.vectors.shape
+    return pb.ObservationBatch(
+        count=count,
+        dimension=dim,
+        vector_type=pb.VECTOR_TYPE_FLOAT32,
+        vectors=np.ascontiguousarray(batch.vectors, dtype="<f4").tobytes(),
+        ids=batch.ids,
+        contents=batch.contents if any(batch.contents) else (),
+        times_us=batch.times_us.tolist(),
+        confidences=batch.confidences.tolist(),
+        importances=batch.importances.tolist(),
+        metadata_json=batch.metadata or (),
+        tags=[pb.TagList(tags=row) for row in batch.tags or ()],
+        priority=_PRIORITY_NUMBERS[priority],
+    )
+
+
+def decode_episode(message: pb.Episode) -> ObservationBatch:
+    """Return a batch of the one observation in `message`.
+
+    ``who``, ``why``, ``how``, ``where_location``, ``decay_rate`` and ``emotional_valence`` become metadata keys when
+    they are present. A confidence or importance of 0 counts as not given, because proto3 cannot tell them apart.
+
+    Raises
+    ------
+    InvalidInput
+        If the embedding bytes are not whole float32 numbers, the time is out of range or a number is not finite.
+    """
+    metadata = _episode_metadata(message)
+    return ObservationBatch(
+        ids=[message.id],
+        vectors=decode_vector(message.embedding_f32, message.embedding, "embedding_f32")[None, :],
+        contents=[message.what],
+        times_us=np.array([from_timestamp(message.when, "when") if message.HasField("when") else now_us()], np.int64),
+        confidences=np.array([message.encoding_confidence or _CONFIDENCE_DEFAULT], np.float32),
+        importances=np.array([message.importance or _IMPORTANCE_DEFAULT], np.float32),
+        metadata=[metadata] if metadata else None,
+        tags=[list(message.tags)] if message.tags else None,
+    )
+
+
+def decode_vector(packed: bytes, numbers: Any, field: str) -> NDArray[np.float32]:
+    """Return a vector given either as little-endian float32 bytes or as a repeated field; bytes win.
+
+    Raises
+    ------
+    InvalidInput
+        If the bytes are not a whole number of float32.
+    """
+    if not packed:
+        return _column(numbers, np.float32)
+    if len(packed) % 4:
+        raise InvalidInput(
+            f"{field} has {len(packed)} bytes, which is no whole number of float32",
+            code="invalid_vector",
+            field=field,
+            limit="a multiple of 4 bytes",
+            value=len(packed),
+        )
+    return np.frombuffer(packed, dtype="<f4")
+
+
+def decode_priority(number: int) -> Priority:
+    """Return the lane that `number` names; unspecified means normal.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such priority.
+    """
+    priority = _PRIORITIES.get(number)
+    if priority is None:
+        raise InvalidInput(
+            f"there is no priority {number}", code="invalid_priority", field="priority", limit="0..3", value=number
+        )
+    return priority
+
+
+def encode_priority(priority: Priority) -> pb.Priority.ValueType:
+    """Return the wire number of `priority`."""
+    return _PRIORITY_NUMBERS[priority]
+
+
+def _decode_vectors(message: pb.ObservationBatch, count: int) -> NDArray[np.float32]:
+    packed = message.vectors
+    if not packed:
+        return np.empty((count, 0), np.float32)
+    dtype = _VECTOR_DTYPES.get(message.vector_type)
+    if dtype is None:
+        raise InvalidInput(
+            f"there is no vector type {message.vector_type}",
+            code="invalid_vector_type",
+            field="vector_type",
+            limit="FLOAT32 or FLOAT16",
+            value=message.vector_type,
+        )
+    size = count * message.dimension * dtype.itemsize
+    if len(packed) != size or not size:
+        raise InvalidInput(
+            f"{count} vectors of dimension {message.dimension} take {size} bytes; {len(packed)} came",
+            code="vectors_size",
+            field="vectors",
+            limit=size,
+            value=len(packed),
+        )
+    rows = np.frombuffer(packed, dtype=dtype).reshape(count, message.dimension)
+    return rows.astype(np.float32, copy=False)
+
+
+def _column(values: Any, dtype: type[np.generic]) -> NDArray[Any]:
+    return np.array(values, dtype)
+
+
+def _floats(values: Any, count: int, default: float) -> NDArray[np.float32]:
+    return _column(values, np.float32) if values else np.full(count, default, np.float32)
+
+
+def _episode_metadata(message: pb.Episode) -> str:
+    metadata: dict[str, Any] = dict(message.metadata)
+    if message.who:
+        metadata["who"] = list(message.who)
+    for name in ("why", "how", "where_location"):
+        text = getattr(message, name)
+        if text:
+            metadata[name] = text
+    for name in ("decay_rate", "emotional_valence"):
+        number = getattr(message, name)
+        if number:
+            # Seven digits are all a float32 has; more would only show its binary rounding.
+            metadata[name] = float(f"{number:.7g}")
+    if not metadata:
+        return ""
+    try:
+        return json.dumps(metadata, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise InvalidInput(
+            "decay_rate and emotional_valence must be finite", code="invalid_metadata", field="decay_rate"
+        ) from error

@@ -1,0 +1,59 @@
+"""Events of a connection to responses."""
+
+from __future__ import annotations
+
+from engram.errors import SequenceError
+from engram.streaming.acks import Ack, AckStatus
+from engram.streaming.lanes import Lanes
+from engram.streaming.outbox import Opened, Status, StreamState
+from engram.wire import engram_pb2 as pb
+from engram.wire.events import encode_event
+
+LANES = Lanes().statistics()
+
+
+def test_an_accepted_ack() -> None:
+    response = encode_event(Ack(AckStatus.ACCEPTED, 3, 9, 30, 36, "id-9"), "s", LANES)
+    assert (response.session_id, response.sequence_number) == ("s", 9)
+    assert response.HasField("server_timestamp")
+    ack = response.ack
+    assert ack.status == pb.ObservationAck.STATUS_ACCEPTED
+    assert (ack.first_sequence, ack.last_sequence) == (3, 9)
+    assert (ack.first_generation, ack.last_generation, ack.memory_id) == (30, 36, "id-9")
+    assert ack.HasField("committed_at")
+    assert not ack.HasField("error")
+
+
+def test_an_indexed_ack_has_no_commit_time() -> None:
+    ack = encode_event(Ack(AckStatus.INDEXED, 1, 9, 1, 9), "s", LANES).ack
+    assert ack.status == pb.ObservationAck.STATUS_INDEXED
+    assert not ack.HasField("committed_at")
+
+
+def test_a_rejection_names_its_own_sequence() -> None:
+    error = SequenceError("gap", expected_sequence=4)
+    response = encode_event(Ack(AckStatus.REJECTED, 7, 9, error=error), "s", LANES)
+    assert response.sequence_number == 7
+    assert response.ack.status == pb.ObservationAck.STATUS_REJECTED
+    assert (response.ack.error.code, response.ack.error.expected_sequence) == ("sequence_gap", 4)
+
+
+def test_an_opening_tells_the_truth_about_the_server() -> None:
+    response = encode_event(Opened("s", 41, 768, 100), "s", LANES)
+    opened = response.init_ack
+    assert (opened.session_id, opened.initial_sequence, opened.dimension, opened.generation) == ("s", 41, 768, 100)
+    assert opened.capabilities.queue_capacity == 160_000
+    assert opened.capabilities.batch_count_max == 10_000
+    assert response.sequence_number == 41
+
+
+def test_every_state_has_its_number() -> None:
+    numbers = {state: encode_event(Status(state, "m", 5), "s", LANES).status.state for state in StreamState}
+    assert {name: pb.StreamStatus.State.Name(number) for name, number in numbers.items()} == {
+        state: f"STATE_{state.name}" for state in StreamState
+    }
+
+
+def test_a_status_reports_the_queue() -> None:
+    status = encode_event(Status(StreamState.OVERLOADED, "full"), "s", LANES).status
+    assert (status.queue_depth, status.queue_capacity, status.pressure) == (0, 160_000, 0.0)

@@ -1,0 +1,144 @@
+"""Cues to queries, hits to memories."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engram.errors import InvalidInput
+from engram.streaming.recall import Recalled
+from engram.wire import engram_pb2 as pb
+from engram.wire.recalls import decode_recall, decode_streaming_recall, encode_batches, encode_recalled
+
+
+@dataclass
+class FakeHit:
+    """Has the fields of a hit."""
+
+    id: str
+    score: float = 0.5
+    confidence: float = 0.75
+    generation: int = 7
+    content: str = "text"
+    metadata: dict[str, Any] = field(default_factory=dict)
+    tags: list[str] = field(default_factory=list)
+    time_us: int = 1_500_000
+    importance: float = 0.25
+    indexed: bool = True
+    vector: Any = None
+
+
+def recalled(*hits: FakeHit, generation: int = 9) -> Recalled:
+    return Recalled(hits, generation, len(hits), 1.5)  # type: ignore[arg-type]  # Doubles.
+
+
+def test_a_hit_becomes_a_memory() -> None:
+    hit = FakeHit(
+        "a", metadata={"n": 1, "deep": {"x": [1]}, "t": "ü"}, tags=["x"], indexed=False, vector=np.ones(3, np.float32)
+    )
+    (memory,) = encode_recalled(recalled(hit), embeddings=True).results
+    assert (memory.id, memory.content, memory.generation) == ("a", "text", 7)
+    assert (memory.score, memory.activation, memory.confidence, memory.importance) == (0.5, 0.5, 0.75, 0.25)
+    assert dict(memory.metadata) == {"n": "1", "deep": '{"x": [1]}', "t": "ü"}
+    assert json.loads(memory.metadata_json) == hit.metadata
+    assert list(memory.tags) == ["x"]
+    assert (memory.recent, memory.indexed) == (True, False)
+    assert list(memory.embedding) == [1, 1, 1]
+    assert memory.created_at.ToMicroseconds() == 1_500_000
+
+
+def test_embeddings_come_only_if_asked_for() -> None:
+    (memory,) = encode_recalled(recalled(FakeHit("a", vector=np.ones(3)))).results
+    assert not memory.embedding
+
+
+def test_metadata_with_half_a_surrogate_pair_can_be_recalled() -> None:
+    metadata = json.loads('{"k\\ud800": "v\\udfff"}')
+    (memory,) = encode_recalled(recalled(FakeHit("a", metadata=metadata))).results
+    assert dict(memory.metadata) == {"k?": "v?"}
+    assert json.loads(memory.metadata_json) == metadata
+
+
+def test_figures_come_with_the_results() -> None:
+    answer = encode_recalled(recalled(FakeHit("a", score=0.5), FakeHit("b", score=0.25)))
+    assert answer.snapshot_sequence == 9
+    assert answer.metadata.above_threshold == 2
+    assert answer.metadata.avg_activation == 0.375
+    assert answer.metadata.recall_time_ms == 1.5
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(0, [0]), (1, [1]), (10, [10]), (11, [10, 1]), (25, [10, 10, 5])])
+def test_batches_say_whether_more_come(count: int, sizes: list[int]) -> None:
+    hits = [FakeHit(f"{i}") for i in range(count)]
+    batches = list(encode_batches(recalled(*hits), 10))
+    assert [len(batch.results) for batch in batches] == sizes
+    assert [batch.more_results for batch in batches] == [True] * (len(sizes) - 1) + [False]
+    assert {batch.snapshot_sequence for batch in batches} == {9}
+    assert [memory.id for batch in batches for memory in batch.results] == [hit.id for hit in hits]
+
+
+def test_batches_stay_below_what_clients_accept() -> None:
+    hits = [FakeHit(f"{i}", content="x" * 60_000, metadata={"m": "y" * 60_000}) for i in range(100)]
+    batches = list(encode_batches(recalled(*hits), 100))
+    assert max(batch.ByteSize() for batch in batches) < 4 * 1024 * 1024
+    assert sum(len(batch.results) for batch in batches) == 100
+
+
+def test_a_vector_cue() -> None:
+    query = decode_recall(
+        pb.RecallRequest(cue=pb.Cue(embedding=pb.EmbeddingCue(vector=[1.0, 2.0], similarity_threshold=0.5)))
+    )
+    assert isinstance(query.cue, np.ndarray)
+    assert query.cue.tolist() == [1.0, 2.0]
+    assert (query.results_max, query.threshold, query.max_generation, query.ef) == (10, 0.5, None, None)
+
+
+def test_packed_bytes_win_over_numbers() -> None:
+    cue = pb.EmbeddingCue(vector=[9.0], vector_f32=np.array([1, 2], "<f4").tobytes())
+    query = decode_recall(pb.RecallRequest(cue=pb.Cue(embedding=cue, threshold=0.75), max_generation=5, ef=50))
+    assert isinstance(query.cue, np.ndarray)
+    assert query.cue.tolist() == [1.0, 2.0]
+    assert (query.threshold, query.max_generation, query.ef) == (0.75, 5, 50)
+
+
+def test_a_text_cue_with_tags() -> None:
+    semantic = pb.SemanticCue(query="coast", required_tags=["a"], excluded_tags=["b"])
+    query = decode_streaming_recall(
+        pb.StreamingRecallRequest(cue=pb.Cue(semantic=semantic, max_results=7), batch_size=3)
+    )
+    assert (query.cue, query.results_max, query.batch_size) == ("coast", 7, 3)
+    assert (query.required_tags, query.excluded_tags) == (frozenset("a"), frozenset("b"))
+
+
+TEXT = pb.Cue(semantic=pb.SemanticCue(query="x"))
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (pb.StreamingRecallRequest(), "cue_unsupported"),
+        (pb.StreamingRecallRequest(cue=pb.Cue(temporal=pb.TemporalCue())), "cue_unsupported"),
+        (pb.StreamingRecallRequest(cue=TEXT, max_results=10_001), "invalid_max_results"),
+        (pb.StreamingRecallRequest(cue=TEXT, batch_size=101), "invalid_batch_size"),
+        (pb.StreamingRecallRequest(cue=TEXT, ef=10_001), "invalid_ef"),
+        (
+            pb.StreamingRecallRequest(cue=pb.Cue(embedding=pb.EmbeddingCue(vector_f32=b"123"))),
+            "invalid_vector",
+        ),
+    ],
+)
+def test_impossible_recalls_are_refused(request_: pb.StreamingRecallRequest, code: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        decode_streaming_recall(request_)
+    assert caught.value.code == code
+
+
+def test_a_snapshot_by_time_is_refused() -> None:
+    request = pb.StreamingRecallRequest(cue=TEXT)
+    request.snapshot_time.GetCurrentTime()
+    with pytest.raises(InvalidInput):
+        decode_streaming_recall(request)
