@@ -13,17 +13,16 @@ from engram.log.storage import Storage, StorageFile
 
 # Smaller segments are created faster than a thread starts.
 _PREPARED_BYTES_MIN: Final = 16 << 20
-# One piece is written and synced at a time: few enough dirty pages to keep the log's own syncs short.
-_PIECE_BYTES: Final = 4 << 20
 logger = logging.getLogger(__name__)
 
 
 class SegmentPool:
     """Hands out blank segments with rising numbers.
 
-    A file whose blocks hold zeros syncs in half the time of one whose blocks are only reserved, because overwriting
-    changes no metadata. So the next segment is filled with zeros ahead, by a short-lived thread, as far as time
-    permits; see docs/decisions/0001-log-is-the-store.md for the numbers. Used by the writer thread only.
+    Reserving the blocks of a file and making that durable takes milliseconds, which no commit should wait for. So a
+    short-lived thread creates the next segment ahead. It only reserves: filling the file with zeros too makes single
+    syncs faster but costs the disk bandwidth that a sustained stream needs; docs/decisions/0001-log-is-the-store.md
+    has the numbers. Used by the writer thread only.
 
     Parameters
     ----------
@@ -86,32 +85,24 @@ class SegmentPool:
 
 
 class _Preparation:
-    """A thread that creates one segment and fills it with zeros until it is done or wanted."""
+    """A thread that creates one segment."""
 
     def __init__(self, storage: Storage, epoch: int, size: int) -> None:
         self._storage = storage
         self._epoch = epoch
         self._size = size
         self._file: StorageFile | None = None
-        self._wanted = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engram-segment", daemon=True)
         self._thread.start()
 
     def finish(self) -> Segment | None:
-        """Stop after the current piece; the segment, if there is one. How far the zeros got does not matter."""
-        self._wanted.set()
+        """Wait for the segment; None if it could not be created."""
         self._thread.join()
         return None if self._file is None else Segment(self._epoch, self._file)
 
     def _run(self) -> None:
         try:
             self._file = self._storage.create(segment_name(self._epoch), self._size)
-            zeros = bytes(_PIECE_BYTES)
-            for offset in range(0, self._size, _PIECE_BYTES):
-                if self._wanted.is_set():
-                    return
-                self._file.write(offset, [zeros[: self._size - offset]])
-                self._file.sync()
         except OSError as error:
             # The writer meets the same error when it needs the segment, and reports it to who is waiting.
             logger.warning("could not prepare log segment %s ahead: %s", segment_name(self._epoch), error)

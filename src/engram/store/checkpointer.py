@@ -1,0 +1,70 @@
+"""The thread that writes checkpoints, so that nothing else waits for their disk writes."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from engram.errors import EngramError, FailedPrecondition
+
+if TYPE_CHECKING:
+    from engram.store.space import Space
+
+logger = logging.getLogger(__name__)
+
+
+class Checkpointer:
+    """Writes one checkpoint after the other, from `start` to `stop`."""
+
+    def __init__(self) -> None:
+        # At most one entry per space: the future of its next checkpoint.
+        self._waiting: dict[Space, Future[int]] = {}
+        self._lock = threading.Lock()
+        self._queue: queue.SimpleQueue[Space | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="engram-checkpointer", daemon=True)
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def request(self, space: Space) -> Future[int]:
+        """Ask for a checkpoint of `space`; the future gets the generation it covers, or the error.
+
+        Raises
+        ------
+        FailedPrecondition
+            After `stop`.
+        """
+        with self._lock:
+            future = self._waiting.get(space)
+            if future is None:
+                if self._stopped:
+                    raise FailedPrecondition("the store is closed", code="closed")
+                future = self._waiting[space] = Future()
+                self._queue.put(space)
+            return future
+
+    def stop(self) -> None:
+        """Write what was asked for, and return when that is done."""
+        with self._lock:
+            self._stopped = True
+            self._queue.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (space := self._queue.get()) is not None:
+            with self._lock:
+                future = self._waiting.pop(space)
+            try:
+                future.set_result(space.indexing.write_checkpoint())
+            except EngramError as error:
+                logger.warning("no checkpoint of space %s: %s", space.config.name, error)
+                future.set_exception(error)
+            except Exception as error:
+                logger.exception("a checkpoint of space %s failed", space.config.name)
+                future.set_exception(error)

@@ -1,0 +1,204 @@
+"""What one group commit is going to do to a space: decided here, without touching anything."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
+
+from engram.errors import EngramError, SequenceError
+from engram.limits import BATCH_BYTES_MAX
+from engram.log.entry import LogEntry
+from engram.log.header import RecordKind
+from engram.observations import ObservationBatch, concatenate
+from engram.store.intake import CommitRequest, CommitResult
+from engram.store.session_table import SequenceRange, SessionTable
+from engram.store.versions import Versions
+
+# Below this many rows a record of its own costs more than copying the rows into a shared one.
+_SMALL_ROWS: Final = 64
+_MERGED_ROWS_MAX: Final = 1024
+logger = logging.getLogger(__name__)
+
+
+class CommitPlan:
+    """Gives requests their generations, in order, and works out what to log and what to answer.
+
+    A session's sequence numbers are the authority on what is new: what was stored before is answered and not stored
+    again, what leaves a gap is refused. Small neighbouring batches share a log record.
+
+    Parameters
+    ----------
+    versions, sessions
+        The state of the space; only read.
+    last_generation
+        The last generation that is taken.
+    """
+
+    def __init__(self, versions: Versions, sessions: SessionTable, last_generation: int) -> None:
+        self._sessions = sessions
+        self._next_generation = last_generation + 1
+        self._small: list[ObservationBatch] = []
+        self._small_rows = 0
+        self._small_bytes = 0
+        self._small_start = _Start("", 0, 0)
+        self._progress: dict[str, int] = {}
+        self._answers: list[_Answer] = []
+        self._entries: list[LogEntry] = []
+        self.changes = versions.change()
+        self.stored_sequences: list[tuple[str, SequenceRange]] = []
+        self.observed = 0
+        self.deleted = 0
+        self.duplicates = 0
+
+    @property
+    def last_generation(self) -> int:
+        """The last generation given."""
+        return self._next_generation - 1
+
+    def add(self, request: CommitRequest) -> None:
+        """Decide about one request."""
+        if request.batch is None:
+            self._delete(request)
+        elif request.session:
+            self._observe_in_session(request, request.batch)
+        else:
+            first = self._observe(request.batch, "", 0)
+            self._answer(request, CommitResult(first, self.last_generation, len(request.batch)))
+
+    def entries(self) -> list[LogEntry]:
+        """What to log."""
+        self._flush_small()
+        return self._entries
+
+    def settle(self, requests: Sequence[CommitRequest], failure: EngramError | None) -> None:
+        """Answer every request; with `failure` if that is what became of the log entries."""
+        # Planning itself may have failed, and then some have no answer of their own.
+        unplanned = [_Answer(request, CommitResult(0, 0, 0), True) for request in requests[len(self._answers) :]]
+        for answer in (*self._answers, *unplanned):
+            outcome = answer.outcome
+            if failure is not None and answer.depends_on_log:
+                # Each caller raises its own copy, for raising writes into the exception.
+                outcome = copy.copy(failure)
+            try:
+                answer.request.done(outcome)
+            except Exception:
+                logger.exception("the receiver of a commit's result raised")
+
+    def _observe(self, batch: ObservationBatch, session: str, first_sequence: int) -> int:
+        first = self._next_generation
+        self._next_generation += len(batch)
+        self.changes.observe(batch.ids, first)
+        self.observed += len(batch)
+        start = _Start(session, first_sequence, first)
+        if len(batch) < _SMALL_ROWS:
+            self._add_small(batch, start)
+        else:
+            self._flush_small()
+            self._entries.append(LogEntry(RecordKind.OBSERVE, first, batch, (), session, first_sequence))
+        return first
+
+    def _observe_in_session(self, request: CommitRequest, batch: ObservationBatch) -> None:
+        session, first_sequence, last_sequence = request.session, request.first_sequence, request.last_sequence
+        expected = self._progress.get(session, self._sessions.last_sequence(session)) + 1
+        if not 1 <= first_sequence <= expected:
+            self._answer(request, _gap(session, first_sequence, expected))
+            return
+        if last_sequence < expected:
+            self.duplicates += len(batch)
+            first, last = (self._generation_of(session, number) for number in (first_sequence, last_sequence))
+            self._answer(request, CommitResult(first, last, 0, duplicate=True))
+            return
+        known = expected - first_sequence
+        self.duplicates += known
+        fresh = _without_first(batch, known) if known else batch
+        first = self._observe(fresh, session, expected)
+        self._progress[session] = last_sequence
+        self.stored_sequences.append((session, SequenceRange(expected, len(fresh), first)))
+        if known:
+            first = self._generation_of(session, first_sequence) or first
+        self._answer(request, CommitResult(first, self.last_generation, len(fresh)))
+
+    def _delete(self, request: CommitRequest) -> None:
+        ids = self.changes.existing(request.delete_ids or ())
+        if not ids:
+            self._answer(request, CommitResult(0, 0, 0))
+            return
+        self._flush_small()
+        first = self._next_generation
+        self._next_generation += len(ids)
+        self.changes.delete(ids, first)
+        self.deleted += len(ids)
+        self._entries.append(LogEntry(RecordKind.DELETE, first, ids=ids))
+        self._answer(request, CommitResult(first, self.last_generation, len(ids), existed=len(ids)))
+
+    def _add_small(self, batch: ObservationBatch, start: _Start) -> None:
+        nbytes = batch.nbytes
+        fits = self._small_rows + len(batch) <= _MERGED_ROWS_MAX and self._small_bytes + nbytes <= BATCH_BYTES_MAX
+        if not fits or start.session != self._small_start.session:
+            self._flush_small()
+        if not self._small:
+            self._small_start = start
+        self._small.append(batch)
+        self._small_rows += len(batch)
+        self._small_bytes += nbytes
+
+    def _flush_small(self) -> None:
+        if self._small:
+            session, first_sequence, first = self._small_start
+            batch = concatenate(self._small)
+            self._entries.append(LogEntry(RecordKind.OBSERVE, first, batch, (), session, first_sequence))
+            self._small = []
+            self._small_rows = self._small_bytes = 0
+
+    def _generation_of(self, session: str, sequence: int) -> int:
+        for name, stored in self.stored_sequences:
+            if name == session and stored.first_sequence <= sequence <= stored.last_sequence:
+                return stored.first_generation + sequence - stored.first_sequence
+        return self._sessions.generation_of(session, sequence)
+
+    def _answer(self, request: CommitRequest, outcome: CommitResult | EngramError) -> None:
+        # What repeats something durable is true whatever happens to this commit, and so is a gap behind it.
+        if isinstance(outcome, CommitResult) and not (request.session and outcome.duplicate):
+            depends_on_log = outcome.count > 0
+        else:
+            depends_on_log = request.session in self._progress
+        self._answers.append(_Answer(request, outcome, depends_on_log))
+
+
+class _Start(NamedTuple):
+    session: str
+    first_sequence: int
+    first_generation: int
+
+
+class _Answer(NamedTuple):
+    request: CommitRequest
+    outcome: CommitResult | EngramError
+    depends_on_log: bool
+
+
+def _gap(session: str, first_sequence: int, expected: int) -> SequenceError:
+    return SequenceError(
+        f"session {session} waits for sequence number {expected}, not {first_sequence}",
+        field="sequence_number",
+        limit=expected,
+        value=first_sequence,
+        expected_sequence=expected,
+    )
+
+
+def _without_first(batch: ObservationBatch, rows: int) -> ObservationBatch:
+    return replace(
+        batch,
+        ids=batch.ids[rows:],
+        vectors=batch.vectors[rows:],
+        contents=batch.contents[rows:],
+        times_us=batch.times_us[rows:],
+        confidences=batch.confidences[rows:],
+        importances=batch.importances[rows:],
+        metadata=None if batch.metadata is None else batch.metadata[rows:],
+        tags=None if batch.tags is None else batch.tags[rows:],
+    )

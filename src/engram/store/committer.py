@@ -1,0 +1,56 @@
+"""The one thread that writes: it turns whatever queued during the last sync into the next group commit."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from engram.store.intake import CommitRequest, Intake
+
+if TYPE_CHECKING:
+    from engram.store.space import Space
+
+# Only a guard against an intake that loses a wake-up; nothing waits for it.
+_TAKE_TIMEOUT_S: Final = 60.0
+
+
+class Committer:
+    """Empties an intake into the spaces, from `start` to `stop`.
+
+    Parameters
+    ----------
+    intake
+        Where requests wait. The committer closes it when it stops.
+    """
+
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="engram-committer", daemon=True)
+        self.commits = 0
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Admit nothing more, commit what waits, and return when that is done."""
+        self._stopping.set()
+        self._intake.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            requests = self._intake.take(_TAKE_TIMEOUT_S)
+            if requests:
+                self._commit(requests)
+            elif self._stopping.is_set():
+                return
+
+    def _commit(self, requests: list[CommitRequest]) -> None:
+        groups: dict[Space, list[CommitRequest]] = {}
+        for request in requests:
+            groups.setdefault(request.space, []).append(request)
+        for space, group in groups.items():
+            space.commit(group)
+            self.commits += 1

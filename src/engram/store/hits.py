@@ -1,0 +1,101 @@
+"""What a recall or a look-up returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.log.record import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One observation, with its score if it was found by similarity.
+
+    Hits of an embedded store decode their columns from the log when they are first asked for; they stay valid, with
+    the content they were found with, as long as they are referenced.
+
+    Parameters
+    ----------
+    id
+        The observation's id.
+    score
+        Similarity in the space's metric, larger is nearer; 1.0 for a look-up by id.
+    confidence
+        As observed, in [0, 1].
+    generation
+        The version's generation.
+    content
+        Its text.
+    metadata
+        Its JSON object.
+    tags
+        Its tags.
+    time_us
+        When it was observed, microseconds since 1970 UTC.
+    importance
+        As observed, in [0, 1].
+    indexed
+        Whether it was linked into the graph by then, and not found in the tail of the newest.
+    vector
+        float32, shape ``(dim,)``, read-only; None where it was not asked for.
+    """
+
+    id: str
+    score: float
+    confidence: float
+    generation: int
+    content: str
+    metadata: dict[str, Any]
+    tags: list[str]
+    time_us: int
+    importance: float
+    indexed: bool
+    vector: NDArray[np.float32] | None = field(default=None, compare=False)
+    _source: tuple[Record, int] | None = field(default=None, init=False, repr=False, compare=False)
+
+    if not TYPE_CHECKING:  # A type checker that saw it would let every misspelt name pass.
+
+        def __getattr__(self, name: str) -> Any:
+            # Only reached while the slot is empty, as `stored_hit` leaves it.
+            decode = _COLUMNS.get(name)
+            if decode is None or self._source is None:
+                raise AttributeError(f"a hit has no attribute {name!r}")
+            value = decode(*self._source)
+            object.__setattr__(self, name, value)
+            return value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _from_values, tuple(getattr(self, name) for name in _FIELDS)
+
+
+def stored_hit(record: Record, row: int, score: float, indexed: bool) -> Hit:
+    """The hit for one row of the log."""
+    hit = object.__new__(Hit)
+    put = object.__setattr__
+    put(hit, "score", score)
+    put(hit, "generation", record.first_generation + row)
+    put(hit, "indexed", indexed)
+    put(hit, "_source", (record, row))
+    return hit
+
+
+def _from_values(*values: Any) -> Hit:
+    return Hit(**dict(zip(_FIELDS, values, strict=True)))
+
+
+_FIELDS: Final = tuple(item.name for item in fields(Hit) if item.init)
+_COLUMNS: Final[dict[str, Callable[[Record, int], Any]]] = {
+    "id": Record.id,
+    "content": Record.content,
+    "metadata": Record.metadata,
+    "tags": Record.tags,
+    "confidence": lambda record, row: float(record.confidences[row]),
+    "importance": lambda record, row: float(record.importances[row]),
+    "time_us": lambda record, row: int(record.times_us[row]),
+    "vector": lambda record, row: record.vectors[row],
+}

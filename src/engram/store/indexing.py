@@ -1,0 +1,84 @@
+"""How far the graph of a space is: linking, who wants to know, and checkpoints of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from engram.store.checkpoint import Checkpoints
+from engram.store.options import StoreOptions
+from engram.store.state import SpaceState
+
+logger = logging.getLogger(__name__)
+
+Listener = Callable[[int], None]
+
+
+class Indexing:
+    """The part of a space that index threads and the checkpointer work on.
+
+    Parameters
+    ----------
+    state
+        The space.
+    checkpoints
+        Where checkpoints go; None for a space in memory.
+    options
+        When they are due.
+    """
+
+    def __init__(self, state: SpaceState, checkpoints: Checkpoints | None, options: StoreOptions) -> None:
+        self._state = state
+        self._checkpoints = checkpoints
+        self._options = options
+        self._announced = state.index.indexed_generation
+        # A failed checkpoint is not tried again at once, but when the next one is due.
+        self._attempted = state.checkpoint_generation
+        self._listeners: tuple[Listener, ...] = ()
+        self.checkpoints_written = 0
+
+    def add_listener(self, listener: Listener) -> None:
+        """Have `listener` called with the indexed generation whenever it moved, after `done` of those requests."""
+        self._listeners = (*self._listeners, listener)
+
+    def link(self) -> int:
+        """Link some of the tail; return how many were linked. Any number of threads at once."""
+        linked = self._state.index.link(self._options.link_count)
+        # Also without new links: deletions move the watermark too. Every move is followed by a look of the thread
+        # that made it, so none is missed; two threads may tell of the same one. Nobody hears that something is indexed
+        # before hearing that it is stored: the look after the commit's answers tells of what was indexed before them.
+        indexed = min(self._state.index.indexed_generation, self._state.answered_generation)
+        if indexed != self._announced:
+            self._announced = indexed
+            for listener in self._listeners:
+                try:
+                    listener(indexed)
+                except Exception:
+                    logger.exception("a listener for the indexed generation raised")
+        return linked
+
+    def checkpoint_is_due(self) -> bool:
+        """Whether enough was indexed since the last checkpoint to write another."""
+        if self._checkpoints is None:
+            return False
+        indexed = self._state.index.indexed_generation
+        percent = self._options.checkpoint_percent
+        return indexed - self._attempted >= max(self._options.checkpoint_count_min, indexed * percent // 100)
+
+    def write_checkpoint(self) -> int:
+        """Write a checkpoint if anything was indexed since the last; return the generation that is covered.
+
+        Belongs to the checkpointer's thread.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be written.
+        """
+        state = self._state
+        self._attempted = state.index.indexed_generation
+        if self._checkpoints is not None and self._attempted > state.checkpoint_generation:
+            state.checkpoint_generation = self._checkpoints.write(state.index)
+            self._attempted = state.checkpoint_generation
+            self.checkpoints_written += 1
+        return state.checkpoint_generation

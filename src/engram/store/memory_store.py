@@ -1,0 +1,282 @@
+"""`MemoryStore`: a directory of memory spaces, and the threads that work on them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import Future, wait
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from engram.errors import AlreadyExists, FailedPrecondition, NotFound
+from engram.limits import DIMENSION_DEFAULT
+from engram.log.failures import typed_failures
+from engram.log.file_storage import FileStorage
+from engram.log.lock import DirectoryLock
+from engram.log.memory_storage import MemoryStorage
+from engram.log.storage import Storage
+from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig, check_space_name
+from engram.store.catalogue import Catalogue
+from engram.store.checkpoint import Checkpoints
+from engram.store.checkpointer import Checkpointer
+from engram.store.committer import Committer
+from engram.store.intake import CommitRequest, FifoIntake, Intake
+from engram.store.options import StoreOptions
+from engram.store.recovery import recover_space
+from engram.store.space import Space
+from engram.store.workers import Workers
+
+_DEFAULT_OPTIONS: Final = StoreOptions()
+
+
+class MemoryStore:
+    """Memory spaces in one directory, which belongs to this process while the store is open.
+
+    Any thread may call any method. One thread commits, for all spaces; some index; one writes checkpoints. All of
+    them end in `close`. A forked child must not use the store; it cannot, and closing it there does nothing.
+
+    Parameters
+    ----------
+    path
+        The data directory, created if it is not there; None for a store in memory that ends with the process.
+    options
+        How to use the machine.
+    intake
+        The queue before the committer; default: first in, first out.
+    storage
+        What to keep the data in, instead of `path`; whoever made it sees to it that nobody else uses it.
+
+    Raises
+    ------
+    StoreLocked
+        If another process, or this one, has the directory open; the message names its process id.
+    CorruptData
+        If stored data are damaged in a way that no crash explains. Nothing is changed then.
+    Unavailable
+        If the directory cannot be read or written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None,
+        *,
+        options: StoreOptions = _DEFAULT_OPTIONS,
+        intake: Intake | None = None,
+        storage: Storage | None = None,
+    ) -> None:
+        self._options = options
+        self._process = os.getpid()
+        self._storage, self._lock = _open_directory(path) if storage is None else (storage, None)
+        self._intake = intake or FifoIntake(
+            options.intake_count_max, options.intake_bytes_max, options.commit_count_max, options.commit_bytes_max
+        )
+        self._committer = Committer(self._intake)
+        self._checkpointer = Checkpointer()
+        self._workers = Workers(options.worker_count, self._linked)
+        # By name; the future of a space that is being opened keeps others from opening it too.
+        self._spaces: dict[str, Future[Space]] = {}
+        self._guard = threading.Lock()
+        self._closing: Future[None] | None = None
+        try:
+            self._catalogue = Catalogue(self._storage)
+            for config in self._catalogue.load():
+                opened: Future[Space] = Future()
+                opened.set_result(self._open_space(config))
+                self._spaces[config.name] = opened
+        except BaseException:
+            self._close_files()
+            raise
+        self._checkpointer.start()
+        self._workers.start()
+        self._committer.start()
+
+    @property
+    def path(self) -> Path | None:
+        """The data directory, or None."""
+        return self._storage.path
+
+    @property
+    def commits(self) -> int:
+        """Group commits since the store was opened."""
+        return self._committer.commits
+
+    @property
+    def worker_failures(self) -> int:
+        """How often an index thread failed and was started over."""
+        return self._workers.failures
+
+    def space(
+        self,
+        name: str = DEFAULT_SPACE,
+        dim: int | None = None,
+        metric: Metric | None = None,
+        embedder: str | None = None,
+        create: bool = True,
+    ) -> Space:
+        """The space called `name`, created if there is none; ``default`` always exists.
+
+        Parameters
+        ----------
+        name
+            ``[a-z0-9_-]{3,64}``.
+        dim, metric, embedder
+            Settings of a new space: by default 768, ``"cosine"`` and no embedder. An existing one must have them.
+        create
+            Whether to create it.
+
+        Raises
+        ------
+        InvalidInput
+            If the name or a setting is not allowed.
+        NotFound
+            If there is no such space and `create` is False.
+        AlreadyExists
+            If it exists with other settings.
+        FailedPrecondition
+            If the store is closed.
+        Unavailable
+            If it cannot be written.
+        """
+        check_space_name(name)
+        opened, is_mine = self._find(name, create or name == DEFAULT_SPACE)
+        if is_mine:
+            try:
+                opened.set_result(self._create_space(name, dim, metric, embedder))
+            except BaseException as error:
+                with self._guard:
+                    del self._spaces[name]
+                opened.set_exception(error)
+        space = opened.result()
+        _check_settings(space.config, dim, metric, embedder)
+        return space
+
+    def spaces(self) -> list[Space]:
+        """All spaces, by name."""
+        with self._guard:
+            opened = sorted(self._spaces.items())
+        return [future.result() for _, future in opened if future.done() and future.exception() is None]
+
+    def submit(self, request: CommitRequest) -> None:
+        """Queue a request for the committer. Its `done` is called with the outcome, unless this raises.
+
+        Raises
+        ------
+        OverCapacity
+            If too much is waiting.
+        Unavailable
+            If the space cannot take writes any more, or the store is closing.
+        FailedPrecondition
+            In a forked child.
+        """
+        if os.getpid() != self._process:
+            raise FailedPrecondition("a forked child cannot use the store of its parent", code="forked")
+        request.space.admit(request)
+        self._intake.put(request)
+
+    def checkpoint(self) -> None:
+        """Save what is linked of every graph, so that the next start need not link it again.
+
+        Raises
+        ------
+        Unavailable
+            If a checkpoint cannot be written. What is stored is safe in the log all the same.
+        """
+        for written in [self._checkpointer.request(space) for space in self.spaces()]:
+            written.result()
+
+    def close(self) -> None:
+        """Commit what is queued, write checkpoints, end all threads and release the directory.
+
+        Recalls and snapshots of the spaces stay usable; writes are refused. Calling it again does nothing, or waits
+        for the first call.
+        """
+        if os.getpid() != self._process:
+            return
+        with self._guard:
+            closing, is_mine = self._closing, self._closing is None
+            if closing is None:
+                closing = self._closing = Future()
+        if is_mine:
+            self._shut_down()
+            closing.set_result(None)
+        closing.result()
+
+    def __enter__(self) -> MemoryStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _find(self, name: str, create: bool) -> tuple[Future[Space], bool]:
+        """The future of a space, and whether the caller is the one to open it."""
+        with self._guard:
+            if self._closing is not None:
+                raise FailedPrecondition("the store is closed", code="closed")
+            opened = self._spaces.get(name)
+            if opened is not None:
+                return opened, False
+            if not create:
+                raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
+            self._spaces[name] = opened = Future()
+            return opened, True
+
+    def _create_space(self, name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> Space:
+        config = SpaceConfig(name, DIMENSION_DEFAULT if dim is None else dim, metric or "cosine", embedder or "")
+        self._catalogue.add(config)
+        return self._open_space(config)
+
+    def _open_space(self, config: SpaceConfig) -> Space:
+        storage = self._catalogue.storage_of(config.name)
+        with typed_failures(f"opening space {config.name}"):
+            checkpoints = None if storage.path is None else Checkpoints(storage.path / "checkpoints")
+            state = recover_space(config, storage.directory("log"), checkpoints, self._options)
+        space = Space(config, state, checkpoints, self._options, self.submit, self._workers.notify)
+        self._workers.notify(space)
+        return space
+
+    def _linked(self, space: Space) -> None:
+        if space.indexing.checkpoint_is_due():
+            self._checkpointer.request(space)
+
+    def _shut_down(self) -> None:
+        self._committer.stop()
+        self._workers.stop()
+        # Nobody begins to open a space any more, but somebody may be at it.
+        wait(self._spaces.values())
+        for space in self.spaces():
+            self._checkpointer.request(space)
+        self._checkpointer.stop()
+        self._close_files()
+
+    def _close_files(self) -> None:
+        for space in self.spaces():
+            space.close()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def _open_directory(path: str | os.PathLike[str] | None) -> tuple[Storage, DirectoryLock | None]:
+    if path is None:
+        return MemoryStorage(), None
+    with typed_failures(f"opening data directory {os.fspath(path)}"):
+        storage = FileStorage(path)
+        return storage, DirectoryLock(storage.path)
+
+
+def _check_settings(config: SpaceConfig, dim: int | None, metric: Metric | None, embedder: str | None) -> None:
+    for name, has, wanted in (
+        ("dimension", config.dim, dim),
+        ("metric", config.metric, metric),
+        ("embedder", config.embedder, embedder),
+    ):
+        if wanted is not None and wanted != has:
+            raise AlreadyExists(
+                f"space {config.name!r} exists with {name} {has!r}, not {wanted!r}",
+                code="space_exists",
+                field=name,
+                limit=has,
+                value=wanted,
+            )

@@ -1,0 +1,73 @@
+"""The settings of a store."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from typing import Final
+
+from engram.errors import InvalidInput
+from engram.index import Quality
+from engram.log.log import SEGMENT_BYTES_DEFAULT
+
+WORKERS_MAX: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """How a store uses the machine. None of it is recorded; every start may choose anew.
+
+    Parameters
+    ----------
+    segment_bytes
+        Size of the log's files once a space has grown to it.
+    workers
+        Index threads; 0: one per core, at most 16.
+    link_count
+        Observations an index worker links before it looks around again.
+    quality
+        How much work goes into each vector's links: ``"fast"``, ``"balanced"``, ``"accurate"``.
+    ef
+        Default breadth of a recall's graph search.
+    checkpoint_count_min, checkpoint_percent
+        A checkpoint of the graph is written when that many observations were indexed since the last one, and that
+        percentage of all: so its cost per observation stays constant as a space grows.
+    intake_count_max, intake_bytes_max
+        What may wait for the committer, in observations and bytes.
+    commit_count_max, commit_bytes_max
+        What one group commit takes at most, unless a single request is larger.
+
+    Raises
+    ------
+    InvalidInput
+        If a number is out of range.
+    """
+
+    segment_bytes: int = SEGMENT_BYTES_DEFAULT
+    workers: int = 0
+    link_count: int = 512
+    quality: Quality = "balanced"
+    ef: int = 64
+    checkpoint_count_min: int = 50_000
+    checkpoint_percent: int = 25
+    intake_count_max: int = 100_000
+    intake_bytes_max: int = 512 << 20
+    commit_count_max: int = 8192
+    commit_bytes_max: int = 16 << 20
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, int) and value < (0 if field.name == "workers" else 1):
+                raise InvalidInput(
+                    f"{field.name} is {value}; it must be positive",
+                    code="invalid_option",
+                    field=field.name,
+                    limit=">= 1",
+                    value=value,
+                )
+
+    @property
+    def worker_count(self) -> int:
+        """The number of index threads to start."""
+        return min(self.workers or os.cpu_count() or 1, WORKERS_MAX)

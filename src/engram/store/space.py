@@ -1,0 +1,276 @@
+"""A memory space: what callers do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from engram.errors import EngramError, InvalidInput
+from engram.limits import BATCH_COUNT_MAX
+from engram.observations import ObservationBatch, check_batch, make_batch, with_vectors
+from engram.spaces import SpaceConfig
+from engram.store.checkpoint import Checkpoints
+from engram.store.hits import Hit
+from engram.store.indexing import Indexing
+from engram.store.intake import CommitRequest, CommitResult
+from engram.store.options import StoreOptions
+from engram.store.reader import Reader, check_range
+from engram.store.snapshot import Snapshot
+from engram.store.state import SpaceState
+from engram.store.statistics import SpaceStatistics
+from engram.store.writer import Writer
+
+
+class Space:
+    """Observations of one tenant.
+
+    Any thread may call any method, except where it says otherwise. Recalls and look-ups take no locks. Not usable in
+    a forked child. Made by `MemoryStore.space`.
+    """
+
+    def __init__(
+        self,
+        config: SpaceConfig,
+        state: SpaceState,
+        checkpoints: Checkpoints | None,
+        options: StoreOptions,
+        submit: Callable[[CommitRequest], None],
+        published: Callable[[Space], None],
+    ) -> None:
+        self.config = config
+        self.indexing = Indexing(state, checkpoints, options)
+        self._state = state
+        self._reader = Reader(config, state, options.ef)
+        self._writer = Writer(config.name, state)
+        self._submit = submit
+        self._published = published
+
+    # ---- observing ----------------------------------------------------------------------------------------------
+
+    def observe(
+        self,
+        ids: Sequence[str],
+        vectors: ArrayLike | None = None,
+        contents: Sequence[str] | None = None,
+        timestamps: ArrayLike | None = None,
+        confidences: ArrayLike | None = None,
+        importances: ArrayLike | None = None,
+        metadata: Sequence[Mapping[str, Any] | str | None] | None = None,
+        tags: Sequence[Sequence[str]] | None = None,
+    ) -> int:
+        """Store observations; on return they are durable and recallable.
+
+        Parameters
+        ----------
+        ids
+            One each, at most 10 000; an id that exists is superseded.
+        vectors
+            float32, shape ``(n, dim)``; None to have the space's embedder make them from `contents`.
+        contents, timestamps, confidences, importances, metadata, tags
+            See `engram.observations.make_batch`.
+
+        Returns
+        -------
+        int
+            The generation of the last observation.
+
+        Raises
+        ------
+        InvalidInput
+            Naming the field and the position; nothing was stored.
+        FailedPrecondition
+            If vectors are missing and the space has no embedder.
+        OverCapacity
+            If too much is waiting; nothing was stored.
+        Unavailable
+            If the store is closing or cannot write.
+        """
+        if vectors is None:
+            vectors = np.empty((0, self.config.dim), dtype=np.float32)
+        batch = make_batch(ids, vectors, contents, timestamps, confidences, importances, metadata, tags)
+        return self._wait_for(batch=self.prepare(batch)).last_generation
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete observations; on return that is durable. Returns how many of the ids existed.
+
+        Raises
+        ------
+        InvalidInput
+            If `ids` are too many, or not texts.
+        OverCapacity, Unavailable
+            As for `observe`.
+        """
+        return self._wait_for(delete_ids=_checked_ids(ids)).existed
+
+    def prepare(self, batch: ObservationBatch) -> ObservationBatch:
+        """Return `batch`, checked against the space, with vectors from the space's embedder if it has none.
+
+        Raises
+        ------
+        InvalidInput, FailedPrecondition
+            As for `observe`.
+        """
+        if batch.vectors.size == 0 and 1 <= len(batch) <= BATCH_COUNT_MAX:
+            batch = with_vectors(batch, self._reader.embedder.embed(batch.contents))
+        return check_batch(batch, self.config)
+
+    def durable_sequence(self, session: str) -> int:
+        """The last sequence number of `session` that is stored for good; 0 for an unknown session."""
+        return self._state.sessions.last_sequence(session)
+
+    # ---- recalling ----------------------------------------------------------------------------------------------
+
+    def recall(
+        self, cue: ArrayLike | str, k: int = 10, max_generation: int | None = None, ef: int | None = None
+    ) -> list[Hit]:
+        """Find the observations most similar to a cue, best first.
+
+        Parameters
+        ----------
+        cue
+            A vector of shape ``(dim,)``, or a text for the space's embedder.
+        k
+            At most this many hits.
+        max_generation
+            Answer as of this generation; None, and everything newer than now, mean now.
+        ef
+            Breadth of the graph search, 1 to 10 000; more is slower and more exact.
+
+        Raises
+        ------
+        InvalidInput
+            If the cue does not fit the space or a number is out of range.
+        FailedPrecondition
+            If the cue is a text and the space has no embedder.
+        """
+        return self._reader.recall(cue, k, max_generation, ef)
+
+    def recall_stream(
+        self,
+        cue: ArrayLike | str,
+        max_results: int = 100,
+        batch_size: int = 10,
+        max_generation: int | None = None,
+    ) -> Iterator[list[Hit]]:
+        """Like `recall`, handing out hits in batches, all from the one generation at which this was called.
+
+        Raises
+        ------
+        InvalidInput, FailedPrecondition
+            As for `recall`, at once and not when iterating.
+        """
+        return self._reader.stream(cue, max_results, batch_size, max_generation)
+
+    def get(self, id: str, max_generation: int | None = None) -> Hit | None:
+        """The observation with this id, or None.
+
+        With `max_generation`, the version that was alive then; that takes a search through the log if the id changed
+        since.
+        """
+        return self._reader.get(id, max_generation)
+
+    def snapshot(self) -> Snapshot:
+        """The space as it is now, for any number of recalls."""
+        return Snapshot(self, self.generation)
+
+    # ---- watermarks and numbers ---------------------------------------------------------------------------------
+
+    @property
+    def generation(self) -> int:
+        """The newest visible generation."""
+        return self._state.index.visible_generation
+
+    @property
+    def visible_generation(self) -> int:
+        """Everything up to here is recallable."""
+        return self._state.index.visible_generation
+
+    @property
+    def durable_generation(self) -> int:
+        """Everything up to here is on disk."""
+        return self._state.log.synced_generation
+
+    @property
+    def indexed_generation(self) -> int:
+        """Everything up to here is linked into the graph."""
+        return self._state.index.indexed_generation
+
+    def add_indexed_listener(self, callback: Callable[[int], None]) -> None:
+        """Have `callback` called with the indexed generation whenever it moved, on an index thread: keep it short.
+
+        For a generation it is called after `done` of its request was.
+        """
+        self.indexing.add_listener(callback)
+
+    def stats(self) -> SpaceStatistics:
+        """Numbers about the space, each of them current, not all of the same instant."""
+        state, writer = self._state, self._writer
+        # Read in this order, or the watermarks could seem to overtake each other.
+        indexed, visible, durable = self.indexed_generation, self.visible_generation, self.durable_generation
+        return SpaceStatistics(
+            durable_generation=durable,
+            visible_generation=visible,
+            indexed_generation=indexed,
+            tail_count=visible - indexed,
+            live_count=len(state.versions),
+            log_bytes=state.log.nbytes,
+            index_bytes=state.index.nbytes,
+            session_count=len(state.sessions),
+            checkpoint_generation=state.checkpoint_generation,
+            checkpoints=self.indexing.checkpoints_written,
+            commits=writer.commits,
+            observed=writer.observed,
+            deleted=writer.deleted,
+            duplicates=writer.duplicates,
+        )
+
+    # ---- for the store --------------------------------------------------------------------------------------------
+
+    def admit(self, request: CommitRequest) -> None:
+        """Refuse `request` if there is no point in queueing it. The place for limits on what a space may hold.
+
+        Raises
+        ------
+        Unavailable
+            If the space takes no more writes.
+        """
+        self._writer.check()
+
+    def commit(self, requests: Sequence[CommitRequest]) -> None:
+        """Store `requests` in one group commit and answer each. Belongs to the committer's thread; never raises."""
+        if self._writer.commit(requests):
+            self._published(self)
+
+    def close(self) -> None:
+        """Close the log, once the committer has stopped. What was recalled, and recalls themselves, stay usable."""
+        self._state.log.close()
+
+    def _wait_for(self, batch: ObservationBatch | None = None, delete_ids: Sequence[str] | None = None) -> CommitResult:
+        answer: Future[CommitResult] = Future()
+
+        def done(outcome: CommitResult | EngramError) -> None:
+            if isinstance(outcome, EngramError):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)
+
+        self._submit(CommitRequest(space=self, batch=batch, delete_ids=delete_ids, done=done))
+        return answer.result()
+
+
+def _checked_ids(ids: Sequence[str]) -> list[str]:
+    check_range("ids", len(ids), 0, BATCH_COUNT_MAX)
+    for row, id in enumerate(ids):
+        if not isinstance(id, str):
+            raise InvalidInput(
+                f"id {row} is of type {type(id).__name__}; ids are texts",
+                code="invalid_text",
+                field=f"ids[{row}]",
+                limit="str",
+                value=type(id).__name__,
+            )
+    return list(ids)

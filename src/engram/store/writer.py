@@ -1,0 +1,94 @@
+"""Group commits: how the state of a space changes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from engram.errors import Unavailable
+from engram.log.header import RecordKind
+from engram.store.commit_plan import CommitPlan
+from engram.store.intake import CommitRequest
+from engram.store.state import SpaceState
+
+logger = logging.getLogger(__name__)
+
+
+class Writer:
+    """Commits requests to one space. Belongs to the committer's thread; the counters may be read from anywhere.
+
+    Parameters
+    ----------
+    name
+        The space's name, for messages.
+    state
+        What changes.
+    """
+
+    def __init__(self, name: str, state: SpaceState) -> None:
+        self._name = name
+        self._state = state
+        self._failure: str | None = None
+        self.commits = 0
+        self.observed = 0
+        self.deleted = 0
+        self.duplicates = 0
+
+    def check(self) -> None:
+        """Refuse what could not be stored any more.
+
+        Raises
+        ------
+        Unavailable
+            After a failure that only reopening the store can resolve.
+        """
+        self._state.log.check_usable()
+        if self._failure is not None:
+            raise Unavailable(self._failure, code="commit_failed", field="space")
+
+    def commit(self, requests: Sequence[CommitRequest]) -> bool:
+        """Store `requests` durably, make them visible and answer each; return whether anything changed.
+
+        Answers come last: what they tell is on disk and recallable by then.
+        """
+        plan = CommitPlan(self._state.versions, self._state.sessions, self._state.log.last_generation)
+        failure: Unavailable | None = None
+        try:
+            for request in requests:
+                plan.add(request)
+            self.check()
+            self._write(plan)
+        except Unavailable as error:
+            failure = error
+        except Exception as error:
+            # Log, graph and versions may disagree now; only reading the log again brings them together.
+            logger.exception("a commit to space %s failed", self._name)
+            self._failure = f"a commit failed: {error!r}; space {self._name} takes no more writes until it is reopened"
+            failure = Unavailable(self._failure, code="commit_failed", field="space")
+        plan.settle(requests, failure)
+        if failure is not None or not plan.entries():
+            return False
+        self._state.answered_generation = plan.last_generation
+        return True
+
+    def _write(self, plan: CommitPlan) -> None:
+        entries = plan.entries()
+        self.duplicates += plan.duplicates
+        if not entries:
+            return
+        state = self._state
+        # A full disk stops it here, with nothing changed.
+        for record in state.log.append(entries):
+            if record.kind is RecordKind.OBSERVE:
+                state.index.append(record.vectors, record.first_generation, stable=True)
+        state.log.sync()
+        if plan.changes.ended:
+            state.index.delete(*plan.changes.ended_arrays())
+        # From here on everything is durable. Those who look at a version or a sequence number now are not too early.
+        state.versions.apply(plan.changes)
+        for session, stored in plan.stored_sequences:
+            state.sessions.store(session, stored)
+        state.index.publish(plan.last_generation)
+        self.commits += 1
+        self.observed += plan.observed
+        self.deleted += plan.deleted

@@ -1,0 +1,25 @@
+"""Options are refused early and by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engram.errors import InvalidInput
+from engram.store import StoreOptions
+
+
+@pytest.mark.parametrize("field", ["segment_bytes", "link_count", "ef", "intake_count_max", "commit_bytes_max"])
+def test_numbers_must_be_positive(field: str) -> None:
+    settings: dict[str, Any] = {field: 0}
+    with pytest.raises(InvalidInput, match=field):
+        StoreOptions(**settings)
+
+
+def test_workers_default_to_the_cores_and_are_bounded() -> None:
+    assert 1 <= StoreOptions().worker_count <= 16
+    assert StoreOptions(workers=3).worker_count == 3
+    assert StoreOptions(workers=99).worker_count == 16
+    with pytest.raises(InvalidInput, match="workers"):
+        StoreOptions(workers=-1)
