@@ -1,0 +1,266 @@
+"""One live connection of a client to a session: its messages in, its events out through the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Final
+
+from engram.errors import EngramError, FailedPrecondition, OverCapacity, Unavailable
+from engram.observations import ObservationBatch
+from engram.store.space import Space
+from engram.streaming.backlog import Backlog, Message
+from engram.streaming.ingest import Ingest
+from engram.streaming.outbox import Outbox, Status, StreamState
+from engram.streaming.session import InFlight, Offer, Session
+from engram.streaming.sessions import Sessions
+from engram.streaming.states import SessionState
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Bounds of one connection.
+
+    Parameters
+    ----------
+    in_flight_count_max, in_flight_bytes_max
+        Nothing more is read while the observations between admission and answer reach these; one message may exceed
+        them. They also bound what is kept of what a paused client sends.
+    drain_timeout_s
+        How long a close waits for everything to be indexed.
+    """
+
+    in_flight_count_max: int = 32_768
+    in_flight_bytes_max: int = 64 * 1024 * 1024
+    drain_timeout_s: float = 300.0
+
+
+class FlowAction(Enum):
+    """What a client may ask about the flow."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    OTHER = "other"
+
+
+class Connection:
+    """What a transport drives: it awaits one method per message, in order, and writes what `outbox` gives.
+
+    A method that raises an `EngramError` ends the call; everything a client can go on from is answered in the outbox.
+    """
+
+    def __init__(self, ingest: Ingest, sessions: Sessions, limits: ConnectionLimits) -> None:
+        self.outbox: Final = Outbox()
+        self.session: Session | None = None
+        self.space: Space | None = None
+        self._ingest = ingest
+        self._sessions = sessions
+        self._limits = limits
+        self._backlog: Final = Backlog(limits.in_flight_count_max, limits.in_flight_bytes_max)
+        self._overloaded = False
+
+    def open(self, space: Space, session_id: str) -> None:
+        """Open a session in `space`, or resume the one with this id.
+
+        Raises
+        ------
+        InvalidInput, OverCapacity
+            If the id or the number of sessions does not allow it.
+        """
+        if self.session is not None:
+            raise FailedPrecondition(
+                f"this stream already has session {self.session.id}", code="already_open", field="init"
+            )
+        self.session = self._sessions.open(space, session_id, self.outbox)
+        self.space = space
+
+    async def observe(self, message: Message) -> None:
+        """Take observations: admit them, answer a duplicate, or refuse them in the outbox.
+
+        Raises
+        ------
+        FailedPrecondition
+            If there is no session yet.
+        """
+        session, space = self.opened()
+        session.touch()
+        if session.state is SessionState.PAUSED:
+            # Reading on, within bounds, is the only way to see the RESUME.
+            self._keep(session, message)
+        else:
+            await self._admit(session, space, message)
+        await self._room(session)
+
+    async def flow(self, action: FlowAction) -> None:
+        """Pause, resume, or merely show that the client is alive.
+
+        Raises
+        ------
+        FailedPrecondition
+            If there is no session yet.
+        """
+        session, _ = self.opened()
+        session.touch()
+        if action is FlowAction.PAUSE:
+            session.move(SessionState.PAUSED)
+            self.outbox.put(Status(StreamState.PAUSED, sequence=session.durable_sequence))
+            self.outbox.hold()
+        elif action is FlowAction.RESUME:
+            session.move(SessionState.ACTIVE)
+            self.outbox.put(Status(StreamState.ACTIVE, sequence=session.durable_sequence))
+            self.outbox.release()
+            await self._work_off_backlog()
+
+    async def close(self, *, drain: bool, last_sequence: int = 0) -> None:
+        """End the session: wait until everything admitted is stored (and indexed, if `drain`), then tell CLOSED.
+
+        Raises
+        ------
+        FailedPrecondition
+            If there is no session yet.
+        """
+        session, _ = self.opened()
+        await self._work_off_backlog()
+        session.move(SessionState.DRAINING)
+        self.outbox.release()
+        error: EngramError | None = None
+        try:
+            async with asyncio.timeout(self._limits.drain_timeout_s):
+                await session.changed.wait_for(lambda: session.settled and (session.indexed or not drain))
+        except TimeoutError:
+            error = Unavailable(
+                f"not everything was indexed within {self._limits.drain_timeout_s:g} s; what was acked is safe",
+                code="drain_timeout",
+                limit=f"{self._limits.drain_timeout_s:g} s",
+            )
+        if session.outbox is not self.outbox:
+            return
+        self._sessions.close(session)
+        final = session.durable_sequence
+        if error is None and last_sequence > final:
+            error = FailedPrecondition(
+                f"the session ends at sequence {final}, before the client's last, {last_sequence}",
+                code="sequence_incomplete",
+                field="last_sequence",
+                limit=final,
+                value=last_sequence,
+                expected_sequence=final + 1,
+            )
+        self.outbox.put(Status(StreamState.CLOSED, error.message if error else "closed", final, error))
+        self.outbox.finish()
+
+    async def end_of_input(self) -> None:
+        """The client sends nothing more, without having closed: let it have its acks, and keep the session."""
+        if self.session is not None:
+            await self._work_off_backlog()
+            await self._settled(self.session)
+        self.outbox.finish()
+
+    async def shut_down(self, reason: EngramError) -> None:
+        """The server goes: let what is in flight be stored and acked, then end with CLOSED and `reason`."""
+        session = self.session
+        if session is not None and session.outbox is self.outbox:
+            await self._settled(session)
+            self.outbox.put(Status(StreamState.CLOSED, reason.message, session.durable_sequence, reason))
+        self.outbox.finish(reason)
+
+    def complain(self, error: EngramError) -> None:
+        """Tell of an error that ends nothing and that belongs to no sequence number."""
+        sequence = self.session.durable_sequence if self.session is not None else 0
+        self.outbox.put(Status(StreamState.ERROR, error.message, sequence, error))
+
+    def reject(self, first_sequence: int, count: int, error: EngramError) -> None:
+        """Refuse observations that could not even be decoded.
+
+        Raises
+        ------
+        FailedPrecondition
+            If there is no session yet.
+        """
+        session, _ = self.opened()
+        session.reject(first_sequence, count, error)
+
+    def detach(self) -> None:
+        """The connection is gone; its session stays for a while."""
+        if self.session is not None:
+            self._sessions.detach(self.session, self.outbox)
+
+    def opened(self) -> tuple[Session, Space]:
+        """Return the session and its space.
+
+        Raises
+        ------
+        FailedPrecondition
+            If the stream has not been opened with init.
+        """
+        if self.session is None or self.space is None:
+            raise FailedPrecondition("the first message of a stream is init", code="no_init", field="init")
+        return self.session, self.space
+
+    async def _admit(self, session: Session, space: Space, message: Message) -> None:
+        count = len(message.batch)
+        try:
+            batch = await self._ingest.prepare(space, message.batch)
+            if session.outbox is not self.outbox:
+                return  # Taken over while the embedder was at work.
+            # Only now, because earlier messages may have failed meanwhile.
+            offer = session.offer(message.first_sequence, count)
+            if offer is Offer.DURABLE:
+                session.repeat(message.first_sequence, message.first_sequence + count - 1)
+            elif offer is Offer.NEW:
+                self._submit(session, space, message, batch)
+            # A duplicate of what is in flight needs no answer of its own: acks are cumulative.
+        except EngramError as error:
+            session.reject(message.first_sequence, count, error)
+            if isinstance(error, OverCapacity) and not self._overloaded:
+                self._overloaded = True
+                self.outbox.put(Status(StreamState.OVERLOADED, error.message, session.durable_sequence, error))
+
+    def _submit(self, session: Session, space: Space, message: Message, batch: ObservationBatch) -> None:
+        last_sequence = message.first_sequence + len(batch) - 1
+        in_flight = InFlight(message.first_sequence, last_sequence, batch.nbytes, message.memory_id)
+        self._ingest.submit(
+            space,
+            batch,
+            partial(session.settle, in_flight),
+            priority=message.priority,
+            session=session.id,
+            first_sequence=message.first_sequence,
+        )
+        # The answer comes through the event loop, so it cannot overtake this.
+        session.admit(in_flight)
+        if self._overloaded:
+            self._overloaded = False
+            self.outbox.put(Status(StreamState.ACTIVE, "room again", session.durable_sequence))
+
+    async def _room(self, session: Session) -> None:
+        limits = self._limits
+        if (
+            session.in_flight_count >= limits.in_flight_count_max
+            or session.in_flight_bytes >= limits.in_flight_bytes_max
+        ):
+            await session.changed.wait_for(
+                lambda: (
+                    session.in_flight_count < limits.in_flight_count_max
+                    and session.in_flight_bytes < limits.in_flight_bytes_max
+                )
+            )
+        await self.outbox.room()
+
+    def _keep(self, session: Session, message: Message) -> None:
+        try:
+            self._backlog.keep(message)
+        except OverCapacity as error:
+            session.reject(message.first_sequence, len(message.batch), error)
+
+    async def _settled(self, session: Session) -> None:
+        """Wait until nothing is in flight, or another connection has taken the session over."""
+        await session.changed.wait_for(lambda: session.settled or session.outbox is not self.outbox)
+
+    async def _work_off_backlog(self) -> None:
+        session, space = self.opened()
+        while self._backlog:
+            await self._admit(session, space, self._backlog.pop())
+            await self._room(session)

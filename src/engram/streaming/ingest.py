@@ -1,0 +1,126 @@
+"""The way of observations and deletes from the event loop into the store, and of the answers back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
+
+from engram.errors import EngramError
+from engram.observations import ObservationBatch
+from engram.store.intake import CommitRequest, CommitResult, Priority
+from engram.store.memory_store import MemoryStore
+from engram.store.space import Space
+from engram.streaming.mailbox import Mailbox
+
+Receive = Callable[[CommitResult | EngramError], None]
+
+
+class Ingest:
+    """Hands requests to the store's committer; answers arrive on the event loop, one wake-up per commit.
+
+    Parameters
+    ----------
+    store
+        Whose committer stores the requests.
+    mailbox
+        Brings the answers to the event loop.
+    executor
+        Runs embedders, which take too long for the event loop.
+    """
+
+    def __init__(self, store: MemoryStore, mailbox: Mailbox, executor: Executor) -> None:
+        self._store = store
+        self._mailbox = mailbox
+        self._executor = executor
+
+    async def prepare(self, space: Space, batch: ObservationBatch) -> ObservationBatch:
+        """Check `batch` against `space`, after its embedder has made the vectors if there are none.
+
+        Raises
+        ------
+        InvalidInput
+            Naming the first fault; nothing of the batch may be stored.
+        FailedPrecondition
+            If vectors are missing and the space has no embedder.
+        """
+        if batch.vectors.size:
+            return space.prepare(batch)
+        return await asyncio.get_running_loop().run_in_executor(self._executor, space.prepare, batch)
+
+    def submit(
+        self,
+        space: Space,
+        batch: ObservationBatch,
+        receive: Receive,
+        *,
+        priority: Priority = Priority.NORMAL,
+        session: str = "",
+        first_sequence: int = 0,
+    ) -> None:
+        """Queue a prepared batch; `receive` gets the answer, later, on the event loop.
+
+        Raises
+        ------
+        OverCapacity, Unavailable
+            If the store does not take it; then `receive` is never called.
+        """
+        request = CommitRequest(
+            space=space,
+            batch=batch,
+            delete_ids=None,
+            session=session,
+            first_sequence=first_sequence,
+            done=partial(self._mailbox.post, receive),
+            priority=priority,
+        )
+        self._store.submit(request)
+
+    async def observe(self, space: Space, batch: ObservationBatch, priority: Priority) -> CommitResult:
+        """Check and store `batch`, outside of any session.
+
+        Raises
+        ------
+        EngramError
+            Whatever keeps it from being stored.
+        """
+        answer = _Answer()
+        self.submit(space, await self.prepare(space, batch), answer.receive, priority=priority)
+        return await answer.result
+
+    async def delete(self, space: Space, ids: Sequence[str]) -> CommitResult:
+        """Delete the observations with these ids.
+
+        Raises
+        ------
+        OverCapacity, Unavailable
+            If the store cannot take the request now.
+        """
+        answer = _Answer()
+        request = CommitRequest(
+            space=space,
+            batch=None,
+            delete_ids=list(ids),
+            session="",
+            first_sequence=0,
+            done=partial(self._mailbox.post, answer.receive),
+            priority=Priority.NORMAL,
+        )
+        self._store.submit(request)
+        return await answer.result
+
+
+class _Answer:
+    """A future that takes a result or an error, and ignores them once its waiter is gone."""
+
+    def __init__(self) -> None:
+        self.result: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()
+
+    def receive(self, outcome: CommitResult | EngramError) -> None:
+        if self.result.done():
+            return
+        if isinstance(outcome, EngramError):
+            self.result.set_exception(outcome)
+        else:
+            self.result.set_result(outcome)

@@ -1,0 +1,204 @@
+"""One client's ordered stream into a space: which sequence number comes next, and what became of the earlier ones."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from engram.errors import EngramError, SequenceError
+from engram.store.intake import CommitResult
+from engram.streaming.acks import Ack, AckHistory, AckStatus, Unindexed
+from engram.streaming.counters import Counters
+from engram.streaming.outbox import Outbox
+from engram.streaming.signal import Signal
+from engram.streaming.states import SessionState, check_move
+
+
+class Offer(Enum):
+    """What a message's sequence numbers say about it."""
+
+    NEW = "new"
+    IN_FLIGHT = "in_flight"
+    DURABLE = "durable"
+
+
+@dataclass(slots=True, eq=False)
+class InFlight:
+    """A message between admission and the answer of the committer."""
+
+    first_sequence: int
+    last_sequence: int
+    nbytes: int
+    memory_id: str = ""
+
+    @property
+    def count(self) -> int:
+        """Number of observations."""
+        return self.last_sequence - self.first_sequence + 1
+
+
+class Session:
+    """The state of one session, without sockets; used on the event loop's thread only.
+
+    Messages are pipelined: several may be in flight, always without gaps. When one fails, those admitted after it are
+    doomed - the store refuses them, since they would leave a gap - so the session waits again for the number of the
+    one that failed, and the client sends from there.
+
+    Parameters
+    ----------
+    space, session_id
+        A session id means something only within its space.
+    durable_sequence, generation
+        The last sequence the space has of this session, and the generation of the space now.
+    clock
+        Seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        space: str,
+        session_id: str,
+        *,
+        durable_sequence: int,
+        generation: int,
+        counters: Counters,
+        clock: Callable[[], float],
+    ) -> None:
+        self.space: Final = space
+        self.id: Final = session_id
+        self.durable_sequence = durable_sequence
+        self.state = SessionState.INIT
+        self.outbox: Outbox | None = None
+        self.changed: Final = Signal()
+        self.in_flight_count = 0
+        self.in_flight_bytes = 0
+        self._counters = counters
+        self._clock = clock
+        self.last_active_s = clock()
+        self._expected_to_commit: deque[InFlight] = deque()
+        self._history = AckHistory()
+        self._unindexed = Unindexed()
+        if durable_sequence:
+            # The generations of what is durable already are unknown here, but all are at most the present one.
+            self._unindexed.add(Ack(AckStatus.ACCEPTED, 1, durable_sequence, 0, generation))
+
+    @property
+    def expected_sequence(self) -> int:
+        """The next new sequence number."""
+        queue = self._expected_to_commit
+        return (queue[-1].last_sequence if queue else self.durable_sequence) + 1
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is in flight."""
+        return self.in_flight_count == 0
+
+    @property
+    def indexed(self) -> bool:
+        """Whether everything accepted has been linked into the graph."""
+        return not self._unindexed
+
+    def move(self, wanted: SessionState) -> None:
+        """Change the state.
+
+        Raises
+        ------
+        FailedPrecondition
+            If `wanted` cannot be reached from here.
+        """
+        self.state = check_move(self.id, self.state, wanted)
+        self.touch()
+        self.changed.notify()
+
+    def touch(self) -> None:
+        """Note that the client is there."""
+        self.last_active_s = self._clock()
+
+    def offer(self, first_sequence: int, count: int) -> Offer:
+        """Say whether a message with these sequence numbers is new (at least at its end) or a duplicate.
+
+        Raises
+        ------
+        SequenceError
+            If it leaves a gap, or numbers from before the first.
+        """
+        last_sequence = first_sequence + count - 1
+        expected = self.expected_sequence
+        if 1 <= first_sequence <= expected:
+            if last_sequence <= self.durable_sequence:
+                return Offer.DURABLE
+            return Offer.IN_FLIGHT if last_sequence < expected else Offer.NEW
+        raise SequenceError(
+            f"session {self.id} waits for sequence {expected}, not {first_sequence}..{last_sequence}",
+            code="sequence_gap",
+            field="sequence_number",
+            limit=expected,
+            value=first_sequence,
+            expected_sequence=expected,
+        )
+
+    def admit(self, message: InFlight) -> None:
+        """Take note of a new message that the store has taken into its queue."""
+        self._expected_to_commit.append(message)
+        self.in_flight_count += message.count
+        self.in_flight_bytes += message.nbytes
+
+    def repeat(self, first_sequence: int, last_sequence: int) -> None:
+        """Answer a duplicate of something durable with the original ack."""
+        self._tell(self._history.repeat(first_sequence, last_sequence))
+
+    def reject(self, first_sequence: int, count: int, error: EngramError) -> None:
+        """Tell that a message was refused before admission; its sequence numbers are not consumed."""
+        self._counters.observations_rejected += count
+        self._tell(Ack(AckStatus.REJECTED, first_sequence, first_sequence + max(count, 1) - 1, error=error))
+
+    def settle(self, message: InFlight, result: CommitResult | EngramError) -> None:
+        """Take the committer's answer for an admitted message."""
+        self.in_flight_count -= message.count
+        self.in_flight_bytes -= message.nbytes
+        self.touch()
+        if isinstance(result, EngramError):
+            self._forget_from(message)
+            self.reject(message.first_sequence, message.count, result)
+        else:
+            self._accept(message, result)
+        self.changed.notify()
+
+    def pass_watermark(self, generation: int) -> None:
+        """Tell what has become indexed, now that everything up to `generation` is."""
+        ack = self._unindexed.pass_watermark(generation)
+        if ack is not None:
+            self.touch()
+            self._tell(ack)
+            self.changed.notify()
+
+    def _accept(self, message: InFlight, result: CommitResult) -> None:
+        queue = self._expected_to_commit
+        while queue and queue[0].last_sequence <= message.last_sequence:
+            queue.popleft()
+        ack = Ack(
+            AckStatus.ACCEPTED,
+            message.first_sequence,
+            message.last_sequence,
+            result.first_generation,
+            result.last_generation,
+            message.memory_id,
+        )
+        if message.last_sequence > self.durable_sequence:
+            self.durable_sequence = message.last_sequence
+            self._counters.observations_accepted += result.count
+            self._history.add(ack.last_sequence, ack.last_generation, result.count)
+            self._unindexed.add(ack)
+        self._tell(ack)
+
+    def _forget_from(self, failed: InFlight) -> None:
+        if failed in self._expected_to_commit:
+            while self._expected_to_commit.pop() is not failed:
+                pass
+
+    def _tell(self, ack: Ack) -> None:
+        if self.outbox is not None:
+            self.outbox.put(ack)

@@ -1,0 +1,122 @@
+"""The outbox: order, merging, holding, ending."""
+
+from __future__ import annotations
+
+import asyncio
+
+from engram.errors import InvalidInput, Unavailable
+from engram.streaming.acks import Ack, AckStatus
+from engram.streaming.outbox import Event, Outbox, Status, StreamState
+
+
+def ack(status: AckStatus, first: int, last: int, generation: int = 0) -> Ack:
+    return Ack(status, first, last, generation or first, (generation or first) + last - first)
+
+
+def accepted(first: int, last: int, generation: int = 0) -> Ack:
+    return ack(AckStatus.ACCEPTED, first, last, generation)
+
+
+def rejected(first: int) -> Ack:
+    return Ack(AckStatus.REJECTED, first, first, error=InvalidInput("no"))
+
+
+async def taken(outbox: Outbox) -> list[Event]:
+    return await asyncio.wait_for(outbox.take(), 10)
+
+
+async def test_accepted_acks_merge_into_one_cumulative_ack() -> None:
+    outbox = Outbox()
+    outbox.put(accepted(1, 10, generation=5))
+    outbox.put(accepted(11, 12, generation=40))
+    outbox.put(accepted(13, 13, generation=42))
+    assert await taken(outbox) == [Ack(AckStatus.ACCEPTED, 1, 13, 5, 42)]
+
+
+async def test_acks_across_a_gap_do_not_merge() -> None:
+    outbox = Outbox()
+    outbox.put(accepted(1, 10))
+    outbox.put(accepted(5, 6))
+    assert len(await taken(outbox)) == 2
+
+
+async def test_a_rejection_stays_between_its_neighbours() -> None:
+    outbox = Outbox()
+    outbox.put(accepted(1, 1))
+    outbox.put(rejected(2))
+    outbox.put(rejected(3))
+    outbox.put(accepted(2, 2))
+    events = await taken(outbox)
+    assert [event.status for event in events if isinstance(event, Ack)] == [
+        AckStatus.ACCEPTED,
+        AckStatus.REJECTED,
+        AckStatus.REJECTED,
+        AckStatus.ACCEPTED,
+    ]
+
+
+async def test_indexed_comes_after_the_acks_and_merges_over_them() -> None:
+    outbox = Outbox()
+    outbox.put(accepted(1, 1))
+    outbox.put(ack(AckStatus.INDEXED, 1, 1))
+    outbox.put(accepted(2, 2))
+    outbox.put(ack(AckStatus.INDEXED, 2, 2))
+    assert await taken(outbox) == [accepted(1, 2), ack(AckStatus.INDEXED, 1, 2)]
+
+
+async def test_a_status_comes_after_the_indexed_ack_before_it() -> None:
+    outbox = Outbox()
+    outbox.put(ack(AckStatus.INDEXED, 1, 1))
+    outbox.put(Status(StreamState.CLOSED))
+    outbox.finish()
+    assert await taken(outbox) == [ack(AckStatus.INDEXED, 1, 1), Status(StreamState.CLOSED)]
+    assert await taken(outbox) == []
+
+
+async def test_a_held_outbox_lets_only_statuses_and_rejections_out() -> None:
+    outbox = Outbox()
+    outbox.put(Status(StreamState.PAUSED))
+    outbox.hold()
+    outbox.put(accepted(1, 1))
+    outbox.put(ack(AckStatus.INDEXED, 1, 1))
+    refusal = rejected(2)
+    outbox.put(refusal)
+    assert await taken(outbox) == [Status(StreamState.PAUSED), refusal]
+    outbox.put(accepted(2, 2))
+    outbox.put(Status(StreamState.ACTIVE))
+    assert await taken(outbox) == [Status(StreamState.ACTIVE)]
+    outbox.release()
+    assert await taken(outbox) == [accepted(1, 2), ack(AckStatus.INDEXED, 1, 1)]
+
+
+async def test_nothing_is_taken_after_the_end_but_what_was_put_before() -> None:
+    outbox = Outbox()
+    outbox.hold()
+    outbox.put(accepted(1, 1))
+    reason = Unavailable("gone")
+    outbox.finish(reason)
+    outbox.finish(Unavailable("later"))
+    outbox.put(accepted(2, 2))
+    assert await taken(outbox) == [accepted(1, 1)]
+    assert await taken(outbox) == []
+    assert outbox.error is reason
+
+
+async def test_a_waiting_writer_is_woken() -> None:
+    outbox = Outbox()
+    writer = asyncio.create_task(taken(outbox))
+    await asyncio.sleep(0)
+    outbox.put(accepted(1, 1))
+    assert await writer == [accepted(1, 1)]
+
+
+async def test_the_reader_waits_while_too_much_is_unsent() -> None:
+    outbox = Outbox()
+    await asyncio.wait_for(outbox.room(), 10)
+    for sequence in range(256):
+        outbox.put(rejected(sequence + 1))
+    reader = asyncio.create_task(outbox.room())
+    await asyncio.sleep(0)
+    assert not reader.done()
+    await taken(outbox)
+    await asyncio.wait_for(reader, 10)
