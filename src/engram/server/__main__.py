@@ -1,0 +1,41 @@
+"""``python -m engram.server``: the server alone, for those who need no more of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from engram.errors import EngramError, InvalidInput
+from engram.server import ServerOptions, serve, tune_allocator
+from engram.server.options import PORT_DEFAULT
+
+
+def main() -> None:
+    """Read the arguments and serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m engram.server", description="Serve a store over gRPC.")
+    parser.add_argument("--data", type=Path, help="directory of the store; without it everything is kept in memory")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=PORT_DEFAULT, help="0 takes a free port")
+    parser.add_argument("--port-file", type=Path, help="where to write the port once the server is ready")
+    parser.add_argument("--allow-remote", action="store_true", help="permit a host that others can reach")
+    arguments = parser.parse_args()
+    try:
+        options = ServerOptions(ready=_say_ready, **vars(arguments))
+    except InvalidInput as error:
+        parser.error(f"{error.message} (see --allow-remote)" if error.field == "host" else error.message)
+    tune_allocator()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        serve(options)
+    except EngramError as error:
+        sys.exit(f"engram: {error.message}")
+
+
+def _say_ready(address: str) -> None:
+    print(f"engram is ready at {address}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""CreateSpace, GetSpace, ListSpaces and GetStatus."""
+
+from __future__ import annotations
+
+import time
+from typing import cast
+
+from engram import __version__
+from engram.limits import DIMENSION_DEFAULT
+from engram.server.authorization import Action
+from engram.server.engine import Context, Engine
+from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig
+from engram.store.space import Space
+from engram.streaming.lane import LaneStatistics
+from engram.wire import engram_pb2 as pb
+from engram.wire.observations import encode_priority
+
+
+async def create_space(engine: Engine, request: pb.CreateSpaceRequest, context: Context) -> pb.Space:
+    """Create a space; one that exists with the same settings is no error."""
+    name = request.memory_space_id or DEFAULT_SPACE
+    engine.authorize(context, Action.CREATE, name)
+    config = SpaceConfig(
+        name, request.dimension or DIMENSION_DEFAULT, cast("Metric", request.metric or "cosine"), request.embedder
+    )
+    space = await engine.in_thread(
+        lambda: engine.store.space(config.name, dim=config.dim, metric=config.metric, embedder=config.embedder)
+    )
+    return encode_space(space)
+
+
+async def get_space(engine: Engine, request: pb.GetSpaceRequest, context: Context) -> pb.Space:
+    """Describe one space."""
+    return encode_space(engine.space(context, Action.DESCRIBE, request.memory_space_id))
+
+
+async def list_spaces(engine: Engine, request: pb.ListSpacesRequest, context: Context) -> pb.ListSpacesResponse:
+    """Describe every space."""
+    engine.authorize(context, Action.DESCRIBE)
+    return pb.ListSpacesResponse(spaces=map(encode_space, engine.store.spaces()))
+
+
+async def get_status(engine: Engine, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
+    """Describe the server."""
+    engine.authorize(context, Action.DESCRIBE)
+    counters = engine.counters
+    return pb.GetStatusResponse(
+        version=__version__,
+        uptime_s=time.monotonic() - engine.started_s,
+        spaces=map(encode_space, engine.store.spaces()),
+        sessions=len(engine.sessions),
+        connections=counters.connections,
+        observations_accepted=counters.observations_accepted,
+        observations_rejected=counters.observations_rejected,
+        recalls=counters.recalls,
+        lanes=map(_encode_lane, engine.lanes.statistics().lanes),
+        commits=engine.store.commits,
+    )
+
+
+def encode_space(space: Space) -> pb.Space:
+    """Return the message that describes `space`."""
+    config = space.config
+    stats = space.stats()
+    return pb.Space(
+        memory_space_id=config.name,
+        dimension=config.dim,
+        metric=config.metric,
+        embedder=config.embedder,
+        durable_generation=stats.durable_generation,
+        visible_generation=stats.visible_generation,
+        indexed_generation=stats.indexed_generation,
+        live_count=stats.live_count,
+        log_bytes=stats.log_bytes,
+        index_bytes=stats.index_bytes,
+    )
+
+
+def _encode_lane(lane: LaneStatistics) -> pb.LaneStatus:
+    return pb.LaneStatus(
+        priority=encode_priority(lane.priority),
+        depth=lane.depth,
+        capacity=lane.capacity,
+        bytes=lane.nbytes,
+        bytes_max=lane.bytes_max,
+    )

@@ -1,0 +1,146 @@
+"""What the calls of a server share: the store, the way into it, the sessions, and the threads recalls run on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+import grpc
+
+from engram.errors import OverCapacity, Unavailable
+from engram.server.authorization import Action, AllowEveryone, Authorizer
+from engram.server.options import ServerOptions
+from engram.spaces import DEFAULT_SPACE
+from engram.store.memory_store import MemoryStore
+from engram.store.space import Space
+from engram.streaming.connection import Connection
+from engram.streaming.counters import Counters
+from engram.streaming.ingest import Ingest
+from engram.streaming.lanes import Lanes
+from engram.streaming.mailbox import Mailbox
+from engram.streaming.recall import Recalled, RecallQuery, recall
+from engram.streaming.sessions import Sessions
+
+T = TypeVar("T")
+Context = grpc.aio.ServicerContext[object, object]
+
+_RETRY_AFTER_MS: Final = 100
+
+
+class Engine:
+    """Opens the store and holds everything that is shared; made on the event loop it serves.
+
+    Raises
+    ------
+    EngramError
+        If the store cannot be opened.
+    """
+
+    def __init__(self, options: ServerOptions, authorizer: Authorizer | None = None) -> None:
+        loop = asyncio.get_running_loop()
+        self.options: Final = options
+        self.started_s: Final = time.monotonic()
+        self.counters: Final = Counters()
+        self.lanes: Final = Lanes(
+            options.lanes,
+            take_count_max=options.store.commit_count_max,
+            take_bytes_max=options.store.commit_bytes_max,
+        )
+        self.store: Final = MemoryStore(options.data, options=options.store, intake=self.lanes)
+        self.stopping: Final = asyncio.Event()
+        self._authorizer = authorizer or AllowEveryone()
+        self._threads = ThreadPoolExecutor(options.recall_threads, thread_name_prefix="engram-recall")
+        self._recalls_waiting = 0
+        mailbox = Mailbox(loop)
+        self.ingest: Final = Ingest(self.store, mailbox, self._threads)
+        self.sessions: Final = Sessions(
+            mailbox=mailbox,
+            counters=self.counters,
+            sessions_max=options.sessions_max,
+            idle_s_max=options.session_idle_s_max,
+        )
+        self._make_default_space()
+
+    def authorize(self, context: Context, action: Action, space: str = "") -> None:
+        """Ask whether the call may do this; see `Authorizer`."""
+        self._authorizer.authorize(context, action, space)
+
+    def space(self, context: Context, action: Action, name: str) -> Space:
+        """Return the space called `name` (empty: ``default``) if the call may do `action` in it.
+
+        Raises
+        ------
+        InvalidInput, NotFound
+            If there can be, or there is, no such space.
+        """
+        name = name or DEFAULT_SPACE
+        self.authorize(context, action, name)
+        return self.store.space(name, create=False)
+
+    def connect(self) -> Connection:
+        """Return the streaming side of a new stream."""
+        return Connection(self.ingest, self.sessions, self.options.connection)
+
+    def check_running(self) -> None:
+        """Refuse calls once the server stops.
+
+        Raises
+        ------
+        Unavailable
+            If it does.
+        """
+        if self.stopping.is_set():
+            raise stopping_error()
+
+    async def recall(self, space: Space, query: RecallQuery, encode: Callable[[Recalled], T]) -> T:
+        """Answer `query` and encode the answer on one of the recall threads.
+
+        Raises
+        ------
+        OverCapacity
+            If too many recalls wait already.
+        EngramError
+            Whatever is wrong with the query.
+        """
+        limit = self.options.recalls_waiting_max
+        if self._recalls_waiting >= limit:
+            raise OverCapacity(
+                f"{limit} recalls are waiting",
+                code="recalls_waiting",
+                field="recalls",
+                limit=limit,
+                value=limit + 1,
+                retry_after_ms=_RETRY_AFTER_MS,
+            )
+        self._recalls_waiting += 1
+        try:
+            answer = await self.in_thread(lambda: encode(recall(space, query)))
+        finally:
+            self._recalls_waiting -= 1
+        self.counters.recalls += 1
+        return answer
+
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Run `work`, which takes too long for the event loop, on one of the recall threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def close(self) -> None:
+        """Checkpoint and close the store. The event loop goes on meanwhile, to carry the last answers."""
+        try:
+            await self.in_thread(self.store.checkpoint)
+        finally:
+            await self.in_thread(self.store.close)
+            self._threads.shutdown()
+
+    def _make_default_space(self) -> None:
+        config = self.options.default_space
+        if all(space.config.name != config.name for space in self.store.spaces()):
+            self.store.space(config.name, dim=config.dim, metric=config.metric, embedder=config.embedder)
+
+
+def stopping_error() -> Unavailable:
+    """Return what calls are told when the server stops."""
+    return Unavailable("the server is shutting down", code="shutting_down", retry_after_ms=1000)

@@ -1,0 +1,74 @@
+"""The gRPC side of a server: the service, health, reflection, limits, and an end that loses nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from engram.errors import Unavailable
+from engram.limits import MESSAGE_BYTES_MAX
+from engram.server.calls import Calls
+from engram.server.engine import Engine
+from engram.server.service import SERVICE_NAME, service_handler
+
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
+    ("grpc.max_concurrent_streams", 1024),
+    # A port that is taken must be an error, not shared with whoever has it.
+    ("grpc.so_reuseport", 0),
+    # Notice a dead client within a minute, and let clients ping as often as every ten seconds.
+    ("grpc.keepalive_time_ms", 40_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+)
+# What remains when our own calls have ended are watches of health and reflection, which would never end by themselves.
+_REMAINING_GRACE_S: Final = 0.2
+
+
+class GrpcServer:
+    """Answers gRPC calls for an engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._calls = Calls(engine)
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # The stubs lack the asynchronous half.
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self._server.add_generic_rpc_handlers((service_handler(self._calls),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            (SERVICE_NAME, "grpc.health.v1.Health", reflection.SERVICE_NAME), self._server
+        )
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen and answer; return the port.
+
+        Raises
+        ------
+        Unavailable
+            If the address cannot be had.
+        """
+        try:
+            port = self._server.add_insecure_port(f"{host}:{port}")
+        except RuntimeError as error:
+            raise Unavailable(
+                f"cannot listen on {host}:{port}; is another server running?",
+                code="address_in_use",
+                field="port",
+                value=port,
+            ) from error
+        await self._server.start()
+        for name in ("", SERVICE_NAME):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return port
+
+    async def stop(self, grace_s: float) -> None:
+        """Refuse new calls, let those under way end within `grace_s`, then cancel the rest."""
+        await self._health.enter_graceful_shutdown()
+        self._engine.stopping.set()
+        await self._calls.finished(grace_s)
+        await self._server.stop(_REMAINING_GRACE_S)

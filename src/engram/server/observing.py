@@ -1,0 +1,147 @@
+"""The observing side of ObserveStream and MemoryStream: messages to the connection, events to messages."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from engram.errors import EngramError, InvalidInput
+from engram.limits import BATCH_COUNT_MAX
+from engram.server.authorization import Action
+from engram.server.engine import Context, Engine, stopping_error
+from engram.server.malformed import Malformed
+from engram.streaming.backlog import Message
+from engram.streaming.connection import Connection, FlowAction
+from engram.wire import engram_pb2 as pb
+from engram.wire.events import encode_event
+from engram.wire.observations import decode_batch, decode_episode, decode_priority
+
+Write = Callable[[pb.ObservationResponse], Awaitable[None]]
+
+_FLOW_ACTIONS = {
+    pb.FlowControl.ACTION_PAUSE: FlowAction.PAUSE,
+    pb.FlowControl.ACTION_RESUME: FlowAction.RESUME,
+}
+_logger = logging.getLogger(__name__)
+
+
+async def run_stream(engine: Engine, connection: Connection, read: Coroutine[Any, Any, None], write: Write) -> None:
+    """Read with `read` and write what the connection is told, until it is finished, cancelled, or the server stops.
+
+    Raises
+    ------
+    EngramError
+        What ends the call.
+    """
+    reader = asyncio.create_task(_reading(connection, read))
+    stopper = asyncio.create_task(_stopping(engine, connection, reader))
+    engine.counters.connections += 1
+    try:
+        while events := await connection.outbox.take():
+            session_id = connection.session.id if connection.session is not None else ""
+            for event in events:
+                await write(encode_event(event, session_id, engine.lanes.statistics()))
+    finally:
+        engine.counters.connections -= 1
+        connection.detach()
+        stopper.cancel()
+        reader.cancel()
+        await asyncio.gather(reader, stopper, return_exceptions=True)
+    if connection.outbox.error is not None:
+        raise connection.outbox.error
+
+
+async def take_request(
+    engine: Engine, context: Context, connection: Connection, request: pb.ObservationRequest | Malformed
+) -> None:
+    """Have `connection` act on one request.
+
+    Raises
+    ------
+    EngramError
+        What ends the call: no init, or an init that cannot be met.
+    """
+    if isinstance(request, Malformed):
+        engine.counters.malformed += 1
+        connection.complain(request.error)
+        await connection.outbox.room()
+        return
+    operation = request.WhichOneof("operation")
+    if operation == "init":
+        _open(engine, context, connection, request)
+        return
+    _check_address(connection, request)
+    if operation in {"batch", "observation"}:
+        await _observe(connection, request)
+    elif operation == "flow":
+        await connection.flow(_FLOW_ACTIONS.get(request.flow.action, FlowAction.OTHER))
+    elif operation == "close":
+        await connection.close(drain=request.close.drain_queue, last_sequence=request.close.last_sequence)
+    else:
+        connection.complain(
+            InvalidInput("the message has no operation", code="no_operation", field="operation", value="nothing")
+        )
+    await connection.outbox.room()
+
+
+def _open(engine: Engine, context: Context, connection: Connection, request: pb.ObservationRequest) -> None:
+    if connection.session is not None:
+        connection.complain(
+            InvalidInput("the stream has its session already", code="already_open", field="init", value="a second init")
+        )
+        return
+    space = engine.space(context, Action.OBSERVE, request.memory_space_id)
+    connection.open(space, request.init.resume_session_id or request.session_id)
+
+
+def _check_address(connection: Connection, request: pb.ObservationRequest) -> None:
+    session, _ = connection.opened()
+    for field, given, own in (
+        ("memory_space_id", request.memory_space_id, session.space),
+        ("session_id", request.session_id, session.id),
+    ):
+        if given and given != own:
+            raise InvalidInput(
+                f"this stream belongs to {field} {own!r}, not to {given[:64]!r}",
+                code="wrong_address",
+                field=field,
+                limit=own,
+                value=given[:64],
+            )
+
+
+async def _observe(connection: Connection, request: pb.ObservationRequest) -> None:
+    try:
+        if request.HasField("batch"):
+            message = Message(
+                request.sequence_number, decode_batch(request.batch), decode_priority(request.batch.priority)
+            )
+        else:
+            episode = request.observation
+            message = Message(
+                request.sequence_number, decode_episode(episode), decode_priority(episode.priority), episode.id
+            )
+    except EngramError as error:
+        count = min(len(request.batch.ids), BATCH_COUNT_MAX) if request.HasField("batch") else 1
+        connection.reject(request.sequence_number, count, error)
+        return
+    await connection.observe(message)
+
+
+async def _reading(connection: Connection, read: Coroutine[Any, Any, None]) -> None:
+    try:
+        await read
+        await connection.end_of_input()
+    except EngramError as error:
+        connection.outbox.finish(error)
+    except Exception:
+        _logger.exception("a stream failed")
+        connection.outbox.finish(EngramError("internal error; the server's log has the details"))
+
+
+async def _stopping(engine: Engine, connection: Connection, reader: asyncio.Task[None]) -> None:
+    await engine.stopping.wait()
+    reader.cancel()
+    await connection.shut_down(stopping_error())

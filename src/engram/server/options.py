@@ -1,0 +1,84 @@
+"""How a server is set up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from engram.errors import InvalidInput
+from engram.spaces import DEFAULT_SPACE, SpaceConfig
+from engram.store.intake import Priority
+from engram.store.options import StoreOptions
+from engram.streaming.connection import ConnectionLimits
+from engram.streaming.lane import DEFAULT_LIMITS, LaneLimits
+from engram.streaming.sessions import IDLE_S_MAX, SESSIONS_MAX
+
+PORT_DEFAULT: Final = 50051
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """The settings of `run_server`.
+
+    Parameters
+    ----------
+    data
+        Directory of the store; None keeps everything in memory, for trying things out.
+    host, port
+        Where to listen; port 0 takes a free one.
+    port_file
+        Where to write the port once the server is ready, for whoever started it with port 0.
+    allow_remote
+        Listening beyond the loopback interface is refused unless this is set, as long as there are no keys.
+    default_space
+        How the space ``default`` is made if it does not exist yet.
+    ready
+        Called with ``host:port`` once calls are answered.
+    store
+        How the store uses the machine.
+    lanes, connection
+        Limits of the queue before the committer, and of each connection.
+    sessions_max, session_idle_s_max
+        How many sessions are kept, and how long a silent one.
+    recall_threads
+        Recalls that run at the same time; more wait, up to `recalls_waiting_max`.
+    grace_s
+        How long calls may take to end when the server stops.
+    """
+
+    data: Path | None
+    host: str = "127.0.0.1"
+    port: int = PORT_DEFAULT
+    port_file: Path | None = None
+    allow_remote: bool = False
+    default_space: SpaceConfig = field(default_factory=lambda: SpaceConfig(DEFAULT_SPACE))
+    ready: Callable[[str], None] | None = None
+    store: StoreOptions = field(default_factory=StoreOptions)
+    lanes: Mapping[Priority, LaneLimits] = field(default_factory=lambda: DEFAULT_LIMITS)
+    connection: ConnectionLimits = field(default_factory=ConnectionLimits)
+    sessions_max: int = SESSIONS_MAX
+    session_idle_s_max: float = IDLE_S_MAX
+    recall_threads: int = 4
+    recalls_waiting_max: int = 1024
+    grace_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.host not in _LOOPBACK and not self.allow_remote:
+            raise InvalidInput(
+                f"refusing to listen on {self.host}: everyone who reaches it could read and write all memories",
+                code="remote_not_allowed",
+                field="host",
+                limit="a loopback address, unless remote access is allowed explicitly",
+                value=self.host,
+            )
+        if not 0 <= self.port <= 65535:
+            raise InvalidInput(
+                f"port {self.port} is outside 0..65535",
+                code="invalid_port",
+                field="port",
+                limit="0..65535",
+                value=self.port,
+            )

@@ -1,0 +1,96 @@
+"""Running a server from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from engram.server.engine import Engine
+from engram.server.grpc_server import GrpcServer
+from engram.server.options import ServerOptions
+from engram.server.process import tune_interpreter
+
+_EXPIRY_INTERVAL_S: Final = 5.0
+_logger = logging.getLogger(__name__)
+
+
+def serve(options: ServerOptions) -> None:
+    """Run a server until SIGTERM or SIGINT; see `run_server`."""
+    asyncio.run(run_server(options))
+
+
+async def run_server(options: ServerOptions, stop: asyncio.Event | None = None) -> None:
+    """Open the store, answer calls until SIGTERM, SIGINT or `stop`, then end without losing anything.
+
+    Ending means: health says NOT_SERVING, new calls are refused, what is in flight is stored and acked, streams are
+    told CLOSED and end with UNAVAILABLE, the index is checkpointed and the store closed.
+
+    Raises
+    ------
+    EngramError
+        If the store cannot be opened or the address cannot be had.
+    """
+    tune_interpreter()
+    stop = stop or asyncio.Event()
+    engine = Engine(options)
+    try:
+        server = GrpcServer(engine)
+        port = await server.start(options.host, options.port)
+        async with _signals(stop), _expiry(engine):
+            _announce(options, port)
+            await stop.wait()
+            _logger.info("stopping")
+            await server.stop(options.grace_s)
+    finally:
+        await engine.close()
+
+
+def _announce(options: ServerOptions, port: int) -> None:
+    address = f"{options.host}:{port}"
+    _logger.info("ready at %s", address)
+    if options.port_file is not None:
+        _write_atomically(options.port_file, f"{port}\n")
+    if options.ready is not None:
+        options.ready(address)
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    unfinished = path.with_name(path.name + ".tmp")
+    unfinished.write_text(text)
+    os.replace(unfinished, path)
+
+
+@contextlib.asynccontextmanager
+async def _signals(stop: asyncio.Event) -> AsyncIterator[None]:
+    loop = asyncio.get_running_loop()
+    handled = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # Only the main thread of a Unix process can have handlers; elsewhere the caller uses `stop`.
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, stop.set)
+            handled.append(number)
+    try:
+        yield
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+
+@contextlib.asynccontextmanager
+async def _expiry(engine: Engine) -> AsyncIterator[None]:
+    async def expire() -> None:
+        while True:
+            await asyncio.sleep(_EXPIRY_INTERVAL_S)
+            engine.sessions.expire()
+
+    task = asyncio.create_task(expire())
+    try:
+        yield
+    finally:
+        task.cancel()

@@ -1,0 +1,35 @@
+"""A server shared by the tests of a module, and a fresh space on it for each test."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from server_process import DIM, TIMEOUT_S, ServerProcess, connect
+
+from engram.wire import engram_pb2 as pb
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    running = ServerProcess(tmp_path_factory.mktemp("server") / "data")
+    yield running
+    assert running.stop() == 0, running.log()
+    assert "Traceback" not in running.log(), running.log()
+
+
+@pytest.fixture
+async def stub(server: ServerProcess) -> AsyncIterator[Any]:
+    async with connect(server.address) as stub:
+        yield stub
+
+
+@pytest.fixture
+async def space(stub: Any) -> str:
+    name = f"space-{next(_numbers)}"
+    await stub.CreateSpace(pb.CreateSpaceRequest(memory_space_id=name, dimension=DIM), timeout=TIMEOUT_S)
+    return name

@@ -1,0 +1,315 @@
+"""Both clients against a real server: the same calls, the same answers, the same errors."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, vectors_of
+
+from engram.client import Ack, AsyncClient, Client, OutboxLimits
+from engram.errors import (
+    AlreadyExists,
+    EngramError,
+    FailedPrecondition,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+)
+
+_numbers = itertools.count(1)
+
+
+class Either:
+    """One face for both clients, so that every test below is told twice."""
+
+    def __init__(self, kind: type[Client | AsyncClient], address: str, loop: asyncio.Runner, **options: Any) -> None:
+        self._loop = loop
+        self.client = kind(address, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self.client, name)
+        return self._called(member) if callable(member) else member
+
+    def _called(self, method: Any) -> Any:
+        def call(*arguments: Any, **options: Any) -> Any:
+            result = method(*arguments, **options)
+            if inspect.isasyncgen(result):
+                return self._drawn(result)
+            return self._loop.run(result) if inspect.iscoroutine(result) else result
+
+        return call
+
+    def _drawn(self, items: Any) -> Iterator[Any]:
+        async def following() -> Any:
+            return await anext(items, None)
+
+        while (item := self._loop.run(following())) is not None:
+            yield item
+        self._loop.run(items.aclose())
+
+    def result(self, future: Any) -> Ack:
+        async def wait() -> Any:
+            return await asyncio.wait_for(future, TIMEOUT_S)
+
+        is_async = asyncio.isfuture(future)
+        ack = self._loop.run(wait()) if is_async else future.result(TIMEOUT_S)
+        assert isinstance(ack, Ack)
+        return ack
+
+    def error(self, future: Any) -> EngramError:
+        with pytest.raises(EngramError) as caught:
+            self.result(future)
+        return caught.value
+
+
+@pytest.fixture(params=[Client, AsyncClient])
+def make(request: pytest.FixtureRequest, server: ServerProcess) -> Iterator[Any]:
+    made: list[Either] = []
+    with asyncio.Runner() as loop:
+
+        def make_client(address: str = server.address, **options: Any) -> Either:
+            made.append(Either(request.param, address, loop, **options))
+            return made[-1]
+
+        yield make_client
+        for client in made:
+            client.close()
+
+
+@pytest.fixture
+def client(make: Any) -> Either:
+    name = f"client-{next(_numbers)}"
+    either: Either = make(space=name)
+    either.create_space(name, dim=DIM)
+    return either
+
+
+def observe_ids(client: Either, ids: list[str]) -> Ack:
+    return client.result(client.observe_batch(ids, vectors_of(ids), [f"text of {name}" for name in ids]))
+
+
+def test_an_observation_is_recallable_as_soon_as_its_future_is_done(client: Either) -> None:
+    moment = datetime(2024, 5, 1, tzinfo=UTC)
+    future = client.observe(
+        "a",
+        vectors_of(["a"])[0],
+        "text of a",
+        timestamp=moment,
+        confidence=0.75,
+        importance=0.25,
+        metadata={"k": [1, {"ä": None}]},
+        tags=["x", "y"],
+    )
+    assert client.result(future) == Ack(1, 1, 1, 1)
+    (hit,) = client.recall(vectors_of(["a"])[0], include_vectors=True)
+    assert (hit.id, hit.content, hit.generation) == ("a", "text of a", 1)
+    assert (hit.confidence, hit.importance) == (0.75, 0.25)
+    assert (hit.metadata, hit.tags) == ({"k": [1, {"ä": None}]}, ["x", "y"])
+    assert hit.time_us == moment.timestamp() * 1e6
+    assert hit.score == pytest.approx(1, abs=1e-5)
+    assert np.array_equal(hit.vector, vectors_of(["a"])[0])
+
+
+def test_single_observations_and_batches_share_one_sequence(client: Either) -> None:
+    vectors = vectors_of(numbered(0, 300))
+    first = [client.observe(f"single-{row}", vectors[row]) for row in range(300)]
+    batch = client.observe_batch(ids=numbered(0, 300), vectors=vectors)
+    last = client.observe("last", vectors[0])
+    assert [client.result(future) for future in first] == [Ack(n, n, n, n) for n in range(1, 301)]
+    assert client.result(batch) == Ack(301, 600, 301, 600)
+    assert client.result(last) == Ack(601, 601, 601, 601)
+    assert client.durable_sequence == 601
+
+
+def test_the_callers_arrays_may_be_reused_at_once(client: Either) -> None:
+    ids, vectors = numbered(1, 64), vectors_of(numbered(1, 64))
+    original, single = vectors.copy(), vectors[0].copy()
+    futures = [client.observe_batch(ids=ids, vectors=vectors), client.observe("single", single)]
+    vectors[:] = single[:] = 7
+    for future in futures:
+        client.result(future)
+    hit = client.recall(original[5], k=1, include_vectors=True)[0]
+    assert hit.id == ids[5]
+    assert np.array_equal(hit.vector, original[5])
+
+
+def test_flush_waits_for_everything(client: Either) -> None:
+    futures = [client.observe(name, vector) for name, vector in zip("abc", vectors_of(["a", "b", "c"]), strict=True)]
+    client.flush(TIMEOUT_S)
+    assert all(future.done() for future in futures)
+
+
+def test_a_bad_observation_fails_alone_and_flush_tells_of_it(client: Either) -> None:
+    good, bad = client.observe("a", vectors_of(["a"])[0]), client.observe("b", np.zeros(DIM))
+    with pytest.raises(InvalidInput, match="zero vector"):
+        client.flush(TIMEOUT_S)
+    assert client.error(bad).code == "zero_vector"
+    assert client.result(good) == Ack(1, 1, 1, 1)
+    client.flush(TIMEOUT_S)
+
+
+def test_a_bad_batch_is_refused_before_it_is_sent(client: Either) -> None:
+    vectors = vectors_of(["a", "b", "c"])
+    vectors[1, 3] = np.nan
+    with pytest.raises(InvalidInput, match="embedding 1 holds nan at position 3"):
+        client.observe_batch(ids=["a", "b", "c"], vectors=vectors)
+    with pytest.raises(InvalidInput, match="has dimension 3 where"):
+        client.observe_batch(ids=["a"], vectors=np.ones((1, 3)))
+    with pytest.raises(InvalidInput, match="at least one"):
+        client.observe_batch(ids=[], vectors=np.ones((0, DIM)))
+    with pytest.raises(InvalidInput, match="needs an embedder"):
+        client.observe_batch(ids=["a"], contents=["text"])
+    assert client.space_status().visible_generation == 0
+
+
+def test_recall_streams_in_batches_from_one_snapshot(client: Either) -> None:
+    ids = numbered(1, 25)
+    observe_ids(client, ids)
+    batches = client.recall_stream(vectors_of(ids)[0], max_results=25, batch_size=10)
+    first = next(batches)
+    observe_ids(client, numbered(100, 25))
+    rest = list(batches)
+    assert [len(first), *map(len, rest)] == [10, 10, 5]
+    assert {hit.id for batch in [first, *rest] for hit in batch} == set(ids)
+
+
+def test_a_recall_stream_may_be_left_early(client: Either) -> None:
+    observe_ids(client, numbered(1, 25))
+    for hits in client.recall_stream(vectors_of(["a"])[0], max_results=25, batch_size=5):
+        assert len(hits) == 5
+        break
+
+
+def test_recall_as_of_a_generation(client: Either) -> None:
+    ack = observe_ids(client, ["a", "b"])
+    observe_ids(client, ["c", "a"])
+    cue = vectors_of(["c"])[0]
+    assert {hit.id for hit in client.recall(cue)} == {"a", "b", "c"}
+    then = client.recall(cue, max_generation=ack.generation)
+    assert {(hit.id, hit.generation) for hit in then} == {("a", 1), ("b", 2)}
+
+
+def test_text_in_a_space_with_an_embedder(make: Any) -> None:
+    name = f"client-{next(_numbers)}"
+    client = make(space=name)
+    client.create_space(name, dim=64, embedder="lexical")
+    mixed = [client.observe("a", None, "warm coffee"), client.observe("b", np.ones(64), "no text matters here")]
+    batch = client.observe_batch(ids=["c", "d"], contents=["cold tea", "a red bicycle"])
+    for future in [*mixed, batch]:
+        client.result(future)
+    assert client.recall("coffee", k=1)[0].id == "a"
+    assert client.recall("bicycle", k=1)[0].id == "d"
+
+
+def test_forget(client: Either) -> None:
+    observe_ids(client, ["a", "b"])
+    assert client.forget(["a", "unknown"]) == 1
+    assert [hit.id for hit in client.recall(vectors_of(["a"])[0])] == ["b"]
+    with pytest.raises(InvalidInput, match="a list of ids"):
+        client.forget("b")
+
+
+def test_spaces_and_status(client: Either) -> None:
+    observe_ids(client, numbered(1, 7))
+    status = client.space_status()
+    assert (status.config.dim, status.live_count, status.visible_generation) == (DIM, 7, 7)
+    assert client.space in [space.name for space in client.spaces()]
+    server = client.status()
+    assert server.observations_accepted >= 7
+    assert {lane.priority for lane in server.lanes} == {"high", "normal", "low"}
+
+
+def test_creating_a_space_again(client: Either) -> None:
+    assert client.create_space(client.space, dim=DIM).config.dim == DIM
+    with pytest.raises(AlreadyExists, match=f"dimension {DIM}, not 32"):
+        client.create_space(client.space, dim=32)
+    with pytest.raises(InvalidInput, match="does not match"):
+        client.create_space("No Name", dim=32)
+
+
+def test_a_missing_space_is_an_error_that_says_what_to_do(make: Any) -> None:
+    client = make(space="missing")
+    for call in (
+        lambda: client.observe("a", vectors_of(["a"])[0]),
+        lambda: client.observe_batch(["a"], vectors_of(["a"])),
+        client.open,
+        client.space_status,
+    ):
+        with pytest.raises(NotFound, match="engram spaces create missing --dim N"):
+            call()
+    with pytest.raises(NotFound):
+        client.recall(vectors_of(["a"])[0])
+    with pytest.raises(NotFound):
+        next(client.recall_stream(vectors_of(["a"])[0]))
+
+
+def test_bad_recalls(client: Either) -> None:
+    with pytest.raises(InvalidInput, match="dimension 3"):
+        client.recall([1.0, 2.0, 3.0])
+    with pytest.raises(InvalidInput, match="k is 0"):
+        client.recall(vectors_of(["a"])[0], k=0)
+    with pytest.raises(FailedPrecondition, match="no embedder"):
+        client.recall("words")
+
+
+def test_the_space_may_be_created_after_a_first_failure(make: Any) -> None:
+    name = f"client-{next(_numbers)}"
+    client = make(space=name)
+    with pytest.raises(NotFound):
+        client.observe("a", vectors_of(["a"])[0])
+    client.create_space(name, dim=DIM)
+    assert client.result(client.observe("a", vectors_of(["a"])[0])) == Ack(1, 1, 1, 1)
+
+
+def test_nobody_there(make: Any) -> None:
+    client = make("127.0.0.1:1", timeout_s=0.2)
+    with pytest.raises(Unavailable, match=r"no Engram server answers at 127\.0\.0\.1:1") as caught:
+        client.status()
+    assert caught.value.code == "no_server"
+    with pytest.raises(Unavailable):
+        client.observe("a", [1.0])
+
+
+def test_closing_sends_everything_and_then_refuses(client: Either, make: Any) -> None:
+    futures = [client.observe(name, vectors_of([name])[0]) for name in numbered(1, 50)]
+    client.close()
+    assert [client.result(future).sequence for future in futures] == list(range(1, 51))
+    with pytest.raises(FailedPrecondition, match="closed"):
+        client.observe("a", vectors_of(["a"])[0])
+    client.close()
+    assert make(space=client.space).space_status().live_count == 50
+
+
+def test_a_named_session_is_continued_by_another_client(client: Either, make: Any) -> None:
+    ids = numbered(1, 10)
+    with_name = make(space=client.space, session_id="import-7")
+    with_name.result(with_name.observe_batch(ids, vectors_of(ids)))
+    with_name.close()
+    again = make(space=client.space, session_id="import-7")
+    again.open()
+    assert (again.session_id, again.durable_sequence) == ("import-7", 10)
+    assert again.result(again.observe("next", vectors_of(["next"])[0])).sequence == 11
+
+
+def test_a_small_buffer_only_makes_observing_wait(client: Either, make: Any) -> None:
+    small = make(space=client.space, limits=OutboxLimits(count_max=8, batch_count=4))
+    futures = [small.observe(name, vectors_of([name])[0]) for name in numbered(1, 200)]
+    assert [small.result(future).sequence for future in futures] == list(range(1, 201))
+
+
+@pytest.mark.parametrize("priority", ["high", "normal", "low"])
+def test_every_lane_stores(client: Either, make: Any, priority: str) -> None:
+    lane = make(space=client.space, priority=priority)
+    assert lane.result(lane.observe(priority, vectors_of([priority])[0])).sequence == 1
+
+
+def test_an_unknown_priority_is_refused(make: Any) -> None:
+    with pytest.raises(InvalidInput, match="high, normal, low"):
+        make(priority="urgent")

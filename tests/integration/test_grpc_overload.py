@@ -1,0 +1,263 @@
+"""A server at its limits, in this process so that the committer can be held still: everyone is told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
+from server_process import (
+    ACCEPTED,
+    DIM,
+    REJECTED,
+    TIMEOUT_S,
+    ObserveCall,
+    batch_of,
+    connect,
+    numbered,
+    vector_cue,
+)
+
+from engram.server.engine import Engine
+from engram.server.grpc_server import GrpcServer
+from engram.server.options import ServerOptions
+from engram.spaces import SpaceConfig
+from engram.store.intake import Priority
+from engram.store.space import Space
+from engram.streaming.connection import ConnectionLimits
+from engram.streaming.lane import LaneLimits
+from engram.wire import engram_pb2 as pb
+from engram.wire.errors import DETAILS_KEY
+from engram.wire.observations import encode_batch
+
+MIB = 1024 * 1024
+SMALL_LANES = {
+    Priority.HIGH: LaneLimits(100, MIB),
+    Priority.NORMAL: LaneLimits(200, MIB),
+    Priority.LOW: LaneLimits(100, MIB),
+}
+
+
+class Gate:
+    """Holds the committer in front of its next commit while closed."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
+        self.open.set()
+        self.reached = threading.Event()
+
+    def close(self) -> None:
+        self.reached.clear()
+        self.open.clear()
+
+    async def wait_until_reached(self) -> None:
+        assert await asyncio.to_thread(self.reached.wait, TIMEOUT_S)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    gate = Gate()
+    commit = Space.commit
+
+    def gated(space: Space, requests: Any) -> Any:
+        gate.reached.set()
+        assert gate.open.wait(TIMEOUT_S)
+        return commit(space, requests)
+
+    monkeypatch.setattr(Space, "commit", gated)
+    yield gate
+    gate.open.set()
+
+
+@asynccontextmanager
+async def serving(**options: Any) -> AsyncIterator[tuple[Engine, Any]]:
+    """An engine with a stub connected to it."""
+    engine = Engine(ServerOptions(None, default_space=SpaceConfig("default", DIM), **options))
+    server = GrpcServer(engine)
+    port = await server.start("127.0.0.1", 0)
+    try:
+        async with connect(f"127.0.0.1:{port}") as stub:
+            yield engine, stub
+            await server.stop(TIMEOUT_S)
+    finally:
+        await engine.close()
+
+
+async def fill(stub: Any, gate: Gate, count: int) -> ObserveCall:
+    """Hold the committer with one observation, and put `count` more into the normal lane."""
+    gate.close()
+    call = ObserveCall(stub)
+    await call.open()
+    await call.send_batch(1, batch_of(numbered(1, 1)))
+    await gate.wait_until_reached()
+    await call.send_batch(2, batch_of(numbered(2, count)))
+    # Messages of a stream are read in order: once this one is answered, those before it have been queued.
+    await call.send(pb.ObservationRequest())
+    await call.read_status(pb.StreamStatus.STATE_ERROR)
+    return call
+
+
+async def test_a_stream_is_told_overloaded_and_can_send_again(gate: Gate) -> None:
+    async with serving(lanes=SMALL_LANES) as (_, stub):
+        call = await fill(stub, gate, 150)
+        await call.send_batch(152, batch_of(numbered(152, 60)))
+        rejected = await call.read_ack(REJECTED)
+        error = rejected.ack.error
+        assert (rejected.sequence_number, error.code, error.kind) == (152, "lane_full", "over_capacity")
+        assert (error.limit, error.value) == ("200", "210")
+        assert error.retry_after_ms > 0
+        status = (await call.read_status(pb.StreamStatus.STATE_OVERLOADED)).status
+        assert (status.queue_depth, status.queue_capacity, status.pressure) == (150, 400, 0.75)
+        gate.open.set()
+        await call.accepted_up_to(151)
+        await call.send_batch(152, batch_of(numbered(152, 60)))
+        await call.read_status(pb.StreamStatus.STATE_ACTIVE)
+        await call.accepted_up_to(211)
+
+
+async def test_a_unary_call_is_told_when_to_come_back(gate: Gate) -> None:
+    async with serving(lanes=SMALL_LANES) as (engine, stub):
+        call = await fill(stub, gate, 200)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Remember(pb.RememberRequest(batch=encode_batch(batch_of(["late"]))), timeout=TIMEOUT_S)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        trailers: Any = caught.value.trailing_metadata()
+        retry = RetryInfo()
+        assert any(detail.Unpack(retry) for detail in Status.FromString(dict(trailers)[DETAILS_KEY]).details)
+        assert retry.retry_delay.ToMilliseconds() > 0
+        # Another lane has room, and its observation goes first.
+        high = stub.Remember(pb.RememberRequest(batch=encode_batch(batch_of(["urgent"]), Priority.HIGH)))
+        while engine.lanes.depth != 201:
+            await stub.GetStatus(pb.GetStatusRequest(), timeout=TIMEOUT_S)
+        gate.open.set()
+        assert (await asyncio.wait_for(high, TIMEOUT_S)).last_generation == 2
+        await call.accepted_up_to(201)
+
+
+async def test_the_server_stops_reading_a_stream_with_too_much_in_flight(gate: Gate) -> None:
+    limits = ConnectionLimits(in_flight_count_max=100)
+    async with serving(connection=limits) as (engine, stub):
+        gate.close()
+        call = ObserveCall(stub)
+        await call.open()
+        sending = asyncio.create_task(send_many(call, 200))
+        await gate.wait_until_reached()
+        session = None
+        for _ in range(100):
+            status = await stub.GetStatus(pb.GetStatusRequest(), timeout=TIMEOUT_S)
+            session = status.sessions
+            assert engine.lanes.depth <= 110
+        assert session == 1
+        gate.open.set()
+        await call.accepted_up_to(2000)
+        await sending
+
+
+async def send_many(call: ObserveCall, batches: int) -> None:
+    for number in range(batches):
+        await call.send_batch(10 * number + 1, batch_of(numbered(10 * number + 1, 10)))
+
+
+async def test_recalls_go_on_while_commits_stand_still(gate: Gate) -> None:
+    async with serving() as (_, stub):
+        await stub.Remember(pb.RememberRequest(batch=encode_batch(batch_of(["early"]))), timeout=TIMEOUT_S)
+        call = await fill(stub, gate, 10)
+        answer = await stub.Recall(pb.RecallRequest(cue=vector_cue("early")), timeout=TIMEOUT_S)
+        assert [memory.id for memory in answer.results] == ["early"]
+        gate.open.set()
+        await call.accepted_up_to(11)
+
+
+async def test_too_many_sessions_end_the_call_with_a_retry_time() -> None:
+    async with serving(sessions_max=2) as (_, stub):
+        for _ in range(2):
+            await ObserveCall(stub).open()
+        refused = ObserveCall(stub)
+        await refused.send(pb.ObservationRequest(init=pb.StreamInit()))
+        code, details = await refused.end()
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "2 sessions" in details
+
+
+async def test_too_many_recalls_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, release = threading.Semaphore(0), threading.Event()
+    recall = Space.recall
+
+    def slow(space: Space, *arguments: Any, **keywords: Any) -> Any:
+        entered.release()
+        assert release.wait(TIMEOUT_S)
+        return recall(space, *arguments, **keywords)
+
+    monkeypatch.setattr(Space, "recall", slow)
+    async with serving(recall_threads=1, recalls_waiting_max=3) as (engine, stub):
+        await stub.Remember(pb.RememberRequest(batch=encode_batch(batch_of(["early"]))), timeout=TIMEOUT_S)
+        calls = [stub.Recall(pb.RecallRequest(cue=vector_cue("early")), timeout=TIMEOUT_S) for _ in range(4)]
+        ended = [asyncio.create_task(call.code()) for call in calls]
+        first, _ = await asyncio.wait(ended, timeout=TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+        assert {task.result() for task in first} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+        release.set()
+        codes = await asyncio.gather(*ended)
+        assert sorted(code.name for code in codes) == ["OK", "OK", "OK", "RESOURCE_EXHAUSTED"]
+        assert engine.counters.recalls == 3
+
+
+async def test_a_stop_waits_for_what_is_in_flight(gate: Gate) -> None:
+    async with serving() as (engine, stub):
+        call = await fill(stub, gate, 50)
+        stopping = asyncio.create_task(asyncio.to_thread(gate.open.wait, TIMEOUT_S))
+        engine.stopping.set()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Remember(pb.RememberRequest(batch=encode_batch(batch_of(["late"]))), timeout=TIMEOUT_S)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        gate.open.set()
+        assert await stopping
+        acked = 0
+        while (response := await call.read()).HasField("ack"):
+            if response.ack.status == ACCEPTED:
+                acked = response.sequence_number
+        assert acked == 51
+        assert (response.status.state, response.sequence_number) == (pb.StreamStatus.STATE_CLOSED, 51)
+        assert (await call.end())[0] is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_an_authorizer_sees_every_call_once() -> None:
+    seen: list[tuple[str, str]] = []
+
+    class Recording:
+        def authorize(self, context: Any, action: Any, space: str) -> None:
+            seen.append((action.value, space))
+
+    engine = Engine(ServerOptions(None, default_space=SpaceConfig("default", DIM)), Recording())
+    server = GrpcServer(engine)
+    port = await server.start("127.0.0.1", 0)
+    try:
+        async with connect(f"127.0.0.1:{port}") as stub:
+            call = ObserveCall(stub)
+            await call.open()
+            await call.send_batch(1, batch_of(numbered(1, 3)))
+            await call.send_batch(4, batch_of(numbered(4, 3)))
+            await call.accepted_up_to(6)
+            await stub.Recall(pb.RecallRequest(cue=vector_cue("id-1")), timeout=TIMEOUT_S)
+            await stub.Forget(pb.ForgetRequest(ids=["id-1"]), timeout=TIMEOUT_S)
+            await stub.CreateSpace(pb.CreateSpaceRequest(memory_space_id="other"), timeout=TIMEOUT_S)
+            await stub.GetSpace(pb.GetSpaceRequest(memory_space_id="other"), timeout=TIMEOUT_S)
+            await stub.ListSpaces(pb.ListSpacesRequest(), timeout=TIMEOUT_S)
+            await stub.GetStatus(pb.GetStatusRequest(), timeout=TIMEOUT_S)
+            await server.stop(TIMEOUT_S)
+    finally:
+        await engine.close()
+    assert seen == [
+        ("observe", "default"),
+        ("recall", "default"),
+        ("forget", "default"),
+        ("create", "other"),
+        ("describe", "other"),
+        ("describe", ""),
+        ("describe", ""),
+    ]

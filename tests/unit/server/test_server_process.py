@@ -1,0 +1,56 @@
+"""The process starts itself over once, with the allocator set up."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from engram.server.process import tune_interpreter
+
+SCRIPT = """
+import json, os, sys
+from engram.server.process import tune_allocator
+started = os.environ.setdefault("STARTED_AS", str(os.getpid()))
+tune_allocator()
+names = [name for name in os.environ if name.startswith("MALLOC_")]
+print(json.dumps({"same": started == str(os.getpid()), "names": sorted(names), "arguments": sys.argv[1:]}))
+"""
+
+
+def run(**environment: str) -> dict[str, object]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    ended = subprocess.run(
+        [sys.executable, "-c", SCRIPT, "one", "two words"],
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    (line,) = ended.stdout.splitlines()
+    found: dict[str, object] = json.loads(line)
+    return found
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these settings")
+def test_the_process_starts_over_once_and_keeps_id_and_arguments() -> None:
+    found = run()
+    assert found["names"] == ["MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_TRIM_THRESHOLD_"]
+    assert found["same"]
+    assert found["arguments"] == ["one", "two words"]
+
+
+def test_what_the_user_has_set_is_respected() -> None:
+    assert run(MALLOC_TOP_PAD_="1024")["names"] == ["MALLOC_TOP_PAD_"]
+
+
+def test_waiting_threads_get_the_interpreter_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[float] = []
+    monkeypatch.setattr(sys, "setswitchinterval", chosen.append)
+    tune_interpreter()
+    assert chosen == [0.0005]
