@@ -1,0 +1,1 @@
+"""The command ``engram``. It begins in `engram.cli.main`; every command has a file of its own."""

@@ -1,0 +1,43 @@
+"""The group of all commands. A further command is one more file and one more line here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from engram import __version__
+from engram.cli.context import CliContext
+from engram.cli.demo import demo
+from engram.cli.ingest import ingest
+from engram.cli.recall import recall
+from engram.cli.serve import serve
+from engram.cli.spaces import spaces
+from engram.cli.status import status
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="engram")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Settings file; default engram.toml in the working directory, if there is one.",
+)
+@click.option("--debug", is_flag=True, help="Show where an error arose.")
+@click.pass_context
+def app(context: click.Context, config: Path | None, debug: bool) -> None:
+    """Engram, a streaming memory engine: what is acknowledged is durable and at once recallable.
+
+    \b
+    Start here:
+      engram demo                         see it survive a crash, in half a minute
+      engram serve --data ./memories      run a server
+      engram ingest notes.jsonl --space notes --create --embedder lexical
+      engram recall "a warm drink" --space notes
+    """
+    context.obj = CliContext(config, debug)
+
+
+for command in (serve, demo, ingest, recall, spaces, status):
+    app.add_command(command)

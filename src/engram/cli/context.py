@@ -1,0 +1,36 @@
+"""What every command shares: the settings file and the two consoles."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from engram.config import Settings, load_settings
+
+
+@dataclass(slots=True)
+class CliContext:
+    """Results go to `out`; progress and complaints go to `err`, so that results can be piped."""
+
+    config: Path | None = None
+    debug: bool = False
+    out: Console = field(default_factory=lambda: Console(file=sys.stdout, highlight=False))
+    err: Console = field(default_factory=lambda: Console(file=sys.stderr, highlight=False))
+
+    def settings(self, flags: Mapping[str, Any] | None = None) -> Settings:
+        """The settings, with the options of this command on top."""
+        return load_settings(self.config, flags=flags)
+
+    def print_json(self, value: Any) -> None:
+        """Print one JSON document on `out`."""
+        click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+pass_cli = click.make_pass_decorator(CliContext, ensure=True)

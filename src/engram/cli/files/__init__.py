@@ -1,0 +1,1 @@
+"""Files of observations, read in chunks of bounded size."""

@@ -1,0 +1,116 @@
+"""NumPy archives: arrays ids, vectors and, if wanted, contents, times, confidences, importances, metadata."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from engram.cli.files.chunk import Chunk
+from engram.errors import InvalidInput
+
+_COLUMNS: Final = {
+    "ids": "ids",
+    "vectors": "vectors",
+    "contents": "contents",
+    "times": "timestamps",
+    "confidences": "confidences",
+    "importances": "importances",
+    "metadata": "metadata",
+}
+_TEXTS: Final = frozenset({"ids", "contents", "metadata"})
+
+
+class NpzSource:
+    """A ``.npz`` file whose arrays are streamed side by side; they are never in memory as a whole.
+
+    Raises
+    ------
+    InvalidInput
+        It is not such a file, lacks ids, holds unknown or pickled arrays, or their lengths differ.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with ExitStack() as stack:
+            self.total = _count(path, _open(path, stack))
+
+    def chunks(self, count_max: int) -> Iterator[Chunk]:
+        """Rows in order."""
+        with ExitStack() as stack:
+            arrays = _open(self._path, stack)
+            for start in range(0, self.total, count_max):
+                count = min(count_max, self.total - start)
+                columns = {name: array.read(count) for name, array in arrays.items()}
+                texts = {name: columns[name].tolist() for name in _TEXTS & columns.keys()}
+                ids = texts.pop("ids")
+                del columns["ids"]
+                vectors = columns.pop("vectors", np.empty((count, 0), np.float32))
+                named = {_COLUMNS[name]: column for name, column in (columns | texts).items()}
+                yield Chunk(range(start + 1, start + count + 1), ids, vectors, named, position=start + count)
+
+
+class _Stream:
+    """One array of the archive, read from front to back."""
+
+    def __init__(self, path: Path, name: str, file: IO[bytes]) -> None:
+        self._where = f"array {name!r} of {path}"
+        self._file = file
+        try:
+            version = npy.read_magic(file)
+            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            shape, fortran, dtype = cast(Any, read)(file)
+        except ValueError as error:
+            raise _bad(f"{self._where} is not a NumPy array: {error}") from error
+        self.shape: tuple[int, ...] = shape
+        self._dtype: np.dtype[Any] = dtype
+        if dtype.hasobject:
+            raise _bad(f"{self._where} holds Python objects; save it as text: np.array(values, dtype=str)")
+        if fortran and len(shape) > 1:
+            raise _bad(f"{self._where} is in Fortran order; save np.ascontiguousarray(values)")
+        if name in _TEXTS and dtype.kind != "U":
+            raise _bad(f"{self._where} must hold texts, not {dtype}; save it as np.array(values, dtype=str)")
+
+    def read(self, count: int) -> NDArray[Any]:
+        """The next `count` rows."""
+        row_shape = self.shape[1:]
+        nbytes = count * int(np.prod(row_shape, dtype=np.int64)) * self._dtype.itemsize
+        data = self._file.read(nbytes)
+        if len(data) != nbytes:
+            raise _bad(f"{self._where} ends too early")
+        return np.frombuffer(data, self._dtype).reshape(count, *row_shape)
+
+
+def _open(path: Path, stack: ExitStack) -> dict[str, _Stream]:
+    try:
+        archive = stack.enter_context(zipfile.ZipFile(path))
+    except zipfile.BadZipFile as error:
+        raise _bad(f"{path} is not a NumPy archive: {error}") from error
+    names = [name.removesuffix(".npy") for name in archive.namelist()]
+    unknown = sorted(set(names) - _COLUMNS.keys())
+    if unknown or "ids" not in names:
+        problem = f"an unknown array {unknown[0]!r}" if unknown else "no array 'ids'"
+        raise _bad(f"{path} has {problem}; known are {', '.join(_COLUMNS)}")
+    return {name: _Stream(path, name, stack.enter_context(archive.open(f"{name}.npy"))) for name in names}
+
+
+def _count(path: Path, arrays: dict[str, _Stream]) -> int:
+    for name, array in arrays.items():
+        wanted = 2 if name == "vectors" else 1
+        if len(array.shape) != wanted:
+            raise _bad(f"array {name!r} of {path} must have {wanted} dimensions, not the shape {array.shape}")
+    count = arrays["ids"].shape[0]
+    for name, array in arrays.items():
+        if array.shape[0] != count:
+            raise _bad(f"array {name!r} of {path} has {array.shape[0]} rows where ids has {count}")
+    return count
+
+
+def _bad(message: str) -> InvalidInput:
+    return InvalidInput(message, code="invalid_file", field="file")

@@ -1,0 +1,109 @@
+"""Parquet: columns id, text, embedding, time, confidence, importance, metadata, tags."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.cli.files.chunk import Chunk
+from engram.errors import InvalidInput, MissingExtra
+
+_COLUMNS: Final = {
+    "id": "ids",
+    "text": "contents",
+    "embedding": "vectors",
+    "time": "timestamps",
+    "confidence": "confidences",
+    "importance": "importances",
+    "metadata": "metadata",
+    "tags": "tags",
+}
+
+
+class ParquetSource:
+    """A Parquet file.
+
+    Raises
+    ------
+    MissingExtra
+        pyarrow is not installed.
+    InvalidInput
+        It is not a Parquet file, has no column id, or has unknown ones.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            # By name, because the package is optional and has no types.
+            arrow: Any = importlib.import_module("pyarrow")
+            parquet: Any = importlib.import_module("pyarrow.parquet")
+        except ImportError as error:
+            raise MissingExtra(
+                "reading Parquet needs pyarrow; install it with: pip install 'engram[parquet]'",
+                field="extra",
+                limit="parquet",
+            ) from error
+        try:
+            self._file = parquet.ParquetFile(path)
+        except (arrow.ArrowException, OSError) as error:
+            raise _bad(f"{path} is not a Parquet file: {error}") from error
+        names = self._file.schema_arrow.names
+        unknown = sorted(set(names) - _COLUMNS.keys())
+        if unknown or "id" not in names:
+            problem = f"an unknown column {unknown[0]!r}" if unknown else "no column 'id'"
+            raise _bad(f"{path} has {problem}; known are {', '.join(_COLUMNS)}")
+        self._arrow = arrow
+        self._path = path
+        self.total: int = self._file.metadata.num_rows
+
+    def chunks(self, count_max: int) -> Iterator[Chunk]:
+        """Rows in order."""
+        start = 0
+        for table in self._file.iter_batches(batch_size=count_max):
+            count = table.num_rows
+            columns = {_COLUMNS[name]: self._column(name, table.column(name)) for name in table.schema.names}
+            ids = columns.pop("ids")
+            vectors = columns.pop("vectors", np.empty((count, 0), np.float32))
+            yield Chunk(range(start + 1, start + count + 1), ids, vectors, columns, position=start + count)
+            start += count
+
+    def _column(self, name: str, column: Any) -> Any:
+        arrow = self._arrow
+        if name == "embedding":
+            return self._matrix(column)
+        if name == "tags":
+            return [value or [] for value in column.to_pylist()]
+        if name == "metadata":
+            return [_json(value) for value in column.to_pylist()]
+        if column.null_count:
+            raise _bad(f"column {name!r} of {self._path} has empty values; fill them, or leave the column out")
+        if name in ("id", "text"):
+            return column.cast(arrow.string()).to_pylist()
+        if name == "time" and arrow.types.is_timestamp(column.type):
+            return column.cast(arrow.timestamp("us")).to_numpy(zero_copy_only=False)
+        return column.to_numpy(zero_copy_only=False)
+
+    def _matrix(self, column: Any) -> NDArray[np.float32]:
+        rows = len(column)
+        lengths = np.diff(column.offsets.to_numpy()) if hasattr(column, "offsets") else [column.type.list_size]
+        if column.null_count or len(set(np.asarray(lengths).tolist())) != 1:
+            raise _bad(f"column 'embedding' of {self._path} must hold vectors of one length, without empty ones")
+        numbers = column.flatten().to_numpy(zero_copy_only=False)
+        return np.asarray(numbers, np.float32).reshape(rows, -1)
+
+
+def _json(value: Any) -> str:
+    """Metadata as JSON text: a text is taken as it is, a struct or map becomes an object."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    pairs = dict(value) if isinstance(value, list) else value
+    return json.dumps(pairs, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def _bad(message: str) -> InvalidInput:
+    return InvalidInput(message, code="invalid_file", field="file")

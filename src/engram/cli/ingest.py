@@ -1,0 +1,199 @@
+"""``engram ingest``: stream a file into a space."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import click
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from engram.cli.context import CliContext, pass_cli
+from engram.cli.files.chunk import BadRow, Chunk, Source
+from engram.cli.files.open_file import FORMATS, fingerprint, open_source
+from engram.cli.loading import Report, load
+from engram.cli.sinks import open_sink
+from engram.cli.target import Target, client_settings, open_target, target_options
+from engram.limits import BATCH_COUNT_MAX, DIMENSION_MAX, DIMENSION_MIN
+from engram.spaces import METRICS, Metric
+
+_BAD_ROWS_SHOWN_MAX = 20
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--space", metavar="NAME", help="Memory space [default: default].")
+@click.option("--create", is_flag=True, help="Create the space if there is none.")
+@click.option(
+    "--dim", type=click.IntRange(DIMENSION_MIN, DIMENSION_MAX), help="Its dimension [default: that of the vectors]."
+)
+@click.option("--metric", type=click.Choice(METRICS), default="cosine", show_default=True, help="Its metric.")
+@click.option("--embedder", default="", help='Its embedder, such as "lexical" [default: none].')
+@click.option("--format", "kind", type=click.Choice(list(FORMATS)), help="[default: by the ending of the name]")
+@click.option(
+    "--batch",
+    "count",
+    type=click.IntRange(1, BATCH_COUNT_MAX),
+    default=1000,
+    show_default=True,
+    help="Rows that are stored together.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="What to do at a bad row; those before it are stored in any case.",
+)
+@click.option("--restart", is_flag=True, help="Store all rows again, even if an earlier run has stored some.")
+@target_options
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@pass_cli
+def ingest(
+    cli: CliContext,
+    *,
+    file: Path,
+    space: str | None,
+    create: bool,
+    dim: int | None,
+    metric: str,
+    embedder: str,
+    kind: str | None,
+    count: int,
+    on_error: str,
+    restart: bool,
+    address: str | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Store the observations in FILE: JSON Lines, NumPy .npz or Parquet.
+
+    \b
+    JSON Lines and Parquet have the fields
+      id, text, embedding, time, confidence, importance, metadata, tags
+    and .npz files the arrays
+      ids, contents, vectors, times, confidences, importances, metadata.
+    Only the ids are always needed, and vectors unless the space has an embedder.
+
+    A run that was interrupted continues where it ended when it is started again with the unchanged file.
+
+    \b
+    Examples:
+      engram ingest notes.jsonl --space notes --create --embedder lexical
+      engram ingest vectors.npz --space images --create --metric ip
+      engram ingest big.parquet --data ./memories --on-error skip --json
+    """
+    source = open_source(file, kind)
+    name = client_settings(cli, space=space).client.space
+    with open_target(cli, address, data, create) as target:
+        chunks = source.chunks(count)
+        if create:
+            chunks, dim = _peek(chunks, dim)
+            _create(target, name, dim, cast(Metric, metric), embedder)
+        sink = open_sink(target, name, f"ingest-{uuid.uuid4().hex if restart else fingerprint(file)}")
+        if sink.durable_sequence and not as_json:
+            cli.err.print(f"Continuing after {sink.durable_sequence:,} rows of an earlier run; --restart stores all.")
+        report = Report()
+        started_s = time.monotonic()
+        try:
+            with _progress(cli, source, as_json) as progress:
+                load(
+                    chunks,
+                    sink,
+                    report,
+                    skip_bad=on_error == "skip",
+                    on_bad=lambda row: _show_bad(cli, file, row, report),
+                    on_progress=progress.advance_to,
+                )
+        finally:
+            _summarise(cli, file, name, report, time.monotonic() - started_s, as_json)
+
+
+def _peek(chunks: Iterable[Chunk], dim: int | None) -> tuple[Iterator[Chunk], int | None]:
+    """Learn the dimension from the first row that has a vector, without losing the rows before it."""
+    chunks = iter(chunks)
+    seen: list[Chunk] = []
+    for chunk in chunks:
+        seen.append(chunk)
+        if chunk.ids:
+            if dim is None and chunk.vectors.shape[1:] != (0,):
+                dim = int(chunk.vectors.shape[1])
+            break
+    return itertools.chain(seen, chunks), dim
+
+
+def _create(target: Target, name: str, dim: int | None, metric: Metric, embedder: str) -> None:
+    existing = {space.name: space for space in target.spaces()}
+    # The space of an earlier run is as good as a new one; whether the rows fit it shows at once.
+    if name not in existing:
+        target.create_space(name, dim, metric, embedder)
+
+
+def _show_bad(cli: CliContext, file: Path, row: BadRow, report: Report) -> None:
+    if report.refused <= _BAD_ROWS_SHOWN_MAX:
+        cli.err.print(Text(f"{file.name}:{row.number}: {row.reason}", style="yellow"), soft_wrap=True)
+    if report.refused == _BAD_ROWS_SHOWN_MAX:
+        cli.err.print(Text("further bad rows are only counted", style="yellow"))
+
+
+class _Rate(ProgressColumn):
+    """Rows a second."""
+
+    def render(self, task: Task) -> Text:
+        elapsed = task.elapsed or 0
+        return Text(f"{task.fields['rows'] / elapsed:,.0f} rows/s" if elapsed > 0 else "")
+
+
+class _Progress:
+    """A bar on the error console, if that is a terminal."""
+
+    def __init__(self, bar: Progress, total: int) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=total, rows=0)
+        self._rows = 0
+
+    def __enter__(self) -> _Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def advance_to(self, chunk: Chunk) -> None:
+        """Show that a chunk is done."""
+        self._rows += len(chunk.ids)
+        self._bar.update(self._task, completed=chunk.position, rows=self._rows)
+
+
+def _progress(cli: CliContext, source: Source, as_json: bool) -> _Progress:
+    columns: list[Any] = [
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[rows]:,} rows"),
+        _Rate(),
+        TextColumn("left:"),
+        TimeRemainingColumn(),
+    ]
+    hidden = as_json or not cli.err.is_terminal
+    return _Progress(Progress(*columns, console=cli.err, transient=True, disable=hidden), source.total)
+
+
+def _summarise(cli: CliContext, file: Path, space: str, report: Report, seconds: float, as_json: bool) -> None:
+    rate = report.stored / seconds if seconds else 0.0
+    if as_json:
+        values = {"file": str(file), "space": space, **report.values()}
+        cli.print_json({**values, "seconds": round(seconds, 3), "rows_per_s": round(rate)})
+        return
+    parts = [f"{report.stored:,} rows stored in space {space} in {seconds:.1f} s ({rate:,.0f} rows/s)"]
+    if report.resumed:
+        parts.append(f"{report.resumed:,} there from an earlier run")
+    if report.refused:
+        parts.append(f"{report.refused:,} refused")
+    if report.generation:
+        parts.append(f"the space is at generation {report.generation:,}")
+    cli.out.print("; ".join(parts) + ".", soft_wrap=True)

@@ -1,0 +1,119 @@
+"""Moving a file into a space: chunk by chunk, continuing where an earlier run ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from engram.cli.files.chunk import BadRow, Chunk, from_row, screen
+from engram.cli.sinks import Sink
+from engram.errors import InvalidInput
+from engram.limits import BATCH_BYTES_MAX
+from engram.observations import ObservationBatch
+
+BAD_ROWS_KEPT_MAX: Final = 100
+# A server refuses larger batches, and smaller ones are acknowledged sooner.
+_BATCH_BYTES_MAX: Final = BATCH_BYTES_MAX // 4
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of a file.
+
+    Parameters
+    ----------
+    stored
+        Rows that this run has stored.
+    resumed
+        Rows that an earlier run had stored.
+    refused
+        Rows that cannot be stored; the first of them are in `bad`.
+    generation
+        The last one; 0 if nothing was stored.
+    """
+
+    stored: int = 0
+    resumed: int = 0
+    refused: int = 0
+    generation: int = 0
+    bad: list[BadRow] = field(default_factory=list)
+
+    def values(self) -> dict[str, Any]:
+        """The report for JSON."""
+        return {
+            "stored": self.stored,
+            "resumed": self.resumed,
+            "refused": self.refused,
+            "generation": self.generation,
+            "errors": [{"row": row.number, "reason": row.reason} for row in self.bad],
+        }
+
+
+def load(
+    chunks: Iterable[Chunk],
+    sink: Sink,
+    report: Report,
+    *,
+    skip_bad: bool,
+    on_bad: Callable[[BadRow], None],
+    on_progress: Callable[[Chunk], None],
+) -> None:
+    """Put all good rows into the sink and wait until they are stored.
+
+    Parameters
+    ----------
+    report
+        Filled in as things happen, so that it is right even if this raises.
+    skip_bad
+        Go on after a bad row and tell `on_bad`; otherwise the rows before it are stored and it is raised.
+
+    Raises
+    ------
+    InvalidInput
+        The first bad row, unless `skip_bad`.
+    EngramError
+        The space cannot take more.
+    """
+    sequence = 0
+    stopped_by: BadRow | None = None
+    try:
+        for chunk in chunks:
+            screened = screen(chunk, sink.config)
+            batch = screened.batch
+            if screened.bad and not skip_bad:
+                stopped_by = screened.bad[0]
+                keep = sum(number < stopped_by.number for number in screened.numbers)
+                batch = from_row(batch, 0, keep) if batch is not None and keep else None
+            if batch is not None:
+                _put(sink, batch, sequence, report)
+                sequence += len(batch)
+            on_progress(chunk)
+            if stopped_by is not None:
+                break
+            for row in screened.bad:
+                _note(report, row)
+                on_bad(row)
+    finally:
+        report.generation = sink.finish()
+    if stopped_by is not None:
+        _note(report, stopped_by)
+        raise InvalidInput(
+            f"stopped at row {stopped_by.number}: {stopped_by.reason}", code="bad_row", value=stopped_by.number
+        )
+
+
+def _put(sink: Sink, batch: ObservationBatch, sequence: int, report: Report) -> None:
+    known = min(max(0, sink.durable_sequence - sequence), len(batch))
+    report.resumed += known
+    count = max(1, int(len(batch) * _BATCH_BYTES_MAX / max(1, batch.nbytes)))
+    for start in range(known, len(batch), count):
+        part = from_row(batch, start, start + count)
+        sink.put(part)
+        report.stored += len(part)
+
+
+def _note(report: Report, row: BadRow) -> None:
+    report.refused += 1
+    if len(report.bad) < BAD_ROWS_KEPT_MAX:
+        report.bad.append(row)

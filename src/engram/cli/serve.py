@@ -1,0 +1,101 @@
+"""``engram serve``: run a server."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import cast
+
+import click
+
+from engram.cli.context import CliContext, pass_cli
+from engram.config import ServerSettings
+from engram.spaces import DEFAULT_SPACE, METRICS, Metric, SpaceConfig
+
+
+@click.command()
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Directory of the store, created if need be [default: engram-data].",
+)
+@click.option("--memory", is_flag=True, help="Keep everything in memory only, to try things out.")
+@click.option("--host", help="Address to listen on [default: 127.0.0.1].")
+@click.option("--port", type=int, help="Port of the gRPC endpoint; 0 takes a free one [default: 50051].")
+@click.option("--allow-remote", is_flag=True, default=None, help="Permit a host that other machines can reach.")
+@click.option(
+    "--port-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where to write the port once the server is ready.",
+)
+@click.option("--dim", type=int, help="Dimension of the space 'default' if it is new [default: 768].")
+@click.option("--metric", type=click.Choice(METRICS), help="Its metric [default: cosine].")
+@click.option("--embedder", help='What makes vectors of texts in it, such as "lexical" [default: none].')
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[default: info]")
+@pass_cli
+def serve(
+    cli: CliContext,
+    *,
+    memory: bool,
+    port_file: Path | None,
+    data: Path | None,
+    host: str | None,
+    port: int | None,
+    allow_remote: bool | None,
+    dim: int | None,
+    metric: str | None,
+    embedder: str | None,
+    log_level: str | None,
+) -> None:
+    """Run a server until it is interrupted; nothing acknowledged is ever lost.
+
+    \b
+    Examples:
+      engram serve
+      engram serve --data ./memories --dim 384 --embedder lexical
+      engram serve --memory --port 0 --port-file port.txt
+      ENGRAM_SERVER_PORT=50052 engram serve
+    """
+    flags = {
+        "data": data,
+        "host": host,
+        "port": port,
+        "allow_remote": allow_remote,
+        "dim": dim,
+        "metric": metric,
+        "embedder": embedder,
+        "log_level": log_level,
+    }
+    if memory and data is not None:
+        raise click.UsageError("--memory and --data exclude each other.")
+    settings = cli.settings({f"server.{name}": value for name, value in flags.items()}).server
+    _serve(settings, None if memory else settings.data, port_file)
+
+
+def _serve(settings: ServerSettings, data: Path | None, port_file: Path | None) -> None:
+    from engram.server import ServerOptions, serve, tune_allocator  # noqa: PLC0415 - takes a while to import.
+
+    options = ServerOptions(
+        data=data,
+        host=settings.host,
+        port=settings.port,
+        port_file=port_file,
+        allow_remote=settings.allow_remote,
+        default_space=SpaceConfig(DEFAULT_SPACE, settings.dim, cast(Metric, settings.metric), settings.embedder),
+        ready=lambda address: _say_ready(address, data),
+        sessions_max=settings.sessions_max,
+        session_idle_s_max=settings.session_idle_s,
+        recall_threads=settings.recall_threads,
+        grace_s=settings.grace_s,
+    )
+    # Only now, when everything that can be wrong with the command has been found.
+    tune_allocator()
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    serve(options)
+
+
+def _say_ready(address: str, data: Path | None) -> None:
+    where = "in memory only" if data is None else f"data in {data}"
+    click.echo(f"Engram is ready at {address} ({where}); Ctrl-C ends it.")

@@ -1,0 +1,97 @@
+"""A server in a process of its own, started and ended by a command."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from engram.errors import Unavailable
+
+_READY_S_MAX: Final = 60.0
+_STOP_S_MAX: Final = 20.0
+_POLL_S: Final = 0.02
+_LOG_CHARACTERS_MAX: Final = 2000
+
+
+class ServerChild:
+    """``engram serve`` on a free port of the loopback interface; entering starts it, leaving stops it.
+
+    Parameters
+    ----------
+    data
+        The data directory.
+    log
+        Where its output goes.
+
+    Raises
+    ------
+    Unavailable
+        It did not come up; the message ends with what it logged last.
+    """
+
+    def __init__(self, data: Path, log: Path) -> None:
+        self._data = data
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self.address = ""
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 if it does not run."""
+        return self._process.pid if self._process is not None else 0
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        port_file = self._log.with_suffix(".port")
+        port_file.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "engram", "serve", "--data", str(self._data), "--host", "127.0.0.1"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - this very program.
+                [*command, "--port", "0", "--port-file", str(port_file)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # Ctrl-C is for the command that started the server, which then ends it in its own way.
+                start_new_session=True,
+            )
+        deadline_s = time.monotonic() + _READY_S_MAX
+        while not port_file.exists():
+            if self._process.poll() is not None or time.monotonic() > deadline_s:
+                self.stop()
+                last = self._log.read_text(errors="replace")[-_LOG_CHARACTERS_MAX:].strip()
+                raise Unavailable(f"the server did not start; it said: {last}", code="server_not_started")
+            time.sleep(_POLL_S)
+        self.address = f"127.0.0.1:{port_file.read_text().strip()}"
+
+    def kill(self) -> None:
+        """End the server as a crash would: no warning, no clean-up."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """Ask the server to end; insist if it does not."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_S_MAX)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None

@@ -1,0 +1,154 @@
+"""Where ``engram ingest`` puts its batches: a session of a server, or of a store in this process."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future
+from typing import Final, Protocol
+
+from engram.cli.target import DirectoryTarget, ServerTarget, Target
+from engram.client import Ack, Client
+from engram.errors import EngramError, NotFound
+from engram.observations import ObservationBatch
+from engram.spaces import SpaceConfig
+from engram.store import MemoryStore
+from engram.store.intake import CommitRequest, CommitResult
+
+# Enough for one batch to be checked, one to wait and one to be written at any time.
+_IN_FLIGHT_MAX: Final = 4
+
+
+class Sink(Protocol):
+    """Takes batches in order, under the sequence numbers of one session."""
+
+    @property
+    def config(self) -> SpaceConfig:
+        """The space."""
+        ...
+
+    @property
+    def durable_sequence(self) -> int:
+        """How many observations of the session were stored before."""
+        ...
+
+    def put(self, batch: ObservationBatch) -> None:
+        """Hand over a batch; waits while too much is unanswered. Raises why an earlier one was refused."""
+        ...
+
+    def finish(self) -> int:
+        """Wait for all answers and return the last generation. Raises why something was refused."""
+        ...
+
+
+class ServerSink:
+    """A session of a server."""
+
+    def __init__(self, target: ServerTarget, space: str, session: str) -> None:
+        self._client = Client(target.address, space=space, session_id=session, timeout_s=target.timeout_s)
+        self._answers = _Answers()
+        try:
+            self.config = self._client.space_status().config
+            self._client.open()
+        except BaseException:
+            self._client.close()
+            raise
+        self.durable_sequence = self._client.durable_sequence
+
+    def put(self, batch: ObservationBatch) -> None:
+        future = self._client.observe_batch(
+            batch.ids,
+            batch.vectors,
+            batch.contents,
+            timestamps=batch.times_us.view("datetime64[us]"),
+            confidences=batch.confidences,
+            importances=batch.importances,
+            metadata=batch.metadata,
+            tags=batch.tags,
+        )
+        # The client bounds what is unanswered.
+        self._answers.add(future)
+
+    def finish(self) -> int:
+        try:
+            return self._answers.all()
+        finally:
+            self._client.close()
+
+
+class StoreSink:
+    """A session of a store in this process."""
+
+    def __init__(self, store: MemoryStore, space: str, session: str) -> None:
+        self._store = store
+        try:
+            self._space = store.space(space, create=False)
+        except NotFound as error:
+            raise NotFound(f"{error.message}; --create makes it", code=error.code, value=space) from None
+        self._session = session
+        self._answers = _Answers()
+        self.config = self._space.config
+        self.durable_sequence = self._space.durable_sequence(session)
+        self._next_sequence = self.durable_sequence + 1
+
+    def put(self, batch: ObservationBatch) -> None:
+        batch = self._space.prepare(batch)
+        answer: Future[CommitResult] = Future()
+
+        def done(outcome: CommitResult | EngramError) -> None:
+            if isinstance(outcome, EngramError):
+                answer.set_exception(outcome)
+            else:
+                answer.set_result(outcome)
+
+        self._answers.wait_below(_IN_FLIGHT_MAX)
+        self._store.submit(
+            CommitRequest(
+                space=self._space, batch=batch, session=self._session, first_sequence=self._next_sequence, done=done
+            )
+        )
+        self._answers.add(answer)
+        self._next_sequence += len(batch)
+
+    def finish(self) -> int:
+        return self._answers.all()
+
+
+def open_sink(target: Target, space: str, session: str) -> Sink:
+    """A sink for one space of a target.
+
+    Raises
+    ------
+    NotFound
+        There is no such space.
+    """
+    if isinstance(target, DirectoryTarget):
+        return StoreSink(target.store, space, session)
+    assert isinstance(target, ServerTarget)  # noqa: S101 - the only other kind there is.
+    return ServerSink(target, space, session)
+
+
+class _Answers:
+    """Answers that are still to come, in order."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Future[Ack] | Future[CommitResult]] = deque()
+        self._last_generation = 0
+
+    def add(self, answer: Future[Ack] | Future[CommitResult]) -> None:
+        """Note one more, and look at those that have come."""
+        self._waiting.append(answer)
+        while self._waiting and self._waiting[0].done():
+            self._take()
+
+    def wait_below(self, count: int) -> None:
+        """Wait until fewer than `count` are missing."""
+        while len(self._waiting) >= count:
+            self._take()
+
+    def all(self) -> int:
+        """Wait for all; return the last generation."""
+        self.wait_below(1)
+        return self._last_generation
+
+    def _take(self) -> None:
+        self._last_generation = self._waiting.popleft().result().last_generation

@@ -1,0 +1,78 @@
+"""``engram spaces``: list and create memory spaces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import click
+
+from engram.cli.context import CliContext, pass_cli
+from engram.cli.tables import space_values, spaces_table
+from engram.cli.target import open_target, target_options
+from engram.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
+from engram.spaces import METRICS, Metric
+
+
+@click.group(invoke_without_command=True)
+@target_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def spaces(context: click.Context, *, address: str | None, data: Path | None, as_json: bool) -> None:
+    """List memory spaces, or create one.
+
+    \b
+    Examples:
+      engram spaces
+      engram spaces --json
+      engram spaces create notes --dim 384 --embedder lexical
+    """
+    if context.invoked_subcommand is not None:
+        return
+    cli = context.ensure_object(CliContext)
+    with open_target(cli, address, data) as target:
+        found = target.spaces()
+    if as_json:
+        cli.print_json([space_values(space) for space in found])
+    else:
+        cli.out.print(spaces_table(found))
+
+
+@spaces.command()
+@click.argument("name")
+@click.option(
+    "--dim",
+    type=click.IntRange(DIMENSION_MIN, DIMENSION_MAX),
+    default=DIMENSION_DEFAULT,
+    show_default=True,
+    help="Length of every vector.",
+)
+@click.option("--metric", type=click.Choice(METRICS), default="cosine", show_default=True, help="Measure of nearness.")
+@click.option("--embedder", default="", help='Makes vectors of texts, such as "lexical"; default none.')
+@target_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_cli
+def create(
+    cli: CliContext,
+    *,
+    name: str,
+    dim: int,
+    metric: str,
+    embedder: str,
+    address: str | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Create the space NAME; fine if it exists with the same settings.
+
+    \b
+    Examples:
+      engram spaces create notes --dim 384 --embedder lexical
+      engram spaces create images --dim 512 --metric ip --data ./memories
+    """
+    with open_target(cli, address, data, create=True) as target:
+        space = target.create_space(name, dim, cast(Metric, metric), embedder)
+    if as_json:
+        cli.print_json(space_values(space))
+    else:
+        cli.out.print(spaces_table([space]))

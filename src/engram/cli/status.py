@@ -1,0 +1,41 @@
+"""``engram status``: how a server or a data directory is doing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from engram.cli.context import CliContext, pass_cli
+from engram.cli.tables import server_table, space_values, spaces_table
+from engram.cli.target import ServerTarget, open_target, target_options
+
+
+@click.command()
+@target_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@pass_cli
+def status(cli: CliContext, *, address: str | None, data: Path | None, as_json: bool) -> None:
+    """Show counters, queues and spaces.
+
+    \b
+    Examples:
+      engram status
+      engram status --address 10.0.0.7:50051 --json
+      engram status --data ./memories
+    """
+    with open_target(cli, address, data) as target:
+        if isinstance(target, ServerTarget):
+            server = target.client.status()
+            found = list(server.spaces)
+        else:
+            server, found = None, target.spaces()
+    values = [space_values(space) for space in found]
+    if as_json:
+        cli.print_json({**({} if server is None else asdict(server)), "spaces": values})
+        return
+    if server is not None and isinstance(target, ServerTarget):
+        cli.out.print(server_table(server, target.address))
+        cli.out.print()
+    cli.out.print(spaces_table(found))

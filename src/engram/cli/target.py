@@ -1,0 +1,151 @@
+"""What a command works on: a server, or a data directory that no server has open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+import click
+from numpy.typing import ArrayLike
+
+from engram.cli.context import CliContext
+from engram.client import Client, SpaceStatus
+from engram.config import Settings
+from engram.errors import NotFound
+from engram.spaces import Metric
+from engram.store import Hit, MemoryStore, Space
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Target(Protocol):
+    """The calls that commands share."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def recall(self, space: str, cue: str | ArrayLike, k: int, max_generation: int | None, ef: int | None) -> list[Hit]:
+        """The best hits for a text or vector."""
+        ...
+
+    def spaces(self) -> list[SpaceStatus]:
+        """All spaces."""
+        ...
+
+    def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
+        """Create a space, or return the one with the same settings."""
+        ...
+
+
+class ServerTarget:
+    """A running server."""
+
+    def __init__(self, address: str, timeout_s: float) -> None:
+        self.address = address
+        self.timeout_s = timeout_s
+        self.client = Client(address, timeout_s=timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.client.close()
+
+    def recall(self, space: str, cue: str | ArrayLike, k: int, max_generation: int | None, ef: int | None) -> list[Hit]:
+        with Client(self.address, space=space, timeout_s=self.timeout_s) as client:
+            return client.recall(cue, k, max_generation=max_generation, ef=ef)
+
+    def spaces(self) -> list[SpaceStatus]:
+        return self.client.spaces()
+
+    def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
+        return self.client.create_space(name, dim, metric, embedder)
+
+
+class DirectoryTarget:
+    """A data directory, opened by this very process.
+
+    Parameters
+    ----------
+    path
+        The directory.
+    create
+        Whether it may be new.
+
+    Raises
+    ------
+    NotFound
+        There is no such directory and `create` is False.
+    StoreLocked
+        A server has it open.
+    """
+
+    def __init__(self, path: Path, create: bool = False) -> None:
+        if not create and not path.is_dir():
+            raise NotFound(f"there is no data directory {path}", code="no_data", field="data", value=path)
+        self.store = MemoryStore(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.store.close()
+
+    def recall(self, space: str, cue: str | ArrayLike, k: int, max_generation: int | None, ef: int | None) -> list[Hit]:
+        return self.store.space(space, create=False).recall(cue, k, max_generation, ef)
+
+    def spaces(self) -> list[SpaceStatus]:
+        return [space_status(space) for space in self.store.spaces()]
+
+    def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
+        return space_status(self.store.space(name, dim, metric, embedder))
+
+
+def space_status(space: Space) -> SpaceStatus:
+    """What a server would report about an embedded space."""
+    stats = space.stats()
+    return SpaceStatus(
+        space.config,
+        stats.durable_generation,
+        stats.visible_generation,
+        stats.indexed_generation,
+        stats.live_count,
+        stats.log_bytes,
+        stats.index_bytes,
+    )
+
+
+def target_options(command: F) -> F:
+    """Add ``--address`` and ``--data`` to a command."""
+    address = click.option("--address", metavar="HOST:PORT", help="Server to use [default: 127.0.0.1:50051].")
+    data = click.option(
+        "--data",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Work on this data directory without a server.",
+    )
+    return address(data(command))
+
+
+def open_target(cli: CliContext, address: str | None, data: Path | None, create: bool = False) -> Target:
+    """The target that the options and settings name."""
+    if address is not None and data is not None:
+        raise click.UsageError("--address and --data exclude each other: a server, or a directory without one.")
+    if data is not None:
+        return DirectoryTarget(data, create)
+    settings = client_settings(cli, address)
+    return ServerTarget(settings.client.address, settings.client.timeout_s)
+
+
+def client_settings(cli: CliContext, address: str | None = None, space: str | None = None) -> Settings:
+    """The settings with the options of a client command on top."""
+    return cli.settings({"client.address": address, "client.space": space})

@@ -1,0 +1,24 @@
+"""Clients of an Engram server over gRPC: `Client` for blocking code, `AsyncClient` for coroutines."""
+
+from __future__ import annotations
+
+from engram.errors import MissingExtra
+
+try:
+    from engram.client.ack import Ack
+    from engram.client.async_client import AsyncClient
+    from engram.client.client import Client
+    from engram.client.outbox import OutboxLimits
+    from engram.client.status import LaneStatus, ServerStatus, SpaceStatus
+    from engram.client.stream_options import StreamOptions
+except ImportError as error:
+    if (error.name or "").partition(".")[0] not in ("grpc", "google"):
+        raise
+    raise MissingExtra(
+        f"the Engram client needs the package {error.name}; install it with: pip install 'engram[client]'",
+        field="extra",
+        limit="client",
+        value=error.name,
+    ) from error
+
+__all__ = ["Ack", "AsyncClient", "Client", "LaneStatus", "OutboxLimits", "ServerStatus", "SpaceStatus", "StreamOptions"]

@@ -1,0 +1,147 @@
+"""The calls of a client that change no session: recalling, forgetting, spaces, status."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+from grpc import aio
+
+from engram.client.calls import Calls
+from engram.client.recalling import CueLike, check_ids, decode_hits, recall_request, recall_stream_request
+from engram.client.status import ServerStatus, SpaceStatus, decode_server_status, decode_space
+from engram.errors import NotFound
+from engram.spaces import Metric, check_space_name
+from engram.store.hits import Hit
+from engram.wire import engram_pb2 as pb
+
+
+class AsyncReader:
+    """One memory space of a server, to recall from; the base of `AsyncClient`.
+
+    Parameters
+    ----------
+    calls
+        The channel.
+    space
+        Name of the memory space.
+    """
+
+    def __init__(self, calls: Calls, space: str) -> None:
+        self.space = check_space_name(space)
+        self._calls = calls
+
+    async def recall(
+        self,
+        cue: CueLike,
+        k: int = 10,
+        *,
+        max_generation: int | None = None,
+        ef: int | None = None,
+        include_vectors: bool = False,
+    ) -> list[Hit]:
+        """Return the `k` observations most similar to a vector, or to a text if the space has an embedder.
+
+        Parameters
+        ----------
+        max_generation
+            See only what was observed up to this generation; default everything.
+        ef
+            Search effort; larger finds more of the true nearest and takes longer.
+        include_vectors
+            Return the stored vectors, too.
+
+        Raises
+        ------
+        InvalidInput, NotFound, FailedPrecondition, Unavailable
+        """
+        request = recall_request(
+            self.space, cue, k, max_generation=max_generation, ef=ef, include_vectors=include_vectors
+        )
+        response = await self._calls.unary(self._calls.stub.Recall, request)
+        return decode_hits(response.results)
+
+    async def recall_stream(
+        self,
+        cue: CueLike,
+        max_results: int = 100,
+        batch_size: int = 10,
+        *,
+        max_generation: int | None = None,
+        ef: int | None = None,
+        include_vectors: bool = False,
+    ) -> AsyncGenerator[list[Hit], None]:
+        """Yield hits in batches, best first, all from one snapshot whatever is observed meanwhile.
+
+        Raises
+        ------
+        InvalidInput, NotFound, FailedPrecondition, Unavailable
+        """
+        request = recall_stream_request(
+            self.space,
+            cue,
+            max_results,
+            batch_size,
+            max_generation=max_generation,
+            ef=ef,
+            include_vectors=include_vectors,
+        )
+        call = self._calls.stub.RecallStream(request)
+        try:
+            async for response in call:
+                if response.results:
+                    yield decode_hits(response.results)
+        except aio.AioRpcError as failure:
+            raise self._calls.error(failure) from None
+        finally:
+            call.cancel()
+
+    async def forget(self, ids: Sequence[str]) -> int:
+        """Delete observations by id; return how many there were. Unknown ids are ignored."""
+        request = pb.ForgetRequest(memory_space_id=self.space, ids=check_ids(ids))
+        return (await self._calls.unary(self._calls.stub.Forget, request)).forgotten
+
+    async def create_space(
+        self, name: str, dim: int | None = None, metric: Metric = "cosine", embedder: str = ""
+    ) -> SpaceStatus:
+        """Create a space, or return it if it exists with the same settings.
+
+        Raises
+        ------
+        InvalidInput
+            A setting is out of range.
+        AlreadyExists
+            It exists with other settings.
+        """
+        request = pb.CreateSpaceRequest(
+            memory_space_id=check_space_name(name), dimension=dim or 0, metric=metric, embedder=embedder
+        )
+        return decode_space(await self._calls.unary(self._calls.stub.CreateSpace, request))
+
+    async def spaces(self) -> list[SpaceStatus]:
+        """List the spaces of the server."""
+        response = await self._calls.unary(self._calls.stub.ListSpaces, pb.ListSpacesRequest())
+        return [decode_space(space) for space in response.spaces]
+
+    async def space_status(self) -> SpaceStatus:
+        """Return the settings and watermarks of this client's space.
+
+        Raises
+        ------
+        NotFound
+            It does not exist.
+        """
+        request = pb.GetSpaceRequest(memory_space_id=self.space)
+        try:
+            return decode_space(await self._calls.unary(self._calls.stub.GetSpace, request))
+        except NotFound as error:
+            raise NotFound(
+                f"space {self.space!r} does not exist on {self._calls.address}; create it with "
+                f"client.create_space({self.space!r}, dim=...) or: engram spaces create {self.space} --dim N",
+                code=error.code,
+                field=error.field,
+                value=self.space,
+            ) from None
+
+    async def status(self) -> ServerStatus:
+        """Return the server's version, counters, queue lanes and spaces."""
+        return decode_server_status(await self._calls.unary(self._calls.stub.GetStatus, pb.GetStatusRequest()))

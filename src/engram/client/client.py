@@ -1,0 +1,226 @@
+"""The client for ordinary, blocking code: `AsyncClient` on a background thread."""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from numpy.typing import ArrayLike
+
+from engram.client.ack import Ack
+from engram.client.async_client import AsyncClient
+from engram.client.loop_thread import LoopThread, wait
+from engram.client.observing import Observing, Offer
+from engram.client.outbox import OutboxLimits
+from engram.client.recalling import CueLike
+from engram.client.status import ServerStatus, SpaceStatus
+from engram.client.stream_options import StreamOptions
+from engram.spaces import DEFAULT_SPACE, Metric
+from engram.store.hits import Hit
+
+
+class Client:
+    """A connection to an Engram server, for one memory space; safe to use from several threads.
+
+    This is `AsyncClient` for code without an event loop: the same parameters, the same behaviour, futures of
+    `concurrent.futures`.
+
+    Parameters
+    ----------
+    address, space, session_id, priority, limits, options, timeout_s
+        See `AsyncClient`.
+
+    Examples
+    --------
+    >>> with Client("localhost:50051") as client:                     # doctest: +SKIP
+    ...     future = client.observe("id-1", vector, "text")           # returns at once
+    ...     future.result().generation                                # durable and recallable from here on
+    ...     hits = client.recall(vector, k=10)
+    """
+
+    def __init__(
+        self,
+        address: str = "localhost:50051",
+        *,
+        space: str = DEFAULT_SPACE,
+        session_id: str = "",
+        priority: str = "normal",
+        limits: OutboxLimits | None = None,
+        options: StreamOptions | None = None,
+        timeout_s: float = 10.0,
+    ) -> None:
+        self._thread = LoopThread.shared()
+        self._client = AsyncClient(
+            address,
+            space=space,
+            session_id=session_id,
+            priority=priority,
+            limits=limits,
+            options=options,
+            timeout_s=timeout_s,
+        )
+        self._observing: Observing | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def space(self) -> str:
+        """Name of the memory space."""
+        return self._client.space
+
+    @property
+    def session_id(self) -> str:
+        """Id of the session; empty until it is open."""
+        return self._client.session_id
+
+    @property
+    def durable_sequence(self) -> int:
+        """Last sequence number of the session that is acknowledged; 0 until it is open."""
+        return self._client.durable_sequence
+
+    def open(self) -> None:
+        """Open the session now instead of with the first observation. Raises as `AsyncClient.open`."""
+        self._thread.run(self._client.open())
+
+    def observe(
+        self,
+        id: str,
+        vector: ArrayLike | None = None,
+        content: str = "",
+        *,
+        timestamp: float | datetime | None = None,
+        confidence: float = 1.0,
+        importance: float = 0.5,
+        metadata: Mapping[str, Any] | str | None = None,
+        tags: Sequence[str] = (),
+    ) -> concurrent.futures.Future[Ack]:
+        """Observe one thing; blocks only while the buffer is full. See `AsyncClient.observe`."""
+        future: concurrent.futures.Future[Ack] = concurrent.futures.Future()
+        offer = self._opened().offer_row(
+            future,
+            id,
+            vector,
+            content,
+            timestamp=timestamp,
+            confidence=confidence,
+            importance=importance,
+            metadata=metadata,
+            tags=tags,
+        )
+        _hand_over(offer)
+        return future
+
+    def observe_batch(
+        self,
+        ids: Sequence[str],
+        vectors: ArrayLike | None = None,
+        contents: Sequence[str] | None = None,
+        *,
+        timestamps: ArrayLike | None = None,
+        confidences: ArrayLike | None = None,
+        importances: ArrayLike | None = None,
+        metadata: Sequence[Mapping[str, Any] | str | None] | None = None,
+        tags: Sequence[Sequence[str]] | None = None,
+    ) -> concurrent.futures.Future[Ack]:
+        """Observe up to 10 000 things at once, all or none; the fast way. See `AsyncClient.observe_batch`."""
+        future: concurrent.futures.Future[Ack] = concurrent.futures.Future()
+        offer = self._opened().offer_batch(
+            future,
+            ids,
+            vectors,
+            contents=contents,
+            timestamps=timestamps,
+            confidences=confidences,
+            importances=importances,
+            metadata=metadata,
+            tags=tags,
+        )
+        _hand_over(offer)
+        return future
+
+    def flush(self, timeout_s: float | None = None) -> None:
+        """Wait until everything observed so far is answered. Raises as `AsyncClient.flush`."""
+        self._thread.run(self._client.flush(timeout_s))
+
+    def recall(
+        self,
+        cue: CueLike,
+        k: int = 10,
+        *,
+        max_generation: int | None = None,
+        ef: int | None = None,
+        include_vectors: bool = False,
+    ) -> list[Hit]:
+        """Return the `k` observations most similar to a vector or text. See `AsyncClient.recall`."""
+        return self._thread.run(
+            self._client.recall(cue, k, max_generation=max_generation, ef=ef, include_vectors=include_vectors)
+        )
+
+    def recall_stream(
+        self,
+        cue: CueLike,
+        max_results: int = 100,
+        batch_size: int = 10,
+        *,
+        max_generation: int | None = None,
+        ef: int | None = None,
+        include_vectors: bool = False,
+    ) -> Iterator[list[Hit]]:
+        """Yield hits in batches, best first, all from one snapshot. See `AsyncClient.recall_stream`."""
+        batches = self._client.recall_stream(
+            cue, max_results, batch_size, max_generation=max_generation, ef=ef, include_vectors=include_vectors
+        )
+
+        async def following() -> list[Hit] | None:
+            return await anext(batches, None)
+
+        try:
+            while (hits := self._thread.run(following())) is not None:
+                yield hits
+        finally:
+            self._thread.run(batches.aclose())
+
+    def forget(self, ids: Sequence[str]) -> int:
+        """Delete observations by id; return how many there were."""
+        return self._thread.run(self._client.forget(ids))
+
+    def create_space(
+        self, name: str, dim: int | None = None, metric: Metric = "cosine", embedder: str = ""
+    ) -> SpaceStatus:
+        """Create a space, or return it if it exists with the same settings. See `AsyncClient.create_space`."""
+        return self._thread.run(self._client.create_space(name, dim, metric, embedder))
+
+    def spaces(self) -> list[SpaceStatus]:
+        """List the spaces of the server."""
+        return self._thread.run(self._client.spaces())
+
+    def space_status(self) -> SpaceStatus:
+        """Return the settings and watermarks of this client's space. Raises `NotFound` if it does not exist."""
+        return self._thread.run(self._client.space_status())
+
+    def status(self) -> ServerStatus:
+        """Return the server's version, counters, queue lanes and spaces."""
+        return self._thread.run(self._client.status())
+
+    def close(self, timeout_s: float | None = 30.0) -> None:
+        """Send and await everything observed, then disconnect. See `AsyncClient.close`."""
+        self._thread.run(self._client.close(timeout_s))
+
+    def _opened(self) -> Observing:
+        if self._observing is None or self._observing.ended:
+            self._observing = self._thread.run(self._client.observing())
+        return self._observing
+
+
+def _hand_over(offer: Offer) -> None:
+    while not offer.try_add():
+        wait(offer.room())

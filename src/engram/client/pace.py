@@ -1,0 +1,97 @@
+"""How fast a client may send: unlimited until the server objects, then half, then gradually more again.
+
+Pure state with the clock passed in, like `Window`.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum, auto
+from typing import Final
+
+RATE_MIN: Final = 100.0
+_GROWTH_PER_S: Final = 1.5
+_MEASURE_S: Final = 0.5
+# Complaints in quick succession are about the same moment; the rate that the first one brought must show its effect.
+_HALVING_S_MIN: Final = 0.2
+
+
+class Mood(Enum):
+    """What the server last said about its load."""
+
+    ACTIVE = auto()
+    BACKPRESSURE = auto()
+    OVERLOADED = auto()
+    PAUSED = auto()
+
+
+class Pace:
+    """Decides when the next batch may go.
+
+    The rate is halved when the server reports backpressure or overload and grows by half a second once it is active
+    again; when it passes what was sent before the trouble, the limit goes away.
+    """
+
+    def __init__(self) -> None:
+        self.mood = Mood.ACTIVE
+        self.rate: float | None = None
+        self._rate_before = 0.0
+        self._free_at_s = 0.0
+        self._grown_at_s = 0.0
+        self._halved_at_s = -math.inf
+        self._measured = 0.0
+        self._measure_from_s = -math.inf
+        self._measure_count = 0
+
+    def sent(self, count: int, now_s: float) -> None:
+        """Account for `count` observations sent at `now_s`."""
+        elapsed = now_s - self._measure_from_s
+        if elapsed >= _MEASURE_S:
+            self._measured = self._measure_count / elapsed
+            self._measure_from_s = now_s
+            self._measure_count = 0
+        self._measure_count += count
+        if self.rate is not None:
+            self._free_at_s = max(self._free_at_s, now_s) + count / self.rate
+
+    def status(self, mood: Mood, retry_after_ms: int, now_s: float) -> None:
+        """Take a status of the server."""
+        if mood in (Mood.BACKPRESSURE, Mood.OVERLOADED):
+            self._halve(now_s)
+        if mood is Mood.ACTIVE:
+            self._grown_at_s = now_s
+        self.mood = mood
+        self.hold(retry_after_ms, now_s)
+
+    def hold(self, retry_after_ms: int, now_s: float) -> None:
+        """Send nothing for a while, as a refusal with ``retry_after_ms`` asks."""
+        self._free_at_s = max(self._free_at_s, now_s + retry_after_ms / 1000)
+
+    def disconnected(self) -> None:
+        """Forget what this connection said about load; a rate that was learned stays."""
+        self.mood = Mood.ACTIVE
+
+    def delay_s(self, now_s: float) -> float:
+        """Seconds until the next batch may go: 0 for now, infinity while the server has paused the stream."""
+        if self.mood is Mood.PAUSED:
+            return math.inf
+        self._grow(now_s)
+        return max(0.0, self._free_at_s - now_s)
+
+    def _halve(self, now_s: float) -> None:
+        if now_s - self._halved_at_s < _HALVING_S_MIN:
+            return
+        self._halved_at_s = now_s
+        if self.rate is None:
+            elapsed = max(now_s - self._measure_from_s, _MEASURE_S)
+            self._rate_before = max(self._measured, self._measure_count / elapsed, RATE_MIN)
+        self.rate = max((self.rate or self._rate_before) / 2, RATE_MIN)
+        self._grown_at_s = now_s
+
+    def _grow(self, now_s: float) -> None:
+        if self.rate is None or self.mood is not Mood.ACTIVE:
+            return
+        self.rate *= _GROWTH_PER_S ** (now_s - self._grown_at_s)
+        self._grown_at_s = now_s
+        if self.rate > self._rate_before:
+            self.rate = None

@@ -1,0 +1,89 @@
+"""What a client can learn about a server and its spaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from engram.spaces import Metric, SpaceConfig
+from engram.wire import engram_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceStatus:
+    """A memory space and how far its watermarks are."""
+
+    config: SpaceConfig
+    durable_generation: int
+    visible_generation: int
+    indexed_generation: int
+    live_count: int
+    log_bytes: int
+    index_bytes: int
+
+    @property
+    def name(self) -> str:
+        """Name of the space."""
+        return self.config.name
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """One priority lane of the server's queue."""
+
+    priority: str
+    depth: int
+    capacity: int
+    nbytes: int
+    bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """A server's version, counters since it started, queue lanes and spaces."""
+
+    version: str
+    uptime_s: float
+    sessions: int
+    connections: int
+    observations_accepted: int
+    observations_rejected: int
+    recalls: int
+    commits: int
+    lanes: tuple[LaneStatus, ...]
+    spaces: tuple[SpaceStatus, ...]
+
+
+def decode_space(message: pb.Space) -> SpaceStatus:
+    """Return the status of a space."""
+    config = SpaceConfig(message.memory_space_id, message.dimension, cast(Metric, message.metric), message.embedder)
+    return SpaceStatus(
+        config,
+        message.durable_generation,
+        message.visible_generation,
+        message.indexed_generation,
+        message.live_count,
+        message.log_bytes,
+        message.index_bytes,
+    )
+
+
+def decode_server_status(message: pb.GetStatusResponse) -> ServerStatus:
+    """Return the status of a server."""
+    return ServerStatus(
+        version=message.version,
+        uptime_s=message.uptime_s,
+        sessions=message.sessions,
+        connections=message.connections,
+        observations_accepted=message.observations_accepted,
+        observations_rejected=message.observations_rejected,
+        recalls=message.recalls,
+        commits=message.commits,
+        lanes=tuple(_decode_lane(lane) for lane in message.lanes),
+        spaces=tuple(decode_space(space) for space in message.spaces),
+    )
+
+
+def _decode_lane(message: Any) -> LaneStatus:
+    name = pb.Priority.Name(message.priority).removeprefix("PRIORITY_").lower()
+    return LaneStatus(name, message.depth, message.capacity, message.bytes, message.bytes_max)

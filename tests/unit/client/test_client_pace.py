@@ -1,0 +1,163 @@
+"""Pace, backoff and patience with a clock made of plain numbers."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engram.client.backoff import Backoff
+from engram.client.pace import RATE_MIN, Mood, Pace
+from engram.client.patience import Patience, is_passing
+from engram.errors import (
+    EngramError,
+    FailedPrecondition,
+    InvalidInput,
+    NotFound,
+    OverCapacity,
+    SequenceError,
+    Unavailable,
+)
+
+
+def busy_pace(rate: float = 10_000) -> Pace:
+    """A pace that has seen a second of sending at `rate`."""
+    pace = Pace()
+    for step in range(101):
+        pace.sent(int(rate / 100), step / 100)
+    return pace
+
+
+def test_without_complaints_there_is_no_limit() -> None:
+    pace = busy_pace()
+    assert pace.rate is None
+    assert pace.delay_s(1.0) == 0
+
+
+@pytest.mark.parametrize("mood", [Mood.BACKPRESSURE, Mood.OVERLOADED])
+def test_each_complaint_halves_the_rate(mood: Mood) -> None:
+    pace = busy_pace(10_000)
+    pace.status(mood, 0, 1.0)
+    assert pace.rate == pytest.approx(5_000, rel=0.05)
+    pace.status(mood, 0, 1.1)
+    assert pace.rate == pytest.approx(5_000, rel=0.05), "complaints in quick succession count as one"
+    pace.status(mood, 0, 1.3)
+    assert pace.rate == pytest.approx(2_500, rel=0.05)
+
+
+def test_a_limited_rate_spaces_the_batches() -> None:
+    pace = busy_pace(10_000)
+    pace.status(Mood.BACKPRESSURE, 0, 1.0)
+    pace.sent(500, 1.0)
+    assert pace.delay_s(1.0) == pytest.approx(0.1, rel=0.05)
+    assert pace.delay_s(1.2) == 0
+
+
+def test_the_rate_never_falls_to_a_standstill() -> None:
+    pace = busy_pace()
+    for step in range(40):
+        pace.status(Mood.OVERLOADED, 0, 1.0 + step)
+    assert pace.rate == RATE_MIN
+
+
+def test_retry_after_is_waited_for_even_without_a_rate() -> None:
+    pace = Pace()
+    pace.hold(250, 10.0)
+    assert pace.delay_s(10.0) == pytest.approx(0.25)
+    assert pace.delay_s(10.25) == 0
+
+
+def test_a_paused_stream_sends_nothing_until_it_is_active() -> None:
+    pace = Pace()
+    pace.status(Mood.PAUSED, 0, 0.0)
+    assert pace.delay_s(1e9) == math.inf
+    pace.status(Mood.ACTIVE, 0, 1.0)
+    assert pace.delay_s(1.0) == 0
+
+
+def test_a_pause_does_not_outlive_its_connection() -> None:
+    pace = Pace()
+    pace.status(Mood.PAUSED, 0, 0.0)
+    pace.disconnected()
+    assert pace.delay_s(0.0) == 0
+
+
+def test_the_rate_grows_only_while_active_and_the_limit_goes_away_in_the_end() -> None:
+    pace = busy_pace(10_000)
+    pace.status(Mood.BACKPRESSURE, 0, 1.0)
+    limited = pace.rate
+    pace.delay_s(60.0)
+    assert pace.rate == limited
+    pace.status(Mood.ACTIVE, 0, 60.0)
+    pace.delay_s(61.0)
+    assert pace.rate is not None
+    assert limited is not None
+    assert limited < pace.rate < 10_000
+    pace.delay_s(70.0)
+    assert pace.rate is None
+
+
+@given(st.lists(st.tuples(st.sampled_from([*Mood, None]), st.floats(0, 5), st.integers(0, 10_000)), max_size=40))
+def test_once_active_everything_is_sent_in_bounded_time(history: list[tuple[Mood | None, float, int]]) -> None:
+    pace, now_s = Pace(), 0.0
+    for mood, step_s, count in history:
+        now_s += step_s
+        if mood is None:
+            pace.sent(count, now_s)
+        else:
+            pace.status(mood, count, now_s)
+        assert pace.delay_s(now_s) >= 0
+    pace.status(Mood.ACTIVE, 0, now_s)
+    # At most every count at the lowest rate, after the longest hold.
+    assert pace.delay_s(now_s) <= 10 + 40 * 10_000 / RATE_MIN
+
+
+def test_backoff_doubles_up_to_its_bound_and_starts_over() -> None:
+    backoff = Backoff(first_s=0.1, delay_s_max=1.0, spread=random.Random(7))
+    nominal = [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+    for expected in nominal:
+        assert expected / 2 <= backoff.next_s() <= expected
+    backoff.reset()
+    assert backoff.next_s() <= 0.1
+
+
+def test_patience_ends_with_the_last_trouble() -> None:
+    patience = Patience(patience_s=10, silence_s=5, now_s=100)
+    patience.check_progress(110)
+    patience.trouble = OverCapacity("the queue is full", retry_after_ms=70)
+    with pytest.raises(OverCapacity, match=r"no progress for 10 s.*the queue is full") as caught:
+        patience.check_progress(111)
+    assert (caught.value.code, caught.value.retry_after_ms) == ("gave_up", 70)
+    patience.progress(111)
+    patience.check_progress(121)
+
+
+def test_silence_is_noticed_only_after_its_time() -> None:
+    patience = Patience(patience_s=10, silence_s=5, now_s=100)
+    patience.check_silence(105)
+    with pytest.raises(Unavailable, match="silent for 5 s"):
+        patience.check_silence(106)
+    patience.heard(106)
+    patience.check_silence(110)
+
+
+@pytest.mark.parametrize(
+    ("error", "passing"),
+    [
+        (Unavailable("gone"), True),
+        (OverCapacity("full"), True),
+        (SequenceError("gap"), True),
+        (EngramError("reset", code="cancelled"), True),
+        (SequenceError("lost", code="session_mismatch"), False),
+        (Unavailable("enough", code="gave_up"), False),
+        (NotFound("no space"), False),
+        (InvalidInput("NaN"), False),
+        (FailedPrecondition("taken over"), False),
+        (EngramError("no such method", code="unimplemented"), False),
+    ],
+)
+def test_which_errors_a_reconnect_may_cure(error: EngramError, passing: bool) -> None:
+    assert is_passing(error) is passing

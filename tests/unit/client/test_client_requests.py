@@ -1,0 +1,60 @@
+"""Requests put together by hand are what protobuf itself would read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engram.client.requests import encode_batch_field, with_sequence
+from engram.observations import ObservationBatch, make_batch
+from engram.store.intake import Priority
+from engram.wire import engram_pb2 as pb
+from engram.wire.observations import encode_batch
+
+
+def batch_of(count: int, dim: int) -> ObservationBatch:
+    return make_batch(
+        ids=[f"id-{row}" for row in range(count)],
+        vectors=np.random.default_rng(count).normal(size=(count, dim)),
+        contents=[f"tëxt {row}" for row in range(count)],
+        metadata=[{"row": row} for row in range(count)],
+        tags=[["a", "b"][: row % 3] for row in range(count)],
+    )
+
+
+@given(
+    count=st.integers(1, 40),
+    dim=st.sampled_from([0, 8, 33, 768]),
+    sequence=st.integers(1, 2**64 - 1),
+    priority=st.sampled_from(list(Priority)),
+)
+def test_protobuf_reads_the_same_message(count: int, dim: int, sequence: int, priority: Priority) -> None:
+    batch = batch_of(count, dim)
+    read = pb.ObservationRequest.FromString(with_sequence(encode_batch_field(batch, priority), sequence))
+    assert read == pb.ObservationRequest(sequence_number=sequence, batch=encode_batch(batch, priority))
+
+
+def test_the_vectors_are_copied() -> None:
+    batch = batch_of(3, 8)
+    encoded = encode_batch_field(batch, Priority.NORMAL)
+    before = bytes(encoded)
+    batch.vectors[:] = 0
+    assert encoded == before
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["<f4", ">f4"])
+def test_vectors_of_any_layout_travel_as_little_endian_rows(order: str, dtype: str) -> None:
+    batch = batch_of(3, 8)
+    odd = ObservationBatch(
+        batch.ids,
+        np.array(batch.vectors, dtype=dtype, order="F" if order == "F" else "C"),
+        batch.contents,
+        batch.times_us,
+        batch.confidences,
+        batch.importances,
+    )
+    read = pb.ObservationRequest.FromString(encode_batch_field(odd, Priority.NORMAL))
+    assert read.batch.vectors == batch.vectors.astype("<f4").tobytes()

@@ -1,0 +1,127 @@
+"""Single observations: what is copied, what is checked when, and what becomes of a bad one among good ones."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engram.client.ack import Ack
+from engram.client.outgoing import Answer
+from engram.client.rows import Rows, check_outgoing, make_row, seal, settle_rows
+from engram.errors import InvalidInput
+from engram.observations import make_batch
+from engram.spaces import SpaceConfig
+
+CONFIG = SpaceConfig("test", dim=8)
+WITH_EMBEDDER = SpaceConfig("test", dim=8, embedder="lexical")
+VECTOR = np.ones(8, np.float32)
+
+
+def rows_of(*vectors: Any, config: SpaceConfig = CONFIG) -> tuple[Rows, list[Answer | None]]:
+    rows = Rows(index=0, opened_s=0.0)
+    answers: list[Answer | None] = []
+    for number, vector in enumerate(vectors):
+        answers.append(None)
+
+        def settle(answer: Answer, /, number: int = number) -> None:
+            answers[number] = answer
+
+        rows.append(make_row(config, f"id-{number}", vector, f"text {number}"), settle)
+    return rows, answers
+
+
+def test_the_callers_vector_is_copied() -> None:
+    vector = VECTOR.copy()
+    row = make_row(CONFIG, "a", vector, "")
+    vector[:] = 7
+    assert (row.vector == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "time_us"),
+    [(1.5, 1_500_000), (datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC), 2_000_000), (-1, -1_000_000)],
+)
+def test_times_are_seconds_or_datetimes(timestamp: Any, time_us: int) -> None:
+    assert make_row(CONFIG, "a", VECTOR, "", timestamp=timestamp).time_us == time_us
+
+
+@pytest.mark.parametrize("timestamp", [float("nan"), float("inf"), "yesterday"])
+def test_what_is_no_time_is_refused(timestamp: Any) -> None:
+    with pytest.raises(InvalidInput, match="seconds since 1970"):
+        make_row(CONFIG, "a", VECTOR, "", timestamp=timestamp)
+
+
+@pytest.mark.parametrize("vector", [np.ones(7), np.ones((2, 8)), 3.0, []])
+def test_a_vector_of_another_shape_is_refused_at_once(vector: Any) -> None:
+    with pytest.raises(InvalidInput, match="has dimension 8") as caught:
+        make_row(CONFIG, "a", vector, "")
+    assert caught.value.code == "dimension_mismatch"
+
+
+def test_what_is_no_vector_is_refused_at_once() -> None:
+    with pytest.raises(InvalidInput, match="cannot be read as float32"):
+        make_row(CONFIG, "a", ["x"] * 8, "")
+
+
+def test_metadata_must_be_json() -> None:
+    assert make_row(CONFIG, "a", VECTOR, "", metadata={"k": [1, "ä"]}).metadata == '{"k":[1,"ä"]}'
+    with pytest.raises(InvalidInput, match="not a JSON object"):
+        make_row(CONFIG, "a", VECTOR, "", metadata={"k": object()})
+
+
+def test_text_alone_needs_an_embedder() -> None:
+    with pytest.raises(InvalidInput, match="needs an embedder"):
+        make_row(CONFIG, "a", None, "text")
+    assert make_row(WITH_EMBEDDER, "a", None, "text").vector.size == 0
+
+
+def test_good_rows_become_one_batch() -> None:
+    rows, _ = rows_of(VECTOR, VECTOR * 2)
+    sealed = seal(rows, CONFIG)
+    assert sealed.batch is not None
+    assert list(sealed.batch.ids) == ["id-0", "id-1"]
+    assert sealed.batch.vectors.tolist() == [[1.0] * 8, [2.0] * 8]
+    assert (sealed.batch.metadata, sealed.batch.tags, sealed.refused) == (None, None, ())
+
+
+def test_a_bad_row_does_not_take_its_neighbours_down() -> None:
+    rows, _ = rows_of(VECTOR, np.full(8, np.nan), np.zeros(8), VECTOR)
+    sealed = seal(rows, CONFIG)
+    assert sealed.batch is not None
+    assert list(sealed.batch.ids) == ["id-0", "id-3"]
+    assert [error.code for _, _, error in sealed.refused] == ["not_finite", "zero_vector"]
+
+
+def test_only_bad_rows_make_no_batch() -> None:
+    rows, _ = rows_of(np.zeros(8))
+    sealed = seal(rows, CONFIG)
+    assert sealed.batch is None
+    assert len(sealed.refused) == 1
+
+
+def test_rows_without_vectors_do_not_mix_with_others() -> None:
+    rows, _ = rows_of(None, None, config=WITH_EMBEDDER)
+    assert not rows.takes(make_row(WITH_EMBEDDER, "b", VECTOR, ""))
+    sealed = seal(rows, WITH_EMBEDDER)
+    assert sealed.batch is not None
+    assert sealed.batch.vectors.shape == (2, 0)
+
+
+def test_each_row_gets_its_share_of_the_answer() -> None:
+    rows, answers = rows_of(VECTOR, VECTOR)
+    settle_rows(rows.settles)(Ack(4, 5, 40, 41))
+    assert answers == [Ack(4, 4, 40, 40), Ack(5, 5, 41, 41)]
+    error = InvalidInput("no")
+    settle_rows(rows.settles)(error)
+    assert answers == [error, error]
+
+
+def test_a_batch_without_vectors_is_checked_like_any_other() -> None:
+    batch = make_batch(["a", ""], np.empty((2, 0)), ["x", "y"])
+    with pytest.raises(InvalidInput, match="id of observation 1"):
+        check_outgoing(batch, WITH_EMBEDDER)
+    with pytest.raises(InvalidInput, match="needs an embedder"):
+        check_outgoing(batch, CONFIG)
