@@ -30,7 +30,7 @@ class Peer(Protocol):
 class Engram:
     """The graph of this project."""
 
-    efs = (32, 48, 64, 96, 128, 192)
+    efs: tuple[int, ...] = (32, 48, 64, 96, 128, 192)
 
     def __init__(self, quality: Quality) -> None:
         self.name = f"engram {quality}"
@@ -48,7 +48,7 @@ class Hnswlib:
     """hnswlib with M 16, ef_construction 100."""
 
     name = "hnswlib M16 efc100"
-    efs = (32, 48, 64, 96, 128, 192)
+    efs: tuple[int, ...] = (32, 48, 64, 96, 128, 192)
 
     def build(self, base: Vectors, threads: int) -> None:
         module: Any = importlib.import_module("hnswlib")
@@ -65,7 +65,7 @@ class Usearch:
     """usearch with int8 vectors, connectivity 16, expansion 100."""
 
     name = "usearch i8"
-    efs = (32, 64, 128, 192)
+    efs: tuple[int, ...] = (32, 64, 128, 192)
 
     def build(self, base: Vectors, threads: int) -> None:
         module: Any = importlib.import_module("usearch.index")
@@ -83,7 +83,7 @@ class Faiss:
     """faiss HNSW over 8-bit scalar quantisation, M 16, efConstruction 100."""
 
     name = "faiss HNSWSQ8"
-    efs = (32, 64, 128, 192)
+    efs: tuple[int, ...] = (32, 64, 128, 192)
 
     def build(self, base: Vectors, threads: int) -> None:
         self._faiss: Any = importlib.import_module("faiss")
@@ -103,8 +103,6 @@ class Faiss:
 
 def installed() -> list[Peer]:
     """Engram in its three qualities, and every peer that can be imported."""
-    peers: list[Peer] = [Engram("fast"), Engram("balanced"), Engram("accurate")]
-    for module, peer in (("hnswlib", Hnswlib), ("usearch", Usearch), ("faiss", Faiss)):
-        if importlib.util.find_spec(module) is not None:
-            peers.append(peer())
-    return peers
+    peers: list[tuple[str, Peer]] = [("hnswlib", Hnswlib()), ("usearch", Usearch()), ("faiss", Faiss())]
+    found = [peer for module, peer in peers if importlib.util.find_spec(module) is not None]
+    return [Engram("fast"), Engram("balanced"), Engram("accurate"), *found]

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ async def stream(
             ids = [f"{number}-{i}" for i in range(batch)]
             sent = time.perf_counter()
             future = await client.observe_batch(ids, rows[row : row + batch], texts)
-            future.add_done_callback(lambda _, sent=sent: run.ack_ms.append((time.perf_counter() - sent) * 1e3))
+            future.add_done_callback(partial(_note_ack, run, sent))
             futures.append(future)
             run.count += batch
         await asyncio.gather(*futures)
@@ -117,6 +118,10 @@ async def stream(
         run.server_cpu_s = cpu_seconds(process) - server_cpu
         await _watch_catching_up(client, run)
     return run
+
+
+def _note_ack(run: Run, sent: float, _: object) -> None:
+    run.ack_ms.append((time.perf_counter() - sent) * 1e3)
 
 
 async def _until(moment: float) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
+from engram.limits import CONTENT_BYTES_MAX
 
 
 @runtime_checkable
@@ -37,21 +38,21 @@ class Embedder(Protocol):
         Raises
         ------
         InvalidInput
-            A text is not a string or holds nothing but white space (code ``empty_text``).
+            A text is not a string, too long, or holds nothing but white space; see `check_texts`.
         """
         ...
 
 
 def check_texts(texts: Sequence[str]) -> Sequence[str]:
-    """Return `texts` if every one of them says something.
+    """Return `texts` if every one of them says something, and not too much.
 
     White space has no direction to embed, and a made-up vector for it would turn up in recalls; so it is refused.
 
     Raises
     ------
     InvalidInput
-        Code ``invalid_text`` if an element is not a string, ``empty_text`` if it is empty or all white space; the
-        field names its position.
+        Code ``invalid_text`` if an element is not a string, ``content_size`` if it is too long to be stored,
+        ``empty_text`` if it is empty or all white space; the field names its position.
     """
     for row, text in enumerate(texts):
         if not isinstance(text, str):
@@ -61,6 +62,15 @@ def check_texts(texts: Sequence[str]) -> Sequence[str]:
                 field=f"texts[{row}]",
                 limit="str",
                 value=type(text).__name__,
+            )
+        # A character is at least a byte, so this refuses nothing that the check of observations would accept.
+        if len(text) > CONTENT_BYTES_MAX:
+            raise InvalidInput(
+                f"text {row} has {len(text)} characters; allowed are {CONTENT_BYTES_MAX} bytes",
+                code="content_size",
+                field=f"texts[{row}]",
+                limit=f"{CONTENT_BYTES_MAX} bytes",
+                value=len(text),
             )
         if not text or text.isspace():
             raise InvalidInput(

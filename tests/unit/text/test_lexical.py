@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engram.data import sample
 from engram.errors import InvalidInput
+from engram.limits import CONTENT_BYTES_MAX
 from engram.text import get_embedder
 from engram.text.lexical import LexicalEmbedder
 
@@ -80,7 +81,7 @@ def test_punctuation_and_symbols_alone_are_text() -> None:
 def test_many_texts_and_long_texts_are_cut_into_blocks() -> None:
     embedder = LexicalEmbedder(4096)
     texts = [f"text number {number}" for number in range(600)]
-    texts[300] = "a long tale " * 50_000
+    texts[300] = "a long tale " * 5_000
     vectors = embedder.embed(texts)
     for row in (0, 299, 300, 301, 599):
         assert np.allclose(vectors[row], embedder.embed([texts[row]])[0], atol=1e-6)
@@ -95,6 +96,13 @@ def test_text_without_content_is_refused_by_position(text: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         LexicalEmbedder(16).embed(["fine", text])
     assert (caught.value.code, caught.value.field) == ("empty_text", "texts[1]")
+
+
+def test_a_text_that_is_too_long_is_refused_before_any_work() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        LexicalEmbedder(16).embed(["x" * (CONTENT_BYTES_MAX + 1)])
+    assert (caught.value.code, caught.value.field) == ("content_size", "texts[0]")
+    assert LexicalEmbedder(16).embed(["x" * CONTENT_BYTES_MAX]).shape == (1, 16)
 
 
 def test_what_is_not_text_is_refused() -> None:

@@ -1,0 +1,29 @@
+"""What every test run shares: a closing word on what was left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator
+
+import pytest
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> Generator[None, None, None]:
+    """Say at the end which parts did not run and why, so that a green run is not read as more than it was."""
+    yield
+    if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        return
+    reasons: Counter[str] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        place, _, reason = report.longrepr if isinstance(report.longrepr, tuple) else (report.nodeid, 0, "unknown")
+        file = str(place).rpartition("tests/")[2]
+        reasons[f"{file}: {reason.removeprefix('Skipped: ')}"] += 1
+    terminalreporter.section("left out", sep="-")
+    for reason, count in sorted(reasons.items()):
+        terminalreporter.line(f"{reason}{f' ({count} tests)' if count > 1 else ''}")
+    deselected = len(terminalreporter.stats.get("deselected", []))
+    if deselected:
+        terminalreporter.line(f"{deselected} tests were deselected on the command line")
+    if not reasons and not deselected:
+        terminalreporter.line("nothing: every selected test ran")

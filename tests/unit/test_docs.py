@@ -1,0 +1,171 @@
+"""The documents keep their word: links lead somewhere, examples run and print what they say, tables are complete."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import click
+import pytest
+
+from engram import errors, limits
+from engram.cli.app import app
+from engram.config import describe_settings, load_settings
+
+ROOT: Final = Path(__file__).parents[2]
+PAGES: Final = [
+    *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
+SERVER_ADDRESS: Final = "localhost:50051"
+
+_LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+class Example(NamedTuple):
+    """A Python example of a page and the output that the page shows below it, if it shows one."""
+
+    page: Path
+    number: int
+    code: str
+    output: str | None
+
+
+def examples() -> Iterator[Example]:
+    for page in PAGES:
+        blocks = list(_FENCE.finditer(page.read_text(encoding="utf-8")))
+        followers = [*blocks[1:], None][: len(blocks)]
+        for number, (block, after) in enumerate(zip(blocks, followers, strict=True), start=1):
+            if block[1] != "python":
+                continue
+            gap = after.string[block.end() : after.start()] if after else "none"
+            shown = after[2] if after and after[1] == "text" and not gap.strip() else None
+            yield Example(page, number, block[2], shown)
+
+
+def name_of(example: Example) -> str:
+    return f"{example.page.relative_to(ROOT)}:{example.number}"
+
+
+def anchor(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_resolves(page: Path) -> None:
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    for target in _LINK.findall(text):
+        if target.startswith(("http://", "https://", "mailto:")):
+            continue
+        path, _, section = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), f"{page.name} links to {target}, which does not exist"
+        if section:
+            headings = _HEADING.findall(linked.read_text(encoding="utf-8"))
+            assert section in map(anchor, headings), f"{page.name} links to {target}; there is no such heading"
+
+
+@pytest.mark.parametrize("example", [e for e in examples() if SERVER_ADDRESS not in e.code], ids=name_of)
+def test_python_examples_run_and_print_what_they_say(example: Example, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", "-c", example.code]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    if example.output is not None:
+        assert done.stdout == example.output
+
+
+@pytest.mark.parametrize("module", ["engram.data.sample", "engram.text.lexical"])
+def test_examples_of_docstrings_are_true(module: str) -> None:
+    failures, attempts = doctest.testmod(importlib.import_module(module))
+    assert attempts
+    assert not failures
+
+
+def test_every_decision_is_listed() -> None:
+    folder = ROOT / "docs" / "decisions"
+    listed = set(_LINK.findall((folder / "index.md").read_text(encoding="utf-8")))
+    assert listed == {page.name for page in folder.glob("0*.md")}
+
+
+def test_there_is_an_example_to_run_in_the_readme() -> None:
+    shown = [example for example in examples() if example.page.name == "README.md"]
+    assert shown
+    assert shown[0].output
+    code = [line for line in shown[0].code.splitlines() if line.strip()]
+    assert len(code) <= 15
+
+
+def test_every_limit_is_documented_with_its_value() -> None:
+    page = (ROOT / "docs" / "errors-and-limits.md").read_text(encoding="utf-8")
+    table = dict(re.findall(r"^\| `([A-Z_]+)` \| ([\d ]+) \|", page, re.MULTILINE))
+    documented = {name: int(value.replace(" ", "")) for name, value in table.items()}
+    actual = {name: value for name, value in vars(limits).items() if name.isupper()}
+    assert documented == actual
+
+
+def test_every_error_class_is_documented() -> None:
+    page = (ROOT / "docs" / "errors-and-limits.md").read_text(encoding="utf-8")
+    classes = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
+    assert classes == set(re.findall(r"^\| `([A-Z]\w+)` \| (?:`[A-Z_]+`|-) \|", page, re.MULTILINE))
+
+
+def test_every_error_code_is_documented_and_exists() -> None:
+    page = (ROOT / "docs" / "errors-and-limits.md").read_text(encoding="utf-8")
+    codes = "\n".join(re.findall(r"^\| ((?:`[a-z_]+`(?:, )?)+) \|", page, re.MULTILINE))
+    documented = set(re.findall(r"`([a-z_]+)`", codes))
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src" / "engram").rglob("*.py"))
+    raised = set(re.findall(r"""\b(?:code|default_code) ?= ?["']([a-z_]+)["']""", sources))
+    assert not raised - documented, "raised but not documented"
+    unknown = {code for code in documented - raised if f'"{code}"' not in sources}
+    # These are put together from the name of the field.
+    assert all(re.search(r"^invalid_|_size$|_range$", code) for code in unknown), f"never raised: {sorted(unknown)}"
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    documented = dict(re.findall(r"^\| `([a-z]+\.[a-z_]+)` \| (?:`([^`]+)`|\(empty\)) \|", page, re.MULTILINE))
+    settings = load_settings(environ={})
+    actual = {name: getattr(getattr(settings, name.partition(".")[0]), name.partition(".")[2]) for name in names()}
+    assert documented == {name: shown(value) for name, value in actual.items()}
+
+
+def names() -> list[str]:
+    return [name for name, _, _ in describe_settings()]
+
+
+def shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def test_every_command_and_option_is_documented() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## engram ([a-z ]+[a-z]).*?\n(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+    shared = page.partition("## ")[0]
+    commands = dict(walk(app))
+    assert set(sections) == set(commands)
+    for name, command in commands.items():
+        for option in (option for option in command.params if isinstance(option, click.Option)):
+            flag = max(option.opts, key=len)
+            assert f"`{flag}" in sections[name] or f"`{flag}" in shared, f"engram {name} {flag} is not documented"
+
+
+def walk(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        yield prefix + name, command
+        if isinstance(command, click.Group):
+            yield from walk(command, f"{prefix}{name} ")
+
+
+def test_every_make_target_in_the_documents_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for page in PAGES:
+        mentioned = set(re.findall(r"`make ([a-z]+)", page.read_text(encoding="utf-8")))
+        assert mentioned <= targets, page.name
