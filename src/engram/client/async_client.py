@@ -186,10 +186,10 @@ class AsyncClient(AsyncReader):
 
         Parameters
         ----------
-        ids, contents, timestamps, confidences, importances, metadata, tags
-            One entry per observation; see `observe`.
         vectors
             Shape ``(n, dim)``; None to have the space's embedder make them of `contents`.
+        ids and all others
+            One entry per observation; see `observe`.
 
         Returns
         -------
@@ -290,12 +290,9 @@ class AsyncClient(AsyncReader):
 
 def _check_priority(name: str) -> Priority:
     names = [priority.name.lower() for priority in Priority]
-    if name not in names:
-        raise InvalidInput(
-            f"priority {name!r} is not one of {', '.join(names)}",
-            code="invalid_priority",
-            field="priority",
-            limit=", ".join(names),
-            value=name,
-        )
-    return Priority[name.upper()]
+    if name in names:
+        return Priority[name.upper()]
+    known = ", ".join(names)
+    raise InvalidInput(
+        f"priority {name!r} is not one of {known}", code="invalid_priority", field="priority", limit=known, value=name
+    )
