@@ -6,7 +6,7 @@ import contextlib
 import mmap
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from engram.log.storage import Buffer
 # More buffers than this in one pwritev call are refused by Linux and macOS alike.
 _BUFFERS_PER_CALL_MAX = 1024
 _TEMPORARY_SUFFIX = ".tmp"
+_WARM_BYTES = 1 << 20
 
 
 class FileStorage:
@@ -119,6 +120,14 @@ class MappedFile:
     def sync(self) -> None:
         """Return once everything written is on the disk."""
         _sync_data(self._open_descriptor())
+
+    def warm(self, enough: Callable[[], bool]) -> None:
+        """Read the file piece by piece: reserved blocks read as zeros, without the disk, and leave their pages behind."""
+        scratch = bytearray(_WARM_BYTES)
+        for offset in range(0, self._size, _WARM_BYTES):
+            if enough():
+                return
+            os.preadv(self._open_descriptor(), [scratch], offset)
 
     def view(self) -> NDArray[np.uint8]:
         """The mapped bytes, read-only."""

@@ -6,7 +6,7 @@ Every method raises plain `OSError`; `engram.log.failures` turns it into the typ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -28,6 +28,9 @@ class StorageFile(Protocol):
 
     def sync(self) -> None:
         """Return once everything written is on the disk. After a failure nothing is known about what was written."""
+
+    def warm(self, enough: Callable[[], bool]) -> None:
+        """Bring the file's pages into memory, so that writes need not wait for memory; stop when `enough()` says so."""
 
     def view(self) -> NDArray[np.uint8]:
         """The file's bytes, read-only and always current. Valid as long as it is referenced, even after `close`."""
