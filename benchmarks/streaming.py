@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from benchmarks.datasets import synthetic_rows
 from benchmarks.report import publish
 from engram.client import AsyncClient
+from engram.client.outbox import OutboxLimits
 
 START_TIMEOUT_S = 30.0
 CATCH_UP_TIMEOUT_S = 600.0
@@ -94,7 +95,7 @@ async def stream(
     batch, dim = arguments.batch, rows.shape[1]
     texts = [f"observation {i}: the quick brown fox jumps over the lazy dog"[:60] for i in range(batch)]
     starts = [i * batch for i in range(len(rows) // batch)]
-    async with AsyncClient(address, space=SPACE) as client:
+    async with AsyncClient(address, space=SPACE, limits=OutboxLimits(count_max=arguments.in_flight)) as client:
         await client.create_space(SPACE, dim=dim)
         await client.open()
         own = psutil.Process()
@@ -166,6 +167,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5.0, help="how long to stream (default 5)")
     parser.add_argument("--rate", type=float, default=0.0, help="observations a second; 0: flat out (default)")
     parser.add_argument("--batch", type=int, default=256, help="observations a message (default 256)")
+    parser.add_argument(
+        "--in-flight", type=int, default=8192, help="observations sent and not yet acked, at most (default 8192)"
+    )
     parser.add_argument("--dim", type=int, default=768, help="dimension (default 768)")
     parser.add_argument("--distinct", type=int, default=50_000, help="different vectors, repeated (default 50000)")
     parser.add_argument("--repeat", type=int, default=3, help="runs, each on a fresh store (default 3)")
@@ -191,6 +195,7 @@ def main() -> None:
         "pace": f"{arguments.rate:,.0f} observations/s" if arguments.rate else "flat out",
         "seconds": arguments.seconds,
         "batch": arguments.batch,
+        "in_flight": arguments.in_flight,
         "dim": arguments.dim,
         "distinct_vectors": arguments.distinct,
         "client": "one AsyncClient, one session, same machine",

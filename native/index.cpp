@@ -92,6 +92,7 @@ std::unique_lock<std::shared_mutex> Index::stop_linking() const {
 }
 
 std::size_t Index::link(std::size_t count_max) {
+  graph_.table().prepare(visible_slots_.load(std::memory_order_relaxed));
   const auto held = hold_linking();
   const auto seeded = [this] { return linked_.load(std::memory_order_acquire) >= EntryTable::kSeeds; };
   if (!seeded()) {

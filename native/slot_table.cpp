@@ -80,13 +80,49 @@ void SlotTable::reserve(std::size_t count) {
       // The first chunk stays on small pages, so that a space with few vectors takes little memory.
       const bool first = capacity() == 0;
       spare_chunks_ = first ? 1 : kSlabChunks;
-      blocks_.emplace_back(spare_chunks_ * layout_.saved_bytes, !first);
+      blocks_.push_back(first ? Block(layout_.saved_bytes, false) : next_slab());
       spare_ = blocks_.back().data();
     }
     add_chunk(spare_);
     spare_ += layout_.saved_bytes;
     --spare_chunks_;
   }
+}
+
+Block SlotTable::next_slab() {
+  {
+    const std::lock_guard guard(preparing_);
+    if (prepared_.has_value()) {
+      Block ready = std::move(*prepared_);
+      prepared_.reset();
+      return ready;
+    }
+  }
+  return {kSlabChunks * layout_.saved_bytes, true};
+}
+
+void SlotTable::prepare(std::size_t used) {
+  const std::size_t slab_slots = kSlabChunks << kChunkBits;
+  if (used <= kChunkSlots || capacity() > used + slab_slots / 2) return;
+  // Whoever finds another thread at it leaves it to that thread.
+  if (touching_.exchange(true, std::memory_order_acquire)) return;
+  if (!has_prepared()) {
+    const std::size_t bytes = kSlabChunks * layout_.saved_bytes;
+    try {
+      Block slab(bytes, true);
+      for (std::size_t i = 0; i < bytes; i += kPage) slab.data()[i] = 0;
+      const std::lock_guard guard(preparing_);
+      prepared_ = std::move(slab);
+    } catch (const std::bad_alloc&) {
+      // Doing ahead is a favour; the writer reports a lack of memory when it needs some.
+    }
+  }
+  touching_.store(false, std::memory_order_release);
+}
+
+bool SlotTable::has_prepared() {
+  const std::lock_guard guard(preparing_);
+  return prepared_.has_value();
 }
 
 void SlotTable::copy_block(Slot first, Slot last, const Link* lists, Generation generation, std::uint8_t* image) const {

@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
@@ -59,6 +61,9 @@ class SlotTable {
 
   // Makes room for slots [0, count). Only the writer calls it.
   void reserve(std::size_t count);
+  // Makes the memory of the next slab ready, if `used` slots leave little room and none is ready yet. Any thread: the
+  // kernel takes longer to hand out fresh memory than the writer to fill it, so others do it ahead.
+  void prepare(std::size_t used);
   // Adopts a mapped block as the next chunk.
   void adopt(Block&& saved);
 
@@ -114,6 +119,8 @@ class SlotTable {
   std::atomic<Generation>& generation_at(Slot s, std::size_t column) const {
     return reinterpret_cast<std::atomic<Generation>*>(saved_base(s >> kChunkBits) + column)[within(s)];
   }
+  Block next_slab();
+  bool has_prepared();
   // Puts a chunk to use; `saved` is its part of a block that the table owns.
   void add_chunk(std::uint8_t* saved);
 
@@ -126,6 +133,9 @@ class SlotTable {
   std::vector<Block> blocks_;
   std::uint8_t* spare_ = nullptr;  // Chunks allocated ahead, in the newest slab.
   std::size_t spare_chunks_ = 0;
+  std::mutex preparing_;
+  std::atomic<bool> touching_{false};
+  std::optional<Block> prepared_;  // The next slab, touched.
 };
 
 }  // namespace engram

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _PAUSE_S_MIN: Final = 0.01
 _PAUSE_S_MAX: Final = 5.0
-_NICENESS: Final = 19
+_NICENESS: Final = 10
 logger = logging.getLogger(__name__)
 
 
