@@ -122,7 +122,7 @@ class MappedFile:
         _sync_data(self._open_descriptor())
 
     def warm(self, enough: Callable[[], bool]) -> None:
-        """Read the file piece by piece: reserved blocks read as zeros, without the disk, and leave their pages behind."""
+        """Read the file piece by piece: reserved blocks read as zeros, without the disk, and leave pages behind."""
         scratch = bytearray(_WARM_BYTES)
         for offset in range(0, self._size, _WARM_BYTES):
             if enough():

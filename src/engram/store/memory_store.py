@@ -26,6 +26,7 @@ from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.space import Space
 from engram.store.workers import Workers
+from engram.text import get_embedder
 
 _DEFAULT_OPTIONS: Final = StoreOptions()
 
@@ -225,6 +226,9 @@ class MemoryStore:
 
     def _create_space(self, name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> Space:
         config = SpaceConfig(name, DIMENSION_DEFAULT if dim is None else dim, metric or "cosine", embedder or "")
+        if config.embedder:
+            # An embedder that is unknown here, or not for this dimension, must not be recorded for good.
+            get_embedder(config.embedder, config.dim)
         self._catalogue.add(config)
         return self._open_space(config)
 

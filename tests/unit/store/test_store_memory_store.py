@@ -541,3 +541,12 @@ def test_a_forked_child_cannot_use_the_store(tmp_path: Path) -> None:
         assert observe(space, "c") == 2
         with pytest.raises(StoreLocked):
             MemoryStore(tmp_path)
+
+
+def test_a_space_with_an_unknown_embedder_is_not_created() -> None:
+    with MemoryStore(None) as store:
+        with pytest.raises(NotFound, match="nope") as caught:
+            store.space("words", dim=384, embedder="nope")
+        assert caught.value.code == "unknown_embedder"
+        assert "words" not in {space.config.name for space in store.spaces()}
+        assert store.space("words", dim=16).config.embedder == ""
