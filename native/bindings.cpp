@@ -1,6 +1,7 @@
 // The Python face of the native core: arguments are checked here, and the interpreter lock is released for all work.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -54,12 +55,16 @@ nb::ndarray<nb::numpy, T, nb::ndim<2>> new_matrix(std::size_t rows, std::size_t 
   return nb::ndarray<nb::numpy, T, nb::ndim<2>>(data, {rows, columns}, owner);
 }
 
-void append(PyIndex& self, const Floats& vectors, Generation first, bool keep) {
+void append(PyIndex& self, const Floats& vectors, Generation first, const std::optional<Floats>& raw) {
   self.check_dim(vectors);
-  // Checkpoints and walks outlive this call; the array must, too.
-  if (keep) self.owners.push_back(nb::cast(vectors));
+  if (raw.has_value()) {
+    self.check_dim(*raw);
+    if (raw->shape(0) != vectors.shape(0)) throw nb::value_error("vectors and raw differ in length");
+    // Checkpoints and walks outlive this call; the array must, too.
+    self.owners.push_back(nb::cast(*raw));
+  }
   const nb::gil_scoped_release unlocked;
-  self.index->append(vectors.data(), vectors.shape(0), first, keep);
+  self.index->append(vectors.data(), vectors.shape(0), first, raw.has_value() ? raw->data() : nullptr);
 }
 
 std::size_t remove_versions(PyIndex& self, const Generations& versions, const Generations& at) {
@@ -144,7 +149,7 @@ NB_MODULE(_core, m) {
             new (self) PyIndex{std::make_unique<Index>(dim, metric_from(metric), parameters), {}};
           },
           "dim"_a, "metric"_a, "m"_a, "degree_max"_a, "ef_construction"_a)
-      .def("append", &append, "vectors"_a, "first_generation"_a, "keep"_a)
+      .def("append", &append, "vectors"_a, "first_generation"_a, "raw"_a.none())
       .def(
           "publish", [](PyIndex& self, Generation generation) { self.index->publish(generation); }, "generation"_a)
       .def("remove", &remove_versions, "versions"_a, "at"_a)

@@ -19,11 +19,11 @@ Index::Index(std::size_t dim, Metric metric, const GraphParameters& parameters)
       linkers_([this] { return std::make_unique<Linker>(graph_); }),
       searchers_([this] { return std::make_unique<Searcher>(graph_); }) {}
 
-void Index::append(const float* vectors, std::size_t n, Generation first, bool keep) {
+void Index::append(const float* vectors, std::size_t n, Generation first, const float* raw) {
   SlotTable& table = graph_.table();
   const Codec& codec = graph_.codec();
   table.reserve(appended_ + n);
-  const float* raw = keep ? vectors : own_raw(vectors, n);
+  if (raw == nullptr) raw = own_raw(vectors, n);
   for (std::size_t i = 0; i < n; ++i) {
     const Slot slot = appended_ + static_cast<Slot>(i);
     codec.encode(vectors + i * dim(), table.bits(slot), table.codes(slot));

@@ -39,9 +39,10 @@ class Index {
   Metric metric() const { return graph_.geometry().metric(); }
   const GraphParameters& parameters() const { return graph_.parameters(); }
 
-  // Encodes `n` vectors and gives them the generations from `first` on. Nobody sees them before `publish`. With
-  // `keep`, the raw vectors are used where they lie and must stay there unchanged; else they are copied.
-  void append(const float* vectors, std::size_t n, Generation first, bool keep);
+  // Encodes `n` vectors and gives them the generations from `first` on. Nobody sees them before `publish`. `raw`
+  // is where the same vectors will lie as long as the index lives, and is not read before a search needs it; null: they
+  // are copied.
+  void append(const float* vectors, std::size_t n, Generation first, const float* raw);
   // Makes everything up to `generation` visible to searches without a snapshot.
   void publish(Generation generation);
   // Ends the life of a version: snapshots from `at` on do not see it. Unknown and dead versions are left alone;

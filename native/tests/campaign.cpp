@@ -52,7 +52,8 @@ struct Campaign {
     Generation generation = 0;
     for (std::size_t start = 0; start < n; start += kBatch) {
       const std::size_t count = std::min(kBatch, n - start);
-      index.append(&vectors[start * dim], count, generation + 1, start % (2 * kBatch) == 0);
+      index.append(&vectors[start * dim], count, generation + 1,
+                   start % (2 * kBatch) == 0 ? &vectors[start * dim] : nullptr);
       const Generation first = generation + 1;
       generation += count;
       index.publish(generation);

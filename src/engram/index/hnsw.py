@@ -139,21 +139,25 @@ class HnswIndex:
             # Piece by piece, so that linking begins with the first piece while the others are still being encoded.
             for start in range(0, len(matrix), _ENCODE_BATCH):
                 piece = matrix[start : start + _ENCODE_BATCH]
-                self._native.append(piece, first + start, False)
+                self._native.append(piece, first + start, None)
                 self._native.publish(first + start + len(piece) - 1)
         return first
 
-    def append(self, vectors: NDArray[np.float32], first_generation: int, stable: bool = False) -> None:
+    def append(
+        self, vectors: NDArray[np.float32], first_generation: int, raw: NDArray[np.float32] | None = None
+    ) -> None:
         """Encode vectors under the generations from `first_generation` on, without making them visible.
 
         Parameters
         ----------
         vectors
             float32, shape ``(n, dim)``, C-contiguous.
-        stable
-            The array will stay unchanged as long as the index lives; the index then keeps a reference, no copy.
+        raw
+            Where the same vectors will lie as long as the index lives (a mapped file, or `vectors` itself); it is not
+            read before a search ranks by it. None: the index keeps a copy.
         """
-        self._native.append(self._matrix("vectors", vectors), first_generation, stable)
+        matrix = self._matrix("vectors", vectors)
+        self._native.append(matrix, first_generation, None if raw is None else self._matrix("raw", raw))
 
     def publish(self, generation: int) -> None:
         """Make everything up to `generation` visible to searches without a snapshot."""

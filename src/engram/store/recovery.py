@@ -88,7 +88,8 @@ def _append_uncovered(space: SpaceState) -> None:
     for record in _observed(space.log.records()):
         if record.last_generation > covered:
             known = max(0, covered + 1 - record.first_generation)
-            space.index.append(record.vectors[known:], record.first_generation + known, stable=True)
+            vectors = record.vectors[known:]
+            space.index.append(vectors, record.first_generation + known, raw=vectors)
 
 
 def _replay(space: SpaceState) -> None:

@@ -80,7 +80,7 @@ class Writer:
         # A full disk stops it here, with nothing changed.
         for record in state.log.append(entries):
             if record.kind is RecordKind.OBSERVE:
-                state.index.append(record.vectors, record.first_generation, stable=True)
+                state.index.append(record.vectors, record.first_generation, raw=record.vectors)
         state.log.sync()
         if plan.changes.ended:
             state.index.delete(*plan.changes.ended_arrays())

@@ -202,8 +202,8 @@ def test_checkpoint_returns_the_same_index(tmp_path: Path, metric: Metric) -> No
 def test_checkpoint_without_vectors_uses_the_given_ones(tmp_path: Path) -> None:
     base = clustered(5_000, 128)
     index = HnswIndex(128)
-    index.append(base[:3_000], 1, stable=True)
-    index.append(base[3_000:], 3_011, stable=True)  # Ten generations went to deletions.
+    index.append(base[:3_000], 1, raw=base[:3_000])
+    index.append(base[3_000:], 3_011, raw=base[3_000:])  # Ten generations went to deletions.
     index.publish(5_010)
     while index.link(1_000):
         pass
