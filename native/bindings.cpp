@@ -17,6 +17,9 @@ namespace engram {
 namespace {
 
 using Floats = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Raw = nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Words = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Generations = nb::ndarray<const Generation, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 Metric metric_from(const std::string& name) {
@@ -48,6 +51,20 @@ struct PyIndex {
   }
 };
 
+// A walk, and the words of its allow-list.
+struct PyWalk {
+  const Index* index;
+  std::optional<Words> words;
+  std::unique_ptr<Walk> walk;
+};
+
+template <class T>
+nb::ndarray<nb::numpy, T, nb::ndim<1>> new_vector(std::size_t n) {
+  auto* data = new T[std::max<std::size_t>(1, n)];
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  return nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {n}, owner);
+}
+
 template <class T>
 nb::ndarray<nb::numpy, T, nb::ndim<2>> new_matrix(std::size_t rows, std::size_t columns) {
   auto* data = new T[std::max<std::size_t>(1, rows * columns)];
@@ -55,16 +72,30 @@ nb::ndarray<nb::numpy, T, nb::ndim<2>> new_matrix(std::size_t rows, std::size_t 
   return nb::ndarray<nb::numpy, T, nb::ndim<2>>(data, {rows, columns}, owner);
 }
 
-void append(PyIndex& self, const Floats& vectors, Generation first, const std::optional<Floats>& raw) {
+RawVector raw_from(const Raw& array) {
+  if (array.dtype() == nb::dtype<float>()) return RawVector(static_cast<const float*>(array.data()));
+  const nb::dlpack::dtype half{static_cast<std::uint8_t>(nb::dlpack::dtype_code::Float), 16, 1};
+  if (array.dtype() != half) throw nb::value_error("raw vectors must be float32 or float16");
+  return RawVector(static_cast<const Half*>(array.data()));
+}
+
+AllowList allow_list(const std::optional<Words>& words) {
+  return words.has_value() ? AllowList(words->data(), words->shape(0)) : AllowList();
+}
+
+void append(PyIndex& self, const Floats& vectors, Generation first, const std::optional<Raw>& raw) {
   self.check_dim(vectors);
+  std::optional<RawVector> stable;
   if (raw.has_value()) {
-    self.check_dim(*raw);
-    if (raw->shape(0) != vectors.shape(0)) throw nb::value_error("vectors and raw differ in length");
+    if (raw->shape(0) != vectors.shape(0) || raw->shape(1) != vectors.shape(1)) {
+      throw nb::value_error("vectors and raw differ in shape");
+    }
+    stable = raw_from(*raw);
     // Checkpoints and walks outlive this call; the array must, too.
     self.owners.push_back(nb::cast(*raw));
   }
   const nb::gil_scoped_release unlocked;
-  self.index->append(vectors.data(), vectors.shape(0), first, raw.has_value() ? raw->data() : nullptr);
+  self.index->append(vectors.data(), vectors.shape(0), first, stable);
 }
 
 std::size_t remove_versions(PyIndex& self, const Generations& versions, const Generations& at) {
@@ -76,16 +107,77 @@ std::size_t remove_versions(PyIndex& self, const Generations& versions, const Ge
 }
 
 nb::tuple search(const PyIndex& self, const Floats& queries, std::size_t k, std::size_t ef, Generation snapshot,
-                 std::size_t threads) {
+                 const std::optional<Words>& allowed, std::size_t threads) {
   self.check_dim(queries);
   const std::size_t n = queries.shape(0);
   auto generations = new_matrix<Generation>(n, k);
   auto scores = new_matrix<float>(n, k);
   {
     const nb::gil_scoped_release unlocked;
-    self.index->search(queries.data(), n, k, ef, snapshot, threads, generations.data(), scores.data());
+    self.index->search(queries.data(), n, k, ef, snapshot, allow_list(allowed), threads, generations.data(),
+                       scores.data());
   }
   return nb::make_tuple(generations, scores);
+}
+
+PyWalk walk(const PyIndex& self, const Vector& query, Generation snapshot, std::optional<Words> allowed) {
+  if (query.shape(0) != self.index->dim()) throw nb::value_error("the query has another dimension than the index");
+  const AllowList list = allow_list(allowed);
+  return {self.index.get(), std::move(allowed), self.index->walk(query.data(), snapshot, list)};
+}
+
+nb::tuple next_of_walk(PyWalk& self, std::size_t count, std::size_t ef) {
+  const std::vector<Found>* found = nullptr;
+  {
+    const nb::gil_scoped_release unlocked;
+    found = &self.walk->next(count, ef);
+  }
+  auto generations = new_vector<Generation>(found->size());
+  auto scores = new_vector<float>(found->size());
+  for (std::size_t i = 0; i < found->size(); ++i) {
+    generations.data()[i] = self.index->generation_of((*found)[i].slot);
+    scores.data()[i] = (*found)[i].score;
+  }
+  return nb::make_tuple(generations, scores);
+}
+
+void add_cue(CueTable& self, std::uint64_t key, const Vector& vector, float threshold) {
+  if (vector.shape(0) != self.dim()) throw nb::value_error("the cue has another dimension than the table");
+  const nb::gil_scoped_release unlocked;
+  self.add(key, vector.data(), threshold);
+}
+
+nb::tuple match(const PyIndex& self, CueTable& cues, Generation first, Generation last) {
+  if (cues.dim() != self.index->dim() || cues.metric() != self.index->metric()) {
+    throw nb::value_error("the cues are of another dimension or metric than the index");
+  }
+  std::vector<Match> matches;
+  {
+    const nb::gil_scoped_release unlocked;
+    matches = self.index->match(cues, first, last);
+  }
+  auto keys = new_vector<std::uint64_t>(matches.size());
+  auto generations = new_vector<Generation>(matches.size());
+  auto scores = new_vector<float>(matches.size());
+  for (std::size_t i = 0; i < matches.size(); ++i) {
+    keys.data()[i] = matches[i].key;
+    generations.data()[i] = matches[i].generation;
+    scores.data()[i] = matches[i].score;
+  }
+  return nb::make_tuple(keys, generations, scores);
+}
+
+// An empty index like this one, to take over what lives here; it keeps the same raw vectors alive.
+PyIndex successor(const PyIndex& self) {
+  const Index& index = *self.index;
+  return {std::make_unique<Index>(index.dim(), index.metric(), index.parameters()), self.owners};
+}
+
+Slot take_over(PyIndex& self, const PyIndex& from, Slot first, Generation horizon) {
+  // Arrays that `from` was given since; there are few, and keeping one twice does no harm.
+  self.owners.assign(from.owners.begin(), from.owners.end());
+  const nb::gil_scoped_release unlocked;
+  return self.index->take_over(*from.index, first, horizon);
 }
 
 Generation save(const PyIndex& self, const std::string& path, bool with_raw) {
@@ -98,11 +190,11 @@ PyIndex load(const std::string& path) {
   return PyIndex{Index::load(path, nullptr), {}};
 }
 
-PyIndex load_with_raw(const std::string& path, const std::vector<std::pair<Generation, Floats>>& blocks) {
+PyIndex load_with_raw(const std::string& path, const std::vector<std::pair<Generation, Raw>>& blocks) {
   PyIndex loaded;
   std::vector<Index::RawBlock> raw;
   for (const auto& [first, vectors] : blocks) {
-    raw.push_back({vectors.data(), vectors.shape(0), first});
+    raw.push_back({raw_from(vectors), vectors.shape(0), first});
     loaded.owners.push_back(nb::cast(vectors));
   }
   const nb::gil_scoped_release unlocked;
@@ -140,6 +232,19 @@ NB_MODULE(_core, m) {
 
   m.def("simd", [] { return kernels().name; });
 
+  nb::class_<PyWalk>(m, "Walk").def("next", &next_of_walk, "count"_a, "ef"_a);
+
+  nb::class_<CueTable>(m, "CueTable")
+      .def(
+          "__init__",
+          [](CueTable* self, std::size_t dim, const std::string& metric) {
+            new (self) CueTable(dim, metric_from(metric));
+          },
+          "dim"_a, "metric"_a)
+      .def("add", &add_cue, "key"_a, "vector"_a, "threshold"_a)
+      .def("remove", &CueTable::remove, "key"_a, nb::call_guard<nb::gil_scoped_release>())
+      .def("__len__", &CueTable::size);
+
   nb::class_<PyIndex>(m, "Index")
       .def(
           "__init__",
@@ -156,7 +261,11 @@ NB_MODULE(_core, m) {
       .def(
           "link", [](PyIndex& self, std::size_t count_max) { return self.index->link(count_max); }, "count_max"_a,
           nb::call_guard<nb::gil_scoped_release>())
-      .def("search", &search, "queries"_a, "k"_a, "ef"_a, "snapshot"_a, "threads"_a)
+      .def("search", &search, "queries"_a, "k"_a, "ef"_a, "snapshot"_a, "allowed"_a.none(), "threads"_a)
+      .def("walk", &walk, "query"_a, "snapshot"_a, "allowed"_a.none(), nb::keep_alive<0, 1>())
+      .def("match", &match, "cues"_a, "first_generation"_a, "last_generation"_a)
+      .def("successor", &successor)
+      .def("take_over", &take_over, "from_"_a, "first_slot"_a, "horizon"_a)
       .def("save", &save, "path"_a, "with_raw"_a)
       .def_static("load", &load, "path"_a)
       .def_static("load_with_raw", &load_with_raw, "path"_a, "blocks"_a)

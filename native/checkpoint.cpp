@@ -17,14 +17,14 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 constexpr char kMagic[8] = {'E', 'N', 'G', 'R', 'A', 'M', 'I', 'X'};
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 
 struct Header {
   char magic[8];
   std::uint32_t version;
   std::uint32_t metric;
   std::uint64_t dim, m, degree_max, ef_construction;
-  std::uint64_t linked, generation, block_bytes, raw_floats, file_bytes;
+  std::uint64_t linked, generation, block_bytes, centre_floats, raw_floats, file_bytes;
   float alpha, norm_max;
   std::uint64_t checksum;  // Of everything before it.
 };
@@ -79,6 +79,9 @@ class File {
 
 std::size_t chunks_of(std::size_t slots) { return (slots + SlotTable::kChunkSlots - 1) >> SlotTable::kChunkBits; }
 
+// The first block lies behind the header's page and the centre, if there is one.
+std::size_t blocks_begin(const Header& header) { return kPage + round_up(header.centre_floats * sizeof(float), kPage); }
+
 Header read_header(const File& file, const std::string& path) {
   Header header{};
   if (!file.read(&header, sizeof header, 0) || std::memcmp(header.magic, kMagic, sizeof kMagic) != 0) {
@@ -120,15 +123,18 @@ Generation Index::save(const std::string& path, bool with_raw) const {
   header.alpha = graph_.parameters().alpha;
   header.norm_max = graph_.geometry().norm_max();
   header.block_bytes = table.saved_block_bytes();
+  const std::vector<float>& centre = graph_.codec().centre();
+  header.centre_floats = centre.size();
   header.raw_floats = with_raw ? header.linked * dim() : 0;
   const std::size_t chunks = chunks_of(header.linked);
-  header.file_bytes = kPage + chunks * header.block_bytes + header.raw_floats * sizeof(float);
+  header.file_bytes = blocks_begin(header) + chunks * header.block_bytes + header.raw_floats * sizeof(float);
   header.checksum = checksum(header);
 
   File file(path, O_WRONLY | O_CREAT | O_TRUNC);
-  std::vector<std::uint8_t> page(kPage, 0);
-  std::memcpy(page.data(), &header, sizeof header);
-  file.write(page.data(), page.size());
+  std::vector<std::uint8_t> head(blocks_begin(header), 0);
+  std::memcpy(head.data(), &header, sizeof header);
+  if (!centre.empty()) std::memcpy(head.data() + kPage, centre.data(), centre.size() * sizeof(float));
+  file.write(head.data(), head.size());
   std::vector<std::uint8_t> image(header.block_bytes);
   for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
     const auto first = static_cast<Slot>(chunk << SlotTable::kChunkBits);
@@ -137,8 +143,10 @@ Generation Index::save(const std::string& path, bool with_raw) const {
     file.write(image.data(), image.size());
   }
   if (with_raw) {
+    std::vector<float> widened;
     for (Slot s = 0; s < header.linked; ++s) {
-      file.write(table.raw(s).load(std::memory_order_acquire), dim() * sizeof(float));
+      const RawVector raw = table.raw(s).load(std::memory_order_acquire);
+      file.write(floats_of(raw, dim(), widened), dim() * sizeof(float));
     }
   }
   return header.generation;
@@ -150,11 +158,16 @@ std::unique_ptr<Index> Index::load(const std::string& path, const std::vector<Ra
   GraphParameters parameters{header.m, header.degree_max, header.ef_construction, header.alpha};
   auto index = std::make_unique<Index>(header.dim, static_cast<Metric>(header.metric), parameters);
   Graph& graph = index->graph_;
-  if (header.block_bytes != graph.table().saved_block_bytes()) throw CorruptCheckpoint(path, "the layout differs");
+  const bool centred = header.centre_floats == header.dim || header.centre_floats == 0;
+  if (!centred || header.block_bytes != graph.table().saved_block_bytes())
+    throw CorruptCheckpoint(path, "the layout differs");
   const std::size_t chunks = chunks_of(header.linked);
   for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
-    graph.table().adopt(Block(file.fd(), kPage + chunk * header.block_bytes, header.block_bytes));
+    graph.table().adopt(Block(file.fd(), blocks_begin(header) + chunk * header.block_bytes, header.block_bytes));
   }
+  std::vector<float> centre(header.centre_floats);
+  if (!file.read(centre.data(), centre.size() * sizeof(float), kPage)) throw CorruptCheckpoint(path, "it is cut off");
+  graph.codec().centre_on(std::move(centre));
   graph.geometry().saw_norm(header.norm_max);
   const auto linked = static_cast<Slot>(header.linked);
   index->appended_ = linked;
@@ -170,9 +183,10 @@ std::unique_ptr<Index> Index::load(const std::string& path, const std::vector<Ra
   if (header.raw_floats != header.linked * header.dim) throw CorruptCheckpoint(path, "it holds no raw vectors");
   const std::size_t raw_bytes = header.raw_floats * sizeof(float);
   if (raw_bytes > 0) {
-    Block block(file.fd(), kPage + chunks * header.block_bytes, raw_bytes);
-    const auto* vectors = reinterpret_cast<const float*>(block.data());
-    for (Slot s = 0; s < linked; ++s) graph.table().raw(s).store(vectors + s * header.dim, std::memory_order_release);
+    Block block(file.fd(), blocks_begin(header) + chunks * header.block_bytes, raw_bytes);
+    const RawVector vectors(reinterpret_cast<const float*>(block.data()));
+    for (Slot s = 0; s < linked; ++s)
+      graph.table().raw(s).store(vectors.after(s, header.dim), std::memory_order_release);
     index->raw_blocks_.push_back(std::move(block));
   }
   return index;
@@ -191,7 +205,9 @@ void Index::check_loaded(const std::string& path) {
     }
     before = born;
     if (table.died(s).load(std::memory_order_relaxed) != 0) dead_.fetch_add(1, std::memory_order_relaxed);
-    if (EntryTable::samples(s)) graph_.entries().add(s, table.bits(s));
+    const EntryTable::Role role = EntryTable::role(s);
+    if (role == EntryTable::Role::kNone) continue;
+    graph_.entries().add(s, role, table.bits(s), graph_.entries().nearest(table.bits(s)).pivot);
   }
 }
 
@@ -204,7 +220,7 @@ void Index::place_raw(const std::string& path, const std::vector<RawBlock>& bloc
     if (block == blocks.end() || born < block->first) {
       throw CorruptCheckpoint(path, "no raw vector is given for generation " + std::to_string(born));
     }
-    table.raw(s).store(block->vectors + (born - block->first) * dim(), std::memory_order_release);
+    table.raw(s).store(block->vectors.after(born - block->first, dim()), std::memory_order_release);
   }
 }
 

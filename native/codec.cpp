@@ -36,6 +36,10 @@ Codec::Codec(std::size_t dim, Metric metric)
 
 float Codec::rotate(const float* vector, float* out) const {
   const Kernels& k = kernels();
+  if (!centre_.empty()) {
+    for (std::size_t i = 0; i < dim_; ++i) out[i] = vector[i] - centre_[i];
+    vector = out;
+  }
   const float norm = std::sqrt(k.squared_norm(vector, dim_));
   const float scale = 1.0F / std::sqrt(static_cast<float>(window_));
   const float inverse = norm > 0.0F ? 1.0F / norm : 0.0F;

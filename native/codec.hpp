@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "kernels.hpp"
@@ -46,6 +47,12 @@ class Codec {
   // Up to 256 dimensions one bit per dimension says too little to steer a walk, and byte codes are short enough.
   bool bits_steer() const { return dim_ > 256; }
 
+  // Codes directions and lengths from `centre` instead of from the origin, as only the L2 metric allows; before
+  // anything is encoded. Vectors far from the origin all lie in the same direction of it, and no code could tell them
+  // apart.
+  void centre_on(std::vector<float> centre) { centre_ = std::move(centre); }
+  const std::vector<float>& centre() const { return centre_; }
+
   void encode(const float* vector, std::uint8_t* bit_row, std::uint8_t* code_row) const;
   void encode_query(const float* vector, QueryCode& query) const;
   // The query code of a stored vector, from its codes alone.
@@ -62,7 +69,8 @@ class Codec {
   std::size_t window_;  // Largest power of two <= code_dim.
   Metric metric_;
   float code_scale_;
-  std::vector<float> signs_;  // One per coordinate of each transform.
+  std::vector<float> centre_;  // Empty: the origin.
+  std::vector<float> signs_;   // One per coordinate of each transform.
 };
 
 }  // namespace engram

@@ -5,80 +5,154 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "kernels.hpp"
 
 namespace engram {
 namespace {
 
-// The sample grows with the square root of a small table, to this many entries times that root; a scan of more than a
-// few thousand would cost inserts too much, so beyond kRootEnds slots it grows by kEntriesPerFold when the table grows
-// e-fold.
-constexpr double kEntriesPerRoot = 10.0;
+// Pivots grow with the square root of a small table, to this many times that root; every walk scans all of them, so
+// beyond kRootEnds slots they grow by kPivotsPerFold when the table grows e-fold.
+constexpr double kPivotsPerRoot = 2.0;
 constexpr Slot kRootEnds = 65'536;
-constexpr double kEntriesPerFold = 512.0;
+constexpr double kPivotsPerFold = 128.0;
+// Slots that are offered to the buckets, per pivot. Some buckets fill up while others stay half empty.
+constexpr double kEntriesPerPivot = 24.0;
 constexpr std::size_t kScanStep = 256;
+
+// The nearest few of what is scanned, nearest first.
+template <std::size_t kCount>
+class Nearest {
+ public:
+  void offer(std::uint32_t distance, std::size_t what) {
+    if (distance >= threshold_) return;
+    std::size_t at = count_ < kCount ? count_++ : kCount - 1;
+    for (; at > 0 && distances_[at - 1] > distance; --at) {
+      distances_[at] = distances_[at - 1];
+      found_[at] = found_[at - 1];
+    }
+    distances_[at] = distance;
+    found_[at] = what;
+    if (count_ == kCount) threshold_ = distances_[kCount - 1];
+  }
+  std::size_t count() const { return count_; }
+  std::size_t operator[](std::size_t i) const { return found_[i]; }
+  std::uint32_t distance(std::size_t i) const { return distances_[i]; }
+
+ private:
+  std::uint32_t threshold_ = std::numeric_limits<std::uint32_t>::max();
+  std::size_t count_ = 0;
+  std::uint32_t distances_[kCount];
+  std::size_t found_[kCount];
+};
 
 }  // namespace
 
-bool EntryTable::samples(Slot slot) {
-  if (slot < kSeeds) return true;
+EntryTable::Role EntryTable::role(Slot slot) {
+  if (slot < kSeeds) return Role::kPivot;
   const auto n = static_cast<double>(slot);
-  const double share = slot < kRootEnds ? kEntriesPerRoot / 2.0 / std::sqrt(n) : kEntriesPerFold / n;
+  const double pivots = slot < kRootEnds ? kPivotsPerRoot / 2.0 / std::sqrt(n) : kPivotsPerFold / n;
   const std::uint32_t hash = slot * 2654435761U;  // Knuth's multiplicative hash spreads neighbouring numbers.
-  return hash < share * 4294967296.0;
+  const double share = hash / 4294967296.0;
+  if (share < pivots) return Role::kPivot;
+  return share < pivots * (1.0 + kEntriesPerPivot) ? Role::kEntry : Role::kNone;
 }
 
 EntryTable::~EntryTable() {
   for (auto& block : blocks_) delete block.load(std::memory_order_relaxed);
 }
 
-void EntryTable::add(Slot slot, const std::uint8_t* bit_row) {
+std::pair<std::size_t, std::size_t> EntryTable::place(std::size_t pivot) const {
+  const std::size_t b = std::bit_width(pivot / kFirstBlock + 1) - 1;
+  return {b, pivot - kFirstBlock * ((std::size_t{1} << b) - 1)};
+}
+
+void EntryTable::add(Slot slot, Role role, const std::uint8_t* bit_row, std::size_t pivot) {
+  if (role == Role::kNone) return;
   const std::lock_guard guard(writing_);
-  const std::size_t position = size_.load(std::memory_order_relaxed);
-  const std::size_t b = std::bit_width(position / kFirstBlock + 1) - 1;
-  const std::size_t within = position - kFirstBlock * ((std::size_t{1} << b) - 1);
+  if (role == Role::kPivot) {
+    add_pivot(slot, bit_row);
+  } else {
+    add_entry(slot, bit_row, pivot);
+  }
+}
+
+void EntryTable::add_pivot(Slot slot, const std::uint8_t* bit_row) {
+  const std::size_t position = pivots_.load(std::memory_order_relaxed);
+  const auto [b, within] = place(position);
   BlockOf* block = blocks_[b].load(std::memory_order_relaxed);
   if (block == nullptr) {
-    const std::size_t entries = kFirstBlock << b;
-    block = new BlockOf{std::make_unique<std::uint8_t[]>(entries * bit_bytes_), std::make_unique<Slot[]>(entries)};
+    const std::size_t pivots = kFirstBlock << b;
+    block = new BlockOf{std::make_unique<std::uint8_t[]>(pivots * bit_bytes_), std::make_unique<Slot[]>(pivots),
+                        std::make_unique<Bucket[]>(pivots)};
     blocks_[b].store(block, std::memory_order_release);
   }
   std::memcpy(block->bits.get() + within * bit_bytes_, bit_row, bit_bytes_);
   block->slots[within] = slot;
-  size_.store(position + 1, std::memory_order_release);
+  block->buckets[within].bits = std::make_unique<std::uint8_t[]>(kBucketMax * bit_bytes_);
+  pivots_.store(position + 1, std::memory_order_release);
 }
 
-std::size_t EntryTable::nearest(const std::uint8_t* query_bits, Slot* out) const {
+void EntryTable::add_entry(Slot slot, const std::uint8_t* bit_row, std::size_t pivot) {
+  const auto [b, within] = place(pivot);
+  Bucket& bucket = blocks_[b].load(std::memory_order_relaxed)->buckets[within];
+  const std::size_t count = bucket.count.load(std::memory_order_relaxed);
+  if (count == kBucketMax) return;
+  std::memcpy(bucket.bits.get() + count * bit_bytes_, bit_row, bit_bytes_);
+  bucket.slots[count] = slot;
+  bucket.count.store(count + 1, std::memory_order_release);
+  entries_.fetch_add(1, std::memory_order_release);
+}
+
+EntryTable::Start EntryTable::nearest(const std::uint8_t* query_bits) const {
   const Kernels& k = kernels();
   std::uint32_t distances[kScanStep];
-  std::uint32_t best[kNearest];
-  std::size_t found = 0;
-  std::uint32_t threshold = std::numeric_limits<std::uint32_t>::max();
-  std::size_t left = size();
+  Nearest<kBuckets> pivots;
+  std::size_t left = pivots_.load(std::memory_order_acquire);
+  std::size_t position = 0;
   for (std::size_t b = 0; left > 0; ++b) {
     const BlockOf& block = *blocks_[b].load(std::memory_order_acquire);
-    const std::size_t entries = std::min(left, kFirstBlock << b);
-    left -= entries;
-    for (std::size_t start = 0; start < entries; start += kScanStep) {
-      const std::size_t n = std::min(kScanStep, entries - start);
+    const std::size_t count = std::min(left, kFirstBlock << b);
+    left -= count;
+    for (std::size_t start = 0; start < count; start += kScanStep) {
+      const std::size_t n = std::min(kScanStep, count - start);
       k.hamming_block(query_bits, block.bits.get() + start * bit_bytes_, bit_bytes_, n, bit_bytes_, distances);
-      for (std::size_t i = 0; i < n; ++i) {
-        if (distances[i] >= threshold) continue;
-        std::size_t at = found < kNearest ? found++ : kNearest - 1;
-        for (; at > 0 && best[at - 1] > distances[i]; --at) {
-          best[at] = best[at - 1];
-          out[at] = out[at - 1];
-        }
-        best[at] = distances[i];
-        out[at] = block.slots[start + i];
-        if (found == kNearest) threshold = best[kNearest - 1];
-      }
+      for (std::size_t i = 0; i < n; ++i) pivots.offer(distances[i], position + i);
+      position += n;
     }
   }
-  return found;
+  Nearest<kNearest> best;
+  for (std::size_t i = 0; i < pivots.count(); ++i) {
+    const auto [b, within] = place(pivots[i]);
+    const BlockOf& block = *blocks_[b].load(std::memory_order_acquire);
+    best.offer(pivots.distance(i), block.slots[within]);
+    const Bucket& bucket = block.buckets[within];
+    const std::size_t n = bucket.count.load(std::memory_order_acquire);
+    k.hamming_block(query_bits, bucket.bits.get(), bit_bytes_, n, bit_bytes_, distances);
+    for (std::size_t j = 0; j < n; ++j) best.offer(distances[j], bucket.slots[j]);
+  }
+  Start start;
+  start.count = best.count();
+  start.pivot = pivots.count() > 0 ? pivots[0] : 0;
+  for (std::size_t i = 0; i < best.count(); ++i) start.slots[i] = static_cast<Slot>(best[i]);
+  return start;
 }
 
-std::size_t EntryTable::nbytes() const { return size() * (bit_bytes_ + sizeof(Slot)); }
+void EntryTable::for_each(const std::function<void(Slot)>& visit) const {
+  const std::size_t pivots = pivots_.load(std::memory_order_acquire);
+  for (std::size_t pivot = 0; pivot < pivots; ++pivot) {
+    const auto [b, within] = place(pivot);
+    const BlockOf& block = *blocks_[b].load(std::memory_order_acquire);
+    visit(block.slots[within]);
+    const Bucket& bucket = block.buckets[within];
+    const std::size_t n = bucket.count.load(std::memory_order_acquire);
+    for (std::size_t i = 0; i < n; ++i) visit(bucket.slots[i]);
+  }
+}
+
+std::size_t EntryTable::nbytes() const {
+  return pivots_.load(std::memory_order_relaxed) * (bit_bytes_ * (kBucketMax + 1) + sizeof(Slot) + sizeof(Bucket));
+}
 
 }  // namespace engram

@@ -58,6 +58,7 @@ class Graph {
  public:
   Graph(std::size_t dim, Metric metric, const GraphParameters& parameters);
 
+  Codec& codec() { return codec_; }
   const Codec& codec() const { return codec_; }
   Geometry& geometry() { return geometry_; }
   const Geometry& geometry() const { return geometry_; }

@@ -11,6 +11,17 @@ namespace {
 
 constexpr std::size_t kRawBlockMin = std::size_t{64} << 10;
 constexpr std::size_t kRawBlockMax = std::size_t{32} << 20;
+// So many vectors tell well enough where the centre of all lies.
+constexpr std::size_t kCentreSample = 256;
+
+std::vector<float> mean_of(const float* vectors, std::size_t n, std::size_t dim) {
+  n = std::min(n, kCentreSample);
+  std::vector<float> mean(dim, 0.0F);
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < dim; ++j) mean[j] += vectors[i * dim + j] / static_cast<float>(n);
+  }
+  return mean;
+}
 
 }  // namespace
 
@@ -19,27 +30,65 @@ Index::Index(std::size_t dim, Metric metric, const GraphParameters& parameters)
       linkers_([this] { return std::make_unique<Linker>(graph_); }),
       searchers_([this] { return std::make_unique<Searcher>(graph_); }) {}
 
-void Index::append(const float* vectors, std::size_t n, Generation first, const float* raw) {
+void Index::append(const float* vectors, std::size_t n, Generation first, std::optional<RawVector> raw) {
   SlotTable& table = graph_.table();
   const Codec& codec = graph_.codec();
   table.reserve(appended_ + n);
-  if (raw == nullptr) raw = own_raw(vectors, n);
+  if (appended_ == 0 && n > 0 && metric() == Metric::kL2) graph_.codec().centre_on(mean_of(vectors, n, dim()));
+  if (!raw.has_value()) {
+    float* copy = own_raw(n);
+    std::memcpy(copy, vectors, n * dim() * sizeof(float));
+    raw = RawVector(copy);
+  }
   for (std::size_t i = 0; i < n; ++i) {
     const Slot slot = appended_ + static_cast<Slot>(i);
     codec.encode(vectors + i * dim(), table.bits(slot), table.codes(slot));
     if (graph_.geometry().uses_norms()) graph_.geometry().saw_norm(codec.tail(table.bits(slot)).norm);
-    table.raw(slot).store(raw + i * dim(), std::memory_order_relaxed);
+    table.raw(slot).store(raw->after(i, dim()), std::memory_order_relaxed);
     table.born(slot).store(first + i, std::memory_order_relaxed);
   }
   appended_ += static_cast<Slot>(n);
 }
 
-const float* Index::own_raw(const float* vectors, std::size_t n) {
+Slot Index::take_over(const Index& from, Slot first, Generation horizon) {
+  const SlotTable& theirs = from.graph_.table();
+  SlotTable& table = graph_.table();
+  // Read in this order: what is published can only grow.
+  const Generation published = from.visible_generation();
+  const Slot last = from.visible_slots_.load(std::memory_order_acquire);
+  if (appended_ == 0) {
+    graph_.codec().centre_on(from.graph_.codec().centre());
+    graph_.geometry().saw_norm(from.graph_.geometry().norm_max());
+  }
+  std::vector<float> widened;
+  for (Slot s = first; s < last; ++s) {
+    const Generation died = theirs.died(s).load(std::memory_order_acquire);
+    if (died != 0 && died <= horizon) continue;
+    table.reserve(appended_ + 1);
+    const Slot slot = appended_++;
+    std::memcpy(table.bits(slot), theirs.bits(s), theirs.bit_stride());
+    std::memcpy(table.codes(slot), theirs.codes(s), theirs.code_stride());
+    table.born(slot).store(theirs.born(s).load(std::memory_order_relaxed), std::memory_order_relaxed);
+    table.died(slot).store(died, std::memory_order_relaxed);
+    if (died != 0) dead_.fetch_add(1, std::memory_order_relaxed);
+    RawVector raw = theirs.raw(s).load(std::memory_order_acquire);
+    if (from.owns_raw()) {
+      float* copy = own_raw(1);
+      std::memcpy(copy, floats_of(raw, dim(), widened), dim() * sizeof(float));
+      raw = RawVector(copy);
+    }
+    table.raw(slot).store(raw, std::memory_order_relaxed);
+  }
+  publish(published);
+  return last;
+}
+
+float* Index::own_raw(std::size_t n) {
   const std::size_t floats = n * dim();
   if (raw_free_floats_ < floats) {
     // Blocks double with the index, so a small one wastes little; large ones come in huge pages, as the first touch of
     // ordinary pages costs more than encoding the vectors does.
-    const std::size_t wanted = std::clamp(raw_bytes_, kRawBlockMin, kRawBlockMax);
+    const std::size_t wanted = std::clamp(raw_bytes_.load(), kRawBlockMin, kRawBlockMax);
     const std::size_t bytes = std::max(wanted, floats * sizeof(float));
     raw_blocks_.emplace_back(bytes, bytes >= kRawBlockMax);
     raw_free_ = reinterpret_cast<float*>(raw_blocks_.back().data());
@@ -48,7 +97,6 @@ const float* Index::own_raw(const float* vectors, std::size_t n) {
   float* copy = std::exchange(raw_free_, raw_free_ + floats);
   raw_free_floats_ -= floats;
   raw_bytes_ += floats * sizeof(float);
-  std::memcpy(copy, vectors, floats * sizeof(float));
   return copy;
 }
 
@@ -102,9 +150,20 @@ std::size_t Index::link(std::size_t count_max) {
   }
   const auto [first, last] = claim(count_max);
   if (first == last) return 0;
-  linkers_.borrow()->link(first, last);
-  finish(first, last);
+  link_range(first, last, Linker::kInFlight);
   return last - first;
+}
+
+void Index::link_range(Slot first, Slot last, std::size_t in_flight) {
+  try {
+    linkers_.borrow()->link(first, last, in_flight);
+  } catch (...) {
+    const std::lock_guard guard(finishing_);
+    returned_[first] = last;
+    has_returned_.store(true, std::memory_order_release);
+    throw;
+  }
+  finish(first, last);
 }
 
 std::size_t Index::link_seeds(std::size_t count_max) {
@@ -115,12 +174,20 @@ std::size_t Index::link_seeds(std::size_t count_max) {
   if (first >= end) return 0;
   const Slot last = static_cast<Slot>(std::min<std::size_t>(end, first + count_max));
   claimed_.store(last, std::memory_order_relaxed);
-  linkers_.borrow()->link(first, last, 1);
-  finish(first, last);
+  link_range(first, last, 1);
   return last - first;
 }
 
 std::pair<Slot, Slot> Index::claim(std::size_t count_max) {
+  if (has_returned_.load(std::memory_order_acquire)) {
+    const std::lock_guard guard(finishing_);
+    if (!returned_.empty()) {
+      const std::pair<Slot, Slot> range = *returned_.begin();
+      returned_.erase(returned_.begin());
+      has_returned_.store(!returned_.empty(), std::memory_order_release);
+      return range;
+    }
+  }
   Slot first = claimed_.load(std::memory_order_relaxed);
   while (true) {
     const Slot visible = visible_slots_.load(std::memory_order_acquire);
@@ -150,8 +217,9 @@ Generation Index::indexed_generation() const {
   return graph_.table().born(linked).load(std::memory_order_relaxed) - 1;
 }
 
-View Index::view(Generation snapshot) const {
+View Index::view(Generation snapshot, const AllowList& allowed) const {
   View v;
+  v.allowed = allowed;
   // Deaths are recorded before the generation that causes them is published, so both are seen or neither.
   const Generation published = visible_generation_.load(std::memory_order_acquire);
   const Slot linked = linked_.load(std::memory_order_acquire);
@@ -166,12 +234,13 @@ View Index::view(Generation snapshot) const {
   const auto total = static_cast<double>(std::max<Slot>(linked, 1));
   const auto dying = static_cast<double>(std::min<std::size_t>(dead, v.count));
   v.visible_fraction = std::clamp((static_cast<double>(v.linked) - dying) / total, 0.0, 1.0);
+  if (allowed) v.visible_fraction = std::min(v.visible_fraction, static_cast<double>(allowed.allowed()) / total);
   return v;
 }
 
 void Index::search(const float* queries, std::size_t n, std::size_t k, std::size_t ef, Generation snapshot,
-                   std::size_t threads, Generation* generations, float* scores) const {
-  const View seen = view(snapshot);
+                   const AllowList& allowed, std::size_t threads, Generation* generations, float* scores) const {
+  const View seen = view(snapshot, allowed);
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
     const auto searcher = searchers_.borrow();
@@ -179,7 +248,7 @@ void Index::search(const float* queries, std::size_t n, std::size_t k, std::size
       const std::vector<Found>& found = searcher->search(queries + i * dim(), k, ef, seen);
       for (std::size_t j = 0; j < k; ++j) {
         const bool hit = j < found.size();
-        generations[i * k + j] = hit ? graph_.table().born(found[j].slot).load(std::memory_order_relaxed) : 0;
+        generations[i * k + j] = hit ? generation_of(found[j].slot) : 0;
         scores[i * k + j] = hit ? found[j].score : -std::numeric_limits<float>::infinity();
       }
     }
@@ -188,6 +257,18 @@ void Index::search(const float* queries, std::size_t n, std::size_t k, std::size
   for (std::size_t t = 1; t < std::min(threads, n); ++t) helpers.emplace_back(work);
   work();
   for (std::thread& helper : helpers) helper.join();
+}
+
+std::unique_ptr<Walk> Index::walk(const float* query, Generation snapshot, const AllowList& allowed) const {
+  return std::make_unique<Walk>(graph_, query, view(snapshot, allowed));
+}
+
+std::vector<Match> Index::match(CueTable& cues, Generation first, Generation last) const {
+  std::vector<Match> matches;
+  const Slot published = visible_slots_.load(std::memory_order_acquire);
+  const Slot begin = first == 0 ? 0 : born_until(first - 1, published);
+  cues.match(graph_, begin, born_until(last, published), matches);
+  return matches;
 }
 
 std::size_t Index::nbytes() const { return graph_.table().nbytes() + graph_.entries().nbytes() + raw_bytes_; }
@@ -202,11 +283,10 @@ Statistics Index::statistics() const {
   s.degrees.assign(graph_.parameters().degree_max + 1, 0);
   std::vector<std::uint8_t> reached(s.linked, 0);
   std::vector<Slot> stack;
-  for (Slot slot = 0; slot < s.linked; ++slot) {
-    if (!EntryTable::samples(slot)) continue;
+  graph_.entries().for_each([&](Slot slot) {
     reached[slot] = 1;
     stack.push_back(slot);
-  }
+  });
   while (!stack.empty()) {
     const Slot node = stack.back();
     stack.pop_back();

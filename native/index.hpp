@@ -8,15 +8,19 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <vector>
 
+#include "cue_table.hpp"
 #include "graph.hpp"
 #include "linker.hpp"
 #include "scratch_pool.hpp"
 #include "searcher.hpp"
 #include "types.hpp"
+#include "view.hpp"
+#include "walk.hpp"
 
 namespace engram {
 
@@ -40,9 +44,13 @@ class Index {
   const GraphParameters& parameters() const { return graph_.parameters(); }
 
   // Encodes `n` vectors and gives them the generations from `first` on. Nobody sees them before `publish`. `raw`
-  // is where the same vectors will lie as long as the index lives, and is not read before a search needs it; null: they
-  // are copied.
-  void append(const float* vectors, std::size_t n, Generation first, const float* raw);
+  // is where the same vectors will lie as long as the index lives, as float32 or float16, and is not read before a
+  // search needs it; nothing: they are copied.
+  void append(const float* vectors, std::size_t n, Generation first, std::optional<RawVector> raw);
+  // Appends and publishes what is in `from` at its slot `first` and later, as it is coded there, except what died at or
+  // before `horizon`. Returns the slot to go on from. The raw vectors are used where they lie in `from`, but for those
+  // that it owns, which are copied.
+  Slot take_over(const Index& from, Slot first, Generation horizon);
   // Makes everything up to `generation` visible to searches without a snapshot.
   void publish(Generation generation);
   // Ends the life of a version: snapshots from `at` on do not see it. Unknown and dead versions are left alone;
@@ -51,10 +59,17 @@ class Index {
   // Links up to `count_max` published slots into the graph and returns how many it did; 0 when there are none left.
   std::size_t link(std::size_t count_max);
 
-  // Writes k generations and scores per query, best first, padded with generation 0.
+  // Writes k generations and scores per query, best first, padded with generation 0. With `allowed`, only what it lets
+  // through is found.
   void search(const float* queries, std::size_t n, std::size_t k, std::size_t ef, Generation snapshot,
-              std::size_t threads, Generation* generations, float* scores) const;
+              const AllowList& allowed, std::size_t threads, Generation* generations, float* scores) const;
+  // A search that can be continued; it must not outlive the index or the words of `allowed`.
+  std::unique_ptr<Walk> walk(const float* query, Generation snapshot, const AllowList& allowed) const;
+  Generation generation_of(Slot slot) const { return graph_.table().born(slot).load(std::memory_order_relaxed); }
+  // Which cues the published versions of the generations [first, last] match, in the order of generations.
+  std::vector<Match> match(CueTable& cues, Generation first, Generation last) const;
 
+  bool owns_raw() const { return !raw_blocks_.empty(); }
   Generation visible_generation() const { return visible_generation_.load(std::memory_order_acquire); }
   // Everything up to this generation is in the graph.
   Generation indexed_generation() const;
@@ -68,23 +83,24 @@ class Index {
   Generation save(const std::string& path, bool with_raw) const;
   // Where the raw vectors of a loaded index lie: `n` vectors with the generations from `first` on.
   struct RawBlock {
-    const float* vectors;
+    RawVector vectors;
     std::size_t n;
     Generation first;
   };
   static std::unique_ptr<Index> load(const std::string& path, const std::vector<RawBlock>* raw);
 
  private:
-  View view(Generation snapshot) const;
+  View view(Generation snapshot, const AllowList& allowed) const;
   // How many of the slots [0, count) hold versions born at or before `generation`.
   Slot born_until(Generation generation, Slot count) const;
   // Claims a range of published, unlinked slots; empty when there are none.
   std::pair<Slot, Slot> claim(std::size_t count_max);
   std::size_t link_seeds(std::size_t count_max);
+  void link_range(Slot first, Slot last, std::size_t in_flight);
   std::shared_lock<std::shared_mutex> hold_linking() const;
   std::unique_lock<std::shared_mutex> stop_linking() const;
   void finish(Slot first, Slot last);
-  const float* own_raw(const float* vectors, std::size_t n);
+  float* own_raw(std::size_t n);
   // Checks what was mapped so that no damaged file can lead a walk astray, and rebuilds what is not saved.
   void check_loaded(const std::string& path);
   void place_raw(const std::string& path, const std::vector<RawBlock>& blocks);
@@ -94,7 +110,7 @@ class Index {
   std::vector<Block> raw_blocks_;  // Copies of raw vectors, and mappings of saved ones.
   float* raw_free_ = nullptr;      // The unused part of the newest block.
   std::size_t raw_free_floats_ = 0;
-  std::size_t raw_bytes_ = 0;
+  std::atomic<std::size_t> raw_bytes_{0};
   std::atomic<Slot> visible_slots_{0};
   std::atomic<Generation> visible_generation_{0};
   std::atomic<std::size_t> dead_{0};
@@ -108,6 +124,8 @@ class Index {
   std::atomic<Slot> linked_{0};  // Slots [0, linked_) are linked: a prefix, however many workers there are.
   std::mutex finishing_;
   std::map<Slot, Slot> finished_;  // Ranges linked ahead of the prefix.
+  std::map<Slot, Slot> returned_;  // Claimed ranges whose linking failed; they are claimed again first.
+  std::atomic<bool> has_returned_{false};
 
   mutable ScratchPool<Linker> linkers_;
   mutable ScratchPool<Searcher> searchers_;

@@ -17,7 +17,8 @@ const Kernels* avx512_kernels() {
 }
 
 const Kernels* avx2_kernels() {
-  const bool able = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("popcnt");
+  const bool able = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
+                    __builtin_cpu_supports("popcnt");
   return able ? avx2_kernels_compiled() : nullptr;
 }
 #else

@@ -43,6 +43,9 @@ struct Kernels {
   std::int32_t (*make_planes)(const float* x, std::size_t dim, float scale, std::uint8_t* planes);
   float (*squared_norm)(const float* x, std::size_t dim);
 
+  // Widens IEEE 754 halves to floats, exactly.
+  void (*widen)(const std::uint16_t* x, std::size_t n, float* out);
+
   float (*dot_f32)(const float* a, const float* b, std::size_t dim);
   float (*l2_f32)(const float* a, const float* b, std::size_t dim);
 };

@@ -171,6 +171,15 @@ float squared_norm(const float* x, std::size_t dim) {
   return sum_partials(partials);
 }
 
+void widen(const std::uint16_t* x, std::size_t n, float* out) {
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x + i));
+    _mm256_storeu_ps(out + i, _mm256_cvtph_ps(halves));
+  }
+  for (; i < n; ++i) out[i] = widen_half(x[i]);
+}
+
 float dot_f32(const float* a, const float* b, std::size_t dim) {
   __m256 s = _mm256_setzero_ps();
   __m256 t = _mm256_setzero_ps();
@@ -196,8 +205,8 @@ float l2_f32(const float* a, const float* b, std::size_t dim) {
   return sum;
 }
 
-constexpr Kernels kAvx2{"avx2",   hamming_rows, hamming_block, plane_rows,   dot_rows, unbias, fwht,
-                        quantise, sign_bits,    make_planes,   squared_norm, dot_f32,  l2_f32};
+constexpr Kernels kAvx2{"avx2",   hamming_rows, hamming_block, plane_rows,   dot_rows, unbias,  fwht,
+                        quantise, sign_bits,    make_planes,   squared_norm, widen,    dot_f32, l2_f32};
 
 }  // namespace
 

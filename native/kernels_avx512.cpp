@@ -228,6 +228,15 @@ float squared_norm(const float* x, std::size_t dim) {
   return sum_partials(partials);
 }
 
+void widen(const std::uint16_t* x, std::size_t n, float* out) {
+  std::size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i));
+    _mm512_storeu_ps(out + i, _mm512_cvtph_ps(halves));
+  }
+  for (; i < n; ++i) out[i] = widen_half(x[i]);
+}
+
 float dot_f32(const float* a, const float* b, std::size_t dim) {
   __m512 s = _mm512_setzero_ps();
   __m512 t = _mm512_setzero_ps();
@@ -253,8 +262,8 @@ float l2_f32(const float* a, const float* b, std::size_t dim) {
   return sum;
 }
 
-constexpr Kernels kAvx512{"avx512", hamming_rows, hamming_block, plane_rows,   dot_rows, unbias, fwht,
-                          quantise, sign_bits,    make_planes,   squared_norm, dot_f32,  l2_f32};
+constexpr Kernels kAvx512{"avx512", hamming_rows, hamming_block, plane_rows,   dot_rows, unbias,  fwht,
+                          quantise, sign_bits,    make_planes,   squared_norm, widen,    dot_f32, l2_f32};
 
 }  // namespace
 

@@ -38,6 +38,22 @@ static inline void fwht_wide_stages(float* x, std::size_t n, std::size_t stride_
   }
 }
 
+// One half to a float: shift the fields into place and let a multiplication renormalise (exact, also for subnormals).
+static inline float widen_half(std::uint16_t half) {
+  const std::uint32_t magnitude = static_cast<std::uint32_t>(half & 0x7FFFU) << 13;
+  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
+  std::uint32_t bits = magnitude;
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  value *= 0x1p112F;
+  std::memcpy(&bits, &value, sizeof bits);
+  // What was infinite or no number in half precision stays it.
+  if (magnitude >= 0x0F800000U) bits = 0x7F800000U | magnitude;
+  bits |= sign;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
 static inline std::uint64_t load_u64(const std::uint8_t* p) {
   std::uint64_t value;
   std::memcpy(&value, p, sizeof value);

@@ -102,6 +102,10 @@ float squared_norm(const float* x, std::size_t dim) {
   return sum_partials(partials);
 }
 
+void widen(const std::uint16_t* x, std::size_t n, float* out) {
+  for (std::size_t i = 0; i < n; ++i) out[i] = widen_half(x[i]);
+}
+
 float dot_f32(const float* a, const float* b, std::size_t dim) {
   float partials[kPartials] = {};
   for (std::size_t i = 0; i < dim; ++i) partials[i % kPartials] += a[i] * b[i];
@@ -114,8 +118,8 @@ float l2_f32(const float* a, const float* b, std::size_t dim) {
   return sum_partials(partials);
 }
 
-constexpr Kernels kPortable{"portable", hamming_rows, hamming_block, plane_rows,   dot_rows, unbias, fwht,
-                            quantise,   sign_bits,    make_planes,   squared_norm, dot_f32,  l2_f32};
+constexpr Kernels kPortable{"portable", hamming_rows, hamming_block, plane_rows,   dot_rows, unbias,  fwht,
+                            quantise,   sign_bits,    make_planes,   squared_norm, widen,    dot_f32, l2_f32};
 
 }  // namespace
 

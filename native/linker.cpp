@@ -5,6 +5,12 @@
 #include "cpu.hpp"
 
 namespace engram {
+namespace {
+
+// Most lists are much shorter than they may become, so their last cache line is rarely worth asking for.
+constexpr std::size_t kListPrefetchBytes = 2 * 64;
+
+}  // namespace
 
 Linker::Linker(Graph& graph)
     : graph_(graph),
@@ -17,15 +23,29 @@ Linker::Linker(Graph& graph)
 void Linker::link(Slot first, Slot last, std::size_t in_flight) {
   // Slots beyond today's capacity may show up in lists while we run; walks leave them out.
   if (visited_.size() < table_.capacity()) visited_.resize(table_.capacity());
+  try {
+    run(first, last, std::min(in_flight, kInFlight));
+  } catch (...) {
+    // Insertions that were in flight have left their marks.
+    std::fill(visited_.begin(), visited_.end(), std::uint8_t{0});
+    throw;
+  }
+}
+
+void Linker::run(Slot first, Slot last, std::size_t in_flight) {
   Slot next = first;
-  std::size_t active = std::min<std::size_t>({in_flight, kInFlight, static_cast<std::size_t>(last - first)});
-  for (std::size_t i = 0; i < active; ++i) start(tasks_[i], next++);
+  const auto more = [&] {
+    while (next < last && table_.linked(next).load(std::memory_order_relaxed) != 0) ++next;
+    return next < last;
+  };
+  std::size_t active = 0;
+  while (active < in_flight && more()) start(tasks_[active++], next++);
   while (active > 0) {
     for (std::size_t i = 0; i < active;) {
       Task& task = tasks_[i];
       if (!step(task)) {
         ++i;
-      } else if (next < last) {
+      } else if (more()) {
         start(task, next++);
         ++i;
       } else {
@@ -68,9 +88,9 @@ void Linker::enter(Task& task) {
   task.pool.reset(graph_.parameters().ef_construction);
   task.met_count = 0;
   meet(task, &task.slot, 1);
-  Slot entries[EntryTable::kNearest];
-  const std::size_t n = graph_.entries().nearest(task.query.bits.data(), entries);
-  meet(task, entries, n);
+  const EntryTable::Start start = graph_.entries().nearest(task.query.bits.data());
+  task.pivot = start.pivot;
+  meet(task, start.slots, start.count);
   task.stage = Stage::kMeasure;
 }
 
@@ -114,7 +134,7 @@ void Linker::measure(Task& task) {
 void Linker::take_next(Task& task) {
   task.expanding = task.pool.take_nearest();
   if (task.expanding != kNoSlot) {
-    prefetch(table_.links(task.expanding), (graph_.parameters().degree_max + 1) * sizeof(Link));
+    prefetch(table_.links(task.expanding), kListPrefetchBytes);
     task.stage = Stage::kExpand;
     return;
   }
@@ -155,14 +175,15 @@ void Linker::choose(Task& task) {
   // The list is complete before anybody can come upon the node, so nobody is led into a dead end.
   graph_.publish(task.slot, task.chosen);
   for (const Link link : task.chosen) {
-    prefetch(table_.links(slot_of(link)), (graph_.parameters().degree_max + 1) * sizeof(Link));
+    prefetch(table_.links(slot_of(link)), kListPrefetchBytes);
   }
   task.stage = Stage::kConnect;
 }
 
 void Linker::connect(Task& task) {
   graph_.connect_back(task.slot, task.chosen, buffers_);
-  if (EntryTable::samples(task.slot)) graph_.entries().add(task.slot, table_.bits(task.slot));
+  graph_.entries().add(task.slot, EntryTable::role(task.slot), table_.bits(task.slot), task.pivot);
+  table_.linked(task.slot).store(1, std::memory_order_relaxed);
 }
 
 }  // namespace engram

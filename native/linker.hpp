@@ -21,7 +21,8 @@ class Linker {
 
   explicit Linker(Graph& graph);
 
-  // Links the slots [first, last). All of them must be encoded and visible to this thread.
+  // Links the slots [first, last) except those that are already; all of them must be encoded and visible to this
+  // thread. If it throws, for lack of memory, the same call takes up again what was left.
   void link(Slot first, Slot last, std::size_t in_flight = kInFlight);
 
  private:
@@ -32,6 +33,7 @@ class Linker {
     std::uint8_t visited_bit = 0;
     Slot slot = kNoSlot;
     Slot expanding = kNoSlot;
+    std::size_t pivot = 0;  // The nearest one, whose bucket the slot may be added to.
     std::size_t fresh_count = 0;
     Slot fresh[kDegreeLimit];  // Neighbours of the expanded node that this walk has not met before.
     const std::uint8_t* fresh_rows[kDegreeLimit];
@@ -42,6 +44,7 @@ class Linker {
     std::vector<Link> chosen;
   };
 
+  void run(Slot first, Slot last, std::size_t in_flight);
   void start(Task& task, Slot slot);
   // Each takes one step of a task; `step` returns true when the task's slot is linked.
   bool step(Task& task);

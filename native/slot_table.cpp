@@ -62,8 +62,9 @@ SlotTable::Layout SlotTable::make_layout(const Codec& codec, std::size_t degree_
   l.born = l.links + kChunkSlots * l.link_stride;
   l.died = l.born + kChunkSlots * sizeof(Generation);
   l.saved_bytes = round_up(l.died + kChunkSlots * sizeof(Generation), kPage);
-  l.locks = kChunkSlots * sizeof(const float*);
-  l.volatile_bytes = round_up(l.locks + kChunkSlots, kPage);
+  l.locks = kChunkSlots * sizeof(RawVector);
+  l.linked = l.locks + kChunkSlots;
+  l.volatile_bytes = round_up(l.linked + kChunkSlots, kPage);
   return l;
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "codec.hpp"
+#include "raw_vector.hpp"
 #include "types.hpp"
 
 namespace engram {
@@ -27,6 +28,7 @@ inline Link load_link(const Link* link) { return __atomic_load_n(link, __ATOMIC_
 inline void store_link(Link* link, Link value) { __atomic_store_n(link, value, __ATOMIC_RELEASE); }
 
 static_assert(std::atomic<Generation>::is_always_lock_free && sizeof(std::atomic<Generation>) == sizeof(Generation));
+static_assert(std::atomic<RawVector>::is_always_lock_free && sizeof(std::atomic<RawVector>) == sizeof(RawVector));
 
 // Memory of a block: allocated, or a private mapping of a part of a checkpoint file.
 class Block {
@@ -88,11 +90,16 @@ class SlotTable {
   // 0 while the vector lives.
   std::atomic<Generation>& died(Slot s) const { return generation_at(s, layout_.died); }
 
-  std::atomic<const float*>& raw(Slot s) const {
-    return reinterpret_cast<std::atomic<const float*>*>(volatile_base(s >> kChunkBits))[within(s)];
+  std::atomic<RawVector>& raw(Slot s) const {
+    return reinterpret_cast<std::atomic<RawVector>*>(volatile_base(s >> kChunkBits))[within(s)];
   }
   std::atomic<std::uint8_t>& lock(Slot s) const {
     return reinterpret_cast<std::atomic<std::uint8_t>*>(volatile_base(s >> kChunkBits) + layout_.locks)[within(s)];
+  }
+
+  // Whether linking a slot is done: what was interrupted is taken up again slot by slot.
+  std::atomic<std::uint8_t>& linked(Slot s) const {
+    return reinterpret_cast<std::atomic<std::uint8_t>*>(volatile_base(s >> kChunkBits) + layout_.linked)[within(s)];
   }
 
   std::size_t bit_stride() const { return layout_.bit_stride; }
@@ -103,7 +110,7 @@ class SlotTable {
   struct Layout {
     std::size_t bit_stride, code_stride, link_stride;
     std::size_t codes, links, born, died, saved_bytes;
-    std::size_t locks, volatile_bytes;
+    std::size_t locks, linked, volatile_bytes;
   };
   static Layout make_layout(const Codec& codec, std::size_t degree_max);
 

@@ -1,5 +1,8 @@
 """The streaming graph index: vectors are found from the moment they are published, and linked in the background."""
 
-from engram.index.hnsw import GraphStatistics, HnswIndex, Quality
+from engram.index.cues import CueTable
+from engram.index.hnsw import HnswIndex, Quality, RawVectors
+from engram.index.statistics import GraphStatistics
+from engram.index.walk import Walk
 
-__all__ = ["GraphStatistics", "HnswIndex", "Quality"]
+__all__ = ["CueTable", "GraphStatistics", "HnswIndex", "Quality", "RawVectors", "Walk"]

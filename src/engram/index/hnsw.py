@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
@@ -13,6 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from engram import _core
 from engram.errors import CorruptData, InvalidInput
+from engram.index.checks import as_matrix, as_vector, check_choice, check_range
+from engram.index.compaction import Compaction
+from engram.index.cues import CueTable
+from engram.index.statistics import GraphStatistics
+from engram.index.walk import Walk
 from engram.limits import DIMENSION_MAX, DIMENSION_MIN, EF_MAX, RESULTS_MAX
 from engram.spaces import METRICS, Metric
 
@@ -31,6 +37,7 @@ _PRESETS: Final[dict[str, _Preset]] = {
     "balanced": _Preset(m=16, degree_max=47, ef_construction=48),
     "accurate": _Preset(m=24, degree_max=63, ef_construction=96),
 }
+_RAW_TYPES: Final = (np.dtype(np.float32), np.dtype(np.float16))
 _NO_SNAPSHOT: Final = 2**64 - 1
 _LINK_BATCH: Final = 512
 _ENCODE_BATCH: Final = 2048
@@ -39,34 +46,12 @@ _M_RANGE: Final = (4, 63)
 _EF_CONSTRUCTION_RANGE: Final = (8, 512)
 
 
-@dataclass(frozen=True, slots=True)
-class GraphStatistics:
-    """What the graph looks like, found by visiting all of it.
+RawVectors = NDArray[np.float32] | NDArray[np.float16]
+_Deletions = tuple[NDArray[np.uint64], NDArray[np.uint64]]
 
-    Parameters
-    ----------
-    slots, linked, dead
-        Vectors published, linked into the graph, and no longer live.
-    links
-        All neighbour entries together.
-    entries
-        Nodes that searches may begin at.
-    unreachable
-        Linked nodes that no path from the entries leads to; 0 in a sound graph.
-    invalid_links
-        Links to oneself, to nothing, or twice to the same; 0 in a sound graph.
-    degrees
-        ``degrees[d]`` is the number of nodes with ``d`` links.
-    """
 
-    slots: int
-    linked: int
-    dead: int
-    links: int
-    entries: int
-    unreachable: int
-    invalid_links: int
-    degrees: tuple[int, ...]
+def _words(allowed: NDArray[np.uint64] | None) -> NDArray[np.uint64] | None:
+    return None if allowed is None else np.ascontiguousarray(allowed, dtype=np.uint64)
 
 
 class HnswIndex:
@@ -102,19 +87,28 @@ class HnswIndex:
         m: int | None = None,
         ef_construction: int | None = None,
     ) -> None:
-        _check_range("dim", dim, DIMENSION_MIN, DIMENSION_MAX)
-        _check_choice("metric", metric, METRICS)
-        _check_choice("quality", quality, get_args(Quality))
+        check_range("dim", dim, DIMENSION_MIN, DIMENSION_MAX)
+        check_choice("metric", metric, METRICS)
+        check_choice("quality", quality, get_args(Quality))
         preset = _PRESETS[quality]
         links = preset.m if m is None else m
-        _check_range("m", links, *_M_RANGE)
+        check_range("m", links, *_M_RANGE)
         candidates = preset.ef_construction if ef_construction is None else ef_construction
-        _check_range("ef_construction", candidates, *_EF_CONSTRUCTION_RANGE)
+        check_range("ef_construction", candidates, *_EF_CONSTRUCTION_RANGE)
         # Lists may grow to three times the choice before they are pruned, which spares most prunings; 47 and 63 fill
         # whole cache lines together with their length.
         degree_max = preset.degree_max if m is None else min(127, -(-(3 * links) // 16) * 16 - 1)
-        self._native = _core.Index(dim, metric, links, degree_max, candidates)
+        self._begin(_core.Index(dim, metric, links, degree_max, candidates))
+
+    def _begin(self, native: _core.Index) -> None:
+        self._native = native
         self._writing = threading.Lock()
+        # The writer and the last step of a compaction keep out of each other's way; searches just take the index that
+        # is there when they begin.
+        self._moving = threading.Lock()
+        self._compacting = threading.Lock()
+        self._deleted_meanwhile: deque[_Deletions] = deque(maxlen=0)
+        self._indexed_before = 0
 
     def add(self, vectors: ArrayLike, threads: int | None = None) -> int:
         """Append vectors, make them visible and link them; return the generation of the first.
@@ -131,7 +125,7 @@ class HnswIndex:
         InvalidInput
             If the shape does not fit or a number is not finite.
         """
-        matrix = self._matrix("vectors", vectors)
+        matrix = as_matrix("vectors", vectors, self.dim)
         if not np.isfinite(matrix).all():
             raise InvalidInput("vectors hold NaN or Inf", code="not_finite", field="vectors", limit="finite")
         with self._writing, _Helpers(self._native, len(matrix), threads or os.cpu_count() or 1):
@@ -153,15 +147,25 @@ class HnswIndex:
         vectors
             float32, shape ``(n, dim)``, C-contiguous.
         raw
-            Where the same vectors will lie as long as the index lives (a mapped file, or `vectors` itself); it is not
-            read before a search ranks by it. None: the index keeps a copy.
+            Where the same vectors will lie as long as the index lives, as float32 or float16 (a mapped file, or
+            `vectors` itself); it is not read before a search ranks by it. None: the index keeps a copy.
         """
-        matrix = self._matrix("vectors", vectors)
-        self._native.append(matrix, first_generation, None if raw is None else self._matrix("raw", raw))
+        matrix = as_matrix("vectors", vectors, self.dim)
+        if raw is not None and (raw.shape != matrix.shape or raw.dtype not in _RAW_TYPES):
+            raise InvalidInput(
+                f"raw has shape {raw.shape} of {raw.dtype} where {matrix.shape} of float32 or float16 is needed",
+                code="dimension_mismatch",
+                field="raw",
+                limit=matrix.shape,
+                value=raw.shape,
+            )
+        with self._moving:
+            self._native.append(matrix, first_generation, raw)
 
     def publish(self, generation: int) -> None:
         """Make everything up to `generation` visible to searches without a snapshot."""
-        self._native.publish(generation)
+        with self._moving:
+            self._native.publish(generation)
 
     def delete(self, generations: ArrayLike, at: ArrayLike) -> int:
         """End the life of versions: snapshots from `at` on do not see them. Returns how many were alive.
@@ -175,7 +179,9 @@ class HnswIndex:
         """
         versions = np.ascontiguousarray(generations, dtype=np.uint64)
         ends = np.ascontiguousarray(np.broadcast_to(np.asarray(at, dtype=np.uint64), versions.shape))
-        return self._native.remove(versions, ends)
+        with self._moving:
+            self._deleted_meanwhile.append((versions, ends))
+            return self._native.remove(versions, ends)
 
     def link(self, count_max: int) -> int:
         """Link up to `count_max` published vectors into the graph; return how many, 0 when there is nothing to do."""
@@ -188,6 +194,7 @@ class HnswIndex:
         ef: int = 64,
         max_generation: int | None = None,
         threads: int = 1,
+        allowed: NDArray[np.uint64] | None = None,
     ) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
         """Find the `k` nearest visible vectors of each query.
 
@@ -201,6 +208,9 @@ class HnswIndex:
             See only versions up to this generation, as it was then; None: everything published.
         threads
             Threads to share many queries among.
+        allowed
+            uint64 bitmap of the generations that may be found: bit ``g % 64`` of word ``g // 64``. Whether the graph is
+            walked or what is allowed is scanned flat depends on how many bits are set.
 
         Returns
         -------
@@ -213,13 +223,79 @@ class HnswIndex:
         InvalidInput
             If the shape does not fit or `k` or `ef` is out of range.
         """
-        _check_range("k", k, 1, RESULTS_MAX)
-        _check_range("ef", ef, 1, EF_MAX)
+        check_range("k", k, 1, RESULTS_MAX)
+        check_range("ef", ef, 1, EF_MAX)
         array = np.asarray(queries, dtype=np.float32)
-        matrix = self._matrix("queries", array[None, :] if array.ndim == 1 else array)
+        matrix = as_matrix("queries", array[None, :] if array.ndim == 1 else array, self.dim)
         snapshot = _NO_SNAPSHOT if max_generation is None else max_generation
-        generations, scores = self._native.search(matrix, k, ef, snapshot, threads)
+        generations, scores = self._native.search(matrix, k, ef, snapshot, _words(allowed), threads)
         return (generations[0], scores[0]) if array.ndim == 1 else (generations, scores)
+
+    def walk(
+        self,
+        query: ArrayLike,
+        max_generation: int | None = None,
+        allowed: NDArray[np.uint64] | None = None,
+    ) -> Walk:
+        """Begin a search whose results are taken piece by piece; arguments as for `search`.
+
+        Raises
+        ------
+        InvalidInput
+            If the shape does not fit.
+        """
+        snapshot = _NO_SNAPSHOT if max_generation is None else max_generation
+        return Walk(self._native.walk(as_vector("query", query, self.dim), snapshot, _words(allowed)))
+
+    def match(
+        self, cues: CueTable, first_generation: int, last_generation: int
+    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.float32]]:
+        """Find which cues the published versions of the generations ``first..last`` match.
+
+        Returns
+        -------
+        keys, generations, scores
+            Of each match, shape ``(n,)``, in the order of generations.
+        """
+        return self._native.match(cues.native, first_generation, last_generation)
+
+    def compact(self, horizon: int | None = None, threads: int = 1, go_on: Callable[[], bool] = lambda: True) -> int:
+        """Move the living to a fresh graph, so that dead versions take neither memory nor time any more.
+
+        Searches and the writer go on meanwhile, and walks that have begun see what they saw. Memory is needed for both
+        graphs until it is done.
+
+        Parameters
+        ----------
+        horizon
+            Leave behind what died at or before this generation: searches with an older `max_generation` will miss it.
+            None: everything that is dead.
+        threads
+            Threads to link with.
+        go_on
+            Asked now and then; the first False abandons the move, with nothing changed.
+
+        Returns
+        -------
+        int
+            How many versions were left behind.
+        """
+        with self._compacting:
+            with self._moving:
+                self._deleted_meanwhile = deque()
+            try:
+                move = Compaction(self._native, self.visible_generation if horizon is None else horizon)
+                if not move.prepare(threads, go_on):
+                    return 0
+                with self._moving:
+                    move.take_over()
+                    for versions, ends in self._deleted_meanwhile:
+                        move.new.remove(versions, ends)
+                    self._indexed_before = self.indexed_generation
+                    self._native = move.new
+                return move.old.size - move.new.size
+            finally:
+                self._deleted_meanwhile = deque(maxlen=0)
 
     def save(self, path: str | os.PathLike[str], *, with_vectors: bool = True) -> int:
         """Write a checkpoint of everything linked; return the generation it covers.
@@ -233,14 +309,14 @@ class HnswIndex:
     def load(
         cls,
         path: str | os.PathLike[str],
-        vectors: Iterable[tuple[int, NDArray[np.float32]]] | None = None,
+        vectors: Iterable[tuple[int, RawVectors]] | None = None,
     ) -> HnswIndex:
         """Open a checkpoint by mapping it.
 
         Parameters
         ----------
         vectors
-            For a checkpoint without raw vectors: blocks of (first generation, float32 array ``(n, dim)``) in
+            For a checkpoint without raw vectors: blocks of (first generation, float32 or float16 array ``(n, dim)``) in
             ascending order that cover all its vectors and stay unchanged as long as the index lives.
 
         Raises
@@ -252,12 +328,11 @@ class HnswIndex:
         name = os.fspath(path)
         try:
             if vectors is None:
-                index._native = _core.Index.load(name)
+                index._begin(_core.Index.load(name))
             else:
-                index._native = _core.Index.load_with_raw(name, list(vectors))
+                index._begin(_core.Index.load_with_raw(name, list(vectors)))
         except _core.CorruptCheckpoint as error:
             raise CorruptData(str(error), code="corrupt_checkpoint", field="path", value=name) from error
-        index._writing = threading.Lock()
         return index
 
     def statistics(self) -> GraphStatistics:
@@ -284,7 +359,14 @@ class HnswIndex:
     @property
     def indexed_generation(self) -> int:
         """Everything up to this generation is linked into the graph."""
-        return self._native.indexed_generation
+        # A compaction ends with a short tail again; the watermark stands still until that is linked, too.
+        return max(self._native.indexed_generation, self._indexed_before)
+
+    @property
+    def dead_count(self) -> int:
+        """Deleted versions that still take memory; `compact` leaves them behind."""
+        native = self._native
+        return native.size - native.live
 
     @property
     def live_count(self) -> int:
@@ -298,18 +380,6 @@ class HnswIndex:
 
     def __len__(self) -> int:
         return self._native.size
-
-    def _matrix(self, name: str, vectors: ArrayLike) -> NDArray[np.float32]:
-        matrix = np.ascontiguousarray(vectors, dtype=np.float32)
-        if matrix.ndim != 2 or matrix.shape[1] != self.dim:
-            raise InvalidInput(
-                f"{name} have shape {matrix.shape} where (n, {self.dim}) is needed",
-                code="dimension_mismatch",
-                field=name,
-                limit=f"(n, {self.dim})",
-                value=matrix.shape,
-            )
-        return matrix
 
 
 class _Helpers:
@@ -339,25 +409,3 @@ class _Helpers:
                 if last:
                     return
                 self._encoded.wait(_FOLLOW_WAIT_S)
-
-
-def _check_range(name: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise InvalidInput(
-            f"{name} is {value}; it must be within {low}..{high}",
-            code="out_of_range",
-            field=name,
-            limit=f"{low}..{high}",
-            value=value,
-        )
-
-
-def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise InvalidInput(
-            f"{name} is {value!r}; it must be one of {', '.join(allowed)}",
-            code="out_of_range",
-            field=name,
-            limit=", ".join(allowed),
-            value=value,
-        )

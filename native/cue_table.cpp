@@ -1,0 +1,98 @@
+#include "cue_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "exact_score.hpp"
+
+namespace engram {
+namespace {
+
+// Byte codes are off by at most half a step per dimension, which is 0.01 of a unit vector's length; two such vectors
+// cannot differ from their codes' cosine by more than twice that.
+constexpr float kCosineError = 0.025F;
+
+}  // namespace
+
+std::size_t CueTable::size() const {
+  const std::lock_guard guard(mutex_);
+  return cues_.size();
+}
+
+void CueTable::add(std::uint64_t key, const float* vector, float threshold) {
+  remove(key);
+  const std::lock_guard guard(mutex_);
+  const float norm = std::sqrt(kernels().squared_norm(vector, dim_));
+  places_[key] = cues_.size();
+  cues_.push_back({key, threshold, norm, norm});
+  vectors_.insert(vectors_.end(), vector, vector + dim_);
+}
+
+bool CueTable::remove(std::uint64_t key) {
+  const std::lock_guard guard(mutex_);
+  const auto found = places_.find(key);
+  if (found == places_.end()) return false;
+  // The last cue moves into the gap, and is encoded again if need be.
+  const std::size_t gap = found->second;
+  const std::size_t last = cues_.size() - 1;
+  places_.erase(found);
+  if (gap != last) {
+    cues_[gap] = cues_[last];
+    std::copy_n(vector(last), dim_, vector(gap));
+    places_[cues_[gap].key] = gap;
+  }
+  cues_.pop_back();
+  vectors_.resize(last * dim_);
+  encoded_ = std::min(encoded_, gap);
+  return true;
+}
+
+void CueTable::encode(const Codec& codec) {
+  const std::size_t stride = codec.code_row_bytes();
+  codes_.resize(cues_.size() * stride);
+  std::vector<std::uint8_t> bits(codec.bit_row_bytes());
+  for (; encoded_ < cues_.size(); ++encoded_) {
+    codec.encode(vector(encoded_), bits.data(), codes_.data() + encoded_ * stride);
+    cues_[encoded_].coded_norm = codec.tail(bits.data()).norm;
+  }
+  rows_.resize(cues_.size());
+  dots_.resize(cues_.size());
+  for (std::size_t i = 0; i < cues_.size(); ++i) rows_[i] = codes_.data() + i * stride;
+}
+
+float CueTable::bound(const Cue& cue, float cosine, float norm) const {
+  const float most = std::min(1.0F, cosine + kCosineError);
+  switch (metric_) {
+    case Metric::kCosine:
+      return most;
+    case Metric::kInnerProduct:
+      return cue.coded_norm * norm * most;
+    case Metric::kL2:
+      return 2.0F * cue.coded_norm * norm * most - cue.coded_norm * cue.coded_norm - norm * norm;
+  }
+  return most;
+}
+
+void CueTable::match(const Graph& graph, Slot first, Slot last, std::vector<Match>& matches) {
+  const std::lock_guard guard(mutex_);
+  if (cues_.empty()) return;
+  const Codec& codec = graph.codec();
+  encode(codec);
+  std::vector<std::int8_t> codes(codec.code_dim());
+  for (Slot slot = first; slot < last; ++slot) {
+    const std::int32_t sum = kernels().unbias(graph.table().codes(slot), codec.code_dim(), codes.data());
+    kernels().dot_rows(codes.data(), sum, rows_.data(), cues_.size(), codec.code_dim(), dots_.data());
+    const float norm = codec.tail(graph.table().bits(slot)).norm;
+    const float* raw = nullptr;
+    for (std::size_t i = 0; i < cues_.size(); ++i) {
+      const Cue& cue = cues_[i];
+      if (bound(cue, static_cast<float>(dots_[i]) / codec.code_unit(), norm) < cue.threshold) continue;
+      if (raw == nullptr) raw = floats_of(graph.table().raw(slot).load(std::memory_order_acquire), dim_, widened_);
+      const float score = exact_score(metric_, vector(i), cue.norm, raw, dim_);
+      if (score < cue.threshold) continue;
+      matches.push_back({cue.key, graph.table().born(slot).load(std::memory_order_relaxed), score});
+    }
+  }
+}
+
+}  // namespace engram

@@ -1,0 +1,102 @@
+#include "probe.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cpu.hpp"
+#include "exact_score.hpp"
+
+namespace engram {
+namespace {
+
+// Byte codes are exact enough that few more than k need the raw vectors, each of which may cost a disk page.
+constexpr std::size_t kRerankMin = 16;
+
+}  // namespace
+
+Probe::Probe(const Graph& graph)
+    : graph_(graph), table_(graph.table()), by_bits_(graph.codec().bits_steer()), rows_(kRowsMax), sums_(kRowsMax) {}
+
+void Probe::aim(const float* query) {
+  vector_.assign(query, query + graph_.codec().dim());
+  norm_ = std::sqrt(kernels().squared_norm(query, graph_.codec().dim()));
+  graph_.codec().encode_query(query, query_);
+}
+
+void Probe::prefetch_row(Slot slot) const {
+  prefetch(row(slot), by_bits_ ? graph_.codec().bit_row_bytes() : table_.code_stride());
+}
+
+void Probe::measure(const Slot* slots, std::size_t n, std::uint32_t* out) {
+  const Kernels& k = kernels();
+  const Codec& codec = graph_.codec();
+  const Geometry& geometry = graph_.geometry();
+  for (std::size_t i = 0; i < n; ++i) rows_[i] = row(slots[i]);
+  if (by_bits_) {
+    k.plane_rows(query_.planes.data(), rows_.data(), n, codec.bit_bytes(), sums_.data());
+  } else {
+    k.dot_rows(query_.codes.data(), query_.code_sum, rows_.data(), n, codec.code_dim(), sums_.data());
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    float cosine = static_cast<float>(sums_[i]) / codec.code_unit();
+    float norm = 1.0F;
+    if (by_bits_ || geometry.uses_norms()) {
+      const BitRowTail tail = codec.tail(table_.bits(slots[i]));
+      norm = tail.norm;
+      if (by_bits_) cosine = query_.plane_step * (static_cast<float>(sums_[i]) - query_.plane_offset) * tail.inverse_l1;
+    }
+    out[i] = ordered_bits(geometry.query_distance(cosine, query_.norm, norm));
+  }
+}
+
+void Probe::scan(Slot first, Slot last, std::uint32_t* out) {
+  if (by_bits_ && !graph_.geometry().uses_norms()) {
+    kernels().hamming_block(query_.bits.data(), table_.bits(first), table_.bit_stride(), last - first,
+                            graph_.codec().bit_bytes(), out);
+    return;
+  }
+  Slot slots[kRowsMax];
+  for (Slot slot = first; slot < last; ++slot) slots[slot - first] = slot;
+  measure(slots, last - first, out);
+}
+
+void Probe::rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<Found>& found) {
+  found.clear();
+  keep_best_by_codes(candidates, std::max(kRerankMin, k + k / 2));
+  for (const Candidate& candidate : candidates) found.push_back({score(candidate.link), candidate.link});
+  k = std::min(k, found.size());
+  const auto better = [](const Found& a, const Found& b) {
+    return a.score != b.score ? a.score > b.score : a.slot < b.slot;
+  };
+  std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(k), found.end(), better);
+  found.resize(k);
+}
+
+void Probe::keep_best_by_codes(std::vector<Candidate>& candidates, std::size_t keep) {
+  if (candidates.size() <= keep) return;
+  const Codec& codec = graph_.codec();
+  const Geometry& geometry = graph_.geometry();
+  const std::size_t n = candidates.size();
+  rows_.resize(std::max(rows_.size(), n));
+  sums_.resize(std::max(sums_.size(), n));
+  for (std::size_t i = 0; i < n; ++i) {
+    rows_[i] = table_.codes(candidates[i].link);
+    prefetch(rows_[i], table_.code_stride());
+  }
+  kernels().dot_rows(query_.codes.data(), query_.code_sum, rows_.data(), n, codec.code_dim(), sums_.data());
+  for (std::size_t i = 0; i < n; ++i) {
+    const float norm = geometry.uses_norms() ? codec.tail(table_.bits(candidates[i].link)).norm : 1.0F;
+    const float cosine = static_cast<float>(sums_[i]) / codec.code_unit();
+    candidates[i].distance = geometry.query_distance(cosine, query_.norm, norm);
+  }
+  std::nth_element(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(keep), candidates.end());
+  candidates.resize(keep);
+}
+
+float Probe::score(Slot slot) {
+  const std::size_t dim = graph_.codec().dim();
+  const float* raw = floats_of(table_.raw(slot).load(std::memory_order_acquire), dim, widened_);
+  return exact_score(graph_.geometry().metric(), vector_.data(), norm_, raw, dim);
+}
+
+}  // namespace engram

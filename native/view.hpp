@@ -1,0 +1,71 @@
+// What one search may see, fixed before it begins: a snapshot and, if it is filtered, a list of what is allowed.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+
+#include "slot_table.hpp"
+#include "types.hpp"
+
+namespace engram {
+
+// A bitmap of generations that a filter lets through; generations beyond it are not allowed. The words belong to the
+// caller.
+class AllowList {
+ public:
+  AllowList() = default;
+  AllowList(const std::uint64_t* words, std::size_t count) : words_(words), count_(count) {
+    for (std::size_t i = 0; i < count; ++i) allowed_ += static_cast<std::size_t>(std::popcount(words[i]));
+  }
+
+  explicit operator bool() const { return words_ != nullptr; }
+  std::size_t allowed() const { return allowed_; }
+  bool allows(Generation g) const { return g / 64 < count_ && ((words_[g / 64] >> (g % 64)) & 1U) != 0; }
+  // Calls visit(generation) for each allowed one of [first, last], in order.
+  template <class Visit>
+  void for_each(Generation first, Generation last, Visit visit) const {
+    const Generation end = std::min<Generation>(last / 64 + 1, count_);
+    for (Generation w = first / 64; w < end; ++w) {
+      for (std::uint64_t word = words_[w]; word != 0; word &= word - 1) {
+        const Generation g = w * 64 + static_cast<Generation>(std::countr_zero(word));
+        if (g >= first && g <= last) visit(g);
+      }
+    }
+  }
+
+ private:
+  const std::uint64_t* words_ = nullptr;
+  std::size_t count_ = 0;
+  std::size_t allowed_ = 0;
+};
+
+struct View {
+  Slot count = 0;                 // Only slots [0, count) can be visible.
+  Slot linked = 0;                // Slots [0, linked) are in the graph; the rest is scanned.
+  Generation snapshot = kNever;   // Versions up to this generation; kNever: everything below `count`.
+  bool deletions = false;         // Whether any version has died.
+  double visible_fraction = 1.0;  // Share of the graph's nodes that can be seen, roughly.
+  AllowList allowed;
+
+  bool sees_all() const { return snapshot == kNever && !deletions && !allowed; }
+
+  bool sees(const SlotTable& table, Slot slot) const {
+    const Generation born = table.born(slot).load(std::memory_order_acquire);
+    if (snapshot != kNever && born > snapshot) return false;
+    if (allowed && !allowed.allows(born)) return false;
+    if (!deletions) return true;
+    const Generation died = table.died(slot).load(std::memory_order_acquire);
+    return died == 0 || died > snapshot;
+  }
+
+  // Rows that a flat scan would have to measure.
+  double scan_rows() const {
+    if (!allowed) return count;
+    // Those that the list leaves out cost a look at its bits only; those that it lets through lie scattered.
+    return static_cast<double>(count) / 16.0 +
+           2.0 * static_cast<double>(std::min<std::size_t>(allowed.allowed(), count));
+  }
+};
+
+}  // namespace engram

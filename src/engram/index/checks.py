@@ -1,0 +1,58 @@
+"""Checks of arguments, with errors that name the limit and the value."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engram.errors import InvalidInput
+
+
+def check_range(name: str, value: int, low: int, high: int) -> None:
+    """Raise `InvalidInput` unless `value` is within ``low..high``."""
+    if not low <= value <= high:
+        raise InvalidInput(
+            f"{name} is {value}; it must be within {low}..{high}",
+            code="out_of_range",
+            field=name,
+            limit=f"{low}..{high}",
+            value=value,
+        )
+
+
+def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Raise `InvalidInput` unless `value` is one of `allowed`."""
+    if value not in allowed:
+        raise InvalidInput(
+            f"{name} is {value!r}; it must be one of {', '.join(allowed)}",
+            code="out_of_range",
+            field=name,
+            limit=", ".join(allowed),
+            value=value,
+        )
+
+
+def as_matrix(name: str, vectors: ArrayLike, dim: int) -> NDArray[np.float32]:
+    """`vectors` as contiguous float32 of shape ``(n, dim)``, or `InvalidInput`."""
+    matrix = np.ascontiguousarray(vectors, dtype=np.float32)
+    if matrix.ndim != 2 or matrix.shape[1] != dim:
+        raise _wrong_shape(name, matrix.shape, f"(n, {dim})")
+    return matrix
+
+
+def as_vector(name: str, vector: ArrayLike, dim: int) -> NDArray[np.float32]:
+    """`vector` as contiguous float32 of shape ``(dim,)``, or `InvalidInput`."""
+    array = np.ascontiguousarray(vector, dtype=np.float32)
+    if array.shape != (dim,):
+        raise _wrong_shape(name, array.shape, f"({dim},)")
+    return array
+
+
+def _wrong_shape(name: str, shape: tuple[int, ...], wanted: str) -> InvalidInput:
+    return InvalidInput(
+        f"{name} have shape {shape} where {wanted} is needed",
+        code="dimension_mismatch",
+        field=name,
+        limit=wanted,
+        value=shape,
+    )

@@ -1,0 +1,39 @@
+"""Vectors to test the index with, and what is true of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def clustered(count: int, dim: int, seed: int = 1, clusters: int = 40) -> NDArray[np.float32]:
+    """The same clusters for every seed, so that queries of another seed come from the same distribution."""
+    rng = np.random.default_rng(seed)
+    spectrum = (1 / np.arange(1, dim + 1) ** 0.6).astype(np.float32)
+    centres = np.random.default_rng(0).standard_normal((clusters, dim)).astype(np.float32) * spectrum
+    noise = rng.standard_normal((count, dim)).astype(np.float32) * spectrum
+    return np.asarray(0.7 * centres[rng.integers(0, clusters, count)] + noise, dtype=np.float32)
+
+
+def exact(base: NDArray[np.float32], queries: NDArray[np.float32], metric: str, k: int = 10) -> NDArray[np.int64]:
+    """Generations of the true nearest vectors."""
+    if metric == "cosine":
+        scores = queries @ (base / np.linalg.norm(base, axis=1, keepdims=True)).T
+    elif metric == "ip":
+        scores = queries @ base.T
+    else:
+        scores = 2 * queries @ base.T - (base * base).sum(axis=1)
+    return np.argsort(-scores, axis=1)[:, :k] + 1
+
+
+def recall_of(found: NDArray[np.uint64], truth: NDArray[np.int64]) -> float:
+    """Share of the true nearest that were found."""
+    pairs = zip(found.tolist(), truth.tolist(), strict=True)
+    return sum(len(set(a) & set(b)) for a, b in pairs) / truth.size
+
+
+def bitmap(generations: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """The generations as an allow-list."""
+    words = np.zeros(int(generations.max(initial=0)) // 64 + 1, dtype=np.uint64)
+    np.bitwise_or.at(words, generations // 64, np.uint64(1) << (generations % 64).astype(np.uint64))
+    return words

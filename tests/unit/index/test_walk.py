@@ -1,0 +1,75 @@
+"""Continued searches: no repeats, best first, the snapshot they began with, filters, and exhaustion."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from doubles.vectors import bitmap, clustered, exact
+from engram.errors import InvalidInput
+from engram.index import HnswIndex
+
+COUNT, DIM = 30_000, 96
+
+
+@pytest.fixture(scope="module")
+def index() -> HnswIndex:
+    index = HnswIndex(DIM)
+    index.add(clustered(COUNT, DIM))
+    return index
+
+
+def taken(index: HnswIndex, total: int, count: int = 50, **options: object) -> list[int]:
+    walk = index.walk(clustered(1, DIM, seed=5)[0], **options)  # type: ignore[arg-type]  # Passed on as they are.
+    found: list[int] = []
+    while len(found) < total:
+        generations, scores = walk.next(count)
+        assert (np.diff(scores) <= 0).all()
+        if not len(generations):
+            break
+        found.extend(generations.tolist())
+    return found
+
+
+def test_thousands_of_results_without_repeats(index: HnswIndex) -> None:
+    found = taken(index, 2_000)
+    truth = exact(clustered(COUNT, DIM), clustered(1, DIM, seed=5), "cosine", k=2_000)[0]
+    assert len(set(found)) == len(found) == 2_000
+    assert len(set(found) & set(truth.tolist())) / 2_000 >= 0.95
+
+
+def test_a_small_index_is_given_whole_in_order() -> None:
+    index = HnswIndex(DIM)
+    base = clustered(700, DIM)
+    index.add(base)
+    found = taken(index, 10_000, count=100)
+    assert sorted(found) == list(range(1, 701))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.05, 0.002])
+def test_only_what_is_allowed_is_found_and_all_of_it(index: HnswIndex, share: float) -> None:
+    allowed = np.flatnonzero(np.random.default_rng(3).random(COUNT) < share) + 1
+    found = taken(index, 200, allowed=bitmap(allowed))
+    assert set(found) <= set(allowed.tolist())
+    truth = exact(clustered(COUNT, DIM)[allowed - 1], clustered(1, DIM, seed=5), "cosine", k=200)[0]
+    expected = set(allowed[truth - 1].tolist())
+    assert len(set(found[: len(expected)]) & expected) / len(expected) >= 0.95
+
+
+def test_what_comes_later_is_not_seen() -> None:
+    index = HnswIndex(DIM)
+    index.add(clustered(25_000, DIM))
+    walk = index.walk(clustered(1, DIM, seed=5)[0])
+    first = walk.next(10)[0].tolist()
+    index.add(clustered(5_000, DIM, seed=7))
+    index.delete(np.arange(1, 1_000), at=31_000)
+    later = [g for _ in range(20) for g in walk.next(50)[0].tolist()]
+    assert max(first + later) <= 25_000
+    assert len(set(first + later)) == 1_010
+
+
+def test_bad_arguments_are_named(index: HnswIndex) -> None:
+    with pytest.raises(InvalidInput, match="query"):
+        index.walk(np.zeros(3, dtype=np.float32))
+    with pytest.raises(InvalidInput, match="count is 0"):
+        index.walk(np.ones(DIM, dtype=np.float32)).next(0)
