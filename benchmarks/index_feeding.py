@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from types import TracebackType
 from typing import Self
@@ -20,8 +21,9 @@ _WAIT_S = 0.001
 class Linkers:
     """Threads that link whatever is published; leaving the context waits until all of it is linked."""
 
-    def __init__(self, index: HnswIndex, threads: int) -> None:
+    def __init__(self, index: HnswIndex, threads: int, niceness: int = 0) -> None:
         self._index = index
+        self._niceness = niceness
         self._all_published = threading.Event()
         self._threads = [threading.Thread(target=self._follow) for _ in range(threads)]
 
@@ -38,12 +40,19 @@ class Linkers:
             thread.join()
 
     def _follow(self) -> None:
+        step_back(self._niceness)
         while True:
             last = self._all_published.is_set()
             if self._index.link(LINKED) == 0:
                 if last:
                     return
                 self._all_published.wait(_WAIT_S)
+
+
+def step_back(niceness: int) -> None:
+    """Let others go before the calling thread, which Linux can do for a single one."""
+    if niceness:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
 def insert(index: HnswIndex, rows: NDArray[np.float32], raw: NDArray[np.float32], threads: int) -> None:

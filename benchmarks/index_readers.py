@@ -1,9 +1,10 @@
 """Searches while writers run flat out: how long they take, and whether what was just published finds itself.
 
-    python -m benchmarks.index_readers                     # 300 000 vectors, 2 linking threads
+    python -m benchmarks.index_readers                     # 300 000 vectors, 2 writers
 
-One thread appends and publishes batches, some link, one reads. After each batch, part of it is searched for by its
-own vectors: each must come first. In between, the reader measures ordinary searches over what there is so far.
+One writer appends, publishes and links, the others link; they step back behind readers as Engram's workers do
+(``--niceness 0``: they do not). One reader searches all the time; whenever a batch was published since it last
+looked, it searches for some of the batch by their own vectors first: each must come back as the nearest.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import argparse
 import threading
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.datasets import Dataset, synthetic
-from benchmarks.index_feeding import Linkers
+from benchmarks.index_feeding import LINKED, Linkers, step_back
 from benchmarks.index_process import progress
 from benchmarks.report import publish
 from engram.index import HnswIndex, Quality
@@ -27,71 +27,75 @@ from engram.index import HnswIndex, Quality
 K = 10
 
 
-@dataclass(slots=True)
-class Seen:
-    """What the reader and the writer observed."""
+class Writing:
+    """A build in the background, and the batch that it published last."""
 
-    search_ms: list[float] = field(default_factory=list)
-    self_ms: list[float] = field(default_factory=list)
-    asked: int = 0
-    found_itself: int = 0
-    lag_max: int = 0
+    def __init__(self, data: Dataset, arguments: argparse.Namespace) -> None:
+        self.index = HnswIndex(data.base.shape[1], quality=arguments.quality)
+        self.seconds = 0.0
+        self.lag_max = 0
+        self.published = 0
+        self._data = data
+        self._arguments = arguments
+        self.thread = threading.Thread(target=self._run)
 
+    def _run(self) -> None:
+        begin = time.perf_counter()
+        step_back(self._arguments.niceness)
+        with Linkers(self.index, self._arguments.threads - 1, self._arguments.niceness):
+            for start in range(0, len(self._data.base), self._arguments.batch):
+                rows = self._data.base[start : start + self._arguments.batch]
+                self.index.append(rows, start + 1, raw=rows)
+                self.index.publish(start + len(rows))
+                self.published = start + len(rows)
+                self._keep_up()
+            while self.index.link(LINKED):
+                pass
+        self.seconds = time.perf_counter() - begin
 
-def read(index: HnswIndex, queries: NDArray[np.float32], ef: int, done: threading.Event, seen: Seen) -> None:
-    """Search one query after the other until everything is linked."""
-    while not done.is_set():
-        for query in queries:
-            begin = time.perf_counter()
-            index.search(query, k=K, ef=ef)
-            seen.search_ms.append(1e3 * (time.perf_counter() - begin))
-            if done.is_set():
-                return
-
-
-def write(index: HnswIndex, data: Dataset, batch: int, ask: int, ef: int, tail: int, seen: Seen) -> None:
-    """Publish batch after batch, no further ahead of the graph than `tail`; look for some of each right away."""
-    rng = np.random.default_rng(3)
-    for start in range(0, len(data.base), batch):
-        rows = data.base[start : start + batch]
-        index.append(rows, start + 1, raw=rows)
-        index.publish(start + len(rows))
-        for place in rng.integers(0, len(rows), ask):
-            begin = time.perf_counter()
-            found, _ = index.search(rows[place], k=1, ef=ef)
-            seen.self_ms.append(1e3 * (time.perf_counter() - begin))
-            seen.found_itself += int(found[0]) == start + place + 1
-        seen.asked += ask
-        while (lag := index.visible_generation - index.indexed_generation) > tail:
-            time.sleep(0.001)
-        seen.lag_max = max(seen.lag_max, lag)
+    def _keep_up(self) -> None:
+        while (lag := self.published - self.index.indexed_generation) > self._arguments.tail:
+            self.index.link(LINKED)
+        self.lag_max = max(self.lag_max, lag)
 
 
-def measure(data: Dataset, quality: Quality, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Build once with readers beside it."""
-    index, seen, done = HnswIndex(data.base.shape[1], quality=quality), Seen(), threading.Event()
-    reader = threading.Thread(target=read, args=(index, data.queries, arguments.ef, done, seen))
-    begin = time.perf_counter()
-    reader.start()
-    with Linkers(index, arguments.threads):
-        write(index, data, arguments.batch, arguments.ask, arguments.ef, arguments.tail, seen)
-    seconds = time.perf_counter() - begin
-    done.set()
-    reader.join()
-    progress(f"linked {len(data.base):,} vectors in {seconds:.1f} s, {len(seen.search_ms):,} searches meanwhile")
-    p50, p99, p999 = np.percentile(seen.search_ms, [50, 99, 99.9]).tolist()
+def measure(data: Dataset, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Build once, and read all the while."""
+    writing, rng = Writing(data, arguments), np.random.default_rng(3)
+    search_ms: list[float] = []
+    asked = found_itself = looked = 0
+    writing.thread.start()
+    while writing.thread.is_alive():
+        published = writing.published
+        if published > looked:
+            looked = published
+            own = published - 1 - rng.integers(0, min(arguments.batch, published), arguments.ask)
+            found = [timed_search(writing.index, data.base[row], 1, arguments.ef, search_ms) for row in own]
+            asked += len(own)
+            found_itself += int((np.array(found) == own + 1).sum())
+        timed_search(writing.index, data.queries[len(search_ms) % len(data.queries)], K, arguments.ef, search_ms)
+    writing.thread.join()
+    progress(f"linked {len(data.base):,} vectors in {writing.seconds:.1f} s, {len(search_ms):,} searches meanwhile")
+    p50, p99, p999 = np.percentile(search_ms, [50, 99, 99.9]).tolist()
     return {
-        "inserts/s": len(data.base) / seconds,
-        "searches": len(seen.search_ms),
+        "inserts/s": len(data.base) / writing.seconds,
+        "searches": len(search_ms),
         "P50 ms": p50,
         "P99 ms": p99,
         "P99.9 ms": p999,
-        "max ms": max(seen.search_ms),
-        "asked for itself": seen.asked,
-        "found itself": seen.found_itself / seen.asked,
-        "asking P99 ms": float(np.percentile(seen.self_ms, 99)),
-        "lag max": seen.lag_max,
+        "max ms": max(search_ms),
+        "asked for itself": asked,
+        "found itself": found_itself / max(asked, 1),
+        "lag max": writing.lag_max,
     }
+
+
+def timed_search(index: HnswIndex, query: NDArray[np.float32], k: int, ef: int, search_ms: list[float]) -> int:
+    """The nearest one's generation; the time goes to the list."""
+    begin = time.perf_counter()
+    found, _ = index.search(query, k=k, ef=ef)
+    search_ms.append(1e3 * (time.perf_counter() - begin))
+    return int(found[0])
 
 
 def main() -> None:
@@ -105,14 +109,15 @@ def main() -> None:
     parser.add_argument("--tail", type=int, default=20_000, help="vectors that may wait for linking (default 20000)")
     parser.add_argument("--quality", choices=get_args(Quality), default="fast", help="of the graph (default fast)")
     parser.add_argument("--ef", type=int, default=64, help="of the searches (default 64)")
-    parser.add_argument("--threads", type=int, default=2, help="linking threads (default 2)")
+    parser.add_argument("--threads", type=int, default=2, help="writing threads (default 2)")
+    parser.add_argument("--niceness", type=int, default=10, help="of the writers (default 10)")
     parser.add_argument("--repeat", type=int, default=3, help="builds (default 3)")
     parser.add_argument("--json", type=Path, help="save the result there")
     arguments = parser.parse_args()
     data = synthetic(arguments.count, arguments.dim, arguments.clusters)
     settings = {"data": data.name, "vectors": len(data.base), "dimension": arguments.dim}
-    settings |= {name: getattr(arguments, name) for name in ("batch", "tail", "quality", "ef", "threads")}
-    rows = [measure(data, arguments.quality, arguments) for _ in range(arguments.repeat)]
+    settings |= {name: getattr(arguments, name) for name in ("batch", "tail", "quality", "ef", "threads", "niceness")}
+    rows = [measure(data, arguments) for _ in range(arguments.repeat)]
     publish(f"index readers beside {arguments.threads} writers, {data.name}", settings, rows, arguments.json)
 
 
