@@ -21,24 +21,43 @@ class Dataset:
     truth: NDArray[np.int64]
 
 
-def synthetic_rows(count: int, dim: int = 768, clusters: int = 400, seed: int = 1) -> NDArray[np.float32]:
-    """Clustered unit vectors with a power-law spectrum, like embeddings; float32, shape ``(count, dim)``.
+class Synthetic:
+    """Clustered unit vectors with a power-law spectrum, like embeddings, made block by block.
 
-    Made block by block, so that the first rows of a longer set equal a shorter one.
+    A block depends on its number alone, so the first rows of a longer set equal a shorter one, and a set may be larger
+    than memory. Few clusters make neighbours easy to find, 4 000 make them hard.
     """
-    spectrum = (1 / np.arange(1, dim + 1) ** 0.6).astype(np.float32)
-    world = np.random.default_rng(seed)
-    rotation, _ = np.linalg.qr(world.standard_normal((dim, dim)).astype(np.float32))
-    centres = world.standard_normal((clusters, dim)).astype(np.float32) * spectrum
+
+    BLOCK = 50_000
+
+    def __init__(self, dim: int = 768, clusters: int = 400, seed: int = 1) -> None:
+        self.dim = dim
+        self.clusters = clusters
+        self._seed = seed
+        self._spectrum = (1 / np.arange(1, dim + 1) ** 0.6).astype(np.float32)
+        world = np.random.default_rng(seed)
+        self._rotation, _ = np.linalg.qr(world.standard_normal((dim, dim)).astype(np.float32))
+        self._centres = 0.7 * world.standard_normal((clusters, dim)).astype(np.float32) * self._spectrum
+
+    def block(self, number: int, size: int = BLOCK) -> NDArray[np.float32]:
+        """The first `size` rows of a block, float32, shape ``(size, dim)``."""
+        rng = np.random.default_rng([self._seed, number * self.BLOCK])
+        # The whole block is drawn in any case, or what is drawn next would depend on the size.
+        rows = rng.standard_normal((self.BLOCK, self.dim), dtype=np.float32)[:size]
+        rows *= self._spectrum
+        rows += self._centres[rng.integers(0, self.clusters, self.BLOCK)[:size]]
+        turned = rows @ self._rotation.T
+        turned /= np.linalg.norm(turned, axis=1, keepdims=True)
+        return np.asarray(turned, dtype=np.float32)
+
+
+def synthetic_rows(count: int, dim: int = 768, clusters: int = 400, seed: int = 1) -> NDArray[np.float32]:
+    """The first `count` rows of a synthetic set in memory."""
+    source = Synthetic(dim, clusters, seed)
     rows = np.empty((count, dim), dtype=np.float32)
-    block = 50_000
-    for start in range(0, count, block):
-        rng = np.random.default_rng([seed, start])
-        size = min(block, count - start)
-        noise = rng.standard_normal((block, dim), dtype=np.float32)[:size] * spectrum
-        picked = 0.7 * centres[rng.integers(0, clusters, block)[:size]]
-        turned = (picked + noise) @ rotation.T
-        rows[start : start + size] = turned / np.linalg.norm(turned, axis=1, keepdims=True)
+    for start in range(0, count, Synthetic.BLOCK):
+        size = min(Synthetic.BLOCK, count - start)
+        rows[start : start + size] = source.block(start // Synthetic.BLOCK, size)
     return rows
 
 

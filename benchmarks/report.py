@@ -13,8 +13,14 @@ from rich.table import Table
 from benchmarks.machine import describe
 
 
-def publish(name: str, settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], json_path: Path | None) -> None:
-    """Print a table of `rows` (the first row's keys are the columns), then the same with its setting as JSON.
+def publish(
+    name: str,
+    settings: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    json_path: Path | None,
+    columns: Sequence[str] | None = None,
+) -> None:
+    """Print a table of `rows`, then the same with its setting as JSON.
 
     Parameters
     ----------
@@ -24,20 +30,28 @@ def publish(name: str, settings: Mapping[str, Any], rows: Sequence[Mapping[str, 
         Everything that a reader needs to repeat it: sizes, dimension, cores, parameters.
     json_path
         Where to save the JSON as well; None: only print it.
+    columns
+        Those to show in the table, see `show`; the JSON has all.
     """
-    table = Table(title=name, title_justify="left")
-    columns = list(rows[0])
-    for column in columns:
-        table.add_column(column, justify="right" if isinstance(rows[0][column], (int, float)) else "left")
-    for row in rows:
-        table.add_row(*(_shown(row.get(column, "")) for column in columns))
-    console = Console(width=160)
-    console.print(table)
+    show(name, rows, columns)
     result = json.dumps({"benchmark": name, "machine": describe(), "settings": settings, "rows": rows}, indent=1)
     print(result)
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
         json_path.write_text(result + "\n", encoding="utf-8")
+
+
+def show(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> None:
+    """Print a table of `rows`; without `columns`, of all that the first row has and that are not lists."""
+    table = Table(title=title, title_justify="left")
+    if columns is None:
+        columns = [column for column, value in rows[0].items() if not isinstance(value, list)]
+    for column in columns:
+        numeric = any(isinstance(row.get(column), (int, float)) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(_shown(row.get(column, "")) for column in columns))
+    Console(width=160).print(table)
 
 
 def _shown(value: Any) -> str:
