@@ -20,12 +20,8 @@ class CandidatePool {
 
   std::size_t size() const { return size_; }
   bool full() const { return size_ == capacity_; }
-  // Whether a candidate at this distance would be turned away.
-  bool refuses(std::uint32_t distance) const { return full() && distance >= worst(); }
-  std::uint32_t worst() const { return static_cast<std::uint32_t>(keys_[size_ - 1] >> 32); }
 
   Slot slot(std::size_t i) const { return static_cast<Slot>(keys_[i] & 0xFFFFFFFFU) >> 1; }
-  std::uint32_t distance(std::size_t i) const { return static_cast<std::uint32_t>(keys_[i] >> 32); }
 
   void offer(std::uint32_t distance, Slot slot) {
     const std::uint64_t key = (static_cast<std::uint64_t>(distance) << 32) | (static_cast<std::uint64_t>(slot) << 1);
@@ -47,9 +43,6 @@ class CandidatePool {
     keys_[cursor_] |= 1U;
     return slot(cursor_);
   }
-
-  // The distance of the candidate that `take_nearest` returned last, as long as nothing was offered since.
-  std::uint32_t distance_taken() const { return distance(cursor_); }
 
   // The candidate that `take_nearest` would return next, for prefetching; kNoSlot when there is none.
   Slot peek() const {

@@ -75,7 +75,7 @@ float CueTable::bound(const Cue& cue, float cosine, float norm) const {
 
 void CueTable::match(const Graph& graph, Slot first, Slot last, std::vector<Match>& matches) {
   const std::lock_guard guard(mutex_);
-  if (cues_.empty()) return;
+  if (cues_.empty() || first >= last) return;
   const Codec& codec = graph.codec();
   encode(codec);
   std::vector<std::int8_t> codes(codec.code_dim());

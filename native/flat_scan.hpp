@@ -50,20 +50,4 @@ void scan_seen(Probe& probe, const SlotTable& table, const View& view, Slot firs
   }
 }
 
-// The same with the coarser distances of `Probe::scan`, which need no gathering and are the fastest where most is
-// seen; `wants(distance)` false spares the look whether the slot is.
-template <class Wants, class Visit>
-void scan_all(Probe& probe, const SlotTable& table, const View& view, Slot first, Slot last, Wants wants, Visit visit) {
-  std::uint32_t distances[Probe::kRowsMax];
-  while (first < last) {
-    const Slot end = run_end(first, last);
-    probe.scan(first, end, distances);
-    for (Slot slot = first; slot < end; ++slot) {
-      const std::uint32_t distance = distances[slot - first];
-      if (wants(distance) && view.sees(table, slot)) visit(slot, distance);
-    }
-    first = end;
-  }
-}
-
 }  // namespace engram

@@ -13,6 +13,8 @@ constexpr std::size_t kRawBlockMin = std::size_t{64} << 10;
 constexpr std::size_t kRawBlockMax = std::size_t{32} << 20;
 // So many vectors tell well enough where the centre of all lies.
 constexpr std::size_t kCentreSample = 256;
+// More threads than this do not link at once.
+constexpr std::size_t kReturnedMax = 1024;
 
 std::vector<float> mean_of(const float* vectors, std::size_t n, std::size_t dim) {
   n = std::min(n, kCentreSample);
@@ -28,7 +30,9 @@ std::vector<float> mean_of(const float* vectors, std::size_t n, std::size_t dim)
 Index::Index(std::size_t dim, Metric metric, const GraphParameters& parameters)
     : graph_(dim, metric, parameters),
       linkers_([this] { return std::make_unique<Linker>(graph_); }),
-      searchers_([this] { return std::make_unique<Searcher>(graph_); }) {}
+      searchers_([this] { return std::make_unique<Searcher>(graph_); }) {
+  returned_.reserve(kReturnedMax);
+}
 
 void Index::append(const float* vectors, std::size_t n, Generation first, std::optional<RawVector> raw) {
   SlotTable& table = graph_.table();
@@ -56,7 +60,7 @@ Slot Index::take_over(const Index& from, Slot first, Generation horizon) {
   // Read in this order: what is published can only grow.
   const Generation published = from.visible_generation();
   const Slot last = from.visible_slots_.load(std::memory_order_acquire);
-  if (appended_ == 0) {
+  if (appended_ == 0 && last > first) {
     graph_.codec().centre_on(from.graph_.codec().centre());
     graph_.geometry().saw_norm(from.graph_.geometry().norm_max());
   }
@@ -84,6 +88,7 @@ Slot Index::take_over(const Index& from, Slot first, Generation horizon) {
 }
 
 float* Index::own_raw(std::size_t n) {
+  owns_raw_.store(true, std::memory_order_release);
   const std::size_t floats = n * dim();
   if (raw_free_floats_ < floats) {
     // Blocks double with the index, so a small one wastes little; large ones come in huge pages, as the first touch of
@@ -142,6 +147,10 @@ std::unique_lock<std::shared_mutex> Index::stop_linking() const {
 std::size_t Index::link(std::size_t count_max) {
   graph_.table().prepare(visible_slots_.load(std::memory_order_relaxed));
   const auto held = hold_linking();
+  if (const auto range = take_returned()) {
+    link_range(range->first, range->second, 1);
+    return range->second - range->first;
+  }
   const auto seeded = [this] { return linked_.load(std::memory_order_acquire) >= EntryTable::kSeeds; };
   if (!seeded()) {
     const std::size_t linked = link_seeds(count_max);
@@ -157,13 +166,13 @@ std::size_t Index::link(std::size_t count_max) {
 void Index::link_range(Slot first, Slot last, std::size_t in_flight) {
   try {
     linkers_.borrow()->link(first, last, in_flight);
+    finish(first, last);
   } catch (...) {
     const std::lock_guard guard(finishing_);
-    returned_[first] = last;
+    returned_.emplace_back(first, last);
     has_returned_.store(true, std::memory_order_release);
     throw;
   }
-  finish(first, last);
 }
 
 std::size_t Index::link_seeds(std::size_t count_max) {
@@ -178,16 +187,17 @@ std::size_t Index::link_seeds(std::size_t count_max) {
   return last - first;
 }
 
+std::optional<std::pair<Slot, Slot>> Index::take_returned() {
+  if (!has_returned_.load(std::memory_order_acquire)) return std::nullopt;
+  const std::lock_guard guard(finishing_);
+  if (returned_.empty()) return std::nullopt;
+  const std::pair<Slot, Slot> range = returned_.back();
+  returned_.pop_back();
+  has_returned_.store(!returned_.empty(), std::memory_order_release);
+  return range;
+}
+
 std::pair<Slot, Slot> Index::claim(std::size_t count_max) {
-  if (has_returned_.load(std::memory_order_acquire)) {
-    const std::lock_guard guard(finishing_);
-    if (!returned_.empty()) {
-      const std::pair<Slot, Slot> range = *returned_.begin();
-      returned_.erase(returned_.begin());
-      has_returned_.store(!returned_.empty(), std::memory_order_release);
-      return range;
-    }
-  }
   Slot first = claimed_.load(std::memory_order_relaxed);
   while (true) {
     const Slot visible = visible_slots_.load(std::memory_order_acquire);
@@ -260,7 +270,9 @@ void Index::search(const float* queries, std::size_t n, std::size_t k, std::size
 }
 
 std::unique_ptr<Walk> Index::walk(const float* query, Generation snapshot, const AllowList& allowed) const {
-  return std::make_unique<Walk>(graph_, query, view(snapshot, allowed));
+  auto walk = std::make_unique<Walk>(graph_);
+  walk->begin(query, view(snapshot, allowed));
+  return walk;
 }
 
 std::vector<Match> Index::match(CueTable& cues, Generation first, Generation last) const {

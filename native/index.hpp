@@ -69,7 +69,7 @@ class Index {
   // Which cues the published versions of the generations [first, last] match, in the order of generations.
   std::vector<Match> match(CueTable& cues, Generation first, Generation last) const;
 
-  bool owns_raw() const { return !raw_blocks_.empty(); }
+  bool owns_raw() const { return owns_raw_.load(std::memory_order_acquire); }
   Generation visible_generation() const { return visible_generation_.load(std::memory_order_acquire); }
   // Everything up to this generation is in the graph.
   Generation indexed_generation() const;
@@ -95,6 +95,7 @@ class Index {
   Slot born_until(Generation generation, Slot count) const;
   // Claims a range of published, unlinked slots; empty when there are none.
   std::pair<Slot, Slot> claim(std::size_t count_max);
+  std::optional<std::pair<Slot, Slot>> take_returned();
   std::size_t link_seeds(std::size_t count_max);
   void link_range(Slot first, Slot last, std::size_t in_flight);
   std::shared_lock<std::shared_mutex> hold_linking() const;
@@ -111,6 +112,7 @@ class Index {
   float* raw_free_ = nullptr;      // The unused part of the newest block.
   std::size_t raw_free_floats_ = 0;
   std::atomic<std::size_t> raw_bytes_{0};
+  std::atomic<bool> owns_raw_{false};
   std::atomic<Slot> visible_slots_{0};
   std::atomic<Generation> visible_generation_{0};
   std::atomic<std::size_t> dead_{0};
@@ -124,7 +126,9 @@ class Index {
   std::atomic<Slot> linked_{0};  // Slots [0, linked_) are linked: a prefix, however many workers there are.
   std::mutex finishing_;
   std::map<Slot, Slot> finished_;  // Ranges linked ahead of the prefix.
-  std::map<Slot, Slot> returned_;  // Claimed ranges whose linking failed; they are claimed again first.
+  // Claimed ranges whose linking failed; they are taken up again first. Room is reserved, as they come when memory is
+  // short.
+  std::vector<std::pair<Slot, Slot>> returned_;
   std::atomic<bool> has_returned_{false};
 
   mutable ScratchPool<Linker> linkers_;

@@ -12,7 +12,10 @@ namespace engram {
 template <class T>
 class ScratchPool {
  public:
-  explicit ScratchPool(std::function<std::unique_ptr<T>()> make) : make_(std::move(make)) {}
+  explicit ScratchPool(std::function<std::unique_ptr<T>()> make) : make_(std::move(make)) {
+    // Giving back must not fail, not even when memory is short.
+    idle_.reserve(kIdleMax);
+  }
 
   class Loan {
    public:

@@ -9,60 +9,65 @@ namespace engram {
 namespace {
 
 // A walk costs about this many scanned rows for each candidate it keeps. Below that a flat scan of the codes is both
-// faster and more exact: in small spaces, and where a snapshot or a filter lets through little of a large one.
-constexpr double kRowsPerCandidate = 100.0;
+// faster and more exact.
+constexpr std::size_t kRowsPerCandidate = 100;
 // Sign bits alone rank coarsely, so a scan keeps more candidates than a walk.
-constexpr std::size_t kScanKeeps = 4;
-constexpr double kWideningMax = 16.0;
+constexpr std::size_t kScanKeeps = 2;
 
 }  // namespace
 
-Searcher::Searcher(const Graph& graph) : graph_(graph), table_(graph.table()), probe_(graph) {}
+Searcher::Searcher(const Graph& graph) : graph_(graph), table_(graph.table()), probe_(graph), filtered_(graph) {}
 
 const std::vector<Found>& Searcher::search(const float* query, std::size_t k, std::size_t ef, const View& view) {
   found_.clear();
   if (view.count == 0 || k == 0) return found_;
   ef = std::max(ef, k);
+  if (!view.sees_all()) {
+    filtered_.begin(query, view);
+    return filtered_.next(k, ef);
+  }
   probe_.aim(query);
-  const double walk_rows = static_cast<double>(ef) * kRowsPerCandidate / std::max(view.visible_fraction, 1e-6);
-  const bool flat = view.scan_rows() < walk_rows;
   walked_.reset(0);
-  seen_.reset(0);
-  scanned_.reset(ef * kScanKeeps);
-  if (!flat) walk(ef, view);
-  scan(flat ? 0 : view.linked, view.count, view);
-  rank(k, view.sees_all() ? walked_ : seen_);
+  scanned_.clear();
+  scanned_max_ = ef * kScanKeeps;
+  const bool flat = view.count < ef * kRowsPerCandidate;
+  if (!flat) walk(ef);
+  scan(flat ? 0 : view.linked, view.count);
+  rank(k);
   return found_;
 }
 
-void Searcher::scan(Slot first, Slot last, const View& view) {
-  const auto take = [&](Slot slot, std::uint32_t distance) { scanned_.offer(distance, slot); };
-  if (view.allowed) {
-    scan_seen(probe_, table_, view, first, last, take);
-  } else {
-    const auto wants = [&](std::uint32_t distance) { return !scanned_.refuses(distance); };
-    scan_all(probe_, table_, view, first, last, wants, take);
+void Searcher::scan(Slot first, Slot last) {
+  std::uint32_t distances[Probe::kRowsMax];
+  while (first < last) {
+    const Slot end = run_end(first, last);
+    probe_.scan(first, end, distances);
+    for (Slot slot = first; slot < end; ++slot) {
+      const std::uint64_t key = (static_cast<std::uint64_t>(distances[slot - first]) << 32) | slot;
+      if (scanned_.size() == scanned_max_) {
+        if (key >= scanned_.front()) continue;
+        std::pop_heap(scanned_.begin(), scanned_.end());
+        scanned_.pop_back();
+      }
+      scanned_.push_back(key);
+      std::push_heap(scanned_.begin(), scanned_.end());
+    }
+    first = end;
   }
 }
 
-void Searcher::walk(std::size_t ef, const View& view) {
-  const bool sees_all = view.sees_all();
-  // Invisible nodes are walked through, not collected: the walk goes on until `ef` visible ones are found and nothing
-  // nearer is left, so it widens by itself where many are invisible.
-  const double widening = sees_all ? 1.0 : std::clamp(1.0 / std::max(view.visible_fraction, 1e-3), 2.0, kWideningMax);
-  walked_.reset(static_cast<std::size_t>(static_cast<double>(ef) * widening));
-  if (!sees_all) seen_.reset(ef);
+void Searcher::walk(std::size_t ef) {
+  walked_.reset(ef);
   forget_visits();
   const EntryTable::Start start = graph_.entries().nearest(probe_.bits());
   meet(start.slots, start.count);
-  take_fresh(view);
+  take_fresh();
   for (Slot node = walked_.take_nearest(); node != kNoSlot; node = walked_.take_nearest()) {
-    if (!sees_all && seen_.full() && walked_.distance_taken() > seen_.worst()) break;
     Slot neighbours[kDegreeLimit];
     meet(neighbours, graph_.neighbours(node, neighbours));
     for (std::size_t i = 0; i < fresh_count_; ++i) probe_.prefetch_row(fresh_[i]);
     if (const Slot next = walked_.peek(); next != kNoSlot) prefetch(table_.links(next), 3 * 64);
-    take_fresh(view);
+    take_fresh();
   }
 }
 
@@ -78,23 +83,16 @@ void Searcher::meet(const Slot* slots, std::size_t n) {
   }
 }
 
-void Searcher::take_fresh(const View& view) {
+void Searcher::take_fresh() {
   std::uint32_t distances[kDegreeLimit];
   probe_.measure(fresh_, fresh_count_, distances);
-  const bool sees_all = view.sees_all();
-  for (std::size_t i = 0; i < fresh_count_; ++i) {
-    const std::uint32_t distance = distances[i];
-    if (walked_.refuses(distance)) continue;
-    walked_.offer(distance, fresh_[i]);
-    if (!sees_all && !seen_.refuses(distance) && view.sees(table_, fresh_[i])) seen_.offer(distance, fresh_[i]);
-  }
+  for (std::size_t i = 0; i < fresh_count_; ++i) walked_.offer(distances[i], fresh_[i]);
 }
 
-void Searcher::rank(std::size_t k, const CandidatePool& walked) {
+void Searcher::rank(std::size_t k) {
   ranked_.clear();
-  for (const CandidatePool* pool : {&walked, static_cast<const CandidatePool*>(&scanned_)}) {
-    for (std::size_t i = 0; i < pool->size(); ++i) ranked_.push_back({0.0F, pool->slot(i)});
-  }
+  for (std::size_t i = 0; i < walked_.size(); ++i) ranked_.push_back({0.0F, walked_.slot(i)});
+  for (const std::uint64_t key : scanned_) ranked_.push_back({0.0F, static_cast<Slot>(key & 0xFFFFFFFFU)});
   // A vector that was being linked may have been met both in the graph and in the tail.
   std::sort(ranked_.begin(), ranked_.end());
   const auto same = [](const Candidate& a, const Candidate& b) { return a.link == b.link; };

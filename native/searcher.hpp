@@ -2,7 +2,8 @@
 //
 // Three stages, each more exact and on fewer vectors: a walk through the graph by 1-bit estimates (byte codes in low
 // dimensions) together with a flat scan of what is not linked yet; ranking of all found by byte codes; ranking of the
-// best by the raw vectors.
+// best by the raw vectors. Here the walk sees everything, which allows the leanest of loops; where something is hidden,
+// it is the first step of a `Walk`.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include "probe.hpp"
 #include "types.hpp"
 #include "view.hpp"
+#include "walk.hpp"
 
 namespace engram {
 
@@ -25,20 +27,21 @@ class Searcher {
   const std::vector<Found>& search(const float* query, std::size_t k, std::size_t ef, const View& view);
 
  private:
-  void scan(Slot first, Slot last, const View& view);
-  void walk(std::size_t ef, const View& view);
+  void scan(Slot first, Slot last);
+  void walk(std::size_t ef);
   // Keeps those of `slots` in fresh_ that the walk has not met before.
   void meet(const Slot* slots, std::size_t n);
-  void take_fresh(const View& view);
-  void rank(std::size_t k, const CandidatePool& walked);
+  void take_fresh();
+  void rank(std::size_t k);
   void forget_visits();
 
   const Graph& graph_;
   const SlotTable& table_;
   Probe probe_;
-  CandidatePool walked_;   // Every node the walk keeps, visible or not.
-  CandidatePool seen_;     // The visible ones, where that makes a difference.
-  CandidatePool scanned_;  // The best of the flat scan.
+  Walk filtered_;
+  CandidatePool walked_;
+  std::vector<std::uint64_t> scanned_;  // Max-heap of the nearest of the flat scan.
+  std::size_t scanned_max_ = 0;
   std::vector<std::uint8_t> visited_;
   std::uint8_t visit_mark_ = 0;
   std::size_t fresh_count_ = 0;

@@ -9,32 +9,38 @@ namespace engram {
 namespace {
 
 // Walking distances are coarse, so this many candidates are ranked for each result that is given.
-constexpr std::size_t kRankedPerResult = 4;
+constexpr std::size_t kRankedPerResult = 2;
 constexpr std::size_t kExpectedMet = 1024;
-// Up to here everything is measured at once: as fast as a walk of some length, and nothing can be missed.
-constexpr double kFlatRowsMax = 20'000.0;
-// Where a snapshot or a filter lets little through, a walk meets about this many rows over the visible fraction before
-// it has its first results.
-constexpr double kFirstRows = 6'400.0;
-
-bool flat_is_cheaper(const View& view) {
-  return view.scan_rows() <= std::max(kFlatRowsMax, kFirstRows / std::max(view.visible_fraction, 1e-6));
-}
+// A walk costs about this many scanned rows for each candidate it keeps. Below that a flat scan is faster, and exact.
+constexpr double kRowsPerCandidate = 50.0;
 
 }  // namespace
 
-Walk::Walk(const Graph& graph, const float* query, const View& view)
-    : graph_(graph), table_(graph.table()), view_(view), probe_(graph), flat_(flat_is_cheaper(view)) {
-  probe_.aim(query);
+Walk::Walk(const Graph& graph) : graph_(graph), table_(graph.table()), probe_(graph) {}
+
+void Walk::begin(const float* query, const View& view) {
+  view_ = view;
+  // In an index that was empty, the codec is still to learn its centre; and there is nothing to aim at.
+  if (view.count > 0) probe_.aim(query);
+  entered_ = false;
+  rows_met_ = 0;
+  frontier_.clear();
+  near_.clear();
+  far_.clear();
 }
 
 const std::vector<Found>& Walk::next(std::size_t count, std::size_t ef) {
+  found_.clear();
+  if (view_.count == 0) return found_;
   refill(std::max(ef, count * kRankedPerResult));
   // Slots beyond today's capacity may show up in lists while we walk; the walk leaves them out.
   limit_ = static_cast<Slot>(table_.capacity());
   if (!entered_) enter();
-  while (!frontier_.empty()) {
-    if (near_.size() >= beam_ && frontier_.front() >= near_.front()) break;
+  while (!frontier_.empty() && !settled()) {
+    if (static_cast<double>(rows_met_) > view_.scan_rows()) {
+      scan_the_rest();
+      break;
+    }
     std::pop_heap(frontier_.begin(), frontier_.end(), std::greater<>());
     const Slot node = slot_in(frontier_.back());
     frontier_.pop_back();
@@ -47,11 +53,22 @@ const std::vector<Found>& Walk::next(std::size_t count, std::size_t ef) {
 void Walk::enter() {
   entered_ = true;
   met_.reset(kExpectedMet);
-  scan_seen(probe_, table_, view_, flat_ ? 0 : view_.linked, view_.count,
-            [&](Slot slot, std::uint32_t distance) { collect(key(distance, slot)); });
-  if (flat_) return;
+  const auto collect_all = [&](Slot slot, std::uint32_t distance) { collect(key(distance, slot)); };
+  const double walk_rows = static_cast<double>(beam_) * kRowsPerCandidate / std::max(view_.visible_fraction, 1e-6);
+  if (view_.scan_rows() <= walk_rows) {
+    scan_seen(probe_, table_, view_, 0, view_.count, collect_all);
+    return;
+  }
+  scan_seen(probe_, table_, view_, view_.linked, view_.count, collect_all);
   const EntryTable::Start start = graph_.entries().nearest(probe_.bits());
   take(start.slots, start.count);
+}
+
+void Walk::scan_the_rest() {
+  scan_seen(probe_, table_, view_, 0, view_.linked, [&](Slot slot, std::uint32_t distance) {
+    if (met_.insert(slot)) collect(key(distance, slot));
+  });
+  frontier_.clear();
 }
 
 void Walk::expand(Slot node) {
@@ -68,6 +85,7 @@ void Walk::take(const Slot* slots, std::size_t n) {
   for (std::size_t i = 0; i < count; ++i) probe_.prefetch_row(fresh[i]);
   std::uint32_t distances[kDegreeLimit];
   probe_.measure(fresh, count, distances);
+  rows_met_ += count;
   const bool sees_all = view_.sees_all();
   for (std::size_t i = 0; i < count; ++i) {
     const Key met = key(distances[i], fresh[i]);

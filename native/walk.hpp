@@ -1,9 +1,13 @@
-// A search that can be continued: each call gives the next best results, none of them twice, out of one walk.
+// A search over what a view lets through that can be continued: each call gives the next best results, none of them
+// twice, out of one walk.
 //
-// Best-first search over the graph keeps a frontier of nodes that were met but not expanded. A call expands it until
-// nothing in it is nearer than the candidates at hand, ranks those by byte codes and raw vectors, and gives the best;
-// the rest stays at hand for the next call. What the snapshot sees of the tail is measured once, at the beginning.
-// Memory grows with the nodes met, about 20 bytes each.
+// Best-first search over the graph keeps a frontier of nodes that were met but not expanded; what the view hides is
+// walked through, not collected. A call expands the frontier until nothing in it is nearer than the candidates at hand,
+// ranks those by byte codes and raw vectors, and gives the best; the rest stays at hand for the next call. What the
+// view sees of the tail is measured once, at the beginning. A walk that has met more rows than a flat scan would have
+// to measure - nearly everything around is hidden, or a great many results are taken - ends with that scan, so the cost
+// of a walk is bounded and nothing visible is ever missed for want of a path. Memory grows with the nodes met, about 20
+// bytes each.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +23,12 @@ namespace engram {
 
 class Walk {
  public:
-  // `allowed`, if any, must stay where it is as long as the walk lives.
-  Walk(const Graph& graph, const float* query, const View& view);
+  explicit Walk(const Graph& graph);
 
-  // Up to `count` results that were not given before, best first; none when there are no more. At least `ef`
-  // candidates are weighed against one another.
+  // Starts anew. The words of the view's allow-list must stay where they are as long as the walk goes on.
+  void begin(const float* query, const View& view);
+  // Up to `count` results that were not given before, best first; none when there are no more. At least `ef` candidates
+  // are weighed against one another.
   const std::vector<Found>& next(std::size_t count, std::size_t ef);
 
  private:
@@ -32,23 +37,26 @@ class Walk {
   static Slot slot_in(Key key) { return static_cast<Slot>(key & 0xFFFFFFFFU); }
 
   void enter();
+  bool settled() const { return near_.size() >= beam_ && frontier_.front() >= near_.front(); }
   void expand(Slot node);
   void take(const Slot* slots, std::size_t n);
+  // Measures all that is visible and was not met yet; there is no frontier any more.
+  void scan_the_rest();
   void collect(Key candidate);
   void refill(std::size_t beam);
   void give(std::size_t count);
 
   const Graph& graph_;
   const SlotTable& table_;
-  const View view_;
   Probe probe_;
-  bool flat_ = false;
+  View view_;
   bool entered_ = false;
   std::size_t beam_ = 0;
+  std::size_t rows_met_ = 0;
   Slot limit_ = 0;
   VisitedSet met_;
   std::vector<Key> frontier_;  // Min-heap: met, not expanded.
-  std::vector<Key> near_;      // Max-heap: the nearest candidates not given yet, at most `beam_`.
+  std::vector<Key> near_;      // Max-heap: the nearest candidates not given yet, at least `beam_` if there are.
   std::vector<Key> far_;       // Min-heap: the other candidates.
   std::vector<Candidate> ranked_;
   std::vector<Found> found_;

@@ -1,11 +1,15 @@
-// A campaign for the sanitizers: one writer, two linkers, two searchers and a saver at once on one index, then checks
-// that must hold afterwards. Run by `make sanitize`; prints what it did and exits non-zero at the first broken promise.
+// A campaign for the sanitizers: on one index at once, a writer, two linkers that run out of memory now and then, two
+// searchers, a walker, a matcher of standing cues, a saver and a mover to a fresh index; then checks that must hold
+// afterwards. Run by `make sanitize`; prints what it did and exits non-zero at the first broken promise.
 #include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <new>
+#include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,6 +18,23 @@
 
 namespace {
 
+// How many more allocations this thread may make before one fails; negative: all succeed.
+thread_local int allocations_left = -1;
+
+}  // namespace
+
+void* operator new(std::size_t bytes) {
+  if (allocations_left >= 0 && allocations_left-- == 0) throw std::bad_alloc();
+  if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace {
+
+using engram::AllowList;
+using engram::CueTable;
 using engram::Generation;
 using engram::Index;
 using engram::Metric;
@@ -43,17 +64,23 @@ struct Campaign {
   std::atomic<Generation> acknowledged{0};
   std::atomic<bool> written{false};
   std::atomic<std::size_t> searches{0};
+  std::atomic<std::size_t> failures{0};
 
   Campaign(std::size_t n_, std::size_t dim_, Metric metric)
       : n(n_), dim(dim_), vectors(random_vectors(n_, dim_)), index(dim_, metric, {8, 31, 24}) {}
+
+  // Every other batch lies where it is, the others are copied.
+  std::optional<engram::RawVector> raw(std::size_t start) const {
+    if (start % (2 * kBatch) != 0) return std::nullopt;
+    return engram::RawVector(&vectors[start * dim]);
+  }
 
   // Every fourth batch is followed by deletions of every tenth vector of the batch before, each a generation.
   void write() {
     Generation generation = 0;
     for (std::size_t start = 0; start < n; start += kBatch) {
       const std::size_t count = std::min(kBatch, n - start);
-      index.append(&vectors[start * dim], count, generation + 1,
-                   start % (2 * kBatch) == 0 ? &vectors[start * dim] : nullptr);
+      index.append(&vectors[start * dim], count, generation + 1, raw(start));
       const Generation first = generation + 1;
       generation += count;
       index.publish(generation);
@@ -66,9 +93,19 @@ struct Campaign {
     written.store(true, std::memory_order_release);
   }
 
-  void link() {
+  void link(std::size_t calls) {
     while (!written.load(std::memory_order_acquire) || index.indexed_generation() < index.visible_generation()) {
-      if (index.link(64) == 0) std::this_thread::yield();
+      // Some calls fail at their first allocation, some later, most not at all; what they leave is taken up again.
+      allocations_left = ++calls % 3 == 0 ? static_cast<int>(calls % 7) : -1;
+      std::size_t linked = 0;
+      try {
+        linked = index.link(64);
+      } catch (const std::bad_alloc&) {
+        ++failures;
+        linked = 1;
+      }
+      allocations_left = -1;
+      if (linked == 0) std::this_thread::yield();
     }
   }
 
@@ -79,11 +116,56 @@ struct Campaign {
     while (!written.load(std::memory_order_acquire) || i < 50) {
       const Generation snapshot = acknowledged.load(std::memory_order_acquire);
       if (snapshot == 0) continue;
-      index.search(&vectors[(i * step % n) * dim], 1, kK, kEf, snapshot, 1, found, scores);
+      index.search(&vectors[(i * step % n) * dim], 1, kK, kEf, snapshot, AllowList(), 1, found, scores);
       for (const Generation g : found) check(g <= snapshot, "a search never returns what is newer than its snapshot");
       ++i;
     }
     searches += i;
+  }
+
+  void walk() {
+    for (std::size_t i = 0; !written.load(std::memory_order_acquire) || i < 20; ++i) {
+      const Generation snapshot = acknowledged.load(std::memory_order_acquire);
+      const std::vector<std::uint64_t> words(snapshot / 64 + 1, 0x5555555555555555ULL);
+      const auto walk = index.walk(&vectors[(i * 31 % n) * dim], snapshot, AllowList(words.data(), words.size()));
+      std::set<Generation> seen;
+      for (int batch = 0; batch < 5; ++batch) {
+        for (const engram::Found& found : walk->next(kK, kEf)) {
+          const Generation g = index.generation_of(found.slot);
+          check(g <= snapshot && g % 2 == 0, "a walk finds only what its snapshot and its filter let through");
+          check(seen.insert(g).second, "a walk finds nothing twice");
+        }
+      }
+    }
+  }
+
+  void match() {
+    CueTable cues(dim, index.metric());
+    Generation matched = 0;
+    for (std::uint64_t key = 0;
+         matched < acknowledged.load(std::memory_order_acquire) || !written.load(std::memory_order_acquire); ++key) {
+      cues.add(key % 10, &vectors[(key % n) * dim], 0.5F);
+      const Generation last = acknowledged.load(std::memory_order_acquire);
+      for (const engram::Match& m : index.match(cues, matched + 1, last)) {
+        check(m.generation > matched && m.generation <= last, "a match is one of the generations asked for");
+      }
+      matched = last;
+    }
+  }
+
+  // Moves what lives to a fresh index, again and again, while everything else goes on.
+  void move() {
+    for (int i = 0; i < 3; ++i) {
+      Index fresh(dim, index.metric(), index.parameters());
+      engram::Slot next = 0;
+      for (int round = 0; round < 3; ++round) {
+        next = fresh.take_over(index, next, acknowledged.load(std::memory_order_acquire));
+        while (fresh.link(64) > 0) {
+        }
+      }
+      const engram::Statistics s = fresh.statistics();
+      check(s.unreachable == 0 && s.invalid_links == 0 && s.linked == fresh.size(), "a moved index is sound");
+    }
   }
 
   void save(const std::string& path) {
@@ -99,16 +181,20 @@ struct Campaign {
   void run(const std::string& path) {
     std::vector<std::thread> threads;
     threads.emplace_back([this] { write(); });
-    for (int i = 0; i < 2; ++i) threads.emplace_back([this] { link(); });
+    for (std::size_t i = 0; i < 2; ++i) threads.emplace_back([this, i] { link(i); });
     for (std::size_t step : {7919U, 104729U}) threads.emplace_back([this, step] { search(step); });
+    threads.emplace_back([this] { walk(); });
+    threads.emplace_back([this] { match(); });
+    threads.emplace_back([this] { move(); });
     threads.emplace_back([this, &path] { save(path); });
     for (std::thread& thread : threads) thread.join();
     const engram::Statistics s = index.statistics();
     check(s.linked == n && s.slots == n, "everything is linked");
     check(s.unreachable == 0, "every node is reachable");
     check(s.invalid_links == 0, "every link is valid");
-    std::printf("dim %zu: %zu vectors, %zu deleted, %zu searches beside the inserts: sound\n", dim, n, s.dead,
-                searches.load());
+    check(failures > 0, "linking ran out of memory now and then");
+    std::printf("dim %zu: %zu vectors, %zu deleted, %zu searches beside the inserts, %zu failed allocations: sound\n",
+                dim, n, s.dead, searches.load(), failures.load());
   }
 };
 

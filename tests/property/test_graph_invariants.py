@@ -129,6 +129,7 @@ class ModelledGraph(RuleBasedStateMachine):
         for query, found, given in zip(queries, generations, scores, strict=True):
             hits = found[found > 0]
             assert len(set(hits.tolist())) == len(hits), "nothing comes twice"
+            assert len(hits) == min(len(found), alive.sum()), "no place stays empty"
             assert np.isin(hits, self.born[alive]).all(), "only what lived at the snapshot"
             assert (found[len(hits) :] == 0).all()
             assert np.isneginf(given[len(hits) :]).all()

@@ -40,6 +40,8 @@ _PRESETS: Final[dict[str, _Preset]] = {
 _RAW_TYPES: Final = (np.dtype(np.float32), np.dtype(np.float16))
 _NO_SNAPSHOT: Final = 2**64 - 1
 _LINK_BATCH: Final = 512
+# A smaller batch is shared among threads too, down to this many vectors for each.
+_SHARE_MIN: Final = 32
 _ENCODE_BATCH: Final = 2048
 _FOLLOW_WAIT_S: Final = 0.001
 _M_RANGE: Final = (4, 63)
@@ -137,9 +139,7 @@ class HnswIndex:
                 self._native.publish(first + start + len(piece) - 1)
         return first
 
-    def append(
-        self, vectors: NDArray[np.float32], first_generation: int, raw: NDArray[np.float32] | None = None
-    ) -> None:
+    def append(self, vectors: NDArray[np.float32], first_generation: int, raw: RawVectors | None = None) -> None:
         """Encode vectors under the generations from `first_generation` on, without making them visible.
 
         Parameters
@@ -303,7 +303,12 @@ class HnswIndex:
         Linking waits while the lists are copied; appends and searches go on. `with_vectors` leaves out the raw
         vectors if False, for a caller that keeps them elsewhere.
         """
-        return self._native.save(os.fspath(path), with_vectors)
+        target = os.fspath(path)
+        # Beside it first: this index may be mapped from the very file.
+        beside = f"{target}.new"
+        covered = self._native.save(beside, with_vectors)
+        os.replace(beside, target)
+        return covered
 
     @classmethod
     def load(
@@ -388,7 +393,8 @@ class _Helpers:
     def __init__(self, native: _core.Index, count: int, threads: int) -> None:
         self._native = native
         self._encoded = threading.Event()
-        wanted = min(threads, -(-count // _LINK_BATCH)) - 1
+        self._batch = min(_LINK_BATCH, max(_SHARE_MIN, count // (2 * threads)))
+        wanted = min(threads, -(-count // self._batch)) - 1
         self._threads = [threading.Thread(target=self._follow, daemon=True) for _ in range(wanted)]
 
     def __enter__(self) -> None:
@@ -397,7 +403,7 @@ class _Helpers:
 
     def __exit__(self, *_: object) -> None:
         self._encoded.set()
-        while self._native.link(_LINK_BATCH):
+        while self._native.link(self._batch):
             pass
         for thread in self._threads:
             thread.join()
@@ -405,7 +411,7 @@ class _Helpers:
     def _follow(self) -> None:
         while True:
             last = self._encoded.is_set()
-            if self._native.link(_LINK_BATCH) == 0:
+            if self._native.link(self._batch) == 0:
                 if last:
                     return
                 self._encoded.wait(_FOLLOW_WAIT_S)

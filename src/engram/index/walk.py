@@ -28,7 +28,7 @@ class Walk:
         count
             1..10000.
         ef
-            Candidates that are weighed against one another, at least four for each result; more is slower and comes
+            Candidates that are weighed against one another, at least two for each result; more is slower and comes
             closer to the exact order.
 
         Returns

@@ -7,7 +7,7 @@ import pytest
 
 from doubles.vectors import clustered
 from engram.errors import InvalidInput
-from engram.index import CueTable, HnswIndex
+from engram.index import CueTable, HnswIndex, RawVectors
 from engram.spaces import METRICS, Metric
 
 DIM = 96
@@ -17,7 +17,7 @@ DIM = 96
 @pytest.mark.parametrize("half", [False, True])
 def test_matches_are_those_of_a_full_comparison(metric: Metric, half: bool) -> None:
     base, cues = clustered(2_000, DIM), clustered(100, DIM, seed=2)
-    stored = base.astype(np.float16) if half else base
+    stored: RawVectors = base.astype(np.float16) if half else base
     values = stored.astype(np.float32)
     products = values @ cues.T
     scores = {
