@@ -100,7 +100,7 @@ Header read_header(const File& file, const std::string& path) {
 
 }  // namespace
 
-Generation Index::save(const std::string& path, bool with_raw) const {
+Generation Index::save(const std::string& path, bool with_raw) {
   const SlotTable& table = graph_.table();
   const std::size_t list_links = graph_.parameters().degree_max + 1;
   std::vector<Link> lists;
@@ -108,6 +108,8 @@ Generation Index::save(const std::string& path, bool with_raw) const {
   {
     // Only the lists change after a slot is linked; everything else is written from where it lies.
     const auto alone = stop_linking();
+    // A range whose linking failed leaves a gap before others that are linked, and to which lists lead.
+    while (const auto range = take_returned()) link_range(range->first, range->second, 1);
     header.generation = indexed_generation();
     header.linked = linked_.load(std::memory_order_acquire);
     lists.resize(header.linked * list_links);

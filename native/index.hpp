@@ -80,7 +80,7 @@ class Index {
 
   // Writes a checkpoint of the linked part and returns the generation it covers. Linking waits while the lists are
   // copied; appends and searches go on. `with_raw` adds the raw vectors, for an index that stands alone.
-  Generation save(const std::string& path, bool with_raw) const;
+  Generation save(const std::string& path, bool with_raw);
   // Where the raw vectors of a loaded index lie: `n` vectors with the generations from `first` on.
   struct RawBlock {
     RawVector vectors;
