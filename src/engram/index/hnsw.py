@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import deque
@@ -33,9 +34,9 @@ class _Preset:
 
 
 _PRESETS: Final[dict[str, _Preset]] = {
-    "fast": _Preset(m=16, degree_max=47, ef_construction=32),
-    "balanced": _Preset(m=16, degree_max=47, ef_construction=48),
-    "accurate": _Preset(m=24, degree_max=63, ef_construction=96),
+    "fast": _Preset(m=24, degree_max=63, ef_construction=24),
+    "balanced": _Preset(m=24, degree_max=63, ef_construction=48),
+    "accurate": _Preset(m=32, degree_max=63, ef_construction=96),
 }
 _RAW_TYPES: Final = (np.dtype(np.float32), np.dtype(np.float16))
 _NO_SNAPSHOT: Final = 2**64 - 1
@@ -306,8 +307,12 @@ class HnswIndex:
         target = os.fspath(path)
         # Beside it first: this index may be mapped from the very file.
         beside = f"{target}.new"
-        covered = self._native.save(beside, with_vectors)
-        os.replace(beside, target)
+        try:
+            covered = self._native.save(beside, with_vectors)
+            os.replace(beside, target)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(beside)
         return covered
 
     @classmethod
