@@ -3,7 +3,7 @@
     python -m benchmarks.index_churn                       # 10 rounds over 100 000 vectors
 
 Each round deletes a random half of the live vectors and inserts the same vectors again as new versions, then waits
-until they are linked. Round 0 is the fresh index.
+until they are linked. The index is compacted whenever half of it is dead. Round 0 is the fresh index.
 """
 
 from __future__ import annotations
@@ -56,6 +56,14 @@ class Churned:
         assert deleted == len(rows)
         return deleted / (time.perf_counter() - begin)
 
+    def compact(self) -> float:
+        """Leave the dead behind once they are as many as the living, as a store does; return the seconds it took."""
+        if self.index.dead_count < self.index.live_count:
+            return 0.0
+        begin = time.perf_counter()
+        self.index.compact(threads=self._threads)
+        return time.perf_counter() - begin
+
     def search(self, ef: int) -> tuple[float, float]:
         """Recall by row, and queries a second, the best of some rounds."""
         fastest = float("inf")
@@ -76,6 +84,7 @@ def measure(data: Dataset, quality: Quality, rounds: int, ef: int, threads: int)
         chosen = rng.permutation(count)[: count // 2] if number else np.arange(count)
         deletes = churned.delete(chosen) if number else 0.0
         inserts = churned.insert(chosen)
+        compaction = churned.compact()
         found, queries = churned.search(ef)
         graph = churned.index.statistics()
         progress(f"round {number}: recall {found:.4f}, {queries:,.0f} queries/s, {inserts:,.0f} inserts/s")
@@ -84,6 +93,7 @@ def measure(data: Dataset, quality: Quality, rounds: int, ef: int, threads: int)
                 "round": number,
                 "inserts/s": inserts,
                 "deletes/s": deletes,
+                "compaction s": compaction,
                 "recall@10": found,
                 "queries/s": queries,
                 "live": churned.index.live_count,

@@ -11,7 +11,6 @@ visible.
 from __future__ import annotations
 
 import argparse
-import inspect
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,10 +48,9 @@ def cases(index: HnswIndex, count: int) -> Iterator[Case]:
     for fraction in FRACTIONS:
         limit = int(count * fraction)
         yield Case(f"snapshot {fraction:g}", {"max_generation": limit}, rows < limit)
-    if "allowed" in inspect.signature(HnswIndex.search).parameters:
-        for selectivity in SELECTIVITIES:
-            allowed = rng.permutation(count) < max(K, int(count * selectivity))
-            yield Case(f"allowed {selectivity:g}", {"allowed": bitmap(rows[allowed] + 1)}, allowed)
+    for selectivity in SELECTIVITIES:
+        allowed = rng.permutation(count) < max(K, int(count * selectivity))
+        yield Case(f"allowed {selectivity:g}", {"allowed": bitmap(rows[allowed] + 1)}, allowed)
     order, done = rng.permutation(count), 0
     for share in DELETED:
         last = int(count * share)
@@ -73,21 +71,20 @@ def bitmap(generations: NDArray[np.int64]) -> NDArray[np.uint64]:
 
 def measure(index: HnswIndex, data: Dataset, case: Case, queries: int, ef: int, threads: int) -> dict[str, Any]:
     """Hunt for hidden vectors with many queries, then check what the queries of the data set find."""
-    search: Any = index.search
     hidden = missing = 0
     seconds = 0.0
     rng = np.random.default_rng(12)
     for _ in range(-(-queries // _BATCH)):
         asked = data.base[rng.integers(0, len(data.base), _BATCH)]
         begin = time.perf_counter()
-        found, _ = search(asked, k=K, ef=ef, threads=threads, **case.arguments)
+        found, _ = index.search(asked, k=K, ef=ef, threads=threads, **case.arguments)
         seconds += time.perf_counter() - begin
         returned = found[found > 0].astype(np.int64) - 1
         hidden += int((~case.visible[returned]).sum())
         missing += int((found == 0).sum())
     visible = np.flatnonzero(case.visible)
     truth = visible[exact(data.base[visible], data.queries)]
-    found, _ = search(data.queries, k=K, ef=ef, **case.arguments)
+    found, _ = index.search(data.queries, k=K, ef=ef, **case.arguments)
     asked_count = -(-queries // _BATCH) * _BATCH
     row = {
         "filter": case.filter,
