@@ -123,28 +123,30 @@ class Entrance:
         if last.state.closed:
             raise Unavailable("the store is closing and takes no more writes", code="shutting_down")
         admitted = last.state.admitted
-        self._check_room(self._lanes[lane], admitted[lane].minus(self._lanes[lane].served), turn)
+        self._check_room(self._lanes[lane], admitted[lane], turn)
         return _Arrival(_State((*admitted[:lane], admitted[lane].plus(turn), *admitted[lane + 1 :])), turn)
 
-    def _check_room(self, lane: Lane, waiting: Load, turn: Turn) -> None:
-        limits, name = lane.limits, lane.priority.name.lower()
-        for what, used, more, limit in (
-            ("observations", waiting.observations, turn.count, limits.count_max),
-            ("bytes", waiting.nbytes, turn.nbytes, limits.bytes_max),
-        ):
-            excess = used + more - limit
-            if excess <= 0:
-                continue
-            # Bytes drain with the observations they belong to. What exceeds an empty lane never fits.
-            count = excess if what == "observations" else -(-excess * waiting.observations // max(used, 1))
-            raise OverCapacity(
-                f"the {name} lane holds {used} of {limit} {what}; {more} more do not fit",
-                code="lane_full",
-                field=f"{name}_lane_{what}",
-                limit=limit,
-                value=used + more,
-                retry_after_ms=None if more > limit else self._time_ms(count),
-            )
+    def _check_room(self, lane: Lane, admitted: Load, turn: Turn) -> None:
+        served, limits = lane.served, lane.limits
+        count = admitted.observations - served.observations
+        nbytes = admitted.nbytes - served.nbytes
+        if count + turn.count > limits.count_max:
+            raise self._full(lane, "observations", count, turn.count, limits.count_max, count)
+        if nbytes + turn.nbytes > limits.bytes_max:
+            raise self._full(lane, "bytes", nbytes, turn.nbytes, limits.bytes_max, count)
+
+    def _full(self, lane: Lane, what: str, used: int, more: int, limit: int, count: int) -> OverCapacity:
+        name, excess = lane.priority.name.lower(), used + more - limit
+        # Bytes drain with the observations they belong to. What exceeds an empty lane never fits.
+        count_before = -(-excess * count // max(used, 1))
+        return OverCapacity(
+            f"the {name} lane holds {used} of {limit} {what}; {more} more do not fit",
+            code="lane_full",
+            field=f"{name}_lane_{what}",
+            limit=limit,
+            value=used + more,
+            retry_after_ms=None if more > limit else self._time_ms(count_before),
+        )
 
     def _check_share(self, lane: int, turn: Turn) -> None:
         space = turn.request.space
