@@ -4,8 +4,8 @@
 
 "alone" is one thread that puts and then takes everything: the bare price of the operations. "threads" is eight
 producers and one consumer at once, with how long single puts took, which shows who waits for whom. A plain deque has no
-limits, priorities, fairness or wake-up; `queue.Queue` bounds the number of batches and nothing else. Requests know their
-size: adding up the texts of a batch takes the same time whatever queue it enters.
+limits, priorities, fairness or wake-up; `queue.Queue` bounds the number of batches and nothing else. The requests know
+their size: adding up the texts of a batch takes the same time whatever queue it enters.
 """
 
 from __future__ import annotations

@@ -1,0 +1,130 @@
+"""Whatever is written and whichever workers die where: the watermark is contiguous, and in the end all is indexed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+
+from engram.index import HnswIndex
+from engram.spaces import SpaceConfig
+from engram.store.indexing import Indexing
+from engram.store.options import StoreOptions
+from engram.store.state import SpaceState
+from engram.store.work_board import WorkBoard, WorkTurn
+
+DIM = 8
+WORKERS = 3
+THRESHOLD = 20
+POINTS = ("before link", "after link", "between turns")
+
+
+class ModelSpace:
+    """The parts of a space that index workers touch, over a real graph."""
+
+    def __init__(self, name: str) -> None:
+        self.config = SpaceConfig(name, DIM)
+        self.index = HnswIndex(DIM)
+        log: Any = None
+        self.state = SpaceState(log=log, index=self.index)
+        self.indexing = Indexing(self.state, None, StoreOptions())
+        self.born: list[int] = []
+        self.told = [0]
+        self.indexing.add_listener(self.told.append)
+
+    def publish(self, count: int, random: np.random.Generator) -> None:
+        first = self.index.visible_generation + 1
+        self.index.append(random.standard_normal((count, DIM)).astype(np.float32), first)
+        last = first + count - 1
+        self.born += range(first, last + 1)
+        self.index.publish(last)
+        self.state.answered_generation = last
+
+    def delete(self, generation: int) -> None:
+        at = self.index.visible_generation + 1
+        self.index.delete([generation], at)
+        self.index.publish(at)
+        self.state.answered_generation = at
+
+
+class WorkersMachine(RuleBasedStateMachine):
+    """`Workers` step by step: turns begin and end in any order, and any worker dies at any point of its turn."""
+
+    turns = Bundle("turns")
+
+    @initialize(seed=st.integers(0, 2**32 - 1))
+    def begin(self, seed: int) -> None:
+        self.random = np.random.default_rng(seed)
+        self.board = WorkBoard(WORKERS, THRESHOLD)
+        self.spaces = [ModelSpace(name) for name in ("red", "green", "blue")]
+
+    @rule(space=st.integers(0, 2), count=st.integers(1, 60))
+    def observe(self, space: int, count: int) -> None:
+        self.spaces[space].publish(count, self.random)
+        self.notify(self.spaces[space])
+
+    @rule(space=st.integers(0, 2), generation=st.integers(1, 100))
+    def delete(self, space: int, generation: int) -> None:
+        if generation <= self.spaces[space].index.visible_generation:
+            self.spaces[space].delete(generation)
+            self.notify(self.spaces[space])
+
+    @rule(target=turns, worker=st.integers(0, WORKERS - 1))
+    def take(self, worker: int) -> WorkTurn | None:
+        return self.board.next_for(worker)
+
+    @rule(
+        turn=consumes(turns),
+        batch=st.integers(1, 40),
+        dies=st.sampled_from(["", "before link", "after link", "between"]),
+    )
+    def work(self, turn: WorkTurn | None, batch: int, dies: str) -> None:
+        if turn is not None:
+            self.run(turn, batch, dies)
+
+    def run(self, turn: WorkTurn, batch: int, dies: str = "") -> None:
+        space: Any = turn.space
+        linked = 0
+        if dies != "before link":
+            linked = space.indexing.link(batch)
+        if dies in ("before link", "after link"):
+            self.notify(space)
+            return
+        space.indexing.announce()
+        self.board.finish(turn, linked, space.indexing.pending)
+        if dies:
+            self.notify(space)
+
+    def notify(self, space: Any) -> None:
+        self.board.add(space, space.indexing.pending)
+
+    @invariant()
+    def the_watermark_is_contiguous(self) -> None:
+        for space in getattr(self, "spaces", ()):
+            index = space.index
+            assert space.told == sorted(space.told)
+            assert space.told[-1] <= index.indexed_generation <= index.visible_generation
+            statistics = index.statistics()
+            # Vectors are linked in the order of their generations, as far as anybody can tell from outside.
+            assert statistics.linked == sum(generation <= index.indexed_generation for generation in space.born)
+            assert statistics.unreachable == statistics.invalid_links == 0
+
+    @invariant()
+    def nothing_is_forgotten(self) -> None:
+        if hasattr(self, "board") and any(space.indexing.pending for space in self.spaces):
+            assert self.board
+
+    def teardown(self) -> None:
+        for worker in range(WORKERS):
+            while (turn := self.board.next_for(worker)) is not None:
+                self.run(turn, 500)
+        for space in self.spaces:
+            assert space.told[-1] == space.index.indexed_generation == space.index.visible_generation
+            assert space.index.statistics().linked == space.index.statistics().slots
+
+
+TestWorkers = WorkersMachine.TestCase
+TestWorkers.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
