@@ -19,7 +19,7 @@ from engram.store.work_board import WorkBoard, WorkTurn
 DIM = 8
 WORKERS = 3
 THRESHOLD = 20
-POINTS = ("before link", "after link", "between turns")
+POINTS = ("before link", "after link")
 
 
 class ModelSpace:
@@ -54,11 +54,13 @@ class WorkersMachine(RuleBasedStateMachine):
     """`Workers` step by step: turns begin and end in any order, and any worker dies at any point of its turn."""
 
     turns = Bundle("turns")
+    linked = Bundle("linked")
 
     @initialize(seed=st.integers(0, 2**32 - 1))
     def begin(self, seed: int) -> None:
         self.random = np.random.default_rng(seed)
         self.board = WorkBoard(WORKERS, THRESHOLD)
+        self.waiting: set[int] = set()
         self.spaces = [ModelSpace(name) for name in ("red", "green", "blue")]
 
     @rule(space=st.integers(0, 2), count=st.integers(1, 60))
@@ -74,32 +76,43 @@ class WorkersMachine(RuleBasedStateMachine):
 
     @rule(target=turns, worker=st.integers(0, WORKERS - 1))
     def take(self, worker: int) -> WorkTurn | None:
-        return self.board.next_for(worker)
+        turn = self.board.next_for(worker)
+        if turn is None:
+            self.waiting.add(worker)
+        else:
+            self.waiting.discard(worker)
+        return turn
 
-    @rule(
-        turn=consumes(turns),
-        batch=st.integers(1, 40),
-        dies=st.sampled_from(["", "before link", "after link", "between"]),
-    )
-    def work(self, turn: WorkTurn | None, batch: int, dies: str) -> None:
-        if turn is not None:
-            self.run(turn, batch, dies)
-
-    def run(self, turn: WorkTurn, batch: int, dies: str = "") -> None:
+    @rule(target=linked, turn=consumes(turns), batch=st.integers(1, 40), dies=st.sampled_from(["", *POINTS]))
+    def link(self, turn: WorkTurn | None, batch: int, dies: str) -> tuple[WorkTurn, int] | None:
+        if turn is None:
+            return None
         space: Any = turn.space
-        linked = 0
-        if dies != "before link":
-            linked = space.indexing.link(batch)
+        count = 0 if dies == "before link" else space.indexing.link(batch)
         if dies in ("before link", "after link"):
             self.notify(space)
+            return None
+        return turn, count
+
+    @rule(turn=consumes(linked), dies=st.booleans())
+    def finish(self, turn: tuple[WorkTurn, int] | None, dies: bool) -> None:
+        if turn is None:
             return
+        space: Any = turn[0].space
         space.indexing.announce()
-        self.board.finish(turn, linked, space.indexing.pending)
+        if self.board.finish(*turn, space.indexing.pending):
+            self.waiting.clear()
         if dies:
             self.notify(space)
 
     def notify(self, space: Any) -> None:
-        self.board.add(space, space.indexing.pending)
+        if self.board.add(space, space.indexing.pending):
+            self.waiting.clear()
+
+    @invariant()
+    def nobody_waits_who_could_work(self) -> None:
+        for worker in getattr(self, "waiting", ()):
+            assert self.board.next_for(worker) is None
 
     @invariant()
     def the_watermark_is_contiguous(self) -> None:
@@ -112,19 +125,14 @@ class WorkersMachine(RuleBasedStateMachine):
             assert statistics.linked == sum(generation <= index.indexed_generation for generation in space.born)
             assert statistics.unreachable == statistics.invalid_links == 0
 
-    @invariant()
-    def nothing_is_forgotten(self) -> None:
-        if hasattr(self, "board") and any(space.indexing.pending for space in self.spaces):
-            assert self.board
-
     def teardown(self) -> None:
         for worker in range(WORKERS):
             while (turn := self.board.next_for(worker)) is not None:
-                self.run(turn, 500)
+                self.finish(self.link(turn, 500, ""), False)
         for space in self.spaces:
             assert space.told[-1] == space.index.indexed_generation == space.index.visible_generation
             assert space.index.statistics().linked == space.index.statistics().slots
 
 
 TestWorkers = WorkersMachine.TestCase
-TestWorkers.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+TestWorkers.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)

@@ -77,13 +77,9 @@ class WorkBoard:
         return home
 
     def add(self, space: Space, pending: int) -> bool:
-        """Make `space` due; return whether that gives somebody work who may have had none."""
-        due = self._due[self.home_of(space)]
+        """Make `space` due; return whether that is news for somebody who waits for work."""
         self._calls += 1
-        is_new, was_crowded = space not in due, space in self._crowded
-        due[space] = _Due(pending, self._calls)
-        self._note_crowd(space, pending)
-        return is_new or (space in self._crowded and not was_crowded)
+        return self._set_due(space, _Due(pending, self._calls))
 
     def next_for(self, worker: int) -> WorkTurn | None:
         """Return the next turn of `worker`, or None if there is nothing for it."""
@@ -97,8 +93,8 @@ class WorkBoard:
         due = self._due[self._homes[space]][space]
         return WorkTurn(space, due.pending, due.call, stolen=not own)
 
-    def finish(self, turn: WorkTurn, linked: int, pending: int) -> None:
-        """Note what came of a turn: how much was linked, and what is pending now.
+    def finish(self, turn: WorkTurn, linked: int, pending: int) -> bool:
+        """Note what came of a turn: how much was linked, and what is pending now; return what `add` does.
 
         A space in which nothing was left to link is done with, unless it became due again meanwhile. If something was
         linked there may be more, also if another worker has found nothing since: what it did not find was at work.
@@ -107,14 +103,19 @@ class WorkBoard:
         dues = self._due[self._homes[space]]
         due = dues.get(space)
         if linked:
-            dues[space] = _Due(pending, due.call if due else turn.call)
-            self._note_crowd(space, pending)
-        elif due is not None and due.call == turn.call:
+            return self._set_due(space, _Due(pending, due.call if due else turn.call))
+        if due is not None and due.call == turn.call:
             del dues[space]
             self._crowded.pop(space, None)
+        return False
 
-    def _note_crowd(self, space: Space, pending: int) -> None:
-        if pending > self._steal_threshold:
+    def _set_due(self, space: Space, due: _Due) -> bool:
+        dues = self._due[self.home_of(space)]
+        was_due, was_crowded = space in dues, space in self._crowded
+        dues[space] = due
+        if due.pending > self._steal_threshold:
             self._crowded.setdefault(space)
         else:
             self._crowded.pop(space, None)
+        # A home worker waits only while none of its spaces is due, the others while none is crowded.
+        return not was_due or (space in self._crowded and not was_crowded)

@@ -227,7 +227,8 @@ class Workers:
         indexing.announce()
         pending = indexing.pending
         with self._changed:
-            self._board.finish(turn, linked, pending)
+            if self._board.finish(turn, linked, pending):
+                self._changed.notify_all()
         self._linked(turn.space)
         worker.statistics.busy_s += time.perf_counter() - begin_s
         self._fault("between turns")

@@ -113,7 +113,7 @@ def test_idle_workers_do_nothing(start: Callable[..., Workers]) -> None:
 
 def test_several_workers_share_one_hot_space(start: Callable[..., Workers]) -> None:
     class Meeting(FakeIndexing):
-        """The first turn of each worker is over when both are there."""
+        """The first turn of each worker is over when both have linked something."""
 
         def __init__(self) -> None:
             super().__init__(tail=100)
@@ -121,10 +121,11 @@ def test_several_workers_share_one_hot_space(start: Callable[..., Workers]) -> N
             self.met: set[int] = set()
 
         def link(self, count_max: int) -> int:
+            linked = super().link(count_max)
             if threading.get_ident() not in self.met:
                 self.met.add(threading.get_ident())
                 self.both.wait(TIMEOUT_S)
-            return super().link(count_max)
+            return linked
 
     space = FakeSpace()
     space.indexing = Meeting()
