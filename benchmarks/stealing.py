@@ -73,7 +73,7 @@ def burst(spaces: Sequence[Space], rows: NDArray[np.float32], number: int, batch
 
 
 def measure(options: StoreOptions, rows: NDArray[np.float32], arguments: argparse.Namespace, rate: float) -> Run:
-    """Stream for the given time, in bursts at `rate` observations per second or without pauses."""
+    """Stream bursts at `rate` observations per second for the given time, or so many observations without pauses."""
     run = Run()
     with MemoryStore(None, options=options) as store:
         spaces = [store.space(f"space-{i}", dim=rows.shape[1]) for i in range(len(SHARES))]
@@ -82,7 +82,7 @@ def measure(options: StoreOptions, rows: NDArray[np.float32], arguments: argpars
         interval_s = batches * BATCH / rate if rate else 0.0
         begin = time.perf_counter()
         number = 0
-        while time.perf_counter() - begin < arguments.seconds:
+        while time.perf_counter() - begin < arguments.seconds if rate else run.count < arguments.count:
             time.sleep(max(0.0, begin + number * interval_s - time.perf_counter()))
             started = time.perf_counter()
             generations = burst(spaces, rows, number, batches)
@@ -143,7 +143,7 @@ def by_depth(pending: int, _: int) -> int:
 def batch_rule(rule: Callable[[int, int], int]) -> Iterator[None]:
     """Have workers use another rule for the size of their batches."""
     before = workers.batch_size
-    workers.batch_size = rule
+    vars(workers)["batch_size"] = rule
     try:
         yield
     finally:
@@ -170,7 +170,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--rate", type=float, default=25_000, help="observations per second of the bursts")
-    parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument("--seconds", type=float, default=2, help="length of a run with bursts")
+    parser.add_argument("--count", type=int, default=60_000, help="observations of a run that is flat out")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -184,7 +185,7 @@ def main() -> None:
                 runs[name][0].append(measure(options, rows, arguments, arguments.rate))
                 runs[name][1].append(measure(options, rows, arguments, FLAT_OUT))
     first = "batch size" if arguments.batches else "threshold"
-    settings = {name: getattr(arguments, name) for name in ("workers", "dim", "rate", "seconds", "repeat")}
+    settings = {name: getattr(arguments, name) for name in ("workers", "dim", "rate", "seconds", "count", "repeat")}
     settings |= {"batch": BATCH, "shares": SHARES, "burst_s": BURST_S}
     rows_out = [{first: name} | figures(*both) for name, both in runs.items()]
     publish("batch sizes of index workers" if arguments.batches else "stealing", settings, rows_out, arguments.json)

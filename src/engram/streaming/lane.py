@@ -23,6 +23,10 @@ class LaneLimits:
     count_max: int
     bytes_max: int
 
+    def fill(self, count: int, nbytes: int) -> float:
+        """Return how full a lane is with so much in it: the fuller of count and bytes, from 0 to 1."""
+        return max(count / self.count_max, nbytes / self.bytes_max)
+
 
 DEFAULT_LIMITS: Final[Mapping[Priority, LaneLimits]] = {
     Priority.HIGH: LaneLimits(10_000, 64 * _MIB),
@@ -90,13 +94,6 @@ class Load(NamedTuple):
             max(0, self.nbytes - earlier.nbytes),
         )
 
-    def fill(self, limits: LaneLimits) -> float:
-        """Return the fuller of count and bytes, from 0 to 1."""
-        return max(self.observations / limits.count_max, self.nbytes / limits.bytes_max)
-
-
-_NOTHING: Final = Load()
-
 
 @dataclass(slots=True, eq=False)
 class Turn:
@@ -114,13 +111,8 @@ class _Waiting:
 
     space: Space
     turns: deque[Turn] = field(default_factory=deque)
-    admitted: Load = _NOTHING
-    served: Load = _NOTHING
-
-    @property
-    def load(self) -> Load:
-        """What waits."""
-        return self.admitted.minus(self.served)
+    count: int = 0
+    nbytes: int = 0
 
 
 class Lane:
@@ -151,7 +143,8 @@ class Lane:
             self._arrivals += 1
             heapq.heappush(self._order, (self._position, self._arrivals, waiting))
         waiting.turns.append(turn)
-        waiting.admitted = waiting.admitted.plus(turn)
+        waiting.count += turn.count
+        waiting.nbytes += turn.nbytes
 
     def head(self) -> Turn | None:
         """Return the turn that is next, or None if nobody waits."""
@@ -174,13 +167,14 @@ class Lane:
         """Give back the room of `turn`, which is served now."""
         turn.served = True
         waiting = self._waiting[turn.request.space]
-        waiting.served = waiting.served.plus(turn)
+        waiting.count -= turn.count
+        waiting.nbytes -= turn.nbytes
         self.served = self.served.plus(turn)
 
     def fills(self) -> dict[Space, float]:
         """Return which part of the lane each waiting space fills, from 0 to 1."""
         return {
-            space: waiting.load.fill(self.limits)
+            space: self.limits.fill(waiting.count, waiting.nbytes)
             for space, waiting in self._waiting.items()
-            if waiting.load.observations
+            if waiting.count
         }

@@ -152,7 +152,8 @@ class Lanes:
     def _divide(self, arrived: list[Turn]) -> None:
         spaces = {(turn.request.priority, turn.request.space) for turn in arrived}
         for position, (lane, shares) in enumerate(zip(self._lanes, self._shares, strict=True)):
-            fill = self._entrance.waiting(position).fill(lane.limits)
+            waiting = self._entrance.waiting(position)
+            fill = lane.limits.fill(waiting.observations, waiting.nbytes)
             shares.divide(fill, lane.fills, [space for priority, space in spaces if priority is lane.priority])
 
 
