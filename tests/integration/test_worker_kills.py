@@ -14,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from doubles.waiting import wait_until_indexed
+from doubles.waiting import TIMEOUT_S, wait_until_indexed
 from engram.store import MemoryStore, Space, StoreOptions, memory_store
 from engram.store.workers import FaultPoint, Workers
 
 DIM = 64
 BATCH = 256
 SPACES = 3
+TAIL_MAX = 20_000
 
 
 class Killed(BaseException):
@@ -55,13 +56,22 @@ class Killer:
 
 
 def stream(space: Space, seconds: float, seed: int) -> None:
-    """Observe as fast as it goes."""
+    """Observe as fast as it goes, but not further ahead of the workers than they can make good in a moment."""
+    moved = threading.Condition()
+
+    def look(_: int) -> None:
+        with moved:
+            moved.notify()
+
+    space.add_indexed_listener(look)
     rng = np.random.default_rng(seed)
     deadline_s = time.monotonic() + seconds
     batch = 0
     while time.monotonic() < deadline_s:
         space.observe([f"{batch}-{row}" for row in range(BATCH)], rng.standard_normal((BATCH, DIM), dtype=np.float32))
         batch += 1
+        with moved:
+            assert moved.wait_for(lambda: space.generation - space.indexed_generation < TAIL_MAX, TIMEOUT_S)
 
 
 @pytest.mark.parametrize(
