@@ -50,7 +50,7 @@ class StoreOptions:
 
     segment_bytes: int = SEGMENT_BYTES_DEFAULT
     workers: int = 0
-    steal_threshold: int = 1000
+    steal_threshold: int = 100
     link_count: int = 512
     drain_s: float = 5.0
     quality: Quality = "balanced"
