@@ -129,18 +129,18 @@ def batch_mean(run: Run) -> float:
     return sum(worker.observations for worker in run.workers) / max(1, sum(worker.batches for worker in run.workers))
 
 
-def fixed(count: int) -> Callable[[int, int], int]:
+def fixed(count: int) -> Callable[[int], int]:
     """Always the same batch size."""
-    return lambda pending, count_of_workers: count
+    return lambda pending: count
 
 
-def by_depth(pending: int, _: int) -> int:
-    """Ten, a hundred, five hundred."""
-    return 10 if pending < 100 else 100 if pending < 1000 else 500
+def shared(pending: int) -> int:
+    """Half of one worker's share, within bounds."""
+    return min(max(pending // 4, 64), 512)
 
 
 @contextmanager
-def batch_rule(rule: Callable[[int, int], int]) -> Iterator[None]:
+def batch_rule(rule: Callable[[int], int]) -> Iterator[None]:
     """Have workers use another rule for the size of their batches."""
     before = workers.batch_size
     vars(workers)["batch_size"] = rule
@@ -150,15 +150,15 @@ def batch_rule(rule: Callable[[int, int], int]) -> Iterator[None]:
         vars(workers)["batch_size"] = before
 
 
-def variants(arguments: argparse.Namespace) -> Iterator[tuple[str, StoreOptions, Callable[[int, int], int]]]:
+def variants(arguments: argparse.Namespace) -> Iterator[tuple[str, StoreOptions, Callable[[int], int]]]:
     """What is compared."""
     count = arguments.workers
     if not arguments.batches:
         for threshold in arguments.thresholds:
             yield f"{threshold:,}", StoreOptions(workers=count, steal_threshold=threshold), workers.batch_size
         return
-    rules = {"10": fixed(10), "100": fixed(100), "500": fixed(500), "10/100/500 by depth": by_depth}
-    for name, rule in (rules | {"share of what waits": workers.batch_size}).items():
+    rules = {"10": fixed(10), "100": fixed(100), "500": fixed(500), "share of what waits": shared}
+    for name, rule in (rules | {"10/100/500 by depth": workers.batch_size}).items():
         yield name, StoreOptions(workers=count), rule
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 # Doubles while a worker dies again and again. A dead worker is back within a second, whatever happens.
 _PAUSE_S_MIN: Final = 0.01
 _PAUSE_S_MAX: Final = 0.5
-_BATCH_MIN: Final = 64
-_BATCH_MAX: Final = 512
 _NICENESS: Final = 10
 logger = logging.getLogger(__name__)
 
@@ -73,12 +71,12 @@ def _no_fault(_: FaultPoint) -> None:
     pass
 
 
-def batch_size(pending: int, workers: int) -> int:
-    """How much one worker links before it looks around again, when so much waits in a space for so many workers.
+def batch_size(pending: int) -> int:
+    """How much one worker links before it looks around again, when so much waits in a space.
 
     Small batches let several workers share what waits, and the watermark move often; large ones cost less each.
     """
-    return min(max(pending // (2 * workers), _BATCH_MIN), _BATCH_MAX)
+    return 10 if pending < 100 else 100 if pending < 1000 else 500
 
 
 class Workers:
@@ -221,7 +219,7 @@ class Workers:
         begin_s = time.perf_counter()
         indexing = turn.space.indexing
         self._fault("before link")
-        linked = indexing.link(batch_size(turn.pending, len(self._workers)))
+        linked = indexing.link(batch_size(turn.pending))
         worker.statistics.count(linked, turn.stolen)
         self._fault("after link")
         indexing.announce()

@@ -267,10 +267,10 @@ def test_stopping_workers_that_never_started() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pending", "workers", "expected"), [(0, 1, 64), (100, 1, 64), (600, 2, 150), (10**6, 2, 512), (10**6, 16, 512)]
+    ("pending", "expected"), [(0, 10), (99, 10), (100, 100), (999, 100), (1000, 500), (10**6, 500)]
 )
-def test_batches_grow_with_what_waits(pending: int, workers: int, expected: int) -> None:
-    assert batch_size(pending, workers) == expected
+def test_batches_grow_with_what_waits(pending: int, expected: int) -> None:
+    assert batch_size(pending) == expected
 
 
 def no_worker_is_left() -> bool:
