@@ -50,6 +50,8 @@ class ServerSettings:
     embedder: str = _setting("", "embedder of the space 'default' if it is new; empty for none")
     sessions_max: int = _setting(10_000, "sessions kept at most", low=1)
     session_idle_s: float = _setting(300.0, "a session expires when its client is silent for so long", low=1)
+    workers: int = _setting(0, "index workers; 0 for one per core", low=0, high=16)
+    steal_threshold: int = _setting(100, "an idle index worker helps where more observations wait", low=0)
     recall_threads: int = _setting(4, "recalls that run at the same time", low=1, high=256)
     grace_s: float = _setting(10.0, "how long calls may take to end when the server stops", low=0)
     log_level: str = _setting("info", "what to log", of=("debug", "info", "warning", "error"))

@@ -33,6 +33,7 @@ from engram.spaces import DEFAULT_SPACE, METRICS, Metric, SpaceConfig
 @click.option("--dim", type=int, help="Dimension of the space 'default' if it is new [default: 768].")
 @click.option("--metric", type=click.Choice(METRICS), help="Its metric [default: cosine].")
 @click.option("--embedder", help='What makes vectors of texts in it, such as "lexical" [default: none].')
+@click.option("--workers", type=int, help="Index workers, at most 16; 0 for one per core [default: 0].")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[default: info]")
 @pass_cli
 def serve(
@@ -47,6 +48,7 @@ def serve(
     dim: int | None,
     metric: str | None,
     embedder: str | None,
+    workers: int | None,
     log_level: str | None,
 ) -> None:
     """Run a server until it is interrupted; nothing acknowledged is ever lost.
@@ -66,6 +68,7 @@ def serve(
         "dim": dim,
         "metric": metric,
         "embedder": embedder,
+        "workers": workers,
         "log_level": log_level,
     }
     if memory and data is not None:
@@ -75,7 +78,9 @@ def serve(
 
 
 def _serve(settings: ServerSettings, data: Path | None, port_file: Path | None) -> None:
-    from engram.server import ServerOptions, serve, tune_allocator  # noqa: PLC0415 - takes a while to import.
+    # These take a while to import.
+    from engram.server import ServerOptions, serve, tune_allocator  # noqa: PLC0415
+    from engram.store import StoreOptions  # noqa: PLC0415
 
     options = ServerOptions(
         data=data,
@@ -84,6 +89,7 @@ def _serve(settings: ServerSettings, data: Path | None, port_file: Path | None) 
         port_file=port_file,
         allow_remote=settings.allow_remote,
         default_space=SpaceConfig(DEFAULT_SPACE, settings.dim, cast(Metric, settings.metric), settings.embedder),
+        store=StoreOptions(workers=settings.workers, steal_threshold=settings.steal_threshold),
         ready=lambda address: _say_ready(address, data),
         sessions_max=settings.sessions_max,
         session_idle_s_max=settings.session_idle_s,

@@ -41,21 +41,34 @@ class Indexing:
         """Have `listener` called with the indexed generation whenever it moved, after `done` of those requests."""
         self._listeners = (*self._listeners, listener)
 
-    def link(self) -> int:
-        """Link some of the tail; return how many were linked. Any number of threads at once."""
-        linked = self._state.index.link(self._options.link_count)
-        # Also without new links: deletions move the watermark too. Every move is followed by a look of the thread
-        # that made it, so none is missed; two threads may tell of the same one. Nobody hears that something is indexed
-        # before hearing that it is stored: the look after the commit's answers tells of what was indexed before them.
+    @property
+    def pending(self) -> int:
+        """How much of the space is not indexed yet, what is being linked included."""
+        # Read in this order, it is never negative.
+        indexed = self._state.index.indexed_generation
+        return self._state.index.visible_generation - indexed
+
+    def link(self, count_max: int) -> int:
+        """Link up to `count_max` of the tail; return how many were linked. Any number of threads at once."""
+        return self._state.index.link(min(count_max, self._options.link_count))
+
+    def announce(self) -> None:
+        """Tell the listeners how far the graph is, if that is news. Any number of threads at once.
+
+        To be called after every `link`, also after one without links: deletions move the watermark too. Every move is
+        followed by a look of the thread that made it, so none is missed; two threads may tell of the same one. Nobody
+        hears that something is indexed before hearing that it is stored: the look after the commit's answers tells of
+        what was indexed before them.
+        """
         indexed = min(self._state.index.indexed_generation, self._state.answered_generation)
-        if indexed != self._announced:
-            self._announced = indexed
-            for listener in self._listeners:
-                try:
-                    listener(indexed)
-                except Exception:
-                    logger.exception("a listener for the indexed generation raised")
-        return linked
+        if indexed == self._announced:
+            return
+        self._announced = indexed
+        for listener in self._listeners:
+            try:
+                listener(indexed)
+            except Exception:
+                logger.exception("a listener for the indexed generation raised")
 
     def checkpoint_is_due(self) -> bool:
         """Whether enough was indexed since the last checkpoint to write another."""

@@ -25,7 +25,7 @@ from engram.store.intake import CommitRequest, FifoIntake, Intake
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.space import Space
-from engram.store.workers import Workers
+from engram.store.workers import Workers, WorkerStatistics
 from engram.text import get_embedder
 
 _DEFAULT_OPTIONS: Final = StoreOptions()
@@ -74,7 +74,7 @@ class MemoryStore:
         )
         self._committer = Committer(self._intake)
         self._checkpointer = Checkpointer()
-        self._workers = Workers(options.worker_count, self._linked)
+        self._workers = Workers(options.worker_count, options.steal_threshold, self._linked)
         # By name; the future of a space that is being opened keeps others from opening it too.
         self._spaces: dict[str, Future[Space]] = {}
         self._guard = threading.Lock()
@@ -102,10 +102,9 @@ class MemoryStore:
         """Group commits since the store was opened."""
         return self._committer.commits
 
-    @property
-    def worker_failures(self) -> int:
-        """How often an index thread failed and was started over."""
-        return self._workers.failures
+    def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
+        """What each index worker did."""
+        return self._workers.statistics()
 
     def space(
         self,
@@ -187,7 +186,7 @@ class MemoryStore:
             written.result()
 
     def close(self) -> None:
-        """Commit what is queued, write checkpoints, end all threads and release the directory.
+        """Commit what is queued, link it (for a while), write checkpoints, end all threads and release the directory.
 
         Recalls and snapshots of the spaces stay usable; writes are refused. Calling it again does nothing, or waits
         for the first call.
@@ -247,7 +246,7 @@ class MemoryStore:
 
     def _shut_down(self) -> None:
         self._committer.stop()
-        self._workers.stop()
+        self._workers.stop(self._options.drain_s)
         # Nobody begins to open a space any more, but somebody may be at it.
         wait(self._spaces.values())
         for space in self.spaces():

@@ -11,6 +11,7 @@ from engram.index import Quality
 from engram.log.log import SEGMENT_BYTES_DEFAULT
 
 WORKERS_MAX: Final = 16
+_MAY_BE_ZERO: Final = frozenset({"workers", "steal_threshold", "drain_s"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,13 @@ class StoreOptions:
     segment_bytes
         Size of the log's files once a space has grown to it.
     workers
-        Index threads; 0: one per core, at most 16.
+        Index threads, at most 16; 0: one per core.
+    steal_threshold
+        An index worker without work of its own helps in spaces where more observations wait than this.
     link_count
-        Observations an index worker links before it looks around again.
+        Observations an index worker links before it looks around again, at most.
+    drain_s
+        How long closing lets the index workers link what waits; the rest is linked after the next start.
     quality
         How much work goes into each vector's links: ``"fast"``, ``"balanced"``, ``"accurate"``.
     ef
@@ -45,7 +50,9 @@ class StoreOptions:
 
     segment_bytes: int = SEGMENT_BYTES_DEFAULT
     workers: int = 0
+    steal_threshold: int = 100
     link_count: int = 512
+    drain_s: float = 5.0
     quality: Quality = "balanced"
     ef: int = 64
     checkpoint_count_min: int = 50_000
@@ -58,12 +65,13 @@ class StoreOptions:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, int) and value < (0 if field.name == "workers" else 1):
+            least = 0 if field.name in _MAY_BE_ZERO else 1
+            if isinstance(value, int | float) and not value >= least:
                 raise InvalidInput(
-                    f"{field.name} is {value}; it must be positive",
+                    f"{field.name} is {value}; it must be at least {least}",
                     code="invalid_option",
                     field=field.name,
-                    limit=">= 1",
+                    limit=f">= {least}",
                     value=value,
                 )
 

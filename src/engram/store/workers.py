@@ -7,107 +7,235 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from engram.store.work_board import WorkBoard, WorkTurn
 
 if TYPE_CHECKING:
     from engram.store.space import Space
 
+# Doubles while a worker dies again and again. A dead worker is back within a second, whatever happens.
 _PAUSE_S_MIN: Final = 0.01
-_PAUSE_S_MAX: Final = 5.0
+_PAUSE_S_MAX: Final = 0.5
 _NICENESS: Final = 10
 logger = logging.getLogger(__name__)
 
+FaultPoint = Literal["before link", "after link", "between turns"]
+
+
+@dataclass(slots=True)
+class WorkerStatistics:
+    """What one worker did since the store was opened, all its lives together.
+
+    Parameters
+    ----------
+    number
+        Which worker, from 0.
+    batches, observations
+        What it linked.
+    stolen
+        Batches of these that it linked in another worker's space.
+    restarts
+        How often it died and was replaced.
+    busy_s
+        Seconds it had a turn.
+    """
+
+    number: int
+    batches: int = 0
+    observations: int = 0
+    stolen: int = 0
+    restarts: int = 0
+    busy_s: float = 0.0
+
+    def count(self, linked: int, stolen: bool) -> None:
+        """Add a batch of `linked` observations, unless it is empty."""
+        if linked:
+            self.batches += 1
+            self.observations += linked
+            self.stolen += stolen
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """A place that one thread after the other fills. Only the thread that has it changes it."""
+
+    statistics: WorkerStatistics
+    pause_s: float = 0.0
+
+
+def _no_fault(_: FaultPoint) -> None:
+    pass
+
+
+def batch_size(pending: int) -> int:
+    """How much one worker links before it looks around again, when so much waits in a space.
+
+    Small batches let several workers share what waits, and the watermark move often; large ones cost less each.
+    """
+    return 10 if pending < 100 else 100 if pending < 1000 else 500
+
 
 class Workers:
-    """Index threads, shared by all spaces of a store; a space with a long tail may use all of them at once.
+    """Index threads, shared by all spaces of a store; `WorkBoard` says which of them turns to which space.
 
-    A thread that meets an exception logs and counts it and starts over, after a pause that grows while the exceptions
-    go on. Linking is idempotent per generation, so nothing is lost or done twice.
+    A thread that dies of an exception, whichever, starts its successor, at first at once and then after a pause that
+    grows while the exceptions go on; and it makes its space due again. Linking is idempotent per generation and
+    an index takes back what a failed call had begun, so nothing is lost or done twice.
 
     Parameters
     ----------
     count
         Number of threads.
+    steal_threshold
+        A worker without work helps in spaces that have more pending than this.
     linked
         Called with the space after every turn, on the worker's thread.
+    fault
+        Called at certain points of every turn. Tests have it raise, which kills the worker there.
     """
 
-    def __init__(self, count: int, linked: Callable[[Space], None]) -> None:
-        self._linked = linked
-        self._changed = threading.Condition()
-        # The spaces that may have something to link, and the number of the call that said so last.
-        self._due: dict[Space, int] = {}
-        self._calls = 0
+    def __init__(
+        self,
+        count: int,
+        steal_threshold: int,
+        linked: Callable[[Space], None],
+        fault: Callable[[FaultPoint], None] = _no_fault,
+    ) -> None:
+        self._linked: Final = linked
+        self._fault: Final = fault
+        self._workers: Final = [_Worker(WorkerStatistics(number)) for number in range(count)]
+        self._changed: Final = threading.Condition()
+        # Guarded by it:
+        self._board: Final = WorkBoard(count, steal_threshold)
+        self._threads: Final[dict[int, threading.Thread]] = {}
+        self._busy = 0
+        self._draining = False
         self._stopping = False
-        self._threads = [
-            threading.Thread(target=self._supervise, name=f"engram-worker-{number}", daemon=True)
-            for number in range(count)
-        ]
-        self.failures = 0
+
+    @property
+    def restarts(self) -> int:
+        """How often a worker died and was replaced."""
+        return sum(worker.statistics.restarts for worker in self._workers)
+
+    def statistics(self) -> tuple[WorkerStatistics, ...]:
+        """What each worker did."""
+        return tuple(replace(worker.statistics) for worker in self._workers)
 
     def start(self) -> None:
         """Begin to link."""
-        for thread in self._threads:
-            thread.start()
+        with self._changed:
+            for worker in self._workers:
+                self._start_thread(worker)
 
     def notify(self, space: Space) -> None:
-        """Say that there is something to link in `space`."""
+        """Say that there is something to link in `space`, or to tell its listeners."""
+        pending = space.indexing.pending
         with self._changed:
-            self._calls += 1
-            self._due[space] = self._calls
-            self._changed.notify_all()
+            if self._board.add(space, pending):
+                self._changed.notify_all()
 
-    def stop(self) -> None:
-        """Let every thread finish its turn, and return when they have ended. What is not linked stays in the tail."""
+    def stop(self, drain_s: float = 0.0) -> None:
+        """Link what waits, for at most `drain_s`, then end all threads after the turns they are at.
+
+        What is not linked by then stays in the tail.
+        """
         with self._changed:
+            self._draining = True
+            self._changed.wait_for(self._is_idle, drain_s if self._threads else 0)
             self._stopping = True
             self._changed.notify_all()
-        for thread in self._threads:
-            if thread.ident is not None:
-                thread.join()
+            # From here on nobody is replaced, so these are all.
+            threads = list(self._threads.values())
+        for thread in threads:
+            thread.join()
 
-    def _supervise(self) -> None:
+    def _is_idle(self) -> bool:
+        return not self._board and not self._busy
+
+    def _start_thread(self, worker: _Worker) -> None:
+        number = worker.statistics.number
+        thread = threading.Thread(target=self._live, args=(worker,), name=f"engram-worker-{number}", daemon=True)
+        thread.start()
+        self._threads[number] = thread
+
+    def _live(self, worker: _Worker) -> None:
         _yield_to_others()
-        pause_s = _PAUSE_S_MIN
         while True:
-            turn = self._next_turn()
-            if turn is None:
-                return
             try:
-                self._take_turn(*turn)
-                pause_s = _PAUSE_S_MIN
-            except Exception:
-                logger.exception("an index worker failed in space %s; it starts over", turn[0].config.name)
-                self._recover(pause_s)
-                pause_s = min(2 * pause_s, _PAUSE_S_MAX)
+                self._work(worker)
+                return
+            except BaseException:
+                logger.exception("index worker %d died; it is replaced", worker.statistics.number)
+            if self._has_successor(worker):
+                return
 
-    def _next_turn(self) -> tuple[Space, int] | None:
-        """The space whose turn it is, and the call that made it due; None when stopping."""
+    def _has_successor(self, worker: _Worker) -> bool:
+        """Replace the thread of `worker`, which dies. False: there is no other thread to be had, so it must go on."""
+        worker.statistics.restarts += 1
         with self._changed:
-            self._changed.wait_for(lambda: self._due or self._stopping)
-            if self._stopping:
-                return None
-            space, call = next(iter(self._due.items()))
-            # To the end of the line, where the next worker finds it again: workers take turns among the spaces.
-            self._due[space] = self._due.pop(space)
-            return space, call
+            if not self._stopping:
+                try:
+                    self._start_thread(worker)
+                except RuntimeError:
+                    logger.exception("no thread can be started; worker %d goes on", worker.statistics.number)
+                    return False
+        return True
 
-    def _take_turn(self, space: Space, call: int) -> None:
-        linked = space.indexing.link()
-        with self._changed:
-            if linked:
-                # Another worker may have found nothing left while this one was at it; but there may be more by now.
-                self._due.setdefault(space, call)
-            elif self._due.get(space) == call:
-                # Unless it became due again meanwhile.
-                del self._due[space]
-        self._linked(space)
+    def _work(self, worker: _Worker) -> None:
+        self._pause(worker.pause_s)
+        # Taken back by the first turn that succeeds.
+        worker.pause_s = min(max(2 * worker.pause_s, _PAUSE_S_MIN), _PAUSE_S_MAX)
+        while (turn := self._next_turn(worker)) is not None:
+            try:
+                self._take_turn(worker, turn)
+            except BaseException:
+                # Somebody has to look again: for what was not linked, and to tell of what was.
+                self.notify(turn.space)
+                raise
+            finally:
+                self._end_turn()
+            worker.pause_s = 0.0
 
-    def _recover(self, pause_s: float) -> None:
+    def _pause(self, pause_s: float) -> None:
         with self._changed:
-            self.failures += 1
             self._changed.wait_for(lambda: self._stopping, pause_s)
+
+    def _next_turn(self, worker: _Worker) -> WorkTurn | None:
+        """Wait for the next turn; None when stopping."""
+        with self._changed:
+            while not self._stopping:
+                turn = self._board.next_for(worker.statistics.number)
+                if turn is not None:
+                    self._busy += 1
+                    return turn
+                self._changed.wait()
+        return None
+
+    def _take_turn(self, worker: _Worker, turn: WorkTurn) -> None:
+        begin_s = time.perf_counter()
+        indexing = turn.space.indexing
+        self._fault("before link")
+        linked = indexing.link(batch_size(turn.pending))
+        worker.statistics.count(linked, turn.stolen)
+        self._fault("after link")
+        indexing.announce()
+        pending = indexing.pending
+        with self._changed:
+            if self._board.finish(turn, linked, pending):
+                self._changed.notify_all()
+        self._linked(turn.space)
+        worker.statistics.busy_s += time.perf_counter() - begin_s
+        self._fault("between turns")
+
+    def _end_turn(self) -> None:
+        with self._changed:
+            self._busy -= 1
+            if self._draining and self._is_idle():
+                self._changed.notify_all()
 
 
 def _yield_to_others() -> None:

@@ -1,13 +1,17 @@
-"""One lane: its limits, its fill, and the turns that wait in it."""
+"""One lane: its limits, its fill, and the turns that wait in it, fairly between spaces."""
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engram.store.intake import CommitRequest, Priority
+
+if TYPE_CHECKING:
+    from engram.store.space import Space
 
 _MIB: Final = 1024 * 1024
 
@@ -18,6 +22,10 @@ class LaneLimits:
 
     count_max: int
     bytes_max: int
+
+    def fill(self, count: int, nbytes: int) -> float:
+        """Return how full a lane is with so much in it: the fuller of count and bytes, from 0 to 1."""
+        return max(count / self.count_max, nbytes / self.bytes_max)
 
 
 DEFAULT_LIMITS: Final[Mapping[Priority, LaneLimits]] = {
@@ -67,6 +75,26 @@ class LanesStatistics:
         return max(lane.fill for lane in self.lanes)
 
 
+class Load(NamedTuple):
+    """How much went through one end of a lane since it was made."""
+
+    requests: int = 0
+    observations: int = 0
+    nbytes: int = 0
+
+    def plus(self, turn: Turn) -> Load:
+        """Return the load after `turn` went through too."""
+        return Load(self.requests + 1, self.observations + turn.count, self.nbytes + turn.nbytes)
+
+    def minus(self, earlier: Load) -> Load:
+        """Return what went through here but not yet through the end whose load is `earlier`; never negative."""
+        return Load(
+            max(0, self.requests - earlier.requests),
+            max(0, self.observations - earlier.observations),
+            max(0, self.nbytes - earlier.nbytes),
+        )
+
+
 @dataclass(slots=True, eq=False)
 class Turn:
     """A request's place in its lane. It is `served` early if a later request of its session is served."""
@@ -77,46 +105,76 @@ class Turn:
     served: bool = False
 
 
-@dataclass(slots=True)
-class Lane:
-    """The turns of one priority, first in, first out. `Lanes` guards it with its lock."""
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """The turns of one space in a lane."""
 
-    priority: Priority
-    limits: LaneLimits
+    space: Space
     turns: deque[Turn] = field(default_factory=deque)
-    depth: int = 0
+    count: int = 0
     nbytes: int = 0
-    passed_over: int = 0
-    admitted_total: int = 0
-    refused_total: int = 0
+
+
+class Lane:
+    """The turns of one priority. One thread, which serves them, calls its methods; `served` any thread may read.
+
+    Within a space they are first in, first out. Between spaces the one goes first that has been served the fewest
+    observations since it began to wait, so a space with much to say delays the others by one request at most.
+    """
+
+    def __init__(self, priority: Priority, limits: LaneLimits) -> None:
+        self.priority: Final = priority
+        self.limits: Final = limits
+        self.served = Load()
+        self.passed_over = 0
+        self._waiting: Final[dict[Space, _Waiting]] = {}
+        # A heap of every space that waits, by the observations it was served; equals in the order of arrival.
+        self._order: Final[list[tuple[int, int, _Waiting]]] = []
+        self._arrivals = 0
+        # Where the space stood that was served last. Newcomers begin there: they cannot claim what they did not use.
+        self._position = 0
 
     def add(self, turn: Turn) -> None:
-        """Append `turn`, for which there must be room."""
-        self.turns.append(turn)
-        self.depth += turn.count
-        self.nbytes += turn.nbytes
-        self.admitted_total += 1
+        """Append `turn` to those of its space."""
+        space = turn.request.space
+        waiting = self._waiting.get(space)
+        if waiting is None:
+            waiting = self._waiting[space] = _Waiting(space)
+            self._arrivals += 1
+            heapq.heappush(self._order, (self._position, self._arrivals, waiting))
+        waiting.turns.append(turn)
+        waiting.count += turn.count
+        waiting.nbytes += turn.nbytes
+
+    def head(self) -> Turn | None:
+        """Return the turn that is next, or None if nobody waits."""
+        while self._order:
+            waiting = self._order[0][2]
+            while waiting.turns and waiting.turns[0].served:
+                waiting.turns.popleft()
+            if waiting.turns:
+                return waiting.turns[0]
+            heapq.heappop(self._order)
+            del self._waiting[waiting.space]
+        return None
+
+    def advance(self, count: int) -> None:
+        """Count `count` observations as served to the space of the head."""
+        self._position, arrival, waiting = self._order[0]
+        heapq.heapreplace(self._order, (self._position + count, arrival, waiting))
 
     def release(self, turn: Turn) -> None:
         """Give back the room of `turn`, which is served now."""
         turn.served = True
-        self.depth -= turn.count
-        self.nbytes -= turn.nbytes
+        waiting = self._waiting[turn.request.space]
+        waiting.count -= turn.count
+        waiting.nbytes -= turn.nbytes
+        self.served = self.served.plus(turn)
 
-    def head(self) -> Turn | None:
-        """Return the turn that is next, or None if nobody waits."""
-        while self.turns and self.turns[0].served:
-            self.turns.popleft()
-        return self.turns[0] if self.turns else None
-
-    def statistics(self) -> LaneStatistics:
-        """Return the fill of the lane now."""
-        return LaneStatistics(
-            self.priority,
-            self.depth,
-            self.limits.count_max,
-            self.nbytes,
-            self.limits.bytes_max,
-            self.admitted_total,
-            self.refused_total,
-        )
+    def fills(self) -> dict[Space, float]:
+        """Return which part of the lane each waiting space fills, from 0 to 1."""
+        return {
+            space: self.limits.fill(waiting.count, waiting.nbytes)
+            for space, waiting in self._waiting.items()
+            if waiting.count
+        }

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from engram.errors import OverCapacity, Unavailable
 from engram.store.intake import CommitRequest, Priority
+from engram.streaming.alarm import Alarm
 from engram.streaming.drain_rate import DrainRate
+from engram.streaming.entrance import Entrance
 from engram.streaming.lane import DEFAULT_LIMITS, Lane, LaneLimits, LanesStatistics, Turn
+from engram.streaming.shares import Shares
+
+if TYPE_CHECKING:
+    from engram.store.space import Space
+
+_PRIORITIES: Final = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
 
 
 class Lanes:
-    """An `engram.store.intake.Intake` with priorities.
+    """An `engram.store.intake.Intake` with priorities, in which no thread ever waits for another.
 
-    Each lane is first in, first out; High goes before Normal, Normal before Low. A lane that waits is served at least
-    once in `takes_max` takes. Within a session order comes before priority: a request is never served before the
-    earlier ones of its session, so when its turn comes they are served with it.
+    High goes before Normal, Normal before Low; a lane that waits is served at least once in `takes_max` takes. Within
+    a lane each space is first in, first out, and spaces are served alike, however much one of them sends. Within a
+    session order comes before priority: a request is never served before the earlier ones of its session, so when its
+    turn comes they are served with it.
 
-    Any thread may call any method.
+    Any thread may call `put`, `close` and what only looks; `take` belongs to one thread, which alone knows the order of
+    service. Between them lies a lock-free chain: see `Entrance` for the limits and `Chain` for the reasons.
 
     Parameters
     ----------
@@ -32,7 +40,7 @@ class Lanes:
     takes_max
         See above.
     clock
-        Seconds, monotonic; for the measured drain rate.
+        Seconds, monotonic; for the measured drain rate and the shares of the spaces.
     """
 
     def __init__(
@@ -44,21 +52,22 @@ class Lanes:
         takes_max: int = 8,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._lanes: Final = {p: Lane(p, limits[p]) for p in (Priority.HIGH, Priority.NORMAL, Priority.LOW)}
+        self._lanes: Final = tuple(Lane(priority, limits[priority]) for priority in _PRIORITIES)
+        self._shares: Final = tuple(Shares(clock) for _ in self._lanes)
+        self._drain_rate: Final = DrainRate(clock)
+        self._entrance: Final = Entrance(self._lanes, self._shares, self._drain_rate.time_ms)
+        self._arrived: Final = Alarm()
         # The unserved turns of each session, in order, whatever their lanes.
-        self._sessions: Final[dict[tuple[str, str], deque[Turn]]] = {}
+        self._sessions: Final[dict[tuple[Space, str], deque[Turn]]] = {}
+        self._waiting = 0
         self._take_count_max: Final = take_count_max
         self._take_bytes_max: Final = take_bytes_max
         self._takes_max: Final = takes_max
-        self._drain_rate: Final = DrainRate(clock)
-        self._filled: Final = threading.Condition()
-        self._waiting = 0
-        self._closed = False
 
     @property
     def depth(self) -> int:
         """Observations waiting in all lanes."""
-        return sum(lane.depth for lane in self._lanes.values())
+        return self.statistics().depth
 
     def put(self, request: CommitRequest) -> None:
         """Admit `request` into the lane of its priority, at once and whole, or refuse it.
@@ -66,76 +75,55 @@ class Lanes:
         Raises
         ------
         OverCapacity
-            If the lane has no room, naming what is full, its limit and when to come back.
+            If there is no room, naming what is full, its limit and when to come back.
         Unavailable
             If the lanes are closed.
         """
-        turn = Turn(request, request.count, request.nbytes)
-        with self._filled:
-            if self._closed:
-                raise Unavailable("the store is closing and takes no more writes", code="shutting_down")
-            lane = self._lanes[request.priority]
-            self._check_room(lane, turn)
-            lane.add(turn)
-            if request.session:
-                self._sessions.setdefault(_session_key(request), deque()).append(turn)
-            self._waiting += 1
-            self._filled.notify()
+        self._entrance.admit(request)
+        self._arrived.ring()
 
     def take(self, timeout_s: float | None = None) -> list[CommitRequest]:
         """Return the next requests, waiting up to `timeout_s` for the first; none on timeout or when closed."""
-        with self._filled:
-            self._filled.wait_for(lambda: self._waiting or self._closed, timeout_s)
-            taken = _Take(self._take_count_max, self._take_bytes_max)
-            self._serve_overdue(taken)
-            self._serve_by_priority(taken)
-            for lane in self._lanes.values():
-                passed_over = lane.head() is not None and lane.priority not in taken.lanes
-                lane.passed_over = lane.passed_over + 1 if passed_over else 0
-            self._drain_rate.record(taken.count, emptied=not self._waiting)
-            return taken.requests
+        self._arrived.sleep_until(self._has_work_or_is_closed, timeout_s)
+        arrived = self._entrance.arrived()
+        for turn in arrived:
+            self._line_up(turn)
+        taken = _Take(self._take_count_max, self._take_bytes_max)
+        self._serve_overdue(taken)
+        self._serve_by_priority(taken)
+        for lane in self._lanes:
+            passed_over = lane.head() is not None and lane.priority not in taken.lanes
+            lane.passed_over = lane.passed_over + 1 if passed_over else 0
+        self._divide(arrived)
+        self._drain_rate.record(taken.count, emptied=not self._waiting)
+        return taken.requests
 
     def close(self) -> None:
         """Admit nothing more. What waits can still be taken."""
-        with self._filled:
-            self._closed = True
-            self._filled.notify_all()
+        self._entrance.close()
+        self._arrived.ring()
 
     def statistics(self) -> LanesStatistics:
         """Return the fill of every lane."""
-        with self._filled:
-            return LanesStatistics(tuple(lane.statistics() for lane in self._lanes.values()))
+        return LanesStatistics(self._entrance.statistics())
 
-    def _check_room(self, lane: Lane, turn: Turn) -> None:
-        limits = lane.limits
-        name = lane.priority.name.lower()
-        for what, used, more, limit in (
-            ("observations", lane.depth, turn.count, limits.count_max),
-            ("bytes", lane.nbytes, turn.nbytes, limits.bytes_max),
-        ):
-            excess = used + more - limit
-            if excess <= 0:
-                continue
-            lane.refused_total += 1
-            # Bytes drain with the observations they belong to. What exceeds an empty lane never fits.
-            count = excess if what == "observations" else -(-excess * lane.depth // max(used, 1))
-            raise OverCapacity(
-                f"the {name} lane holds {used} of {limit} {what}; {more} more do not fit",
-                code="lane_full",
-                field=f"{name}_lane_{what}",
-                limit=limit,
-                value=used + more,
-                retry_after_ms=None if more > limit else self._drain_rate.time_ms(count),
-            )
+    def _has_work_or_is_closed(self) -> bool:
+        return self._waiting > 0 or self._entrance.has_arrivals() or self._entrance.closed
+
+    def _line_up(self, turn: Turn) -> None:
+        self._lanes[turn.request.priority - 1].add(turn)
+        if turn.request.session:
+            self._sessions.setdefault(_session_key(turn), deque()).append(turn)
+        self._waiting += 1
 
     def _serve_overdue(self, taken: _Take) -> None:
-        for lane in self._lanes.values():
+        for lane in self._lanes:
             head = lane.head()
             if head is not None and lane.passed_over >= self._takes_max - 1:
-                self._serve(next(iter(self._with_earlier(head))), lane, taken)
+                self._serve(self._with_earlier(head)[0], lane, taken)
 
     def _serve_by_priority(self, taken: _Take) -> None:
-        for lane in self._lanes.values():
+        for lane in self._lanes:
             while (head := lane.head()) is not None:
                 for turn in self._with_earlier(head):
                     if not taken.has_room(turn):
@@ -146,18 +134,27 @@ class Lanes:
         """Return `turn` and the earlier unserved ones of its session, in order."""
         if not turn.request.session:
             return [turn]
-        queue = self._sessions[_session_key(turn.request)]
+        queue = self._sessions[_session_key(turn)]
         return [queue[i] for i in range(queue.index(turn) + 1)]
 
     def _serve(self, turn: Turn, lane: Lane, taken: _Take) -> None:
-        self._lanes[turn.request.priority].release(turn)
+        # Whose turn it is pays for what is served on it, also if that waited in another lane.
+        lane.advance(turn.count)
+        self._lanes[turn.request.priority - 1].release(turn)
         if turn.request.session:
-            key = _session_key(turn.request)
+            key = _session_key(turn)
             self._sessions[key].popleft()
             if not self._sessions[key]:
                 del self._sessions[key]
         self._waiting -= 1
         taken.add(turn, lane)
+
+    def _divide(self, arrived: list[Turn]) -> None:
+        spaces = {(turn.request.priority, turn.request.space) for turn in arrived}
+        for position, (lane, shares) in enumerate(zip(self._lanes, self._shares, strict=True)):
+            waiting = self._entrance.waiting(position)
+            fill = lane.limits.fill(waiting.observations, waiting.nbytes)
+            shares.divide(fill, lane.fills, [space for priority, space in spaces if priority is lane.priority])
 
 
 class _Take:
@@ -184,5 +181,5 @@ class _Take:
         self._nbytes += turn.nbytes
 
 
-def _session_key(request: CommitRequest) -> tuple[str, str]:
-    return request.space.config.name, request.session
+def _session_key(turn: Turn) -> tuple[Space, str]:
+    return turn.request.space, turn.request.session

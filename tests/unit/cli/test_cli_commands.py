@@ -63,6 +63,7 @@ def test_every_command_has_help_with_an_example(path: tuple[str, ...], capsys: C
         ["ingest", "no-such-file.jsonl"],
         ["serve", "--memory", "--data", "x"],
         ["serve", "--port", "99999"],
+        ["serve", "--workers", "17"],
         ["--config", "no-such-file.toml", "status"],
     ],
     ids=" ".join,

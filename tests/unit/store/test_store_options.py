@@ -23,3 +23,10 @@ def test_workers_default_to_the_cores_and_are_bounded() -> None:
     assert StoreOptions(workers=99).worker_count == 16
     with pytest.raises(InvalidInput, match="workers"):
         StoreOptions(workers=-1)
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan")])
+def test_closing_cannot_take_less_than_no_time(seconds: float) -> None:
+    assert StoreOptions(drain_s=0.0).drain_s == 0.0
+    with pytest.raises(InvalidInput, match="drain_s"):
+        StoreOptions(drain_s=seconds)

@@ -182,8 +182,9 @@ def test_nobody_hears_of_indexed_before_stored(space: Space) -> None:
 
     def done(_: object) -> None:
         # The worst case: it is in the graph before the answer is out.
-        while space.indexing.link():
+        while space.indexing.link(10):
             pass
+        space.indexing.announce()
         told_before_done.extend(told)
 
     space.add_indexed_listener(listen)

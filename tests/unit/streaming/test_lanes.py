@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from typing import Any
 
 import pytest
 
 from doubles.batches import batch_of
 from doubles.fake_space import FakeSpace, ManualClock
+from doubles.switching import frequent_switches
 from engram.errors import OverCapacity, Unavailable
 from engram.store.intake import CommitRequest, Priority
 from engram.streaming.lane import LaneLimits
@@ -19,10 +22,15 @@ MIB = 1024 * 1024
 
 
 def request(
-    name: str, count: int = 1, priority: Priority = Priority.NORMAL, session: str = "", first_sequence: int = 0
+    name: str,
+    count: int = 1,
+    priority: Priority = Priority.NORMAL,
+    session: str = "",
+    first_sequence: int = 0,
+    space: Any = SPACE,
 ) -> CommitRequest:
     return CommitRequest(
-        space=SPACE,
+        space=space,
         batch=batch_of([f"{name}-{i}" for i in range(count)]),
         delete_ids=None,
         session=session,
@@ -172,9 +180,7 @@ def test_a_session_keeps_its_order_across_lanes() -> None:
 
 def test_the_same_session_id_in_two_spaces_is_two_sessions() -> None:
     lanes = Lanes(limits())
-    elsewhere = request("elsewhere", priority=Priority.LOW, session="s", first_sequence=1)
-    elsewhere.space = FakeSpace("elsewhere")  # type: ignore[assignment]  # A double.
-    lanes.put(elsewhere)
+    lanes.put(request("elsewhere", priority=Priority.LOW, session="s", first_sequence=1, space=FakeSpace("elsewhere")))
     lanes.put(request("here", priority=Priority.HIGH, session="s", first_sequence=1))
     assert names(lanes.take(0)) == ["here", "elsewhere"]
 
@@ -217,3 +223,124 @@ def test_statistics_show_fill_and_totals() -> None:
 def test_the_default_limits_are_those_of_the_architecture() -> None:
     capacities = {lane.priority: lane.capacity for lane in Lanes().statistics().lanes}
     assert capacities == {Priority.HIGH: 10_000, Priority.NORMAL: 100_000, Priority.LOW: 50_000}
+
+
+def test_a_hot_space_does_not_delay_another() -> None:
+    hot, small = FakeSpace("hot"), FakeSpace("small")
+    lanes = Lanes(limits(count_max=1000), take_count_max=10)
+    for i in range(50):
+        lanes.put(request(f"hot{i}", 10, space=hot))
+    lanes.take(0)
+    lanes.put(request("small", 10, space=small))
+    assert names(lanes.take(0)) + names(lanes.take(0)) == ["small", "hot1"]
+
+
+def test_spaces_are_served_alike_in_observations_not_requests() -> None:
+    lanes = Lanes(limits(count_max=1000), take_count_max=1)
+    large, small = FakeSpace("large"), FakeSpace("small")
+    for i in range(3):
+        lanes.put(request(f"large{i}", 8, space=large))
+    for i in range(24):
+        lanes.put(request(f"small{i}", 1, space=small))
+    taken = [name for _ in range(27) for name in names(lanes.take(0))]
+    counts = {"large": 0, "small": 0}
+    for name in taken:
+        kind = name.rstrip("0123456789")
+        counts[kind] += 8 if kind == "large" else 1
+        assert counts["large"] - counts["small"] <= 8
+        assert counts["small"] - counts["large"] <= 1 or counts["large"] == 24
+
+
+def test_a_space_that_waited_for_nothing_has_no_claim_to_the_past() -> None:
+    old, new = FakeSpace("old"), FakeSpace("new")
+    lanes = Lanes(limits(count_max=1000), take_count_max=1)
+    for i in range(20):
+        lanes.put(request(f"old{i}", space=old))
+    for _ in range(10):
+        lanes.take(0)
+    for i in range(20):
+        lanes.put(request(f"new{i}", space=new))
+    taken = [name.rstrip("0123456789") for _ in range(10) for name in names(lanes.take(0))]
+    assert taken.count("old") == taken.count("new") == 5
+
+
+def test_a_space_that_fills_the_lane_makes_room_for_one_that_was_refused() -> None:
+    hot, small = FakeSpace("hot"), FakeSpace("small")
+    lanes = Lanes(limits(count_max=100), take_count_max=10)
+    for i in range(10):
+        lanes.put(request(f"hot{i}", 10, space=hot))
+    with pytest.raises(OverCapacity, match="holds 100 of 100 observations"):
+        lanes.put(request("small", 10, space=small))
+    lanes.take(0)
+    with pytest.raises(OverCapacity) as caught:
+        lanes.put(request("greedy", 10, space=hot))
+    error = caught.value
+    assert (error.code, error.field, error.limit, error.value) == ("lane_share", "normal_lane_share", "50%", "90%")
+    assert error.retry_after_ms is not None
+    lanes.put(request("small", 10, space=small))
+    while lanes.depth >= 50:
+        lanes.take(0)
+    lanes.put(request("modest", 10, space=hot))
+
+
+@pytest.mark.parametrize("what", ["observations", "bytes"])
+@frequent_switches()
+def test_capacity_is_never_exceeded_by_eight_producers(what: str) -> None:
+    """More is offered than fits, all the time, while the fill is watched and taken away."""
+    one = request("x", 3, Priority.LOW)
+    bounds = LaneLimits(100, MIB) if what == "observations" else LaneLimits(10**6, 33 * one.nbytes)
+    lanes = Lanes(dict.fromkeys(Priority, bounds), take_count_max=30)
+    admitted: list[int] = [0] * 8
+    offered = 1500
+    taken: list[CommitRequest] = []
+
+    def produce(thread: int) -> None:
+        for _ in range(offered):
+            try:
+                lanes.put(one)
+                admitted[thread] += 1
+            except OverCapacity as error:
+                assert error.field == f"low_lane_{what}"  # noqa: PT017 - not every put is refused.
+
+    def watch() -> None:
+        while any(thread.is_alive() for thread in producers):
+            low = lanes.statistics().lanes[-1]
+            assert 0 <= low.depth <= bounds.count_max
+            assert 0 <= low.nbytes <= bounds.bytes_max
+            seen.append(low.depth)
+            batch = lanes.take(0)
+            held.append(sum(item.count for item in batch))
+            taken.extend(batch)
+
+    seen: list[int] = []
+    held: list[int] = []
+    producers = [threading.Thread(target=produce, args=(thread,)) for thread in range(8)]
+    for thread in producers:
+        thread.start()
+    watch()
+    for thread in producers:
+        thread.join()
+    while batch := lanes.take(0):
+        taken.extend(batch)
+    statistics = lanes.statistics().lanes[-1]
+    assert sum(admitted) == len(taken) == statistics.admitted_total
+    assert statistics.refused_total == 8 * offered - sum(admitted)
+    # Full it was, or nothing has been tested.
+    assert max(seen) >= 97
+    assert statistics.refused_total > 0
+
+
+def test_what_was_taken_is_not_kept_in_memory() -> None:
+    class Waiter:
+        def __call__(self, _: object) -> None:
+            pass
+
+    lanes = Lanes(limits())
+    asked = request("a")
+    asked.done = Waiter()
+    waiter = weakref.ref(asked.done)
+    lanes.put(asked)
+    lanes.take(0)
+    del asked
+    gc.collect()
+    assert waiter() is None
