@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from engram.errors import OverCapacity, Unavailable
+from engram.store.drain_rate import DrainRate
 from engram.store.intake import CommitRequest, Priority
-from engram.streaming.drain_rate import DrainRate
 from engram.streaming.lane import DEFAULT_LIMITS, Lane, LaneLimits, LanesStatistics, Turn
 
 
@@ -100,6 +100,11 @@ class Lanes:
         with self._filled:
             self._closed = True
             self._filled.notify_all()
+
+    def time_to_drain_ms(self, count: int) -> int:
+        """Return how long the committer takes for `count` observations, at the measured rate."""
+        with self._filled:
+            return self._drain_rate.time_ms(count)
 
     def statistics(self) -> LanesStatistics:
         """Return the fill of every lane."""
