@@ -33,6 +33,13 @@ from engram.spaces import DEFAULT_SPACE, METRICS, Metric, SpaceConfig
 @click.option("--dim", type=int, help="Dimension of the space 'default' if it is new [default: 768].")
 @click.option("--metric", type=click.Choice(METRICS), help="Its metric [default: cosine].")
 @click.option("--embedder", help='What makes vectors of texts in it, such as "lexical" [default: none].')
+@click.option(
+    "--tail-count-max", type=int, help="Observations of a space that may wait to be indexed [default: 250000]."
+)
+@click.option("--pressure-enter", metavar="W/C/O", help="Percent where pressure levels begin [default: 50/80/95].")
+@click.option("--pressure-leave", metavar="W/C/O", help="Percent below which they end [default: 40/70/90].")
+@click.option("--memory-bytes-max", type=int, help="Memory of all indexes and queues [default: 3/4 of the machine's].")
+@click.option("--disk-free-bytes-min", type=int, help="What stays free on the disk [default: 268435456].")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[default: info]")
 @pass_cli
 def serve(
@@ -47,6 +54,11 @@ def serve(
     dim: int | None,
     metric: str | None,
     embedder: str | None,
+    tail_count_max: int | None,
+    pressure_enter: str | None,
+    pressure_leave: str | None,
+    memory_bytes_max: int | None,
+    disk_free_bytes_min: int | None,
     log_level: str | None,
 ) -> None:
     """Run a server until it is interrupted; nothing acknowledged is ever lost.
@@ -66,6 +78,11 @@ def serve(
         "dim": dim,
         "metric": metric,
         "embedder": embedder,
+        "tail_count_max": tail_count_max,
+        "pressure_enter": pressure_enter,
+        "pressure_leave": pressure_leave,
+        "memory_bytes_max": memory_bytes_max,
+        "disk_free_bytes_min": disk_free_bytes_min,
         "log_level": log_level,
     }
     if memory and data is not None:
@@ -75,7 +92,10 @@ def serve(
 
 
 def _serve(settings: ServerSettings, data: Path | None, port_file: Path | None) -> None:
-    from engram.server import ServerOptions, serve, tune_allocator  # noqa: PLC0415 - takes a while to import.
+    # These take a while to import.
+    from engram.server import ServerOptions, memory_budget_bytes, serve, tune_allocator  # noqa: PLC0415
+    from engram.store.options import StoreOptions  # noqa: PLC0415
+    from engram.streaming.pressure import Thresholds  # noqa: PLC0415
 
     options = ServerOptions(
         data=data,
@@ -85,6 +105,10 @@ def _serve(settings: ServerSettings, data: Path | None, port_file: Path | None) 
         allow_remote=settings.allow_remote,
         default_space=SpaceConfig(DEFAULT_SPACE, settings.dim, cast(Metric, settings.metric), settings.embedder),
         ready=lambda address: _say_ready(address, data),
+        store=StoreOptions(tail_count_max=settings.tail_count_max, tail_bytes_max=settings.tail_bytes_max),
+        thresholds=Thresholds.parse(settings.pressure_enter, settings.pressure_leave),
+        memory_bytes_max=settings.memory_bytes_max or memory_budget_bytes(),
+        disk_free_bytes_min=settings.disk_free_bytes_min,
         sessions_max=settings.sessions_max,
         session_idle_s_max=settings.session_idle_s,
         recall_threads=settings.recall_threads,

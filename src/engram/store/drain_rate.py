@@ -14,10 +14,10 @@ _MEMORY_S: Final = 3.0
 
 
 class DrainRate:
-    """Observations per second of working time, over the last few seconds. Its owner sees to it that calls do not overlap.
+    """Observations per second of working time, over the last few seconds. Its owner lets one thread at a time call.
 
-    Kept as a fading sum of what was done and one of the time it took: their quotient is right also when a few steps take
-    very long, which a mean of rates is not.
+    Kept as a fading sum of what was done and one of the time it took: their quotient is right also when a few steps
+    take very long, which a mean of rates is not.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -27,18 +27,19 @@ class DrainRate:
         self._taken_count = 0
         self._taken_at_s = 0.0
 
-    def record(self, count: int, *, emptied: bool) -> None:
-        """Note that `count` observations were taken now, and whether that left nothing waiting."""
-        now_s = self._clock()
-        elapsed_s = now_s - self._taken_at_s
+    def start(self, count: int) -> None:
+        """Note that work on `count` observations begins now."""
+        self._taken_count = count
+        self._taken_at_s = self._clock()
+
+    def finish(self) -> None:
+        """Note that the work begun last is done. The time until the next start is idle and does not count."""
+        elapsed_s = self._clock() - self._taken_at_s
         if self._taken_count and elapsed_s > 0:
-            # The time since the last take is what it needed for what it took then.
             fading = math.exp(-elapsed_s / _MEMORY_S)
             self._done_count = self._done_count * fading + self._taken_count
             self._busy_s = self._busy_s * fading + elapsed_s
-        # After a take that leaves nothing it may wait for work, which says nothing about its speed.
-        self._taken_count = 0 if emptied else count
-        self._taken_at_s = now_s
+        self._taken_count = 0
 
     def time_ms(self, count: int) -> int:
         """Return how long `count` observations take, from 1 ms to `RETRY_AFTER_MS_MAX`."""

@@ -203,6 +203,11 @@ class Space:
         """Everything up to here is linked into the graph."""
         return self._state.index.indexed_generation
 
+    @property
+    def index_bytes(self) -> int:
+        """Memory of the index."""
+        return self._state.index.nbytes
+
     def add_indexed_listener(self, callback: Callable[[int], None]) -> None:
         """Have `callback` called with the indexed generation whenever it moved, on an index thread: keep it short.
 
@@ -222,7 +227,7 @@ class Space:
             tail_count=visible - indexed,
             live_count=len(state.versions),
             log_bytes=state.log.nbytes,
-            index_bytes=state.index.nbytes,
+            index_bytes=self.index_bytes,
             session_count=len(state.sessions),
             checkpoint_generation=state.checkpoint_generation,
             checkpoints=self.indexing.checkpoints_written,

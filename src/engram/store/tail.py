@@ -82,7 +82,10 @@ class Tail:
         with self._changed:
             if indexed_generation > self._indexed:
                 linked, self._indexed = indexed_generation - self._indexed, indexed_generation
-                self._drain_rate.record(linked, emptied=self._index.visible_generation <= indexed_generation)
+                self._drain_rate.finish()
+                if self._index.visible_generation > indexed_generation:
+                    # It goes on; the next step will be about as large as this one.
+                    self._drain_rate.start(linked)
             self._wake()
 
     def hold_back(self, submit: Callable[[], None], count: int, timeout_s: float) -> None:

@@ -85,6 +85,8 @@ class Lanes:
     def take(self, timeout_s: float | None = None) -> list[CommitRequest]:
         """Return the next requests, waiting up to `timeout_s` for the first; none on timeout or when closed."""
         with self._filled:
+            # Who comes back for more has stored what was taken last.
+            self._drain_rate.finish()
             self._filled.wait_for(lambda: self._waiting or self._closed, timeout_s)
             taken = _Take(self._take_count_max, self._take_bytes_max)
             self._serve_overdue(taken)
@@ -92,7 +94,7 @@ class Lanes:
             for lane in self._lanes.values():
                 passed_over = lane.head() is not None and lane.priority not in taken.lanes
                 lane.passed_over = lane.passed_over + 1 if passed_over else 0
-            self._drain_rate.record(taken.count, emptied=not self._waiting)
+            self._drain_rate.start(taken.count)
             return taken.requests
 
     def close(self) -> None:

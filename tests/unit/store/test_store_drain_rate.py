@@ -25,7 +25,8 @@ class Drain:
 
     def step(self, per_second: float) -> None:
         count = round(per_second * self.step_s * self.spread.uniform(0.2, 1.8))
-        self.rate.record(count, emptied=False)
+        self.rate.finish()
+        self.rate.start(count)
         self.taken += count
         # What was taken takes its time, with a disk that now and then is slow.
         mean_s = count / per_second
@@ -69,9 +70,8 @@ def test_a_change_of_speed_is_noticed_within_seconds(before: float, after: float
 def test_waiting_for_work_is_not_slowness() -> None:
     drain = Drain(1, step_s=0.05, jitter=0.0)
     drain.run(1_000, 5)
-    drain.rate.record(100, emptied=True)
+    drain.rate.finish()
     drain.clock.advance(60)
-    drain.rate.record(100, emptied=False)
     assert drain.rate.time_ms(1_000) == pytest.approx(1_000, rel=TOLERANCE)
 
 
