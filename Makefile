@@ -19,7 +19,7 @@ RUNNABLE = $(if $(wildcard $(DEV)),$(DEV),$(DEMO))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format proto bench docs extras sanitize clean distclean
+.PHONY: help demo test campaigns lint format proto bench docs extras sanitize clean distclean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ demo: $(RUNNABLE) ## Watch Engram take in observations and recall them at the sa
 
 test: $(DEV) ## Run all tests and say what was left out; ARGS go to pytest
 	@$(BIN)/python -m pytest $(ARGS)
+
+campaigns: $(DEV) ## Run the long campaigns, which take minutes each; ARGS go to pytest
+	@$(BIN)/python -m pytest -m campaign --timeout 1800 $(ARGS)
 
 lint: $(DEV) ## Check style, types, formatting and generated code
 	@PATH="$(abspath $(BIN)):$$PATH" PYTHON=python scripts/lint
