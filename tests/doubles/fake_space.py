@@ -10,6 +10,7 @@ from engram.errors import EngramError, SequenceError
 from engram.observations import ObservationBatch, check_batch
 from engram.spaces import SpaceConfig
 from engram.store.intake import CommitRequest, CommitResult, Intake
+from engram.store.session_table import SequenceRange
 
 
 @dataclass
@@ -44,6 +45,9 @@ class FakeSpace:
 
     def durable_sequence(self, session: str) -> int:
         return self.durable.get(session, 0)
+
+    def latest_sequences(self, session: str) -> tuple[SequenceRange, ...]:
+        return ()
 
     def add_indexed_listener(self, callback: Callable[..., None]) -> None:
         self._listeners.append(callback)

@@ -19,6 +19,7 @@ from engram.store.indexing import Indexing
 from engram.store.intake import CommitRequest, CommitResult
 from engram.store.options import StoreOptions
 from engram.store.reader import Reader, check_range
+from engram.store.session_table import SequenceRange
 from engram.store.snapshot import Snapshot
 from engram.store.state import SpaceState
 from engram.store.statistics import SpaceStatistics
@@ -44,9 +45,8 @@ class Space:
     ) -> None:
         self.config = config
         self.indexing = Indexing(state, checkpoints, options)
-        self.tail = Tail(state.index, options.tail_count_max, options.tail_bytes_max)
+        self.tail = Tail(state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s)
         self.indexing.add_listener(self.tail.moved)
-        self._room_timeout_s = options.room_timeout_s
         self._state = state
         self._reader = Reader(config, state, options.ef)
         self._writer = Writer(config.name, state)
@@ -125,6 +125,10 @@ class Space:
     def durable_sequence(self, session: str) -> int:
         """The last sequence number of `session` that is stored for good; 0 for an unknown session."""
         return self._state.sessions.last_sequence(session)
+
+    def latest_sequences(self, session: str) -> tuple[SequenceRange, ...]:
+        """The generations of what `session` stored last, oldest first, as far as they are remembered."""
+        return self._state.sessions.latest(session)
 
     # ---- recalling ----------------------------------------------------------------------------------------------
 
@@ -277,7 +281,7 @@ class Space:
 
         request = CommitRequest(space=self, batch=batch, delete_ids=delete_ids, done=done)
         # Who waits for the answer anyway is held back where linking cannot keep up, rather than refused.
-        self.tail.hold_back(lambda: self._submit(request), request.count, self._room_timeout_s)
+        self.tail.hold_back(lambda: self._submit(request), request.count)
         return answer.result()
 
 

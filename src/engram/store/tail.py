@@ -26,12 +26,19 @@ class Tail:
         Whose watermarks are followed.
     count_max, bytes_max
         The limits. A space's vectors are all of one size, so the tighter of the two is one number of observations.
+    room_timeout_s
+        For how long a caller is held back.
     clock
         Seconds, monotonic.
     """
 
     def __init__(
-        self, index: HnswIndex, count_max: int, bytes_max: int, clock: Callable[[], float] = time.monotonic
+        self,
+        index: HnswIndex,
+        count_max: int,
+        bytes_max: int,
+        room_timeout_s: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         vector_bytes = _FLOAT_BYTES * index.dim
         count_of_bytes = max(1, bytes_max // vector_bytes)
@@ -39,7 +46,10 @@ class Tail:
         self.field: Final = "tail_observations" if count_max <= count_of_bytes else "tail_bytes"
         self.unit_bytes: Final = 1 if count_max <= count_of_bytes else vector_bytes
         self._index = index
+        self._room_timeout_s = room_timeout_s
         self._reserved = 0
+        # As of the last answer: what became visible since is still counted as reserved, and not twice.
+        self._visible = index.visible_generation
         self._indexed = index.indexed_generation
         self._drain_rate = DrainRate(clock)
         self._changed = threading.Condition()
@@ -48,10 +58,9 @@ class Tail:
 
     @property
     def count(self) -> int:
-        """Observations that are admitted and not indexed. Never less than it is, for a moment perhaps more."""
-        # In this order: what becomes indexed or visible in between is then counted, not missed.
-        indexed = self._index.indexed_generation
-        return self._reserved + self._index.visible_generation - indexed
+        """Observations that are admitted and not indexed."""
+        with self._changed:
+            return self._count()
 
     def reserve(self, count: int) -> None:
         """Count in what is about to be queued.
@@ -66,7 +75,7 @@ class Tail:
         with self._changed:
             if self._closed:
                 raise Unavailable("the store is closing and takes no more writes", code="shutting_down")
-            used = self.count
+            used = self._count()
             if used + count > self.limit:
                 raise self._full(used, count)
             self._reserved += count
@@ -75,6 +84,7 @@ class Tail:
         """Count out what was answered: either it is visible now, or it will never be."""
         with self._changed:
             self._reserved -= count
+            self._visible = self._index.visible_generation
             self._wake()
 
     def moved(self, indexed_generation: int) -> None:
@@ -88,17 +98,17 @@ class Tail:
                     self._drain_rate.start(linked)
             self._wake()
 
-    def hold_back(self, submit: Callable[[], None], count: int, timeout_s: float) -> None:
+    def hold_back(self, submit: Callable[[], None], count: int) -> None:
         """Call `submit`, which reserves `count`, as soon as there is room.
 
         Raises
         ------
         OverCapacity
-            If there is none within `timeout_s`, or never can be.
+            If there is none in time, or never can be.
         EngramError
             Whatever else `submit` raises.
         """
-        deadline_s = time.monotonic() + timeout_s
+        deadline_s = time.monotonic() + self._room_timeout_s
         while True:
             try:
                 return submit()
@@ -118,11 +128,14 @@ class Tail:
         with self._changed:
             return self._drain_rate.time_ms(count)
 
+    def _count(self) -> int:
+        return self._reserved + self._visible - self._index.indexed_generation
+
     def _wait_for_room(self, count: int, timeout_s: float) -> bool:
         with self._changed:
             self._waiting += 1
             try:
-                return self._changed.wait_for(lambda: self._closed or self.count + count <= self.limit, timeout_s)
+                return self._changed.wait_for(lambda: self._closed or self._count() + count <= self.limit, timeout_s)
             finally:
                 self._waiting -= 1
 

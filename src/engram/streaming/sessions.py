@@ -132,6 +132,7 @@ class Sessions:
             session_id,
             durable_sequence=space.durable_sequence(session_id),
             generation=space.generation,
+            latest=space.latest_sequences(session_id),
             counters=self._counters,
             clock=self._clock,
         )
