@@ -146,7 +146,7 @@ def test_an_embedded_caller_is_held_back_until_there_is_room() -> None:
 
 def test_waiting_for_room_ends_with_an_error_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Workers, "notify", lambda *_: None)
-    with MemoryStore(None, options=StoreOptions(tail_count_max=15, room_timeout_s=0.01)) as store:
+    with MemoryStore(None, options=StoreOptions(tail_count_max=15, room_timeout_s=1.0)) as store:
         space = store.space("main", dim=8)
         space.observe(**columns("first", 0))
         with pytest.raises(OverCapacity) as caught:
