@@ -63,9 +63,9 @@ def observe_tail(moments: Moments, may_link: threading.Event) -> None:
             moments.fell = time.perf_counter()
         moved(tail, indexed_generation)
 
-    def gated_link(indexing: Indexing) -> int:
+    def gated_link(indexing: Indexing, *arguments: Any) -> int:
         may_link.wait()
-        return link(indexing)
+        return link(indexing, *arguments)
 
     changes = ((Tail, "reserve", noting_reserve), (Tail, "moved", noting_moved), (Indexing, "link", gated_link))
     for kind, name, function in changes:

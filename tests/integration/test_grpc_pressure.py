@@ -52,9 +52,9 @@ def linking(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     may_link.set()
     link = Indexing.link
 
-    def gated(indexing: Indexing) -> int:
+    def gated(indexing: Indexing, *arguments: Any) -> int:
         assert may_link.wait(TIMEOUT_S)
-        return link(indexing)
+        return link(indexing, *arguments)
 
     monkeypatch.setattr(Indexing, "link", gated)
     yield may_link
