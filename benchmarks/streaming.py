@@ -52,8 +52,8 @@ class Run:
 
 
 @contextmanager
-def server(data: Path) -> Iterator[tuple[psutil.Process, str]]:
-    """A server process on a free port, stopped at the end."""
+def server(data: Path, *arguments: str) -> Iterator[tuple[psutil.Process, str]]:
+    """A server process on a free port, with further `arguments`, stopped at the end."""
     port_file = data.with_suffix(".port")
     command = [
         sys.executable,
@@ -66,6 +66,7 @@ def server(data: Path) -> Iterator[tuple[psutil.Process, str]]:
         "0",
         "--port-file",
         str(port_file),
+        *arguments,
     ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + START_TIMEOUT_S

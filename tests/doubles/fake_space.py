@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from engram.errors import EngramError, SequenceError
 from engram.observations import ObservationBatch, check_batch
 from engram.spaces import SpaceConfig
 from engram.store.intake import CommitRequest, CommitResult, Intake
+from engram.store.session_table import SequenceRange
+
+
+@dataclass
+class FakeTail:
+    """A tail that is as full as a test says, and is linked at a thousand observations a second."""
+
+    count: int = 0
+    limit: int = 100
+    field: str = "tail_observations"
+    unit_bytes: int = 1
+
+    def time_to_drain_ms(self, count: int) -> int:
+        return count
 
 
 class FakeSpace:
@@ -21,6 +36,8 @@ class FakeSpace:
         self.stored: list[str] = []
         self.durable: dict[str, int] = {}
         self.fail_next: EngramError | None = None
+        self.tail = FakeTail()
+        self.index_bytes = 0
         self._listeners: list[Callable[..., None]] = []
 
     def prepare(self, batch: ObservationBatch) -> ObservationBatch:
@@ -28,6 +45,9 @@ class FakeSpace:
 
     def durable_sequence(self, session: str) -> int:
         return self.durable.get(session, 0)
+
+    def latest_sequences(self, session: str) -> tuple[SequenceRange, ...]:
+        return ()
 
     def add_indexed_listener(self, callback: Callable[..., None]) -> None:
         self._listeners.append(callback)

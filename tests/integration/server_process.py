@@ -30,6 +30,11 @@ ACCEPTED = pb.ObservationAck.STATUS_ACCEPTED
 INDEXED = pb.ObservationAck.STATUS_INDEXED
 REJECTED = pb.ObservationAck.STATUS_REJECTED
 CLOSED = pb.StreamStatus.STATE_CLOSED
+PRESSURE = (
+    pb.StreamStatus.STATE_ACTIVE,
+    pb.StreamStatus.STATE_BACKPRESSURE,
+    pb.StreamStatus.STATE_OVERLOADED,
+)
 CHANNEL_OPTIONS = (("grpc.max_receive_message_length", 64 * 1024 * 1024), ("grpc.max_send_message_length", -1))
 
 
@@ -137,9 +142,14 @@ class ObserveCall:
         return None if response is EOF else response
 
     async def read_ack(self, status: int) -> pb.ObservationResponse:
-        """The next response that is an ack with `status`; INDEXED acks are passed over when another is wanted."""
+        """The next response that is an ack with `status`.
+
+        INDEXED acks are passed over when another is wanted, and so is what is told about pressure.
+        """
         while True:
             response = await self.read()
+            if response.status.state in PRESSURE:
+                continue
             if response.WhichOneof("result") == "ack" and response.ack.status == status:
                 return response
             passed_over = response.WhichOneof("result") == "ack" and response.ack.status == INDEXED

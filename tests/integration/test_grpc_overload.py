@@ -99,12 +99,15 @@ async def fill(stub: Any, gate: Gate, count: int) -> ObserveCall:
     await call.send_batch(2, batch_of(numbered(2, count)))
     # Messages of a stream are read in order: once this one is answered, those before it have been queued.
     await call.send(pb.ObservationRequest())
-    await call.read_status(pb.StreamStatus.STATE_ERROR)
+    while (await call.read()).status.state != pb.StreamStatus.STATE_ERROR:
+        pass
     return call
 
 
 async def test_a_stream_is_told_overloaded_and_can_send_again(gate: Gate) -> None:
     async with serving(lanes=SMALL_LANES) as (_, stub):
+        bystander = ObserveCall(stub)
+        await bystander.open()
         call = await fill(stub, gate, 150)
         await call.send_batch(152, batch_of(numbered(152, 60)))
         rejected = await call.read_ack(REJECTED)
@@ -112,13 +115,25 @@ async def test_a_stream_is_told_overloaded_and_can_send_again(gate: Gate) -> Non
         assert (rejected.sequence_number, error.code, error.kind) == (152, "lane_full", "over_capacity")
         assert (error.limit, error.value) == ("200", "210")
         assert error.retry_after_ms > 0
-        status = (await call.read_status(pb.StreamStatus.STATE_OVERLOADED)).status
-        assert (status.queue_depth, status.queue_capacity, status.pressure) == (150, 400, 0.75)
+        await call.send_batch(152, batch_of(numbered(152, 40)))
+        for told in (call, bystander):
+            status = (await told.read_status(pb.StreamStatus.STATE_OVERLOADED)).status
+            assert (status.queue_depth, status.queue_capacity) == (190, 400)
+            assert status.level == pb.PRESSURE_LEVEL_OVERLOADED
+            assert status.pressure == pytest.approx(0.95)
+            detail = status.error
+            assert (detail.field, detail.limit, detail.value) == ("normal_lane_observations", "200", "190")
+            assert detail.retry_after_ms > 0
+        await call.send_batch(192, batch_of(numbered(192, 5)))
+        assert (await call.read_ack(REJECTED)).ack.error.code == "overloaded"
         gate.open.set()
-        await call.accepted_up_to(151)
-        await call.send_batch(152, batch_of(numbered(152, 60)))
-        await call.read_status(pb.StreamStatus.STATE_ACTIVE)
-        await call.accepted_up_to(211)
+        for told in (call, bystander):
+            await told.read_status(pb.StreamStatus.STATE_ACTIVE)
+        await call.send_batch(192, batch_of(numbered(192, 5)))
+        while (await call.read()).ack.last_sequence < 196:
+            pass
+        described = await stub.GetSpace(pb.GetSpaceRequest(), timeout=TIMEOUT_S)
+        assert (described.pressure_level, described.live_count) == (pb.PRESSURE_LEVEL_NORMAL, 196)
 
 
 async def test_a_unary_call_is_told_when_to_come_back(gate: Gate) -> None:

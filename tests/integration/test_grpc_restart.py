@@ -85,6 +85,7 @@ async def test_a_session_goes_on_after_a_restart_with_its_duplicates(tmp_path: P
         await call.send_batch(6, batch_of(numbered(6, 5)))
         repeated = await call.read_ack(ACCEPTED)
         assert (repeated.ack.first_sequence, repeated.ack.last_sequence) == (6, 10)
+        assert (repeated.ack.first_generation, repeated.ack.last_generation) == (6, 10), "as in the original ack"
         await call.send_batch(6, batch_of(numbered(6, 10)))
         assert (await call.accepted_up_to(15))[-1].ack.last_generation == 15
         described = await stub.GetSpace(pb.GetSpaceRequest(memory_space_id="main"), timeout=TIMEOUT_S)

@@ -19,6 +19,7 @@ from doubles.fake_space import FakeSpace, FakeStore, ManualClock
 from engram.errors import Unavailable
 from engram.store.intake import Priority
 from engram.streaming.acks import Ack, AckStatus
+from engram.streaming.admission import Admission
 from engram.streaming.backlog import Message
 from engram.streaming.connection import Connection, ConnectionLimits
 from engram.streaming.counters import Counters
@@ -27,6 +28,7 @@ from engram.streaming.lane import LaneLimits
 from engram.streaming.lanes import Lanes
 from engram.streaming.mailbox import Mailbox
 from engram.streaming.outbox import Opened
+from engram.streaming.pressure import Thresholds
 from engram.streaming.sessions import Sessions
 
 sends = st.tuples(st.just("send"), st.integers(-3, 3), st.integers(1, 4), st.sampled_from(list(Priority)))
@@ -63,7 +65,15 @@ class Client:
         self.connect()
 
     def connect(self) -> None:
-        ingest = Ingest(self.store, self._mailbox, self._executor)
+        admission = Admission(
+            lanes=self.lanes,
+            ticked=(),
+            thresholds=Thresholds(),
+            mailbox=self._mailbox,
+            soon=asyncio.get_running_loop().call_soon,
+            tell=self._sessions.tell_pressure,
+        )
+        ingest = Ingest(self.store, self._mailbox, admission, self._executor)
         self.connection = Connection(ingest, self._sessions, ConnectionLimits(10**6, 10**9, 30.0))
         self.connection.open(self.space, "mine")
 

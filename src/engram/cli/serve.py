@@ -34,6 +34,13 @@ from engram.spaces import DEFAULT_SPACE, METRICS, Metric, SpaceConfig
 @click.option("--metric", type=click.Choice(METRICS), help="Its metric [default: cosine].")
 @click.option("--embedder", help='What makes vectors of texts in it, such as "lexical" [default: none].')
 @click.option("--workers", type=int, help="Index workers, at most 16; 0 for one per core [default: 0].")
+@click.option(
+    "--tail-count-max", type=int, help="Observations of a space that may wait to be indexed [default: 250000]."
+)
+@click.option("--pressure-enter", metavar="W/C/O", help="Percent where pressure levels begin [default: 50/80/95].")
+@click.option("--pressure-leave", metavar="W/C/O", help="Percent below which they end [default: 40/70/90].")
+@click.option("--memory-bytes-max", type=int, help="Memory of all indexes and queues [default: 3/4 of the machine's].")
+@click.option("--disk-free-bytes-min", type=int, help="What stays free on the disk [default: 268435456].")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[default: info]")
 @pass_cli
 def serve(
@@ -49,6 +56,11 @@ def serve(
     metric: str | None,
     embedder: str | None,
     workers: int | None,
+    tail_count_max: int | None,
+    pressure_enter: str | None,
+    pressure_leave: str | None,
+    memory_bytes_max: int | None,
+    disk_free_bytes_min: int | None,
     log_level: str | None,
 ) -> None:
     """Run a server until it is interrupted; nothing acknowledged is ever lost.
@@ -69,6 +81,11 @@ def serve(
         "metric": metric,
         "embedder": embedder,
         "workers": workers,
+        "tail_count_max": tail_count_max,
+        "pressure_enter": pressure_enter,
+        "pressure_leave": pressure_leave,
+        "memory_bytes_max": memory_bytes_max,
+        "disk_free_bytes_min": disk_free_bytes_min,
         "log_level": log_level,
     }
     if memory and data is not None:
@@ -79,8 +96,9 @@ def serve(
 
 def _serve(settings: ServerSettings, data: Path | None, port_file: Path | None) -> None:
     # These take a while to import.
-    from engram.server import ServerOptions, serve, tune_allocator  # noqa: PLC0415
-    from engram.store import StoreOptions  # noqa: PLC0415
+    from engram.server import ServerOptions, memory_budget_bytes, serve, tune_allocator  # noqa: PLC0415
+    from engram.store.options import StoreOptions  # noqa: PLC0415
+    from engram.streaming.pressure import Thresholds  # noqa: PLC0415
 
     options = ServerOptions(
         data=data,
@@ -89,8 +107,16 @@ def _serve(settings: ServerSettings, data: Path | None, port_file: Path | None) 
         port_file=port_file,
         allow_remote=settings.allow_remote,
         default_space=SpaceConfig(DEFAULT_SPACE, settings.dim, cast(Metric, settings.metric), settings.embedder),
-        store=StoreOptions(workers=settings.workers, steal_threshold=settings.steal_threshold),
         ready=lambda address: _say_ready(address, data),
+        store=StoreOptions(
+            workers=settings.workers,
+            steal_threshold=settings.steal_threshold,
+            tail_count_max=settings.tail_count_max,
+            tail_bytes_max=settings.tail_bytes_max,
+        ),
+        thresholds=Thresholds.parse(settings.pressure_enter, settings.pressure_leave),
+        memory_bytes_max=settings.memory_bytes_max or memory_budget_bytes(),
+        disk_free_bytes_min=settings.disk_free_bytes_min,
         sessions_max=settings.sessions_max,
         session_idle_s_max=settings.session_idle_s,
         recall_threads=settings.recall_threads,

@@ -61,7 +61,7 @@ class ObserveStream:
         self._config = config
         self._encode = encode
         self._options = options
-        self._window = Window(options.flight_count_max)
+        self._window = Window(options.flight_count_max, (OverCapacity,) if options.on_overload == "fail" else ())
         self._pace = Pace()
         self._backoff = Backoff()
         self._loop = asyncio.get_running_loop()
@@ -221,11 +221,16 @@ class ObserveStream:
             case Refused(first, last, error):
                 self._patience.trouble = error
                 settled = self._window.rejected(first, last, error)
-                if isinstance(error, Unavailable | OverCapacity):
+                if isinstance(error, Unavailable):
                     self._pace.hold(error.retry_after_ms or self._options.refusal_delay_ms, now_s)
+                elif isinstance(error, OverCapacity):
+                    self._pace.refused(error.retry_after_ms or self._options.refusal_delay_ms, now_s)
+                    self._patience.excuse(now_s, (error.retry_after_ms or 0) / 1000)
                 self._settle(settled)
             case Status(mood, retry_after_ms):
                 self._pace.status(mood, retry_after_ms, now_s)
+                if mood is Mood.OVERLOADED:
+                    self._patience.excuse(now_s, retry_after_ms / 1000)
             case Trouble(error):
                 raise error
             case Closed():

@@ -10,7 +10,10 @@ from enum import Enum, auto
 from typing import Final
 
 RATE_MIN: Final = 100.0
-_GROWTH_PER_S: Final = 1.5
+# However often it complains, the server gets at least this part of what it took before: what is too much all the same,
+# the waits that it asks for hold back. Doubling every second, the full rate is back after as many seconds as halvings.
+HALVINGS_MAX: Final = 5
+_GROWTH_PER_S: Final = 2.0
 _MEASURE_S: Final = 0.5
 # Complaints in quick succession are about the same moment; the rate that the first one brought must show its effect.
 _HALVING_S_MIN: Final = 0.2
@@ -28,8 +31,9 @@ class Mood(Enum):
 class Pace:
     """Decides when the next batch may go.
 
-    The rate is halved when the server reports backpressure or overload and grows by half a second once it is active
-    again; when it passes what was sent before the trouble, the limit goes away.
+    The rate is halved when the server reports backpressure or overload, or refuses, and doubles every second once it is
+    active again; when it passes what was sent before the trouble, the limit goes away. While the server is overloaded
+    nothing is sent for as long as it asks, or until it says that it is better.
     """
 
     def __init__(self) -> None:
@@ -56,11 +60,18 @@ class Pace:
 
     def status(self, mood: Mood, retry_after_ms: int, now_s: float) -> None:
         """Take a status of the server."""
-        if mood in (Mood.BACKPRESSURE, Mood.OVERLOADED):
-            self._halve(now_s)
-        if mood is Mood.ACTIVE:
-            self._grown_at_s = now_s
+        recovers = self.mood is Mood.OVERLOADED and mood is not Mood.OVERLOADED
         self.mood = mood
+        if recovers or mood is Mood.ACTIVE:
+            self._free_at_s = self._grown_at_s = now_s
+        elif mood is Mood.OVERLOADED:
+            self.refused(retry_after_ms, now_s)
+        elif mood is Mood.BACKPRESSURE:
+            self._halve(now_s)
+
+    def refused(self, retry_after_ms: int, now_s: float) -> None:
+        """Take it that the server has no room, and asks to come back later."""
+        self._halve(now_s)
         self.hold(retry_after_ms, now_s)
 
     def hold(self, retry_after_ms: int, now_s: float) -> None:
@@ -85,7 +96,7 @@ class Pace:
         if self.rate is None:
             elapsed = max(now_s - self._measure_from_s, _MEASURE_S)
             self._rate_before = max(self._measured, self._measure_count / elapsed, RATE_MIN)
-        self.rate = max((self.rate or self._rate_before) / 2, RATE_MIN)
+        self.rate = max((self.rate or self._rate_before) / 2, self._rate_before / 2**HALVINGS_MAX, RATE_MIN)
         self._grown_at_s = now_s
 
     def _grow(self, now_s: float) -> None:

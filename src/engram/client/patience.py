@@ -34,11 +34,18 @@ class Patience:
         self._patience_s = patience_s
         self._silence_s = silence_s
         self._progress_s = self._heard_s = now_s
+        self._excused_until_s = now_s
         self.trouble: EngramError = Unavailable("no connection yet", code="not_connected")
 
     def progress(self, now_s: float) -> None:
         """Something was answered, or nothing is wanted."""
-        self._progress_s = now_s
+        self._progress_s = max(now_s, self._excused_until_s)
+
+    def excuse(self, now_s: float, wait_s: float) -> None:
+        """The server has asked to wait that long from now on; none of this is lack of progress."""
+        start_s = max(now_s, self._excused_until_s)
+        self._excused_until_s = max(start_s, now_s + wait_s)
+        self._progress_s += self._excused_until_s - start_s
 
     def heard(self, now_s: float) -> None:
         """The server said something, or owes nothing."""

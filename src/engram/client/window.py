@@ -42,9 +42,13 @@ class Window:
     ----------
     flight_count_max
         How many observations may be unanswered at once. A single larger batch still goes, alone.
+    final
+        Kinds of passing refusals that settle a batch all the same. Only what is told before a batch is admitted, such
+        as `OverCapacity`, can be final: then no copy of it could become durable later.
     """
 
-    def __init__(self, flight_count_max: int) -> None:
+    def __init__(self, flight_count_max: int, final: tuple[type[EngramError], ...] = ()) -> None:
+        self._final = final
         self.flight_count_max = flight_count_max
         self.acked_sequence = 0
         self.flight_count = 0
@@ -182,7 +186,7 @@ class Window:
                 self._stale.append(flight)
         self._stale = deque(sorted(self._stale, key=lambda flight: flight.serial))
         self._next_sequence = refused.first
-        if isinstance(error, _PASSING):
+        if isinstance(error, _PASSING) and not isinstance(error, self._final):
             return []
         return [(self._returned.popleft(), error)]
 

@@ -13,6 +13,7 @@ from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig
 from engram.store.space import Space
 from engram.streaming.lane import LaneStatistics
 from engram.wire import engram_pb2 as pb
+from engram.wire.events import encode_level
 from engram.wire.observations import encode_priority
 
 
@@ -26,18 +27,18 @@ async def create_space(engine: Engine, request: pb.CreateSpaceRequest, context: 
     space = await engine.in_thread(
         lambda: engine.store.space(config.name, dim=config.dim, metric=config.metric, embedder=config.embedder)
     )
-    return encode_space(space)
+    return _encode_space(engine, space)
 
 
 async def get_space(engine: Engine, request: pb.GetSpaceRequest, context: Context) -> pb.Space:
     """Describe one space."""
-    return encode_space(engine.space(context, Action.DESCRIBE, request.memory_space_id))
+    return _encode_space(engine, engine.space(context, Action.DESCRIBE, request.memory_space_id))
 
 
 async def list_spaces(engine: Engine, request: pb.ListSpacesRequest, context: Context) -> pb.ListSpacesResponse:
     """Describe every space."""
     engine.authorize(context, Action.DESCRIBE)
-    return pb.ListSpacesResponse(spaces=map(encode_space, engine.store.spaces()))
+    return pb.ListSpacesResponse(spaces=[_encode_space(engine, space) for space in engine.store.spaces()])
 
 
 async def get_status(engine: Engine, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
@@ -47,7 +48,7 @@ async def get_status(engine: Engine, request: pb.GetStatusRequest, context: Cont
     return pb.GetStatusResponse(
         version=__version__,
         uptime_s=time.monotonic() - engine.started_s,
-        spaces=map(encode_space, engine.store.spaces()),
+        spaces=[_encode_space(engine, space) for space in engine.store.spaces()],
         sessions=len(engine.sessions),
         connections=counters.connections,
         observations_accepted=counters.observations_accepted,
@@ -58,9 +59,9 @@ async def get_status(engine: Engine, request: pb.GetStatusRequest, context: Cont
     )
 
 
-def encode_space(space: Space) -> pb.Space:
-    """Return the message that describes `space`."""
+def _encode_space(engine: Engine, space: Space) -> pb.Space:
     config = space.config
+    load = engine.admission.load(space)
     stats = space.stats()
     return pb.Space(
         memory_space_id=config.name,
@@ -73,6 +74,9 @@ def encode_space(space: Space) -> pb.Space:
         live_count=stats.live_count,
         log_bytes=stats.log_bytes,
         index_bytes=stats.index_bytes,
+        pressure_level=encode_level(load.level),
+        pressure=load.pressure,
+        tail_count_max=space.tail.limit,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -16,8 +16,10 @@ from engram.server.options import ServerOptions
 from engram.spaces import DEFAULT_SPACE
 from engram.store.memory_store import MemoryStore
 from engram.store.space import Space
+from engram.streaming.admission import Admission
 from engram.streaming.connection import Connection
 from engram.streaming.counters import Counters
+from engram.streaming.gauges import DiskGauge, Gauge, MemoryGauge
 from engram.streaming.ingest import Ingest
 from engram.streaming.lanes import Lanes
 from engram.streaming.mailbox import Mailbox
@@ -55,13 +57,21 @@ class Engine:
         self._threads = ThreadPoolExecutor(options.recall_threads, thread_name_prefix="engram-recall")
         self._recalls_waiting = 0
         mailbox = Mailbox(loop)
-        self.ingest: Final = Ingest(self.store, mailbox, self._threads)
         self.sessions: Final = Sessions(
             mailbox=mailbox,
             counters=self.counters,
             sessions_max=options.sessions_max,
             idle_s_max=options.session_idle_s_max,
         )
+        self.admission: Final = Admission(
+            lanes=self.lanes,
+            ticked=list(self._ticked_gauges()),
+            thresholds=options.thresholds,
+            mailbox=mailbox,
+            soon=loop.call_soon,
+            tell=self.sessions.tell_pressure,
+        )
+        self.ingest: Final = Ingest(self.store, mailbox, self.admission, self._threads)
         self._make_default_space()
 
     def authorize(self, context: Context, action: Action, space: str = "") -> None:
@@ -134,6 +144,16 @@ class Engine:
         finally:
             await self.in_thread(self.store.close)
             self._threads.shutdown()
+
+    def tick(self) -> None:
+        """Do what time alone makes necessary; to be called about once a second."""
+        self.sessions.expire()
+        self.admission.tick()
+
+    def _ticked_gauges(self) -> Iterator[Gauge]:
+        yield MemoryGauge(self.lanes, self.store.spaces, self.options.memory_bytes_max)
+        if self.store.path is not None:
+            yield DiskGauge(self.store.path, self.options.disk_free_bytes_min)
 
     def _make_default_space(self) -> None:
         config = self.options.default_space

@@ -50,7 +50,7 @@ class _MemoryStream:
                 await self._start_recall(request.recall, request.recall_id)
             elif operation == "observe":
                 if request.observe.HasField("close"):
-                    await self._recalls_done()
+                    await self._finish_recalls()
                 await take_request(self._engine, self._context, self.connection, request.observe)
             else:
                 self.connection.complain(
@@ -61,7 +61,7 @@ class _MemoryStream:
                 await self.connection.outbox.room()
             if self.connection.outbox.finished:
                 return
-        await self._recalls_done()
+        await self._finish_recalls()
 
     async def write_observe(self, response: pb.ObservationResponse) -> None:
         async with self._writing:
@@ -89,7 +89,7 @@ class _MemoryStream:
         try:
             answers = await recall_batches(self._engine, request, self._context)
             for answer in answers:
-                await self.connection.outbox.released()
+                await self.connection.outbox.turn()
                 async with self._writing:
                     await self._context.write(pb.MemoryStreamResponse(recall=answer, recall_id=recall_id))
         except EngramError as error:
@@ -103,7 +103,9 @@ class _MemoryStream:
         async with self._writing:
             await self._context.write(pb.MemoryStreamResponse(recall=answer, recall_id=recall_id))
 
-    async def _recalls_done(self) -> None:
+    async def _finish_recalls(self) -> None:
+        """The client sends nothing more, so it cannot resume any more either: a pause ends."""
+        self.connection.outbox.release()
         if self._recalls:
             await asyncio.wait(self._recalls)
 

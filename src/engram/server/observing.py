@@ -13,17 +13,14 @@ from engram.server.authorization import Action
 from engram.server.engine import Context, Engine, stopping_error
 from engram.server.malformed import Malformed
 from engram.streaming.backlog import Message
-from engram.streaming.connection import Connection, FlowAction
+from engram.streaming.connection import Connection
 from engram.wire import engram_pb2 as pb
 from engram.wire.events import encode_event
+from engram.wire.flows import decode_flow
 from engram.wire.observations import decode_batch, decode_episode, decode_priority
 
 Write = Callable[[pb.ObservationResponse], Awaitable[None]]
 
-_FLOW_ACTIONS = {
-    pb.FlowControl.ACTION_PAUSE: FlowAction.PAUSE,
-    pb.FlowControl.ACTION_RESUME: FlowAction.RESUME,
-}
 _logger = logging.getLogger(__name__)
 
 
@@ -42,7 +39,7 @@ async def run_stream(engine: Engine, connection: Connection, read: Coroutine[Any
         while events := await connection.outbox.take():
             session_id = connection.session.id if connection.session is not None else ""
             for event in events:
-                await write(encode_event(event, session_id, engine.lanes.statistics()))
+                await write(encode_event(event, session_id, lambda: engine.admission.load(connection.space)))
     finally:
         engine.counters.connections -= 1
         connection.detach()
@@ -76,7 +73,7 @@ async def take_request(
     if operation in {"batch", "observation"}:
         await _observe(connection, request)
     elif operation == "flow":
-        await connection.flow(_FLOW_ACTIONS.get(request.flow.action, FlowAction.OTHER))
+        await connection.flow(decode_flow(request.flow))
     elif operation == "close":
         await connection.close(drain=request.close.drain_queue, last_sequence=request.close.last_sequence)
     else:

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from engram.errors import InvalidInput
+from engram.server.process import memory_budget_bytes
 from engram.spaces import DEFAULT_SPACE, SpaceConfig
 from engram.store.intake import Priority
 from engram.store.options import StoreOptions
 from engram.streaming.connection import ConnectionLimits
+from engram.streaming.gauges import DISK_FREE_BYTES_MIN
 from engram.streaming.lane import DEFAULT_LIMITS, LaneLimits
+from engram.streaming.pressure import Thresholds
 from engram.streaming.sessions import IDLE_S_MAX, SESSIONS_MAX
 
 PORT_DEFAULT: Final = 50051
@@ -41,6 +44,12 @@ class ServerOptions:
         How the store uses the machine.
     lanes, connection
         Limits of the queue before the committer, and of each connection.
+    thresholds
+        At which fill pressure rises and falls.
+    memory_bytes_max
+        What all indexes and lanes together may hold.
+    disk_free_bytes_min
+        What stays free on the disk of the store.
     sessions_max, session_idle_s_max
         How many sessions are kept, and how long a silent one.
     recall_threads
@@ -59,6 +68,9 @@ class ServerOptions:
     store: StoreOptions = field(default_factory=StoreOptions)
     lanes: Mapping[Priority, LaneLimits] = field(default_factory=lambda: DEFAULT_LIMITS)
     connection: ConnectionLimits = field(default_factory=ConnectionLimits)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    memory_bytes_max: int = field(default_factory=memory_budget_bytes)
+    disk_free_bytes_min: int = DISK_FREE_BYTES_MIN
     sessions_max: int = SESSIONS_MAX
     session_idle_s_max: float = IDLE_S_MAX
     recall_threads: int = 4

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
+from pathlib import Path
 from typing import Final
 
 # Messages of some hundred KiB come and go all the time. By default glibc maps and unmaps each of them, and every fresh
@@ -16,6 +18,7 @@ _ALLOCATOR: Final = {
 }
 # A busy thread keeps the interpreter for this long; at Python's default of 5 ms a commit's ack waits five times longer.
 _SWITCH_INTERVAL_S: Final = 0.0005
+_CONTAINER_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
 
 
 def tune_allocator() -> None:
@@ -29,6 +32,14 @@ def tune_allocator() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **_ALLOCATOR})  # noqa: S606  # Itself.
+
+
+def memory_budget_bytes() -> int:
+    """Three quarters of the memory that this process may use: the machine's, or its container's if that is less."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):
+        memory = min(memory, int(_CONTAINER_LIMIT.read_text()))
+    return memory * 3 // 4
 
 
 def tune_interpreter() -> None:

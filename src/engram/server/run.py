@@ -16,7 +16,7 @@ from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
 from engram.server.process import tune_interpreter
 
-_EXPIRY_INTERVAL_S: Final = 5.0
+_TICK_S: Final = 1.0
 _logger = logging.getLogger(__name__)
 
 
@@ -42,7 +42,7 @@ async def run_server(options: ServerOptions, stop: asyncio.Event | None = None) 
     try:
         server = GrpcServer(engine)
         port = await server.start(options.host, options.port)
-        async with _signals(stop), _expiry(engine):
+        async with _signals(stop), _ticking(engine):
             _announce(options, port)
             await stop.wait()
             _logger.info("stopping")
@@ -83,13 +83,13 @@ async def _signals(stop: asyncio.Event) -> AsyncIterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _expiry(engine: Engine) -> AsyncIterator[None]:
-    async def expire() -> None:
+async def _ticking(engine: Engine) -> AsyncIterator[None]:
+    async def tick() -> None:
         while True:
-            await asyncio.sleep(_EXPIRY_INTERVAL_S)
-            engine.sessions.expire()
+            await asyncio.sleep(_TICK_S)
+            engine.tick()
 
-    task = asyncio.create_task(expire())
+    task = asyncio.create_task(tick())
     try:
         yield
     finally:

@@ -163,7 +163,7 @@ class MemoryStore:
         Raises
         ------
         OverCapacity
-            If too much is waiting.
+            If too much is waiting, or not linked yet.
         Unavailable
             If the space cannot take writes any more, or the store is closing.
         FailedPrecondition
@@ -172,7 +172,11 @@ class MemoryStore:
         if os.getpid() != self._process:
             raise FailedPrecondition("a forked child cannot use the store of its parent", code="forked")
         request.space.admit(request)
-        self._intake.put(request)
+        try:
+            self._intake.put(request)
+        except BaseException:
+            request.space.withdraw(request)
+            raise
 
     def checkpoint(self) -> None:
         """Save what is linked of every graph, so that the next start need not link it again.
@@ -245,6 +249,8 @@ class MemoryStore:
             self._checkpointer.request(space)
 
     def _shut_down(self) -> None:
+        for space in self.spaces():
+            space.tail.close()
         self._committer.stop()
         self._workers.stop(self._options.drain_s)
         # Nobody begins to open a space any more, but somebody may be at it.

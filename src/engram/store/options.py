@@ -41,6 +41,10 @@ class StoreOptions:
         What may wait for the committer, in observations and bytes.
     commit_count_max, commit_bytes_max
         What one group commit takes at most, unless a single request is larger.
+    tail_count_max, tail_bytes_max
+        What a space may hold that is not linked yet, in observations and in bytes of their vectors. Recall scans it.
+    room_timeout_s
+        How long `Space.observe` and `Space.delete` wait for room in the tail before they give up.
 
     Raises
     ------
@@ -61,6 +65,9 @@ class StoreOptions:
     intake_bytes_max: int = 512 << 20
     commit_count_max: int = 8192
     commit_bytes_max: int = 16 << 20
+    tail_count_max: int = 250_000
+    tail_bytes_max: int = 1 << 30
+    room_timeout_s: float = 60.0
 
     def __post_init__(self) -> None:
         for field in fields(self):

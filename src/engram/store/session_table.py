@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from collections import OrderedDict, deque
 from typing import Final, NamedTuple
 
 # Clients repeat what they did not see an ack for, which is at most what fits into their window.
 _REMEMBERED_MAX: Final = 64
+_SESSIONS_REMEMBERED_MAX: Final = 10_000
 
 
 class SequenceRange(NamedTuple):
@@ -32,42 +32,44 @@ class SequenceRange(NamedTuple):
         return self._replace(rows=self.rows + other.rows)
 
 
-@dataclass(slots=True)
-class _Progress:
-    last_sequence: int = 0
-    # The latest commits, oldest first.
-    remembered: deque[SequenceRange] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_MAX))
-
-
 class SessionTable:
     """The last durable sequence number of every session, and the generations of its latest commits.
 
-    Changed by the committer's thread only; any thread may ask for `last_sequence`.
+    The sequence number is kept for good, or a session could not be resumed; the rest only of the sessions that stored
+    something last. Changed by the committer's thread only; any thread may ask for `last_sequence` and `latest`.
     """
 
     def __init__(self) -> None:
-        self._sessions: dict[str, _Progress] = {}
+        self._last_sequences: dict[str, int] = {}
+        # By session, the one that stored last at the end; of each the latest commits, oldest first.
+        self._latest: OrderedDict[str, deque[SequenceRange]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return len(self._last_sequences)
 
     def last_sequence(self, session: str) -> int:
         """The last durable sequence number of `session`, 0 for an unknown one."""
-        progress = self._sessions.get(session)
-        return progress.last_sequence if progress is not None else 0
+        return self._last_sequences.get(session, 0)
 
     def store(self, session: str, stored: SequenceRange) -> None:
         """Note that `session` got to the end of `stored`."""
-        progress = self._sessions.setdefault(session, _Progress())
-        progress.last_sequence = stored.last_sequence
-        if progress.remembered and progress.remembered[-1].is_continued_by(stored):
-            stored = progress.remembered.pop().joined_with(stored)
-        progress.remembered.append(stored)
+        self._last_sequences[session] = stored.last_sequence
+        latest = self._latest.setdefault(session, deque(maxlen=_REMEMBERED_MAX))
+        self._latest.move_to_end(session)
+        if len(self._latest) > _SESSIONS_REMEMBERED_MAX:
+            self._latest.popitem(last=False)
+        if latest and latest[-1].is_continued_by(stored):
+            stored = latest.pop().joined_with(stored)
+        latest.append(stored)
+
+    def latest(self, session: str) -> tuple[SequenceRange, ...]:
+        """What `session` stored last, oldest first, as far as it is remembered."""
+        # Copied in one step of the interpreter, so that the committer cannot come in between.
+        return tuple(self._latest.get(session, ()))
 
     def generation_of(self, session: str, sequence: int) -> int:
         """The generation that a durable sequence number was given, or 0 if that is no longer remembered."""
-        progress = self._sessions.get(session)
-        for stored in reversed(progress.remembered if progress is not None else ()):
+        for stored in reversed(self._latest.get(session, ())):
             if stored.first_sequence <= sequence <= stored.last_sequence:
                 return stored.first_generation + sequence - stored.first_sequence
         return 0

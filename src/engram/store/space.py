@@ -19,9 +19,11 @@ from engram.store.indexing import Indexing
 from engram.store.intake import CommitRequest, CommitResult
 from engram.store.options import StoreOptions
 from engram.store.reader import Reader, check_range
+from engram.store.session_table import SequenceRange
 from engram.store.snapshot import Snapshot
 from engram.store.state import SpaceState
 from engram.store.statistics import SpaceStatistics
+from engram.store.tail import Tail
 from engram.store.writer import Writer
 
 
@@ -43,6 +45,8 @@ class Space:
     ) -> None:
         self.config = config
         self.indexing = Indexing(state, checkpoints, options)
+        self.tail = Tail(state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s)
+        self.indexing.add_listener(self.tail.moved)
         self._state = state
         self._reader = Reader(config, state, options.ef)
         self._writer = Writer(config.name, state)
@@ -85,7 +89,7 @@ class Space:
         FailedPrecondition
             If vectors are missing and the space has no embedder.
         OverCapacity
-            If too much is waiting; nothing was stored.
+            If too much is waiting, or linking did not make room in time; nothing was stored.
         Unavailable
             If the store is closing or cannot write.
         """
@@ -121,6 +125,10 @@ class Space:
     def durable_sequence(self, session: str) -> int:
         """The last sequence number of `session` that is stored for good; 0 for an unknown session."""
         return self._state.sessions.last_sequence(session)
+
+    def latest_sequences(self, session: str) -> tuple[SequenceRange, ...]:
+        """The generations of what `session` stored last, oldest first, as far as they are remembered."""
+        return self._state.sessions.latest(session)
 
     # ---- recalling ----------------------------------------------------------------------------------------------
 
@@ -199,6 +207,11 @@ class Space:
         """Everything up to here is linked into the graph."""
         return self._state.index.indexed_generation
 
+    @property
+    def index_bytes(self) -> int:
+        """Memory of the index."""
+        return self._state.index.nbytes
+
     def add_indexed_listener(self, callback: Callable[[int], None]) -> None:
         """Have `callback` called with the indexed generation whenever it moved, on an index thread: keep it short.
 
@@ -218,7 +231,7 @@ class Space:
             tail_count=visible - indexed,
             live_count=len(state.versions),
             log_bytes=state.log.nbytes,
-            index_bytes=state.index.nbytes,
+            index_bytes=self.index_bytes,
             session_count=len(state.sessions),
             checkpoint_generation=state.checkpoint_generation,
             checkpoints=self.indexing.checkpoints_written,
@@ -231,19 +244,27 @@ class Space:
     # ---- for the store --------------------------------------------------------------------------------------------
 
     def admit(self, request: CommitRequest) -> None:
-        """Refuse `request` if there is no point in queueing it. The place for limits on what a space may hold.
+        """Make room for `request` in what the space may hold, before it is queued.
 
         Raises
         ------
+        OverCapacity
+            If too much is not linked yet.
         Unavailable
             If the space takes no more writes.
         """
         self._writer.check()
+        self.tail.reserve(request.count)
+
+    def withdraw(self, request: CommitRequest) -> None:
+        """Give back the room of a request that was admitted and could not be queued."""
+        self.tail.release(request.count)
 
     def commit(self, requests: Sequence[CommitRequest]) -> None:
         """Store `requests` in one group commit and answer each. Belongs to the committer's thread; never raises."""
         if self._writer.commit(requests):
             self._published(self)
+        self.tail.release(sum(request.count for request in requests))
 
     def close(self) -> None:
         """Close the log, once the committer has stopped. What was recalled, and recalls themselves, stay usable."""
@@ -258,7 +279,9 @@ class Space:
             else:
                 answer.set_result(outcome)
 
-        self._submit(CommitRequest(space=self, batch=batch, delete_ids=delete_ids, done=done))
+        request = CommitRequest(space=self, batch=batch, delete_ids=delete_ids, done=done)
+        # Who waits for the answer anyway is held back where linking cannot keep up, rather than refused.
+        self.tail.hold_back(lambda: self._submit(request), request.count)
         return answer.result()
 
 

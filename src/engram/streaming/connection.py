@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from enum import Enum
 from functools import partial
 from typing import Final
 
@@ -12,8 +11,10 @@ from engram.errors import EngramError, FailedPrecondition, OverCapacity, Unavail
 from engram.observations import ObservationBatch
 from engram.store.space import Space
 from engram.streaming.backlog import Backlog, Message
+from engram.streaming.flow import Flow, FlowAction
 from engram.streaming.ingest import Ingest
 from engram.streaming.outbox import Outbox, Status, StreamState
+from engram.streaming.send_pace import SendPace
 from engram.streaming.session import InFlight, Offer, Session
 from engram.streaming.sessions import Sessions
 from engram.streaming.states import SessionState
@@ -37,14 +38,6 @@ class ConnectionLimits:
     drain_timeout_s: float = 300.0
 
 
-class FlowAction(Enum):
-    """What a client may ask about the flow."""
-
-    PAUSE = "pause"
-    RESUME = "resume"
-    OTHER = "other"
-
-
 class Connection:
     """What a transport drives: it awaits one method per message, in order, and writes what `outbox` gives.
 
@@ -59,7 +52,6 @@ class Connection:
         self._sessions = sessions
         self._limits = limits
         self._backlog: Final = Backlog(limits.in_flight_count_max, limits.in_flight_bytes_max)
-        self._overloaded = False
 
     def open(self, space: Space, session_id: str) -> None:
         """Open a session in `space`, or resume the one with this id.
@@ -75,6 +67,7 @@ class Connection:
             )
         self.session = self._sessions.open(space, session_id, self.outbox)
         self.space = space
+        self._tell_pressure(self.session, space)
 
     async def observe(self, message: Message) -> None:
         """Take observations: admit them, answer a duplicate, or refuse them in the outbox.
@@ -93,24 +86,37 @@ class Connection:
             await self._admit(session, space, message)
         await self._room(session)
 
-    async def flow(self, action: FlowAction) -> None:
-        """Pause, resume, or merely show that the client is alive.
+    async def flow(self, flow: Flow) -> None:
+        """Pause, resume, send faster or slower, or merely note that the client is alive.
 
         Raises
         ------
         FailedPrecondition
             If there is no session yet.
         """
-        session, _ = self.opened()
+        session, space = self.opened()
         session.touch()
-        if action is FlowAction.PAUSE:
-            session.move(SessionState.PAUSED)
-            self.outbox.put(Status(StreamState.PAUSED, sequence=session.durable_sequence))
-            self.outbox.hold()
-        elif action is FlowAction.RESUME:
-            session.move(SessionState.ACTIVE)
-            self.outbox.put(Status(StreamState.ACTIVE, sequence=session.durable_sequence))
-            self.outbox.release()
+        match flow.action:
+            case FlowAction.PAUSE:
+                session.move(SessionState.PAUSED)
+                self.outbox.put(Status(StreamState.PAUSED, sequence=session.durable_sequence))
+                self.outbox.hold()
+            case FlowAction.RESUME:
+                session.move(SessionState.ACTIVE)
+                self.outbox.put(Status(StreamState.ACTIVE, sequence=session.durable_sequence))
+                self._tell_pressure(session, space)
+                self.outbox.release()
+            case FlowAction.SLOW_DOWN if not flow.preferred_rate:
+                self.outbox.set_pace(SendPace.slow_down)
+            case FlowAction.SPEED_UP if not flow.preferred_rate:
+                self.outbox.set_pace(SendPace.speed_up)
+            case FlowAction.BUFFER_STATUS if flow.buffer_remaining <= 0:
+                self.outbox.hold()
+            case FlowAction.BUFFER_STATUS if session.state is not SessionState.PAUSED:
+                self.outbox.release()
+        if flow.preferred_rate > 0:
+            self.outbox.set_pace(lambda pace: pace.prefer(flow.preferred_rate))
+        if flow.action is FlowAction.RESUME:
             await self._work_off_backlog()
 
     async def close(self, *, drain: bool, last_sequence: int = 0) -> None:
@@ -214,9 +220,6 @@ class Connection:
             # A duplicate of what is in flight needs no answer of its own: acks are cumulative.
         except EngramError as error:
             session.reject(message.first_sequence, count, error)
-            if isinstance(error, OverCapacity) and not self._overloaded:
-                self._overloaded = True
-                self.outbox.put(Status(StreamState.OVERLOADED, error.message, session.durable_sequence, error))
 
     def _submit(self, session: Session, space: Space, message: Message, batch: ObservationBatch) -> None:
         last_sequence = message.first_sequence + len(batch) - 1
@@ -231,9 +234,12 @@ class Connection:
         )
         # The answer comes through the event loop, so it cannot overtake this.
         session.admit(in_flight)
-        if self._overloaded:
-            self._overloaded = False
-            self.outbox.put(Status(StreamState.ACTIVE, "room again", session.durable_sequence))
+
+    def _tell_pressure(self, session: Session, space: Space) -> None:
+        """Let a stream that was not there, or paused, when it changed know what the others know."""
+        state, reason = self._ingest.admission.status(space)
+        if reason is not None:
+            self.outbox.put_pressure(Status(state, reason.message, session.durable_sequence, reason))
 
     async def _room(self, session: Session) -> None:
         limits = self._limits

@@ -12,6 +12,7 @@ from engram.observations import ObservationBatch
 from engram.store.intake import CommitRequest, CommitResult, Priority
 from engram.store.memory_store import MemoryStore
 from engram.store.space import Space
+from engram.streaming.admission import Admission
 from engram.streaming.mailbox import Mailbox
 
 Receive = Callable[[CommitResult | EngramError], None]
@@ -26,12 +27,15 @@ class Ingest:
         Whose committer stores the requests.
     mailbox
         Brings the answers to the event loop.
+    admission
+        Refuses what the pressure does not admit.
     executor
         Runs embedders, which take too long for the event loop.
     """
 
-    def __init__(self, store: MemoryStore, mailbox: Mailbox, executor: Executor) -> None:
+    def __init__(self, store: MemoryStore, mailbox: Mailbox, admission: Admission, executor: Executor) -> None:
         self._store = store
+        self.admission = admission
         self._mailbox = mailbox
         self._executor = executor
 
@@ -72,10 +76,10 @@ class Ingest:
             delete_ids=None,
             session=session,
             first_sequence=first_sequence,
-            done=partial(self._mailbox.post, receive),
+            done=self._answerer(space, receive),
             priority=priority,
         )
-        self._store.submit(request)
+        self._queue(request)
 
     async def observe(self, space: Space, batch: ObservationBatch, priority: Priority) -> CommitResult:
         """Check and store `batch`, outside of any session.
@@ -104,11 +108,25 @@ class Ingest:
             delete_ids=list(ids),
             session="",
             first_sequence=0,
-            done=partial(self._mailbox.post, answer.receive),
+            done=self._answerer(space, answer.receive),
             priority=Priority.NORMAL,
         )
-        self._store.submit(request)
+        self._queue(request)
         return await answer.result
+
+    def _queue(self, request: CommitRequest) -> None:
+        self.admission.check(request.space, request.priority)
+        self._store.submit(request)
+        self.admission.look_soon(request.space)
+
+    def _answerer(self, space: Space, receive: Receive) -> Receive:
+        """What takes an answer on the committer's thread and brings it to the event loop."""
+
+        def answered(outcome: CommitResult | EngramError) -> None:
+            self.admission.look_soon(space)
+            receive(outcome)
+
+        return partial(self._mailbox.post, answered)
 
 
 class _Answer:

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from engram.store.drain_rate import DrainRate
 from engram.store.intake import CommitRequest, Priority
 from engram.streaming.alarm import Alarm
-from engram.streaming.drain_rate import DrainRate
 from engram.streaming.entrance import Entrance
 from engram.streaming.lane import DEFAULT_LIMITS, Lane, LaneLimits, LanesStatistics, Turn
 from engram.streaming.shares import Shares
@@ -84,6 +84,8 @@ class Lanes:
 
     def take(self, timeout_s: float | None = None) -> list[CommitRequest]:
         """Return the next requests, waiting up to `timeout_s` for the first; none on timeout or when closed."""
+        # Who comes back for more has stored what was taken last.
+        self._drain_rate.finish()
         self._arrived.sleep_until(self._has_work_or_is_closed, timeout_s)
         arrived = self._entrance.arrived()
         for turn in arrived:
@@ -95,13 +97,17 @@ class Lanes:
             passed_over = lane.head() is not None and lane.priority not in taken.lanes
             lane.passed_over = lane.passed_over + 1 if passed_over else 0
         self._divide(arrived)
-        self._drain_rate.record(taken.count, emptied=not self._waiting)
+        self._drain_rate.start(taken.count)
         return taken.requests
 
     def close(self) -> None:
         """Admit nothing more. What waits can still be taken."""
         self._entrance.close()
         self._arrived.ring()
+
+    def time_to_drain_ms(self, count: int) -> int:
+        """Return how long the committer takes for `count` observations, at the measured rate."""
+        return self._drain_rate.time_ms(count)
 
     def statistics(self) -> LanesStatistics:
         """Return the fill of every lane."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from engram.errors import EngramError
 from engram.streaming.acks import Ack, AckStatus
+from engram.streaming.send_pace import SendPace
 from engram.streaming.signal import Signal
 
 # Acks merge, so only answers to single bad messages can pile up; the reader waits while this many are unsent.
@@ -52,16 +55,20 @@ Event = Opened | Ack | Status
 class Outbox:
     """Events for one connection. A session and a reader put, one writer takes; all on the event loop's thread.
 
-    While held (the client asked for a pause), acks of success wait and merge; rejections and statuses still go out,
-    since they do not merge and must not pile up. INDEXED acks wait in one slot behind the acks before them, so that
-    their number never depends on how fast the client reads.
+    While held (the client asked for a pause or has no room), and between two messages at the pace that it asked for,
+    acks of success wait and merge; rejections and statuses still go out, since they do not merge and must not pile up.
+    INDEXED acks wait in one slot behind the acks before them, and what is told about pressure in another where the
+    latest replaces what was not sent, so that their number never depends on how fast the client reads.
     """
 
     def __init__(self) -> None:
         self._ready: deque[Event] = deque()
         self._held: deque[Event] = deque()
         self._indexed: Ack | None = None
+        self._pressure: Status | None = None
         self._holding = False
+        self._pace = SendPace()
+        self._timer: asyncio.TimerHandle | None = None
         self._finished = False
         self.error: EngramError | None = None
         self._changed = Signal()
@@ -73,12 +80,18 @@ class Outbox:
 
     @property
     def holding(self) -> bool:
-        """Whether the client has asked for a pause."""
+        """Whether the client lets nothing be sent that can wait."""
         return self._holding
 
-    async def released(self) -> None:
-        """Wait until the client lets results be sent."""
-        await self._changed.wait_for(lambda: not self._holding)
+    async def turn(self) -> None:
+        """Wait until the client lets one more message be sent that can wait, and count it as sent."""
+        await self._changed.wait_for(self._is_open)
+        self._pace.sent(_now_s())
+
+    def set_pace(self, change: Callable[[SendPace], None]) -> None:
+        """Change how fast what can wait is sent."""
+        change(self._pace)
+        self._changed.notify()
 
     def put(self, event: Event) -> None:
         """Queue `event`, merged into the one before if both are one cumulative ack. Ignored once finished."""
@@ -89,12 +102,19 @@ class Outbox:
                 self._indexed = event
         else:
             if isinstance(event, Status):
-                self._queue_indexed()
-            queue = self._held if self._holding and _may_wait(event) else self._ready
+                self._before(event)
+            # Behind what is kept back already, or an ack would overtake an earlier one.
+            queue = self._held if _may_wait(event) and (self._held or not self._is_open()) else self._ready
             last = queue[-1] if queue else None
             if not (isinstance(event, Ack) and isinstance(last, Ack) and last.absorb(event)):
                 queue.append(event)
         self._changed.notify()
+
+    def put_pressure(self, status: Status) -> None:
+        """Tell the latest about the pressure, instead of what was not sent of it yet."""
+        if not self._finished:
+            self._pressure = status
+            self._changed.notify()
 
     def hold(self) -> None:
         """Keep acks back from now on."""
@@ -103,23 +123,26 @@ class Outbox:
     def release(self) -> None:
         """Let acks go out again, first those that were kept back."""
         self._holding = False
-        self._ready.extend(self._held)
-        self._held.clear()
         self._changed.notify()
 
     def finish(self, error: EngramError | None = None) -> None:
         """Take nothing more; the writer ends after what is queued, with `error` if any. Only the first call counts."""
         if self._finished:
             return
-        self.release()
         self._finished = True
         self.error = error
-        self._changed.notify()
+        self.release()
 
     async def take(self) -> list[Event]:
         """Wait for events and return all that may go out, in order; an empty list means finished."""
-        await self._changed.wait_for(lambda: bool(self._ready) or self._indexed_may_go() or self._finished)
-        self._queue_indexed()
+        await self._changed.wait_for(lambda: self._finished or self._something_may_go())
+        if self._pressure is not None:
+            self._ready.append(self._pressure)
+            self._pressure = None
+        if self._is_open():
+            if self._held or self._indexed is not None or any(map(_may_wait, self._ready)):
+                self._pace.sent(_now_s())
+            self._let_out()
         events = list(self._ready)
         self._ready.clear()
         self._changed.notify()
@@ -130,13 +153,41 @@ class Outbox:
         if len(self._ready) >= _READY_MAX:
             await self._changed.wait_for(lambda: len(self._ready) < _READY_MAX)
 
-    def _indexed_may_go(self) -> bool:
-        return self._indexed is not None and not self._holding
+    def _something_may_go(self) -> bool:
+        if self._ready or self._pressure is not None:
+            return True
+        return bool(self._held or self._indexed is not None) and self._is_open()
 
-    def _queue_indexed(self) -> None:
-        if self._indexed is not None and not self._holding:
+    def _is_open(self) -> bool:
+        """Whether what can wait may go now. If only the pace forbids it, whoever waits is woken when it is time."""
+        if self._finished:
+            return True
+        if self._holding or self._pace.rate is None:
+            return not self._holding
+        delay_s = self._pace.delay_s(_now_s())
+        if delay_s > 0 and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._time_has_come)
+        return delay_s <= 0
+
+    def _time_has_come(self) -> None:
+        self._timer = None
+        self._changed.notify()
+
+    def _before(self, status: Status) -> None:
+        """Queue what has to be told before `status`: all there is before the last one, else what may go."""
+        if status.state is StreamState.CLOSED or (not self._held and self._is_open()):
+            self._let_out()
+
+    def _let_out(self) -> None:
+        self._ready.extend(self._held)
+        self._held.clear()
+        if self._indexed is not None:
             self._ready.append(self._indexed)
             self._indexed = None
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _may_wait(event: Event) -> bool:

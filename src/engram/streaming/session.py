@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from engram.errors import EngramError, SequenceError
 from engram.store.intake import CommitResult
+from engram.store.session_table import SequenceRange
 from engram.streaming.acks import Ack, AckHistory, AckStatus, Unindexed
 from engram.streaming.counters import Counters
 from engram.streaming.outbox import Outbox
@@ -53,6 +54,8 @@ class Session:
         A session id means something only within its space.
     durable_sequence, generation
         The last sequence the space has of this session, and the generation of the space now.
+    latest
+        The generations of what the session stored last, as far as the space remembers them.
     clock
         Seconds, monotonic.
     """
@@ -64,6 +67,7 @@ class Session:
         *,
         durable_sequence: int,
         generation: int,
+        latest: Iterable[SequenceRange] = (),
         counters: Counters,
         clock: Callable[[], float],
     ) -> None:
@@ -80,6 +84,8 @@ class Session:
         self.last_active_s = clock()
         self._expected_to_commit: deque[InFlight] = deque()
         self._history = AckHistory()
+        for stored in latest:
+            self._history.add(stored.last_sequence, stored.first_generation + stored.rows - 1, stored.rows)
         self._unindexed = Unindexed()
         if durable_sequence:
             # The generations of what is durable already are unknown here, but all are at most the present one.

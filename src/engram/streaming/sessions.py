@@ -113,6 +113,13 @@ class Sessions:
             if not session.indexed:
                 session.pass_watermark(generation)
 
+    def tell_pressure(self, space: str, state: StreamState, reason: OverCapacity | None) -> None:
+        """Tell the streams of `space` that the pressure changed; a paused one hears of it when it resumes."""
+        message = reason.message if reason is not None else "the pressure is gone"
+        for session in self._sessions.get(space, {}).values():
+            if session.outbox is not None and session.state is not SessionState.PAUSED:
+                session.outbox.put_pressure(Status(state, message, session.durable_sequence, reason))
+
     def _find_or_create(self, space: Space, session_id: str) -> Session:
         name = space.config.name
         session = self._sessions.get(name, {}).get(session_id)
@@ -125,6 +132,7 @@ class Sessions:
             session_id,
             durable_sequence=space.durable_sequence(session_id),
             generation=space.generation,
+            latest=space.latest_sequences(session_id),
             counters=self._counters,
             clock=self._clock,
         )

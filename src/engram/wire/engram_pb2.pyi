@@ -62,6 +62,28 @@ VECTOR_TYPE_FLOAT32: VectorType.ValueType  # 1
 VECTOR_TYPE_FLOAT16: VectorType.ValueType  # 2
 Global___VectorType: _TypeAlias = VectorType  # noqa: Y015
 
+class _PressureLevel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PressureLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PressureLevel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRESSURE_LEVEL_UNSPECIFIED: _PressureLevel.ValueType  # 0
+    PRESSURE_LEVEL_NORMAL: _PressureLevel.ValueType  # 1
+    PRESSURE_LEVEL_WARNING: _PressureLevel.ValueType  # 2
+    PRESSURE_LEVEL_CRITICAL: _PressureLevel.ValueType  # 3
+    PRESSURE_LEVEL_OVERLOADED: _PressureLevel.ValueType  # 4
+
+class PressureLevel(_PressureLevel, metaclass=_PressureLevelEnumTypeWrapper):
+    """BACKPRESSURE is told at CRITICAL, from which on low priority is refused; OVERLOADED, from which on normal is, too."""
+
+PRESSURE_LEVEL_UNSPECIFIED: PressureLevel.ValueType  # 0
+PRESSURE_LEVEL_NORMAL: PressureLevel.ValueType  # 1
+PRESSURE_LEVEL_WARNING: PressureLevel.ValueType  # 2
+PRESSURE_LEVEL_CRITICAL: PressureLevel.ValueType  # 3
+PRESSURE_LEVEL_OVERLOADED: PressureLevel.ValueType  # 4
+Global___PressureLevel: _TypeAlias = PressureLevel  # noqa: Y015
+
 @_typing.final
 class ObservationRequest(_message.Message):
     """---- observing ------------------------------------------------------------------------------------------------"""
@@ -538,13 +560,18 @@ class StreamStatus(_message.Message):
     QUEUE_CAPACITY_FIELD_NUMBER: _builtins.int
     PRESSURE_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
     state: Global___StreamStatus.State.ValueType
     message: _builtins.str
     queue_depth: _builtins.int
     queue_capacity: _builtins.int
     pressure: _builtins.float
+    """How full the fullest of what is limited is, 1 being full: a lane, the space's tail, memory, the disk."""
+    level: Global___PressureLevel.ValueType
     @_builtins.property
-    def error(self) -> Global___ErrorDetail: ...
+    def error(self) -> Global___ErrorDetail:
+        """BACKPRESSURE and OVERLOADED: which limit, its value, and when to come back. ERROR: what is wrong."""
+
     def __init__(
         self,
         *,
@@ -554,10 +581,11 @@ class StreamStatus(_message.Message):
         queue_capacity: _builtins.int = ...,
         pressure: _builtins.float = ...,
         error: Global___ErrorDetail | None = ...,
+        level: Global___PressureLevel.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "message", b"message", "pressure", b"pressure", "queue_capacity", b"queue_capacity", "queue_depth", b"queue_depth", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "level", b"level", "message", b"message", "pressure", b"pressure", "queue_capacity", b"queue_capacity", "queue_depth", b"queue_depth", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -661,7 +689,11 @@ class FlowControl(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     action: Global___FlowControl.Action.ValueType
     buffer_remaining: _builtins.int
+    """With BUFFER_STATUS: how many more messages the client has room for. Without room, acks and results are kept back."""
     preferred_rate: _builtins.float
+    """With any action: at most this many messages a second with acks or results. SLOW_DOWN and SPEED_UP without it mean
+    half and twice the present rate.
+    """
     reason: _builtins.str
     def __init__(
         self,
@@ -1317,6 +1349,9 @@ class Space(_message.Message):
     LIVE_COUNT_FIELD_NUMBER: _builtins.int
     LOG_BYTES_FIELD_NUMBER: _builtins.int
     INDEX_BYTES_FIELD_NUMBER: _builtins.int
+    PRESSURE_LEVEL_FIELD_NUMBER: _builtins.int
+    PRESSURE_FIELD_NUMBER: _builtins.int
+    TAIL_COUNT_MAX_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     dimension: _builtins.int
     metric: _builtins.str
@@ -1327,6 +1362,11 @@ class Space(_message.Message):
     live_count: _builtins.int
     log_bytes: _builtins.int
     index_bytes: _builtins.int
+    pressure_level: Global___PressureLevel.ValueType
+    pressure: _builtins.float
+    """How full the fullest of what is limited is, 1 being full."""
+    tail_count_max: _builtins.int
+    """How many observations that are not indexed the space may hold."""
     def __init__(
         self,
         *,
@@ -1340,10 +1380,13 @@ class Space(_message.Message):
         live_count: _builtins.int = ...,
         log_bytes: _builtins.int = ...,
         index_bytes: _builtins.int = ...,
+        pressure_level: Global___PressureLevel.ValueType = ...,
+        pressure: _builtins.float = ...,
+        tail_count_max: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimension", b"dimension", "durable_generation", b"durable_generation", "embedder", b"embedder", "index_bytes", b"index_bytes", "indexed_generation", b"indexed_generation", "live_count", b"live_count", "log_bytes", b"log_bytes", "memory_space_id", b"memory_space_id", "metric", b"metric", "visible_generation", b"visible_generation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimension", b"dimension", "durable_generation", b"durable_generation", "embedder", b"embedder", "index_bytes", b"index_bytes", "indexed_generation", b"indexed_generation", "live_count", b"live_count", "log_bytes", b"log_bytes", "memory_space_id", b"memory_space_id", "metric", b"metric", "pressure", b"pressure", "pressure_level", b"pressure_level", "tail_count_max", b"tail_count_max", "visible_generation", b"visible_generation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

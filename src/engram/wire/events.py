@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from engram.limits import BATCH_COUNT_MAX, MESSAGE_BYTES_MAX
 from engram.observations import now_us
 from engram.streaming.acks import Ack, AckStatus
-from engram.streaming.lane import LanesStatistics
+from engram.streaming.admission import Load
 from engram.streaming.outbox import Event, Opened, Status, StreamState
+from engram.streaming.pressure import Level
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import encode_error
 from engram.wire.times import to_timestamp
@@ -28,8 +30,21 @@ _STATES: Final = {
 }
 
 
-def encode_event(event: Event, session_id: str, lanes: LanesStatistics) -> pb.ObservationResponse:
-    """Return the message that tells `event` to the client of session `session_id`.
+_LEVELS: Final = {
+    Level.NORMAL: pb.PRESSURE_LEVEL_NORMAL,
+    Level.WARNING: pb.PRESSURE_LEVEL_WARNING,
+    Level.CRITICAL: pb.PRESSURE_LEVEL_CRITICAL,
+    Level.OVERLOADED: pb.PRESSURE_LEVEL_OVERLOADED,
+}
+
+
+def encode_level(level: Level) -> pb.PressureLevel.ValueType:
+    """Return the wire number of `level`."""
+    return _LEVELS[level]
+
+
+def encode_event(event: Event, session_id: str, load: Callable[[], Load]) -> pb.ObservationResponse:
+    """Return the message that tells `event` to the client of session `session_id`, whose space is under `load`.
 
     The sequence number is, for ACCEPTED and INDEXED, the last one covered; for REJECTED, the first of the refused
     message; otherwise the last durable one of the session.
@@ -54,25 +69,25 @@ def encode_event(event: Event, session_id: str, lanes: LanesStatistics) -> pb.Ob
         )
     if isinstance(event, Opened):
         return pb.ObservationResponse(
-            init_ack=_encode_opened(event, lanes),
+            init_ack=_encode_opened(event, load()),
             session_id=session_id,
             sequence_number=event.initial_sequence,
             server_timestamp=now,
         )
     return pb.ObservationResponse(
-        status=_encode_status(event, lanes),
+        status=_encode_status(event, load()),
         session_id=session_id,
         sequence_number=event.sequence,
         server_timestamp=now,
     )
 
 
-def _encode_opened(event: Opened, lanes: LanesStatistics) -> pb.StreamInitAck:
+def _encode_opened(event: Opened, load: Load) -> pb.StreamInitAck:
     return pb.StreamInitAck(
         session_id=event.session_id,
         initial_sequence=event.initial_sequence,
         capabilities=pb.StreamCapabilities(
-            queue_capacity=lanes.capacity,
+            queue_capacity=load.queue_capacity,
             supports_backpressure=True,
             supports_snapshot_isolation=True,
             batch_count_max=BATCH_COUNT_MAX,
@@ -83,12 +98,13 @@ def _encode_opened(event: Opened, lanes: LanesStatistics) -> pb.StreamInitAck:
     )
 
 
-def _encode_status(event: Status, lanes: LanesStatistics) -> pb.StreamStatus:
+def _encode_status(event: Status, load: Load) -> pb.StreamStatus:
     return pb.StreamStatus(
         state=_STATES[event.state],
         message=event.message,
-        queue_depth=lanes.depth,
-        queue_capacity=lanes.capacity,
-        pressure=lanes.pressure,
+        queue_depth=load.queue_depth,
+        queue_capacity=load.queue_capacity,
+        pressure=load.pressure,
+        level=encode_level(load.level),
         error=encode_error(event.error) if event.error is not None else None,
     )

@@ -60,7 +60,44 @@ def test_the_rate_never_falls_to_a_standstill() -> None:
     pace = busy_pace()
     for step in range(40):
         pace.status(Mood.OVERLOADED, 0, 1.0 + step)
+    assert pace.rate == pytest.approx(10_000 / 32, rel=0.05)
+    pace = busy_pace(200)
+    for step in range(40):
+        pace.status(Mood.OVERLOADED, 0, 1.0 + step)
     assert pace.rate == RATE_MIN
+
+
+def test_the_full_rate_is_back_within_ten_seconds_of_the_worst() -> None:
+    pace = busy_pace(100_000)
+    for step in range(40):
+        pace.status(Mood.OVERLOADED, 300_000, 1.0 + step)
+    assert pace.delay_s(41.0) > 200
+    pace.status(Mood.ACTIVE, 0, 41.0)
+    assert pace.delay_s(41.0) == 0, "better news come before their time"
+    pace.delay_s(50.9)
+    assert pace.rate is None
+
+
+def test_a_server_that_recovers_is_not_punished() -> None:
+    pace = busy_pace(10_000)
+    pace.status(Mood.OVERLOADED, 5_000, 1.0)
+    rate = pace.rate
+    pace.status(Mood.BACKPRESSURE, 800, 2.0)
+    assert pace.rate == rate
+    assert pace.delay_s(2.0) == 0
+
+
+def test_backpressure_slows_down_and_does_not_stop() -> None:
+    pace = busy_pace(10_000)
+    pace.status(Mood.BACKPRESSURE, 5_000, 1.0)
+    assert pace.delay_s(1.0) < 0.1
+
+
+def test_a_refusal_halves_and_waits() -> None:
+    pace = busy_pace(10_000)
+    pace.refused(250, 1.0)
+    assert pace.rate == pytest.approx(5_000, rel=0.05)
+    assert pace.delay_s(1.0) == pytest.approx(0.25, rel=0.05)
 
 
 def test_retry_after_is_waited_for_even_without_a_rate() -> None:
@@ -92,7 +129,7 @@ def test_the_rate_grows_only_while_active_and_the_limit_goes_away_in_the_end() -
     pace.delay_s(60.0)
     assert pace.rate == limited
     pace.status(Mood.ACTIVE, 0, 60.0)
-    pace.delay_s(61.0)
+    pace.delay_s(60.5)
     assert pace.rate is not None
     assert limited is not None
     assert limited < pace.rate < 10_000
@@ -133,6 +170,20 @@ def test_patience_ends_with_the_last_trouble() -> None:
     assert (caught.value.code, caught.value.retry_after_ms) == ("gave_up", 70)
     patience.progress(111)
     patience.check_progress(121)
+
+
+def test_time_that_the_server_asked_to_wait_needs_no_patience() -> None:
+    patience = Patience(patience_s=10, silence_s=5, now_s=100)
+    patience.excuse(105, 300)
+    patience.excuse(110, 5)
+    patience.check_progress(410)
+    with pytest.raises(Unavailable):
+        patience.check_progress(411)
+    patience.excuse(500, 60)
+    patience.progress(510)
+    patience.check_progress(570)
+    with pytest.raises(Unavailable):
+        patience.check_progress(571)
 
 
 def test_silence_is_noticed_only_after_its_time() -> None:

@@ -78,6 +78,15 @@ def test_a_lasting_refusal_fails_one_batch_and_the_others_move_up() -> None:
     assert window.send(third) == 3
 
 
+def test_a_caller_who_asked_for_it_gets_passing_refusals_too() -> None:
+    window = Window(100, final=(OverCapacity,))
+    first, second = sent(window, 2, 3)
+    refusal = OverCapacity("full", retry_after_ms=5)
+    assert window.rejected(1, 2, refusal) == [(first, refusal)]
+    assert window.pop_returned() is second
+    assert window.send(second) == 1
+
+
 def test_a_refusal_of_an_older_copy_is_not_taken_for_the_newer_one() -> None:
     window = Window(100)
     _, second = sent(window, 2, 2)

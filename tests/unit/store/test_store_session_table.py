@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engram.store.session_table import SequenceRange, SessionTable
 
 
@@ -38,3 +40,15 @@ def test_only_the_latest_are_remembered() -> None:
     assert table.generation_of("s", 1) == 0
     assert table.generation_of("s", 200) == 399
     assert table.last_sequence("s") == 200
+
+
+def test_only_sequences_are_kept_of_sessions_that_are_long_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engram.store.session_table._SESSIONS_REMEMBERED_MAX", 2)
+    table = SessionTable()
+    for number, session in enumerate(("a", "b", "a", "c"), 1):
+        table.store(session, SequenceRange(table.last_sequence(session) + 1, 1, number))
+    assert [table.last_sequence(session) for session in "abc"] == [2, 1, 1]
+    assert table.latest("b") == ()
+    assert table.generation_of("b", 1) == 0
+    assert table.latest("a") == (SequenceRange(1, 1, 1), SequenceRange(2, 1, 3))
+    assert len(table) == 3

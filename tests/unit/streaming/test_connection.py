@@ -18,18 +18,23 @@ from engram.errors import FailedPrecondition, Unavailable
 from engram.observations import ObservationBatch, with_vectors
 from engram.store.intake import Priority
 from engram.streaming.acks import Ack, AckStatus
+from engram.streaming.admission import Admission
 from engram.streaming.backlog import Message
-from engram.streaming.connection import Connection, ConnectionLimits, FlowAction
+from engram.streaming.connection import Connection, ConnectionLimits
 from engram.streaming.counters import Counters
+from engram.streaming.flow import Flow, FlowAction
 from engram.streaming.ingest import Ingest
 from engram.streaming.lane import LaneLimits
 from engram.streaming.lanes import Lanes
 from engram.streaming.mailbox import Mailbox
 from engram.streaming.outbox import Event, Opened, Status, StreamState
+from engram.streaming.pressure import Thresholds
 from engram.streaming.sessions import Sessions
 from engram.streaming.states import SessionState
 
 MIB = 1024 * 1024
+PAUSE = Flow(FlowAction.PAUSE)
+RESUME = Flow(FlowAction.RESUME)
 
 
 @dataclass
@@ -45,9 +50,18 @@ class World:
         store: Any = FakeStore(self.lanes)
         self.store = store
         self.counters = Counters()
-        mailbox = Mailbox(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        mailbox = Mailbox(loop)
         self.sessions = Sessions(mailbox=mailbox, counters=self.counters, clock=ManualClock())
-        self.ingest = Ingest(self.store, mailbox, self.executor)
+        self.admission = Admission(
+            lanes=self.lanes,
+            ticked=(),
+            thresholds=Thresholds(),
+            mailbox=mailbox,
+            soon=loop.call_soon,
+            tell=self.sessions.tell_pressure,
+        )
+        self.ingest = Ingest(self.store, mailbox, self.admission, self.executor)
 
     def connect(self) -> Connection:
         return Connection(self.ingest, self.sessions, self.limits)
@@ -80,6 +94,14 @@ async def answers(connection: Connection) -> list[Ack]:
     return [event for event in await events(connection) if isinstance(event, Ack)]
 
 
+async def states(connection: Connection) -> list[StreamState]:
+    """The next statuses, waiting for the first."""
+    found: list[StreamState] = []
+    while not found:
+        found = [event.state for event in await events(connection) if isinstance(event, Status)]
+    return found
+
+
 async def acks(connection: Connection) -> list[tuple[str, int, int]]:
     """The next acks, waiting for the first."""
     found: list[tuple[str, int, int]] = []
@@ -105,7 +127,7 @@ async def test_nothing_goes_before_init(world: World) -> None:
     connection = world.connect()
     for call in (
         connection.observe(message(1)),
-        connection.flow(FlowAction.PAUSE),
+        connection.flow(PAUSE),
         connection.close(drain=True),
     ):
         with pytest.raises(FailedPrecondition) as caught:
@@ -182,23 +204,67 @@ async def test_a_duplicate_is_acked_again_and_not_stored_again(world: World) -> 
     assert len(world.space.stored) == 5
 
 
-async def test_a_full_lane_rejects_and_says_overloaded_once_then_active(world: World) -> None:
-    limits = ConnectionLimits(1000, 10 * MIB, 30.0)
-    connection = Connection(world.ingest, world.sessions, limits)
-    connection.open(world.space, "busy")
+async def test_a_full_lane_rejects_and_says_when_to_come_back(world: World) -> None:
+    world.limits = ConnectionLimits(1000, 10 * MIB, 30.0)
+    connection = world.open()
     await connection.observe(message(1, 150))
     await connection.observe(message(151, 60))
-    await connection.observe(message(151, 60))
-    told = await events(connection)
-    assert [e.first_sequence for e in told if isinstance(e, Ack)] == [151, 151]
-    states = [e for e in told if isinstance(e, Status)]
-    assert [status.state for status in states] == [StreamState.OVERLOADED]
-    assert states[0].error is not None
-    assert states[0].error.retry_after_ms
+    told = [event for event in await events(connection) if isinstance(event, Ack)]
+    assert [(ack.first_sequence, ack.error and ack.error.code) for ack in told] == [(151, "lane_full")]
+    assert told[0].error is not None
+    assert told[0].error.retry_after_ms
     world.store.commit_all()
-    await events(connection)
     await connection.observe(message(151, 60))
-    assert [e.state for e in await events(connection) if isinstance(e, Status)] == [StreamState.ACTIVE]
+    world.store.commit_all()
+    assert (await acks(connection))[-1][2] == 210
+
+
+async def test_every_stream_of_the_space_hears_of_pressure_and_of_its_end(world: World) -> None:
+    world.limits = ConnectionLimits(1000, 10 * MIB, 30.0)
+    busy, quiet = world.open("busy"), world.open("quiet")
+    await events(quiet)
+    await busy.observe(message(1, 160))
+    assert await states(quiet) == [StreamState.BACKPRESSURE]
+    await busy.observe(message(161, 30))
+    (status,) = [event for event in await events(quiet) if isinstance(event, Status)]
+    assert status.state is StreamState.OVERLOADED
+    assert status.error is not None
+    assert (status.error.code, status.error.field) == ("overloaded", "normal_lane_observations")
+    assert (status.error.limit, status.error.value) == ("200", "190")
+    assert status.error.retry_after_ms
+    late = world.open("late")
+    assert [type(event) for event in await events(late)] == [Opened, Status], "newcomers are told at once"
+    await late.observe(message(1))
+    (refusal,) = [event for event in await events(late) if isinstance(event, Ack)]
+    assert refusal.error is not None
+    assert refusal.error.code == "overloaded"
+    world.store.commit_all()
+    assert await states(quiet) == [StreamState.ACTIVE]
+
+
+async def test_a_paused_stream_hears_of_pressure_when_it_resumes(world: World) -> None:
+    world.limits = ConnectionLimits(1000, 10 * MIB, 30.0)
+    busy, paused = world.open("busy"), world.open("paused")
+    await paused.flow(PAUSE)
+    await events(paused)
+    await busy.observe(message(1, 160))
+    await events(busy)
+    await paused.flow(RESUME)
+    assert await states(paused) == [StreamState.ACTIVE, StreamState.BACKPRESSURE]
+
+
+async def test_a_client_without_room_gets_its_acks_when_it_has_room(world: World) -> None:
+    connection = world.open()
+    await events(connection)
+    await connection.flow(Flow(FlowAction.BUFFER_STATUS, buffer_remaining=0))
+    for first in (1, 2):
+        await connection.observe(message(first))
+        world.store.commit_all()
+    session, _ = connection.opened()
+    async with asyncio.timeout(10):
+        await session.changed.wait_for(lambda: session.settled)
+    await connection.flow(Flow(FlowAction.BUFFER_STATUS, buffer_remaining=5))
+    assert await acks(connection) == [("accepted", 1, 2)]
 
 
 async def test_reading_stops_while_too_much_is_in_flight(world: World) -> None:
@@ -216,7 +282,7 @@ async def test_reading_stops_while_too_much_is_in_flight(world: World) -> None:
 async def test_a_paused_session_keeps_what_comes_and_holds_its_acks(world: World) -> None:
     connection = world.open()
     await connection.observe(message(1))
-    await connection.flow(FlowAction.PAUSE)
+    await connection.flow(PAUSE)
     world.store.commit_all()
     await connection.observe(message(2))
     assert world.lanes.depth == 0
@@ -224,7 +290,7 @@ async def test_a_paused_session_keeps_what_comes_and_holds_its_acks(world: World
     assert [type(event) for event in told] == [Opened, Status]
     assert isinstance(told[1], Status)
     assert told[1].state is StreamState.PAUSED
-    await connection.flow(FlowAction.RESUME)
+    await connection.flow(RESUME)
     world.store.commit_all()
     session, _ = connection.opened()
     async with asyncio.timeout(10):
@@ -239,7 +305,7 @@ async def test_a_paused_session_keeps_what_comes_and_holds_its_acks(world: World
 
 async def test_a_paused_session_refuses_more_than_it_may_keep(world: World) -> None:
     connection = world.open()
-    await connection.flow(FlowAction.PAUSE)
+    await connection.flow(PAUSE)
     await connection.observe(message(1, 100))
     await connection.observe(message(101, 1))
     told = [event for event in await events(connection) if isinstance(event, Ack)]
@@ -289,7 +355,7 @@ async def test_close_says_if_the_clients_last_sequence_did_not_arrive(world: Wor
 
 async def test_a_close_of_a_paused_session_takes_what_it_kept(world: World) -> None:
     connection = world.open()
-    await connection.flow(FlowAction.PAUSE)
+    await connection.flow(PAUSE)
     await connection.observe(message(1, 3))
     closing = asyncio.create_task(connection.close(drain=False))
     async with asyncio.timeout(10):

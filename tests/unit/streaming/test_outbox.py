@@ -7,6 +7,7 @@ import asyncio
 from engram.errors import InvalidInput, Unavailable
 from engram.streaming.acks import Ack, AckStatus
 from engram.streaming.outbox import Event, Outbox, Status, StreamState
+from engram.streaming.send_pace import SendPace
 
 
 def ack(status: AckStatus, first: int, last: int, generation: int = 0) -> Ack:
@@ -120,3 +121,60 @@ async def test_the_reader_waits_while_too_much_is_unsent() -> None:
     assert not reader.done()
     await taken(outbox)
     await asyncio.wait_for(reader, 10)
+
+
+async def test_a_pace_lets_acks_wait_and_merge_but_not_statuses() -> None:
+    outbox = Outbox()
+    outbox.set_pace(lambda pace: pace.prefer(1.0))
+    outbox.put(accepted(1, 1))
+    assert await taken(outbox) == [accepted(1, 1)]
+    outbox.put(accepted(2, 2))
+    outbox.put(ack(AckStatus.INDEXED, 1, 1))
+    refusal = rejected(9)
+    outbox.put(refusal)
+    assert await taken(outbox) == [refusal]
+    outbox.put(accepted(3, 3))
+    outbox.put(Status(StreamState.ERROR))
+    assert await taken(outbox) == [Status(StreamState.ERROR)]
+    outbox.set_pace(SendPace.speed_up)
+    assert await taken(outbox) == [accepted(2, 3), ack(AckStatus.INDEXED, 1, 1)]
+
+
+async def test_the_writer_is_woken_when_its_time_has_come() -> None:
+    outbox = Outbox()
+    outbox.set_pace(lambda pace: pace.prefer(100.0))
+    outbox.put(accepted(1, 1))
+    await taken(outbox)
+    outbox.put(accepted(2, 2))
+    assert await taken(outbox) == [accepted(2, 2)]
+    await asyncio.wait_for(outbox.turn(), 10)
+
+
+async def test_results_wait_for_their_turn_with_the_acks() -> None:
+    outbox = Outbox()
+    outbox.set_pace(lambda pace: pace.prefer(1.0))
+    await asyncio.wait_for(outbox.turn(), 10)
+    outbox.put(accepted(1, 1))
+    writer = asyncio.create_task(outbox.take())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not writer.done()
+    outbox.set_pace(lambda pace: pace.prefer(1e9))
+    assert await asyncio.wait_for(writer, 10) == [accepted(1, 1)]
+
+
+async def test_what_waits_goes_before_the_end() -> None:
+    outbox = Outbox()
+    outbox.hold()
+    outbox.put(accepted(1, 1))
+    outbox.put(ack(AckStatus.INDEXED, 1, 1))
+    outbox.put(Status(StreamState.CLOSED))
+    outbox.finish()
+    assert await taken(outbox) == [accepted(1, 1), ack(AckStatus.INDEXED, 1, 1), Status(StreamState.CLOSED)]
+
+
+async def test_only_the_latest_about_pressure_is_told() -> None:
+    outbox = Outbox()
+    for state in (StreamState.BACKPRESSURE, StreamState.OVERLOADED, StreamState.ACTIVE):
+        outbox.put_pressure(Status(state))
+    assert await taken(outbox) == [Status(StreamState.ACTIVE)]

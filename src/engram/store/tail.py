@@ -1,0 +1,155 @@
+"""The bound on what a space holds that is not linked into its graph yet."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from engram.errors import OverCapacity, Unavailable
+from engram.index import HnswIndex
+from engram.store.drain_rate import DrainRate
+
+_FLOAT_BYTES: Final = 4
+
+
+class Tail:
+    """Counts what is visible but not indexed, and what is on its way there, against a limit.
+
+    What is admitted is counted before it waits for the committer, so the tail cannot outgrow its limit however many
+    callers there are. Any thread may call any method. The lock covers a few additions, never a wait for a disk.
+
+    Parameters
+    ----------
+    index
+        Whose watermarks are followed.
+    count_max, bytes_max
+        The limits. A space's vectors are all of one size, so the tighter of the two is one number of observations.
+    room_timeout_s
+        For how long a caller is held back.
+    clock
+        Seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        index: HnswIndex,
+        count_max: int,
+        bytes_max: int,
+        room_timeout_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        vector_bytes = _FLOAT_BYTES * index.dim
+        count_of_bytes = max(1, bytes_max // vector_bytes)
+        self.limit: Final = min(count_max, count_of_bytes)
+        self.field: Final = "tail_observations" if count_max <= count_of_bytes else "tail_bytes"
+        self.unit_bytes: Final = 1 if count_max <= count_of_bytes else vector_bytes
+        self._index = index
+        self._room_timeout_s = room_timeout_s
+        self._reserved = 0
+        # As of the last answer: what became visible since is still counted as reserved, and not twice.
+        self._visible = index.visible_generation
+        self._indexed = index.indexed_generation
+        self._drain_rate = DrainRate(clock)
+        self._changed = threading.Condition()
+        self._waiting = 0
+        self._closed = False
+
+    @property
+    def count(self) -> int:
+        """Observations that are admitted and not indexed."""
+        with self._changed:
+            return self._count()
+
+    def reserve(self, count: int) -> None:
+        """Count in what is about to be queued.
+
+        Raises
+        ------
+        OverCapacity
+            If it does not fit; nothing was counted.
+        Unavailable
+            After `close`.
+        """
+        with self._changed:
+            if self._closed:
+                raise Unavailable("the store is closing and takes no more writes", code="shutting_down")
+            used = self._count()
+            if used + count > self.limit:
+                raise self._full(used, count)
+            self._reserved += count
+
+    def release(self, count: int) -> None:
+        """Count out what was answered: either it is visible now, or it will never be."""
+        with self._changed:
+            self._reserved -= count
+            self._visible = self._index.visible_generation
+            self._wake()
+
+    def moved(self, indexed_generation: int) -> None:
+        """Take note that everything up to `indexed_generation` is linked."""
+        with self._changed:
+            if indexed_generation > self._indexed:
+                linked, self._indexed = indexed_generation - self._indexed, indexed_generation
+                self._drain_rate.finish()
+                if self._index.visible_generation > indexed_generation:
+                    # It goes on; the next step will be about as large as this one.
+                    self._drain_rate.start(linked)
+            self._wake()
+
+    def hold_back(self, submit: Callable[[], None], count: int) -> None:
+        """Call `submit`, which reserves `count`, as soon as there is room.
+
+        Raises
+        ------
+        OverCapacity
+            If there is none in time, or never can be.
+        EngramError
+            Whatever else `submit` raises.
+        """
+        deadline_s = time.monotonic() + self._room_timeout_s
+        while True:
+            try:
+                return submit()
+            except OverCapacity as error:
+                passes = error.code == "tail_full" and count <= self.limit
+                if not passes or not self._wait_for_room(count, deadline_s - time.monotonic()):
+                    raise
+
+    def close(self) -> None:
+        """Admit nothing more, and wait for nothing more."""
+        with self._changed:
+            self._closed = True
+            self._wake()
+
+    def time_to_drain_ms(self, count: int) -> int:
+        """How long linking takes for `count` observations, at the measured rate."""
+        with self._changed:
+            return self._drain_rate.time_ms(count)
+
+    def _count(self) -> int:
+        return self._reserved + self._visible - self._index.indexed_generation
+
+    def _wait_for_room(self, count: int, timeout_s: float) -> bool:
+        with self._changed:
+            self._waiting += 1
+            try:
+                return self._changed.wait_for(lambda: self._closed or self._count() + count <= self.limit, timeout_s)
+            finally:
+                self._waiting -= 1
+
+    def _wake(self) -> None:
+        if self._waiting:
+            self._changed.notify_all()
+
+    def _full(self, used: int, more: int) -> OverCapacity:
+        return OverCapacity(
+            f"{used} observations of at most {self.limit} are not indexed yet; {more} more do not fit",
+            code="tail_full",
+            field=self.field,
+            limit=self.limit * self.unit_bytes,
+            value=(used + more) * self.unit_bytes,
+            # What is larger than the whole tail will not fit later either.
+            retry_after_ms=None if more > self.limit else self._drain_rate.time_ms(used + more - self.limit),
+        )

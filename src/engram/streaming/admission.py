@@ -1,0 +1,208 @@
+"""Who is admitted under which pressure, and who is told when it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from engram.errors import OverCapacity
+from engram.store.intake import Priority
+from engram.store.space import Space
+from engram.streaming.gauges import Gauge, LanesGauge, Queue, Reading, TailGauge
+from engram.streaming.indexed_relay import IndexedRelay
+from engram.streaming.mailbox import Mailbox
+from engram.streaming.outbox import StreamState
+from engram.streaming.pressure import REFUSED_FROM, Hysteresis, Level, Thresholds
+
+Tell = Callable[[str, StreamState, OverCapacity | None], None]
+"""Takes the name of a space, what its streams are to be told, and why."""
+
+STATES: Final = {
+    Level.NORMAL: StreamState.ACTIVE,
+    Level.WARNING: StreamState.ACTIVE,
+    Level.CRITICAL: StreamState.BACKPRESSURE,
+    Level.OVERLOADED: StreamState.OVERLOADED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a client is told about the load: the lanes' fill in observations, and the pressure on its space."""
+
+    queue_depth: int
+    queue_capacity: int
+    pressure: float
+    level: Level
+
+
+class Admission:
+    """Watches the pressure on every space: its tail, and what all spaces share.
+
+    A space is pressed as hard as the hardest pressed of these. Nothing is polled: a look is taken, once per turn of the
+    event loop, after something was admitted, committed or indexed. Only what nothing announces, memory and disk, waits
+    for `tick`. Used on the event loop's thread only.
+
+    Parameters
+    ----------
+    lanes
+        The queue before the committer.
+    ticked
+        Gauges that are looked at with each `tick`.
+    thresholds
+        Of every level.
+    mailbox
+        Brings the news of what has been indexed.
+    soon
+        Has a function called in the next turn of the event loop.
+    tell
+        Called when the streams of a space should hear of a change.
+    """
+
+    def __init__(
+        self,
+        *,
+        lanes: Queue,
+        ticked: Sequence[Gauge],
+        thresholds: Thresholds,
+        mailbox: Mailbox,
+        soon: Callable[[Callable[[], None]], object],
+        tell: Tell,
+    ) -> None:
+        self._lanes = lanes
+        self._thresholds = thresholds
+        self._queue = _Meter(LanesGauge(lanes), thresholds)
+        self._ticked = [_Meter(gauge, thresholds) for gauge in ticked]
+        self._spaces: dict[str, _Pressed] = {}
+        self._mailbox = mailbox
+        self._soon = soon
+        self._tell = tell
+        self._due: set[str] = set()
+
+    def check(self, space: Space, priority: Priority) -> None:
+        """Refuse what the pressure on `space` does not admit.
+
+        Raises
+        ------
+        OverCapacity
+            Naming what is full and when to come back.
+        """
+        name = priority.name.lower()
+        from_level = REFUSED_FROM.get(priority)
+        if from_level is None:
+            for meter in self._ticked:
+                if meter.reading.fill >= 1:
+                    raise self._refusal(meter, Level.OVERLOADED, f"not even {name} priority is admitted")
+            return
+        pressed = self._pressed(space)
+        if self._hardest(pressed).level < from_level:
+            return
+        # Refusals name current numbers, and must not outlive their reason if somebody forgot to announce it.
+        self._look(pressed)
+        hardest = self._hardest(pressed)
+        if hardest.level >= from_level:
+            raise self._refusal(hardest, from_level, f"{name} priority is not admitted")
+
+    def look_soon(self, space: Space) -> None:
+        """Something was admitted, committed or indexed: look at it, once for all that happens in this turn."""
+        if not self._due:
+            self._soon(self._look_at_due)
+        self._due.add(self._pressed(space).name)
+
+    def tick(self) -> None:
+        """Look at everything; to be called about once a second."""
+        for meter in (self._queue, *self._ticked):
+            meter.look()
+        for pressed in self._spaces.values():
+            pressed.tail.look()
+            self._announce(pressed)
+
+    def status(self, space: Space) -> tuple[StreamState, OverCapacity | None]:
+        """What a stream of `space` should know now, and why."""
+        return self._status(self._pressed(space))
+
+    def load(self, space: Space | None) -> Load:
+        """The load as a client of `space` sees it."""
+        lanes = self._lanes.statistics()
+        meters = [self._queue, *self._ticked] if space is None else self._meters(self._pressed(space))
+        level = max(meter.level for meter in meters)
+        return Load(lanes.depth, lanes.capacity, max(meter.reading.fill for meter in meters), level)
+
+    def _pressed(self, space: Space) -> _Pressed:
+        name = space.config.name
+        if name not in self._spaces:
+            self._spaces[name] = _Pressed(name, _Meter(TailGauge(space.tail), self._thresholds))
+            IndexedRelay(space, self._mailbox, lambda *_: self.look_soon(space))
+        return self._spaces[name]
+
+    def _look_at_due(self) -> None:
+        due, self._due = self._due, set()
+        for name in due:
+            self._look(self._spaces[name])
+
+    def _look(self, pressed: _Pressed) -> None:
+        level = self._queue.level
+        self._queue.look()
+        pressed.tail.look()
+        everyone = self._queue.level is not level
+        for each in self._spaces.values() if everyone else (pressed,):
+            self._announce(each)
+
+    def _announce(self, pressed: _Pressed) -> None:
+        state, reason = self._status(pressed)
+        if state is not pressed.told:
+            pressed.told = state
+            self._tell(pressed.name, state, reason)
+
+    def _status(self, pressed: _Pressed) -> tuple[StreamState, OverCapacity | None]:
+        hardest = self._hardest(pressed)
+        state = STATES[hardest.level]
+        if state is StreamState.ACTIVE:
+            return state, None
+        return state, self._refusal(hardest, hardest.level, f"the pressure is {hardest.level.name.lower()}")
+
+    def _hardest(self, pressed: _Pressed) -> _Meter:
+        return max(self._meters(pressed), key=lambda meter: (meter.level, meter.reading.fill))
+
+    def _meters(self, pressed: _Pressed) -> list[_Meter]:
+        return [pressed.tail, self._queue, *self._ticked]
+
+    def _refusal(self, meter: _Meter, level: Level, consequence: str) -> OverCapacity:
+        reading = meter.reading
+        return OverCapacity(
+            f"{reading.field} is {reading.value} with a limit of {reading.limit}: {consequence}",
+            code="backpressure" if meter.level is Level.CRITICAL else "overloaded",
+            field=reading.field,
+            limit=reading.limit,
+            value=reading.value,
+            retry_after_ms=reading.time_until_ms(self._thresholds.leave[level - 1]),
+        )
+
+
+class _Meter:
+    """A gauge, its last reading, and the level that follows from all of them."""
+
+    __slots__ = ("_gauge", "_hysteresis", "reading")
+
+    def __init__(self, gauge: Gauge, thresholds: Thresholds) -> None:
+        self._gauge = gauge
+        self._hysteresis = Hysteresis(thresholds)
+        self.reading = self.look()
+
+    @property
+    def level(self) -> Level:
+        return self._hysteresis.level
+
+    def look(self) -> Reading:
+        self.reading = self._gauge.read()
+        self._hysteresis.feed(self.reading.fill)
+        return self.reading
+
+
+@dataclass(slots=True)
+class _Pressed:
+    """A space that somebody writes to: its tail, and what its streams were told last."""
+
+    name: str
+    tail: _Meter
+    told: StreamState = StreamState.ACTIVE

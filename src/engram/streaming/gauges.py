@@ -1,0 +1,137 @@
+"""What pressure is measured on: the lanes, a space's tail, memory, and the disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from engram.store.space import Space
+from engram.store.tail import Tail
+from engram.streaming.lane import LanesStatistics
+
+# Memory and disk do not empty by themselves; somebody has to see to them.
+_RETRY_AFTER_MS_STUCK: Final = 10_000
+# Enough for the log's next segments and the end of a checkpoint.
+DISK_FREE_BYTES_MIN: Final = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How full one limited thing is.
+
+    Parameters
+    ----------
+    field
+        The name of the limit, as errors give it.
+    value, limit
+        What there is, and what there may be.
+    fill
+        From 0 to 1, or more where a limit was lowered below what is there.
+    time_to_drain_ms
+        How long that many units of `value` take to drain.
+    """
+
+    field: str
+    value: int
+    limit: int
+    fill: float
+    time_to_drain_ms: Callable[[int], int]
+
+    def time_until_ms(self, percent: int) -> int:
+        """How long until only that much of the limit is used, as far as is known."""
+        return self.time_to_drain_ms(max(0, self.value - self.limit * percent // 100))
+
+
+class Gauge(Protocol):
+    """Something that can be read."""
+
+    def read(self) -> Reading:
+        """How full it is now."""
+
+
+class Queue(Protocol):
+    """What a gauge needs of the lanes."""
+
+    def statistics(self) -> LanesStatistics:
+        """The fill of every lane."""
+
+    def time_to_drain_ms(self, count: int) -> int:
+        """How long the committer takes for that many observations."""
+
+
+class LanesGauge:
+    """The fullest lane, by count or by bytes."""
+
+    def __init__(self, lanes: Queue) -> None:
+        self._lanes = lanes
+
+    def read(self) -> Reading:
+        """How full the fullest lane is."""
+        lane = max(self._lanes.statistics().lanes, key=lambda lane: lane.fill)
+        name = lane.priority.name.lower()
+        if lane.depth / lane.capacity >= lane.nbytes / lane.bytes_max:
+            drain = self._lanes.time_to_drain_ms
+            return Reading(f"{name}_lane_observations", lane.depth, lane.capacity, lane.fill, drain)
+        # Bytes drain with the observations they belong to.
+        bytes_each = lane.nbytes / max(1, lane.depth)
+        return Reading(
+            f"{name}_lane_bytes",
+            lane.nbytes,
+            lane.bytes_max,
+            lane.fill,
+            lambda nbytes: self._lanes.time_to_drain_ms(round(nbytes / bytes_each)),
+        )
+
+
+class TailGauge:
+    """What of a space is not linked yet."""
+
+    def __init__(self, tail: Tail) -> None:
+        self._tail = tail
+
+    def read(self) -> Reading:
+        """How full the tail is."""
+        tail = self._tail
+        count, unit = tail.count, tail.unit_bytes
+        return Reading(
+            tail.field,
+            count * unit,
+            tail.limit * unit,
+            count / tail.limit,
+            lambda amount: tail.time_to_drain_ms(amount // unit),
+        )
+
+
+class MemoryGauge:
+    """The memory of all indexes and of what waits in the lanes."""
+
+    def __init__(self, lanes: Queue, spaces: Callable[[], Iterable[Space]], bytes_max: int) -> None:
+        self._lanes = lanes
+        self._spaces = spaces
+        self._bytes_max = bytes_max
+
+    def read(self) -> Reading:
+        """How much of the memory budget is used."""
+        nbytes = sum(lane.nbytes for lane in self._lanes.statistics().lanes)
+        nbytes += sum(space.index_bytes for space in self._spaces())
+        return Reading("memory_bytes", nbytes, self._bytes_max, nbytes / self._bytes_max, _stuck)
+
+
+class DiskGauge:
+    """What is left on the disk. It is full when only the reserve is free, half full when twice the reserve is."""
+
+    def __init__(self, path: Path, free_bytes_min: int) -> None:
+        self._path = path
+        self._free_bytes_min = free_bytes_min
+
+    def read(self) -> Reading:
+        """How close the free space is to the reserve."""
+        free = shutil.disk_usage(self._path).free
+        return Reading("disk_free_bytes", free, self._free_bytes_min, self._free_bytes_min / max(1, free), _stuck)
+
+
+def _stuck(_: int) -> int:
+    return _RETRY_AFTER_MS_STUCK

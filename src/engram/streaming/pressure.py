@@ -1,0 +1,104 @@
+"""Pressure as a pure state machine: how full something is, in four levels that do not flap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Self
+
+from engram.errors import InvalidInput
+from engram.store.intake import Priority
+
+Percentages = tuple[int, int, int]
+
+
+class Level(IntEnum):
+    """How hard something is pressed."""
+
+    NORMAL = 0
+    WARNING = 1
+    CRITICAL = 2
+    OVERLOADED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """At how many percent of its limit something enters and leaves Warning, Critical and Overloaded.
+
+    Raises
+    ------
+    InvalidInput
+        If they do not rise, or something would leave a level above where it enters it.
+    """
+
+    enter: Percentages = (50, 80, 95)
+    leave: Percentages = (40, 70, 90)
+
+    def __post_init__(self) -> None:
+        rising = all(each[0] < each[1] < each[2] for each in (self.enter, self.leave))
+        apart = all(0 < leave < enter <= 100 for enter, leave in zip(self.enter, self.leave, strict=True))
+        if not (rising and apart):
+            raise InvalidInput(
+                f"levels are entered at {_shown(self.enter)} % and left at {_shown(self.leave)} %; both must rise, "
+                "and each level must be left below where it is entered",
+                code="invalid_thresholds",
+                field="pressure",
+                limit="0 < leave < enter <= 100, rising",
+                value=f"{_shown(self.enter)}, {_shown(self.leave)}",
+            )
+
+    @classmethod
+    def parse(cls, enter: str, leave: str) -> Self:
+        """Read thresholds as they are written in settings: ``"50/80/95"`` and ``"40/70/90"``.
+
+        Raises
+        ------
+        InvalidInput
+            If they are not three whole numbers each, or do not go together.
+        """
+        return cls(_parse(enter), _parse(leave))
+
+
+class Hysteresis:
+    """The level of one limited thing. A level is entered at its threshold and left at a lower one."""
+
+    __slots__ = ("_thresholds", "level")
+
+    def __init__(self, thresholds: Thresholds) -> None:
+        self._thresholds = thresholds
+        self.level = Level.NORMAL
+
+    def feed(self, fill: float) -> bool:
+        """Take how full it is, 1 being full; return whether the level changed."""
+        percent = 100 * fill
+        level = self.level
+        while level < Level.OVERLOADED and percent >= self._thresholds.enter[level]:
+            level = Level(level + 1)
+        if level == self.level:
+            while level > Level.NORMAL and percent < self._thresholds.leave[level - 1]:
+                level = Level(level - 1)
+        changed = level is not self.level
+        self.level = level
+        return changed
+
+
+# The lowest level at which a priority is refused. High is refused only by what is really full.
+REFUSED_FROM = {Priority.LOW: Level.CRITICAL, Priority.NORMAL: Level.OVERLOADED}
+
+
+def _parse(text: str) -> Percentages:
+    try:
+        first, second, third = map(int, text.split("/"))
+    except ValueError:
+        raise InvalidInput(
+            f"{text!r} is not three percentages, such as 50/80/95",
+            code="invalid_thresholds",
+            field="pressure",
+            limit="WARNING/CRITICAL/OVERLOADED, whole numbers",
+            value=text,
+        ) from None
+    return first, second, third
+
+
+def _shown(percentages: Percentages) -> str:
+    return "/".join(map(str, percentages))

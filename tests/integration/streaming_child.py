@@ -1,0 +1,30 @@
+"""A client process to be killed: streams a session from where the server has it, and says what is acknowledged."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import Future, as_completed
+
+from server_process import numbered, vectors_of
+
+from engram.client import Ack, Client
+
+BATCH = 20
+SESSION = "campaign"
+
+
+def stream(address: str, space: str, batches: int) -> None:
+    """Send `batches` of new observations; print the last sequence of each acknowledgement."""
+    with Client(address, space=space, session_id=SESSION) as client:
+        client.open()
+        first = client.durable_sequence + 1
+        futures: list[Future[Ack]] = []
+        for number in range(batches):
+            ids = numbered(first + number * BATCH, BATCH)
+            futures.append(client.observe_batch(ids, vectors_of(ids)))
+        for future in as_completed(futures):
+            print(future.result().last_sequence, flush=True)
+
+
+if __name__ == "__main__":
+    stream(sys.argv[1], sys.argv[2], int(sys.argv[3]))
