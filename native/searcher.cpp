@@ -22,19 +22,23 @@ const std::vector<Found>& Searcher::search(const float* query, std::size_t k, st
   found_.clear();
   if (view.count == 0 || k == 0) return found_;
   ef = std::max(ef, k);
-  if (!view.sees_all()) {
-    filtered_.begin(query, view);
-    return filtered_.next(k, ef);
-  }
+  if (!view.sees_all()) return search_on(query, k, ef, view);
   probe_.aim(query);
   walked_.reset(0);
   scanned_.clear();
   scanned_max_ = ef * kScanKeeps;
   const bool flat = view.count < ef * kRowsPerCandidate;
   if (!flat) walk(ef);
+  // An island, of equal vectors for instance, may end a walk early.
+  if (!flat && walked_.size() < std::min<std::size_t>(k, view.linked)) return search_on(query, k, ef, view);
   scan(flat ? 0 : view.linked, view.count);
   rank(k);
   return found_;
+}
+
+const std::vector<Found>& Searcher::search_on(const float* query, std::size_t k, std::size_t ef, const View& view) {
+  filtered_.begin(query, view);
+  return filtered_.next(k, ef);
 }
 
 void Searcher::scan(Slot first, Slot last) {

@@ -27,6 +27,8 @@ class Searcher {
   const std::vector<Found>& search(const float* query, std::size_t k, std::size_t ef, const View& view);
 
  private:
+  // The search that nothing hides from, at a higher price.
+  const std::vector<Found>& search_on(const float* query, std::size_t k, std::size_t ef, const View& view);
   void scan(Slot first, Slot last);
   void walk(std::size_t ef);
   // Keeps those of `slots` in fresh_ that the walk has not met before.

@@ -23,6 +23,7 @@ void Walk::begin(const float* query, const View& view) {
   // In an index that was empty, the codec is still to learn its centre; and there is nothing to aim at.
   if (view.count > 0) probe_.aim(query);
   entered_ = false;
+  all_met_ = false;
   rows_met_ = 0;
   frontier_.clear();
   near_.clear();
@@ -36,8 +37,9 @@ const std::vector<Found>& Walk::next(std::size_t count, std::size_t ef) {
   // Slots beyond today's capacity may show up in lists while we walk; the walk leaves them out.
   limit_ = static_cast<Slot>(table_.capacity());
   if (!entered_) enter();
-  while (!frontier_.empty() && !settled()) {
-    if (static_cast<double>(rows_met_) > view_.scan_rows()) {
+  while (!settled()) {
+    // An empty frontier means an island, of equal vectors for instance: there may be more elsewhere.
+    if (frontier_.empty() || static_cast<double>(rows_met_) > view_.scan_rows()) {
       scan_the_rest();
       break;
     }
@@ -57,6 +59,7 @@ void Walk::enter() {
   const double walk_rows = static_cast<double>(beam_) * kRowsPerCandidate / std::max(view_.visible_fraction, 1e-6);
   if (view_.scan_rows() <= walk_rows) {
     scan_seen(probe_, table_, view_, 0, view_.count, collect_all);
+    all_met_ = true;
     return;
   }
   scan_seen(probe_, table_, view_, view_.linked, view_.count, collect_all);
@@ -64,11 +67,17 @@ void Walk::enter() {
   take(start.slots, start.count);
 }
 
+bool Walk::settled() const {
+  if (all_met_) return true;
+  return near_.size() >= beam_ && (frontier_.empty() || frontier_.front() >= near_.front());
+}
+
 void Walk::scan_the_rest() {
   scan_seen(probe_, table_, view_, 0, view_.linked, [&](Slot slot, std::uint32_t distance) {
     if (met_.insert(slot)) collect(key(distance, slot));
   });
   frontier_.clear();
+  all_met_ = true;
 }
 
 void Walk::expand(Slot node) {

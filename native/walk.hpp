@@ -37,7 +37,8 @@ class Walk {
   static Slot slot_in(Key key) { return static_cast<Slot>(key & 0xFFFFFFFFU); }
 
   void enter();
-  bool settled() const { return near_.size() >= beam_ && frontier_.front() >= near_.front(); }
+  // Whether nothing nearer than the candidates at hand is to be expected.
+  bool settled() const;
   void expand(Slot node);
   void take(const Slot* slots, std::size_t n);
   // Measures all that is visible and was not met yet; there is no frontier any more.
@@ -51,6 +52,7 @@ class Walk {
   Probe probe_;
   View view_;
   bool entered_ = false;
+  bool all_met_ = false;
   std::size_t beam_ = 0;
   std::size_t rows_met_ = 0;
   Slot limit_ = 0;

@@ -17,7 +17,7 @@ from engram.index import HnswIndex
 from engram.spaces import Metric
 
 COUNT_MAX = 4_000
-DEGREE_MAX = 47  # Of quality "fast".
+DEGREE_MAX = 63  # Of quality "fast".
 # Below 100 candidates' worth of vectors a search scans instead of walking; small values make it walk here.
 EFS = st.sampled_from([1, 2, 4, 8, 32])
 SEEDS = st.integers(0, 2**32 - 1)
