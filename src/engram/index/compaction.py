@@ -3,7 +3,7 @@
 Deleted vectors stay in the graph as way-marks, so under churn it grows and its walks get longer. Mending lists in place
 would have to find every link to a dead node, would wear the graph out round by round, and would lose the order of slots
 by generation, which snapshots rest on. A fresh graph costs one more insertion per living vector and is as good as new
-(docs/decisions/0005).
+(docs/decisions/0008).
 """
 
 from __future__ import annotations

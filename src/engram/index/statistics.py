@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class GraphStatistics:
     """What the graph looks like, found by visiting all of it.
 
-    There are no levels: walks begin at the nearest of a sample of the vectors (docs/decisions/0004).
+    There are no levels: walks begin at the nearest of a sample of the vectors (docs/decisions/0007).
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engram.errors import CorruptData
 from engram.log.header import MAGIC, Header
@@ -38,8 +38,6 @@ class RecoveredLog:
         The highest segment number that is taken.
     nbytes
         Bytes of all records.
-    last_records
-        How many of the records are in `last`.
     """
 
     records: list[Record]
@@ -48,7 +46,8 @@ class RecoveredLog:
     blanks: list[Segment]
     last_epoch: int
     nbytes: int
-    last_records: int = 0
+    # The segments that were written to and how many of the records are in each.
+    _taken: list[tuple[Segment, int]] = field(default_factory=list)
 
     @property
     def last_generation(self) -> int:
@@ -61,24 +60,27 @@ class RecoveredLog:
         self.close()
         self.blanks.clear()
         self.last = segment
-        self.last_records = len(records)
+        self._add(segment, records)
+
+    def recheck(self, generation: int, dim: int) -> None:
+        """Read again, without trust, the segments that seem to hold `generation` and what follows.
+
+        A later segment begins with that generation: a crash left the earlier ones torn, so their headers alone, which
+        may have survived where their payloads did not, must not be believed.
+        """
+        suspects = []
+        while self._taken and self.last_generation >= generation:
+            segment, count = self._taken.pop()
+            del self.records[len(self.records) - count :]
+            self.nbytes -= segment.end
+            suspects.append(segment)
+        for segment in reversed(suspects):
+            self._add(segment, segment.scan(self.last_generation + 1, dim, trusted_generation=0))
+
+    def _add(self, segment: Segment, records: list[Record]) -> None:
+        self._taken.append((segment, len(records)))
         self.records.extend(records)
         self.nbytes += segment.end
-
-    def recheck_last(self, dim: int) -> None:
-        """Read the last segment again without trust.
-
-        The next one repeats its generations: a crash left it torn and the log went on in the next, so its headers
-        alone, which may have survived where their payloads did not, must not be believed.
-        """
-        if self.last is None:
-            return
-        del self.records[len(self.records) - self.last_records :]
-        self.nbytes -= self.last.end
-        records = self.last.scan(self.last_generation + 1, dim, trusted_generation=0)
-        self.last_records = len(records)
-        self.records.extend(records)
-        self.nbytes += self.last.end
 
     def close(self) -> None:
         """Close the handles; records stay readable."""
@@ -124,7 +126,7 @@ def _recover_segments(
         log.blanks.append(segment)
         first = segment.first_header()
         if first is not None and first.first_generation <= log.last_generation:
-            log.recheck_last(dim)
+            log.recheck(first.first_generation, dim)
         records = segment.scan(log.last_generation + 1, dim, trusted_generation)
         if not records and segment.is_blank():
             continue

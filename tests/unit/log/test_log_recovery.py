@@ -106,6 +106,25 @@ def test_a_torn_record_is_not_trusted_for_its_generation() -> None:
     assert stored_ids(opened(storage, trusted_generation=2)) == ["id-0", "real"]
 
 
+def test_torn_records_are_not_trusted_across_two_crashes() -> None:
+    storage, _ = filled(1)
+    log = opened(storage)
+    size = log.nbytes
+    observe(log, "torn")
+    storage = storage.after_kill()
+    storage.damage("000000000001.log", size + 192, bytes(size - 192))
+    log = opened(storage)
+    observe(log, "torn too")
+    storage = storage.after_kill()
+    # Of this write not even the header reached the disk whole, but parts of its payload did.
+    storage.damage("000000000002.log", 0, bytes(64))
+    log = opened(storage)
+    observe(log, "real")
+    log.sync()
+    log.close()
+    assert stored_ids(opened(storage, trusted_generation=2)) == ["id-0", "real"]
+
+
 def test_recovered_records_are_made_durable() -> None:
     storage, _ = filled(1)
     observe(opened(storage), "read back from the page cache")
