@@ -35,7 +35,17 @@ class Record:
     from any thread, and valid as long as it is referenced.
     """
 
-    __slots__ = ("_layout", "_memory", "_position", "count", "first_generation", "first_sequence", "kind", "session")
+    __slots__ = (
+        "_layout",
+        "_memory",
+        "_position",
+        "committed_us",
+        "count",
+        "first_generation",
+        "first_sequence",
+        "kind",
+        "session",
+    )
 
     def __init__(self, memory: memoryview, header: Header) -> None:
         self.kind = RecordKind(header.kind)
@@ -43,6 +53,7 @@ class Record:
         self.count = header.rows
         self.session = header.session
         self.first_sequence = header.first_sequence
+        self.committed_us = header.committed_us
         self._memory = memory
         self._position = header.position
         self._layout: _Layout | None = None
@@ -92,6 +103,19 @@ class Record:
         contents = self._lay_out().contents
         return contents[row] if contents else ""
 
+    def metadata_column(self) -> list[dict[str, Any] | None] | None:
+        """The metadata of all rows, None where there is none; None if no row has any."""
+        return _json_column(self._lay_out().metadata)
+
+    def tags_column(self) -> list[list[str] | None] | None:
+        """The tags of all rows, None where there are none; None if no row has any."""
+        return _json_column(self._lay_out().tags)
+
+    def contents(self) -> list[str]:
+        """All texts, in order."""
+        contents = self._lay_out().contents
+        return contents.texts() if contents else []
+
     def metadata_json(self, row: int) -> str:
         """The metadata of one row as the JSON object text that was stored, or ``""``."""
         metadata = self._lay_out().metadata
@@ -116,6 +140,11 @@ class Record:
                 raise RuntimeError(f"the mapped log changed under a reader at offset {self._position}")
             self._layout = _lay_out(self._memory, header)
         return self._layout
+
+
+def _json_column(column: TextColumn | None) -> list[Any] | None:
+    # One document for all rows: decoding them one by one would cost several times as much.
+    return None if column is None else json.loads(f"[{','.join(text or 'null' for text in column.texts())}]")
 
 
 class _Layout(NamedTuple):
