@@ -1,0 +1,150 @@
+"""The standing recalls of a space, matched together with what is committed."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.errors import OverCapacity
+from engram.limits import FOLLOWERS_MAX
+from engram.spaces import SpaceConfig
+from engram.store.cue import NO_FILTER
+from engram.store.cue_table import CueTable
+from engram.store.exact import read_vectors
+from engram.store.follower import Follower
+from engram.store.matching import match
+from engram.store.search import Wanted
+from engram.store.selection import select
+from engram.store.state import SpaceState
+
+# Observations matched at once: enough for the product of matrices to pay, few enough for all to be told soon.
+_STEP: Final = 1024
+_RETRY_AFTER_MS: Final = 1000
+
+
+class Followers:
+    """Who follows a space, and how far what was committed has been matched.
+
+    Any thread may join and leave; `advance` belongs to the matcher's.
+
+    Parameters
+    ----------
+    config
+        The space's settings.
+    state
+        What is followed.
+    count_max
+        Matches that may wait for one follower.
+    """
+
+    def __init__(self, config: SpaceConfig, state: SpaceState, count_max: int) -> None:
+        self._config = config
+        self._state = state
+        self._count_max = count_max
+        self._guard = threading.Lock()
+        self._keys = itertools.count(1)
+        self._followers: dict[int, Follower] = {}
+        self._table = CueTable(config.dim, config.metric)
+        self._matched = 0
+
+    def __len__(self) -> int:
+        return len(self._followers)
+
+    def follow(self, wanted: Wanted, generation: int) -> Follower:
+        """Follow what is observed after `generation`.
+
+        Raises
+        ------
+        OverCapacity
+            If there are `FOLLOWERS_MAX` already.
+        """
+        follower = Follower(self, wanted, self._count_max)
+        with self._guard:
+            self._remove_closed()
+            if len(self._followers) >= FOLLOWERS_MAX:
+                raise OverCapacity(
+                    f"{FOLLOWERS_MAX} standing recalls follow space {self._config.name} already",
+                    code="too_many_followers",
+                    field="follow",
+                    limit=FOLLOWERS_MAX,
+                    value=FOLLOWERS_MAX + 1,
+                    retry_after_ms=_RETRY_AFTER_MS,
+                )
+            if not self._followers:
+                self._matched = self._state.index.visible_generation
+            follower.join(generation + 1, self._matched)
+            key = next(self._keys)
+            self._followers[key] = follower
+            if wanted.vector is not None and wanted.cue.score_min is not None:
+                self._table.add(key, wanted.vector, wanted.cue.score_min)
+        return follower
+
+    def rejoin(self, follower: Follower, missed_from: int) -> None:
+        """Have a follower that was too slow read what it missed, from that generation on, and be offered the rest."""
+        with self._guard:
+            follower.join(missed_from, self._matched)
+
+    def look_up(self, wanted: Wanted, first: int, last: int) -> list[tuple[int, float]]:
+        """What fits one cue in the log."""
+        generations, scores = match(self._state, self._config.metric, wanted, first, last)
+        return list(zip(generations.tolist(), scores.tolist(), strict=True))
+
+    def advance(self) -> bool:
+        """Match some of what became visible and offer it; return whether there is more."""
+        with self._guard:
+            self._remove_closed()
+            visible = self._state.index.visible_generation
+            first, last = self._matched + 1, min(visible, self._matched + _STEP)
+            if self._followers and first <= last:
+                self._match(first, last)
+            self._matched = last if self._followers else visible
+            return self._matched < visible
+
+    def close(self) -> None:
+        """End all standing recalls."""
+        for follower in list(self._followers.values()):
+            follower.close()
+
+    def _match(self, first: int, last: int) -> None:
+        observed = select(self._state.attributes, NO_FILTER, first, last)
+        if not len(observed):
+            return
+        similar: Mapping[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
+        if len(self._table):
+            similar = self._similar(observed)
+        for key, follower in self._followers.items():
+            wanted = follower.wanted
+            if wanted.vector is None:
+                generations = select(self._state.attributes, wanted.cue.filter, first, last)
+                scores = np.ones(len(generations), dtype=np.float32)
+            elif key in similar:
+                generations, scores = similar[key]
+                if not wanted.cue.filter.is_open:
+                    passing = select(self._state.attributes, wanted.cue.filter, first, last)
+                    passes = np.isin(generations, passing, assume_unique=True)
+                    generations, scores = generations[passes], scores[passes]
+            else:
+                continue
+            if len(generations):
+                follower.offer(generations.tolist(), scores.tolist())
+
+    def _similar(self, observed: NDArray[np.int64]) -> Mapping[int, tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """By key, the generations of `observed` that are similar enough, ascending, and their scores."""
+        keys, rows, scores = self._table.match(read_vectors(self._state.log, observed, self._config.dim))
+        distinct, starts = np.unique(keys, return_index=True)
+        order = np.argsort(starts)
+        bounds = [*starts[order].tolist(), len(keys)]
+        return {
+            key: (observed[rows[start:end]], scores[start:end])
+            for key, start, end in zip(distinct[order].tolist(), bounds, bounds[1:], strict=False)
+        }
+
+    def _remove_closed(self) -> None:
+        for key in [key for key, follower in self._followers.items() if follower.closed]:
+            del self._followers[key]
+            self._table.remove(key)
