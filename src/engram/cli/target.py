@@ -68,7 +68,7 @@ class ServerTarget:
                 query.cue,
                 query.results_max,
                 max_generation=query.max_generation,
-                snapshot_time=None if query.snapshot_us is None else query.snapshot_us / 1e6,
+                snapshot_time=_seconds(query.snapshot_us),
                 ef=query.ef,
                 strength=query.strength,
             )
@@ -76,7 +76,12 @@ class ServerTarget:
     def follow(self, space: str, query: RecallQuery) -> Iterator[list[Hit]]:
         with Client(self.address, space=space, timeout_s=self.timeout_s) as client:
             yield from client.recall_stream(
-                query.cue, query.results_max, max_generation=query.max_generation, ef=query.ef, follow=True
+                query.cue,
+                query.results_max,
+                max_generation=query.max_generation,
+                snapshot_time=_seconds(query.snapshot_us),
+                ef=query.ef,
+                follow=True,
             )
 
     def spaces(self) -> list[SpaceStatus]:
@@ -129,6 +134,10 @@ class DirectoryTarget:
 
     def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
         return space_status(self.store.space(name, dim, metric, embedder))
+
+
+def _seconds(time_us: int | None) -> float | None:
+    return None if time_us is None else time_us / 1e6
 
 
 def space_status(space: Space) -> SpaceStatus:

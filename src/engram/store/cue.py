@@ -121,7 +121,7 @@ class Cue:
     filter
         Conditions that every result meets.
     score_min
-        Only results at least this similar; None for all. Not for recall by words.
+        Only results at least this similar; None for all. For cues by similarity only.
 
     Raises
     ------
@@ -143,8 +143,8 @@ class Cue:
         if self.score_min is not None:
             if math.isnan(self.score_min):
                 raise _refused("a score is a number", "score_min", "a number", self.score_min)
-            if self.by == "words" or not self.ranks:
-                raise _refused("only similarity has scores that a limit makes sense for", "score_min", "", self.by)
+            if self.by != "similarity" or not self.ranks:
+                raise _refused("a least score is one of similarity", "score_min", "a cue by similarity", self.by)
 
     @property
     def ranks(self) -> bool:

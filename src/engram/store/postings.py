@@ -10,6 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 
 _NONE: Final = np.empty(0, dtype=np.int64)
 _FIRST_ROOM: Final = 4
+# A key, its place in the dictionary, and the objects behind it, on average.
+_KEY_BYTES: Final = 200
 
 
 class GrowingArray:
@@ -45,6 +47,8 @@ class Postings:
 
     def __init__(self) -> None:
         self._lists: dict[Hashable, int | GrowingArray] = {}
+        self.nbytes = 0
+        """About how much memory it takes."""
 
     def __len__(self) -> int:
         return len(self._lists)
@@ -52,16 +56,21 @@ class Postings:
     def extend(self, key: Hashable, generations: Sequence[int]) -> None:
         """Add `generations`, ascending and later than the others of `key`."""
         known = self._lists.get(key)
-        if known is None and len(generations) == 1:
-            self._lists[key] = generations[0]
-            return
+        if known is None:
+            self.nbytes += _KEY_BYTES
+            if len(generations) == 1:
+                self._lists[key] = generations[0]
+                return
         if not isinstance(known, GrowingArray):
-            before = [] if known is None else [known]
-            known = GrowingArray(np.int64)
-            known.extend([*before, *generations])
-            self._lists[key] = known
-        else:
-            known.extend(generations)
+            grown = GrowingArray(np.int64)
+            grown.extend([*([] if known is None else [known]), *generations])
+            # Only now: a reader must not miss what it saw before.
+            self._lists[key] = grown
+            self.nbytes += grown.nbytes
+            return
+        before = known.nbytes
+        known.extend(generations)
+        self.nbytes += known.nbytes - before
 
     def get(self, key: Hashable) -> NDArray[np.int64]:
         """The generations of `key`, ascending."""
@@ -69,14 +78,6 @@ class Postings:
         if known is None:
             return _NONE
         return known.view if isinstance(known, GrowingArray) else np.array([known], dtype=np.int64)
-
-    @property
-    def nbytes(self) -> int:
-        """About how much memory it takes, in bytes."""
-        per_key = 200
-        # A copy of the values, since the writer may add keys meanwhile.
-        lists = [known for known in list(self._lists.values()) if isinstance(known, GrowingArray)]
-        return per_key * len(self._lists) + sum(known.nbytes for known in lists)
 
 
 class Numbers:

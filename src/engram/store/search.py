@@ -136,6 +136,8 @@ class Search:
         def passes(generations: NDArray[np.int64]) -> NDArray[np.bool_]:
             if chosen is None:
                 return self._state.attributes.columns.alive(generations, generation)
-            return np.isin(generations, chosen, assume_unique=True)
+            places = np.searchsorted(chosen, generations)
+            places[places == len(chosen)] = 0
+            return chosen[places] == generations if len(chosen) else np.zeros(len(generations), dtype=bool)
 
         return self._full_text.best(wanted.cue.text, generation, count, passes)

@@ -152,7 +152,7 @@ class Space(ReadableSpace):
     @property
     def index_bytes(self) -> int:
         """Memory of the index."""
-        return self._state.index.nbytes
+        return self._state.index.nbytes + self._state.attributes.nbytes
 
     def add_indexed_listener(self, callback: Callable[[int], None]) -> None:
         """Have `callback` called with the indexed generation whenever it moved, on an index thread: keep it short.

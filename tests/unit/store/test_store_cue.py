@@ -47,6 +47,7 @@ def test_impossible_filters_are_refused(arguments: dict[str, Any], field: str) -
         {"vector": [1.0], "by": "both"},
         {"text": "x", "by": "meaning"},
         {"text": "x", "by": "words", "score_min": 0.5},
+        {"text": "x", "by": "both", "score_min": 0.5},
         {"score_min": 0.5},
         {"vector": [1.0], "score_min": float("nan")},
     ],
