@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engram.errors import OverCapacity
+from engram.index import CueTable
 from engram.limits import FOLLOWERS_MAX
 from engram.spaces import SpaceConfig
-from engram.store.cue import NO_FILTER
-from engram.store.cue_table import CueTable
-from engram.store.exact import read_vectors
 from engram.store.follower import Follower
 from engram.store.matching import match
 from engram.store.search import Wanted
 from engram.store.selection import select
 from engram.store.state import SpaceState
+from engram.store.walks import Ranked
 
 # Observations matched at once: enough for the product of matrices to pay, few enough for all to be told soon.
 _STEP: Final = 1024
@@ -54,6 +51,11 @@ class Followers:
 
     def __len__(self) -> int:
         return len(self._followers)
+
+    @property
+    def matched_generation(self) -> int | None:
+        """Everything up to here has been matched; None if nobody follows."""
+        return self._matched if self._followers else None
 
     def follow(self, wanted: Wanted, generation: int) -> Follower:
         """Follow what is observed after `generation`.
@@ -111,38 +113,34 @@ class Followers:
             follower.close()
 
     def _match(self, first: int, last: int) -> None:
-        observed = select(self._state.attributes, NO_FILTER, first, last)
-        if not len(observed):
-            return
-        similar: Mapping[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
-        if len(self._table):
-            similar = self._similar(observed)
+        similar = self._similar(first, last)
         for key, follower in self._followers.items():
-            wanted = follower.wanted
-            if wanted.vector is None:
-                generations = select(self._state.attributes, wanted.cue.filter, first, last)
-                scores = np.ones(len(generations), dtype=np.float32)
-            elif key in similar:
+            if key in similar:
                 generations, scores = similar[key]
-                if not wanted.cue.filter.is_open:
-                    passing = select(self._state.attributes, wanted.cue.filter, first, last)
-                    passes = np.isin(generations, passing, assume_unique=True)
-                    generations, scores = generations[passes], scores[passes]
+            elif follower.wanted.vector is None:
+                generations = select(self._state.attributes, follower.wanted.cue.filter, first, last)
+                scores = np.ones(len(generations), dtype=np.float32)
             else:
                 continue
             if len(generations):
                 follower.offer(generations.tolist(), scores.tolist())
 
-    def _similar(self, observed: NDArray[np.int64]) -> Mapping[int, tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """By key, the generations of `observed` that are similar enough, ascending, and their scores."""
-        keys, rows, scores = self._table.match(read_vectors(self._state.log, observed, self._config.dim))
-        distinct, starts = np.unique(keys, return_index=True)
-        order = np.argsort(starts)
-        bounds = [*starts[order].tolist(), len(keys)]
-        return {
-            key: (observed[rows[start:end]], scores[start:end])
-            for key, start, end in zip(distinct[order].tolist(), bounds, bounds[1:], strict=False)
-        }
+    def _similar(self, first: int, last: int) -> dict[int, Ranked]:
+        """By key, what is similar enough and passes the filter, ascending."""
+        keys, generations, scores = self._state.index.match(self._table, first, last)
+        # Stable, so that the generations of each key stay in order.
+        order = np.argsort(keys, kind="stable")
+        distinct, starts = np.unique(keys[order], return_index=True)
+        matches = {}
+        # What of nothing is split is one piece, of nothing.
+        for key, rows in zip(distinct.tolist(), np.split(order, starts[1:]), strict=False):
+            filter = self._followers[key].wanted.cue.filter
+            found, similarities = generations[rows].astype(np.int64), scores[rows]
+            if not filter.is_open:
+                passes = np.isin(found, select(self._state.attributes, filter, first, last))
+                found, similarities = found[passes], similarities[passes]
+            matches[key] = found, similarities
+        return matches
 
     def _remove_closed(self) -> None:
         for key in [key for key, follower in self._followers.items() if follower.closed]:

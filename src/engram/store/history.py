@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from weakref import WeakSet
+
 from engram.errors import FailedPrecondition, InvalidInput
 from engram.observations import now_us
+from engram.store.followers import Followers
 from engram.store.options import StoreOptions
 from engram.store.query import RecallQuery
+from engram.store.snapshot import Snapshot
 from engram.store.state import SpaceState
 
 
@@ -18,10 +22,14 @@ class History:
         The space.
     options
         How far back recalls may go.
+    followers
+        Who may still have to be told of what was superseded.
     """
 
-    def __init__(self, state: SpaceState, options: StoreOptions) -> None:
+    def __init__(self, state: SpaceState, options: StoreOptions, followers: Followers) -> None:
         self._state = state
+        self._followers = followers
+        self._held: WeakSet[Snapshot] = WeakSet()
         self._count = options.retained_count
         self._seconds = options.retained_s
 
@@ -36,6 +44,18 @@ class History:
             before = self._state.log.generation_at(now_us() - round(self._seconds * 1e6))
             oldest = max(oldest, min(before, newest))
         return oldest
+
+    @property
+    def horizon(self) -> int:
+        """What died at or before this generation nobody will ask for any more."""
+        held = [snapshot.generation for snapshot in list(self._held)]
+        matched = self._followers.matched_generation
+        return min([self.oldest, *held, *([] if matched is None else [matched])])
+
+    def hold(self, snapshot: Snapshot) -> Snapshot:
+        """Keep what `snapshot` sees for as long as it is referenced, and return it."""
+        self._held.add(snapshot)
+        return snapshot
 
     def generation_at(self, time_us: int) -> int:
         """The generation that was current at a time.

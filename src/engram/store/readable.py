@@ -39,7 +39,7 @@ class ReadableSpace:
     ) -> None:
         self.config = config
         self.followers = Followers(config, state, options.follower_count_max)
-        self.history = History(state, options)
+        self.history = History(state, options, self.followers)
         self._state = state
         self._reader = Reader(config, state, options, self.followers)
         self._announce = announce
@@ -175,10 +175,9 @@ class ReadableSpace:
         """
         if time is not None:
             max_generation = self.history.generation_at(moment_us(time, "time"))
-        generation = (
-            self._state.index.visible_generation if max_generation is None else self.history.check(max_generation)
-        )
-        return Snapshot(self._reader, generation)
+        if max_generation is None:
+            max_generation = self._state.index.visible_generation
+        return self.history.hold(Snapshot(self._reader, self.history.check(max_generation)))
 
 
 def _moment_us(moment: Moment | None) -> int | None:

@@ -93,8 +93,8 @@ class Search:
         if self._is_ranked(wanted, chosen):
             return self._ranked(wanted, chosen, generation, count_max, ef)
         allowed = None if chosen is None else bitmap(chosen)
-        walk: Walk = self._state.index.walk(wanted.vector, max_generation=generation, allowed=allowed)
-        return walk
+        assert wanted.vector is not None  # noqa: S101  (for the type checker: what is not ranked has a vector)
+        return self._state.index.walk(wanted.vector, max_generation=generation, allowed=allowed)
 
     def _choose(self, wanted: Wanted, generation: int) -> NDArray[np.int64] | None:
         """What passes the filter; None for everything, where that need not be listed."""

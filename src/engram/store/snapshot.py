@@ -24,7 +24,7 @@ class Snapshot:
         Which state of it.
     """
 
-    __slots__ = ("_reader", "generation")
+    __slots__ = ("__weakref__", "_reader", "generation")
 
     def __init__(self, reader: Reader, generation: int) -> None:
         self._reader = reader

@@ -11,10 +11,13 @@ Ranked = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Generations and scores, best first."""
 
 
+Generations = NDArray[np.int64] | NDArray[np.uint64]
+
+
 class Walk(Protocol):
     """Results that were not handed out before, the best of those known first."""
 
-    def next(self, count: int, ef: int = ...) -> Ranked:
+    def next(self, count: int, ef: int = ...) -> tuple[Generations, NDArray[np.float32]]:
         """Generations and scores of up to `count` more results, best first; none at all when there are no more."""
 
 

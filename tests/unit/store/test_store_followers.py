@@ -6,18 +6,12 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from doubles.batches import DIM, vector_of
 from doubles.waiting import TIMEOUT_S
 from engram.errors import OverCapacity
-from engram.spaces import METRICS, Metric
 from engram.store import Cue, Filter, MemoryStore, Space, StoreOptions
-from engram.store.cue_table import CueTable
-from engram.store.exact import score
 
 ANY = vector_of("any")
 
@@ -123,33 +117,3 @@ def test_closed_followers_make_room(space: Space, monkeypatch: pytest.MonkeyPatc
     first.close()
     space.recall_stream(cue, follow=True).close()
     second.close()
-
-
-@given(
-    vectors=st.lists(st.integers(0, 30), min_size=1, max_size=20),
-    cues=st.dictionaries(st.integers(1, 9), st.integers(0, 30), max_size=5),
-    metric=st.sampled_from(METRICS),
-    dropped=st.sets(st.integers(1, 9)),
-)
-@settings(deadline=None)
-def test_a_table_of_cues_finds_what_each_cue_alone_does(
-    vectors: list[int], cues: dict[int, int], metric: Metric, dropped: set[int]
-) -> None:
-    threshold = {"cosine": 0.2, "ip": 0.5, "l2": -12.0}[metric]
-    rows = np.stack([vector_of(f"{v}") for v in vectors])
-    table = CueTable(DIM, metric)
-    for key, cue in cues.items():
-        table.add(key, vector_of(f"{cue}"), threshold)
-    for key in dropped:
-        table.remove(key)
-    found = {(key, row): value for key, row, value in zip(*(c.tolist() for c in table.match(rows)), strict=True)}
-    scores = {
-        (key, row): value
-        for key, cue in cues.items()
-        if key not in dropped
-        for row, value in enumerate(score(rows, vector_of(f"{cue}"), metric).tolist())
-    }
-    for pair, value in scores.items():
-        if abs(value - threshold) > 1e-4:
-            assert (pair in found) == (value > threshold)
-    assert found == pytest.approx({pair: scores[pair] for pair in found}, abs=1e-4)

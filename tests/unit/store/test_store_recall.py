@@ -184,6 +184,19 @@ def test_generations_that_are_not_retained_are_refused() -> None:
         assert ids(held.recall(ANY)) == ["a"]
 
 
+def test_the_horizon_is_behind_everyone_who_looks_back() -> None:
+    with MemoryStore(None, options=StoreOptions(retained_count=1)) as store:
+        space = store.space("notes", dim=DIM)
+        for id in ("a", "b"):
+            space.observe([id], [ANY])
+        held = space.snapshot(1)
+        for id in ("c", "d"):
+            space.observe([id], [ANY])
+        assert (space.history.oldest, space.history.horizon) == (3, 1)
+        del held
+        assert space.history.horizon == 3
+
+
 def test_retention_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now_us = 1_000_000_000
     monkeypatch.setattr(log_module, "now_us", lambda: now_us)
