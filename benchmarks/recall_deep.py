@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import tempfile
 import time
 from pathlib import Path
@@ -60,12 +61,12 @@ def filters(dim: int, count: int, queries: int = 200, k: int = 10) -> list[dict[
     with MemoryStore(None) as store:
         space = store.space(SPACE, dim=dim)
         _fill(space, base, tags)
-        for share in SELECTIVITIES:
+        for share, ef in itertools.product(SELECTIVITIES, (64, 128)):
             passing = np.flatnonzero(has[share])
             times_ms, found = [], 0
             for cue in cues:
                 begin = time.perf_counter()
-                hits = space.recall(Cue(cue, filter=Filter(tags={f"{share}"})), k=k)
+                hits = space.recall(Cue(cue, filter=Filter(tags={f"{share}"})), k=k, ef=ef)
                 times_ms.append((time.perf_counter() - begin) * 1e3)
                 nearest = passing[np.argsort(-(base[passing] @ cue))[:k]]
                 found += len({int(hit.id) for hit in hits} & set(nearest.tolist()))
@@ -75,6 +76,7 @@ def filters(dim: int, count: int, queries: int = 200, k: int = 10) -> list[dict[
                     "dimension": dim,
                     "selectivity": share,
                     "pass": len(passing),
+                    "ef": ef,
                     f"recall@{k}": found / (len(cues) * min(k, max(1, len(passing)))),
                     **percentiles("recall", times_ms),
                 }

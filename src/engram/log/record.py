@@ -10,6 +10,7 @@ asked for. A DELETE record has the ids only.
 from __future__ import annotations
 
 import json
+import struct
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -26,6 +27,9 @@ from engram.log.header import (
     read_header,
 )
 from engram.log.text_column import TextColumn
+
+_TIME = struct.Struct("=q")
+_SHARE = struct.Struct("=f")
 
 
 class Record:
@@ -85,6 +89,21 @@ class Record:
     def importances(self) -> NDArray[np.float32]:
         """float32, shape ``(count,)``."""
         return np.frombuffer(self._memory, np.float32, self.count, self._lay_out().times + 12 * self.count)
+
+    def time_us(self, row: int) -> int:
+        """The time of one row."""
+        time_us: int = _TIME.unpack_from(self._memory, self._lay_out().times + 8 * row)[0]
+        return time_us
+
+    def confidence(self, row: int) -> float:
+        """The confidence of one row."""
+        confidence: float = _SHARE.unpack_from(self._memory, self._lay_out().times + 8 * self.count + 4 * row)[0]
+        return confidence
+
+    def importance(self, row: int) -> float:
+        """The importance of one row."""
+        importance: float = _SHARE.unpack_from(self._memory, self._lay_out().times + 12 * self.count + 4 * row)[0]
+        return importance
 
     def ids(self) -> list[str]:
         """All ids, in order."""

@@ -117,7 +117,7 @@ def recent_hit(record: Record, row: int, score: float, recalled_us: int, penalty
     """
     hit = stored_hit(record, row, score, False, recalled_us)
     age_s = max(0.0, (recalled_us - record.committed_us) / 1e6)
-    confidence = float(record.confidences[row]) * (1 - penalty * math.exp(-age_s / tau_s))
+    confidence = record.confidence(row) * (1 - penalty * math.exp(-age_s / tau_s))
     object.__setattr__(hit, "confidence", confidence)
     object.__setattr__(hit, "recent", True)
     return hit
@@ -133,8 +133,8 @@ _COLUMNS: Final[dict[str, Callable[[Record, int], Any]]] = {
     "content": Record.content,
     "metadata": Record.metadata,
     "tags": Record.tags,
-    "confidence": lambda record, row: float(record.confidences[row]),
-    "importance": lambda record, row: float(record.importances[row]),
-    "time_us": lambda record, row: int(record.times_us[row]),
+    "confidence": Record.confidence,
+    "importance": Record.importance,
+    "time_us": Record.time_us,
     "vector": lambda record, row: record.vectors[row],
 }

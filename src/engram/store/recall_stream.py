@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import Unavailable
+from engram.limits import EF_MAX
 from engram.store.hits import Hit
 from engram.store.newcomers import Newcomers
 from engram.store.query import RecallQuery
@@ -18,6 +19,9 @@ from engram.store.walks import Walk
 
 if TYPE_CHECKING:
     from engram.store.follower import Follower
+
+# One candidate more for so many results that were handed out.
+_RESULTS_PER_BREADTH: Final = 3
 
 MakeHits = Callable[[NDArray[np.int64], NDArray[np.float32]], list[Hit]]
 
@@ -115,12 +119,20 @@ class RecallStream(Iterator[list[Hit]]):
         """Walk on until there is a batch to hand out, or nothing more to find."""
         score_min = -np.inf if self._query.cue.score_min is None else self._query.cue.score_min
         while self._walk is not None and len(self._found) < count:
-            generations, scores = self._walk.next(count, self._ef)
+            generations, scores = self._walk.next(count, self._breadth())
             similar = scores >= score_min
             # A walk goes outwards, so one step that found nothing near enough is the last.
             if not similar.any():
                 self._walk = None
             self._found += zip(scores[similar].tolist(), generations[similar].tolist(), strict=True)
+
+    def _breadth(self) -> int:
+        """How many candidates to weigh against one another: few for a first batch that is soon there, then more.
+
+        The farther out, the more are about as near, and what is met late must still find its place.
+        """
+        handed_out = self._query.results_max - self._left
+        return min(EF_MAX, self._ef + handed_out // _RESULTS_PER_BREADTH)
 
     def _look_for_newcomers(self, count: int) -> None:
         # The first batch is to come soon, and nothing can have been observed since the snapshot that it is late for.

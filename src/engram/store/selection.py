@@ -13,6 +13,9 @@ from engram.store.columns import CHUNK_BITS, CHUNK_ROWS, Chunk
 from engram.store.cue import Between, Filter
 
 _WORD_BITS: Final = 64
+_FEW_ROWS: Final = CHUNK_ROWS // 16
+
+Rows = slice | NDArray[np.int64]
 
 
 def select(
@@ -28,27 +31,26 @@ def select(
     required = sorted((_within(found, first, last) for found in _required(attributes, filter)), key=len)
     excluded = [_within(attributes.tagged(tag), first, last) for tag in filter.without_tags]
     if required:
-        chunks: Iterable[int] = np.unique(required[0] >> CHUNK_BITS).tolist()
+        numbers: Iterable[int] = _distinct(required[0] >> CHUNK_BITS).tolist()
     else:
-        chunks = range(first >> CHUNK_BITS, (last >> CHUNK_BITS) + 1)
+        numbers = range(first >> CHUNK_BITS, (last >> CHUNK_BITS) + 1)
     found = []
-    for number in chunks:
-        chunk = attributes.columns.chunks[number]
+    for number in numbers:
+        chunk, base = attributes.columns.chunks[number], number << CHUNK_BITS
         if _misses(chunk, filter):
             continue
-        base = number << CHUNK_BITS
-        if required:
-            rows = _rows_in(required[0], base)
-            rows = rows[chunk.ends[rows] > (alive_at or 0)]
-        else:
-            start = max(first - base, 0)
-            rows = start + np.flatnonzero(chunk.ends[start : last + 1 - base] > (alive_at or 0))
-        rows = _by_columns(rows, chunk, filter)
-        for others in required[1:]:
-            rows = rows[_marked(others, base)[rows]]
+        start, end = max(first - base, 0), min(last - base + 1, CHUNK_ROWS)
+        rarest = _rows_in(required[0], base) if required else None
+        # A list of rows where few have the rarest; where many have it, whole columns are faster.
+        rows = rarest if rarest is not None and len(rarest) < _FEW_ROWS else slice(start, end)
+        keep = chunk.ends[rows] > (alive_at or 0)
+        keep &= _fits_columns(chunk, rows, filter)
+        for others in required if isinstance(rows, slice) else required[1:]:
+            keep &= _marked(others, base)[rows]
         for others in excluded:
-            rows = rows[~_marked(others, base)[rows]]
-        found.append(rows + base)
+            keep &= ~_marked(others, base)[rows]
+        kept = start + np.flatnonzero(keep) if isinstance(rows, slice) else rows[keep]
+        found.append(kept + base)
     return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 
 
@@ -75,6 +77,11 @@ def _within(generations: NDArray[np.int64], first: int, last: int) -> NDArray[np
     return generations[start:end]
 
 
+def _distinct(ascending: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Like ``np.unique``, which would sort what is sorted."""
+    return ascending[np.flatnonzero(np.diff(ascending, prepend=-1))]
+
+
 def _misses(chunk: Chunk, filter: Filter) -> bool:
     since_us, until_us = filter.since_us, filter.until_us
     return (since_us is not None and chunk.times_max < since_us) or (
@@ -82,15 +89,16 @@ def _misses(chunk: Chunk, filter: Filter) -> bool:
     )
 
 
-def _by_columns(rows: NDArray[np.int64], chunk: Chunk, filter: Filter) -> NDArray[np.int64]:
+def _fits_columns(chunk: Chunk, rows: Rows, filter: Filter) -> NDArray[np.bool_] | bool:
+    fits: NDArray[np.bool_] | bool = True
     if filter.since_us is not None:
-        rows = rows[chunk.times_us[rows] >= filter.since_us]
+        fits &= chunk.times_us[rows] >= filter.since_us
     if filter.until_us is not None:
-        rows = rows[chunk.times_us[rows] < filter.until_us]
+        fits &= chunk.times_us[rows] < filter.until_us
     if filter.confidence_min:
         # Compared as it is stored, or a limit of 0.9 would leave out what was observed with 0.9.
-        rows = rows[chunk.confidences[rows] >= np.float32(filter.confidence_min)]
-    return rows
+        fits &= chunk.confidences[rows] >= np.float32(filter.confidence_min)
+    return fits
 
 
 def _rows_in(generations: NDArray[np.int64], base: int) -> NDArray[np.int64]:

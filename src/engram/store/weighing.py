@@ -42,7 +42,7 @@ def _read(log: Log, generations: NDArray[np.int64], similarities: NDArray[np.flo
     return Memories(
         generations,
         similarities,
-        np.fromiter((record.confidences[row] for record, row in located), np.float32, count),
-        np.fromiter((record.importances[row] for record, row in located), np.float32, count),
-        np.fromiter((record.times_us[row] for record, row in located), np.int64, count),
+        np.fromiter((record.confidence(row) for record, row in located), np.float32, count),
+        np.fromiter((record.importance(row) for record, row in located), np.float32, count),
+        np.fromiter((record.time_us(row) for record, row in located), np.int64, count),
     )
