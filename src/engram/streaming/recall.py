@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -23,6 +24,8 @@ Encode = Callable[[Recalled, bool], T]
 """Makes what is sent of a batch and of whether there are more; called on a recall thread."""
 
 _RETRY_AFTER_MS: Final = 100
+# After the first, so many batches are made at once: going to a thread and back costs about as much as making one.
+_AHEAD_MAX: Final = 4
 
 
 class Recalls:
@@ -80,7 +83,7 @@ class Recalls:
         return await self._first(lambda: encode(space.answer(query)))
 
     async def stream(self, space: Space, query: RecallQuery, encode: Encode[T]) -> AsyncGenerator[T, None]:
-        """Yield the batches of `query`, encoded; while one is sent, the next is made.
+        """Yield the batches of `query`, encoded; while some are sent, the next few are made.
 
         There is at least one, and the last says that there are no more; then come those of a standing recall. Closing
         the generator frees everything as soon as the batch that is being made is done.
@@ -100,23 +103,32 @@ class Recalls:
                 batch = Recalled(hits, stream.generation, len(hits), (time.perf_counter() - start_s) * 1000)
                 return encode(batch, stream.more_results)
 
-            # The future of the batch that is being made; its thread alone uses the stream.
-            making = self._threads.submit(lambda: make(stream.next_batch()))
+            dropped = threading.Event()
+
+            def make_some(count: int) -> list[T]:
+                made = [make(stream.next_batch())]
+                while stream.more_results and len(made) < count and not dropped.is_set():
+                    made.append(make(stream.next_batch()))
+                return made
+
+            # The future of the batches that are being made; its thread alone uses the stream.
+            making: Future[Any] = self._threads.submit(make_some, 1)
             try:
-                while True:
-                    batch = await asyncio.wrap_future(making)
+                more = True
+                while more:
+                    batches: list[T] = await asyncio.wrap_future(making)
                     more = stream.more_results
                     if more:
-                        making = self._threads.submit(lambda: make(stream.next_batch()))
-                    yield batch
-                    if not more:
-                        break
+                        making = self._threads.submit(make_some, _AHEAD_MAX)
+                    for batch in batches:
+                        yield batch
                 if stream.follower is not None:
                     async with aclosing(self._follow(stream.follower)) as follow:
                         async for _ in follow:
                             making = self._threads.submit(lambda: make(stream.poll()))
                             yield await asyncio.wrap_future(making)
             finally:
+                dropped.set()
                 _close_after(making, stream)
 
     async def _follow(self, follower: Follower) -> AsyncGenerator[None, None]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from engram.store.hits import Hit
 from engram.store.query import BATCH_DEFAULT, RESULTS_DEFAULT, Recalled, RecallQuery
 from engram.wire import engram_pb2 as pb
 from engram.wire.cues import decode_cue, decode_strength
-from engram.wire.times import from_timestamp, to_timestamp
+from engram.wire.times import from_timestamp
 
 # gRPC clients refuse messages of more than 4 MiB unless told otherwise.
 _BATCH_BYTES_MAX: Final = 3 * 1024 * 1024
@@ -44,34 +45,32 @@ def encode_batch(batch: Recalled, *, more_results: bool, embeddings: bool = Fals
 
     All but the last have `more_results`, whatever it has.
     """
-    metadata = encode_metadata(batch)
-    answers = [pb.StreamingRecallResponse(metadata=metadata, snapshot_sequence=batch.generation)]
-    nbytes = 0
-    for memory in encode_hits(batch.hits, embeddings=embeddings):
-        size = memory.ByteSize()
-        if nbytes + size > _BATCH_BYTES_MAX and nbytes:
-            answers.append(pb.StreamingRecallResponse(metadata=metadata, snapshot_sequence=batch.generation))
-            nbytes = 0
-        answers[-1].results.append(memory)
-        nbytes += size
-    for answer in answers[:-1]:
-        answer.more_results = True
-    answers[-1].more_results = more_results
-    return answers
+    answer = pb.StreamingRecallResponse(
+        metadata=encode_metadata(batch), snapshot_sequence=batch.generation, more_results=more_results
+    )
+    add_hits(answer.results, batch.hits, embeddings=embeddings)
+    if answer.ByteSize() <= _BATCH_BYTES_MAX or len(batch.hits) == 1:
+        return [answer]
+    middle = len(batch.hits) // 2
+    first, rest = (replace(batch, hits=part) for part in (batch.hits[:middle], batch.hits[middle:]))
+    return [
+        *encode_batch(first, more_results=True, embeddings=embeddings),
+        *encode_batch(rest, more_results=more_results, embeddings=embeddings),
+    ]
 
 
 def encode_recalled(recalled: Recalled, *, embeddings: bool = False) -> pb.RecallResponse:
     """Return the answer to a unary recall."""
-    return pb.RecallResponse(
-        results=encode_hits(recalled.hits, embeddings=embeddings),
-        snapshot_sequence=recalled.generation,
-        metadata=encode_metadata(recalled),
-    )
+    answer = pb.RecallResponse(snapshot_sequence=recalled.generation, metadata=encode_metadata(recalled))
+    add_hits(answer.results, recalled.hits, embeddings=embeddings)
+    return answer
 
 
-def encode_hits(hits: Iterable[Hit], *, embeddings: bool) -> Iterator[pb.Memory]:
-    """Yield `hits` as memories, with their embeddings if asked for."""
-    return (_encode_hit(hit, embeddings) for hit in hits)
+def add_hits(memories: Any, hits: Iterable[Hit], *, embeddings: bool) -> None:
+    """Add `hits` to a repeated field of memories, with their embeddings if asked for."""
+    for hit in hits:
+        # Made in place: a message that is made elsewhere would be copied.
+        memories.add(**_fields(hit, embeddings))
 
 
 def encode_metadata(recalled: Recalled) -> pb.RecallMetadata:
@@ -97,26 +96,30 @@ def _common(message: pb.RecallRequest | pb.StreamingRecallRequest) -> dict[str, 
     }
 
 
-def _encode_hit(hit: Hit, embeddings: bool) -> pb.Memory:
-    metadata = hit.metadata
-    return pb.Memory(
-        id=hit.id,
-        embedding=hit.vector.tolist() if embeddings and hit.vector is not None else (),
-        activation=hit.score,
-        confidence=hit.confidence,
-        created_at=to_timestamp(hit.time_us),
-        content=hit.content,
-        metadata={_as_utf8(key): _as_text(value) for key, value in metadata.items()},
-        tags=hit.tags,
-        score=hit.score,
-        generation=hit.generation,
-        recent=hit.recent,
-        indexed=hit.indexed,
-        importance=hit.importance,
-        metadata_json=json.dumps(metadata, separators=(",", ":")) if metadata else "",
-        age_s=hit.age_s,
-        strength=hit.strength,
-    )
+def _fields(hit: Hit, embeddings: bool) -> dict[str, Any]:
+    seconds, micros = divmod(hit.time_us, 1_000_000)
+    fields = {
+        "id": hit.id,
+        "activation": hit.score,
+        "confidence": hit.confidence,
+        "created_at": {"seconds": seconds, "nanos": micros * 1000},
+        "content": hit.content,
+        "tags": hit.tags,
+        "score": hit.score,
+        "generation": hit.generation,
+        "recent": hit.recent,
+        "indexed": hit.indexed,
+        "importance": hit.importance,
+        "age_s": hit.age_s,
+    }
+    if hit.strength is not None:
+        fields["strength"] = hit.strength
+    if hit.metadata:
+        fields["metadata"] = {_as_utf8(key): _as_text(value) for key, value in hit.metadata.items()}
+        fields["metadata_json"] = json.dumps(hit.metadata, separators=(",", ":"))
+    if embeddings and hit.vector is not None:
+        fields["embedding"] = hit.vector.tolist()
+    return fields
 
 
 def _as_text(value: Any) -> str:
