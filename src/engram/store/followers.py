@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from typing import Final
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -45,7 +46,9 @@ class Followers:
         self._count_max = count_max
         self._guard = threading.Lock()
         self._keys = itertools.count(1)
-        self._followers: dict[int, Follower] = {}
+        # Whoever drops a standing recall without closing it has left, too.
+        self._followers: WeakValueDictionary[int, Follower] = WeakValueDictionary()
+        self._known: set[int] = set()
         self._table = CueTable(config.dim, config.metric)
         self._matched = 0
 
@@ -67,7 +70,7 @@ class Followers:
         """
         follower = Follower(self, wanted, self._count_max)
         with self._guard:
-            self._remove_closed()
+            self._remove_left()
             if len(self._followers) >= FOLLOWERS_MAX:
                 raise OverCapacity(
                     f"{FOLLOWERS_MAX} standing recalls follow space {self._config.name} already",
@@ -82,6 +85,7 @@ class Followers:
             follower.join(generation + 1, self._matched)
             key = next(self._keys)
             self._followers[key] = follower
+            self._known.add(key)
             if wanted.vector is not None and wanted.cue.score_min is not None:
                 self._table.add(key, wanted.vector, wanted.cue.score_min)
         return follower
@@ -99,7 +103,7 @@ class Followers:
     def advance(self) -> bool:
         """Match some of what became visible and offer it; return whether there is more."""
         with self._guard:
-            self._remove_closed()
+            self._remove_left()
             visible = self._state.index.visible_generation
             first, last = self._matched + 1, min(visible, self._matched + _STEP)
             if self._followers and first <= last:
@@ -134,7 +138,10 @@ class Followers:
         matches = {}
         # What of nothing is split is one piece, of nothing.
         for key, rows in zip(distinct.tolist(), np.split(order, starts[1:]), strict=False):
-            filter = self._followers[key].wanted.cue.filter
+            follower = self._followers.get(key)
+            if follower is None:
+                continue
+            filter = follower.wanted.cue.filter
             found, similarities = generations[rows].astype(np.int64), scores[rows]
             if not filter.is_open:
                 passes = np.isin(found, select(self._state.attributes, filter, first, last))
@@ -142,7 +149,10 @@ class Followers:
             matches[key] = found, similarities
         return matches
 
-    def _remove_closed(self) -> None:
-        for key in [key for key, follower in self._followers.items() if follower.closed]:
-            del self._followers[key]
-            self._table.remove(key)
+    def _remove_left(self) -> None:
+        for key in list(self._known):
+            follower = self._followers.get(key)
+            if follower is None or follower.closed:
+                self._followers.pop(key, None)
+                self._known.discard(key)
+                self._table.remove(key)

@@ -107,6 +107,18 @@ def test_closing_the_store_ends_standing_recalls() -> None:
     assert list(stream) == []
 
 
+def test_whoever_drops_a_standing_recall_has_left(space: Space) -> None:
+    stream = space.recall_stream(Cue(ANY, score_min=0.5), follow=True)
+    assert len(space.followers) == 1
+    del stream
+    assert len(space.followers) == 0
+    observe(space, "near")
+    with space.recall_stream(Cue(ANY, score_min=0.5), follow=True) as other:
+        assert [hit.id for hit in next(other)] == ["near"]
+        observe(space, "near-end")
+        assert following(space, other, "near-end") == ["near-end"]
+
+
 def test_closed_followers_make_room(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engram.store.followers.FOLLOWERS_MAX", 2)
     cue = Cue(ANY, score_min=0.5)
