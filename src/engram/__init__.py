@@ -15,30 +15,40 @@ if TYPE_CHECKING:
     from engram.client import AsyncClient, Client
     from engram.errors import EngramError
     from engram.index import HnswIndex
-    from engram.store import Hit, MemoryStore, Snapshot, Space
+    from engram.store import Between, Cue, Filter, Hit, MemoryStore, RecallStream, Snapshot, Space, Strength
 
 __version__ = "0.1.0"
 __all__ = [
     "AsyncClient",
+    "Between",
     "Client",
+    "Cue",
     "EngramError",
+    "Filter",
     "Hit",
     "HnswIndex",
     "MemoryStore",
+    "RecallStream",
     "Snapshot",
     "Space",
+    "Strength",
     "__version__",
 ]
 
 _HOMES = {
     "AsyncClient": "engram.client",
+    "Between": "engram.store",
     "Client": "engram.client",
+    "Cue": "engram.store",
     "EngramError": "engram.errors",
+    "Filter": "engram.store",
     "Hit": "engram.store",
     "HnswIndex": "engram.index",
     "MemoryStore": "engram.store",
+    "RecallStream": "engram.store",
     "Snapshot": "engram.store",
     "Space": "engram.store",
+    "Strength": "engram.store",
 }
 
 

@@ -59,6 +59,8 @@ class ServerSettings:
     memory_bytes_max: int = _setting(0, "memory of all indexes and queues; 0: three quarters of the machine's", low=0)
     disk_free_bytes_min: int = _setting(256 << 20, "what stays free on the disk", low=1)
     recall_threads: int = _setting(4, "recalls that run at the same time", low=1, high=256)
+    retained_count: int = _setting(0, "how many generations recalls may go back; 0 for all", low=0)
+    retained_s: float = _setting(0.0, "how many seconds recalls may go back; 0 for no limit", low=0)
     grace_s: float = _setting(10.0, "how long calls may take to end when the server stops", low=0)
     log_level: str = _setting("info", "what to log", of=("debug", "info", "warning", "error"))
 

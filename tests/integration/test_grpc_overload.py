@@ -202,14 +202,14 @@ async def test_too_many_sessions_end_the_call_with_a_retry_time() -> None:
 
 async def test_too_many_recalls_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     entered, release = threading.Semaphore(0), threading.Event()
-    recall = Space.recall
+    answer = Space.answer
 
     def slow(space: Space, *arguments: Any, **keywords: Any) -> Any:
         entered.release()
         assert release.wait(TIMEOUT_S)
-        return recall(space, *arguments, **keywords)
+        return answer(space, *arguments, **keywords)
 
-    monkeypatch.setattr(Space, "recall", slow)
+    monkeypatch.setattr(Space, "answer", slow)
     async with serving(recall_threads=1, recalls_waiting_max=3) as (engine, stub):
         await stub.Remember(pb.RememberRequest(batch=encode_batch(batch_of(["early"]))), timeout=TIMEOUT_S)
         calls = [stub.Recall(pb.RecallRequest(cue=vector_cue("early")), timeout=TIMEOUT_S) for _ in range(4)]

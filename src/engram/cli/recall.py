@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -13,6 +14,9 @@ from engram.cli.context import CliContext, pass_cli
 from engram.cli.tables import hit_values, hits_table
 from engram.cli.target import client_settings, open_target, target_options
 from engram.errors import InvalidInput
+from engram.store import Cue, Filter, Hit, Strength
+from engram.store.cue import Scalar, moment_us
+from engram.store.query import RecallQuery
 
 
 @click.command()
@@ -25,7 +29,17 @@ from engram.errors import InvalidInput
 )
 @click.option("--space", metavar="NAME", help="Memory space [default: default].")
 @click.option("-k", "count", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits at most.")
+@click.option("--words", is_flag=True, help="Find the words of the TEXT instead of similar meaning.")
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only hits with this tag; may be repeated.")
+@click.option("--without-tag", "without_tags", multiple=True, metavar="TAG", help="Only hits without this tag.")
+@click.option("--where", "conditions", multiple=True, metavar="KEY=VALUE", help="Only hits with this in the metadata.")
+@click.option("--since", type=click.DateTime(), help="Only what was observed at or after this local time.")
+@click.option("--until", type=click.DateTime(), help="Only what was observed before this local time.")
+@click.option("--score-min", type=float, help="Only hits at least this similar.")
 @click.option("--max-generation", type=click.IntRange(1), help="As of this generation.")
+@click.option("--at", type=click.DateTime(), help="As of this local time.")
+@click.option("--strength", is_flag=True, help="Rank by the strength of memories instead of similarity alone.")
+@click.option("--follow", is_flag=True, help="Then wait, and print what is observed and fits; Ctrl-C ends it.")
 @click.option("--ef", type=click.IntRange(1, 10_000), help="Search effort; more is slower and more exact.")
 @target_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -37,34 +51,86 @@ def recall(
     vector: Path | None,
     space: str | None,
     count: int,
+    words: bool,
+    tags: tuple[str, ...],
+    without_tags: tuple[str, ...],
+    conditions: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    score_min: float | None,
     max_generation: int | None,
+    at: datetime | None,
+    strength: bool,
+    follow: bool,
     ef: int | None,
     address: str | None,
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Recall what is most similar to a TEXT or a vector.
+    """Recall what is most similar to a TEXT or a vector, or what is newest.
 
-    A text needs a space with an embedder.
+    A text needs a space with an embedder, unless --words are looked for. With conditions alone, the newest comes first.
 
     \b
     Examples:
       engram recall "a warm drink" --space notes
+      engram recall --words "pump" --tag urgent --since 2025-01-31
       engram recall --vector query.npy -k 3 --json
+      engram recall "smoke" --score-min 0.5 --follow
       echo "[0.1, 0.2, ...]" | engram recall --vector -
     """
-    if (text is None) == (vector is None):
+    if text is not None and vector is not None:
         raise click.UsageError("Give either a TEXT or --vector FILE.")
-    cue = text if text is not None else read_vector(vector) if vector is not None else ""
+    query = RecallQuery(
+        Cue(
+            None if vector is None else read_vector(vector),
+            text or "",
+            "words" if words else "similarity",
+            Filter(
+                since=since,
+                until=until,
+                tags=frozenset(tags),
+                without_tags=frozenset(without_tags),
+                metadata=dict(map(_condition, conditions)),
+            ),
+            score_min,
+        ),
+        results_max=count,
+        max_generation=max_generation,
+        snapshot_us=None if at is None else moment_us(at, "at"),
+        ef=ef,
+        follow=follow,
+        strength=Strength() if strength else None,
+    )
+    if not query.cue.ranks and query.cue.filter.is_open:
+        raise click.UsageError("Give a TEXT, --vector FILE, or a condition such as --tag.")
     name = client_settings(cli, space=space).client.space
     with open_target(cli, address, data) as target:
-        hits = target.recall(name, cue, count, max_generation, ef)
+        found = False
+        for hits in target.follow(name, query) if follow else [target.recall(name, query)]:
+            found = found or bool(hits)
+            _print(cli, hits, as_json)
+    if not found and not as_json:
+        cli.out.print(f"Nothing to recall in space {name}.")
+
+
+def _print(cli: CliContext, hits: list[Hit], as_json: bool) -> None:
     if as_json:
         cli.print_json([hit_values(hit) for hit in hits])
     elif hits:
         cli.out.print(hits_table(hits))
-    else:
-        cli.out.print(f"Nothing to recall: space {name} is empty.")
+
+
+def _condition(text: str) -> tuple[str, Scalar]:
+    """A ``key=value``, where the value is a JSON scalar or else a text."""
+    key, separator, value = text.partition("=")
+    if not separator:
+        raise click.UsageError(f"--where {text!r} is not KEY=VALUE.")
+    try:
+        scalar = json.loads(value)
+    except ValueError:
+        return key, value
+    return key, scalar if isinstance(scalar, str | float | int | None) else value
 
 
 def read_vector(path: Path) -> NDArray[np.float32]:

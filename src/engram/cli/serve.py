@@ -113,6 +113,8 @@ def _serve(settings: ServerSettings, data: Path | None, port_file: Path | None) 
             steal_threshold=settings.steal_threshold,
             tail_count_max=settings.tail_count_max,
             tail_bytes_max=settings.tail_bytes_max,
+            retained_count=settings.retained_count,
+            retained_s=settings.retained_s,
         ),
         thresholds=Thresholds.parse(settings.pressure_enter, settings.pressure_leave),
         memory_bytes_max=settings.memory_bytes_max or memory_budget_bytes(),

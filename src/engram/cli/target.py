@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 import click
-from numpy.typing import ArrayLike
 
 from engram.cli.context import CliContext
 from engram.client import Client, SpaceStatus
@@ -16,6 +15,7 @@ from engram.config import Settings
 from engram.errors import NotFound
 from engram.spaces import Metric
 from engram.store import Hit, MemoryStore, Space
+from engram.store.query import RecallQuery
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,8 +29,12 @@ class Target(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def recall(self, space: str, cue: str | ArrayLike, k: int, max_generation: int | None, ef: int | None) -> list[Hit]:
-        """The best hits for a text or vector."""
+    def recall(self, space: str, query: RecallQuery) -> list[Hit]:
+        """The best hits."""
+        ...
+
+    def follow(self, space: str, query: RecallQuery) -> Iterator[list[Hit]]:
+        """The best hits, and then what is observed and fits."""
         ...
 
     def spaces(self) -> list[SpaceStatus]:
@@ -58,9 +62,27 @@ class ServerTarget:
     ) -> None:
         self.client.close()
 
-    def recall(self, space: str, cue: str | ArrayLike, k: int, max_generation: int | None, ef: int | None) -> list[Hit]:
+    def recall(self, space: str, query: RecallQuery) -> list[Hit]:
         with Client(self.address, space=space, timeout_s=self.timeout_s) as client:
-            return client.recall(cue, k, max_generation=max_generation, ef=ef)
+            return client.recall(
+                query.cue,
+                query.results_max,
+                max_generation=query.max_generation,
+                snapshot_time=_seconds(query.snapshot_us),
+                ef=query.ef,
+                strength=query.strength,
+            )
+
+    def follow(self, space: str, query: RecallQuery) -> Iterator[list[Hit]]:
+        with Client(self.address, space=space, timeout_s=self.timeout_s) as client:
+            yield from client.recall_stream(
+                query.cue,
+                query.results_max,
+                max_generation=query.max_generation,
+                snapshot_time=_seconds(query.snapshot_us),
+                ef=query.ef,
+                follow=True,
+            )
 
     def spaces(self) -> list[SpaceStatus]:
         return self.client.spaces()
@@ -100,14 +122,22 @@ class DirectoryTarget:
     ) -> None:
         self.store.close()
 
-    def recall(self, space: str, cue: str | ArrayLike, k: int, max_generation: int | None, ef: int | None) -> list[Hit]:
-        return self.store.space(space, create=False).recall(cue, k, max_generation, ef)
+    def recall(self, space: str, query: RecallQuery) -> list[Hit]:
+        return list(self.store.space(space, create=False).answer(query).hits)
+
+    def follow(self, space: str, query: RecallQuery) -> Iterator[list[Hit]]:
+        # Nobody else can observe anything in a directory that this process has open.
+        yield self.recall(space, query)
 
     def spaces(self) -> list[SpaceStatus]:
         return [space_status(space) for space in self.store.spaces()]
 
     def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
         return space_status(self.store.space(name, dim, metric, embedder))
+
+
+def _seconds(time_us: int | None) -> float | None:
+    return None if time_us is None else time_us / 1e6
 
 
 def space_status(space: Space) -> SpaceStatus:

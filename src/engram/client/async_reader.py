@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
 from grpc import aio
 
 from engram.client.calls import Calls
-from engram.client.recalling import CueLike, check_ids, decode_hits, recall_request, recall_stream_request
+from engram.client.recalling import check_ids, decode_hits, make_query, recall_request, recall_stream_request
 from engram.client.status import ServerStatus, SpaceStatus, decode_server_status, decode_space
 from engram.errors import NotFound
 from engram.spaces import Metric, check_space_name
+from engram.store.cue import CueLike, Moment
 from engram.store.hits import Hit
+from engram.store.strength import Strength
 from engram.wire import engram_pb2 as pb
 
 
@@ -36,17 +39,23 @@ class AsyncReader:
         k: int = 10,
         *,
         max_generation: int | None = None,
+        snapshot_time: Moment | None = None,
         ef: int | None = None,
+        strength: Strength | None = None,
         include_vectors: bool = False,
     ) -> list[Hit]:
-        """Return the `k` observations most similar to a vector, or to a text if the space has an embedder.
+        """Return the `k` observations that fit best a vector, a text if the space has an embedder, or a `Cue`.
 
         Parameters
         ----------
         max_generation
             See only what was observed up to this generation; default everything.
+        snapshot_time
+            See what there was at this time instead, seconds since 1970 or a datetime.
         ef
             Search effort; larger finds more of the true nearest and takes longer.
+        strength
+            Rank by the strength of memories instead of similarity alone.
         include_vectors
             Return the stored vectors, too.
 
@@ -54,9 +63,8 @@ class AsyncReader:
         ------
         InvalidInput, NotFound, FailedPrecondition, Unavailable
         """
-        request = recall_request(
-            self.space, cue, k, max_generation=max_generation, ef=ef, include_vectors=include_vectors
-        )
+        query = make_query(cue, k, max_generation=max_generation, snapshot_time=snapshot_time, ef=ef, strength=strength)
+        request = recall_request(self.space, query, include_vectors=include_vectors)
         response = await self._calls.unary(self._calls.stub.Recall, request)
         return decode_hits(response.results)
 
@@ -67,25 +75,43 @@ class AsyncReader:
         batch_size: int = 10,
         *,
         max_generation: int | None = None,
+        snapshot_time: Moment | None = None,
         ef: int | None = None,
+        include_recent: bool = False,
+        follow: bool = False,
+        strength: Strength | None = None,
+        timeout_ms: int | None = None,
         include_vectors: bool = False,
     ) -> AsyncGenerator[list[Hit], None]:
-        """Yield hits in batches, best first, all from one snapshot whatever is observed meanwhile.
+        """Yield hits in batches as they are found, each best first, all from one snapshot.
+
+        Parameters
+        ----------
+        max_results, batch_size
+            At most 10 000 and 100.
+        include_recent
+            Batches after the first may also have what is observed meanwhile, marked as ``recent``.
+        follow
+            After the last batch wait for new observations that fit, and yield each once, in the order of generations,
+            until the generator is closed. The cue needs a `score_min` if it has a vector or text.
+        timeout_ms
+            End with an error if the batches take longer.
+        cue and all others
+            See `recall`.
 
         Raises
         ------
-        InvalidInput, NotFound, FailedPrecondition, Unavailable
+        InvalidInput, NotFound, FailedPrecondition, OverCapacity, Unavailable
         """
-        request = recall_stream_request(
-            self.space,
-            cue,
-            max_results,
-            batch_size,
-            max_generation=max_generation,
-            ef=ef,
-            include_vectors=include_vectors,
+        query = replace(
+            make_query(cue, 1, max_generation=max_generation, snapshot_time=snapshot_time, ef=ef, strength=strength),
+            results_max=max_results,
+            batch_size=batch_size,
+            include_recent=include_recent,
+            follow=follow,
+            timeout_ms=timeout_ms,
         )
-        call = self._calls.stub.RecallStream(request)
+        call = self._calls.stub.RecallStream(recall_stream_request(self.space, query, include_vectors=include_vectors))
         try:
             async for response in call:
                 if response.results:

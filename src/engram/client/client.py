@@ -15,11 +15,12 @@ from engram.client.async_client import AsyncClient
 from engram.client.loop_thread import LoopThread, wait
 from engram.client.observing import Observing, Offer
 from engram.client.outbox import OutboxLimits
-from engram.client.recalling import CueLike
 from engram.client.status import ServerStatus, SpaceStatus
 from engram.client.stream_options import StreamOptions
 from engram.spaces import DEFAULT_SPACE, Metric
+from engram.store.cue import CueLike, Moment
 from engram.store.hits import Hit
+from engram.store.strength import Strength
 
 
 class Client:
@@ -157,12 +158,22 @@ class Client:
         k: int = 10,
         *,
         max_generation: int | None = None,
+        snapshot_time: Moment | None = None,
         ef: int | None = None,
+        strength: Strength | None = None,
         include_vectors: bool = False,
     ) -> list[Hit]:
-        """Return the `k` observations most similar to a vector or text. See `AsyncClient.recall`."""
+        """Return the `k` observations that fit a vector, text or `Cue` best. See `AsyncClient.recall`."""
         return self._thread.run(
-            self._client.recall(cue, k, max_generation=max_generation, ef=ef, include_vectors=include_vectors)
+            self._client.recall(
+                cue,
+                k,
+                max_generation=max_generation,
+                snapshot_time=snapshot_time,
+                ef=ef,
+                strength=strength,
+                include_vectors=include_vectors,
+            )
         )
 
     def recall_stream(
@@ -172,12 +183,27 @@ class Client:
         batch_size: int = 10,
         *,
         max_generation: int | None = None,
+        snapshot_time: Moment | None = None,
         ef: int | None = None,
+        include_recent: bool = False,
+        follow: bool = False,
+        strength: Strength | None = None,
+        timeout_ms: int | None = None,
         include_vectors: bool = False,
     ) -> Iterator[list[Hit]]:
-        """Yield hits in batches, best first, all from one snapshot. See `AsyncClient.recall_stream`."""
+        """Yield hits in batches as they are found, all from one snapshot. See `AsyncClient.recall_stream`."""
         batches = self._client.recall_stream(
-            cue, max_results, batch_size, max_generation=max_generation, ef=ef, include_vectors=include_vectors
+            cue,
+            max_results,
+            batch_size,
+            max_generation=max_generation,
+            snapshot_time=snapshot_time,
+            ef=ef,
+            include_recent=include_recent,
+            follow=follow,
+            strength=strength,
+            timeout_ms=timeout_ms,
+            include_vectors=include_vectors,
         )
 
         async def following() -> list[Hit] | None:

@@ -6,78 +6,65 @@ import json
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from engram.errors import InvalidInput
-from engram.limits import RECALL_BATCH_MAX, RESULTS_MAX
+from engram.limits import RESULTS_MAX
+from engram.store.cue import CueLike, Moment, as_cue, moment_us
 from engram.store.hits import Hit
+from engram.store.query import RecallQuery, check_range
+from engram.store.strength import Strength
 from engram.wire import engram_pb2 as pb
-from engram.wire.times import from_timestamp
-
-CueLike = str | ArrayLike
-"""What to recall by: a text for the space's embedder, or a vector."""
+from engram.wire.cues import encode_cue, encode_strength
+from engram.wire.times import from_timestamp, to_timestamp
 
 
-def encode_cue(cue: CueLike) -> pb.Cue:
-    """Return the message for a text or a vector.
-
-    Raises
-    ------
-    InvalidInput
-        The vector is not a one-dimensional sequence of numbers.
-    """
-    if isinstance(cue, str):
-        return pb.Cue(semantic=pb.SemanticCue(query=cue))
-    try:
-        vector = np.ascontiguousarray(cue, dtype="<f4")
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"the cue is not a vector: {error}", code="invalid_vector", field="cue") from error
-    if vector.ndim != 1:
-        raise InvalidInput(
-            f"the cue must be one vector, not of shape {vector.shape}",
-            code="dimension_mismatch",
-            field="cue",
-            limit="1-d",
-            value=vector.shape,
-        )
-    return pb.Cue(embedding=pb.EmbeddingCue(vector_f32=vector.tobytes()))
-
-
-def recall_request(
-    space: str, cue: CueLike, k: int, *, max_generation: int | None, ef: int | None, include_vectors: bool
-) -> pb.RecallRequest:
-    """Return the request for up to `k` hits at once."""
-    return pb.RecallRequest(
-        memory_space_id=space,
-        cue=encode_cue(cue),
-        max_results=_within("k", k, RESULTS_MAX),
-        max_generation=max_generation or 0,
-        ef=ef or 0,
-        include_embeddings=include_vectors,
+def make_query(
+    cue: CueLike,
+    k: int,
+    *,
+    max_generation: int | None,
+    snapshot_time: Moment | None,
+    ef: int | None,
+    strength: Strength | None,
+) -> RecallQuery:
+    """Return the query for up to `k` hits at once. Raises `InvalidInput` if a number is out of bounds."""
+    check_range("k", k, 1, RESULTS_MAX)
+    snapshot_us = None if snapshot_time is None else moment_us(snapshot_time, "snapshot_time")
+    return RecallQuery(
+        as_cue(cue), results_max=k, max_generation=max_generation, snapshot_us=snapshot_us, ef=ef, strength=strength
     )
 
 
-def recall_stream_request(
-    space: str,
-    cue: CueLike,
-    max_results: int,
-    batch_size: int,
-    *,
-    max_generation: int | None,
-    ef: int | None,
-    include_vectors: bool,
-) -> pb.StreamingRecallRequest:
-    """Return the request for hits in batches, all from one snapshot."""
+def recall_request(space: str, query: RecallQuery, *, include_vectors: bool) -> pb.RecallRequest:
+    """Return the request that asks for `query` at once."""
+    return pb.RecallRequest(
+        memory_space_id=space,
+        cue=encode_cue(query.cue),
+        max_results=query.results_max,
+        max_generation=query.max_generation or 0,
+        snapshot_time=None if query.snapshot_us is None else to_timestamp(query.snapshot_us),
+        ef=query.ef or 0,
+        include_embeddings=include_vectors,
+        strength=None if query.strength is None else encode_strength(query.strength),
+    )
+
+
+def recall_stream_request(space: str, query: RecallQuery, *, include_vectors: bool) -> pb.StreamingRecallRequest:
+    """Return the request that asks for `query` in batches."""
     return pb.StreamingRecallRequest(
         memory_space_id=space,
-        cue=encode_cue(cue),
-        max_results=_within("max_results", max_results, RESULTS_MAX),
+        cue=encode_cue(query.cue),
+        max_results=query.results_max,
         snapshot_isolation=True,
-        max_generation=max_generation or 0,
-        include_recent=True,
-        batch_size=_within("batch_size", batch_size, RECALL_BATCH_MAX),
-        ef=ef or 0,
+        max_generation=query.max_generation or 0,
+        snapshot_time=None if query.snapshot_us is None else to_timestamp(query.snapshot_us),
+        include_recent=query.include_recent,
+        batch_size=query.batch_size,
+        ef=query.ef or 0,
         include_embeddings=include_vectors,
+        follow=query.follow,
+        strength=None if query.strength is None else encode_strength(query.strength),
+        timeout_ms=query.timeout_ms or 0,
     )
 
 
@@ -88,6 +75,7 @@ def decode_hits(memories: Iterable[pb.Memory]) -> list[Hit]:
 
 def _decode_hit(memory: pb.Memory) -> Hit:
     vector = np.array(memory.embedding, np.float32) if memory.embedding else None
+    time_us = from_timestamp(memory.created_at, "created_at")
     return Hit(
         id=memory.id,
         score=memory.score,
@@ -96,23 +84,14 @@ def _decode_hit(memory: pb.Memory) -> Hit:
         content=memory.content,
         metadata=json.loads(memory.metadata_json) if memory.metadata_json else {},
         tags=list(memory.tags),
-        time_us=from_timestamp(memory.created_at, "created_at"),
+        time_us=time_us,
         importance=memory.importance,
         indexed=memory.indexed,
         vector=vector,
+        recent=memory.recent,
+        strength=memory.strength if memory.HasField("strength") else None,
+        recalled_us=time_us + round(memory.age_s * 1e6),
     )
-
-
-def _within(field: str, value: int, limit: int) -> int:
-    if not 1 <= value <= limit:
-        raise InvalidInput(
-            f"{field} is {value}; it must be within 1..{limit}",
-            code=f"invalid_{field}",
-            field=field,
-            limit=f"1..{limit}",
-            value=value,
-        )
-    return value
 
 
 def check_ids(ids: Sequence[str]) -> list[str]:

@@ -20,7 +20,7 @@ _encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encod
 
 
 class EncodedRecord(NamedTuple):
-    """A record that is ready to be written anywhere; `header` still lacks the place."""
+    """A record that is ready to be written anywhere; `header` still lacks place and time."""
 
     header: Header
     payload: list[Buffer]
@@ -30,10 +30,16 @@ class EncodedRecord(NamedTuple):
         """Bytes on disk."""
         return self.header.length
 
-    def placed(self, epoch: int, position: int, segment_bytes: int, synced_generation: int) -> EncodedRecord:
-        """The same record, to be written at `position` of segment `epoch`."""
+    def placed(
+        self, epoch: int, position: int, segment_bytes: int, synced_generation: int, committed_us: int
+    ) -> EncodedRecord:
+        """The same record, to be written at `position` of segment `epoch` at the time `committed_us`."""
         header = self.header._replace(
-            epoch=epoch, position=position, segment_bytes=segment_bytes, synced_generation=synced_generation
+            epoch=epoch,
+            position=position,
+            segment_bytes=segment_bytes,
+            synced_generation=synced_generation,
+            committed_us=committed_us,
         )
         return EncodedRecord(header, self.payload)
 
@@ -106,6 +112,7 @@ def _unplaced_header(
         first_generation=entry.first_generation,
         synced_generation=0,
         first_sequence=entry.first_sequence,
+        committed_us=0,
         rows=entry.count,
         dim=dim,
         ids_bytes=sizes[0],

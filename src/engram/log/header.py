@@ -19,7 +19,7 @@ MAGIC: Final = b"EGR1"
 HAS_METADATA: Final = 1
 HAS_TAGS: Final = 2
 
-_CHECKED = struct.Struct("<IBBH7Q6I64s")
+_CHECKED = struct.Struct("<IBBH8Q6I64s")
 _PREFIX = struct.Struct("<4sI")
 _PADDING = bytes(HEADER_BYTES - _PREFIX.size - _CHECKED.size)
 
@@ -54,6 +54,8 @@ class Header(NamedTuple):
         record was durable, and its loss is corruption, exactly if a later record knows it to be durable.
     first_sequence
         The session's sequence number of the first observation; 0 without a session.
+    committed_us
+        When it was written, microseconds since 1970 UTC; never before that of the record in front of it.
     dim
         Length of the vectors.
     session
@@ -70,6 +72,7 @@ class Header(NamedTuple):
     first_generation: int
     synced_generation: int
     first_sequence: int
+    committed_us: int
     rows: int
     dim: int
     ids_bytes: int

@@ -15,6 +15,7 @@ from engram.log.recovery import RecoveredLog, recover
 from engram.log.segment import Segment
 from engram.log.segment_pool import SegmentPool
 from engram.log.storage import Storage
+from engram.observations import now_us
 
 SEGMENT_BYTES_DEFAULT: Final = 64 << 20
 _SEGMENT_BYTES_FIRST: Final = 1 << 20
@@ -41,6 +42,7 @@ class Log:
         self._segment = None if recovered.is_torn else recovered.last
         self._failure: Unavailable | None = None
         self._closed = False
+        self._committed_us = recovered.records[-1].committed_us if recovered.records else 0
         if recovered.last is not None:
             self._make_durable(recovered.last, is_torn=recovered.is_torn)
 
@@ -107,6 +109,18 @@ class Log:
             if row < record.count:
                 return record, row
         raise LookupError(f"generation {generation} is not in the log, which holds 1..{self._last_generation}")
+
+    def records_from(self, generation: int) -> Iterator[Record]:
+        """The records from the one that holds `generation` on, up to the newest that is appended meanwhile."""
+        index = max(bisect_right(self._first_generations, generation) - 1, 0)
+        while index < len(self._first_generations):
+            yield self._records[index]
+            index += 1
+
+    def generation_at(self, time_us: int) -> int:
+        """The last generation that was written at or before `time_us`, microseconds since 1970 UTC; 0 for none."""
+        index = bisect_right(self._records, time_us, key=_committed_us)
+        return self._records[index - 1].last_generation if index else 0
 
     def backwards(self, generation: int) -> Iterator[tuple[Record, int]]:
         """The records from the one that holds `generation` back to the first, each with its rows up to there."""
@@ -181,6 +195,8 @@ class Log:
     def _place(self, records: Sequence[EncodedRecord]) -> list[_Run]:
         """Give every record its place. Creates the segments for all of them first, so a full disk stops it here."""
         plan: list[_Run] = []
+        # A clock that is set back must not turn the order of generations around.
+        self._committed_us = committed_us = max(self._committed_us, now_us())
         segment, position = self._segment, 0 if self._segment is None else self._segment.end
         taken: list[Segment] = []
         try:
@@ -190,7 +206,9 @@ class Log:
                     taken.append(segment)
                 if not plan or plan[-1].segment is not segment:
                     plan.append(_Run(segment, []))
-                placed = record.placed(segment.epoch, position, len(segment.view), self._synced_generation)
+                placed = record.placed(
+                    segment.epoch, position, len(segment.view), self._synced_generation, committed_us
+                )
                 plan[-1].records.append(placed)
                 position += record.nbytes
         except OSError as error:
@@ -266,6 +284,10 @@ class Log:
         if self._failure is None:
             self._failure = Unavailable(f"{message}; the log takes no more writes", code=code, field="disk")
         return self._failure
+
+
+def _committed_us(record: Record) -> int:
+    return record.committed_us
 
 
 class _Run(NamedTuple):

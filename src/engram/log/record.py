@@ -10,6 +10,7 @@ asked for. A DELETE record has the ids only.
 from __future__ import annotations
 
 import json
+import struct
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -27,6 +28,9 @@ from engram.log.header import (
 )
 from engram.log.text_column import TextColumn
 
+_TIME = struct.Struct("=q")
+_SHARE = struct.Struct("=f")
+
 
 class Record:
     """A record of the log, read in place from the mapped segment.
@@ -35,7 +39,17 @@ class Record:
     from any thread, and valid as long as it is referenced.
     """
 
-    __slots__ = ("_layout", "_memory", "_position", "count", "first_generation", "first_sequence", "kind", "session")
+    __slots__ = (
+        "_layout",
+        "_memory",
+        "_position",
+        "committed_us",
+        "count",
+        "first_generation",
+        "first_sequence",
+        "kind",
+        "session",
+    )
 
     def __init__(self, memory: memoryview, header: Header) -> None:
         self.kind = RecordKind(header.kind)
@@ -43,6 +57,7 @@ class Record:
         self.count = header.rows
         self.session = header.session
         self.first_sequence = header.first_sequence
+        self.committed_us = header.committed_us
         self._memory = memory
         self._position = header.position
         self._layout: _Layout | None = None
@@ -75,6 +90,21 @@ class Record:
         """float32, shape ``(count,)``."""
         return np.frombuffer(self._memory, np.float32, self.count, self._lay_out().times + 12 * self.count)
 
+    def time_us(self, row: int) -> int:
+        """The time of one row."""
+        time_us: int = _TIME.unpack_from(self._memory, self._lay_out().times + 8 * row)[0]
+        return time_us
+
+    def confidence(self, row: int) -> float:
+        """The confidence of one row."""
+        confidence: float = _SHARE.unpack_from(self._memory, self._lay_out().times + 8 * self.count + 4 * row)[0]
+        return confidence
+
+    def importance(self, row: int) -> float:
+        """The importance of one row."""
+        importance: float = _SHARE.unpack_from(self._memory, self._lay_out().times + 12 * self.count + 4 * row)[0]
+        return importance
+
     def ids(self) -> list[str]:
         """All ids, in order."""
         return self._lay_out().ids.texts()
@@ -91,6 +121,19 @@ class Record:
         """The text of one row."""
         contents = self._lay_out().contents
         return contents[row] if contents else ""
+
+    def metadata_column(self) -> list[dict[str, Any] | None] | None:
+        """The metadata of all rows, None where there is none; None if no row has any."""
+        return _json_column(self._lay_out().metadata)
+
+    def tags_column(self) -> list[list[str] | None] | None:
+        """The tags of all rows, None where there are none; None if no row has any."""
+        return _json_column(self._lay_out().tags)
+
+    def contents(self) -> list[str]:
+        """All texts, in order."""
+        contents = self._lay_out().contents
+        return contents.texts() if contents else []
 
     def metadata_json(self, row: int) -> str:
         """The metadata of one row as the JSON object text that was stored, or ``""``."""
@@ -116,6 +159,11 @@ class Record:
                 raise RuntimeError(f"the mapped log changed under a reader at offset {self._position}")
             self._layout = _lay_out(self._memory, header)
         return self._layout
+
+
+def _json_column(column: TextColumn | None) -> list[Any] | None:
+    # One document for all rows: decoding them one by one would cost several times as much.
+    return None if column is None else json.loads(f"[{','.join(text or 'null' for text in column.texts())}]")
 
 
 class _Layout(NamedTuple):

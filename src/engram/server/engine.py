@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 import grpc
 
-from engram.errors import OverCapacity, Unavailable
+from engram.errors import Unavailable
 from engram.server.authorization import Action, AllowEveryone, Authorizer
 from engram.server.options import ServerOptions
 from engram.spaces import DEFAULT_SPACE
@@ -23,13 +23,11 @@ from engram.streaming.gauges import DiskGauge, Gauge, MemoryGauge
 from engram.streaming.ingest import Ingest
 from engram.streaming.lanes import Lanes
 from engram.streaming.mailbox import Mailbox
-from engram.streaming.recall import Recalled, RecallQuery, recall
+from engram.streaming.recall import Recalls
 from engram.streaming.sessions import Sessions
 
 T = TypeVar("T")
 Context = grpc.aio.ServicerContext[object, object]
-
-_RETRY_AFTER_MS: Final = 100
 
 
 class Engine:
@@ -55,8 +53,10 @@ class Engine:
         self.stopping: Final = asyncio.Event()
         self._authorizer = authorizer or AllowEveryone()
         self._threads = ThreadPoolExecutor(options.recall_threads, thread_name_prefix="engram-recall")
-        self._recalls_waiting = 0
         mailbox = Mailbox(loop)
+        self.recalls: Final = Recalls(
+            self._threads, mailbox, self.counters, options.recalls_waiting_max, options.recall_streams_max
+        )
         self.sessions: Final = Sessions(
             mailbox=mailbox,
             counters=self.counters,
@@ -105,33 +105,10 @@ class Engine:
         if self.stopping.is_set():
             raise stopping_error()
 
-    async def recall(self, space: Space, query: RecallQuery, encode: Callable[[Recalled], T]) -> T:
-        """Answer `query` and encode the answer on one of the recall threads.
-
-        Raises
-        ------
-        OverCapacity
-            If too many recalls wait already.
-        EngramError
-            Whatever is wrong with the query.
-        """
-        limit = self.options.recalls_waiting_max
-        if self._recalls_waiting >= limit:
-            raise OverCapacity(
-                f"{limit} recalls are waiting",
-                code="recalls_waiting",
-                field="recalls",
-                limit=limit,
-                value=limit + 1,
-                retry_after_ms=_RETRY_AFTER_MS,
-            )
-        self._recalls_waiting += 1
-        try:
-            answer = await self.in_thread(lambda: encode(recall(space, query)))
-        finally:
-            self._recalls_waiting -= 1
-        self.counters.recalls += 1
-        return answer
+    def stop(self) -> None:
+        """Refuse further calls, and end those that would never end by themselves."""
+        self.stopping.set()
+        self.recalls.stop(stopping_error())
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run `work`, which takes too long for the event loop, on one of the recall threads."""

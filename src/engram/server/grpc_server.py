@@ -69,6 +69,6 @@ class GrpcServer:
     async def stop(self, grace_s: float) -> None:
         """Refuse new calls, let those under way end within `grace_s`, then cancel the rest."""
         await self._health.enter_graceful_shutdown()
-        self._engine.stopping.set()
+        self._engine.stop()
         await self._calls.finished(grace_s)
         await self._server.stop(_REMAINING_GRACE_S)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Final
 
 from engram.errors import EngramError, InvalidInput, OverCapacity
@@ -17,6 +18,8 @@ from engram.wire.errors import encode_error
 
 # Recalls of one stream under way at once; the stream is not read meanwhile.
 _RECALLS_MAX: Final = 32
+# Standing recalls of one stream, which stay until they are cancelled.
+_STANDING_MAX: Final = 1024
 _logger = logging.getLogger(__name__)
 
 
@@ -38,7 +41,9 @@ class _MemoryStream:
         self._context = context
         # gRPC takes one write at a time, and both acks and results are written.
         self._writing = asyncio.Lock()
-        self._recalls: set[asyncio.Task[None]] = set()
+        # With their recall ids.
+        self._recalls: dict[asyncio.Task[None], int] = {}
+        self._standing: dict[asyncio.Task[None], int] = {}
 
     async def read(self, requests: AsyncIterator[pb.MemoryStreamRequest | Malformed]) -> None:
         async for request in requests:
@@ -48,6 +53,8 @@ class _MemoryStream:
             operation = request.WhichOneof("operation")
             if operation == "recall":
                 await self._start_recall(request.recall, request.recall_id)
+            elif operation == "cancel_recall":
+                await self._cancel_recall(request.recall_id)
             elif operation == "observe":
                 if request.observe.HasField("close"):
                     await self._finish_recalls()
@@ -68,30 +75,38 @@ class _MemoryStream:
             await self._context.write(pb.MemoryStreamResponse(observe=response))
 
     async def cancel_recalls(self) -> None:
-        for task in self._recalls:
-            task.cancel()
-        await asyncio.gather(*self._recalls, return_exceptions=True)
+        await _cancelled([*self._recalls, *self._standing])
 
     async def _start_recall(self, request: pb.StreamingRecallRequest, recall_id: int) -> None:
         if self.connection.session is not None:
             self.connection.session.touch()
-        if len(self._recalls) >= _RECALLS_MAX:
+        if request.follow and len(self._standing) >= _STANDING_MAX:
+            await self._write_error(recall_id, _too_many("standing recalls of this stream are open", _STANDING_MAX))
+            return
+        if len(self._recalls) >= _RECALLS_MAX and not request.follow:
             if self.connection.outbox.holding:
                 # Waiting for results that a paused stream does not send would never see its RESUME.
-                await self._write_error(recall_id, _too_many())
+                await self._write_error(recall_id, _too_many("recalls of this paused stream are waiting", _RECALLS_MAX))
                 return
             await asyncio.wait(self._recalls, return_when=asyncio.FIRST_COMPLETED)
         task = asyncio.create_task(self._recall(request, recall_id))
-        self._recalls.add(task)
-        task.add_done_callback(self._recalls.discard)
+        tasks = self._standing if request.follow else self._recalls
+        tasks[task] = recall_id
+        task.add_done_callback(tasks.pop)
+
+    async def _cancel_recall(self, recall_id: int) -> None:
+        """End the recalls with this id, and say so also if there is none any more: its end may be on its way."""
+        tasks = {**self._recalls, **self._standing}
+        await _cancelled([task for task, id in tasks.items() if id == recall_id])
+        await self._write(pb.StreamingRecallResponse(), recall_id)
 
     async def _recall(self, request: pb.StreamingRecallRequest, recall_id: int) -> None:
         try:
-            answers = await recall_batches(self._engine, request, self._context)
-            for answer in answers:
-                await self.connection.outbox.turn()
-                async with self._writing:
-                    await self._context.write(pb.MemoryStreamResponse(recall=answer, recall_id=recall_id))
+            async with aclosing(recall_batches(self._engine, request, self._context)) as answers:
+                async for answer in answers:
+                    await self.connection.outbox.turn()
+                    # Cancelling the recall must not cut a write short: gRPC takes the next only after it.
+                    await asyncio.shield(self._write(answer, recall_id))
         except EngramError as error:
             await self._write_error(recall_id, error)
         except Exception:
@@ -99,22 +114,25 @@ class _MemoryStream:
             await self._write_error(recall_id, EngramError("internal error; the server's log has the details"))
 
     async def _write_error(self, recall_id: int, error: EngramError) -> None:
-        answer = pb.StreamingRecallResponse(error=encode_error(error))
+        await self._write(pb.StreamingRecallResponse(error=encode_error(error)), recall_id)
+
+    async def _write(self, answer: pb.StreamingRecallResponse, recall_id: int) -> None:
         async with self._writing:
             await self._context.write(pb.MemoryStreamResponse(recall=answer, recall_id=recall_id))
 
     async def _finish_recalls(self) -> None:
         """The client sends nothing more, so it cannot resume any more either: a pause ends."""
         self.connection.outbox.release()
+        await _cancelled(list(self._standing))
         if self._recalls:
             await asyncio.wait(self._recalls)
 
 
-def _too_many() -> OverCapacity:
-    return OverCapacity(
-        f"{_RECALLS_MAX} recalls of this paused stream are waiting",
-        code="recalls_in_flight",
-        field="recalls",
-        limit=_RECALLS_MAX,
-        value=_RECALLS_MAX + 1,
-    )
+async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _too_many(what: str, limit: int) -> OverCapacity:
+    return OverCapacity(f"{limit} {what}", code="recalls_in_flight", field="recalls", limit=limit, value=limit + 1)

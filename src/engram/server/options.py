@@ -54,6 +54,8 @@ class ServerOptions:
         How many sessions are kept, and how long a silent one.
     recall_threads
         Recalls that run at the same time; more wait, up to `recalls_waiting_max`.
+    recall_streams_max
+        Recall streams that may be open at the same time, standing recalls among them.
     grace_s
         How long calls may take to end when the server stops.
     """
@@ -75,6 +77,7 @@ class ServerOptions:
     session_idle_s_max: float = IDLE_S_MAX
     recall_threads: int = 4
     recalls_waiting_max: int = 1024
+    recall_streams_max: int = 4096
     grace_s: float = 10.0
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +27,7 @@ class Hit:
     score
         Similarity in the space's metric, larger is nearer; 1.0 for a look-up by id.
     confidence
-        As observed, in [0, 1].
+        As observed, in [0, 1]; lowered if the hit is `recent`.
     generation
         The version's generation.
     content
@@ -43,6 +44,12 @@ class Hit:
         Whether it was linked into the graph by then, and not found in the tail of the newest.
     vector
         float32, shape ``(dim,)``, read-only; None where it was not asked for.
+    recent
+        Whether it was observed after the snapshot of the recall, by one that includes such.
+    strength
+        What it was ranked by; None if that is the score.
+    recalled_us
+        When it was recalled, microseconds since 1970 UTC.
     """
 
     id: str
@@ -56,7 +63,15 @@ class Hit:
     importance: float
     indexed: bool
     vector: NDArray[np.float32] | None = field(default=None, compare=False)
+    recent: bool = False
+    strength: float | None = None
+    recalled_us: int = field(default=0, compare=False)
     _source: tuple[Record, int] | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def age_s(self) -> float:
+        """Seconds from when it was observed to when it was recalled; 0 for what is observed in the future."""
+        return max(0.0, (self.recalled_us - self.time_us) / 1e6)
 
     if not TYPE_CHECKING:  # A type checker that saw it would let every misspelt name pass.
 
@@ -73,14 +88,38 @@ class Hit:
         return _from_values, tuple(getattr(self, name) for name in _FIELDS)
 
 
-def stored_hit(record: Record, row: int, score: float, indexed: bool) -> Hit:
+def stored_hit(
+    record: Record,
+    row: int,
+    score: float,
+    indexed: bool,
+    recalled_us: int,
+    strength: float | None = None,
+) -> Hit:
     """The hit for one row of the log."""
     hit = object.__new__(Hit)
     put = object.__setattr__
     put(hit, "score", score)
     put(hit, "generation", record.first_generation + row)
     put(hit, "indexed", indexed)
+    put(hit, "recent", False)
+    put(hit, "strength", strength)
+    put(hit, "recalled_us", recalled_us)
     put(hit, "_source", (record, row))
+    return hit
+
+
+def recent_hit(record: Record, row: int, score: float, recalled_us: int, penalty: float, tau_s: float) -> Hit:
+    """The hit for one row of the log that was written after the snapshot of its recall.
+
+    Its confidence is that of the observation times ``1 - penalty * exp(-age / tau_s)``, where the
+    age is counted from the commit.
+    """
+    hit = stored_hit(record, row, score, False, recalled_us)
+    age_s = max(0.0, (recalled_us - record.committed_us) / 1e6)
+    confidence = record.confidence(row) * (1 - penalty * math.exp(-age_s / tau_s))
+    object.__setattr__(hit, "confidence", confidence)
+    object.__setattr__(hit, "recent", True)
     return hit
 
 
@@ -94,8 +133,8 @@ _COLUMNS: Final[dict[str, Callable[[Record, int], Any]]] = {
     "content": Record.content,
     "metadata": Record.metadata,
     "tags": Record.tags,
-    "confidence": lambda record, row: float(record.confidences[row]),
-    "importance": lambda record, row: float(record.importances[row]),
-    "time_us": lambda record, row: int(record.times_us[row]),
+    "confidence": Record.confidence,
+    "importance": Record.importance,
+    "time_us": Record.time_us,
     "vector": lambda record, row: record.vectors[row],
 }

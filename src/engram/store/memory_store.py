@@ -22,6 +22,7 @@ from engram.store.checkpoint import Checkpoints
 from engram.store.checkpointer import Checkpointer
 from engram.store.committer import Committer
 from engram.store.intake import CommitRequest, FifoIntake, Intake
+from engram.store.matcher import Matcher
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.space import Space
@@ -34,8 +35,9 @@ _DEFAULT_OPTIONS: Final = StoreOptions()
 class MemoryStore:
     """Memory spaces in one directory, which belongs to this process while the store is open.
 
-    Any thread may call any method. One thread commits, for all spaces; some index; one writes checkpoints. All of
-    them end in `close`. A forked child must not use the store; it cannot, and closing it there does nothing.
+    Any thread may call any method. One thread commits, for all spaces; some index; one writes checkpoints; one matches
+    standing recalls. All of them end in `close`. A forked child must not use the store; it cannot, and closing it there
+    does nothing.
 
     Parameters
     ----------
@@ -74,6 +76,7 @@ class MemoryStore:
         )
         self._committer = Committer(self._intake)
         self._checkpointer = Checkpointer()
+        self._matcher = Matcher()
         self._workers = Workers(options.worker_count, options.steal_threshold, self._linked)
         # By name; the future of a space that is being opened keeps others from opening it too.
         self._spaces: dict[str, Future[Space]] = {}
@@ -90,6 +93,7 @@ class MemoryStore:
             raise
         self._checkpointer.start()
         self._workers.start()
+        self._matcher.start()
         self._committer.start()
 
     @property
@@ -240,9 +244,14 @@ class MemoryStore:
         with typed_failures(f"opening space {config.name}"):
             checkpoints = None if storage.path is None else Checkpoints(storage.path / "checkpoints")
             state = recover_space(config, storage.directory("log"), checkpoints, self._options)
-        space = Space(config, state, checkpoints, self._options, self.submit, self._workers.notify)
+        space = Space(config, state, checkpoints, self._options, self.submit, self._committed)
         self._workers.notify(space)
         return space
+
+    def _committed(self, space: Space) -> None:
+        self._workers.notify(space)
+        if len(space.followers):
+            self._matcher.notify(space.followers)
 
     def _linked(self, space: Space) -> None:
         if space.indexing.checkpoint_is_due():
@@ -253,6 +262,7 @@ class MemoryStore:
             space.tail.close()
         self._committer.stop()
         self._workers.stop(self._options.drain_s)
+        self._matcher.stop()
         # Nobody begins to open a space any more, but somebody may be at it.
         wait(self._spaces.values())
         for space in self.spaces():

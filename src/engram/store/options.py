@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass, fields
 from typing import Final
@@ -11,7 +12,10 @@ from engram.index import Quality
 from engram.log.log import SEGMENT_BYTES_DEFAULT
 
 WORKERS_MAX: Final = 16
-_MAY_BE_ZERO: Final = frozenset({"workers", "steal_threshold", "drain_s"})
+_MAY_BE_ZERO: Final = frozenset(
+    {"workers", "steal_threshold", "drain_s", "retained_count", "retained_s", "recent_penalty"}
+)
+_FRACTIONS: Final = frozenset({"recent_tau_s", "half_life_s"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,15 @@ class StoreOptions:
     checkpoint_count_min, checkpoint_percent
         A checkpoint of the graph is written when that many observations were indexed since the last one, and that
         percentage of all: so its cost per observation stays constant as a space grows.
+    retained_count, retained_s
+        How far back recalls may go, in generations and in seconds; 0 for no limit. Nothing is removed from the disk.
+    recent_penalty, recent_tau_s
+        What is observed while a recall runs that includes it has its confidence multiplied by
+        ``1 - recent_penalty * exp(-age / recent_tau_s)``.
+    half_life_s
+        After how long half of a memory is kept, for recalls by strength that name no half-life.
+    follower_count_max
+        Matches that may wait for one follower of a standing recall.
     intake_count_max, intake_bytes_max
         What may wait for the committer, in observations and bytes.
     commit_count_max, commit_bytes_max
@@ -61,6 +74,12 @@ class StoreOptions:
     ef: int = 64
     checkpoint_count_min: int = 50_000
     checkpoint_percent: int = 25
+    retained_count: int = 0
+    retained_s: float = 0.0
+    recent_penalty: float = 0.1
+    recent_tau_s: float = 1.0
+    half_life_s: float = 7 * 86_400.0
+    follower_count_max: int = 10_000
     intake_count_max: int = 100_000
     intake_bytes_max: int = 512 << 20
     commit_count_max: int = 8192
@@ -73,16 +92,23 @@ class StoreOptions:
         for field in fields(self):
             value = getattr(self, field.name)
             least = 0 if field.name in _MAY_BE_ZERO else 1
-            if isinstance(value, int | float) and not value >= least:
-                raise InvalidInput(
-                    f"{field.name} is {value}; it must be at least {least}",
-                    code="invalid_option",
-                    field=field.name,
-                    limit=f">= {least}",
-                    value=value,
-                )
+            if field.name in _FRACTIONS:
+                if not 0 < value < math.inf:
+                    raise _invalid(field.name, "> 0", value)
+            elif isinstance(value, int | float) and not value >= least:
+                raise _invalid(field.name, f">= {least}", value)
+        if self.recent_penalty > 1:
+            raise _invalid("recent_penalty", "0..1", self.recent_penalty)
+        if self.retained_s == math.inf:
+            raise _invalid("retained_s", "finite; 0 is for no limit", self.retained_s)
 
     @property
     def worker_count(self) -> int:
         """The number of index threads to start."""
         return min(self.workers or os.cpu_count() or 1, WORKERS_MAX)
+
+
+def _invalid(field: str, limit: str, value: object) -> InvalidInput:
+    return InvalidInput(
+        f"{field} is {value}; it must be {limit}", code="invalid_option", field=field, limit=limit, value=value
+    )

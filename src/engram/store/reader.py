@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
+import time
+from dataclasses import replace
+from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from engram.errors import InvalidInput
-from engram.limits import EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX
-from engram.observations import check_query
+from engram.limits import RESULTS_MAX
+from engram.observations import now_us
 from engram.spaces import SpaceConfig
-from engram.store.hits import Hit, stored_hit
+from engram.store.followers import Followers
+from engram.store.full_text import FullText
+from engram.store.hits import Hit, recent_hit, stored_hit
+from engram.store.newcomers import Newcomers
+from engram.store.options import StoreOptions
+from engram.store.query import Recalled, RecallQuery
+from engram.store.recall_stream import MakeHits, RecallStream
+from engram.store.search import Search, Wanted
 from engram.store.state import SpaceState
-from engram.text import Embedder, get_embedder
+from engram.store.strength import Reinforcement, Strength
+from engram.store.walks import Ranked, RankedWalk, Walk
+from engram.store.weighing import Weighed, strongest
+
+# Strength ranks so many times the hits that are asked for, and at least so many: the strongest need not be the nearest.
+_WEIGHED_FACTOR: Final = 4
+_WEIGHED_COUNT_MIN: Final = 100
+_NOTHING: Final[Ranked] = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
 
 
 class Reader:
-    """Answers from the state of a space, on any thread, without locks.
+    """Answers from the state of a space at a generation, on any thread, without locks.
 
     Parameters
     ----------
@@ -26,108 +40,118 @@ class Reader:
         The space's settings.
     state
         Where to look.
-    ef_default
-        Breadth of the graph search where the caller names none.
+    options
+        Defaults of recalls.
+    followers
+        Where standing recalls join.
     """
 
-    def __init__(self, config: SpaceConfig, state: SpaceState, ef_default: int) -> None:
+    def __init__(self, config: SpaceConfig, state: SpaceState, options: StoreOptions, followers: Followers) -> None:
+        self._followers = followers
         self._config = config
         self._state = state
-        self._ef_default = ef_default
+        self._options = options
+        self._reinforcement = Reinforcement(options.half_life_s)
+        self.search = Search(config, state, FullText(state.log))
 
-    @cached_property
-    def embedder(self) -> Embedder:
-        """The space's embedder.
-
-        Raises
-        ------
-        FailedPrecondition
-            If it has none.
-        """
-        return get_embedder(self._config.embedder, self._config.dim)
-
-    def recall(self, cue: ArrayLike | str, k: int, max_generation: int | None, ef: int | None) -> list[Hit]:
-        """See `Space.recall`."""
-        check_range("k", k, 1, RESULTS_MAX)
-        if ef is not None:
-            check_range("ef", ef, 1, EF_MAX)
-        return self._search(self._query(cue), k, self._snapshot(max_generation), ef)
-
-    def stream(
-        self, cue: ArrayLike | str, max_results: int, batch_size: int, max_generation: int | None
-    ) -> Iterator[list[Hit]]:
-        """See `Space.recall_stream`."""
-        check_range("max_results", max_results, 1, RESULTS_MAX)
-        check_range("batch_size", batch_size, 1, RECALL_BATCH_MAX)
-        # Checked and pinned here; the generator below only begins to run with its first batch.
-        return self._batches(self._query(cue), max_results, batch_size, self._snapshot(max_generation))
-
-    def get(self, id: str, max_generation: int | None) -> Hit | None:
-        """See `Space.get`."""
-        state = self._state
-        if max_generation is None:
-            generation = state.versions.live(id)
-        else:
-            generation = state.versions.at(id, self._snapshot(max_generation), state.log)
-        return None if generation is None else self._hit(generation, 1.0, state.index.indexed_generation)
-
-    def _batches(
-        self, query: NDArray[np.float32], max_results: int, batch_size: int, generation: int
-    ) -> Iterator[list[Hit]]:
-        hits = self._search(query, max_results, generation, None)
-        for start in range(0, len(hits), batch_size):
-            yield hits[start : start + batch_size]
-
-    def _search(self, query: NDArray[np.float32], k: int, generation: int, ef: int | None) -> list[Hit]:
-        if generation == 0:
-            return []
-        index = self._state.index
+    def recall(self, query: RecallQuery, generation: int) -> Recalled:
+        """Answer at once. See `Space.recall`."""
+        start_s = time.perf_counter()
+        wanted = self.search.prepare(query.cue)
         # Asked before the search: what is called indexed then was certainly not found in the tail.
-        indexed = index.indexed_generation
-        generations, scores = index.search(query, k, ef or self._ef_default, max_generation=generation)
-        return [
-            self._hit(found, score, indexed)
-            for found, score in zip(generations.tolist(), scores.tolist(), strict=True)
-            if found
-        ]
+        make_hits = self.hits_as_of(generation)
+        if query.strength is not None:
+            weighed = self._strongest(wanted, query, query.strength, generation)
+            hits = self._strong_hits(weighed, query.strength)(weighed.generations, weighed.strengths)
+            return Recalled(hits, generation, len(hits), (time.perf_counter() - start_s) * 1000)
+        ranked = self._best(wanted, query, query.results_max, generation)
+        hits = make_hits(*_at_least(query.cue.score_min, ranked))
+        return Recalled(hits, generation, len(ranked[0]), (time.perf_counter() - start_s) * 1000)
 
-    def _hit(self, generation: int, score: float, indexed: int) -> Hit:
-        record, row = self._state.log.locate(generation)
-        return stored_hit(record, row, score, generation <= indexed)
+    def stream(self, query: RecallQuery, generation: int) -> RecallStream:
+        """Answer in batches. See `Space.recall_stream`."""
+        # Checked here, and not when the first batch is asked for.
+        wanted = self.search.prepare(query.cue)
+        ef = query.ef or self._options.ef
+        make_hits = self.hits_as_of(generation)
+        newcomers = follower = None
+        if query.strength is not None:
+            weighed = self._strongest(wanted, query, query.strength, generation)
+            walk: Walk = RankedWalk(weighed.generations, weighed.strengths)
+            make_hits = self._strong_hits(weighed, query.strength)
+            # The limit on similarity has been applied; what the stream compares are strengths.
+            query = replace(query, cue=replace(query.cue, score_min=None))
+        elif generation == 0:
+            walk = RankedWalk(*_NOTHING)
+        else:
+            walk = self.search.walk(wanted, query.results_max, generation, ef)
+        if query.include_recent:
+            newcomers = Newcomers(self._state, self._config.metric, wanted, generation)
+        if query.follow:
+            follower = self._followers.follow(wanted, generation)
+        return RecallStream(walk, query, generation, ef, make_hits, newcomers, follower)
 
-    def _query(self, cue: ArrayLike | str) -> NDArray[np.float32]:
-        if isinstance(cue, str):
-            cue = self.embedder.embed([cue])[0]
-        return check_query(cue, self._config)
+    def get(self, id: str, generation: int | None) -> Hit | None:
+        """The version of `id` that is alive, or was at `generation`."""
+        state = self._state
+        indexed = state.index.indexed_generation
+        versions = state.versions
+        found = versions.live(id) if generation is None else versions.at(id, generation, state.log)
+        if found is None:
+            return None
+        return stored_hit(*state.log.locate(found), 1.0, found <= indexed, now_us())
 
-    def _snapshot(self, max_generation: int | None) -> int:
-        visible = self._state.index.visible_generation
-        if max_generation is None:
-            return visible
-        if max_generation < 0:
-            raise InvalidInput(
-                f"max_generation is {max_generation}; generations count from 1",
-                code="invalid_max_generation",
-                field="max_generation",
-                limit=">= 0",
-                value=max_generation,
-            )
-        return min(max_generation, visible)
+    def hits_as_of(self, generation: int) -> MakeHits:
+        """What makes hits of generations and scores, for a recall of `generation` that begins now."""
+        state, options = self._state, self._options
+        indexed = state.index.indexed_generation
+
+        def make_hits(generations: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Hit]:
+            recalled_us = now_us()
+            hits = []
+            for found, score in zip(generations.tolist(), scores.tolist(), strict=True):
+                place = state.log.locate(found)
+                if found <= generation:
+                    hits.append(stored_hit(*place, score, found <= indexed, recalled_us))
+                else:
+                    hits.append(recent_hit(*place, score, recalled_us, options.recent_penalty, options.recent_tau_s))
+            return hits
+
+        return make_hits
+
+    def _best(self, wanted: Wanted, query: RecallQuery, count: int, generation: int) -> Ranked:
+        if generation == 0:
+            return _NOTHING
+        return self.search.best(wanted, count, generation, query.ef or self._options.ef)
+
+    def _strongest(self, wanted: Wanted, query: RecallQuery, strength: Strength, generation: int) -> Weighed:
+        count = min(RESULTS_MAX, max(_WEIGHED_FACTOR * query.results_max, _WEIGHED_COUNT_MIN))
+        ranked = _at_least(query.cue.score_min, self._best(wanted, query, count, generation))
+        weighed = strongest(self._state.log, self._config.metric, self._reinforcement, strength, ranked)
+        count = query.results_max
+        return Weighed(weighed.generations[:count], weighed.similarities[:count], weighed.strengths[:count])
+
+    def _strong_hits(self, weighed: Weighed, strength: Strength) -> MakeHits:
+        """What makes hits of generations and strengths, and counts them as recalled."""
+        indexed = self._state.index.indexed_generation
+        similarities = dict(zip(weighed.generations.tolist(), weighed.similarities.tolist(), strict=True))
+
+        def make_hits(generations: NDArray[np.int64], strengths: NDArray[np.float32]) -> list[Hit]:
+            recalled_us = now_us()
+            found = generations.tolist()
+            if strength.reinforce:
+                self._reinforcement.reinforce(found, recalled_us)
+            return [
+                stored_hit(*self._state.log.locate(one), similarities[one], one <= indexed, recalled_us, weight)
+                for one, weight in zip(found, strengths.tolist(), strict=True)
+            ]
+
+        return make_hits
 
 
-def check_range(field: str, value: int, low: int, high: int) -> None:
-    """Refuse `value` unless it is within `low` and `high`.
-
-    Raises
-    ------
-    InvalidInput
-        Naming the field and the limits.
-    """
-    if not low <= value <= high:
-        raise InvalidInput(
-            f"{field} is {value}; it must be within {low}..{high}",
-            code=f"invalid_{field}",
-            field=field,
-            limit=f"{low}..{high}",
-            value=value,
-        )
+def _at_least(score_min: float | None, ranked: Ranked) -> Ranked:
+    if score_min is None:
+        return ranked
+    generations, scores = ranked
+    similar = scores >= score_min
+    return generations[similar], scores[similar]

@@ -93,10 +93,11 @@ def _append_uncovered(space: SpaceState) -> None:
 
 
 def _replay(space: SpaceState) -> None:
-    """Find out from the log which versions live, which ended when, and how far the sessions got."""
+    """Find out from the log what can be filtered by, which versions live or ended when, and how far sessions got."""
     ended: list[list[int]] = []
     ended_at: list[list[int]] = []
     for record in space.log.records():
+        space.attributes.add(record)
         old, at = space.versions.replay(record)
         if old:
             ended.append(old)
@@ -104,7 +105,9 @@ def _replay(space: SpaceState) -> None:
         if record.session:
             stored = SequenceRange(record.first_sequence, record.count, record.first_generation)
             space.sessions.store(record.session, stored)
-    space.index.delete(_joined(ended), _joined(ended_at))
+    versions, ends = _joined(ended), _joined(ended_at)
+    space.index.delete(versions, ends)
+    space.attributes.end(versions, ends)
 
 
 def _observed(records: Sequence[Record]) -> list[Record]:

@@ -2,44 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
-from numpy.typing import ArrayLike
-
+from engram.store.cue import CueLike, as_cue
 from engram.store.hits import Hit
-
-if TYPE_CHECKING:
-    from engram.store.space import Space
+from engram.store.query import RecallQuery
+from engram.store.reader import Reader
+from engram.store.recall_stream import RecallStream
+from engram.store.strength import Strength
 
 
 class Snapshot:
     """Answers from the observations that were alive at `generation`, whatever is written meanwhile.
 
-    Costs nothing to make or keep; usable from any thread.
+    Costs nothing to make or keep; usable from any thread. It stays valid as long as it is referenced, also when its
+    generation is older than what the store retains for others. Made by `Space.snapshot`.
 
     Parameters
     ----------
-    space
-        The space.
+    reader
+        What reads the space.
     generation
         Which state of it.
     """
 
-    __slots__ = ("generation", "space")
+    __slots__ = ("__weakref__", "_reader", "generation")
 
-    def __init__(self, space: Space, generation: int) -> None:
-        self.space = space
+    def __init__(self, reader: Reader, generation: int) -> None:
+        self._reader = reader
         self.generation = generation
 
     def get(self, id: str) -> Hit | None:
         """The observation with this id; see `Space.get`."""
-        return self.space.get(id, max_generation=self.generation)
+        return self._reader.get(id, self.generation)
 
-    def recall(self, cue: ArrayLike | str, k: int = 10, ef: int | None = None) -> list[Hit]:
-        """The nearest observations; see `Space.recall`."""
-        return self.space.recall(cue, k=k, max_generation=self.generation, ef=ef)
+    def recall(
+        self, cue: CueLike, k: int = 10, ef: int | None = None, *, strength: Strength | None = None
+    ) -> list[Hit]:
+        """The best hits; see `Space.recall`."""
+        query = RecallQuery(as_cue(cue), results_max=k, ef=ef, strength=strength)
+        return list(self._reader.recall(query, self.generation).hits)
 
-    def recall_stream(self, cue: ArrayLike | str, max_results: int = 100, batch_size: int = 10) -> Iterator[list[Hit]]:
-        """The nearest observations in batches; see `Space.recall_stream`."""
-        return self.space.recall_stream(cue, max_results, batch_size, max_generation=self.generation)
+    def recall_stream(
+        self,
+        cue: CueLike,
+        max_results: int = 100,
+        batch_size: int = 10,
+        *,
+        ef: int | None = None,
+        include_recent: bool = False,
+        strength: Strength | None = None,
+    ) -> RecallStream:
+        """The best hits in batches; see `Space.recall_stream`."""
+        query = RecallQuery(
+            as_cue(cue), max_results, batch_size, ef=ef, include_recent=include_recent, strength=strength
+        )
+        return self._reader.stream(query, self.generation)

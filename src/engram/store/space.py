@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -14,20 +14,19 @@ from engram.limits import BATCH_COUNT_MAX
 from engram.observations import ObservationBatch, check_batch, make_batch, with_vectors
 from engram.spaces import SpaceConfig
 from engram.store.checkpoint import Checkpoints
-from engram.store.hits import Hit
 from engram.store.indexing import Indexing
 from engram.store.intake import CommitRequest, CommitResult
 from engram.store.options import StoreOptions
-from engram.store.reader import Reader, check_range
+from engram.store.query import check_range
+from engram.store.readable import ReadableSpace
 from engram.store.session_table import SequenceRange
-from engram.store.snapshot import Snapshot
 from engram.store.state import SpaceState
 from engram.store.statistics import SpaceStatistics
 from engram.store.tail import Tail
 from engram.store.writer import Writer
 
 
-class Space:
+class Space(ReadableSpace):
     """Observations of one tenant.
 
     Any thread may call any method, except where it says otherwise. Recalls and look-ups take no locks. Not usable in
@@ -43,12 +42,10 @@ class Space:
         submit: Callable[[CommitRequest], None],
         published: Callable[[Space], None],
     ) -> None:
-        self.config = config
+        super().__init__(config, state, options, lambda: published(self))
         self.indexing = Indexing(state, checkpoints, options)
         self.tail = Tail(state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s)
         self.indexing.add_listener(self.tail.moved)
-        self._state = state
-        self._reader = Reader(config, state, options.ef)
         self._writer = Writer(config.name, state)
         self._submit = submit
         self._published = published
@@ -119,7 +116,7 @@ class Space:
             As for `observe`.
         """
         if batch.vectors.size == 0 and 1 <= len(batch) <= BATCH_COUNT_MAX:
-            batch = with_vectors(batch, self._reader.embedder.embed(batch.contents))
+            batch = with_vectors(batch, self._reader.search.embedder.embed(batch.contents))
         return check_batch(batch, self.config)
 
     def durable_sequence(self, session: str) -> int:
@@ -129,61 +126,6 @@ class Space:
     def latest_sequences(self, session: str) -> tuple[SequenceRange, ...]:
         """The generations of what `session` stored last, oldest first, as far as they are remembered."""
         return self._state.sessions.latest(session)
-
-    # ---- recalling ----------------------------------------------------------------------------------------------
-
-    def recall(
-        self, cue: ArrayLike | str, k: int = 10, max_generation: int | None = None, ef: int | None = None
-    ) -> list[Hit]:
-        """Find the observations most similar to a cue, best first.
-
-        Parameters
-        ----------
-        cue
-            A vector of shape ``(dim,)``, or a text for the space's embedder.
-        k
-            At most this many hits.
-        max_generation
-            Answer as of this generation; None, and everything newer than now, mean now.
-        ef
-            Breadth of the graph search, 1 to 10 000; more is slower and more exact.
-
-        Raises
-        ------
-        InvalidInput
-            If the cue does not fit the space or a number is out of range.
-        FailedPrecondition
-            If the cue is a text and the space has no embedder.
-        """
-        return self._reader.recall(cue, k, max_generation, ef)
-
-    def recall_stream(
-        self,
-        cue: ArrayLike | str,
-        max_results: int = 100,
-        batch_size: int = 10,
-        max_generation: int | None = None,
-    ) -> Iterator[list[Hit]]:
-        """Like `recall`, handing out hits in batches, all from the one generation at which this was called.
-
-        Raises
-        ------
-        InvalidInput, FailedPrecondition
-            As for `recall`, at once and not when iterating.
-        """
-        return self._reader.stream(cue, max_results, batch_size, max_generation)
-
-    def get(self, id: str, max_generation: int | None = None) -> Hit | None:
-        """The observation with this id, or None.
-
-        With `max_generation`, the version that was alive then; that takes a search through the log if the id changed
-        since.
-        """
-        return self._reader.get(id, max_generation)
-
-    def snapshot(self) -> Snapshot:
-        """The space as it is now, for any number of recalls."""
-        return Snapshot(self, self.generation)
 
     # ---- watermarks and numbers ---------------------------------------------------------------------------------
 
@@ -210,7 +152,7 @@ class Space:
     @property
     def index_bytes(self) -> int:
         """Memory of the index."""
-        return self._state.index.nbytes
+        return self._state.index.nbytes + self._state.attributes.nbytes
 
     def add_indexed_listener(self, callback: Callable[[int], None]) -> None:
         """Have `callback` called with the indexed generation whenever it moved, on an index thread: keep it short.
@@ -267,7 +209,11 @@ class Space:
         self.tail.release(sum(request.count for request in requests))
 
     def close(self) -> None:
-        """Close the log, once the committer has stopped. What was recalled, and recalls themselves, stay usable."""
+        """Close the log and end standing recalls, once the committer has stopped.
+
+        What was recalled, and recalls themselves, stay usable.
+        """
+        self.followers.close()
         self._state.log.close()
 
     def _wait_for(self, batch: ObservationBatch | None = None, delete_ids: Sequence[str] | None = None) -> CommitResult:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from engram.index import HnswIndex
 from engram.log.log import Log
+from engram.store.attributes import Attributes
 from engram.store.session_table import SessionTable
 from engram.store.versions import Versions
 
@@ -22,6 +23,8 @@ class SpaceState:
         The graph and its tail. Its visible generation is the space's: what it was told to publish can be seen.
     checkpoint_generation
         What the newest checkpoint of the graph covers; 0 without one.
+    attributes
+        What recalls can filter by.
     versions
         The live version of each id.
     sessions
@@ -33,6 +36,7 @@ class SpaceState:
     log: Log
     index: HnswIndex
     checkpoint_generation: int = 0
+    attributes: Attributes = field(default_factory=Attributes)
     versions: Versions = field(default_factory=Versions)
     sessions: SessionTable = field(default_factory=SessionTable)
     answered_generation: int = 0

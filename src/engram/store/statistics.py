@@ -18,7 +18,7 @@ class SpaceStatistics:
     live_count
         Observations that are neither deleted nor superseded.
     log_bytes, index_bytes
-        Size of the log, and memory of the index.
+        Size of the log, and memory of the index and of what recalls filter by.
     session_count
         Sessions with a durable sequence number.
     checkpoint_generation

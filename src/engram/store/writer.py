@@ -79,11 +79,14 @@ class Writer:
         state = self._state
         # A full disk stops it here, with nothing changed.
         for record in state.log.append(entries):
+            state.attributes.add(record)
             if record.kind is RecordKind.OBSERVE:
                 state.index.append(record.vectors, record.first_generation, raw=record.vectors)
         state.log.sync()
         if plan.changes.ended:
-            state.index.delete(*plan.changes.ended_arrays())
+            ended = plan.changes.ended_arrays()
+            state.index.delete(*ended)
+            state.attributes.end(*ended)
         # From here on everything is durable. Those who look at a version or a sequence number now are not too early.
         state.versions.apply(plan.changes)
         for session, stored in plan.stored_sequences:

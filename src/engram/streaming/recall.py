@@ -1,119 +1,187 @@
-"""A recall as every transport asks for it: its bounds, its filters, and the one snapshot it answers from."""
+"""Recalls for an event loop: made on threads, limited in number, streamed a batch at a time."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import AsyncGenerator, Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import aclosing, contextmanager
+from typing import Any, Final, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
-from engram.errors import InvalidInput
-from engram.limits import EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX
+from engram.errors import EngramError, OverCapacity
+from engram.store.follower import Follower
 from engram.store.hits import Hit
+from engram.store.query import Recalled, RecallQuery
+from engram.store.recall_stream import RecallStream
 from engram.store.space import Space
+from engram.streaming.counters import Counters
+from engram.streaming.mailbox import Mailbox
 
-RESULTS_DEFAULT: Final = 10
-BATCH_DEFAULT: Final = 10
-# Tags are looked at after the search, so a filtered recall looks at this many times the results it is asked for.
-_FILTER_FACTOR: Final = 10
+T = TypeVar("T")
+Encode = Callable[[Recalled, bool], T]
+"""Makes what is sent of a batch and of whether there are more; called on a recall thread."""
+
+_RETRY_AFTER_MS: Final = 100
+# After the first, so many batches are made at once: going to a thread and back costs about as much as making one.
+_AHEAD_MAX: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class RecallQuery:
-    """What to recall.
+class Recalls:
+    """The recalls of a server.
 
     Parameters
     ----------
-    cue
-        A vector, or a text for the space's embedder.
-    results_max
-        At most this many hits, 1 to 10 000.
-    batch_size
-        Hits per batch when streamed, 1 to 100.
-    max_generation
-        Only observations up to this generation; None for the newest at the start.
-    ef
-        Breadth of the graph search; None for the default.
-    threshold
-        Only hits with at least this score; None for all.
-    required_tags, excluded_tags
-        Only hits with all of the first and none of the second, among the nearest ``10 * results_max``.
-
-    Raises
-    ------
-    InvalidInput
-        If a number is out of bounds.
+    threads
+        Where they run.
+    mailbox
+        The way back to the event loop.
+    counters
+        Where answered recalls are counted.
+    waiting_max
+        Recalls that may wait for a thread.
+    streams_max
+        Recall streams that may be open.
     """
 
-    cue: NDArray[np.float32] | str
-    results_max: int = RESULTS_DEFAULT
-    batch_size: int = BATCH_DEFAULT
-    max_generation: int | None = None
-    ef: int | None = None
-    threshold: float | None = None
-    required_tags: frozenset[str] = frozenset()
-    excluded_tags: frozenset[str] = frozenset()
+    def __init__(
+        self, threads: Executor, mailbox: Mailbox, counters: Counters, waiting_max: int, streams_max: int
+    ) -> None:
+        self._threads = threads
+        self._mailbox = mailbox
+        self._counters = counters
+        self._waiting_max = waiting_max
+        self._streams_max = streams_max
+        self._waiting = 0
+        self._streams = 0
+        # What wakes the standing recalls, and why they are to end, if they are.
+        self._ready: set[asyncio.Event] = set()
+        self._stopped: EngramError | None = None
 
-    def __post_init__(self) -> None:
-        _check("max_results", self.results_max, RESULTS_MAX)
-        _check("batch_size", self.batch_size, RECALL_BATCH_MAX)
-        if self.ef is not None:
-            _check("ef", self.ef, EF_MAX)
+    @property
+    def streams(self) -> int:
+        """Recall streams that are open."""
+        return self._streams
+
+    def stop(self, reason: EngramError) -> None:
+        """End all standing recalls with `reason`; others end by themselves."""
+        self._stopped = reason
+        for ready in self._ready:
+            ready.set()
+
+    async def answer(self, space: Space, query: RecallQuery, encode: Callable[[Recalled], T]) -> T:
+        """Answer `query` at once, encoded.
+
+        Raises
+        ------
+        OverCapacity
+            If too many recalls wait already.
+        EngramError
+            Whatever is wrong with the query.
+        """
+        return await self._first(lambda: encode(space.answer(query)))
+
+    async def stream(self, space: Space, query: RecallQuery, encode: Encode[T]) -> AsyncGenerator[T, None]:
+        """Yield the batches of `query`, encoded; while some are sent, the next few are made.
+
+        There is at least one, and the last says that there are no more; then come those of a standing recall. Closing
+        the generator frees everything as soon as the batch that is being made is done.
+
+        Raises
+        ------
+        OverCapacity
+            If too many recalls wait, or too many streams are open already.
+        EngramError
+            Whatever is wrong with the query.
+        """
+        with self._one_more_stream():
+            start_s = time.perf_counter()
+            stream: RecallStream = await self._first(lambda: space.open(query))
+
+            def make(hits: list[Hit]) -> T:
+                batch = Recalled(hits, stream.generation, len(hits), (time.perf_counter() - start_s) * 1000)
+                return encode(batch, stream.more_results)
+
+            dropped = threading.Event()
+
+            def make_some(count: int) -> list[T]:
+                made = [make(stream.next_batch())]
+                while stream.more_results and len(made) < count and not dropped.is_set():
+                    made.append(make(stream.next_batch()))
+                return made
+
+            # The future of the batches that are being made; its thread alone uses the stream.
+            making: Future[Any] = self._threads.submit(make_some, 1)
+            try:
+                more = True
+                while more:
+                    batches: list[T] = await asyncio.wrap_future(making)
+                    more = stream.more_results
+                    if more:
+                        making = self._threads.submit(make_some, _AHEAD_MAX)
+                    for batch in batches:
+                        yield batch
+                if stream.follower is not None:
+                    async with aclosing(self._follow(stream.follower)) as follow:
+                        async for _ in follow:
+                            making = self._threads.submit(lambda: make(stream.poll()))
+                            yield await asyncio.wrap_future(making)
+            finally:
+                dropped.set()
+                _close_after(making, stream)
+
+    async def _follow(self, follower: Follower) -> AsyncGenerator[None, None]:
+        """Yield whenever there is something to poll."""
+        ready = asyncio.Event()
+        self._ready.add(ready)
+        try:
+            follower.add_listener(lambda: self._mailbox.post(_set, ready))
+            while not follower.closed:
+                if self._stopped is not None:
+                    raise self._stopped
+                while follower.has_matches and self._stopped is None:
+                    yield
+                await ready.wait()
+                ready.clear()
+        finally:
+            self._ready.discard(ready)
+
+    async def _first(self, work: Callable[[], T]) -> T:
+        if self._waiting >= self._waiting_max:
+            raise _too_many("recalls_waiting", f"{self._waiting_max} recalls are waiting", self._waiting_max)
+        self._waiting += 1
+        try:
+            answer = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1
+        self._counters.recalls += 1
+        return answer
+
+    @contextmanager
+    def _one_more_stream(self) -> Iterator[None]:
+        if self._streams >= self._streams_max:
+            raise _too_many("recall_streams", f"{self._streams_max} recall streams are open", self._streams_max)
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
 
 
-@dataclass(frozen=True, slots=True)
-class Recalled:
-    """The answer to a recall: the hits, best first, and the generation of the snapshot they are from.
-
-    `found` counts the hits before threshold and tags were applied.
-    """
-
-    hits: Sequence[Hit]
-    generation: int
-    found: int
-    elapsed_ms: float
+def _close_after(making: Future[Any], stream: RecallStream) -> None:
+    if stream.follower is not None:
+        # Ends a look through the log that may be under way.
+        stream.follower.close()
+    making.cancel()
+    making.add_done_callback(lambda _: stream.close())
 
 
-def recall(space: Space, query: RecallQuery) -> Recalled:
-    """Answer `query` from one snapshot of `space`. Takes long enough to be run off the event loop.
-
-    Raises
-    ------
-    InvalidInput
-        If the cue does not fit the space.
-    FailedPrecondition
-        If the cue is a text and the space has no embedder.
-    """
-    start_s = time.perf_counter()
-    # Naming the generation makes it known; the store would otherwise pick the newest, a moment later.
-    newest = space.generation
-    generation = newest if query.max_generation is None else min(query.max_generation, newest)
-    filtered = bool(query.required_tags or query.excluded_tags)
-    k = min(RESULTS_MAX, query.results_max * _FILTER_FACTOR) if filtered else query.results_max
-    hits = space.recall(query.cue, k=k, max_generation=generation, ef=query.ef)
-    kept: Sequence[Hit] = hits
-    if query.threshold is not None:
-        threshold = query.threshold
-        kept = [hit for hit in kept if hit.score >= threshold]
-    if filtered:
-        kept = [hit for hit in kept if _has_tags(hit, query)]
-    return Recalled(kept[: query.results_max], generation, len(hits), (time.perf_counter() - start_s) * 1000)
+def _set(ready: asyncio.Event) -> None:
+    ready.set()
 
 
-def _has_tags(hit: Hit, query: RecallQuery) -> bool:
-    tags = set(hit.tags)
-    return query.required_tags <= tags and not query.excluded_tags & tags
-
-
-def _check(field: str, value: int, value_max: int) -> None:
-    if not 1 <= value <= value_max:
-        raise InvalidInput(
-            f"{field} is {value}; it must be within 1..{value_max}",
-            code=f"invalid_{field}",
-            field=field,
-            limit=f"1..{value_max}",
-            value=value,
-        )
+def _too_many(code: str, message: str, limit: int) -> OverCapacity:
+    return OverCapacity(
+        message, code=code, field="recalls", limit=limit, value=limit + 1, retry_after_ms=_RETRY_AFTER_MS
+    )

@@ -84,6 +84,32 @@ PRESSURE_LEVEL_CRITICAL: PressureLevel.ValueType  # 3
 PRESSURE_LEVEL_OVERLOADED: PressureLevel.ValueType  # 4
 Global___PressureLevel: _TypeAlias = PressureLevel  # noqa: Y015
 
+class _CueBy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CueByEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CueBy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CUE_BY_UNSPECIFIED: _CueBy.ValueType  # 0
+    """treated as SIMILARITY"""
+    CUE_BY_SIMILARITY: _CueBy.ValueType  # 1
+    CUE_BY_WORDS: _CueBy.ValueType  # 2
+    """full-text search"""
+    CUE_BY_BOTH: _CueBy.ValueType  # 3
+    """the two rankings, fused"""
+
+class CueBy(_CueBy, metaclass=_CueByEnumTypeWrapper):
+    """How results are found."""
+
+CUE_BY_UNSPECIFIED: CueBy.ValueType  # 0
+"""treated as SIMILARITY"""
+CUE_BY_SIMILARITY: CueBy.ValueType  # 1
+CUE_BY_WORDS: CueBy.ValueType  # 2
+"""full-text search"""
+CUE_BY_BOTH: CueBy.ValueType  # 3
+"""the two rankings, fused"""
+Global___CueBy: _TypeAlias = CueBy  # noqa: Y015
+
 @_typing.final
 class ObservationRequest(_message.Message):
     """---- observing ------------------------------------------------------------------------------------------------"""
@@ -728,6 +754,9 @@ class StreamingRecallRequest(_message.Message):
     BATCH_SIZE_FIELD_NUMBER: _builtins.int
     EF_FIELD_NUMBER: _builtins.int
     INCLUDE_EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    FOLLOW_FIELD_NUMBER: _builtins.int
+    STRENGTH_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MS_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     session_id: _builtins.str
     max_results: _builtins.int
@@ -738,10 +767,16 @@ class StreamingRecallRequest(_message.Message):
     batch_size: _builtins.int
     ef: _builtins.int
     include_embeddings: _builtins.bool
+    follow: _builtins.bool
+    """After the last batch stay open, and send each new observation that fits the cue as it commits."""
+    timeout_ms: _builtins.int
+    """End with an error if the batches take longer. 0: no limit."""
     @_builtins.property
     def cue(self) -> Global___Cue: ...
     @_builtins.property
     def snapshot_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def strength(self) -> Global___MemoryStrength: ...
     def __init__(
         self,
         *,
@@ -756,10 +791,13 @@ class StreamingRecallRequest(_message.Message):
         batch_size: _builtins.int = ...,
         ef: _builtins.int = ...,
         include_embeddings: _builtins.bool = ...,
+        follow: _builtins.bool = ...,
+        strength: Global___MemoryStrength | None = ...,
+        timeout_ms: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "snapshot_time", b"snapshot_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "cue", b"cue", "ef", b"ef", "include_embeddings", b"include_embeddings", "include_recent", b"include_recent", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "session_id", b"session_id", "snapshot_isolation", b"snapshot_isolation", "snapshot_time", b"snapshot_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "cue", b"cue", "ef", b"ef", "follow", b"follow", "include_embeddings", b"include_embeddings", "include_recent", b"include_recent", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "session_id", b"session_id", "snapshot_isolation", b"snapshot_isolation", "snapshot_time", b"snapshot_time", "strength", b"strength", "timeout_ms", b"timeout_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -767,6 +805,10 @@ Global___StreamingRecallRequest: _TypeAlias = StreamingRecallRequest  # noqa: Y0
 
 @_typing.final
 class StreamingRecallResponse(_message.Message):
+    """`snapshot_isolation` is always given: batches never hold what the snapshot does not have, unless `include_recent` or
+    `follow` ask for it, and then it is marked as `recent`.
+    """
+
     DESCRIPTOR: _descriptor.Descriptor
 
     RESULTS_FIELD_NUMBER: _builtins.int
@@ -775,6 +817,7 @@ class StreamingRecallResponse(_message.Message):
     SNAPSHOT_SEQUENCE_FIELD_NUMBER: _builtins.int
     ERROR_FIELD_NUMBER: _builtins.int
     more_results: _builtins.bool
+    """Whether more batches may come; the last may be empty. What follows a standing recall is not counted."""
     snapshot_sequence: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Memory]: ...
@@ -877,6 +920,155 @@ class TemporalCue(_message.Message):
 Global___TemporalCue: _TypeAlias = TemporalCue  # noqa: Y015
 
 @_typing.final
+class CueFilter(_message.Message):
+    """Conditions that every result meets, beside those of the kind of cue."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    REQUIRED_TAGS_FIELD_NUMBER: _builtins.int
+    EXCLUDED_TAGS_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    CONFIDENCE_MIN_FIELD_NUMBER: _builtins.int
+    confidence_min: _builtins.float
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """When it was observed: from `since` on, and before `until`."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def required_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def excluded_tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def metadata(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetadataCondition]: ...
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
+        required_tags: _abc.Iterable[_builtins.str] | None = ...,
+        excluded_tags: _abc.Iterable[_builtins.str] | None = ...,
+        metadata: _abc.Iterable[Global___MetadataCondition] | None = ...,
+        confidence_min: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence_min", b"confidence_min", "excluded_tags", b"excluded_tags", "metadata", b"metadata", "required_tags", b"required_tags", "since", b"since", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CueFilter: _TypeAlias = CueFilter  # noqa: Y015
+
+@_typing.final
+class MetadataCondition(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    EQUALS_JSON_FIELD_NUMBER: _builtins.int
+    RANGE_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    equals_json: _builtins.str
+    """A JSON text, number, true, false or null."""
+    @_builtins.property
+    def range(self) -> Global___NumberRange: ...
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        equals_json: _builtins.str = ...,
+        range: Global___NumberRange | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "equals_json", b"equals_json", "range", b"range"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "equals_json", b"equals_json", "key", b"key", "range", b"range"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_condition: _TypeAlias = _typing.Literal["equals_json", "range"]  # noqa: Y015
+    _WhichOneofArgType_condition: _TypeAlias = _typing.Literal["condition", b"condition"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_condition) -> _WhichOneofReturnType_condition | None: ...
+
+Global___MetadataCondition: _TypeAlias = MetadataCondition  # noqa: Y015
+
+@_typing.final
+class NumberRange(_message.Message):
+    """Both ends are included; one that is not given is open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    low: _builtins.float
+    high: _builtins.float
+    def __init__(
+        self,
+        *,
+        low: _builtins.float | None = ...,
+        high: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "high", b"high", "low", b"low"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "high", b"high", "low", b"low"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
+    _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
+    _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
+    _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
+
+Global___NumberRange: _TypeAlias = NumberRange  # noqa: Y015
+
+@_typing.final
+class MemoryStrength(_message.Message):
+    """Ranks by the strength of memories instead of similarity alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Forgetting:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ForgettingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[MemoryStrength._Forgetting.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        FORGETTING_UNSPECIFIED: MemoryStrength._Forgetting.ValueType  # 0
+        """treated as EXPONENTIAL"""
+        FORGETTING_EXPONENTIAL: MemoryStrength._Forgetting.ValueType  # 1
+        FORGETTING_POWER: MemoryStrength._Forgetting.ValueType  # 2
+
+    class Forgetting(_Forgetting, metaclass=_ForgettingEnumTypeWrapper): ...
+    FORGETTING_UNSPECIFIED: MemoryStrength.Forgetting.ValueType  # 0
+    """treated as EXPONENTIAL"""
+    FORGETTING_EXPONENTIAL: MemoryStrength.Forgetting.ValueType  # 1
+    FORGETTING_POWER: MemoryStrength.Forgetting.ValueType  # 2
+
+    HALF_LIFE_S_FIELD_NUMBER: _builtins.int
+    FORGETTING_FIELD_NUMBER: _builtins.int
+    WITHOUT_REINFORCEMENT_FIELD_NUMBER: _builtins.int
+    half_life_s: _builtins.float
+    """0: the store's."""
+    forgetting: Global___MemoryStrength.Forgetting.ValueType
+    without_reinforcement: _builtins.bool
+    """Leaves what is recalled as strong as it was, instead of reinforcing it."""
+    def __init__(
+        self,
+        *,
+        half_life_s: _builtins.float = ...,
+        forgetting: Global___MemoryStrength.Forgetting.ValueType = ...,
+        without_reinforcement: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forgetting", b"forgetting", "half_life_s", b"half_life_s", "without_reinforcement", b"without_reinforcement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MemoryStrength: _TypeAlias = MemoryStrength  # noqa: Y015
+
+@_typing.final
 class Cue(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -886,15 +1078,26 @@ class Cue(_message.Message):
     SEMANTIC_FIELD_NUMBER: _builtins.int
     THRESHOLD_FIELD_NUMBER: _builtins.int
     MAX_RESULTS_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    SCORE_MIN_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     threshold: _builtins.float
     max_results: _builtins.int
+    by: Global___CueBy.ValueType
+    text: _builtins.str
+    """With an embedding: the text for `by` words or both."""
+    score_min: _builtins.float
+    """Like `threshold`, where 0 and less are limits, too."""
     @_builtins.property
     def embedding(self) -> Global___EmbeddingCue: ...
     @_builtins.property
     def temporal(self) -> Global___TemporalCue: ...
     @_builtins.property
     def semantic(self) -> Global___SemanticCue: ...
+    @_builtins.property
+    def filter(self) -> Global___CueFilter: ...
     def __init__(
         self,
         *,
@@ -904,13 +1107,22 @@ class Cue(_message.Message):
         semantic: Global___SemanticCue | None = ...,
         threshold: _builtins.float = ...,
         max_results: _builtins.int = ...,
+        filter: Global___CueFilter | None = ...,
+        by: Global___CueBy.ValueType = ...,
+        text: _builtins.str = ...,
+        score_min: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cue_type", b"cue_type", "embedding", b"embedding", "semantic", b"semantic", "temporal", b"temporal"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_score_min", b"_score_min", "cue_type", b"cue_type", "embedding", b"embedding", "filter", b"filter", "score_min", b"score_min", "semantic", b"semantic", "temporal", b"temporal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cue_type", b"cue_type", "embedding", b"embedding", "id", b"id", "max_results", b"max_results", "semantic", b"semantic", "temporal", b"temporal", "threshold", b"threshold"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_score_min", b"_score_min", "by", b"by", "cue_type", b"cue_type", "embedding", b"embedding", "filter", b"filter", "id", b"id", "max_results", b"max_results", "score_min", b"score_min", "semantic", b"semantic", "temporal", b"temporal", "text", b"text", "threshold", b"threshold"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__score_min: _TypeAlias = _typing.Literal["score_min"]  # noqa: Y015
+    _WhichOneofArgType__score_min: _TypeAlias = _typing.Literal["_score_min", b"_score_min"]  # noqa: Y015
     _WhichOneofReturnType_cue_type: _TypeAlias = _typing.Literal["embedding", "temporal", "semantic"]  # noqa: Y015
     _WhichOneofArgType_cue_type: _TypeAlias = _typing.Literal["cue_type", b"cue_type"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score_min) -> _WhichOneofReturnType__score_min | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_cue_type) -> _WhichOneofReturnType_cue_type | None: ...
 
 Global___Cue: _TypeAlias = Cue  # noqa: Y015
@@ -954,6 +1166,8 @@ class Memory(_message.Message):
     INDEXED_FIELD_NUMBER: _builtins.int
     IMPORTANCE_FIELD_NUMBER: _builtins.int
     METADATA_JSON_FIELD_NUMBER: _builtins.int
+    AGE_S_FIELD_NUMBER: _builtins.int
+    STRENGTH_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     activation: _builtins.float
     confidence: _builtins.float
@@ -966,6 +1180,10 @@ class Memory(_message.Message):
     importance: _builtins.float
     metadata_json: _builtins.str
     """The whole metadata object as it was stored; `metadata` holds the same with every value as text."""
+    age_s: _builtins.float
+    """Seconds from when it was observed to when it was recalled."""
+    strength: _builtins.float
+    """What it was ranked by, if that is not the score."""
     @_builtins.property
     def embedding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]: ...
     @_builtins.property
@@ -994,12 +1212,16 @@ class Memory(_message.Message):
         indexed: _builtins.bool = ...,
         importance: _builtins.float = ...,
         metadata_json: _builtins.str = ...,
+        age_s: _builtins.float = ...,
+        strength: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "last_access", b"last_access"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_strength", b"_strength", "created_at", b"created_at", "last_access", b"last_access", "strength", b"strength"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["activation", b"activation", "confidence", b"confidence", "content", b"content", "created_at", b"created_at", "embedding", b"embedding", "generation", b"generation", "id", b"id", "importance", b"importance", "indexed", b"indexed", "last_access", b"last_access", "metadata", b"metadata", "metadata_json", b"metadata_json", "recent", b"recent", "score", b"score", "tags", b"tags"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_strength", b"_strength", "activation", b"activation", "age_s", b"age_s", "confidence", b"confidence", "content", b"content", "created_at", b"created_at", "embedding", b"embedding", "generation", b"generation", "id", b"id", "importance", b"importance", "indexed", b"indexed", "last_access", b"last_access", "metadata", b"metadata", "metadata_json", b"metadata_json", "recent", b"recent", "score", b"score", "strength", b"strength", "tags", b"tags"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__strength: _TypeAlias = _typing.Literal["strength"]  # noqa: Y015
+    _WhichOneofArgType__strength: _TypeAlias = _typing.Literal["_strength", b"_strength"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__strength) -> _WhichOneofReturnType__strength | None: ...
 
 Global___Memory: _TypeAlias = Memory  # noqa: Y015
 
@@ -1037,6 +1259,7 @@ class MemoryStreamRequest(_message.Message):
 
     OBSERVE_FIELD_NUMBER: _builtins.int
     RECALL_FIELD_NUMBER: _builtins.int
+    CANCEL_RECALL_FIELD_NUMBER: _builtins.int
     RECALL_ID_FIELD_NUMBER: _builtins.int
     recall_id: _builtins.int
     """Chosen by the client, returned with every batch of that recall."""
@@ -1044,22 +1267,42 @@ class MemoryStreamRequest(_message.Message):
     def observe(self) -> Global___ObservationRequest: ...
     @_builtins.property
     def recall(self) -> Global___StreamingRecallRequest: ...
+    @_builtins.property
+    def cancel_recall(self) -> Global___CancelRecall:
+        """End the recall `recall_id` of this stream; its last answer has no more results."""
+
     def __init__(
         self,
         *,
         observe: Global___ObservationRequest | None = ...,
         recall: Global___StreamingRecallRequest | None = ...,
+        cancel_recall: Global___CancelRecall | None = ...,
         recall_id: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["observe", b"observe", "operation", b"operation", "recall", b"recall"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_recall", b"cancel_recall", "observe", b"observe", "operation", b"operation", "recall", b"recall"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["observe", b"observe", "operation", b"operation", "recall", b"recall", "recall_id", b"recall_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_recall", b"cancel_recall", "observe", b"observe", "operation", b"operation", "recall", b"recall", "recall_id", b"recall_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["observe", "recall"]  # noqa: Y015
+    _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["observe", "recall", "cancel_recall"]  # noqa: Y015
     _WhichOneofArgType_operation: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_operation) -> _WhichOneofReturnType_operation | None: ...
 
 Global___MemoryStreamRequest: _TypeAlias = MemoryStreamRequest  # noqa: Y015
+
+@_typing.final
+class CancelRecall(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelRecall: _TypeAlias = CancelRecall  # noqa: Y015
 
 @_typing.final
 class MemoryStreamResponse(_message.Message):
@@ -1153,6 +1396,8 @@ class RecallRequest(_message.Message):
     MAX_GENERATION_FIELD_NUMBER: _builtins.int
     EF_FIELD_NUMBER: _builtins.int
     INCLUDE_EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_TIME_FIELD_NUMBER: _builtins.int
+    STRENGTH_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     max_results: _builtins.int
     max_generation: _builtins.int
@@ -1160,6 +1405,10 @@ class RecallRequest(_message.Message):
     include_embeddings: _builtins.bool
     @_builtins.property
     def cue(self) -> Global___Cue: ...
+    @_builtins.property
+    def snapshot_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def strength(self) -> Global___MemoryStrength: ...
     def __init__(
         self,
         *,
@@ -1169,10 +1418,12 @@ class RecallRequest(_message.Message):
         max_generation: _builtins.int = ...,
         ef: _builtins.int = ...,
         include_embeddings: _builtins.bool = ...,
+        snapshot_time: _timestamp_pb2.Timestamp | None = ...,
+        strength: Global___MemoryStrength | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "ef", b"ef", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "ef", b"ef", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

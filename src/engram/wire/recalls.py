@@ -1,18 +1,18 @@
-"""Recalls on the wire: cues to queries, hits to memories."""
+"""Recalls on the wire: requests to queries, hits to memories."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
-from engram.errors import InvalidInput
 from engram.store.hits import Hit
-from engram.streaming.recall import BATCH_DEFAULT, RESULTS_DEFAULT, Recalled, RecallQuery
+from engram.store.query import BATCH_DEFAULT, RESULTS_DEFAULT, Recalled, RecallQuery
 from engram.wire import engram_pb2 as pb
-from engram.wire.observations import decode_vector
-from engram.wire.times import to_timestamp
+from engram.wire.cues import decode_cue, decode_strength
+from engram.wire.times import from_timestamp
 
 # gRPC clients refuse messages of more than 4 MiB unless told otherwise.
 _BATCH_BYTES_MAX: Final = 3 * 1024 * 1024
@@ -24,61 +24,53 @@ def decode_recall(message: pb.RecallRequest) -> RecallQuery:
     Raises
     ------
     InvalidInput
-        If a number is out of bounds, or the cue is missing or of a kind that is not supported.
+        If a number is out of bounds, or the cue is missing or cannot be read.
     """
-    return _decode_query(message, batch_size=BATCH_DEFAULT)
+    return RecallQuery(**_common(message))
 
 
 def decode_streaming_recall(message: pb.StreamingRecallRequest) -> RecallQuery:
-    """Return the query of a streaming recall. Every recall is snapshot-isolated and includes recent observations.
+    """Return the query of a streaming recall. Raises as `decode_recall`."""
+    return RecallQuery(
+        **_common(message),
+        batch_size=message.batch_size or BATCH_DEFAULT,
+        include_recent=message.include_recent,
+        follow=message.follow,
+        timeout_ms=message.timeout_ms or None,
+    )
 
-    Raises
-    ------
-    InvalidInput
-        As `decode_recall`; also for a snapshot given by time.
+
+def encode_batch(batch: Recalled, *, more_results: bool, embeddings: bool = False) -> list[pb.StreamingRecallResponse]:
+    """Return one batch of a streamed recall: one answer, or more if that would exceed what clients accept by default.
+
+    All but the last have `more_results`, whatever it has.
     """
-    if message.HasField("snapshot_time"):
-        raise InvalidInput(
-            "a snapshot is named by its generation, in max_generation; snapshots by time are not supported",
-            code="snapshot_time_unsupported",
-            field="snapshot_time",
-        )
-    return _decode_query(message, batch_size=message.batch_size or BATCH_DEFAULT)
-
-
-def encode_batches(
-    recalled: Recalled, batch_size: int, *, embeddings: bool = False
-) -> Iterator[pb.StreamingRecallResponse]:
-    """Yield the answer in batches; all but the last have `more_results`, and there is always at least one.
-
-    A batch has fewer than `batch_size` results if it would otherwise exceed what clients accept by default.
-    """
-    answer = pb.StreamingRecallResponse(metadata=encode_metadata(recalled), snapshot_sequence=recalled.generation)
-    nbytes = 0
-    for memory in encode_hits(recalled.hits, embeddings=embeddings):
-        size = memory.ByteSize()
-        if answer.results and (len(answer.results) >= batch_size or nbytes + size > _BATCH_BYTES_MAX):
-            answer.more_results = True
-            yield answer
-            answer = pb.StreamingRecallResponse(metadata=answer.metadata, snapshot_sequence=recalled.generation)
-            nbytes = 0
-        answer.results.append(memory)
-        nbytes += size
-    yield answer
+    answer = pb.StreamingRecallResponse(
+        metadata=encode_metadata(batch), snapshot_sequence=batch.generation, more_results=more_results
+    )
+    add_hits(answer.results, batch.hits, embeddings=embeddings)
+    if answer.ByteSize() <= _BATCH_BYTES_MAX or len(batch.hits) == 1:
+        return [answer]
+    middle = len(batch.hits) // 2
+    first, rest = (replace(batch, hits=part) for part in (batch.hits[:middle], batch.hits[middle:]))
+    return [
+        *encode_batch(first, more_results=True, embeddings=embeddings),
+        *encode_batch(rest, more_results=more_results, embeddings=embeddings),
+    ]
 
 
 def encode_recalled(recalled: Recalled, *, embeddings: bool = False) -> pb.RecallResponse:
     """Return the answer to a unary recall."""
-    return pb.RecallResponse(
-        results=encode_hits(recalled.hits, embeddings=embeddings),
-        snapshot_sequence=recalled.generation,
-        metadata=encode_metadata(recalled),
-    )
+    answer = pb.RecallResponse(snapshot_sequence=recalled.generation, metadata=encode_metadata(recalled))
+    add_hits(answer.results, recalled.hits, embeddings=embeddings)
+    return answer
 
 
-def encode_hits(hits: Iterable[Hit], *, embeddings: bool) -> Iterator[pb.Memory]:
-    """Yield `hits` as memories, with their embeddings if asked for."""
-    return (_encode_hit(hit, embeddings) for hit in hits)
+def add_hits(memories: Any, hits: Iterable[Hit], *, embeddings: bool) -> None:
+    """Add `hits` to a repeated field of memories, with their embeddings if asked for."""
+    for hit in hits:
+        # Made in place: a message that is made elsewhere would be copied.
+        memories.add(**_fields(hit, embeddings))
 
 
 def encode_metadata(recalled: Recalled) -> pb.RecallMetadata:
@@ -92,57 +84,42 @@ def encode_metadata(recalled: Recalled) -> pb.RecallMetadata:
     )
 
 
-def _decode_query(message: pb.RecallRequest | pb.StreamingRecallRequest, *, batch_size: int) -> RecallQuery:
-    cue = message.cue
-    thresholds = [cue.threshold]
-    tags: tuple[Iterable[str], Iterable[str]] = ((), ())
-    kind = cue.WhichOneof("cue_type")
-    content: Any
-    if kind == "embedding":
-        content = decode_vector(cue.embedding.vector_f32, cue.embedding.vector, "cue.embedding.vector_f32")
-        thresholds.append(cue.embedding.similarity_threshold)
-    elif kind == "semantic":
-        content = cue.semantic.query
-        tags = (cue.semantic.required_tags, cue.semantic.excluded_tags)
-    else:
-        raise InvalidInput(
-            "a cue is an embedding or a text; temporal cues are not supported",
-            code="cue_unsupported",
-            field="cue",
-            limit="embedding or semantic",
-            value=kind or "nothing",
-        )
-    given = [threshold for threshold in thresholds if threshold]
-    return RecallQuery(
-        cue=content,
-        results_max=message.max_results or cue.max_results or RESULTS_DEFAULT,
-        batch_size=batch_size,
-        max_generation=message.max_generation or None,
-        ef=message.ef or None,
-        threshold=max(given) if given else None,
-        required_tags=frozenset(tags[0]),
-        excluded_tags=frozenset(tags[1]),
-    )
+def _common(message: pb.RecallRequest | pb.StreamingRecallRequest) -> dict[str, Any]:
+    by_time = message.HasField("snapshot_time")
+    return {
+        "cue": decode_cue(message.cue),
+        "results_max": message.max_results or message.cue.max_results or RESULTS_DEFAULT,
+        "max_generation": message.max_generation or None,
+        "snapshot_us": from_timestamp(message.snapshot_time, "snapshot_time") if by_time else None,
+        "ef": message.ef or None,
+        "strength": decode_strength(message.strength) if message.HasField("strength") else None,
+    }
 
 
-def _encode_hit(hit: Hit, embeddings: bool) -> pb.Memory:
-    metadata = hit.metadata
-    return pb.Memory(
-        id=hit.id,
-        embedding=hit.vector.tolist() if embeddings and hit.vector is not None else (),
-        activation=hit.score,
-        confidence=hit.confidence,
-        created_at=to_timestamp(hit.time_us),
-        content=hit.content,
-        metadata={_as_utf8(key): _as_text(value) for key, value in metadata.items()},
-        tags=hit.tags,
-        score=hit.score,
-        generation=hit.generation,
-        recent=not hit.indexed,
-        indexed=hit.indexed,
-        importance=hit.importance,
-        metadata_json=json.dumps(metadata, separators=(",", ":")) if metadata else "",
-    )
+def _fields(hit: Hit, embeddings: bool) -> dict[str, Any]:
+    seconds, micros = divmod(hit.time_us, 1_000_000)
+    fields = {
+        "id": hit.id,
+        "activation": hit.score,
+        "confidence": hit.confidence,
+        "created_at": {"seconds": seconds, "nanos": micros * 1000},
+        "content": hit.content,
+        "tags": hit.tags,
+        "score": hit.score,
+        "generation": hit.generation,
+        "recent": hit.recent,
+        "indexed": hit.indexed,
+        "importance": hit.importance,
+        "age_s": hit.age_s,
+    }
+    if hit.strength is not None:
+        fields["strength"] = hit.strength
+    if hit.metadata:
+        fields["metadata"] = {_as_utf8(key): _as_text(value) for key, value in hit.metadata.items()}
+        fields["metadata_json"] = json.dumps(hit.metadata, separators=(",", ":"))
+    if embeddings and hit.vector is not None:
+        fields["embedding"] = hit.vector.tolist()
+    return fields
 
 
 def _as_text(value: Any) -> str:

@@ -165,6 +165,37 @@ def test_recall_by_a_vector_in_a_file(data: Path, tmp_path: Path, name: str, cap
     assert "[bold]first" in capsys.readouterr().out, "stored text is not markup"
 
 
+def test_recall_with_conditions(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "conditions"
+    with MemoryStore(path) as store:
+        store.space("notes", dim=8).observe(
+            ids=["a", "b", "c"],
+            vectors=np.eye(3, 8),
+            contents=["the pump leaks", "the hose leaks", "crew meets"],
+            timestamps=[1e9, 1.1e9, 1.2e9],
+            tags=[["wet"], ["wet", "old"], []],
+            metadata=[{"deck": 2}, {"deck": "2"}, {"room": "mess"}],
+        )
+
+    def found(*arguments: str) -> str:
+        assert run(["recall", *arguments, "--space", "notes", "--data", str(path), "--json"]) == 0
+        return "".join(hit["id"] for hit in json.loads(capsys.readouterr().out))
+
+    assert found("--words", "leaking pump") == "ab"
+    assert found("--words", "leak", "--without-tag", "old") == "a"
+    assert found("--tag", "wet") == "ba"
+    assert found("--tag", "wet", "--tag", "old") == "b"
+    assert (found("--where", "deck=2"), found("--where", 'deck="2"'), found("--where", "room=mess")) == ("a", "b", "c")
+    assert (found("--since", "2007-01-01"), found("--since", "2002-01-01", "--until", "2007-01-01")) == ("c", "b")
+    assert found("--tag", "wet", "--at", "2002-01-01") == ""
+    assert found("--tag", "wet", "--strength") == "ba"
+    assert found("--tag", "wet", "--follow") == "ba"
+    cue = tmp_path / "cue.json"
+    cue.write_text(json.dumps(np.eye(8)[0].tolist()))
+    assert found("--vector", str(cue), "--score-min", "0.5") == "a"
+    assert run(["recall", "--where", "deck", "--space", "notes", "--data", str(path)]) == 2
+
+
 def test_recall_with_a_broken_file_says_so(data: Path, tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "cue.json"
     path.write_text("{}")
@@ -181,7 +212,7 @@ def test_an_empty_space_has_nothing_to_recall(data: Path, capsys: Capture) -> No
     run(["spaces", "create", "empty", "--dim", "8", "--embedder", "lexical", "--data", str(data)])
     capsys.readouterr()
     assert run(["recall", "words", "--space", "empty", "--data", str(data)]) == 0
-    assert "space empty is empty" in capsys.readouterr().out
+    assert "Nothing to recall in space empty" in capsys.readouterr().out
 
 
 def test_a_data_directory_in_use_is_named(data: Path, capsys: Capture) -> None:

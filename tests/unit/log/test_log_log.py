@@ -19,6 +19,7 @@ from engram.log.log import Log
 from engram.log.memory_storage import MemoryStorage
 from engram.log.record import Record
 from engram.log.storage import Storage
+from engram.observations import make_batch
 
 SEGMENT = 8192
 
@@ -283,3 +284,44 @@ def test_a_log_that_cannot_be_opened(faulty: FaultyStorage, code: int, expected:
     with pytest.raises(EngramError) as failure:
         opened(faulty)
     assert failure.value.code == expected
+
+
+def test_generations_are_found_by_the_time_of_their_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A clock that is set back does not turn the order around.
+    clock = iter([100, 200, 150])
+    monkeypatch.setattr("engram.log.log.now_us", lambda: next(clock))
+    storage = MemoryStorage()
+    log = Log.open(storage, DIM)
+    for ids in (["a", "b"], ["c"], ["d"]):
+        observe(log, *ids)
+    log.sync()
+    log.close()
+    for opened in (log, Log.open(storage, DIM)):
+        assert [record.committed_us for record in opened.records()] == [100, 200, 200]
+        found = [opened.generation_at(time_us) for time_us in (99, 100, 199, 200, 10**18)]
+        assert found == [0, 2, 2, 4, 4]
+
+
+def test_records_from_a_generation_on() -> None:
+    log = Log.open(MemoryStorage(), DIM)
+    for ids in (["a", "b"], ["c"], ["d", "e"]):
+        observe(log, *ids)
+    assert [[r.first_generation for r in log.records_from(g)] for g in (1, 2, 3, 5, 6)] == [
+        [1, 3, 4],
+        [1, 3, 4],
+        [3, 4],
+        [4],
+        [4],
+    ]
+
+
+def test_columns_of_metadata_tags_and_texts_are_read_at_once() -> None:
+    log = Log.open(MemoryStorage(), DIM)
+    (record,) = log.append([LogEntry(RecordKind.OBSERVE, 1, batch_of(["a", "b"]))])
+    assert record.metadata_column() == [record.metadata(row) for row in range(2)]
+    assert record.tags_column() == [record.tags(row) for row in range(2)]
+    assert record.contents() == [record.content(row) for row in range(2)]
+    plain = make_batch(["a", "b"], batch_of(["a", "b"]).vectors, tags=[[], ["x"]])
+    (record,) = log.append([LogEntry(RecordKind.OBSERVE, 3, plain)])
+    assert record.metadata_column() is None
+    assert record.tags_column() == [None, ["x"]]

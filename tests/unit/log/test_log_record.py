@@ -15,7 +15,7 @@ from engram.observations import ObservationBatch, make_batch
 
 def written(entry: LogEntry, position: int = 64, dim: int = DIM) -> Record:
     """The record of `entry`, read from the bytes it is written as."""
-    placed = encode_record(entry, dim).placed(1, position, 1 << 20, 0)
+    placed = encode_record(entry, dim).placed(1, position, 1 << 20, 0, 7)
     memory = memoryview(bytes(position) + b"".join(placed.buffers()))
     header = read_header(memory, position)
     assert header == placed.header
@@ -98,7 +98,7 @@ def test_the_vector_block_is_not_copied_for_writing() -> None:
 
 
 def test_every_flipped_bit_is_noticed() -> None:
-    placed = encode_record(LogEntry(RecordKind.OBSERVE, 1, batch_of(["a"])), DIM).placed(1, 0, 1 << 20, 0)
+    placed = encode_record(LogEntry(RecordKind.OBSERVE, 1, batch_of(["a"])), DIM).placed(1, 0, 1 << 20, 0, 7)
     whole = b"".join(placed.buffers())
     for byte in range(len(whole)):
         broken = bytearray(whole)
@@ -108,7 +108,7 @@ def test_every_flipped_bit_is_noticed() -> None:
 
 
 def test_a_record_at_another_position_is_none() -> None:
-    placed = encode_record(LogEntry(RecordKind.OBSERVE, 1, batch_of(["a"])), DIM).placed(1, 0, 1 << 20, 0)
+    placed = encode_record(LogEntry(RecordKind.OBSERVE, 1, batch_of(["a"])), DIM).placed(1, 0, 1 << 20, 0, 7)
     moved = memoryview(bytes(64) + b"".join(placed.buffers()))
     assert read_header(moved, 64) is None
 

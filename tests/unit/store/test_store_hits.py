@@ -19,7 +19,7 @@ from engram.store.hits import Hit, stored_hit
 def lazy_hit(row: int = 1) -> Hit:
     log = Log.open(MemoryStorage(), DIM)
     (record,) = log.append([LogEntry(RecordKind.OBSERVE, 1, batch_of(["a", "b", "c"]))])
-    return stored_hit(record, row, 0.5, indexed=True)
+    return stored_hit(record, row, 0.5, indexed=True, recalled_us=1_002_000_000)
 
 
 def plain_hit() -> Hit:

@@ -276,7 +276,7 @@ def test_bad_recalls_are_refused_by_name(space: Space, options: dict[str, Any], 
 @pytest.mark.parametrize(
     ("options", "field"), [({"max_results": 0}, "max_results"), ({"batch_size": 101}, "batch_size")]
 )
-def test_bad_streams_are_refused_at_once(space: Space, options: dict[str, int], field: str) -> None:
+def test_bad_streams_are_refused_at_once(space: Space, options: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
         space.recall_stream(vector_of("a"), **options)
     assert refusal.value.field == field

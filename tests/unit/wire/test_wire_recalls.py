@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.streaming.recall import Recalled
+from engram.store.cue import Cue
+from engram.store.query import Recalled
 from engram.wire import engram_pb2 as pb
-from engram.wire.recalls import decode_recall, decode_streaming_recall, encode_batches, encode_recalled
+from engram.wire.recalls import decode_recall, decode_streaming_recall, encode_batch, encode_recalled
 
 
 @dataclass
@@ -30,6 +31,9 @@ class FakeHit:
     importance: float = 0.25
     indexed: bool = True
     vector: Any = None
+    recent: bool = False
+    strength: float | None = None
+    age_s: float = 2.5
 
 
 def recalled(*hits: FakeHit, generation: int = 9) -> Recalled:
@@ -38,7 +42,12 @@ def recalled(*hits: FakeHit, generation: int = 9) -> Recalled:
 
 def test_a_hit_becomes_a_memory() -> None:
     hit = FakeHit(
-        "a", metadata={"n": 1, "deep": {"x": [1]}, "t": "ü"}, tags=["x"], indexed=False, vector=np.ones(3, np.float32)
+        "a",
+        metadata={"n": 1, "deep": {"x": [1]}, "t": "ü"},
+        tags=["x"],
+        indexed=False,
+        recent=True,
+        vector=np.ones(3, np.float32),
     )
     (memory,) = encode_recalled(recalled(hit), embeddings=True).results
     assert (memory.id, memory.content, memory.generation) == ("a", "text", 7)
@@ -46,7 +55,8 @@ def test_a_hit_becomes_a_memory() -> None:
     assert dict(memory.metadata) == {"n": "1", "deep": '{"x": [1]}', "t": "ü"}
     assert json.loads(memory.metadata_json) == hit.metadata
     assert list(memory.tags) == ["x"]
-    assert (memory.recent, memory.indexed) == (True, False)
+    assert (memory.recent, memory.indexed, memory.age_s) == (True, False, 2.5)
+    assert not memory.HasField("strength")
     assert list(memory.embedding) == [1, 1, 1]
     assert memory.created_at.ToMicroseconds() == 1_500_000
 
@@ -71,38 +81,45 @@ def test_figures_come_with_the_results() -> None:
     assert answer.metadata.recall_time_ms == 1.5
 
 
-@pytest.mark.parametrize(("count", "sizes"), [(0, [0]), (1, [1]), (10, [10]), (11, [10, 1]), (25, [10, 10, 5])])
-def test_batches_say_whether_more_come(count: int, sizes: list[int]) -> None:
-    hits = [FakeHit(f"{i}") for i in range(count)]
-    batches = list(encode_batches(recalled(*hits), 10))
-    assert [len(batch.results) for batch in batches] == sizes
-    assert [batch.more_results for batch in batches] == [True] * (len(sizes) - 1) + [False]
-    assert {batch.snapshot_sequence for batch in batches} == {9}
-    assert [memory.id for batch in batches for memory in batch.results] == [hit.id for hit in hits]
+@pytest.mark.parametrize("more", [True, False])
+def test_a_batch_says_whether_more_come(more: bool) -> None:
+    (answer,) = encode_batch(recalled(FakeHit("a"), FakeHit("b")), more_results=more)
+    assert [memory.id for memory in answer.results] == ["a", "b"]
+    assert (answer.more_results, answer.snapshot_sequence) == (more, 9)
 
 
-def test_batches_stay_below_what_clients_accept() -> None:
+def test_an_empty_batch_is_an_answer() -> None:
+    (answer,) = encode_batch(recalled(), more_results=False)
+    assert not answer.results
+    assert answer.snapshot_sequence == 9
+
+
+def test_a_batch_is_divided_if_clients_would_not_accept_it() -> None:
     hits = [FakeHit(f"{i}", content="x" * 60_000, metadata={"m": "y" * 60_000}) for i in range(100)]
-    batches = list(encode_batches(recalled(*hits), 100))
-    assert max(batch.ByteSize() for batch in batches) < 4 * 1024 * 1024
-    assert sum(len(batch.results) for batch in batches) == 100
+    answers = encode_batch(recalled(*hits), more_results=False)
+    assert max(answer.ByteSize() for answer in answers) < 4 * 1024 * 1024
+    assert [memory.id for answer in answers for memory in answer.results] == [hit.id for hit in hits]
+    assert [answer.more_results for answer in answers] == [True] * (len(answers) - 1) + [False]
+
+
+def vector(cue: Cue) -> list[float]:
+    assert isinstance(cue.vector, np.ndarray)
+    return list(cue.vector.tolist())
 
 
 def test_a_vector_cue() -> None:
     query = decode_recall(
         pb.RecallRequest(cue=pb.Cue(embedding=pb.EmbeddingCue(vector=[1.0, 2.0], similarity_threshold=0.5)))
     )
-    assert isinstance(query.cue, np.ndarray)
-    assert query.cue.tolist() == [1.0, 2.0]
-    assert (query.results_max, query.threshold, query.max_generation, query.ef) == (10, 0.5, None, None)
+    assert vector(query.cue) == [1.0, 2.0]
+    assert (query.results_max, query.cue.score_min, query.max_generation, query.ef) == (10, 0.5, None, None)
 
 
 def test_packed_bytes_win_over_numbers() -> None:
     cue = pb.EmbeddingCue(vector=[9.0], vector_f32=np.array([1, 2], "<f4").tobytes())
     query = decode_recall(pb.RecallRequest(cue=pb.Cue(embedding=cue, threshold=0.75), max_generation=5, ef=50))
-    assert isinstance(query.cue, np.ndarray)
-    assert query.cue.tolist() == [1.0, 2.0]
-    assert (query.threshold, query.max_generation, query.ef) == (0.75, 5, 50)
+    assert vector(query.cue) == [1.0, 2.0]
+    assert (query.cue.score_min, query.max_generation, query.ef) == (0.75, 5, 50)
 
 
 def test_a_text_cue_with_tags() -> None:
@@ -110,8 +127,8 @@ def test_a_text_cue_with_tags() -> None:
     query = decode_streaming_recall(
         pb.StreamingRecallRequest(cue=pb.Cue(semantic=semantic, max_results=7), batch_size=3)
     )
-    assert (query.cue, query.results_max, query.batch_size) == ("coast", 7, 3)
-    assert (query.required_tags, query.excluded_tags) == (frozenset("a"), frozenset("b"))
+    assert (query.cue.text, query.results_max, query.batch_size) == ("coast", 7, 3)
+    assert (query.cue.filter.tags, query.cue.filter.without_tags) == (frozenset("a"), frozenset("b"))
 
 
 TEXT = pb.Cue(semantic=pb.SemanticCue(query="x"))
@@ -120,8 +137,9 @@ TEXT = pb.Cue(semantic=pb.SemanticCue(query="x"))
 @pytest.mark.parametrize(
     ("request_", "code"),
     [
-        (pb.StreamingRecallRequest(), "cue_unsupported"),
-        (pb.StreamingRecallRequest(cue=pb.Cue(temporal=pb.TemporalCue())), "cue_unsupported"),
+        (pb.StreamingRecallRequest(), "cue_missing"),
+        (pb.StreamingRecallRequest(cue=pb.Cue(semantic=pb.SemanticCue(query="x"), by=9)), "invalid_cue"),  # type: ignore[arg-type]
+        (pb.StreamingRecallRequest(cue=TEXT, follow=True), "invalid_recall"),
         (pb.StreamingRecallRequest(cue=TEXT, max_results=10_001), "invalid_max_results"),
         (pb.StreamingRecallRequest(cue=TEXT, batch_size=101), "invalid_batch_size"),
         (pb.StreamingRecallRequest(cue=TEXT, ef=10_001), "invalid_ef"),
@@ -137,8 +155,16 @@ def test_impossible_recalls_are_refused(request_: pb.StreamingRecallRequest, cod
     assert caught.value.code == code
 
 
-def test_a_snapshot_by_time_is_refused() -> None:
+def test_a_snapshot_by_time() -> None:
     request = pb.StreamingRecallRequest(cue=TEXT)
-    request.snapshot_time.GetCurrentTime()
-    with pytest.raises(InvalidInput):
-        decode_streaming_recall(request)
+    request.snapshot_time.FromMicroseconds(1_234_567)
+    query = decode_streaming_recall(request)
+    assert (query.snapshot_us, query.max_generation) == (1_234_567, None)
+
+
+def test_what_a_stream_is_asked_for() -> None:
+    cue = pb.Cue(semantic=pb.SemanticCue(query="x"), score_min=0.0)
+    query = decode_streaming_recall(
+        pb.StreamingRecallRequest(cue=cue, include_recent=True, follow=True, timeout_ms=250)
+    )
+    assert (query.include_recent, query.follow, query.timeout_ms, query.cue.score_min) == (True, True, 250, 0.0)

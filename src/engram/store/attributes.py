@@ -1,0 +1,112 @@
+"""What recalls can filter by, kept in memory: times, confidences, lives, tags and metadata of every observation."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.limits import FILTER_TEXT_BYTES_MAX
+from engram.log.header import RecordKind
+from engram.log.record import Record
+from engram.store.columns import Columns
+from engram.store.cue import Scalar
+from engram.store.postings import Numbers, Postings
+
+
+class Attributes:
+    """Written by the committer's thread before what it writes becomes visible; read by any, without locks.
+
+    Everything is by generation, so a reader that looks no further than its snapshot sees what was true then. Rows
+    without tags and metadata cost no object and no Python call.
+    """
+
+    def __init__(self) -> None:
+        self.columns = Columns()
+        self._tags = Postings()
+        self._values = Postings()
+        self._numbers: dict[str, Numbers] = {}
+
+    def add(self, record: Record) -> None:
+        """Take in a record of the log, which follows the last one."""
+        self.columns.add(record)
+        if record.kind is not RecordKind.OBSERVE:
+            return
+        tags, metadata = record.tags_column(), record.metadata_column()
+        if tags is not None:
+            self._add_tags(record.first_generation, tags)
+        if metadata is not None:
+            self._add_metadata(record.first_generation, metadata)
+
+    def end(self, generations: NDArray[np.uint64], at: NDArray[np.uint64]) -> None:
+        """Note that versions died."""
+        self.columns.end(generations, at)
+
+    def tagged(self, tag: str) -> NDArray[np.int64]:
+        """The generations that have `tag`, ascending."""
+        return self._tags.get(tag)
+
+    def equal(self, key: str, value: Scalar) -> NDArray[np.int64]:
+        """The generations whose metadata have `value` under `key`, ascending."""
+        return self._values.get(_value_key(key, value))
+
+    def between(self, key: str, low: float | None, high: float | None) -> NDArray[np.int64]:
+        """The generations whose metadata have a number from `low` to `high` under `key`, ascending."""
+        numbers = self._numbers.get(key)
+        return np.empty(0, dtype=np.int64) if numbers is None else numbers.between(low, high)
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes, in bytes."""
+        numbers = sum(column.nbytes for column in list(self._numbers.values()))
+        return self.columns.nbytes + self._tags.nbytes + self._values.nbytes + numbers
+
+    def _add_tags(self, first_generation: int, column: list[list[str] | None]) -> None:
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for generation, tags in enumerate(column, first_generation):
+            for tag in dict.fromkeys(tags or ()):
+                found[tag].append(generation)
+        for tag, generations in found.items():
+            self._tags.extend(tag, generations)
+
+    def _add_metadata(self, first_generation: int, column: list[dict[str, Any] | None]) -> None:
+        equal: defaultdict[Hashable, list[int]] = defaultdict(list)
+        numbers: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
+        for generation, metadata in enumerate(column, first_generation):
+            for key, value in (metadata or {}).items():
+                if _is_searchable(key, value):
+                    equal[_value_key(key, value)].append(generation)
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    numbers[key].append((generation, _as_float(value)))
+        for place, generations in equal.items():
+            self._values.extend(place, generations)
+        for key, pairs in numbers.items():
+            if key not in self._numbers:
+                self._numbers[key] = Numbers()
+            self._numbers[key].extend(*zip(*pairs, strict=True))
+
+
+def _value_key(key: str, value: Scalar) -> Hashable:
+    # JSON tells true from 1, Python's dictionaries do not; 1 and 1.0 are the same number in both.
+    return key, isinstance(value, bool), value
+
+
+def _is_searchable(key: str, value: Any) -> bool:
+    if isinstance(value, str):
+        # A text of n characters has at least n and at most 4 n bytes; only those in between need a closer look.
+        limit = FILTER_TEXT_BYTES_MAX
+        if len(value) > limit or (4 * len(value) > limit and len(value.encode("utf-8", "replace")) > limit):
+            return False
+    elif not isinstance(value, int | float | None):
+        return False
+    return len(key) <= FILTER_TEXT_BYTES_MAX
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")

@@ -1,0 +1,85 @@
+"""The numbers that every observation has, by generation, in chunks that are never moved."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.log.header import RecordKind
+from engram.log.record import Record
+
+CHUNK_BITS: Final = 16
+CHUNK_ROWS: Final = 1 << CHUNK_BITS
+_NEVER: Final = np.iinfo(np.int64).max
+
+
+class Chunk:
+    """The generations ``number << CHUNK_BITS`` and following.
+
+    `ends` tells from which generation on a version is dead: never, at some deletion or superseding, or always (0) where
+    the generation is no observation. `times_min` and `times_max` bound the times of the whole chunk.
+    """
+
+    __slots__ = ("confidences", "ends", "times_max", "times_min", "times_us")
+
+    def __init__(self) -> None:
+        self.ends = np.zeros(CHUNK_ROWS, dtype=np.int64)
+        self.times_us = np.zeros(CHUNK_ROWS, dtype=np.int64)
+        self.confidences = np.zeros(CHUNK_ROWS, dtype=np.float32)
+        self.times_min = int(_NEVER)
+        self.times_max = -int(_NEVER)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes."""
+        return self.ends.nbytes + self.times_us.nbytes + self.confidences.nbytes
+
+
+class Columns:
+    """Written by the committer's thread, ahead of what is visible; read by any, without locks."""
+
+    def __init__(self) -> None:
+        self.chunks: list[Chunk] = []
+
+    def add(self, record: Record) -> None:
+        """Take in a record of the log, which follows the last one."""
+        while len(self.chunks) <= record.last_generation >> CHUNK_BITS:
+            self.chunks.append(Chunk())
+        if record.kind is not RecordKind.OBSERVE:
+            return
+        times_us, confidences = record.times_us, record.confidences
+        done = 0
+        while done < record.count:
+            number, row = divmod(record.first_generation + done, CHUNK_ROWS)
+            taken = min(record.count - done, CHUNK_ROWS - row)
+            chunk, rows, source = self.chunks[number], slice(row, row + taken), slice(done, done + taken)
+            chunk.ends[rows] = _NEVER
+            chunk.times_us[rows] = times_us[source]
+            chunk.confidences[rows] = confidences[source]
+            chunk.times_min = min(chunk.times_min, int(times_us[source].min()))
+            chunk.times_max = max(chunk.times_max, int(times_us[source].max()))
+            done += taken
+
+    def end(self, generations: NDArray[np.uint64], at: NDArray[np.uint64]) -> None:
+        """Note from which generations on versions are dead; the first end counts."""
+        numbers, rows = generations >> np.uint64(CHUNK_BITS), generations & np.uint64(CHUNK_ROWS - 1)
+        for number in np.unique(numbers).tolist():
+            here = numbers == number
+            ends = self.chunks[number].ends
+            ends[rows[here]] = np.minimum(ends[rows[here]], at[here].astype(np.int64))
+
+    def alive(self, generations: NDArray[np.int64], at: int) -> NDArray[np.bool_]:
+        """Which of `generations` are observations that are alive at the generation `at`."""
+        numbers, rows = generations >> CHUNK_BITS, generations & (CHUNK_ROWS - 1)
+        alive = np.empty(len(generations), dtype=bool)
+        for number in np.unique(numbers).tolist():
+            here = numbers == number
+            alive[here] = self.chunks[number].ends[rows[here]] > at
+        return alive
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes."""
+        return sum(chunk.nbytes for chunk in self.chunks)

@@ -1,0 +1,158 @@
+"""The standing recalls of a space, matched together with what is committed."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import Final
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+from engram.errors import OverCapacity
+from engram.index import CueTable
+from engram.limits import FOLLOWERS_MAX
+from engram.spaces import SpaceConfig
+from engram.store.follower import Follower
+from engram.store.matching import match
+from engram.store.search import Wanted
+from engram.store.selection import select
+from engram.store.state import SpaceState
+from engram.store.walks import Ranked
+
+# Observations matched at once: enough for the product of matrices to pay, few enough for all to be told soon.
+_STEP: Final = 1024
+_RETRY_AFTER_MS: Final = 1000
+
+
+class Followers:
+    """Who follows a space, and how far what was committed has been matched.
+
+    Any thread may join and leave; `advance` belongs to the matcher's.
+
+    Parameters
+    ----------
+    config
+        The space's settings.
+    state
+        What is followed.
+    count_max
+        Matches that may wait for one follower.
+    """
+
+    def __init__(self, config: SpaceConfig, state: SpaceState, count_max: int) -> None:
+        self._config = config
+        self._state = state
+        self._count_max = count_max
+        self._guard = threading.Lock()
+        self._keys = itertools.count(1)
+        # Whoever drops a standing recall without closing it has left, too.
+        self._followers: WeakValueDictionary[int, Follower] = WeakValueDictionary()
+        self._known: set[int] = set()
+        self._table = CueTable(config.dim, config.metric)
+        self._matched = 0
+
+    def __len__(self) -> int:
+        return len(self._followers)
+
+    @property
+    def matched_generation(self) -> int | None:
+        """Everything up to here has been matched; None if nobody follows."""
+        return self._matched if self._followers else None
+
+    def follow(self, wanted: Wanted, generation: int) -> Follower:
+        """Follow what is observed after `generation`.
+
+        Raises
+        ------
+        OverCapacity
+            If there are `FOLLOWERS_MAX` already.
+        """
+        follower = Follower(self, wanted, self._count_max)
+        with self._guard:
+            self._remove_left()
+            if len(self._followers) >= FOLLOWERS_MAX:
+                raise OverCapacity(
+                    f"{FOLLOWERS_MAX} standing recalls follow space {self._config.name} already",
+                    code="too_many_followers",
+                    field="follow",
+                    limit=FOLLOWERS_MAX,
+                    value=FOLLOWERS_MAX + 1,
+                    retry_after_ms=_RETRY_AFTER_MS,
+                )
+            if not self._followers:
+                self._matched = self._state.index.visible_generation
+            follower.join(generation + 1, self._matched)
+            key = next(self._keys)
+            self._followers[key] = follower
+            self._known.add(key)
+            if wanted.vector is not None and wanted.cue.score_min is not None:
+                self._table.add(key, wanted.vector, wanted.cue.score_min)
+        return follower
+
+    def rejoin(self, follower: Follower, missed_from: int) -> None:
+        """Have a follower that was too slow read what it missed, from that generation on, and be offered the rest."""
+        with self._guard:
+            follower.join(missed_from, self._matched)
+
+    def look_up(self, wanted: Wanted, first: int, last: int) -> list[tuple[int, float]]:
+        """What fits one cue in the log."""
+        generations, scores = match(self._state, self._config.metric, wanted, first, last)
+        return list(zip(generations.tolist(), scores.tolist(), strict=True))
+
+    def advance(self) -> bool:
+        """Match some of what became visible and offer it; return whether there is more."""
+        with self._guard:
+            self._remove_left()
+            visible = self._state.index.visible_generation
+            first, last = self._matched + 1, min(visible, self._matched + _STEP)
+            if self._followers and first <= last:
+                self._match(first, last)
+            self._matched = last if self._followers else visible
+            return self._matched < visible
+
+    def close(self) -> None:
+        """End all standing recalls."""
+        for follower in list(self._followers.values()):
+            follower.close()
+
+    def _match(self, first: int, last: int) -> None:
+        similar = self._similar(first, last)
+        for key, follower in self._followers.items():
+            if key in similar:
+                generations, scores = similar[key]
+            elif follower.wanted.vector is None:
+                generations = select(self._state.attributes, follower.wanted.cue.filter, first, last)
+                scores = np.ones(len(generations), dtype=np.float32)
+            else:
+                continue
+            if len(generations):
+                follower.offer(generations.tolist(), scores.tolist())
+
+    def _similar(self, first: int, last: int) -> dict[int, Ranked]:
+        """By key, what is similar enough and passes the filter, ascending."""
+        keys, generations, scores = self._state.index.match(self._table, first, last)
+        # Stable, so that the generations of each key stay in order.
+        order = np.argsort(keys, kind="stable")
+        distinct, starts = np.unique(keys[order], return_index=True)
+        matches = {}
+        # What of nothing is split is one piece, of nothing.
+        for key, rows in zip(distinct.tolist(), np.split(order, starts[1:]), strict=False):
+            follower = self._followers.get(key)
+            if follower is None:
+                continue
+            filter = follower.wanted.cue.filter
+            found, similarities = generations[rows].astype(np.int64), scores[rows]
+            if not filter.is_open:
+                passes = np.isin(found, select(self._state.attributes, filter, first, last))
+                found, similarities = found[passes], similarities[passes]
+            matches[key] = found, similarities
+        return matches
+
+    def _remove_left(self) -> None:
+        for key in list(self._known):
+            follower = self._followers.get(key)
+            if follower is None or follower.closed:
+                self._followers.pop(key, None)
+                self._known.discard(key)
+                self._table.remove(key)

@@ -1,0 +1,105 @@
+"""Full-text search over the texts of a space, by SQLite's FTS5.
+
+The index is built when it is first asked for something, and from then on it is brought up to the snapshot of every
+recall by words before it answers, so that what is acknowledged is found.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.log.header import RecordKind
+from engram.log.log import Log
+
+# Without a copy of the texts: they are in the log. Porter's stemmer makes "leaks" and "leaking" one word.
+_CREATE: Final = "CREATE VIRTUAL TABLE texts USING fts5(content, content='', tokenize='porter unicode61')"
+_INSERT: Final = "INSERT INTO texts(rowid, content) VALUES (?, ?)"
+_SELECT: Final = "SELECT rowid, -rank FROM texts WHERE texts MATCH ? AND rowid <= ? ORDER BY rank"
+_FETCHED: Final = 1000
+_TAKEN_RECORDS: Final = 64
+# Words of a cue that are looked for; a longer cue is a text to be embedded rather than to be found again.
+_WORDS_MAX: Final = 64
+_WORD: Final = re.compile(r"\w+")
+
+Passes = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
+
+
+class FullText:
+    """Finds texts by their words. Any thread may use it; one at a time does.
+
+    Parameters
+    ----------
+    log
+        Where the texts are.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._guard = threading.Lock()
+        self._database: sqlite3.Connection | None = None
+        self._indexed = 0
+
+    @property
+    def indexed_generation(self) -> int:
+        """Texts up to here are in the index."""
+        return self._indexed
+
+    def best(
+        self, text: str, generation: int, count: int, passes: Passes
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The observations up to `generation` that share words with `text` and pass, best first, with their scores.
+
+        Scores are those of BM25, larger is better. They weigh words by how rare they are now, also in a recall of the
+        past.
+        """
+        words = list(dict.fromkeys(word.lower() for word in _WORD.findall(text)))[:_WORDS_MAX]
+        generations: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
+        scores: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)]
+        found = 0
+        if words:
+            with self._guard:
+                for rows in self._matching(" OR ".join(f'"{word}"' for word in words), generation):
+                    candidates = np.array([row for row, _ in rows], dtype=np.int64)
+                    keep = passes(candidates)
+                    generations.append(candidates[keep])
+                    scores.append(np.array([rank for _, rank in rows], dtype=np.float32)[keep])
+                    found += int(keep.sum())
+                    if found >= count:
+                        break
+        return np.concatenate(generations)[:count], np.concatenate(scores)[:count]
+
+    def catch_up(self) -> None:
+        """Take in all texts that are visible now, for a first recall that need not wait for it."""
+        with self._guard:
+            self._take_in(self._log.last_generation)
+
+    def _matching(self, query: str, generation: int) -> Iterator[list[tuple[int, float]]]:
+        cursor = self._take_in(generation).execute(_SELECT, (query, generation))
+        try:
+            while rows := cursor.fetchmany(_FETCHED):
+                yield rows
+        finally:
+            cursor.close()
+
+    def _take_in(self, generation: int) -> sqlite3.Connection:
+        if self._database is None:
+            self._database = sqlite3.connect(":memory:", check_same_thread=False)
+            self._database.execute(_CREATE)
+        while self._indexed < generation:
+            records = list(islice(self._log.records_from(self._indexed + 1), _TAKEN_RECORDS))
+            with self._database:
+                for record in records:
+                    if record.kind is RecordKind.OBSERVE:
+                        rows = enumerate(record.contents(), record.first_generation)
+                        self._database.executemany(_INSERT, ((row, text) for row, text in rows if text))
+            # Only now: what is rolled back was not taken in.
+            self._indexed = records[-1].last_generation
+        return self._database

@@ -1,0 +1,105 @@
+"""Which states of a space can be recalled: now, one by its generation, or the one of some time."""
+
+from __future__ import annotations
+
+from weakref import WeakSet
+
+from engram.errors import FailedPrecondition, InvalidInput
+from engram.observations import now_us
+from engram.store.followers import Followers
+from engram.store.options import StoreOptions
+from engram.store.query import RecallQuery
+from engram.store.snapshot import Snapshot
+from engram.store.state import SpaceState
+
+
+class History:
+    """The retained generations of a space; usable from any thread.
+
+    Parameters
+    ----------
+    state
+        The space.
+    options
+        How far back recalls may go.
+    followers
+        Who may still have to be told of what was superseded.
+    """
+
+    def __init__(self, state: SpaceState, options: StoreOptions, followers: Followers) -> None:
+        self._state = state
+        self._followers = followers
+        self._held: WeakSet[Snapshot] = WeakSet()
+        self._count = options.retained_count
+        self._seconds = options.retained_s
+
+    @property
+    def oldest(self) -> int:
+        """The oldest generation that can be recalled."""
+        oldest = 0
+        newest = self._state.index.visible_generation
+        if self._count:
+            oldest = max(0, newest - self._count)
+        if self._seconds:
+            before = self._state.log.generation_at(now_us() - round(self._seconds * 1e6))
+            oldest = max(oldest, min(before, newest))
+        return oldest
+
+    @property
+    def horizon(self) -> int:
+        """What died at or before this generation nobody will ask for any more."""
+        held = [snapshot.generation for snapshot in list(self._held)]
+        matched = self._followers.matched_generation
+        return min([self.oldest, *held, *([] if matched is None else [matched])])
+
+    def hold(self, snapshot: Snapshot) -> Snapshot:
+        """Keep what `snapshot` sees for as long as it is referenced, and return it."""
+        self._held.add(snapshot)
+        return snapshot
+
+    def generation_at(self, time_us: int) -> int:
+        """The generation that was current at a time.
+
+        Raises
+        ------
+        FailedPrecondition
+            If it is no longer retained.
+        """
+        return self.check(self._state.log.generation_at(time_us))
+
+    def generation_of(self, query: RecallQuery) -> int:
+        """The generation that `query` is to be answered as of. Raises as `check`."""
+        if query.snapshot_us is not None:
+            return self.generation_at(query.snapshot_us)
+        if query.max_generation is not None:
+            return self.check(query.max_generation)
+        return self._state.index.visible_generation
+
+    def check(self, generation: int) -> int:
+        """Return `generation`, or the newest if that is older.
+
+        Raises
+        ------
+        InvalidInput
+            If it is negative.
+        FailedPrecondition
+            If it is no longer retained.
+        """
+        if generation < 0:
+            raise InvalidInput(
+                f"max_generation is {generation}; generations count from 1",
+                code="invalid_max_generation",
+                field="max_generation",
+                limit=">= 0",
+                value=generation,
+            )
+        oldest = self.oldest
+        if generation < oldest:
+            raise FailedPrecondition(
+                f"generation {generation} is no longer retained; the oldest that is, is {oldest}",
+                code="snapshot_expired",
+                field="max_generation",
+                limit=oldest,
+                value=generation,
+            )
+        return min(generation, self._state.index.visible_generation)

@@ -1,0 +1,52 @@
+"""The thread that matches what is committed with the standing recalls of all spaces."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engram.store.followers import Followers
+
+logger = logging.getLogger(__name__)
+
+
+class Matcher:
+    """Matches space by space, a bounded number of observations at a time, from `start` to `stop`."""
+
+    def __init__(self) -> None:
+        self._due: set[Followers] = set()
+        self._lock = threading.Lock()
+        self._queue: queue.SimpleQueue[Followers | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="engram-matcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin to match."""
+        self._thread.start()
+
+    def notify(self, followers: Followers) -> None:
+        """Say that something became visible in the space of `followers`."""
+        with self._lock:
+            if followers in self._due:
+                return
+            self._due.add(followers)
+        self._queue.put(followers)
+
+    def stop(self) -> None:
+        """Return when the thread has ended. What is not matched yet is not."""
+        self._queue.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (followers := self._queue.get()) is not None:
+            with self._lock:
+                self._due.discard(followers)
+            try:
+                if followers.advance():
+                    self.notify(followers)
+            except Exception:
+                # The next commit tries again; the followers' place is kept.
+                logger.exception("matching standing recalls failed")

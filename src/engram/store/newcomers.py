@@ -1,0 +1,48 @@
+"""What is observed while a recall runs, for recalls that include it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.spaces import Metric
+from engram.store.matching import match
+from engram.store.search import Wanted
+from engram.store.state import SpaceState
+
+# Looked at after each batch; when more came, the newest of them, so that a batch never waits long for this.
+_LOOKED_AT_MAX: Final = 10_000
+
+
+class Newcomers:
+    """The observations that became visible after a generation and fit a cue, each looked at once.
+
+    Parameters
+    ----------
+    state, metric
+        The space.
+    wanted
+        The cue.
+    generation
+        The snapshot of the recall.
+    """
+
+    def __init__(self, state: SpaceState, metric: Metric, wanted: Wanted, generation: int) -> None:
+        self._state = state
+        self._metric = metric
+        self._wanted = wanted
+        self._seen = generation
+
+    def best(self, count: int, score_min: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Up to `count` of those since the last call that score at least `score_min`, best first."""
+        visible = self._state.index.visible_generation
+        first = max(self._seen + 1, visible - _LOOKED_AT_MAX + 1)
+        self._seen = visible
+        if first > visible:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        generations, scores = match(self._state, self._metric, self._wanted, first, visible, alive_at=visible)
+        order = np.argsort(-scores, kind="stable")[:count]
+        order = order[scores[order] >= score_min]
+        return generations[order], scores[order]

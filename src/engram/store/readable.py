@@ -1,0 +1,184 @@
+"""The reading side of a memory space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engram.limits import RESULTS_MAX
+from engram.spaces import SpaceConfig
+from engram.store.cue import CueLike, Moment, as_cue, moment_us
+from engram.store.followers import Followers
+from engram.store.history import History
+from engram.store.hits import Hit
+from engram.store.options import StoreOptions
+from engram.store.query import Recalled, RecallQuery, check_range
+from engram.store.reader import Reader
+from engram.store.recall_stream import RecallStream
+from engram.store.snapshot import Snapshot
+from engram.store.state import SpaceState
+from engram.store.strength import Strength
+
+
+class ReadableSpace:
+    """What can be recalled from a space; the base of `Space`.
+
+    Parameters
+    ----------
+    config
+        The space's settings.
+    state
+        What it consists of.
+    options
+        Defaults of recalls.
+    announce
+        Has the matcher look at the space.
+    """
+
+    def __init__(
+        self, config: SpaceConfig, state: SpaceState, options: StoreOptions, announce: Callable[[], None]
+    ) -> None:
+        self.config = config
+        self.followers = Followers(config, state, options.follower_count_max)
+        self.history = History(state, options, self.followers)
+        self._state = state
+        self._reader = Reader(config, state, options, self.followers)
+        self._announce = announce
+
+    def recall(
+        self,
+        cue: CueLike,
+        k: int = 10,
+        max_generation: int | None = None,
+        ef: int | None = None,
+        *,
+        snapshot_time: Moment | None = None,
+        strength: Strength | None = None,
+    ) -> list[Hit]:
+        """Find the observations that fit a cue best, best first.
+
+        Parameters
+        ----------
+        cue
+            A vector of shape ``(dim,)``, a text for the space's embedder, or a `Cue`, which can say more.
+        k
+            At most this many hits.
+        max_generation
+            Answer as of this generation; None, and everything newer than now, mean now.
+        ef
+            Breadth of the graph search, 1 to 10 000; more is slower and more exact.
+        snapshot_time
+            Answer as of this time instead, seconds since 1970 or a datetime.
+        strength
+            Rank by the strength of memories instead of similarity alone.
+
+        Raises
+        ------
+        InvalidInput
+            If the cue does not fit the space or a number is out of range.
+        FailedPrecondition
+            If a text is to be embedded and the space has no embedder, or the snapshot is no longer retained.
+        """
+        check_range("k", k, 1, RESULTS_MAX)
+        query = RecallQuery(
+            as_cue(cue),
+            results_max=k,
+            max_generation=max_generation,
+            snapshot_us=_moment_us(snapshot_time),
+            ef=ef,
+            strength=strength,
+        )
+        return list(self.answer(query).hits)
+
+    def recall_stream(
+        self,
+        cue: CueLike,
+        max_results: int = 100,
+        batch_size: int = 10,
+        max_generation: int | None = None,
+        *,
+        ef: int | None = None,
+        snapshot_time: Moment | None = None,
+        include_recent: bool = False,
+        follow: bool = False,
+        strength: Strength | None = None,
+        timeout_ms: int | None = None,
+    ) -> RecallStream:
+        """Like `recall`, handing out hits in batches as they are found, all from one snapshot.
+
+        The first batch comes after the first pass of the search; each further one continues the same walk.
+
+        Parameters
+        ----------
+        max_results, batch_size
+            At most 10 000 and 100.
+        include_recent
+            Batches after the first may also have what is observed meanwhile, marked as ``recent``.
+        follow
+            After the last batch wait for new observations that fit, and hand out each once, in the order of
+            generations, until the stream is closed. The cue needs a `score_min` if it has a vector or text.
+        timeout_ms
+            End with an error if the batches take longer.
+        cue, max_generation, ef, snapshot_time, strength
+            See `recall`.
+
+        Raises
+        ------
+        InvalidInput, FailedPrecondition
+            As for `recall`, at once and not when iterating.
+        OverCapacity
+            If there are too many standing recalls.
+        """
+        return self.open(
+            RecallQuery(
+                as_cue(cue),
+                max_results,
+                batch_size,
+                max_generation,
+                _moment_us(snapshot_time),
+                ef,
+                include_recent,
+                follow,
+                strength,
+                timeout_ms,
+            )
+        )
+
+    def answer(self, query: RecallQuery) -> Recalled:
+        """What `recall` does, for a query that is made already; also tells the generation of the snapshot."""
+        return self._reader.recall(query, self.history.generation_of(query))
+
+    def open(self, query: RecallQuery) -> RecallStream:
+        """What `recall_stream` does, for a query that is made already."""
+        stream = self._reader.stream(query, self.history.generation_of(query))
+        if query.follow:
+            # What was committed while it joined may not have been announced to the matcher.
+            self._announce()
+        return stream
+
+    def get(self, id: str, max_generation: int | None = None) -> Hit | None:
+        """The observation with this id, or None.
+
+        With `max_generation`, the version that was alive then; that takes a search through the log if the id changed
+        since.
+        """
+        if max_generation is None:
+            return self._reader.get(id, None)
+        return self._reader.get(id, self.history.check(max_generation))
+
+    def snapshot(self, max_generation: int | None = None, *, time: Moment | None = None) -> Snapshot:
+        """The space as it is now, or was at a generation or time, for any number of recalls.
+
+        Raises
+        ------
+        FailedPrecondition
+            If that is no longer retained.
+        """
+        if time is not None:
+            max_generation = self.history.generation_at(moment_us(time, "time"))
+        if max_generation is None:
+            max_generation = self._state.index.visible_generation
+        return self.history.hold(Snapshot(self._reader, self.history.check(max_generation)))
+
+
+def _moment_us(moment: Moment | None) -> int | None:
+    return None if moment is None else moment_us(moment, "snapshot_time")

@@ -1,0 +1,164 @@
+"""A recall in batches, continued for as long as somebody asks for more."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.errors import Unavailable
+from engram.limits import EF_MAX
+from engram.store.hits import Hit
+from engram.store.newcomers import Newcomers
+from engram.store.query import RecallQuery
+from engram.store.walks import Walk
+
+if TYPE_CHECKING:
+    from engram.store.follower import Follower
+
+# One candidate more for so many results that were handed out.
+_RESULTS_PER_BREADTH: Final = 3
+
+MakeHits = Callable[[NDArray[np.int64], NDArray[np.float32]], list[Hit]]
+
+
+class RecallStream(Iterator[list[Hit]]):
+    """Batches of hits, all from one snapshot; each batch best first, and later ones as good as the search gets.
+
+    Made by `Space.recall_stream`. Holds one walk of the graph and less than two batches, whatever the number of
+    results; closing it, or dropping it, frees them. To be used by one thread at a time.
+
+    Attributes
+    ----------
+    generation
+        The snapshot.
+    more_results
+        Whether there may be more batches. What follows a standing recall is not counted.
+    follower
+        Where a standing recall goes on, or None.
+    """
+
+    def __init__(
+        self,
+        walk: Walk,
+        query: RecallQuery,
+        generation: int,
+        ef: int,
+        make_hits: MakeHits,
+        newcomers: Newcomers | None = None,
+        follower: Follower | None = None,
+    ) -> None:
+        self.generation = generation
+        self.more_results = True
+        self.follower = follower
+        self._walk: Walk | None = walk
+        self._query = query
+        self._ef = ef
+        self._make_hits = make_hits
+        self._newcomers = newcomers
+        self._left = query.results_max
+        # Scores and generations that were found and not handed out yet.
+        self._found: list[tuple[float, int]] = []
+        self._is_first = True
+        self._deadline_s = None if query.timeout_ms is None else time.monotonic() + query.timeout_ms / 1000
+
+    def next_batch(self) -> list[Hit]:
+        """The next batch; fewer than a full one, and maybe none at all, when `more_results` turns false.
+
+        Raises
+        ------
+        Unavailable
+            After `RecallQuery.timeout_ms`. What was handed out stands.
+        """
+        if not self.more_results:
+            return []
+        self._check_deadline()
+        count = min(self._query.batch_size, self._left)
+        self._search(count)
+        self._look_for_newcomers(count)
+        self._found.sort(key=_best_first)
+        batch, self._found = self._found[:count], self._found[count:]
+        self._left -= len(batch)
+        if len(batch) < count or self._left == 0:
+            self._end()
+        scores, generations = zip(*batch, strict=True) if batch else ((), ())
+        return self._make_hits(np.array(generations, dtype=np.int64), np.array(scores, dtype=np.float32))
+
+    def poll(self) -> list[Hit]:
+        """What followed and was not handed out yet, up to a batch, without waiting for it."""
+        return [] if self.follower is None else self._make_hits(*self.follower.poll(self._query.batch_size))
+
+    def close(self) -> None:
+        """Free what the recall holds; there are no more batches."""
+        self._end()
+        if self.follower is not None:
+            self.follower.close()
+
+    def __next__(self) -> list[Hit]:
+        while self.more_results:
+            if batch := self.next_batch():
+                return batch
+        if self.follower is None or not (matched := self.follower.take(self._query.batch_size)):
+            raise StopIteration
+        generations, scores = matched
+        return self._make_hits(generations, scores)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _search(self, count: int) -> None:
+        """Walk on until there is a batch to hand out, or nothing more to find."""
+        score_min = -np.inf if self._query.cue.score_min is None else self._query.cue.score_min
+        while self._walk is not None and len(self._found) < count:
+            generations, scores = self._walk.next(count, self._breadth())
+            similar = scores >= score_min
+            # A walk goes outwards, so one step that found nothing near enough is the last.
+            if not similar.any():
+                self._walk = None
+            self._found += zip(scores[similar].tolist(), generations[similar].tolist(), strict=True)
+
+    def _breadth(self) -> int:
+        """How many candidates to weigh against one another: few for a first batch that is soon there, then more.
+
+        The farther out, the more are about as near, and what is met late must still find its place.
+        """
+        handed_out = self._query.results_max - self._left
+        return min(EF_MAX, self._ef + handed_out // _RESULTS_PER_BREADTH)
+
+    def _look_for_newcomers(self, count: int) -> None:
+        # The first batch is to come soon, and nothing can have been observed since the snapshot that it is late for.
+        if self._newcomers is not None and not self._is_first:
+            worst = min((score for score, _ in self._found), default=-np.inf) if len(self._found) >= count else -np.inf
+            generations, scores = self._newcomers.best(count, worst)
+            self._found += zip(scores.tolist(), generations.tolist(), strict=True)
+        self._is_first = False
+
+    def _check_deadline(self) -> None:
+        if self._deadline_s is not None and time.monotonic() > self._deadline_s:
+            self.close()
+            raise Unavailable(
+                f"the recall took longer than {self._query.timeout_ms} ms",
+                code="recall_timeout",
+                field="timeout_ms",
+                limit=self._query.timeout_ms,
+                value="longer",
+            )
+
+    def _end(self) -> None:
+        self.more_results = False
+        self._walk = self._newcomers = None
+        self._found = []
+
+
+def _best_first(found: tuple[float, int]) -> tuple[float, int]:
+    score, generation = found
+    return -score, generation

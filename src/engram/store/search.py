@@ -1,0 +1,143 @@
+"""From a cue to ranked generations: which way of searching is cheapest for what the filter lets pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.limits import RESULTS_MAX
+from engram.observations import check_query
+from engram.spaces import SpaceConfig
+from engram.store.cue import Cue
+from engram.store.exact import score_all
+from engram.store.full_text import FullText
+from engram.store.fusion import fuse
+from engram.store.selection import bitmap, select
+from engram.store.state import SpaceState
+from engram.store.walks import Ranked, RankedWalk, Walk
+from engram.text import Embedder, get_embedder
+
+# Up to so many observations, scoring each is cheaper than a walk that meets mostly what the filter keeps out.
+_EXACT_COUNT_MAX: Final = 1000
+# Rankings are fused at least so deep: what one ranking has far down may be near the top of the other.
+_FUSED_COUNT_MIN: Final = 100
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wanted:
+    """A cue, and the vector that it has or that the space's embedder made of its text."""
+
+    cue: Cue
+    vector: NDArray[np.float32] | None
+
+
+class Search:
+    """Searches the state of one space, on any thread, without locks.
+
+    Parameters
+    ----------
+    config
+        The space's settings.
+    state
+        Where to look.
+    full_text
+        The index of its texts.
+    """
+
+    def __init__(self, config: SpaceConfig, state: SpaceState, full_text: FullText) -> None:
+        self._config = config
+        self._state = state
+        self._full_text = full_text
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The space's embedder.
+
+        Raises
+        ------
+        FailedPrecondition
+            If it has none.
+        """
+        return get_embedder(self._config.embedder, self._config.dim)
+
+    def prepare(self, cue: Cue) -> Wanted:
+        """Check the cue, and embed its text where similarity is asked for.
+
+        Raises
+        ------
+        InvalidInput
+            If the cue does not fit the space.
+        FailedPrecondition
+            If a text is to be embedded and the space has no embedder.
+        """
+        if cue.by == "words" or not cue.ranks:
+            return Wanted(cue, None)
+        vector = cue.vector if cue.vector is not None else self.embedder.embed([cue.text])[0]
+        return Wanted(cue, check_query(vector, self._config))
+
+    def best(self, wanted: Wanted, count: int, generation: int, ef: int) -> Ranked:
+        """Up to `count` observations alive at `generation`, best first."""
+        chosen = self._choose(wanted, generation)
+        if self._is_ranked(wanted, chosen):
+            return self._ranked(wanted, chosen, generation, count, ef).next(count)
+        assert wanted.vector is not None  # noqa: S101  (for the type checker: what is not ranked has a vector)
+        return self._nearest(wanted.vector, chosen, count, generation, ef)
+
+    def walk(self, wanted: Wanted, count_max: int, generation: int, ef: int) -> Walk:
+        """Observations alive at `generation`, a few at a time; a walk that is ranked in advance has `count_max`."""
+        chosen = self._choose(wanted, generation)
+        if self._is_ranked(wanted, chosen):
+            return self._ranked(wanted, chosen, generation, count_max, ef)
+        allowed = None if chosen is None else bitmap(chosen)
+        assert wanted.vector is not None  # noqa: S101  (for the type checker: what is not ranked has a vector)
+        return self._state.index.walk(wanted.vector, max_generation=generation, allowed=allowed)
+
+    def _choose(self, wanted: Wanted, generation: int) -> NDArray[np.int64] | None:
+        """What passes the filter; None for everything, where that need not be listed."""
+        if wanted.cue.filter.is_open and wanted.cue.ranks:
+            return None
+        return select(self._state.attributes, wanted.cue.filter, 1, generation, alive_at=generation)
+
+    @staticmethod
+    def _is_ranked(wanted: Wanted, chosen: NDArray[np.int64] | None) -> bool:
+        few = chosen is not None and len(chosen) <= _EXACT_COUNT_MAX
+        return wanted.vector is None or wanted.cue.by != "similarity" or few
+
+    def _ranked(
+        self, wanted: Wanted, chosen: NDArray[np.int64] | None, generation: int, count: int, ef: int
+    ) -> RankedWalk:
+        if wanted.cue.by == "words":
+            return RankedWalk(*self._by_words(wanted, chosen, generation, count))
+        if wanted.vector is None:
+            assert chosen is not None  # noqa: S101  (for the type checker: without a ranking, everything is listed)
+            newest_first = chosen[::-1][:count]
+            return RankedWalk(newest_first, np.ones(len(newest_first), dtype=np.float32))
+        if wanted.cue.by == "both":
+            depth = min(RESULTS_MAX, max(count, _FUSED_COUNT_MIN))
+            similar, _ = self._nearest(wanted.vector, chosen, depth, generation, ef)
+            worded, _ = self._by_words(wanted, chosen, generation, depth)
+            return RankedWalk(*fuse(similar, worded))
+        assert chosen is not None  # noqa: S101  (for the type checker)
+        return RankedWalk(chosen, score_all(self._state.log, chosen, wanted.vector, self._config.metric))
+
+    def _nearest(
+        self, vector: NDArray[np.float32], chosen: NDArray[np.int64] | None, count: int, generation: int, ef: int
+    ) -> Ranked:
+        allowed = None if chosen is None else bitmap(chosen)
+        generations, scores = self._state.index.search(vector, count, ef, max_generation=generation, allowed=allowed)
+        found = generations > 0
+        return generations[found].astype(np.int64), scores[found]
+
+    def _by_words(self, wanted: Wanted, chosen: NDArray[np.int64] | None, generation: int, count: int) -> Ranked:
+        def passes(generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+            if chosen is None:
+                return self._state.attributes.columns.alive(generations, generation)
+            places = np.searchsorted(chosen, generations)
+            places[places == len(chosen)] = 0
+            return chosen[places] == generations if len(chosen) else np.zeros(len(generations), dtype=bool)
+
+        return self._full_text.best(wanted.cue.text, generation, count, passes)

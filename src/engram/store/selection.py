@@ -1,0 +1,111 @@
+"""Which observations pass a filter at a snapshot, worked out from the rarest condition on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.store.attributes import Attributes
+from engram.store.columns import CHUNK_BITS, CHUNK_ROWS, Chunk
+from engram.store.cue import Between, Filter
+
+_WORD_BITS: Final = 64
+_FEW_ROWS: Final = CHUNK_ROWS // 16
+
+Rows = slice | NDArray[np.int64]
+
+
+def select(
+    attributes: Attributes, filter: Filter, first: int, last: int, alive_at: int | None = None
+) -> NDArray[np.int64]:
+    """The observations with generations from `first` to `last` that pass `filter`, ascending.
+
+    Only those that are alive at the generation `alive_at`; None: all, also those that were superseded or deleted since.
+
+    Conditions that have a list of generations are applied rarest first, chunk by chunk, so the work is bounded by the
+    rarest of them; chunks whose times lie outside the window are skipped.
+    """
+    required = sorted((_within(found, first, last) for found in _required(attributes, filter)), key=len)
+    excluded = [_within(attributes.tagged(tag), first, last) for tag in filter.without_tags]
+    if required:
+        numbers: Iterable[int] = _distinct(required[0] >> CHUNK_BITS).tolist()
+    else:
+        numbers = range(first >> CHUNK_BITS, (last >> CHUNK_BITS) + 1)
+    found = []
+    for number in numbers:
+        chunk, base = attributes.columns.chunks[number], number << CHUNK_BITS
+        if _misses(chunk, filter):
+            continue
+        start, end = max(first - base, 0), min(last - base + 1, CHUNK_ROWS)
+        rarest = _rows_in(required[0], base) if required else None
+        # A list of rows where few have the rarest; where many have it, whole columns are faster.
+        rows = rarest if rarest is not None and len(rarest) < _FEW_ROWS else slice(start, end)
+        keep = chunk.ends[rows] > (alive_at or 0)
+        keep &= _fits_columns(chunk, rows, filter)
+        for others in required if isinstance(rows, slice) else required[1:]:
+            keep &= _marked(others, base)[rows]
+        for others in excluded:
+            keep &= ~_marked(others, base)[rows]
+        kept = start + np.flatnonzero(keep) if isinstance(rows, slice) else rows[keep]
+        found.append(kept + base)
+    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+
+
+def bitmap(generations: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """A bit for each of `generations`: bit ``g % 64`` of word ``g // 64``."""
+    count = int(generations[-1]) + 1 if len(generations) else 0
+    flags = np.zeros(count + -count % _WORD_BITS, dtype=bool)
+    flags[generations] = True
+    return np.packbits(flags, bitorder="little").view(np.uint64)
+
+
+def _required(attributes: Attributes, filter: Filter) -> Iterable[NDArray[np.int64]]:
+    for tag in filter.tags:
+        yield attributes.tagged(tag)
+    for key, wanted in filter.metadata.items():
+        if isinstance(wanted, Between):
+            yield attributes.between(key, wanted.low, wanted.high)
+        else:
+            yield attributes.equal(key, wanted)
+
+
+def _within(generations: NDArray[np.int64], first: int, last: int) -> NDArray[np.int64]:
+    start, end = np.searchsorted(generations, [first, last + 1])
+    return generations[start:end]
+
+
+def _distinct(ascending: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Like ``np.unique``, which would sort what is sorted."""
+    return ascending[np.flatnonzero(np.diff(ascending, prepend=-1))]
+
+
+def _misses(chunk: Chunk, filter: Filter) -> bool:
+    since_us, until_us = filter.since_us, filter.until_us
+    return (since_us is not None and chunk.times_max < since_us) or (
+        until_us is not None and chunk.times_min >= until_us
+    )
+
+
+def _fits_columns(chunk: Chunk, rows: Rows, filter: Filter) -> NDArray[np.bool_] | bool:
+    fits: NDArray[np.bool_] | bool = True
+    if filter.since_us is not None:
+        fits &= chunk.times_us[rows] >= filter.since_us
+    if filter.until_us is not None:
+        fits &= chunk.times_us[rows] < filter.until_us
+    if filter.confidence_min:
+        # Compared as it is stored, or a limit of 0.9 would leave out what was observed with 0.9.
+        fits &= chunk.confidences[rows] >= np.float32(filter.confidence_min)
+    return fits
+
+
+def _rows_in(generations: NDArray[np.int64], base: int) -> NDArray[np.int64]:
+    return _within(generations, base, base + CHUNK_ROWS - 1) - base
+
+
+def _marked(generations: NDArray[np.int64], base: int) -> NDArray[np.bool_]:
+    marks = np.zeros(CHUNK_ROWS, dtype=bool)
+    marks[_rows_in(generations, base)] = True
+    return marks

@@ -1,0 +1,48 @@
+"""Ranking by the strength of memories instead of similarity alone."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.log.log import Log
+from engram.observations import now_us
+from engram.spaces import Metric
+from engram.store.strength import Memories, Reinforcement, Strength
+
+
+class Weighed(NamedTuple):
+    """Memories by strength, the strongest first."""
+
+    generations: NDArray[np.int64]
+    similarities: NDArray[np.float32]
+    strengths: NDArray[np.float32]
+
+
+def strongest(
+    log: Log,
+    metric: Metric,
+    reinforcement: Reinforcement,
+    strength: Strength,
+    ranked: tuple[NDArray[np.int64], NDArray[np.float32]],
+) -> Weighed:
+    """Rank what was ranked by similarity by strength."""
+    generations, similarities = ranked
+    memories = _read(log, generations, similarities)
+    strengths = reinforcement.weigh(memories, strength, metric, now_us())
+    order = np.argsort(-strengths, kind="stable")
+    return Weighed(generations[order], similarities[order], strengths[order])
+
+
+def _read(log: Log, generations: NDArray[np.int64], similarities: NDArray[np.float32]) -> Memories:
+    located = [log.locate(generation) for generation in generations.tolist()]
+    count = len(located)
+    return Memories(
+        generations,
+        similarities,
+        np.fromiter((record.confidence(row) for record, row in located), np.float32, count),
+        np.fromiter((record.importance(row) for record, row in located), np.float32, count),
+        np.fromiter((record.time_us(row) for record, row in located), np.int64, count),
+    )

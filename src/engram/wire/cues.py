@@ -1,0 +1,175 @@
+"""Cues on the wire: messages to and from `Cue`, `Filter` and `Strength`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+
+from engram.errors import InvalidInput
+from engram.store.cue import Between, By, Cue, Filter, Scalar
+from engram.store.strength import Strength
+from engram.wire import engram_pb2 as pb
+from engram.wire.observations import decode_vector
+from engram.wire.times import from_timestamp, to_timestamp
+
+_BYS: Final[dict[int, By]] = {
+    pb.CUE_BY_UNSPECIFIED: "similarity",
+    pb.CUE_BY_SIMILARITY: "similarity",
+    pb.CUE_BY_WORDS: "words",
+    pb.CUE_BY_BOTH: "both",
+}
+_BY_NUMBERS: Final[dict[str, pb.CueBy.ValueType]] = {
+    "similarity": pb.CUE_BY_SIMILARITY,
+    "words": pb.CUE_BY_WORDS,
+    "both": pb.CUE_BY_BOTH,
+}
+
+
+def decode_cue(cue: pb.Cue) -> Cue:
+    """Return the cue that the message stands for.
+
+    Raises
+    ------
+    InvalidInput
+        If there is nothing to recall by, or it cannot be read.
+    """
+    kind = cue.WhichOneof("cue_type")
+    if kind is None and not cue.HasField("filter") and not cue.text:
+        raise InvalidInput(
+            "there is nothing to recall by",
+            code="cue_missing",
+            field="cue",
+            limit="embedding, semantic, temporal, text or filter",
+            value="nothing",
+        )
+    vector: Any = None
+    thresholds = [cue.threshold]
+    if kind == "embedding":
+        vector = decode_vector(cue.embedding.vector_f32, cue.embedding.vector, "cue.embedding.vector_f32")
+        thresholds.append(cue.embedding.similarity_threshold)
+    # In the original protocol a threshold of 0 is one that is not given.
+    given = [threshold for threshold in thresholds if threshold]
+    if cue.HasField("score_min"):
+        given.append(cue.score_min)
+    return Cue(
+        vector=vector,
+        text=cue.semantic.query if kind == "semantic" else cue.text,
+        by=_decode_by(cue.by),
+        filter=_decode_filter(cue),
+        score_min=max(given) if given else None,
+    )
+
+
+def encode_cue(cue: Cue) -> pb.Cue:
+    """Return the message for a cue.
+
+    Raises
+    ------
+    InvalidInput
+        The vector is not a one-dimensional sequence of numbers.
+    """
+    message = pb.Cue(by=_BY_NUMBERS[cue.by], text=cue.text)
+    if cue.vector is not None:
+        message.embedding.vector_f32 = _vector_bytes(cue.vector)
+    if cue.score_min is not None:
+        message.score_min = cue.score_min
+    message.filter.CopyFrom(_encode_filter(cue.filter))
+    return message
+
+
+def decode_strength(message: pb.MemoryStrength) -> Strength:
+    """Return the weighing that the message stands for. Raises `InvalidInput` if a number is out of range."""
+    power = message.forgetting == pb.MemoryStrength.FORGETTING_POWER
+    return Strength(
+        message.half_life_s or None, "power" if power else "exponential", reinforce=not message.without_reinforcement
+    )
+
+
+def encode_strength(strength: Strength) -> pb.MemoryStrength:
+    """Return the message for a weighing."""
+    power = strength.forgetting == "power"
+    return pb.MemoryStrength(
+        half_life_s=strength.half_life_s or 0,
+        forgetting=pb.MemoryStrength.FORGETTING_POWER if power else pb.MemoryStrength.FORGETTING_EXPONENTIAL,
+        without_reinforcement=not strength.reinforce,
+    )
+
+
+def _decode_by(by: int) -> By:
+    if by not in _BYS:
+        raise InvalidInput(f"cues are not by {by}", code="invalid_cue", field="cue.by", limit="a CueBy", value=by)
+    return _BYS[by]
+
+
+def _decode_filter(cue: pb.Cue) -> Filter:
+    message = cue.filter
+    since = [*_seconds(message, "since"), *_seconds(cue.temporal, "start")]
+    until = [*_seconds(message, "until"), *_seconds(cue.temporal, "end")]
+    return Filter(
+        since=max(since, default=None),
+        until=min(until, default=None),
+        tags=frozenset((*message.required_tags, *cue.semantic.required_tags)),
+        without_tags=frozenset((*message.excluded_tags, *cue.semantic.excluded_tags)),
+        metadata={item.key: _decode_condition(item) for item in message.metadata},
+        confidence_min=message.confidence_min,
+    )
+
+
+def _seconds(message: pb.CueFilter | pb.TemporalCue, field: str) -> Iterable[float]:
+    if message.HasField(field):  # type: ignore[arg-type]  # The stubs want literals.
+        yield from_timestamp(getattr(message, field), f"cue.{field}") / 1_000_000
+
+
+def _decode_condition(message: pb.MetadataCondition) -> Scalar | Between:
+    if message.WhichOneof("condition") == "range":
+        ends = message.range
+        return Between(ends.low if ends.HasField("low") else None, ends.high if ends.HasField("high") else None)
+    try:
+        value: Scalar = json.loads(message.equals_json)
+    except ValueError as error:
+        raise InvalidInput(
+            f"the condition on metadata {message.key!r} is no JSON: {error}",
+            code="invalid_cue",
+            field="cue.filter.metadata",
+            limit="JSON",
+            value=message.equals_json[:64],
+        ) from error
+    return value
+
+
+def _encode_filter(filter: Filter) -> pb.CueFilter:
+    message = pb.CueFilter(
+        required_tags=sorted(filter.tags),
+        excluded_tags=sorted(filter.without_tags),
+        confidence_min=filter.confidence_min,
+    )
+    if filter.since_us is not None:
+        message.since.CopyFrom(to_timestamp(filter.since_us))
+    if filter.until_us is not None:
+        message.until.CopyFrom(to_timestamp(filter.until_us))
+    for key, wanted in filter.metadata.items():
+        condition = message.metadata.add(key=key)
+        if isinstance(wanted, Between):
+            condition.range.CopyFrom(pb.NumberRange(low=wanted.low, high=wanted.high))
+        else:
+            condition.equals_json = json.dumps(wanted)
+    return message
+
+
+def _vector_bytes(vector: Any) -> bytes:
+    try:
+        array = np.ascontiguousarray(vector, dtype="<f4")
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"the cue is not a vector: {error}", code="invalid_vector", field="cue") from error
+    if array.ndim != 1:
+        raise InvalidInput(
+            f"the cue must be one vector, not of shape {array.shape}",
+            code="dimension_mismatch",
+            field="cue",
+            limit="1-d",
+            value=array.shape,
+        )
+    return array.tobytes()

@@ -1,0 +1,84 @@
+"""Cues and filters refuse what could never be met."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from engram.errors import InvalidInput
+from engram.limits import FILTER_TERMS_MAX, FILTER_TEXT_BYTES_MAX
+from engram.store.cue import Between, Cue, Filter, as_cue
+
+
+def test_a_vector_and_a_text_are_cues_and_a_cue_is_itself() -> None:
+    vector, cue = [1.0, 2.0], Cue(text="x", by="words")
+    assert as_cue(vector).vector is vector
+    assert as_cue("coast").text == "coast"
+    assert as_cue(cue) is cue
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"tags": "red"}, "tags"),
+        ({"tags": {1}}, "tag"),
+        ({"without_tags": {"x" * (FILTER_TEXT_BYTES_MAX + 1)}}, "tag"),
+        ({"tags": {f"{i}" for i in range(FILTER_TERMS_MAX + 1)}}, "filter"),
+        ({"metadata": {"k": [1]}}, "metadata[k]"),
+        ({"metadata": {"k": "ü" * FILTER_TEXT_BYTES_MAX}}, "metadata[k]"),
+        ({"confidence_min": 1.5}, "confidence_min"),
+        ({"confidence_min": float("nan")}, "confidence_min"),
+        ({"since": float("inf")}, "since"),
+        ({"until": "yesterday"}, "until"),
+    ],
+)
+def test_impossible_filters_are_refused(arguments: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Filter(**arguments)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"by": "words"},
+        {"vector": [1.0], "by": "both"},
+        {"text": "x", "by": "meaning"},
+        {"text": "x", "by": "words", "score_min": 0.5},
+        {"text": "x", "by": "both", "score_min": 0.5},
+        {"score_min": 0.5},
+        {"vector": [1.0], "score_min": float("nan")},
+    ],
+)
+def test_impossible_cues_are_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Cue(**arguments)
+    assert caught.value.code == "invalid_cue"
+
+
+def test_an_empty_text_is_no_cue() -> None:
+    with pytest.raises(InvalidInput):
+        as_cue("")
+
+
+def test_moments_are_seconds_or_datetimes() -> None:
+    filter = Filter(since=1.5, until=datetime(1970, 1, 2, tzinfo=UTC))
+    assert (filter.since_us, filter.until_us) == (1_500_000, 86_400_000_000)
+
+
+@pytest.mark.parametrize(
+    ("filter", "is_open"),
+    [
+        (Filter(), True),
+        (Filter(since=0), False),
+        (Filter(until=0), False),
+        (Filter(tags=frozenset("x")), False),
+        (Filter(without_tags=frozenset("x")), False),
+        (Filter(metadata={"k": Between()}), False),
+        (Filter(confidence_min=0.1), False),
+    ],
+)
+def test_a_filter_knows_whether_everything_passes(filter: Filter, is_open: bool) -> None:
+    assert filter.is_open == is_open
