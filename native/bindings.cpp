@@ -173,11 +173,11 @@ PyIndex successor(const PyIndex& self) {
   return {std::make_unique<Index>(index.dim(), index.metric(), index.parameters()), self.owners};
 }
 
-Slot take_over(PyIndex& self, const PyIndex& from, Slot first, Generation horizon) {
+Slot take_over(PyIndex& self, const PyIndex& from, Slot first, Generation horizon, bool all) {
   // Arrays that `from` was given since; there are few, and keeping one twice does no harm.
   self.owners.assign(from.owners.begin(), from.owners.end());
   const nb::gil_scoped_release unlocked;
-  return self.index->take_over(*from.index, first, horizon);
+  return self.index->take_over(*from.index, first, horizon, all);
 }
 
 Generation save(const PyIndex& self, const std::string& path, bool with_raw) {
@@ -265,7 +265,7 @@ NB_MODULE(_core, m) {
       .def("walk", &walk, "query"_a, "snapshot"_a, "allowed"_a.none(), nb::keep_alive<0, 1>())
       .def("match", &match, "cues"_a, "first_generation"_a, "last_generation"_a)
       .def("successor", &successor)
-      .def("take_over", &take_over, "from_"_a, "first_slot"_a, "horizon"_a)
+      .def("take_over", &take_over, "from_"_a, "first_slot"_a, "horizon"_a, "all"_a)
       .def("save", &save, "path"_a, "with_raw"_a)
       .def_static("load", &load, "path"_a)
       .def_static("load_with_raw", &load_with_raw, "path"_a, "blocks"_a)

@@ -54,12 +54,20 @@ void Index::append(const float* vectors, std::size_t n, Generation first, std::o
   appended_ += static_cast<Slot>(n);
 }
 
-Slot Index::take_over(const Index& from, Slot first, Generation horizon) {
-  const SlotTable& theirs = from.graph_.table();
-  SlotTable& table = graph_.table();
+Slot Index::take_over(const Index& from, Slot first, Generation horizon, bool all) {
   // Read in this order: what is published can only grow.
   const Generation published = from.visible_generation();
   const Slot last = from.visible_slots_.load(std::memory_order_acquire);
+  copy_slots(from, first, last, horizon);
+  publish(published);
+  if (!all) return last;
+  copy_slots(from, last, from.appended_, horizon);
+  return from.appended_;
+}
+
+void Index::copy_slots(const Index& from, Slot first, Slot last, Generation horizon) {
+  const SlotTable& theirs = from.graph_.table();
+  SlotTable& table = graph_.table();
   if (appended_ == 0 && last > first) {
     graph_.codec().centre_on(from.graph_.codec().centre());
     graph_.geometry().saw_norm(from.graph_.geometry().norm_max());
@@ -83,8 +91,6 @@ Slot Index::take_over(const Index& from, Slot first, Generation horizon) {
     }
     table.raw(slot).store(raw, std::memory_order_relaxed);
   }
-  publish(published);
-  return last;
 }
 
 float* Index::own_raw(std::size_t n) {

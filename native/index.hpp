@@ -47,10 +47,11 @@ class Index {
   // is where the same vectors will lie as long as the index lives, as float32 or float16, and is not read before a
   // search needs it; nothing: they are copied.
   void append(const float* vectors, std::size_t n, Generation first, std::optional<RawVector> raw);
-  // Appends and publishes what is in `from` at its slot `first` and later, as it is coded there, except what died at or
-  // before `horizon`. Returns the slot to go on from. The raw vectors are used where they lie in `from`, but for those
-  // that it owns, which are copied.
-  Slot take_over(const Index& from, Slot first, Generation horizon);
+  // Appends and publishes what is published in `from` at its slot `first` and later, as it is coded there, except what
+  // died at or before `horizon`. Returns the slot to go on from. The raw vectors are used where they lie in `from`, but
+  // for those that it owns, which are copied. With `all`, which the appending thread of `from` must wait for, what is
+  // appended there but not published yet is appended here, too.
+  Slot take_over(const Index& from, Slot first, Generation horizon, bool all);
   // Makes everything up to `generation` visible to searches without a snapshot.
   void publish(Generation generation);
   // Ends the life of a version: snapshots from `at` on do not see it. Unknown and dead versions are left alone;
@@ -101,6 +102,7 @@ class Index {
   std::shared_lock<std::shared_mutex> hold_linking() const;
   std::unique_lock<std::shared_mutex> stop_linking() const;
   void finish(Slot first, Slot last);
+  void copy_slots(const Index& from, Slot first, Slot last, Generation horizon);
   float* own_raw(std::size_t n);
   // Checks what was mapped so that no damaged file can lead a walk astray, and rebuilds what is not saved.
   void check_loaded(const std::string& path);

@@ -159,7 +159,7 @@ struct Campaign {
       Index fresh(dim, index.metric(), index.parameters());
       engram::Slot next = 0;
       for (int round = 0; round < 3; ++round) {
-        next = fresh.take_over(index, next, acknowledged.load(std::memory_order_acquire));
+        next = fresh.take_over(index, next, acknowledged.load(std::memory_order_acquire), false);
         while (fresh.link(64) > 0) {
         }
       }

@@ -52,9 +52,9 @@ class Compaction:
                     break
         return True
 
-    def take_over(self) -> None:
-        """Copy what was published since the last time."""
-        self._next_slot = self.new.take_over(self.old, self._next_slot, self._horizon)
+    def take_over(self, *, all: bool = False) -> None:
+        """Copy what was published since the last time; with `all`, while the writer waits, the unpublished too."""
+        self._next_slot = self.new.take_over(self.old, self._next_slot, self._horizon, all)
 
     def _link(self, go_on: Callable[[], bool]) -> bool:
         while go_on():

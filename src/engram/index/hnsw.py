@@ -289,7 +289,8 @@ class HnswIndex:
                 if not move.prepare(threads, go_on):
                     return 0
                 with self._moving:
-                    move.take_over()
+                    # The writer may be between appending and publishing.
+                    move.take_over(all=True)
                     for versions, ends in self._deleted_meanwhile:
                         move.new.remove(versions, ends)
                     self._indexed_before = self.indexed_generation

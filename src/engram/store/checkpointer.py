@@ -1,4 +1,4 @@
-"""The thread that writes checkpoints, so that nothing else waits for their disk writes."""
+"""The thread that writes checkpoints and compacts, so that nothing else waits for their disk writes and their work."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class Checkpointer:
-    """Writes one checkpoint after the other, from `start` to `stop`."""
+    """Writes one checkpoint after the other, from `start` to `stop`, after a compaction where one is due."""
 
     def __init__(self) -> None:
         # At most one entry per space: the future of its next checkpoint.
@@ -61,6 +61,8 @@ class Checkpointer:
             with self._lock:
                 future = self._waiting.pop(space)
             try:
+                if not self._stopped and space.indexing.compaction_is_due(lambda: space.history.horizon):
+                    space.indexing.compact(space.history.horizon, lambda: not self._stopped)
                 future.set_result(space.indexing.write_checkpoint())
             except EngramError as error:
                 logger.warning("no checkpoint of space %s: %s", space.config.name, error)

@@ -35,7 +35,9 @@ class Indexing:
         # A failed checkpoint is not tried again at once, but when the next one is due.
         self._attempted = state.checkpoint_generation
         self._listeners: tuple[Listener, ...] = ()
+        self._compacted_horizon = 0
         self.checkpoints_written = 0
+        self.compactions = 0
 
     def add_listener(self, listener: Listener) -> None:
         """Have `listener` called with the indexed generation whenever it moved, after `done` of those requests."""
@@ -69,6 +71,27 @@ class Indexing:
                 listener(indexed)
             except Exception:
                 logger.exception("a listener for the indexed generation raised")
+
+    def compaction_is_due(self, horizon: Callable[[], int]) -> bool:
+        """Whether as many versions are dead as alive, and that many have passed the horizon since the last compaction.
+
+        Parameters
+        ----------
+        horizon
+            What died at or before this generation nobody will ask for any more.
+        """
+        index = self._state.index
+        least = max(self._options.compaction_count_min, index.live_count)
+        return index.dead_count >= least and horizon() - self._compacted_horizon >= least
+
+    def compact(self, horizon: int, go_on: Callable[[], bool]) -> None:
+        """Leave behind what died at or before `horizon`, unless `go_on` says no meanwhile.
+
+        Belongs to the checkpointer's thread.
+        """
+        self._compacted_horizon = horizon
+        left = self._state.index.compact(horizon, go_on=go_on)
+        self.compactions += left > 0
 
     def checkpoint_is_due(self) -> bool:
         """Whether enough was indexed since the last checkpoint to write another."""

@@ -254,7 +254,8 @@ class MemoryStore:
             self._matcher.notify(space.followers)
 
     def _linked(self, space: Space) -> None:
-        if space.indexing.checkpoint_is_due():
+        indexing = space.indexing
+        if indexing.checkpoint_is_due() or indexing.compaction_is_due(lambda: space.history.horizon):
             self._checkpointer.request(space)
 
     def _shut_down(self) -> None:

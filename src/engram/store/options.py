@@ -42,7 +42,10 @@ class StoreOptions:
         A checkpoint of the graph is written when that many observations were indexed since the last one, and that
         percentage of all: so its cost per observation stays constant as a space grows.
     retained_count, retained_s
-        How far back recalls may go, in generations and in seconds; 0 for no limit. Nothing is removed from the disk.
+        How far back recalls may go, in generations and in seconds; 0 for no limit. Nothing is removed from the disk,
+        but what was superseded or deleted before leaves the index.
+    compaction_count_min
+        That happens when so many versions are dead, and as many as are alive.
     recent_penalty, recent_tau_s
         What is observed while a recall runs that includes it has its confidence multiplied by
         ``1 - recent_penalty * exp(-age / recent_tau_s)``.
@@ -76,6 +79,7 @@ class StoreOptions:
     checkpoint_percent: int = 25
     retained_count: int = 0
     retained_s: float = 0.0
+    compaction_count_min: int = 10_000
     recent_penalty: float = 0.1
     recent_tau_s: float = 1.0
     half_life_s: float = 7 * 86_400.0

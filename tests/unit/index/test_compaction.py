@@ -85,6 +85,21 @@ def test_inserts_deletes_and_walks_go_on_during_the_move() -> None:
     assert min(seen) > 10_000
 
 
+def test_what_is_appended_but_not_published_moves_too() -> None:
+    index = HnswIndex(DIM)
+    base = clustered(1_200, DIM)
+    index.add(base[:1_000])
+    index.delete(np.arange(1, 501), at=1_001)
+    index.publish(1_001)
+    index.append(base[1_000:], 1_002)
+    assert index.compact() == 500
+    assert len(index) == 500
+    assert index.search(base[1_100], k=1)[0][0] != 1_102
+    index.publish(1_201)
+    assert len(index) == 700
+    assert index.search(base[1_100], k=1)[0][0] == 1_102
+
+
 def test_an_abandoned_move_changes_nothing() -> None:
     index = HnswIndex(DIM)
     index.add(clustered(2_000, DIM))
