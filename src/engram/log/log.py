@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from engram.errors import FailedPrecondition, Unavailable
@@ -42,7 +43,6 @@ class Log:
         self._segment = None if recovered.is_torn else recovered.last
         self._failure: Unavailable | None = None
         self._closed = False
-        self._committed_us = recovered.records[-1].committed_us if recovered.records else 0
         if recovered.last is not None:
             self._make_durable(recovered.last, is_torn=recovered.is_torn)
 
@@ -119,7 +119,7 @@ class Log:
 
     def generation_at(self, time_us: int) -> int:
         """The last generation that was written at or before `time_us`, microseconds since 1970 UTC; 0 for none."""
-        index = bisect_right(self._records, time_us, key=_committed_us)
+        index = bisect_right(self._records, time_us, key=attrgetter("committed_us"))
         return self._records[index - 1].last_generation if index else 0
 
     def backwards(self, generation: int) -> Iterator[tuple[Record, int]]:
@@ -196,7 +196,7 @@ class Log:
         """Give every record its place. Creates the segments for all of them first, so a full disk stops it here."""
         plan: list[_Run] = []
         # A clock that is set back must not turn the order of generations around.
-        self._committed_us = committed_us = max(self._committed_us, now_us())
+        committed_us = max(self._records[-1].committed_us if self._records else 0, now_us())
         segment, position = self._segment, 0 if self._segment is None else self._segment.end
         taken: list[Segment] = []
         try:
@@ -206,10 +206,8 @@ class Log:
                     taken.append(segment)
                 if not plan or plan[-1].segment is not segment:
                     plan.append(_Run(segment, []))
-                placed = record.placed(
-                    segment.epoch, position, len(segment.view), self._synced_generation, committed_us
-                )
-                plan[-1].records.append(placed)
+                place = segment.epoch, position, len(segment.view)
+                plan[-1].records.append(record.placed(*place, self._synced_generation, committed_us))
                 position += record.nbytes
         except OSError as error:
             self._pool.give_back(taken)
@@ -284,10 +282,6 @@ class Log:
         if self._failure is None:
             self._failure = Unavailable(f"{message}; the log takes no more writes", code=code, field="disk")
         return self._failure
-
-
-def _committed_us(record: Record) -> int:
-    return record.committed_us
 
 
 class _Run(NamedTuple):

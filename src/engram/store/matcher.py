@@ -29,7 +29,7 @@ class Matcher:
     def notify(self, followers: Followers) -> None:
         """Say that something became visible in the space of `followers`."""
         with self._lock:
-            if followers in self._due:
+            if not len(followers) or followers in self._due:
                 return
             self._due.add(followers)
         self._queue.put(followers)

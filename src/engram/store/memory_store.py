@@ -250,8 +250,7 @@ class MemoryStore:
 
     def _committed(self, space: Space) -> None:
         self._workers.notify(space)
-        if len(space.followers):
-            self._matcher.notify(space.followers)
+        self._matcher.notify(space.followers)
 
     def _linked(self, space: Space) -> None:
         indexing = space.indexing

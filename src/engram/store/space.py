@@ -151,7 +151,7 @@ class Space(ReadableSpace):
 
     @property
     def index_bytes(self) -> int:
-        """Memory of the index."""
+        """Memory of the index, and of what recalls filter by."""
         return self._state.index.nbytes + self._state.attributes.nbytes
 
     def add_indexed_listener(self, callback: Callable[[int], None]) -> None:
