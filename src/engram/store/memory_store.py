@@ -244,7 +244,7 @@ class MemoryStore:
         with typed_failures(f"opening space {config.name}"):
             checkpoints = None if storage.path is None else Checkpoints(storage.path / "checkpoints")
             state = recover_space(config, storage.directory("log"), checkpoints, self._options)
-        space = Space(config, state, checkpoints, self._options, self.submit, self._committed)
+        space = Space(config, state, checkpoints, self._options, self.submit, self._committed, self._committer.encoder)
         self._workers.notify(space)
         return space
 
