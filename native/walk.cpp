@@ -28,6 +28,7 @@ void Walk::begin(const float* query, const View& view) {
   frontier_.clear();
   near_.clear();
   far_.clear();
+  scanned_.clear();
 }
 
 const std::vector<Found>& Walk::next(std::size_t count, std::size_t ef) {
@@ -55,14 +56,12 @@ const std::vector<Found>& Walk::next(std::size_t count, std::size_t ef) {
 void Walk::enter() {
   entered_ = true;
   met_.reset(kExpectedMet);
-  const auto collect_all = [&](Slot slot, std::uint32_t distance) { collect(key(distance, slot)); };
+  const auto scanned = [&](Slot slot, std::uint32_t distance) { scanned_.push_back(key(distance, slot)); };
   const double walk_rows = static_cast<double>(beam_) * kRowsPerCandidate / std::max(view_.visible_fraction, 1e-6);
-  if (view_.scan_rows() <= walk_rows) {
-    scan_seen(probe_, table_, view_, 0, view_.count, collect_all);
-    all_met_ = true;
-    return;
-  }
-  scan_seen(probe_, table_, view_, view_.linked, view_.count, collect_all);
+  all_met_ = view_.scan_rows() <= walk_rows;
+  scan_seen(probe_, table_, view_, all_met_ ? 0 : view_.linked, view_.count, scanned);
+  std::make_heap(scanned_.begin(), scanned_.end(), std::greater<>());
+  if (all_met_) return;
   const EntryTable::Start start = graph_.entries().nearest(probe_.bits());
   take(start.slots, start.count);
 }
@@ -74,8 +73,9 @@ bool Walk::settled() const {
 
 void Walk::scan_the_rest() {
   scan_seen(probe_, table_, view_, 0, view_.linked, [&](Slot slot, std::uint32_t distance) {
-    if (met_.insert(slot)) collect(key(distance, slot));
+    if (met_.insert(slot)) scanned_.push_back(key(distance, slot));
   });
+  std::make_heap(scanned_.begin(), scanned_.end(), std::greater<>());
   frontier_.clear();
   all_met_ = true;
 }
@@ -131,7 +131,17 @@ void Walk::refill(std::size_t beam) {
   }
 }
 
+void Walk::rank_scanned() {
+  for (std::size_t i = 0; i < beam_ && !scanned_.empty(); ++i) {
+    std::pop_heap(scanned_.begin(), scanned_.end(), std::greater<>());
+    near_.push_back(scanned_.back());
+    scanned_.pop_back();
+  }
+}
+
 void Walk::give(std::size_t count) {
+  const std::size_t met = near_.size();
+  rank_scanned();
   ranked_.clear();
   for (const Key candidate : near_) ranked_.push_back({0.0F, slot_in(candidate)});
   probe_.rank(ranked_, count, found_);
@@ -139,6 +149,12 @@ void Walk::give(std::size_t count) {
   for (const Found& found : found_) given_.push_back(found.slot);
   std::sort(given_.begin(), given_.end());
   const auto given = [&](Key key) { return std::binary_search(given_.begin(), given_.end(), slot_in(key)); };
+  for (std::size_t i = met; i < near_.size(); ++i) {
+    if (given(near_[i])) continue;
+    scanned_.push_back(near_[i]);
+    std::push_heap(scanned_.begin(), scanned_.end(), std::greater<>());
+  }
+  near_.resize(met);
   near_.erase(std::remove_if(near_.begin(), near_.end(), given), near_.end());
   std::make_heap(near_.begin(), near_.end());
 }

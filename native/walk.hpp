@@ -45,6 +45,8 @@ class Walk {
   void scan_the_rest();
   void collect(Key candidate);
   void refill(std::size_t beam);
+  // Takes the nearest of what was scanned to be ranked with what was met.
+  void rank_scanned();
   void give(std::size_t count);
 
   const Graph& graph_;
@@ -58,8 +60,11 @@ class Walk {
   Slot limit_ = 0;
   VisitedSet met_;
   std::vector<Key> frontier_;  // Min-heap: met, not expanded.
-  std::vector<Key> near_;      // Max-heap: the nearest candidates not given yet, at least `beam_` if there are.
-  std::vector<Key> far_;       // Min-heap: the other candidates.
+  std::vector<Key> near_;  // Max-heap: the nearest met in the graph and not given yet, at least `beam_` if there are.
+  std::vector<Key> far_;   // Min-heap: the others met in the graph.
+  // Min-heap: what was scanned. Apart from the others, or a tail with many near vectors would end the walk before it
+  // came near in the graph.
+  std::vector<Key> scanned_;
   std::vector<Candidate> ranked_;
   std::vector<Found> found_;
   std::vector<Slot> given_;

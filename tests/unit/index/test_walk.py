@@ -56,6 +56,17 @@ def test_only_what_is_allowed_is_found_and_all_of_it(index: HnswIndex, share: fl
     assert len(set(found[: len(expected)]) & expected) / len(expected) >= 0.95
 
 
+def test_a_long_tail_does_not_end_the_walk_in_the_graph() -> None:
+    base = np.random.default_rng(1).standard_normal((40_000, 16)).astype(np.float32)
+    index = HnswIndex(16)
+    index.add(base[:30_000])
+    index.append(base[30_000:], 30_001, raw=base[30_000:])
+    index.publish(40_000)
+    assert index.indexed_generation == 30_000
+    found, _ = index.search(base[:2_000], k=1, ef=64, max_generation=40_000)
+    np.testing.assert_array_equal(found[:, 0], np.arange(1, 2_001))
+
+
 def test_what_comes_later_is_not_seen() -> None:
     index = HnswIndex(DIM)
     index.add(clustered(25_000, DIM))
