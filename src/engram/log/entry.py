@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engram.log.header import RecordKind
 from engram.observations import ObservationBatch
@@ -38,3 +43,33 @@ class LogEntry:
     def count(self) -> int:
         """How many generations it uses."""
         return len(self.ids) if self.batch is None else len(self.batch)
+
+    @property
+    def last_generation(self) -> int:
+        """The generation of the last row."""
+        return self.first_generation + self.count - 1
+
+    @property
+    def times_us(self) -> NDArray[np.int64]:
+        """As in `Record`, which this becomes; so are the others. OBSERVE only."""
+        return self._observed().times_us
+
+    @property
+    def confidences(self) -> NDArray[np.float32]:
+        """float32, shape ``(count,)``."""
+        return self._observed().confidences
+
+    def metadata_column(self) -> list[dict[str, Any] | None] | None:
+        """The metadata of all rows, None where there is none; None if no row has any."""
+        texts = self._observed().metadata
+        return None if texts is None else [json.loads(text) if text else None for text in texts]
+
+    def tags_column(self) -> list[list[str] | None] | None:
+        """The tags of all rows, None where there are none; None if no row has any."""
+        tags = self._observed().tags
+        return None if tags is None else [list(row) or None for row in tags]
+
+    def _observed(self) -> ObservationBatch:
+        if self.batch is None:
+            raise ValueError("a deletion has no columns")
+        return self.batch

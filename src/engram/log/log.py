@@ -15,6 +15,7 @@ from engram.log.record import Record
 from engram.log.recovery import RecoveredLog, recover
 from engram.log.segment import Segment
 from engram.log.segment_pool import SegmentPool
+from engram.log.staging import BLOCK_BYTES
 from engram.log.storage import Storage
 from engram.observations import now_us
 
@@ -260,7 +261,7 @@ class Log:
 
     def _next_segment_bytes(self) -> int:
         """New segments grow with the log, so that many small spaces do not reserve much."""
-        return min(self._segment_bytes, max(_SEGMENT_BYTES_FIRST, self._nbytes))
+        return min(self._segment_bytes, max(_SEGMENT_BYTES_FIRST, self._nbytes + -self._nbytes % BLOCK_BYTES))
 
     def _make_durable(self, last: Segment, *, is_torn: bool) -> None:
         # After kill -9 the records are read from memory the kernel may not have written yet.

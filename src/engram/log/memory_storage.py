@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,9 +97,6 @@ class MemoryFile:
     def sync(self) -> None:
         """RAM is as durable as it gets."""
         self._check_open()
-
-    def warm(self, enough: Callable[[], bool]) -> None:
-        """RAM is warm."""
 
     def view(self) -> NDArray[np.uint8]:
         """The bytes, read-only."""

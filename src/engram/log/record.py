@@ -40,6 +40,7 @@ class Record:
     """
 
     __slots__ = (
+        "_dim",
         "_layout",
         "_memory",
         "_position",
@@ -58,6 +59,7 @@ class Record:
         self.session = header.session
         self.first_sequence = header.first_sequence
         self.committed_us = header.committed_us
+        self._dim = header.dim
         self._memory = memory
         self._position = header.position
         self._layout: _Layout | None = None
@@ -69,11 +71,13 @@ class Record:
 
     @property
     def vectors(self) -> NDArray[np.float32]:
-        """float32, shape ``(count, dim)``, a read-only view; shape ``(0, dim)`` for DELETE."""
-        layout = self._lay_out()
+        """float32, shape ``(count, dim)``, a read-only view; shape ``(0, dim)`` for DELETE.
+
+        Making the view does not touch the segment, whose pages may be on the disk only.
+        """
         rows = self.count if self.kind is RecordKind.OBSERVE else 0
-        flat = np.frombuffer(self._memory, np.float32, rows * layout.dim, self._position + HEADER_BYTES)
-        return flat.reshape(rows, layout.dim)
+        flat = np.frombuffer(self._memory, np.float32, rows * self._dim, self._position + HEADER_BYTES)
+        return flat.reshape(rows, self._dim)
 
     @property
     def times_us(self) -> NDArray[np.int64]:
@@ -169,7 +173,6 @@ def _json_column(column: TextColumn | None) -> list[Any] | None:
 class _Layout(NamedTuple):
     """Where the columns of a record lie in its segment."""
 
-    dim: int
     times: int
     ids: TextColumn
     contents: TextColumn | None
@@ -200,4 +203,4 @@ def _lay_out(memory: memoryview, header: Header) -> _Layout:
         for place, begin, size, is_present in zip(places, starts, sizes, present, strict=False)
     ]
     assert columns[0] is not None  # noqa: S101  (every record has ids; this tells the type checker)
-    return _Layout(header.dim, times, columns[0], columns[1], columns[2], columns[3])
+    return _Layout(times, columns[0], columns[1], columns[2], columns[3])

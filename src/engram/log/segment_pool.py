@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from engram.log.segment import Segment, segment_name
+from engram.log.staging import BLOCK_BYTES
 from engram.log.storage import Storage, StorageFile
 
 # Smaller segments are created faster than a thread starts.
@@ -57,7 +58,9 @@ class SegmentPool:
             segment.file.close()
             self._storage.remove(segment.name)
         self._last_epoch += 1
-        return Segment(self._last_epoch, self._storage.create(segment_name(self._last_epoch), max(size_min, size)))
+        # Whole blocks, as files that end within one cannot be written past the page cache.
+        size = size if size_min <= size else size_min + -size_min % BLOCK_BYTES
+        return Segment(self._last_epoch, self._storage.create(segment_name(self._last_epoch), size))
 
     def give_back(self, segments: Sequence[Segment]) -> None:
         """Return taken segments, in order, that are still blank."""
@@ -85,31 +88,24 @@ class SegmentPool:
 
 
 class _Preparation:
-    """A thread that creates one segment and brings its pages into memory until it is done or wanted.
-
-    A page of the page cache that was never used before costs several times as much as the copy into it; on virtual
-    machines, whose host must find memory first, ten times and more. The commit path should not pay for that.
-    """
+    """A thread that creates one segment."""
 
     def __init__(self, storage: Storage, epoch: int, size: int) -> None:
         self._storage = storage
         self._epoch = epoch
         self._size = size
         self._file: StorageFile | None = None
-        self._wanted = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engram-segment", daemon=True)
         self._thread.start()
 
     def finish(self) -> Segment | None:
-        """Stop after the current piece; the segment, or None if it could not be created."""
-        self._wanted.set()
+        """The segment once it is there, or None if it could not be created."""
         self._thread.join()
         return None if self._file is None else Segment(self._epoch, self._file)
 
     def _run(self) -> None:
         try:
             self._file = self._storage.create(segment_name(self._epoch), self._size)
-            self._file.warm(self._wanted.is_set)
         except OSError as error:
             # The writer meets the same error when it needs the segment, and reports it to who is waiting.
             logger.warning("could not prepare log segment %s ahead: %s", segment_name(self._epoch), error)

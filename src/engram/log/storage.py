@@ -6,7 +6,7 @@ Every method raises plain `OSError`; `engram.log.failures` turns it into the typ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -24,13 +24,13 @@ class StorageFile(Protocol):
         """Bytes in the file; fixed when it was created."""
 
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
-        """Write the non-empty `buffers` one after the other from `offset` on. Not durable before `sync`."""
+        """Write the non-empty `buffers` one after the other from `offset` on. Not durable before `sync`.
+
+        Files are written from front to back: within a page, what lies behind the last byte may become zero.
+        """
 
     def sync(self) -> None:
         """Return once everything written is on the disk. After a failure nothing is known about what was written."""
-
-    def warm(self, enough: Callable[[], bool]) -> None:
-        """Bring the file's pages into memory, so that writes need not wait for memory; stop when `enough()` says so."""
 
     def view(self) -> NDArray[np.uint8]:
         """The file's bytes, read-only and always current. Valid as long as it is referenced, even after `close`."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.limits import FILTER_TEXT_BYTES_MAX
+from engram.log.entry import LogEntry
 from engram.log.header import RecordKind
 from engram.log.record import Record
 from engram.store.columns import Columns
@@ -30,8 +31,8 @@ class Attributes:
         self._values = Postings()
         self._numbers: dict[str, Numbers] = {}
 
-    def add(self, record: Record) -> None:
-        """Take in a record of the log, which follows the last one."""
+    def add(self, record: Record | LogEntry) -> None:
+        """Take in a record of the log, or what becomes one, which follows the last one."""
         self.columns.add(record)
         if record.kind is not RecordKind.OBSERVE:
             return

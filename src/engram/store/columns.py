@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.log.entry import LogEntry
 from engram.log.header import RecordKind
 from engram.log.record import Record
 
@@ -43,8 +44,8 @@ class Columns:
     def __init__(self) -> None:
         self.chunks: list[Chunk] = []
 
-    def add(self, record: Record) -> None:
-        """Take in a record of the log, which follows the last one."""
+    def add(self, record: Record | LogEntry) -> None:
+        """Take in a record of the log, or what becomes one, which follows the last one."""
         while len(self.chunks) <= record.last_generation >> CHUNK_BITS:
             self.chunks.append(Chunk())
         if record.kind is not RecordKind.OBSERVE:

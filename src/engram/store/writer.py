@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 
 from engram.errors import Unavailable
-from engram.log.header import RecordKind
 from engram.store.commit_plan import CommitPlan
 from engram.store.intake import CommitRequest
 from engram.store.state import SpaceState
@@ -78,10 +77,11 @@ class Writer:
             return
         state = self._state
         # A full disk stops it here, with nothing changed.
-        for record in state.log.append(entries):
-            state.attributes.add(record)
-            if record.kind is RecordKind.OBSERVE:
-                state.index.append(record.vectors, record.first_generation, raw=record.vectors)
+        for entry, record in zip(entries, state.log.append(entries), strict=True):
+            state.attributes.add(entry)
+            if entry.batch is not None:
+                # Encoded from memory, since the mapped record would have to be read back from the disk.
+                state.index.append(entry.batch.vectors, record.first_generation, raw=record.vectors)
         state.log.sync()
         if plan.changes.ended:
             ended = plan.changes.ended_arrays()
