@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from benchmarks.datasets import synthetic_rows
 from benchmarks.report import publish
-from benchmarks.streaming import server
+from benchmarks.streaming_run import server
 from engram.client import AsyncClient
 from engram.wire import engram_pb2 as pb
 from engram.wire.engram_pb2_grpc import EngramServiceStub

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,7 @@ class ObservationBatch:
     importances: NDArray[np.float32]
     metadata: Sequence[str] | None = None
     tags: Sequence[Sequence[str]] | None = None
+    _nbytes: int = field(default=0, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -69,10 +70,13 @@ class ObservationBatch:
     @property
     def nbytes(self) -> int:
         """Approximate size in memory and in the log: the vectors plus the characters of the texts."""
-        text = sum(map(len, self.ids)) + sum(map(len, self.contents))
-        if self.metadata is not None:
-            text += sum(map(len, self.metadata))
-        return self.vectors.nbytes + text + 32 * len(self.ids)
+        # Counted once, since every stage on the way in asks for it.
+        if self._nbytes == 0:
+            text = sum(map(len, self.ids)) + sum(map(len, self.contents))
+            if self.metadata is not None:
+                text += sum(map(len, self.metadata))
+            object.__setattr__(self, "_nbytes", self.vectors.nbytes + text + 32 * len(self.ids))
+        return self._nbytes
 
 
 def now_us() -> int:

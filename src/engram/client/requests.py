@@ -1,8 +1,9 @@
 """Requests as bytes, put together so that vectors are copied once and not once per layer.
 
 Protobuf copies a bytes field when it is set, again when its message becomes part of another, and again when that is
-serialised. Here the small columns go through protobuf; the vectors, which are nearly everything, are joined in behind
-them. The result is what protobuf itself would read and write, with fields in an order it allows.
+serialised. Here the small columns go through protobuf; the vectors, which are nearly everything, are joined in before
+them, where the server finds them at once. The result is what protobuf itself would read and write, with fields in an
+order it allows.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def encode_batch_field(batch: ObservationBatch, priority: Priority) -> bytes:
     vectors = np.ascontiguousarray(batch.vectors, dtype="<f4")
     prefix = _VECTORS_TAG + _varint(vectors.nbytes)
     length = len(head) + len(prefix) + vectors.nbytes
-    return b"".join((_BATCH_TAG, _varint(length), head, prefix, vectors.data.cast("B")))
+    return b"".join((_BATCH_TAG, _varint(length), prefix, vectors.data.cast("B"), head))
 
 
 def with_sequence(batch_field: bytes, first_sequence: int) -> bytes:

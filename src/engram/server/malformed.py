@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from engram.errors import InvalidInput
 
-M = TypeVar("M", bound=Message)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +20,18 @@ class Malformed:
     error: InvalidInput
 
 
-def lenient(message_type: type[M]) -> Callable[[bytes], M | Malformed]:
-    """Return a deserializer for gRPC that gives a `Malformed` where it would raise.
+def lenient(name: str, parse: Callable[[bytes], T]) -> Callable[[bytes], T | Malformed]:
+    """Return a deserializer for gRPC that gives a `Malformed` where `parse` raises.
 
     gRPC answers an exception in a deserializer by ending the call, and with it a whole stream.
-    """
-    parse = message_type.FromString
-    name = message_type.DESCRIPTOR.name
 
-    def deserialize(data: bytes) -> M | Malformed:
+    Parameters
+    ----------
+    name
+        What the bytes should be, for the error.
+    """
+
+    def deserialize(data: bytes) -> T | Malformed:
         try:
             return parse(data)
         except DecodeError as error:

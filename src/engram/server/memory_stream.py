@@ -11,10 +11,11 @@ from typing import Final
 from engram.errors import EngramError, InvalidInput, OverCapacity
 from engram.server.engine import Context, Engine
 from engram.server.malformed import Malformed
-from engram.server.observing import run_stream, take_request
+from engram.server.observing import run_stream, take_message
 from engram.server.recalling import recall_batches
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import encode_error
+from engram.wire.observe_message import ObserveMessage
 
 # Recalls of one stream under way at once; the stream is not read meanwhile.
 _RECALLS_MAX: Final = 32
@@ -48,7 +49,7 @@ class _MemoryStream:
     async def read(self, requests: AsyncIterator[pb.MemoryStreamRequest | Malformed]) -> None:
         async for request in requests:
             if isinstance(request, Malformed):
-                await take_request(self._engine, self._context, self.connection, request)
+                await take_message(self._engine, self._context, self.connection, request)
                 continue
             operation = request.WhichOneof("operation")
             if operation == "recall":
@@ -58,7 +59,7 @@ class _MemoryStream:
             elif operation == "observe":
                 if request.observe.HasField("close"):
                     await self._finish_recalls()
-                await take_request(self._engine, self._context, self.connection, request.observe)
+                await take_message(self._engine, self._context, self.connection, ObserveMessage(request.observe))
             else:
                 self.connection.complain(
                     InvalidInput(

@@ -6,19 +6,17 @@ from collections.abc import AsyncIterator
 
 from engram.server.engine import Context, Engine
 from engram.server.malformed import Malformed
-from engram.server.observing import run_stream, take_request
-from engram.wire import engram_pb2 as pb
+from engram.server.observing import run_stream, take_message
+from engram.wire.observe_message import ObserveMessage
 
 
-async def observe_stream(
-    engine: Engine, requests: AsyncIterator[pb.ObservationRequest | Malformed], context: Context
-) -> None:
+async def observe_stream(engine: Engine, requests: AsyncIterator[ObserveMessage | Malformed], context: Context) -> None:
     """Serve one stream."""
     connection = engine.connect()
 
     async def read() -> None:
-        async for request in requests:
-            await take_request(engine, context, connection, request)
+        async for message in requests:
+            await take_message(engine, context, connection, message)
             if connection.outbox.finished:
                 return
 

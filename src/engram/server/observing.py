@@ -18,6 +18,7 @@ from engram.wire import engram_pb2 as pb
 from engram.wire.events import encode_event
 from engram.wire.flows import decode_flow
 from engram.wire.observations import decode_batch, decode_episode, decode_priority
+from engram.wire.observe_message import ObserveMessage
 
 Write = Callable[[pb.ObservationResponse], Awaitable[None]]
 
@@ -50,28 +51,29 @@ async def run_stream(engine: Engine, connection: Connection, read: Coroutine[Any
         raise connection.outbox.error
 
 
-async def take_request(
-    engine: Engine, context: Context, connection: Connection, request: pb.ObservationRequest | Malformed
+async def take_message(
+    engine: Engine, context: Context, connection: Connection, message: ObserveMessage | Malformed
 ) -> None:
-    """Have `connection` act on one request.
+    """Have `connection` act on one message.
 
     Raises
     ------
     EngramError
         What ends the call: no init, or an init that cannot be met.
     """
-    if isinstance(request, Malformed):
+    if isinstance(message, Malformed):
         engine.counters.malformed += 1
-        connection.complain(request.error)
+        connection.complain(message.error)
         await connection.outbox.room()
         return
+    request = message.request
     operation = request.WhichOneof("operation")
     if operation == "init":
         _open(engine, context, connection, request)
         return
     _check_address(connection, request)
     if operation in {"batch", "observation"}:
-        await _observe(connection, request)
+        await _observe(connection, message)
     elif operation == "flow":
         await connection.flow(decode_flow(request.flow))
     elif operation == "close":
@@ -109,22 +111,24 @@ def _check_address(connection: Connection, request: pb.ObservationRequest) -> No
             )
 
 
-async def _observe(connection: Connection, request: pb.ObservationRequest) -> None:
+async def _observe(connection: Connection, message: ObserveMessage) -> None:
+    request = message.request
     try:
-        if request.HasField("batch"):
-            message = Message(
-                request.sequence_number, decode_batch(request.batch), decode_priority(request.batch.priority)
-            )
-        else:
-            episode = request.observation
-            message = Message(
-                request.sequence_number, decode_episode(episode), decode_priority(episode.priority), episode.id
-            )
+        observations = _decode(message)
     except EngramError as error:
         count = min(len(request.batch.ids), BATCH_COUNT_MAX) if request.HasField("batch") else 1
         connection.reject(request.sequence_number, count, error)
         return
-    await connection.observe(message)
+    await connection.observe(observations)
+
+
+def _decode(message: ObserveMessage) -> Message:
+    sequence = message.request.sequence_number
+    if message.request.HasField("batch"):
+        columns = message.request.batch
+        return Message(sequence, decode_batch(columns, message.vectors), decode_priority(columns.priority))
+    episode = message.request.observation
+    return Message(sequence, decode_episode(episode), decode_priority(episode.priority), episode.id)
 
 
 async def _reading(connection: Connection, read: Coroutine[Any, Any, None]) -> None:

@@ -16,6 +16,7 @@ from engram.server.observe_stream import observe_stream
 from engram.server.recalling import recall, recall_stream
 from engram.server.remembering import forget, remember
 from engram.wire import engram_pb2 as pb
+from engram.wire.observe_message import ObserveMessage
 
 SERVICE_NAME: Final = pb.DESCRIPTOR.services_by_name["EngramService"].full_name
 
@@ -47,6 +48,9 @@ _METHODS: Final[dict[str, tuple[Callable[..., Any], Behaviour, type[Message], ty
     "GetStatus": (grpc.unary_unary_rpc_method_handler, get_status, pb.GetStatusRequest, pb.GetStatusResponse),
 }
 
+# Parsers other than protobuf's own.
+_PARSERS: Final[dict[str, Callable[[bytes], Any]]] = {"ObserveStream": ObserveMessage.parse}
+
 
 def service_handler(calls: Calls) -> grpc.GenericRpcHandler[Any, Any]:
     """Return the handler of the whole service.
@@ -58,7 +62,7 @@ def service_handler(calls: Calls) -> grpc.GenericRpcHandler[Any, Any]:
         {
             name: make(
                 calls.wrap(behaviour),
-                request_deserializer=lenient(request),
+                request_deserializer=lenient(request.DESCRIPTOR.name, _PARSERS.get(name, request.FromString)),
                 response_serializer=response.SerializeToString,
             )
             for name, (make, behaviour, request, response) in _METHODS.items()

@@ -97,9 +97,9 @@ class VersionChanges:
                 self._end(self._current(id), generation)
                 self.pending[id] = generation
             return
-        before = self._currents(ids)
-        if before.count(None) < len(before):
-            for old, generation in zip(before, born, strict=True):
+        # Most ids are new, and finding that out takes one look-up each and no list.
+        if not (self._live.keys().isdisjoint(ids) and self.pending.keys().isdisjoint(ids)):
+            for old, generation in zip(self._currents(ids), born, strict=True):
                 self._end(old, generation)
         self.pending.update(fresh)
 

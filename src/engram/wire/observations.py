@@ -25,6 +25,7 @@ _VECTOR_DTYPES: Final[dict[int, np.dtype[Any]]] = {
     pb.VECTOR_TYPE_FLOAT32: np.dtype("<f4"),
     pb.VECTOR_TYPE_FLOAT16: np.dtype("<f2"),
 }
+_NO_VECTORS: Final = memoryview(b"")
 _PRIORITIES: Final[dict[int, Priority]] = {
     pb.PRIORITY_UNSPECIFIED: Priority.NORMAL,
     pb.PRIORITY_HIGH: Priority.HIGH,
@@ -38,11 +39,16 @@ _PRIORITY_NUMBERS: Final[dict[Priority, pb.Priority.ValueType]] = {
 }
 
 
-def decode_batch(message: pb.ObservationBatch) -> ObservationBatch:
+def decode_batch(message: pb.ObservationBatch, vectors: memoryview = _NO_VECTORS) -> ObservationBatch:
     """Return the columns of `message`; optional columns that are empty get their defaults.
 
     The vectors are read-only float32 of shape ``(n, dimension)``, or ``(n, 0)`` when the message has none and the
     space's embedder is to make them.
+
+    Parameters
+    ----------
+    vectors
+        Those that `engram.wire.detach` took out of the message.
 
     Raises
     ------
@@ -61,7 +67,7 @@ def decode_batch(message: pb.ObservationBatch) -> ObservationBatch:
         )
     return ObservationBatch(
         ids=ids,
-        vectors=_decode_vectors(message, count),
+        vectors=_decode_vectors(message, message.vectors or vectors, count),
         contents=list(message.contents) or [""] * count,
         times_us=_column(message.times_us, np.int64) if message.times_us else np.full(count, now_us(), np.int64),
         confidences=_floats(message.confidences, count, _CONFIDENCE_DEFAULT),
@@ -156,8 +162,7 @@ def encode_priority(priority: Priority) -> pb.Priority.ValueType:
     return _PRIORITY_NUMBERS[priority]
 
 
-def _decode_vectors(message: pb.ObservationBatch, count: int) -> NDArray[np.float32]:
-    packed = message.vectors
+def _decode_vectors(message: pb.ObservationBatch, packed: bytes | memoryview, count: int) -> NDArray[np.float32]:
     if not packed:
         return np.empty((count, 0), np.float32)
     dtype = _VECTOR_DTYPES.get(message.vector_type)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from engram.server.malformed import Malformed, lenient
 from engram.wire import engram_pb2 as pb
 
-parse = lenient(pb.ObservationRequest)
+parse = lenient("ObservationRequest", pb.ObservationRequest.FromString)
 
 
 def test_good_bytes_are_the_message() -> None:
