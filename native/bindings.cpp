@@ -257,6 +257,7 @@ NB_MODULE(_core, m) {
       .def("append", &append, "vectors"_a, "first_generation"_a, "raw"_a.none())
       .def(
           "publish", [](PyIndex& self, Generation generation) { self.index->publish(generation); }, "generation"_a)
+      .def("discard", [](PyIndex& self) { self.index->discard(); })
       .def("remove", &remove_versions, "versions"_a, "at"_a)
       .def(
           "link", [](PyIndex& self, std::size_t count_max) { return self.index->link(count_max); }, "count_max"_a,

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.log.memory_storage import MemoryFile, MemoryStorage
+from engram.log.staging import BLOCK_BYTES
 from engram.log.storage import Buffer
 
 # What a disk or a page cache may write on its own; 16 bytes stand for tearing in the middle of a header.
@@ -50,11 +51,16 @@ class Faults:
 
 
 class FaultyStorage(MemoryStorage):
-    """A `MemoryStorage` that remembers what is durable. Operations to fail: create, open, write, sync, replace."""
+    """A `MemoryStorage` that remembers what is durable. Operations to fail: create, open, write, sync, replace.
 
-    def __init__(self, faults: Faults | None = None) -> None:
+    With `whole_blocks` it writes like a file past the page cache: the block a write begins in is written again from its
+    start, and the one it ends in is filled with zeros.
+    """
+
+    def __init__(self, faults: Faults | None = None, *, whole_blocks: bool = False) -> None:
         super().__init__()
         self.faults = faults or Faults()
+        self._whole_blocks = whole_blocks
         self._on_disk: dict[str, NDArray[np.uint8]] = {}
         self._unsynced: dict[str, list[tuple[int, bytes]]] = {}
 
@@ -80,13 +86,13 @@ class FaultyStorage(MemoryStorage):
         self._unsynced[name] = []
 
     def directory(self, name: str) -> FaultyStorage:
-        child = self._directories.setdefault(name, FaultyStorage(self.faults))
+        child = self._directories.setdefault(name, FaultyStorage(self.faults, whole_blocks=self._whole_blocks))
         assert isinstance(child, FaultyStorage)
         return child
 
     def after_power_loss(self, random: Random) -> FaultyStorage:
         """What is found after power came back: all that was synced, and any parts of what was not."""
-        survivor = FaultyStorage()
+        survivor = FaultyStorage(whole_blocks=self._whole_blocks)
         for name, durable in self._on_disk.items():
             content = durable.copy()
             for offset, data in self._unsynced[name]:
@@ -100,7 +106,7 @@ class FaultyStorage(MemoryStorage):
 
     def after_kill(self) -> FaultyStorage:
         """What the next process finds: everything written, of which the unsynced part is still not durable."""
-        survivor = FaultyStorage()
+        survivor = FaultyStorage(whole_blocks=self._whole_blocks)
         for name in self._on_disk:
             survivor._adopt(name, self._on_disk[name].copy())
             survivor._files[name] = self._files[name]
@@ -126,7 +132,8 @@ class FaultyStorage(MemoryStorage):
         self._unsynced[name] = []
 
     def _file(self, name: str) -> FaultyFile:
-        return FaultyFile(self._content(name), self._on_disk[name], self._unsynced[name], self.faults)
+        block = BLOCK_BYTES if self._whole_blocks else 1
+        return FaultyFile(self._content(name), self._on_disk[name], self._unsynced[name], self.faults, block)
 
 
 class FaultyFile(MemoryFile):
@@ -138,15 +145,20 @@ class FaultyFile(MemoryFile):
         on_disk: NDArray[np.uint8],
         unsynced: list[tuple[int, bytes]],
         faults: Faults,
+        block: int,
     ) -> None:
         super().__init__(content)
+        self._block = block
         self._on_disk = on_disk
         self._unsynced = unsynced
         self._faults = faults
 
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
         fault = self._faults.take("write")
-        data = b"".join(buffers)
+        begun = self.view()[offset - offset % self._block : offset].tobytes()
+        offset -= len(begun)
+        data = begun + b"".join(buffers)
+        data += bytes(min(-len(data) % self._block, self.size - offset - len(data)))
         if fault is not None:
             data = data[: fault.bytes_before]
         if data:

@@ -11,20 +11,21 @@ import pytest
 
 from engram.store import MemoryStore
 
-# Observes batches and prints how many observations are acknowledged; some threads at once, so commits are shared.
+# Observes batches and prints which observations are acknowledged; some threads at once, so commits are shared.
 WRITER = """
 import sys, threading
 import numpy as np
 from engram import MemoryStore
 from engram.store import StoreOptions
 
+dim = int(sys.argv[2])
 store = MemoryStore(sys.argv[1], options=StoreOptions(checkpoint_count_min=500))
-space = store.space("notes", dim=32)
+space = store.space("notes", dim=dim)
 start = space.generation
 lock = threading.Lock()
 
 def work(thread):
-    vectors = np.random.default_rng(thread).standard_normal((16, 32))
+    vectors = np.random.default_rng(thread).standard_normal((16, dim))
     for turn in range(10_000_000):
         ids = [f"{start}-{thread}-{turn}-{row}" for row in range(16)]
         space.observe(ids, vectors, ids)
@@ -36,12 +37,13 @@ for thread in range(3):
 """
 
 
-@pytest.mark.parametrize("lines", [1, 37, 150])
-def test_acknowledged_observations_survive_kill(tmp_path: Path, lines: int) -> None:
+# Commits of 2 048 dimensions are large enough to be written past the page cache.
+@pytest.mark.parametrize(("dim", "lines"), [(32, 1), (32, 37), (32, 150), (2048, 1), (2048, 20), (2048, 60)])
+def test_acknowledged_observations_survive_kill(tmp_path: Path, dim: int, lines: int) -> None:
     acknowledged: list[str] = []
     for _ in range(2):
         with subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WRITER, str(tmp_path), str(dim)], stdout=subprocess.PIPE, text=True
         ) as writer:
             assert writer.stdout is not None
             for _ in range(lines):

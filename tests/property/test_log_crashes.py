@@ -31,10 +31,10 @@ SHAPES = st.lists(
 class CrashingLog(RuleBasedStateMachine):
     """Appends, syncs, full disks, failed syncs, kills and power losses in any order."""
 
-    @initialize(segment_bytes=st.sampled_from([2048, 4096, 65536]))
-    def start(self, segment_bytes: int) -> None:
+    @initialize(segment_bytes=st.sampled_from([2048, 4096, 65536]), whole_blocks=st.booleans())
+    def start(self, segment_bytes: int, whole_blocks: bool) -> None:
         self.segment_bytes = segment_bytes
-        self.storage = FaultyStorage()
+        self.storage = FaultyStorage(whole_blocks=whole_blocks)
         self.synced: list[Row] = []
         self.unsynced: list[Row] = []
         self.has_failed = False

@@ -168,6 +168,11 @@ class HnswIndex:
         with self._moving:
             self._native.publish(generation)
 
+    def discard(self) -> None:
+        """Forget what was appended and not published."""
+        with self._moving:
+            self._native.discard()
+
     def delete(self, generations: ArrayLike, at: ArrayLike) -> int:
         """End the life of versions: snapshots from `at` on do not see them. Returns how many were alive.
 

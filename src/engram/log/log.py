@@ -5,12 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 from engram.errors import FailedPrecondition, Unavailable
 from engram.log.encoding import EncodedRecord, encode_record
 from engram.log.entry import LogEntry
 from engram.log.failures import typed_failures, unavailable
+from engram.log.prepared_write import PreparedWrite, Run
 from engram.log.record import Record
 from engram.log.recovery import RecoveredLog, recover
 from engram.log.segment import Segment
@@ -154,10 +155,25 @@ class Log:
             ``disk_full`` or ``read_only``: nothing of `entries` is in the log, now or after a crash, and a later
             append may succeed. ``log_failed``: the log takes no more writes; reopening it tells what was stored.
         """
+        prepared = self.prepare(entries)
+        self.write(prepared)
+        return prepared.records
+
+    def prepare(self, entries: Sequence[LogEntry]) -> PreparedWrite:
+        """Give `entries` their places, without writing them yet; what comes next must be writing them.
+
+        Raises
+        ------
+        Unavailable
+            As for `append`.
+        """
         self.check_usable()
         self._check_contiguous(entries)
-        encoded = [encode_record(entry, self._dim) for entry in entries]
-        plan = self._place(encoded)
+        return PreparedWrite(self._place([encode_record(entry, self._dim) for entry in entries]))
+
+    def write(self, prepared: PreparedWrite) -> None:
+        """Write what was prepared, as `append` does."""
+        plan = prepared.runs
         try:
             self._write(plan)
         except OSError as error:
@@ -165,7 +181,7 @@ class Log:
         except BaseException as error:
             self._fail(f"writing the log was interrupted: {error!r}")
             raise
-        return self._publish(plan)
+        self._publish(prepared)
 
     def sync(self) -> None:
         """Return once everything appended is durable.
@@ -193,9 +209,9 @@ class Log:
             if self._segment is not None:
                 self._segment.file.close()
 
-    def _place(self, records: Sequence[EncodedRecord]) -> list[_Run]:
+    def _place(self, records: Sequence[EncodedRecord]) -> list[Run]:
         """Give every record its place. Creates the segments for all of them first, so a full disk stops it here."""
-        plan: list[_Run] = []
+        plan: list[Run] = []
         # A clock that is set back must not turn the order of generations around.
         committed_us = max(self._records[-1].committed_us if self._records else 0, now_us())
         segment, position = self._segment, 0 if self._segment is None else self._segment.end
@@ -206,7 +222,7 @@ class Log:
                     segment, position = self._pool.take(record.nbytes, self._next_segment_bytes()), 0
                     taken.append(segment)
                 if not plan or plan[-1].segment is not segment:
-                    plan.append(_Run(segment, []))
+                    plan.append(Run(segment, []))
                 place = segment.epoch, position, len(segment.view)
                 plan[-1].records.append(record.placed(*place, self._synced_generation, committed_us))
                 position += record.nbytes
@@ -215,7 +231,7 @@ class Log:
             raise unavailable(error, "adding a segment to the log") from error
         return plan
 
-    def _write(self, plan: Sequence[_Run]) -> None:
+    def _write(self, plan: Sequence[Run]) -> None:
         previous = self._segment
         for run in plan:
             # Only the last segment may lack a sync, or recovery could not tell a crash from damage.
@@ -230,7 +246,7 @@ class Log:
         except OSError as error:
             raise self._fail(f"a sync of the log failed: {error}") from error
 
-    def _give_up(self, plan: Sequence[_Run], failure: Unavailable) -> None:
+    def _give_up(self, plan: Sequence[Run], failure: Unavailable) -> None:
         """Undo a failed write so that no part of it can ever become part of the log, then report it."""
         try:
             for run in plan:
@@ -243,9 +259,9 @@ class Log:
         self._pool.give_back([run.segment for run in plan if run.segment is not self._segment])
         raise failure
 
-    def _publish(self, plan: Sequence[_Run]) -> list[Record]:
-        appended = [Record(run.segment.memory, record.header) for run in plan for record in run.records]
-        for run in plan:
+    def _publish(self, prepared: PreparedWrite) -> None:
+        appended = prepared.records
+        for run in prepared.runs:
             if run.segment is not self._segment:
                 if self._segment is not None:
                     self._segment.file.close()
@@ -257,7 +273,6 @@ class Log:
         self._records.extend(appended)
         self._first_generations.extend(record.first_generation for record in appended)
         self._last_generation = appended[-1].last_generation
-        return appended
 
     def _next_segment_bytes(self) -> int:
         """New segments grow with the log, so that many small spaces do not reserve much."""
@@ -283,19 +298,3 @@ class Log:
         if self._failure is None:
             self._failure = Unavailable(f"{message}; the log takes no more writes", code=code, field="disk")
         return self._failure
-
-
-class _Run(NamedTuple):
-    """Records that go into one segment back to back."""
-
-    segment: Segment
-    records: list[EncodedRecord]
-
-    @property
-    def start(self) -> int:
-        return self.records[0].header.position
-
-    @property
-    def end(self) -> int:
-        last = self.records[-1].header
-        return last.position + last.length

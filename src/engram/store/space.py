@@ -14,6 +14,7 @@ from engram.limits import BATCH_COUNT_MAX
 from engram.observations import ObservationBatch, check_batch, make_batch, with_vectors
 from engram.spaces import SpaceConfig
 from engram.store.checkpoint import Checkpoints
+from engram.store.companion import Companion
 from engram.store.indexing import Indexing
 from engram.store.intake import CommitRequest, CommitResult
 from engram.store.options import StoreOptions
@@ -41,12 +42,13 @@ class Space(ReadableSpace):
         options: StoreOptions,
         submit: Callable[[CommitRequest], None],
         published: Callable[[Space], None],
+        encoder: Companion,
     ) -> None:
         super().__init__(config, state, options, lambda: published(self))
         self.indexing = Indexing(state, checkpoints, options)
         self.tail = Tail(state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s)
         self.indexing.add_listener(self.tail.moved)
-        self._writer = Writer(config.name, state)
+        self._writer = Writer(config.name, state, encoder)
         self._submit = submit
         self._published = published
 

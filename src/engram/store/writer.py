@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import wait
+from functools import partial
+from typing import Final
 
 from engram.errors import Unavailable
+from engram.log.entry import LogEntry
+from engram.log.prepared_write import PreparedWrite
+from engram.log.record import Record
 from engram.store.commit_plan import CommitPlan
+from engram.store.companion import Companion
 from engram.store.intake import CommitRequest
 from engram.store.state import SpaceState
 
+# Fewer are encoded before another thread has woken up.
+_ENCODED_BESIDE_MIN: Final = 64
 logger = logging.getLogger(__name__)
 
 
@@ -22,11 +31,14 @@ class Writer:
         The space's name, for messages.
     state
         What changes.
+    encoder
+        Encodes beside the committer's thread.
     """
 
-    def __init__(self, name: str, state: SpaceState) -> None:
+    def __init__(self, name: str, state: SpaceState, encoder: Companion) -> None:
         self._name = name
         self._state = state
+        self._encoder = encoder
         self._failure: str | None = None
         self.commits = 0
         self.observed = 0
@@ -77,12 +89,15 @@ class Writer:
             return
         state = self._state
         # A full disk stops it here, with nothing changed.
-        for entry, record in zip(entries, state.log.append(entries), strict=True):
+        prepared = state.log.prepare(entries)
+        encode = partial(self._encode, entries, prepared.records)
+        if plan.observed < _ENCODED_BESIDE_MIN:
+            self._make_durable(prepared)
+            encode()
+        else:
+            self._make_durable_beside(prepared, encode)
+        for entry in entries:
             state.attributes.add(entry)
-            if entry.batch is not None:
-                # Encoded from memory, since the mapped record would have to be read back from the disk.
-                state.index.append(entry.batch.vectors, record.first_generation, raw=record.vectors)
-        state.log.sync()
         if plan.changes.ended:
             ended = plan.changes.ended_arrays()
             state.index.delete(*ended)
@@ -95,3 +110,24 @@ class Writer:
         self.commits += 1
         self.observed += plan.observed
         self.deleted += plan.deleted
+
+    def _make_durable(self, prepared: PreparedWrite) -> None:
+        self._state.log.write(prepared)
+        self._state.log.sync()
+
+    def _make_durable_beside(self, prepared: PreparedWrite, encode: Callable[[], None]) -> None:
+        """Write while the encoder encodes; neither needs the other's result."""
+        encoding = self._encoder.begin(encode)
+        try:
+            self._make_durable(prepared)
+            encoding.result()
+        except BaseException:
+            wait([encoding])
+            self._state.index.discard()
+            raise
+
+    def _encode(self, entries: Sequence[LogEntry], records: Sequence[Record]) -> None:
+        for entry, record in zip(entries, records, strict=True):
+            if entry.batch is not None:
+                # From memory, since the mapped record would have to be read back from the disk.
+                self._state.index.append(entry.batch.vectors, record.first_generation, raw=record.vectors)

@@ -376,18 +376,20 @@ def test_a_path_that_is_a_file(tmp_path: Path) -> None:
 # ---- failing disks ---------------------------------------------------------------------------------------------
 
 
-def test_a_full_disk_refuses_and_recovers() -> None:
+@pytest.mark.parametrize("rows", [1, 100])
+def test_a_full_disk_refuses_and_recovers(rows: int) -> None:
     storage = FaultyStorage()
     with MemoryStore(None, storage=storage) as store:
         space = store.space("notes", dim=DIM)
         observe(space, "a")
         storage.faults.pending.append(Fault("write", errno.ENOSPC, bytes_before=200))
         with pytest.raises(Unavailable) as refusal:
-            observe(space, "refused")
+            observe(space, "refused", *(f"refused-{row}" for row in range(1, rows)))
         assert refusal.value.code == "disk_full"
         assert (space.generation, live_ids(space), space.get("refused")) == (1, ["a"], None)
         assert observe(space, "b") == 2
         assert live_ids(space) == ["a", "b"]
+        assert {hit.id for hit in space.recall(vector_of("b"), k=10)} == {"a", "b"}
     with MemoryStore(None, storage=storage.after_power_loss(Random(1))) as store:
         assert live_ids(store.space("notes")) == ["a", "b"]
 
