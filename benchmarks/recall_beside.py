@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.datasets import synthetic_rows
 from benchmarks.recall_load import SPACE, percentiles, result_of, start
-from benchmarks.streaming import server
+from benchmarks.streaming_run import server
 from engram.client import AsyncClient
 
 PRELOADED = 50_000

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.datasets import synthetic_rows
 from benchmarks.recall_load import SPACE, percentiles
-from benchmarks.streaming import server
+from benchmarks.streaming_run import server
 from engram import Cue
 from engram.client import AsyncClient
 

@@ -73,3 +73,19 @@ class LogEntry:
         if self.batch is None:
             raise ValueError("a deletion has no columns")
         return self.batch
+
+
+def check_contiguous(entries: Sequence[LogEntry], expected: int) -> None:
+    """Refuse entries that do not follow each other from the generation `expected` on.
+
+    Raises
+    ------
+    ValueError
+        Naming the first that does not.
+    """
+    if not entries:
+        raise ValueError("nothing to append")
+    for entry in entries:
+        if entry.first_generation != expected or entry.count == 0:
+            raise ValueError(f"entry of generation {entry.first_generation} where {expected} comes next")
+        expected += entry.count

@@ -9,7 +9,7 @@ from typing import Final
 
 from engram.errors import FailedPrecondition, Unavailable
 from engram.log.encoding import EncodedRecord, encode_record
-from engram.log.entry import LogEntry
+from engram.log.entry import LogEntry, check_contiguous
 from engram.log.failures import typed_failures, unavailable
 from engram.log.prepared_write import PreparedWrite, Run
 from engram.log.record import Record
@@ -168,7 +168,7 @@ class Log:
             As for `append`.
         """
         self.check_usable()
-        self._check_contiguous(entries)
+        check_contiguous(entries, self._last_generation + 1)
         return PreparedWrite(self._place([encode_record(entry, self._dim) for entry in entries]))
 
     def write(self, prepared: PreparedWrite) -> None:
@@ -283,15 +283,6 @@ class Log:
         last.file.sync()
         if is_torn:
             last.file.close()
-
-    def _check_contiguous(self, entries: Sequence[LogEntry]) -> None:
-        expected = self._last_generation + 1
-        for entry in entries:
-            if entry.first_generation != expected or entry.count == 0:
-                raise ValueError(f"entry of generation {entry.first_generation} where {expected} comes next")
-            expected += entry.count
-        if not entries:
-            raise ValueError("nothing to append")
 
     def _fail(self, message: str, code: str = "log_failed") -> Unavailable:
         # The first failure is the cause of all later ones, so it is the one to report.

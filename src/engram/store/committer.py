@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
+from engram.store.companion import Companion
 from engram.store.intake import CommitRequest, Intake
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Committer:
         self._intake = intake
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engram-committer", daemon=True)
+        self.encoder: Final = Companion("engram-encoder")
         self.commits = 0
 
     def start(self) -> None:
@@ -38,6 +40,7 @@ class Committer:
         self._stopping.set()
         self._intake.close()
         self._thread.join()
+        self.encoder.stop()
 
     def _run(self) -> None:
         while True:

@@ -21,7 +21,6 @@ from engram.store.catalogue import Catalogue
 from engram.store.checkpoint import Checkpoints
 from engram.store.checkpointer import Checkpointer
 from engram.store.committer import Committer
-from engram.store.companion import Companion
 from engram.store.intake import CommitRequest, FifoIntake, Intake
 from engram.store.matcher import Matcher
 from engram.store.options import StoreOptions
@@ -76,7 +75,6 @@ class MemoryStore:
             options.intake_count_max, options.intake_bytes_max, options.commit_count_max, options.commit_bytes_max
         )
         self._committer = Committer(self._intake)
-        self._encoder = Companion("engram-encoder")
         self._checkpointer = Checkpointer()
         self._matcher = Matcher()
         self._workers = Workers(options.worker_count, options.steal_threshold, self._linked)
@@ -246,7 +244,7 @@ class MemoryStore:
         with typed_failures(f"opening space {config.name}"):
             checkpoints = None if storage.path is None else Checkpoints(storage.path / "checkpoints")
             state = recover_space(config, storage.directory("log"), checkpoints, self._options)
-        space = Space(config, state, checkpoints, self._options, self.submit, self._committed, self._encoder)
+        space = Space(config, state, checkpoints, self._options, self.submit, self._committed, self._committer.encoder)
         self._workers.notify(space)
         return space
 
@@ -263,7 +261,6 @@ class MemoryStore:
         for space in self.spaces():
             space.tail.close()
         self._committer.stop()
-        self._encoder.stop()
         self._workers.stop(self._options.drain_s)
         self._matcher.stop()
         # Nobody begins to open a space any more, but somebody may be at it.
