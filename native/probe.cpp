@@ -1,7 +1,10 @@
 #include "probe.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+
+#include <sys/mman.h>
 
 #include "cpu.hpp"
 #include "exact_score.hpp"
@@ -11,6 +14,9 @@ namespace {
 
 // Byte codes are exact enough that few more than k need the raw vectors, each of which may cost a disk page.
 constexpr std::size_t kRerankMin = 16;
+// No vector in memory takes that long to score, and no disk is that fast.
+constexpr auto kDiskRead = std::chrono::microseconds(20);
+constexpr std::uintptr_t kPage = 4096;
 
 }  // namespace
 
@@ -63,13 +69,38 @@ void Probe::scan(Slot first, Slot last, std::uint32_t* out) {
 void Probe::rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<Found>& found) {
   found.clear();
   keep_best_by_codes(candidates, std::max(kRerankMin, k + k / 2));
-  for (const Candidate& candidate : candidates) found.push_back({score(candidate.link), candidate.link});
+  score_all(candidates, found);
   k = std::min(k, found.size());
   const auto better = [](const Found& a, const Found& b) {
     return a.score != b.score ? a.score > b.score : a.slot < b.slot;
   };
   std::partial_sort(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(k), found.end(), better);
   found.resize(k);
+}
+
+void Probe::score_all(const std::vector<Candidate>& candidates, std::vector<Found>& found) {
+  using Clock = std::chrono::steady_clock;
+  bool asked = false;
+  auto before = Clock::now();
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    found.push_back({score(candidates[i].link), candidates[i].link});
+    const auto after = Clock::now();
+    if (!asked && after - before > kDiskRead) {
+      ask_for(candidates.data() + i + 1, candidates.size() - i - 1);
+      asked = true;
+    }
+    before = after;
+  }
+}
+
+void Probe::ask_for(const Candidate* candidates, std::size_t n) const {
+  const std::size_t dim = graph_.codec().dim();
+  for (std::size_t i = 0; i < n; ++i) {
+    const RawVector raw = table_.raw(candidates[i].link).load(std::memory_order_acquire);
+    const std::uintptr_t begin = raw.address() & ~(kPage - 1);
+    // Only advice; without it the vector is read when it is used.
+    static_cast<void>(madvise(reinterpret_cast<void*>(begin), raw.address() + raw.nbytes(dim) - begin, MADV_WILLNEED));
+  }
 }
 
 void Probe::keep_best_by_codes(std::vector<Candidate>& candidates, std::size_t keep) {

@@ -48,7 +48,7 @@ class FileStorage:
             _allocate(descriptor, size)
             os.fsync(descriptor)
             sync_directory(self._path)
-            return MappedFile(descriptor, path, self._stagings)
+            return MappedFile(descriptor, path, self._stagings, random_reads=True)
         except BaseException:
             os.close(descriptor)
             with contextlib.suppress(OSError):
@@ -60,7 +60,7 @@ class FileStorage:
         path = self._path / name
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
-            return MappedFile(descriptor, path, self._stagings)
+            return MappedFile(descriptor, path, self._stagings, random_reads=False)
         except BaseException:
             os.close(descriptor)
             raise

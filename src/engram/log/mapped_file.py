@@ -28,12 +28,20 @@ class MappedFile:
 
     The kernel keeps the two together: a direct write drops the cached pages it passes by, and waits for those that are
     not written yet. Takes over `descriptor`, unless it raises.
+
+    Parameters
+    ----------
+    random_reads
+        Recalls read here and there, and nothing around that is worth reading ahead. What is read from front to back,
+        as at recovery, is.
     """
 
-    def __init__(self, descriptor: int, path: Path, stagings: Stagings) -> None:
+    def __init__(self, descriptor: int, path: Path, stagings: Stagings, *, random_reads: bool) -> None:
         self._size = os.fstat(descriptor).st_size
         # An empty file, which only a crash while it was created leaves behind, cannot be mapped.
         mapping = mmap.mmap(descriptor, self._size, prot=mmap.PROT_READ) if self._size else b""
+        if isinstance(mapping, mmap.mmap) and random_reads and hasattr(mmap, "MADV_RANDOM"):
+            mapping.madvise(mmap.MADV_RANDOM)
         self._view = np.frombuffer(mapping, dtype=np.uint8)
         self._path = path
         self._stagings = stagings
