@@ -155,11 +155,13 @@ void Graph::prune(Slot node, Link extra, PruneBuffers& b) {
   std::sort(b.candidates.begin(), b.candidates.end());
   std::size_t marked_left = std::count_if(all, all + count, [](Link link) { return (link & kHangs) != 0; });
   b.kept.clear();
+  // Equal vectors do not shadow one another. Room must be left all the same, or every further link would prune anew.
+  const std::size_t keep_max = parameters_.degree_max - parameters_.degree_max / 4;
   for (const Candidate& candidate : b.candidates) {
     if ((candidate.link & kHangs) != 0) {
       --marked_left;
       b.kept.push_back(candidate.link);
-    } else if (b.kept.size() + marked_left < parameters_.degree_max && !shadowed(candidate, 1.0F, b.kept, b)) {
+    } else if (b.kept.size() + marked_left < keep_max && !shadowed(candidate, 1.0F, b.kept, b)) {
       b.kept.push_back(candidate.link);
     }
   }
