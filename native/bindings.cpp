@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "checkpoint.hpp"
+#include "idle_thread.hpp"
 #include "index.hpp"
 #include "kernels.hpp"
 
@@ -180,9 +181,23 @@ Slot take_over(PyIndex& self, const PyIndex& from, Slot first, Generation horizo
   return self.index->take_over(*from.index, first, horizon, all);
 }
 
-Generation save(const PyIndex& self, const std::string& path, bool with_raw) {
+// Runs `work` here, or in the background, and returns what it does.
+template <class Work>
+auto run(bool background, Work work) {
   const nb::gil_scoped_release unlocked;
-  return self.index->save(path, with_raw);
+  if (!background) return work();
+  thread_local IdleThread thread;
+  decltype(work()) result{};
+  thread.run([&] { result = work(); });
+  return result;
+}
+
+std::size_t link_published(PyIndex& self, std::size_t count_max, bool background) {
+  return run(background, [&] { return self.index->link(count_max); });
+}
+
+Generation save(PyIndex& self, const std::string& path, bool with_raw, bool background) {
+  return run(background, [&] { return self.index->save(path, with_raw); });
 }
 
 PyIndex load(const std::string& path) {
@@ -259,15 +274,13 @@ NB_MODULE(_core, m) {
           "publish", [](PyIndex& self, Generation generation) { self.index->publish(generation); }, "generation"_a)
       .def("discard", [](PyIndex& self) { self.index->discard(); })
       .def("remove", &remove_versions, "versions"_a, "at"_a)
-      .def(
-          "link", [](PyIndex& self, std::size_t count_max) { return self.index->link(count_max); }, "count_max"_a,
-          nb::call_guard<nb::gil_scoped_release>())
+      .def("link", &link_published, "count_max"_a, "background"_a)
       .def("search", &search, "queries"_a, "k"_a, "ef"_a, "snapshot"_a, "allowed"_a.none(), "threads"_a)
       .def("walk", &walk, "query"_a, "snapshot"_a, "allowed"_a.none(), nb::keep_alive<0, 1>())
       .def("match", &match, "cues"_a, "first_generation"_a, "last_generation"_a)
       .def("successor", &successor)
       .def("take_over", &take_over, "from_"_a, "first_slot"_a, "horizon"_a, "all"_a)
-      .def("save", &save, "path"_a, "with_raw"_a)
+      .def("save", &save, "path"_a, "with_raw"_a, "background"_a)
       .def_static("load", &load, "path"_a)
       .def_static("load_with_raw", &load_with_raw, "path"_a, "blocks"_a)
       .def("statistics", &statistics)

@@ -51,11 +51,13 @@ class File {
   void write(const void* data, std::size_t bytes) {
     const auto* p = static_cast<const char*>(data);
     while (bytes > 0) {
-      const ssize_t n = ::write(fd_, p, bytes);
+      const ssize_t n = ::write(fd_, p, std::min(bytes, kPieceBytes));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) fail("cannot write");
       p += n;
       bytes -= static_cast<std::size_t>(n);
+      written_ += static_cast<std::size_t>(n);
+      drain();
     }
   }
 
@@ -70,11 +72,31 @@ class File {
   }
 
  private:
+  // What piles up in the page cache would reach the disk in one burst, behind which commits of the log would wait.
+  static constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
+
+  void drain() {
+#ifdef __linux__
+    if (written_ - begun_ < kPieceBytes) return;
+    const auto range = [&](std::size_t first, std::size_t last, unsigned flags) {
+      ::sync_file_range(fd_, static_cast<off_t>(first), static_cast<off_t>(last - first), flags);
+    };
+    range(begun_, written_, SYNC_FILE_RANGE_WRITE);
+    range(drained_, begun_, SYNC_FILE_RANGE_WAIT_BEFORE);
+    drained_ = begun_;
+    begun_ = written_;
+#endif
+  }
+
   [[noreturn]] void fail(const char* what) const {
     throw std::system_error(errno, std::generic_category(), std::string(what) + " " + path_);
   }
   std::string path_;
   int fd_;
+  // Bytes that were written, of which the disk was told, and which it has.
+  std::size_t written_ = 0;
+  std::size_t begun_ = 0;
+  std::size_t drained_ = 0;
 };
 
 std::size_t chunks_of(std::size_t slots) { return (slots + SlotTable::kChunkSlots - 1) >> SlotTable::kChunkBits; }

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "idle_thread.hpp"
 #include "index.hpp"
 
 namespace {
@@ -94,17 +95,21 @@ struct Campaign {
   }
 
   void link(std::size_t calls) {
+    engram::IdleThread aside;
     while (!written.load(std::memory_order_acquire) || index.indexed_generation() < index.visible_generation()) {
-      // Some calls fail at their first allocation, some later, most not at all; what they leave is taken up again.
-      allocations_left = ++calls % 3 == 0 ? static_cast<int>(calls % 7) : -1;
       std::size_t linked = 0;
+      // Some calls fail at their first allocation, some later, most not at all; what they leave is taken up again.
+      const int fails_after = ++calls % 3 == 0 ? static_cast<int>(calls % 7) : -1;
       try {
-        linked = index.link(64);
+        aside.run([&] {
+          allocations_left = fails_after;
+          linked = index.link(64);
+        });
       } catch (const std::bad_alloc&) {
         ++failures;
         linked = 1;
       }
-      allocations_left = -1;
+      aside.run([] { allocations_left = -1; });
       if (linked == 0) std::this_thread::yield();
     }
   }

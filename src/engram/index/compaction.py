@@ -58,6 +58,7 @@ class Compaction:
 
     def _link(self, go_on: Callable[[], bool]) -> bool:
         while go_on():
-            if self.new.link(_LINK_BATCH) == 0:
+            # What nobody waits for goes on in the background.
+            if self.new.link(_LINK_BATCH, True) == 0:
                 return True
         return False

@@ -189,9 +189,13 @@ class HnswIndex:
             self._deleted_meanwhile.append((versions, ends))
             return self._native.remove(versions, ends)
 
-    def link(self, count_max: int) -> int:
-        """Link up to `count_max` published vectors into the graph; return how many, 0 when there is nothing to do."""
-        return self._native.link(count_max)
+    def link(self, count_max: int, *, background: bool = False) -> int:
+        """Link up to `count_max` published vectors into the graph; return how many, 0 when there is nothing to do.
+
+        In the `background` it is done on a thread of the system's lowest priority, for which this one waits. Locks, the
+        interpreter's above all, are never held at that priority. Elsewhere than on Linux it makes no difference.
+        """
+        return self._native.link(count_max, background)
 
     def search(
         self,
@@ -304,17 +308,17 @@ class HnswIndex:
             finally:
                 self._deleted_meanwhile = deque(maxlen=0)
 
-    def save(self, path: str | os.PathLike[str], *, with_vectors: bool = True) -> int:
+    def save(self, path: str | os.PathLike[str], *, with_vectors: bool = True, background: bool = False) -> int:
         """Write a checkpoint of everything linked; return the generation it covers.
 
         Linking waits while the lists are copied; appends and searches go on. `with_vectors` leaves out the raw
-        vectors if False, for a caller that keeps them elsewhere.
+        vectors if False, for a caller that keeps them elsewhere. `background` is as for `link`.
         """
         target = os.fspath(path)
         # Beside it first: this index may be mapped from the very file.
         beside = f"{target}.new"
         try:
-            covered = self._native.save(beside, with_vectors)
+            covered = self._native.save(beside, with_vectors, background)
             os.replace(beside, target)
         finally:
             with contextlib.suppress(FileNotFoundError):
@@ -414,7 +418,7 @@ class _Helpers:
 
     def __exit__(self, *_: object) -> None:
         self._encoded.set()
-        while self._native.link(self._batch):
+        while self._native.link(self._batch, False):
             pass
         for thread in self._threads:
             thread.join()
@@ -422,7 +426,7 @@ class _Helpers:
     def _follow(self) -> None:
         while True:
             last = self._encoded.is_set()
-            if self._native.link(self._batch) == 0:
+            if self._native.link(self._batch, False) == 0:
                 if last:
                     return
                 self._encoded.wait(_FOLLOW_WAIT_S)

@@ -1,7 +1,7 @@
 """Writing past the page cache, which a log that is seldom read back has no use for.
 
 A page of the cache that was never used before costs several times as much as the copy into it, and on virtual machines,
-whose host must find memory first, more than ten times. See docs/decisions/0004-the-log-bypasses-the-page-cache.md.
+whose host must find memory first, more than ten times. See docs/decisions/0009-the-log-bypasses-the-page-cache.md.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class DirectWriter:
             while pending:
                 filled, pending = fill(staging, pending)
                 whole = filled + -filled % BLOCK_BYTES
-                staging[filled:whole] = 0
+                staging[filled:whole] = bytes(whole - filled)
                 self._write_blocks(staging[:whole], position)
                 position += filled
             self._begun = staging[filled - filled % BLOCK_BYTES : filled].tobytes()
@@ -72,11 +72,11 @@ class DirectWriter:
         """Close the descriptor."""
         os.close(self._descriptor)
 
-    def _write_blocks(self, blocks: NDArray[np.uint8], position: int) -> None:
+    def _write_blocks(self, blocks: memoryview, position: int) -> None:
         written = 0
         while written < len(blocks):
             # After an odd number of bytes the next call fails with EINVAL.
-            written += os.pwrite(self._descriptor, blocks[written:].data, position + written)
+            written += os.pwrite(self._descriptor, blocks[written:], position + written)
 
 
 # Elsewhere the page cache must do.

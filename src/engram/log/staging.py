@@ -9,9 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 # What direct writes align to: pages, and the blocks of every disk in use.
 BLOCK_BYTES: Final = 4096
 # A huge page; one write of this size is within a tenth of what larger ones reach.
@@ -24,10 +21,10 @@ class Stagings:
     """Staging buffers for the files of a storage, lent to one write at a time and used again. Any thread may borrow."""
 
     def __init__(self) -> None:
-        self._free: deque[NDArray[np.uint8]] = deque(maxlen=_KEPT_MAX)
+        self._free: deque[memoryview] = deque(maxlen=_KEPT_MAX)
 
     @contextmanager
-    def borrow(self) -> Iterator[NDArray[np.uint8]]:
+    def borrow(self) -> Iterator[memoryview]:
         """`STAGING_BYTES` of aligned memory with arbitrary content."""
         try:
             staging = self._free.pop()
@@ -39,23 +36,23 @@ class Stagings:
             self._free.append(staging)
 
 
-def fill(staging: NDArray[np.uint8], pending: Sequence[memoryview]) -> tuple[int, list[memoryview]]:
+def fill(staging: memoryview, pending: Sequence[memoryview]) -> tuple[int, list[memoryview]]:
     """Copy as much of `pending` as fits into `staging`; return the number of bytes and what is left."""
     filled = 0
     for position, buffer in enumerate(pending):
         taken = min(len(buffer), len(staging) - filled)
-        # NumPy copies without the interpreter lock.
-        staging[filled : filled + taken] = np.frombuffer(buffer[:taken], np.uint8)
+        # This keeps the interpreter lock for some microseconds. To get it back from a busy thread would take longer.
+        staging[filled : filled + taken] = buffer[:taken]
         filled += taken
         if taken < len(buffer):
             return filled, [buffer[taken:], *pending[position + 1 :]]
     return filled, []
 
 
-def _aligned_memory() -> NDArray[np.uint8]:
+def _aligned_memory() -> memoryview:
     memory = mmap.mmap(-1, STAGING_BYTES)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         # A refusal costs a little speed and nothing else.
         with contextlib.suppress(OSError):
             memory.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(memory, np.uint8)
+    return memoryview(memory)

@@ -73,7 +73,7 @@ class Checkpoints:
         """
         temporary = self._directory / _TEMPORARY
         try:
-            generation = index.save(temporary, with_vectors=False)
+            generation = index.save(temporary, with_vectors=False, background=True)
             _sync(temporary)
             name = f"graph-{generation:020d}-{_crc_of(temporary):08x}.checkpoint"
             os.replace(temporary, self._directory / name)

@@ -25,10 +25,15 @@ class Indexing:
         Where checkpoints go; None for a space in memory.
     options
         When they are due.
+    urgent_count
+        From so many pending on, linking is no background work any more but takes its share of the processors.
     """
 
-    def __init__(self, state: SpaceState, checkpoints: Checkpoints | None, options: StoreOptions) -> None:
+    def __init__(
+        self, state: SpaceState, checkpoints: Checkpoints | None, options: StoreOptions, urgent_count: int
+    ) -> None:
         self._state = state
+        self._urgent_count = urgent_count
         self._checkpoints = checkpoints
         self._options = options
         self._announced = state.index.indexed_generation
@@ -51,8 +56,13 @@ class Indexing:
         return self._state.index.visible_generation - indexed
 
     def link(self, count_max: int) -> int:
-        """Link up to `count_max` of the tail; return how many were linked. Any number of threads at once."""
-        return self._state.index.link(min(count_max, self._options.link_count))
+        """Link up to `count_max` of the tail; return how many were linked. Any number of threads at once.
+
+        Fresh observations are found in the tail before they are linked, so linking gives way to acknowledgements and
+        recalls, until the tail gets too long for that.
+        """
+        background = self.pending < self._urgent_count
+        return self._state.index.link(min(count_max, self._options.link_count), background=background)
 
     def announce(self) -> None:
         """Tell the listeners how far the graph is, if that is news. Any number of threads at once.

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
 # Doubles while a worker dies again and again. A dead worker is back within a second, whatever happens.
 _PAUSE_S_MIN: Final = 0.01
 _PAUSE_S_MAX: Final = 0.5
-_NICENESS: Final = 10
 logger = logging.getLogger(__name__)
 
 FaultPoint = Literal["before link", "after link", "between turns"]
@@ -163,7 +159,6 @@ class Workers:
         self._threads[number] = thread
 
     def _live(self, worker: _Worker) -> None:
-        _yield_to_others()
         while True:
             try:
                 self._work(worker)
@@ -236,14 +231,3 @@ class Workers:
             self._busy -= 1
             if self._draining and self._is_idle():
                 self._changed.notify_all()
-
-
-def _yield_to_others() -> None:
-    """Let this thread work with what the others leave over.
-
-    Fresh observations are found in the tail before they are linked, so linking can wait where acknowledgements and
-    recalls cannot. Linux has priorities per thread; elsewhere all threads stay equal.
-    """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)

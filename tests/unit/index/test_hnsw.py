@@ -56,6 +56,36 @@ def test_graph_is_sound(quality: Quality) -> None:
     assert sum(statistics.degrees) == 8_000
 
 
+def test_what_is_linked_and_saved_in_the_background_is_as_good(tmp_path: Path) -> None:
+    base = clustered(5_000, 32)
+    index = HnswIndex(32, quality="fast")
+    index.append(base, 1)
+    index.publish(len(base))
+    threads = [threading.Thread(target=_link_in_the_background, args=(index,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert index.indexed_generation == len(base)
+    assert index.save(tmp_path / "graph", background=True) == len(base)
+    loaded = HnswIndex.load(tmp_path / "graph")
+    generations, _ = loaded.search(base[:100], k=1)
+    assert (generations[:, 0] == np.arange(1, 101)).mean() >= 0.99
+
+
+def test_a_failure_in_the_background_is_told(tmp_path: Path) -> None:
+    index = HnswIndex(32)
+    with pytest.raises(RuntimeError, match="cannot open"):
+        index.save(tmp_path / "missing" / "graph", background=True)
+    index.add(clustered(100, 32))
+    assert index.save(tmp_path / "graph", background=True) == 100
+
+
+def _link_in_the_background(index: HnswIndex) -> None:
+    while index.link(64, background=True):
+        pass
+
+
 def test_each_vector_finds_itself_before_and_after_linking() -> None:
     base = clustered(9_000, 128)
     index = HnswIndex(128)

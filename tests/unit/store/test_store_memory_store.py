@@ -160,7 +160,7 @@ def test_a_restart_does_not_link_again_what_was_checkpointed(tmp_path: Path, mon
         space.delete(["id-7"])
         wait_until_indexed(space)
     with monkeypatch.context() as patch:
-        patch.setattr(HnswIndex, "link", lambda self, count_max: 0)
+        patch.setattr(HnswIndex, "link", lambda self, count_max, background: 0)
         with MemoryStore(tmp_path) as store:
             space = store.space("notes")
             assert space.indexed_generation == 501
@@ -179,8 +179,8 @@ def test_a_checkpoint_in_the_middle_of_a_record(tmp_path: Path, monkeypatch: pyt
     real = HnswIndex.link
     turns = iter([0] * 2)
 
-    def link_some(index: HnswIndex, _: int) -> int:
-        return real(index, 30) if next(turns, None) is not None else 0
+    def link_some(index: HnswIndex, _: int, *, background: bool) -> int:
+        return real(index, 30, background=background) if next(turns, None) is not None else 0
 
     with monkeypatch.context() as patch:
         patch.setattr(HnswIndex, "link", link_some)
@@ -449,10 +449,10 @@ def test_a_dying_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     real = HnswIndex.link
     failures = iter(range(2))
 
-    def sometimes_fails(index: HnswIndex, count_max: int) -> int:
+    def sometimes_fails(index: HnswIndex, count_max: int, *, background: bool) -> int:
         if next(failures, None) is not None:
             raise MemoryError("a worker dies")
-        return real(index, count_max)
+        return real(index, count_max, background=background)
 
     monkeypatch.setattr(HnswIndex, "link", sometimes_fails)
     with MemoryStore(None) as store:
