@@ -14,7 +14,7 @@ from typing import Final
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
-from engram.server.process import tune_interpreter
+from engram.server.process import settled_objects, tune_interpreter
 
 _TICK_S: Final = 1.0
 _logger = logging.getLogger(__name__)
@@ -43,8 +43,9 @@ async def run_server(options: ServerOptions, stop: asyncio.Event | None = None) 
         server = GrpcServer(engine)
         port = await server.start(options.host, options.port)
         async with _signals(stop), _ticking(engine):
-            _announce(options, port)
-            await stop.wait()
+            with settled_objects():
+                _announce(options, port)
+                await stop.wait()
             _logger.info("stopping")
             await server.stop(options.grace_s)
     finally:

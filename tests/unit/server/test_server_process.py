@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import platform
@@ -10,7 +11,7 @@ import sys
 
 import pytest
 
-from engram.server.process import tune_interpreter
+from engram.server.process import settled_objects, tune_interpreter
 
 SCRIPT = """
 import json, os, sys
@@ -54,3 +55,9 @@ def test_waiting_threads_get_the_interpreter_soon(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(sys, "setswitchinterval", chosen.append)
     tune_interpreter()
     assert chosen == [0.0005]
+
+
+def test_what_is_there_for_good_is_not_looked_through_meanwhile() -> None:
+    with settled_objects():
+        assert gc.get_freeze_count() > len(gc.get_objects())
+    assert gc.get_freeze_count() == 0
