@@ -1,162 +1,281 @@
-"""A session against the simplest model there is: the list of what the store holds, in order, once each.
+"""Sessions against the simplest model there is: what the log holds of each is 1, 2, 3, ..., in order, once each.
 
-The client here sends pipelined, repeats itself, leaves gaps and loses its connection; the store fails now and then.
-Whatever happens: nothing is stored twice, nothing out of order, every ack tells the truth, and a client that follows
-the answers gets everything stored.
+Clients send pipelined, repeat themselves, leave gaps, pause, lose their connections and come back on others while the
+first ones still talk; the disk fills up, the server loses power. Connections, sessions, lanes, the space and its log
+are the real ones; only sockets are missing, and the committer and the index workers work when a rule says so.
+Whatever happens: nothing is stored twice, nothing out of order, every ack tells the truth, what was acked stays, and a
+client that follows the answers gets everything stored.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from random import Random
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from doubles.batches import batch_of
-from doubles.fake_space import FakeSpace, FakeStore, ManualClock
-from engram.errors import Unavailable
+from doubles.faulty_storage import Fault, FaultyStorage
+from doubles.session_clients import IN_FLIGHT_COUNT_MAX, Client, Server, Wire
+from engram.errors import FailedPrecondition
 from engram.store.intake import Priority
-from engram.streaming.acks import Ack, AckStatus
-from engram.streaming.admission import Admission
 from engram.streaming.backlog import Message
-from engram.streaming.connection import Connection, ConnectionLimits
-from engram.streaming.counters import Counters
-from engram.streaming.ingest import Ingest
-from engram.streaming.lane import LaneLimits
-from engram.streaming.lanes import Lanes
-from engram.streaming.mailbox import Mailbox
-from engram.streaming.outbox import Opened
-from engram.streaming.pressure import Thresholds
-from engram.streaming.sessions import Sessions
+from engram.streaming.flow import Flow, FlowAction
+from engram.streaming.outbox import Status, StreamState
 
-sends = st.tuples(st.just("send"), st.integers(-3, 3), st.integers(1, 4), st.sampled_from(list(Priority)))
-steps = st.lists(
-    st.one_of(
-        sends,
-        st.tuples(st.just("forward"), st.integers(1, 4), st.sampled_from(list(Priority))),
-        st.just(("commit",)),
-        st.just(("fail",)),
-        st.just(("reconnect",)),
-        st.just(("restart",)),
-    ),
-    max_size=60,
-)
+NAMES = ("anna", "bert")
+CLIENTS = st.sampled_from(range(len(NAMES)))
+PRIORITIES = st.sampled_from(list(Priority))
+# More turns of the event loop than anything a rule does needs to run its course.
+TURNS = 20
 
 
-class Client:
-    """Sends into a world and checks every answer against what the space holds."""
+class SessionMachine(RuleBasedStateMachine):
+    """Two clients with a session each, in one space of one server, which is restarted now and then."""
 
-    def __init__(self, executor: ThreadPoolExecutor) -> None:
-        self.space: Any = FakeSpace()
-        self.lanes = Lanes(dict.fromkeys(Priority, LaneLimits(15, 10**9)), take_count_max=6)
-        self.store: Any = FakeStore(self.lanes)
-        self._executor = executor
-        self.next = 1
-        self.restart()
+    def __init__(self) -> None:
+        super().__init__()
+        self.loop = asyncio.new_event_loop()
+        self.executor = ThreadPoolExecutor(1)
+        self.clients = [Client(name) for name in NAMES]
+        self.power_losses = 0
 
-    def restart(self) -> None:
-        """The server comes up again: what waited in memory is gone, what is durable is not."""
-        while self.lanes.take(0):
-            pass
-        self._mailbox = Mailbox(asyncio.get_running_loop())
-        self._sessions = Sessions(mailbox=self._mailbox, counters=Counters(), clock=ManualClock())
-        self.connect()
+    @initialize()
+    def start(self) -> None:
+        self.run(self.boot(FaultyStorage()))
 
-    def connect(self) -> None:
-        admission = Admission(
-            lanes=self.lanes,
-            ticked=(),
-            thresholds=Thresholds(),
-            mailbox=self._mailbox,
-            soon=asyncio.get_running_loop().call_soon,
-            tell=self._sessions.tell_pressure,
-        )
-        ingest = Ingest(self.store, self._mailbox, admission, self._executor)
-        self.connection = Connection(ingest, self._sessions, ConnectionLimits(10**6, 10**9, 30.0))
-        self.connection.open(self.space, "mine")
+    async def boot(self, storage: FaultyStorage) -> None:
+        self.server = Server(storage, self.executor)
+        for client in self.clients:
+            # Linked vectors are not durable without a checkpoint, so it is told again what is indexed.
+            client.indexed = 0
 
-    async def send(self, first: int, count: int, priority: Priority) -> None:
-        ids = [f"{number}" for number in range(first, first + count)]
-        await self.connection.observe(Message(first, batch_of(ids), priority))
-        await self.listen()
+    @rule(client=CLIENTS, offset=st.integers(-4, 3), count=st.integers(1, 4), priority=PRIORITIES)
+    def send(self, client: int, offset: int, count: int, priority: Priority) -> None:
+        """Send what is next, or repeat something, or leave something out."""
+        sender = self.connected(client)
+        if sender.wire is not None:
+            first = max(0, sender.next + offset)
+            sender.wire.observe(first, sender.ids(first, count), priority)
+            self.run()
 
-    async def listen(self) -> None:
-        """Read every answer there is by now."""
-        for _ in range(4):
-            await asyncio.sleep(0)
-        durable = self.space.durable_sequence("mine")
-        taking = asyncio.create_task(self.connection.outbox.take())
-        for _ in range(2):
-            await asyncio.sleep(0)
-        if not taking.done():
-            taking.cancel()
+    @rule(client=CLIENTS, counts=st.lists(st.integers(1, 4), min_size=1, max_size=5), priority=PRIORITIES)
+    def send_on(self, client: int, counts: list[int], priority: Priority) -> None:
+        """Send one message after the other without waiting for answers."""
+        sender = self.connected(client)
+        if sender.wire is not None:
+            first = sender.wire.connection.opened()[0].expected_sequence
+            for count in counts:
+                sender.wire.observe(first, sender.ids(first, count), priority)
+                first += count
+            self.run()
+
+    @rule(takes=st.integers(1, 3))
+    def commit(self, takes: int) -> None:
+        for _ in range(takes):
+            self.server.store.commit()
+        self.run()
+
+    @rule(count=st.integers(1, 20))
+    def link(self, count: int) -> None:
+        self.server.store.link(count)
+        self.run()
+
+    @rule()
+    def fill_up_the_disk(self) -> None:
+        """The next commit fails, and leaves everything as it was."""
+        self.server.store.storage.faults.pending[:] = [Fault("write", errno.ENOSPC)]
+
+    @rule(client=CLIENTS, action=st.sampled_from([FlowAction.PAUSE, FlowAction.RESUME]))
+    def flow(self, client: int, action: FlowAction) -> None:
+        sender = self.connected(client)
+        if sender.wire is not None:
+            sender.wire.flow(action)
+            self.run()
+
+    @rule(client=CLIENTS)
+    def disconnect(self, client: int) -> None:
+        self.run(self.hang_up(self.clients[client]))
+
+    async def hang_up(self, client: Client) -> None:
+        if client.wire is not None:
+            await client.wire.drop()
+            client.wire = None
+
+    @rule(client=CLIENTS)
+    def take_over(self, client: int) -> None:
+        """Come back while the older connection still seems to be there: the newer wins, the older is told."""
+        resumed = self.connected(client)
+        self.run(self.replace(resumed))
+        older = resumed.replaced
+        assert older is not None
+        (told,) = [event for event in older.unread if isinstance(event, Status)][-1:]
+        assert told.error is not None
+        assert (told.state, told.error.code) == (StreamState.ERROR, "session_taken_over")
+        assert older.ended
+
+    async def replace(self, client: Client) -> None:
+        if client.replaced is not None:
+            await client.replaced.drop()
+        client.replaced = client.wire
+        client.wire = Wire(self.server, client.name)
+
+    @rule(
+        client=CLIENTS,
+        act=st.sampled_from(["observe", "pause", "resume", "close", "end"]),
+    )
+    def an_older_connection_still_talks(self, client: int, act: str) -> None:
+        """Nothing that comes on it has any effect: the newer one speaks for the session."""
+        sender = self.clients[client]
+        if sender.replaced is None or sender.wire is None:
             return
-        for event in taking.result():
-            if isinstance(event, Opened):
-                assert event.initial_sequence <= durable
-                self.next = event.initial_sequence + 1
-            elif isinstance(event, Ack) and event.status is AckStatus.ACCEPTED:
-                assert event.last_sequence <= durable
-                if event.last_generation:
-                    assert self.space.stored[event.last_generation - 1] == str(event.last_sequence)
-                self.next = max(self.next, event.last_sequence + 1)
-            elif isinstance(event, Ack):
-                assert event.error is not None
-                expected = event.error.expected_sequence or event.first_sequence
-                self.next = min(self.next, expected)
+        session = sender.wire.connection.opened()[0]
+        before = session.state, session.expected_sequence
+        older = sender.replaced.connection
+        calls: dict[str, Callable[[], Awaitable[None]]] = {
+            "observe": lambda: older.observe(Message(before[1], batch_of(["a ghost"]), Priority.HIGH)),
+            "pause": lambda: older.flow(Flow(FlowAction.PAUSE)),
+            "resume": lambda: older.flow(Flow(FlowAction.RESUME)),
+            "close": lambda: older.close(drain=False),
+            "end": older.end_of_input,
+        }
+        self.run(self.refused(calls[act]))
+        assert (session.state, session.expected_sequence) == before
 
-    async def settle(self) -> None:
-        """Commit and listen until the store is empty and everything is answered."""
-        for _ in range(200):
-            self.store.commit_all()
-            await self.listen()
-            if self.connection.opened()[0].settled and not self.lanes.depth:
-                return
-        raise AssertionError("the session does not settle")
+    async def refused(self, call: Callable[[], Awaitable[None]]) -> None:
+        with pytest.raises(FailedPrecondition) as caught:
+            await call()
+        assert caught.value.code == "session_taken_over"
 
-    async def step(self, step: tuple[Any, ...]) -> None:
-        match step:
-            case ("send", offset, count, priority):
-                await self.send(max(0, self.next + offset), count, priority)
-            case ("forward", count, priority):
-                first = self.connection.opened()[0].expected_sequence
-                await self.send(first, count, priority)
-            case ("commit",):
-                self.store.commit()
-                await self.listen()
-            case ("fail",):
-                self.space.fail_next = Unavailable("the disk is full", code="disk_full")
-            case ("reconnect",):
-                self.connection.detach()
-                self.connect()
-                await self.listen()
-            case ("restart",):
-                self.restart()
-                await self.listen()
+    @rule(client=CLIENTS)
+    def drain(self, client: int) -> None:
+        """Close the session: everything admitted is stored, indexed and acked before the last word."""
+        closing = self.connected(client)
+        wire = closing.wire
+        assert wire is not None
+        wire.send(lambda: wire.connection.close(drain=True))
+        for _ in range(100):
+            if wire.ended:
+                break
+            self.server.store.commit()
+            self.server.store.link(100)
+            self.run()
+        durable = self.server.store.space.durable_sequence(closing.name)
+        last = closing.told
+        assert last is not None
+        assert (last.state, last.sequence, last.error) == (StreamState.CLOSED, durable, None)
+        assert closing.acked == closing.indexed == durable
+        self.disconnect(client)
+
+    @rule()
+    def expire(self) -> None:
+        """Everybody is silent for too long: sessions end, and can be resumed like any other."""
+        self.server.clock.advance(301)
+        self.server.sessions.expire()
+        self.run()
+        for client in self.clients:
+            if client.wire is not None and client.wire.ended:
+                assert client.told is not None
+                assert client.told.error is not None
+                assert client.told.error.code == "session_expired"
+                self.run(self.hang_up(client))
+
+    @precondition(lambda self: self.power_losses < 3)
+    @rule(seed=st.integers(0, 2**16))
+    def lose_power(self, seed: int) -> None:
+        """The server is gone with all it had in memory, and comes up with what is on the disk."""
+        self.power_losses += 1
+        self.run(self.restart(Random(seed)))
+
+    async def restart(self, random: Random) -> None:
+        for client in self.clients:
+            for wire in (client.wire, client.replaced):
+                if wire is not None:
+                    await wire.drop()
+            client.wire = client.replaced = None
+        await self.boot(self.server.store.crash(random))
+
+    @invariant()
+    def the_log_holds_each_session_in_order_and_once(self) -> None:
+        if not hasattr(self, "server"):
+            return
+        store = self.server.store
+        for client in self.clients:
+            stored = store.stored(client.name)
+            durable = store.space.durable_sequence(client.name)
+            assert [each.sequence for each in stored] == list(range(1, durable + 1))
+            assert [each.id for each in stored] == client.ids(1, durable)
+            assert client.acked <= durable
+
+    @invariant()
+    def a_session_expects_what_follows_the_last_it_has(self) -> None:
+        for client in self.clients:
+            if client.wire is not None:
+                session = client.wire.connection.opened()[0]
+                assert session.outbox is client.wire.connection.outbox
+                in_flight = session.expected_sequence - 1 - session.durable_sequence
+                assert 0 <= in_flight <= session.in_flight_count
+                assert session.in_flight_count < IN_FLIGHT_COUNT_MAX + 4
+
+    def teardown(self) -> None:
+        """Whatever went before, a client that sends from the expected number gets through."""
+        try:
+            if hasattr(self, "server"):
+                self.everybody_gets_through()
+        finally:
+            self.loop.run_until_complete(end_all_tasks())
+            self.loop.close()
+            self.executor.shutdown()
+            self.server.store.close()
+
+    def everybody_gets_through(self) -> None:
+        self.server.store.storage.faults.pending.clear()
+        for number, client in enumerate(self.clients):
+            self.drain(number)
+            first = self.server.store.space.durable_sequence(client.name) + 1
+            wire = self.connected(number).wire
+            assert wire is not None
+            assert client.next == first
+            wire.observe(first, client.ids(first, 3), Priority.NORMAL)
+            self.drain(number)
+            assert client.acked == first + 2
+        self.the_log_holds_each_session_in_order_and_once()
+
+    def connected(self, number: int) -> Client:
+        client = self.clients[number]
+        if client.wire is None:
+            self.run(self.resume(client))
+        return client
+
+    async def resume(self, client: Client) -> None:
+        client.wire = Wire(self.server, client.name)
+
+    def run(self, action: Awaitable[None] | None = None) -> None:
+        """Do something on the event loop and wait for all that follows from it."""
+
+        async def acting() -> None:
+            if action is not None:
+                await action
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+
+        self.loop.run_until_complete(acting())
+        for client in self.clients:
+            client.listen(self.server.store)
 
 
-@settings(deadline=None)
-@given(steps)
-def test_whatever_happens_the_store_holds_a_prefix_once(script: list[tuple[Any, ...]]) -> None:
-    async def run() -> None:
-        with ThreadPoolExecutor(1) as executor:
-            client = Client(executor)
-            await client.listen()
-            for step in script:
-                await client.step(step)
-                stored = client.space.stored
-                assert stored == [str(number) for number in range(1, len(stored) + 1)]
-            client.space.fail_next = None
-            await client.settle()
-            # Whatever went before, a client that sends from the expected number gets through.
-            session = client.connection.opened()[0]
-            durable = client.space.durable_sequence("mine")
-            assert session.durable_sequence == durable
-            assert session.expected_sequence == durable + 1
-            await client.send(durable + 1, 3, Priority.NORMAL)
-            await client.settle()
-            assert client.space.durable_sequence("mine") == durable + 3
+async def end_all_tasks() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
-    asyncio.run(run())
+
+TestSessions = SessionMachine.TestCase
+TestSessions.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)

@@ -27,7 +27,7 @@ class ConnectionLimits:
     Parameters
     ----------
     in_flight_count_max, in_flight_bytes_max
-        Nothing more is read while the observations between admission and answer reach these; one message may exceed
+        Nothing more is admitted while the observations between admission and answer reach these; one message may exceed
         them. They also bound what is kept of what a paused client sends.
     drain_timeout_s
         How long a close waits for everything to be indexed.
@@ -84,7 +84,7 @@ class Connection:
             self._keep(session, message)
         else:
             await self._admit(session, space, message)
-        await self._room(session)
+        await self.outbox.room()
 
     async def flow(self, flow: Flow) -> None:
         """Pause, resume, send faster or slower, or merely note that the client is alive.
@@ -199,15 +199,21 @@ class Connection:
         Raises
         ------
         FailedPrecondition
-            If the stream has not been opened with init.
+            If the stream has not been opened with init, or the session is no longer this connection's.
         """
         if self.session is None or self.space is None:
             raise FailedPrecondition("the first message of a stream is init", code="no_init", field="init")
+        if self.session.outbox is not self.outbox:
+            # It has been told so, but what it sent before it knew may still arrive.
+            raise FailedPrecondition(
+                f"session {self.session.id} has left this connection", code="session_taken_over", field="session"
+            )
         return self.session, self.space
 
     async def _admit(self, session: Session, space: Space, message: Message) -> None:
         count = len(message.batch)
         try:
+            await self._room(session)
             batch = await self._ingest.prepare(space, message.batch)
             if session.outbox is not self.outbox:
                 return  # Taken over while the embedder was at work.
@@ -243,17 +249,12 @@ class Connection:
 
     async def _room(self, session: Session) -> None:
         limits = self._limits
-        if (
-            session.in_flight_count >= limits.in_flight_count_max
-            or session.in_flight_bytes >= limits.in_flight_bytes_max
-        ):
-            await session.changed.wait_for(
-                lambda: (
-                    session.in_flight_count < limits.in_flight_count_max
-                    and session.in_flight_bytes < limits.in_flight_bytes_max
-                )
+        await session.changed.wait_for(
+            lambda: (
+                session.in_flight_count < limits.in_flight_count_max
+                and session.in_flight_bytes < limits.in_flight_bytes_max
             )
-        await self.outbox.room()
+        )
 
     def _keep(self, session: Session, message: Message) -> None:
         try:
@@ -269,4 +270,4 @@ class Connection:
         session, space = self.opened()
         while self._backlog:
             await self._admit(session, space, self._backlog.pop())
-            await self._room(session)
+            await self.outbox.room()

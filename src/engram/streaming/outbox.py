@@ -131,6 +131,8 @@ class Outbox:
             return
         self._finished = True
         self.error = error
+        # Who is leaving need not know, and CLOSED is the last word.
+        self._pressure = None
         self.release()
 
     async def take(self) -> list[Event]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -90,6 +90,7 @@ class Session:
         if durable_sequence:
             # The generations of what is durable already are unknown here, but all are at most the present one.
             self._unindexed.add(Ack(AckStatus.ACCEPTED, 1, durable_sequence, 0, generation))
+        self._indexed: Ack | None = None
 
     @property
     def expected_sequence(self) -> int:
@@ -178,8 +179,14 @@ class Session:
         ack = self._unindexed.pass_watermark(generation)
         if ack is not None:
             self.touch()
+            self._indexed = replace(ack)
             self._tell(ack)
             self.changed.notify()
+
+    def repeat_indexed(self) -> None:
+        """Tell a new connection how far everything is indexed, since the one before may not have heard of it."""
+        if self._indexed is not None:
+            self._tell(replace(self._indexed))
 
     def _accept(self, message: InFlight, result: CommitResult) -> None:
         queue = self._expected_to_commit

@@ -84,6 +84,7 @@ class Sessions:
         session.move(SessionState.ACTIVE)
         session.outbox = outbox
         outbox.put(Opened(session.id, session.durable_sequence, space.config.dim, space.generation))
+        session.repeat_indexed()
         session.pass_watermark(space.indexed_generation)
         return session
 

@@ -269,8 +269,9 @@ async def test_a_client_without_room_gets_its_acks_when_it_has_room(world: World
 
 async def test_reading_stops_while_too_much_is_in_flight(world: World) -> None:
     connection = world.open()
-    await asyncio.wait_for(connection.observe(message(1, 99)), 10)
-    reader = asyncio.create_task(connection.observe(message(100, 50)))
+    for first, count in ((1, 99), (100, 50)):
+        await asyncio.wait_for(connection.observe(message(first, count)), 10)
+    reader = asyncio.create_task(connection.observe(message(150, 1)))
     for _ in range(10):
         await asyncio.sleep(0)
     assert not reader.done()
@@ -377,7 +378,7 @@ async def test_the_end_of_input_lets_acks_out_and_keeps_the_session(world: World
     assert await events(connection) == []
     connection.detach()
     again = world.open()
-    assert again.opened()[0] is connection.opened()[0]
+    assert again.session is connection.session
     assert again.opened()[0].expected_sequence == 4
 
 
@@ -405,6 +406,28 @@ async def test_a_taken_over_connection_ends_although_the_session_stays_busy(worl
     await asyncio.wait_for(ending, 10)
     world.store.commit_all()
     assert await acks(newer) == [("accepted", 1, 3)]
+
+
+async def test_what_still_comes_on_a_taken_over_connection_has_no_effect(world: World) -> None:
+    older, newer = world.open(), world.open()
+    await newer.flow(PAUSE)
+    for call in (older.observe(message(1)), older.flow(RESUME), older.close(drain=False)):
+        with pytest.raises(FailedPrecondition) as caught:
+            await call
+        assert caught.value.code == "session_taken_over"
+    session, _ = newer.opened()
+    assert (session.state, session.expected_sequence) == (SessionState.PAUSED, 1)
+
+
+async def test_coming_back_does_not_make_room_for_more_in_flight(world: World) -> None:
+    for first in (1, 61, 121):
+        connection = world.open()
+        sending = asyncio.create_task(connection.observe(message(first, 60)))
+        await asyncio.sleep(0)
+    assert not sending.done()
+    assert connection.opened()[0].in_flight_count == 120
+    world.store.commit_all()
+    await asyncio.wait_for(sending, 10)
 
 
 async def test_an_error_without_sequence_is_a_status(world: World) -> None:

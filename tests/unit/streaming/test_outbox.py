@@ -178,3 +178,11 @@ async def test_only_the_latest_about_pressure_is_told() -> None:
     for state in (StreamState.BACKPRESSURE, StreamState.OVERLOADED, StreamState.ACTIVE):
         outbox.put_pressure(Status(state))
     assert await taken(outbox) == [Status(StreamState.ACTIVE)]
+
+
+async def test_closed_is_the_last_word() -> None:
+    outbox = Outbox()
+    outbox.put_pressure(Status(StreamState.OVERLOADED))
+    outbox.put(Status(StreamState.CLOSED))
+    outbox.finish()
+    assert await taken(outbox) == [Status(StreamState.CLOSED)]

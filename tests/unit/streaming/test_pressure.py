@@ -88,7 +88,7 @@ def test_nothing_flaps_inside_a_band(limits: Thresholds, level: Level, data: st.
     low, high = limits.leave[level - 1], limits.enter[level - 1]
     hysteresis = Hysteresis(limits)
     hysteresis.feed(data.draw(st.floats(0, 1.2)))
-    inside = st.floats(low, high, exclude_max=True).map(lambda percent: percent / 100)
+    inside = st.floats(low / 100, high / 100).filter(lambda fill: low <= 100 * fill < high)
     reached = []
     for fill in data.draw(st.lists(inside, min_size=2, max_size=30)):
         hysteresis.feed(fill)

@@ -167,6 +167,11 @@ async def test_the_indexed_watermark_reaches_the_sessions_of_its_space(sessions:
         home.index_up_to(first + 9)
         told = await events(outbox)
         assert [(e.status.value, e.last_sequence) for e in told if isinstance(e, Ack)] == [("indexed", first + 9)]
+    # Whoever resumes may have lost that with its connection.
+    again = Outbox()
+    sessions.open(home, "mine", again)
+    told = await events(again)
+    assert [(e.status.value, e.last_sequence) for e in told if isinstance(e, Ack)] == [("indexed", 20)]
 
 
 async def test_a_closed_session_is_gone(sessions: Sessions) -> None:

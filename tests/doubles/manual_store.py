@@ -1,0 +1,78 @@
+"""A real space over a log that can lose power, with a committer and index workers that work when the test says so."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import NamedTuple
+
+from doubles.batches import DIM
+from doubles.faulty_storage import FaultyStorage
+from engram.spaces import SpaceConfig
+from engram.store.companion import Companion
+from engram.store.intake import CommitRequest, Intake
+from engram.store.options import StoreOptions
+from engram.store.recovery import recover_space
+from engram.store.space import Space
+
+_OPTIONS = StoreOptions(segment_bytes=16 * 1024)
+
+
+class Stored(NamedTuple):
+    """One observation of a session as the log has it."""
+
+    sequence: int
+    generation: int
+    id: str
+
+
+class ManualStore:
+    """One space, recovered from `storage`, and the queue before it."""
+
+    def __init__(self, intake: Intake, storage: FaultyStorage) -> None:
+        self.intake = intake
+        self.storage = storage
+        self._encoder = Companion("test-encoder")
+        config = SpaceConfig("default", DIM)
+        self._state = recover_space(config, storage, None, _OPTIONS)
+        self.space = Space(config, self._state, None, _OPTIONS, self.submit, lambda _: None, self._encoder)
+
+    def submit(self, request: CommitRequest) -> None:
+        """Queue a request, as `MemoryStore.submit` does."""
+        request.space.admit(request)
+        try:
+            self.intake.put(request)
+        except BaseException:
+            request.space.withdraw(request)
+            raise
+
+    def commit(self) -> int:
+        """Make one group commit of what one take returns, and say how many requests that were."""
+        taken = self.intake.take(0.0)
+        if taken:
+            self.space.commit(taken)
+        return len(taken)
+
+    def link(self, count: int) -> None:
+        """Link up to `count` observations, as one turn of an index worker does."""
+        self.space.indexing.link(count)
+        self.space.indexing.announce()
+
+    def stored(self, session: str) -> list[Stored]:
+        """Everything of `session`, in the order of generations."""
+        return [
+            Stored(record.first_sequence + row, record.first_generation + row, id)
+            for record in self._state.log.records()
+            if record.session == session
+            for row, id in enumerate(record.ids())
+        ]
+
+    def crash(self, random: Random) -> FaultyStorage:
+        """Lose power: return what is found on the disk afterwards."""
+        survivor = self.storage.after_power_loss(random)
+        self.close()
+        return survivor
+
+    def close(self) -> None:
+        """End the threads."""
+        self.space.close()
+        self._encoder.stop()
