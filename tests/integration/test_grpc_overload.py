@@ -136,6 +136,27 @@ async def test_a_stream_is_told_overloaded_and_can_send_again(gate: Gate) -> Non
         assert (described.pressure_level, described.live_count) == (pb.PRESSURE_LEVEL_NORMAL, 196)
 
 
+async def test_a_tenant_that_overloads_the_lanes_is_no_reason_to_refuse_another(gate: Gate) -> None:
+    async with serving(lanes=SMALL_LANES) as (_, stub):
+        await stub.CreateSpace(pb.CreateSpaceRequest(memory_space_id="quiet", dimension=DIM), timeout=TIMEOUT_S)
+        quiet = ObserveCall(stub)
+        await quiet.open("quiet")
+        hot = await fill(stub, gate, 190)
+        await hot.read_status(pb.StreamStatus.STATE_OVERLOADED)
+        await hot.send_batch(192, batch_of(numbered(192, 5)))
+        assert (await hot.read_ack(REJECTED)).ack.error.code == "overloaded"
+        await quiet.send_batch(1, batch_of(numbered(1, 5)))
+        late = pb.RememberRequest(memory_space_id="quiet", batch=encode_batch(batch_of(["late"]), Priority.LOW))
+        remembered = stub.Remember(late, timeout=TIMEOUT_S)
+        # Answered once what was sent before it has been queued.
+        await quiet.send(pb.ObservationRequest())
+        told = await quiet.read()
+        assert told.status.state == pb.StreamStatus.STATE_ERROR, "neither refused nor told of any pressure"
+        gate.open.set()
+        await quiet.accepted_up_to(5)
+        assert (await remembered).last_generation == 6
+
+
 async def test_a_unary_call_is_told_when_to_come_back(gate: Gate) -> None:
     async with serving(lanes=SMALL_LANES) as (engine, stub):
         call = await fill(stub, gate, 200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from engram.errors import OverCapacity
@@ -14,6 +15,7 @@ from engram.streaming.indexed_relay import IndexedRelay
 from engram.streaming.mailbox import Mailbox
 from engram.streaming.outbox import StreamState
 from engram.streaming.pressure import REFUSED_FROM, Hysteresis, Level, Thresholds
+from engram.streaming.usage import Held, Usage
 
 Tell = Callable[[str, StreamState, OverCapacity | None], None]
 """Takes the name of a space, what its streams are to be told, and why."""
@@ -39,9 +41,10 @@ class Load:
 class Admission:
     """Watches the pressure on every space: its tail, and what all spaces share.
 
-    A space is pressed as hard as the hardest pressed of these. Nothing is polled: a look is taken, once per turn of the
-    event loop, after something was admitted, committed or indexed. Only what nothing announces, memory and disk, waits
-    for `tick`. Used on the event loop's thread only.
+    A space is pressed as hard as the hardest pressed of these, but by a lane no harder than it fills its own equal
+    share of it: who crowds the lanes is told and refused, who sends little is not. Nothing is polled: a look is taken,
+    once per turn of the event loop, after something was admitted, committed or indexed. Only what nothing announces,
+    memory and disk, waits for `tick`. Used on the event loop's thread only.
 
     Parameters
     ----------
@@ -73,6 +76,7 @@ class Admission:
         self._thresholds = thresholds
         self._queue = _Meter(LanesGauge(lanes), thresholds)
         self._ticked = [_Meter(gauge, thresholds) for gauge in ticked]
+        self._usage = Usage()
         self._spaces: dict[str, _Pressed] = {}
         self._mailbox = mailbox
         self._soon = soon
@@ -103,8 +107,18 @@ class Admission:
         if hardest.level >= from_level:
             raise self._refusal(hardest, from_level, f"{name} priority is not admitted")
 
+    def entered(self, held: Held) -> None:
+        """Note that something waits in its lane now."""
+        self._usage.enter(held)
+        self.look_soon(held.space)
+
+    def left(self, held: Held) -> None:
+        """Note that something which had entered has its answer."""
+        self._usage.leave(held)
+        self.look_soon(held.space)
+
     def look_soon(self, space: Space) -> None:
-        """Something was admitted, committed or indexed: look at it, once for all that happens in this turn."""
+        """Something changed for `space`: look at it, once for all that happens in this turn."""
         if not self._due:
             self._soon(self._look_at_due)
         self._due.add(self._pressed(space).name)
@@ -114,7 +128,7 @@ class Admission:
         for meter in (self._queue, *self._ticked):
             meter.look()
         for pressed in self._spaces.values():
-            pressed.tail.look()
+            pressed.look()
             self._announce(pressed)
 
     def status(self, space: Space) -> tuple[StreamState, OverCapacity | None]:
@@ -131,7 +145,10 @@ class Admission:
     def _pressed(self, space: Space) -> _Pressed:
         name = space.config.name
         if name not in self._spaces:
-            self._spaces[name] = _Pressed(name, _Meter(TailGauge(space.tail), self._thresholds))
+            lanes = LanesGauge(self._lanes, partial(self._usage.of_share, space))
+            self._spaces[name] = _Pressed(
+                name, _Meter(TailGauge(space.tail), self._thresholds), _Meter(lanes, self._thresholds)
+            )
             IndexedRelay(space, self._mailbox, lambda *_: self.look_soon(space))
         return self._spaces[name]
 
@@ -141,12 +158,15 @@ class Admission:
             self._look(self._spaces[name])
 
     def _look(self, pressed: _Pressed) -> None:
-        level = self._queue.level
+        before = self._queue.level
         self._queue.look()
-        pressed.tail.look()
-        everyone = self._queue.level is not level
-        for each in self._spaces.values() if everyone else (pressed,):
-            self._announce(each)
+        pressed.look()
+        self._announce(pressed)
+        if max(before, self._queue.level) > Level.NORMAL:
+            # What one does in the lanes is felt by the others who have something in there.
+            for each in map(self._pressed, self._usage.spaces()):
+                each.look()
+                self._announce(each)
 
     def _announce(self, pressed: _Pressed) -> None:
         state, reason = self._status(pressed)
@@ -165,7 +185,7 @@ class Admission:
         return max(self._meters(pressed), key=lambda meter: (meter.level, meter.reading.fill))
 
     def _meters(self, pressed: _Pressed) -> list[_Meter]:
-        return [pressed.tail, self._queue, *self._ticked]
+        return [pressed.tail, pressed.lanes, *self._ticked]
 
     def _refusal(self, meter: _Meter, level: Level, consequence: str) -> OverCapacity:
         reading = meter.reading
@@ -201,8 +221,14 @@ class _Meter:
 
 @dataclass(slots=True)
 class _Pressed:
-    """A space that somebody writes to: its tail, and what its streams were told last."""
+    """A space that somebody writes to: its tail, how the lanes press it, and what its streams were told last."""
 
     name: str
     tail: _Meter
+    lanes: _Meter
     told: StreamState = StreamState.ACTIVE
+
+    def look(self) -> None:
+        """Read both gauges."""
+        self.tail.look()
+        self.lanes.look()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, Protocol
 
 from engram.store.space import Space
 from engram.store.tail import Tail
-from engram.streaming.lane import LanesStatistics
+from engram.streaming.lane import LanesStatistics, LaneStatistics
 
 # Memory and disk do not empty by themselves; somebody has to see to them.
 _RETRY_AFTER_MS_STUCK: Final = 10_000
@@ -63,25 +65,36 @@ class Queue(Protocol):
 
 
 class LanesGauge:
-    """The fullest lane, by count or by bytes."""
+    """The fullest lane, by count or by bytes.
 
-    def __init__(self, lanes: Queue) -> None:
+    Parameters
+    ----------
+    lanes
+        The queue before the committer.
+    of_share
+        How much of an equal share of a lane somebody uses, where it is read for one of those who share. A lane that is
+        full presses nobody harder than this.
+    """
+
+    def __init__(self, lanes: Queue, of_share: Callable[[LaneStatistics], float] = lambda _: math.inf) -> None:
         self._lanes = lanes
+        self._of_share = of_share
 
     def read(self) -> Reading:
         """How full the fullest lane is."""
-        lane = max(self._lanes.statistics().lanes, key=lambda lane: lane.fill)
+        fills = [(min(lane.fill, self._of_share(lane)), lane) for lane in self._lanes.statistics().lanes]
+        fill, lane = max(fills, key=itemgetter(0))
         name = lane.priority.name.lower()
         if lane.depth / lane.capacity >= lane.nbytes / lane.bytes_max:
             drain = self._lanes.time_to_drain_ms
-            return Reading(f"{name}_lane_observations", lane.depth, lane.capacity, lane.fill, drain)
+            return Reading(f"{name}_lane_observations", lane.depth, lane.capacity, fill, drain)
         # Bytes drain with the observations they belong to.
         bytes_each = lane.nbytes / max(1, lane.depth)
         return Reading(
             f"{name}_lane_bytes",
             lane.nbytes,
             lane.bytes_max,
-            lane.fill,
+            fill,
             lambda nbytes: self._lanes.time_to_drain_ms(round(nbytes / bytes_each)),
         )
 

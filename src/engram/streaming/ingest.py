@@ -14,6 +14,7 @@ from engram.store.memory_store import MemoryStore
 from engram.store.space import Space
 from engram.streaming.admission import Admission
 from engram.streaming.mailbox import Mailbox
+from engram.streaming.usage import Held
 
 Receive = Callable[[CommitResult | EngramError], None]
 
@@ -70,16 +71,17 @@ class Ingest:
         OverCapacity, Unavailable
             If the store does not take it; then `receive` is never called.
         """
+        held = Held(space, priority, len(batch), batch.nbytes)
         request = CommitRequest(
             space=space,
             batch=batch,
             delete_ids=None,
             session=session,
             first_sequence=first_sequence,
-            done=self._answerer(space, receive),
+            done=self._answerer(held, receive),
             priority=priority,
         )
-        self._queue(request)
+        self._queue(request, held)
 
     async def observe(self, space: Space, batch: ObservationBatch, priority: Priority) -> CommitResult:
         """Check and store `batch`, outside of any session.
@@ -102,28 +104,30 @@ class Ingest:
             If the store cannot take the request now.
         """
         answer = _Answer()
+        held = Held(space, Priority.NORMAL, len(ids), sum(map(len, ids)))
         request = CommitRequest(
             space=space,
             batch=None,
             delete_ids=list(ids),
             session="",
             first_sequence=0,
-            done=self._answerer(space, answer.receive),
-            priority=Priority.NORMAL,
+            done=self._answerer(held, answer.receive),
+            priority=held.priority,
         )
-        self._queue(request)
+        self._queue(request, held)
         return await answer.result
 
-    def _queue(self, request: CommitRequest) -> None:
+    def _queue(self, request: CommitRequest, held: Held) -> None:
         self.admission.check(request.space, request.priority)
         self._store.submit(request)
-        self.admission.look_soon(request.space)
+        # The answer comes through the event loop, so it cannot overtake this.
+        self.admission.entered(held)
 
-    def _answerer(self, space: Space, receive: Receive) -> Receive:
+    def _answerer(self, held: Held, receive: Receive) -> Receive:
         """What takes an answer on the committer's thread and brings it to the event loop."""
 
         def answered(outcome: CommitResult | EngramError) -> None:
-            self.admission.look_soon(space)
+            self.admission.left(held)
             receive(outcome)
 
         return partial(self._mailbox.post, answered)

@@ -17,6 +17,7 @@ from engram.streaming.gauges import DiskGauge, MemoryGauge, Reading
 from engram.streaming.lane import LanesStatistics, LaneStatistics
 from engram.streaming.outbox import StreamState
 from engram.streaming.pressure import Level, Thresholds
+from engram.streaming.usage import Held
 
 
 @dataclass
@@ -80,6 +81,13 @@ class World:
         self.admission.look_soon(self.spaces[name])
         self.turn()
 
+    def fill_lane(self, name: str, priority: Priority, count: int) -> None:
+        """Have so much of a space wait, besides what waits already."""
+        self.lanes.depths[priority] += count
+        held = Held(self.spaces[name], priority, count, count * self.lanes.bytes_each)
+        self.admission.entered(held)
+        self.turn()
+
     def admitted(self, name: str) -> list[Priority]:
         return [priority for priority in Priority if self.refusal(name, priority) is None]
 
@@ -141,20 +149,41 @@ def test_streams_of_the_space_are_told_once_for_each_change() -> None:
     ]
 
 
-def test_a_full_lane_concerns_all_spaces() -> None:
+def test_a_full_lane_concerns_who_fills_it() -> None:
     world = World()
-    world.lanes.depths[Priority.LOW] = 82
-    world.admission.look_soon(world.spaces["one"])
+    world.fill_lane("one", Priority.LOW, 82)
+    assert world.told == [("one", StreamState.BACKPRESSURE)]
+    assert world.admission.load(world.spaces["one"]).level is Level.CRITICAL
+    assert world.admission.load(None).level is Level.CRITICAL
+    assert world.admission.load(world.spaces["two"]).level is Level.NORMAL
+    assert world.admitted("one") == [Priority.HIGH, Priority.NORMAL]
+    assert world.admitted("two") == list(Priority)
+
+
+def test_who_uses_up_its_share_of_a_full_lane_is_told_too() -> None:
+    world = World()
+    world.fill_lane("one", Priority.NORMAL, 49)
+    world.fill_lane("two", Priority.NORMAL, 47)
+    assert sorted(world.told) == [("one", StreamState.OVERLOADED), ("two", StreamState.BACKPRESSURE)]
+    world.fill_lane("two", Priority.NORMAL, 1)
+    assert world.told[-1] == ("two", StreamState.OVERLOADED)
+
+
+def test_what_was_answered_makes_room_for_all_who_wait() -> None:
+    world = World()
+    world.fill_lane("one", Priority.NORMAL, 48)
+    world.fill_lane("two", Priority.NORMAL, 48)
+    world.told.clear()
+    world.lanes.depths[Priority.NORMAL] = 48
+    world.admission.left(Held(world.spaces["one"], Priority.NORMAL, 48, 0))
     world.turn()
-    assert sorted(world.told) == [("one", StreamState.BACKPRESSURE), ("two", StreamState.BACKPRESSURE)]
-    assert world.admission.load(world.spaces["two"]).level is Level.CRITICAL
+    assert sorted(world.told) == [("one", StreamState.ACTIVE), ("two", StreamState.ACTIVE)]
 
 
 def test_bytes_of_a_lane_count_and_drain_with_their_observations() -> None:
     world = World()
-    world.lanes.depths[Priority.NORMAL], world.lanes.bytes_each = 48, 20
-    world.admission.look_soon(world.spaces["one"])
-    world.turn()
+    world.lanes.bytes_each = 20
+    world.fill_lane("one", Priority.NORMAL, 48)
     refusal = world.refusal("one", Priority.NORMAL)
     assert refusal is not None
     assert (refusal.field, refusal.limit, refusal.value) == ("normal_lane_bytes", "1000", "960")

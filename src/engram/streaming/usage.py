@@ -1,0 +1,60 @@
+"""What each space has in the lanes, and how much of an equal share that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from engram.store.intake import Priority
+from engram.streaming.lane import LaneStatistics
+
+if TYPE_CHECKING:
+    from engram.store.space import Space
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a request holds of a lane. Not the request, which may be large and has an end of its own."""
+
+    space: Space
+    priority: Priority
+    count: int
+    nbytes: int
+
+
+class Usage:
+    """Counts what is between admission and answer, by lane and space. Used on the event loop's thread only."""
+
+    def __init__(self) -> None:
+        # Observations and bytes of every space that has something in the lane.
+        self._held: Final[dict[Priority, dict[Space, tuple[int, int]]]] = {priority: {} for priority in Priority}
+
+    def enter(self, held: Held) -> None:
+        """Count in what has been admitted."""
+        self._add(held, 1)
+
+    def leave(self, held: Held) -> None:
+        """Count out what has been answered."""
+        self._add(held, -1)
+
+    def spaces(self) -> Iterable[Space]:
+        """Everyone who has something in a lane."""
+        return set().union(*self._held.values())
+
+    def of_share(self, space: Space, lane: LaneStatistics) -> float:
+        """Return how much `space` uses of an equal share of `lane`: 1 is all of it, 0.5 half of it."""
+        holders = self._held[lane.priority]
+        count, nbytes = holders.get(space, (0, 0))
+        sharing = len(holders) if space in holders else len(holders) + 1
+        return sharing * max(count / lane.capacity, nbytes / lane.bytes_max)
+
+    def _add(self, held: Held, times: int) -> None:
+        holders = self._held[held.priority]
+        count, nbytes = holders.get(held.space, (0, 0))
+        count += times * held.count
+        nbytes += times * held.nbytes
+        if count or nbytes:
+            holders[held.space] = count, nbytes
+        else:
+            holders.pop(held.space, None)
