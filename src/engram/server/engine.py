@@ -115,12 +115,9 @@ class Engine:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def close(self) -> None:
-        """Checkpoint and close the store. The event loop goes on meanwhile, to carry the last answers."""
-        try:
-            await self.in_thread(self.store.checkpoint)
-        finally:
-            await self.in_thread(self.store.close)
-            self._threads.shutdown()
+        """Close the store, which checkpoints. The event loop goes on meanwhile, to carry the last answers."""
+        await self.in_thread(self.store.close)
+        self._threads.shutdown()
 
     def tick(self) -> None:
         """Do what time alone makes necessary; to be called about once a second."""
