@@ -224,6 +224,22 @@ def test_spaces_and_status(client: Either) -> None:
     server = client.status()
     assert server.observations_accepted >= 7
     assert {lane.priority for lane in server.lanes} == {"high", "normal", "low"}
+    assert [worker.number for worker in server.workers] == list(range(len(server.workers)))
+
+
+def test_the_status_tells_what_each_worker_did(client: Either) -> None:
+    def linked() -> int:
+        workers = client.status().workers
+        assert sum(worker.batches > 0 for worker in workers) == sum(worker.observations > 0 for worker in workers)
+        return sum(worker.observations for worker in workers)
+
+    before = linked()
+    observe_ids(client, numbered(1, 70))
+    while client.space_status().indexed_generation < 70:
+        pass
+    while linked() < before + 70:
+        pass  # A turn is counted after what it linked has been announced.
+    assert sum(worker.busy_s for worker in client.status().workers) > 0
 
 
 def test_creating_a_space_again(client: Either) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from engram.cli.context import CliContext, pass_cli
-from engram.cli.tables import server_table, space_values, spaces_table
+from engram.cli.tables import server_table, space_values, spaces_table, workers_table
 from engram.cli.target import ServerTarget, open_target, target_options
 
 
@@ -17,7 +17,7 @@ from engram.cli.target import ServerTarget, open_target, target_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_cli
 def status(cli: CliContext, *, address: str | None, data: Path | None, as_json: bool) -> None:
-    """Show counters, queues and spaces.
+    """Show counters, queues, index workers and spaces.
 
     \b
     Examples:
@@ -38,4 +38,5 @@ def status(cli: CliContext, *, address: str | None, data: Path | None, as_json: 
     if server is not None and isinstance(target, ServerTarget):
         cli.out.print(server_table(server, target.address))
         cli.out.print()
+        cli.out.print(workers_table(server.workers))
     cli.out.print(spaces_table(found))

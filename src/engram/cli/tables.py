@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from engram.client import ServerStatus, SpaceStatus
+from engram.client import ServerStatus, SpaceStatus, WorkerStatus
 from engram.store import Hit
 
 _CONTENT_CHARACTERS_MAX = 300
@@ -103,6 +103,23 @@ def server_table(status: ServerStatus, address: str) -> Table:
         ("waiting", lanes or "-"),
     ):
         table.add_row(name, Text(value))
+    return table
+
+
+def workers_table(workers: Iterable[WorkerStatus]) -> Table:
+    """What each index worker did, and how long that took."""
+    table = _table("")
+    for name in ("worker", "linked", "batches", "stolen", "restarts", "busy s"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for worker in workers:
+        table.add_row(
+            str(worker.number),
+            f"{worker.observations:,}",
+            f"{worker.batches:,}",
+            f"{worker.stolen:,}",
+            f"{worker.restarts:,}",
+            f"{worker.busy_s:,.1f}",
+        )
     return table
 
 

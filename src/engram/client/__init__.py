@@ -9,7 +9,7 @@ try:
     from engram.client.async_client import AsyncClient
     from engram.client.client import Client
     from engram.client.outbox import OutboxLimits
-    from engram.client.status import LaneStatus, ServerStatus, SpaceStatus
+    from engram.client.status import LaneStatus, ServerStatus, SpaceStatus, WorkerStatus
     from engram.client.stream_options import StreamOptions
 except ImportError as error:
     if (error.name or "").partition(".")[0] not in ("grpc", "google"):
@@ -21,4 +21,14 @@ except ImportError as error:
         value=error.name,
     ) from error
 
-__all__ = ["Ack", "AsyncClient", "Client", "LaneStatus", "OutboxLimits", "ServerStatus", "SpaceStatus", "StreamOptions"]
+__all__ = [
+    "Ack",
+    "AsyncClient",
+    "Client",
+    "LaneStatus",
+    "OutboxLimits",
+    "ServerStatus",
+    "SpaceStatus",
+    "StreamOptions",
+    "WorkerStatus",
+]

@@ -39,8 +39,34 @@ class LaneStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """What one index worker of the server did since that started.
+
+    Parameters
+    ----------
+    number
+        Which worker, from 0.
+    batches, observations
+        What it linked.
+    stolen
+        Batches of these that it linked in another worker's space.
+    restarts
+        How often it died and was replaced.
+    busy_s
+        Seconds it had a turn.
+    """
+
+    number: int
+    batches: int
+    observations: int
+    stolen: int
+    restarts: int
+    busy_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """A server's version, counters since it started, queue lanes and spaces."""
+    """A server's version, counters since it started, queue lanes, index workers and spaces."""
 
     version: str
     uptime_s: float
@@ -51,6 +77,7 @@ class ServerStatus:
     recalls: int
     commits: int
     lanes: tuple[LaneStatus, ...]
+    workers: tuple[WorkerStatus, ...]
     spaces: tuple[SpaceStatus, ...]
 
 
@@ -80,6 +107,7 @@ def decode_server_status(message: pb.GetStatusResponse) -> ServerStatus:
         recalls=message.recalls,
         commits=message.commits,
         lanes=tuple(_decode_lane(lane) for lane in message.lanes),
+        workers=tuple(_decode_worker(worker) for worker in message.workers),
         spaces=tuple(decode_space(space) for space in message.spaces),
     )
 
@@ -87,3 +115,14 @@ def decode_server_status(message: pb.GetStatusResponse) -> ServerStatus:
 def _decode_lane(message: Any) -> LaneStatus:
     name = pb.Priority.Name(message.priority).removeprefix("PRIORITY_").lower()
     return LaneStatus(name, message.depth, message.capacity, message.bytes, message.bytes_max)
+
+
+def _decode_worker(message: pb.WorkerStatus) -> WorkerStatus:
+    return WorkerStatus(
+        message.number,
+        message.batches,
+        message.observations,
+        message.stolen,
+        message.restarts,
+        message.busy_s,
+    )

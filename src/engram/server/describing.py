@@ -11,6 +11,7 @@ from engram.server.authorization import Action
 from engram.server.engine import Context, Engine
 from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig
 from engram.store.space import Space
+from engram.store.workers import WorkerStatistics
 from engram.streaming.lane import LaneStatistics
 from engram.wire import engram_pb2 as pb
 from engram.wire.events import encode_level
@@ -56,6 +57,7 @@ async def get_status(engine: Engine, request: pb.GetStatusRequest, context: Cont
         recalls=counters.recalls,
         lanes=map(_encode_lane, engine.lanes.statistics().lanes),
         commits=engine.store.commits,
+        workers=map(_encode_worker, engine.store.worker_statistics()),
     )
 
 
@@ -87,4 +89,15 @@ def _encode_lane(lane: LaneStatistics) -> pb.LaneStatus:
         capacity=lane.capacity,
         bytes=lane.nbytes,
         bytes_max=lane.bytes_max,
+    )
+
+
+def _encode_worker(worker: WorkerStatistics) -> pb.WorkerStatus:
+    return pb.WorkerStatus(
+        number=worker.number,
+        batches=worker.batches,
+        observations=worker.observations,
+        stolen=worker.stolen,
+        restarts=worker.restarts,
+        busy_s=worker.busy_s,
     )

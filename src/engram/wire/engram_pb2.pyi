@@ -1672,6 +1672,7 @@ class GetStatusResponse(_message.Message):
     RECALLS_FIELD_NUMBER: _builtins.int
     LANES_FIELD_NUMBER: _builtins.int
     COMMITS_FIELD_NUMBER: _builtins.int
+    WORKERS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     uptime_s: _builtins.float
     sessions: _builtins.int
@@ -1684,6 +1685,8 @@ class GetStatusResponse(_message.Message):
     def spaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___Space]: ...
     @_builtins.property
     def lanes(self) -> _containers.RepeatedCompositeFieldContainer[Global___LaneStatus]: ...
+    @_builtins.property
+    def workers(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkerStatus]: ...
     def __init__(
         self,
         *,
@@ -1697,14 +1700,53 @@ class GetStatusResponse(_message.Message):
         recalls: _builtins.int = ...,
         lanes: _abc.Iterable[Global___LaneStatus] | None = ...,
         commits: _builtins.int = ...,
+        workers: _abc.Iterable[Global___WorkerStatus] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commits", b"commits", "connections", b"connections", "lanes", b"lanes", "observations_accepted", b"observations_accepted", "observations_rejected", b"observations_rejected", "recalls", b"recalls", "sessions", b"sessions", "spaces", b"spaces", "uptime_s", b"uptime_s", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commits", b"commits", "connections", b"connections", "lanes", b"lanes", "observations_accepted", b"observations_accepted", "observations_rejected", b"observations_rejected", "recalls", b"recalls", "sessions", b"sessions", "spaces", b"spaces", "uptime_s", b"uptime_s", "version", b"version", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class WorkerStatus(_message.Message):
+    """One index worker since the server started, all its lives together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    BATCHES_FIELD_NUMBER: _builtins.int
+    OBSERVATIONS_FIELD_NUMBER: _builtins.int
+    STOLEN_FIELD_NUMBER: _builtins.int
+    RESTARTS_FIELD_NUMBER: _builtins.int
+    BUSY_S_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    batches: _builtins.int
+    observations: _builtins.int
+    stolen: _builtins.int
+    """Batches of these that it linked in the space of another worker."""
+    restarts: _builtins.int
+    """How often it died and was replaced."""
+    busy_s: _builtins.float
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        batches: _builtins.int = ...,
+        observations: _builtins.int = ...,
+        stolen: _builtins.int = ...,
+        restarts: _builtins.int = ...,
+        busy_s: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batches", b"batches", "busy_s", b"busy_s", "number", b"number", "observations", b"observations", "restarts", b"restarts", "stolen", b"stolen"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorkerStatus: _TypeAlias = WorkerStatus  # noqa: Y015
 
 @_typing.final
 class LaneStatus(_message.Message):
