@@ -62,6 +62,7 @@ class Engine:
             counters=self.counters,
             sessions_max=options.sessions_max,
             idle_s_max=options.session_idle_s_max,
+            paused_bytes_max=options.paused_bytes_max,
         )
         self.admission: Final = Admission(
             lanes=self.lanes,

@@ -12,6 +12,7 @@ from engram.server.process import memory_budget_bytes
 from engram.spaces import DEFAULT_SPACE, SpaceConfig
 from engram.store.intake import Priority
 from engram.store.options import StoreOptions
+from engram.streaming.backlog import PAUSED_BYTES_MAX
 from engram.streaming.connection import ConnectionLimits
 from engram.streaming.gauges import DISK_FREE_BYTES_MIN
 from engram.streaming.lane import DEFAULT_LIMITS, LaneLimits
@@ -52,6 +53,8 @@ class ServerOptions:
         What stays free on the disk of the store.
     sessions_max, session_idle_s_max
         How many sessions are kept, and how long a silent one.
+    paused_bytes_max
+        What all paused sessions together may keep of what their clients send all the same.
     recall_threads
         Recalls that run at the same time; more wait, up to `recalls_waiting_max`.
     recall_streams_max
@@ -75,6 +78,7 @@ class ServerOptions:
     disk_free_bytes_min: int = DISK_FREE_BYTES_MIN
     sessions_max: int = SESSIONS_MAX
     session_idle_s_max: float = IDLE_S_MAX
+    paused_bytes_max: int = PAUSED_BYTES_MAX
     recall_threads: int = 4
     recalls_waiting_max: int = 1024
     recall_streams_max: int = 4096

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from engram.errors import OverCapacity
 from engram.observations import ObservationBatch
 from engram.store.intake import Priority
+
+PAUSED_BYTES_MAX: Final = 256 * 1024 * 1024
+# Room comes when others resume, expire or leave, which nobody can foresee.
+_RETRY_AFTER_MS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +25,48 @@ class Message:
     memory_id: str = ""
 
 
-class Backlog:
-    """Messages in order, bounded in observations and bytes."""
+class BacklogBudget:
+    """What all backlogs of a server may keep together. Used on the event loop's thread only."""
 
-    def __init__(self, count_max: int, bytes_max: int) -> None:
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self.nbytes = 0
+
+    def take(self, nbytes: int) -> None:
+        """Count `nbytes` in.
+
+        Raises
+        ------
+        OverCapacity
+            If they do not fit.
+        """
+        total = self.nbytes + nbytes
+        if total > self._bytes_max:
+            raise OverCapacity(
+                f"all paused sessions together keep at most {self._bytes_max} bytes; resume before sending more",
+                code="paused",
+                field="paused_bytes_of_all",
+                limit=self._bytes_max,
+                value=total,
+                retry_after_ms=_RETRY_AFTER_MS,
+            )
+        self.nbytes = total
+
+    def give_back(self, nbytes: int) -> None:
+        """Count `nbytes` out."""
+        self.nbytes -= nbytes
+
+
+class Backlog:
+    """Messages in order, bounded in observations and bytes, and by what all backlogs together may keep."""
+
+    def __init__(self, count_max: int, bytes_max: int, budget: BacklogBudget) -> None:
         self._messages: deque[Message] = deque()
         self._count = 0
         self._nbytes = 0
         self._count_max = count_max
         self._bytes_max = bytes_max
+        self._budget = budget
 
     def __bool__(self) -> bool:
         return bool(self._messages)
@@ -52,6 +90,7 @@ class Backlog:
                     limit=limit,
                     value=value,
                 )
+        self._budget.take(message.batch.nbytes)
         self._count, self._nbytes = count, nbytes
         self._messages.append(message)
 
@@ -60,4 +99,10 @@ class Backlog:
         message = self._messages.popleft()
         self._count -= len(message.batch)
         self._nbytes -= message.batch.nbytes
+        self._budget.give_back(message.batch.nbytes)
         return message
+
+    def clear(self) -> None:
+        """Forget all messages: their client is gone, and will send them again."""
+        while self._messages:
+            self.pop()

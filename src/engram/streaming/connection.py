@@ -51,7 +51,7 @@ class Connection:
         self._ingest = ingest
         self._sessions = sessions
         self._limits = limits
-        self._backlog: Final = Backlog(limits.in_flight_count_max, limits.in_flight_bytes_max)
+        self._backlog: Final = Backlog(limits.in_flight_count_max, limits.in_flight_bytes_max, sessions.backlogs)
 
     def open(self, space: Space, session_id: str) -> None:
         """Open a session in `space`, or resume the one with this id.
@@ -190,6 +190,7 @@ class Connection:
 
     def detach(self) -> None:
         """The connection is gone; its session stays for a while."""
+        self._backlog.clear()
         if self.session is not None:
             self._sessions.detach(self.session, self.outbox)
 

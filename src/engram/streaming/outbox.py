@@ -14,7 +14,8 @@ from engram.streaming.acks import Ack, AckStatus
 from engram.streaming.send_pace import SendPace
 from engram.streaming.signal import Signal
 
-# Acks merge, so only answers to single bad messages can pile up; the reader waits while this many are unsent.
+# Acks merge, so only answers to single bad messages, and to duplicates, can pile up; the reader waits while this many
+# are unsent, and no more than this many are kept back.
 _READY_MAX: Final = 256
 
 
@@ -103,6 +104,8 @@ class Outbox:
         else:
             if isinstance(event, Status):
                 self._before(event)
+            if len(self._held) >= _READY_MAX:
+                self._let_out()
             # Behind what is kept back already, or an ack would overtake an earlier one.
             queue = self._held if _may_wait(event) and (self._held or not self._is_open()) else self._ready
             last = queue[-1] if queue else None

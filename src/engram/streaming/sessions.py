@@ -10,6 +10,7 @@ from typing import Final
 from engram.errors import FailedPrecondition, InvalidInput, OverCapacity
 from engram.limits import SESSION_ID_BYTES_MAX
 from engram.store.space import Space
+from engram.streaming.backlog import PAUSED_BYTES_MAX, BacklogBudget
 from engram.streaming.counters import Counters
 from engram.streaming.indexed_relay import IndexedRelay
 from engram.streaming.mailbox import Mailbox
@@ -39,6 +40,8 @@ class Sessions:
         At most this many are kept. Sessions without connection make room for new ones, the longest idle first.
     idle_s_max
         A session expires when its client has been silent for so long, with or without connection.
+    paused_bytes_max
+        What is kept at most, of all sessions together, of what clients send although they have paused.
     clock
         Seconds, monotonic.
     """
@@ -50,8 +53,10 @@ class Sessions:
         counters: Counters,
         sessions_max: int = SESSIONS_MAX,
         idle_s_max: float = IDLE_S_MAX,
+        paused_bytes_max: int = PAUSED_BYTES_MAX,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.backlogs: Final = BacklogBudget(paused_bytes_max)
         self._sessions: dict[str, dict[str, Session]] = {}
         self._relays: dict[str, IndexedRelay] = {}
         self._mailbox = mailbox

@@ -14,7 +14,7 @@ import pytest
 
 from doubles.batches import batch_of
 from doubles.fake_space import FakeSpace, FakeStore, ManualClock
-from engram.errors import FailedPrecondition, Unavailable
+from engram.errors import FailedPrecondition, OverCapacity, Unavailable
 from engram.observations import ObservationBatch, with_vectors
 from engram.store.intake import Priority
 from engram.streaming.acks import Ack, AckStatus
@@ -43,6 +43,7 @@ class World:
 
     executor: ThreadPoolExecutor
     limits: ConnectionLimits = field(default_factory=lambda: ConnectionLimits(100, MIB, 30.0))
+    paused_bytes_max: int = 10 * MIB
 
     def __post_init__(self) -> None:
         self.space: Any = FakeSpace()
@@ -52,7 +53,9 @@ class World:
         self.counters = Counters()
         loop = asyncio.get_running_loop()
         mailbox = Mailbox(loop)
-        self.sessions = Sessions(mailbox=mailbox, counters=self.counters, clock=ManualClock())
+        self.sessions = Sessions(
+            mailbox=mailbox, counters=self.counters, paused_bytes_max=self.paused_bytes_max, clock=ManualClock()
+        )
         self.admission = Admission(
             lanes=self.lanes,
             ticked=(),
@@ -311,6 +314,29 @@ async def test_a_paused_session_refuses_more_than_it_may_keep(world: World) -> N
     await connection.observe(message(101, 1))
     told = [event for event in await events(connection) if isinstance(event, Ack)]
     assert [(ack.first_sequence, ack.error and ack.error.code) for ack in told] == [(101, "paused")]
+
+
+async def test_all_paused_sessions_together_keep_no_more_than_the_server_has_room_for(world: World) -> None:
+    one = message(1)
+    world = World(world.executor, paused_bytes_max=3 * one.batch.nbytes)
+    budget = world.sessions.backlogs
+    connections = [world.open(name) for name in ("a", "b")]
+    for connection in connections:
+        await connection.flow(PAUSE)
+        await connection.observe(message(1))
+    await connections[0].observe(message(2))
+    await connections[1].observe(message(2))
+    (refusal,) = [event for event in await events(connections[1]) if isinstance(event, Ack)]
+    assert isinstance(refusal.error, OverCapacity)
+    assert (refusal.error.code, refusal.error.field) == ("paused", "paused_bytes_of_all")
+    assert refusal.error.retry_after_ms
+    connections[0].detach()
+    assert budget.nbytes == one.batch.nbytes
+    await connections[1].observe(message(2))
+    await connections[1].flow(RESUME)
+    assert budget.nbytes == 0
+    world.store.commit_all()
+    assert world.space.stored == ["id-1", "id-2"]
 
 
 async def test_close_with_drain_waits_for_indexed(world: World) -> None:

@@ -186,3 +186,16 @@ async def test_closed_is_the_last_word() -> None:
     outbox.put(Status(StreamState.CLOSED))
     outbox.finish()
     assert await taken(outbox) == [Status(StreamState.CLOSED)]
+
+
+async def test_what_is_kept_back_is_bounded() -> None:
+    outbox = Outbox()
+    outbox.hold()
+    # Acks of the same duplicate, again and again, do not merge.
+    for _ in range(257):
+        outbox.put(accepted(1, 1))
+    room = asyncio.create_task(outbox.room())
+    await asyncio.sleep(0)
+    assert not room.done()
+    assert await taken(outbox) == [accepted(1, 1)] * 256
+    await asyncio.wait_for(room, 10)
