@@ -38,7 +38,12 @@ class FakeSpace:
         self.fail_next: EngramError | None = None
         self.tail = FakeTail()
         self.index_bytes = 0
+        self.log_bytes = 0
         self._listeners: list[Callable[..., None]] = []
+
+    def stats(self) -> FakeSpace:
+        """Itself, which has the numbers that are asked for."""
+        return self
 
     def prepare(self, batch: ObservationBatch) -> ObservationBatch:
         return check_batch(batch, self.config)

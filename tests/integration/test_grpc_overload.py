@@ -22,8 +22,10 @@ from server_process import (
     connect,
     numbered,
     vector_cue,
+    vectors_of,
 )
 
+from engram.observations import make_batch
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
@@ -208,6 +210,21 @@ async def test_recalls_go_on_while_commits_stand_still(gate: Gate) -> None:
         assert [memory.id for memory in answer.results] == ["early"]
         gate.open.set()
         await call.accepted_up_to(11)
+
+
+async def test_a_server_in_memory_is_full_when_its_log_is() -> None:
+    """The log is the larger part by far, and here nothing else of it is on a disk."""
+    async with serving(memory_bytes_max=4 * MIB) as (engine, stub):
+        space = engine.store.space("default", create=False)
+        texts = make_batch(ids=numbered(1, 100), vectors=vectors_of(numbered(1, 100)), contents=["x" * 50_000] * 100)
+        remember = pb.RememberRequest(batch=encode_batch(texts, Priority.HIGH))
+        await stub.Remember(remember, timeout=TIMEOUT_S)
+        assert space.index_bytes < 4 * MIB < space.stats().log_bytes
+        engine.tick()
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Remember(remember, timeout=TIMEOUT_S)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "memory_bytes" in str(caught.value.details())
 
 
 async def test_too_many_sessions_end_the_call_with_a_retry_time() -> None:

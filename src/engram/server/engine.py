@@ -126,7 +126,13 @@ class Engine:
         self.admission.tick()
 
     def _ticked_gauges(self) -> Iterator[Gauge]:
-        yield MemoryGauge(self.lanes, self.store.spaces, self.options.memory_bytes_max)
+        yield MemoryGauge(
+            self.lanes,
+            self.store.spaces,
+            self.sessions.backlogs,
+            self.options.memory_bytes_max,
+            with_logs=self.store.path is None,
+        )
         if self.store.path is not None:
             yield DiskGauge(self.store.path, self.options.disk_free_bytes_min)
 

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from engram.store.space import Space
 from engram.store.tail import Tail
+from engram.streaming.backlog import BacklogBudget
 from engram.streaming.lane import LanesStatistics, LaneStatistics
 
 # Memory and disk do not empty by themselves; somebody has to see to them.
@@ -119,17 +120,45 @@ class TailGauge:
 
 
 class MemoryGauge:
-    """The memory of all indexes and of what waits in the lanes."""
+    """The memory of all indexes, of what waits in the lanes, and of what paused sessions keep.
 
-    def __init__(self, lanes: Queue, spaces: Callable[[], Iterable[Space]], bytes_max: int) -> None:
+    Parameters
+    ----------
+    lanes
+        The queue before the committer.
+    spaces
+        Tells what spaces there are.
+    backlogs
+        Of paused sessions.
+    bytes_max
+        The budget.
+    with_logs
+        Whether logs are in memory too.
+    """
+
+    def __init__(
+        self,
+        lanes: Queue,
+        spaces: Callable[[], Iterable[Space]],
+        backlogs: BacklogBudget,
+        bytes_max: int,
+        *,
+        with_logs: bool,
+    ) -> None:
         self._lanes = lanes
         self._spaces = spaces
+        self._backlogs = backlogs
         self._bytes_max = bytes_max
+        self._with_logs = with_logs
 
     def read(self) -> Reading:
         """How much of the memory budget is used."""
         nbytes = sum(lane.nbytes for lane in self._lanes.statistics().lanes)
-        nbytes += sum(space.index_bytes for space in self._spaces())
+        nbytes += self._backlogs.nbytes
+        for space in self._spaces():
+            nbytes += space.index_bytes
+            if self._with_logs:
+                nbytes += space.stats().log_bytes
         return Reading("memory_bytes", nbytes, self._bytes_max, nbytes / self._bytes_max, _stuck)
 
 

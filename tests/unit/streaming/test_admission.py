@@ -13,6 +13,7 @@ from doubles.fake_space import FakeSpace
 from engram.errors import OverCapacity
 from engram.store.intake import Priority
 from engram.streaming.admission import Admission
+from engram.streaming.backlog import BacklogBudget
 from engram.streaming.gauges import DiskGauge, MemoryGauge, Reading
 from engram.streaming.lane import LanesStatistics, LaneStatistics
 from engram.streaming.outbox import StreamState
@@ -232,13 +233,16 @@ def test_the_load_is_that_of_the_fullest_thing() -> None:
     assert world.admission.load(None).level is Level.NORMAL
 
 
-def test_the_memory_of_indexes_and_lanes_is_one_budget() -> None:
+@pytest.mark.parametrize(("with_logs", "value"), [(False, 300), (True, 380)])
+def test_memory_is_one_budget(with_logs: bool, value: int) -> None:
     world = World()
     world.lanes.depths[Priority.HIGH], world.lanes.bytes_each = 10, 7
     for space in world.spaces.values():
-        space.index_bytes = 100
-    reading = MemoryGauge(world.lanes, world.spaces.values, 1000).read()
-    assert (reading.value, reading.limit, reading.fill) == (270, 1000, 0.27)
+        space.index_bytes, space.log_bytes = 100, 40
+    backlogs = BacklogBudget(1000)
+    backlogs.take(30)
+    reading = MemoryGauge(world.lanes, world.spaces.values, backlogs, 1000, with_logs=with_logs).read()
+    assert (reading.value, reading.limit, reading.fill) == (value, 1000, value / 1000)
 
 
 def test_the_disk_is_full_when_only_the_reserve_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
