@@ -143,7 +143,8 @@ async def test_a_tenant_that_overloads_the_lanes_is_no_reason_to_refuse_another(
         await stub.CreateSpace(pb.CreateSpaceRequest(memory_space_id="quiet", dimension=DIM), timeout=TIMEOUT_S)
         quiet = ObserveCall(stub)
         await quiet.open("quiet")
-        hot = await fill(stub, gate, 190)
+        hot = await fill(stub, gate, 150)
+        await hot.send_batch(152, batch_of(numbered(152, 40)))
         await hot.read_status(pb.StreamStatus.STATE_OVERLOADED)
         await hot.send_batch(192, batch_of(numbered(192, 5)))
         assert (await hot.read_ack(REJECTED)).ack.error.code == "overloaded"
