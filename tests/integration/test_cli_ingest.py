@@ -146,7 +146,7 @@ def test_status_and_spaces_of_a_server(server: ServerProcess, name: str, capsys:
 def start(address: str, file: Path, space: str) -> subprocess.Popen[str]:
     """An ingest in a process of its own, small batches so that it takes its time."""
     command = [sys.executable, "-m", "engram", "ingest", str(file), "--space", space, "--address", address, "--json"]
-    return subprocess.Popen([*command, "--batch", "3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([*command, "--batch", "1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def wait_for_rows(address: str, space: str, count: int) -> None:
@@ -159,14 +159,19 @@ def wait_for_rows(address: str, space: str, count: int) -> None:
 def test_an_ingest_that_was_cut_off_is_continued_without_duplicates(
     server: ServerProcess, tmp_path: Path, name: str, number: int, capsys: Capture
 ) -> None:
+    """It ends at once: the server stands still meanwhile, so that nothing can be waited for."""
     file = tmp_path / "rows.jsonl"
     write_jsonl(file, numbered(1, 20_000))
     with Client(server.address) as client:
         client.create_space(name, dim=DIM)
     process = start(server.address, file, name)
     wait_for_rows(server.address, name, 100)
-    process.send_signal(number)
-    _, complaint = process.communicate(timeout=TIMEOUT_S)
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        process.send_signal(number)
+        _, complaint = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        server.process.send_signal(signal.SIGCONT)
     assert process.returncode == (-number if number == signal.SIGKILL else 130), complaint
     assert "Traceback" not in complaint
     assert ingest(server, file, name) == 0

@@ -68,6 +68,8 @@ def load(
     skip_bad
         Go on after a bad row and tell `on_bad`; otherwise the rows before it are stored and it is raised.
 
+    An interrupt, as by Ctrl-C, is not kept waiting: what was handed over and is not stored yet is left to the next run.
+
     Raises
     ------
     InvalidInput
@@ -75,6 +77,26 @@ def load(
     EngramError
         The space cannot take more.
     """
+    try:
+        stopped_by = _load(chunks, sink, report, skip_bad, on_bad, on_progress)
+    except KeyboardInterrupt:
+        report.generation, report.stored = sink.abandon()
+        raise
+    if stopped_by is not None:
+        _note(report, stopped_by)
+        raise InvalidInput(
+            f"stopped at row {stopped_by.number}: {stopped_by.reason}", code="bad_row", value=stopped_by.number
+        )
+
+
+def _load(
+    chunks: Iterable[Chunk],
+    sink: Sink,
+    report: Report,
+    skip_bad: bool,
+    on_bad: Callable[[BadRow], None],
+    on_progress: Callable[[Chunk], None],
+) -> BadRow | None:
     sequence = 0
     stopped_by: BadRow | None = None
     try:
@@ -94,13 +116,12 @@ def load(
             for row in screened.bad:
                 _note(report, row)
                 on_bad(row)
-    finally:
+    except Exception:
+        # What was handed over before counts all the same.
         report.generation = sink.finish()
-    if stopped_by is not None:
-        _note(report, stopped_by)
-        raise InvalidInput(
-            f"stopped at row {stopped_by.number}: {stopped_by.reason}", code="bad_row", value=stopped_by.number
-        )
+        raise
+    report.generation = sink.finish()
+    return stopped_by
 
 
 def _put(sink: Sink, batch: ObservationBatch, sequence: int, report: Report) -> None:

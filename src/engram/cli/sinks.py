@@ -39,6 +39,10 @@ class Sink(Protocol):
         """Wait for all answers and return the last generation. Raises why something was refused."""
         ...
 
+    def abandon(self) -> tuple[int, int]:
+        """Give up what is unanswered; return the last generation and how many observations were stored."""
+        ...
+
 
 class ServerSink:
     """A session of a server."""
@@ -66,13 +70,20 @@ class ServerSink:
             tags=batch.tags,
         )
         # The client bounds what is unanswered.
-        self._answers.add(future)
+        self._answers.add(future, len(batch))
 
     def finish(self) -> int:
         try:
-            return self._answers.all()
-        finally:
+            generation = self._answers.all()
+        except EngramError:
             self._client.close()
+            raise
+        self._client.close()
+        return generation
+
+    def abandon(self) -> tuple[int, int]:
+        self._client.close(timeout_s=0)
+        return self._answers.known()
 
 
 class StoreSink:
@@ -106,11 +117,15 @@ class StoreSink:
                 space=self._space, batch=batch, session=self._session, first_sequence=self._next_sequence, done=done
             )
         )
-        self._answers.add(answer)
+        self._answers.add(answer, len(batch))
         self._next_sequence += len(batch)
 
     def finish(self) -> int:
         return self._answers.all()
+
+    def abandon(self) -> tuple[int, int]:
+        # The few that are unanswered are stored when the store is closed.
+        return self._answers.known()
 
 
 def open_sink(target: Target, space: str, session: str) -> Sink:
@@ -131,13 +146,15 @@ class _Answers:
     """Answers that are still to come, in order."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Future[Ack] | Future[CommitResult]] = deque()
+        # With the number of observations each is for.
+        self._waiting: deque[tuple[Future[Ack] | Future[CommitResult], int]] = deque()
         self._last_generation = 0
+        self._stored = 0
 
-    def add(self, answer: Future[Ack] | Future[CommitResult]) -> None:
-        """Note one more, and look at those that have come."""
-        self._waiting.append(answer)
-        while self._waiting and self._waiting[0].done():
+    def add(self, answer: Future[Ack] | Future[CommitResult], count: int) -> None:
+        """Note one more, for `count` observations, and look at those that have come."""
+        self._waiting.append((answer, count))
+        while self._waiting and self._waiting[0][0].done():
             self._take()
 
     def wait_below(self, count: int) -> None:
@@ -150,5 +167,19 @@ class _Answers:
         self.wait_below(1)
         return self._last_generation
 
+    def known(self) -> tuple[int, int]:
+        """Return the last generation and how many observations were stored, as far as is known without waiting."""
+        while self._waiting and _succeeded(self._waiting[0][0]):
+            self._take()
+        return self._last_generation, self._stored
+
     def _take(self) -> None:
-        self._last_generation = self._waiting.popleft().result().last_generation
+        # Waits without losing the answer if that is interrupted.
+        self._waiting[0][0].exception()
+        answer, count = self._waiting.popleft()
+        self._last_generation = answer.result().last_generation
+        self._stored += count
+
+
+def _succeeded(answer: Future[Ack] | Future[CommitResult]) -> bool:
+    return answer.done() and not answer.cancelled() and answer.exception() is None

@@ -32,6 +32,9 @@ class ListSink:
     def finish(self) -> int:
         return len(self.ids)
 
+    def abandon(self) -> tuple[int, int]:
+        return 1, 1
+
 
 def chunks(*rows: str, size: int = 2) -> Iterator[Chunk]:
     """Rows by id; an id with a ! is unreadable, one with a 0 has a zero vector."""
@@ -103,6 +106,18 @@ def test_the_report_is_right_even_if_the_space_fails() -> None:
     with pytest.raises(Unavailable):
         load(chunks("a", "b", "c"), sink, report, skip_bad=False, on_bad=print, on_progress=lambda chunk: None)
     assert (report.stored, report.generation) == (2, 2)
+
+
+def test_an_interrupt_is_not_kept_waiting_and_the_report_tells_what_is_known() -> None:
+    sink, report = ListSink(), Report()
+
+    def interrupt() -> int:
+        raise KeyboardInterrupt
+
+    sink.finish = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        load(chunks("a", "b", "c"), sink, report, skip_bad=False, on_bad=print, on_progress=lambda chunk: None)
+    assert (report.stored, report.generation) == (1, 1)
 
 
 def test_huge_batches_are_divided() -> None:
