@@ -134,6 +134,9 @@ class Intake(Protocol):
 class FifoIntake:
     """First in, first out.
 
+    With a lock, held for a few additions, where the lanes of a server need none: whoever puts here waits for the answer
+    of the commit anyway, which takes a thousand times as long, so a lock-free queue would be more code for nothing.
+
     Parameters
     ----------
     count_max, bytes_max
