@@ -5,7 +5,8 @@
     python -m benchmarks.streaming --streams 100 --batch 64 --rate 50000 --in-flight 512
 
 Every observation is acked, which means: synced to disk and recallable. The graph may lag behind; the tables show by how
-much, second by second, and how long it takes to catch up.
+much, second by second, and how long it takes to catch up. The server takes settings from the environment; without
+``ENGRAM_SERVER_TAIL_COUNT_MAX`` and ``ENGRAM_SERVER_TAIL_BYTES_MAX`` it slows streams down once the graph lags too far.
 """
 
 from __future__ import annotations
@@ -101,6 +102,7 @@ def main() -> None:
         "dim": arguments.dim,
         "distinct_vectors": arguments.distinct,
         "client": f"{load.streams} AsyncClient(s) with a session each in one process, same machine",
+        "server": {name: value for name, value in os.environ.items() if name.startswith("ENGRAM_")} or "as it comes",
         "cores": os.cpu_count(),
     }
     name = f"streaming, {load.streams} x batches of {load.batch} x {arguments.dim}-d, {settings['pace']}"
