@@ -56,7 +56,7 @@ void Probe::measure(const Slot* slots, std::size_t n, std::uint32_t* out) {
 }
 
 void Probe::scan(Slot first, Slot last, std::uint32_t* out) {
-  if (by_bits_ && !graph_.geometry().uses_norms()) {
+  if (scans_by_bits()) {
     kernels().hamming_block(query_.bits.data(), table_.bits(first), table_.bit_stride(), last - first,
                             graph_.codec().bit_bytes(), out);
     return;
@@ -64,6 +64,15 @@ void Probe::scan(Slot first, Slot last, std::uint32_t* out) {
   Slot slots[kRowsMax];
   for (Slot slot = first; slot < last; ++slot) slots[slot - first] = slot;
   measure(slots, last - first, out);
+}
+
+void Probe::scan(const Slot* slots, std::size_t n, std::uint32_t* out) {
+  if (!scans_by_bits()) {
+    measure(slots, n, out);
+    return;
+  }
+  for (std::size_t i = 0; i < n; ++i) rows_[i] = table_.bits(slots[i]);
+  kernels().hamming_rows(query_.bits.data(), rows_.data(), n, graph_.codec().bit_bytes(), out);
 }
 
 void Probe::rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<Found>& found) {
