@@ -4,10 +4,9 @@
 #include <chrono>
 #include <cmath>
 
-#include <sys/mman.h>
-
 #include "cpu.hpp"
 #include "exact_score.hpp"
+#include "pages.hpp"
 
 namespace engram {
 namespace {
@@ -16,7 +15,6 @@ namespace {
 constexpr std::size_t kRerankMin = 16;
 // No vector in memory takes that long to score, and no disk is that fast.
 constexpr auto kDiskRead = std::chrono::microseconds(20);
-constexpr std::uintptr_t kPage = 4096;
 
 }  // namespace
 
@@ -106,9 +104,7 @@ void Probe::ask_for(const Candidate* candidates, std::size_t n) const {
   const std::size_t dim = graph_.codec().dim();
   for (std::size_t i = 0; i < n; ++i) {
     const RawVector raw = table_.raw(candidates[i].link).load(std::memory_order_acquire);
-    const std::uintptr_t begin = raw.address() & ~(kPage - 1);
-    // Only advice; without it the vector is read when it is used.
-    static_cast<void>(madvise(reinterpret_cast<void*>(begin), raw.address() + raw.nbytes(dim) - begin, MADV_WILLNEED));
+    engram::ask_for(reinterpret_cast<const void*>(raw.address()), raw.nbytes(dim));
   }
 }
 

@@ -43,6 +43,7 @@ class Record:
         "_dim",
         "_layout",
         "_memory",
+        "_nbytes",
         "_position",
         "committed_us",
         "count",
@@ -62,6 +63,7 @@ class Record:
         self._dim = header.dim
         self._memory = memory
         self._position = header.position
+        self._nbytes = header.length
         self._layout: _Layout | None = None
 
     @property
@@ -154,6 +156,14 @@ class Record:
         tags = self._lay_out().tags
         text = tags[row] if tags else ""
         return list(json.loads(text)) if text else []
+
+    def beside_vectors(self) -> list[NDArray[np.uint8]]:
+        """Its bytes but for the vectors; making the views does not touch the segment."""
+        columns = HEADER_BYTES + (4 * self.count * self._dim if self.kind is RecordKind.OBSERVE else 0)
+        return [
+            np.frombuffer(self._memory, np.uint8, HEADER_BYTES, self._position),
+            np.frombuffer(self._memory, np.uint8, self._nbytes - columns, self._position + columns),
+        ]
 
     def _lay_out(self) -> _Layout:
         # Two threads may both compute it; they store equal values.

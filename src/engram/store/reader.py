@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.limits import RESULTS_MAX
+from engram.log.read_ahead import read_ahead
+from engram.log.record import Record
 from engram.observations import now_us
 from engram.spaces import SpaceConfig
 from engram.store.followers import Followers
@@ -109,8 +111,8 @@ class Reader:
         def make_hits(generations: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Hit]:
             recalled_us = now_us()
             hits = []
-            for found, score in zip(generations.tolist(), scores.tolist(), strict=True):
-                place = state.log.locate(found)
+            places = self._places(generations)
+            for found, score, place in zip(generations.tolist(), scores.tolist(), places, strict=True):
                 if found <= generation:
                     hits.append(stored_hit(*place, score, found <= indexed, recalled_us))
                 else:
@@ -142,11 +144,17 @@ class Reader:
             if strength.reinforce:
                 self._reinforcement.reinforce(found, recalled_us)
             return [
-                stored_hit(*self._state.log.locate(one), similarities[one], one <= indexed, recalled_us, weight)
-                for one, weight in zip(found, strengths.tolist(), strict=True)
+                stored_hit(*place, similarities[one], one <= indexed, recalled_us, weight)
+                for one, place, weight in zip(found, self._places(generations), strengths.tolist(), strict=True)
             ]
 
         return make_hits
+
+    def _places(self, generations: NDArray[np.int64]) -> list[tuple[Record, int]]:
+        """Where they are in the log, which has been read there."""
+        places = [self._state.log.locate(generation) for generation in generations.tolist()]
+        read_ahead(record for record, _ in places)
+        return places
 
 
 def _at_least(score_min: float | None, ranked: Ranked) -> Ranked:
