@@ -1,7 +1,6 @@
 #include "probe.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 
 #include "cpu.hpp"
@@ -13,8 +12,6 @@ namespace {
 
 // Byte codes are exact enough that few more than k need the raw vectors, each of which may cost a disk page.
 constexpr std::size_t kRerankMin = 16;
-// No vector in memory takes that long to score, and no disk is that fast.
-constexpr auto kDiskRead = std::chrono::microseconds(20);
 
 }  // namespace
 
@@ -86,26 +83,14 @@ void Probe::rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<
 }
 
 void Probe::score_all(const std::vector<Candidate>& candidates, std::vector<Found>& found) {
-  using Clock = std::chrono::steady_clock;
-  bool asked = false;
-  auto before = Clock::now();
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    found.push_back({score(candidates[i].link), candidates[i].link});
-    const auto after = Clock::now();
-    if (!asked && after - before > kDiskRead) {
-      ask_for(candidates.data() + i + 1, candidates.size() - i - 1);
-      asked = true;
-    }
-    before = after;
-  }
+  // Those that are on the disk only are read together; asking for those that are not costs next to nothing.
+  for (const Candidate& candidate : candidates) ask_for(candidate.link);
+  for (const Candidate& candidate : candidates) found.push_back({score(candidate.link), candidate.link});
 }
 
-void Probe::ask_for(const Candidate* candidates, std::size_t n) const {
-  const std::size_t dim = graph_.codec().dim();
-  for (std::size_t i = 0; i < n; ++i) {
-    const RawVector raw = table_.raw(candidates[i].link).load(std::memory_order_acquire);
-    engram::ask_for(reinterpret_cast<const void*>(raw.address()), raw.nbytes(dim));
-  }
+void Probe::ask_for(Slot slot) const {
+  const RawVector raw = table_.raw(slot).load(std::memory_order_acquire);
+  engram::ask_for(reinterpret_cast<const void*>(raw.address()), raw.nbytes(graph_.codec().dim()));
 }
 
 void Probe::keep_best_by_codes(std::vector<Candidate>& candidates, std::size_t keep) {

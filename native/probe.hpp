@@ -41,9 +41,8 @@ class Probe {
 
  private:
   void keep_best_by_codes(std::vector<Candidate>& candidates, std::size_t keep);
-  // Scores all candidates; when a raw vector has to be read from the disk, the ones after it are asked for together.
   void score_all(const std::vector<Candidate>& candidates, std::vector<Found>& found);
-  void ask_for(const Candidate* candidates, std::size_t n) const;
+  void ask_for(Slot slot) const;
   bool scans_by_bits() const { return by_bits_ && !graph_.geometry().uses_norms(); }
   const std::uint8_t* row(Slot slot) const { return by_bits_ ? table_.bits(slot) : table_.codes(slot); }
 
