@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.limits import RESULTS_MAX
-from engram.log.read_ahead import read_ahead
+from engram.log.read_ahead import ReadAhead
 from engram.log.record import Record
 from engram.observations import now_us
 from engram.spaces import SpaceConfig
@@ -54,6 +54,7 @@ class Reader:
         self._state = state
         self._options = options
         self._reinforcement = Reinforcement(options.half_life_s)
+        self._read_ahead = ReadAhead()
         self.search = Search(config, state, FullText(state.log))
 
     def recall(self, query: RecallQuery, generation: int) -> Recalled:
@@ -153,7 +154,7 @@ class Reader:
     def _places(self, generations: NDArray[np.int64]) -> list[tuple[Record, int]]:
         """Where they are in the log, which has been read there."""
         places = [self._state.log.locate(generation) for generation in generations.tolist()]
-        read_ahead(record for record, _ in places)
+        self._read_ahead.read(record for record, _ in places)
         return places
 
 
