@@ -75,7 +75,7 @@ class Reader:
         """Answer in batches. See `Space.recall_stream`."""
         # Checked here, and not when the first batch is asked for.
         wanted = self.search.prepare(query.cue)
-        ef = query.ef or self._options.ef
+        ef = self._breadth(query)
         make_hits = self.hits_as_of(generation)
         newcomers = follower = None
         if query.strength is not None:
@@ -125,7 +125,10 @@ class Reader:
     def _best(self, wanted: Wanted, query: RecallQuery, count: int, generation: int) -> Ranked:
         if generation == 0:
             return _NOTHING
-        return self.search.best(wanted, count, generation, query.ef or self._options.ef)
+        return self.search.best(wanted, count, generation, self._breadth(query))
+
+    def _breadth(self, query: RecallQuery) -> int:
+        return self.search.breadth(query.cue, query.ef or self._options.ef)
 
     def _strongest(self, wanted: Wanted, query: RecallQuery, strength: Strength, generation: int) -> Weighed:
         count = min(RESULTS_MAX, max(_WEIGHED_FACTOR * query.results_max, _WEIGHED_COUNT_MIN))
