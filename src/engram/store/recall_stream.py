@@ -20,9 +20,8 @@ from engram.store.walks import Walk
 if TYPE_CHECKING:
     from engram.store.follower import Follower
 
-# One candidate more for so many results that were handed out, and one result more of each step of the walk.
+# One candidate more for so many results that were handed out.
 _RESULTS_PER_BREADTH: Final = 3
-_RESULTS_PER_STRIDE: Final = 10
 
 MakeHits = Callable[[NDArray[np.int64], NDArray[np.float32]], list[Hit]]
 
@@ -136,9 +135,11 @@ class RecallStream(Iterator[list[Hit]]):
         return min(EF_MAX, self._ef + handed_out // _RESULTS_PER_BREADTH)
 
     def _stride(self) -> int:
-        """How many results to ask the walk for: the more are handed out, the more, as each step weighs more of them."""
-        handed_out = self._query.results_max - self._left
-        return min(RECALL_BATCH_MAX, self._left, handed_out // _RESULTS_PER_STRIDE)
+        """How many results to ask the walk for: few for the first batch, then for several batches at once.
+
+        Each step weighs all candidates and lets go of the interpreter, which under load takes long to come back.
+        """
+        return 0 if self._is_first else min(RECALL_BATCH_MAX, self._left)
 
     def _look_for_newcomers(self, count: int) -> None:
         # The first batch is to come soon, and nothing can have been observed since the snapshot that it is late for.
