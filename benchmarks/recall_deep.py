@@ -18,6 +18,7 @@ from benchmarks.streaming_run import server
 from engram import Cue, Filter, MemoryStore, Space
 from engram.client import AsyncClient
 
+BATCHES = (10, 100)
 SELECTIVITIES = (1.0, 0.5, 0.1, 0.05, 0.01, 0.001, 0.0001)
 
 
@@ -30,9 +31,10 @@ def streamed(dim: int, count: int, results: int = 10_000, queries: int = 20) -> 
         with MemoryStore(path) as store:
             space = store.space(SPACE, dim=dim)
             _fill(space, base)
-            embedded = [_drain(space, cue, results) for cue in cues]
+            measured = {("embedded", batch): [_drain(space, cue, results, batch) for cue in cues] for batch in BATCHES}
         with server(path) as (_, address):
-            remote = asyncio.run(_drain_all(address, cues, results))
+            for batch in BATCHES:
+                measured["gRPC", batch] = asyncio.run(_drain_all(address, cues, results, batch))
     truth = [set(np.argpartition(-(base @ cue), results)[:results].tolist()) for cue in cues]
     return [
         {
@@ -40,13 +42,14 @@ def streamed(dim: int, count: int, results: int = 10_000, queries: int = 20) -> 
             "observations": count,
             "dimension": dim,
             "results": results,
-            **percentiles("first batch", [first for first, _, _ in measured]),
-            **percentiles("all", [last for _, last, _ in measured]),
+            "batch": batch,
+            **percentiles("first batch", [first for first, _, _ in drained]),
+            **percentiles("all", [last for _, last, _ in drained]),
             "share of the nearest": float(
-                np.mean([len(ids & nearest) / results for (_, _, ids), nearest in zip(measured, truth, strict=True)])
+                np.mean([len(ids & nearest) / results for (_, _, ids), nearest in zip(drained, truth, strict=True)])
             ),
         }
-        for way, measured in (("embedded", embedded), ("gRPC", remote))
+        for (way, batch), drained in measured.items()
     ]
 
 
@@ -93,9 +96,9 @@ def _fill(space: Space, base: NDArray[np.float32], tags: list[list[str]] | None 
         time.sleep(0.1)
 
 
-def _drain(space: Space, cue: NDArray[np.float32], results: int) -> tuple[float, float, set[int]]:
+def _drain(space: Space, cue: NDArray[np.float32], results: int, batch_size: int) -> tuple[float, float, set[int]]:
     begin = time.perf_counter()
-    stream = space.recall_stream(cue, results, 100)
+    stream = space.recall_stream(cue, results, batch_size)
     hits = next(stream)
     first_ms = (time.perf_counter() - begin) * 1e3
     for batch in stream:
@@ -104,14 +107,16 @@ def _drain(space: Space, cue: NDArray[np.float32], results: int) -> tuple[float,
     return first_ms, last_ms, {int(hit.id) for hit in hits}
 
 
-async def _drain_all(address: str, cues: NDArray[np.float32], results: int) -> list[tuple[float, float, set[int]]]:
+async def _drain_all(
+    address: str, cues: NDArray[np.float32], results: int, batch_size: int
+) -> list[tuple[float, float, set[int]]]:
     measured = []
     async with AsyncClient(address, space=SPACE) as client:
         await client.recall(cues[0])
         for cue in cues:
             begin = time.perf_counter()
             first_ms, ids = 0.0, list[str]()
-            async for batch in client.recall_stream(cue, results, 100):
+            async for batch in client.recall_stream(cue, results, batch_size):
                 first_ms = first_ms or (time.perf_counter() - begin) * 1e3
                 ids += [hit.id for hit in batch]
             measured.append((first_ms, (time.perf_counter() - begin) * 1e3, {int(id) for id in ids}))

@@ -10,6 +10,7 @@
 #include "idle_thread.hpp"
 #include "index.hpp"
 #include "kernels.hpp"
+#include "pages.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -21,6 +22,7 @@ using Floats = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::c
 using Raw = nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Words = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Generations = nb::ndarray<const Generation, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 Metric metric_from(const std::string& name) {
@@ -168,6 +170,12 @@ nb::tuple match(const PyIndex& self, CueTable& cues, Generation first, Generatio
   return nb::make_tuple(keys, generations, scores);
 }
 
+void read_ahead(const std::vector<Bytes>& pieces) {
+  const nb::gil_scoped_release unlocked;
+  for (const Bytes& piece : pieces) ask_for(piece.data(), piece.size());
+  for (const Bytes& piece : pieces) wait_for(piece.data(), piece.size());
+}
+
 // An empty index like this one, to take over what lives here; it keeps the same raw vectors alive.
 PyIndex successor(const PyIndex& self) {
   const Index& index = *self.index;
@@ -246,6 +254,7 @@ NB_MODULE(_core, m) {
   nb::exception<CorruptCheckpoint>(m, "CorruptCheckpoint", PyExc_ValueError);
 
   m.def("simd", [] { return kernels().name; });
+  m.def("read_ahead", &read_ahead, "pieces"_a);
 
   nb::class_<PyWalk>(m, "Walk").def("next", &next_of_walk, "count"_a, "ef"_a);
 

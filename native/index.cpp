@@ -247,6 +247,7 @@ View Index::view(Generation snapshot, const AllowList& allowed) const {
     v.count = born_until(v.snapshot, v.count);
   }
   v.linked = std::min(linked, v.count);
+  v.whole_graph = linked <= v.count;
   const auto total = static_cast<double>(std::max<Slot>(linked, 1));
   const auto dying = static_cast<double>(std::min<std::size_t>(dead, v.count));
   v.visible_fraction = std::clamp((static_cast<double>(v.linked) - dying) / total, 0.0, 1.0);

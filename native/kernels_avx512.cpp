@@ -54,7 +54,32 @@ std::uint32_t hamming_long(const std::uint8_t* a, const std::uint8_t* b, std::si
   return static_cast<std::uint32_t>(_mm512_reduce_add_epi64(count));
 }
 
-// `row(i)` is the address of the i-th row.
+// The sums of eight registers of eight counts each, in order.
+inline __m256i sum_each(const __m512i* counts) {
+  __m512i pairs[4];
+  for (int i = 0; i < 4; ++i) {
+    const __m512i a = counts[2 * i];
+    const __m512i b = counts[2 * i + 1];
+    pairs[i] = _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+  }
+  const auto fold = [](__m512i a, __m512i b) {
+    return _mm512_add_epi64(_mm512_shuffle_i64x2(a, b, 0x88), _mm512_shuffle_i64x2(a, b, 0xDD));
+  };
+  return _mm512_cvtepi64_epi32(fold(fold(pairs[0], pairs[1]), fold(pairs[2], pairs[3])));
+}
+
+// `row(i)` is the address of the i-th row, `count` tells the differing bits of a row by lane.
+template <class Row, class Count>
+inline void hamming_by_eights(Row row, std::size_t n, Count count, std::uint32_t* out) {
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    __m512i counts[8];
+    for (std::size_t j = 0; j < 8; ++j) counts[j] = count(row(i + j));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), sum_each(counts));
+  }
+  for (; i < n; ++i) out[i] = static_cast<std::uint32_t>(_mm512_reduce_add_epi64(count(row(i))));
+}
+
 template <class Row>
 inline void hamming(const std::uint8_t* query, Row row, std::size_t n, std::size_t bytes, std::uint32_t* out) {
   if (bytes > kTwoRegisters) {
@@ -63,9 +88,14 @@ inline void hamming(const std::uint8_t* query, Row row, std::size_t n, std::size
   }
   const PairMask mask(bytes);
   const Pair q = mask.load(query);
-  for (std::size_t i = 0; i < n; ++i) {
-    out[i] = static_cast<std::uint32_t>(_mm512_reduce_add_epi64(count_difference(q, mask.load(row(i)))));
+  if (bytes > 64) {
+    hamming_by_eights(row, n, [&](const std::uint8_t* r) { return count_difference(q, mask.load(r)); }, out);
+    return;
   }
+  const auto count = [&](const std::uint8_t* r) {
+    return _mm512_popcnt_epi64(_mm512_xor_si512(q.low, _mm512_maskz_loadu_epi64(mask.low, r)));
+  };
+  hamming_by_eights(row, n, count, out);
 }
 
 void hamming_rows(const std::uint8_t* query, const std::uint8_t* const* rows, std::size_t n, std::size_t bytes,

@@ -1,22 +1,17 @@
 #include "probe.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
-
-#include <sys/mman.h>
 
 #include "cpu.hpp"
 #include "exact_score.hpp"
+#include "pages.hpp"
 
 namespace engram {
 namespace {
 
 // Byte codes are exact enough that few more than k need the raw vectors, each of which may cost a disk page.
 constexpr std::size_t kRerankMin = 16;
-// No vector in memory takes that long to score, and no disk is that fast.
-constexpr auto kDiskRead = std::chrono::microseconds(20);
-constexpr std::uintptr_t kPage = 4096;
 
 }  // namespace
 
@@ -56,7 +51,7 @@ void Probe::measure(const Slot* slots, std::size_t n, std::uint32_t* out) {
 }
 
 void Probe::scan(Slot first, Slot last, std::uint32_t* out) {
-  if (by_bits_ && !graph_.geometry().uses_norms()) {
+  if (scans_by_bits()) {
     kernels().hamming_block(query_.bits.data(), table_.bits(first), table_.bit_stride(), last - first,
                             graph_.codec().bit_bytes(), out);
     return;
@@ -64,6 +59,15 @@ void Probe::scan(Slot first, Slot last, std::uint32_t* out) {
   Slot slots[kRowsMax];
   for (Slot slot = first; slot < last; ++slot) slots[slot - first] = slot;
   measure(slots, last - first, out);
+}
+
+void Probe::scan(const Slot* slots, std::size_t n, std::uint32_t* out) {
+  if (!scans_by_bits()) {
+    measure(slots, n, out);
+    return;
+  }
+  for (std::size_t i = 0; i < n; ++i) rows_[i] = table_.bits(slots[i]);
+  kernels().hamming_rows(query_.bits.data(), rows_.data(), n, graph_.codec().bit_bytes(), out);
 }
 
 void Probe::rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<Found>& found) {
@@ -79,28 +83,14 @@ void Probe::rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<
 }
 
 void Probe::score_all(const std::vector<Candidate>& candidates, std::vector<Found>& found) {
-  using Clock = std::chrono::steady_clock;
-  bool asked = false;
-  auto before = Clock::now();
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    found.push_back({score(candidates[i].link), candidates[i].link});
-    const auto after = Clock::now();
-    if (!asked && after - before > kDiskRead) {
-      ask_for(candidates.data() + i + 1, candidates.size() - i - 1);
-      asked = true;
-    }
-    before = after;
-  }
+  // Those that are on the disk only are read together; asking for those that are not costs next to nothing.
+  for (const Candidate& candidate : candidates) ask_for(candidate.link);
+  for (const Candidate& candidate : candidates) found.push_back({score(candidate.link), candidate.link});
 }
 
-void Probe::ask_for(const Candidate* candidates, std::size_t n) const {
-  const std::size_t dim = graph_.codec().dim();
-  for (std::size_t i = 0; i < n; ++i) {
-    const RawVector raw = table_.raw(candidates[i].link).load(std::memory_order_acquire);
-    const std::uintptr_t begin = raw.address() & ~(kPage - 1);
-    // Only advice; without it the vector is read when it is used.
-    static_cast<void>(madvise(reinterpret_cast<void*>(begin), raw.address() + raw.nbytes(dim) - begin, MADV_WILLNEED));
-  }
+void Probe::ask_for(Slot slot) const {
+  const RawVector raw = table_.raw(slot).load(std::memory_order_acquire);
+  engram::ask_for(reinterpret_cast<const void*>(raw.address()), raw.nbytes(graph_.codec().dim()));
 }
 
 void Probe::keep_best_by_codes(std::vector<Candidate>& candidates, std::size_t keep) {

@@ -31,6 +31,8 @@ class Probe {
   // Walking distances of slots [first, last), at most kRowsMax of them, within one chunk. Where sign bits alone steer,
   // these are Hamming distances: coarser than `measure` and comparable among themselves only.
   void scan(Slot first, Slot last, std::uint32_t* out);
+  // The same of `n` slots that may lie anywhere.
+  void scan(const Slot* slots, std::size_t n, std::uint32_t* out);
 
   // Sorts out the best `k` by byte codes and then by raw vectors; best first.
   void rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<Found>& found);
@@ -39,9 +41,9 @@ class Probe {
 
  private:
   void keep_best_by_codes(std::vector<Candidate>& candidates, std::size_t keep);
-  // Scores all candidates; when a raw vector has to be read from the disk, the ones after it are asked for together.
   void score_all(const std::vector<Candidate>& candidates, std::vector<Found>& found);
-  void ask_for(const Candidate* candidates, std::size_t n) const;
+  void ask_for(Slot slot) const;
+  bool scans_by_bits() const { return by_bits_ && !graph_.geometry().uses_norms(); }
   const std::uint8_t* row(Slot slot) const { return by_bits_ ? table_.bits(slot) : table_.codes(slot); }
 
   const Graph& graph_;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "cpu.hpp"
-#include "flat_scan.hpp"
 
 namespace engram {
 namespace {
@@ -11,27 +10,26 @@ namespace {
 // A walk costs about this many scanned rows for each candidate it keeps. Below that a flat scan of the codes is both
 // faster and more exact.
 constexpr std::size_t kRowsPerCandidate = 100;
-// Sign bits alone rank coarsely, so a scan keeps more candidates than a walk.
-constexpr std::size_t kScanKeeps = 2;
 
 }  // namespace
 
-Searcher::Searcher(const Graph& graph) : graph_(graph), table_(graph.table()), probe_(graph), filtered_(graph) {}
+Searcher::Searcher(const Graph& graph)
+    : graph_(graph), table_(graph.table()), probe_(graph), filtered_(graph), scan_(table_, probe_) {}
 
 const std::vector<Found>& Searcher::search(const float* query, std::size_t k, std::size_t ef, const View& view) {
   found_.clear();
   if (view.count == 0 || k == 0) return found_;
   ef = std::max(ef, k);
-  if (!view.sees_all()) return search_on(query, k, ef, view);
+  if (view.hides() || !view.whole_graph) return search_on(query, k, ef, view);
   probe_.aim(query);
   walked_.reset(0);
-  scanned_.clear();
-  scanned_max_ = ef * kScanKeeps;
   const bool flat = view.count < ef * kRowsPerCandidate;
-  if (!flat) walk(ef);
+  if (!flat) walk(ef, view.count);
   // An island, of equal vectors for instance, may end a walk early.
   if (!flat && walked_.size() < std::min<std::size_t>(k, view.linked)) return search_on(query, k, ef, view);
-  scan(flat ? 0 : view.linked, view.count);
+  scan_.begin(view, flat ? 0 : view.linked, view.count);
+  scanned_.clear();
+  scan_.take(ef, scanned_);
   rank(k);
   return found_;
 }
@@ -41,28 +39,11 @@ const std::vector<Found>& Searcher::search_on(const float* query, std::size_t k,
   return filtered_.next(k, ef);
 }
 
-void Searcher::scan(Slot first, Slot last) {
-  std::uint32_t distances[Probe::kRowsMax];
-  while (first < last) {
-    const Slot end = run_end(first, last);
-    probe_.scan(first, end, distances);
-    for (Slot slot = first; slot < end; ++slot) {
-      const std::uint64_t key = (static_cast<std::uint64_t>(distances[slot - first]) << 32) | slot;
-      if (scanned_.size() == scanned_max_) {
-        if (key >= scanned_.front()) continue;
-        std::pop_heap(scanned_.begin(), scanned_.end());
-        scanned_.pop_back();
-      }
-      scanned_.push_back(key);
-      std::push_heap(scanned_.begin(), scanned_.end());
-    }
-    first = end;
-  }
-}
-
-void Searcher::walk(std::size_t ef) {
+void Searcher::walk(std::size_t ef, Slot count) {
   walked_.reset(ef);
   forget_visits();
+  // What was published after the view was made may be linked by now.
+  limit_ = std::min(count, static_cast<Slot>(visited_.size()));
   const EntryTable::Start start = graph_.entries().nearest(probe_.bits());
   meet(start.slots, start.count);
   take_fresh();
@@ -76,11 +57,10 @@ void Searcher::walk(std::size_t ef) {
 }
 
 void Searcher::meet(const Slot* slots, std::size_t n) {
-  const std::size_t limit = visited_.size();
   fresh_count_ = 0;
   for (std::size_t i = 0; i < n; ++i) {
     const Slot slot = slots[i];
-    if (slot >= limit) continue;
+    if (slot >= limit_) continue;
     fresh_[fresh_count_] = slot;
     fresh_count_ += visited_[slot] == visit_mark_ ? 0 : 1;
     visited_[slot] = visit_mark_;
@@ -96,7 +76,7 @@ void Searcher::take_fresh() {
 void Searcher::rank(std::size_t k) {
   ranked_.clear();
   for (std::size_t i = 0; i < walked_.size(); ++i) ranked_.push_back({0.0F, walked_.slot(i)});
-  for (const std::uint64_t key : scanned_) ranked_.push_back({0.0F, static_cast<Slot>(key & 0xFFFFFFFFU)});
+  for (const WalkKey key : scanned_) ranked_.push_back({0.0F, slot_in(key)});
   // A vector that was being linked may have been met both in the graph and in the tail.
   std::sort(ranked_.begin(), ranked_.end());
   const auto same = [](const Candidate& a, const Candidate& b) { return a.link == b.link; };

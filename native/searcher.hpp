@@ -2,14 +2,15 @@
 //
 // Three stages, each more exact and on fewer vectors: a walk through the graph by 1-bit estimates (byte codes in low
 // dimensions) together with a flat scan of what is not linked yet; ranking of all found by byte codes; ranking of the
-// best by the raw vectors. Here the walk sees everything, which allows the leanest of loops; where something is hidden,
-// it is the first step of a `Walk`.
+// best by the raw vectors. Here the walk sees the whole graph, which allows the leanest of loops; where something is
+// hidden, it is the first step of a `Walk`.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "candidate_pool.hpp"
+#include "flat_scan.hpp"
 #include "graph.hpp"
 #include "probe.hpp"
 #include "types.hpp"
@@ -29,8 +30,7 @@ class Searcher {
  private:
   // The search that nothing hides from, at a higher price.
   const std::vector<Found>& search_on(const float* query, std::size_t k, std::size_t ef, const View& view);
-  void scan(Slot first, Slot last);
-  void walk(std::size_t ef);
+  void walk(std::size_t ef, Slot count);
   // Keeps those of `slots` in fresh_ that the walk has not met before.
   void meet(const Slot* slots, std::size_t n);
   void take_fresh();
@@ -42,8 +42,9 @@ class Searcher {
   Probe probe_;
   Walk filtered_;
   CandidatePool walked_;
-  std::vector<std::uint64_t> scanned_;  // Max-heap of the nearest of the flat scan.
-  std::size_t scanned_max_ = 0;
+  FlatScan scan_;
+  std::vector<WalkKey> scanned_;
+  Slot limit_ = 0;  // Slots from here on are not met.
   std::vector<std::uint8_t> visited_;
   std::uint8_t visit_mark_ = 0;
   std::size_t fresh_count_ = 0;

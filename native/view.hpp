@@ -43,12 +43,14 @@ class AllowList {
 struct View {
   Slot count = 0;                 // Only slots [0, count) can be visible.
   Slot linked = 0;                // Slots [0, linked) are in the graph; the rest is scanned.
+  bool whole_graph = true;        // Whether all nodes of the graph were below `count` when the view was made.
   Generation snapshot = kNever;   // Versions up to this generation; kNever: everything below `count`.
   bool deletions = false;         // Whether any version has died.
   double visible_fraction = 1.0;  // Share of the graph's nodes that can be seen, roughly.
   AllowList allowed;
 
-  bool sees_all() const { return snapshot == kNever && !deletions && !allowed; }
+  // Whether anything below `count` is hidden.
+  bool hides() const { return deletions || allowed; }
 
   bool sees(const SlotTable& table, Slot slot) const {
     const Generation born = table.born(slot).load(std::memory_order_acquire);

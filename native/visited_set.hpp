@@ -37,6 +37,13 @@ class VisitedSet {
     return true;
   }
 
+  bool contains(Slot slot) const {
+    const std::size_t mask = places_.size() - 1;
+    std::size_t at = place(slot);
+    while (places_[at] != kNoSlot && places_[at] != slot) at = (at + 1) & mask;
+    return places_[at] == slot;
+  }
+
   std::size_t nbytes() const { return places_.size() * sizeof(Slot); }
 
  private:

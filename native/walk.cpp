@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <functional>
-
-#include "flat_scan.hpp"
-
 namespace engram {
 namespace {
 
@@ -16,7 +13,8 @@ constexpr double kRowsPerCandidate = 50.0;
 
 }  // namespace
 
-Walk::Walk(const Graph& graph) : graph_(graph), table_(graph.table()), probe_(graph) {}
+Walk::Walk(const Graph& graph)
+    : graph_(graph), table_(graph.table()), probe_(graph), tail_(table_, probe_), rest_(table_, probe_) {}
 
 void Walk::begin(const float* query, const View& view) {
   view_ = view;
@@ -28,7 +26,7 @@ void Walk::begin(const float* query, const View& view) {
   frontier_.clear();
   near_.clear();
   far_.clear();
-  scanned_.clear();
+  rest_.begin(view, 0, 0);
 }
 
 const std::vector<Found>& Walk::next(std::size_t count, std::size_t ef) {
@@ -56,11 +54,9 @@ const std::vector<Found>& Walk::next(std::size_t count, std::size_t ef) {
 void Walk::enter() {
   entered_ = true;
   met_.reset(kExpectedMet);
-  const auto scanned = [&](Slot slot, std::uint32_t distance) { scanned_.push_back(key(distance, slot)); };
   const double walk_rows = static_cast<double>(beam_) * kRowsPerCandidate / std::max(view_.visible_fraction, 1e-6);
   all_met_ = view_.scan_rows() <= walk_rows;
-  scan_seen(probe_, table_, view_, all_met_ ? 0 : view_.linked, view_.count, scanned);
-  std::make_heap(scanned_.begin(), scanned_.end(), std::greater<>());
+  tail_.begin(view_, all_met_ ? 0 : view_.linked, view_.count);
   if (all_met_) return;
   const EntryTable::Start start = graph_.entries().nearest(probe_.bits());
   take(start.slots, start.count);
@@ -72,10 +68,7 @@ bool Walk::settled() const {
 }
 
 void Walk::scan_the_rest() {
-  scan_seen(probe_, table_, view_, 0, view_.linked, [&](Slot slot, std::uint32_t distance) {
-    if (met_.insert(slot)) scanned_.push_back(key(distance, slot));
-  });
-  std::make_heap(scanned_.begin(), scanned_.end(), std::greater<>());
+  rest_.begin(view_, 0, view_.linked, &met_);
   frontier_.clear();
   all_met_ = true;
 }
@@ -95,17 +88,16 @@ void Walk::take(const Slot* slots, std::size_t n) {
   std::uint32_t distances[kDegreeLimit];
   probe_.measure(fresh, count, distances);
   rows_met_ += count;
-  const bool sees_all = view_.sees_all();
   for (std::size_t i = 0; i < count; ++i) {
-    const Key met = key(distances[i], fresh[i]);
+    const WalkKey met = walk_key(distances[i], fresh[i]);
     frontier_.push_back(met);
     std::push_heap(frontier_.begin(), frontier_.end(), std::greater<>());
     // What was linked after the walk began is walked through: it has been measured with the tail, or is too new.
-    if (fresh[i] < view_.linked && (sees_all || view_.sees(table_, fresh[i]))) collect(met);
+    if (fresh[i] < view_.linked && (!view_.hides() || view_.sees(table_, fresh[i]))) collect(met);
   }
 }
 
-void Walk::collect(Key candidate) {
+void Walk::collect(WalkKey candidate) {
   if (near_.size() < beam_) {
     near_.push_back(candidate);
     std::push_heap(near_.begin(), near_.end());
@@ -131,30 +123,21 @@ void Walk::refill(std::size_t beam) {
   }
 }
 
-void Walk::rank_scanned() {
-  for (std::size_t i = 0; i < beam_ && !scanned_.empty(); ++i) {
-    std::pop_heap(scanned_.begin(), scanned_.end(), std::greater<>());
-    near_.push_back(scanned_.back());
-    scanned_.pop_back();
-  }
-}
-
 void Walk::give(std::size_t count) {
-  const std::size_t met = near_.size();
-  rank_scanned();
+  weighed_.assign(near_.begin(), near_.end());
+  tail_.take(beam_, weighed_);
+  const std::size_t of_tail = weighed_.size();
+  rest_.take(beam_, weighed_);
   ranked_.clear();
-  for (const Key candidate : near_) ranked_.push_back({0.0F, slot_in(candidate)});
+  for (const WalkKey candidate : weighed_) ranked_.push_back({0.0F, slot_in(candidate)});
   probe_.rank(ranked_, count, found_);
   given_.clear();
   for (const Found& found : found_) given_.push_back(found.slot);
   std::sort(given_.begin(), given_.end());
-  const auto given = [&](Key key) { return std::binary_search(given_.begin(), given_.end(), slot_in(key)); };
-  for (std::size_t i = met; i < near_.size(); ++i) {
-    if (given(near_[i])) continue;
-    scanned_.push_back(near_[i]);
-    std::push_heap(scanned_.begin(), scanned_.end(), std::greater<>());
+  const auto given = [&](WalkKey key) { return std::binary_search(given_.begin(), given_.end(), slot_in(key)); };
+  for (std::size_t i = near_.size(); i < weighed_.size(); ++i) {
+    if (!given(weighed_[i])) (i < of_tail ? tail_ : rest_).give_back(weighed_[i]);
   }
-  near_.resize(met);
   near_.erase(std::remove_if(near_.begin(), near_.end(), given), near_.end());
   std::make_heap(near_.begin(), near_.end());
 }

@@ -4,7 +4,7 @@
 // Best-first search over the graph keeps a frontier of nodes that were met but not expanded; what the view hides is
 // walked through, not collected. A call expands the frontier until nothing in it is nearer than the candidates at hand,
 // ranks those by byte codes and raw vectors, and gives the best; the rest stays at hand for the next call. What the
-// view sees of the tail is measured once, at the beginning. A walk that has met more rows than a flat scan would have
+// view sees of the tail is scanned. A walk that has met more rows than a flat scan would have
 // to measure - nearly everything around is hidden, or a great many results are taken - ends with that scan, so the cost
 // of a walk is bounded and nothing visible is ever missed for want of a path. Memory grows with the nodes met, about 20
 // bytes each.
@@ -13,11 +13,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "flat_scan.hpp"
 #include "graph.hpp"
 #include "probe.hpp"
 #include "types.hpp"
 #include "view.hpp"
 #include "visited_set.hpp"
+#include "walk_key.hpp"
 
 namespace engram {
 
@@ -32,10 +34,6 @@ class Walk {
   const std::vector<Found>& next(std::size_t count, std::size_t ef);
 
  private:
-  using Key = std::uint64_t;  // The walking distance above, the slot below.
-  static Key key(std::uint32_t distance, Slot slot) { return (static_cast<Key>(distance) << 32) | slot; }
-  static Slot slot_in(Key key) { return static_cast<Slot>(key & 0xFFFFFFFFU); }
-
   void enter();
   // Whether nothing nearer than the candidates at hand is to be expected.
   bool settled() const;
@@ -43,10 +41,8 @@ class Walk {
   void take(const Slot* slots, std::size_t n);
   // Measures all that is visible and was not met yet; there is no frontier any more.
   void scan_the_rest();
-  void collect(Key candidate);
+  void collect(WalkKey candidate);
   void refill(std::size_t beam);
-  // Takes the nearest of what was scanned to be ranked with what was met.
-  void rank_scanned();
   void give(std::size_t count);
 
   const Graph& graph_;
@@ -59,12 +55,15 @@ class Walk {
   std::size_t rows_met_ = 0;
   Slot limit_ = 0;
   VisitedSet met_;
-  std::vector<Key> frontier_;  // Min-heap: met, not expanded.
-  std::vector<Key> near_;  // Max-heap: the nearest met in the graph and not given yet, at least `beam_` if there are.
-  std::vector<Key> far_;   // Min-heap: the others met in the graph.
-  // Min-heap: what was scanned. Apart from the others, or a tail with many near vectors would end the walk before it
-  // came near in the graph.
-  std::vector<Key> scanned_;
+  std::vector<WalkKey> frontier_;  // Min-heap: met, not expanded.
+  std::vector<WalkKey>
+      near_;  // Max-heap: the nearest met in the graph and not given yet, at least `beam_` if there are.
+  std::vector<WalkKey> far_;  // Min-heap: the others met in the graph.
+  // What is scanned is kept apart, or a tail with many near vectors would end the walk before it came near in the
+  // graph.
+  FlatScan tail_;
+  FlatScan rest_;
+  std::vector<WalkKey> weighed_;
   std::vector<Candidate> ranked_;
   std::vector<Found> found_;
   std::vector<Slot> given_;

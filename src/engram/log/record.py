@@ -32,6 +32,18 @@ _TIME = struct.Struct("=q")
 _SHARE = struct.Struct("=f")
 
 
+class Row(NamedTuple):
+    """One row of a record, without its vector."""
+
+    id: str
+    time_us: int
+    confidence: float
+    importance: float
+    content: str
+    metadata: dict[str, Any]
+    tags: list[str]
+
+
 class Record:
     """A record of the log, read in place from the mapped segment.
 
@@ -43,6 +55,7 @@ class Record:
         "_dim",
         "_layout",
         "_memory",
+        "_nbytes",
         "_position",
         "committed_us",
         "count",
@@ -62,6 +75,7 @@ class Record:
         self._dim = header.dim
         self._memory = memory
         self._position = header.position
+        self._nbytes = header.length
         self._layout: _Layout | None = None
 
     @property
@@ -154,6 +168,28 @@ class Record:
         tags = self._lay_out().tags
         text = tags[row] if tags else ""
         return list(json.loads(text)) if text else []
+
+    def row(self, row: int) -> Row:
+        """All of one row but its vector, for less than one by one."""
+        layout, memory = self._lay_out(), self._memory
+        shares = layout.times + 8 * self.count + 4 * row
+        return Row(
+            layout.ids[row],
+            _TIME.unpack_from(memory, layout.times + 8 * row)[0],
+            _SHARE.unpack_from(memory, shares)[0],
+            _SHARE.unpack_from(memory, shares + 4 * self.count)[0],
+            layout.contents[row] if layout.contents else "",
+            self.metadata(row) if layout.metadata else {},
+            self.tags(row) if layout.tags else [],
+        )
+
+    def beside_vectors(self) -> list[NDArray[np.uint8]]:
+        """Its bytes but for the vectors; making the views does not touch the segment."""
+        columns = HEADER_BYTES + (4 * self.count * self._dim if self.kind is RecordKind.OBSERVE else 0)
+        return [
+            np.frombuffer(self._memory, np.uint8, HEADER_BYTES, self._position),
+            np.frombuffer(self._memory, np.uint8, self._nbytes - columns, self._position + columns),
+        ]
 
     def _lay_out(self) -> _Layout:
         # Two threads may both compute it; they store equal values.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,26 @@ class Hit:
     def age_s(self) -> float:
         """Seconds from when it was observed to when it was recalled; 0 for what is observed in the future."""
         return max(0.0, (self.recalled_us - self.time_us) / 1e6)
+
+    def decode(self) -> Self:
+        """Decode everything but the vector, if the hit is one of an embedded store, and return the hit.
+
+        For whoever is going to read it all; decoding when first asked for costs twice as much.
+        """
+        if self._source is not None:
+            record, row = self._source
+            put = object.__setattr__
+            id, time_us, confidence, importance, content, metadata, tags = record.row(row)
+            put(self, "id", id)
+            put(self, "time_us", time_us)
+            put(self, "importance", importance)
+            put(self, "content", content)
+            put(self, "metadata", metadata)
+            put(self, "tags", tags)
+            # That of what is recent was lowered already.
+            if not self.recent:
+                put(self, "confidence", confidence)
+        return self
 
     if not TYPE_CHECKING:  # A type checker that saw it would let every misspelt name pass.
 

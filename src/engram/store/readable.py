@@ -65,7 +65,8 @@ class ReadableSpace:
         max_generation
             Answer as of this generation; None, and everything newer than now, mean now.
         ef
-            Breadth of the graph search, 1 to 10 000; more is slower and more exact.
+            Breadth of the graph search, 1 to 10 000; more is slower and more exact. Twice as much where there is a
+            filter.
         snapshot_time
             Answer as of this time instead, seconds since 1970 or a datetime.
         strength

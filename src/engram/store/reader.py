@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.limits import RESULTS_MAX
+from engram.log.read_ahead import ReadAhead
+from engram.log.record import Record
 from engram.observations import now_us
 from engram.spaces import SpaceConfig
 from engram.store.followers import Followers
@@ -52,6 +54,7 @@ class Reader:
         self._state = state
         self._options = options
         self._reinforcement = Reinforcement(options.half_life_s)
+        self._read_ahead = ReadAhead()
         self.search = Search(config, state, FullText(state.log))
 
     def recall(self, query: RecallQuery, generation: int) -> Recalled:
@@ -72,7 +75,7 @@ class Reader:
         """Answer in batches. See `Space.recall_stream`."""
         # Checked here, and not when the first batch is asked for.
         wanted = self.search.prepare(query.cue)
-        ef = query.ef or self._options.ef
+        ef = self._breadth(query)
         make_hits = self.hits_as_of(generation)
         newcomers = follower = None
         if query.strength is not None:
@@ -109,8 +112,8 @@ class Reader:
         def make_hits(generations: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Hit]:
             recalled_us = now_us()
             hits = []
-            for found, score in zip(generations.tolist(), scores.tolist(), strict=True):
-                place = state.log.locate(found)
+            places = self._places(generations)
+            for found, score, place in zip(generations.tolist(), scores.tolist(), places, strict=True):
                 if found <= generation:
                     hits.append(stored_hit(*place, score, found <= indexed, recalled_us))
                 else:
@@ -122,7 +125,10 @@ class Reader:
     def _best(self, wanted: Wanted, query: RecallQuery, count: int, generation: int) -> Ranked:
         if generation == 0:
             return _NOTHING
-        return self.search.best(wanted, count, generation, query.ef or self._options.ef)
+        return self.search.best(wanted, count, generation, self._breadth(query))
+
+    def _breadth(self, query: RecallQuery) -> int:
+        return self.search.breadth(query.cue, query.ef or self._options.ef)
 
     def _strongest(self, wanted: Wanted, query: RecallQuery, strength: Strength, generation: int) -> Weighed:
         count = min(RESULTS_MAX, max(_WEIGHED_FACTOR * query.results_max, _WEIGHED_COUNT_MIN))
@@ -142,11 +148,17 @@ class Reader:
             if strength.reinforce:
                 self._reinforcement.reinforce(found, recalled_us)
             return [
-                stored_hit(*self._state.log.locate(one), similarities[one], one <= indexed, recalled_us, weight)
-                for one, weight in zip(found, strengths.tolist(), strict=True)
+                stored_hit(*place, similarities[one], one <= indexed, recalled_us, weight)
+                for one, place, weight in zip(found, self._places(generations), strengths.tolist(), strict=True)
             ]
 
         return make_hits
+
+    def _places(self, generations: NDArray[np.int64]) -> list[tuple[Record, int]]:
+        """Where they are in the log, which has been read there."""
+        places = [self._state.log.locate(generation) for generation in generations.tolist()]
+        self._read_ahead.read(record for record, _ in places)
+        return places
 
 
 def _at_least(score_min: float | None, ranked: Ranked) -> Ranked:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import Unavailable
-from engram.limits import EF_MAX
+from engram.limits import EF_MAX, RECALL_BATCH_MAX
 from engram.store.hits import Hit
 from engram.store.newcomers import Newcomers
 from engram.store.query import RecallQuery
@@ -29,8 +29,8 @@ MakeHits = Callable[[NDArray[np.int64], NDArray[np.float32]], list[Hit]]
 class RecallStream(Iterator[list[Hit]]):
     """Batches of hits, all from one snapshot; each batch best first, and later ones as good as the search gets.
 
-    Made by `Space.recall_stream`. Holds one walk of the graph and less than two batches, whatever the number of
-    results; closing it, or dropping it, frees them. To be used by one thread at a time.
+    Made by `Space.recall_stream`. Holds one walk of the graph and less than two of the largest batches, whatever the
+    number of results; closing it, or dropping it, frees them. To be used by one thread at a time.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class RecallStream(Iterator[list[Hit]]):
         """Walk on until there is a batch to hand out, or nothing more to find."""
         score_min = -np.inf if self._query.cue.score_min is None else self._query.cue.score_min
         while self._walk is not None and len(self._found) < count:
-            generations, scores = self._walk.next(count, self._breadth())
+            generations, scores = self._walk.next(max(count, self._stride()), self._breadth())
             similar = scores >= score_min
             # A walk goes outwards, so one step that found nothing near enough is the last.
             if not similar.any():
@@ -133,6 +133,13 @@ class RecallStream(Iterator[list[Hit]]):
         """
         handed_out = self._query.results_max - self._left
         return min(EF_MAX, self._ef + handed_out // _RESULTS_PER_BREADTH)
+
+    def _stride(self) -> int:
+        """How many results to ask the walk for: few for the first batch, then for several batches at once.
+
+        Each step weighs all candidates and lets go of the interpreter, which under load takes long to come back.
+        """
+        return 0 if self._is_first else min(RECALL_BATCH_MAX, self._left)
 
     def _look_for_newcomers(self, count: int) -> None:
         # The first batch is to come soon, and nothing can have been observed since the snapshot that it is late for.

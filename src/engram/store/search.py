@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.limits import RESULTS_MAX
+from engram.limits import EF_MAX, RESULTS_MAX
 from engram.observations import check_query
 from engram.spaces import SpaceConfig
 from engram.store.cue import Cue
@@ -23,6 +23,8 @@ from engram.text import Embedder, get_embedder
 
 # Up to so many observations, scoring each is cheaper than a walk that meets mostly what the filter keeps out.
 _EXACT_COUNT_MAX: Final = 1000
+# What the filter keeps out is walked through, but leads less far: as many candidates find less of what passes.
+_FILTERED_BREADTH: Final = 2
 # Rankings are fused at least so deep: what one ranking has far down may be near the top of the other.
 _FUSED_COUNT_MIN: Final = 100
 
@@ -95,6 +97,11 @@ class Search:
         allowed = None if chosen is None else bitmap(chosen)
         assert wanted.vector is not None  # noqa: S101  (for the type checker: what is not ranked has a vector)
         return self._state.index.walk(wanted.vector, max_generation=generation, allowed=allowed)
+
+    @staticmethod
+    def breadth(cue: Cue, ef: int) -> int:
+        """How many candidates a search for `cue` weighs against one another where `ef` are enough without a filter."""
+        return ef if cue.filter.is_open else min(EF_MAX, ef * _FILTERED_BREADTH)
 
     def _choose(self, wanted: Wanted, generation: int) -> NDArray[np.int64] | None:
         """What passes the filter; None for everything, where that need not be listed."""

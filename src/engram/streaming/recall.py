@@ -24,8 +24,8 @@ Encode = Callable[[Recalled, bool], T]
 """Makes what is sent of a batch and of whether there are more; called on a recall thread."""
 
 _RETRY_AFTER_MS: Final = 100
-# After the first, so many batches are made at once: going to a thread and back costs about as much as making one.
-_AHEAD_MAX: Final = 4
+# After the first, batches with so many hits are made at once, as going to a thread and back costs about as much as ten.
+_AHEAD_HITS: Final = 100
 
 
 class Recalls:
@@ -119,7 +119,7 @@ class Recalls:
                     batches: list[T] = await asyncio.wrap_future(making)
                     more = stream.more_results
                     if more:
-                        making = self._threads.submit(make_some, _AHEAD_MAX)
+                        making = self._threads.submit(make_some, max(1, _AHEAD_HITS // query.batch_size))
                     for batch in batches:
                         yield batch
                 if stream.follower is not None:

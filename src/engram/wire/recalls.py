@@ -70,7 +70,7 @@ def add_hits(memories: Any, hits: Iterable[Hit], *, embeddings: bool) -> None:
     """Add `hits` to a repeated field of memories, with their embeddings if asked for."""
     for hit in hits:
         # Made in place: a message that is made elsewhere would be copied.
-        memories.add(**_fields(hit, embeddings))
+        memories.add(**_fields(hit.decode(), embeddings))
 
 
 def encode_metadata(recalled: Recalled) -> pb.RecallMetadata:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from doubles.vectors import bitmap, clustered, exact
 from engram.errors import InvalidInput
@@ -19,11 +20,19 @@ def index() -> HnswIndex:
     return index
 
 
-def taken(index: HnswIndex, total: int, count: int = 50, **options: object) -> list[int]:
-    walk = index.walk(clustered(1, DIM, seed=5)[0], **options)  # type: ignore[arg-type]  # Passed on as they are.
+def taken(
+    index: HnswIndex,
+    total: int,
+    count: int = 50,
+    query: NDArray[np.float32] | None = None,
+    ef: int = 64,
+    **options: object,
+) -> list[int]:
+    query = clustered(1, DIM, seed=5)[0] if query is None else query
+    walk = index.walk(query, **options)  # type: ignore[arg-type]  # Passed on as they are.
     found: list[int] = []
     while len(found) < total:
-        generations, scores = walk.next(count)
+        generations, scores = walk.next(count, ef)
         assert (np.diff(scores) <= 0).all()
         if not len(generations):
             break
@@ -65,6 +74,24 @@ def test_a_long_tail_does_not_end_the_walk_in_the_graph() -> None:
     assert index.indexed_generation == 30_000
     found, _ = index.search(base[:2_000], k=1, ef=64, max_generation=40_000)
     np.testing.assert_array_equal(found[:, 0], np.arange(1, 2_001))
+
+
+@pytest.mark.parametrize("dim", [96, 320])
+def test_all_of_a_long_tail_is_given_once_however_often_it_is_scanned(dim: int) -> None:
+    base = clustered(6_000, dim)
+    index = HnswIndex(dim)
+    index.append(base, 1, raw=base)
+    index.publish(6_000)
+    index.delete(np.arange(1, 101, dtype=np.uint64), at=6_001)
+    index.publish(6_001)
+    cue = clustered(1, dim, seed=5)[0]
+    found = taken(index, 10_000, count=100, query=cue, ef=400, max_generation=6_001)
+    assert sorted(found) == list(range(101, 6_001))
+    truth = exact(base[100:], cue[None], "cosine", k=1_000)[0] + 100
+    assert len(set(found[:1_000]) & set(truth.tolist())) >= 950
+    allowed = np.arange(7, 6_001, 7)
+    found = taken(index, 10_000, count=100, query=cue, allowed=bitmap(allowed))
+    assert sorted(found) == allowed[allowed > 100].tolist()
 
 
 def test_what_comes_later_is_not_seen() -> None:

@@ -35,6 +35,9 @@ class FakeHit:
     strength: float | None = None
     age_s: float = 2.5
 
+    def decode(self) -> FakeHit:
+        return self
+
 
 def recalled(*hits: FakeHit, generation: int = 9) -> Recalled:
     return Recalled(hits, generation, len(hits), 1.5)  # type: ignore[arg-type]  # Doubles.
