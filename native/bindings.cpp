@@ -6,8 +6,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "background_thread.hpp"
 #include "checkpoint.hpp"
-#include "idle_thread.hpp"
 #include "index.hpp"
 #include "kernels.hpp"
 #include "pages.hpp"
@@ -194,7 +194,7 @@ template <class Work>
 auto run(bool background, Work work) {
   const nb::gil_scoped_release unlocked;
   if (!background) return work();
-  thread_local IdleThread thread;
+  thread_local BackgroundThread thread;
   decltype(work()) result{};
   thread.run([&] { result = work(); });
   return result;

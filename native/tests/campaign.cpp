@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "idle_thread.hpp"
+#include "background_thread.hpp"
 #include "index.hpp"
 
 namespace {
@@ -95,7 +95,7 @@ struct Campaign {
   }
 
   void link(std::size_t calls) {
-    engram::IdleThread aside;
+    engram::BackgroundThread aside;
     while (!written.load(std::memory_order_acquire) || index.indexed_generation() < index.visible_generation()) {
       std::size_t linked = 0;
       // Some calls fail at their first allocation, some later, most not at all; what they leave is taken up again.

@@ -192,7 +192,7 @@ class HnswIndex:
     def link(self, count_max: int, *, background: bool = False) -> int:
         """Link up to `count_max` published vectors into the graph; return how many, 0 when there is nothing to do.
 
-        In the `background` it is done on a thread of the system's lowest priority, for which this one waits. Locks, the
+        In the `background` it is done on a thread of low priority, for which this one waits. Locks of Python, the
         interpreter's above all, are never held at that priority. Elsewhere than on Linux it makes no difference.
         """
         return self._native.link(count_max, background)

@@ -1,28 +1,32 @@
-#include "idle_thread.hpp"
+#include "background_thread.hpp"
 
 #include <utility>
 
 #ifdef __linux__
-#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 namespace engram {
 namespace {
 
+// A tenth of what others get when all want the processor. The lowest priority of all, SCHED_IDLE, would leave next to
+// nothing beside another busy program, and then the index would not get anywhere.
+constexpr int kNiceness = 10;
+
 void give_way() {
 #ifdef __linux__
-  // Everybody who wakes up interrupts an idle thread at once, and a merely nice one only when its time slice is over,
-  // some milliseconds later. A refusal leaves an ordinary thread.
-  const sched_param none{};
-  sched_setscheduler(0, SCHED_IDLE, &none);
+  // Linux has priorities per thread. A refusal leaves an ordinary thread.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNiceness);
 #endif
 }
 
 }  // namespace
 
-IdleThread::IdleThread() : thread_([this] { serve(); }) {}
+BackgroundThread::BackgroundThread() : thread_([this] { serve(); }) {}
 
-IdleThread::~IdleThread() {
+BackgroundThread::~BackgroundThread() {
   {
     const std::lock_guard guard(mutex_);
     stopping_ = true;
@@ -31,7 +35,7 @@ IdleThread::~IdleThread() {
   thread_.join();
 }
 
-void IdleThread::run(const std::function<void()>& work) {
+void BackgroundThread::run(const std::function<void()>& work) {
   std::unique_lock guard(mutex_);
   work_ = &work;
   changed_.notify_all();
@@ -39,7 +43,7 @@ void IdleThread::run(const std::function<void()>& work) {
   if (const std::exception_ptr failure = std::exchange(failure_, nullptr)) std::rethrow_exception(failure);
 }
 
-void IdleThread::serve() {
+void BackgroundThread::serve() {
   give_way();
   std::unique_lock guard(mutex_);
   while (true) {

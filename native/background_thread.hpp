@@ -1,4 +1,4 @@
-// Work that must not delay anything else, on a thread that runs only when no other wants to.
+// Work that must not delay anything else, on a thread of low priority.
 #pragma once
 
 #include <condition_variable>
@@ -12,12 +12,12 @@ namespace engram {
 // Runs what its owner gives it while the owner waits. The owner keeps its priority, and with it whatever locks it takes
 // before and after: a thread of low priority that loses the processor while it has the interpreter lock would stop
 // everybody. Where the system knows no such priorities, it is a thread like others.
-class IdleThread {
+class BackgroundThread {
  public:
-  IdleThread();
-  ~IdleThread();
-  IdleThread(const IdleThread&) = delete;
-  IdleThread& operator=(const IdleThread&) = delete;
+  BackgroundThread();
+  ~BackgroundThread();
+  BackgroundThread(const BackgroundThread&) = delete;
+  BackgroundThread& operator=(const BackgroundThread&) = delete;
 
   // Returns when `work` is done; what it throws is thrown here.
   void run(const std::function<void()>& work);
