@@ -30,7 +30,7 @@ class ModelSpace:
         self.index = HnswIndex(DIM)
         log: Any = None
         self.state = SpaceState(log=log, index=self.index)
-        self.indexing = Indexing(self.state, None, StoreOptions(), urgent_count=1_000)
+        self.indexing = Indexing(self.state, None, StoreOptions())
         self.born: list[int] = []
         self.told = [0]
         self.indexing.add_listener(self.told.append)

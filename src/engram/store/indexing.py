@@ -25,15 +25,10 @@ class Indexing:
         Where checkpoints go; None for a space in memory.
     options
         When they are due.
-    urgent_count
-        From so many pending on, linking is no background work any more but takes its share of the processors.
     """
 
-    def __init__(
-        self, state: SpaceState, checkpoints: Checkpoints | None, options: StoreOptions, urgent_count: int
-    ) -> None:
+    def __init__(self, state: SpaceState, checkpoints: Checkpoints | None, options: StoreOptions) -> None:
         self._state = state
-        self._urgent_count = urgent_count
         self._checkpoints = checkpoints
         self._options = options
         self._announced = state.index.indexed_generation
@@ -59,10 +54,9 @@ class Indexing:
         """Link up to `count_max` of the tail; return how many were linked. Any number of threads at once.
 
         Fresh observations are found in the tail before they are linked, so linking gives way to acknowledgements and
-        recalls, until the tail gets too long for that.
+        recalls. A tail that gets long slows the streams down, which leaves more to linking.
         """
-        background = self.pending < self._urgent_count
-        return self._state.index.link(min(count_max, self._options.link_count), background=background)
+        return self._state.index.link(min(count_max, self._options.link_count), background=True)
 
     def announce(self) -> None:
         """Tell the listeners how far the graph is, if that is news. Any number of threads at once.

@@ -46,7 +46,7 @@ class Space(ReadableSpace):
     ) -> None:
         super().__init__(config, state, options, lambda: published(self))
         self.tail = Tail(state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s)
-        self.indexing = Indexing(state, checkpoints, options, urgent_count=self.tail.limit // 2)
+        self.indexing = Indexing(state, checkpoints, options)
         self.indexing.add_listener(self.tail.moved)
         self._writer = Writer(config.name, state, encoder)
         self._submit = submit

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from typing import Any, Final, TypeVar
 
 from engram.errors import EngramError, OverCapacity
@@ -18,12 +18,15 @@ from engram.store.recall_stream import RecallStream
 from engram.store.space import Space
 from engram.streaming.counters import Counters
 from engram.streaming.mailbox import Mailbox
+from engram.streaming.signal import Signal
 
 T = TypeVar("T")
 Encode = Callable[[Recalled, bool], T]
 """Makes what is sent of a batch and of whether there are more; called on a recall thread."""
 
 _RETRY_AFTER_MS: Final = 100
+# Bounds what recalls can take from streams, however many there are.
+_GIVE_WAY_S: Final = 0.02
 # After the first, batches with so many hits are made at once, as going to a thread and back costs about as much as ten.
 _AHEAD_HITS: Final = 100
 
@@ -43,17 +46,27 @@ class Recalls:
         Recalls that may wait for a thread.
     streams_max
         Recall streams that may be open.
+    calm_max
+        While more recalls than these wait or run, who brings observations gives way.
     """
 
     def __init__(
-        self, threads: Executor, mailbox: Mailbox, counters: Counters, waiting_max: int, streams_max: int
+        self,
+        threads: Executor,
+        mailbox: Mailbox,
+        counters: Counters,
+        waiting_max: int,
+        streams_max: int,
+        calm_max: int = 2,
     ) -> None:
         self._threads = threads
         self._mailbox = mailbox
         self._counters = counters
         self._waiting_max = waiting_max
         self._streams_max = streams_max
+        self._calm_max = calm_max
         self._waiting = 0
+        self._answered = Signal()
         self._streams = 0
         # What wakes the standing recalls, and why they are to end, if they are.
         self._ready: set[asyncio.Event] = set()
@@ -69,6 +82,17 @@ class Recalls:
         self._stopped = reason
         for ready in self._ready:
             ready.set()
+
+    async def give_way(self) -> None:
+        """Let recalls go first where they queue, for a moment; for whoever brings observations in.
+
+        Both share one interpreter and the processors. A stream flat out would leave recalls so little that they queue
+        for seconds, while it does not lose much by waiting for a few milliseconds of work.
+        """
+        if self._waiting > self._calm_max:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GIVE_WAY_S):
+                    await self._answered.wait_for(lambda: self._waiting <= self._calm_max)
 
     async def answer(self, space: Space, query: RecallQuery, encode: Callable[[Recalled], T]) -> T:
         """Answer `query` at once, encoded.
@@ -155,6 +179,7 @@ class Recalls:
             answer = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._waiting -= 1
+            self._answered.notify()
         self._counters.recalls += 1
         return answer
 

@@ -17,6 +17,7 @@ from doubles.waiting import TIMEOUT_S
 from engram.errors import InvalidInput, OverCapacity, Unavailable
 from engram.store import Cue, MemoryStore, RecallStream, Space
 from engram.store.query import Recalled, RecallQuery
+from engram.streaming import recall
 from engram.streaming.counters import Counters
 from engram.streaming.mailbox import Mailbox
 from engram.streaming.recall import Recalls
@@ -136,3 +137,30 @@ async def test_closing_the_store_ends_standing_recalls_quietly() -> None:
         await asyncio.sleep(0)
         space.followers.close()
         assert await waiting is None
+
+
+async def test_who_observes_gives_way_while_recalls_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recall, "_GIVE_WAY_S", TIMEOUT_S)
+    async with recalling() as (recalls, space):
+        await recalls.give_way()
+        gate = threading.Event()
+        queued = [asyncio.create_task(recalls.answer(space, QUERY, lambda _: gate.wait(TIMEOUT_S))) for _ in range(3)]
+        await asyncio.sleep(0)
+        giving_way = asyncio.create_task(recalls.give_way())
+        await asyncio.sleep(0)
+        assert not giving_way.done()
+        gate.set()
+        await giving_way
+        assert all(await asyncio.gather(*queued))
+
+
+async def test_who_gives_way_does_not_do_so_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recall, "_GIVE_WAY_S", 0)
+    async with recalling() as (recalls, space):
+        gate = threading.Event()
+        queued = [asyncio.create_task(recalls.answer(space, QUERY, lambda _: gate.wait(TIMEOUT_S))) for _ in range(3)]
+        await asyncio.sleep(0)
+        await recalls.give_way()
+        assert not any(one.done() for one in queued)
+        gate.set()
+        assert all(await asyncio.gather(*queued))
