@@ -10,9 +10,8 @@ asked for. A DELETE record has the ids only.
 from __future__ import annotations
 
 import json
-import struct
 from itertools import accumulate
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +27,8 @@ from engram.log.header import (
 )
 from engram.log.text_column import TextColumn
 
-_TIME = struct.Struct("=q")
-_SHARE = struct.Struct("=f")
+# Of records with fewer rows, views of the columns are made anew for every look.
+_KEPT_ROWS_MIN: Final = 16
 
 
 class Row(NamedTuple):
@@ -40,7 +39,7 @@ class Row(NamedTuple):
     confidence: float
     importance: float
     content: str
-    metadata: dict[str, Any]
+    metadata_json: str
     tags: list[str]
 
 
@@ -96,32 +95,29 @@ class Record:
     @property
     def times_us(self) -> NDArray[np.int64]:
         """int64, shape ``(count,)``, microseconds since 1970 UTC. OBSERVE only, like the following columns."""
-        return np.frombuffer(self._memory, np.int64, self.count, self._lay_out().times)
+        return np.asarray(self._lay_out().times)
 
     @property
     def confidences(self) -> NDArray[np.float32]:
         """float32, shape ``(count,)``."""
-        return np.frombuffer(self._memory, np.float32, self.count, self._lay_out().times + 8 * self.count)
+        return np.asarray(self._lay_out().confidences)
 
     @property
     def importances(self) -> NDArray[np.float32]:
         """float32, shape ``(count,)``."""
-        return np.frombuffer(self._memory, np.float32, self.count, self._lay_out().times + 12 * self.count)
+        return np.asarray(self._lay_out().importances)
 
     def time_us(self, row: int) -> int:
         """The time of one row."""
-        time_us: int = _TIME.unpack_from(self._memory, self._lay_out().times + 8 * row)[0]
-        return time_us
+        return self._lay_out().times[row]
 
     def confidence(self, row: int) -> float:
         """The confidence of one row."""
-        confidence: float = _SHARE.unpack_from(self._memory, self._lay_out().times + 8 * self.count + 4 * row)[0]
-        return confidence
+        return self._lay_out().confidences[row]
 
     def importance(self, row: int) -> float:
         """The importance of one row."""
-        importance: float = _SHARE.unpack_from(self._memory, self._lay_out().times + 12 * self.count + 4 * row)[0]
-        return importance
+        return self._lay_out().importances[row]
 
     def ids(self) -> list[str]:
         """All ids, in order."""
@@ -171,16 +167,15 @@ class Record:
 
     def row(self, row: int) -> Row:
         """All of one row but its vector, for less than one by one."""
-        layout, memory = self._lay_out(), self._memory
-        shares = layout.times + 8 * self.count + 4 * row
+        ids, times, confidences, importances, contents, metadata, tags = self._lay_out()
         return Row(
-            layout.ids[row],
-            _TIME.unpack_from(memory, layout.times + 8 * row)[0],
-            _SHARE.unpack_from(memory, shares)[0],
-            _SHARE.unpack_from(memory, shares + 4 * self.count)[0],
-            layout.contents[row] if layout.contents else "",
-            self.metadata(row) if layout.metadata else {},
-            self.tags(row) if layout.tags else [],
+            ids[row],
+            times[row],
+            confidences[row],
+            importances[row],
+            contents[row] if contents else "",
+            metadata[row] if metadata else "",
+            self.tags(row) if tags else [],
         )
 
     def beside_vectors(self) -> list[NDArray[np.uint8]]:
@@ -192,13 +187,16 @@ class Record:
         ]
 
     def _lay_out(self) -> _Layout:
-        # Two threads may both compute it; they store equal values.
-        if self._layout is None:
-            header = read_header(self._memory, self._position)
-            if header is None:
-                raise RuntimeError(f"the mapped log changed under a reader at offset {self._position}")
-            self._layout = _lay_out(self._memory, header)
-        return self._layout
+        if self._layout is not None:
+            return self._layout
+        header = read_header(self._memory, self._position)
+        if header is None:
+            raise RuntimeError(f"the mapped log changed under a reader at offset {self._position}")
+        layout = _lay_out(self._memory, header)
+        # The views take about as much memory as a dozen rows. Two threads may both make them; they are equal.
+        if self.count >= _KEPT_ROWS_MIN:
+            self._layout = layout
+        return layout
 
 
 def _json_column(column: TextColumn | None) -> list[Any] | None:
@@ -207,10 +205,12 @@ def _json_column(column: TextColumn | None) -> list[Any] | None:
 
 
 class _Layout(NamedTuple):
-    """Where the columns of a record lie in its segment."""
+    """The columns of a record, as views into its segment; numbers are empty for DELETE."""
 
-    times: int
     ids: TextColumn
+    times: memoryview[int]
+    confidences: memoryview[float]
+    importances: memoryview[float]
     contents: TextColumn | None
     metadata: TextColumn | None
     tags: TextColumn | None
@@ -222,7 +222,10 @@ def _lay_out(memory: memoryview, header: Header) -> _Layout:
     observe = header.kind == RecordKind.OBSERVE
     vectors_bytes = 4 * count * header.dim if observe else 0
     times = start + vectors_bytes + -vectors_bytes % ALIGNMENT
-    offsets = times + 16 * count if observe else start
+    numbers = count if observe else 0
+    confidences = times + 8 * numbers
+    importances = confidences + 4 * numbers
+    offsets = importances + 4 * numbers if observe else start
     present = [
         True,
         observe,
@@ -239,4 +242,10 @@ def _lay_out(memory: memoryview, header: Header) -> _Layout:
         for place, begin, size, is_present in zip(places, starts, sizes, present, strict=False)
     ]
     assert columns[0] is not None  # noqa: S101  (every record has ids; this tells the type checker)
-    return _Layout(times, columns[0], columns[1], columns[2], columns[3])
+    return _Layout(
+        columns[0],
+        memory[times:confidences].cast("q"),
+        memory[confidences:importances].cast("f"),
+        memory[importances : importances + 4 * numbers].cast("f"),
+        *columns[1:],
+    )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-
-_PAIR = struct.Struct("=2I")
 
 
 def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], bytes]:
@@ -41,23 +38,19 @@ class TextColumn:
         Number of texts.
     """
 
-    __slots__ = ("_count", "_memory", "_nbytes", "_offsets_position", "_position")
+    __slots__ = ("_blob", "_offsets")
 
     def __init__(self, memory: memoryview, offsets_position: int, position: int, nbytes: int, count: int) -> None:
-        self._memory = memory
-        self._offsets_position = offsets_position
-        self._position = position
-        self._nbytes = nbytes
-        self._count = count
+        self._offsets = memory[offsets_position : offsets_position + 4 * (count + 1)].cast("I")
+        self._blob = memory[position : position + nbytes]
 
     def __getitem__(self, row: int) -> str:
-        start, end = _PAIR.unpack_from(self._memory, self._offsets_position + 4 * row)
-        return str(self._memory[self._position + start : self._position + end], "utf-8")
+        return str(self._blob[self._offsets[row] : self._offsets[row + 1]], "utf-8")
 
     def texts(self) -> list[str]:
         """All texts, in order."""
-        blob = bytes(self._blob())
-        offsets = self._offsets().tolist()
+        blob = bytes(self._blob)
+        offsets = self._offsets.tolist()
         slices = map(slice, offsets[:-1], offsets[1:])
         if blob.isascii():
             return list(map(blob.decode().__getitem__, slices))
@@ -66,8 +59,8 @@ class TextColumn:
     def rfind(self, text: str, end: int) -> int:
         """The last row before `end` that holds exactly `text`, or -1."""
         wanted = text.encode()
-        offsets = self._offsets()
-        blob = bytes(self._blob()[: int(offsets[end])])
+        offsets = np.frombuffer(self._offsets, np.uint32)
+        blob = bytes(self._blob[: int(offsets[end])])
         limit = len(blob)
         # An occurrence may straddle two texts, or be a part of a longer one; each miss moves the limit down.
         while (found := blob.rfind(wanted, 0, limit)) >= 0:
@@ -76,9 +69,3 @@ class TextColumn:
                 return row
             limit = found + len(wanted) - 1
         return -1
-
-    def _blob(self) -> memoryview:
-        return self._memory[self._position : self._position + self._nbytes]
-
-    def _offsets(self) -> NDArray[np.uint32]:
-        return np.frombuffer(self._memory, np.uint32, self._count + 1, self._offsets_position)

@@ -73,7 +73,7 @@ async def take_message(
         return
     _check_address(connection, request)
     if operation in {"batch", "observation"}:
-        await engine.recalls.give_way()
+        await engine.recalls.right_of_way.give()
         await _observe(connection, message)
     elif operation == "flow":
         await connection.flow(decode_flow(request.flow))

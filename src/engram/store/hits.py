@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.log.record import Record
+from engram.log.record import Record, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,27 +72,18 @@ class Hit:
     @property
     def age_s(self) -> float:
         """Seconds from when it was observed to when it was recalled; 0 for what is observed in the future."""
-        return max(0.0, (self.recalled_us - self.time_us) / 1e6)
+        return age_s(self.time_us, self.recalled_us)
 
-    def decode(self) -> Self:
-        """Decode everything but the vector, if the hit is one of an embedded store, and return the hit.
+    def row(self) -> Row:
+        """All of the observation but its vector, as it is in the log.
 
-        For whoever is going to read it all; decoding when first asked for costs twice as much.
+        For whoever passes it all on; what is asked for one by one is decoded one by one.
         """
         if self._source is not None:
             record, row = self._source
-            put = object.__setattr__
-            id, time_us, confidence, importance, content, metadata, tags = record.row(row)
-            put(self, "id", id)
-            put(self, "time_us", time_us)
-            put(self, "importance", importance)
-            put(self, "content", content)
-            put(self, "metadata", metadata)
-            put(self, "tags", tags)
-            # That of what is recent was lowered already.
-            if not self.recent:
-                put(self, "confidence", confidence)
-        return self
+            return record.row(row)
+        metadata = json.dumps(self.metadata) if self.metadata else ""
+        return Row(self.id, self.time_us, self.confidence, self.importance, self.content, metadata, self.tags)
 
     if not TYPE_CHECKING:  # A type checker that saw it would let every misspelt name pass.
 
@@ -106,6 +98,11 @@ class Hit:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _from_values, tuple(getattr(self, name) for name in _FIELDS)
+
+
+def age_s(time_us: int, recalled_us: int) -> float:
+    """Seconds from when something was observed to when it was recalled; 0 for what is observed in the future."""
+    return max(0.0, (recalled_us - time_us) / 1e6)
 
 
 def stored_hit(

@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import Executor, Future
-from contextlib import aclosing, contextmanager, suppress
-from typing import Any, Final, TypeVar
+from contextlib import aclosing, contextmanager
+from typing import Final, TypeVar
 
 from engram.errors import EngramError, OverCapacity
 from engram.store.follower import Follower
-from engram.store.hits import Hit
 from engram.store.query import Recalled, RecallQuery
-from engram.store.recall_stream import RecallStream
 from engram.store.space import Space
 from engram.streaming.counters import Counters
 from engram.streaming.mailbox import Mailbox
-from engram.streaming.signal import Signal
+from engram.streaming.recall_batches import Encode, begin
+from engram.streaming.right_of_way import RightOfWay
 
 T = TypeVar("T")
-Encode = Callable[[Recalled, bool], T]
-"""Makes what is sent of a batch and of whether there are more; called on a recall thread."""
-
 _RETRY_AFTER_MS: Final = 100
-# Bounds what recalls can take from streams, however many there are.
-_GIVE_WAY_S: Final = 0.02
 # After the first, batches with so many hits are made at once, as going to a thread and back costs about as much as ten.
 _AHEAD_HITS: Final = 100
 
@@ -46,8 +38,11 @@ class Recalls:
         Recalls that may wait for a thread.
     streams_max
         Recall streams that may be open.
-    calm_max
-        While more recalls than these wait or run, who brings observations gives way.
+
+    Attributes
+    ----------
+    right_of_way
+        What others on the event loop give way by.
     """
 
     def __init__(
@@ -57,16 +52,14 @@ class Recalls:
         counters: Counters,
         waiting_max: int,
         streams_max: int,
-        calm_max: int = 2,
     ) -> None:
+        self.right_of_way: Final = RightOfWay()
         self._threads = threads
         self._mailbox = mailbox
         self._counters = counters
         self._waiting_max = waiting_max
         self._streams_max = streams_max
-        self._calm_max = calm_max
         self._waiting = 0
-        self._answered = Signal()
         self._streams = 0
         # What wakes the standing recalls, and why they are to end, if they are.
         self._ready: set[asyncio.Event] = set()
@@ -83,17 +76,6 @@ class Recalls:
         for ready in self._ready:
             ready.set()
 
-    async def give_way(self) -> None:
-        """Let recalls go first where they queue, for a moment; for whoever brings observations in.
-
-        Both share one interpreter and the processors. A stream flat out would leave recalls so little that they queue
-        for seconds, while it does not lose much by waiting for a few milliseconds of work.
-        """
-        if self._waiting > self._calm_max:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_GIVE_WAY_S):
-                    await self._answered.wait_for(lambda: self._waiting <= self._calm_max)
-
     async def answer(self, space: Space, query: RecallQuery, encode: Callable[[Recalled], T]) -> T:
         """Answer `query` at once, encoded.
 
@@ -104,7 +86,8 @@ class Recalls:
         EngramError
             Whatever is wrong with the query.
         """
-        return await self._first(lambda: encode(space.answer(query)))
+        with self.right_of_way.taken():
+            return await self._first(lambda: encode(space.answer(query)))
 
     async def stream(self, space: Space, query: RecallQuery, encode: Encode[T]) -> AsyncGenerator[T, None]:
         """Yield the batches of `query`, encoded; while some are sent, the next few are made.
@@ -120,40 +103,24 @@ class Recalls:
             Whatever is wrong with the query.
         """
         with self._one_more_stream():
-            start_s = time.perf_counter()
-            stream: RecallStream = await self._first(lambda: space.open(query))
-
-            def make(hits: list[Hit]) -> T:
-                batch = Recalled(hits, stream.generation, len(hits), (time.perf_counter() - start_s) * 1000)
-                return encode(batch, stream.more_results)
-
-            dropped = threading.Event()
-
-            def make_some(count: int) -> list[T]:
-                made = [make(stream.next_batch())]
-                while stream.more_results and len(made) < count and not dropped.is_set():
-                    made.append(make(stream.next_batch()))
-                return made
-
-            # The future of the batches that are being made; its thread alone uses the stream.
-            making: Future[Any] = self._threads.submit(make_some, 1)
+            with self.right_of_way.taken():
+                batches, made = await self._first(lambda: begin(space, query, encode))
+            making: Future[list[T]] | None = None
             try:
-                more = True
-                while more:
-                    batches: list[T] = await asyncio.wrap_future(making)
-                    more = stream.more_results
-                    if more:
-                        making = self._threads.submit(make_some, max(1, _AHEAD_HITS // query.batch_size))
-                    for batch in batches:
+                while batches.more:
+                    making = self._threads.submit(batches.make, _AHEAD_HITS)
+                    for batch in made:
                         yield batch
-                if stream.follower is not None:
-                    async with aclosing(self._follow(stream.follower)) as follow:
+                    made = await asyncio.wrap_future(making)
+                for batch in made:
+                    yield batch
+                if batches.follower is not None:
+                    async with aclosing(self._follow(batches.follower)) as follow:
                         async for _ in follow:
-                            making = self._threads.submit(lambda: make(stream.poll()))
-                            yield await asyncio.wrap_future(making)
+                            making = self._threads.submit(batches.poll)
+                            yield (await asyncio.wrap_future(making))[0]
             finally:
-                dropped.set()
-                _close_after(making, stream)
+                batches.close_after(making)
 
     async def _follow(self, follower: Follower) -> AsyncGenerator[None, None]:
         """Yield whenever there is something to poll."""
@@ -179,7 +146,6 @@ class Recalls:
             answer = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._waiting -= 1
-            self._answered.notify()
         self._counters.recalls += 1
         return answer
 
@@ -192,14 +158,6 @@ class Recalls:
             yield
         finally:
             self._streams -= 1
-
-
-def _close_after(making: Future[Any], stream: RecallStream) -> None:
-    if stream.follower is not None:
-        # Ends a look through the log that may be under way.
-        stream.follower.close()
-    making.cancel()
-    making.add_done_callback(lambda _: stream.close())
 
 
 def _set(ready: asyncio.Event) -> None:

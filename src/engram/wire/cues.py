@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from engram.errors import InvalidInput
-from engram.store.cue import Between, By, Cue, Filter, Scalar
+from engram.store.cue import NO_FILTER, Between, By, Cue, Filter, Scalar
 from engram.store.strength import Strength
 from engram.wire import engram_pb2 as pb
 from engram.wire.observations import decode_vector
@@ -76,7 +76,9 @@ def encode_cue(cue: Cue) -> pb.Cue:
         message.embedding.vector_f32 = _vector_bytes(cue.vector)
     if cue.score_min is not None:
         message.score_min = cue.score_min
-    message.filter.CopyFrom(_encode_filter(cue.filter))
+    # Without anything else, even an open filter says what is wanted: everything.
+    if not (cue.ranks and cue.filter.is_open):
+        message.filter.CopyFrom(_encode_filter(cue.filter))
     return message
 
 
@@ -105,6 +107,8 @@ def _decode_by(by: int) -> By:
 
 
 def _decode_filter(cue: pb.Cue) -> Filter:
+    if not (cue.HasField("filter") or cue.HasField("semantic") or cue.HasField("temporal")):
+        return NO_FILTER
     message = cue.filter
     since = [*_seconds(message, "since"), *_seconds(cue.temporal, "start")]
     until = [*_seconds(message, "until"), *_seconds(cue.temporal, "end")]

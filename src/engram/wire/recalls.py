@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
-from engram.store.hits import Hit
+from engram.store.hits import Hit, age_s
 from engram.store.query import BATCH_DEFAULT, RESULTS_DEFAULT, Recalled, RecallQuery
 from engram.wire import engram_pb2 as pb
 from engram.wire.cues import decode_cue, decode_strength
-from engram.wire.times import from_timestamp
+from engram.wire.times import from_timestamp, set_timestamp
 
 # gRPC clients refuse messages of more than 4 MiB unless told otherwise.
 _BATCH_BYTES_MAX: Final = 3 * 1024 * 1024
@@ -69,8 +69,29 @@ def encode_recalled(recalled: Recalled, *, embeddings: bool = False) -> pb.Recal
 def add_hits(memories: Any, hits: Iterable[Hit], *, embeddings: bool) -> None:
     """Add `hits` to a repeated field of memories, with their embeddings if asked for."""
     for hit in hits:
+        row = hit.row()
         # Made in place: a message that is made elsewhere would be copied.
-        memories.add(**_fields(hit.decode(), embeddings))
+        memory = memories.add(
+            id=row.id,
+            activation=hit.score,
+            # That of what is recent was lowered.
+            confidence=hit.confidence if hit.recent else row.confidence,
+            content=row.content,
+            score=hit.score,
+            generation=hit.generation,
+            recent=hit.recent,
+            indexed=hit.indexed,
+            importance=row.importance,
+            age_s=age_s(row.time_us, hit.recalled_us),
+            strength=hit.strength,
+        )
+        set_timestamp(memory.created_at, row.time_us)
+        if row.tags:
+            memory.tags.extend(row.tags)
+        if row.metadata_json:
+            _add_metadata(memory, row.metadata_json)
+        if embeddings and hit.vector is not None:
+            memory.embedding.extend(hit.vector.tolist())
 
 
 def encode_metadata(recalled: Recalled) -> pb.RecallMetadata:
@@ -96,30 +117,10 @@ def _common(message: pb.RecallRequest | pb.StreamingRecallRequest) -> dict[str, 
     }
 
 
-def _fields(hit: Hit, embeddings: bool) -> dict[str, Any]:
-    seconds, micros = divmod(hit.time_us, 1_000_000)
-    fields = {
-        "id": hit.id,
-        "activation": hit.score,
-        "confidence": hit.confidence,
-        "created_at": {"seconds": seconds, "nanos": micros * 1000},
-        "content": hit.content,
-        "tags": hit.tags,
-        "score": hit.score,
-        "generation": hit.generation,
-        "recent": hit.recent,
-        "indexed": hit.indexed,
-        "importance": hit.importance,
-        "age_s": hit.age_s,
-    }
-    if hit.strength is not None:
-        fields["strength"] = hit.strength
-    if hit.metadata:
-        fields["metadata"] = {_as_utf8(key): _as_text(value) for key, value in hit.metadata.items()}
-        fields["metadata_json"] = json.dumps(hit.metadata, separators=(",", ":"))
-    if embeddings and hit.vector is not None:
-        fields["embedding"] = hit.vector.tolist()
-    return fields
+def _add_metadata(memory: pb.Memory, metadata_json: str) -> None:
+    memory.metadata_json = metadata_json
+    for key, value in json.loads(metadata_json).items():
+        memory.metadata[_as_utf8(key)] = _as_text(value)
 
 
 def _as_text(value: Any) -> str:

@@ -12,8 +12,15 @@ _SECONDS_MAX = 2**43
 
 def to_timestamp(time_us: int) -> Timestamp:
     """Return the timestamp of `time_us`, microseconds since 1970 UTC (may be negative)."""
-    seconds, micros = divmod(time_us, 1_000_000)
-    return Timestamp(seconds=seconds, nanos=micros * 1000)
+    timestamp = Timestamp()
+    set_timestamp(timestamp, time_us)
+    return timestamp
+
+
+def set_timestamp(timestamp: Timestamp, time_us: int) -> None:
+    """Set `timestamp`, which may be part of a message, to `time_us`, microseconds since 1970 UTC."""
+    timestamp.seconds, micros = divmod(time_us, 1_000_000)
+    timestamp.nanos = micros * 1000
 
 
 def from_timestamp(timestamp: Timestamp, field: str) -> int:

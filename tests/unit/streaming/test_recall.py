@@ -17,7 +17,6 @@ from doubles.waiting import TIMEOUT_S
 from engram.errors import InvalidInput, OverCapacity, Unavailable
 from engram.store import Cue, MemoryStore, RecallStream, Space
 from engram.store.query import Recalled, RecallQuery
-from engram.streaming import recall
 from engram.streaming.counters import Counters
 from engram.streaming.mailbox import Mailbox
 from engram.streaming.recall import Recalls
@@ -139,28 +138,16 @@ async def test_closing_the_store_ends_standing_recalls_quietly() -> None:
         assert await waiting is None
 
 
-async def test_who_observes_gives_way_while_recalls_queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recall, "_GIVE_WAY_S", TIMEOUT_S)
-    async with recalling() as (recalls, space):
-        await recalls.give_way()
-        gate = threading.Event()
-        queued = [asyncio.create_task(recalls.answer(space, QUERY, lambda _: gate.wait(TIMEOUT_S))) for _ in range(3)]
-        await asyncio.sleep(0)
-        giving_way = asyncio.create_task(recalls.give_way())
-        await asyncio.sleep(0)
-        assert not giving_way.done()
-        gate.set()
-        await giving_way
-        assert all(await asyncio.gather(*queued))
-
-
-async def test_who_gives_way_does_not_do_so_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recall, "_GIVE_WAY_S", 0)
+async def test_recalls_have_the_right_of_way_until_they_are_answered_or_have_their_first_batch() -> None:
     async with recalling() as (recalls, space):
         gate = threading.Event()
-        queued = [asyncio.create_task(recalls.answer(space, QUERY, lambda _: gate.wait(TIMEOUT_S))) for _ in range(3)]
+        answer = asyncio.create_task(recalls.answer(space, QUERY, lambda _: gate.wait(TIMEOUT_S)))
+        batches = recalls.stream(space, QUERY, lambda *_: gate.wait(TIMEOUT_S))
+        first = asyncio.ensure_future(anext(batches))
         await asyncio.sleep(0)
-        await recalls.give_way()
-        assert not any(one.done() for one in queued)
+        assert recalls.right_of_way.under_way == 2
         gate.set()
-        assert all(await asyncio.gather(*queued))
+        assert await answer
+        assert await first
+        assert recalls.right_of_way.under_way == 0
+        await batches.aclose()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
+from engram.log.record import Row
 from engram.store.cue import Cue
 from engram.store.query import Recalled
 from engram.wire import engram_pb2 as pb
@@ -33,10 +34,11 @@ class FakeHit:
     vector: Any = None
     recent: bool = False
     strength: float | None = None
-    age_s: float = 2.5
+    recalled_us: int = 4_000_000
 
-    def decode(self) -> FakeHit:
-        return self
+    def row(self) -> Row:
+        metadata = json.dumps(self.metadata) if self.metadata else ""
+        return Row(self.id, self.time_us, self.confidence, self.importance, self.content, metadata, self.tags)
 
 
 def recalled(*hits: FakeHit, generation: int = 9) -> Recalled:

@@ -1,0 +1,82 @@
+"""The batches of one streamed recall, encoded on threads while earlier ones are being sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, Generic, TypeVar
+
+from engram.store.follower import Follower
+from engram.store.hits import Hit
+from engram.store.query import Recalled, RecallQuery
+from engram.store.recall_stream import RecallStream
+from engram.store.space import Space
+
+T = TypeVar("T")
+Encode = Callable[[Recalled, bool], T]
+"""Makes what is sent of a batch and of whether there are more; called on a recall thread."""
+
+
+class RecallBatches(Generic[T]):
+    """The encoded batches of one recall; made on any thread, but by one at a time."""
+
+    def __init__(self, stream: RecallStream, encode: Encode[T], start_s: float) -> None:
+        self._stream = stream
+        self._encode = encode
+        self._start_s = start_s
+        self._dropped = False
+
+    @property
+    def more(self) -> bool:
+        """Whether there may be more, without those that follow a standing recall."""
+        return self._stream.more_results
+
+    @property
+    def follower(self) -> Follower | None:
+        return self._stream.follower
+
+    def make(self, hits_max: int) -> list[T]:
+        """At least one batch, and further ones up to so many hits."""
+        made = []
+        hits = 0
+        while True:
+            batch = self._stream.next_batch()
+            made.append(self._encoded(batch))
+            hits += len(batch)
+            if not self.more or hits >= hits_max or self._dropped:
+                return made
+
+    def poll(self) -> list[T]:
+        """What followed since."""
+        return [self._encoded(self._stream.poll())]
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def close_after(self, making: Future[Any] | None) -> None:
+        """Free everything, once the batch that is being made is done."""
+        self._dropped = True
+        if self.follower is not None:
+            # Ends a look through the log that may be under way.
+            self.follower.close()
+        if making is None:
+            self.close()
+        else:
+            making.cancel()
+            making.add_done_callback(lambda _: self.close())
+
+    def _encoded(self, hits: list[Hit]) -> T:
+        elapsed_ms = (time.perf_counter() - self._start_s) * 1000
+        return self._encode(Recalled(hits, self._stream.generation, len(hits), elapsed_ms), self._stream.more_results)
+
+
+def begin(space: Space, query: RecallQuery, encode: Encode[T]) -> tuple[RecallBatches[T], list[T]]:
+    """The batches of `query`, and the first of them: made together, as going to a thread and back costs time."""
+    start_s = time.perf_counter()
+    batches = RecallBatches(space.open(query), encode, start_s)
+    try:
+        return batches, batches.make(0)
+    except BaseException:
+        batches.close()
+        raise
