@@ -1,0 +1,52 @@
+"""What tests say on a connection, and waiting for what they hear on it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from doubles.batches import batch_of
+from engram.store.intake import Priority
+from engram.streaming.acks import Ack
+from engram.streaming.backlog import Message
+from engram.streaming.connection import Connection
+from engram.streaming.flow import Flow, FlowAction
+from engram.streaming.outbox import Event, Status, StreamState
+
+PAUSE = Flow(FlowAction.PAUSE)
+RESUME = Flow(FlowAction.RESUME)
+
+
+def message(first: int, count: int = 1, priority: Priority = Priority.NORMAL) -> Message:
+    """Observations whose ids tell their sequence numbers."""
+    return Message(first, batch_of([f"id-{first + i}" for i in range(count)]), priority)
+
+
+async def events(connection: Connection) -> list[Event]:
+    """All that may go out, waiting for the first; nothing once the connection has ended."""
+    return await asyncio.wait_for(connection.outbox.take(), 10)
+
+
+async def answers(connection: Connection) -> list[Ack]:
+    """All acks, once nothing is in flight."""
+    session, _ = connection.opened()
+    async with asyncio.timeout(10):
+        await session.changed.wait_for(lambda: session.settled)
+    return [event for event in await events(connection) if isinstance(event, Ack)]
+
+
+async def states(connection: Connection) -> list[StreamState]:
+    """The next statuses, waiting for the first."""
+    found: list[StreamState] = []
+    while not found:
+        found = [event.state for event in await events(connection) if isinstance(event, Status)]
+    return found
+
+
+async def acks(connection: Connection) -> list[tuple[str, int, int]]:
+    """The next acks, waiting for the first."""
+    found: list[tuple[str, int, int]] = []
+    while not found:
+        told = await events(connection)
+        assert told, "the connection has ended"
+        found = [(e.status.value, e.first_sequence, e.last_sequence) for e in told if isinstance(e, Ack)]
+    return found

@@ -1,0 +1,69 @@
+"""What there is between a connection and a store, over a store that commits when told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from doubles.fake_space import FakeSpace, FakeStore, ManualClock
+from engram.store.intake import Priority
+from engram.streaming.admission import Admission
+from engram.streaming.connection import Connection, ConnectionLimits
+from engram.streaming.counters import Counters
+from engram.streaming.ingest import Ingest
+from engram.streaming.lane import LaneLimits
+from engram.streaming.lanes import Lanes
+from engram.streaming.mailbox import Mailbox
+from engram.streaming.pressure import Thresholds
+from engram.streaming.sessions import Sessions
+
+MIB = 1024 * 1024
+
+
+@dataclass
+class World:
+    """One space, one store and the objects between them and a connection."""
+
+    executor: ThreadPoolExecutor
+    limits: ConnectionLimits = field(default_factory=lambda: ConnectionLimits(100, MIB, 30.0))
+    paused_bytes_max: int = 10 * MIB
+
+    def __post_init__(self) -> None:
+        self.space: Any = FakeSpace()
+        self.lanes = Lanes(dict.fromkeys(Priority, LaneLimits(200, 10 * MIB)))
+        store: Any = FakeStore(self.lanes)
+        self.store = store
+        self.counters = Counters()
+        loop = asyncio.get_running_loop()
+        mailbox = Mailbox(loop)
+        self.sessions = Sessions(
+            mailbox=mailbox, counters=self.counters, paused_bytes_max=self.paused_bytes_max, clock=ManualClock()
+        )
+        self.admission = Admission(
+            lanes=self.lanes,
+            ticked=(),
+            thresholds=Thresholds(),
+            mailbox=mailbox,
+            soon=loop.call_soon,
+            tell=self.sessions.tell_pressure,
+        )
+        self.ingest = Ingest(self.store, mailbox, self.admission, self.executor)
+
+    def connect(self) -> Connection:
+        """A connection whose first message has not come."""
+        return Connection(self.ingest, self.sessions, self.limits)
+
+    def open(self, session_id: str = "mine") -> Connection:
+        """A connection with an open session; a second one of the same name takes the session over."""
+        connection = self.connect()
+        connection.open(self.space, session_id)
+        return connection
+
+
+async def running_world() -> AsyncIterator[World]:
+    """A world while its executor runs, to be made a fixture by those who need it."""
+    with ThreadPoolExecutor(1) as executor:
+        yield World(executor)
