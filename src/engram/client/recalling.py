@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
 from engram.limits import RESULTS_MAX
 from engram.store.cue import CueLike, Moment, as_cue, moment_us
-from engram.store.hits import Hit
+from engram.store.hits import Hit, received_hit
 from engram.store.query import RecallQuery, check_range
 from engram.store.strength import Strength
 from engram.wire import engram_pb2 as pb
@@ -68,30 +70,64 @@ def recall_stream_request(space: str, query: RecallQuery, *, include_vectors: bo
     )
 
 
-def decode_hits(memories: Iterable[pb.Memory]) -> list[Hit]:
-    """Return the hits in `memories`."""
-    return [_decode_hit(memory) for memory in memories]
+def decode_hits(memories: Sequence[pb.Memory]) -> list[Hit]:
+    """Return the hits in `memories`, which decode what they are asked for."""
+    received = _Received(memories)
+    return [received_hit(received, row) for row in range(len(memories))]
 
 
-def _decode_hit(memory: pb.Memory) -> Hit:
-    vector = np.array(memory.embedding, np.float32) if memory.embedding else None
-    time_us = from_timestamp(memory.created_at, "created_at")
-    return Hit(
-        id=memory.id,
-        score=memory.score,
-        confidence=memory.confidence,
-        generation=memory.generation,
-        content=memory.content,
-        metadata=json.loads(memory.metadata_json) if memory.metadata_json else {},
-        tags=list(memory.tags),
-        time_us=time_us,
-        importance=memory.importance,
-        indexed=memory.indexed,
-        vector=vector,
-        recent=memory.recent,
-        strength=memory.strength if memory.HasField("strength") else None,
-        recalled_us=time_us + round(memory.age_s * 1e6),
-    )
+class _Received:
+    """The columns of hits, out of the message they came with. Each takes a row."""
+
+    __slots__ = ("_memories",)
+
+    def __init__(self, memories: Sequence[pb.Memory]) -> None:
+        self._memories = memories
+
+    def id(self, row: int) -> str:
+        return self._memories[row].id
+
+    def score(self, row: int) -> float:
+        return self._memories[row].score
+
+    def confidence(self, row: int) -> float:
+        return self._memories[row].confidence
+
+    def generation(self, row: int) -> int:
+        return self._memories[row].generation
+
+    def content(self, row: int) -> str:
+        return self._memories[row].content
+
+    def metadata(self, row: int) -> dict[str, Any]:
+        text = self._memories[row].metadata_json
+        return dict(json.loads(text)) if text else {}
+
+    def tags(self, row: int) -> list[str]:
+        return list(self._memories[row].tags)
+
+    def time_us(self, row: int) -> int:
+        return from_timestamp(self._memories[row].created_at, "created_at")
+
+    def importance(self, row: int) -> float:
+        return self._memories[row].importance
+
+    def indexed(self, row: int) -> bool:
+        return self._memories[row].indexed
+
+    def vector(self, row: int) -> NDArray[np.float32] | None:
+        embedding = self._memories[row].embedding
+        return np.array(embedding, np.float32) if embedding else None
+
+    def recent(self, row: int) -> bool:
+        return self._memories[row].recent
+
+    def strength(self, row: int) -> float | None:
+        memory = self._memories[row]
+        return memory.strength if memory.HasField("strength") else None
+
+    def recalled_us(self, row: int) -> int:
+        return self.time_us(row) + round(self._memories[row].age_s * 1e6)
 
 
 def check_ids(ids: Sequence[str]) -> list[str]:

@@ -92,6 +92,11 @@ class Record:
         flat = np.frombuffer(self._memory, np.float32, rows * self._dim, self._position + HEADER_BYTES)
         return flat.reshape(rows, self._dim)
 
+    def vector(self, row: int) -> NDArray[np.float32]:
+        """The vector of one row; float32, shape ``(dim,)``, read-only."""
+        vector: NDArray[np.float32] = self.vectors[row]
+        return vector
+
     @property
     def times_us(self) -> NDArray[np.int64]:
         """int64, shape ``(count,)``, microseconds since 1970 UTC. OBSERVE only, like the following columns."""

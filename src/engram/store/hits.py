@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +13,19 @@ from numpy.typing import NDArray
 from engram.log.record import Record, Row
 
 
+class Source(Protocol):
+    """What hits take their columns from: it has a method for each that is not set, which takes the row."""
+
+    def id(self, row: int) -> str:
+        """The id of one row."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """One observation, with its score if it was found by similarity.
 
-    Hits of an embedded store decode their columns from the log when they are first asked for; they stay valid, with
-    the content they were found with, as long as they are referenced.
+    Hits decode their columns when they are first asked for, those of an embedded store from the log, those of a client
+    from the answer; they stay valid, with the content they were found with, as long as they are referenced.
 
     Parameters
     ----------
@@ -67,7 +73,7 @@ class Hit:
     recent: bool = False
     strength: float | None = None
     recalled_us: int = field(default=0, compare=False)
-    _source: tuple[Record, int] | None = field(default=None, init=False, repr=False, compare=False)
+    _source: tuple[Source, int] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def age_s(self) -> float:
@@ -79,20 +85,19 @@ class Hit:
 
         For whoever passes it all on; what is asked for one by one is decoded one by one.
         """
-        if self._source is not None:
-            record, row = self._source
-            return record.row(row)
+        if self._source is not None and isinstance(self._source[0], Record):
+            return self._source[0].row(self._source[1])
         metadata = json.dumps(self.metadata) if self.metadata else ""
         return Row(self.id, self.time_us, self.confidence, self.importance, self.content, metadata, self.tags)
 
     if not TYPE_CHECKING:  # A type checker that saw it would let every misspelt name pass.
 
         def __getattr__(self, name: str) -> Any:
-            # Only reached while the slot is empty, as `stored_hit` leaves it.
-            decode = _COLUMNS.get(name)
-            if decode is None or self._source is None:
+            # Only reached while the slot is empty, as `stored_hit` and `received_hit` leave it.
+            if name not in _FIELDS or self._source is None:
                 raise AttributeError(f"a hit has no attribute {name!r}")
-            value = decode(*self._source)
+            source, row = self._source
+            value = getattr(source, name)(row)
             object.__setattr__(self, name, value)
             return value
 
@@ -126,6 +131,13 @@ def stored_hit(
     return hit
 
 
+def received_hit(source: Source, row: int) -> Hit:
+    """The hit for one row of `source`, which has all columns."""
+    hit = object.__new__(Hit)
+    object.__setattr__(hit, "_source", (source, row))
+    return hit
+
+
 def recent_hit(record: Record, row: int, score: float, recalled_us: int, penalty: float, tau_s: float) -> Hit:
     """The hit for one row of the log that was written after the snapshot of its recall.
 
@@ -145,13 +157,3 @@ def _from_values(*values: Any) -> Hit:
 
 
 _FIELDS: Final = tuple(item.name for item in fields(Hit) if item.init)
-_COLUMNS: Final[dict[str, Callable[[Record, int], Any]]] = {
-    "id": Record.id,
-    "content": Record.content,
-    "metadata": Record.metadata,
-    "tags": Record.tags,
-    "confidence": Record.confidence,
-    "importance": Record.importance,
-    "time_us": Record.time_us,
-    "vector": lambda record, row: record.vectors[row],
-}
