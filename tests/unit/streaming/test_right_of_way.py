@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from contextlib import ExitStack
 
 import pytest
 
@@ -39,6 +40,24 @@ async def test_with_recalls_under_way_turns_are_theirs_however_many_they_are() -
     with right_of_way.taken(), right_of_way.taken():
         clock.now_s += 10.0
         assert await turns_given(right_of_way) == 8
+
+
+@pytest.mark.parametrize(("moves_s", "turns"), [(0.0, 5 + 8), (0.01, 3 + 8)])
+async def test_while_recalls_keep_coming_they_pass_until_streams_must_go_on(moves_s: float, turns: int) -> None:
+    clock = Clock()
+    right_of_way = RightOfWay(turns=8, patience_s=0.035, clock_s=clock)
+    with ExitStack() as under_way:
+        under_way.enter_context(right_of_way.taken())
+        giving = asyncio.ensure_future(right_of_way.give())
+        await asyncio.sleep(0)
+        passed = 0
+        while not giving.done():
+            if passed < 5:
+                under_way.enter_context(right_of_way.taken())
+            clock.now_s += moves_s
+            await asyncio.sleep(0)
+            passed += 1
+    assert passed == turns
 
 
 async def test_after_a_recall_the_next_is_expected_for_a_while() -> None:
