@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.datasets import synthetic_rows
+from benchmarks.indexed import IndexedWatch
 from benchmarks.report import publish
 from engram.store import MemoryStore, Space
 
 BATCH = 256
-TIMEOUT_S = 300.0
 
 
 def ingest(space: Space, rows: NDArray[np.float32]) -> None:
@@ -32,9 +32,7 @@ def ingest(space: Space, rows: NDArray[np.float32]) -> None:
         piece = rows[start : start + BATCH]
         ids = [f"id {start + row}" for row in range(len(piece))]
         space.observe(ids, piece, [f"the text of {id}" for id in ids])
-    deadline = time.monotonic() + TIMEOUT_S
-    while space.indexed_generation < space.generation and time.monotonic() < deadline:
-        time.sleep(0.01)
+    IndexedWatch(space).wait()
 
 
 def recall(space: Space, cues: NDArray[np.float32]) -> dict[str, float]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.datasets import synthetic_rows
 from benchmarks.index_process import progress
+from benchmarks.indexed import IndexedWatch
 from benchmarks.report import publish
 from engram.index import HnswIndex, Quality
 from engram.store import MemoryStore, StoreOptions
@@ -28,7 +29,6 @@ from engram.store import MemoryStore, StoreOptions
 SIZES = (1, 10, 100, 1_000)
 # Of each size in each turn: enough to see past the pauses of the machine.
 _PER_TURN = 5_000
-_POLL_S = 0.0005
 
 
 class Graph:
@@ -58,6 +58,7 @@ class Embedded:
     def __init__(self, dim: int, quality: Quality, threads: int) -> None:
         self._store = MemoryStore(None, options=StoreOptions(workers=threads))
         self._space = self._store.space("batches", dim=dim)
+        self._indexed = IndexedWatch(self._space)
         self._count = 0
 
     def add(self, rows: NDArray[np.float32]) -> None:
@@ -65,8 +66,7 @@ class Embedded:
         self._count += len(rows)
 
     def finish(self) -> None:
-        while self._space.indexed_generation < self._space.generation:
-            time.sleep(_POLL_S)
+        self._indexed.wait()
 
     def close(self) -> None:
         self._store.close()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchmarks.datasets import synthetic_rows
 from benchmarks.recall_load import SPACE, percentiles, result_of, start
-from benchmarks.streaming_run import server
+from benchmarks.streaming_run import CATCH_UP_TIMEOUT_S, server
 from engram.client import AsyncClient
 
 PRELOADED = 50_000
@@ -56,8 +56,10 @@ async def _loaded_server(dim: int) -> AsyncIterator[tuple[str, NDArray[np.float3
 
 
 async def _caught_up(client: AsyncClient) -> None:
-    while (status := await client.space_status()).indexed_generation < status.visible_generation:  # noqa: ASYNC110
-        await asyncio.sleep(0.1)  # There is nothing to wait for but the server's word.
+    # Acks of INDEXED tell a session of its own observations only; of the whole space, only the status does.
+    async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
+        while (now := await client.space_status()).indexed_generation < now.visible_generation:  # noqa: ASYNC110  # Polled.
+            await asyncio.sleep(0.1)
 
 
 async def _freshness(dim: int, seconds: float, rate: float) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.datasets import synthetic_rows
+from benchmarks.indexed import IndexedWatch
 from benchmarks.recall_load import SPACE, percentiles
 from benchmarks.streaming_run import server
 from engram import Cue, Filter, MemoryStore, Space
@@ -92,8 +93,7 @@ def _fill(space: Space, base: NDArray[np.float32], tags: list[list[str]] | None 
         rows = slice(first, first + 5000)
         ids = [f"{row}" for row in range(first, first + len(base[rows]))]
         space.observe(ids, base[rows], [f"text {id}" for id in ids], tags=None if tags is None else tags[rows])
-    while space.indexed_generation < space.generation:
-        time.sleep(0.1)
+    IndexedWatch(space).wait()
 
 
 def _drain(space: Space, cue: NDArray[np.float32], results: int, batch_size: int) -> tuple[float, float, set[int]]:

@@ -11,7 +11,6 @@ to do all the time. In bursts, five per second, at a rate that the workers can k
 from __future__ import annotations
 
 import argparse
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.datasets import synthetic_rows
+from benchmarks.indexed import IndexedWatch
 from benchmarks.report import publish
 from engram.store import MemoryStore, Space, StoreOptions, workers
 from engram.store.workers import WorkerStatistics
@@ -44,23 +44,6 @@ class Run:
     workers: Sequence[WorkerStatistics] = ()
 
 
-class Watch:
-    """Waits until a space is indexed up to a generation."""
-
-    def __init__(self, space: Space) -> None:
-        self._space = space
-        self._moved = threading.Condition()
-        space.add_indexed_listener(self._look)
-
-    def _look(self, _: int) -> None:
-        with self._moved:
-            self._moved.notify_all()
-
-    def wait(self, generation: int) -> None:
-        with self._moved:
-            self._moved.wait_for(lambda: self._space.indexed_generation >= generation)
-
-
 def burst(spaces: Sequence[Space], rows: NDArray[np.float32], number: int, batches: int) -> list[int]:
     """Observe so many batches, spread over the spaces; return the last generation of each space."""
     order = np.repeat(np.arange(len(SHARES)), SHARES)
@@ -77,12 +60,13 @@ def measure(options: StoreOptions, rows: NDArray[np.float32], arguments: argpars
     run = Run()
     with MemoryStore(None, options=options) as store:
         spaces = [store.space(f"space-{i}", dim=rows.shape[1]) for i in range(len(SHARES))]
-        watches = [Watch(space) for space in spaces]
+        watches = [IndexedWatch(space) for space in spaces]
         batches = max(1, round(rate * BURST_S / BATCH)) if rate else 40
         interval_s = batches * BATCH / rate if rate else 0.0
         begin = time.perf_counter()
         number = 0
         while time.perf_counter() - begin < arguments.seconds if rate else run.count < arguments.count:
+            # The pace of the load, not a wait for anything.
             time.sleep(max(0.0, begin + number * interval_s - time.perf_counter()))
             started = time.perf_counter()
             generations = burst(spaces, rows, number, batches)

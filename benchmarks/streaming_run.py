@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ def server(data: Path, *arguments: str) -> Iterator[tuple[psutil.Process, str]]:
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
                 raise SystemExit(f"the server did not start: {' '.join(command)}")
+            # A file that another process writes is looked for; the deadline above bounds it.
             time.sleep(0.02)
         try:
             yield psutil.Process(process.pid), f"127.0.0.1:{port_file.read_text().strip()}"
@@ -130,14 +132,14 @@ async def _send(
         begin = begins[turn % len(begins)]
         sent_s = time.perf_counter()
         future = await client.observe_batch(ids, rows[begin : begin + load.batch], texts)
-        future.add_done_callback(lambda _, sent_s=sent_s: _note_ack(run, begin_s, sent_s))  # type: ignore[misc]
+        future.add_done_callback(partial(_note_ack, run, begin_s, sent_s))
         futures.append(future)
         run.count += load.batch
         turn += load.streams
     await asyncio.gather(*futures)
 
 
-def _note_ack(run: Run, begin_s: float, sent_s: float) -> None:
+def _note_ack(run: Run, begin_s: float, sent_s: float, _: object) -> None:
     now = time.perf_counter()
     run.acks.append((now - begin_s, (now - sent_s) * 1e3))
 

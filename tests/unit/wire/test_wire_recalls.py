@@ -3,50 +3,42 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.log.record import Row
 from engram.store.cue import Cue
+from engram.store.hits import Hit
 from engram.store.query import Recalled
 from engram.wire import engram_pb2 as pb
 from engram.wire.recalls import decode_recall, decode_streaming_recall, encode_batch, encode_recalled
 
 
-@dataclass
-class FakeHit:
-    """Has the fields of a hit."""
-
-    id: str
-    score: float = 0.5
-    confidence: float = 0.75
-    generation: int = 7
-    content: str = "text"
-    metadata: dict[str, Any] = field(default_factory=dict)
-    tags: list[str] = field(default_factory=list)
-    time_us: int = 1_500_000
-    importance: float = 0.25
-    indexed: bool = True
-    vector: Any = None
-    recent: bool = False
-    strength: float | None = None
-    recalled_us: int = 4_000_000
-
-    def row(self) -> Row:
-        metadata = json.dumps(self.metadata) if self.metadata else ""
-        return Row(self.id, self.time_us, self.confidence, self.importance, self.content, metadata, self.tags)
+def make_hit(id: str, **fields: Any) -> Hit:
+    """A hit with all columns, some of them given."""
+    columns: dict[str, Any] = {
+        "score": 0.5,
+        "confidence": 0.75,
+        "generation": 7,
+        "content": "text",
+        "metadata": {},
+        "tags": [],
+        "time_us": 1_500_000,
+        "importance": 0.25,
+        "indexed": True,
+        "recalled_us": 4_000_000,
+    }
+    return Hit(id=id, **columns | fields)
 
 
-def recalled(*hits: FakeHit, generation: int = 9) -> Recalled:
-    return Recalled(hits, generation, len(hits), 1.5)  # type: ignore[arg-type]  # Doubles.
+def recalled(*hits: Hit, generation: int = 9) -> Recalled:
+    return Recalled(hits, generation, len(hits), 1.5)
 
 
 def test_a_hit_becomes_a_memory() -> None:
-    hit = FakeHit(
+    hit = make_hit(
         "a",
         metadata={"n": 1, "deep": {"x": [1]}, "t": "ü"},
         tags=["x"],
@@ -67,19 +59,19 @@ def test_a_hit_becomes_a_memory() -> None:
 
 
 def test_embeddings_come_only_if_asked_for() -> None:
-    (memory,) = encode_recalled(recalled(FakeHit("a", vector=np.ones(3)))).results
+    (memory,) = encode_recalled(recalled(make_hit("a", vector=np.ones(3)))).results
     assert not memory.embedding
 
 
 def test_metadata_with_half_a_surrogate_pair_can_be_recalled() -> None:
     metadata = json.loads('{"k\\ud800": "v\\udfff"}')
-    (memory,) = encode_recalled(recalled(FakeHit("a", metadata=metadata))).results
+    (memory,) = encode_recalled(recalled(make_hit("a", metadata=metadata))).results
     assert dict(memory.metadata) == {"k?": "v?"}
     assert json.loads(memory.metadata_json) == metadata
 
 
 def test_figures_come_with_the_results() -> None:
-    answer = encode_recalled(recalled(FakeHit("a", score=0.5), FakeHit("b", score=0.25)))
+    answer = encode_recalled(recalled(make_hit("a", score=0.5), make_hit("b", score=0.25)))
     assert answer.snapshot_sequence == 9
     assert answer.metadata.above_threshold == 2
     assert answer.metadata.avg_activation == 0.375
@@ -88,7 +80,7 @@ def test_figures_come_with_the_results() -> None:
 
 @pytest.mark.parametrize("more", [True, False])
 def test_a_batch_says_whether_more_come(more: bool) -> None:
-    (answer,) = encode_batch(recalled(FakeHit("a"), FakeHit("b")), more_results=more)
+    (answer,) = encode_batch(recalled(make_hit("a"), make_hit("b")), more_results=more)
     assert [memory.id for memory in answer.results] == ["a", "b"]
     assert (answer.more_results, answer.snapshot_sequence) == (more, 9)
 
@@ -100,7 +92,7 @@ def test_an_empty_batch_is_an_answer() -> None:
 
 
 def test_a_batch_is_divided_if_clients_would_not_accept_it() -> None:
-    hits = [FakeHit(f"{i}", content="x" * 60_000, metadata={"m": "y" * 60_000}) for i in range(100)]
+    hits = [make_hit(f"{i}", content="x" * 60_000, metadata={"m": "y" * 60_000}) for i in range(100)]
     answers = encode_batch(recalled(*hits), more_results=False)
     assert max(answer.ByteSize() for answer in answers) < 4 * 1024 * 1024
     assert [memory.id for answer in answers for memory in answer.results] == [hit.id for hit in hits]
