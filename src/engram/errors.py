@@ -101,6 +101,12 @@ class CorruptData(EngramError):
     default_code = "corrupt_data"
 
 
+class NewerFormat(FailedPrecondition):
+    """What is stored was written by a newer Engram; the message says which one reads it. Nothing is damaged."""
+
+    default_code = "newer_format"
+
+
 class MissingExtra(EngramError, ImportError):
     """An optional dependency is not installed; the message says which extra brings it."""
 

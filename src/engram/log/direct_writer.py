@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,26 +24,21 @@ class DirectWriter:
 
     Parameters
     ----------
-    path
-        The file. Its size is a multiple of `BLOCK_BYTES`.
+    descriptor
+        The file, opened with `DIRECT`; the writer closes it. Its size is a multiple of `BLOCK_BYTES`.
     view
         Its bytes.
     stagings
         Memory to write from.
-
-    Raises
-    ------
-    OSError
-        If the file system does not support it.
     """
 
-    def __init__(self, path: Path, view: NDArray[np.uint8], stagings: Stagings) -> None:
+    def __init__(self, descriptor: int, view: NDArray[np.uint8], stagings: Stagings) -> None:
         self._view = view
         self._stagings = stagings
         # The end of the last append, and what its last block began with.
         self._end = 0
         self._begun = b""
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | _O_DIRECT)
+        self._descriptor = descriptor
 
     def write(self, offset: int, pending: Sequence[memoryview]) -> None:
         """Write `pending` one after the other from `offset` on; nothing lies behind that in the same block.
@@ -80,5 +74,5 @@ class DirectWriter:
 
 
 # Elsewhere the page cache must do.
-_O_DIRECT = getattr(os, "O_DIRECT", 0)
-SUPPORTED = bool(_O_DIRECT)
+DIRECT = getattr(os, "O_DIRECT", 0)
+SUPPORTED = bool(DIRECT)

@@ -7,120 +7,152 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from crc32c import crc32c
 from numpy.typing import NDArray
 
+from engram import _core
 from engram.log.entry import LogEntry
-from engram.log.header import ALIGNMENT, HAS_METADATA, HAS_TAGS, HEADER_BYTES, Header
+from engram.log.header import Column, Header
+from engram.log.layout import COLUMN_ALIGNMENT
+from engram.log.sectors import INLINE_SUMS, SECTOR_BYTES, pack_table, sectors_of, table_sectors
 from engram.log.storage import Buffer
 from engram.log.text_column import encode_texts
 from engram.observations import ObservationBatch
 
-# Some ten microseconds.
-_SUMMED_LOCKED_BYTES_MAX: Final = 1 << 20
+_PADDING: Final = bytes(SECTOR_BYTES)
 _encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class EncodedRecord(NamedTuple):
-    """A record that is ready to be written anywhere; `header` still lacks place and time."""
+    """A record in bytes.
+
+    Parameters
+    ----------
+    header
+        Still without a place and a time, until `place`.
+    payload
+        The columns, one after the other, in whole sectors.
+    buffers
+        All that is to be written; empty until `place`.
+    """
 
     header: Header
     payload: list[Buffer]
+    buffers: list[Buffer]
 
     @property
     def nbytes(self) -> int:
         """Bytes on disk."""
         return self.header.length
 
-    def placed(
-        self, epoch: int, position: int, segment_bytes: int, synced_generation: int, committed_us: int
+    def place(
+        self,
+        *,
+        epoch: int,
+        position: int,
+        salt: int,
+        previous_generation: int,
+        synced_generation: int,
+        committed_us: int,
     ) -> EncodedRecord:
         """The same record, to be written at `position` of segment `epoch` at the time `committed_us`."""
         header = self.header._replace(
             epoch=epoch,
             position=position,
-            segment_bytes=segment_bytes,
+            previous_generation=previous_generation,
             synced_generation=synced_generation,
             committed_us=committed_us,
         )
-        return EncodedRecord(header, self.payload)
-
-    def buffers(self) -> list[Buffer]:
-        """The bytes to write."""
-        return [self.header.pack(), *self.payload]
+        sums = _core.sector_sums(self.payload, salt, header.payload // SECTOR_BYTES)
+        buffers: list[Buffer] = [header.pack(sums, salt)]
+        if len(sums) > 4 * INLINE_SUMS:
+            buffers.append(pack_table(sums[4 * INLINE_SUMS :], salt, position + SECTOR_BYTES))
+        return EncodedRecord(header, self.payload, buffers + self.payload)
 
 
 def encode_record(entry: LogEntry, dim: int) -> EncodedRecord:
-    """Encode `entry`. The vectors are referenced, not copied."""
+    """Encode `entry`. The vectors are referenced, not copied.
+
+    Raises
+    ------
+    ValueError
+        If a column has another number of rows than the ids. Nothing was written then.
+    """
     batch = entry.batch
-    ids = encode_texts(entry.ids if batch is None else batch.ids)
-    fixed: list[NDArray[Any]] = []
-    columns = [ids]
+    count = entry.count
+    columns: list[tuple[Column, list[Buffer]]] = []
     if batch is not None:
-        fixed = _fixed_columns(batch, dim)
-        columns.append(encode_texts(batch.contents))
+        columns += _fixed_columns(batch, count, dim)
+    columns.append((Column.IDS, _texts(entry.ids if batch is None else batch.ids, count)))
+    if batch is not None:
+        columns.append((Column.CONTENTS, _texts(batch.contents, count)))
         if batch.metadata is not None:
-            columns.append(encode_texts(batch.metadata))
+            columns.append((Column.METADATA, _texts(batch.metadata, count)))
         if batch.tags is not None:
-            columns.append(encode_texts(list(map(_encode_tags, batch.tags))))
-    parts: list[Buffer] = [column.data for column in (*fixed, *(offsets for offsets, _ in columns))]
-    parts.extend(blob for _, blob in columns)
-    if fixed:
-        parts.insert(1, bytes(-fixed[0].nbytes % ALIGNMENT))
-    payload = [memoryview(part).cast("B") for part in parts if len(part)]
-    length = HEADER_BYTES + sum(map(len, payload))
-    payload.append(memoryview(bytes(-length % ALIGNMENT)))
-    crc = 0
-    for part in payload:
-        # To get the interpreter lock back from a busy thread takes longer than most sums.
-        crc = crc32c(part, crc, gil_release_mode=int(len(part) > _SUMMED_LOCKED_BYTES_MAX))
-    return EncodedRecord(_unplaced_header(entry, dim, columns, length, crc), list(payload))
+            columns.append((Column.TAGS, _texts(list(map(_encode_tags, batch.tags)), count)))
+    payload: list[Buffer] = []
+    sizes: list[tuple[int, int]] = []
+    total = 0
+    for number, parts in columns:
+        nbytes = sum(map(len, parts))
+        sizes.append((int(number), nbytes))
+        padding = -nbytes % COLUMN_ALIGNMENT
+        payload += [*filter(len, parts), *([_PADDING[:padding]] if padding else [])]
+        total += nbytes + padding
+    if total % SECTOR_BYTES:
+        payload.append(_PADDING[: -total % SECTOR_BYTES])
+    return EncodedRecord(_unplaced_header(entry, dim, sizes, sectors_of(total)), payload, [])
 
 
 def _encode_tags(tags: Sequence[str]) -> str:
     return _encode_json(list(tags)) if tags else ""
 
 
-def _fixed_columns(batch: ObservationBatch, dim: int) -> list[NDArray[Any]]:
+def _fixed_columns(batch: ObservationBatch, count: int, dim: int) -> list[tuple[Column, list[Buffer]]]:
     vectors = np.ascontiguousarray(batch.vectors, dtype=np.float32)
-    if vectors.shape != (len(batch), dim):
-        raise ValueError(f"vectors of shape {vectors.shape} where ({len(batch)}, {dim}) belongs")
+    if vectors.shape != (count, dim):
+        raise ValueError(f"vectors of shape {vectors.shape} where ({count}, {dim}) belongs")
     return [
-        vectors,
-        np.ascontiguousarray(batch.times_us, dtype=np.int64),
-        np.ascontiguousarray(batch.confidences, dtype=np.float32),
-        np.ascontiguousarray(batch.importances, dtype=np.float32),
+        (Column.VECTORS, [_bytes_of(vectors)]),
+        (Column.VECTOR_SUMS, [_bytes_of(_core.crc32c_rows(vectors))]),
+        (Column.TIMES, [_numbers("times_us", batch.times_us, np.int64, count)]),
+        (Column.CONFIDENCES, [_numbers("confidences", batch.confidences, np.float32, count)]),
+        (Column.IMPORTANCES, [_numbers("importances", batch.importances, np.float32, count)]),
     ]
 
 
-def _unplaced_header(
-    entry: LogEntry,
-    dim: int,
-    columns: list[tuple[NDArray[np.uint32], bytes]],
-    length: int,
-    payload_crc: int,
-) -> Header:
-    batch = entry.batch
-    sizes = [len(blob) for _, blob in columns]
-    has_metadata = batch is not None and batch.metadata is not None
-    has_tags = batch is not None and batch.tags is not None
+def _numbers(name: str, column: NDArray[Any], dtype: type, count: int) -> memoryview:
+    array = np.ascontiguousarray(column, dtype=dtype)
+    if array.shape != (count,):
+        raise ValueError(f"{name} of shape {array.shape} where ({count},) belongs")
+    return _bytes_of(array)
+
+
+def _texts(texts: Sequence[str], count: int) -> list[Buffer]:
+    if len(texts) != count:
+        raise ValueError(f"a column of {len(texts)} texts where {count} belong")
+    offsets, blob = encode_texts(texts)
+    return [_bytes_of(offsets), blob]
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    return memoryview(array.reshape(-1).view(np.uint8))
+
+
+def _unplaced_header(entry: LogEntry, dim: int, columns: list[tuple[int, int]], sum_count: int) -> Header:
     return Header(
-        payload_crc=payload_crc,
         kind=entry.kind,
-        columns=HAS_METADATA * has_metadata + HAS_TAGS * has_tags,
-        epoch=0,
-        position=0,
-        segment_bytes=0,
-        length=length + -length % ALIGNMENT,
+        rows=entry.count,
+        length=SECTOR_BYTES * (1 + table_sectors(sum_count) + sum_count),
         first_generation=entry.first_generation,
+        last_generation=entry.last_generation,
+        previous_generation=0,
         synced_generation=0,
         first_sequence=entry.first_sequence,
         committed_us=0,
-        rows=entry.count,
+        position=0,
+        epoch=0,
         dim=dim,
-        ids_bytes=sizes[0],
-        contents_bytes=sizes[1] if batch is not None else 0,
-        metadata_bytes=sizes[2] if has_metadata else 0,
-        tags_bytes=sizes[-1] if has_tags else 0,
         session=entry.session,
+        columns=tuple(columns),
+        sum_count=sum_count,
     )

@@ -1,4 +1,4 @@
-"""The fixed part of a record on disk."""
+"""The header of a record on disk, format 2. docs/formats.md describes it byte by byte."""
 
 from __future__ import annotations
 
@@ -7,21 +7,17 @@ import sys
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from crc32c import crc32c
-
+from engram.errors import NewerFormat
 from engram.limits import SESSION_ID_BYTES_MAX
+from engram.log.sectors import INLINE_SUMS, INLINE_SUMS_OFFSET, SECTOR_BYTES, sector_sum, table_sectors
 
-HEADER_BYTES: Final = 192
-# Records start at multiples of this, which also aligns their vectors.
-ALIGNMENT: Final = 64
-MAGIC: Final = b"EGR1"
-# Bits of `Header.columns`.
-HAS_METADATA: Final = 1
-HAS_TAGS: Final = 2
+MAGIC: Final = b"EGR2"
 
-_CHECKED = struct.Struct("<IBBH8Q6I64s")
 _PREFIX = struct.Struct("<4sI")
-_PADDING = bytes(HEADER_BYTES - _PREFIX.size - _CHECKED.size)
+_FIELDS = struct.Struct("<IIBBHIQQQQQQqQQII64s")
+_COLUMN = struct.Struct("<BBHI")
+_COLUMNS_OFFSET: Final = _PREFIX.size + _FIELDS.size
+_COLUMNS_MAX: Final = (INLINE_SUMS_OFFSET - _COLUMNS_OFFSET) // _COLUMN.size
 
 
 class RecordKind(IntEnum):
@@ -31,85 +27,146 @@ class RecordKind(IntEnum):
     DELETE = 2
 
 
+class Column(IntEnum):
+    """The numbers of the columns. Those from 128 on may be passed over by a reader that does not know them.
+
+    This version writes none of GENERATIONS, EXPIRES_AT, VECTOR_PRESENCE and TEXT_PRESENCE, and refuses a record that
+    has one by the format that it needs.
+    """
+
+    VECTORS = 1
+    VECTOR_SUMS = 2
+    TIMES = 3
+    CONFIDENCES = 4
+    IMPORTANCES = 5
+    IDS = 6
+    CONTENTS = 7
+    METADATA = 8
+    TAGS = 9
+    GENERATIONS = 10
+    EXPIRES_AT = 11
+    VECTOR_PRESENCE = 12
+    TEXT_PRESENCE = 13
+
+
+OPTIONAL_COLUMN: Final = 128
+
+
 class Header(NamedTuple):
-    """A record's header: 192 bytes, little-endian, with a CRC32C of its own.
+    """What is known of a record besides its payload.
 
     Parameters
     ----------
-    payload_crc
-        CRC32C of everything after the header, up to `length`.
-    kind, columns
-        The `RecordKind`, and bits saying which optional columns there are.
-    ids_bytes, contents_bytes, metadata_bytes, tags_bytes
-        Lengths of the texts.
-    epoch, position, segment_bytes
-        Where the record was written: the segment's number, the offset in it, the size of its file. A record that is
-        found elsewhere is not one, and a file that is shorter was cut.
+    kind
+        The `RecordKind`.
+    rows
+        Observations, or deleted ids.
     length
-        Of the whole record with header and padding.
-    first_generation, rows
-        The record's generations are ``first_generation .. first_generation + rows - 1``.
+        Bytes of the whole record, a multiple of the sector.
+    first_generation, last_generation
+        Of the first and the last row. Without a column of generations they are contiguous.
+    previous_generation
+        The last generation of the record in front of this one in the log, 0 for the first. What lies between may be
+        empty for good reasons; what is in front must reach exactly so far, or it was cut.
     synced_generation
         The last generation known to be durable when the record was written. It tells damage from a crash: a broken
-        record was durable, and its loss is corruption, exactly if a later record knows it to be durable.
+        record was durable, and its loss is corruption, if a later record knows it to be durable.
     first_sequence
         The session's sequence number of the first observation; 0 without a session.
     committed_us
         When it was written, microseconds since 1970 UTC; never before that of the record in front of it.
+    position, epoch
+        Where it was written: the offset in its segment, and the segment's number.
     dim
         Length of the vectors.
     session
         Where the observations came from, at most 64 bytes of UTF-8; ``""`` for no session.
+    columns
+        The number and the length in bytes of each column, in the order of the payload. Each column begins at a multiple
+        of 8 bytes.
+    sum_count
+        Sectors of payload, each of which has a checksum.
     """
 
-    payload_crc: int
     kind: int
-    columns: int
-    epoch: int
-    position: int
-    segment_bytes: int
+    rows: int
     length: int
     first_generation: int
+    last_generation: int
+    previous_generation: int
     synced_generation: int
     first_sequence: int
     committed_us: int
-    rows: int
+    position: int
+    epoch: int
     dim: int
-    ids_bytes: int
-    contents_bytes: int
-    metadata_bytes: int
-    tags_bytes: int
-    session: str = ""
+    session: str
+    columns: tuple[tuple[int, int], ...]
+    sum_count: int
 
     @property
-    def last_generation(self) -> int:
-        """The generation of the record's last row."""
-        return self.first_generation + self.rows - 1
+    def payload(self) -> int:
+        """Where the payload begins in the segment."""
+        return self.position + SECTOR_BYTES * (1 + table_sectors(self.sum_count))
 
-    def pack(self) -> bytes:
-        """The header as it is written."""
+    @property
+    def end(self) -> int:
+        """Where the record ends in the segment."""
+        return self.position + self.length
+
+    def pack(self, sums: bytes, salt: int) -> bytes:
+        """The header's sector, with the first of the checksums `sums` of the payload."""
         session = self.session.encode()
         if len(session) > SESSION_ID_BYTES_MAX:
             raise ValueError(f"session {self.session[:64]!r} is longer than {SESSION_ID_BYTES_MAX} bytes")
-        payload_crc, kind, columns, *numbers, _ = self
-        checked = _CHECKED.pack(payload_crc, kind, columns, len(session), *numbers, session) + _PADDING
-        return _PREFIX.pack(MAGIC, crc32c(checked)) + checked
+        if len(self.columns) > _COLUMNS_MAX:
+            raise ValueError(f"{len(self.columns)} columns where a header has room for {_COLUMNS_MAX}")
+        counts = self.sum_count, table_sectors(self.sum_count), self.kind, len(session), len(self.columns)
+        fields = _FIELDS.pack(*counts, *self[1:12], self.rows if self.kind == RecordKind.OBSERVE else 0, session)
+        columns = b"".join(_COLUMN.pack(number, 0, 0, nbytes) for number, nbytes in self.columns)
+        checked = fields + columns.ljust(INLINE_SUMS_OFFSET - _COLUMNS_OFFSET, b"\0")
+        checked += sums[: 4 * INLINE_SUMS].ljust(4 * INLINE_SUMS, b"\0")
+        return _PREFIX.pack(MAGIC, sector_sum(checked, salt, self.position)) + checked
 
 
-def read_header(memory: memoryview, position: int) -> Header | None:
+def read_header(memory: memoryview, position: int, salt: int, epoch: int) -> Header | None:
     """The header at `position`, or None if there is none that checks out and says it belongs there."""
-    if position + HEADER_BYTES > len(memory):
+    if position + SECTOR_BYTES > len(memory):
         return None
-    magic, crc = _PREFIX.unpack_from(memory, position)
-    if magic != MAGIC or crc32c(memory[position + _PREFIX.size : position + HEADER_BYTES]) != crc:
+    magic, found = _PREFIX.unpack_from(memory, position)
+    if magic != MAGIC or sector_sum(memory[position + _PREFIX.size : position + SECTOR_BYTES], salt, position) != found:
         return None
-    payload_crc, kind, columns, session_bytes, *numbers, session = _CHECKED.unpack_from(memory, position + _PREFIX.size)
+    sum_count, table, kind, session_bytes, column_count, *numbers, _, session = _FIELDS.unpack_from(
+        memory, position + _PREFIX.size
+    )
+    columns = tuple(
+        _COLUMN.unpack_from(memory, position + _COLUMNS_OFFSET + _COLUMN.size * i)[::3] for i in range(column_count)
+    )
     # Interned: a session's thousands of records share one string.
-    header = Header._make((payload_crc, kind, columns, *numbers, sys.intern(session[:session_bytes].decode())))
-    return header if header.position == position else None
+    header = Header(kind, *numbers, sys.intern(session[:session_bytes].decode()), columns, sum_count)
+    is_placed = (header.position, header.epoch) == (position, epoch) and table == table_sectors(sum_count)
+    return header if is_placed and header.length == SECTOR_BYTES * (1 + table + sum_count) else None
 
 
-def payload_is_whole(memory: memoryview, header: Header) -> bool:
-    """Whether the bytes after the header are the ones that were written."""
-    payload = memory[header.position + HEADER_BYTES : header.position + header.length]
-    return len(payload) == header.length - HEADER_BYTES and crc32c(payload) == header.payload_crc
+def check_known(header: Header, name: str) -> None:
+    """Refuse a record that says something this version does not understand.
+
+    Raises
+    ------
+    NewerFormat
+        The record is sound, and a newer Engram reads it.
+    """
+    kinds = {kind.value for kind in RecordKind}
+    unknown = [] if header.kind in kinds else [f"a record of kind {header.kind}"]
+    written = range(Column.VECTORS, Column.GENERATIONS)
+    unknown += [
+        f"column {number}" for number, _ in header.columns if number not in written and number < OPTIONAL_COLUMN
+    ]
+    if unknown:
+        raise NewerFormat(
+            f"{name} has {' and '.join(unknown)} at offset {header.position}, which a newer Engram wrote; this one "
+            "does not know it",
+            field=name,
+            limit="records of this version",
+            value=unknown[0],
+        )

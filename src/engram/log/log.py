@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from operator import attrgetter
+import logging
+from collections.abc import Sequence
 from typing import Final
 
-from engram.errors import FailedPrecondition, Unavailable
+from engram.errors import EngramError, FailedPrecondition, Unavailable
+from engram.log.damage import Damages
 from engram.log.encoding import EncodedRecord, encode_record
 from engram.log.entry import LogEntry, check_contiguous
 from engram.log.failures import typed_failures, unavailable
+from engram.log.manifest import Manifest, Mark
 from engram.log.prepared_write import PreparedWrite, Run
 from engram.log.record import Record
-from engram.log.recovery import RecoveredLog, recover
+from engram.log.record_table import RecordTable
+from engram.log.recovered import RecoveredLog
+from engram.log.recovery import recover
 from engram.log.segment import Segment
 from engram.log.segment_pool import SegmentPool
 from engram.log.staging import BLOCK_BYTES
@@ -22,35 +25,59 @@ from engram.observations import now_us
 
 SEGMENT_BYTES_DEFAULT: Final = 64 << 20
 _SEGMENT_BYTES_FIRST: Final = 1 << 20
+logger = logging.getLogger(__name__)
 
 
-class Log:
-    """Records with contiguous generations from 1, in segments that are mapped into memory.
+class Log(RecordTable):
+    """Records with rising generations, in segments that are mapped into memory.
 
     One thread writes (`append`, `sync`, `close`); any number of threads read (`records`, `locate`, the records
     themselves) without locks, since records are published complete and never change. Not usable in a forked child.
     Open with `Log.open`.
     """
 
-    def __init__(self, storage: Storage, dim: int, segment_bytes: int, recovered: RecoveredLog) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        manifest: Manifest,
+        dim: int,
+        segment_bytes: int,
+        damages: Damages,
+        recovered: RecoveredLog,
+        read_only: bool,
+    ) -> None:
+        super().__init__(recovered.records)
+        self.damages: Final = damages
+        self._manifest = manifest
         self._dim = dim
         self._segment_bytes = segment_bytes
-        self._records = recovered.records
-        self._first_generations = [record.first_generation for record in recovered.records]
-        self._last_generation = recovered.last_generation
         self._synced_generation = recovered.last_generation
         self._nbytes = recovered.nbytes
-        self._pool = SegmentPool(storage, recovered.last_epoch, recovered.blanks)
+        self._pool = SegmentPool(storage, manifest, damages, recovered.last_epoch, recovered.blanks)
+        self._segments = list(recovered.segments)
         # After a crash the last segment ends in remains that new records must not be mixed with.
-        self._segment = None if recovered.is_torn else recovered.last
+        self._segment = recovered.last
+        self._is_torn = bool(recovered.segments) and recovered.last is None and recovered.segments[-1].format > 1
         self._failure: Unavailable | None = None
         self._closed = False
-        if recovered.last is not None:
-            self._make_durable(recovered.last, is_torn=recovered.is_torn)
+        self._read_only = read_only
+        if read_only:
+            self._failure = Unavailable("the store was opened read-only", code="read_only", field="path")
+        else:
+            self._take_possession(storage, recovered)
+        self._durable_end = self._end_now()
 
     @classmethod
     def open(
-        cls, storage: Storage, dim: int, *, segment_bytes: int = SEGMENT_BYTES_DEFAULT, trusted_generation: int = 0
+        cls,
+        storage: Storage,
+        manifest: Manifest,
+        dim: int,
+        *,
+        segment_bytes: int = SEGMENT_BYTES_DEFAULT,
+        trusted_generation: int = 0,
+        damages: Damages | None = None,
+        read_only: bool = False,
     ) -> Log:
         """Open the log on `storage`, or begin one.
 
@@ -58,6 +85,8 @@ class Log:
         ----------
         storage
             A directory of its own.
+        manifest
+            The space's manifest, which lists the log's segments.
         dim
             Dimension of the vectors.
         segment_bytes
@@ -65,22 +94,25 @@ class Log:
             segment of its own.
         trusted_generation
             What a checkpoint covers. Records up to it get only their headers checked, and they must be there.
+        damages
+            Where damage is reported.
+        read_only
+            Whether to change nothing at all on the storage.
 
         Raises
         ------
         CorruptData
             If durable records are broken or missing, naming the file and the offset. An unfinished write at the very
             end, which a crash explains, is dropped instead.
+        NewerFormat
+            If a newer version wrote some of it.
         Unavailable
             If the storage cannot be read or written.
         """
+        damages = damages or Damages()
         with typed_failures("opening the log"):
-            return cls(storage, dim, segment_bytes, recover(storage, dim, trusted_generation))
-
-    @property
-    def last_generation(self) -> int:
-        """The generation of the last appended record, or 0."""
-        return self._last_generation
+            recovered = recover(storage, manifest, dim, trusted_generation, damages)
+            return cls(storage, manifest, dim, segment_bytes, damages, recovered, read_only)
 
     @property
     def synced_generation(self) -> int:
@@ -92,44 +124,10 @@ class Log:
         """Bytes of all records."""
         return self._nbytes
 
-    def records(self) -> Sequence[Record]:
-        """All records in order; grows while the log is written."""
-        return self._records
-
-    def locate(self, generation: int) -> tuple[Record, int]:
-        """The record that holds `generation`, and its row there.
-
-        Raises
-        ------
-        LookupError
-            If there is no such generation.
-        """
-        index = bisect_right(self._first_generations, generation) - 1
-        if index >= 0:
-            record = self._records[index]
-            row = generation - record.first_generation
-            if row < record.count:
-                return record, row
-        raise LookupError(f"generation {generation} is not in the log, which holds 1..{self._last_generation}")
-
-    def records_from(self, generation: int) -> Iterator[Record]:
-        """The records from the one that holds `generation` on, up to the newest that is appended meanwhile."""
-        index = max(bisect_right(self._first_generations, generation) - 1, 0)
-        while index < len(self._first_generations):
-            yield self._records[index]
-            index += 1
-
-    def generation_at(self, time_us: int) -> int:
-        """The last generation that was written at or before `time_us`, microseconds since 1970 UTC; 0 for none."""
-        index = bisect_right(self._records, time_us, key=attrgetter("committed_us"))
-        return self._records[index - 1].last_generation if index else 0
-
-    def backwards(self, generation: int) -> Iterator[tuple[Record, int]]:
-        """The records from the one that holds `generation` back to the first, each with its rows up to there."""
-        start = bisect_right(self._first_generations, generation) - 1
-        for index in range(start, -1, -1):
-            record = self._records[index]
-            yield record, min(record.count, generation - record.first_generation + 1)
+    @property
+    def segments(self) -> Sequence[Segment]:
+        """The segments that were written to, oldest first; grows while the log is written."""
+        return self._segments
 
     def check_usable(self) -> None:
         """Refuse what could not be written any more.
@@ -168,6 +166,7 @@ class Log:
             As for `append`.
         """
         self.check_usable()
+        self._begin_to_write()
         check_contiguous(entries, self._last_generation + 1)
         return PreparedWrite(self._place([encode_record(entry, self._dim) for entry in entries]))
 
@@ -200,14 +199,55 @@ class Log:
         except OSError as error:
             raise self._fail(f"a sync of the log failed: {error}") from error
         self._synced_generation = self._last_generation
+        self._durable_end = self._end_now()
+
+    def leave_mark(self, *, closed: bool = False) -> None:
+        """Note outside of the log how far it is durable. Any thread may call it.
+
+        Parameters
+        ----------
+        closed
+            Whether nothing will be written after it.
+
+        Raises
+        ------
+        Unavailable
+            If that cannot be written; the mark that was left before still holds.
+        """
+        mark = self._durable_end._replace(closed=closed)
+        if not self._read_only and mark != self._manifest.mark:
+            with typed_failures("noting how far the log went"):
+                self._manifest.set_mark(mark)
 
     def close(self) -> None:
-        """Release the files. Records stay readable. Calling it again does nothing."""
-        if not self._closed:
-            self._closed = True
-            self._pool.close()
-            if self._segment is not None:
-                self._segment.file.close()
+        """Release the files, and leave a mark behind the last record. Records stay readable. Again, it does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._pool.close()
+        try:
+            if self._failure is None and not self._is_torn and self._synced_generation == self._last_generation:
+                self.leave_mark(closed=True)
+        except EngramError as error:
+            logger.warning("%s", error)
+        finally:
+            for segment in self._segments:
+                segment.file.close()
+
+    def _take_possession(self, storage: Storage, recovered: RecoveredLog) -> None:
+        """Make what was found durable, and remove what an interrupted creation left."""
+        for segment in recovered.segments:
+            if segment is recovered.segments[-1]:
+                # After kill -9 the records are read from memory the kernel may not have written yet.
+                segment.file.sync()
+            if segment is not self._segment:
+                segment.file.close()
+        for name in recovered.leftovers:
+            storage.remove(name)
+
+    def _end_now(self) -> Mark:
+        last = self._segments[-1] if self._segments else None
+        return Mark(self._last_generation, last.epoch if last else 0, last.end if last else 0)
 
     def _place(self, records: Sequence[EncodedRecord]) -> list[Run]:
         """Give every record its place. Creates the segments for all of them first, so a full disk stops it here."""
@@ -216,15 +256,25 @@ class Log:
         committed_us = max(self._records[-1].committed_us if self._records else 0, now_us())
         segment, position = self._segment, 0 if self._segment is None else self._segment.end
         taken: list[Segment] = []
+        previous_generation = self._last_generation
         try:
             for record in records:
                 if segment is None or position + record.nbytes > len(segment.view):
-                    segment, position = self._pool.take(record.nbytes, self._next_segment_bytes()), 0
+                    segment = self._pool.take(record.nbytes, self._next_segment_bytes())
+                    position = segment.begin
                     taken.append(segment)
                 if not plan or plan[-1].segment is not segment:
                     plan.append(Run(segment, []))
-                place = segment.epoch, position, len(segment.view)
-                plan[-1].records.append(record.placed(*place, self._synced_generation, committed_us))
+                placed = record.place(
+                    epoch=segment.epoch,
+                    position=position,
+                    salt=segment.salt,
+                    previous_generation=previous_generation,
+                    synced_generation=self._synced_generation,
+                    committed_us=committed_us,
+                )
+                plan[-1].records.append(placed)
+                previous_generation = placed.header.last_generation
                 position += record.nbytes
         except OSError as error:
             self._pool.give_back(taken)
@@ -266,23 +316,22 @@ class Log:
                 if self._segment is not None:
                     self._segment.file.close()
                 self._segment = run.segment
+                self._segments.append(run.segment)
+                self._is_torn = False
                 self._pool.prepare(self._next_segment_bytes())
             self._nbytes += run.end - run.start
             run.segment.end = run.end
-        # Readers bisect the generations, so the records they lead to must be there first.
-        self._records.extend(appended)
-        self._first_generations.extend(record.first_generation for record in appended)
-        self._last_generation = appended[-1].last_generation
+        self._add(appended)
 
     def _next_segment_bytes(self) -> int:
         """New segments grow with the log, so that many small spaces do not reserve much."""
         return min(self._segment_bytes, max(_SEGMENT_BYTES_FIRST, self._nbytes + -self._nbytes % BLOCK_BYTES))
 
-    def _make_durable(self, last: Segment, *, is_torn: bool) -> None:
-        # After kill -9 the records are read from memory the kernel may not have written yet.
-        last.file.sync()
-        if is_torn:
-            last.file.close()
+    def _begin_to_write(self) -> None:
+        """Take back the mark that nothing was written after a clean stop, before that is no longer true."""
+        if self._manifest.mark.closed:
+            with typed_failures("noting that the log goes on"):
+                self._manifest.set_mark(self._manifest.mark._replace(closed=False))
 
     def _fail(self, message: str, code: str = "log_failed") -> Unavailable:
         # The first failure is the cause of all later ones, so it is the one to report.

@@ -6,14 +6,13 @@ import errno
 import mmap
 import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.log.direct_writer import SUPPORTED, DirectWriter
+from engram.log.direct_writer import DIRECT, SUPPORTED, DirectWriter
 from engram.log.staging import BLOCK_BYTES, Stagings
 from engram.log.storage import Buffer
 
@@ -31,19 +30,27 @@ class MappedFile:
 
     Parameters
     ----------
+    descriptor
+        The open file.
+    reopen
+        Opens the same file once more, with other flags.
+    stagings
+        Memory to write from.
     random_reads
         Recalls read here and there, and nothing around that is worth reading ahead. What is read from front to back,
         as at recovery, is.
     """
 
-    def __init__(self, descriptor: int, path: Path, stagings: Stagings, *, random_reads: bool) -> None:
+    def __init__(
+        self, descriptor: int, reopen: Callable[[int], int], stagings: Stagings, *, random_reads: bool
+    ) -> None:
         self._size = os.fstat(descriptor).st_size
         # An empty file, which only a crash while it was created leaves behind, cannot be mapped.
         mapping = mmap.mmap(descriptor, self._size, prot=mmap.PROT_READ) if self._size else b""
         if isinstance(mapping, mmap.mmap) and random_reads and hasattr(mmap, "MADV_RANDOM"):
             mapping.madvise(mmap.MADV_RANDOM)
         self._view = np.frombuffer(mapping, dtype=np.uint8)
-        self._path = path
+        self._reopen = reopen
         self._stagings = stagings
         self._direct: DirectWriter | None = None
         self._may_be_direct = SUPPORTED and self._size % BLOCK_BYTES == 0
@@ -66,8 +73,11 @@ class MappedFile:
             _write_cached(descriptor, offset, pending)
 
     def sync(self) -> None:
-        """Return once everything written is on the disk."""
-        _sync_data(self._open_descriptor())
+        """Return once everything written is on the disk; see `StorageFile.sync`."""
+        descriptor = self._open_descriptor()
+        _sync_data(descriptor)
+        if os.fstat(descriptor).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "the file was removed while it was written")
 
     def view(self) -> NDArray[np.uint8]:
         """The mapped bytes, read-only."""
@@ -86,7 +96,7 @@ class MappedFile:
             return False
         try:
             if self._direct is None:
-                self._direct = DirectWriter(self._path, self._view, self._stagings)
+                self._direct = DirectWriter(self._open_direct(), self._view, self._stagings)
             self._direct.write(offset, pending)
         except OSError as error:
             if error.errno != errno.EINVAL:
@@ -94,6 +104,14 @@ class MappedFile:
             self._give_up_direct()
             return False
         return True
+
+    def _open_direct(self) -> int:
+        descriptor = self._reopen(os.O_WRONLY | DIRECT)
+        if not os.path.sameopenfile(descriptor, self._open_descriptor()):
+            # Somebody put another file in its place.
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return descriptor
 
     def _give_up_direct(self) -> None:
         self._may_be_direct = False

@@ -19,6 +19,7 @@ class MemoryStorage:
     """
 
     path = None
+    read_only = False
 
     def __init__(self) -> None:
         self._files: dict[str, NDArray[np.uint8]] = {}
@@ -28,11 +29,16 @@ class MemoryStorage:
         """The names of files and directories in it, sorted."""
         return sorted([*self._files, *self._directories])
 
-    def create(self, name: str, size: int) -> MemoryFile:
-        """A new file of `size` zero bytes."""
+    def is_directory(self, name: str) -> bool:
+        """Whether there is a directory called `name` in it."""
+        return name in self._directories
+
+    def create(self, name: str, size: int, begin: Buffer = b"") -> MemoryFile:
+        """A new file of `size` bytes; see `Storage.create`."""
         if name in self._files:
             raise FileExistsError(name)
         self._files[name] = _aligned_zeros(size)
+        self._files[name][: len(begin)] = np.frombuffer(begin, dtype=np.uint8)
         return MemoryFile(self._files[name])
 
     def open(self, name: str) -> MemoryFile:

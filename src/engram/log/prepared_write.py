@@ -24,8 +24,7 @@ class Run(NamedTuple):
     @property
     def end(self) -> int:
         """Where the last ends."""
-        last = self.records[-1].header
-        return last.position + last.length
+        return self.records[-1].header.end
 
 
 class PreparedWrite:
@@ -41,4 +40,4 @@ class PreparedWrite:
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = runs
-        self.records = [Record(run.segment.memory, record.header) for run in runs for record in run.records]
+        self.records = [Record(run.segment, record.header) for run in runs for record in run.records]

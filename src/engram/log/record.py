@@ -1,33 +1,25 @@
-"""Records: what a log entry looks like on disk, and how it is read back in place.
+"""Records: what a log entry looks like once it is stored, read in place and checked as it is read.
 
-    header (192) | vectors | padding | times | confidences | importances | offsets of each text column | texts
-
-Vectors start at a multiple of 64 bytes, so that the index computes on the mapped file itself. Everything stays
-columns: writing a batch costs a handful of C-level calls whatever its size, and reading one decodes only what is
-asked for. A DELETE record has the ids only.
+Everything stays columns: writing a batch costs a handful of C-level calls whatever its size, and reading one decodes
+only what is asked for. Each read copies what it needs out of the mapping first and checks the mapping's sectors then, so
+that what is returned was whole after it was taken.
 """
 
 from __future__ import annotations
 
 import json
-from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.log.header import (
-    ALIGNMENT,
-    HAS_METADATA,
-    HAS_TAGS,
-    HEADER_BYTES,
-    Header,
-    RecordKind,
-    read_header,
-)
+from engram.errors import CorruptData
+from engram.log.header import Header, RecordKind
+from engram.log.layout import Layout, TextPlace
+from engram.log.segment import Segment
 from engram.log.text_column import TextColumn
 
-# Of records with fewer rows, views of the columns are made anew for every look.
+# Of records with fewer rows, the layout is made anew for every look.
 _KEPT_ROWS_MIN: Final = 16
 
 
@@ -44,18 +36,20 @@ class Row(NamedTuple):
 
 
 class Record:
-    """A record of the log, read in place from the mapped segment.
+    """A record of the log.
 
-    Holds no object per row; every column is a view into the segment or is decoded on demand. Immutable, safe to read
-    from any thread, and valid as long as it is referenced.
+    Holds no object per row; every column is decoded on demand. Immutable, safe to read from any thread, and valid as
+    long as it is referenced. Every method that returns stored values raises `CorruptData` where the bytes are not the
+    ones that were written.
     """
 
     __slots__ = (
         "_dim",
         "_layout",
-        "_memory",
         "_nbytes",
+        "_payload",
         "_position",
+        "segment",
         "committed_us",
         "count",
         "first_generation",
@@ -64,7 +58,7 @@ class Record:
         "session",
     )
 
-    def __init__(self, memory: memoryview, header: Header) -> None:
+    def __init__(self, segment: Segment, header: Header) -> None:
         self.kind = RecordKind(header.kind)
         self.first_generation = header.first_generation
         self.count = header.rows
@@ -72,10 +66,11 @@ class Record:
         self.first_sequence = header.first_sequence
         self.committed_us = header.committed_us
         self._dim = header.dim
-        self._memory = memory
+        self.segment = segment
         self._position = header.position
+        self._payload = segment.payload_of(header)
         self._nbytes = header.length
-        self._layout: _Layout | None = None
+        self._layout: Layout | None = None
 
     @property
     def last_generation(self) -> int:
@@ -83,81 +78,94 @@ class Record:
         return self.first_generation + self.count - 1
 
     @property
-    def vectors(self) -> NDArray[np.float32]:
-        """float32, shape ``(count, dim)``, a read-only view; shape ``(0, dim)`` for DELETE.
+    def raw_vectors(self) -> NDArray[np.float32]:
+        """float32, shape ``(count, dim)``, a read-only view that is **not** checked; shape ``(0, dim)`` for DELETE.
 
-        Making the view does not touch the segment, whose pages may be on the disk only.
+        For the index, which checks each vector as it ranks by it. Making the view does not touch the segment, whose
+        pages may be on the disk only.
         """
         rows = self.count if self.kind is RecordKind.OBSERVE else 0
-        flat = np.frombuffer(self._memory, np.float32, rows * self._dim, self._position + HEADER_BYTES)
+        flat = np.frombuffer(self.segment.memory, np.float32, rows * self._dim, self._payload)
         return flat.reshape(rows, self._dim)
+
+    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of some rows; float32, shape ``(n, dim)``, a copy."""
+        size = 4 * self._dim
+        vectors: NDArray[np.float32] = self.raw_vectors[rows]
+        self._check(*(edge for row in rows.tolist() for edge in (size * row, size * (row + 1))))
+        return vectors
 
     def vector(self, row: int) -> NDArray[np.float32]:
         """The vector of one row; float32, shape ``(dim,)``, read-only."""
-        vector: NDArray[np.float32] = self.vectors[row]
+        vector: NDArray[np.float32] = self.raw_vectors[row].copy()
+        self._check(vector.nbytes * row, vector.nbytes * (row + 1))
+        vector.flags.writeable = False
         return vector
+
+    def vector_sums(self) -> NDArray[np.uint32] | None:
+        """The CRC32C of each vector; uint32, shape ``(count,)``. None where it was not stored, as in format 1."""
+        start = self._lay_out().vector_sums
+        return None if start < 0 else self._numbers(start, np.uint32)
 
     @property
     def times_us(self) -> NDArray[np.int64]:
         """int64, shape ``(count,)``, microseconds since 1970 UTC. OBSERVE only, like the following columns."""
-        return np.asarray(self._lay_out().times)
+        return self._numbers(self._lay_out().times, np.int64)
 
     @property
     def confidences(self) -> NDArray[np.float32]:
         """float32, shape ``(count,)``."""
-        return np.asarray(self._lay_out().confidences)
+        return self._numbers(self._lay_out().confidences, np.float32)
 
     @property
     def importances(self) -> NDArray[np.float32]:
         """float32, shape ``(count,)``."""
-        return np.asarray(self._lay_out().importances)
+        return self._numbers(self._lay_out().importances, np.float32)
 
     def time_us(self, row: int) -> int:
         """The time of one row."""
-        return self._lay_out().times[row]
+        return int(self._numbers(self._lay_out().times, np.int64, row, 1)[0])
 
     def confidence(self, row: int) -> float:
         """The confidence of one row."""
-        return self._lay_out().confidences[row]
+        return float(self._numbers(self._lay_out().confidences, np.float32, row, 1)[0])
 
     def importance(self, row: int) -> float:
         """The importance of one row."""
-        return self._lay_out().importances[row]
+        return float(self._numbers(self._lay_out().importances, np.float32, row, 1)[0])
 
     def ids(self) -> list[str]:
         """All ids, in order."""
-        return self._lay_out().ids.texts()
+        return self._whole(self._lay_out().ids).texts()
 
     def id(self, row: int) -> str:
         """The id of one row."""
-        return self._lay_out().ids[row]
+        return self._text(self._lay_out().ids, row)
 
     def rfind(self, id: str, end: int) -> int:
         """The last row before `end` with this id, or -1."""
-        return self._lay_out().ids.rfind(id, end)
+        return self._whole(self._lay_out().ids).rfind(id, end)
 
     def content(self, row: int) -> str:
         """The text of one row."""
-        contents = self._lay_out().contents
-        return contents[row] if contents else ""
-
-    def metadata_column(self) -> list[dict[str, Any] | None] | None:
-        """The metadata of all rows, None where there is none; None if no row has any."""
-        return _json_column(self._lay_out().metadata)
-
-    def tags_column(self) -> list[list[str] | None] | None:
-        """The tags of all rows, None where there are none; None if no row has any."""
-        return _json_column(self._lay_out().tags)
+        return self._text(self._lay_out().contents, row)
 
     def contents(self) -> list[str]:
         """All texts, in order."""
-        contents = self._lay_out().contents
-        return contents.texts() if contents else []
+        place = self._lay_out().contents
+        return self._whole(place).texts() if place else []
+
+    def metadata_column(self) -> list[dict[str, Any] | None] | None:
+        """The metadata of all rows, None where there is none; None if no row has any."""
+        return self._json_column(self._lay_out().metadata)
+
+    def tags_column(self) -> list[list[str] | None] | None:
+        """The tags of all rows, None where there are none; None if no row has any."""
+        return self._json_column(self._lay_out().tags)
 
     def metadata_json(self, row: int) -> str:
         """The metadata of one row as the JSON object text that was stored, or ``""``."""
-        metadata = self._lay_out().metadata
-        return metadata[row] if metadata else ""
+        return self._text(self._lay_out().metadata, row)
 
     def metadata(self, row: int) -> dict[str, Any]:
         """The metadata of one row."""
@@ -166,91 +174,103 @@ class Record:
 
     def tags(self, row: int) -> list[str]:
         """The tags of one row."""
-        tags = self._lay_out().tags
-        text = tags[row] if tags else ""
+        text = self._text(self._lay_out().tags, row)
         return list(json.loads(text)) if text else []
 
     def row(self, row: int) -> Row:
         """All of one row but its vector, for less than one by one."""
-        ids, times, confidences, importances, contents, metadata, tags = self._lay_out()
+        layout = self._lay_out()
+        texts = (layout.ids, layout.contents, layout.metadata, layout.tags)
+        taken = [(self._column(place).raw(row) if place else b"") for place in texts]
+        ranges = [edge for place in texts if place for edge in self._column(place).ranges(row)]
+        numbers = [
+            (layout.times, self._taken(layout.times, np.int64, row, 1), 8),
+            (layout.confidences, self._taken(layout.confidences, np.float32, row, 1), 4),
+            (layout.importances, self._taken(layout.importances, np.float32, row, 1), 4),
+        ]
+        ranges += [edge for start, _, size in numbers for edge in (start + size * row, start + size * (row + 1))]
+        self._check(*ranges)
+        id, content, metadata, tags = (str(text, "utf-8") for text in taken)
+        time_us, confidence, importance = (taken[0] for _, taken, _ in numbers)
         return Row(
-            ids[row],
-            times[row],
-            confidences[row],
-            importances[row],
-            contents[row] if contents else "",
-            metadata[row] if metadata else "",
-            self.tags(row) if tags else [],
+            id, int(time_us), float(confidence), float(importance), content, metadata, json.loads(tags) if tags else []
         )
 
     def beside_vectors(self) -> list[NDArray[np.uint8]]:
         """Its bytes but for the vectors; making the views does not touch the segment."""
-        columns = HEADER_BYTES + (4 * self.count * self._dim if self.kind is RecordKind.OBSERVE else 0)
-        return [
-            np.frombuffer(self._memory, np.uint8, HEADER_BYTES, self._position),
-            np.frombuffer(self._memory, np.uint8, self._nbytes - columns, self._position + columns),
-        ]
+        columns = self._payload + (4 * self.count * self._dim if self.kind is RecordKind.OBSERVE else 0)
+        view = self.segment.view
+        return [view[self._position : self._payload], view[columns : self._position + self._nbytes]]
 
-    def _lay_out(self) -> _Layout:
+    def check(self) -> None:
+        """Read and check every byte.
+
+        Raises
+        ------
+        CorruptData
+            Naming the first damaged place.
+        """
+        offset = self.segment.damage_in(self._header())
+        if offset >= 0:
+            raise self._damaged(offset)
+
+    def _text(self, place: TextPlace | None, row: int) -> str:
+        if place is None:
+            return ""
+        column = self._column(place)
+        taken = column.raw(row)
+        self._check(*column.ranges(row))
+        return str(taken, "utf-8")
+
+    def _whole(self, place: TextPlace | None) -> TextColumn:
+        """A whole column of texts, as a copy of its own that has been checked."""
+        assert place is not None  # noqa: S101  (for the type checker: columns that are read whole were asked for)
+        if self.segment.format == 1:
+            # Its offsets and its texts do not lie side by side, and all of it was checked when it was opened.
+            return self._column(place)
+        taken = memoryview(self.segment.memory[self._payload + place.offsets : self._payload + place.stop].tobytes())
+        self._check(place.offsets, place.stop)
+        return TextColumn(taken, 0, TextPlace(0, place.start - place.offsets, place.nbytes), self.count)
+
+    def _column(self, place: TextPlace) -> TextColumn:
+        return TextColumn(self.segment.memory, self._payload, place, self.count)
+
+    def _numbers(self, start: int, dtype: type, first: int = 0, count: int | None = None) -> NDArray[Any]:
+        taken = self._taken(start, dtype, first, self.count if count is None else count)
+        begin = start + taken.itemsize * first
+        self._check(begin, begin + taken.nbytes)
+        return taken
+
+    def _taken(self, start: int, dtype: type, first: int, count: int) -> NDArray[Any]:
+        """A copy of some numbers that is not checked yet."""
+        place = self._payload + start + np.dtype(dtype).itemsize * first
+        return np.frombuffer(self.segment.memory, dtype, count, place).copy()
+
+    def _json_column(self, place: TextPlace | None) -> list[Any] | None:
+        if place is None:
+            return None
+        # One document for all rows: decoding them one by one would cost several times as much.
+        return list(json.loads(f"[{','.join(text or 'null' for text in self._whole(place).texts())}]"))
+
+    def _check(self, *ranges: int) -> None:
+        offset = self.segment.first_damage(self._position, ranges)
+        if offset >= 0:
+            raise self._damaged(offset)
+
+    def _damaged(self, offset: int) -> CorruptData:
+        return self.segment.report(offset, self.first_generation, self.last_generation).error()
+
+    def _header(self) -> Header:
+        header = self.segment.header_at(self._position)
+        if header is None:
+            raise self._damaged(self._position)
+        return header
+
+    def _lay_out(self) -> Layout:
         if self._layout is not None:
             return self._layout
-        header = read_header(self._memory, self._position)
-        if header is None:
-            raise RuntimeError(f"the mapped log changed under a reader at offset {self._position}")
-        layout = _lay_out(self._memory, header)
-        # The views take about as much memory as a dozen rows. Two threads may both make them; they are equal.
+        layout = self.segment.lay_out(self._header())
+        # It takes about as much memory as a dozen rows. Two threads may both make it; they are equal.
         if self.count >= _KEPT_ROWS_MIN:
             self._layout = layout
         return layout
-
-
-def _json_column(column: TextColumn | None) -> list[Any] | None:
-    # One document for all rows: decoding them one by one would cost several times as much.
-    return None if column is None else json.loads(f"[{','.join(text or 'null' for text in column.texts())}]")
-
-
-class _Layout(NamedTuple):
-    """The columns of a record, as views into its segment; numbers are empty for DELETE."""
-
-    ids: TextColumn
-    times: memoryview[int]
-    confidences: memoryview[float]
-    importances: memoryview[float]
-    contents: TextColumn | None
-    metadata: TextColumn | None
-    tags: TextColumn | None
-
-
-def _lay_out(memory: memoryview, header: Header) -> _Layout:
-    count = header.rows
-    start = header.position + HEADER_BYTES
-    observe = header.kind == RecordKind.OBSERVE
-    vectors_bytes = 4 * count * header.dim if observe else 0
-    times = start + vectors_bytes + -vectors_bytes % ALIGNMENT
-    numbers = count if observe else 0
-    confidences = times + 8 * numbers
-    importances = confidences + 4 * numbers
-    offsets = importances + 4 * numbers if observe else start
-    present = [
-        True,
-        observe,
-        observe and bool(header.columns & HAS_METADATA),
-        observe and bool(header.columns & HAS_TAGS),
-    ]
-    sizes = [header.ids_bytes, header.contents_bytes, header.metadata_bytes, header.tags_bytes]
-    offsets_bytes = 4 * (count + 1)
-    texts = offsets + offsets_bytes * sum(present)
-    starts = accumulate(sizes, initial=texts)
-    places = accumulate(map(int, present), initial=0)
-    columns = [
-        TextColumn(memory, offsets + offsets_bytes * place, begin, size, count) if is_present else None
-        for place, begin, size, is_present in zip(places, starts, sizes, present, strict=False)
-    ]
-    assert columns[0] is not None  # noqa: S101  (every record has ids; this tells the type checker)
-    return _Layout(
-        columns[0],
-        memory[times:confidences].cast("q"),
-        memory[confidences:importances].cast("f"),
-        memory[importances : importances + 4 * numbers].cast("f"),
-        *columns[1:],
-    )

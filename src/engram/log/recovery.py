@@ -1,163 +1,207 @@
 """What is in the log when it is opened: every durable record, and nothing that was never one.
 
-A crash may leave the last writes torn: some sectors new, some still zero, in any order. Such a tail is dropped, for
-nothing in it was acknowledged. Anything else that is broken was durable once and is reported, never repaired:
-nothing is deleted or overwritten here.
+A crash may leave the last writes torn: each of their sectors is right or still zero, in any order. Such a tail is
+dropped, for nothing in it was acknowledged. Anything else that is broken is damage, and so is a log that does not go as
+far as the manifest says it did. Damage is reported, never repaired: nothing is deleted or overwritten here.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
+from engram import _core
 from engram.errors import CorruptData
-from engram.log.header import MAGIC, Header
+from engram.log.damage import Damages
+from engram.log.header import Header
+from engram.log.manifest import Manifest, Mark, SegmentEntry
 from engram.log.record import Record
-from engram.log.segment import Segment, segment_epoch, segment_name
+from engram.log.recovered import RecoveredLog
+from engram.log.recovery1 import open_listed1
+from engram.log.segment import MISFIT, Segment, check_size, segment_epoch, segment_name
+from engram.log.sectors import SECTOR_BYTES
+from engram.log.segment_header import read_segment_header
 from engram.log.storage import Storage
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class RecoveredLog:
-    """The state of a log on its storage.
-
-    Parameters
-    ----------
-    records
-        All of them, generations contiguous from 1.
-    last
-        The segment that holds the last record, or None if there is no record.
-    is_torn
-        Whether `last` has the remains of a crash behind its end, so that it must not be written again.
-    blanks
-        Prepared segments that were never used, oldest first.
-    last_epoch
-        The highest segment number that is taken.
-    nbytes
-        Bytes of all records.
-    """
-
-    records: list[Record]
-    last: Segment | None
-    is_torn: bool
-    blanks: list[Segment]
-    last_epoch: int
-    nbytes: int
-    # The segments that were written to and how many of the records are in each.
-    _taken: list[tuple[Segment, int]] = field(default_factory=list)
-
-    @property
-    def last_generation(self) -> int:
-        """The generation of the last record, or 0."""
-        return self.records[-1].last_generation if self.records else 0
-
-    def take_over(self, segment: Segment, records: list[Record]) -> None:
-        """Add `segment`, which was written to. Blank ones before it are passed: numbers rise with generations."""
-        self.blanks.remove(segment)
-        self.close()
-        self.blanks.clear()
-        self.last = segment
-        self._add(segment, records)
-
-    def recheck(self, generation: int, dim: int) -> None:
-        """Read again, without trust, the segments that seem to hold `generation` and what follows.
-
-        A later segment begins with that generation: a crash left the earlier ones torn, so their headers alone, which
-        may have survived where their payloads did not, must not be believed.
-        """
-        suspects = []
-        while self._taken and self.last_generation >= generation:
-            segment, count = self._taken.pop()
-            del self.records[len(self.records) - count :]
-            self.nbytes -= segment.end
-            suspects.append(segment)
-        for segment in reversed(suspects):
-            self._add(segment, segment.scan(self.last_generation + 1, dim, trusted_generation=0))
-
-    def _add(self, segment: Segment, records: list[Record]) -> None:
-        self._taken.append((segment, len(records)))
-        self.records.extend(records)
-        self.nbytes += segment.end
-
-    def close(self) -> None:
-        """Close the handles; records stay readable."""
-        for segment in self.blanks:
-            segment.file.close()
-        if self.last is not None:
-            self.last.file.close()
-
-
-def recover(storage: Storage, dim: int, trusted_generation: int) -> RecoveredLog:
+def recover(
+    storage: Storage, manifest: Manifest, dim: int, trusted_generation: int, damages: Damages
+) -> RecoveredLog:
     """Read the log on `storage`.
 
     Parameters
     ----------
     storage
         The directory of the log.
+    manifest
+        Which segments there are, and how far the log went.
     dim
         Dimension of the vectors in it.
     trusted_generation
-        What a checkpoint covers. Records up to it get only their headers checked, and they must be there.
+        What a checkpoint covers. Records up to it get only their headers checked here; each of their bytes is checked
+        when it is read.
+    damages
+        Where damage is reported that keeps nothing from being read.
 
     Raises
     ------
     CorruptData
-        Naming the file and the offset, if durable records are broken or missing.
+        Naming the file and the offset, if durable records are broken or missing, or files are not this log's.
+    NewerFormat
+        If a newer version wrote some of it.
     """
-    epochs = sorted(epoch for name in storage.names() if (epoch := segment_epoch(name)) is not None)
-    log = RecoveredLog([], None, False, [], epochs[-1] if epochs else 0, 0)
+    log = RecoveredLog()
     try:
-        _recover_segments(log, storage, epochs, dim, trusted_generation)
-        _check_reaches(log, trusted_generation)
+        found = {epoch: name for name in storage.names() if (epoch := segment_epoch(name)) is not None}
+        log.last_epoch = max(found, default=0)
+        _look_at_strangers(log, storage, manifest, found)
+        _open_segments(log, storage, manifest, found, damages)
+        _read_segments(log, dim, manifest.mark, trusted_generation)
+        _check_reaches(log, manifest.mark, trusted_generation)
     except BaseException:
         log.close()
         raise
     return log
 
 
-def _recover_segments(
-    log: RecoveredLog, storage: Storage, epochs: Sequence[int], dim: int, trusted_generation: int
+def _look_at_strangers(log: RecoveredLog, storage: Storage, manifest: Manifest, found: dict[int, str]) -> None:
+    """Refuse segments that the manifest does not list, unless nothing was ever written to them."""
+    listed = {entry.epoch for entry in manifest.segments}
+    for epoch in sorted(found.keys() - listed):
+        segment = Segment(epoch, storage.open(found[epoch]), 0, Damages())
+        segment.file.close()
+        header = read_segment_header(segment.memory, segment.name)
+        if segment.nonzero_from(segment.begin if header is not None else 0) < 0:
+            # Its creation was interrupted before it was listed.
+            log.leftovers.append(segment.name)
+        elif header is not None and header.identity.space == manifest.identity.space:
+            raise _corrupt(segment.name, 0, "the space's manifest does not know it, so the manifest is older or was cut")
+        else:
+            raise _corrupt(segment.name, 0, "it does not belong to this space", code="foreign_segment")
+
+
+def _open_segments(
+    log: RecoveredLog, storage: Storage, manifest: Manifest, found: dict[int, str], damages: Damages
 ) -> None:
-    for epoch in epochs:
-        segment = Segment(epoch, storage.open(segment_name(epoch)))
+    for entry in manifest.segments:
+        if entry.epoch not in found:
+            raise _corrupt(segment_name(entry.epoch), 0, "the file is missing", code="missing_segment")
+        segment = Segment(entry.epoch, storage.open(found[entry.epoch]), entry.salt, damages, entry.format)
         log.blanks.append(segment)
-        first = segment.first_header()
-        if first is not None and first.first_generation <= log.last_generation:
-            log.recheck(first.first_generation, dim)
-        records = segment.scan(log.last_generation + 1, dim, trusted_generation)
-        if not records and segment.is_blank():
+        check_size(segment, entry.nbytes)
+        if entry.format == 1:
+            log.blanks.remove(segment)
+            log.segments.append(segment)
+            log.records += open_listed1(segment, entry, log.last_generation)
             continue
-        if first is not None and first.first_generation != log.last_generation + 1:
-            raise _gap(log, segment, first)
-        log.take_over(segment, records)
-    if log.last is not None:
-        _judge_tail(log, log.last)
+        _check_header(segment, entry, manifest)
+        if segment.nonzero_from(segment.begin) >= 0:
+            # Blank ones before it are passed: numbers rise with generations.
+            log.blanks.remove(segment)
+            log.segments.append(segment)
+    used = max((segment.epoch for segment in log.segments), default=0)
+    passed = [segment for segment in log.blanks if segment.epoch < used]
+    for segment in passed:
+        segment.file.close()
+        log.blanks.remove(segment)
 
 
-def _gap(log: RecoveredLog, segment: Segment, first: Header) -> CorruptData:
-    """The report of a segment that does not begin where the log ends so far."""
-    name, offset = (log.last.name, log.last.end) if log.last is not None else (segment.name, 0)
-    return _corrupt(
-        name,
-        offset,
-        f"generation {log.last_generation + 1} is broken or missing there, and {segment.name} continues with "
-        f"{first.first_generation}",
-    )
+def _check_header(segment: Segment, entry: SegmentEntry, manifest: Manifest) -> None:
+    """Report a first sector that is not this segment's. What follows proves by its checksums whose it is."""
+    header = read_segment_header(segment.memory, segment.name)
+    if header is None:
+        segment.report(0, 0, 0, "its first sector does not fit its checksum")
+    elif (header.salt, header.epoch, header.identity.space) != (entry.salt, entry.epoch, manifest.identity.space):
+        raise _corrupt(segment.name, 0, "it is a segment of another place, space or time", code="foreign_segment")
 
 
-def _judge_tail(log: RecoveredLog, last: Segment) -> None:
-    """Decide whether a crash explains what lies behind the last record."""
-    if last.is_blank(last.end):
-        return
+def _read_segments(log: RecoveredLog, dim: int, mark: Mark, trusted_generation: int) -> None:
+    fresh = [segment for segment in log.segments if segment.format > 1]
+    limits = _limits(fresh)
+    for number, (segment, limit) in enumerate(zip(fresh, limits, strict=True)):
+        broken = _scan(log, segment, dim, limit, trusted_generation)
+        if limit is None:
+            # Also the one in front of a segment that holds nothing but a crash's remains.
+            torn = _judge_tail(log, segment, broken, mark)
+            log.last = segment if number == len(fresh) - 1 and not torn else None
+        elif log.last_generation != limit:
+            what = "the record is broken" if broken is not None else "a record is broken or missing"
+            raise _corrupt(
+                segment.name,
+                segment.end,
+                f"{what} there: the log ends with generation {log.last_generation}, and the next segment follows "
+                f"generation {limit}",
+            )
+
+
+def _limits(segments: Sequence[Segment]) -> list[int | None]:
+    """Up to which generation each segment was read when the next one was begun; None where no next one says so.
+
+    After a crash the log goes on in a new segment, and what is left in the old one behind that generation must not be
+    believed.
+    """
+    limits: list[int | None] = []
+    following: int | None = None
+    for segment in reversed(segments):
+        limits.append(following)
+        first = segment.header_at(segment.begin)
+        if first is not None:
+            following = first.previous_generation
+    return limits[::-1]
+
+
+def _scan(
+    log: RecoveredLog, segment: Segment, dim: int, limit: int | None, trusted_generation: int
+) -> tuple[Header, int] | None:
+    """Read the records that continue the log, and set the segment's `end` behind them.
+
+    Returns
+    -------
+    tuple or None
+        The header of a record that follows and is broken, and the offset of the damage in it.
+    """
+    segment.end = segment.begin
+    while (header := segment.header_at(segment.end)) is not None:
+        if header.previous_generation != log.last_generation or (limit is not None and header.last_generation > limit):
+            return None
+        _check_dim(segment, header, dim)
+        offset = segment.damage_in(header) if header.last_generation > trusted_generation else -1
+        if offset >= 0:
+            return header, offset
+        log.records.append(Record(segment, header))
+        segment.end += header.length
+    return None
+
+
+def _check_dim(segment: Segment, header: Header, dim: int) -> None:
+    if header.dim != dim:
+        raise CorruptData(
+            f"{segment.name} holds vectors of dimension {header.dim} at offset {header.position} where the space has "
+            f"{dim}",
+            field=segment.name,
+            limit=dim,
+            value=header.dim,
+        )
+
+
+def _judge_tail(log: RecoveredLog, last: Segment, broken: tuple[Header, int] | None, mark: Mark) -> bool:
+    """Decide whether a crash explains what lies behind the last record, and whether there is anything."""
+    remains = last.nonzero_from(last.end)
+    if remains < 0:
+        return False
     lost = log.last_generation + 1
-    start = bytes(last.memory[last.end : last.end + len(MAGIC)])
-    # A torn write leaves each byte as it was or as it should be; nothing else can have come from this log.
-    if any(found not in (0, meant) for found, meant in zip(start, MAGIC, strict=False)):
-        raise _corrupt(last.name, last.end, f"the record of generation {lost} should begin there, but {start!r} does")
-    known_durable = max((header.synced_generation for header in last.later_headers()), default=0)
+    if mark.closed and log.last_generation <= mark.generation:
+        raise _corrupt(last.name, remains, "something lies behind the end that a clean stop left")
+    if broken is not None:
+        header, _ = broken
+        offset = _core.torn_sectors(last.view, header.position, last.salt, header.end)
+        if offset >= 0:
+            raise _corrupt(last.name, offset, f"{MISFIT}, and no unfinished write leaves such a sector")
+    elif remains < last.end + SECTOR_BYTES:
+        raise _corrupt(last.name, last.end, f"the record of generation {lost} should begin there, and does not")
+    known_durable = max((header.synced_generation for header in last.later_headers(last.end)), default=0)
     if known_durable >= lost:
         raise _corrupt(
             last.name,
@@ -165,23 +209,22 @@ def _judge_tail(log: RecoveredLog, last: Segment) -> None:
             f"the record of generation {lost} is broken, and later records show that everything up to generation "
             f"{known_durable} was durable",
         )
-    log.is_torn = True
     logger.warning(
         "%s: dropped an unfinished write at offset %d, left by a crash; the log ends with generation %d",
         last.name,
         last.end,
         log.last_generation,
     )
+    return True
 
 
-def _check_reaches(log: RecoveredLog, trusted_generation: int) -> None:
-    if log.last_generation >= trusted_generation:
+def _check_reaches(log: RecoveredLog, mark: Mark, trusted_generation: int) -> None:
+    durable = max(mark.generation, trusted_generation)
+    if log.last_generation >= durable:
         return
-    name, offset = (log.last.name, log.last.end) if log.last is not None else ("the log", 0)
-    raise _corrupt(
-        name, offset, f"the log ends there with generation {log.last_generation}, but {trusted_generation} was durable"
-    )
+    name, offset = (log.segments[-1].name, log.segments[-1].end) if log.segments else ("the log", 0)
+    raise _corrupt(name, offset, f"the log ends there with generation {log.last_generation}, but {durable} was durable")
 
 
-def _corrupt(name: str, offset: int, what: str) -> CorruptData:
-    return CorruptData(f"{name} is damaged at offset {offset}: {what}", code="corrupt_log", field=name, value=offset)
+def _corrupt(name: str, offset: int, what: str, code: str = "corrupt_log") -> CorruptData:
+    return CorruptData(f"{name} is damaged at offset {offset}: {what}", code=code, field=name, value=offset)

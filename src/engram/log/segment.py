@@ -6,17 +6,20 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-
+from engram import _core
 from engram.errors import CorruptData
+from engram.log.damage import Damage, Damages
 from engram.log.encoding import EncodedRecord
-from engram.log.header import ALIGNMENT, MAGIC, Header, payload_is_whole, read_header
-from engram.log.record import Record
+from engram.log.format1 import HEADER_BYTES as HEADER1_BYTES
+from engram.log.format1 import lay_out1, payload_is_whole1, read_header1
+from engram.log.header import Header, check_known, read_header
+from engram.log.layout import Layout, lay_out
+from engram.log.sectors import SECTOR_BYTES
 from engram.log.storage import Buffer, StorageFile
 
 _NAME: Final = re.compile(r"(\d{12})\.log")
-_MAGIC_WORD: Final = int.from_bytes(MAGIC, "little")
 _CHUNK_BYTES: Final = 1 << 20
+MISFIT: Final = "its bytes do not fit their checksum"
 
 
 def segment_name(epoch: int) -> str:
@@ -31,29 +34,51 @@ def segment_epoch(name: str) -> int | None:
 
 
 class Segment:
-    """A file of the log: records one after the other from offset 0, zeros behind them.
+    """A file of the log: a sector that says whose it is, then records one after the other, then zeros.
 
     It never shrinks and no byte of a record changes, so its mapping may be handed out for good. `end` is where the
     next record goes; whoever writes moves it, once the records are part of the log.
+
+    Parameters
+    ----------
+    epoch
+        Its number.
+    file
+        Where it is.
+    salt
+        What its checksums start from.
+    damages
+        Where damage is reported.
+    format
+        1 for a segment that Engram 0.1 wrote. It has no checksums of sectors, so whoever opens it reads and checks all
+        of it first.
     """
 
-    __slots__ = ("end", "epoch", "file", "memory", "view")
+    __slots__ = ("damages", "end", "epoch", "file", "format", "memory", "salt", "view")
 
-    def __init__(self, epoch: int, file: StorageFile) -> None:
+    def __init__(self, epoch: int, file: StorageFile, salt: int, damages: Damages, format: int = 2) -> None:
         self.epoch = epoch
         self.file = file
+        self.salt = salt
+        self.damages = damages
+        self.format = format
         self.view = file.view()
         self.memory = self.view.data
-        self.end = 0
+        self.end = self.begin
 
     @property
     def name(self) -> str:
         """Its file name."""
         return segment_name(self.epoch)
 
+    @property
+    def begin(self) -> int:
+        """Where its first record begins."""
+        return SECTOR_BYTES if self.format > 1 else 0
+
     def write(self, records: Sequence[EncodedRecord]) -> None:
         """Write `records`, which were placed here back to back, in one go."""
-        buffers: list[Buffer] = [buffer for record in records for buffer in record.buffers()]
+        buffers: list[Buffer] = [buffer for record in records for buffer in record.buffers]
         self.file.write(records[0].header.position, buffers)
 
     def erase(self, start: int, end: int) -> None:
@@ -63,62 +88,81 @@ class Segment:
             self.file.write(offset, [zeros[: end - offset]])
         self.file.sync()
 
-    def is_blank(self, start: int = 0) -> bool:
-        """Whether nothing was ever written from `start` on."""
-        size = len(self.view)
-        return not any(self.view[offset : offset + _CHUNK_BYTES].any() for offset in range(start, size, _CHUNK_BYTES))
-
-    def first_header(self) -> Header | None:
-        """The header of the first record, if it checks out."""
-        return self._header_at(0)
-
-    def scan(self, next_generation: int, dim: int, trusted_generation: int) -> list[Record]:
-        """Read the records that continue the log at `next_generation`, and set `end` behind them.
-
-        Records up to `trusted_generation` are known to be whole; only their headers are checked.
+    def header_at(self, position: int) -> Header | None:
+        """The header of the record at `position`, if one checks out there.
 
         Raises
         ------
-        CorruptData
-            If the file was cut, or belongs to a log of another dimension.
+        NewerFormat
+            If a newer version wrote it.
         """
-        records: list[Record] = []
-        self.end = 0
-        while (header := self._header_at(self.end)) is not None and header.first_generation == next_generation:
-            self._check_origin(header, dim)
-            if header.last_generation > trusted_generation and not payload_is_whole(self.memory, header):
-                break
-            records.append(Record(self.memory, header))
-            next_generation = header.last_generation + 1
-            self.end += header.length
-        return records
+        if self.format == 1:
+            header1 = read_header1(self.memory, position, self.epoch)
+            return None if header1 is None else header1.header
+        header = read_header(self.memory, position, self.salt, self.epoch)
+        if header is not None:
+            check_known(header, self.name)
+        return header
 
-    def later_headers(self) -> list[Header]:
-        """The headers that check out somewhere behind `end`, in whatever state their records are."""
-        words = np.frombuffer(self.memory, np.uint32, (len(self.view) - self.end) // 4, self.end)
-        candidates = self.end + ALIGNMENT * np.flatnonzero(words[:: ALIGNMENT // 4] == _MAGIC_WORD)
-        headers = [self._header_at(int(position)) for position in candidates]
-        return [header for header in headers if header is not None]
+    def payload_of(self, header: Header) -> int:
+        """Where the payload of a record begins."""
+        return header.payload if self.format > 1 else header.position + HEADER1_BYTES
 
-    def _header_at(self, position: int) -> Header | None:
-        header = read_header(self.memory, position)
-        return header if header is not None and header.epoch == self.epoch else None
+    def lay_out(self, header: Header) -> Layout:
+        """Where the columns of a record lie in its payload."""
+        return lay_out(header) if self.format > 1 else lay_out1(header)
 
-    def _check_origin(self, header: Header, dim: int) -> None:
-        if header.segment_bytes != len(self.view):
-            raise CorruptData(
-                f"{self.name} has {len(self.view)} bytes where its records say {header.segment_bytes}: it was cut at "
-                f"offset {len(self.view)}",
-                code="truncated_segment",
-                field=self.name,
-                limit=header.segment_bytes,
-                value=len(self.view),
-            )
-        if header.dim != dim:
-            raise CorruptData(
-                f"{self.name} holds vectors of dimension {header.dim} at offset {header.position} where the space has "
-                f"{dim}",
-                field=self.name,
-                limit=dim,
-                value=header.dim,
-            )
+    def first_damage(self, position: int, ranges: Sequence[int]) -> int:
+        """Check parts of the record at `position`: pairs of begin and end, in bytes from the beginning of its payload.
+
+        Returns
+        -------
+        int
+            The offset in the file of the first sector that is not as it was written; -1 if all are.
+        """
+        if self.format == 1:
+            return -1
+        return _core.check_sectors(self.view, position, ranges, self.salt)
+
+    def damage_in(self, header: Header) -> int:
+        """The offset of the first damage behind the header of a record, or -1: every byte of it is read."""
+        if self.format > 1:
+            return _core.check_all(self.view, header.position, self.salt)
+        header1 = read_header1(self.memory, header.position, self.epoch)
+        whole = header1 is not None and payload_is_whole1(self.memory, header1)
+        return -1 if whole else header.position
+
+    def report(self, offset: int, first_generation: int, last_generation: int, what: str = MISFIT) -> Damage:
+        """Note damage in a record that holds these generations."""
+        return self.damages.report(f"log/{self.name}", offset, first_generation, last_generation, what)
+
+    def nonzero_from(self, start: int) -> int:
+        """The offset of the first sector from `start` on that was written to, or -1."""
+        if start >= len(self.view):
+            return -1
+        return _core.nonzero_sector(self.view, start, len(self.view))
+
+    def later_headers(self, start: int) -> list[Header]:
+        """The headers that check out somewhere from `start` on, in whatever state their records are."""
+        positions = range(start, len(self.view) - SECTOR_BYTES + 1, SECTOR_BYTES)
+        found = (read_header(self.memory, position, self.salt, self.epoch) for position in positions)
+        return [header for header in found if header is not None]
+
+
+def check_size(segment: Segment, nbytes: int) -> None:
+    """Refuse a segment whose file has another size than it was made with.
+
+    Raises
+    ------
+    CorruptData
+        Naming both.
+    """
+    if len(segment.view) != nbytes:
+        raise CorruptData(
+            f"{segment.name} has {len(segment.view)} bytes where it was made with {nbytes}: it was cut at offset "
+            f"{len(segment.view)}",
+            code="truncated_segment",
+            field=segment.name,
+            limit=nbytes,
+            value=len(segment.view),
+        )

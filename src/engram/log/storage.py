@@ -30,7 +30,10 @@ class StorageFile(Protocol):
         """
 
     def sync(self) -> None:
-        """Return once everything written is on the disk. After a failure nothing is known about what was written."""
+        """Return once everything written is on the disk. After a failure nothing is known about what was written.
+
+        It is a failure, too, if the file has no name any more, since nobody would find what was written.
+        """
 
     def view(self) -> NDArray[np.uint8]:
         """The file's bytes, read-only and always current. Valid as long as it is referenced, even after `close`."""
@@ -42,6 +45,8 @@ class StorageFile(Protocol):
 class Storage(Protocol):
     """A directory."""
 
+    read_only: bool
+
     @property
     def path(self) -> Path | None:
         """Where it is on the file system, or None if it is not."""
@@ -49,14 +54,17 @@ class Storage(Protocol):
     def names(self) -> list[str]:
         """The names of files and directories in it, sorted."""
 
-    def create(self, name: str, size: int) -> StorageFile:
-        """A new file of `size` zero bytes, allocated and durable, so that no later write can find the disk full.
+    def is_directory(self, name: str) -> bool:
+        """Whether there is a directory called `name` in it."""
 
-        A failure leaves no file behind.
+    def create(self, name: str, size: int, begin: Buffer = b"") -> StorageFile:
+        """A new file of `size` bytes, which begins with `begin` and goes on with zeros.
+
+        It is allocated and durable, so that no later write can find the disk full. A failure leaves no file behind.
         """
 
     def open(self, name: str) -> StorageFile:
-        """An existing file, for writing."""
+        """An existing file, for writing unless the storage is read-only."""
 
     def remove(self, name: str) -> None:
         """Remove a file, durably. Views of it stay valid."""

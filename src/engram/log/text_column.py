@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.log.layout import TextPlace
+
 
 def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], bytes]:
     """The column of `texts`: ``n + 1`` offsets, and the blob in which text i is ``blob[offsets[i]:offsets[i + 1]]``."""
@@ -24,28 +26,37 @@ def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], bytes]:
 
 
 class TextColumn:
-    """A column of texts inside a mapped record, decoded when asked.
+    """A column of texts inside a record, decoded when asked. What it reads is as good as its memory: see `ranges`.
 
     Parameters
     ----------
     memory
-        The segment.
-    offsets_position
-        Where the column's ``count + 1`` offsets start in it.
-    position, nbytes
-        Where its blob lies.
+        Where the record is.
+    payload
+        Where the record's payload begins in it.
+    place
+        Where the column lies in the payload.
     count
         Number of texts.
     """
 
-    __slots__ = ("_blob", "_offsets")
+    __slots__ = ("_blob", "_offsets", "_place")
 
-    def __init__(self, memory: memoryview, offsets_position: int, position: int, nbytes: int, count: int) -> None:
-        self._offsets = memory[offsets_position : offsets_position + 4 * (count + 1)].cast("I")
-        self._blob = memory[position : position + nbytes]
+    def __init__(self, memory: memoryview, payload: int, place: TextPlace, count: int) -> None:
+        offsets = payload + place.offsets
+        self._offsets = memory[offsets : offsets + 4 * (count + 1)].cast("I")
+        self._blob = memory[payload + place.start : payload + place.stop]
+        self._place = place
 
-    def __getitem__(self, row: int) -> str:
-        return str(self._blob[self._offsets[row] : self._offsets[row + 1]], "utf-8")
+    def raw(self, row: int) -> bytes:
+        """A copy of the UTF-8 of one text."""
+        return bytes(self._blob[self._offsets[row] : self._offsets[row + 1]])
+
+    def ranges(self, row: int) -> tuple[int, int, int, int]:
+        """What one text is read from: begin and end of its offsets and of itself, in bytes from the payload's begin."""
+        offsets, start, _ = self._place
+        first = offsets + 4 * row
+        return first, first + 8, start + self._offsets[row], start + self._offsets[row + 1]
 
     def texts(self) -> list[str]:
         """All texts, in order."""

@@ -1,47 +1,98 @@
-"""Which spaces there are: one directory each, with the settings in a small JSON file."""
+"""Which spaces there are: one directory each, and a file beside them that lists all, so that none can go unnoticed."""
 
 from __future__ import annotations
 
-import json
+import logging
+from collections import Counter
 from dataclasses import asdict
-from typing import Any, Final, cast
+from typing import Any, Final, NamedTuple
 
-from engram.errors import CorruptData, InvalidInput
-from engram.log.failures import typed_failures
+from engram.errors import CorruptData, EngramError
+from engram.log.checked_json import decode_checked, encode_checked, format_of
+from engram.log.damage import Damages
+from engram.log.failures import typed_failures, unavailable
+from engram.log.identity import Identity, new_id
+from engram.log.manifest import FILE_NAME, Manifest
 from engram.log.storage import Storage
-from engram.spaces import SpaceConfig
+from engram.spaces import SpaceConfig, is_space_name
+from engram.store.description import decode_settings, read_settings1
 
 _DIRECTORY: Final = "spaces"
-_FILE: Final = "space.json"
-_FORMAT: Final = 1
+_FILE: Final = "store.json"
+logger = logging.getLogger(__name__)
+
+
+class StoredSpace(NamedTuple):
+    """A space that is stored and can be opened.
+
+    Parameters
+    ----------
+    config
+        Its settings.
+    storage
+        Its directory.
+    manifest
+        Its manifest; None for one of format 1, which has none yet.
+    generation_min
+        It went at least so far.
+    """
+
+    config: SpaceConfig
+    storage: Storage
+    manifest: Manifest | None
+    generation_min: int
+
+
+class _Listed(NamedTuple):
+    """What the list of spaces says of one: its id, empty for one of format 1, and how far it went at least."""
+
+    space: str
+    generation: int
 
 
 class Catalogue:
-    """The spaces of one data directory.
+    """The spaces of one data directory. Any thread may look; one at a time adds.
 
     Parameters
     ----------
     storage
         The data directory.
+
+    Attributes
+    ----------
+    damages
+        What is wrong with the list of spaces itself.
     """
 
     def __init__(self, storage: Storage) -> None:
+        self.damages: Final = Damages()
+        self._storage = storage
+        self._listed: dict[str, _Listed] = {}
         with typed_failures("opening the catalogue of spaces"):
             self._spaces = storage.directory(_DIRECTORY)
+            there = [name for name in self._names() if self._is_begun(name)]
+            self.store_id = self._read_list(there)
 
-    def load(self) -> list[SpaceConfig]:
-        """The settings of every space, by name. A space whose creation was interrupted does not exist.
+    def load(self) -> tuple[list[StoredSpace], dict[str, EngramError]]:
+        """The spaces that can be opened, by name, and why the others cannot.
 
-        Raises
-        ------
-        CorruptData
-            If a file does not hold the settings of a space.
+        A space whose creation was interrupted does not exist. What is no directory of a space is left alone.
         """
-        with typed_failures("reading the catalogue of spaces"):
-            found = [(name, self._spaces.directory(name)) for name in self._spaces.names()]
-            return [_decode(name, storage.read(_FILE)) for name, storage in found if _FILE in storage.names()]
+        sound: list[StoredSpace] = []
+        unsound: dict[str, EngramError] = {}
+        for name in sorted({*self._names(), *self._listed}):
+            try:
+                space = self._load(name)
+            except EngramError as error:
+                unsound[name] = error
+            except OSError as error:
+                unsound[name] = unavailable(error, f"opening space {name}")
+            else:
+                if space is not None:
+                    sound.append(space)
+        return sound, unsound
 
-    def add(self, config: SpaceConfig) -> None:
+    def add(self, config: SpaceConfig) -> StoredSpace:
         """Record a new space, durably.
 
         Raises
@@ -50,25 +101,98 @@ class Catalogue:
             If it cannot be written.
         """
         with typed_failures(f"creating space {config.name}"):
-            data = json.dumps({"format": _FORMAT, **asdict(config)}, indent=2) + "\n"
-            self._spaces.directory(config.name).replace(_FILE, data.encode())
+            storage = self._spaces.directory(config.name)
+            manifest = Manifest(storage, Identity.new(self.store_id), asdict(config))
+            manifest.save()
+            self._list(config.name, manifest.identity.space, 0)
+        return StoredSpace(config, storage, manifest, 0)
 
-    def storage_of(self, name: str) -> Storage:
-        """The directory of a space."""
-        with typed_failures(f"opening space {name}"):
-            return self._spaces.directory(name)
+    def note(self, generations: dict[str, tuple[str, int]]) -> None:
+        """Note the id of each space, and how far it went: it is refused from then on if it does not go so far.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be written.
+        """
+        listed = {**self._listed, **{name: _Listed(*known) for name, known in generations.items()}}
+        if listed != self._listed and not self._storage.read_only:
+            with typed_failures("noting how far the spaces went"):
+                self._listed = listed
+                self._write()
+
+    def _names(self) -> list[str]:
+        return [name for name in self._spaces.names() if is_space_name(name) and self._spaces.is_directory(name)]
+
+    def _is_begun(self, name: str) -> bool:
+        return FILE_NAME in self._spaces.directory(name).names()
+
+    def _read_list(self, there: list[str]) -> str:
+        """Read which spaces there are, or find it out; return the store's id."""
+        if _FILE in self._storage.names():
+            try:
+                content = decode_checked(self._storage.read(_FILE), _FILE)
+                self._listed = {name: _Listed(**known) for name, known in content["spaces"].items()}
+                return str(content["store"])
+            except CorruptData as error:
+                self.damages.report(_FILE, 0, 0, 0, error.message)
+            except (KeyError, TypeError, AttributeError) as error:
+                self.damages.report(_FILE, 0, 0, 0, f"it lacks or has something that does not belong there: {error}")
+        return self._infer_list(there)
+
+    def _infer_list(self, there: list[str]) -> str:
+        """Make the list anew: of a new store, of one of format 1, or of one whose list is lost."""
+        formats = {name: format_of(self._spaces.directory(name).read(FILE_NAME)) for name in there}
+        stores: Counter[str] = Counter()
+        for name in there:
+            if formats[name] != 1:
+                try:
+                    stores[Manifest.read(self._spaces.directory(name), name).identity.store] += 1
+                except EngramError as error:
+                    logger.warning("%s", error)
+        if stores and not self.damages.count:
+            self.damages.report(_FILE, 0, 0, 0, "the list of spaces is missing; spaces that are missing go unnoticed")
+        store_id = stores.most_common(1)[0][0] if stores else new_id()
+        self._listed = {name: _Listed("", 0) for name in there if formats[name] == 1}
+        if not self._storage.read_only:
+            self._write(store_id)
+        return store_id
+
+    def _load(self, name: str) -> StoredSpace | None:
+        file = f"{_DIRECTORY}/{name}/{FILE_NAME}"
+        listed = self._listed.get(name)
+        if not self._spaces.is_directory(name):
+            raise _corrupt(f"{_DIRECTORY}/{name}", "the space is listed, and its directory is missing", "missing_space")
+        storage = self._spaces.directory(name)
+        if not self._is_begun(name):
+            if listed is None and not storage.names():
+                return None
+            raise _corrupt(file, "the space is there, and its description is missing", "missing_description")
+        data = storage.read(FILE_NAME)
+        if format_of(data) == 1:
+            if listed is not None and listed.space:
+                raise _corrupt(file, "it is of an older space than the one that belongs here", "foreign_space")
+            return StoredSpace(read_settings1(name, data, file), storage, None, 0)
+        manifest = Manifest.read(storage, name)
+        config = decode_settings(name, manifest.settings, file)
+        identity = manifest.identity
+        if identity.store != self.store_id or (listed is not None and listed.space not in ("", identity.space)):
+            raise _corrupt(file, "the space belongs to another store, or to another time of this one", "foreign_space")
+        if listed is None:
+            # Its creation was interrupted after the space was made, or the list is older than it.
+            logger.warning("space %s was not listed; it is from now on", name)
+            if not self._storage.read_only:
+                self._list(name, identity.space, 0)
+        return StoredSpace(config, storage, manifest, listed.generation if listed else 0)
+
+    def _list(self, name: str, space: str, generation: int) -> None:
+        self._listed = {**self._listed, name: _Listed(space, generation)}
+        self._write()
+
+    def _write(self, store_id: str | None = None) -> None:
+        spaces: dict[str, Any] = {name: listed._asdict() for name, listed in sorted(self._listed.items())}
+        self._storage.replace(_FILE, encode_checked({"store": store_id or self.store_id, "spaces": spaces}))
 
 
-def _decode(name: str, data: bytes) -> SpaceConfig:
-    try:
-        settings = cast("dict[str, Any]", json.loads(data))
-        if settings.pop("format") != _FORMAT:
-            raise ValueError("unknown format")
-        config = SpaceConfig(**settings)
-    except (ValueError, TypeError, AttributeError, KeyError, InvalidInput) as error:
-        raise CorruptData(f"{_DIRECTORY}/{name}/{_FILE} is damaged: {error}", field=_FILE, value=name) from error
-    if config.name != name:
-        raise CorruptData(
-            f"{_DIRECTORY}/{name}/{_FILE} is that of space {config.name}", field="name", limit=name, value=config.name
-        )
-    return config
+def _corrupt(file: str, what: str, code: str) -> CorruptData:
+    return CorruptData(f"{file}: {what}", code=code, field=file)

@@ -1,6 +1,7 @@
 """Checkpoints of a space's graph: they save the work of linking it again after a restart, and nothing else.
 
 The log is the store of record, so a checkpoint may be lost or broken at any time; the graph is then built from the log.
+Only checkpoints that the space's manifest lists are used, and only those whose bytes are the ones that were written.
 """
 
 from __future__ import annotations
@@ -10,36 +11,23 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
-import numpy as np
 from crc32c import crc32c
 
 from engram.errors import Unavailable
 from engram.index import HnswIndex
+from engram.log.damage import Damages
 from engram.log.failures import unavailable
-from engram.log.file_storage import sync_directory
+from engram.log.file_storage import FileStorage
+from engram.log.manifest import CheckpointEntry, Manifest
 
 _KEPT: Final = 2
 _NAME: Final = re.compile(r"graph-(\d{20})-([0-9a-f]{8})\.checkpoint")
 _TEMPORARY: Final = "graph.tmp"
-_CHUNK_BYTES: Final = 16 << 20
+_CHUNK_BYTES: Final = 4 << 20
+DIRECTORY: Final = "checkpoints"
 logger = logging.getLogger(__name__)
-
-
-class Checkpoint(NamedTuple):
-    """A checkpoint file; its name says which generation it covers, and the CRC32C of its content."""
-
-    path: Path
-    generation: int
-    crc: int
-
-    def is_whole(self) -> bool:
-        """Whether the file holds what was written."""
-        with contextlib.suppress(OSError, ValueError):
-            return _crc_of(self.path) == self.crc
-        return False
 
 
 class Checkpoints:
@@ -47,21 +35,37 @@ class Checkpoints:
 
     Parameters
     ----------
-    directory
-        Where they are, created if it is not there.
+    storage
+        Where they are.
+    manifest
+        Where they are listed.
+    damages
+        Where damage is reported.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        directory.mkdir(exist_ok=True)
+    def __init__(self, storage: FileStorage, manifest: Manifest, damages: Damages) -> None:
+        self._storage = storage
+        self._manifest = manifest
+        self._damages = damages
 
-    def newest_first(self) -> Iterator[Checkpoint]:
-        """Those that are whole. Broken ones are skipped with a warning, and stay where they are."""
-        for checkpoint in self._all():
-            if checkpoint.is_whole():
-                yield checkpoint
-            else:
-                logger.warning("skipping checkpoint %s: it is damaged", checkpoint.path)
+    def newest_first(self) -> Iterator[CheckpointEntry]:
+        """Those that are whole. Broken ones are reported, and stay where they are."""
+        for entry in self._manifest.checkpoints:
+            if self.is_whole(entry):
+                yield entry
+
+    def is_whole(self, entry: CheckpointEntry) -> bool:
+        """Whether its file holds what was written; if it does not, that is reported."""
+        found = summed(self._storage, entry.name)
+        if found == (entry.nbytes, entry.crc):
+            return True
+        what = "the file is missing or cannot be read" if found is None else "it does not fit its checksum"
+        self._damages.report(f"{DIRECTORY}/{entry.name}", 0, 0, 0, f"{what}; the graph is made from the log again")
+        return False
+
+    def open(self, entry: CheckpointEntry) -> int:
+        """An open descriptor of a checkpoint, which the caller closes."""
+        return self._storage.descriptor(entry.name, os.O_RDONLY)
 
     def write(self, index: HnswIndex) -> int:
         """Write a checkpoint of `index`; return the generation it covers.
@@ -71,51 +75,70 @@ class Checkpoints:
         Unavailable
             If it cannot be written; older ones are still there.
         """
-        temporary = self._directory / _TEMPORARY
         try:
-            generation = index.save(temporary, with_vectors=False, background=True)
-            _sync(temporary)
-            name = f"graph-{generation:020d}-{_crc_of(temporary):08x}.checkpoint"
-            os.replace(temporary, self._directory / name)
-            sync_directory(self._directory)
+            descriptor = self._storage.descriptor(_TEMPORARY, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+            try:
+                generation = index.save(descriptor, with_vectors=False, background=True)
+                os.fsync(descriptor)
+                nbytes, crc = _sum_of(descriptor)
+            finally:
+                os.close(descriptor)
+            entry = CheckpointEntry(f"graph-{generation:020d}-{crc:08x}.checkpoint", generation, nbytes, crc)
+            self._storage.rename(_TEMPORARY, entry.name)
+            others = [other for other in self._manifest.checkpoints if other.name != entry.name]
+            self._manifest.set_checkpoints([entry, *others][:_KEPT])
         except OSError as error:
-            self._discard(temporary)
+            self._discard(_TEMPORARY)
             raise unavailable(error, "writing a checkpoint") from error
         except RuntimeError as error:
             # The native code reports failed writes this way.
-            self._discard(temporary)
+            self._discard(_TEMPORARY)
             raise Unavailable(f"cannot write a checkpoint: {error}", code="checkpoint_failed", field="disk") from error
         self._prune()
         return generation
 
-    def _all(self) -> list[Checkpoint]:
-        found = [
-            Checkpoint(path, int(match[1]), int(match[2], 16))
-            for path in self._directory.iterdir()
-            if (match := _NAME.fullmatch(path.name))
-        ]
-        return sorted(found, key=lambda checkpoint: checkpoint.generation, reverse=True)
-
     def _prune(self) -> None:
-        for checkpoint in self._all()[_KEPT:]:
-            self._discard(checkpoint.path)
-
-    def _discard(self, path: Path) -> None:
+        kept = {entry.name for entry in self._manifest.checkpoints}
         with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)
+            for name in self._storage.names():
+                if _NAME.fullmatch(name) and name not in kept:
+                    self._discard(name)
+
+    def _discard(self, name: str) -> None:
+        with contextlib.suppress(OSError):
+            self._storage.remove(name)
 
 
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def summed(storage: FileStorage, name: str) -> tuple[int, int] | None:
+    """The size and the CRC32C of a file; None if it cannot be read."""
     try:
-        os.fsync(descriptor)
+        descriptor = storage.descriptor(name, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        return _sum_of(descriptor)
+    except OSError:
+        return None
     finally:
         os.close(descriptor)
 
 
-def _crc_of(path: Path) -> int:
-    content = np.memmap(path, dtype=np.uint8, mode="r")
-    crc = 0
-    for start in range(0, len(content), _CHUNK_BYTES):
-        crc = crc32c(content[start : start + _CHUNK_BYTES].data, crc)
-    return crc
+def checkpoints_of_format_1(storage: FileStorage) -> list[CheckpointEntry]:
+    """The whole ones among checkpoints that no manifest lists yet, newest first; their names hold their checksums."""
+    entries = []
+    for name in sorted(storage.names(), reverse=True):
+        match = _NAME.fullmatch(name)
+        found = summed(storage, name) if match else None
+        if match and found is not None and found[1] == int(match[2], 16):
+            entries.append(CheckpointEntry(name, int(match[1]), *found))
+    return entries[:_KEPT]
+
+
+def _sum_of(descriptor: int) -> tuple[int, int]:
+    # Read, and not mapped: a file that is cut short meanwhile must not end the process.
+    buffer = memoryview(bytearray(_CHUNK_BYTES))
+    nbytes = crc = 0
+    while got := os.preadv(descriptor, [buffer], nbytes):
+        crc = crc32c(buffer[:got], crc)
+        nbytes += got
+    return nbytes, crc

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import chain
 
 import numpy as np
@@ -11,32 +13,43 @@ from numpy.typing import NDArray
 
 from engram.errors import CorruptData
 from engram.index import HnswIndex
+from engram.log.damage import Damages
+from engram.log.failures import typed_failures
+from engram.log.file_storage import FileStorage
 from engram.log.header import RecordKind
+from engram.log.identity import Identity
 from engram.log.log import Log
+from engram.log.manifest import CheckpointEntry, Manifest, Mark
 from engram.log.record import Record
+from engram.log.recovery1 import entries_of, recover1
 from engram.log.storage import Storage
 from engram.spaces import SpaceConfig
-from engram.store.checkpoint import Checkpoint, Checkpoints
+from engram.store.catalogue import StoredSpace
+from engram.store.checkpoint import DIRECTORY, Checkpoints, checkpoints_of_format_1
 from engram.store.options import StoreOptions
 from engram.store.session_table import SequenceRange
 from engram.store.state import SpaceState
 
 logger = logging.getLogger(__name__)
+LOG_DIRECTORY = "log"
 
 
-def recover_space(
-    config: SpaceConfig, storage: Storage, checkpoints: Checkpoints | None, options: StoreOptions
-) -> SpaceState:
-    """Open the space that is stored in `storage`.
+def recover_space(stored: StoredSpace, store_id: str, options: StoreOptions) -> SpaceState:
+    """Open a space that is stored.
 
     Raises
     ------
     CorruptData
-        If the log is damaged in a way that no crash explains.
+        If it is damaged in a way that no crash explains.
+    NewerFormat
+        If a newer version wrote some of it.
     Unavailable
         If the storage cannot be read or written.
     """
-    space = _open_graph(config, storage, checkpoints, options)
+    damages = Damages(stored.config.name)
+    with typed_failures(f"opening space {stored.config.name}"):
+        manifest = stored.manifest or _adopt_format_1(stored.config, stored.storage, store_id, damages)
+        space = _open_graph(stored, manifest, damages, options)
     try:
         _append_uncovered(space)
         _replay(space)
@@ -48,37 +61,93 @@ def recover_space(
     return space
 
 
-def _open_graph(
-    config: SpaceConfig, storage: Storage, checkpoints: Checkpoints | None, options: StoreOptions
-) -> SpaceState:
-    for checkpoint in checkpoints.newest_first() if checkpoints is not None else ():
+def _adopt_format_1(config: SpaceConfig, storage: Storage, store_id: str, damages: Damages) -> Manifest:
+    """Give a space of format 1 an identity, and list the files it has, so that others are strangers from now on."""
+    log = recover1(storage.directory(LOG_DIRECTORY), config.dim, damages)
+    log.close()
+    checkpoints: list[CheckpointEntry] = []
+    if isinstance(storage, FileStorage) and storage.is_directory(DIRECTORY):
+        checkpoints = checkpoints_of_format_1(storage.directory(DIRECTORY))
+    manifest = Manifest(
+        storage,
+        Identity.new(store_id),
+        asdict(config),
+        entries_of(log.segments, log.records),
+        [entry for entry in checkpoints if entry.generation <= log.last_generation],
+        Mark(log.last_generation),
+    )
+    if not storage.read_only:
+        manifest.save()
+        logger.info("space %s is of format 2 from now on", config.name)
+    return manifest
+
+
+def _open_graph(stored: StoredSpace, manifest: Manifest, damages: Damages, options: StoreOptions) -> SpaceState:
+    storage = stored.storage
+    checkpoints: Checkpoints | None = None
+    if isinstance(storage, FileStorage) and (not storage.read_only or storage.is_directory(DIRECTORY)):
+        checkpoints = Checkpoints(storage.directory(DIRECTORY), manifest, damages)
+    for entry in checkpoints.newest_first() if checkpoints is not None else ():
         # What a checkpoint covers was durable when it was written, so the log need not prove every byte of it again.
-        log = _open_log(config, storage, options, checkpoint.generation)
+        log = _open_log(stored, manifest, damages, options, entry.generation)
         try:
-            return SpaceState(log, _load(checkpoint, config, log), checkpoint.generation)
+            index = _load(checkpoints, entry, stored.config, log)
+            return SpaceState(log, index, manifest, checkpoints, entry.generation)
         except CorruptData as error:
-            logger.warning("skipping checkpoint %s: %s", checkpoint.path, error)
+            if error.code != "corrupt_checkpoint":
+                log.close()
+                raise
+            damages.report(f"{DIRECTORY}/{entry.name}", 0, 0, 0, f"{error}; the graph is made from the log again")
             log.close()
         except BaseException:
             log.close()
             raise
-    log = _open_log(config, storage, options, 0)
-    return SpaceState(log, HnswIndex(config.dim, config.metric, options.quality), 0)
+    log = _open_log(stored, manifest, damages, options, 0)
+    index = HnswIndex(stored.config.dim, stored.config.metric, options.quality)
+    return SpaceState(log, index, manifest, checkpoints)
 
 
-def _open_log(config: SpaceConfig, storage: Storage, options: StoreOptions, trusted_generation: int) -> Log:
-    return Log.open(storage, config.dim, segment_bytes=options.segment_bytes, trusted_generation=trusted_generation)
+def _open_log(
+    stored: StoredSpace, manifest: Manifest, damages: Damages, options: StoreOptions, trusted_generation: int
+) -> Log:
+    log = Log.open(
+        stored.storage.directory(LOG_DIRECTORY),
+        manifest,
+        stored.config.dim,
+        segment_bytes=options.segment_bytes,
+        trusted_generation=trusted_generation,
+        damages=damages,
+        read_only=stored.storage.read_only,
+    )
+    if log.last_generation < stored.generation_min:
+        log.close()
+        raise CorruptData(
+            f"space {stored.config.name} ends with generation {log.last_generation}, but {stored.generation_min} was "
+            "durable: its directory is from an older time",
+            code="older_space",
+            field="generation",
+            limit=stored.generation_min,
+            value=log.last_generation,
+        )
+    return log
 
 
-def _load(checkpoint: Checkpoint, config: SpaceConfig, log: Log) -> HnswIndex:
-    blocks = [
-        (record.first_generation, record.vectors[: checkpoint.generation + 1 - record.first_generation])
-        for record in _observed(log.records())
-        if record.first_generation <= checkpoint.generation
-    ]
-    index = HnswIndex.load(checkpoint.path, blocks)
+def _load(checkpoints: Checkpoints, checkpoint: CheckpointEntry, config: SpaceConfig, log: Log) -> HnswIndex:
+    blocks = []
+    for record in _observed(log.records()):
+        rows = checkpoint.generation + 1 - record.first_generation
+        if rows > 0:
+            sums = record.vector_sums()
+            blocks.append((record.first_generation, record.raw_vectors[:rows], None if sums is None else sums[:rows]))
+    descriptor = checkpoints.open(checkpoint)
+    try:
+        index = HnswIndex.load(descriptor, blocks)
+    finally:
+        os.close(descriptor)
     if (index.dim, index.metric) != (config.dim, config.metric):
-        raise CorruptData(f"it is of an index with dimension {index.dim} and metric {index.metric}")
+        raise CorruptData(
+            f"it is of an index with dimension {index.dim} and metric {index.metric}", code="corrupt_checkpoint"
+        )
     return index
 
 
@@ -88,7 +157,7 @@ def _append_uncovered(space: SpaceState) -> None:
     for record in _observed(space.log.records()):
         if record.last_generation > covered:
             known = max(0, covered + 1 - record.first_generation)
-            vectors = record.vectors[known:]
+            vectors = record.raw_vectors[known:]
             space.index.append(vectors, record.first_generation + known, raw=vectors)
 
 

@@ -1,0 +1,93 @@
+"""Damage that was found in what is stored: named, counted, and told once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Final, NamedTuple
+
+from engram.errors import CorruptData
+
+# More places are counted and not remembered: somebody who has a hundred must repair the space anyway.
+_REMEMBERED_MAX: Final = 100
+logger = logging.getLogger(__name__)
+
+
+class Damage(NamedTuple):
+    """One damaged place.
+
+    Parameters
+    ----------
+    space
+        The space's name.
+    file
+        The file in the space's directory.
+    offset
+        Where in it, in bytes.
+    first_generation, last_generation
+        What may be lost there; 0 where that cannot be told.
+    what
+        What is wrong, for a person.
+    """
+
+    space: str
+    file: str
+    offset: int
+    first_generation: int
+    last_generation: int
+    what: str
+
+    @property
+    def message(self) -> str:
+        """The damage in a sentence."""
+        lost = ""
+        if self.last_generation:
+            one = self.first_generation == self.last_generation
+            lost = f"generation {self.first_generation}" if one else (
+                f"generations {self.first_generation} to {self.last_generation}"
+            )
+            lost = f" ({lost})"
+        where = f"space {self.space}: " if self.space else ""
+        return f"{where}{self.file} is damaged at offset {self.offset}{lost}: {self.what}"
+
+    def error(self, code: str = "corrupt_data") -> CorruptData:
+        """The error for whoever asked for what is damaged."""
+        return CorruptData(self.message, code=code, field=self.file, value=self.offset)
+
+
+class Damages:
+    """The damage of one space since it was opened. Any thread may report and look.
+
+    Parameters
+    ----------
+    space
+        The space's name.
+    """
+
+    def __init__(self, space: str = "") -> None:
+        self.space: Final = space
+        self._guard = threading.Lock()
+        self._found: dict[tuple[str, int], Damage] = {}
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """Distinct damaged places found, including those that are not remembered one by one."""
+        return self._count
+
+    def all(self) -> tuple[Damage, ...]:
+        """The first damaged places found, in the order of finding."""
+        with self._guard:
+            return tuple(self._found.values())
+
+    def report(self, file: str, offset: int, first_generation: int, last_generation: int, what: str) -> Damage:
+        """Note a damaged place and return it; what is known already is not counted again."""
+        damage = Damage(self.space, file, offset, first_generation, last_generation, what)
+        with self._guard:
+            if (file, offset) in self._found:
+                return damage
+            self._count += 1
+            if len(self._found) < _REMEMBERED_MAX:
+                self._found[file, offset] = damage
+        logger.error("%s", damage.message)
+        return damage
