@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engram import _core
 from engram.log.direct_writer import SUPPORTED, DirectWriter
 from engram.log.staging import BLOCK_BYTES, Stagings
 from engram.log.storage import Buffer
@@ -38,11 +38,8 @@ class MappedFile:
 
     def __init__(self, descriptor: int, path: Path, stagings: Stagings, *, random_reads: bool) -> None:
         self._size = os.fstat(descriptor).st_size
-        # An empty file, which only a crash while it was created leaves behind, cannot be mapped.
-        mapping = mmap.mmap(descriptor, self._size, prot=mmap.PROT_READ) if self._size else b""
-        if isinstance(mapping, mmap.mmap) and random_reads and hasattr(mmap, "MADV_RANDOM"):
-            mapping.madvise(mmap.MADV_RANDOM)
-        self._view = np.frombuffer(mapping, dtype=np.uint8)
+        self._mapping = _core.Mapping(descriptor, self._size, random_reads)
+        self._view = self._mapping.view()
         self._path = path
         self._stagings = stagings
         self._direct: DirectWriter | None = None
@@ -70,8 +67,13 @@ class MappedFile:
         _sync_data(self._open_descriptor())
 
     def view(self) -> NDArray[np.uint8]:
-        """The mapped bytes, read-only."""
+        """The mapped bytes, read-only. Pages that cannot be read are zeros, so check what is read."""
         return self._view
+
+    @property
+    def lost_pages(self) -> int:
+        """Pages that could not be read: a bad sector, or a file that was cut short."""
+        return self._mapping.lost_pages
 
     def close(self) -> None:
         """Close the descriptors; the mapping stays as long as a view refers to it."""

@@ -80,11 +80,11 @@ class Checkpoints:
             sync_directory(self._directory)
         except OSError as error:
             self._discard(temporary)
-            raise unavailable(error, "writing a checkpoint") from error
-        except RuntimeError as error:
-            # The native code reports failed writes this way.
-            self._discard(temporary)
-            raise Unavailable(f"cannot write a checkpoint: {error}", code="checkpoint_failed", field="disk") from error
+            failure = unavailable(error, "writing a checkpoint")
+            if failure.code == "log_failed":
+                # The log is as it was: only the checkpoint is missing.
+                failure = Unavailable(str(failure), code="checkpoint_failed", field="disk")
+            raise failure from error
         self._prune()
         return generation
 
