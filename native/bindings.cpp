@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "background_thread.hpp"
+#include "bindings_storage.hpp"
 #include "checkpoint.hpp"
 #include "index.hpp"
 #include "kernels.hpp"
@@ -255,6 +256,7 @@ NB_MODULE(_core, m) {
 
   m.def("simd", [] { return kernels().name; });
   m.def("read_ahead", &read_ahead, "pieces"_a);
+  bind_storage(m);
 
   nb::class_<PyWalk>(m, "Walk").def("next", &next_of_walk, "count"_a, "ef"_a);
 
@@ -301,5 +303,6 @@ NB_MODULE(_core, m) {
       .def_prop_ro("indexed_generation", [](const PyIndex& self) { return self.index->indexed_generation(); })
       .def_prop_ro("size", [](const PyIndex& self) { return self.index->size(); })
       .def_prop_ro("live", [](const PyIndex& self) { return self.index->live(); })
+      .def_prop_ro("lost_pages", [](const PyIndex& self) { return self.index->lost_pages(); })
       .def_prop_ro("nbytes", [](const PyIndex& self) { return self.index->nbytes(); });
 }

@@ -212,7 +212,7 @@ std::unique_ptr<Index> Index::load(const std::string& path, const std::vector<Ra
     for (Slot s = 0; s < linked; ++s)
       graph.table().raw(s).store(vectors.after(s, header.dim), std::memory_order_release);
     index->owns_raw_ = true;
-    index->raw_blocks_.push_back(std::move(block));
+    index->raw_mapping_ = std::move(block);
   }
   return index;
 }

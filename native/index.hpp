@@ -79,6 +79,8 @@ class Index {
   std::size_t size() const { return visible_slots_.load(std::memory_order_acquire); }
   std::size_t live() const { return size() - dead_.load(std::memory_order_acquire); }
   std::size_t nbytes() const;
+  // Pages of the checkpoint it was loaded from that could not be read: what it finds may be wrong, or not all.
+  std::uint64_t lost_pages() const { return graph_.table().lost_pages() + raw_mapping_.lost_pages(); }
   Statistics statistics() const;
 
   // Writes a checkpoint of the linked part and returns the generation it covers. Linking waits while the lists are
@@ -112,7 +114,8 @@ class Index {
 
   Graph graph_;
   Slot appended_ = 0;              // Of the appending thread.
-  std::vector<Block> raw_blocks_;  // Copies of raw vectors, and mappings of saved ones.
+  std::vector<Block> raw_blocks_;  // Copies of raw vectors.
+  Block raw_mapping_;              // Those of a checkpoint that stands alone.
   float* raw_free_ = nullptr;      // The unused part of the newest block.
   std::size_t raw_free_floats_ = 0;
   std::atomic<std::size_t> raw_bytes_{0};

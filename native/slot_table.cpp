@@ -34,21 +34,30 @@ Block::Block(int file, std::size_t offset, std::size_t bytes) : mapped_bytes_(by
   mapping_ = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, static_cast<off_t>(offset));
   if (mapping_ == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "cannot map the checkpoint");
   data_ = static_cast<std::uint8_t*>(mapping_);
+  try {
+    guard_ = GuardedRange(mapping_, mapped_bytes_, true);
+  } catch (...) {
+    munmap(mapping_, mapped_bytes_);
+    throw;
+  }
 }
 
 Block::Block(Block&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)),
       mapping_(std::exchange(other.mapping_, nullptr)),
-      mapped_bytes_(std::exchange(other.mapped_bytes_, 0)) {}
+      mapped_bytes_(std::exchange(other.mapped_bytes_, 0)),
+      guard_(std::move(other.guard_)) {}
 
 Block& Block::operator=(Block&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(mapping_, other.mapping_);
   std::swap(mapped_bytes_, other.mapped_bytes_);
+  std::swap(guard_, other.guard_);
   return *this;
 }
 
 Block::~Block() {
+  guard_ = GuardedRange();
   if (mapping_ != nullptr) munmap(mapping_, mapped_bytes_);
 }
 
@@ -145,7 +154,13 @@ void SlotTable::copy_block(Slot first, Slot last, const Link* lists, Generation 
 
 void SlotTable::adopt(Block&& saved) {
   add_chunk(saved.data());
-  blocks_.push_back(std::move(saved));
+  adopted_.push_back(std::move(saved));
+}
+
+std::uint64_t SlotTable::lost_pages() const {
+  std::uint64_t lost = 0;
+  for (const Block& block : adopted_) lost += block.lost_pages();
+  return lost;
 }
 
 void SlotTable::add_chunk(std::uint8_t* saved) {

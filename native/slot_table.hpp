@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "bus_guard.hpp"
 #include "codec.hpp"
 #include "raw_vector.hpp"
 #include "types.hpp"
@@ -37,7 +38,8 @@ class Block {
   // Zeroed memory that costs nothing until touched. `huge` aligns it for huge pages and asks for them: walks touch
   // memory at random, and huge pages spare most of the address translation.
   Block(std::size_t bytes, bool huge);
-  // Maps `bytes` of the open file at `offset`; writes stay private to the process.
+  // Maps `bytes` of the open file at `offset`; writes stay private to the process. Pages that cannot be read become
+  // zeros (see bus_guard.hpp).
   Block(int file, std::size_t offset, std::size_t bytes);
   Block(Block&& other) noexcept;
   Block& operator=(Block&& other) noexcept;
@@ -46,11 +48,13 @@ class Block {
   ~Block();
 
   std::uint8_t* data() const { return data_; }
+  std::uint64_t lost_pages() const { return guard_.lost_pages(); }
 
  private:
   std::uint8_t* data_ = nullptr;
   void* mapping_ = nullptr;
   std::size_t mapped_bytes_ = 0;
+  GuardedRange guard_;  // Of a mapped file.
 };
 
 class SlotTable {
@@ -77,6 +81,8 @@ class SlotTable {
   std::size_t bytes_per_slot() const { return (layout_.saved_bytes + layout_.volatile_bytes) / kChunkSlots; }
   std::size_t capacity() const { return capacity_.load(std::memory_order_acquire); }
   std::size_t nbytes() const { return capacity() * bytes_per_slot(); }
+  // Pages of adopted blocks that could not be read.
+  std::uint64_t lost_pages() const;
 
   std::uint8_t* bits(Slot s) const { return saved_base(s >> kChunkBits) + within(s) * layout_.bit_stride; }
   std::uint8_t* codes(Slot s) const {
@@ -138,6 +144,7 @@ class SlotTable {
   Block volatile_table_;
   std::atomic<std::size_t> capacity_{0};
   std::vector<Block> blocks_;
+  std::vector<Block> adopted_;
   std::uint8_t* spare_ = nullptr;  // Chunks allocated ahead, in the newest slab.
   std::size_t spare_chunks_ = 0;
   std::mutex preparing_;

@@ -1,14 +1,57 @@
 """Types of the native core; `engram.index` is its documented face."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 _Raw = NDArray[np.float32] | NDArray[np.float16]
+_Buffer = bytes | bytearray | memoryview | NDArray[np.generic]
 
 class CorruptCheckpoint(ValueError): ...
 
 def simd() -> str: ...
 def read_ahead(pieces: list[NDArray[np.uint8]]) -> None: ...
+def crc32c_rows(matrix: NDArray[np.float32] | NDArray[np.float16] | NDArray[np.uint8]) -> NDArray[np.uint32]:
+    """Return the checksum of each row's bytes."""
+
+def sector_sums(parts: Sequence[_Buffer], salt: int, first_sector: int) -> bytes:
+    """Return the little-endian checksums of the sectors that `parts` make up, one part after the other."""
+
+def check_sectors(memory: _Buffer, position: int, ranges: Sequence[int], salt: int) -> int:
+    """Check the payload's sectors that `ranges` touch; return -1 or the offset in the file of the first wrong one.
+
+    Parameters
+    ----------
+    memory, position
+        The mapped file, and where in it the record begins.
+    ranges
+        Start and stop of each range, one after the other, counted from the beginning of the payload.
+    """
+
+def check_all(memory: _Buffer, position: int, salt: int) -> int:
+    """Check a record's table and payload; return -1 or the offset in the file of the first wrong sector."""
+
+def torn_sectors(memory: _Buffer, position: int, salt: int, stop: int) -> int:
+    """Return -1 if a record's sectors below `stop` are each right or zero, else the offset of the first that is not.
+
+    Where a table sector is zero, the payload sectors whose checksums it held may be anything.
+    """
+
+def nonzero_sector(memory: _Buffer, start: int, stop: int) -> int:
+    """Return the offset of the first sector in ``[start, stop)`` that is not all zero, or -1."""
+
+def lost_pages() -> int:
+    """Return how many mapped pages this process could not read; each reads as zeros since."""
+
+class Mapping:
+    """A file mapped to be read; pages that cannot be read become zeros and are counted."""
+
+    def __init__(self, fd: int, nbytes: int, random_reads: bool) -> None: ...
+    def view(self) -> NDArray[np.uint8]:
+        """Return the bytes, read-only; the mapping stays as long as any view of it."""
+    @property
+    def lost_pages(self) -> int: ...
 
 class Walk:
     def next(self, count: int, ef: int) -> tuple[NDArray[np.uint64], NDArray[np.float32]]: ...
@@ -63,5 +106,7 @@ class Index:
     def size(self) -> int: ...
     @property
     def live(self) -> int: ...
+    @property
+    def lost_pages(self) -> int: ...
     @property
     def nbytes(self) -> int: ...

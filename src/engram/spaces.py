@@ -57,6 +57,11 @@ class SpaceConfig:
             )
 
 
+def is_space_name(name: str) -> bool:
+    """Whether `name` can name a space."""
+    return _NAME.fullmatch(name) is not None
+
+
 def check_space_name(name: str) -> str:
     """Return `name` if it can name a space.
 

@@ -398,6 +398,11 @@ class HnswIndex:
         """Memory reserved for codes, links and own copies of vectors, in bytes."""
         return self._native.nbytes
 
+    @property
+    def lost_pages(self) -> int:
+        """Pages of the mapped checkpoint that could not be read; if any, the index is damaged and must be rebuilt."""
+        return self._native.lost_pages
+
     def __len__(self) -> int:
         return self._native.size
 

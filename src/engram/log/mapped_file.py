@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engram import _core
 from engram.log.direct_writer import DIRECT, SUPPORTED, DirectWriter
 from engram.log.staging import BLOCK_BYTES, Stagings
 from engram.log.storage import Buffer
@@ -45,11 +45,8 @@ class MappedFile:
         self, descriptor: int, reopen: Callable[[int], int], stagings: Stagings, *, random_reads: bool
     ) -> None:
         self._size = os.fstat(descriptor).st_size
-        # An empty file, which only a crash while it was created leaves behind, cannot be mapped.
-        mapping = mmap.mmap(descriptor, self._size, prot=mmap.PROT_READ) if self._size else b""
-        if isinstance(mapping, mmap.mmap) and random_reads and hasattr(mmap, "MADV_RANDOM"):
-            mapping.madvise(mmap.MADV_RANDOM)
-        self._view = np.frombuffer(mapping, dtype=np.uint8)
+        self._mapping = _core.Mapping(descriptor, self._size, random_reads)
+        self._view = self._mapping.view()
         self._reopen = reopen
         self._stagings = stagings
         self._direct: DirectWriter | None = None
@@ -80,8 +77,13 @@ class MappedFile:
             raise FileNotFoundError(errno.ENOENT, "the file was removed while it was written")
 
     def view(self) -> NDArray[np.uint8]:
-        """The mapped bytes, read-only."""
+        """The mapped bytes, read-only. Pages that cannot be read are zeros, so check what is read."""
         return self._view
+
+    @property
+    def lost_pages(self) -> int:
+        """Pages that could not be read: a bad sector, or a file that was cut short."""
+        return self._mapping.lost_pages
 
     def close(self) -> None:
         """Close the descriptors; the mapping stays as long as a view refers to it."""

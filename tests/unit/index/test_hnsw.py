@@ -75,7 +75,7 @@ def test_what_is_linked_and_saved_in_the_background_is_as_good(tmp_path: Path) -
 
 def test_a_failure_in_the_background_is_told(tmp_path: Path) -> None:
     index = HnswIndex(32)
-    with pytest.raises(RuntimeError, match="cannot open"):
+    with pytest.raises(FileNotFoundError, match="cannot open"):
         index.save(tmp_path / "missing" / "graph", background=True)
     index.add(clustered(100, 32))
     assert index.save(tmp_path / "graph", background=True) == 100

@@ -78,5 +78,6 @@ def test_a_failed_write_leaves_the_older_ones(tmp_path: Path, monkeypatch: pytes
 def test_a_failure_of_the_native_writer_is_typed(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path / "c")
     (tmp_path / "c").rmdir()
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable) as refusal:
         checkpoints.write(index_of(3))
+    assert refusal.value.code == "checkpoint_failed"

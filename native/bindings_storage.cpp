@@ -1,0 +1,164 @@
+#include "bindings_storage.hpp"
+
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <exception>
+#include <system_error>
+
+#include "crc32c.hpp"
+#include "mapping.hpp"
+#include "sectors.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace engram {
+namespace {
+
+// Less work than this is done before another thread could have taken the interpreter lock, and got it back.
+constexpr std::size_t kUnlockedBytesMin = std::size_t{128} << 10;
+
+// The bytes of any object that lies in one piece, held in place as long as this lives.
+class Buffer {
+ public:
+  explicit Buffer(nb::handle object) {
+    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_C_CONTIGUOUS) != 0) throw nb::python_error();
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { PyBuffer_Release(&view_); }
+
+  Octets octets() const { return {static_cast<const std::uint8_t*>(view_.buf), static_cast<std::size_t>(view_.len)}; }
+  int ndim() const { return view_.ndim; }
+  std::size_t rows() const { return static_cast<std::size_t>(view_.shape[0]); }
+
+ private:
+  Py_buffer view_{};
+};
+
+// Runs `work`, without the interpreter lock if it reads so much that others would wait for it.
+template <class Work>
+auto run_over(std::size_t bytes, Work work) {
+  if (bytes < kUnlockedBytesMin) return work();
+  const nb::gil_scoped_release unlocked;
+  return work();
+}
+
+nb::ndarray<nb::numpy, std::uint32_t, nb::ndim<1>> crc32c_rows(nb::handle matrix) {
+  const Buffer buffer(matrix);
+  if (buffer.ndim() != 2) throw nb::value_error("the matrix must have two dimensions");
+  const std::size_t n = buffer.rows();
+  const Octets octets = buffer.octets();
+  auto* sums = new std::uint32_t[std::max<std::size_t>(1, n)]{};
+  const nb::capsule owner(sums, [](void* p) noexcept { delete[] static_cast<std::uint32_t*>(p); });
+  run_over(octets.size(), [&] {
+    constexpr std::size_t kBatch = 48;
+    const std::size_t bytes = n == 0 ? 0 : octets.size() / n;
+    const std::uint8_t* rows[kBatch];
+    for (std::size_t done = 0; done < n; done += kBatch) {
+      const std::size_t count = std::min(kBatch, n - done);
+      for (std::size_t i = 0; i < count; ++i) rows[i] = octets.data() + (done + i) * bytes;
+      crc32c_blocks(rows, count, bytes, sums + done);
+    }
+  });
+  return {sums, {n}, owner};
+}
+
+nb::bytes sums_of_sectors(nb::sequence parts, std::uint64_t salt, std::uint64_t first_sector) {
+  std::deque<Buffer> buffers;
+  std::vector<Octets> octets;
+  std::size_t total = 0;
+  for (nb::handle part : parts) {
+    octets.push_back(buffers.emplace_back(part).octets());
+    total += octets.back().size();
+  }
+  if (total % kSectorBytes != 0) throw nb::value_error("the parts together must be a multiple of 512 bytes");
+  std::vector<std::uint32_t> sums(total / kSectorBytes);
+  run_over(total, [&] { sector_sums(octets, static_cast<std::uint32_t>(salt), first_sector, sums.data()); });
+  return nb::bytes(sums.data(), sums.size() * sizeof(std::uint32_t));
+}
+
+RecordSectors record_at(const Buffer& memory, std::uint64_t position, std::uint64_t salt) {
+  if (position % kSectorBytes != 0) throw nb::value_error("the position must be a multiple of 512");
+  return {memory.octets(), position, static_cast<std::uint32_t>(salt)};
+}
+
+std::int64_t check_sectors(nb::handle memory, std::uint64_t position, const std::vector<std::uint64_t>& ranges,
+                           std::uint64_t salt) {
+  if (ranges.size() % 2 != 0) throw nb::value_error("ranges must be pairs of start and stop");
+  const Buffer buffer(memory);
+  RecordSectors record = record_at(buffer, position, salt);
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < ranges.size(); i += 2) {
+    if (ranges[i] < ranges[i + 1]) bytes += std::min<std::uint64_t>(ranges[i + 1] - ranges[i], buffer.octets().size());
+  }
+  return run_over(bytes, [&] {
+    std::int64_t wrong = kAllRight;
+    for (std::size_t i = 0; i < ranges.size() && wrong == kAllRight; i += 2) {
+      wrong = record.check(ranges[i], ranges[i + 1]);
+    }
+    return wrong;
+  });
+}
+
+std::int64_t check_all(nb::handle memory, std::uint64_t position, std::uint64_t salt) {
+  const Buffer buffer(memory);
+  const RecordSectors record = record_at(buffer, position, salt);
+  const nb::gil_scoped_release unlocked;
+  return record.check_all();
+}
+
+std::int64_t torn_sectors(nb::handle memory, std::uint64_t position, std::uint64_t salt, std::uint64_t stop) {
+  const Buffer buffer(memory);
+  const RecordSectors record = record_at(buffer, position, salt);
+  const nb::gil_scoped_release unlocked;
+  return record.check_torn(stop);
+}
+
+std::int64_t first_nonzero_sector(nb::handle memory, std::uint64_t start, std::uint64_t stop) {
+  const Buffer buffer(memory);
+  if (stop > buffer.octets().size()) throw nb::value_error("stop lies outside the memory");
+  const nb::gil_scoped_release unlocked;
+  return nonzero_sector(buffer.octets(), start, stop);
+}
+
+nb::ndarray<nb::numpy, const std::uint8_t, nb::ndim<1>> view_of(nb::handle mapping) {
+  static const std::uint8_t nothing = 0;
+  const auto& self = nb::cast<const Mapping&>(mapping);
+  // The array keeps the mapping, which stays as long as any view of it.
+  return {self.size() == 0 ? &nothing : self.data(), {self.size()}, mapping};
+}
+
+// A failed call of the operating system is an OSError with its number, as from Python's own functions.
+void raise_os_error(const std::exception_ptr& failure, void*) {
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::system_error& error) {
+    const nb::object raised = nb::borrow(PyExc_OSError)(error.code().value(), error.what());
+    PyErr_SetObject(PyExc_OSError, raised.ptr());
+  }
+}
+
+}  // namespace
+
+void bind_storage(nb::module_& m) {
+  nb::register_exception_translator(raise_os_error);
+  m.def("crc32c_rows", &crc32c_rows, "matrix"_a);
+  m.def("sector_sums", &sums_of_sectors, "parts"_a, "salt"_a, "first_sector"_a);
+  m.def("check_sectors", &check_sectors, "memory"_a, "position"_a, "ranges"_a, "salt"_a);
+  m.def("check_all", &check_all, "memory"_a, "position"_a, "salt"_a);
+  m.def("torn_sectors", &torn_sectors, "memory"_a, "position"_a, "salt"_a, "stop"_a);
+  m.def("nonzero_sector", &first_nonzero_sector, "memory"_a, "start"_a, "stop"_a);
+  m.def("lost_pages", &bus_guard::lost_pages);
+
+  nb::class_<Mapping>(m, "Mapping")
+      .def(nb::init<int, std::size_t, bool>(), "fd"_a, "nbytes"_a, "random_reads"_a)
+      .def("view", &view_of)
+      .def_prop_ro("lost_pages", &Mapping::lost_pages);
+}
+
+}  // namespace engram

@@ -1,0 +1,10 @@
+// The Python face of what the log stands on: checksums, the checks of records, and mapped files.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace engram {
+
+void bind_storage(nanobind::module_& m);
+
+}  // namespace engram

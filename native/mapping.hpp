@@ -1,0 +1,31 @@
+// A file mapped to be read, from which a failed read does not kill: see bus_guard.hpp.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "bus_guard.hpp"
+
+namespace engram {
+
+class Mapping {
+ public:
+  // Maps the first `bytes` bytes of the open file; none are fine, too. The descriptor may be closed afterwards.
+  // `random_reads`: nothing around what is read is worth reading ahead.
+  Mapping(int file, std::size_t bytes, bool random_reads);
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  ~Mapping();
+
+  const std::uint8_t* data() const { return data_; }
+  std::size_t size() const { return bytes_; }
+  // Pages of it that could not be read and are zeros since.
+  std::uint64_t lost_pages() const { return guard_.lost_pages(); }
+
+ private:
+  std::uint8_t* data_ = nullptr;
+  std::size_t bytes_;
+  GuardedRange guard_;
+};
+
+}  // namespace engram

@@ -1,0 +1,218 @@
+#include "sectors.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <limits>
+
+#include "crc32c.hpp"
+
+namespace engram {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "sums are stored little-endian");
+
+// Offsets in a record's header, and how many sums it and a table sector hold.
+constexpr std::uint64_t kSumCountAt = 8;
+constexpr std::uint64_t kTableSectorsAt = 12;
+constexpr std::uint64_t kHeaderSumsAt = 320;
+constexpr std::uint64_t kHeaderSums = 48;
+constexpr std::uint64_t kTableSums = 127;
+constexpr std::size_t kBatch = 24;
+
+std::uint32_t load_u32(const std::uint8_t* p) {
+  std::uint32_t value;
+  std::memcpy(&value, p, sizeof value);
+  return value;
+}
+
+bool all_zero(const std::uint8_t* sector, std::size_t bytes) {
+  std::uint64_t any = 0;
+  std::size_t i = 0;
+  for (; i + 8 <= bytes; i += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, sector + i, sizeof word);
+    any |= word;
+  }
+  for (; i < bytes; ++i) any |= sector[i];
+  return any == 0;
+}
+
+std::int64_t as_offset(std::uint64_t begin, std::uint64_t bytes) {
+  constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  return static_cast<std::int64_t>(bytes > kMost - begin ? kMost : begin + bytes);
+}
+
+// Hands out the parts' bytes sector by sector; one that spans parts is put together in the caller's buffer.
+class SectorReader {
+ public:
+  explicit SectorReader(std::span<const Octets> parts) : parts_(parts) {}
+
+  const std::uint8_t* next(std::uint8_t* buffer) {
+    skip_ended();
+    const Octets part = parts_[part_];
+    if (part.size() - within_ >= kSectorBytes) {
+      const std::uint8_t* sector = part.data() + within_;
+      within_ += kSectorBytes;
+      return sector;
+    }
+    for (std::size_t filled = 0; filled < kSectorBytes; skip_ended()) {
+      const std::size_t n = std::min(kSectorBytes - filled, parts_[part_].size() - within_);
+      std::memcpy(buffer + filled, parts_[part_].data() + within_, n);
+      filled += n;
+      within_ += n;
+    }
+    return buffer;
+  }
+
+ private:
+  void skip_ended() {
+    while (part_ < parts_.size() && within_ == parts_[part_].size()) {
+      ++part_;
+      within_ = 0;
+    }
+  }
+
+  std::span<const Octets> parts_;
+  std::size_t part_ = 0;
+  std::size_t within_ = 0;
+};
+
+}  // namespace
+
+void sector_sums(std::span<const Octets> parts, std::uint32_t salt, std::uint64_t first_sector, std::uint32_t* sums) {
+  std::size_t total = 0;
+  for (const Octets part : parts) total += part.size();
+  SectorReader reader(parts);
+  std::array<std::array<std::uint8_t, kSectorBytes>, kBatch> buffers;
+  std::array<const std::uint8_t*, kBatch> sectors;
+  for (std::size_t done = 0; done < total / kSectorBytes; done += kBatch) {
+    const std::size_t n = std::min(kBatch, total / kSectorBytes - done);
+    for (std::size_t i = 0; i < n; ++i) {
+      sectors[i] = reader.next(buffers[i].data());
+      sums[done + i] = static_cast<std::uint32_t>(salt + first_sector + done + i);
+    }
+    crc32c_blocks(sectors.data(), n, kSectorBytes, sums + done);
+  }
+}
+
+RecordSectors::RecordSectors(Octets file, std::uint64_t position, std::uint32_t salt)
+    : file_(file),
+      position_(position),
+      salt_(salt),
+      in_file_(position < file.size() && file.size() - position >= kSectorBytes) {
+  if (!in_file_) return;
+  sum_count_ = load_u32(&file_[position_ + kSumCountAt]);
+  table_sectors_ = load_u32(&file_[position_ + kTableSectorsAt]);
+}
+
+std::uint64_t RecordSectors::payload_begin() const { return position_ + kSectorBytes * (1 + table_sectors_); }
+
+std::uint64_t RecordSectors::table_sector_of(std::uint64_t sector) const {
+  return position_ + kSectorBytes * (1 + (sector - kHeaderSums) / kTableSums);
+}
+
+std::uint32_t RecordSectors::sum_of(std::uint64_t sector) const {
+  if (sector < kHeaderSums) return load_u32(&file_[position_ + kHeaderSumsAt + 4 * sector]);
+  return load_u32(&file_[table_sector_of(sector) + 4 * ((sector - kHeaderSums) % kTableSums)]);
+}
+
+std::uint32_t RecordSectors::seed_of(std::uint64_t offset) const {
+  return static_cast<std::uint32_t>(salt_ + offset / kSectorBytes);
+}
+
+std::int64_t RecordSectors::check_reach(std::uint64_t sector) const {
+  if (sector >= kHeaderSums) {
+    const std::uint64_t table = table_sector_of(sector);
+    if (table >= payload_begin() || !fits(table)) return as_offset(table, 0);
+  }
+  const std::uint64_t offset = payload_begin() + kSectorBytes * sector;
+  return fits(offset) ? kAllRight : as_offset(offset, 0);
+}
+
+std::int64_t RecordSectors::check(std::uint64_t start, std::uint64_t stop) {
+  if (!in_file_) return as_offset(position_, 0);
+  if (start > stop) return as_offset(payload_begin(), start);
+  const std::uint64_t end = sum_count_ * kSectorBytes;
+  if (stop > end) return as_offset(payload_begin(), std::max(start, end));
+  if (start == stop) return kAllRight;
+  const std::uint64_t first = start / kSectorBytes;
+  const std::uint64_t last = (stop - 1) / kSectorBytes + 1;
+  const bool overlaps = first >= checked_first_ && first < checked_last_;
+  const std::uint64_t from = overlaps ? std::min(checked_last_, last) : first;
+  const std::int64_t wrong = check_payload(from, last);
+  if (wrong != kAllRight) return wrong;
+  checked_first_ = overlaps ? checked_first_ : first;
+  checked_last_ = overlaps ? std::max(checked_last_, last) : last;
+  return kAllRight;
+}
+
+std::int64_t RecordSectors::check_payload(std::uint64_t first, std::uint64_t last) const {
+  std::array<const std::uint8_t*, kBatch> sectors;
+  std::array<std::uint32_t, kBatch> sums;
+  for (std::uint64_t done = first; done < last;) {
+    std::size_t n = 0;
+    std::int64_t out_of_reach = kAllRight;
+    for (; n < kBatch && done + n < last; ++n) {
+      out_of_reach = check_reach(done + n);
+      if (out_of_reach != kAllRight) break;
+      const std::uint64_t offset = payload_begin() + kSectorBytes * (done + n);
+      sectors[n] = &file_[offset];
+      sums[n] = seed_of(offset);
+    }
+    crc32c_blocks(sectors.data(), n, kSectorBytes, sums.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      if (sums[i] != sum_of(done + i)) return as_offset(payload_begin(), kSectorBytes * (done + i));
+    }
+    if (out_of_reach != kAllRight) return out_of_reach;
+    done += n;
+  }
+  return kAllRight;
+}
+
+bool RecordSectors::table_sector_right(std::uint64_t offset) const {
+  constexpr std::size_t kSummed = kSectorBytes - sizeof(std::uint32_t);
+  return crc32c(&file_[offset], kSummed, seed_of(offset)) == load_u32(&file_[offset + kSummed]);
+}
+
+std::int64_t RecordSectors::check_table() const {
+  for (std::uint64_t offset = position_ + kSectorBytes; offset < payload_begin(); offset += kSectorBytes) {
+    if (!fits(offset) || !table_sector_right(offset)) return as_offset(offset, 0);
+  }
+  return kAllRight;
+}
+
+std::int64_t RecordSectors::check_all() const {
+  if (!in_file_) return as_offset(position_, 0);
+  const std::int64_t wrong = check_table();
+  return wrong != kAllRight ? wrong : check_payload(0, sum_count_);
+}
+
+std::int64_t RecordSectors::check_torn(std::uint64_t stop) const {
+  if (!in_file_) return as_offset(position_, 0);
+  const std::uint64_t table_end = std::min(stop, payload_begin());
+  for (std::uint64_t offset = position_ + kSectorBytes; offset < table_end; offset += kSectorBytes) {
+    if (!fits(offset)) return as_offset(offset, 0);
+    if (!all_zero(&file_[offset], kSectorBytes) && !table_sector_right(offset)) return as_offset(offset, 0);
+  }
+  for (std::uint64_t k = 0; k < sum_count_; ++k) {
+    const std::uint64_t offset = payload_begin() + kSectorBytes * k;
+    if (offset >= stop) break;
+    if (const std::int64_t wrong = check_reach(k); wrong != kAllRight) return wrong;
+    if (all_zero(&file_[offset], kSectorBytes)) continue;
+    if (k >= kHeaderSums && all_zero(&file_[table_sector_of(k)], kSectorBytes)) continue;
+    if (check_payload(k, k + 1) != kAllRight) return as_offset(offset, 0);
+  }
+  return kAllRight;
+}
+
+std::int64_t nonzero_sector(Octets file, std::uint64_t start, std::uint64_t stop) {
+  for (std::uint64_t offset = start; offset < stop; offset += kSectorBytes) {
+    const std::size_t bytes = std::min<std::uint64_t>(kSectorBytes, stop - offset);
+    if (!all_zero(&file[offset], bytes)) return as_offset(offset, 0);
+  }
+  return kAllRight;
+}
+
+}  // namespace engram
