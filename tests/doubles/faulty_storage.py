@@ -14,8 +14,8 @@ from engram.log.memory_storage import MemoryFile, MemoryStorage
 from engram.log.staging import BLOCK_BYTES
 from engram.log.storage import Buffer
 
-# What a disk or a page cache may write on its own; 16 bytes stand for tearing in the middle of a header.
-_BLOCK_SIZES = (16, 64, 512, 4096)
+# What a disk or a page cache may write on its own. No disk writes less than a sector.
+_BLOCK_SIZES = (512, 4096)
 
 
 @dataclass
@@ -64,10 +64,10 @@ class FaultyStorage(MemoryStorage):
         self._on_disk: dict[str, NDArray[np.uint8]] = {}
         self._unsynced: dict[str, list[tuple[int, bytes]]] = {}
 
-    def create(self, name: str, size: int) -> FaultyFile:
+    def create(self, name: str, size: int, begin: Buffer = b"") -> FaultyFile:
         self.faults.check("create")
-        super().create(name, size)
-        self._on_disk[name] = np.zeros(size, dtype=np.uint8)
+        super().create(name, size, begin)
+        self._on_disk[name] = self._content(name).copy()
         self._unsynced[name] = []
         return self._file(name)
 

@@ -121,7 +121,7 @@ def _fixed_columns(batch: ObservationBatch, count: int, dim: int) -> list[tuple[
 
 
 def _numbers(name: str, column: NDArray[Any], dtype: type, count: int) -> memoryview:
-    array = np.ascontiguousarray(column, dtype=dtype)
+    array: NDArray[Any] = np.ascontiguousarray(column, dtype=dtype)
     if array.shape != (count,):
         raise ValueError(f"{name} of shape {array.shape} where ({count},) belongs")
     return _bytes_of(array)
@@ -135,7 +135,7 @@ def _texts(texts: Sequence[str], count: int) -> list[Buffer]:
 
 
 def _bytes_of(array: NDArray[Any]) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8))
+    return array.reshape(-1).view(np.uint8).data
 
 
 def _unplaced_header(entry: LogEntry, dim: int, columns: list[tuple[int, int]], sum_count: int) -> Header:

@@ -46,7 +46,12 @@ class FileStorage:
         self._root = _Root(os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         self._within = PurePath()
         self._stagings = Stagings()
-        self.read_only: Final = read_only
+        self._read_only = read_only
+
+    @property
+    def read_only(self) -> bool:
+        """Whether every change is refused."""
+        return self._read_only
 
     @property
     def path(self) -> Path:
@@ -134,7 +139,7 @@ class FileStorage:
         child._root = self._root
         child._within = self._within / name
         child._stagings = self._stagings
-        object.__setattr__(child, "read_only", self.read_only)
+        child._read_only = self._read_only
         return child
 
     def descriptor(self, name: str, flags: int) -> int:

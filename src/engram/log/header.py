@@ -143,7 +143,7 @@ def read_header(memory: memoryview, position: int, salt: int, epoch: int) -> Hea
         _COLUMN.unpack_from(memory, position + _COLUMNS_OFFSET + _COLUMN.size * i)[::3] for i in range(column_count)
     )
     # Interned: a session's thousands of records share one string.
-    header = Header(kind, *numbers, sys.intern(session[:session_bytes].decode()), columns, sum_count)
+    header = Header._make((kind, *numbers, sys.intern(session[:session_bytes].decode()), columns, sum_count))
     is_placed = (header.position, header.epoch) == (position, epoch) and table == table_sectors(sum_count)
     return header if is_placed and header.length == SECTOR_BYTES * (1 + table + sum_count) else None
 

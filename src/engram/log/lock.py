@@ -20,6 +20,15 @@ class DirectoryLock:
     owner's process id, only serves the message. A forked child does not inherit the lock: it drops its copy of the
     descriptor at once, so that it cannot keep the directory locked when its parent ends.
 
+    Parameters
+    ----------
+    directory
+        Where it is, for messages.
+    descriptor
+        The directory itself, opened.
+    shared
+        Whether others may hold the lock in the same way; then nothing is written.
+
     Raises
     ------
     StoreLocked
@@ -28,13 +37,19 @@ class DirectoryLock:
         If the lock file cannot be written.
     """
 
-    def __init__(self, directory: Path) -> None:
-        path = directory / _FILE_NAME
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    def __init__(self, directory: Path, descriptor: int, *, shared: bool = False) -> None:
+        flags = os.O_RDONLY if shared else os.O_RDWR | os.O_CREAT
+        self._descriptor: int | None = None
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            descriptor = os.open(_FILE_NAME, flags | os.O_CLOEXEC, 0o644, dir_fd=descriptor)
+        except FileNotFoundError:
+            # Read-only, of a directory that nobody ever opened: a copy, perhaps. There is nothing to lock.
+            return
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            if not shared:
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         except BlockingIOError:
             owner = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
             os.close(descriptor)
@@ -44,7 +59,7 @@ class DirectoryLock:
         except BaseException:
             os.close(descriptor)
             raise
-        self._descriptor: int | None = descriptor
+        self._descriptor = descriptor
         _held.add(self)
 
     def release(self) -> None:

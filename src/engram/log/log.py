@@ -60,7 +60,7 @@ class Log(RecordTable):
         self._is_torn = bool(recovered.segments) and recovered.last is None and recovered.segments[-1].format > 1
         self._failure: Unavailable | None = None
         self._closed = False
-        self._read_only = read_only
+        self.read_only: Final = read_only
         if read_only:
             self._failure = Unavailable("the store was opened read-only", code="read_only", field="path")
         else:
@@ -215,7 +215,7 @@ class Log(RecordTable):
             If that cannot be written; the mark that was left before still holds.
         """
         mark = self._durable_end._replace(closed=closed)
-        if not self._read_only and mark != self._manifest.mark:
+        if not self.read_only and mark != self._manifest.mark:
             with typed_failures("noting how far the log went"):
                 self._manifest.set_mark(mark)
 

@@ -98,7 +98,7 @@ class Manifest:
         checkpoints: Sequence[CheckpointEntry] = (),
         mark: Mark = Mark(),  # noqa: B008  (It is immutable.)
     ) -> None:
-        self._storage = storage
+        self.storage: Final = storage
         self.identity: Final = identity
         self.settings: Final = settings
         self._segments = {entry.epoch: entry for entry in segments}
@@ -203,4 +203,4 @@ class Manifest:
             "checkpoints": [entry._asdict() for entry in self._checkpoints],
             "mark": self._mark._asdict(),
         }
-        self._storage.replace(FILE_NAME, encode_checked(content))
+        self.storage.replace(FILE_NAME, encode_checked(content))

@@ -88,6 +88,11 @@ class Record:
         flat = np.frombuffer(self.segment.memory, np.float32, rows * self._dim, self._payload)
         return flat.reshape(rows, self._dim)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes on disk."""
+        return self._nbytes
+
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The vectors of some rows; float32, shape ``(n, dim)``, a copy."""
         size = 4 * self._dim

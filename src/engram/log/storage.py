@@ -45,7 +45,9 @@ class StorageFile(Protocol):
 class Storage(Protocol):
     """A directory."""
 
-    read_only: bool
+    @property
+    def read_only(self) -> bool:
+        """Whether every change is refused."""
 
     @property
     def path(self) -> Path | None:

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from crc32c import crc32c
@@ -54,11 +54,13 @@ class Checkpoints:
             if self.is_whole(entry):
                 yield entry
 
-    def is_whole(self, entry: CheckpointEntry) -> bool:
-        """Whether its file holds what was written; if it does not, that is reported."""
+    def is_whole(self, entry: CheckpointEntry, still: Callable[[], bool] = lambda: True) -> bool:
+        """Whether its file holds what was written; if it does not, and it is `still` meant to be there, that is told."""
         found = summed(self._storage, entry.name)
         if found == (entry.nbytes, entry.crc):
             return True
+        if not still():
+            return False
         what = "the file is missing or cannot be read" if found is None else "it does not fit its checksum"
         self._damages.report(f"{DIRECTORY}/{entry.name}", 0, 0, 0, f"{what}; the graph is made from the log again")
         return False
@@ -78,7 +80,7 @@ class Checkpoints:
         try:
             descriptor = self._storage.descriptor(_TEMPORARY, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
             try:
-                generation = index.save(descriptor, with_vectors=False, background=True)
+                generation = index._native.save(f"/proc/self/fd/{descriptor}", False, True)  # SHIM
                 os.fsync(descriptor)
                 nbytes, crc = _sum_of(descriptor)
             finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from engram.store.checkpoint import Checkpoints
 from engram.store.options import StoreOptions
 from engram.store.state import SpaceState
 
@@ -21,15 +20,14 @@ class Indexing:
     ----------
     state
         The space.
-    checkpoints
-        Where checkpoints go; None for a space in memory.
     options
         When they are due.
     """
 
-    def __init__(self, state: SpaceState, checkpoints: Checkpoints | None, options: StoreOptions) -> None:
+    def __init__(self, state: SpaceState, options: StoreOptions) -> None:
         self._state = state
-        self._checkpoints = checkpoints
+        # A store that was opened read-only writes none.
+        self._checkpoints = None if state.log.read_only else state.checkpoints
         self._options = options
         self._announced = state.index.indexed_generation
         # A failed checkpoint is not tried again at once, but when the next one is due.

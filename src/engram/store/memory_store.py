@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import logging
 import os
 import threading
 from concurrent.futures import Future, wait
@@ -9,19 +11,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from engram.errors import AlreadyExists, FailedPrecondition, NotFound
+from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition, NotFound
 from engram.limits import DIMENSION_DEFAULT
+from engram.log.damage import Damage
 from engram.log.failures import typed_failures
 from engram.log.file_storage import FileStorage
 from engram.log.lock import DirectoryLock
 from engram.log.memory_storage import MemoryStorage
 from engram.log.storage import Storage
 from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig, check_space_name
-from engram.store.catalogue import Catalogue
-from engram.store.checkpoint import Checkpoints
+from engram.store.catalogue import Catalogue, StoredSpace
 from engram.store.checkpointer import Checkpointer
 from engram.store.committer import Committer
 from engram.store.intake import CommitRequest, FifoIntake, Intake
+from engram.store.keeper import Keeper
 from engram.store.matcher import Matcher
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
@@ -30,6 +33,7 @@ from engram.store.workers import Workers, WorkerStatistics
 from engram.text import get_embedder
 
 _DEFAULT_OPTIONS: Final = StoreOptions()
+logger = logging.getLogger(__name__)
 
 
 class MemoryStore:
@@ -49,15 +53,23 @@ class MemoryStore:
         The queue before the committer; default: first in, first out.
     storage
         What to keep the data in, instead of `path`; whoever made it sees to it that nobody else uses it.
+    read_only
+        Whether to change nothing at all in the directory, which must be there. Several processes may read it so; none
+        may while another writes.
 
     Raises
     ------
     StoreLocked
         If another process, or this one, has the directory open; the message names its process id.
-    CorruptData
-        If stored data are damaged in a way that no crash explains. Nothing is changed then.
+    NewerFormat
+        If a newer version wrote the directory.
     Unavailable
         If the directory cannot be read or written.
+
+    Attributes
+    ----------
+    unsound
+        The spaces that could not be opened, by name, each with the error that says why. Others are not affected.
     """
 
     def __init__(
@@ -67,10 +79,11 @@ class MemoryStore:
         options: StoreOptions = _DEFAULT_OPTIONS,
         intake: Intake | None = None,
         storage: Storage | None = None,
+        read_only: bool = False,
     ) -> None:
         self._options = options
         self._process = os.getpid()
-        self._storage, self._lock = _open_directory(path) if storage is None else (storage, None)
+        self._storage, self._lock = _open_directory(path, read_only) if storage is None else (storage, None)
         self._intake = intake or FifoIntake(
             options.intake_count_max, options.intake_bytes_max, options.commit_count_max, options.commit_bytes_max
         )
@@ -82,12 +95,11 @@ class MemoryStore:
         self._spaces: dict[str, Future[Space]] = {}
         self._guard = threading.Lock()
         self._closing: Future[None] | None = None
+        self.unsound: dict[str, EngramError] = {}
         try:
             self._catalogue = Catalogue(self._storage)
-            for config in self._catalogue.load():
-                opened: Future[Space] = Future()
-                opened.set_result(self._open_space(config))
-                self._spaces[config.name] = opened
+            self._keeper = Keeper(self.spaces, self._catalogue, options)
+            self._open_stored()
         except BaseException:
             self._close_files()
             raise
@@ -95,6 +107,8 @@ class MemoryStore:
         self._workers.start()
         self._matcher.start()
         self._committer.start()
+        if not self._storage.read_only:
+            self._keeper.start()
 
     @property
     def path(self) -> Path | None:
@@ -161,6 +175,20 @@ class MemoryStore:
             opened = sorted(self._spaces.items())
         return [future.result() for _, future in opened if future.done() and future.exception() is None]
 
+    def damages(self) -> tuple[Damage, ...]:
+        """The damage that was found since the store was opened, in its list of spaces and in each open space."""
+        return (
+            *self._catalogue.damages.all(),
+            *(damage for space in self.spaces() for damage in space.damages.all()),
+        )
+
+    def scrub(self) -> tuple[Damage, ...]:
+        """Read and check everything stored, as fast as it goes, and return all `damages`."""
+        for space in self.spaces():
+            for _ in space.scrub():
+                pass
+        return self.damages()
+
     def submit(self, request: CommitRequest) -> None:
         """Queue a request for the committer. Its `done` is called with the outcome, unless this raises.
 
@@ -226,6 +254,9 @@ class MemoryStore:
             opened = self._spaces.get(name)
             if opened is not None:
                 return opened, False
+            if name in self.unsound:
+                # Each caller raises its own copy, for raising writes into the exception.
+                raise copy.copy(self.unsound[name])
             if not create:
                 raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
             self._spaces[name] = opened = Future()
@@ -236,15 +267,30 @@ class MemoryStore:
         if config.embedder:
             # An embedder that is unknown here, or not for this dimension, must not be recorded for good.
             get_embedder(config.embedder, config.dim)
-        self._catalogue.add(config)
-        return self._open_space(config)
+        return self._open_space(self._catalogue.add(config))
 
-    def _open_space(self, config: SpaceConfig) -> Space:
-        storage = self._catalogue.storage_of(config.name)
-        with typed_failures(f"opening space {config.name}"):
-            checkpoints = None if storage.path is None else Checkpoints(storage.path / "checkpoints")
-            state = recover_space(config, storage.directory("log"), checkpoints, self._options)
-        space = Space(config, state, checkpoints, self._options, self.submit, self._committed, self._committer.encoder)
+    def _open_stored(self) -> None:
+        """Open every space that can be opened, and note why the others cannot."""
+        stored, self.unsound = self._catalogue.load()
+        for one in stored:
+            opened: Future[Space] = Future()
+            try:
+                opened.set_result(self._open_space(one))
+            except EngramError as error:
+                self.unsound[one.config.name] = error
+            except Exception as error:
+                logger.exception("space %s cannot be opened", one.config.name)
+                self.unsound[one.config.name] = CorruptData(
+                    f"space {one.config.name} cannot be opened: {error!r}", field="space", value=one.config.name
+                )
+            else:
+                self._spaces[one.config.name] = opened
+        for name, reason in self.unsound.items():
+            logger.error("space %s is not served: %s", name, reason)
+
+    def _open_space(self, stored: StoredSpace) -> Space:
+        state = recover_space(stored, self._catalogue.store_id, self._options)
+        space = Space(stored.config, state, self._options, self.submit, self._committed, self._committer.encoder)
         self._workers.notify(space)
         return space
 
@@ -260,6 +306,7 @@ class MemoryStore:
     def _shut_down(self) -> None:
         for space in self.spaces():
             space.tail.close()
+        self._keeper.stop()
         self._committer.stop()
         self._workers.stop(self._options.drain_s)
         self._matcher.stop()
@@ -273,16 +320,23 @@ class MemoryStore:
     def _close_files(self) -> None:
         for space in self.spaces():
             space.close()
+        try:
+            if self._closing is not None:
+                self._keeper.note()
+        except EngramError as error:
+            logger.warning("%s", error)
         if self._lock is not None:
             self._lock.release()
+        if isinstance(self._storage, FileStorage):
+            self._storage.close()
 
 
-def _open_directory(path: str | os.PathLike[str] | None) -> tuple[Storage, DirectoryLock | None]:
+def _open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tuple[Storage, DirectoryLock | None]:
     if path is None:
         return MemoryStorage(), None
     with typed_failures(f"opening data directory {os.fspath(path)}"):
-        storage = FileStorage(path)
-        return storage, DirectoryLock(storage.path)
+        storage = FileStorage(path, read_only=read_only)
+        return storage, DirectoryLock(storage.path, storage.root_descriptor, shared=read_only)
 
 
 def _check_settings(config: SpaceConfig, dim: int | None, metric: Metric | None, embedder: str | None) -> None:

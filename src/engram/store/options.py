@@ -13,9 +13,9 @@ from engram.log.log import SEGMENT_BYTES_DEFAULT
 
 WORKERS_MAX: Final = 16
 _MAY_BE_ZERO: Final = frozenset(
-    {"workers", "steal_threshold", "drain_s", "retained_count", "retained_s", "recent_penalty"}
+    {"workers", "steal_threshold", "drain_s", "retained_count", "retained_s", "recent_penalty", "scrub_bytes_per_s"}
 )
-_FRACTIONS: Final = frozenset({"recent_tau_s", "half_life_s"})
+_FRACTIONS: Final = frozenset({"recent_tau_s", "half_life_s", "mark_interval_s", "scrub_interval_s"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,12 @@ class StoreOptions:
         What one group commit takes at most, unless a single request is larger.
     tail_count_max, tail_bytes_max
         What a space may hold that is not linked yet, in observations and in bytes of their vectors. Recall scans it.
+    mark_interval_s
+        While there are commits, it is noted this often outside of the log how far the log went. Only of what was
+        committed since, a loss at the very end of the log may look like a power cut.
+    scrub_bytes_per_s, scrub_interval_s
+        Everything stored is read and checked after the store was opened, and again that many seconds after each time,
+        at this many bytes a second; 0 bytes a second for never.
     room_timeout_s
         How long `Space.observe` and `Space.delete` wait for room in the tail before they give up.
 
@@ -90,6 +96,9 @@ class StoreOptions:
     commit_bytes_max: int = 16 << 20
     tail_count_max: int = 250_000
     tail_bytes_max: int = 1 << 30
+    mark_interval_s: float = 1.0
+    scrub_bytes_per_s: int = 32 << 20
+    scrub_interval_s: float = 86_400.0
     room_timeout_s: float = 60.0
 
     def __post_init__(self) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import chain
 
@@ -91,14 +92,14 @@ def _open_graph(stored: StoredSpace, manifest: Manifest, damages: Damages, optio
         # What a checkpoint covers was durable when it was written, so the log need not prove every byte of it again.
         log = _open_log(stored, manifest, damages, options, entry.generation)
         try:
-            index = _load(checkpoints, entry, stored.config, log)
+            with _opened(checkpoints, entry) as descriptor:
+                index = _load(descriptor, entry.generation, stored.config, log)
             return SpaceState(log, index, manifest, checkpoints, entry.generation)
         except CorruptData as error:
+            log.close()
             if error.code != "corrupt_checkpoint":
-                log.close()
                 raise
             damages.report(f"{DIRECTORY}/{entry.name}", 0, 0, 0, f"{error}; the graph is made from the log again")
-            log.close()
         except BaseException:
             log.close()
             raise
@@ -132,18 +133,25 @@ def _open_log(
     return log
 
 
-def _load(checkpoints: Checkpoints, checkpoint: CheckpointEntry, config: SpaceConfig, log: Log) -> HnswIndex:
+@contextmanager
+def _opened(checkpoints: Checkpoints | None, entry: CheckpointEntry) -> Iterator[int]:
+    assert checkpoints is not None  # noqa: S101  (for the type checker: without checkpoints there is no entry)
+    descriptor = checkpoints.open(entry)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _load(descriptor: int, generation: int, config: SpaceConfig, log: Log) -> HnswIndex:
+    """The graph in an open checkpoint that covers everything up to `generation`."""
     blocks = []
     for record in _observed(log.records()):
-        rows = checkpoint.generation + 1 - record.first_generation
+        rows = generation + 1 - record.first_generation
         if rows > 0:
             sums = record.vector_sums()
             blocks.append((record.first_generation, record.raw_vectors[:rows], None if sums is None else sums[:rows]))
-    descriptor = checkpoints.open(checkpoint)
-    try:
-        index = HnswIndex.load(descriptor, blocks)
-    finally:
-        os.close(descriptor)
+    index = HnswIndex.load(f"/proc/self/fd/{descriptor}", [b[:2] for b in blocks])  # SHIM
     if (index.dim, index.metric) != (config.dim, config.metric):
         raise CorruptData(
             f"it is of an index with dimension {index.dim} and metric {index.metric}", code="corrupt_checkpoint"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -11,15 +11,17 @@ from numpy.typing import ArrayLike
 
 from engram.errors import EngramError, InvalidInput
 from engram.limits import BATCH_COUNT_MAX
+from engram.log.damage import Damages
+from engram.log.identity import Identity
 from engram.observations import ObservationBatch, check_batch, make_batch, with_vectors
 from engram.spaces import SpaceConfig
-from engram.store.checkpoint import Checkpoints
 from engram.store.companion import Companion
 from engram.store.indexing import Indexing
 from engram.store.intake import CommitRequest, CommitResult
 from engram.store.options import StoreOptions
 from engram.store.query import check_range
 from engram.store.readable import ReadableSpace
+from engram.store.scrub import scrub
 from engram.store.session_table import SequenceRange
 from engram.store.state import SpaceState
 from engram.store.statistics import SpaceStatistics
@@ -38,7 +40,6 @@ class Space(ReadableSpace):
         self,
         config: SpaceConfig,
         state: SpaceState,
-        checkpoints: Checkpoints | None,
         options: StoreOptions,
         submit: Callable[[CommitRequest], None],
         published: Callable[[Space], None],
@@ -46,7 +47,7 @@ class Space(ReadableSpace):
     ) -> None:
         super().__init__(config, state, options, lambda: published(self))
         self.tail = Tail(state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s)
-        self.indexing = Indexing(state, checkpoints, options)
+        self.indexing = Indexing(state, options)
         self.indexing.add_listener(self.tail.moved)
         self._writer = Writer(config.name, state, encoder)
         self._submit = submit
@@ -152,6 +153,24 @@ class Space(ReadableSpace):
         return self._state.index.indexed_generation
 
     @property
+    def identity(self) -> Identity:
+        """The random ids of the store, the space and its present incarnation."""
+        return self._state.manifest.identity
+
+    @property
+    def incarnation(self) -> str:
+        """The course of events that generations and sequence numbers belong to, as 32 hexadecimal digits.
+
+        A space that was restored or repaired begins another one.
+        """
+        return self.identity.incarnation
+
+    @property
+    def damages(self) -> Damages:
+        """The damage that was found in what the space stored."""
+        return self._state.log.damages
+
+    @property
     def index_bytes(self) -> int:
         """Memory of the index, and of what recalls filter by."""
         return self._state.index.nbytes + self._state.attributes.nbytes
@@ -183,6 +202,7 @@ class Space(ReadableSpace):
             observed=writer.observed,
             deleted=writer.deleted,
             duplicates=writer.duplicates,
+            damaged_count=state.log.damages.count,
         )
 
     # ---- for the store --------------------------------------------------------------------------------------------
@@ -209,6 +229,14 @@ class Space(ReadableSpace):
         if self._writer.commit(requests):
             self._published(self)
         self.tail.release(sum(request.count for request in requests))
+
+    def leave_mark(self) -> None:
+        """Note outside of the log how far it is durable; see `Log.leave_mark`."""
+        self._state.log.leave_mark()
+
+    def scrub(self) -> Iterator[int]:
+        """Read and check everything the space stores, a piece at a time; see `engram.store.scrub`."""
+        return scrub(self._state)
 
     def close(self) -> None:
         """Close the log and end standing recalls, once the committer has stopped.

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from engram.index import HnswIndex
 from engram.log.log import Log
+from engram.log.manifest import Manifest
 from engram.store.attributes import Attributes
+from engram.store.checkpoint import Checkpoints
 from engram.store.session_table import SessionTable
 from engram.store.versions import Versions
 
@@ -21,6 +23,10 @@ class SpaceState:
         The store of record: every observation and deletion, by generation.
     index
         The graph and its tail. Its visible generation is the space's: what it was told to publish can be seen.
+    manifest
+        Who the space is, and which files belong to it.
+    checkpoints
+        Where checkpoints of the graph go; None for a space in memory.
     checkpoint_generation
         What the newest checkpoint of the graph covers; 0 without one.
     attributes
@@ -35,6 +41,8 @@ class SpaceState:
 
     log: Log
     index: HnswIndex
+    manifest: Manifest
+    checkpoints: Checkpoints | None = None
     checkpoint_generation: int = 0
     attributes: Attributes = field(default_factory=Attributes)
     versions: Versions = field(default_factory=Versions)

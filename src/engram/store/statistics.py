@@ -27,6 +27,8 @@ class SpaceStatistics:
         How many were written since the store was opened.
     commits, observed, deleted, duplicates
         Group commits, and what they did, since the store was opened.
+    damaged_count
+        Places in what is stored that were found damaged since the store was opened.
     """
 
     durable_generation: int
@@ -43,3 +45,4 @@ class SpaceStatistics:
     observed: int
     deleted: int
     duplicates: int
+    damaged_count: int = 0

@@ -130,4 +130,4 @@ class Writer:
         for entry, record in zip(entries, records, strict=True):
             if entry.batch is not None:
                 # From memory, since the mapped record would have to be read back from the disk.
-                self._state.index.append(entry.batch.vectors, record.first_generation, raw=record.vectors)
+                self._state.index.append(entry.batch.vectors, record.first_generation, raw=record.raw_vectors)

@@ -1,0 +1,104 @@
+"""The thread that looks after what is stored: it notes how far the logs went, and reads everything again and again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from engram.errors import EngramError
+from engram.store.catalogue import Catalogue
+from engram.store.options import StoreOptions
+
+if TYPE_CHECKING:
+    from engram.store.space import Space
+
+# The list of spaces is written again after so many rounds, if it changed.
+_ROUNDS_PER_NOTE = 60
+logger = logging.getLogger(__name__)
+
+
+class Keeper:
+    """Works from `start` to `stop`, a little every round.
+
+    Parameters
+    ----------
+    spaces
+        The spaces that are open.
+    catalogue
+        Where it is noted how far each of them went.
+    options
+        How often, and how fast.
+    """
+
+    def __init__(self, spaces: Callable[[], Sequence[Space]], catalogue: Catalogue, options: StoreOptions) -> None:
+        self._spaces = spaces
+        self._catalogue = catalogue
+        self._interval_s = options.mark_interval_s
+        self._scrub_bytes = round(options.scrub_bytes_per_s * options.mark_interval_s)
+        self._scrub_interval_s = options.scrub_interval_s
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="engram-keeper", daemon=True)
+        self._scrubbing: Iterator[int] | None = None
+        # The first time, everything is read right after opening: what recalls need, they check themselves.
+        self._scrub_due_s = time.monotonic()
+        self.scrubs = 0
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Return when the round that is under way is done."""
+        self._stopped.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def note(self) -> None:
+        """Note how far each space went.
+
+        Raises
+        ------
+        Unavailable
+            If that cannot be written.
+        """
+        self._catalogue.note(
+            {space.config.name: (space.identity.space, space.durable_generation) for space in self._spaces()}
+        )
+
+    def _run(self) -> None:
+        rounds = 0
+        while not self._stopped.wait(self._interval_s):
+            rounds += 1
+            try:
+                self._mark()
+                if rounds % _ROUNDS_PER_NOTE == 0:
+                    self.note()
+                self._scrub()
+            except EngramError as error:
+                logger.warning("%s", error)
+            except Exception:
+                logger.exception("looking after the store failed; it is tried again")
+
+    def _mark(self) -> None:
+        for space in self._spaces():
+            space.leave_mark()
+
+    def _scrub(self) -> None:
+        """Read as much as this round may."""
+        if not self._scrub_bytes:
+            return
+        if self._scrubbing is None:
+            if time.monotonic() < self._scrub_due_s:
+                return
+            self._scrubbing = (nbytes for space in self._spaces() for nbytes in space.scrub())
+        read = 0
+        for nbytes in self._scrubbing:
+            read += nbytes
+            if read >= self._scrub_bytes or self._stopped.is_set():
+                return
+        self._scrubbing = None
+        self._scrub_due_s = time.monotonic() + self._scrub_interval_s
+        self.scrubs += 1

@@ -1,0 +1,88 @@
+"""Reading everything that a space stores, and checking it, whether or not anybody asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from engram.errors import EngramError
+from engram.log.file_storage import FileStorage
+from engram.log.manifest import FILE_NAME, Manifest, SegmentEntry
+from engram.log.sectors import SECTOR_BYTES
+from engram.log.segment import segment_name
+from engram.log.segment_header import read_segment_header
+from engram.store.checkpoint import DIRECTORY
+from engram.store.recovery import LOG_DIRECTORY
+from engram.store.state import SpaceState
+
+
+def scrub(state: SpaceState) -> Iterator[int]:
+    """Check the records, files, checkpoints and description of a space; what is damaged is reported.
+
+    Yields
+    ------
+    int
+        Bytes that were read since the last time, so that the caller can pause.
+    """
+    for record in list(state.log.records()):
+        yield record.nbytes
+        # A damaged record has reported itself.
+        try:
+            record.check()
+        except EngramError:
+            continue
+    storage = state.manifest.storage
+    if isinstance(storage, FileStorage):
+        yield from _scrub_files(state, storage)
+
+
+def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
+    """Whether the files that the manifest lists are still there under their names, and are the ones it means."""
+    damages = state.log.damages
+    log = storage.directory(LOG_DIRECTORY)
+    for entry in state.manifest.segments:
+        yield SECTOR_BYTES
+        what = _wrong_with(log, entry, state.manifest)
+        if what and entry in state.manifest.segments:
+            damages.report(f"{LOG_DIRECTORY}/{segment_name(entry.epoch)}", 0, 0, 0, what)
+    for checkpoint in state.manifest.checkpoints:
+        yield checkpoint.nbytes
+        # A newer checkpoint may have taken its place meanwhile.
+        if state.checkpoints is not None and checkpoint in state.manifest.checkpoints:
+            state.checkpoints.is_whole(checkpoint, still=lambda: checkpoint in state.manifest.checkpoints)
+    try:
+        found = Manifest.read(storage, damages.space)
+        if found.identity != state.manifest.identity:
+            damages.report(FILE_NAME, 0, 0, 0, "it is that of another space, store or time")
+    except EngramError as error:
+        damages.report(FILE_NAME, 0, 0, 0, error.message)
+    except OSError as error:
+        damages.report(FILE_NAME, 0, 0, 0, f"it cannot be read: {error.strerror}")
+    if state.manifest.checkpoints and not storage.is_directory(DIRECTORY):
+        damages.report(DIRECTORY, 0, 0, 0, "the directory of checkpoints is missing")
+
+
+def _wrong_with(log: FileStorage, entry: SegmentEntry, manifest: Manifest) -> str:
+    """What is wrong with the file of a segment as it is found by its name; nothing if that is empty."""
+    try:
+        descriptor = log.descriptor(segment_name(entry.epoch), os.O_RDONLY)
+    except FileNotFoundError:
+        return "the file is missing"
+    except OSError as error:
+        return f"the file cannot be read: {error.strerror}"
+    try:
+        nbytes = os.fstat(descriptor).st_size
+        begin = os.pread(descriptor, SECTOR_BYTES, 0)
+    except OSError as error:
+        return f"the file cannot be read: {error.strerror}"
+    finally:
+        os.close(descriptor)
+    if nbytes != entry.nbytes:
+        return f"the file has {nbytes} bytes where it was made with {entry.nbytes}"
+    if entry.format == 1:
+        return ""
+    header = read_segment_header(memoryview(begin), segment_name(entry.epoch))
+    if header is None:
+        return "its first sector does not fit its checksum"
+    same = (header.salt, header.epoch, header.identity.space) == (entry.salt, entry.epoch, manifest.identity.space)
+    return "" if same else "it is a segment of another place, space or time"
