@@ -127,12 +127,11 @@ def _read_segments(log: RecoveredLog, dim: int, mark: Mark, trusted_generation: 
             torn = _judge_tail(log, segment, broken, mark)
             log.last = segment if number == len(fresh) - 1 and not torn else None
         elif log.last_generation != limit:
-            what = "the record is broken" if broken is not None else "a record is broken or missing"
             raise _corrupt(
                 segment.name,
-                segment.end,
-                f"{what} there: the log ends with generation {log.last_generation}, and the next segment follows "
-                f"generation {limit}",
+                segment.end if broken is None else broken[1],
+                f"a record is broken or missing there: the log ends with generation {log.last_generation}, and the "
+                f"next segment follows generation {limit}",
             )
 
 
