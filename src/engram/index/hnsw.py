@@ -22,6 +22,7 @@ from engram.index.statistics import GraphStatistics
 from engram.index.walk import Walk
 from engram.limits import DIMENSION_MAX, DIMENSION_MIN, EF_MAX, RESULTS_MAX
 from engram.spaces import METRICS, Metric
+from engram.vectors import as_float32
 
 Quality = Literal["fast", "balanced", "accurate"]
 
@@ -51,6 +52,10 @@ _EF_CONSTRUCTION_RANGE: Final = (8, 512)
 
 RawVectors = NDArray[np.float32] | NDArray[np.float16]
 _Deletions = tuple[NDArray[np.uint64], NDArray[np.uint64]]
+
+
+def _snapshot(max_generation: int | None) -> int:
+    return _NO_SNAPSHOT if max_generation is None else check_range("max_generation", max_generation, 0, _NO_SNAPSHOT)
 
 
 def _words(allowed: NDArray[np.uint64] | None) -> NDArray[np.uint64] | None:
@@ -235,9 +240,9 @@ class HnswIndex:
         """
         check_range("k", k, 1, RESULTS_MAX)
         check_range("ef", ef, 1, EF_MAX)
-        array = np.asarray(queries, dtype=np.float32)
+        array = as_float32(queries, "queries")
         matrix = as_matrix("queries", array[None, :] if array.ndim == 1 else array, self.dim)
-        snapshot = _NO_SNAPSHOT if max_generation is None else max_generation
+        snapshot = _snapshot(max_generation)
         generations, scores = self._native.search(matrix, k, ef, snapshot, _words(allowed), threads)
         return (generations[0], scores[0]) if array.ndim == 1 else (generations, scores)
 
@@ -254,7 +259,7 @@ class HnswIndex:
         InvalidInput
             If the shape does not fit.
         """
-        snapshot = _NO_SNAPSHOT if max_generation is None else max_generation
+        snapshot = _snapshot(max_generation)
         return Walk(self._native.walk(as_vector("query", query, self.dim), snapshot, _words(allowed)))
 
     def match(

@@ -26,6 +26,7 @@ from engram.log.header import (
     read_header,
 )
 from engram.log.text_column import TextColumn
+from engram.metadata import read_metadata, read_metadata_column
 
 # Of records with fewer rows, views of the columns are made anew for every look.
 _KEPT_ROWS_MIN: Final = 16
@@ -142,12 +143,15 @@ class Record:
         return contents[row] if contents else ""
 
     def metadata_column(self) -> list[dict[str, Any] | None] | None:
-        """The metadata of all rows, None where there is none; None if no row has any."""
-        return _json_column(self._lay_out().metadata)
+        """The metadata of all rows, None where there is none or none that can be read; None if no row has any."""
+        metadata = self._lay_out().metadata
+        return None if metadata is None else read_metadata_column(metadata.texts())
 
     def tags_column(self) -> list[list[str] | None] | None:
         """The tags of all rows, None where there are none; None if no row has any."""
-        return _json_column(self._lay_out().tags)
+        column = self._lay_out().tags
+        # One document for all rows: decoding them one by one would cost several times as much.
+        return None if column is None else json.loads(f"[{','.join(text or 'null' for text in column.texts())}]")
 
     def contents(self) -> list[str]:
         """All texts, in order."""
@@ -160,9 +164,8 @@ class Record:
         return metadata[row] if metadata else ""
 
     def metadata(self, row: int) -> dict[str, Any]:
-        """The metadata of one row."""
-        text = self.metadata_json(row)
-        return dict(json.loads(text)) if text else {}
+        """The metadata of one row; empty also if what is stored cannot be read."""
+        return read_metadata(self.metadata_json(row)) or {}
 
     def tags(self, row: int) -> list[str]:
         """The tags of one row."""
@@ -202,11 +205,6 @@ class Record:
         if self.count >= _KEPT_ROWS_MIN:
             self._layout = layout
         return layout
-
-
-def _json_column(column: TextColumn | None) -> list[Any] | None:
-    # One document for all rows: decoding them one by one would cost several times as much.
-    return None if column is None else json.loads(f"[{','.join(text or 'null' for text in column.texts())}]")
 
 
 class _Layout(NamedTuple):
