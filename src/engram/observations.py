@@ -291,7 +291,7 @@ def _check_texts(field: str, texts: Sequence[str], bytes_min: int, bytes_max: in
         "".join(texts).encode()
     except (TypeError, UnicodeEncodeError):
         for row, text in enumerate(texts):
-            as_text(f"{field} of observation {row}", text)
+            as_text(f"{field}[{row}]", text)
         raise
     lengths = list(map(len, texts))
     longest = max(lengths)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import numpy as np
 
 from engram.errors import InvalidInput
+
+_SHOWN_CHARACTERS_MAX: Final = 60
+# Whole numbers by their class, and not by their meaning.
+_NO_NUMBERS: Final = (bool, np.timedelta64)
 
 
 def as_whole(field: str, value: object, low: int, high: int, *, code: str = "out_of_range") -> int:
@@ -18,7 +23,7 @@ def as_whole(field: str, value: object, low: int, high: int, *, code: str = "out
         With `code`, naming `field`, the limits and what came.
     """
     limit = f"{low}..{high}"
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+    if isinstance(value, _NO_NUMBERS) or not isinstance(value, int | np.integer):
         raise InvalidInput(
             f"{field} is {shown(value)}; pass a whole number within {limit}",
             code=code,
@@ -63,7 +68,7 @@ def as_real(field: str, value: object, wanted: str = "a number", *, code: str = 
 
 def is_real(value: object) -> bool:
     """Whether `value` is a number on the real line, NaN and the infinities included."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, _NO_NUMBERS)
 
 
 def as_text(field: str, value: object, *, code: str = "invalid_text") -> str:
@@ -120,7 +125,4 @@ def shown(value: object, *, with_type: bool = True) -> str:
 def _instead(value: object) -> str:
     if isinstance(value, bytes | bytearray):
         return ", such as value.decode()"
-    return f", such as {str(value)!r}" if isinstance(value, int | np.integer) and abs(int(value)) < 2**64 else ""
-
-
-_SHOWN_CHARACTERS_MAX = 60
+    return ", such as str(value)" if isinstance(value, int | np.integer) else ""

@@ -36,7 +36,8 @@ def as_list(field: str, values: Iterable[T], example: str, *, ordered: bool = Tr
     """
     if isinstance(values, np.ndarray) and values.ndim:
         return cast("list[T]", values.tolist())
-    if isinstance(values, _TEXTS) or not isinstance(values, Iterable):
+    # An array without a dimension is iterable by its type alone.
+    if isinstance(values, (*_TEXTS, np.ndarray)) or not isinstance(values, Iterable):
         raise _refused(field, values, f"pass a list, such as {example}")
     if isinstance(values, Mapping):
         raise _refused(field, values, f"a mapping is no list; pass one entry per row, such as {example}")
@@ -82,7 +83,7 @@ def as_column(field: str, values: object, count: int, kinds: str, wanted: str) -
     """
     if not isinstance(values, np.ndarray):
         if not hasattr(values, "__array__"):
-            values = as_list(field, cast("Iterable[Any]", values), f"one of {wanted} for each row")
+            values = as_list(field, cast("Iterable[Any]", values), "[...] with one for each row")
         try:
             values = np.asarray(values)
         except Exception as error:

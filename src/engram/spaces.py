@@ -69,7 +69,7 @@ def check_space_name(name: str) -> str:
     InvalidInput
         If it does not match ``[a-z0-9_-]{3,64}``.
     """
-    as_text("the name of a space", name, code="invalid_space_name")
+    as_text("memory_space_id", name, code="invalid_space_name")
     if not _NAME.fullmatch(name):
         shown = name[:64]
         raise InvalidInput(

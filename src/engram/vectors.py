@@ -15,13 +15,13 @@ _SQUARED_NORM_MAX = 1e30
 _SQUARED_NORM_MIN_COSINE = 1e-30
 
 
-def as_float32(values: ArrayLike, what: str) -> NDArray[np.float32]:
+def as_float32(values: ArrayLike, field: str, what: str = "") -> NDArray[np.float32]:
     """Return `values` as a C-contiguous float32 array of any shape.
 
     Parameters
     ----------
     what
-        What it is, for the message.
+        What it is, for the message; default `field`.
 
     Raises
     ------
@@ -30,16 +30,16 @@ def as_float32(values: ArrayLike, what: str) -> NDArray[np.float32]:
         complex numbers, dates, texts, truth values and objects would all become numbers that nobody meant.
     """
     if _is_masked(values):
-        raise _unreadable(what, "it is a masked array; pass array.filled(...)", "masked")
+        raise _unreadable(field, what, "it is a masked array; pass array.filled(...)", "masked")
     if values is None or isinstance(values, str | bytes | bytearray):
-        raise _unreadable(what, f"it is of type {type(values).__name__}; pass numbers", type(values).__name__)
+        raise _unreadable(field, what, f"it is of type {type(values).__name__}; pass numbers", type(values).__name__)
     try:
         array = np.asarray(values)
     except Exception as error:
         # Whatever the caller's own objects raise when they are asked for their numbers.
-        raise _unreadable(what, str(error), type(values).__name__) from error
+        raise _unreadable(field, what, str(error), type(values).__name__) from error
     if array.dtype.kind not in "fiu":
-        raise _unreadable(what, f"its elements are of type {array.dtype}; pass real numbers", array.dtype)
+        raise _unreadable(field, what, f"its elements are of type {array.dtype}; pass real numbers", array.dtype)
     with np.errstate(over="ignore"):
         return np.asarray(array, dtype=np.float32, order="C")
 
@@ -72,7 +72,7 @@ def as_query(vector: ArrayLike, field: str = "vector") -> NDArray[np.float32]:
     InvalidInput
         As `as_float32`, and with code ``dimension_mismatch`` for another shape.
     """
-    query = as_float32(vector, f"the {field}")
+    query = as_float32(vector, field, f"the {field}")
     if query.ndim != 1 or query.size == 0:
         raise InvalidInput(
             f"the {field} has shape {query.shape}; pass one vector of shape (dim,)",
@@ -162,7 +162,11 @@ def _is_masked(values: Any) -> bool:
     )
 
 
-def _unreadable(what: str, reason: str, value: object) -> InvalidInput:
+def _unreadable(field: str, what: str, reason: str, value: object) -> InvalidInput:
     return InvalidInput(
-        f"{what} cannot be read as float32: {reason}", code="invalid_vector", field=what, limit="numbers", value=value
+        f"{what or field} cannot be read as float32: {reason}",
+        code="invalid_vector",
+        field=field,
+        limit="numbers",
+        value=value,
     )

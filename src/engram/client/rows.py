@@ -95,7 +95,9 @@ def make_row(
     """
     as_text("id", id)
     as_text("content", content)
-    copied = np.array((), np.float32) if vector is None else as_float32(vector, f"the vector of {id!r}").copy()
+    copied = (
+        np.array((), np.float32) if vector is None else as_float32(vector, "vector", f"the vector of {id!r}").copy()
+    )
     if vector is None:
         _check_embeds(config)
     elif copied.shape != (config.dim,):
