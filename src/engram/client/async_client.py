@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,8 +20,10 @@ from engram.client.requests import encode_batch_field
 from engram.client.stream_options import StreamOptions
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
 from engram.observations import ObservationBatch
+from engram.scalars import as_text
 from engram.spaces import DEFAULT_SPACE
 from engram.store.intake import Priority
+from engram.times import Moment
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class AsyncClient(AsyncReader):
     ) -> None:
         super().__init__(Calls(address, timeout_s), space)
         self._priority = _check_priority(priority)
-        self._session_id = session_id
+        self._session_id = as_text("session_id", session_id, code="invalid_session_id")
         self._limits = limits or OutboxLimits()
         self._options = options or StreamOptions()
         self._opening = asyncio.Lock()
@@ -114,7 +115,7 @@ class AsyncClient(AsyncReader):
         vector: ArrayLike | None = None,
         content: str = "",
         *,
-        timestamp: float | datetime | None = None,
+        timestamp: Moment | None = None,
         confidence: float = 1.0,
         importance: float = 0.5,
         metadata: Mapping[str, Any] | str | None = None,
@@ -131,7 +132,7 @@ class AsyncClient(AsyncReader):
         content
             The text that is recalled with it.
         timestamp
-            Seconds since 1970 or a datetime; default now.
+            Seconds since 1970, a datetime (UTC if it has no zone) or another `Moment`; default now.
         confidence, importance
             In [0, 1].
         metadata

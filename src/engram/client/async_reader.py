@@ -11,10 +11,12 @@ from engram.client.calls import Calls
 from engram.client.recalling import check_ids, decode_hits, make_query, recall_request, recall_stream_request
 from engram.client.status import ServerStatus, SpaceStatus, decode_server_status, decode_space
 from engram.errors import NotFound
-from engram.spaces import Metric, check_space_name
-from engram.store.cue import CueLike, Moment
+from engram.limits import DIMENSION_DEFAULT
+from engram.spaces import Metric, SpaceConfig, check_space_name
+from engram.store.cue import CueLike
 from engram.store.hits import Hit
 from engram.store.strength import Strength
+from engram.times import Moment
 from engram.wire import engram_pb2 as pb
 
 
@@ -51,7 +53,8 @@ class AsyncReader:
         max_generation
             See only what was observed up to this generation; default everything.
         snapshot_time
-            See what there was at this time instead, seconds since 1970 or a datetime.
+            See what there was at this time instead: seconds since 1970, a datetime (UTC if it has no zone) or another
+            `Moment`.
         ef
             Search effort; larger finds more of the true nearest and takes longer.
         strength
@@ -138,8 +141,9 @@ class AsyncReader:
         AlreadyExists
             It exists with other settings.
         """
+        config = SpaceConfig(name, DIMENSION_DEFAULT if dim is None else dim, metric, embedder)
         request = pb.CreateSpaceRequest(
-            memory_space_id=check_space_name(name), dimension=dim or 0, metric=metric, embedder=embedder
+            memory_space_id=config.name, dimension=config.dim, metric=config.metric, embedder=config.embedder
         )
         return decode_space(await self._calls.unary(self._calls.stub.CreateSpace, request))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,9 +17,10 @@ from engram.client.outbox import OutboxLimits
 from engram.client.status import ServerStatus, SpaceStatus
 from engram.client.stream_options import StreamOptions
 from engram.spaces import DEFAULT_SPACE, Metric
-from engram.store.cue import CueLike, Moment
+from engram.store.cue import CueLike
 from engram.store.hits import Hit
 from engram.store.strength import Strength
+from engram.times import Moment
 
 
 class Client:
@@ -98,7 +98,7 @@ class Client:
         vector: ArrayLike | None = None,
         content: str = "",
         *,
-        timestamp: float | datetime | None = None,
+        timestamp: Moment | None = None,
         confidence: float = 1.0,
         importance: float = 0.5,
         metadata: Mapping[str, Any] | str | None = None,

@@ -102,6 +102,10 @@ class ObserveStream:
         except BaseException as error:
             self._fail(EngramError(f"the client failed: {error!r}", code="client_failed"))
             raise
+        if not self._connected.done():
+            # Drained before it ever connected; whoever waits for the connection is not left waiting.
+            self._connected.set_exception(Unavailable("the client was closed", code="client_closed"))
+            self._connected.exception()
 
     async def _session(self) -> bool:
         """Connect and converse; return True when drained, False to try again. Raises when trying again is no use."""
@@ -187,18 +191,18 @@ class ObserveStream:
         return delay_s
 
     def _seal(self, rows: Rows) -> Outgoing | None:
-        sealed = seal(rows, self._config)
+        sealed = seal(rows, self._config, self._encode)
         nbytes = rows.nbytes
         for row, settle, error in sealed.refused:
             settle(error)
             nbytes -= row.nbytes
             self._outbox.settled(None, 1, row.nbytes, error)
-        if sealed.batch is None:
+        if sealed.payload is None:
             self._outbox.settled(rows.index, 0, 0, sealed.refused[0][2])
             self._bell.ring()
             return None
         settle_all = settle_rows(sealed.settles)
-        return Outgoing(self._encode(sealed.batch), len(sealed.settles), nbytes, settle_all, rows.index)
+        return Outgoing(sealed.payload, len(sealed.settles), nbytes, settle_all, rows.index)
 
     # ---- receiving --------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from engram.client.rows import check_outgoing, make_row
 from engram.client.stream_options import StreamOptions
 from engram.errors import EngramError, InvalidInput
 from engram.observations import ObservationBatch, make_batch
+from engram.sequences import as_list
 from engram.spaces import SpaceConfig
 
 AnyFuture = asyncio.Future[Ack] | concurrent.futures.Future[Ack]
@@ -73,6 +74,7 @@ class Observing:
 
     def offer_batch(self, future: AnyFuture, ids: Sequence[str], vectors: ArrayLike | None, **columns: Any) -> Offer:
         """A batch, stored as a whole or not at all, answered through `future`; `columns` as for `make_batch`."""
+        ids = as_list("ids", ids, '["note-1"]')
         if vectors is None:
             vectors = np.empty((len(ids), 0), np.float32)
         batch = make_batch(ids, vectors, **columns)
@@ -106,5 +108,7 @@ def settle_future(future: AnyFuture) -> Callable[[Answer], None]:
                 future.set_result(answer)
         except (asyncio.InvalidStateError, concurrent.futures.InvalidStateError):
             pass  # Cancelled: nobody wants the answer.
+        except RuntimeError:
+            pass  # The loop of whoever waits is closed. Others share the answer, and they are to get theirs.
 
     return settle

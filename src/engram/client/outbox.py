@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from engram.client.outgoing import Answer, Outgoing
 from engram.client.rows import Row, Rows, Settle
 from engram.errors import EngramError, FailedPrecondition
+from engram.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,9 @@ class Outbox:
         self.limits = limits
         self._wake = wake
         self._clock = clock
+        # More rows or bytes would be refused together, though each of them could be stored.
+        self._batch_count = min(limits.batch_count, BATCH_COUNT_MAX)
+        self._batch_bytes = min(limits.batch_bytes, BATCH_BYTES_MAX // 2)
         self._lock = threading.Lock()
         self._ready: deque[Outgoing | Rows] = deque()
         self._open: Rows | None = None
@@ -94,7 +98,7 @@ class Outbox:
             if self._open is None:
                 self._open = Rows(self._new_index(), self._clock())
             self._open.append(row, settle)
-            full = self._open.count >= self.limits.batch_count or self._open.nbytes >= self.limits.batch_bytes
+            full = self._open.count >= self._batch_count or self._open.nbytes >= self._batch_bytes
             if full:
                 self._cut()
         if opened or full:

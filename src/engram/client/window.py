@@ -158,12 +158,13 @@ class Window:
         """
         if durable_sequence < self.acked_sequence:
             raise _lost(durable_sequence, self.acked_sequence)
+        for outgoing in self._returned:
+            # Looked for before anything is taken out, or what was taken would never be answered.
+            if 0 < outgoing.first_sequence <= durable_sequence < outgoing.last_sequence:
+                raise _lost(durable_sequence, outgoing.last_sequence)
         settled: list[Settled] = []
         while self._returned and 0 < self._returned[0].first_sequence <= durable_sequence:
             outgoing = self._returned.popleft()
-            if outgoing.last_sequence > durable_sequence:
-                self._returned.appendleft(outgoing)
-                raise _lost(durable_sequence, outgoing.last_sequence)
             ack = Ack(outgoing.first_sequence, outgoing.last_sequence, generation, generation, exact=False)
             settled.append((outgoing, ack))
         self.acked_sequence = durable_sequence

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition, NotFound
+from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition, InvalidInput, NotFound
 from engram.limits import DIMENSION_DEFAULT
 from engram.log.damage import Damage
 from engram.log.failures import typed_failures
@@ -19,7 +19,8 @@ from engram.log.file_storage import FileStorage
 from engram.log.lock import DirectoryLock
 from engram.log.memory_storage import MemoryStorage
 from engram.log.storage import Storage
-from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig, check_space_name
+from engram.scalars import shown
+from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig
 from engram.store.catalogue import Catalogue, StoredSpace
 from engram.store.checkpointer import Checkpointer
 from engram.store.committer import Committer
@@ -59,6 +60,8 @@ class MemoryStore:
 
     Raises
     ------
+    InvalidInput
+        If the path is empty or no path.
     StoreLocked
         If another process, or this one, has the directory open; the message names its process id.
     NewerFormat
@@ -156,11 +159,12 @@ class MemoryStore:
         Unavailable
             If it cannot be written.
         """
-        check_space_name(name)
+        # All of it is checked before anything is looked up or written, also what an existing space would ignore.
+        config = _asked_for(name, dim, metric, embedder)
         opened, is_mine = self._find(name, create or name == DEFAULT_SPACE)
         if is_mine:
             try:
-                opened.set_result(self._create_space(name, dim, metric, embedder))
+                opened.set_result(self._create_space(config))
             except BaseException as error:
                 with self._guard:
                     del self._spaces[name]
@@ -262,8 +266,7 @@ class MemoryStore:
             self._spaces[name] = opened = Future()
             return opened, True
 
-    def _create_space(self, name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> Space:
-        config = SpaceConfig(name, DIMENSION_DEFAULT if dim is None else dim, metric or "cosine", embedder or "")
+    def _create_space(self, config: SpaceConfig) -> Space:
         if config.embedder:
             # An embedder that is unknown here, or not for this dimension, must not be recorded for good.
             get_embedder(config.embedder, config.dim)
@@ -334,9 +337,32 @@ class MemoryStore:
 def _open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tuple[Storage, DirectoryLock | None]:
     if path is None:
         return MemoryStorage(), None
+    _check_path(path)
     with typed_failures(f"opening data directory {os.fspath(path)}"):
         storage = FileStorage(path, read_only=read_only)
         return storage, DirectoryLock(storage.path, storage.root_descriptor, shared=read_only)
+
+
+def _check_path(path: object) -> None:
+    """Refuse what names no directory: the empty path would mean the working directory, which nobody asked for."""
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "\0" in str(path):
+        raise InvalidInput(
+            f"the path of the data directory is {shown(path)}; pass a directory, '.' for the working directory, "
+            "or None for a store in memory",
+            code="invalid_path",
+            field="path",
+            limit="a path or None",
+            value=shown(path),
+        )
+
+
+def _asked_for(name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> SpaceConfig:
+    return SpaceConfig(
+        name,
+        DIMENSION_DEFAULT if dim is None else dim,
+        "cosine" if metric is None else metric,
+        "" if embedder is None else embedder,
+    )
 
 
 def _check_settings(config: SpaceConfig, dim: int | None, metric: Metric | None, embedder: str | None) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
+from engram.metadata import read_metadata
 from engram.store.hits import Hit, age_s
 from engram.store.query import BATCH_DEFAULT, RESULTS_DEFAULT, Recalled, RecallQuery
 from engram.wire import engram_pb2 as pb
@@ -119,8 +121,10 @@ def _common(message: pb.RecallRequest | pb.StreamingRecallRequest) -> dict[str, 
 
 def _add_metadata(memory: pb.Memory, metadata_json: str) -> None:
     memory.metadata_json = metadata_json
-    for key, value in json.loads(metadata_json).items():
-        memory.metadata[_as_utf8(key)] = _as_text(value)
+    # What an older version has stored and cannot be read is passed on as it is, and only there.
+    for key, value in (read_metadata(metadata_json) or {}).items():
+        with contextlib.suppress(RecursionError):
+            memory.metadata[_as_utf8(key)] = _as_text(value)
 
 
 def _as_text(value: Any) -> str:
