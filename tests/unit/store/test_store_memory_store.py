@@ -343,7 +343,8 @@ def test_a_dying_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
         space = store.space("notes", dim=DIM)
         observe(space, "a", "b")
         wait_until_indexed(space)
-        assert sum(worker.restarts for worker in store.worker_statistics()) == 2
+    # A worker is counted as dead after another may have done its work, so only the end of all threads tells.
+    assert sum(worker.restarts for worker in store.worker_statistics()) == 2
 
 
 # ---- the end ---------------------------------------------------------------------------------------------------
