@@ -57,6 +57,11 @@ class SpaceConfig:
             )
 
 
+def is_space_name(name: str) -> bool:
+    """Whether `name` can name a space."""
+    return _NAME.fullmatch(name) is not None
+
+
 def check_space_name(name: str) -> str:
     """Return `name` if it can name a space.
 
@@ -65,7 +70,7 @@ def check_space_name(name: str) -> str:
     InvalidInput
         If it does not match ``[a-z0-9_-]{3,64}``.
     """
-    if not _NAME.fullmatch(name):
+    if not is_space_name(name):
         shown = name[:64]
         raise InvalidInput(
             f"space name {shown!r} does not match [a-z0-9_-]{{3,64}}",

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from engram.errors import CorruptData, InvalidInput
 from engram.log.failures import typed_failures
 from engram.log.storage import Storage
-from engram.spaces import SpaceConfig
+from engram.spaces import SpaceConfig, is_space_name
 
 _DIRECTORY: Final = "spaces"
 _FILE: Final = "space.json"
@@ -32,14 +32,21 @@ class Catalogue:
     def load(self) -> list[SpaceConfig]:
         """The settings of every space, by name. A space whose creation was interrupted does not exist.
 
+        Whatever else lies there is none of ours, such as what file managers and file systems leave behind
+        (``.DS_Store``, ``lost+found``), and is left alone: a file, and a directory that has no name of a space.
+
         Raises
         ------
         CorruptData
             If a file does not hold the settings of a space.
         """
         with typed_failures("reading the catalogue of spaces"):
-            found = [(name, self._spaces.directory(name)) for name in self._spaces.names()]
-            return [_decode(name, storage.read(_FILE)) for name, storage in found if _FILE in storage.names()]
+            found = [(name, self._directory_or_none(name)) for name in self._spaces.names() if is_space_name(name)]
+            return [
+                _decode(name, storage.read(_FILE))
+                for name, storage in found
+                if storage is not None and _FILE in storage.names()
+            ]
 
     def add(self, config: SpaceConfig) -> None:
         """Record a new space, durably.
@@ -57,6 +64,12 @@ class Catalogue:
         """The directory of a space."""
         with typed_failures(f"opening space {name}"):
             return self._spaces.directory(name)
+
+    def _directory_or_none(self, name: str) -> Storage | None:
+        try:
+            return self._spaces.directory(name)
+        except (FileExistsError, NotADirectoryError):
+            return None
 
 
 def _decode(name: str, data: bytes) -> SpaceConfig:
