@@ -23,7 +23,8 @@ from engram.wire import engram_pb2 as pb
 from engram.wire.engram_pb2_grpc import EngramServiceStub
 from engram.wire.observations import encode_batch
 
-TIMEOUT_S = 30.0
+# Only a failing test waits so long.
+TIMEOUT_S = 60.0
 EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # Missing in the stubs.
 DIM = 16
 ACCEPTED = pb.ObservationAck.STATUS_ACCEPTED
