@@ -36,7 +36,12 @@ PRESSURE = (
     pb.StreamStatus.STATE_BACKPRESSURE,
     pb.StreamStatus.STATE_OVERLOADED,
 )
-CHANNEL_OPTIONS = (("grpc.max_receive_message_length", 64 * 1024 * 1024), ("grpc.max_send_message_length", -1))
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    ("grpc.max_send_message_length", -1),
+    # Whatever the environment says, the server under test is on this machine.
+    ("grpc.enable_http_proxy", 0),
+)
 
 
 class ServerProcess:

@@ -107,7 +107,7 @@ def _check_name(address: str, host: str, port: str) -> None:
     if not _NAME.fullmatch(host):
         _refuse(address, f"has the host {host!r}, but a host has letters, digits, dots and hyphens only")
     if host.replace(".", "").isdecimal() and not _is_ip(host, 4):
-        _refuse(address, f"has the host {host!r}, which is no IPv4 address", f"'127.0.0.1:{port}'")
+        _refuse(address, f"has the host {host!r}, which is no IPv4 address")
 
 
 def _check_port(address: str, port: str) -> None:

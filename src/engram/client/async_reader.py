@@ -161,7 +161,7 @@ class AsyncReader:
             return decode_space(await self._calls.unary(self._calls.stub.GetSpace, request))
         except NotFound as error:
             raise NotFound(
-                f"space {self.space!r} does not exist on {self._calls.address}; create it with "
+                f"space {self.space!r} does not exist on {self._calls.address.target}; create it with "
                 f"client.create_space({self.space!r}, dim=...) or: engram spaces create {self.space} --dim N",
                 code=error.code,
                 field=error.field,

@@ -91,7 +91,9 @@ async def pass_time(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 async def until(condition: Callable[[], bool]) -> None:
     """Let the loop run until `condition` holds."""
     async with asyncio.timeout(WAIT_S):
-        while not condition():
+        while True:
+            if condition():
+                return
             await asyncio.sleep(0)
 
 
