@@ -57,7 +57,7 @@ class Calls:
 
     def __init__(self, address: str, timeout_s: float) -> None:
         self.address = parse_address(address)
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._channel: aio.Channel | None = None
         self._stub: EngramServiceAsyncStub | None = None
         self._reached = False
@@ -88,8 +88,8 @@ class Calls:
         """
         loop = asyncio.get_running_loop()
         # A call that is under way may take its time; a server that has never answered most likely is not there.
-        deadline_s = loop.time() + self._timeout_s
-        retry_until_s = deadline_s if self._reached else loop.time() + min(self._timeout_s, _FIRST_CONTACT_S)
+        deadline_s = loop.time() + self.timeout_s
+        retry_until_s = deadline_s if self._reached else loop.time() + min(self.timeout_s, _FIRST_CONTACT_S)
         backoff = Backoff()
         while True:
             try:
@@ -108,10 +108,10 @@ class Calls:
         """The typed error behind a failed call."""
         if self._reached and failure.code() is StatusCode.DEADLINE_EXCEEDED:
             return Unavailable(
-                f"the server at {self.address.target} did not answer within {self._timeout_s:g} s",
+                f"the server at {self.address.target} did not answer within {self.timeout_s:g} s",
                 code="call_timeout",
                 field="timeout_s",
-                limit=self._timeout_s,
+                limit=self.timeout_s,
             )
         return call_error(self.address, failure.code(), failure.details(), cast("Any", failure.trailing_metadata()))
 
