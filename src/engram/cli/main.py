@@ -14,7 +14,9 @@ EXIT_ERROR: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 
-_USAGE_CODES: Final = frozenset({"invalid_setting", "unknown_setting", "unreadable_config", "invalid_toml"})
+_USAGE_CODES: Final = frozenset(
+    {"invalid_setting", "unknown_setting", "unreadable_config", "invalid_toml", "invalid_address"}
+)
 
 
 def main() -> None:

@@ -38,7 +38,8 @@ class AsyncClient(AsyncReader):
     Parameters
     ----------
     address
-        ``host:port`` of the server's gRPC endpoint.
+        ``host:port``, ``[ipv6]:port`` or ``unix:path`` of the server's gRPC endpoint. A server on this machine is never
+        looked for through a proxy.
     space
         Name of the memory space.
     session_id
@@ -269,7 +270,7 @@ class AsyncClient(AsyncReader):
         async with self._opening:
             if self._observing is None or self._observing.ended:
                 config = (await self.space_status()).config
-                transport = GrpcTransport(self._calls.channel, self.space)
+                transport = GrpcTransport(self._calls.channel, self._calls.address, self.space)
                 self._observing = Observing(
                     transport,
                     config,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 
 from grpc import aio
@@ -10,14 +11,16 @@ from grpc import aio
 from engram.client.calls import Calls
 from engram.client.recalling import check_ids, decode_hits, make_query, recall_request, recall_stream_request
 from engram.client.status import ServerStatus, SpaceStatus, decode_server_status, decode_space
-from engram.errors import NotFound
-from engram.limits import DIMENSION_DEFAULT
+from engram.errors import InvalidInput, NotFound
+from engram.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
 from engram.spaces import Metric, SpaceConfig, check_space_name
 from engram.store.cue import CueLike
 from engram.store.hits import Hit
+from engram.store.query import RecallQuery
 from engram.store.strength import Strength
 from engram.times import Moment
 from engram.wire import engram_pb2 as pb
+from engram.wire.recalls import RESULTS_BYTES
 
 
 class AsyncReader:
@@ -62,14 +65,31 @@ class AsyncReader:
         include_vectors
             Return the stored vectors, too.
 
+        More than one message can hold comes in batches, as from `recall_stream`, and is put in order here.
+
         Raises
         ------
         InvalidInput, NotFound, FailedPrecondition, Unavailable
         """
         query = make_query(cue, k, max_generation=max_generation, snapshot_time=snapshot_time, ef=ef, strength=strength)
         request = recall_request(self.space, query, include_vectors=include_vectors)
-        response = await self._calls.unary(self._calls.stub.Recall, request)
+        try:
+            response = await self._calls.unary(self._calls.stub.Recall, request)
+        except InvalidInput as error:
+            # With strength, what was recalled counts as recalled, and would count twice.
+            if error.code != RESULTS_BYTES or strength is not None:
+                raise
+            return await self._recall_in_batches(query, include_vectors)
         return decode_hits(response.results)
+
+    async def _recall_in_batches(self, query: RecallQuery, include_vectors: bool) -> list[Hit]:
+        timeout_ms = max(1, round(1000 * self._calls.timeout_s))
+        query = replace(query, batch_size=RECALL_BATCH_MAX, timeout_ms=timeout_ms)
+        hits: list[Hit] = []
+        async with aclosing(self._batches(query, include_vectors)) as batches:
+            async for batch in batches:
+                hits += batch
+        return sorted(hits, key=lambda hit: -hit.score)
 
     async def recall_stream(
         self,
@@ -114,6 +134,11 @@ class AsyncReader:
             follow=follow,
             timeout_ms=timeout_ms,
         )
+        async with aclosing(self._batches(query, include_vectors)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def _batches(self, query: RecallQuery, include_vectors: bool) -> AsyncGenerator[list[Hit], None]:
         call = self._calls.stub.RecallStream(recall_stream_request(self.space, query, include_vectors=include_vectors))
         try:
             async for response in call:
@@ -165,7 +190,7 @@ class AsyncReader:
             return decode_space(await self._calls.unary(self._calls.stub.GetSpace, request))
         except NotFound as error:
             raise NotFound(
-                f"space {self.space!r} does not exist on {self._calls.address}; create it with "
+                f"space {self.space!r} does not exist on {self._calls.address.target}; create it with "
                 f"client.create_space({self.space!r}, dim=...) or: engram spaces create {self.space} --dim N",
                 code=error.code,
                 field=error.field,

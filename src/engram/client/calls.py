@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-import grpc
-from grpc import aio
+from grpc import StatusCode, aio
 
+from engram.client.address import parse_address
 from engram.client.backoff import Backoff
+from engram.client.failures import NO_SERVER, NOT_ENGRAM, call_error
 from engram.errors import EngramError, OverCapacity, Unavailable
 from engram.limits import MESSAGE_BYTES_MAX
 from engram.wire.engram_pb2_grpc import EngramServiceStub
-from engram.wire.errors import decode_status
 
 if TYPE_CHECKING:
     from engram.wire.engram_pb2_grpc import EngramServiceAsyncStub
@@ -29,8 +29,12 @@ _CHANNEL_OPTIONS: Final = [
     ("grpc.use_local_subchannel_pool", 1),
 ]
 
+# A proxy can be the way to other machines, but never to this one.
+_LOCAL_OPTIONS: Final = [*_CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0)]
+
 _FIRST_CONTACT_S: Final = 2.0
-_NO_SERVER: Final = "no_server"
+# What no waiting cures: somebody has to do something first, here or at the server.
+_LASTING_CODES: Final = frozenset({NOT_ENGRAM, "read_only", "in_the_way", "log_failed", "commit_failed"})
 
 Response = TypeVar("Response")
 
@@ -41,14 +45,19 @@ class Calls:
     Parameters
     ----------
     address
-        ``host:port``.
+        ``host:port``, ``[ipv6]:port`` or ``unix:path``.
     timeout_s
         How long a unary call may take, retries included.
+
+    Raises
+    ------
+    InvalidInput
+        If `address` can be none.
     """
 
     def __init__(self, address: str, timeout_s: float) -> None:
-        self.address = address
-        self._timeout_s = timeout_s
+        self.address = parse_address(address)
+        self.timeout_s = timeout_s
         self._channel: aio.Channel | None = None
         self._stub: EngramServiceAsyncStub | None = None
         self._reached = False
@@ -57,7 +66,8 @@ class Calls:
     def channel(self) -> aio.Channel:
         """The channel, opened if need be."""
         if self._channel is None:
-            self._channel = aio.insecure_channel(self.address, options=_CHANNEL_OPTIONS)
+            options = _LOCAL_OPTIONS if self.address.is_local else _CHANNEL_OPTIONS
+            self._channel = aio.insecure_channel(self.address.target, options=options)
         return self._channel
 
     @property
@@ -73,12 +83,13 @@ class Calls:
         Raises
         ------
         EngramError
-            What the server said; `Unavailable` naming the address if it cannot be reached in time.
+            What the server said; `Unavailable` naming the address, and what was tried, if it cannot be reached in
+            time.
         """
         loop = asyncio.get_running_loop()
         # A call that is under way may take its time; a server that has never answered most likely is not there.
-        deadline_s = loop.time() + self._timeout_s
-        retry_until_s = deadline_s if self._reached else loop.time() + min(self._timeout_s, _FIRST_CONTACT_S)
+        deadline_s = loop.time() + self.timeout_s
+        retry_until_s = deadline_s if self._reached else loop.time() + min(self.timeout_s, _FIRST_CONTACT_S)
         backoff = Backoff()
         while True:
             try:
@@ -87,27 +98,30 @@ class Calls:
                 return response
             except aio.AioRpcError as failure:
                 error = self.error(failure)
-                self._reached |= error.code != _NO_SERVER
+                self._reached |= error.code not in (NO_SERVER, NOT_ENGRAM)
             delay_s = max(backoff.next_s(), (error.retry_after_ms or 0) / 1000)
-            if not isinstance(error, Unavailable | OverCapacity) or loop.time() + delay_s >= retry_until_s:
+            if not _may_pass(error) or loop.time() + delay_s >= retry_until_s:
                 raise error
             await asyncio.sleep(delay_s)
 
     def error(self, failure: aio.AioRpcError) -> EngramError:
         """The typed error behind a failed call."""
-        error = decode_status(failure.code(), failure.details(), cast("Any", failure.trailing_metadata()))
-        bare = error.code == Unavailable.default_code and failure.code() is grpc.StatusCode.UNAVAILABLE
-        if bare or failure.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        if self._reached and failure.code() is StatusCode.DEADLINE_EXCEEDED:
             return Unavailable(
-                f"no Engram server answers at {self.address}; is one running there? (engram serve starts one)",
-                code=_NO_SERVER,
-                field="address",
-                value=self.address,
+                f"the server at {self.address.target} did not answer within {self.timeout_s:g} s",
+                code="call_timeout",
+                field="timeout_s",
+                limit=self.timeout_s,
             )
-        return error
+        return call_error(self.address, failure.code(), failure.details(), cast("Any", failure.trailing_metadata()))
 
     async def close(self) -> None:
         """Close the channel."""
         if self._channel is not None:
             await self._channel.close(None)
             self._channel = self._stub = None
+
+
+def _may_pass(error: EngramError) -> bool:
+    """Whether the same call may succeed a little later."""
+    return isinstance(error, Unavailable | OverCapacity) and error.code not in _LASTING_CODES

@@ -44,6 +44,10 @@ class JsonlSource:
                 row = _read(line)
                 if isinstance(row, str):
                     bad.append(BadRow(number, row))
+                    # What is no JSON Lines at all is all bad, and may be large.
+                    if len(bad) >= count_max:
+                        yield _chunk(numbers, rows, bad, position + len(line))
+                        numbers, rows, bad = [], [], []
                 elif row is not None:
                     if len(rows) >= count_max or (rows and rows[0][1].size != row[1].size):
                         yield _chunk(numbers, rows, bad, position)
@@ -78,9 +82,12 @@ def _read(line: bytes) -> _Row | str | None:
     if len(line) > _LINE_BYTES_MAX:
         return f"the line is longer than {_LINE_BYTES_MAX} bytes, so this is not JSON Lines; nothing behind it is read"
     try:
+        # Left to find out, the decoder would also take lines of other encodings, and some by chance.
         return _row(_decode(line.decode("utf-8-sig")))
     except InvalidInput as error:
         return error.message
+    except UnicodeDecodeError as error:
+        return f"not UTF-8: {error}"
     except (ValueError, RecursionError) as error:
         return f"not valid JSON: {error}"
 
