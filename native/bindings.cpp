@@ -6,11 +6,14 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstdlib>
+
 #include "background_thread.hpp"
 #include "checkpoint.hpp"
 #include "index.hpp"
 #include "kernels.hpp"
 #include "pages.hpp"
+#include "unlocked.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -97,13 +100,13 @@ void append(PyIndex& self, const Floats& vectors, Generation first, const std::o
     // Checkpoints and walks outlive this call; the array must, too.
     self.owners.push_back(nb::cast(*raw));
   }
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   self.index->append(vectors.data(), vectors.shape(0), first, stable);
 }
 
 std::size_t remove_versions(PyIndex& self, const Generations& versions, const Generations& at) {
   if (versions.shape(0) != at.shape(0)) throw nb::value_error("versions and at differ in length");
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   std::size_t removed = 0;
   for (std::size_t i = 0; i < versions.shape(0); ++i) removed += self.index->remove(versions(i), at(i)) ? 1 : 0;
   return removed;
@@ -116,7 +119,7 @@ nb::tuple search(const PyIndex& self, const Floats& queries, std::size_t k, std:
   auto generations = new_matrix<Generation>(n, k);
   auto scores = new_matrix<float>(n, k);
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     self.index->search(queries.data(), n, k, ef, snapshot, allow_list(allowed), threads, generations.data(),
                        scores.data());
   }
@@ -132,7 +135,7 @@ PyWalk walk(const PyIndex& self, const Vector& query, Generation snapshot, std::
 nb::tuple next_of_walk(PyWalk& self, std::size_t count, std::size_t ef) {
   const std::vector<Found>* found = nullptr;
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     found = &self.walk->next(count, ef);
   }
   auto generations = new_vector<Generation>(found->size());
@@ -146,7 +149,7 @@ nb::tuple next_of_walk(PyWalk& self, std::size_t count, std::size_t ef) {
 
 void add_cue(CueTable& self, std::uint64_t key, const Vector& vector, float threshold) {
   if (vector.shape(0) != self.dim()) throw nb::value_error("the cue has another dimension than the table");
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   self.add(key, vector.data(), threshold);
 }
 
@@ -156,7 +159,7 @@ nb::tuple match(const PyIndex& self, CueTable& cues, Generation first, Generatio
   }
   std::vector<Match> matches;
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     matches = self.index->match(cues, first, last);
   }
   auto keys = new_vector<std::uint64_t>(matches.size());
@@ -171,7 +174,7 @@ nb::tuple match(const PyIndex& self, CueTable& cues, Generation first, Generatio
 }
 
 void read_ahead(const std::vector<Bytes>& pieces) {
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   for (const Bytes& piece : pieces) ask_for(piece.data(), piece.size());
   for (const Bytes& piece : pieces) wait_for(piece.data(), piece.size());
 }
@@ -185,14 +188,14 @@ PyIndex successor(const PyIndex& self) {
 Slot take_over(PyIndex& self, const PyIndex& from, Slot first, Generation horizon, bool all) {
   // Arrays that `from` was given since; there are few, and keeping one twice does no harm.
   self.owners.assign(from.owners.begin(), from.owners.end());
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   return self.index->take_over(*from.index, first, horizon, all);
 }
 
 // Runs `work` here, or in the background, and returns what it does.
 template <class Work>
 auto run(bool background, Work work) {
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   if (!background) return work();
   thread_local BackgroundThread thread;
   decltype(work()) result{};
@@ -209,7 +212,7 @@ Generation save(PyIndex& self, const std::string& path, bool with_raw, bool back
 }
 
 PyIndex load(const std::string& path) {
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   return PyIndex{Index::load(path, nullptr), {}};
 }
 
@@ -220,7 +223,7 @@ PyIndex load_with_raw(const std::string& path, const std::vector<std::pair<Gener
     raw.push_back({raw_from(vectors), vectors.shape(0), first});
     loaded.owners.push_back(nb::cast(vectors));
   }
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   loaded.index = Index::load(path, &raw);
   const bool fits = std::all_of(blocks.begin(), blocks.end(),
                                 [&](const auto& b) { return b.second.shape(1) == loaded.index->dim(); });
@@ -231,7 +234,7 @@ PyIndex load_with_raw(const std::string& path, const std::vector<std::pair<Gener
 nb::dict statistics(const PyIndex& self) {
   Statistics s;
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     s = self.index->statistics();
   }
   nb::dict d;
@@ -251,6 +254,9 @@ nb::dict statistics(const PyIndex& self) {
 
 NB_MODULE(_core, m) {
   using namespace engram;
+  // What the end of the interpreter leaves, such as the frames of threads that it stops, is no news to a program's
+  // user. Tests ask for the report, since what is left without such threads is a mistake of ours.
+  nb::set_leak_warnings(std::getenv("ENGRAM_LEAK_WARNINGS") != nullptr);
   nb::exception<CorruptCheckpoint>(m, "CorruptCheckpoint", PyExc_ValueError);
 
   m.def("simd", [] { return kernels().name; });
@@ -266,7 +272,7 @@ NB_MODULE(_core, m) {
           },
           "dim"_a, "metric"_a)
       .def("add", &add_cue, "key"_a, "vector"_a, "threshold"_a)
-      .def("remove", &CueTable::remove, "key"_a, nb::call_guard<nb::gil_scoped_release>())
+      .def("remove", &CueTable::remove, "key"_a, nb::call_guard<Unlocked>())
       .def("__len__", &CueTable::size);
 
   nb::class_<PyIndex>(m, "Index")

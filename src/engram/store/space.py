@@ -92,6 +92,7 @@ class Space(ReadableSpace):
         Unavailable
             If the store is closing or cannot write.
         """
+        self._reader.check_process()
         if vectors is None:
             vectors = np.empty((0, self.config.dim), dtype=np.float32)
         batch = make_batch(ids, vectors, contents, timestamps, confidences, importances, metadata, tags)
@@ -117,6 +118,7 @@ class Space(ReadableSpace):
         InvalidInput, FailedPrecondition
             As for `observe`.
         """
+        self._reader.check_process()
         if batch.vectors.size == 0 and 1 <= len(batch) <= BATCH_COUNT_MAX:
             batch = with_vectors(batch, self._reader.search.embedder.embed(batch.contents))
         return check_batch(batch, self.config)
@@ -219,6 +221,7 @@ class Space(ReadableSpace):
         self._state.log.close()
 
     def _wait_for(self, batch: ObservationBatch | None = None, delete_ids: Sequence[str] | None = None) -> CommitResult:
+        self._reader.check_process()
         answer: Future[CommitResult] = Future()
 
         def done(outcome: CommitResult | EngramError) -> None:
