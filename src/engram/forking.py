@@ -1,7 +1,7 @@
 """What a forked child may not use of its parent, and the error that says so.
 
-A fork copies memory, not threads: whatever waits for a thread of the parent, or for a lock that one of them held at that
-moment, would wait for ever. So the doors of what has threads ask `check_process` first, before they take any lock.
+A fork copies memory, not threads: whatever waits for a thread of the parent, or for a lock that one of them held just
+then, would wait for ever. So the doors of what has threads ask `check_process` first, before they take any lock.
 """
 
 from __future__ import annotations
