@@ -26,6 +26,8 @@ from typing import Final, Protocol
 ENDING_S: Final = 10.0
 """How long all closing at the end may take."""
 
+_TELLING_S: Final = 2.0
+
 _LOGGER: Final = logging.getLogger("engram")
 _LINE_CHARACTERS_MAX: Final = 2000
 
@@ -144,7 +146,8 @@ class _Duties:
         done = threading.Event()
 
         def work() -> None:
-            self._end_all(deadline_s)
+            # What cannot be closed in time should still be able to say what it could not do.
+            self._end_all(deadline_s - _TELLING_S)
             done.set()
 
         if self._thread is None:

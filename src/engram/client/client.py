@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import concurrent.futures
+import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
@@ -64,6 +66,8 @@ class Client:
             timeout_s=timeout_s,
         )
         self._observing: Observing | None = None
+        self._process = os.getpid()
+        self._timeout_s = timeout_s
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +121,7 @@ class Client:
             metadata=metadata,
             tags=tags,
         )
-        _hand_over(offer)
+        _hand_over(offer, self._timeout_s)
         return future
 
     def observe_batch(
@@ -145,7 +149,7 @@ class Client:
             metadata=metadata,
             tags=tags,
         )
-        _hand_over(offer)
+        _hand_over(offer, self._timeout_s)
         return future
 
     def flush(self, timeout_s: float | None = None) -> None:
@@ -213,7 +217,9 @@ class Client:
             while (hits := self._thread.run(following())) is not None:
                 yield hits
         finally:
-            self._thread.run(batches.aclose())
+            # A child that was forked meanwhile has nothing to close.
+            if os.getpid() == self._process:
+                self._thread.run(batches.aclose())
 
     def forget(self, ids: Sequence[str]) -> int:
         """Delete observations by id; return how many there were."""
@@ -239,14 +245,20 @@ class Client:
 
     def close(self, timeout_s: float | None = 30.0) -> None:
         """Send and await everything observed, then disconnect. See `AsyncClient.close`."""
-        self._thread.run(self._client.close(timeout_s))
+        if os.getpid() == self._process:
+            self._thread.run(self._client.close(timeout_s))
 
     def _opened(self) -> Observing:
+        self._thread.check()
         if self._observing is None or self._observing.ended:
             self._observing = self._thread.run(self._client.observing())
         return self._observing
 
 
-def _hand_over(offer: Offer) -> None:
+def _hand_over(offer: Offer, timeout_s: float) -> None:
+    deadline_s = time.monotonic() + timeout_s
     while not offer.try_add():
-        wait(offer.room())
+        try:
+            wait(offer.room(), max(0.0, deadline_s - time.monotonic()))
+        except TimeoutError:
+            raise offer.no_room(timeout_s) from None
