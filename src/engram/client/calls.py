@@ -113,6 +113,7 @@ class Calls:
     @property
     def stub(self) -> EngramServiceAsyncStub:
         """The service's methods."""
+        self.check()
         if self._stub is None:
             self._stub = EngramServiceStub(self.channel)
         return self._stub

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from engram.client.observing import Observing, Offer
 from engram.client.outbox import OutboxLimits
 from engram.client.status import ServerStatus, SpaceStatus
 from engram.client.stream_options import StreamOptions
+from engram.errors import FailedPrecondition
 from engram.spaces import DEFAULT_SPACE, Metric
 from engram.store.cue import CueLike, Moment
 from engram.store.hits import Hit
@@ -217,8 +219,8 @@ class Client:
             while (hits := self._thread.run(following())) is not None:
                 yield hits
         finally:
-            # A child that was forked meanwhile has nothing to close.
-            if os.getpid() == self._process:
+            # Nothing is left to close at the end of the interpreter, nor in a child that was forked meanwhile.
+            with contextlib.suppress(FailedPrecondition):
                 self._thread.run(batches.aclose())
 
     def forget(self, ids: Sequence[str]) -> int:
