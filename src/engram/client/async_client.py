@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Mapping, Sequence
+import functools
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -18,14 +19,11 @@ from engram.client.observing import Observing, Offer
 from engram.client.outbox import OutboxLimits
 from engram.client.requests import encode_batch_field
 from engram.client.stream_options import StreamOptions
-from engram.errors import FailedPrecondition, InvalidInput, Unavailable
-from engram.observations import ObservationBatch
+from engram.errors import FailedPrecondition, InvalidInput
 from engram.scalars import as_text
 from engram.spaces import DEFAULT_SPACE
 from engram.store.intake import Priority
 from engram.times import Moment
-
-_log = logging.getLogger(__name__)
 
 
 class AsyncClient(AsyncReader):
@@ -50,7 +48,11 @@ class AsyncClient(AsyncReader):
     limits, options
         Bounds on buffers, grouping and waiting.
     timeout_s
-        How long a recall and any other single call may take, retries included.
+        How long any single call may take, retries included: it ends by then, with an error at the latest. `flush` may
+        take longer as long as there are answers, and `close` has a limit of its own.
+
+    A client that is not closed sends what it holds when nobody holds it any more, when its event loop ends, or when the
+    interpreter does. What cannot be sent within some seconds then is named in one line on stderr.
 
     Examples
     --------
@@ -79,6 +81,12 @@ class AsyncClient(AsyncReader):
         self._opening = asyncio.Lock()
         self._observing: Observing | None = None
         self._closed = False
+        self._process = os.getpid()
+
+    def __del__(self) -> None:
+        observing = getattr(self, "_observing", None)
+        if observing is not None and not self._closed and os.getpid() == self._process:
+            observing.let_go()
 
     async def __aenter__(self) -> Self:
         return self
@@ -98,7 +106,8 @@ class AsyncClient(AsyncReader):
         Unavailable
             The server cannot be reached.
         """
-        await (await self.observing()).stream.connected()
+        async with self._calls.within("opening the session"):
+            await (await self.observing()).stream.connected()
 
     @property
     def session_id(self) -> str:
@@ -154,6 +163,8 @@ class AsyncClient(AsyncReader):
             The space does not exist.
         Unavailable
             The server cannot be reached.
+        OverCapacity
+            Code ``buffer_full``: too much is unanswered, and that did not change in time. Nothing was taken.
         """
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         observing = await self.observing()
@@ -201,7 +212,7 @@ class AsyncClient(AsyncReader):
         ------
         InvalidInput
             Naming the field, the position, the limit and the value; nothing of the batch is sent.
-        NotFound, Unavailable
+        NotFound, Unavailable, OverCapacity
             As in `observe`.
         """
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
@@ -224,6 +235,11 @@ class AsyncClient(AsyncReader):
     async def flush(self, timeout_s: float | None = None) -> None:
         """Wait until everything observed so far is answered.
 
+        Parameters
+        ----------
+        timeout_s
+            For how long; None as long as there is an answer within the client's `timeout_s`, again and again.
+
         Raises
         ------
         EngramError
@@ -231,19 +247,11 @@ class AsyncClient(AsyncReader):
         Unavailable
             Code ``flush_timeout``: not everything was answered in time. It is still being sent.
         """
+        self._calls.check()
         observing = self._observing
         if observing is None:
             return
-        try:
-            await asyncio.wait_for(asyncio.wrap_future(observing.outbox.flushed()), timeout_s)
-        except TimeoutError:
-            raise Unavailable(
-                f"{observing.outbox.count} observations were not answered within {timeout_s:g} s",
-                code="flush_timeout",
-                field="timeout_s",
-                limit=timeout_s,
-                value=observing.outbox.count,
-            ) from None
+        await observing.flush(timeout_s, self._calls.timeout_s)
         error = observing.outbox.take_error()
         if error is not None:
             raise error
@@ -251,43 +259,54 @@ class AsyncClient(AsyncReader):
     async def close(self, timeout_s: float | None = 30.0) -> None:
         """Send and await everything observed, then disconnect; after `timeout_s` give up on what is left.
 
-        What was refused or given up and not reported by `flush` is logged as a warning.
+        What was refused or given up and not reported by `flush` is logged as a warning. In a forked child it does
+        nothing.
         """
+        if os.getpid() != self._process:
+            return
         self._closed = True
         if self._observing is not None:
             await self._observing.drain(timeout_s)
-            error = self._observing.outbox.take_error()
-            if error is not None:
-                _log.warning("observations to space %s were not stored: %s", self.space, error)
+            self._observing.warn()
         await self._calls.close()
 
     async def observing(self) -> Observing:
         """The open session, opened if need be; for this package only."""
+        self._calls.check()
         if self._closed:
             raise FailedPrecondition("the client is closed", code="client_closed")
         if self._observing is not None and not self._observing.ended:
             return self._observing
-        async with self._opening:
+        async with self._calls.within("opening the session"), self._opening:
             if self._observing is None or self._observing.ended:
                 config = (await self.space_status()).config
-                transport = GrpcTransport(self._calls.channel, self._calls.address, self.space)
                 self._observing = Observing(
-                    transport,
+                    GrpcTransport(self._calls.channel, self._calls.address, self.space),
                     config,
-                    self._encode,
+                    # Neither of these holds the client itself, whose end is the session's.
+                    functools.partial(encode_batch_field, priority=self._priority),
+                    reopen=functools.partial(_reopen, self._calls.address.target, self._calls.timeout_s, self.space),
                     limits=self._limits,
                     options=self._options,
                     session_id=self._session_id,
                 )
+                # A task that has not begun could not tell that it is cancelled.
+                await asyncio.sleep(0)
         return self._observing
 
-    def _encode(self, batch: ObservationBatch) -> bytes:
-        return encode_batch_field(batch, self._priority)
-
-    @staticmethod
-    async def _hand_over(offer: Offer) -> None:
+    async def _hand_over(self, offer: Offer) -> None:
+        deadline_s = asyncio.get_running_loop().time() + self._calls.timeout_s
         while not offer.try_add():
-            await asyncio.wrap_future(offer.room())
+            try:
+                async with asyncio.timeout_at(deadline_s):
+                    await asyncio.wrap_future(offer.room())
+            except TimeoutError:
+                raise offer.no_room(self._calls.timeout_s) from None
+
+
+def _reopen(address: str, timeout_s: float, space: str) -> tuple[GrpcTransport, Callable[[], Awaitable[None]]]:
+    calls = Calls(address, timeout_s)
+    return GrpcTransport(calls.channel, calls.address, space), calls.close
 
 
 def _check_priority(name: str) -> Priority:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from typing import Any, Final
 
 from grpc import aio
 
@@ -21,6 +22,8 @@ from engram.store.strength import Strength
 from engram.times import Moment
 from engram.wire import engram_pb2 as pb
 from engram.wire.recalls import RESULTS_BYTES
+
+_EOF: Final[Any] = aio.EOF  # type: ignore[attr-defined]  # Missing in the stubs.
 
 
 class AsyncReader:
@@ -139,15 +142,25 @@ class AsyncReader:
                 yield batch
 
     async def _batches(self, query: RecallQuery, include_vectors: bool) -> AsyncGenerator[list[Hit], None]:
-        call = self._calls.stub.RecallStream(recall_stream_request(self.space, query, include_vectors=include_vectors))
+        request = recall_stream_request(self.space, query, include_vectors=include_vectors)
+        if query.follow:
+            # Nothing may match for hours. Who is there to tell of it, if something does, is found out before.
+            await self.space_status()
+        call: Any = self._calls.stub.RecallStream(request)
         try:
-            async for response in call:
+            while (response := await self._next(call, query.follow)) is not _EOF:
                 if response.results:
                     yield decode_hits(response.results)
         except aio.AioRpcError as failure:
             raise self._calls.error(failure) from None
         finally:
             call.cancel()
+
+    async def _next(self, call: Any, follow: bool) -> Any:
+        if follow:
+            return await call.read()
+        async with self._calls.within("waiting for the next batch"):
+            return await call.read()
 
     async def forget(self, ids: Sequence[str]) -> int:
         """Delete observations by id; return how many there were. Unknown ids are ignored."""

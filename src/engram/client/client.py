@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +19,7 @@ from engram.client.observing import Observing, Offer
 from engram.client.outbox import OutboxLimits
 from engram.client.status import ServerStatus, SpaceStatus
 from engram.client.stream_options import StreamOptions
+from engram.errors import FailedPrecondition
 from engram.spaces import DEFAULT_SPACE, Metric
 from engram.store.cue import CueLike
 from engram.store.hits import Hit
@@ -64,6 +68,8 @@ class Client:
             timeout_s=timeout_s,
         )
         self._observing: Observing | None = None
+        self._process = os.getpid()
+        self._timeout_s = timeout_s
 
     def __enter__(self) -> Self:
         return self
@@ -117,7 +123,7 @@ class Client:
             metadata=metadata,
             tags=tags,
         )
-        _hand_over(offer)
+        _hand_over(offer, self._timeout_s)
         return future
 
     def observe_batch(
@@ -145,7 +151,7 @@ class Client:
             metadata=metadata,
             tags=tags,
         )
-        _hand_over(offer)
+        _hand_over(offer, self._timeout_s)
         return future
 
     def flush(self, timeout_s: float | None = None) -> None:
@@ -213,7 +219,9 @@ class Client:
             while (hits := self._thread.run(following())) is not None:
                 yield hits
         finally:
-            self._thread.run(batches.aclose())
+            # Nothing is left to close at the end of the interpreter, nor in a child that was forked meanwhile.
+            with contextlib.suppress(FailedPrecondition):
+                self._thread.run(batches.aclose())
 
     def forget(self, ids: Sequence[str]) -> int:
         """Delete observations by id; return how many there were."""
@@ -239,14 +247,20 @@ class Client:
 
     def close(self, timeout_s: float | None = 30.0) -> None:
         """Send and await everything observed, then disconnect. See `AsyncClient.close`."""
-        self._thread.run(self._client.close(timeout_s))
+        if os.getpid() == self._process:
+            self._thread.run(self._client.close(timeout_s))
 
     def _opened(self) -> Observing:
+        self._thread.check()
         if self._observing is None or self._observing.ended:
             self._observing = self._thread.run(self._client.observing())
         return self._observing
 
 
-def _hand_over(offer: Offer) -> None:
+def _hand_over(offer: Offer, timeout_s: float) -> None:
+    deadline_s = time.monotonic() + timeout_s
     while not offer.try_add():
-        wait(offer.room())
+        try:
+            wait(offer.room(), max(0.0, deadline_s - time.monotonic()))
+        except TimeoutError:
+            raise offer.no_room(timeout_s) from None

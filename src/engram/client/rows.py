@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from engram.client.losses import NAMED_MAX
 from engram.client.outgoing import Answer
 from engram.errors import EngramError, InvalidInput
 from engram.metadata import encode_metadata
@@ -128,10 +129,14 @@ def make_row(
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What became of rows: what the transport sends of those that can be sent (None if none can), and the others."""
+    """What became of rows: what the transport sends of those that can be sent (None if none can), and the others.
+
+    `first_ids` names some of those that can be sent, for whoever has to tell of them.
+    """
 
     payload: Any | None
     settles: Sequence[Settle]
+    first_ids: tuple[str, ...] = ()
     refused: Sequence[tuple[Row, Settle, EngramError]] = ()
 
 
@@ -142,7 +147,7 @@ def seal(rows: Rows, config: SpaceConfig, encode: Callable[[ObservationBatch], A
     fails, the rows are tried one by one.
     """
     with contextlib.suppress(Exception):
-        return Sealed(encode(_checked(rows.rows, config)), rows.settles)
+        return Sealed(encode(_checked(rows.rows, config)), rows.settles, _first_ids(rows.rows))
     good: list[Row] = []
     settles: list[Settle] = []
     refused: list[tuple[Row, Settle, EngramError]] = []
@@ -155,12 +160,16 @@ def seal(rows: Rows, config: SpaceConfig, encode: Callable[[ObservationBatch], A
             good.append(row)
             settles.append(settle)
     try:
-        return Sealed(encode(_checked(good, config)) if good else None, settles, refused)
+        return Sealed(encode(_checked(good, config)) if good else None, settles, _first_ids(good), refused)
     except Exception as error:
         # Each of them could be sent and all together cannot.
         failure = _as_typed(error)
     refused.extend((row, settle, failure) for row, settle in zip(good, settles, strict=True))
-    return Sealed(None, (), refused)
+    return Sealed(None, (), (), refused)
+
+
+def _first_ids(rows: Sequence[Row]) -> tuple[str, ...]:
+    return tuple(row.id for row in rows[:NAMED_MAX])
 
 
 def _as_typed(error: Exception) -> EngramError:

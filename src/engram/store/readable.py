@@ -199,6 +199,7 @@ class ReadableSpace:
         FailedPrecondition
             If that is no longer retained.
         """
+        self._reader.check_process()
         if time is not None:
             max_generation = self.history.generation_at(as_time_us(time, "time"))
         if max_generation is None:

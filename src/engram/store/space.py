@@ -103,6 +103,7 @@ class Space(ReadableSpace):
         Unavailable
             If the store is closing or cannot write.
         """
+        self._reader.check_process()
         if vectors is None:
             vectors = np.empty((0, self.config.dim), dtype=np.float32)
         batch = make_batch(ids, vectors, contents, timestamps, confidences, importances, metadata, tags)
@@ -128,6 +129,7 @@ class Space(ReadableSpace):
         InvalidInput, FailedPrecondition
             As for `observe`.
         """
+        self._reader.check_process()
         if isinstance(batch.vectors, np.ndarray) and batch.vectors.size == 0:
             # Before the embedder sees the texts, or a lone text would be embedded letter by letter.
             check_beside_vectors(batch)
@@ -263,6 +265,7 @@ class Space(ReadableSpace):
         self._state.log.close()
 
     def _wait_for(self, batch: ObservationBatch | None = None, delete_ids: Sequence[str] | None = None) -> CommitResult:
+        self._reader.check_process()
         answer: Future[CommitResult] = Future()
 
         def done(outcome: CommitResult | EngramError) -> None:
