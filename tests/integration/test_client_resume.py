@@ -13,7 +13,7 @@ from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, vectors_of
 
 from engram.client import Ack, Client
 from engram.client.stream_options import StreamOptions
-from engram.errors import SequenceError, Unavailable
+from engram.errors import FailedPrecondition, Unavailable
 
 BATCH = 50
 
@@ -138,5 +138,13 @@ def test_a_server_with_other_data_is_not_taken_for_the_same(restarting: Restarti
         restarting.restart(signal.SIGKILL, tmp_path / "other-data")
         with Client(restarting.address) as other:
             other.create_space("main", dim=DIM)
-        with pytest.raises(SequenceError, match="runs on other data"):
-            observe(client, 11, 10).result(TIMEOUT_S)
+        pending = [observe(client, first, 10) for first in (11, 21)]
+        for future in pending:
+            with pytest.raises(
+                FailedPrecondition, match="only up to sequence 0, but acknowledged it up to 10"
+            ) as caught:
+                future.result(TIMEOUT_S)
+            assert caught.value.code == "lost_future"
+        # And it does not begin anew behind the back of a caller who looks at no future.
+        with pytest.raises(FailedPrecondition, match="only up to sequence 0"):
+            observe(client, 31, 10)

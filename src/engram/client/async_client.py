@@ -93,6 +93,9 @@ class AsyncClient(AsyncReader):
         ------
         NotFound
             The space does not exist.
+        FailedPrecondition
+            Another client has taken the session over (``session_taken_over``), or the space has lost what was
+            acknowledged in it (``lost_future``, ``other_incarnation``).
         Unavailable
             The server cannot be reached.
         """
@@ -150,6 +153,8 @@ class AsyncClient(AsyncReader):
             The vector's shape does not fit the space, or a value cannot be converted.
         NotFound
             The space does not exist.
+        FailedPrecondition
+            As in `open`.
         Unavailable
             The server cannot be reached.
         """
@@ -199,7 +204,7 @@ class AsyncClient(AsyncReader):
         ------
         InvalidInput
             Naming the field, the position, the limit and the value; nothing of the batch is sent.
-        NotFound, Unavailable
+        NotFound, FailedPrecondition, Unavailable
             As in `observe`.
         """
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
@@ -266,6 +271,8 @@ class AsyncClient(AsyncReader):
         if self._observing is not None and not self._observing.ended:
             return self._observing
         async with self._opening:
+            if self._observing is not None:
+                self._observing.check_may_begin_anew()
             if self._observing is None or self._observing.ended:
                 config = (await self.space_status()).config
                 transport = GrpcTransport(self._calls.channel, self.space)

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from engram.client.backoff import Backoff
 from engram.client.bell import Bell
-from engram.client.events import Accepted, Closed, Connection, Event, Indexed, Refused, Status, Transport, Trouble
+from engram.client.events import (
+    Accepted,
+    Closed,
+    Connection,
+    Event,
+    Greeting,
+    Indexed,
+    Refused,
+    Status,
+    Transport,
+    Trouble,
+)
 from engram.client.outbox import Outbox
 from engram.client.outgoing import Answer, Outgoing
 from engram.client.pace import Mood, Pace
@@ -54,8 +66,11 @@ class ObserveStream:
         session_id: str = "",
     ) -> None:
         self.session_id = session_id
+        self.incarnation = ""
+        self.failure: EngramError | None = None
         self.indexed_sequence = 0
         self.connections = 0
+        self._writer = secrets.randbits(63) + 1
         self._transport = transport
         self._outbox = outbox
         self._config = config
@@ -106,7 +121,7 @@ class ObserveStream:
     async def _session(self) -> bool:
         """Connect and converse; return True when drained, False to try again. Raises when trying again is no use."""
         try:
-            connection, welcome = await self._transport.connect(self.session_id)
+            connection, welcome = await self._transport.connect(self._greeting())
         except EngramError as error:
             self._bear(error)
             return False
@@ -116,6 +131,7 @@ class ObserveStream:
             if welcome.queue_capacity:
                 self._window.flight_count_max = min(self._options.flight_count_max, welcome.queue_capacity // 4 + 1)
             self._settle(self._window.resumed(welcome.durable_sequence, welcome.generation))
+            self.incarnation = welcome.incarnation
             if not self._connected.done():
                 self._connected.set_result(None)
             return await self._converse(connection)
@@ -123,6 +139,10 @@ class ObserveStream:
             self._pace.disconnected()
             self._window.disconnected()
             await connection.abort()
+
+    def _greeting(self) -> Greeting:
+        known_sequence = self._window.acked_sequence if self.connections else None
+        return Greeting(self.session_id, self._writer, known_sequence, self.incarnation)
 
     async def _converse(self, connection: Connection) -> bool:
         self._patience.heard(self._loop.time())
@@ -275,6 +295,7 @@ class ObserveStream:
         self._patience.check_silence(now_s)
 
     def _fail(self, error: EngramError) -> None:
+        self.failure = error
         if not self._connected.done():
             self._connected.set_exception(error)
             self._connected.exception()  # Marks it as seen: observers learn of it through the outbox.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,9 +20,11 @@ from engram.client.outbox import Outbox, OutboxLimits
 from engram.client.outgoing import Answer, Outgoing
 from engram.client.rows import check_outgoing, make_row
 from engram.client.stream_options import StreamOptions
-from engram.errors import EngramError, InvalidInput
+from engram.errors import EngramError, FailedPrecondition, InvalidInput
 from engram.observations import ObservationBatch, make_batch
 from engram.spaces import SpaceConfig
+
+_LASTING_CODES: Final = frozenset({"session_taken_over", "lost_future", "other_incarnation"})
 
 AnyFuture = asyncio.Future[Ack] | concurrent.futures.Future[Ack]
 
@@ -64,6 +67,19 @@ class Observing:
     def ended(self) -> bool:
         """Whether nothing can be observed here any more."""
         return self.task.done()
+
+    def check_may_begin_anew(self) -> None:
+        """Refuse to be followed by another stream of the same client after an end that its owner has to know of.
+
+        Raises
+        ------
+        FailedPrecondition
+            The session has been taken over, or what was acknowledged in it is lost. Going on would hide the one and
+            fight for the other.
+        """
+        error = self.stream.failure
+        if self.ended and isinstance(error, FailedPrecondition) and error.code in _LASTING_CODES:
+            raise copy.copy(error)
 
     def offer_row(self, future: AnyFuture, id: str, vector: ArrayLike | None, content: str, **details: Any) -> Offer:
         """A single observation, answered through `future`; `details` as for `make_row`."""

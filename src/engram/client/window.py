@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from engram.client.ack import Ack
 from engram.client.outgoing import Answer, Outgoing
-from engram.errors import EngramError, OverCapacity, SequenceError, Unavailable
+from engram.errors import EngramError, FailedPrecondition, OverCapacity, SequenceError, Unavailable
 
 Settled = tuple[Outgoing, Answer]
 """A batch that is finished with, and how."""
@@ -152,18 +152,20 @@ class Window:
 
         Raises
         ------
+        FailedPrecondition
+            Code ``lost_future``: the server has less than it acknowledged. Going on would hide that.
         SequenceError
-            If the server has less than it acknowledged, or ends inside a batch: this is another data directory, or
-            acknowledged data is lost. Going on would hide that.
+            Code ``session_mismatch``: it ends inside a batch, as a server with other data would.
         """
         if durable_sequence < self.acked_sequence:
-            raise _lost(durable_sequence, self.acked_sequence)
+            raise _lost_future(durable_sequence, self.acked_sequence)
+        stored = [each for each in self._returned if 0 < each.first_sequence <= durable_sequence]
+        if stored and stored[-1].last_sequence > durable_sequence:
+            # Before anything is settled, so that all of it is still there to be told what is wrong.
+            raise _mismatch(durable_sequence, stored[-1])
         settled: list[Settled] = []
-        while self._returned and 0 < self._returned[0].first_sequence <= durable_sequence:
-            outgoing = self._returned.popleft()
-            if outgoing.last_sequence > durable_sequence:
-                self._returned.appendleft(outgoing)
-                raise _lost(durable_sequence, outgoing.last_sequence)
+        for outgoing in stored:
+            self._returned.popleft()
             ack = Ack(outgoing.first_sequence, outgoing.last_sequence, generation, generation, exact=False)
             settled.append((outgoing, ack))
         self.acked_sequence = durable_sequence
@@ -200,13 +202,26 @@ def _share(ack: Ack, flight: _Flight) -> Ack:
     return Ack(flight.first, flight.last, ack.last_generation, ack.last_generation, exact=False)
 
 
-def _lost(durable: int, expected: int) -> SequenceError:
+def _lost_future(durable: int, acked: int) -> FailedPrecondition:
+    return FailedPrecondition(
+        f"the server has this session only up to sequence {durable}, but acknowledged it up to {acked}: it runs on "
+        "other or restored data, or acknowledged observations are lost. Compare with your source, then go on with a "
+        "new client and a new session id",
+        code="lost_future",
+        field="initial_sequence",
+        limit=f">= {acked}",
+        value=durable,
+        expected_sequence=durable + 1,
+    )
+
+
+def _mismatch(durable: int, outgoing: Outgoing) -> SequenceError:
     return SequenceError(
-        f"the server has this session only up to sequence {durable}, not {expected}: "
-        "it runs on other data, or acknowledged observations are lost",
+        f"the server has this session up to sequence {durable}, in the middle of a batch that was sent as "
+        f"{outgoing.first_sequence}..{outgoing.last_sequence}: it runs on other data",
         code="session_mismatch",
-        field="sequence_number",
-        limit=f">= {expected}",
+        field="initial_sequence",
+        limit=f"< {outgoing.first_sequence} or >= {outgoing.last_sequence}",
         value=durable,
         expected_sequence=durable + 1,
     )

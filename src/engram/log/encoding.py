@@ -123,4 +123,5 @@ def _unplaced_header(
         metadata_bytes=sizes[2] if has_metadata else 0,
         tags_bytes=sizes[-1] if has_tags else 0,
         session=entry.session,
+        writer=entry.writer,
     )

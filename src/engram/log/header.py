@@ -19,7 +19,7 @@ MAGIC: Final = b"EGR1"
 HAS_METADATA: Final = 1
 HAS_TAGS: Final = 2
 
-_CHECKED = struct.Struct("<IBBH8Q6I64s")
+_CHECKED = struct.Struct("<IBBH8Q6I64sQ")
 _PREFIX = struct.Struct("<4sI")
 _PADDING = bytes(HEADER_BYTES - _PREFIX.size - _CHECKED.size)
 
@@ -60,6 +60,9 @@ class Header(NamedTuple):
         Length of the vectors.
     session
         Where the observations came from, at most 64 bytes of UTF-8; ``""`` for no session.
+    writer
+        Number of the client that sent them in that session; 0 if it is not known, as in records of before there were
+        such numbers.
     """
 
     payload_crc: int
@@ -80,6 +83,7 @@ class Header(NamedTuple):
     metadata_bytes: int
     tags_bytes: int
     session: str = ""
+    writer: int = 0
 
     @property
     def last_generation(self) -> int:
@@ -91,8 +95,8 @@ class Header(NamedTuple):
         session = self.session.encode()
         if len(session) > SESSION_ID_BYTES_MAX:
             raise ValueError(f"session {self.session[:64]!r} is longer than {SESSION_ID_BYTES_MAX} bytes")
-        payload_crc, kind, columns, *numbers, _ = self
-        checked = _CHECKED.pack(payload_crc, kind, columns, len(session), *numbers, session) + _PADDING
+        payload_crc, kind, columns, *numbers, _, writer = self
+        checked = _CHECKED.pack(payload_crc, kind, columns, len(session), *numbers, session, writer) + _PADDING
         return _PREFIX.pack(MAGIC, crc32c(checked)) + checked
 
 
@@ -103,9 +107,12 @@ def read_header(memory: memoryview, position: int) -> Header | None:
     magic, crc = _PREFIX.unpack_from(memory, position)
     if magic != MAGIC or crc32c(memory[position + _PREFIX.size : position + HEADER_BYTES]) != crc:
         return None
-    payload_crc, kind, columns, session_bytes, *numbers, session = _CHECKED.unpack_from(memory, position + _PREFIX.size)
+    payload_crc, kind, columns, session_bytes, *numbers, text, writer = _CHECKED.unpack_from(
+        memory, position + _PREFIX.size
+    )
     # Interned: a session's thousands of records share one string.
-    header = Header._make((payload_crc, kind, columns, *numbers, sys.intern(session[:session_bytes].decode())))
+    session = sys.intern(text[:session_bytes].decode())
+    header = Header._make((payload_crc, kind, columns, *numbers, session, writer))
     return header if header.position == position else None
 
 

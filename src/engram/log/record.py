@@ -62,6 +62,7 @@ class Record:
         "first_sequence",
         "kind",
         "session",
+        "writer",
     )
 
     def __init__(self, memory: memoryview, header: Header) -> None:
@@ -69,6 +70,7 @@ class Record:
         self.first_generation = header.first_generation
         self.count = header.rows
         self.session = header.session
+        self.writer = header.writer
         self.first_sequence = header.first_sequence
         self.committed_us = header.committed_us
         self._dim = header.dim

@@ -31,6 +31,8 @@ class SpaceState:
         How far each session got.
     answered_generation
         Requests with generations up to here have had their answers.
+    incarnation
+        What of the space's past is there: restoring and repairing begin a new one. Empty if it has none.
     """
 
     log: Log
@@ -40,3 +42,4 @@ class SpaceState:
     versions: Versions = field(default_factory=Versions)
     sessions: SessionTable = field(default_factory=SessionTable)
     answered_generation: int = 0
+    incarnation: str = ""

@@ -7,7 +7,7 @@ import pytest
 from engram.client.ack import Ack
 from engram.client.outgoing import Outgoing
 from engram.client.window import Window
-from engram.errors import InvalidInput, OverCapacity, SequenceError
+from engram.errors import FailedPrecondition, InvalidInput, OverCapacity, SequenceError
 
 
 def batch(count: int = 2) -> Outgoing:
@@ -163,17 +163,19 @@ def test_a_server_that_lost_acknowledged_observations_is_reported() -> None:
     sent(window, 2)
     window.accepted(Ack(1, 2, 1, 2))
     window.disconnected()
-    with pytest.raises(SequenceError, match="acknowledged observations are lost") as caught:
+    with pytest.raises(FailedPrecondition, match="only up to sequence 1, but acknowledged it up to 2") as caught:
         window.resumed(1, generation=1)
-    assert caught.value.code == "session_mismatch"
+    assert caught.value.code == "lost_future"
 
 
 def test_a_server_that_ends_inside_a_batch_is_reported() -> None:
     window = Window(100)
     sent(window, 4)
     window.disconnected()
-    with pytest.raises(SequenceError, match="runs on other data"):
+    with pytest.raises(SequenceError, match="runs on other data") as caught:
         window.resumed(2, generation=2)
+    assert caught.value.code == "session_mismatch"
+    assert len(window) == 1
 
 
 def test_abandoning_fails_everything_unanswered_in_order() -> None:
