@@ -42,7 +42,11 @@ class AsyncClient(AsyncReader):
         Name of the memory space.
     session_id
         A name for the stream of observations, to continue it in a later process: `durable_sequence` then tells how
-        many observations the server has of it. Empty for a new session.
+        many observations the server has of it. Empty for a new session. Two clients must not have one at a time: the
+        newer wins, the older fails with `session_taken_over`.
+    incarnation
+        With `session_id`: what `incarnation` was when the session was last open, to be refused (`other_incarnation`) if
+        the space has been restored or repaired since.
     priority
         Lane of the observations: ``"high"``, ``"normal"`` or ``"low"``.
     limits, options
@@ -64,6 +68,7 @@ class AsyncClient(AsyncReader):
         *,
         space: str = DEFAULT_SPACE,
         session_id: str = "",
+        incarnation: str = "",
         priority: str = "normal",
         limits: OutboxLimits | None = None,
         options: StreamOptions | None = None,
@@ -72,6 +77,7 @@ class AsyncClient(AsyncReader):
         super().__init__(Calls(address, timeout_s), space)
         self._priority = _check_priority(priority)
         self._session_id = session_id
+        self._incarnation = incarnation
         self._limits = limits or OutboxLimits()
         self._options = options or StreamOptions()
         self._opening = asyncio.Lock()
@@ -105,6 +111,11 @@ class AsyncClient(AsyncReader):
     def session_id(self) -> str:
         """Id of the session; empty until it is open."""
         return self._observing.stream.session_id if self._observing is not None else self._session_id
+
+    @property
+    def incarnation(self) -> str:
+        """Which past the space has, as the server told it; to be kept with the session's id. Empty until it is open."""
+        return self._observing.stream.incarnation if self._observing is not None else self._incarnation
 
     @property
     def durable_sequence(self) -> int:
@@ -283,6 +294,7 @@ class AsyncClient(AsyncReader):
                     limits=self._limits,
                     options=self._options,
                     session_id=self._session_id,
+                    incarnation=self._incarnation,
                 )
         return self._observing
 

@@ -50,8 +50,8 @@ class ObserveStream:
         The space, to check single observations when they leave as a batch.
     encode
         Makes what the transport sends of a checked batch.
-    session_id
-        A session to resume; empty for a new one.
+    session_id, incarnation
+        A session to resume; empty for a new one. And the incarnation of the space that it was told; empty if not known.
     """
 
     def __init__(
@@ -64,9 +64,10 @@ class ObserveStream:
         *,
         options: StreamOptions,
         session_id: str = "",
+        incarnation: str = "",
     ) -> None:
         self.session_id = session_id
-        self.incarnation = ""
+        self.incarnation = incarnation
         self.failure: EngramError | None = None
         self.indexed_sequence = 0
         self.connections = 0

@@ -52,13 +52,21 @@ class Observing:
         limits: OutboxLimits,
         options: StreamOptions,
         session_id: str = "",
+        incarnation: str = "",
     ) -> None:
         loop = asyncio.get_running_loop()
         bell = Bell()
         self.config = config
         self.outbox = Outbox(limits, bell.ring, loop.time)
         self.stream = ObserveStream(
-            transport, self.outbox, bell, config, encode, options=options, session_id=session_id
+            transport,
+            self.outbox,
+            bell,
+            config,
+            encode,
+            options=options,
+            session_id=session_id,
+            incarnation=incarnation,
         )
         self._encode = encode
         self.task = loop.create_task(self.stream.run(), name=f"engram-observe-{config.name}")

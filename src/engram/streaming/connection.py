@@ -135,7 +135,9 @@ class Connection:
         error: EngramError | None = None
         try:
             async with asyncio.timeout(self._limits.drain_timeout_s):
-                await session.changed.wait_for(lambda: session.settled and (session.indexed or not drain))
+                await session.changed.wait_for(
+                    lambda: session.outbox is not self.outbox or (session.settled and (session.indexed or not drain))
+                )
         except TimeoutError:
             error = Unavailable(
                 f"not everything was indexed within {self._limits.drain_timeout_s:g} s; what was acked is safe",
@@ -253,11 +255,15 @@ class Connection:
             self.outbox.put_pressure(Status(state, reason.message, session.durable_sequence, reason))
 
     async def _room(self, session: Session) -> None:
+        """Wait until more may be in flight, or another connection has taken the session over."""
         limits = self._limits
         await session.changed.wait_for(
             lambda: (
-                session.in_flight_count < limits.in_flight_count_max
-                and session.in_flight_bytes < limits.in_flight_bytes_max
+                session.outbox is not self.outbox
+                or (
+                    session.in_flight_count < limits.in_flight_count_max
+                    and session.in_flight_bytes < limits.in_flight_bytes_max
+                )
             )
         )
 

@@ -39,11 +39,11 @@ Start = Callable[..., "Driver"]
 class Driver:
     """A stream under test, and the means to feed it."""
 
-    def __init__(self, server: FakeServer, options: StreamOptions, limits: OutboxLimits, session_id: str) -> None:
+    def __init__(self, server: FakeServer, options: StreamOptions, limits: OutboxLimits, **session: str) -> None:
         def encode(batch: ObservationBatch) -> list[str]:
             return list(batch.ids)
 
-        self.observing = Observing(server, CONFIG, encode, limits=limits, options=options, session_id=session_id)
+        self.observing = Observing(server, CONFIG, encode, limits=limits, options=options, **session)
 
     def row(self, id: str, vector: Any = None) -> asyncio.Future[Ack]:
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
@@ -68,8 +68,8 @@ async def server() -> FakeServer:
 async def start(server: FakeServer) -> AsyncIterator[Start]:
     drivers: list[Driver] = []
 
-    def make(options: StreamOptions = OPTIONS, limits: OutboxLimits | None = None, session_id: str = "") -> Driver:
-        drivers.append(Driver(server, options, limits or OutboxLimits(), session_id))
+    def make(options: StreamOptions = OPTIONS, limits: OutboxLimits | None = None, **session: str) -> Driver:
+        drivers.append(Driver(server, options, limits or OutboxLimits(), **session))
         return drivers[-1]
 
     yield make
@@ -307,6 +307,15 @@ async def test_the_incarnation_that_was_told_is_sent_on_resuming(server: FakeSer
     with pytest.raises(FailedPrecondition) as caught:
         driver.observing.check_may_begin_anew()
     assert caught.value.code == "other_incarnation"
+
+
+async def test_a_later_process_says_which_incarnation_it_knew(server: FakeServer, start: Start) -> None:
+    server.refuse_connect.append(FailedPrecondition("restored", code="other_incarnation"))
+    driver = start(session_id="import-1", incarnation="the first")
+    error = await answer(driver.row("a"))
+    assert isinstance(error, FailedPrecondition)
+    (greeting,) = server.greetings
+    assert (greeting.session_id, greeting.incarnation) == ("import-1", "the first")
 
 
 async def test_a_server_with_other_data_is_reported_not_papered_over(server: FakeServer, start: Start) -> None:

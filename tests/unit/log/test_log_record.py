@@ -8,7 +8,7 @@ import pytest
 from doubles.batches import DIM, batch_of, content_of, vector_of
 from engram.log.encoding import encode_record
 from engram.log.entry import LogEntry
-from engram.log.header import RecordKind, payload_is_whole, read_header
+from engram.log.header import HEADER_BYTES, RecordKind, payload_is_whole, read_header
 from engram.log.record import Record
 from engram.observations import ObservationBatch, make_batch
 
@@ -122,3 +122,13 @@ def test_overlong_session_is_refused() -> None:
     placed = encode_record(LogEntry(RecordKind.OBSERVE, 1, batch_of(["a"]), session="x" * 65), DIM)
     with pytest.raises(ValueError, match="64 bytes"):
         placed.buffers()
+
+
+def test_a_record_from_before_writers_had_numbers_reads_as_of_an_unknown_one() -> None:
+    """It had zeros where the number is now, so without a number the bytes are the same."""
+    entry = LogEntry(RecordKind.OBSERVE, 1, batch_of(["a"]), session="s", first_sequence=1)
+    header = b"".join(encode_record(entry, DIM).placed(1, 0, 1 << 20, 0, 7).buffers())[:HEADER_BYTES]
+    assert header[-24:] == bytes(24)
+    found = read_header(memoryview(header), 0)
+    assert found is not None
+    assert (found.session, found.writer) == ("s", 0)
