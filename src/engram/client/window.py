@@ -53,6 +53,8 @@ class Window:
         self.acked_sequence = 0
         self.flight_count = 0
         self._next_sequence = 1
+        # The last number ever used; None before the first connection.
+        self._used_sequence: int | None = None
         self._serial = 0
         self._flights: deque[_Flight] = deque()
         self._stale: deque[_Flight] = deque()
@@ -80,6 +82,7 @@ class Window:
         """Number a batch and count it as in flight; return its first sequence number."""
         first = outgoing.first_sequence = self._next_sequence
         self._next_sequence += outgoing.count
+        self._used_sequence = max(self._used_sequence or 0, outgoing.last_sequence)
         self._serial += 1
         self._flights.append(_Flight(self._serial, first, outgoing.last_sequence, outgoing))
         self.flight_count += outgoing.count
@@ -153,12 +156,15 @@ class Window:
         Raises
         ------
         FailedPrecondition
-            Code ``lost_future``: the server has less than it acknowledged. Going on would hide that.
+            Code ``lost_future``: the server has less than it acknowledged. Going on would hide that. Or code
+            ``session_taken_over``: it has more than was ever sent, which only another client can have stored.
         SequenceError
             Code ``session_mismatch``: it ends inside a batch, as a server with other data would.
         """
         if durable_sequence < self.acked_sequence:
             raise _lost_future(durable_sequence, self.acked_sequence)
+        if self._used_sequence is not None and durable_sequence > self._used_sequence:
+            raise _taken_over(durable_sequence, self._used_sequence)
         stored = [each for each in self._returned if 0 < each.first_sequence <= durable_sequence]
         if stored and stored[-1].last_sequence > durable_sequence:
             # Before anything is settled, so that all of it is still there to be told what is wrong.
@@ -169,6 +175,7 @@ class Window:
             ack = Ack(outgoing.first_sequence, outgoing.last_sequence, generation, generation, exact=False)
             settled.append((outgoing, ack))
         self.acked_sequence = durable_sequence
+        self._used_sequence = max(self._used_sequence or 0, durable_sequence)
         self._next_sequence = durable_sequence + 1
         return settled
 
@@ -212,6 +219,17 @@ def _lost_future(durable: int, acked: int) -> FailedPrecondition:
         limit=f">= {acked}",
         value=durable,
         expected_sequence=durable + 1,
+    )
+
+
+def _taken_over(durable: int, used: int) -> FailedPrecondition:
+    return FailedPrecondition(
+        f"the server has this session up to sequence {durable}, where this client has sent up to {used}: "
+        "another client has gone on with it",
+        code="session_taken_over",
+        field="initial_sequence",
+        limit=f"<= {used}",
+        value=durable,
     )
 
 

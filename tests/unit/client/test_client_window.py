@@ -168,6 +168,20 @@ def test_a_server_that_lost_acknowledged_observations_is_reported() -> None:
     assert caught.value.code == "lost_future"
 
 
+def test_a_server_that_has_more_than_was_ever_sent_has_it_of_another_client() -> None:
+    window = Window(100)
+    window.resumed(10, generation=10)
+    sent(window, 2, 2)
+    window.rejected(13, 14, OverCapacity("full"))
+    window.disconnected()
+    # The number was used, though its batch is to be sent again.
+    with pytest.raises(FailedPrecondition, match="up to sequence 15, where this client has sent up to 14") as caught:
+        window.resumed(15, generation=15)
+    assert caught.value.code == "session_taken_over"
+    assert len(window) == 2
+    assert len(window.resumed(14, generation=14)) == 2
+
+
 def test_a_server_that_ends_inside_a_batch_is_reported() -> None:
     window = Window(100)
     sent(window, 4)
