@@ -42,7 +42,11 @@ class AsyncClient(AsyncReader):
         Name of the memory space.
     session_id
         A name for the stream of observations, to continue it in a later process: `durable_sequence` then tells how
-        many observations the server has of it. Empty for a new session.
+        many observations the server has of it. Empty for a new session. Two clients must not have one at a time: the
+        newer wins, the older fails with `session_taken_over`.
+    incarnation
+        With `session_id`: what `incarnation` was when the session was last open, to be refused (`other_incarnation`) if
+        the space has been restored or repaired since.
     priority
         Lane of the observations: ``"high"``, ``"normal"`` or ``"low"``.
     limits, options
@@ -68,6 +72,7 @@ class AsyncClient(AsyncReader):
         *,
         space: str = DEFAULT_SPACE,
         session_id: str = "",
+        incarnation: str = "",
         priority: str = "normal",
         limits: OutboxLimits | None = None,
         options: StreamOptions | None = None,
@@ -76,6 +81,7 @@ class AsyncClient(AsyncReader):
         super().__init__(Calls(address, timeout_s), space)
         self._priority = _check_priority(priority)
         self._session_id = as_text("session_id", session_id, code="invalid_session_id")
+        self._incarnation = as_text("incarnation", incarnation, code="invalid_incarnation")
         self._limits = limits or OutboxLimits()
         self._options = options or StreamOptions()
         self._opening = asyncio.Lock()
@@ -103,6 +109,9 @@ class AsyncClient(AsyncReader):
         ------
         NotFound
             The space does not exist.
+        FailedPrecondition
+            Another client has taken the session over (``session_taken_over``), or the space has lost what was
+            acknowledged in it (``lost_future``, ``other_incarnation``).
         Unavailable
             The server cannot be reached.
         """
@@ -113,6 +122,11 @@ class AsyncClient(AsyncReader):
     def session_id(self) -> str:
         """Id of the session; empty until it is open."""
         return self._observing.stream.session_id if self._observing is not None else self._session_id
+
+    @property
+    def incarnation(self) -> str:
+        """Which past the space has, as the server told it; to be kept with the session's id. Empty until it is open."""
+        return self._observing.stream.incarnation if self._observing is not None else self._incarnation
 
     @property
     def durable_sequence(self) -> int:
@@ -161,6 +175,8 @@ class AsyncClient(AsyncReader):
             The vector's shape does not fit the space, or a value cannot be converted.
         NotFound
             The space does not exist.
+        FailedPrecondition
+            As in `open`.
         Unavailable
             The server cannot be reached.
         OverCapacity
@@ -212,7 +228,7 @@ class AsyncClient(AsyncReader):
         ------
         InvalidInput
             Naming the field, the position, the limit and the value; nothing of the batch is sent.
-        NotFound, Unavailable, OverCapacity
+        NotFound, FailedPrecondition, Unavailable, OverCapacity
             As in `observe`.
         """
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
@@ -278,6 +294,8 @@ class AsyncClient(AsyncReader):
         if self._observing is not None and not self._observing.ended:
             return self._observing
         async with self._calls.within("opening the session"), self._opening:
+            if self._observing is not None:
+                self._observing.check_may_begin_anew()
             if self._observing is None or self._observing.ended:
                 config = (await self.space_status()).config
                 self._observing = Observing(
@@ -289,6 +307,7 @@ class AsyncClient(AsyncReader):
                     limits=self._limits,
                     options=self._options,
                     session_id=self._session_id,
+                    incarnation=self._incarnation,
                 )
                 # A task that has not begun could not tell that it is cancelled.
                 await asyncio.sleep(0)

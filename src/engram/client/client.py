@@ -35,7 +35,7 @@ class Client:
 
     Parameters
     ----------
-    address, space, session_id, priority, limits, options, timeout_s
+    address, space, session_id, incarnation, priority, limits, options, timeout_s
         See `AsyncClient`.
 
     Examples
@@ -52,6 +52,7 @@ class Client:
         *,
         space: str = DEFAULT_SPACE,
         session_id: str = "",
+        incarnation: str = "",
         priority: str = "normal",
         limits: OutboxLimits | None = None,
         options: StreamOptions | None = None,
@@ -62,6 +63,7 @@ class Client:
             address,
             space=space,
             session_id=session_id,
+            incarnation=incarnation,
             priority=priority,
             limits=limits,
             options=options,
@@ -88,6 +90,11 @@ class Client:
     def session_id(self) -> str:
         """Id of the session; empty until it is open."""
         return self._client.session_id
+
+    @property
+    def incarnation(self) -> str:
+        """Which past the space has, as the server told it. See `AsyncClient.incarnation`."""
+        return self._client.incarnation
 
     @property
     def durable_sequence(self) -> int:

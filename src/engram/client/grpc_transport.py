@@ -11,7 +11,7 @@ from grpc import aio
 
 from engram.client.ack import Ack
 from engram.client.address import Address
-from engram.client.events import Accepted, Closed, Event, Indexed, Refused, Status, Trouble, Welcome
+from engram.client.events import Accepted, Closed, Event, Greeting, Indexed, Refused, Status, Trouble, Welcome
 from engram.client.failures import call_error
 from engram.client.pace import Mood
 from engram.client.requests import with_sequence
@@ -50,7 +50,7 @@ class GrpcTransport:
         self._address = address
         self._space = space
 
-    async def connect(self, session_id: str) -> tuple[GrpcConnection, Welcome]:
+    async def connect(self, greeting: Greeting) -> tuple[GrpcConnection, Welcome]:
         """Open a session, or resume the one named.
 
         Raises
@@ -59,7 +59,14 @@ class GrpcTransport:
             As the server refuses it; `Unavailable` if it does not answer.
         """
         call = self._observe(None)
-        init = pb.StreamInit(enable_backpressure=True, max_batch_size=BATCH_COUNT_MAX, resume_session_id=session_id)
+        init = pb.StreamInit(
+            enable_backpressure=True,
+            max_batch_size=BATCH_COUNT_MAX,
+            resume_session_id=greeting.session_id,
+            incarnation=greeting.incarnation,
+            writer=greeting.writer,
+            known_sequence=greeting.known_sequence,
+        )
         request = pb.ObservationRequest(memory_space_id=self._space, init=init)
         connection = GrpcConnection(call, self._address)
         try:
@@ -79,7 +86,7 @@ class GrpcTransport:
             raise _unexpected(response)
         ack = response.init_ack
         return connection, Welcome(
-            ack.session_id, ack.initial_sequence, ack.generation, ack.capabilities.queue_capacity
+            ack.session_id, ack.initial_sequence, ack.generation, ack.capabilities.queue_capacity, ack.incarnation
         )
 
 

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from engram import ending
 from engram.client.backoff import Backoff
 from engram.client.bell import Bell
-from engram.client.events import Accepted, Closed, Connection, Event, Indexed, Refused, Status, Transport, Trouble
+from engram.client.events import (
+    Accepted,
+    Closed,
+    Connection,
+    Event,
+    Greeting,
+    Indexed,
+    Refused,
+    Status,
+    Transport,
+    Trouble,
+)
 from engram.client.losses import NAMED_MAX
 from engram.client.outbox import Outbox
 from engram.client.outgoing import Answer, Outgoing
@@ -40,10 +52,12 @@ class ObserveStream:
         The space, to check single observations when they leave as a batch.
     encode
         Makes what the transport sends of a checked batch.
-    session_id
-        A session to resume; empty for a new one.
+    session_id, incarnation
+        A session to resume; empty for a new one. And the incarnation of the space that it was told; empty if not known.
     window
         What that session has in flight, from a stream that cannot go on.
+    writer
+        The number of that stream, since this one is no other client; None for one of its own.
     """
 
     def __init__(
@@ -56,11 +70,16 @@ class ObserveStream:
         *,
         options: StreamOptions,
         session_id: str = "",
+        incarnation: str = "",
         window: Window | None = None,
+        writer: int | None = None,
     ) -> None:
         self.session_id = session_id
+        self.incarnation = incarnation
+        self.failure: EngramError | None = None
         self.indexed_sequence = 0
         self.connections = 0
+        self.writer = secrets.randbits(63) + 1 if writer is None else writer
         self._transport = transport
         self._outbox = outbox
         self._config = config
@@ -154,7 +173,7 @@ class ObserveStream:
     async def _session(self) -> bool:
         """Connect and converse; return True when drained, False to try again. Raises when trying again is no use."""
         try:
-            connection, welcome = await self._transport.connect(self.session_id)
+            connection, welcome = await self._transport.connect(self._greeting())
         except EngramError as error:
             self._bear(error)
             return False
@@ -164,6 +183,7 @@ class ObserveStream:
             if welcome.queue_capacity:
                 self._window.flight_count_max = min(self._options.flight_count_max, welcome.queue_capacity // 4 + 1)
             self._settle(self._window.resumed(welcome.durable_sequence, welcome.generation))
+            self.incarnation = welcome.incarnation
             if not self._connected.done():
                 self._connected.set_result(None)
             return await self._converse(connection)
@@ -171,6 +191,10 @@ class ObserveStream:
             self._pace.disconnected()
             self._window.disconnected()
             await connection.abort()
+
+    def _greeting(self) -> Greeting:
+        known_sequence = self._window.acked_sequence if self.connections else None
+        return Greeting(self.session_id, self.writer, known_sequence, self.incarnation)
 
     async def _converse(self, connection: Connection) -> bool:
         self._patience.heard(self._loop.time())
@@ -323,6 +347,7 @@ class ObserveStream:
         self._patience.check_silence(now_s)
 
     def _fail(self, error: EngramError) -> None:
+        self.failure = error
         if not self._connected.done():
             self._connected.set_exception(error)
             self._connected.exception()  # Marks it as seen: observers learn of it through the outbox.

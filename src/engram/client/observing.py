@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import copy
 import inspect
 import logging
 import types
@@ -26,12 +27,13 @@ from engram.client.outgoing import Answer, Outgoing
 from engram.client.poller import quiet_poller
 from engram.client.rows import check_outgoing, make_row
 from engram.client.stream_options import StreamOptions
-from engram.errors import EngramError, InvalidInput, OverCapacity, Unavailable
+from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity, Unavailable
 from engram.observations import ObservationBatch, make_batch
 from engram.sequences import as_list
 from engram.spaces import SpaceConfig
 
 _log = logging.getLogger(__name__)
+_LASTING_CODES: Final = frozenset({"session_taken_over", "lost_future", "other_incarnation"})
 
 AnyFuture = asyncio.Future[Ack] | concurrent.futures.Future[Ack]
 
@@ -88,6 +90,7 @@ class Observing:
         limits: OutboxLimits,
         options: StreamOptions,
         session_id: str = "",
+        incarnation: str = "",
         reopen: Reopen | None = None,
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
@@ -97,7 +100,14 @@ class Observing:
         self._reopen = reopen
         self._options = options
         self.stream = ObserveStream(
-            transport, self.outbox, bell, config, encode, options=options, session_id=session_id
+            transport,
+            self.outbox,
+            bell,
+            config,
+            encode,
+            options=options,
+            session_id=session_id,
+            incarnation=incarnation,
         )
         self._encode = encode
         self.task = loop.create_task(self.stream.run(), name=f"engram-observe-{config.name}")
@@ -108,6 +118,19 @@ class Observing:
     def ended(self) -> bool:
         """Whether nothing can be observed here any more."""
         return self.task.done()
+
+    def check_may_begin_anew(self) -> None:
+        """Refuse to be followed by another stream of the same client after an end that its owner has to know of.
+
+        Raises
+        ------
+        FailedPrecondition
+            The session has been taken over, or what was acknowledged in it is lost. Going on would hide the one and
+            fight for the other.
+        """
+        error = self.stream.failure
+        if self.ended and isinstance(error, FailedPrecondition) and error.code in _LASTING_CODES:
+            raise copy.copy(error)
 
     def offer_row(self, future: AnyFuture, id: str, vector: ArrayLike | None, content: str, **details: Any) -> Offer:
         """A single observation, answered through `future`; `details` as for `make_row`."""
@@ -211,7 +234,9 @@ class Observing:
             self._encode,
             options=self._options,
             session_id=self.stream.session_id,
+            incarnation=self.stream.incarnation,
             window=self.stream.release(),
+            writer=self.stream.writer,
         )
         self.outbox.awake(bell.ring)
         self.task = asyncio.get_running_loop().create_task(self.stream.run())

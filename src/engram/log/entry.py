@@ -30,6 +30,8 @@ class LogEntry:
         The ids to delete; empty for OBSERVE.
     session, first_sequence
         Where the observations came from; ``""`` and 0 without a session.
+    writer
+        Number of the client that sent them in that session; 0 if it has none.
     """
 
     kind: RecordKind
@@ -38,6 +40,7 @@ class LogEntry:
     ids: Sequence[str] = ()
     session: str = ""
     first_sequence: int = 0
+    writer: int = 0
 
     @property
     def count(self) -> int:

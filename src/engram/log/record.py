@@ -57,6 +57,7 @@ class Record:
         "kind",
         "segment",
         "session",
+        "writer",
     )
 
     def __init__(self, segment: Segment, header: Header) -> None:
@@ -64,6 +65,7 @@ class Record:
         self.first_generation = header.first_generation
         self.count = header.rows
         self.session = header.session
+        self.writer = header.writer
         self.first_sequence = header.first_sequence
         self.committed_us = header.committed_us
         self._dim = header.dim

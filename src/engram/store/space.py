@@ -144,6 +144,10 @@ class Space(ReadableSpace):
         """The generations of what `session` stored last, oldest first, as far as they are remembered."""
         return self._state.sessions.latest(session)
 
+    def last_writer(self, session: str) -> int:
+        """Number of the writer that stored the last sequence number of `session`; 0 if it is not known."""
+        return self._state.sessions.last_writer(session)
+
     # ---- watermarks and numbers ---------------------------------------------------------------------------------
 
     @property

@@ -126,8 +126,8 @@ class Writer:
             state.attributes.end(*ended)
         # From here on everything is durable. Those who look at a version or a sequence number now are not too early.
         state.versions.apply(plan.changes)
-        for session, stored in plan.stored_sequences:
-            state.sessions.store(session, stored)
+        for session, stored, writer in plan.stored_sequences:
+            state.sessions.store(session, stored, writer)
         state.index.publish(plan.last_generation)
         self.commits += 1
         self.observed += plan.observed
