@@ -28,6 +28,11 @@ class Question(NamedTuple):
     name: str
     ask: Callable[[Space], str]
 
+    @property
+    def is_look_up(self) -> bool:
+        """Whether it looks up one id, of which there are many."""
+        return self.name.startswith("get ")
+
 
 def questions(model: Model) -> list[Question]:
     """All questions to the space that `model` describes."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import selectors
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -34,22 +35,27 @@ class Examiner:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
 
-    def examine(self, pristine: Pristine, path: Path, steps: Sequence[str]) -> Iterator[Mapping[str, Any] | None]:
-        """Yield once where it waits, and then what it found; None if it died or does not come to an end."""
+    def examine(
+        self, pristine: Pristine, path: Path, steps: Sequence[str], do_harm: Callable[[], Harm]
+    ) -> tuple[Harm, Mapping[str, Any] | None]:
+        """Examine `path`, to which `do_harm` does harm, where the steps wait for it, or before.
+
+        Returns
+        -------
+        tuple
+            The harm, and what was found; None if the process died or did not come to an end.
+        """
         process = self._process = self._process or self._start()
+        harm = None if "wait" in steps else do_harm()
         order = {"path": str(path), "way": pristine.way, "seed": pristine.seed, "pristine": str(pristine.directory)}
-        if not self._tell(json.dumps({**order, "steps": steps})):
-            yield None
-            return
-        if "wait" in steps:
-            line = self._read(process)
-            if not line:
-                yield None
-                return
-            yield {}
-            self._tell("go on")
+        self._tell(json.dumps({**order, "steps": steps, "hit": sorted(harm.spaces) if harm else []}))
+        if harm is None:
+            if self._read(process) != "waiting\n":
+                raise RuntimeError("the process died before anything was damaged")
+            harm = do_harm()
+            self._tell(json.dumps(sorted(harm.spaces)))
         line = self._read(process)
-        yield json.loads(line) if line else None
+        return harm, json.loads(line) if line else None
 
     def close(self) -> int:
         """End it; return its exit code."""
@@ -70,17 +76,13 @@ class Examiner:
         command = [sys.executable, "-X", "faulthandler", "-m", "campaigns.damage.examiner"]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    def _tell(self, line: str) -> bool:
-        process = self._process
-        assert process is not None
-        assert process.stdin is not None
-        try:
-            process.stdin.write(f"{line}\n")
-            process.stdin.flush()
-        except BrokenPipeError:
-            self._give_up()
-            return False
-        return True
+    def _tell(self, line: str) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        # One that died does not answer.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{line}\n")
+            self._process.stdin.flush()
 
     def _read(self, process: subprocess.Popen[str]) -> str:
         assert process.stdout is not None
@@ -142,14 +144,7 @@ def _run_trial(
     pristine = pristines[chance.choice(WAYS)]
     steps = chance.choice(_RUNNING) if running else _AT_REST
     shutil.copytree(pristine.directory, path)
-    harm: Harm | None = None
-    if not running:
-        harm = do_harm(pristine, path, chance, running)
-    found: Mapping[str, Any] | None = None
-    for found in examiner.examine(pristine, path, steps):
-        if harm is None and found is not None:
-            harm = do_harm(pristine, path, chance, running)
-    assert harm is not None, "the process died before anything was damaged"
+    harm, found = examiner.examine(pristine, path, steps, lambda: do_harm(pristine, path, chance, running))
     verdict = judge(pristine, harm, found)
     shutil.rmtree(path)
     return {
