@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.machine import describe
 from benchmarks.report import show
+
 from campaigns.damage.results import save, table
 from campaigns.damage.trials import run_trials
 from campaigns.damage.verdict import BROKEN
@@ -31,15 +32,15 @@ def main() -> int:
     start_s = time.monotonic()
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="engram-damage-", dir=options.work) as work:
-        for result in run_trials(
-            options.seed, options.trials, options.running, Path(work), options.jobs, options.only
-        ):
+        for result in run_trials(options.seed, options.trials, options.running, Path(work), options.jobs, options.only):
             results.append(result)
             _tell(result, len(results), start_s)
     rows = table(results)
     show(f"damage, seed {options.seed}", rows)
     if options.out is not None:
-        command = f"python -m campaigns.damage --seed {options.seed} --trials {options.trials} --running {options.running}"
+        command = (
+            f"python -m campaigns.damage --seed {options.seed} --trials {options.trials} --running {options.running}"
+        )
         save(options.out, command, describe(), rows, results)
     return 1 if _broken(results) else 0
 

@@ -229,8 +229,12 @@ def _directory_of_older(place: _Place) -> Harm | None:
     shutil.rmtree(space)
     shutil.copytree(place.chance.choice(sources), space)
     # Where nothing was written since, nothing has changed.
-    return Harm(place.kind, (f"spaces/{space.name}/", f"spaces/{space.name}/space.json"), may_unmake=True,
-                harmless="nothing was observed in it since" if space.name == "empty" else "")
+    return Harm(
+        place.kind,
+        (f"spaces/{space.name}/", f"spaces/{space.name}/space.json"),
+        may_unmake=True,
+        harmless="nothing was observed in it since" if space.name == "empty" else "",
+    )
 
 
 def _directory_exchanged(place: _Place) -> Harm | None:

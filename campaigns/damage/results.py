@@ -10,7 +10,20 @@ from typing import Any, Final
 
 from campaigns.damage.verdict import BROKEN, KEPT
 
-_SAVED: Final = ("trial", "when", "way", "kind", "files", "offset", "nbytes", "verdict", "detail", "named", "asked", "refused")
+_SAVED: Final = (
+    "trial",
+    "when",
+    "way",
+    "kind",
+    "files",
+    "offset",
+    "nbytes",
+    "verdict",
+    "detail",
+    "named",
+    "asked",
+    "refused",
+)
 
 
 def table(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -27,7 +27,29 @@ SESSION: Final = "writer-of-metres"
 _BEGIN_US: Final = 1_700_000_000_000_000
 _TAGS: Final = ("red", "green", "blue", "zürich")
 _WORDS: Final = tuple(
-    "pump deck crew noon leak hull pay bob alice harbour Käse 東京 ocean signal lamp rope tide wind anchor sail map".split()
+    [
+        "pump",
+        "deck",
+        "crew",
+        "noon",
+        "leak",
+        "hull",
+        "pay",
+        "bob",
+        "alice",
+        "harbour",
+        "Käse",
+        "東京",
+        "ocean",
+        "signal",
+        "lamp",
+        "rope",
+        "tide",
+        "wind",
+        "anchor",
+        "sail",
+        "map",
+    ]
 )
 
 

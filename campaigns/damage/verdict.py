@@ -28,29 +28,48 @@ class Verdict(NamedTuple):
     detail: str = ""
 
 
-def judge(pristine: Pristine, harm: Harm, found: Mapping[str, Any] | None) -> Verdict:
-    """The verdict on what an examination found; None where the process died."""
+def judge(pristine: Pristine, harm: Harm, found: Mapping[str, Any] | None, is_rewritten: bool = False) -> Verdict:
+    """The verdict on one trial.
+
+    Parameters
+    ----------
+    pristine
+        What was damaged a copy of.
+    harm
+        How.
+    found
+        What the examination found; None where the process died.
+    is_rewritten
+        Whether the store wrote before it was made to read everything.
+    """
     if found is None:
         return Verdict("dead process")
-    if found["unnamed"]:
-        return Verdict("unnamed exception", str(found["unnamed"][0]))
-    if found["wrong"]:
-        return Verdict("wrong answer", str(found["wrong"][0]))
-    if "unopened" in found:
-        return Verdict("sound space refused", found["unopened"])
-    loss = _loss(pristine, harm, found)
-    if loss is not None:
-        return loss
-    # A list of another store makes strangers of all spaces: it cannot be told which of the two is in the wrong place.
-    concerned = harm.spaces if harm.kind != "foreign file" or LIST not in harm.files else None
-    strange = sorted(found["refused"].keys() - concerned) if concerned is not None else []
-    if strange:
-        return Verdict("sound space refused", f"{strange[0]}: {found['refused'][strange[0]]['first']}")
+    broken = _broken(pristine, harm, found)
+    if broken is not None:
+        return broken
     if found["refused"]:
         return Verdict("refused by name", ", ".join(_codes(found)))
     if reports(found):
         return Verdict("served right and reported")
-    return Verdict("harmless", harm.harmless) if harm.harmless else Verdict("unreported")
+    harmless = harm.harmless
+    if is_rewritten and harm.files[0].endswith("/space.json"):
+        harmless = harmless or "it was written anew from memory before anybody read it"
+    return Verdict("harmless", harmless) if harmless else Verdict("unreported")
+
+
+def _broken(pristine: Pristine, harm: Harm, found: Mapping[str, Any]) -> Verdict | None:
+    """How the store broke its word, or that it lost what nothing proves."""
+    for kind, word in (("unnamed", "unnamed exception"), ("wrong", "wrong answer")):
+        if found[kind]:
+            return Verdict(word, str(found[kind][0]))
+    if "unopened" in found:
+        return Verdict("sound space refused", found["unopened"])
+    # A list of another store makes strangers of all spaces: it cannot be told which of the two is in the wrong place.
+    concerned = found["refused"].keys() if harm.kind == "foreign file" and LIST in harm.files else harm.spaces
+    strange = sorted(found["refused"].keys() - concerned)
+    if strange:
+        return Verdict("sound space refused", f"{strange[0]}: {found['refused'][strange[0]]['first']}")
+    return _loss(pristine, harm, found)
 
 
 def _loss(pristine: Pristine, harm: Harm, found: Mapping[str, Any]) -> Verdict | None:
@@ -73,7 +92,9 @@ def reports(found: Mapping[str, Any]) -> list[tuple[str, str, int]]:
         state = found.get(when, {})
         places += [(space, file, offset) for space, file, offset in state.get("damages", ())]
         places += [(space, field, _number(value)) for space, (field, value) in state.get("named", {}).items()]
-    places += [(space, refused["place"][0], _number(refused["place"][1])) for space, refused in found["refused"].items()]
+    places += [
+        (space, refused["place"][0], _number(refused["place"][1])) for space, refused in found["refused"].items()
+    ]
     return places
 
 

@@ -1,4 +1,4 @@
-"""Writes the story into a directory, and ends as a program may end. Run as a process, since some of its ends are kills."""
+"""Writes the story into a directory and ends as a program may end. It is a process, since some ends are kills."""
 
 from __future__ import annotations
 
