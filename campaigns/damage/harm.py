@@ -50,7 +50,7 @@ class Harm:
 
     @property
     def spaces(self) -> frozenset[str]:
-        """The spaces that are hit. The list of spaces is nobody's: what is wrong with it must not keep one from opening."""
+        """The spaces that are hit. The list of spaces belongs to none: they open without it."""
         return frozenset(file.split("/")[1] for file in self.files if file.startswith("spaces/"))
 
 

@@ -64,7 +64,7 @@ class Model:
         for change in self.changes:
             if left > 0:
                 changes.append(change._replace(rows=change.rows[:left], deleted=change.deleted[:left]))
-            left -= change.count
+            left -= change.generations
         return Model(self.metric, self.dim, changes)
 
     def more(self, changes: Sequence[Change]) -> Model:

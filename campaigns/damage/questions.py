@@ -64,7 +64,9 @@ def _look_up(id: str, meant: Version | None, at: int | None) -> Callable[[Space]
     def ask(space: Space) -> str:
         hit = space.get(id, at)
         if hit is None or meant is None:
-            return "" if hit is meant else f"{'it is there' if hit else 'it is not there'}, as of {at or 'now'}"
+            return (
+                "" if (hit is None) == (meant is None) else f"it is {'' if hit else 'not '}there, as of {at or 'now'}"
+            )
         return differs(hit, meant)
 
     return ask

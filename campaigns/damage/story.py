@@ -1,4 +1,4 @@
-"""What is written before anything is damaged: the same for the same seed, so that it is known without asking the store."""
+"""What is written before anything is damaged: always the same for a seed, so the store need not be asked for it."""
 
 from __future__ import annotations
 
@@ -26,30 +26,9 @@ SPACES: Final = {
 SESSION: Final = "writer-of-metres"
 _BEGIN_US: Final = 1_700_000_000_000_000
 _TAGS: Final = ("red", "green", "blue", "zürich")
-_WORDS: Final = tuple(
-    [
-        "pump",
-        "deck",
-        "crew",
-        "noon",
-        "leak",
-        "hull",
-        "pay",
-        "bob",
-        "alice",
-        "harbour",
-        "Käse",
-        "東京",
-        "ocean",
-        "signal",
-        "lamp",
-        "rope",
-        "tide",
-        "wind",
-        "anchor",
-        "sail",
-        "map",
-    ]
+_WORDS: Final = (
+    *("pump", "deck", "crew", "noon", "leak", "hull", "pay", "bob", "alice", "harbour", "Käse", "東京", "ocean"),
+    *("signal", "lamp", "rope", "tide", "wind", "anchor", "sail", "map"),
 )
 
 
@@ -76,8 +55,8 @@ class Change(NamedTuple):
     first_sequence: int = 0
 
     @property
-    def count(self) -> int:
-        """Generations that it takes."""
+    def generations(self) -> int:
+        """How many it takes."""
         return len(self.rows) + len(self.deleted)
 
     def batch(self) -> ObservationBatch:
@@ -164,7 +143,7 @@ class _Author:
 
 
 def write_story(seed: str) -> list[Change]:
-    """All changes, in order: records of many rows and of one, superseding and deleting, in five spaces, one of them empty."""
+    """All changes, in order: records of many rows and of one, some of which supersede or delete."""
     order = random.Random(seed)
     authors = {name: _Author(config, seed) for name, config in SPACES.items() if name != "empty"}
     changes = [author.observe(20, SESSION if name == "metres" else "") for name, author in authors.items()]
