@@ -13,6 +13,7 @@ from typing import Any, Final
 from campaigns.damage.model import Model
 from campaigns.damage.pristine import models
 from campaigns.damage.questions import Question, answer, questions
+from campaigns.damage.served import ServedSpace, ServedStore
 from campaigns.damage.story import SPACES, write_more
 from campaigns.damage.writer import SEGMENT_BYTES, apply
 from engram import MemoryStore
@@ -47,7 +48,7 @@ class Examination:
         self._path = path
         self._models = dict(models)
         self._seed = seed
-        self._store: MemoryStore | None = None
+        self._store: MemoryStore | ServedStore | None = None
         self.findings: dict[str, Any] = {"refused": {}, "wrong": [], "unnamed": [], "lost": {}, "questions": 0}
 
     def open(self) -> None:
@@ -60,6 +61,10 @@ class Examination:
             return
         self._note_damages("opened")
 
+    def serve(self) -> None:
+        """Start a server on the directory, to ask through a client."""
+        self._store = ServedStore(self._path)
+
     def ask(self) -> None:
         """Ask everything of every space."""
         if self._store is not None:
@@ -71,7 +76,7 @@ class Examination:
 
     def scrub(self) -> None:
         """Have everything read."""
-        if self._store is not None:
+        if isinstance(self._store, MemoryStore):
             try:
                 self._store.scrub()
             except Exception as error:
@@ -80,12 +85,12 @@ class Examination:
 
     def write(self) -> None:
         """Write to every space that is served."""
-        for name in self._models if self._store is not None else ():
+        for name in self._models if isinstance(self._store, MemoryStore) else ():
             space = self._find(name, self._models[name])
-            if space is None:
+            if not isinstance(space, Space):
                 continue
             for change in write_more(self._seed, name) if name in SPACES else ():
-                assert self._store is not None
+                assert isinstance(self._store, MemoryStore)
                 try:
                     apply(space, change, self._store)
                 except Exception as error:
@@ -105,23 +110,26 @@ class Examination:
                 self._note_failure("close", "", error)
             self._store = None
 
-    def _find(self, name: str, model: Model) -> Space | None:
+    def _find(self, name: str, model: Model) -> Space | ServedSpace | None:
         assert self._store is not None
         try:
             space = self._store.space(name, create=False)
+            generation = space.generation
         except NotFound as error:
             self.findings["lost"][name] = f"{error}"
             return None
         except Exception as error:
             self._note_failure(name, "open", error)
             return None
-        if space.generation < model.generation:
-            self.findings["lost"][name] = [model.generation, space.generation]
-            self._models[name] = model.cut(space.generation)
+        if generation < model.generation:
+            self.findings["lost"][name] = [model.generation, generation]
+            self._models[name] = model.cut(generation)
         return space
 
-    def _ask_all(self, name: str, space: Space) -> None:
+    def _ask_all(self, name: str, space: Space | ServedSpace) -> None:
         asked = _questions(self._models[name])
+        if isinstance(space, ServedSpace):
+            asked = [one for one in asked if one.is_recall]
         if name not in self.hit:
             asked = [one for place, one in enumerate(asked) if not one.is_look_up or not place % _LOOKED_UP]
         for question in asked:

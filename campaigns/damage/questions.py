@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.damage.model import Model, Version
+from campaigns.damage.served import Askable, ServedSpace
 from campaigns.damage.story import SESSION, Row
 from engram.errors import CorruptData, EngramError, NewerFormat, Unavailable
 from engram.store.cue import Between, Cue, Filter
@@ -26,12 +27,17 @@ class Question(NamedTuple):
     """One question: its name, and what asks it and says what is wrong with the answer (``""`` for nothing)."""
 
     name: str
-    ask: Callable[[Space], str]
+    ask: Callable[[Any], str]
 
     @property
     def is_look_up(self) -> bool:
         """Whether it looks up one id, of which there are many."""
         return self.name.startswith("get ")
+
+    @property
+    def is_recall(self) -> bool:
+        """Whether it is one call of `recall`, which clients have, too."""
+        return self.name.startswith(("recall ", "list "))
 
 
 def questions(model: Model) -> list[Question]:
@@ -112,11 +118,11 @@ def _recalls(model: Model, cues: NDArray[np.float32]) -> Iterator[Question]:
     for number, cue in enumerate(cues):
         meant = model.scores(cue, model.alive())
 
-        def every(space: Space, cue: NDArray[np.float32] = cue, meant: dict[int, float] = meant) -> str:
+        def every(space: Askable, cue: NDArray[np.float32] = cue, meant: dict[int, float] = meant) -> str:
             hits = space.recall(cue, k=max(1, len(meant)), ef=_EF)
             return _compared(hits, meant, model) or _is_sorted(hits)
 
-        def best(space: Space, cue: NDArray[np.float32] = cue, meant: dict[int, float] = meant) -> str:
+        def best(space: Askable, cue: NDArray[np.float32] = cue, meant: dict[int, float] = meant) -> str:
             hits = space.recall(cue, k=5)
             return _compared(hits, meant, model, whole=False, read=5) or _is_sorted(hits)
 
@@ -141,11 +147,11 @@ def _filtered(model: Model, cue: NDArray[np.float32]) -> Iterator[Question]:
         meant = model.scores(cue, passed)
         count = max(1, len(alive))
 
-        def ranked(space: Space, filter: Filter = filter, meant: dict[int, float] = meant, k: int = count) -> str:
+        def ranked(space: Askable, filter: Filter = filter, meant: dict[int, float] = meant, k: int = count) -> str:
             hits = space.recall(Cue(cue, filter=filter), k=k, ef=_EF)
             return _compared(hits, meant, model) or _is_sorted(hits)
 
-        def newest(space: Space, filter: Filter = filter, meant: dict[int, float] = meant, k: int = count) -> str:
+        def newest(space: Askable, filter: Filter = filter, meant: dict[int, float] = meant, k: int = count) -> str:
             found = [hit.generation for hit in space.recall(Cue(filter=filter), k=k)]
             return "" if found == sorted(meant, reverse=True) else f"{len(found)} are listed, not {len(meant)}"
 
@@ -158,7 +164,7 @@ def _of_the_past(model: Model, cue: NDArray[np.float32]) -> Iterator[Question]:
         alive = model.alive(at)
         meant = model.scores(cue, alive)
 
-        def past(space: Space, at: int = at, meant: dict[int, float] = meant) -> str:
+        def past(space: Askable, at: int = at, meant: dict[int, float] = meant) -> str:
             hits = space.recall(cue, k=max(1, len(meant)), max_generation=at, ef=_EF)
             return _compared(hits, meant, model) or _is_sorted(hits)
 
@@ -173,7 +179,7 @@ def _worded(model: Model) -> Iterator[Question]:
     for words in ("pump leaking", "東京", "bob"):
         meant = model.worded(words, alive.__contains__)
 
-        def worded(space: Space, words: str = words, meant: dict[int, float] = meant) -> str:
+        def worded(space: Askable, words: str = words, meant: dict[int, float] = meant) -> str:
             hits = space.recall(Cue(text=words, by="words"), k=max(1, len(alive)))
             return _compared(hits, meant, model) or _is_sorted(hits)
 
@@ -189,7 +195,7 @@ def _streams(model: Model, cues: NDArray[np.float32]) -> Iterator[Question]:
         hits = [hit for batch in space.recall_stream(cues[2], max(1, len(meant)), 50, ef=_EF) for hit in batch]
         return _compared(hits, meant, model)
 
-    def strong(space: Space) -> str:
+    def strong(space: Askable) -> str:
         hits = space.recall(cues[2], k=20, ef=_EF, strength=Strength(reinforce=False))
         return _compared(hits, meant, model, whole=False, read=5)
 
@@ -212,7 +218,7 @@ def _streams(model: Model, cues: NDArray[np.float32]) -> Iterator[Question]:
     yield Question("follow from the beginning", follow)
 
 
-def answer(question: Question, space: Space) -> dict[str, Any]:
+def answer(question: Question, space: Space | ServedSpace) -> dict[str, Any]:
     """Ask, and say how it went: ``{}`` if it was answered right."""
     try:
         wrong = question.ask(space)

@@ -26,6 +26,7 @@ _RUNNING: Final = (
     ("open", "wait", "ask", "scrub", "write", "ask", "close", "open", "ask", "scrub", "close"),
     ("open", "ask", "wait", "ask", "scrub", "write", "ask", "close", "open", "ask", "scrub", "close"),
     ("open", "ask", "wait", "write", "ask", "scrub", "close", "open", "ask", "scrub", "close"),
+    ("serve", "ask", "wait", "ask", "close", "open", "ask", "scrub", "close"),
 )
 
 
