@@ -90,6 +90,16 @@ class Record:
         return flat.reshape(rows, self._dim)
 
     @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        return self._dim
+
+    @property
+    def payload_offset(self) -> int:
+        """Where the columns begin in the segment; the vectors come first."""
+        return self._payload
+
+    @property
     def nbytes(self) -> int:
         """Bytes on disk."""
         return self._nbytes

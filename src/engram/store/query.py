@@ -40,6 +40,9 @@ class RecallQuery:
         Streamed recalls only: then stay open, and hand out what is observed from then on.
     strength
         Rank by the strength of memories instead of similarity alone.
+    skip_damaged
+        Where bytes that the answer needs are damaged, leave those observations out and say that the answer is
+        incomplete, instead of raising.
     timeout_ms
         Streamed recalls only: end, with an error, if it takes longer; following is not counted. None for no limit.
 
@@ -59,6 +62,7 @@ class RecallQuery:
     follow: bool = False
     strength: Strength | None = None
     timeout_ms: int | None = None
+    skip_damaged: bool = False
 
     def __post_init__(self) -> None:
         check_range("max_results", self.results_max, 1, RESULTS_MAX)
@@ -84,13 +88,14 @@ class RecallQuery:
 class Recalled:
     """The answer to a recall: the hits, best first, and the generation of the snapshot they are from.
 
-    `found` counts the hits before `score_min` was applied.
+    `found` counts the hits before `score_min` was applied. `incomplete` tells that damaged observations were left out.
     """
 
     hits: Sequence[Hit]
     generation: int
     found: int
     elapsed_ms: float
+    incomplete: bool = False
 
 
 def check_range(field: str, value: int, low: int, high: int) -> None:

@@ -9,7 +9,7 @@ from engram.spaces import SpaceConfig
 from engram.store.cue import CueLike, Moment, as_cue, moment_us
 from engram.store.followers import Followers
 from engram.store.history import History
-from engram.store.hits import Hit
+from engram.store.hits import Hit, Hits
 from engram.store.options import StoreOptions
 from engram.store.query import Recalled, RecallQuery, check_range
 from engram.store.reader import Reader
@@ -53,7 +53,8 @@ class ReadableSpace:
         *,
         snapshot_time: Moment | None = None,
         strength: Strength | None = None,
-    ) -> list[Hit]:
+        skip_damaged: bool = False,
+    ) -> Hits:
         """Find the observations that fit a cue best, best first.
 
         Parameters
@@ -71,6 +72,14 @@ class ReadableSpace:
             Answer as of this time instead, seconds since 1970 or a datetime.
         strength
             Rank by the strength of memories instead of similarity alone.
+        skip_damaged
+            Where bytes that the answer needs are damaged, leave those observations out instead of raising; the answer
+            is marked as ``incomplete`` then.
+
+        Returns
+        -------
+        Hits
+            A list of `Hit`, which also knows the ``generation`` it is from.
 
         Raises
         ------
@@ -78,6 +87,8 @@ class ReadableSpace:
             If the cue does not fit the space or a number is out of range.
         FailedPrecondition
             If a text is to be embedded and the space has no embedder, or the snapshot is no longer retained.
+        CorruptData
+            If the ranking needs bytes that are damaged. A hit raises it, too, where its own text or other columns are.
         """
         check_range("k", k, 1, RESULTS_MAX)
         query = RecallQuery(
@@ -87,8 +98,10 @@ class ReadableSpace:
             snapshot_us=_moment_us(snapshot_time),
             ef=ef,
             strength=strength,
+            skip_damaged=skip_damaged,
         )
-        return list(self.answer(query).hits)
+        answer = self.answer(query)
+        return Hits(answer.hits, answer.generation, answer.incomplete)
 
     def recall_stream(
         self,
@@ -103,6 +116,7 @@ class ReadableSpace:
         follow: bool = False,
         strength: Strength | None = None,
         timeout_ms: int | None = None,
+        skip_damaged: bool = False,
     ) -> RecallStream:
         """Like `recall`, handing out hits in batches as they are found, all from one snapshot.
 
@@ -119,8 +133,8 @@ class ReadableSpace:
             generations, until the stream is closed. The cue needs a `score_min` if it has a vector or text.
         timeout_ms
             End with an error if the batches take longer.
-        cue, max_generation, ef, snapshot_time, strength
-            See `recall`.
+        cue, max_generation, ef, snapshot_time, strength, skip_damaged
+            See `recall`; the stream itself says whether it is ``incomplete``.
 
         Raises
         ------
@@ -141,6 +155,7 @@ class ReadableSpace:
                 follow,
                 strength,
                 timeout_ms,
+                skip_damaged,
             )
         )
 

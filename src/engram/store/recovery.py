@@ -152,7 +152,7 @@ def _load(descriptor: int, generation: int, config: SpaceConfig, log: Log) -> Hn
         if rows > 0:
             sums = record.vector_sums()
             blocks.append((record.first_generation, record.raw_vectors[:rows], None if sums is None else sums[:rows]))
-    index = HnswIndex.load(f"/proc/self/fd/{descriptor}", [b[:2] for b in blocks])  # SHIM
+    index = HnswIndex.load(descriptor, blocks)
     if (index.dim, index.metric) != (config.dim, config.metric):
         raise CorruptData(
             f"it is of an index with dimension {index.dim} and metric {index.metric}", code="corrupt_checkpoint"
