@@ -51,6 +51,7 @@ def questions(model: Model) -> list[Question]:
         *_of_the_past(model, cues[1]),
         *_worded(model),
         *_streams(model, cues),
+        *_skipping(model, cues[0]),
     ]
 
 
@@ -216,6 +217,27 @@ def _streams(model: Model, cues: NDArray[np.float32]) -> Iterator[Question]:
     yield Question("stream", stream)
     yield Question("recall by strength", strong)
     yield Question("follow from the beginning", follow)
+
+
+def _skipping(model: Model, cue: NDArray[np.float32]) -> Iterator[Question]:
+    """Recalls that go on without what is damaged: they never fail for it, and say so if anything is missing."""
+    alive = model.alive()
+    near, all_of_them = model.scores(cue, alive), dict.fromkeys((version.generation for version in alive), 1.0)
+    words = model.worded("pump bob", all_of_them.__contains__)
+    for name, cue_of_it, meant in (
+        ("vector", Cue(cue), near),
+        ("listing", Cue(filter=Filter(confidence_min=0.0)), all_of_them),
+        ("words", Cue(text="pump bob", by="words"), words),
+    ):
+
+        def skipping(space: Space, cue: Cue = cue_of_it, meant: dict[int, float] = meant) -> str:
+            try:
+                hits = space.recall(cue, k=max(1, len(alive)), ef=_EF, skip_damaged=True)
+                return _compared(hits, meant, model, whole=not hits.incomplete, read=5)
+            except CorruptData as error:
+                return f"damage was to be skipped, and raised: {error}"
+
+        yield Question(f"skip by {name}", skipping)
 
 
 def answer(question: Question, space: Space | ServedSpace) -> dict[str, Any]:
