@@ -19,6 +19,7 @@ from engram.log.header import Header, RecordKind
 from engram.log.layout import Layout, TextPlace
 from engram.log.segment import Segment
 from engram.log.text_column import TextColumn
+from engram.metadata import read_metadata, read_metadata_column
 
 # Of records with fewer rows, the layout is made anew for every look.
 _KEPT_ROWS_MIN: Final = 16
@@ -57,6 +58,7 @@ class Record:
         "kind",
         "segment",
         "session",
+        "writer",
     )
 
     def __init__(self, segment: Segment, header: Header) -> None:
@@ -64,6 +66,7 @@ class Record:
         self.first_generation = header.first_generation
         self.count = header.rows
         self.session = header.session
+        self.writer = header.writer
         self.first_sequence = header.first_sequence
         self.committed_us = header.committed_us
         self._dim = header.dim
@@ -176,21 +179,25 @@ class Record:
         return self._whole(place).texts() if place else []
 
     def metadata_column(self) -> list[dict[str, Any] | None] | None:
-        """The metadata of all rows, None where there is none; None if no row has any."""
-        return self._json_column(self._lay_out().metadata)
+        """The metadata of all rows, None where there is none or none that can be read; None if no row has any."""
+        place = self._lay_out().metadata
+        return None if place is None else read_metadata_column(self._whole(place).texts())
 
     def tags_column(self) -> list[list[str] | None] | None:
         """The tags of all rows, None where there are none; None if no row has any."""
-        return self._json_column(self._lay_out().tags)
+        place = self._lay_out().tags
+        if place is None:
+            return None
+        # One document for all rows: decoding them one by one would cost several times as much.
+        return list(json.loads(f"[{','.join(text or 'null' for text in self._whole(place).texts())}]"))
 
     def metadata_json(self, row: int) -> str:
         """The metadata of one row as the JSON object text that was stored, or ``""``."""
         return self._text(self._lay_out().metadata, row)
 
     def metadata(self, row: int) -> dict[str, Any]:
-        """The metadata of one row."""
-        text = self.metadata_json(row)
-        return dict(json.loads(text)) if text else {}
+        """The metadata of one row; empty also if what is stored cannot be read."""
+        return read_metadata(self.metadata_json(row)) or {}
 
     def tags(self, row: int) -> list[str]:
         """The tags of one row."""
@@ -266,12 +273,6 @@ class Record:
         """A copy of some numbers that is not checked yet."""
         place = self._payload + start + np.dtype(dtype).itemsize * first
         return np.frombuffer(self.segment.memory, dtype, count, place).copy()
-
-    def _json_column(self, place: TextPlace | None) -> list[Any] | None:
-        if place is None:
-            return None
-        # One document for all rows: decoding them one by one would cost several times as much.
-        return list(json.loads(f"[{','.join(text or 'null' for text in self._whole(place).texts())}]"))
 
     def _check(self, *ranges: int) -> None:
         offset = self.segment.first_damage(self._position, ranges)

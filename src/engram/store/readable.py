@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engram.limits import RESULTS_MAX
+from engram.scalars import as_text
 from engram.spaces import SpaceConfig
-from engram.store.cue import CueLike, Moment, as_cue, moment_us
+from engram.store.cue import CueLike, as_cue
 from engram.store.followers import Followers
 from engram.store.history import History
 from engram.store.hits import Hit, Hits
@@ -17,6 +18,7 @@ from engram.store.recall_stream import RecallStream
 from engram.store.snapshot import Snapshot
 from engram.store.state import SpaceState
 from engram.store.strength import Strength
+from engram.times import Moment, as_time_us
 
 
 class ReadableSpace:
@@ -64,12 +66,13 @@ class ReadableSpace:
         k
             At most this many hits.
         max_generation
-            Answer as of this generation; None, and everything newer than now, mean now.
+            Answer as of this generation; None for now.
         ef
             Breadth of the graph search, 1 to 10 000; more is slower and more exact. Twice as much where there is a
             filter.
         snapshot_time
-            Answer as of this time instead, seconds since 1970 or a datetime.
+            Answer as of this time instead: seconds since 1970, a datetime (UTC if it has no zone) or another `Moment`.
+            A time to come means now.
         strength
             Rank by the strength of memories instead of similarity alone.
         skip_damaged
@@ -90,10 +93,9 @@ class ReadableSpace:
         CorruptData
             If the ranking needs bytes that are damaged. A hit raises it, too, where its own text or other columns are.
         """
-        check_range("k", k, 1, RESULTS_MAX)
         query = RecallQuery(
             as_cue(cue),
-            results_max=k,
+            results_max=check_range("k", k, 1, RESULTS_MAX),
             max_generation=max_generation,
             snapshot_us=_moment_us(snapshot_time),
             ef=ef,
@@ -176,7 +178,13 @@ class ReadableSpace:
 
         With `max_generation`, the version that was alive then; that takes a search through the log if the id changed
         since.
+
+        Raises
+        ------
+        InvalidInput
+            If the id is not a text, or the generation is yet to come.
         """
+        as_text("id", id)
         if max_generation is None:
             return self._reader.get(id, None)
         return self._reader.get(id, self.history.check(max_generation))
@@ -186,15 +194,18 @@ class ReadableSpace:
 
         Raises
         ------
+        InvalidInput
+            If the generation is yet to come, or the time is none.
         FailedPrecondition
             If that is no longer retained.
         """
+        self._reader.check_process()
         if time is not None:
-            max_generation = self.history.generation_at(moment_us(time, "time"))
+            max_generation = self.history.generation_at(as_time_us(time, "time"))
         if max_generation is None:
             max_generation = self._state.index.visible_generation
         return self.history.hold(Snapshot(self._reader, self.history.check(max_generation)))
 
 
 def _moment_us(moment: Moment | None) -> int | None:
-    return None if moment is None else moment_us(moment, "snapshot_time")
+    return None if moment is None else as_time_us(moment, "snapshot_time")

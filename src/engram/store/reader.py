@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.forking import check_process
 from engram.limits import RESULTS_MAX
 from engram.log.read_ahead import ReadAhead
 from engram.log.record import Record
@@ -50,6 +52,7 @@ class Reader:
     """
 
     def __init__(self, config: SpaceConfig, state: SpaceState, options: StoreOptions, followers: Followers) -> None:
+        self._process = os.getpid()
         self._followers = followers
         self._config = config
         self._state = state
@@ -58,8 +61,13 @@ class Reader:
         self._read_ahead = ReadAhead()
         self.search = Search(config, state, FullText(state.log))
 
+    def check_process(self) -> None:
+        """Refuse to read in a forked child. Raises `FailedPrecondition`, code ``forked``."""
+        check_process(self._process, "store")
+
     def recall(self, query: RecallQuery, generation: int) -> Recalled:
         """Answer at once. See `Space.recall`."""
+        self.check_process()
         start_s = time.perf_counter()
         wanted = self.search.prepare(query.cue)
         left_out = LeftOut(self._state.log, query.skip_damaged)
@@ -77,6 +85,7 @@ class Reader:
 
     def stream(self, query: RecallQuery, generation: int) -> RecallStream:
         """Answer in batches. See `Space.recall_stream`."""
+        self.check_process()
         # Checked here, and not when the first batch is asked for.
         wanted = self.search.prepare(query.cue)
         ef = self._breadth(query)
@@ -101,6 +110,7 @@ class Reader:
 
     def get(self, id: str, generation: int | None) -> Hit | None:
         """The version of `id` that is alive, or was at `generation`."""
+        self.check_process()
         state = self._state
         indexed = state.index.indexed_generation
         versions = state.versions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import Unavailable
+from engram.forking import check_process
 from engram.limits import EF_MAX, RECALL_BATCH_MAX
 from engram.store.hits import Hit
 from engram.store.left_out import LeftOut
@@ -54,6 +56,7 @@ class RecallStream(Iterator[list[Hit]]):
         newcomers: Newcomers | None = None,
         follower: Follower | None = None,
     ) -> None:
+        self._process = os.getpid()
         self.generation = generation
         self.more_results = True
         self.follower = follower
@@ -84,6 +87,7 @@ class RecallStream(Iterator[list[Hit]]):
         Unavailable
             After `RecallQuery.timeout_ms`. What was handed out stands.
         """
+        check_process(self._process, "recall stream")
         if not self.more_results:
             return []
         self._check_deadline()
@@ -100,15 +104,17 @@ class RecallStream(Iterator[list[Hit]]):
 
     def poll(self) -> list[Hit]:
         """What followed and was not handed out yet, up to a batch, without waiting for it."""
+        check_process(self._process, "recall stream")
         return [] if self.follower is None else self._make_hits(*self.follower.poll(self._query.batch_size))
 
     def close(self) -> None:
         """Free what the recall holds; there are no more batches."""
         self._end()
-        if self.follower is not None:
+        if self.follower is not None and os.getpid() == self._process:
             self.follower.close()
 
     def __next__(self) -> list[Hit]:
+        check_process(self._process, "recall stream")
         while self.more_results:
             if batch := self.next_batch():
                 return batch

@@ -182,7 +182,7 @@ def _replay(space: SpaceState) -> None:
             ended_at.append(at)
         if record.session:
             stored = SequenceRange(record.first_sequence, record.count, record.first_generation)
-            space.sessions.store(record.session, stored)
+            space.sessions.store(record.session, stored, record.writer)
     versions, ends = _joined(ended), _joined(ended_at)
     space.index.delete(versions, ends)
     space.attributes.end(versions, ends)

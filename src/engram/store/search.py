@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.limits import EF_MAX, RESULTS_MAX
-from engram.observations import check_query
 from engram.spaces import SpaceConfig
 from engram.store.cue import Cue
 from engram.store.exact import score_readable
@@ -21,6 +20,7 @@ from engram.store.selection import bitmap, select
 from engram.store.state import SpaceState
 from engram.store.walks import Ranked, RankedWalk, Walk
 from engram.text import Embedder, get_embedder
+from engram.vectors import check_query
 
 # Up to so many observations, scoring each is cheaper than a walk that meets mostly what the filter keeps out.
 _EXACT_COUNT_MAX: Final = 1000
