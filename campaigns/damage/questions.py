@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -182,7 +182,9 @@ def _worded(model: Model) -> Iterator[Question]:
 
         def worded(space: Askable, words: str = words, meant: dict[int, float] = meant) -> str:
             hits = space.recall(Cue(text=words, by="words"), k=max(1, len(alive)))
-            return _compared(hits, meant, model) or _is_sorted(hits)
+            is_damaged = isinstance(space, Space) and space.damages.count
+            right = _as_counted(hits, meant) if is_damaged else meant
+            return _compared(hits, right, model) or _is_sorted(hits)
 
         yield Question(f"recall by the words {words}", worded)
 
@@ -219,6 +221,11 @@ def _streams(model: Model, cues: NDArray[np.float32]) -> Iterator[Question]:
     yield Question("follow from the beginning", follow)
 
 
+def _as_counted(hits: Sequence[Hit], meant: Mapping[int, float]) -> dict[int, float]:
+    """Scores by words as they came: how rare a word is, is counted in the texts that can be read."""
+    return {**meant, **{hit.generation: hit.score for hit in hits if hit.generation in meant}}
+
+
 def _skipping(model: Model, cue: NDArray[np.float32]) -> Iterator[Question]:
     """Recalls that go on without what is damaged: they never fail for it, and say so if anything is missing."""
     alive = model.alive()
@@ -233,9 +240,7 @@ def _skipping(model: Model, cue: NDArray[np.float32]) -> Iterator[Question]:
         def skipping(space: Space, cue: Cue = cue_of_it, meant: dict[int, float] = meant) -> str:
             try:
                 hits = space.recall(cue, k=max(1, len(alive)), ef=_EF, skip_damaged=True)
-                # Of texts that cannot be read, it cannot count the words.
-                counted = hits.incomplete and cue.by == "words"
-                right = {**meant, **{hit.generation: hit.score for hit in hits if hit.generation in meant and counted}}
+                right = _as_counted(hits, meant) if hits.incomplete and cue.by == "words" else meant
                 return _compared(hits, right, model, whole=not hits.incomplete, read=5)
             except CorruptData as error:
                 return f"damage was to be skipped, and raised: {error}"

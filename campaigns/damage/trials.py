@@ -148,7 +148,7 @@ def _run_trial(
     steps = chance.choice(_RUNNING) if running else _AT_REST
     shutil.copytree(pristine.directory, path)
     harm, found = examiner.examine(pristine, path, steps, number, lambda: do_harm(pristine, path, chance, running))
-    verdict = judge(pristine, harm, found, "write" in steps[: steps.index("scrub")])
+    verdict = judge(pristine, harm, found, not {"write", "serve"}.isdisjoint(steps[: steps.index("scrub")]))
     shutil.rmtree(path)
     return {
         "trial": number,

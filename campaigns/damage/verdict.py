@@ -52,7 +52,7 @@ def judge(pristine: Pristine, harm: Harm, found: Mapping[str, Any] | None, is_re
     if reports(found):
         return Verdict("served right and reported")
     harmless = harm.harmless
-    if is_rewritten and harm.files[0].endswith("/space.json"):
+    if is_rewritten and not harm.files[0].endswith(".log"):
         harmless = harmless or "it was written anew from memory before anybody read it"
     return Verdict("harmless", harmless) if harmless else Verdict("unreported")
 
