@@ -7,10 +7,11 @@ import fcntl
 import os
 import weakref
 from pathlib import Path
+from typing import Final
 
 from engram.errors import StoreLocked
 
-_FILE_NAME = "LOCK"
+FILE_NAME: Final = "LOCK"
 
 
 class DirectoryLock:
@@ -41,7 +42,7 @@ class DirectoryLock:
         flags = os.O_RDONLY if shared else os.O_RDWR | os.O_CREAT
         self._descriptor: int | None = None
         try:
-            descriptor = os.open(_FILE_NAME, flags | os.O_CLOEXEC, 0o644, dir_fd=descriptor)
+            descriptor = os.open(FILE_NAME, flags | os.O_CLOEXEC, 0o644, dir_fd=descriptor)
         except FileNotFoundError:
             # Read-only, of a directory that nobody ever opened: a copy, perhaps. There is nothing to lock.
             return

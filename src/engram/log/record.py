@@ -168,6 +168,11 @@ class Record:
         """The tags of all rows, None where there are none; None if no row has any."""
         return self._json_column(self._lay_out().tags)
 
+    def metadata_texts(self) -> list[str] | None:
+        """The metadata of all rows as the JSON object texts that were stored, ``""`` for none; None if no row has any."""
+        place = self._lay_out().metadata
+        return None if place is None else self._whole(place).texts()
+
     def metadata_json(self, row: int) -> str:
         """The metadata of one row as the JSON object text that was stored, or ``""``."""
         return self._text(self._lay_out().metadata, row)
