@@ -22,7 +22,7 @@ _LEFT_BY_US: Final = frozenset({LOCK, UNFINISHED})
 
 
 class NewDirectory:
-    """What becomes a data directory with `publish`. Until then, all of it is in a folder of its own inside.
+    """What becomes a data directory with `complete` and `publish`; until then, all of it is in a folder of its own.
 
     Parameters
     ----------
@@ -48,10 +48,13 @@ class NewDirectory:
         """Note that a space is complete."""
         self._listed[name] = Listed(space_id, generation)
 
-    def publish(self, store_id: str) -> None:
-        """Make it a data directory, durably. Interrupted, it is none yet, or one whose spaces are all there."""
+    def complete(self, store_id: str) -> None:
+        """Write the list of spaces: what is in the folder is a data directory from now on."""
         self.storage.directory("spaces")
         write_list(self.storage, store_id, self._listed)
+
+    def publish(self) -> None:
+        """Put it in its place, durably. Interrupted, it is no data directory yet, or one whose spaces are all there."""
         names = self.storage.names()
         # The list of spaces comes last: with it, the directory is complete.
         for name in sorted(names, key="store.json".__eq__):
@@ -86,14 +89,7 @@ def new_directory(
         If it cannot be written.
     """
     path = Path(path)
-    inner, outer = path.resolve(), Path(source).resolve()
-    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
-        raise InvalidInput(
-            f"{path} and {source} are one directory, or one is inside the other; name a new one elsewhere",
-            code="invalid_path",
-            field="path",
-            value=path,
-        )
+    check_apart(path, source)
     is_new = not path.exists()
     _check_empty(path, generations)
     with typed_failures(f"making data directory {path}"):
@@ -114,6 +110,24 @@ def new_directory(
     finally:
         lock.release()
         storage.close()
+
+
+def check_apart(path: str | os.PathLike[str], source: str | os.PathLike[str]) -> None:
+    """Refuse a directory that is inside the one that is read, or the other way round.
+
+    Raises
+    ------
+    InvalidInput
+        Naming both.
+    """
+    inner, outer = Path(path).resolve(), Path(source).resolve()
+    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+        raise InvalidInput(
+            f"{path} and {source} are one directory, or one is inside the other; name a new one elsewhere",
+            code="invalid_path",
+            field="path",
+            value=path,
+        )
 
 
 def _check_empty(path: Path, generations: Mapping[str, int]) -> None:

@@ -94,7 +94,8 @@ def repair(
             for name in catalogue.names:
                 _repair_space(catalogue, name, target, options, report, on_progress)
             target.storage.replace(REPORT, json.dumps(report.values(), indent=1, ensure_ascii=False).encode())
-            target.publish(catalogue.store_id)
+            target.complete(catalogue.store_id)
+            target.publish()
     return report
 
 
