@@ -2,8 +2,9 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
-#include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
 #include "background_thread.hpp"
@@ -24,6 +25,7 @@ using Raw = nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Words = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Sums = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Generations = nb::ndarray<const Generation, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 Metric metric_from(const std::string& name) {
@@ -83,23 +85,40 @@ RawVector raw_from(const Raw& array) {
   return RawVector(static_cast<const Half*>(array.data()));
 }
 
+const std::uint32_t* sums_from(const std::optional<Sums>& sums, const Raw& vectors) {
+  if (!sums.has_value()) return nullptr;
+  if (sums->shape(0) != vectors.shape(0)) throw nb::value_error("vectors and sums differ in length");
+  return sums->data();
+}
+
+// None where there is nothing to tell, as nearly always.
+nb::object told(const std::vector<Generation>& damaged) {
+  if (damaged.empty()) return nb::none();
+  auto generations = new_vector<Generation>(damaged.size());
+  std::copy(damaged.begin(), damaged.end(), generations.data());
+  return nb::cast(generations);
+}
+
 AllowList allow_list(const std::optional<Words>& words) {
   return words.has_value() ? AllowList(words->data(), words->shape(0)) : AllowList();
 }
 
-void append(PyIndex& self, const Floats& vectors, Generation first, const std::optional<Raw>& raw) {
+void append(PyIndex& self, const Floats& vectors, Generation first, const std::optional<Raw>& raw,
+            const std::optional<Sums>& sums) {
   self.check_dim(vectors);
   std::optional<RawVector> stable;
+  const std::uint32_t* given = nullptr;
   if (raw.has_value()) {
     if (raw->shape(0) != vectors.shape(0) || raw->shape(1) != vectors.shape(1)) {
       throw nb::value_error("vectors and raw differ in shape");
     }
     stable = raw_from(*raw);
+    given = sums_from(sums, *raw);
     // Checkpoints and walks outlive this call; the array must, too.
     self.owners.push_back(nb::cast(*raw));
   }
   const nb::gil_scoped_release unlocked;
-  self.index->append(vectors.data(), vectors.shape(0), first, stable);
+  self.index->append(vectors.data(), vectors.shape(0), first, stable, given);
 }
 
 std::size_t remove_versions(PyIndex& self, const Generations& versions, const Generations& at) {
@@ -116,12 +135,13 @@ nb::tuple search(const PyIndex& self, const Floats& queries, std::size_t k, std:
   const std::size_t n = queries.shape(0);
   auto generations = new_matrix<Generation>(n, k);
   auto scores = new_matrix<float>(n, k);
+  std::vector<Generation> damaged;
   {
     const nb::gil_scoped_release unlocked;
-    self.index->search(queries.data(), n, k, ef, snapshot, allow_list(allowed), threads, generations.data(),
-                       scores.data());
+    damaged = self.index->search(queries.data(), n, k, ef, snapshot, allow_list(allowed), threads, generations.data(),
+                                 scores.data());
   }
-  return nb::make_tuple(generations, scores);
+  return nb::make_tuple(generations, scores, told(damaged));
 }
 
 PyWalk walk(const PyIndex& self, const Vector& query, Generation snapshot, std::optional<Words> allowed) {
@@ -135,6 +155,7 @@ nb::tuple next_of_walk(PyWalk& self, std::size_t count, std::size_t ef) {
   {
     const nb::gil_scoped_release unlocked;
     found = &self.walk->next(count, ef);
+    self.index->check_whole();
   }
   auto generations = new_vector<Generation>(found->size());
   auto scores = new_vector<float>(found->size());
@@ -142,7 +163,7 @@ nb::tuple next_of_walk(PyWalk& self, std::size_t count, std::size_t ef) {
     generations.data()[i] = self.index->generation_of((*found)[i].slot);
     scores.data()[i] = (*found)[i].score;
   }
-  return nb::make_tuple(generations, scores);
+  return nb::make_tuple(generations, scores, told(self.index->generations_of(self.walk->damaged())));
 }
 
 void add_cue(CueTable& self, std::uint64_t key, const Vector& vector, float threshold) {
@@ -155,11 +176,12 @@ nb::tuple match(const PyIndex& self, CueTable& cues, Generation first, Generatio
   if (cues.dim() != self.index->dim() || cues.metric() != self.index->metric()) {
     throw nb::value_error("the cues are of another dimension or metric than the index");
   }
-  std::vector<Match> matches;
+  std::pair<std::vector<Match>, std::vector<Generation>> found;
   {
     const nb::gil_scoped_release unlocked;
-    matches = self.index->match(cues, first, last);
+    found = self.index->match(cues, first, last);
   }
+  const auto& [matches, damaged] = found;
   auto keys = new_vector<std::uint64_t>(matches.size());
   auto generations = new_vector<Generation>(matches.size());
   auto scores = new_vector<float>(matches.size());
@@ -168,7 +190,7 @@ nb::tuple match(const PyIndex& self, CueTable& cues, Generation first, Generatio
     generations.data()[i] = matches[i].generation;
     scores.data()[i] = matches[i].score;
   }
-  return nb::make_tuple(keys, generations, scores);
+  return nb::make_tuple(keys, generations, scores, told(damaged));
 }
 
 void read_ahead(const std::vector<Bytes>& pieces) {
@@ -205,27 +227,26 @@ std::size_t link_published(PyIndex& self, std::size_t count_max, bool background
   return run(background, [&] { return self.index->link(count_max); });
 }
 
-Generation save(PyIndex& self, const std::string& path, bool with_raw, bool background) {
-  return run(background, [&] { return self.index->save(path, with_raw); });
+Generation save(PyIndex& self, const Place& place, bool with_raw, bool background) {
+  return run(background, [&] { return self.index->save(place, with_raw); });
 }
 
-PyIndex load(const std::string& path) {
+PyIndex load(const Place& place) {
   const nb::gil_scoped_release unlocked;
-  return PyIndex{Index::load(path, nullptr), {}};
+  return PyIndex{Index::load(place, nullptr), {}};
 }
 
-PyIndex load_with_raw(const std::string& path, const std::vector<std::pair<Generation, Raw>>& blocks) {
+using GivenBlock = std::tuple<Generation, Raw, std::optional<Sums>>;
+
+PyIndex load_with_raw(const Place& place, const std::vector<GivenBlock>& blocks) {
   PyIndex loaded;
   std::vector<Index::RawBlock> raw;
-  for (const auto& [first, vectors] : blocks) {
-    raw.push_back({raw_from(vectors), vectors.shape(0), first});
+  for (const auto& [first, vectors, sums] : blocks) {
+    raw.push_back({raw_from(vectors), vectors.shape(0), vectors.shape(1), first, sums_from(sums, vectors)});
     loaded.owners.push_back(nb::cast(vectors));
   }
   const nb::gil_scoped_release unlocked;
-  loaded.index = Index::load(path, &raw);
-  const bool fits = std::all_of(blocks.begin(), blocks.end(),
-                                [&](const auto& b) { return b.second.shape(1) == loaded.index->dim(); });
-  if (!fits) throw CorruptCheckpoint(path, "the raw vectors have another dimension");
+  loaded.index = Index::load(place, &raw);
   return loaded;
 }
 
@@ -253,6 +274,7 @@ nb::dict statistics(const PyIndex& self) {
 NB_MODULE(_core, m) {
   using namespace engram;
   nb::exception<CorruptCheckpoint>(m, "CorruptCheckpoint", PyExc_ValueError);
+  nb::exception<DamagedVector>(m, "DamagedVector", PyExc_ValueError);
 
   m.def("simd", [] { return kernels().name; });
   m.def("read_ahead", &read_ahead, "pieces"_a);
@@ -280,7 +302,7 @@ NB_MODULE(_core, m) {
             new (self) PyIndex{std::make_unique<Index>(dim, metric_from(metric), parameters), {}};
           },
           "dim"_a, "metric"_a, "m"_a, "degree_max"_a, "ef_construction"_a)
-      .def("append", &append, "vectors"_a, "first_generation"_a, "raw"_a.none())
+      .def("append", &append, "vectors"_a, "first_generation"_a, "raw"_a.none(), "sums"_a.none())
       .def(
           "publish", [](PyIndex& self, Generation generation) { self.index->publish(generation); }, "generation"_a)
       .def("discard", [](PyIndex& self) { self.index->discard(); })
@@ -291,9 +313,9 @@ NB_MODULE(_core, m) {
       .def("match", &match, "cues"_a, "first_generation"_a, "last_generation"_a)
       .def("successor", &successor)
       .def("take_over", &take_over, "from_"_a, "first_slot"_a, "horizon"_a, "all"_a)
-      .def("save", &save, "path"_a, "with_raw"_a, "background"_a)
-      .def_static("load", &load, "path"_a)
-      .def_static("load_with_raw", &load_with_raw, "path"_a, "blocks"_a)
+      .def("save", &save, "place"_a, "with_raw"_a, "background"_a)
+      .def_static("load", &load, "place"_a)
+      .def_static("load_with_raw", &load_with_raw, "place"_a, "blocks"_a)
       .def("statistics", &statistics)
       .def_prop_ro("dim", [](const PyIndex& self) { return self.index->dim(); })
       .def_prop_ro("metric", [](const PyIndex& self) { return metric_name(self.index->metric()); })

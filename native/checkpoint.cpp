@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "index.hpp"
+#include "raw_check.hpp"
 
 namespace engram {
 namespace {
@@ -37,21 +38,31 @@ std::uint64_t checksum(const Header& header) {
   return hash;
 }
 
+std::string name_of(const Place& place) {
+  if (const auto* path = std::get_if<std::string>(&place)) return *path;
+  return "in descriptor " + std::to_string(std::get<int>(place));
+}
+
 class File {
  public:
-  File(const std::string& path, int flags) : path_(path), fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
+  // A descriptor stays the caller's.
+  File(const Place& place, int flags) : name_(name_of(place)), owned_(std::holds_alternative<std::string>(place)) {
+    fd_ = owned_ ? ::open(name_.c_str(), flags | O_CLOEXEC, 0644) : std::get<int>(place);
     if (fd_ < 0) fail("cannot open");
+    if (!owned_ && (flags & O_TRUNC) != 0 && ::ftruncate(fd_, 0) != 0) fail("cannot empty");
   }
   File(const File&) = delete;
   File& operator=(const File&) = delete;
-  ~File() { ::close(fd_); }
+  ~File() {
+    if (owned_) ::close(fd_);
+  }
 
   int fd() const { return fd_; }
 
   void write(const void* data, std::size_t bytes) {
     const auto* p = static_cast<const char*>(data);
     while (bytes > 0) {
-      const ssize_t n = ::write(fd_, p, std::min(bytes, kPieceBytes));
+      const ssize_t n = ::pwrite(fd_, p, std::min(bytes, kPieceBytes), static_cast<off_t>(written_));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) fail("cannot write");
       p += n;
@@ -89,10 +100,12 @@ class File {
   }
 
   [[noreturn]] void fail(const char* what) const {
-    throw std::system_error(errno, std::generic_category(), std::string(what) + " " + path_);
+    throw std::system_error(errno, std::generic_category(), std::string(what) + " the checkpoint " + name_);
   }
-  std::string path_;
-  int fd_;
+
+  std::string name_;
+  bool owned_;
+  int fd_ = -1;
   // Bytes that were written, of which the disk was told, and which it has.
   std::size_t written_ = 0;
   std::size_t begun_ = 0;
@@ -103,6 +116,21 @@ std::size_t chunks_of(std::size_t slots) { return (slots + SlotTable::kChunkSlot
 
 // The first block lies behind the header's page and the centre, if there is one.
 std::size_t blocks_begin(const Header& header) { return kPage + round_up(header.centre_floats * sizeof(float), kPage); }
+std::size_t raw_begin(const Header& header) {
+  return blocks_begin(header) + chunks_of(header.linked) * header.block_bytes;
+}
+// Behind the raw vectors lie their checksums, if the file was not written before there were any.
+std::size_t sums_begin(const Header& header) { return raw_begin(header) + header.raw_floats * sizeof(float); }
+
+// What is multiplied and allocated below must not be absurd, whoever wrote the file.
+bool is_possible(const Header& header) {
+  constexpr std::uint64_t kDimMax = std::uint64_t{1} << 16;
+  return header.metric <= static_cast<std::uint32_t>(Metric::kL2) && header.dim > 0 && header.dim <= kDimMax &&
+         header.degree_max > 0 && header.degree_max <= kDegreeLimit && header.m <= header.degree_max &&
+         header.ef_construction <= kDimMax && header.linked <= kSlotMax &&
+         (header.centre_floats == 0 || header.centre_floats == header.dim) &&
+         (header.raw_floats == 0 || header.raw_floats == header.linked * header.dim);
+}
 
 Header read_header(const File& file, const std::string& path) {
   Header header{};
@@ -113,6 +141,7 @@ Header read_header(const File& file, const std::string& path) {
     throw CorruptCheckpoint(path, "format version " + std::to_string(header.version) + " is not known");
   }
   if (header.checksum != checksum(header)) throw CorruptCheckpoint(path, "the header is damaged");
+  if (!is_possible(header)) throw CorruptCheckpoint(path, "the header says what cannot be");
   if (header.file_bytes != file.size()) {
     throw CorruptCheckpoint(path, "it has " + std::to_string(file.size()) + " bytes where " +
                                       std::to_string(header.file_bytes) + " were written");
@@ -122,7 +151,8 @@ Header read_header(const File& file, const std::string& path) {
 
 }  // namespace
 
-Generation Index::save(const std::string& path, bool with_raw) {
+Generation Index::save(const Place& place, bool with_raw) {
+  check_whole();
   const SlotTable& table = graph_.table();
   const std::size_t list_links = graph_.parameters().degree_max + 1;
   std::vector<Link> lists;
@@ -135,7 +165,7 @@ Generation Index::save(const std::string& path, bool with_raw) {
     header.generation = indexed_generation();
     header.linked = linked_.load(std::memory_order_acquire);
     lists.resize(header.linked * list_links);
-    for (Slot s = 0; s < header.linked; ++s) std::copy_n(table.links(s), list_links, &lists[s * list_links]);
+    for (Slot s = 0; s < header.linked; ++s) copy_list(s, header.linked, &lists[s * list_links]);
   }
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   header.version = kVersion;
@@ -151,10 +181,10 @@ Generation Index::save(const std::string& path, bool with_raw) {
   header.centre_floats = centre.size();
   header.raw_floats = with_raw ? header.linked * dim() : 0;
   const std::size_t chunks = chunks_of(header.linked);
-  header.file_bytes = blocks_begin(header) + chunks * header.block_bytes + header.raw_floats * sizeof(float);
+  header.file_bytes = sums_begin(header) + (with_raw ? header.linked * sizeof(std::uint32_t) : 0);
   header.checksum = checksum(header);
 
-  File file(path, O_WRONLY | O_CREAT | O_TRUNC);
+  File file(place, O_WRONLY | O_CREAT | O_TRUNC);
   std::vector<std::uint8_t> head(blocks_begin(header), 0);
   std::memcpy(head.data(), &header, sizeof header);
   if (!centre.empty()) std::memcpy(head.data() + kPage, centre.data(), centre.size() * sizeof(float));
@@ -168,23 +198,45 @@ Generation Index::save(const std::string& path, bool with_raw) {
   }
   if (with_raw) {
     std::vector<float> widened;
+    std::vector<std::uint32_t> sums(header.linked);
     for (Slot s = 0; s < header.linked; ++s) {
-      const RawVector raw = table.raw(s).load(std::memory_order_acquire);
-      file.write(floats_of(raw, dim(), widened), dim() * sizeof(float));
+      if (!is_sound(table, dim(), s)) throw DamagedVector(generation_of(s));
+      const float* floats = floats_of(table.raw(s).load(std::memory_order_acquire), dim(), widened);
+      sums[s] = sum_of(RawVector(floats), dim());
+      file.write(floats, dim() * sizeof(float));
     }
+    file.write(sums.data(), sums.size() * sizeof(std::uint32_t));
   }
+  // What was read since may have been lost.
+  check_whole();
   return header.generation;
 }
 
-std::unique_ptr<Index> Index::load(const std::string& path, const std::vector<RawBlock>* raw) {
-  const File file(path, O_RDONLY);
+void Index::copy_list(Slot node, std::size_t count, Link* out) const {
+  // A damaged list must not make the new checkpoint a damaged one.
+  const Link* list = graph_.table().links(node);
+  const std::size_t length = std::min<std::size_t>(load_link(list), graph_.parameters().degree_max);
+  const auto sound = [count](Link link) { return slot_of(link) < count; };
+  out[0] = static_cast<Link>(std::copy_if(list + 1, list + 1 + length, out + 1, sound) - (out + 1));
+}
+
+void Index::check_whole() const {
+  // The first question costs nothing, and the answer hardly ever leads to the second.
+  if (bus_guard::lost_pages() == 0) return;
+  if (const std::uint64_t lost = lost_pages(); lost != 0) {
+    throw CorruptCheckpoint(loaded_from_, std::to_string(lost) + " pages of it cannot be read any more");
+  }
+}
+
+std::unique_ptr<Index> Index::load(const Place& place, const std::vector<RawBlock>* raw) {
+  const File file(place, O_RDONLY);
+  const std::string path = name_of(place);
   const Header header = read_header(file, path);
   GraphParameters parameters{header.m, header.degree_max, header.ef_construction, header.alpha};
   auto index = std::make_unique<Index>(header.dim, static_cast<Metric>(header.metric), parameters);
   Graph& graph = index->graph_;
-  const bool centred = header.centre_floats == header.dim || header.centre_floats == 0;
-  if (!centred || header.block_bytes != graph.table().saved_block_bytes())
-    throw CorruptCheckpoint(path, "the layout differs");
+  index->loaded_from_ = path;
+  if (header.block_bytes != graph.table().saved_block_bytes()) throw CorruptCheckpoint(path, "the layout differs");
   const std::size_t chunks = chunks_of(header.linked);
   for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
     graph.table().adopt(Block(file.fd(), blocks_begin(header) + chunk * header.block_bytes, header.block_bytes));
@@ -205,15 +257,21 @@ std::unique_ptr<Index> Index::load(const std::string& path, const std::vector<Ra
     return index;
   }
   if (header.raw_floats != header.linked * header.dim) throw CorruptCheckpoint(path, "it holds no raw vectors");
-  const std::size_t raw_bytes = header.raw_floats * sizeof(float);
-  if (raw_bytes > 0) {
-    Block block(file.fd(), blocks_begin(header) + chunks * header.block_bytes, raw_bytes);
-    const RawVector vectors(reinterpret_cast<const float*>(block.data()));
-    for (Slot s = 0; s < linked; ++s)
-      graph.table().raw(s).store(vectors.after(s, header.dim), std::memory_order_release);
-    index->owns_raw_ = true;
-    index->raw_mapping_ = std::move(block);
+  if (linked == 0) return index;
+  Block block(file.fd(), raw_begin(header), header.raw_floats * sizeof(float));
+  const RawVector vectors(reinterpret_cast<const float*>(block.data()));
+  std::vector<std::uint32_t> sums(linked);
+  if (header.file_bytes == sums_begin(header)) {
+    sum_rows(vectors, linked, header.dim, sums.data());
+  } else if (!file.read(sums.data(), linked * sizeof(std::uint32_t), sums_begin(header))) {
+    throw CorruptCheckpoint(path, "it is cut off");
   }
+  for (Slot s = 0; s < linked; ++s) {
+    graph.table().raw(s).store(vectors.after(s, header.dim), std::memory_order_release);
+    graph.table().sum(s).store(sums[s], std::memory_order_relaxed);
+  }
+  index->owns_raw_ = true;
+  index->raw_mapping_ = std::move(block);
   return index;
 }
 
@@ -222,14 +280,19 @@ void Index::check_loaded(const std::string& path) {
   Generation before = 0;
   for (Slot s = 0; s < appended_; ++s) {
     const Link* list = table.links(s);
-    const bool fits = list[0] <= graph_.parameters().degree_max &&
-                      std::all_of(list + 1, list + 1 + list[0], [&](Link l) { return slot_of(l) < appended_; });
+    const std::size_t length = load_link(list);
+    const bool fits = length <= graph_.parameters().degree_max &&
+                      std::all_of(list + 1, list + 1 + length, [&](Link l) { return slot_of(l) < appended_; });
     const Generation born = table.born(s).load(std::memory_order_relaxed);
+    const Generation died = table.died(s).load(std::memory_order_relaxed);
     if (!fits || born <= before || born > visible_generation()) {
       throw CorruptCheckpoint(path, "slot " + std::to_string(s) + " is damaged");
     }
     before = born;
-    if (table.died(s).load(std::memory_order_relaxed) != 0) dead_.fetch_add(1, std::memory_order_relaxed);
+    if (died != 0) dead_.fetch_add(1, std::memory_order_relaxed);
+    // What has been checked is answered from: written back, it lies in pages of this process and not of the file.
+    table.born(s).store(born, std::memory_order_relaxed);
+    table.died(s).store(died, std::memory_order_relaxed);
     const EntryTable::Role role = EntryTable::role(s);
     if (role == EntryTable::Role::kNone) continue;
     graph_.entries().add(s, role, table.bits(s), graph_.entries().nearest(table.bits(s)).pivot);
@@ -237,15 +300,26 @@ void Index::check_loaded(const std::string& path) {
 }
 
 void Index::place_raw(const std::string& path, const std::vector<RawBlock>& blocks) {
+  const bool fits = std::all_of(blocks.begin(), blocks.end(), [this](const RawBlock& b) { return b.dim == dim(); });
+  if (!fits) throw CorruptCheckpoint(path, "the raw vectors have another dimension");
   SlotTable& table = graph_.table();
   auto block = blocks.begin();
+  std::vector<std::uint32_t> sums;  // Of the block at hand, if it came without.
+  const auto take = [&](Slot slot, std::size_t row) {
+    if (block->sums == nullptr && sums.empty()) {
+      sums.resize(block->n);
+      sum_rows(block->vectors, block->n, dim(), sums.data());
+    }
+    table.sum(slot).store(block->sums != nullptr ? block->sums[row] : sums[row], std::memory_order_relaxed);
+    table.raw(slot).store(block->vectors.after(row, dim()), std::memory_order_release);
+  };
   for (Slot s = 0; s < appended_; ++s) {
-    const Generation born = table.born(s).load(std::memory_order_relaxed);
-    while (block != blocks.end() && block->first + block->n <= born) ++block;
+    const Generation born = generation_of(s);
+    for (; block != blocks.end() && block->first + block->n <= born; ++block) sums.clear();
     if (block == blocks.end() || born < block->first) {
       throw CorruptCheckpoint(path, "no raw vector is given for generation " + std::to_string(born));
     }
-    table.raw(s).store(block->vectors.after(born - block->first, dim()), std::memory_order_release);
+    take(s, born - block->first);
   }
 }
 

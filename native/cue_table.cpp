@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "exact_score.hpp"
+#include "raw_check.hpp"
 
 namespace engram {
 namespace {
@@ -73,7 +74,8 @@ float CueTable::bound(const Cue& cue, float cosine, float norm) const {
   return most;
 }
 
-void CueTable::match(const Graph& graph, Slot first, Slot last, std::vector<Match>& matches) {
+void CueTable::match(const Graph& graph, Slot first, Slot last, std::vector<Match>& matches,
+                     std::vector<Slot>& damaged) {
   const std::lock_guard guard(mutex_);
   if (cues_.empty() || first >= last) return;
   const Codec& codec = graph.codec();
@@ -87,6 +89,10 @@ void CueTable::match(const Graph& graph, Slot first, Slot last, std::vector<Matc
     for (std::size_t i = 0; i < cues_.size(); ++i) {
       const Cue& cue = cues_[i];
       if (bound(cue, static_cast<float>(dots_[i]) / codec.code_unit(), norm) < cue.threshold) continue;
+      if (raw == nullptr && !is_sound(graph.table(), dim_, slot)) {
+        damaged.push_back(slot);
+        break;
+      }
       if (raw == nullptr) raw = floats_of(graph.table().raw(slot).load(std::memory_order_acquire), dim_, widened_);
       const float score = exact_score(metric_, vector(i), cue.norm, raw, dim_);
       if (score < cue.threshold) continue;

@@ -31,8 +31,9 @@ class CueTable {
   void add(std::uint64_t key, const float* vector, float threshold);
   bool remove(std::uint64_t key);
 
-  // Appends the matches of the slots [first, last) of a graph of the same dimension and metric, slot by slot.
-  void match(const Graph& graph, Slot first, Slot last, std::vector<Match>& matches);
+  // Appends the matches of the slots [first, last) of a graph of the same dimension and metric, slot by slot. What
+  // would have to be compared by a raw vector that is damaged is appended to `damaged`.
+  void match(const Graph& graph, Slot first, Slot last, std::vector<Match>& matches, std::vector<Slot>& damaged);
 
  private:
   struct Cue {

@@ -43,7 +43,7 @@ Graph::Graph(std::size_t dim, Metric metric, const GraphParameters& parameters)
 
 std::size_t Graph::neighbours(Slot node, Slot* out) const {
   const Link* list = table_.links(node);
-  const std::size_t count = std::min<std::size_t>(load_link(list), parameters_.degree_max);
+  const std::size_t count = length_of(list);
   for (std::size_t i = 0; i < count; ++i) out[i] = slot_of(load_link(list + 1 + i));
   return count;
 }
@@ -112,9 +112,17 @@ void Graph::connect_back(Slot node, const std::vector<Link>& chosen, PruneBuffer
   // Only among thousands of equal vectors are all neighbours full of children. Then go down the tree to a node that
   // has room; leaves have.
   Slot parent = chosen.empty() ? kNoSlot : chosen.front();
-  while (!hangs && parent != kNoSlot) {
+  // In damaged lists the way down may lead round in a circle: a mark that is set after ever more steps is met again.
+  Slot mark = parent;
+  std::size_t steps_left = 1;
+  for (std::size_t round = 1; !hangs && parent != kNoSlot; --steps_left) {
+    if (steps_left == 0) {
+      mark = parent;
+      steps_left = round *= 2;
+    }
     const Link child = load_link(table_.links(parent) + 1 + node % parameters_.degree_max);
     parent = slot_of(child);
+    if (!leads_somewhere(child) || parent == mark) return;
     hangs = parent == node || add_link(parent, node | kHangs, buffers);
   }
 }
@@ -122,9 +130,9 @@ void Graph::connect_back(Slot node, const std::vector<Link>& chosen, PruneBuffer
 bool Graph::add_link(Slot node, Link to, PruneBuffers& buffers) {
   const NodeLock lock(table_, node);
   Link* list = table_.links(node);
-  const std::size_t count = list[0];
+  const std::size_t count = length_of(list);
   std::size_t known = 0;
-  for (std::size_t i = 1; i <= count; ++i) known += slot_of(list[i]) == slot_of(to) ? i : 0;
+  for (std::size_t i = 1; i <= count; ++i) known = slot_of(list[i]) == slot_of(to) ? i : known;
   if (known != 0) {
     // Two nodes inserted at the same moment may choose each other; only the mark can be new.
     store_link(list + known, list[known] | to);
@@ -145,9 +153,10 @@ void Graph::prune(Slot node, Link extra, PruneBuffers& b) {
   Link* list = table_.links(node);
   Link all[kDegreeLimit + 1];
   float distances[kDegreeLimit + 1];
-  const std::size_t count = list[0] + 1;
-  std::copy(list + 1, list + count, all);
-  all[count - 1] = extra;
+  const auto sound = [this](Link link) { return leads_somewhere(link); };
+  Link* end = std::copy_if(list + 1, list + 1 + length_of(list), all, sound);
+  *end++ = extra;
+  const auto count = static_cast<std::size_t>(end - all);
   measure_from(node, b);
   measure_to(all, count, b, distances);
   b.candidates.clear();
@@ -165,8 +174,9 @@ void Graph::prune(Slot node, Link extra, PruneBuffers& b) {
       b.kept.push_back(candidate.link);
     }
   }
-  for (std::size_t i = 0; i < b.kept.size(); ++i) store_link(list + 1 + i, b.kept[i]);
-  store_link(list, static_cast<Link>(b.kept.size()));
+  const std::size_t kept = std::min(b.kept.size(), parameters_.degree_max);
+  for (std::size_t i = 0; i < kept; ++i) store_link(list + 1 + i, b.kept[i]);
+  store_link(list, static_cast<Link>(kept));
 }
 
 }  // namespace engram

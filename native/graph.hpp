@@ -7,8 +7,12 @@
 // Nothing gets lost: besides its neighbours of choice, each node has one parent that keeps a marked link to it ("hangs
 // on"), which pruning never removes. A parent was linked before its child, so the marked links form a tree that reaches
 // every node from the first one.
+//
+// Lists of a checkpoint lie in a mapped file, which may come to hold anything while it is mapped. So no length or slot
+// that is read from a list is used before it is bounded, and nothing here takes for granted that the links form a tree.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -68,7 +72,8 @@ class Graph {
   const EntryTable& entries() const { return entries_; }
   const GraphParameters& parameters() const { return parameters_; }
 
-  // Copies the list of a node to `out` (room for degree_max) and returns its length.
+  // Copies the list of a node to `out` (room for degree_max) and returns its length. The slots may be any: users leave
+  // out those beyond what they know.
   std::size_t neighbours(Slot node, Slot* out) const;
 
   // Chooses neighbours of a new node from `sorted` (nearest first): a candidate is kept when it is nearer to the node
@@ -91,6 +96,11 @@ class Graph {
   void prune(Slot node, Link extra, PruneBuffers& buffers);
   // Whether one of the kept links lies nearer to the candidate than the node does, by the factor `alpha`.
   bool shadowed(const Candidate& candidate, float alpha, const std::vector<Link>& kept, PruneBuffers& buffers) const;
+  // The length of a node's list, and whether a link leads to memory that is there.
+  std::size_t length_of(const Link* list) const {
+    return std::min<std::size_t>(load_link(list), parameters_.degree_max);
+  }
+  bool leads_somewhere(Link link) const { return slot_of(link) < table_.capacity(); }
   float norm(Slot node) const { return codec_.tail(table_.bits(node)).norm; }
 
   GraphParameters parameters_;

@@ -6,6 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include "raw_check.hpp"
+
 namespace engram {
 namespace {
 
@@ -34,7 +36,8 @@ Index::Index(std::size_t dim, Metric metric, const GraphParameters& parameters)
   returned_.reserve(kReturnedMax);
 }
 
-void Index::append(const float* vectors, std::size_t n, Generation first, std::optional<RawVector> raw) {
+void Index::append(const float* vectors, std::size_t n, Generation first, std::optional<RawVector> raw,
+                   const std::uint32_t* sums) {
   SlotTable& table = graph_.table();
   const Codec& codec = graph_.codec();
   table.reserve(appended_ + n);
@@ -43,9 +46,17 @@ void Index::append(const float* vectors, std::size_t n, Generation first, std::o
     float* copy = own_raw(n);
     std::memcpy(copy, vectors, n * dim() * sizeof(float));
     raw = RawVector(copy);
+    sums = nullptr;
+  }
+  std::vector<std::uint32_t> own_sums;
+  if (sums == nullptr) {
+    own_sums.resize(n);
+    sum_rows(raw->half() ? *raw : RawVector(vectors), n, dim(), own_sums.data());
+    sums = own_sums.data();
   }
   for (std::size_t i = 0; i < n; ++i) {
     const Slot slot = appended_ + static_cast<Slot>(i);
+    table.sum(slot).store(sums[i], std::memory_order_relaxed);
     codec.encode(vectors + i * dim(), table.bits(slot), table.codes(slot));
     if (graph_.geometry().uses_norms()) graph_.geometry().saw_norm(codec.tail(table.bits(slot)).norm);
     table.raw(slot).store(raw->after(i, dim()), std::memory_order_relaxed);
@@ -59,9 +70,11 @@ Slot Index::take_over(const Index& from, Slot first, Generation horizon, bool al
   const Generation published = from.visible_generation();
   const Slot last = from.visible_slots_.load(std::memory_order_acquire);
   copy_slots(from, first, last, horizon);
+  from.check_whole();
   publish(published);
   if (!all) return last;
   copy_slots(from, last, from.appended_, horizon);
+  from.check_whole();
   return from.appended_;
 }
 
@@ -84,12 +97,17 @@ void Index::copy_slots(const Index& from, Slot first, Slot last, Generation hori
     table.died(slot).store(died, std::memory_order_relaxed);
     if (died != 0) dead_.fetch_add(1, std::memory_order_relaxed);
     RawVector raw = theirs.raw(s).load(std::memory_order_acquire);
+    std::uint32_t sum = theirs.sum(s).load(std::memory_order_relaxed);
     if (from.owns_raw()) {
+      const bool sound = is_sound(theirs, dim(), s);
       float* copy = own_raw(1);
       std::memcpy(copy, floats_of(raw, dim(), widened), dim() * sizeof(float));
       raw = RawVector(copy);
+      // What is damaged stays so.
+      sum = sound ? sum_of(raw, dim()) : ~sum_of(raw, dim());
     }
     table.raw(slot).store(raw, std::memory_order_relaxed);
+    table.sum(slot).store(sum, std::memory_order_relaxed);
   }
 }
 
@@ -255,10 +273,13 @@ View Index::view(Generation snapshot, const AllowList& allowed) const {
   return v;
 }
 
-void Index::search(const float* queries, std::size_t n, std::size_t k, std::size_t ef, Generation snapshot,
-                   const AllowList& allowed, std::size_t threads, Generation* generations, float* scores) const {
+std::vector<Generation> Index::search(const float* queries, std::size_t n, std::size_t k, std::size_t ef,
+                                      Generation snapshot, const AllowList& allowed, std::size_t threads,
+                                      Generation* generations, float* scores) const {
   const View seen = view(snapshot, allowed);
   std::atomic<std::size_t> next{0};
+  std::mutex finding;
+  std::vector<Slot> damaged;
   const auto work = [&] {
     const auto searcher = searchers_.borrow();
     for (std::size_t i = next.fetch_add(1); i < n; i = next.fetch_add(1)) {
@@ -268,12 +289,25 @@ void Index::search(const float* queries, std::size_t n, std::size_t k, std::size
         generations[i * k + j] = hit ? generation_of(found[j].slot) : 0;
         scores[i * k + j] = hit ? found[j].score : -std::numeric_limits<float>::infinity();
       }
+      if (searcher->damaged().empty()) continue;
+      const std::lock_guard guard(finding);
+      damaged.insert(damaged.end(), searcher->damaged().begin(), searcher->damaged().end());
     }
   };
   std::vector<std::thread> helpers;
   for (std::size_t t = 1; t < std::min(threads, n); ++t) helpers.emplace_back(work);
   work();
   for (std::thread& helper : helpers) helper.join();
+  check_whole();
+  return generations_of(damaged);
+}
+
+std::vector<Generation> Index::generations_of(const std::vector<Slot>& slots) const {
+  std::vector<Generation> generations;
+  for (const Slot slot : slots) generations.push_back(generation_of(slot));
+  std::sort(generations.begin(), generations.end());
+  generations.erase(std::unique(generations.begin(), generations.end()), generations.end());
+  return generations;
 }
 
 std::unique_ptr<Walk> Index::walk(const float* query, Generation snapshot, const AllowList& allowed) const {
@@ -282,49 +316,17 @@ std::unique_ptr<Walk> Index::walk(const float* query, Generation snapshot, const
   return walk;
 }
 
-std::vector<Match> Index::match(CueTable& cues, Generation first, Generation last) const {
+std::pair<std::vector<Match>, std::vector<Generation>> Index::match(CueTable& cues, Generation first,
+                                                                    Generation last) const {
   std::vector<Match> matches;
+  std::vector<Slot> damaged;
   const Slot published = visible_slots_.load(std::memory_order_acquire);
   const Slot begin = first == 0 ? 0 : born_until(first - 1, published);
-  cues.match(graph_, begin, born_until(last, published), matches);
-  return matches;
+  cues.match(graph_, begin, born_until(last, published), matches, damaged);
+  check_whole();
+  return {std::move(matches), generations_of(damaged)};
 }
 
 std::size_t Index::nbytes() const { return graph_.table().nbytes() + graph_.entries().nbytes() + raw_bytes_; }
-
-Statistics Index::statistics() const {
-  Statistics s;
-  const auto alone = stop_linking();
-  s.slots = size();
-  s.linked = linked_.load(std::memory_order_acquire);
-  s.dead = dead_.load(std::memory_order_acquire);
-  s.entries = graph_.entries().size();
-  s.degrees.assign(graph_.parameters().degree_max + 1, 0);
-  std::vector<std::uint8_t> reached(s.linked, 0);
-  std::vector<Slot> stack;
-  graph_.entries().for_each([&](Slot slot) {
-    reached[slot] = 1;
-    stack.push_back(slot);
-  });
-  while (!stack.empty()) {
-    const Slot node = stack.back();
-    stack.pop_back();
-    Slot list[kDegreeLimit];
-    const std::size_t count = graph_.neighbours(node, list);
-    ++s.degrees[count];
-    s.links += count;
-    for (std::size_t i = 0; i < count; ++i) {
-      const bool twice = std::find(list, list + i, list[i]) != list + i;
-      if (list[i] >= s.linked || list[i] == node || twice) {
-        ++s.invalid_links;
-      } else if (reached[list[i]] == 0) {
-        reached[list[i]] = 1;
-        stack.push_back(list[i]);
-      }
-    }
-  }
-  s.unreachable = static_cast<std::size_t>(std::count(reached.begin(), reached.end(), 0));
-  return s;
-}
 
 }  // namespace engram

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint.hpp"
 #include "cue_table.hpp"
 #include "graph.hpp"
 #include "linker.hpp"
@@ -45,8 +46,10 @@ class Index {
 
   // Encodes `n` vectors and gives them the generations from `first` on. Nobody sees them before `publish`. `raw`
   // is where the same vectors will lie as long as the index lives, as float32 or float16, and is not read before a
-  // search needs it; nothing: they are copied.
-  void append(const float* vectors, std::size_t n, Generation first, std::optional<RawVector> raw);
+  // search needs it; nothing: they are copied. `sums` are the checksums of its vectors, with which they are compared
+  // then; without them, float32 is summed from `vectors` and float16 from `raw`, which is read for that.
+  void append(const float* vectors, std::size_t n, Generation first, std::optional<RawVector> raw,
+              const std::uint32_t* sums = nullptr);
   // Appends and publishes what is published in `from` at its slot `first` and later, as it is coded there, except what
   // died at or before `horizon`. Returns the slot to go on from. The raw vectors are used where they lie in `from`, but
   // for those that it owns, which are copied. With `all`, which the appending thread of `from` must wait for, what is
@@ -63,14 +66,17 @@ class Index {
   std::size_t link(std::size_t count_max);
 
   // Writes k generations and scores per query, best first, padded with generation 0. With `allowed`, only what it lets
-  // through is found.
-  void search(const float* queries, std::size_t n, std::size_t k, std::size_t ef, Generation snapshot,
-              const AllowList& allowed, std::size_t threads, Generation* generations, float* scores) const;
+  // through is found. Returns the generations, ascending, that are left out for a damaged raw vector.
+  std::vector<Generation> search(const float* queries, std::size_t n, std::size_t k, std::size_t ef,
+                                 Generation snapshot, const AllowList& allowed, std::size_t threads,
+                                 Generation* generations, float* scores) const;
   // A search that can be continued; it must not outlive the index or the words of `allowed`.
   std::unique_ptr<Walk> walk(const float* query, Generation snapshot, const AllowList& allowed) const;
   Generation generation_of(Slot slot) const { return graph_.table().born(slot).load(std::memory_order_relaxed); }
-  // Which cues the published versions of the generations [first, last] match, in the order of generations.
-  std::vector<Match> match(CueTable& cues, Generation first, Generation last) const;
+  std::vector<Generation> generations_of(const std::vector<Slot>& slots) const;
+  // Which cues the published versions of the generations [first, last] match, in the order of generations; and those
+  // that are left out for a damaged raw vector.
+  std::pair<std::vector<Match>, std::vector<Generation>> match(CueTable& cues, Generation first, Generation last) const;
 
   bool owns_raw() const { return owns_raw_.load(std::memory_order_acquire); }
   Generation visible_generation() const { return visible_generation_.load(std::memory_order_acquire); }
@@ -81,18 +87,22 @@ class Index {
   std::size_t nbytes() const;
   // Pages of the checkpoint it was loaded from that could not be read: what it finds may be wrong, or not all.
   std::uint64_t lost_pages() const { return graph_.table().lost_pages() + raw_mapping_.lost_pages(); }
+  // Throws CorruptCheckpoint if there are any. Whoever answers from the index asks afterwards.
+  void check_whole() const;
   Statistics statistics() const;
 
   // Writes a checkpoint of the linked part and returns the generation it covers. Linking waits while the lists are
-  // copied; appends and searches go on. `with_raw` adds the raw vectors, for an index that stands alone.
-  Generation save(const std::string& path, bool with_raw);
+  // copied; appends and searches go on. `with_raw` adds the raw vectors, for an index that stands alone. Throws rather
+  // than write what is known to be damaged.
+  Generation save(const Place& place, bool with_raw);
   // Where the raw vectors of a loaded index lie: `n` vectors with the generations from `first` on.
   struct RawBlock {
     RawVector vectors;
-    std::size_t n;
+    std::size_t n, dim;
     Generation first;
+    const std::uint32_t* sums;  // Of each vector; null: they are taken for what was written, and summed.
   };
-  static std::unique_ptr<Index> load(const std::string& path, const std::vector<RawBlock>* raw);
+  static std::unique_ptr<Index> load(const Place& place, const std::vector<RawBlock>* raw);
 
  private:
   View view(Generation snapshot, const AllowList& allowed) const;
@@ -108,10 +118,13 @@ class Index {
   void finish(Slot first, Slot last);
   void copy_slots(const Index& from, Slot first, Slot last, Generation horizon);
   float* own_raw(std::size_t n);
+  // Copies what leads to the slots [0, count) of a node's list.
+  void copy_list(Slot node, std::size_t count, Link* out) const;
   // Checks what was mapped so that no damaged file can lead a walk astray, and rebuilds what is not saved.
   void check_loaded(const std::string& path);
   void place_raw(const std::string& path, const std::vector<RawBlock>& blocks);
 
+  std::string loaded_from_;
   Graph graph_;
   Slot appended_ = 0;              // Of the appending thread.
   std::vector<Block> raw_blocks_;  // Copies of raw vectors.

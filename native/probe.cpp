@@ -6,6 +6,7 @@
 #include "cpu.hpp"
 #include "exact_score.hpp"
 #include "pages.hpp"
+#include "raw_check.hpp"
 
 namespace engram {
 namespace {
@@ -70,10 +71,19 @@ void Probe::scan(const Slot* slots, std::size_t n, std::uint32_t* out) {
   kernels().hamming_rows(query_.bits.data(), rows_.data(), n, graph_.codec().bit_bytes(), out);
 }
 
-void Probe::rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<Found>& found) {
+void Probe::rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<Found>& found,
+                 std::vector<Slot>& damaged) {
   found.clear();
-  keep_best_by_codes(candidates, std::max(kRerankMin, k + k / 2));
-  score_all(candidates, found);
+  const std::size_t keep = std::max(kRerankMin, k + k / 2);
+  if (candidates.size() > keep) measure_codes(candidates);
+  // One round, unless damage leaves too little of it.
+  for (auto begin = candidates.begin(); begin != candidates.end() && found.size() < k;) {
+    const auto left = static_cast<std::size_t>(candidates.end() - begin);
+    const auto end = begin + static_cast<std::ptrdiff_t>(std::min(keep, left));
+    if (end != candidates.end()) std::nth_element(begin, end, candidates.end());
+    score_all(Candidates(begin, end), found, damaged);
+    begin = end;
+  }
   k = std::min(k, found.size());
   const auto better = [](const Found& a, const Found& b) {
     return a.score != b.score ? a.score > b.score : a.slot < b.slot;
@@ -82,10 +92,23 @@ void Probe::rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<
   found.resize(k);
 }
 
-void Probe::score_all(const std::vector<Candidate>& candidates, std::vector<Found>& found) {
+void Probe::score_all(Candidates candidates, std::vector<Found>& found, std::vector<Slot>& damaged) {
   // Those that are on the disk only are read together; asking for those that are not costs next to nothing.
   for (const Candidate& candidate : candidates) ask_for(candidate.link);
-  for (const Candidate& candidate : candidates) found.push_back({score(candidate.link), candidate.link});
+  for (std::size_t done = 0; done < candidates.size(); done += kRawGroup) {
+    const std::size_t n = std::min(kRawGroup, candidates.size() - done);
+    Slot slots[kRawGroup];
+    bool sound[kRawGroup];
+    for (std::size_t i = 0; i < n; ++i) slots[i] = candidates[done + i].link;
+    check_raw(table_, graph_.codec().dim(), slots, n, sound);
+    for (std::size_t i = 0; i < n; ++i) {
+      if (sound[i]) {
+        found.push_back({score(slots[i]), slots[i]});
+      } else {
+        damaged.push_back(slots[i]);
+      }
+    }
+  }
 }
 
 void Probe::ask_for(Slot slot) const {
@@ -93,8 +116,7 @@ void Probe::ask_for(Slot slot) const {
   engram::ask_for(reinterpret_cast<const void*>(raw.address()), raw.nbytes(graph_.codec().dim()));
 }
 
-void Probe::keep_best_by_codes(std::vector<Candidate>& candidates, std::size_t keep) {
-  if (candidates.size() <= keep) return;
+void Probe::measure_codes(std::vector<Candidate>& candidates) {
   const Codec& codec = graph_.codec();
   const Geometry& geometry = graph_.geometry();
   const std::size_t n = candidates.size();
@@ -110,8 +132,6 @@ void Probe::keep_best_by_codes(std::vector<Candidate>& candidates, std::size_t k
     const float cosine = static_cast<float>(sums_[i]) / codec.code_unit();
     candidates[i].distance = geometry.query_distance(cosine, query_.norm, norm);
   }
-  std::nth_element(candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(keep), candidates.end());
-  candidates.resize(keep);
 }
 
 float Probe::score(Slot slot) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "graph.hpp"
@@ -34,14 +35,17 @@ class Probe {
   // The same of `n` slots that may lie anywhere.
   void scan(const Slot* slots, std::size_t n, std::uint32_t* out);
 
-  // Sorts out the best `k` by byte codes and then by raw vectors; best first.
-  void rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<Found>& found);
-  // The score that callers see, from the raw vector.
-  float score(Slot slot);
+  // Sorts out the best `k` by byte codes and then by raw vectors; best first. What has a damaged raw vector is appended
+  // to `damaged` instead.
+  void rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<Found>& found, std::vector<Slot>& damaged);
 
  private:
-  void keep_best_by_codes(std::vector<Candidate>& candidates, std::size_t keep);
-  void score_all(const std::vector<Candidate>& candidates, std::vector<Found>& found);
+  using Candidates = std::span<const Candidate>;
+
+  void measure_codes(std::vector<Candidate>& candidates);
+  void score_all(Candidates candidates, std::vector<Found>& found, std::vector<Slot>& damaged);
+  // The score that callers see, from the raw vector.
+  float score(Slot slot);
   void ask_for(Slot slot) const;
   bool scans_by_bits() const { return by_bits_ && !graph_.geometry().uses_norms(); }
   const std::uint8_t* row(Slot slot) const { return by_bits_ ? table_.bits(slot) : table_.codes(slot); }

@@ -18,6 +18,7 @@ Searcher::Searcher(const Graph& graph)
 
 const std::vector<Found>& Searcher::search(const float* query, std::size_t k, std::size_t ef, const View& view) {
   found_.clear();
+  damaged_.clear();
   if (view.count == 0 || k == 0) return found_;
   ef = std::max(ef, k);
   if (view.hides() || !view.whole_graph) return search_on(query, k, ef, view);
@@ -36,7 +37,9 @@ const std::vector<Found>& Searcher::search(const float* query, std::size_t k, st
 
 const std::vector<Found>& Searcher::search_on(const float* query, std::size_t k, std::size_t ef, const View& view) {
   filtered_.begin(query, view);
-  return filtered_.next(k, ef);
+  const std::vector<Found>& found = filtered_.next(k, ef);
+  damaged_ = filtered_.damaged();
+  return found;
 }
 
 void Searcher::walk(std::size_t ef, Slot count) {
@@ -81,7 +84,7 @@ void Searcher::rank(std::size_t k) {
   std::sort(ranked_.begin(), ranked_.end());
   const auto same = [](const Candidate& a, const Candidate& b) { return a.link == b.link; };
   ranked_.erase(std::unique(ranked_.begin(), ranked_.end(), same), ranked_.end());
-  probe_.rank(ranked_, k, found_);
+  probe_.rank(ranked_, k, found_, damaged_);
 }
 
 void Searcher::forget_visits() {

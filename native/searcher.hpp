@@ -26,6 +26,8 @@ class Searcher {
 
   // The `k` best visible vectors, best first; `ef` bounds the candidates kept on the way.
   const std::vector<Found>& search(const float* query, std::size_t k, std::size_t ef, const View& view);
+  // What the last search would have weighed, but for a damaged raw vector.
+  const std::vector<Slot>& damaged() const { return damaged_; }
 
  private:
   // The search that nothing hides from, at a higher price.
@@ -51,6 +53,7 @@ class Searcher {
   Slot fresh_[kDegreeLimit];
   std::vector<Candidate> ranked_;
   std::vector<Found> found_;
+  std::vector<Slot> damaged_;
 };
 
 }  // namespace engram

@@ -71,7 +71,8 @@ SlotTable::Layout SlotTable::make_layout(const Codec& codec, std::size_t degree_
   l.born = l.links + kChunkSlots * l.link_stride;
   l.died = l.born + kChunkSlots * sizeof(Generation);
   l.saved_bytes = round_up(l.died + kChunkSlots * sizeof(Generation), kPage);
-  l.locks = kChunkSlots * sizeof(RawVector);
+  l.sums = kChunkSlots * sizeof(RawVector);
+  l.locks = l.sums + kChunkSlots * sizeof(std::uint32_t);
   l.linked = l.locks + kChunkSlots;
   l.volatile_bytes = round_up(l.linked + kChunkSlots, kPage);
   return l;

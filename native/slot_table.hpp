@@ -2,7 +2,7 @@
 //
 // A chunk never moves, so readers need no lock while the table grows. What a checkpoint keeps (codes, links,
 // generations) lies in one block per chunk with the same layout on disk, so loading is mapping. What belongs to the
-// process only (addresses of raw vectors, locks) lies in a second block.
+// process only (addresses and checksums of raw vectors, locks) lies in a second block.
 #pragma once
 
 #include <atomic>
@@ -99,6 +99,10 @@ class SlotTable {
   std::atomic<RawVector>& raw(Slot s) const {
     return reinterpret_cast<std::atomic<RawVector>*>(volatile_base(s >> kChunkBits))[within(s)];
   }
+  // The checksum of the raw vector's bytes; written before the slot is published.
+  std::atomic<std::uint32_t>& sum(Slot s) const {
+    return reinterpret_cast<std::atomic<std::uint32_t>*>(volatile_base(s >> kChunkBits) + layout_.sums)[within(s)];
+  }
   std::atomic<std::uint8_t>& lock(Slot s) const {
     return reinterpret_cast<std::atomic<std::uint8_t>*>(volatile_base(s >> kChunkBits) + layout_.locks)[within(s)];
   }
@@ -116,7 +120,7 @@ class SlotTable {
   struct Layout {
     std::size_t bit_stride, code_stride, link_stride;
     std::size_t codes, links, born, died, saved_bytes;
-    std::size_t locks, linked, volatile_bytes;
+    std::size_t sums, locks, linked, volatile_bytes;
   };
   static Layout make_layout(const Codec& codec, std::size_t degree_max);
 

@@ -31,8 +31,19 @@ void Walk::begin(const float* query, const View& view) {
 
 const std::vector<Found>& Walk::next(std::size_t count, std::size_t ef) {
   found_.clear();
+  damaged_.clear();
   if (view_.count == 0) return found_;
-  refill(std::max(ef, count * kRankedPerResult));
+  // Finding nothing says that there is no more, so it must not be for damage alone.
+  for (std::size_t damaged = 0; found_.empty(); damaged = damaged_.size()) {
+    refill(std::max(ef, count * kRankedPerResult));
+    advance();
+    give(count);
+    if (damaged_.size() == damaged) break;
+  }
+  return found_;
+}
+
+void Walk::advance() {
   // Slots beyond today's capacity may show up in lists while we walk; the walk leaves them out.
   limit_ = static_cast<Slot>(table_.capacity());
   if (!entered_) enter();
@@ -47,8 +58,6 @@ const std::vector<Found>& Walk::next(std::size_t count, std::size_t ef) {
     frontier_.pop_back();
     expand(node);
   }
-  give(count);
-  return found_;
 }
 
 void Walk::enter() {
@@ -130,8 +139,8 @@ void Walk::give(std::size_t count) {
   rest_.take(beam_, weighed_);
   ranked_.clear();
   for (const WalkKey candidate : weighed_) ranked_.push_back({0.0F, slot_in(candidate)});
-  probe_.rank(ranked_, count, found_);
-  given_.clear();
+  probe_.rank(ranked_, count, found_, damaged_);
+  given_.assign(damaged_.begin(), damaged_.end());
   for (const Found& found : found_) given_.push_back(found.slot);
   std::sort(given_.begin(), given_.end());
   const auto given = [&](WalkKey key) { return std::binary_search(given_.begin(), given_.end(), slot_in(key)); };

@@ -32,8 +32,11 @@ class Walk {
   // Up to `count` results that were not given before, best first; none when there are no more. At least `ef` candidates
   // are weighed against one another.
   const std::vector<Found>& next(std::size_t count, std::size_t ef);
+  // What the last call would have weighed, but for a damaged raw vector; no later call meets it again.
+  const std::vector<Slot>& damaged() const { return damaged_; }
 
  private:
+  void advance();
   void enter();
   // Whether nothing nearer than the candidates at hand is to be expected.
   bool settled() const;
@@ -66,7 +69,8 @@ class Walk {
   std::vector<WalkKey> weighed_;
   std::vector<Candidate> ranked_;
   std::vector<Found> found_;
-  std::vector<Slot> given_;
+  std::vector<Slot> damaged_;
+  std::vector<Slot> given_;  // And what was found damaged, sorted.
 };
 
 }  // namespace engram

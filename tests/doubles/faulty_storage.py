@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.log.memory_storage import MemoryFile, MemoryStorage
+from engram.log.sectors import SECTOR_BYTES
 from engram.log.staging import BLOCK_BYTES
 from engram.log.storage import Buffer
 
@@ -20,7 +21,10 @@ _BLOCK_SIZES = (512, 4096)
 
 @dataclass
 class Fault:
-    """The next `times` calls of `operation` raise ``OSError(errno)``; a write first writes `bytes_before` bytes."""
+    """The next `times` calls of `operation` raise ``OSError(errno)``.
+
+    A write first writes the whole sectors of `bytes_before` bytes.
+    """
 
     operation: str
     errno: int
@@ -160,7 +164,8 @@ class FaultyFile(MemoryFile):
         data = begun + b"".join(buffers)
         data += bytes(min(-len(data) % self._block, self.size - offset - len(data)))
         if fault is not None:
-            data = data[: fault.bytes_before]
+            # A file system writes whole sectors of what it writes at all.
+            data = data[: fault.bytes_before - fault.bytes_before % SECTOR_BYTES]
         if data:
             super().write(offset, [data])
             self._unsynced.append((offset, data))

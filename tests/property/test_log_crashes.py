@@ -11,12 +11,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from doubles.batches import DIM, batch_of, content_of, vector_of
+from doubles.batches import batch_of, content_of, vector_of
 from doubles.faulty_storage import Fault, FaultyStorage
+from doubles.logs import open_log
 from engram.errors import Unavailable
 from engram.log.entry import LogEntry
 from engram.log.header import RecordKind
-from engram.log.log import Log
 from engram.log.record import Record
 
 # One record: its kind, its ids, and the version their contents derive from.
@@ -120,7 +120,7 @@ class CrashingLog(RuleBasedStateMachine):
             assert self.log.locate(record.last_generation) == (record, record.count - 1)
 
     def open(self, trusted_generation: int = 0) -> None:
-        self.log = Log.open(self.storage, DIM, segment_bytes=self.segment_bytes, trusted_generation=trusted_generation)
+        self.log = open_log(self.storage, segment_bytes=self.segment_bytes, trusted_generation=trusted_generation)
 
     def reopen_after_crash(self) -> None:
         self.open()
@@ -163,7 +163,7 @@ class CrashingLog(RuleBasedStateMachine):
             assert (record.session, record.first_sequence) == ("s", 7)
             for row, id in enumerate(ids):
                 assert record.content(row) == content_of(id, version)
-                np.testing.assert_array_equal(record.vectors[row], vector_of(id, version))
+                np.testing.assert_array_equal(record.vector(row), vector_of(id, version))
                 assert record.metadata(row) == {"id": id, "version": version}
         return record.kind, ids, version
 

@@ -1,7 +1,8 @@
 """The streaming graph index: vectors are found from the moment they are published, and linked in the background."""
 
 from engram.index.cues import CueTable
-from engram.index.hnsw import HnswIndex, Quality, RawVectors
+from engram.index.hnsw import HnswIndex, RawVectors
+from engram.index.quality import Quality
 from engram.index.statistics import GraphStatistics
 from engram.index.walk import Walk
 

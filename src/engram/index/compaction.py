@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from engram import _core
+from engram.index.damage import corrupt_checkpoint
 
 _LINK_BATCH: Final = 512
 # Few enough to scan and to take over at the last moment, while the writer waits.
@@ -54,7 +55,10 @@ class Compaction:
 
     def take_over(self, *, all: bool = False) -> None:
         """Copy what was published since the last time; with `all`, while the writer waits, the unpublished too."""
-        self._next_slot = self.new.take_over(self.old, self._next_slot, self._horizon, all)
+        try:
+            self._next_slot = self.new.take_over(self.old, self._next_slot, self._horizon, all)
+        except _core.CorruptCheckpoint as error:
+            raise corrupt_checkpoint(error) from error
 
     def _link(self, go_on: Callable[[], bool]) -> bool:
         while go_on():

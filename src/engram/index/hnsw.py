@@ -7,8 +7,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,38 +17,23 @@ from engram.errors import CorruptData, InvalidInput
 from engram.index.checks import as_matrix, as_vector, check_choice, check_range
 from engram.index.compaction import Compaction
 from engram.index.cues import CueTable
+from engram.index.damage import corrupt_checkpoint, report
+from engram.index.link_helpers import LinkHelpers
+from engram.index.quality import PRESETS, Quality
 from engram.index.statistics import GraphStatistics
 from engram.index.walk import Walk
 from engram.limits import DIMENSION_MAX, DIMENSION_MIN, EF_MAX, RESULTS_MAX
 from engram.spaces import METRICS, Metric
 
-Quality = Literal["fast", "balanced", "accurate"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Preset:
-    m: int
-    degree_max: int
-    ef_construction: int
-
-
-_PRESETS: Final[dict[str, _Preset]] = {
-    "fast": _Preset(m=24, degree_max=63, ef_construction=24),
-    "balanced": _Preset(m=24, degree_max=63, ef_construction=48),
-    "accurate": _Preset(m=32, degree_max=63, ef_construction=96),
-}
 _RAW_TYPES: Final = (np.dtype(np.float32), np.dtype(np.float16))
 _NO_SNAPSHOT: Final = 2**64 - 1
-_LINK_BATCH: Final = 512
-# A smaller batch is shared among threads too, down to this many vectors for each.
-_SHARE_MIN: Final = 32
 _ENCODE_BATCH: Final = 2048
-_FOLLOW_WAIT_S: Final = 0.001
 _M_RANGE: Final = (4, 63)
 _EF_CONSTRUCTION_RANGE: Final = (8, 512)
 
 
 RawVectors = NDArray[np.float32] | NDArray[np.float16]
+RawBlock = tuple[int, RawVectors] | tuple[int, RawVectors, NDArray[np.uint32] | None]
 _Deletions = tuple[NDArray[np.uint64], NDArray[np.uint64]]
 
 
@@ -93,7 +77,7 @@ class HnswIndex:
         check_range("dim", dim, DIMENSION_MIN, DIMENSION_MAX)
         check_choice("metric", metric, METRICS)
         check_choice("quality", quality, get_args(Quality))
-        preset = _PRESETS[quality]
+        preset = PRESETS[quality]
         links = preset.m if m is None else m
         check_range("m", links, *_M_RANGE)
         candidates = preset.ef_construction if ef_construction is None else ef_construction
@@ -131,16 +115,22 @@ class HnswIndex:
         matrix = as_matrix("vectors", vectors, self.dim)
         if not np.isfinite(matrix).all():
             raise InvalidInput("vectors hold NaN or Inf", code="not_finite", field="vectors", limit="finite")
-        with self._writing, _Helpers(self._native, len(matrix), threads or os.cpu_count() or 1):
+        with self._writing, LinkHelpers(self._native, len(matrix), threads or os.cpu_count() or 1):
             first = self._native.visible_generation + 1
             # Piece by piece, so that linking begins with the first piece while the others are still being encoded.
             for start in range(0, len(matrix), _ENCODE_BATCH):
                 piece = matrix[start : start + _ENCODE_BATCH]
-                self._native.append(piece, first + start, None)
+                self._native.append(piece, first + start, None, None)
                 self._native.publish(first + start + len(piece) - 1)
         return first
 
-    def append(self, vectors: NDArray[np.float32], first_generation: int, raw: RawVectors | None = None) -> None:
+    def append(
+        self,
+        vectors: NDArray[np.float32],
+        first_generation: int,
+        raw: RawVectors | None = None,
+        sums: NDArray[np.uint32] | None = None,
+    ) -> None:
         """Encode vectors under the generations from `first_generation` on, without making them visible.
 
         Parameters
@@ -150,6 +140,9 @@ class HnswIndex:
         raw
             Where the same vectors will lie as long as the index lives, as float32 or float16 (a mapped file, or
             `vectors` itself); it is not read before a search ranks by it. None: the index keeps a copy.
+        sums
+            CRC-32C of each row's bytes in `raw`, with which a search compares them before it ranks by them. None:
+            float32 is summed from `vectors` and float16 from `raw`, which is read for that.
         """
         matrix = as_matrix("vectors", vectors, self.dim)
         if raw is not None and (raw.shape != matrix.shape or raw.dtype not in _RAW_TYPES):
@@ -161,7 +154,7 @@ class HnswIndex:
                 value=raw.shape,
             )
         with self._moving:
-            self._native.append(matrix, first_generation, raw)
+            self._native.append(matrix, first_generation, raw, sums)
 
     def publish(self, generation: int) -> None:
         """Make everything up to `generation` visible to searches without a snapshot."""
@@ -205,6 +198,7 @@ class HnswIndex:
         max_generation: int | None = None,
         threads: int = 1,
         allowed: NDArray[np.uint64] | None = None,
+        damaged: list[int] | None = None,
     ) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
         """Find the `k` nearest visible vectors of each query.
 
@@ -221,6 +215,8 @@ class HnswIndex:
         allowed
             uint64 bitmap of the generations that may be found: bit ``g % 64`` of word ``g // 64``. Whether the graph is
             walked or what is allowed is scanned flat depends on how many bits are set.
+        damaged
+            Gets the generations that are left out because their vectors do not match their checksums any more.
 
         Returns
         -------
@@ -232,13 +228,19 @@ class HnswIndex:
         ------
         InvalidInput
             If the shape does not fit or `k` or `ef` is out of range.
+        CorruptData
+            If vectors are damaged and there is no list for them, or pages of the mapped checkpoint are lost.
         """
         check_range("k", k, 1, RESULTS_MAX)
         check_range("ef", ef, 1, EF_MAX)
         array = np.asarray(queries, dtype=np.float32)
         matrix = as_matrix("queries", array[None, :] if array.ndim == 1 else array, self.dim)
         snapshot = _NO_SNAPSHOT if max_generation is None else max_generation
-        generations, scores = self._native.search(matrix, k, ef, snapshot, _words(allowed), threads)
+        try:
+            generations, scores, lost = self._native.search(matrix, k, ef, snapshot, _words(allowed), threads)
+        except _core.CorruptCheckpoint as error:
+            raise corrupt_checkpoint(error) from error
+        report(lost, damaged)
         return (generations[0], scores[0]) if array.ndim == 1 else (generations, scores)
 
     def walk(
@@ -258,7 +260,7 @@ class HnswIndex:
         return Walk(self._native.walk(as_vector("query", query, self.dim), snapshot, _words(allowed)))
 
     def match(
-        self, cues: CueTable, first_generation: int, last_generation: int
+        self, cues: CueTable, first_generation: int, last_generation: int, damaged: list[int] | None = None
     ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.float32]]:
         """Find which cues the published versions of the generations ``first..last`` match.
 
@@ -266,8 +268,18 @@ class HnswIndex:
         -------
         keys, generations, scores
             Of each match, shape ``(n,)``, in the order of generations.
+
+        Raises
+        ------
+        CorruptData
+            As for `search`.
         """
-        return self._native.match(cues.native, first_generation, last_generation)
+        try:
+            keys, generations, scores, lost = self._native.match(cues.native, first_generation, last_generation)
+        except _core.CorruptCheckpoint as error:
+            raise corrupt_checkpoint(error) from error
+        report(lost, damaged)
+        return keys, generations, scores
 
     def compact(self, horizon: int | None = None, threads: int = 1, go_on: Callable[[], bool] = lambda: True) -> int:
         """Move the living to a fresh graph, so that dead versions take neither memory nor time any more.
@@ -313,31 +325,51 @@ class HnswIndex:
 
         Linking waits while the lists are copied; appends and searches go on. `with_vectors` leaves out the raw
         vectors if False, for a caller that keeps them elsewhere. `background` is as for `link`.
+
+        Raises
+        ------
+        CorruptData
+            If a vector to be written is damaged, or pages of the mapped checkpoint are lost; an older file stays.
         """
         target = os.fspath(path)
         # Beside it first: this index may be mapped from the very file.
         beside = f"{target}.new"
         try:
-            covered = self._native.save(beside, with_vectors, background)
+            covered = self._save(beside, with_vectors, background)
             os.replace(beside, target)
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(beside)
         return covered
 
+    def save_into(self, descriptor: int, *, with_vectors: bool = True, background: bool = False) -> int:
+        """Write a checkpoint as `save` does, over what is in a file that the caller has open and keeps."""
+        return self._save(descriptor, with_vectors, background)
+
+    def _save(self, place: int | str, with_vectors: bool, background: bool) -> int:
+        try:
+            return self._native.save(place, with_vectors, background)
+        except _core.DamagedVector as error:
+            raise CorruptData(str(error), field="vector") from error
+        except _core.CorruptCheckpoint as error:
+            raise corrupt_checkpoint(error) from error
+
     @classmethod
     def load(
         cls,
-        path: str | os.PathLike[str],
-        vectors: Iterable[tuple[int, RawVectors]] | None = None,
+        path: str | os.PathLike[str] | int,
+        vectors: Iterable[RawBlock] | None = None,
     ) -> HnswIndex:
         """Open a checkpoint by mapping it.
 
         Parameters
         ----------
+        path
+            Its path, or the descriptor of the file, which the caller keeps and may close afterwards.
         vectors
-            For a checkpoint without raw vectors: blocks of (first generation, float32 or float16 array ``(n, dim)``) in
-            ascending order that cover all its vectors and stay unchanged as long as the index lives.
+            For a checkpoint without raw vectors: blocks of (first generation, float32 or float16 array ``(n, dim)``,
+            CRC-32C of each row's bytes) in ascending order that cover all its vectors and stay unchanged as long as the
+            index lives. A block without checksums is read as a whole, and taken for right.
 
         Raises
         ------
@@ -345,14 +377,15 @@ class HnswIndex:
             If the file is not a checkpoint, is damaged, or `vectors` do not cover it.
         """
         index = cls.__new__(cls)
-        name = os.fspath(path)
+        place = path if isinstance(path, int) else os.fspath(path)
         try:
             if vectors is None:
-                index._begin(_core.Index.load(name))
+                index._begin(_core.Index.load(place))
             else:
-                index._begin(_core.Index.load_with_raw(name, list(vectors)))
+                blocks = [(block[0], block[1], block[2] if len(block) > 2 else None) for block in vectors]
+                index._begin(_core.Index.load_with_raw(place, blocks))
         except _core.CorruptCheckpoint as error:
-            raise CorruptData(str(error), code="corrupt_checkpoint", field="path", value=name) from error
+            raise corrupt_checkpoint(error, str(place)) from error
         return index
 
     def statistics(self) -> GraphStatistics:
@@ -405,33 +438,3 @@ class HnswIndex:
 
     def __len__(self) -> int:
         return self._native.size
-
-
-class _Helpers:
-    """Threads that link what is being added; leaving the context joins in and waits for the last of them."""
-
-    def __init__(self, native: _core.Index, count: int, threads: int) -> None:
-        self._native = native
-        self._encoded = threading.Event()
-        self._batch = min(_LINK_BATCH, max(_SHARE_MIN, count // (2 * threads)))
-        wanted = min(threads, -(-count // self._batch)) - 1
-        self._threads = [threading.Thread(target=self._follow, daemon=True) for _ in range(wanted)]
-
-    def __enter__(self) -> None:
-        for thread in self._threads:
-            thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._encoded.set()
-        while self._native.link(self._batch, False):
-            pass
-        for thread in self._threads:
-            thread.join()
-
-    def _follow(self) -> None:
-        while True:
-            last = self._encoded.is_set()
-            if self._native.link(self._batch, False) == 0:
-                if last:
-                    return
-                self._encoded.wait(_FOLLOW_WAIT_S)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from engram import _core
 from engram.index.checks import check_range
+from engram.index.damage import corrupt_checkpoint, report
 from engram.limits import EF_MAX, RESULTS_MAX
 
 
@@ -20,7 +21,9 @@ class Walk:
     def __init__(self, native: _core.Walk) -> None:
         self._native = native
 
-    def next(self, count: int = 10, ef: int = 64) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
+    def next(
+        self, count: int = 10, ef: int = 64, damaged: list[int] | None = None
+    ) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
         """Go on, and return up to `count` results that were not returned before.
 
         Parameters
@@ -30,6 +33,8 @@ class Walk:
         ef
             Candidates that are weighed against one another, at least two for each result; more is slower and comes
             closer to the exact order.
+        damaged
+            Gets the generations that are left out because their vectors do not match their checksums any more.
 
         Returns
         -------
@@ -40,7 +45,14 @@ class Walk:
         ------
         InvalidInput
             If `count` or `ef` is out of range.
+        CorruptData
+            If vectors are damaged and there is no list for them, or pages of the mapped checkpoint are lost.
         """
         check_range("count", count, 1, RESULTS_MAX)
         check_range("ef", ef, 1, EF_MAX)
-        return self._native.next(count, ef)
+        try:
+            generations, scores, lost = self._native.next(count, ef)
+        except _core.CorruptCheckpoint as error:
+            raise corrupt_checkpoint(error) from error
+        report(lost, damaged)
+        return generations, scores

@@ -43,8 +43,10 @@ class Damage(NamedTuple):
         lost = ""
         if self.last_generation:
             one = self.first_generation == self.last_generation
-            lost = f"generation {self.first_generation}" if one else (
-                f"generations {self.first_generation} to {self.last_generation}"
+            lost = (
+                f"generation {self.first_generation}"
+                if one
+                else (f"generations {self.first_generation} to {self.last_generation}")
             )
             lost = f" ({lost})"
         where = f"space {self.space}: " if self.space else ""

@@ -26,7 +26,7 @@ class DirectoryLock:
     directory
         Where it is, for messages.
     descriptor
-        The directory itself, opened.
+        The directory itself, opened; None: it is found by its name.
     shared
         Whether others may hold the lock in the same way; then nothing is written.
 
@@ -38,12 +38,15 @@ class DirectoryLock:
         If the lock file cannot be written.
     """
 
-    def __init__(self, directory: Path, descriptor: int, *, shared: bool = False) -> None:
+    def __init__(self, directory: Path, descriptor: int | None = None, *, shared: bool = False) -> None:
         flags = os.O_RDONLY if shared else os.O_RDWR | os.O_CREAT
+        path = directory / FILE_NAME if descriptor is None else Path(FILE_NAME)
         self._descriptor: int | None = None
         try:
-            descriptor = os.open(FILE_NAME, flags | os.O_CLOEXEC, 0o644, dir_fd=descriptor)
+            descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644, dir_fd=descriptor)
         except FileNotFoundError:
+            if not shared:
+                raise
             # Read-only, of a directory that nobody ever opened: a copy, perhaps. There is nothing to lock.
             return
         try:

@@ -1,8 +1,8 @@
 """Records: what a log entry looks like once it is stored, read in place and checked as it is read.
 
 Everything stays columns: writing a batch costs a handful of C-level calls whatever its size, and reading one decodes
-only what is asked for. Each read copies what it needs out of the mapping first and checks the mapping's sectors then, so
-that what is returned was whole after it was taken.
+only what is asked for. Each read first copies what it needs out of the mapping and then checks the mapping's sectors,
+so what is returned was whole after it was taken.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class Record:
         "_nbytes",
         "_payload",
         "_position",
-        "segment",
         "committed_us",
         "count",
         "first_generation",
         "first_sequence",
         "kind",
+        "segment",
         "session",
     )
 

@@ -18,17 +18,15 @@ from engram.log.manifest import Manifest, Mark, SegmentEntry
 from engram.log.record import Record
 from engram.log.recovered import RecoveredLog
 from engram.log.recovery1 import open_listed1
-from engram.log.segment import MISFIT, Segment, check_size, segment_epoch, segment_name
 from engram.log.sectors import SECTOR_BYTES
+from engram.log.segment import MISFIT, Segment, check_size, segment_epoch, segment_name
 from engram.log.segment_header import read_segment_header
 from engram.log.storage import Storage
 
 logger = logging.getLogger(__name__)
 
 
-def recover(
-    storage: Storage, manifest: Manifest, dim: int, trusted_generation: int, damages: Damages
-) -> RecoveredLog:
+def recover(storage: Storage, manifest: Manifest, dim: int, trusted_generation: int, damages: Damages) -> RecoveredLog:
     """Read the log on `storage`.
 
     Parameters
@@ -77,7 +75,9 @@ def _look_at_strangers(log: RecoveredLog, storage: Storage, manifest: Manifest, 
             # Its creation was interrupted before it was listed.
             log.leftovers.append(segment.name)
         elif header is not None and header.identity.space == manifest.identity.space:
-            raise _corrupt(segment.name, 0, "the space's manifest does not know it, so the manifest is older or was cut")
+            raise _corrupt(
+                segment.name, 0, "the space's manifest does not know it, so the manifest is older or was cut"
+            )
         else:
             raise _corrupt(segment.name, 0, "it does not belong to this space", code="foreign_segment")
 
@@ -127,12 +127,11 @@ def _read_segments(log: RecoveredLog, dim: int, mark: Mark, trusted_generation: 
             torn = _judge_tail(log, segment, broken, mark)
             log.last = segment if number == len(fresh) - 1 and not torn else None
         elif log.last_generation != limit:
-            what = "the record is broken" if broken is not None else "a record is broken or missing"
             raise _corrupt(
                 segment.name,
-                segment.end,
-                f"{what} there: the log ends with generation {log.last_generation}, and the next segment follows "
-                f"generation {limit}",
+                segment.end if broken is None else broken[1],
+                f"a record is broken or missing there: the log ends with generation {log.last_generation}, and the "
+                f"next segment follows generation {limit}",
             )
 
 

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from crc32c import crc32c
@@ -47,6 +47,7 @@ class Checkpoints:
         self._storage = storage
         self._manifest = manifest
         self._damages = damages
+        self._broken: set[str] = set()
 
     def newest_first(self) -> Iterator[CheckpointEntry]:
         """Those that are whole. Broken ones are reported, and stay where they are."""
@@ -54,16 +55,22 @@ class Checkpoints:
             if self.is_whole(entry):
                 yield entry
 
-    def is_whole(self, entry: CheckpointEntry, still: Callable[[], bool] = lambda: True) -> bool:
-        """Whether its file holds what was written; if it does not, and it is `still` meant to be there, that is told."""
+    def is_whole(self, entry: CheckpointEntry) -> bool:
+        """Whether its file holds what was written; if it does not, that is reported."""
         found = summed(self._storage, entry.name)
         if found == (entry.nbytes, entry.crc):
             return True
-        if not still():
-            return False
-        what = "the file is missing or cannot be read" if found is None else "it does not fit its checksum"
-        self._damages.report(f"{DIRECTORY}/{entry.name}", 0, 0, 0, f"{what}; the graph is made from the log again")
+        # A newer one may have taken its place meanwhile.
+        if entry in self._manifest.checkpoints:
+            self.report(
+                entry, "the file is missing or cannot be read" if found is None else "it does not fit its checksum"
+            )
         return False
+
+    def report(self, entry: CheckpointEntry, what: str) -> None:
+        """Note that a checkpoint is of no use; the next that is written takes its place."""
+        self._broken.add(entry.name)
+        self._damages.report(f"{DIRECTORY}/{entry.name}", 0, 0, 0, f"{what}; it only costs time")
 
     def open(self, entry: CheckpointEntry) -> int:
         """An open descriptor of a checkpoint, which the caller closes."""
@@ -87,7 +94,9 @@ class Checkpoints:
                 os.close(descriptor)
             entry = CheckpointEntry(f"graph-{generation:020d}-{crc:08x}.checkpoint", generation, nbytes, crc)
             self._storage.rename(_TEMPORARY, entry.name)
-            others = [other for other in self._manifest.checkpoints if other.name != entry.name]
+            self._broken.discard(entry.name)
+            unusable = {entry.name, *self._broken}
+            others = [other for other in self._manifest.checkpoints if other.name not in unusable]
             self._manifest.set_checkpoints([entry, *others][:_KEPT])
         except OSError as error:
             self._discard(_TEMPORARY)

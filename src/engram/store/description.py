@@ -35,7 +35,11 @@ def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConf
         raise CorruptData(f"{file} is damaged: {error}", code="corrupt_description", field=file) from error
     if config.name != name:
         raise CorruptData(
-            f"{file} is that of space {config.name!r}", code="foreign_space", field="name", limit=name, value=config.name
+            f"{file} is that of space {config.name!r}",
+            code="foreign_space",
+            field="name",
+            limit=name,
+            value=config.name,
         )
     return config
 

@@ -99,7 +99,8 @@ def _open_graph(stored: StoredSpace, manifest: Manifest, damages: Damages, optio
             log.close()
             if error.code != "corrupt_checkpoint":
                 raise
-            damages.report(f"{DIRECTORY}/{entry.name}", 0, 0, 0, f"{error}; the graph is made from the log again")
+            assert checkpoints is not None  # noqa: S101  (for the type checker)
+            checkpoints.report(entry, str(error))
         except BaseException:
             log.close()
             raise

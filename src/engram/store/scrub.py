@@ -48,9 +48,8 @@ def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
             damages.report(f"{LOG_DIRECTORY}/{segment_name(entry.epoch)}", 0, 0, 0, what)
     for checkpoint in state.manifest.checkpoints:
         yield checkpoint.nbytes
-        # A newer checkpoint may have taken its place meanwhile.
-        if state.checkpoints is not None and checkpoint in state.manifest.checkpoints:
-            state.checkpoints.is_whole(checkpoint, still=lambda: checkpoint in state.manifest.checkpoints)
+        if state.checkpoints is not None:
+            state.checkpoints.is_whole(checkpoint)
     if storage.read_only and format_of(storage.read(FILE_NAME)) == 1:
         # The description of a directory that was not adopted has no checksum.
         return
@@ -70,21 +69,21 @@ def _wrong_with(log: FileStorage, entry: SegmentEntry, manifest: Manifest) -> st
     """What is wrong with the file of a segment as it is found by its name; nothing if that is empty."""
     try:
         descriptor = log.descriptor(segment_name(entry.epoch), os.O_RDONLY)
+        try:
+            nbytes = os.fstat(descriptor).st_size
+            begin = os.pread(descriptor, SECTOR_BYTES, 0)
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         return "the file is missing"
     except OSError as error:
         return f"the file cannot be read: {error.strerror}"
-    try:
-        nbytes = os.fstat(descriptor).st_size
-        begin = os.pread(descriptor, SECTOR_BYTES, 0)
-    except OSError as error:
-        return f"the file cannot be read: {error.strerror}"
-    finally:
-        os.close(descriptor)
     if nbytes != entry.nbytes:
         return f"the file has {nbytes} bytes where it was made with {entry.nbytes}"
-    if entry.format == 1:
-        return ""
+    return "" if entry.format == 1 else _wrong_with_header(begin, entry, manifest)
+
+
+def _wrong_with_header(begin: bytes, entry: SegmentEntry, manifest: Manifest) -> str:
     header = read_segment_header(memoryview(begin), segment_name(entry.epoch))
     if header is None:
         return "its first sector does not fit its checksum"

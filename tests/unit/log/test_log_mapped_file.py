@@ -166,8 +166,9 @@ def test_closing_releases_every_descriptor(tmp_path: Path) -> None:
     folder = Path("/proc/self/fd")
     if not folder.exists():
         pytest.skip("needs /proc")
+    storage = FileStorage(tmp_path)
     before = len(list(folder.iterdir()))
-    file = FileStorage(tmp_path).create("a", SIZE)
+    file = storage.create("a", SIZE)
     append(file, 0, DIRECT_BYTES_MIN)
     file.close()
     file.close()
@@ -175,3 +176,6 @@ def test_closing_releases_every_descriptor(tmp_path: Path) -> None:
     assert len(list(folder.iterdir())) == before
     del file
     assert len(list(folder.iterdir())) == before
+    storage.close()
+    storage.close()
+    assert len(list(folder.iterdir())) == before - 1

@@ -7,18 +7,23 @@ from random import Random
 
 import pytest
 
-from doubles.batches import DIM, batch_of
+from doubles.batches import batch_of
 from doubles.faulty_storage import FaultyStorage
-from engram.errors import CorruptData
+from doubles.logs import open_log, segment_names
+from engram.errors import CorruptData, NewerFormat
 from engram.log.entry import LogEntry
 from engram.log.header import RecordKind
 from engram.log.log import Log
+from engram.log.manifest import FILE_NAME
+from engram.log.sectors import SECTOR_BYTES, sector_sum
+from engram.log.segment_header import read_segment_header
 
 SEGMENT = 8192
+FIRST = "000000000001.log"
 
 
 def opened(storage: FaultyStorage, trusted_generation: int = 0) -> Log:
-    return Log.open(storage, DIM, segment_bytes=SEGMENT, trusted_generation=trusted_generation)
+    return open_log(storage, segment_bytes=SEGMENT, trusted_generation=trusted_generation)
 
 
 def observe(log: Log, *ids: str) -> None:
@@ -46,6 +51,16 @@ def record_bytes() -> int:
     return opened(storage).nbytes
 
 
+def place(number: int) -> int:
+    """Where the record with this number begins in the first segment."""
+    return SECTOR_BYTES + number * record_bytes()
+
+
+def flip(storage: FaultyStorage, name: str, offset: int) -> None:
+    """Change one bit."""
+    storage.damage(name, offset, bytes([storage.read(name)[offset] ^ 0x40]))
+
+
 def content_of(storage: FaultyStorage) -> dict[str, bytes]:
     return {name: storage.read(name) for name in storage.names()}
 
@@ -61,16 +76,20 @@ def test_an_unsynced_record_may_be_lost_but_not_the_ones_before() -> None:
 
 def test_a_torn_tail_is_dropped_with_a_warning_and_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     storage, ids = filled(3)
-    storage.damage("000000000001.log", 3 * record_bytes() + 70, b"torn")
+    log = opened(storage)
+    observe(log, "torn")
+    storage = storage.after_kill()
+    # Of the write, only the header reached the disk.
+    storage.damage(FIRST, place(3) + SECTOR_BYTES, bytes(record_bytes() - SECTOR_BYTES))
     with caplog.at_level(logging.WARNING):
         log = opened(storage)
     assert stored_ids(log) == ids
     assert "unfinished write at offset" in caplog.text
-    before = storage.read("000000000001.log")
+    before = storage.read(FIRST)
     observe(log, "next")
     log.sync()
     log.close()
-    assert storage.read("000000000001.log") == before
+    assert storage.read(FIRST) == before
     assert stored_ids(opened(storage)) == [*ids, "next"]
 
 
@@ -83,7 +102,7 @@ def test_remains_of_a_lost_write_never_join_a_later_one() -> None:
     )
     storage = storage.after_kill()
     # The first record of the write did not make it to the disk, the second did.
-    storage.damage("000000000001.log", size, bytes(size))
+    storage.damage(FIRST, place(1), bytes(size))
     log = opened(storage)
     assert stored_ids(log) == ids
     observe(log, "real")
@@ -98,7 +117,7 @@ def test_a_torn_record_is_not_trusted_for_its_generation() -> None:
     observe(log, "torn")
     # Its header reached the disk, its payload did not; the log then went on in the next segment.
     storage = storage.after_kill()
-    storage.damage("000000000001.log", size + 192, bytes(size - 192))
+    storage.damage(FIRST, place(1) + SECTOR_BYTES, bytes(size - SECTOR_BYTES))
     log = opened(storage)
     observe(log, "real")
     log.sync()
@@ -112,12 +131,12 @@ def test_torn_records_are_not_trusted_across_two_crashes() -> None:
     size = log.nbytes
     observe(log, "torn")
     storage = storage.after_kill()
-    storage.damage("000000000001.log", size + 192, bytes(size - 192))
+    storage.damage(FIRST, place(1) + SECTOR_BYTES, bytes(size - SECTOR_BYTES))
     log = opened(storage)
     observe(log, "torn too")
     storage = storage.after_kill()
-    # Of this write not even the header reached the disk whole, but parts of its payload did.
-    storage.damage("000000000002.log", 0, bytes(64))
+    # Of this write not even the header reached the disk, but parts of its payload did.
+    storage.damage("000000000002.log", SECTOR_BYTES, bytes(SECTOR_BYTES))
     log = opened(storage)
     observe(log, "real")
     log.sync()
@@ -135,55 +154,167 @@ def test_recovered_records_are_made_durable() -> None:
 
 
 @pytest.mark.parametrize("number", [0, 1, 5])
-@pytest.mark.parametrize("place", [0, 5, 40, 191, 192, 300])
-def test_damage_in_the_middle_is_reported(number: int, place: int) -> None:
+@pytest.mark.parametrize("within", [0, 5, 40, 191, 400, 512, 700])
+def test_damage_in_the_middle_is_reported(number: int, within: int) -> None:
     storage, _ = filled(8)
-    size = record_bytes()
-    name = "000000000001.log"
-    offset = number * size + place
-    storage.damage(name, offset, bytes([storage.read(name)[offset] ^ 0x40]))
+    offset = place(number) + within
+    flip(storage, FIRST, offset)
     before = content_of(storage)
-    with pytest.raises(CorruptData, match=rf"{name} is damaged at offset {number * size}\b") as report:
+    sector = offset - offset % SECTOR_BYTES
+    with pytest.raises(CorruptData, match=rf"{FIRST} is damaged at offset {sector}\b") as report:
         opened(storage)
-    assert (report.value.field, report.value.value) == (name, str(number * size))
+    assert (report.value.field, report.value.value) == (FIRST, str(sector))
     assert content_of(storage) == before
 
 
 def test_damage_at_the_end_of_an_older_segment_is_reported() -> None:
     storage, _ = filled(40)
-    first, *others = storage.names()
-    assert others
-    last_in_first = opened(storage).records()[SEGMENT // record_bytes() - 1]
-    offset = (SEGMENT // record_bytes() - 1) * record_bytes()
-    assert last_in_first.last_generation == SEGMENT // record_bytes()
-    storage.damage(first, offset + 200, b"!")
-    with pytest.raises(CorruptData, match=rf"{first} is damaged at offset {offset}\b"):
+    assert len(segment_names(storage)) > 1
+    count = (SEGMENT - SECTOR_BYTES) // record_bytes()
+    flip(storage, FIRST, place(count - 1) + 600)
+    with pytest.raises(CorruptData, match=rf"{FIRST} is damaged at offset {place(count - 1) + SECTOR_BYTES}\b"):
         opened(storage)
 
 
 def test_a_missing_segment_is_reported() -> None:
     storage, _ = filled(60)
-    names = storage.names()
+    names = segment_names(storage)
     assert len(names) >= 3
     storage.remove(names[1])
-    with pytest.raises(CorruptData, match=f"{names[0]} is damaged at offset"):
+    with pytest.raises(CorruptData, match=f"{names[1]} .*the file is missing"):
         opened(storage)
 
 
 def test_the_first_segment_is_missed_too() -> None:
     storage, _ = filled(60)
-    names = storage.names()
-    storage.remove(names[0])
-    with pytest.raises(CorruptData, match=f"generation 1 is .* {names[1]} continues"):
+    storage.remove(FIRST)
+    with pytest.raises(CorruptData, match=f"{FIRST} .*the file is missing"):
         opened(storage)
 
 
-@pytest.mark.parametrize("keep", [1024, 4096, 8000])
+def test_the_last_segment_is_missed_too() -> None:
+    storage, _ = filled(60)
+    storage.remove(segment_names(storage)[-1])
+    with pytest.raises(CorruptData, match="the file is missing"):
+        opened(storage)
+
+
+@pytest.mark.parametrize("pair", [(0, 1), (-2, -1), (0, -1)])
+def test_segments_that_changed_places_are_reported(pair: tuple[int, int]) -> None:
+    storage, _ = filled(60)
+    one, other = (segment_names(storage)[number] for number in pair)
+    contents = storage.read(one), storage.read(other)
+    storage.damage(one, 0, contents[1])
+    storage.damage(other, 0, contents[0])
+    with pytest.raises(CorruptData, match="another place"):
+        opened(storage)
+
+
+def test_an_emptied_last_segment_is_reported() -> None:
+    storage, _ = filled(60)
+    last = segment_names(storage)[-1]
+    storage.damage(last, SECTOR_BYTES, bytes(len(storage.read(last)) - SECTOR_BYTES))
+    with pytest.raises(CorruptData, match="but 60 was durable"):
+        opened(storage)
+
+
+def test_one_changed_bit_in_the_last_record_is_no_unfinished_write() -> None:
+    for within in (0, 17, 300, 511, 512, 700, 1000):
+        storage, _ = filled(3)
+        log = opened(storage)
+        observe(log, "acknowledged")
+        log.sync()
+        storage = storage.after_kill()
+        flip(storage, FIRST, place(3) + within)
+        with pytest.raises(CorruptData):
+            opened(storage)
+
+
+def test_what_a_clean_stop_left_is_provable_to_the_last_sector() -> None:
+    storage, _ = filled(3)
+    size = record_bytes()
+    # As a power cut would leave it, had there not been a clean stop.
+    storage.damage(FIRST, place(2), bytes(size))
+    with pytest.raises(CorruptData, match="ends there with generation 2, but 3 was durable"):
+        opened(storage)
+
+
+def test_a_mark_proves_what_was_written_before_it() -> None:
+    storage, _ = filled(3)
+    log = opened(storage)
+    for id in ("marked", "after the mark"):
+        observe(log, id)
+        log.sync()
+        if id == "marked":
+            log.leave_mark()
+    storage = storage.after_kill()
+    storage.damage(FIRST, place(4), bytes(record_bytes()))
+    assert opened(storage.after_kill()).last_generation == 4
+    storage.damage(FIRST, place(3), bytes(record_bytes()))
+    with pytest.raises(CorruptData, match="ends there with generation 3, but 4 was durable"):
+        opened(storage)
+
+
+def test_segments_of_another_log_are_refused() -> None:
+    storage, _ = filled(3)
+    other, _ = filled(3)
+    storage.damage(FIRST, 0, other.read(FIRST))
+    with pytest.raises(CorruptData, match="another place, space or time") as report:
+        opened(storage)
+    assert report.value.code == "foreign_segment"
+
+
+def test_an_older_copy_of_a_segment_is_refused() -> None:
+    storage, _ = filled(3)
+    older = storage.read(FIRST)
+    log = opened(storage)
+    observe(log, "newer")
+    log.sync()
+    log.close()
+    storage.damage(FIRST, 0, older)
+    with pytest.raises(CorruptData, match="ends there with generation 3, but 4 was durable"):
+        opened(storage)
+
+
+def test_segments_that_an_older_manifest_does_not_know_are_not_passed_over() -> None:
+    storage, _ = filled(3)
+    older = storage.read(FILE_NAME)
+    log = opened(storage)
+    for number in range(30):
+        observe(log, f"more {number}")
+    log.sync()
+    log.close()
+    storage.replace(FILE_NAME, older)
+    with pytest.raises(CorruptData, match="manifest does not know it"):
+        opened(storage)
+
+
+def test_a_damaged_first_sector_of_a_segment_is_told_and_costs_nothing() -> None:
+    storage, ids = filled(3)
+    flip(storage, FIRST, 30)
+    log = opened(storage)
+    assert stored_ids(log) == ids
+    (damage,) = log.damages.all()
+    assert (damage.file, damage.offset) == (f"log/{FIRST}", 0)
+
+
+def test_a_newer_segment_is_refused_by_its_format() -> None:
+    storage, _ = filled(1)
+    header = read_segment_header(memoryview(storage.read(FIRST)), FIRST)
+    assert header is not None
+    sector = bytearray(header.pack())
+    sector[8] = 3
+    sector[4:8] = sector_sum(sector[8:], 0, 0).to_bytes(4, "little")
+    storage.damage(FIRST, 0, bytes(sector))
+    with pytest.raises(NewerFormat, match="is of format 3, which a newer Engram wrote"):
+        opened(storage)
+
+
+@pytest.mark.parametrize("keep", [0, 1024, 4096, 8000])
 @pytest.mark.parametrize("which", [0, 1, -1])
 def test_a_cut_segment_is_reported(which: int, keep: int) -> None:
     storage, _ = filled(60)
-    name = storage.names()[which]
-    assert keep > record_bytes()
+    name = segment_names(storage)[which]
     storage.truncate(name, keep)
     with pytest.raises(CorruptData, match=f"{name} .*it was cut"):
         opened(storage)
@@ -191,17 +322,17 @@ def test_a_cut_segment_is_reported(which: int, keep: int) -> None:
 
 def test_garbage_in_place_of_an_older_segment_is_reported() -> None:
     storage, _ = filled(60)
-    storage.damage(storage.names()[0], 0, Random(1).randbytes(SEGMENT))
+    storage.damage(FIRST, 0, Random(1).randbytes(SEGMENT))
     with pytest.raises(CorruptData):
         opened(storage)
 
 
 def test_garbage_in_place_of_the_last_segment_is_reported() -> None:
     storage, _ = filled(60)
-    *_, last = storage.names()
+    last = segment_names(storage)[-1]
     storage.damage(last, 0, Random(1).randbytes(SEGMENT))
     before = content_of(storage)
-    with pytest.raises(CorruptData, match=rf"{last} is damaged at offset 0\b"):
+    with pytest.raises(CorruptData, match=rf"{last} is damaged at offset {SECTOR_BYTES}\b"):
         opened(storage)
     assert content_of(storage) == before
 
@@ -217,17 +348,19 @@ def test_a_log_shorter_than_its_checkpoint_is_reported() -> None:
 
 def test_trusted_records_get_only_their_headers_checked() -> None:
     storage, ids = filled(3)
-    size = record_bytes()
-    storage.damage("000000000001.log", 2 * size + 200, b"?")
-    assert opened(storage).last_generation == 2
-    assert opened(storage, trusted_generation=3).last_generation == 3
-    assert opened(storage, trusted_generation=3).records()[1].id(0) == ids[1]
+    flip(storage, FIRST, place(2) + 600)
+    with pytest.raises(CorruptData):
+        opened(storage)
+    log = opened(storage, trusted_generation=3)
+    assert log.records()[1].id(0) == ids[1]
+    with pytest.raises(CorruptData):
+        log.records()[2].vector(0)
 
 
 def test_another_dimension_is_reported() -> None:
     storage, _ = filled(1)
-    with pytest.raises(CorruptData, match="dimension 8 at offset 0 where the space has 16"):
-        Log.open(storage, 16)
+    with pytest.raises(CorruptData, match="dimension 8 at offset 512 where the space has 16"):
+        open_log(storage, 16)
 
 
 def test_a_segment_whose_creation_was_interrupted_is_no_obstacle() -> None:

@@ -98,7 +98,7 @@ def test_an_interrupted_replace_leaves_the_old_content(tmp_path: Path, monkeypat
     storage = FileStorage(tmp_path)
     storage.replace("a", b"old")
 
-    def power_fails(*_: object) -> None:
+    def power_fails(*_: object, **__: object) -> None:
         raise OSError("power fails")
 
     with monkeypatch.context() as patch:
@@ -140,3 +140,76 @@ def test_an_empty_file_left_by_a_crash_can_be_opened(tmp_path: Path) -> None:
 
 def test_views_start_aligned_for_vector_instructions(storage: Storage) -> None:
     assert storage.create("a", 1000).view().ctypes.data % 64 == 0
+
+
+def test_a_file_may_begin_with_something(storage: Storage) -> None:
+    file = storage.create("a", 1000, b"begin")
+    assert file.view().tobytes() == b"begin".ljust(1000, b"\0")
+
+
+def test_directories_are_told_from_files(storage: Storage) -> None:
+    storage.directory("folder")
+    storage.create("file", 1)
+    assert [storage.is_directory(name) for name in ("folder", "file", "nothing")] == [True, False, False]
+
+
+def test_a_directory_is_held_on_to_and_not_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = FileStorage(tmp_path / "old")
+    inner = storage.directory("inner")
+    (tmp_path / "old").rename(tmp_path / "new")
+    other = FileStorage(tmp_path / "old")
+    other.directory("inner").replace("a", b"of the other")
+    inner.replace("a", b"of the first")
+    assert (tmp_path / "new" / "inner" / "a").read_bytes() == b"of the first"
+    assert (tmp_path / "old" / "inner" / "a").read_bytes() == b"of the other"
+    monkeypatch.chdir("/")
+    assert inner.read("a") == b"of the first"
+
+
+def test_a_relative_path_survives_a_change_of_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    storage = FileStorage("data")
+    file = storage.create("a", 1 << 20)
+    monkeypatch.chdir("/")
+    file.write(0, [b"x" * (256 << 10)])
+    file.sync()
+    storage.replace("b", b"content")
+    assert (tmp_path / "data" / "b").read_bytes() == b"content"
+
+
+def test_what_is_written_to_a_file_without_a_name_is_not_durable(tmp_path: Path) -> None:
+    file = FileStorage(tmp_path).create("a", 5000)
+    file.write(0, [b"x"])
+    (tmp_path / "a").unlink()
+    with pytest.raises(FileNotFoundError, match="removed while it was written"):
+        file.sync()
+
+
+def test_a_directory_that_is_gone_takes_nothing(tmp_path: Path) -> None:
+    storage = FileStorage(tmp_path / "data")
+    (tmp_path / "data").rmdir()
+    FileStorage(tmp_path / "data")
+    with pytest.raises(FileNotFoundError):
+        storage.replace("a", b"x")
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_read_only_storage_changes_nothing(tmp_path: Path) -> None:
+    FileStorage(tmp_path).replace("a", b"content")
+    storage = FileStorage(tmp_path, read_only=True)
+    assert storage.read("a") == b"content"
+    assert storage.open("a").view().tobytes() == b"content"
+    for change in (
+        lambda: storage.create("b", 1),
+        lambda: storage.remove("a"),
+        lambda: storage.replace("a", b""),
+        lambda: storage.rename("a", "b"),
+    ):
+        with pytest.raises(OSError, match="Read-only"):
+            change()
+    storage.directory("missing")
+    assert storage.names() == ["a"]
+    with pytest.raises(FileNotFoundError):
+        FileStorage(tmp_path / "missing", read_only=True)

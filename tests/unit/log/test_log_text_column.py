@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from engram.log.layout import TextPlace
 from engram.log.text_column import TextColumn, encode_texts
 
 CASES = [["a"], ["", ""], ["a", "", "bc"], ["ä", "b", "记忆", ""], ["aa", "a", "aaa", "a", "baab"], ["x\x00y", "\x1f"]]
@@ -12,13 +13,13 @@ CASES = [["a"], ["", ""], ["a", "", "bc"], ["ä", "b", "记忆", ""], ["aa", "a"
 def column(texts: list[str]) -> TextColumn:
     offsets, blob = encode_texts(texts)
     memory = memoryview(b"head" + offsets.tobytes() + blob + b"tail")
-    return TextColumn(memory, 4, 4 + offsets.nbytes, len(blob), len(texts))
+    return TextColumn(memory, 4, TextPlace(0, offsets.nbytes, len(blob)), len(texts))
 
 
 @pytest.mark.parametrize("texts", CASES)
 def test_round_trip(texts: list[str]) -> None:
     assert column(texts).texts() == texts
-    assert [column(texts)[row] for row in range(len(texts))] == texts
+    assert [column(texts).raw(row).decode() for row in range(len(texts))] == texts
 
 
 @pytest.mark.parametrize("texts", CASES)
@@ -27,3 +28,14 @@ def test_rfind_agrees_with_a_plain_search(texts: list[str]) -> None:
         for end in range(len(texts) + 1):
             rows = [row for row in range(end) if texts[row] == wanted]
             assert column(texts).rfind(wanted, end) == (rows[-1] if rows else -1)
+
+
+def test_ranges_name_what_a_text_is_read_from() -> None:
+    texts = ["a", "héllo", ""]
+    offsets, blob = encode_texts(texts)
+    payload = offsets.tobytes() + blob
+    found = TextColumn(memoryview(b"head" + payload), 4, TextPlace(0, offsets.nbytes, len(blob)), 3)
+    for row, text in enumerate(texts):
+        first, last, start, stop = found.ranges(row)
+        assert payload[first:last] == offsets[row : row + 2].tobytes()
+        assert payload[start:stop].decode() == text

@@ -8,52 +8,211 @@ import json
 import pytest
 
 from doubles.faulty_storage import Fault, FaultyStorage
-from engram.errors import CorruptData, Unavailable
+from engram.errors import CorruptData, EngramError, NewerFormat, Unavailable
+from engram.log.checked_json import encode_checked
 from engram.log.memory_storage import MemoryStorage
 from engram.spaces import SpaceConfig
 from engram.store.catalogue import Catalogue
 
 CONFIG = SpaceConfig("notes", 64, "l2", "lexical")
+OTHER = SpaceConfig("other", 8)
+
+
+def stored(*configs: SpaceConfig) -> MemoryStorage:
+    storage = MemoryStorage()
+    catalogue = Catalogue(storage)
+    for config in configs:
+        catalogue.add(config)
+    return storage
+
+
+def loaded(storage: MemoryStorage) -> tuple[list[SpaceConfig], dict[str, EngramError]]:
+    sound, unsound = Catalogue(storage).load()
+    return [space.config for space in sound], unsound
+
+
+def folder(storage: MemoryStorage, name: str) -> MemoryStorage:
+    return storage.directory("spaces").directory(name)
 
 
 def test_spaces_come_back_by_name() -> None:
-    storage = MemoryStorage()
+    configs = [CONFIG, SpaceConfig("zzz"), SpaceConfig("aaa", 8)]
+    storage = stored(*configs)
+    assert loaded(storage) == ([configs[2], CONFIG, configs[1]], {})
     catalogue = Catalogue(storage)
-    others = [SpaceConfig("zzz"), SpaceConfig("aaa", 8)]
-    for config in (CONFIG, *others):
-        catalogue.add(config)
-    assert Catalogue(storage).load() == [others[1], CONFIG, others[0]]
+    identities = {space.manifest.identity for space in catalogue.load()[0] if space.manifest is not None}
+    assert {identity.store for identity in identities} == {catalogue.store_id}
+    assert len({identity.space for identity in identities}) == 3
 
 
 def test_an_interrupted_creation_is_no_space() -> None:
-    storage = MemoryStorage()
-    catalogue = Catalogue(storage)
-    catalogue.storage_of("half-made")
-    assert catalogue.load() == []
-    catalogue.add(SpaceConfig("half-made", 16))
-    assert Catalogue(storage).load() == [SpaceConfig("half-made", 16)]
+    storage = stored()
+    folder(storage, "half-made")
+    assert loaded(storage) == ([], {})
+    Catalogue(storage).add(SpaceConfig("half-made", 16))
+    assert loaded(storage) == ([SpaceConfig("half-made", 16)], {})
+
+
+def test_what_is_no_space_is_left_alone() -> None:
+    storage = stored(CONFIG)
+    storage.directory("spaces").create(".DS_Store", 100)
+    storage.directory("spaces").create("notes.txt", 100)
+    storage.directory("spaces").directory("lost+found").create("x", 1)
+    storage.create("README", 10)
+    assert loaded(storage) == ([CONFIG], {})
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "code"),
     [
-        b"",
-        b"\xff\xfe",
-        b"[1]",
-        b"null",
-        b"{}",
-        json.dumps({"format": 2, "name": "notes", "dim": 8}).encode(),
-        json.dumps({"format": 1, "name": "notes", "dim": 4}).encode(),
-        json.dumps({"format": 1, "name": "notes", "colour": "red"}).encode(),
-        json.dumps({"format": 1, "name": "other", "dim": 8}).encode(),
+        (b"", "corrupt_description"),
+        (b"\xff\xfe", "corrupt_description"),
+        (b"[1]", "corrupt_description"),
+        (b"null", "corrupt_description"),
+        (b"{}", "corrupt_description"),
+        (b"[" * 100_000, "corrupt_description"),
+        (json.dumps({"format": 2, "name": "notes", "dim": 8}).encode(), "corrupt_description"),
+        (json.dumps({"format": 1, "name": "notes", "dim": 8}).encode(), "foreign_space"),
+        (encode_checked({"store": "?"}), "corrupt_description"),
     ],
 )
-def test_damaged_settings_are_reported(content: bytes) -> None:
-    storage = MemoryStorage()
+def test_a_description_that_cannot_be_used_stops_its_space_only(content: bytes, code: str) -> None:
+    storage = stored(CONFIG, OTHER)
+    folder(storage, "notes").replace("space.json", content)
+    configs, unsound = loaded(storage)
+    assert configs == [OTHER]
+    assert unsound["notes"].code == code
+    assert isinstance(unsound["notes"], CorruptData)
+    assert "spaces/notes/space.json" in unsound["notes"].message
+
+
+def test_every_changed_byte_of_a_description_or_the_list_is_noticed() -> None:
+    pristine = stored(CONFIG, OTHER)
+    for place, name in ((folder(pristine, "notes"), "space.json"), (pristine, "store.json")):
+        right = place.read(name)
+        for offset in range(len(right)):
+            wrong = bytearray(right)
+            wrong[offset] ^= 1 << offset % 7
+            place.replace(name, bytes(wrong))
+            catalogue = Catalogue(pristine)
+            configs, unsound = [space.config for space in catalogue.load()[0]], catalogue.load()[1]
+            # White space and the order of keys mean nothing; nothing else may change unnoticed.
+            assert OTHER in configs
+            assert CONFIG in configs or list(unsound) == ["notes"]
+            if name == "store.json" and b"".join(right.split()) != b"".join(bytes(wrong).split()):
+                assert catalogue.damages.count == 1
+        place.replace(name, right)
+
+
+def test_a_newer_description_is_refused_by_the_version_it_needs() -> None:
+    storage = stored(CONFIG, OTHER)
+    newer = {**json.loads(folder(storage, "notes").read("space.json")), "format": 3, "needs": "0.9.0"}
+    del newer["crc32c"]
+    folder(storage, "notes").replace("space.json", json.dumps(newer).encode())
+    configs, unsound = loaded(storage)
+    assert configs == [OTHER]
+    assert isinstance(unsound["notes"], NewerFormat)
+    assert "format 3, which Engram 0.9.0 reads" in unsound["notes"].message
+
+
+def test_settings_of_a_newer_version_are_refused_by_name() -> None:
+    storage = stored(CONFIG)
+    content = json.loads(folder(storage, "notes").read("space.json"))
+    for key in ("format", "needs", "crc32c"):
+        del content[key]
+    content["settings"]["vectors"] = "optional"
+    folder(storage, "notes").replace("space.json", encode_checked(content))
+    with pytest.raises(NewerFormat, match="setting 'vectors'"):
+        raise loaded(storage)[1]["notes"]
+
+
+def test_a_missing_description_is_reported_and_the_name_is_not_free() -> None:
+    storage = stored(CONFIG, OTHER)
+    folder(storage, "notes").remove("space.json")
+    configs, unsound = loaded(storage)
+    assert configs == [OTHER]
+    assert unsound["notes"].code == "missing_description"
+    # Also where only data is left, of a space that no list knows.
+    storage = stored(OTHER)
+    folder(storage, "notes").directory("log").create("000000000001.log", 512)
+    assert loaded(storage)[1]["notes"].code == "missing_description"
+
+
+def test_a_missing_directory_is_reported() -> None:
+    storage = stored(CONFIG, OTHER)
+    del storage.directory("spaces")._directories["notes"]
+    configs, unsound = loaded(storage)
+    assert configs == [OTHER]
+    assert unsound["notes"].code == "missing_space"
+
+
+def test_the_spaces_of_another_store_are_refused() -> None:
+    storage, other = stored(CONFIG, OTHER), stored(CONFIG)
+    storage.directory("spaces")._directories["notes"] = folder(other, "notes")
+    configs, unsound = loaded(storage)
+    assert configs == [OTHER]
+    assert unsound["notes"].code == "foreign_space"
+
+
+def test_spaces_that_changed_places_are_refused() -> None:
+    storage = stored(CONFIG, OTHER, SpaceConfig("third", 8))
+    directories = storage.directory("spaces")._directories
+    directories["notes"], directories["other"] = directories["other"], directories["notes"]
+    configs, unsound = loaded(storage)
+    assert [config.name for config in configs] == ["third"]
+    assert {name: error.code for name, error in unsound.items()} == {"notes": "foreign_space", "other": "foreign_space"}
+
+
+def test_a_space_made_anew_under_an_old_name_is_another_one() -> None:
+    storage = stored(CONFIG)
+    older = folder(storage, "notes").read("space.json")
+    del storage.directory("spaces")._directories["notes"]
+    Catalogue(storage).add(CONFIG)
+    assert loaded(storage) == ([CONFIG], {})
+    folder(storage, "notes").replace("space.json", older)
+    assert loaded(storage)[1]["notes"].code == "foreign_space"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", encode_checked({}), encode_checked({"spaces": 7, "store": ""})])
+def test_without_the_list_all_sound_spaces_open_and_it_is_told(content: bytes) -> None:
+    storage = stored(CONFIG, OTHER)
+    store_id = Catalogue(storage).store_id
+    storage.replace("store.json", content)
     catalogue = Catalogue(storage)
-    catalogue.storage_of("notes").replace("space.json", content)
-    with pytest.raises(CorruptData, match=r"spaces/notes/space\.json"):
-        catalogue.load()
+    assert [space.config for space in catalogue.load()[0]] == [CONFIG, OTHER]
+    assert catalogue.store_id == store_id
+    assert catalogue.damages.count == 1
+    # It has been made anew.
+    assert Catalogue(storage).damages.count == 0
+    assert loaded(storage) == ([CONFIG, OTHER], {})
+
+
+def test_a_missing_list_is_told_where_there_are_spaces() -> None:
+    storage = stored(CONFIG)
+    storage.remove("store.json")
+    catalogue = Catalogue(storage)
+    assert [space.config for space in catalogue.load()[0]] == [CONFIG]
+    assert "missing" in catalogue.damages.all()[0].what
+    assert Catalogue(MemoryStorage()).damages.count == 0
+
+
+def test_a_space_that_an_older_list_does_not_know_is_listed() -> None:
+    storage = stored(CONFIG)
+    older = storage.read("store.json")
+    Catalogue(storage).add(OTHER)
+    storage.replace("store.json", older)
+    assert loaded(storage) == ([CONFIG, OTHER], {})
+    del storage.directory("spaces")._directories["other"]
+    assert list(loaded(storage)[1]) == ["other"]
+
+
+def test_how_far_a_space_went_is_remembered() -> None:
+    storage = stored(CONFIG)
+    catalogue = Catalogue(storage)
+    (space,) = catalogue.load()[0]
+    assert space.manifest is not None
+    catalogue.note({"notes": (space.manifest.identity.space, 17)})
+    assert [one.generation_min for one in Catalogue(storage).load()[0]] == [17]
 
 
 def test_a_space_that_cannot_be_recorded() -> None:
@@ -63,4 +222,4 @@ def test_a_space_that_cannot_be_recorded() -> None:
     with pytest.raises(Unavailable) as refusal:
         catalogue.add(CONFIG)
     assert refusal.value.code == "disk_full"
-    assert catalogue.load() == []
+    assert catalogue.load() == ([], {})

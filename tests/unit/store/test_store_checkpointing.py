@@ -12,7 +12,10 @@ from doubles.stored_ids import live_ids, observe
 from doubles.waiting import wait_until_indexed
 from engram.errors import Unavailable
 from engram.index import HnswIndex
+from engram.log.file_storage import FileStorage
+from engram.log.manifest import CheckpointEntry, Manifest
 from engram.store import MemoryStore, StoreOptions
+from engram.store.checkpoint import summed
 
 
 def test_a_restart_does_not_link_again_what_was_checkpointed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,14 +71,14 @@ def test_a_broken_checkpoint_costs_only_time(tmp_path: Path, how: str, caplog: p
     (checkpoint,) = (tmp_path / "spaces/notes/checkpoints").iterdir()
     content = bytearray(checkpoint.read_bytes())
     if how == "swap":
-        # Whole, and named so, but of another index.
+        # Whole and listed, but of another index.
         index = HnswIndex(DIM * 2)
         index.add(batch_of(["x"], dim=DIM * 2).vectors)
         index.save(checkpoint)
-        from engram.store.checkpoint import _crc_of  # noqa: PLC0415  (only to forge a name)
-
-        name = f"graph-{50:020d}-{_crc_of(checkpoint):08x}.checkpoint"
-        checkpoint.rename(checkpoint.with_name(name))
+        storage = FileStorage(tmp_path / "spaces/notes")
+        found = summed(storage.directory("checkpoints"), checkpoint.name)
+        assert found is not None
+        Manifest.read(storage).set_checkpoints([CheckpointEntry(checkpoint.name, 50, *found)])
     else:
         content[len(content) // 2] ^= 4
         checkpoint.write_bytes(content if how == "flip" else content[:-100])
@@ -84,9 +87,12 @@ def test_a_broken_checkpoint_costs_only_time(tmp_path: Path, how: str, caplog: p
         assert space.stats().checkpoint_generation == 0
         assert len(live_ids(space)) == 50
         wait_until_indexed(space)
-    assert "skipping checkpoint" in caplog.text
+        (damage,) = store.damages()
+        assert damage.file == f"checkpoints/{checkpoint.name}"
+    assert "it only costs time" in caplog.text
     with MemoryStore(tmp_path) as store:
         assert store.space("notes").stats().checkpoint_generation == 50
+        assert store.damages() == ()
 
 
 def test_checkpoints_are_written_as_the_graph_grows(tmp_path: Path) -> None:

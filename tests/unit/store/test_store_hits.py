@@ -8,16 +8,16 @@ import pickle
 import numpy as np
 import pytest
 
-from doubles.batches import DIM, batch_of, content_of, vector_of
+from doubles.batches import batch_of, content_of, vector_of
+from doubles.logs import open_log
 from engram.log.entry import LogEntry
 from engram.log.header import RecordKind
-from engram.log.log import Log
 from engram.log.memory_storage import MemoryStorage
 from engram.store.hits import Hit, stored_hit
 
 
 def lazy_hit(row: int = 1) -> Hit:
-    log = Log.open(MemoryStorage(), DIM)
+    log = open_log(MemoryStorage())
     (record,) = log.append([LogEntry(RecordKind.OBSERVE, 1, batch_of(["a", "b", "c"]))])
     return stored_hit(record, row, 0.5, indexed=True, recalled_us=1_002_000_000)
 

@@ -25,6 +25,7 @@ from engram.errors import (
     EngramError,
     FailedPrecondition,
     InvalidInput,
+    NewerFormat,
     NotFound,
     OverCapacity,
     StoreLocked,
@@ -188,10 +189,31 @@ def test_damage_is_reported_and_not_touched(filled: Path, damage: Callable[[Path
     damage(filled)
     before = content_of_tree(filled)
     for _ in range(2):
-        with pytest.raises(CorruptData) as report:
-            MemoryStore(filled)
-        assert report.value.field in ("space.json", segments(filled)[0].name, "000000000001.log")
+        with MemoryStore(filled) as store:
+            for _ in range(2):
+                with pytest.raises(CorruptData) as report:
+                    store.space("notes")
+                with pytest.raises(CorruptData):
+                    # Nor is it made anew over old data.
+                    store.space("notes", dim=DIM, metric="l2")
+            assert report.value.field in ("spaces/notes/space.json", "000000000001.log")
+            assert store.spaces() == []
+            assert list(store.unsound) == ["notes"]
     assert content_of_tree(filled) == before
+
+
+def test_a_damaged_space_does_not_keep_the_others_from_working(filled: Path) -> None:
+    with MemoryStore(filled) as store:
+        observe(store.space("other", dim=DIM), "a")
+    cut(filled)
+    with MemoryStore(filled) as store:
+        other = store.space("other")
+        observe(other, "b")
+        assert live_ids(other) == ["a", "b"]
+        observe(store.space("third", dim=DIM), "c")
+    with MemoryStore(filled) as store:
+        assert [space.config.name for space in store.spaces()] == ["other", "third"]
+        assert live_ids(store.space("other")) == ["a", "b"]
 
 
 def test_a_directory_in_use_by_another_process(tmp_path: Path) -> None:
@@ -208,11 +230,11 @@ def test_a_directory_in_use_by_another_process(tmp_path: Path) -> None:
 
 
 def test_a_failed_opening_releases_the_directory(filled: Path) -> None:
-    content = (filled / "spaces/notes/space.json").read_bytes()
-    break_settings(filled)
-    with pytest.raises(CorruptData):
+    content = (filled / "store.json").read_bytes()
+    (filled / "store.json").write_text('{"format": 7, "needs": "9.9"}')
+    with pytest.raises(NewerFormat, match=r"format 7, which Engram 9\.9 reads"):
         MemoryStore(filled)
-    (filled / "spaces/notes/space.json").write_bytes(content)
+    (filled / "store.json").write_bytes(content)
     with MemoryStore(filled) as store:
         assert len(live_ids(store.space("notes"))) == 500
 

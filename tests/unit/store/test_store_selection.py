@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doubles.batches import DIM
+from doubles.logs import open_log
 from engram.log.entry import LogEntry
 from engram.log.header import RecordKind
-from engram.log.log import Log
 from engram.log.memory_storage import MemoryStorage
 from engram.observations import make_batch
 from engram.store import columns
@@ -60,7 +60,7 @@ FILTERS = st.builds(
 
 
 def attributes_of(rows: list[Row], batch_rows: int = 3) -> Attributes:
-    log, attributes = Log.open(MemoryStorage(), DIM), Attributes()
+    log, attributes = open_log(MemoryStorage()), Attributes()
     generation = 1
     for start in range(0, len(rows), batch_rows):
         for is_observed in (True, False):
@@ -143,7 +143,7 @@ def test_the_selection_is_what_a_look_at_every_row_finds(rows: list[Row], filter
 
 def test_rows_beyond_a_chunk_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     count = columns.CHUNK_ROWS + 100
-    log, attributes = Log.open(MemoryStorage(), DIM), Attributes()
+    log, attributes = open_log(MemoryStorage()), Attributes()
     vectors = np.ones((count, DIM), np.float32)
     tags = [["rare"] if row % 50_000 == 1 else [] for row in range(count)]
     batch = make_batch([f"{i}" for i in range(count)], vectors, timestamps=np.arange(float(count)), tags=tags)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from doubles.batches import DIM, batch_of
+from doubles.batches import batch_of
+from doubles.logs import open_log
 from engram.log.entry import LogEntry
 from engram.log.header import RecordKind
-from engram.log.log import Log
 from engram.log.memory_storage import MemoryStorage
 from engram.store.versions import Versions
 
@@ -16,7 +16,7 @@ class History:
     """Versions with the log they follow from."""
 
     def __init__(self) -> None:
-        self.log = Log.open(MemoryStorage(), DIM, segment_bytes=4096)
+        self.log = open_log(MemoryStorage(), segment_bytes=4096)
         self.versions = Versions()
         self.ended: list[tuple[int, int]] = []
 

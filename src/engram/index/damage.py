@@ -1,0 +1,42 @@
+"""What a search does about vectors whose bytes are not what was appended."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram import _core
+from engram.errors import CorruptData
+
+_NAMED_MAX: Final = 10
+
+
+def report(found: NDArray[np.uint64] | None, damaged: list[int] | None) -> None:
+    """Append the generations that a search left out as damaged to `damaged`.
+
+    Raises
+    ------
+    CorruptData
+        If there are any, and no list for them.
+    """
+    if found is None:
+        return
+    generations = found.tolist()
+    if damaged is not None:
+        damaged.extend(generations)
+        return
+    named = ", ".join(map(str, generations[:_NAMED_MAX]))
+    more = f" and {len(generations) - _NAMED_MAX} more" if len(generations) > _NAMED_MAX else ""
+    raise CorruptData(
+        f"the vectors of generations {named}{more} do not match their checksums; "
+        "pass a list as `damaged` to go on without them",
+        field="vector",
+        value=named,
+    )
+
+
+def corrupt_checkpoint(error: _core.CorruptCheckpoint, name: str = "") -> CorruptData:
+    """The typed error for a checkpoint that is damaged, or has become unreadable since it was loaded."""
+    return CorruptData(str(error), code="corrupt_checkpoint", field="path", value=name)

@@ -1,0 +1,43 @@
+"""Threads that link while a batch is being added."""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from engram import _core
+
+_LINK_BATCH: Final = 512
+# A smaller batch is shared among threads too, down to this many vectors for each.
+_SHARE_MIN: Final = 32
+_FOLLOW_WAIT_S: Final = 0.001
+
+
+class LinkHelpers:
+    """Threads that link what is being added; leaving the context joins in and waits for the last of them."""
+
+    def __init__(self, native: _core.Index, count: int, threads: int) -> None:
+        self._native = native
+        self._encoded = threading.Event()
+        self._batch = min(_LINK_BATCH, max(_SHARE_MIN, count // (2 * threads)))
+        wanted = min(threads, -(-count // self._batch)) - 1
+        self._threads = [threading.Thread(target=self._follow, daemon=True) for _ in range(wanted)]
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._encoded.set()
+        while self._native.link(self._batch, False):
+            pass
+        for thread in self._threads:
+            thread.join()
+
+    def _follow(self) -> None:
+        while True:
+            last = self._encoded.is_set()
+            if self._native.link(self._batch, False) == 0:
+                if last:
+                    return
+                self._encoded.wait(_FOLLOW_WAIT_S)
