@@ -18,6 +18,7 @@ from engram.log.sectors import SECTOR_BYTES
 from engram.log.segment import Segment, segment_epoch, segment_name
 from engram.log.segment_header import SegmentHeader, read_segment_header
 from engram.log.storage import Storage, StorageFile
+from engram.maintenance.padded_file import PaddedFile
 
 _LOG: Final = "log"
 
@@ -98,10 +99,7 @@ def find_segments(
 
 
 def _listed(file: StorageFile, entry: SegmentEntry, space_id: str, damages: Damages) -> Segment | None:
-    segment = Segment(entry.epoch, file, entry.salt, damages, entry.format)
-    if file.size != entry.nbytes:
-        what = f"the file has {file.size} bytes where it was made with {entry.nbytes}"
-        segment.report(min(file.size, entry.nbytes), 0, 0, what)
+    segment = _sized(file, entry.epoch, entry.nbytes, entry.salt, entry.format, damages)
     if entry.format == 1:
         return segment if _is_listed1(segment, entry) else None
     header = _header_of(segment)
@@ -110,6 +108,15 @@ def _listed(file: StorageFile, entry: SegmentEntry, space_id: str, damages: Dama
     elif (header.salt, header.epoch, header.identity.space) != (entry.salt, entry.epoch, space_id):
         segment.report(0, 0, 0, "it is a segment of another place, space or time")
         return None
+    return segment
+
+
+def _sized(file: StorageFile, epoch: int, nbytes: int, salt: int, format: int, damages: Damages) -> Segment:
+    """The segment in a file that was made with `nbytes` bytes; one that was cut reads as zeros behind its end."""
+    size = file.size
+    segment = Segment(epoch, PaddedFile(file, nbytes) if size < nbytes else file, salt, damages, format)
+    if size != nbytes:
+        segment.report(min(size, nbytes), 0, 0, f"the file has {size} bytes where it was made with {nbytes}")
     return segment
 
 
@@ -144,7 +151,7 @@ def _unlisted(
             return None
         if manifest is not None:
             segment.report(0, 0, 0, "the space's manifest does not know it, so the manifest is older or was cut")
-        return Segment(epoch, file, header.salt, damages)
+        return _sized(file, epoch, header.nbytes, header.salt, 2, damages)
     if segment.nonzero_from(0) < 0:
         return None
     old = Segment(epoch, file, 0, damages, format=1)

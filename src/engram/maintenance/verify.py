@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
 from engram.errors import EngramError, NewerFormat, NotFound
 from engram.log.damage import Damage, Damages
@@ -70,6 +70,17 @@ class Verdict:
     def is_sound(self) -> bool:
         """Whether nothing is wrong."""
         return not self.unsound and not self.damages
+
+    def values(self) -> dict[str, Any]:
+        """The verdict for JSON."""
+        return {
+            "sound": self.is_sound,
+            "spaces": [asdict(space) for space in self.spaces],
+            "unsound": [
+                {"space": name, "code": error.code, "message": error.message} for name, error in self.unsound.items()
+            ],
+            "damages": [damage._asdict() for damage in self.damages],
+        }
 
 
 def verify(path: str | os.PathLike[str], *, spaces: Sequence[str] = (), on_progress: OnProgress = unseen) -> Verdict:

@@ -50,10 +50,10 @@ def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
         yield checkpoint.nbytes
         if state.checkpoints is not None:
             state.checkpoints.is_whole(checkpoint)
-    if storage.read_only and format_of(storage.read(FILE_NAME)) == 1:
-        # The description of a directory that was not adopted has no checksum.
-        return
     try:
+        if storage.read_only and format_of(storage.read(FILE_NAME)) == 1:
+            # The description of a directory that was not adopted has no checksum.
+            return
         found = Manifest.read(storage, damages.space)
         if found.identity != state.manifest.identity:
             damages.report(FILE_NAME, 0, 0, 0, "it is that of another space, store or time")
