@@ -1,4 +1,4 @@
-"""Whatever is damaged: what a repaired store answers was written, is the newest of its id, and nothing else is missing."""
+"""Whatever is damaged, a repaired store answers what was written last, and nothing is missing that is not named."""
 
 from __future__ import annotations
 
