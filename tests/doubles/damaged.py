@@ -78,10 +78,12 @@ def copied(path: Path, to: Path) -> Path:
 
 
 def flip(file: Path, offset: int, bit: int = 0) -> None:
-    """Change one bit."""
-    data = bytearray(file.read_bytes())
-    data[offset] ^= 1 << bit
-    file.write_bytes(data)
+    """Change one bit, in place: somebody may have the file open."""
+    with file.open("r+b") as opened:
+        opened.seek(offset)
+        (found,) = opened.read(1)
+        opened.seek(offset)
+        opened.write(bytes([found ^ 1 << bit]))
 
 
 def zero(file: Path, offset: int, nbytes: int = 4096) -> None:
