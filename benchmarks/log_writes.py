@@ -22,7 +22,9 @@ from engram.log import mapped_file
 from engram.log.entry import LogEntry
 from engram.log.file_storage import FileStorage
 from engram.log.header import RecordKind
+from engram.log.identity import Identity
 from engram.log.log import Log
+from engram.log.manifest import Manifest
 from engram.observations import ObservationBatch, make_batch
 
 BYTES_MAX = 512 << 20
@@ -44,7 +46,10 @@ def measure(folder: Path, rows: int, dim: int, direct_bytes_min: int) -> dict[st
     commits = min(COMMITS_MAX, BYTES_MAX // (batch.nbytes + 256))
     times_s = []
     with mock.patch.object(mapped_file, "DIRECT_BYTES_MIN", direct_bytes_min):
-        log = Log.open(FileStorage(folder), dim)
+        storage = FileStorage(folder)
+        manifest = Manifest(storage, Identity.new(), {})
+        manifest.save()
+        log = Log.open(storage, manifest, dim)
         cpu_s = time.process_time()
         for turn in range(commits):
             begin = time.perf_counter()

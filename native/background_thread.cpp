@@ -1,11 +1,17 @@
 #include "background_thread.hpp"
 
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
 #include <utility>
 
 #ifdef __linux__
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 namespace engram {
@@ -24,43 +30,76 @@ void give_way() {
 
 }  // namespace
 
-BackgroundThread::BackgroundThread() : thread_([this] { serve(); }) {}
+// The thread, and what passes between it and the owner.
+class BackgroundThread::Server {
+ public:
+  Server() : process_(getpid()), thread_([this] { serve(); }) {}
 
-BackgroundThread::~BackgroundThread() {
-  {
-    const std::lock_guard guard(mutex_);
-    stopping_ = true;
+  ~Server() {
+    {
+      const std::lock_guard guard(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
   }
-  changed_.notify_all();
-  thread_.join();
-}
+
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  bool is_of_this_process() const { return process_ == getpid(); }
+
+  void run(const std::function<void()>& work) {
+    std::unique_lock guard(mutex_);
+    work_ = &work;
+    changed_.notify_all();
+    changed_.wait(guard, [this] { return work_ == nullptr; });
+    if (const std::exception_ptr failure = std::exchange(failure_, nullptr)) std::rethrow_exception(failure);
+  }
+
+ private:
+  void serve() {
+    give_way();
+    std::unique_lock guard(mutex_);
+    while (true) {
+      changed_.wait(guard, [this] { return stopping_ || work_ != nullptr; });
+      if (work_ == nullptr) return;
+      guard.unlock();
+      std::exception_ptr failure;
+      try {
+        (*work_)();
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      guard.lock();
+      failure_ = failure;
+      work_ = nullptr;
+      changed_.notify_all();
+    }
+  }
+
+  const pid_t process_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  const std::function<void()>* work_ = nullptr;
+  std::exception_ptr failure_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+BackgroundThread::BackgroundThread() : server_(std::make_unique<Server>()) {}
+
+BackgroundThread::~BackgroundThread() { leave_to_parent(); }
 
 void BackgroundThread::run(const std::function<void()>& work) {
-  std::unique_lock guard(mutex_);
-  work_ = &work;
-  changed_.notify_all();
-  changed_.wait(guard, [this] { return work_ == nullptr; });
-  if (const std::exception_ptr failure = std::exchange(failure_, nullptr)) std::rethrow_exception(failure);
+  leave_to_parent();
+  if (server_ == nullptr) server_ = std::make_unique<Server>();
+  server_->run(work);
 }
 
-void BackgroundThread::serve() {
-  give_way();
-  std::unique_lock guard(mutex_);
-  while (true) {
-    changed_.wait(guard, [this] { return stopping_ || work_ != nullptr; });
-    if (work_ == nullptr) return;
-    guard.unlock();
-    std::exception_ptr failure;
-    try {
-      (*work_)();
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    guard.lock();
-    failure_ = failure;
-    work_ = nullptr;
-    changed_.notify_all();
-  }
+void BackgroundThread::leave_to_parent() {
+  // To join a thread that is not there, or to destroy what it waits for, would wait for ever.
+  if (server_ != nullptr && !server_->is_of_this_process()) static_cast<void>(server_.release());
 }
 
 }  // namespace engram

@@ -1,17 +1,17 @@
 // Work that must not delay anything else, on a thread of low priority.
 #pragma once
 
-#include <condition_variable>
-#include <exception>
 #include <functional>
-#include <mutex>
-#include <thread>
+#include <memory>
 
 namespace engram {
 
 // Runs what its owner gives it while the owner waits. The owner keeps its priority, and with it whatever locks it takes
 // before and after: a thread of low priority that loses the processor while it has the interpreter lock would stop
 // everybody. Where the system knows no such priorities, it is a thread like others.
+//
+// A forked child has the owner but not the thread: the next work starts another, and nobody waits for the one that is
+// not there.
 class BackgroundThread {
  public:
   BackgroundThread();
@@ -23,14 +23,10 @@ class BackgroundThread {
   void run(const std::function<void()>& work);
 
  private:
-  void serve();
+  class Server;
+  void leave_to_parent();
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  const std::function<void()>* work_ = nullptr;
-  std::exception_ptr failure_;
-  bool stopping_ = false;
-  std::thread thread_;
+  std::unique_ptr<Server> server_;
 };
 
 }  // namespace engram

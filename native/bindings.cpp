@@ -7,12 +7,15 @@
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstdlib>
+
 #include "background_thread.hpp"
 #include "bindings_storage.hpp"
 #include "checkpoint.hpp"
 #include "index.hpp"
 #include "kernels.hpp"
 #include "pages.hpp"
+#include "unlocked.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -117,13 +120,13 @@ void append(PyIndex& self, const Floats& vectors, Generation first, const std::o
     // Checkpoints and walks outlive this call; the array must, too.
     self.owners.push_back(nb::cast(*raw));
   }
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   self.index->append(vectors.data(), vectors.shape(0), first, stable, given);
 }
 
 std::size_t remove_versions(PyIndex& self, const Generations& versions, const Generations& at) {
   if (versions.shape(0) != at.shape(0)) throw nb::value_error("versions and at differ in length");
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   std::size_t removed = 0;
   for (std::size_t i = 0; i < versions.shape(0); ++i) removed += self.index->remove(versions(i), at(i)) ? 1 : 0;
   return removed;
@@ -137,7 +140,7 @@ nb::tuple search(const PyIndex& self, const Floats& queries, std::size_t k, std:
   auto scores = new_matrix<float>(n, k);
   std::vector<Generation> damaged;
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     damaged = self.index->search(queries.data(), n, k, ef, snapshot, allow_list(allowed), threads, generations.data(),
                                  scores.data());
   }
@@ -153,7 +156,7 @@ PyWalk walk(const PyIndex& self, const Vector& query, Generation snapshot, std::
 nb::tuple next_of_walk(PyWalk& self, std::size_t count, std::size_t ef) {
   const std::vector<Found>* found = nullptr;
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     found = &self.walk->next(count, ef);
     self.index->check_whole();
   }
@@ -168,7 +171,7 @@ nb::tuple next_of_walk(PyWalk& self, std::size_t count, std::size_t ef) {
 
 void add_cue(CueTable& self, std::uint64_t key, const Vector& vector, float threshold) {
   if (vector.shape(0) != self.dim()) throw nb::value_error("the cue has another dimension than the table");
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   self.add(key, vector.data(), threshold);
 }
 
@@ -178,7 +181,7 @@ nb::tuple match(const PyIndex& self, CueTable& cues, Generation first, Generatio
   }
   std::pair<std::vector<Match>, std::vector<Generation>> found;
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     found = self.index->match(cues, first, last);
   }
   const auto& [matches, damaged] = found;
@@ -194,7 +197,7 @@ nb::tuple match(const PyIndex& self, CueTable& cues, Generation first, Generatio
 }
 
 void read_ahead(const std::vector<Bytes>& pieces) {
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   for (const Bytes& piece : pieces) ask_for(piece.data(), piece.size());
   for (const Bytes& piece : pieces) wait_for(piece.data(), piece.size());
 }
@@ -208,14 +211,14 @@ PyIndex successor(const PyIndex& self) {
 Slot take_over(PyIndex& self, const PyIndex& from, Slot first, Generation horizon, bool all) {
   // Arrays that `from` was given since; there are few, and keeping one twice does no harm.
   self.owners.assign(from.owners.begin(), from.owners.end());
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   return self.index->take_over(*from.index, first, horizon, all);
 }
 
 // Runs `work` here, or in the background, and returns what it does.
 template <class Work>
 auto run(bool background, Work work) {
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   if (!background) return work();
   thread_local BackgroundThread thread;
   decltype(work()) result{};
@@ -232,7 +235,7 @@ Generation save(PyIndex& self, const Place& place, bool with_raw, bool backgroun
 }
 
 PyIndex load(const Place& place) {
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   return PyIndex{Index::load(place, nullptr), {}};
 }
 
@@ -245,7 +248,7 @@ PyIndex load_with_raw(const Place& place, const std::vector<GivenBlock>& blocks)
     raw.push_back({raw_from(vectors), vectors.shape(0), vectors.shape(1), first, sums_from(sums, vectors)});
     loaded.owners.push_back(nb::cast(vectors));
   }
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   loaded.index = Index::load(place, &raw);
   return loaded;
 }
@@ -253,7 +256,7 @@ PyIndex load_with_raw(const Place& place, const std::vector<GivenBlock>& blocks)
 nb::dict statistics(const PyIndex& self) {
   Statistics s;
   {
-    const nb::gil_scoped_release unlocked;
+    const Unlocked unlocked;
     s = self.index->statistics();
   }
   nb::dict d;
@@ -273,6 +276,9 @@ nb::dict statistics(const PyIndex& self) {
 
 NB_MODULE(_core, m) {
   using namespace engram;
+  // What the end of the interpreter leaves, such as the frames of threads that it stops, is no news to a program's
+  // user. Tests ask for the report, since what is left without such threads is a mistake of ours.
+  nb::set_leak_warnings(std::getenv("ENGRAM_LEAK_WARNINGS") != nullptr);
   nb::exception<CorruptCheckpoint>(m, "CorruptCheckpoint", PyExc_ValueError);
   nb::exception<DamagedVector>(m, "DamagedVector", PyExc_ValueError);
 
@@ -290,7 +296,7 @@ NB_MODULE(_core, m) {
           },
           "dim"_a, "metric"_a)
       .def("add", &add_cue, "key"_a, "vector"_a, "threshold"_a)
-      .def("remove", &CueTable::remove, "key"_a, nb::call_guard<nb::gil_scoped_release>())
+      .def("remove", &CueTable::remove, "key"_a, nb::call_guard<Unlocked>())
       .def("__len__", &CueTable::size);
 
   nb::class_<PyIndex>(m, "Index")

@@ -61,6 +61,8 @@ void Index::append(const float* vectors, std::size_t n, Generation first, std::o
     if (graph_.geometry().uses_norms()) graph_.geometry().saw_norm(codec.tail(table.bits(slot)).norm);
     table.raw(slot).store(raw->after(i, dim()), std::memory_order_relaxed);
     table.born(slot).store(first + i, std::memory_order_relaxed);
+    // Not always zero yet: a version that was discarded may have ended here, and a mapped file may hold anything.
+    table.died(slot).store(0, std::memory_order_relaxed);
   }
   appended_ += static_cast<Slot>(n);
 }
@@ -132,6 +134,14 @@ float* Index::own_raw(std::size_t n) {
 void Index::publish(Generation generation) {
   visible_slots_.store(appended_, std::memory_order_release);
   visible_generation_.store(generation, std::memory_order_release);
+}
+
+void Index::discard() {
+  const Slot visible = visible_slots_.load(std::memory_order_relaxed);
+  for (Slot s = visible; s < appended_; ++s) {
+    if (graph_.table().died(s).load(std::memory_order_relaxed) != 0) dead_.fetch_sub(1, std::memory_order_acq_rel);
+  }
+  appended_ = visible;
 }
 
 Slot Index::born_until(Generation generation, Slot count) const {

@@ -58,7 +58,7 @@ class Index {
   // Makes everything up to `generation` visible to searches without a snapshot.
   void publish(Generation generation);
   // Forgets what was appended and not published.
-  void discard() { appended_ = visible_slots_.load(std::memory_order_relaxed); }
+  void discard();
   // Ends the life of a version: snapshots from `at` on do not see it. Unknown and dead versions are left alone;
   // returns whether the version was alive.
   bool remove(Generation version, Generation at);

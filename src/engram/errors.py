@@ -90,7 +90,7 @@ class Unavailable(EngramError):
 
 
 class StoreLocked(EngramError):
-    """Another process has the data directory open; the message names its pid."""
+    """Another process, or this very one, has the data directory open; the message says which, and since when."""
 
     default_code = "store_locked"
 

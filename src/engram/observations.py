@@ -6,11 +6,11 @@ indexed as columns. The checks are vectorised; only a failing batch is looked at
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,11 +25,15 @@ from engram.limits import (
     TAG_BYTES_MAX,
     TAGS_MAX,
 )
+from engram.metadata import check_metadata, encode_metadata
+from engram.scalars import as_text
+from engram.sequences import as_column, as_list, as_lists
 from engram.spaces import SpaceConfig
+from engram.times import as_times_us, check_times_us
+from engram.vectors import as_matrix, check_vectors
 
-# A squared norm beyond this would overflow float32 arithmetic downstream; far below it, cosine loses all precision.
-_SQUARED_NORM_MAX = 1e30
-_SQUARED_NORM_MIN_COSINE = 1e-30
+# The columns that are arrays, and what each of them holds.
+_NUMBERS: Final = (("times_us", np.int64), ("confidences", np.float32), ("importances", np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ class ObservationBatch:
             text = sum(map(len, self.ids)) + sum(map(len, self.contents))
             if self.metadata is not None:
                 text += sum(map(len, self.metadata))
+            if self.tags is not None:
+                text += sum(map(len, chain.from_iterable(self.tags)))
             object.__setattr__(self, "_nbytes", self.vectors.nbytes + text + 32 * len(self.ids))
         return self._nbytes
 
@@ -99,9 +105,11 @@ def make_batch(
     Parameters
     ----------
     ids, vectors, contents, tags
-        As in `ObservationBatch`; `vectors` may be anything NumPy turns into a 2-d array.
+        As in `ObservationBatch`; `vectors` may be anything NumPy turns into a 2-d array of real numbers, the others
+        any iterable but a text.
     timestamps
-        Seconds since 1970 (float) or NumPy ``datetime64``; default: now.
+        A `Moment` per row: seconds since 1970, datetimes (UTC if they have no zone), NumPy's ``datetime64`` or texts
+        of ISO 8601, within the years 1 to 9999; default: now.
     confidences, importances
         Default 1 and 0.5.
     metadata
@@ -112,45 +120,97 @@ def make_batch(
     InvalidInput
         If the columns do not fit together or cannot be converted. `check_batch` does the rest.
     """
-    count = len(ids)
-    matrix = _as_matrix(vectors)
+    names = as_list("ids", ids, '["note-1"]')
+    count = len(names)
+    rows = None if metadata is None else as_list("metadata", metadata, '[{"key": 1}]')
     return ObservationBatch(
-        ids=list(ids),
-        vectors=matrix,
-        contents=list(contents) if contents is not None else [""] * count,
-        times_us=_as_times_us(timestamps, count),
+        ids=names,
+        vectors=as_matrix(vectors),
+        contents=[""] * count if contents is None else as_list("contents", contents, '["a text"]'),
+        times_us=np.full(count, now_us(), np.int64)
+        if timestamps is None
+        else as_times_us(timestamps, count, "timestamps"),
         confidences=_as_floats("confidences", confidences, count, default=1.0),
         importances=_as_floats("importances", importances, count, default=0.5),
-        metadata=None if metadata is None else [_as_json(row, item) for row, item in enumerate(metadata)],
-        tags=None if tags is None else [list(row) for row in tags],
+        metadata=None if rows is None else [encode_metadata(row, f"metadata[{i}]") for i, row in enumerate(rows)],
+        tags=None if tags is None else as_lists("tags", tags, '["urgent"]'),
     )
 
 
 def check_batch(batch: ObservationBatch, config: SpaceConfig) -> ObservationBatch:
     """Check a batch against the limits and the space it is meant for; return it unchanged.
 
+    This is the one gate: whoever built the batch, what passes can be written to the log as it is.
+
     Raises
     ------
     InvalidInput
         Naming the field, the position in the batch, the limit and the value. Nothing of the batch may be stored.
     """
+    check_beside_vectors(batch)
+    check_columns(batch, config.dim)
+    check_vectors(batch.vectors, config)
+    check_bytes(batch.nbytes)
+    return batch
+
+
+def check_bytes(nbytes: int) -> None:
+    """Refuse a batch of more than `BATCH_BYTES_MAX`. Raises as `check_batch`."""
+    if nbytes > BATCH_BYTES_MAX:
+        raise _invalid("batch_bytes", "batch", BATCH_BYTES_MAX, nbytes, f"a batch of {nbytes} bytes")
+
+
+def check_columns(batch: ObservationBatch, dim: int) -> None:
+    """Check that each array of a batch has the type and the shape that the log writes; takes a few microseconds.
+
+    Raises
+    ------
+    InvalidInput
+        Naming the column.
+    """
+    count = len(batch)
+    _check_array("vectors", batch.vectors, np.float32, 2)
+    if len(batch.vectors) != count:
+        raise _wrong_length("vectors", len(batch.vectors), count)
+    if batch.vectors.shape[1] != dim:
+        raise InvalidInput(
+            f"embedding has dimension {batch.vectors.shape[1]} where the space has {dim}",
+            code="dimension_mismatch",
+            field="embedding",
+            limit=dim,
+            value=batch.vectors.shape[1],
+        )
+    for name, dtype in _NUMBERS:
+        column = getattr(batch, name)
+        _check_array(name, column, dtype, 1)
+        if len(column) != count:
+            raise _wrong_length(name, len(column), count)
+
+
+def check_beside_vectors(batch: ObservationBatch) -> None:
+    """Check all of a batch but its vectors, which may be still to come. Raises as `check_batch`."""
+    _check_lists(batch)
     count = len(batch)
     if not 1 <= count <= BATCH_COUNT_MAX:
         raise _invalid("batch_count", "batch", f"1..{BATCH_COUNT_MAX}", count, f"a batch of {count} observations")
-    _check_lengths(batch, count)
-    _check_vectors(batch.vectors, config)
+    for name, dtype in _NUMBERS:
+        _check_array(name, getattr(batch, name), dtype, 1)
+    for name in ("contents", "times_us", "confidences", "importances", "metadata", "tags"):
+        column = getattr(batch, name)
+        if column is not None and len(column) != count:
+            raise _wrong_length(name, len(column), count)
     _check_texts("id", batch.ids, 1, ID_BYTES_MAX)
     _check_texts("content", batch.contents, 0, CONTENT_BYTES_MAX)
+    check_times_us(batch.times_us, "times_us")
     _check_unit_interval("confidence", batch.confidences)
     _check_unit_interval("importance", batch.importances)
     if batch.metadata is not None:
         _check_texts("metadata", batch.metadata, 0, METADATA_BYTES_MAX)
-        _check_json_objects(batch.metadata)
+        for row, text in enumerate(batch.metadata):
+            if text:
+                check_metadata(text, f"metadata[{row}]")
     if batch.tags is not None:
         _check_tags(batch.tags)
-    if batch.nbytes > BATCH_BYTES_MAX:
-        raise _invalid("batch_bytes", "batch", BATCH_BYTES_MAX, batch.nbytes, f"a batch of {batch.nbytes} bytes")
-    return batch
 
 
 def concatenate(batches: Sequence[ObservationBatch]) -> ObservationBatch:
@@ -174,166 +234,69 @@ def with_vectors(batch: ObservationBatch, vectors: NDArray[np.float32]) -> Obser
     return replace(batch, vectors=vectors)
 
 
-def check_query(vector: ArrayLike, config: SpaceConfig) -> NDArray[np.float32]:
-    """Return `vector` as a float32 array of shape ``(dim,)`` that the space can be searched with.
-
-    Raises
-    ------
-    InvalidInput
-        Wrong dimension, NaN or Inf, or a zero vector under cosine.
-    """
-    try:
-        query = np.ascontiguousarray(vector, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise _invalid("invalid_vector", "vector", "numbers", type(vector).__name__, f"the cue: {error}") from error
-    if query.ndim != 1:
-        raise _invalid("dimension_mismatch", "vector", "1-d", f"{query.ndim}-d", f"a cue of shape {query.shape}")
-    _check_vectors(query[None, :], config)
-    return query
-
-
 def _invalid(code: str, field: str, limit: object, value: object, what: str) -> InvalidInput:
     return InvalidInput(
         f"{what} is refused: {field} must be within {limit}", code=code, field=field, limit=limit, value=value
     )
 
 
-def _as_matrix(vectors: ArrayLike) -> NDArray[np.float32]:
-    try:
-        with np.errstate(over="ignore"):
-            matrix = np.ascontiguousarray(vectors, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(
-            f"vectors cannot be read as a float32 matrix: {error}", code="invalid_vector", field="vectors"
-        ) from error
-    if matrix.ndim != 2:
-        raise InvalidInput(
-            f"vectors must be a matrix of shape (n, dim), not of shape {matrix.shape}",
-            code="dimension_mismatch",
-            field="vectors",
-            limit="(n, dim)",
-            value=matrix.shape,
-        )
-    return matrix
-
-
-def _as_times_us(timestamps: ArrayLike | None, count: int) -> NDArray[np.int64]:
-    if timestamps is None:
-        return np.full(count, now_us(), dtype=np.int64)
-    array = np.asarray(timestamps)
-    if np.issubdtype(array.dtype, np.datetime64):
-        return array.astype("datetime64[us]").astype(np.int64)
-    seconds = _as_floats("timestamps", array, count, default=0.0, dtype=np.float64)
-    if not np.isfinite(seconds).all() or (np.abs(seconds) > 2**43).any():
-        raise InvalidInput(
-            "timestamps must be finite seconds since 1970",
-            code="invalid_time",
-            field="timestamps",
-            limit="finite, |t| < 2**43 s",
-            value="nan, inf or out of range",
-        )
-    return np.asarray(np.round(seconds * 1e6), dtype=np.int64)
-
-
-def _as_floats(
-    name: str, column: ArrayLike | None, count: int, default: float, dtype: Any = np.float32
-) -> NDArray[Any]:
+def _as_floats(name: str, column: ArrayLike | None, count: int, default: float) -> NDArray[np.float32]:
     if column is None:
-        return np.full(count, default, dtype=dtype)
-    try:
-        return np.ascontiguousarray(column, dtype=dtype)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"{name} are not numbers: {error}", code="invalid_column", field=name) from error
+        return np.full(count, default, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(as_column(name, column, count, "fiu", "numbers"), dtype=np.float32)
 
 
-def _as_json(row: int, item: Mapping[str, Any] | str | None) -> str:
-    if item is None:
-        return ""
-    if isinstance(item, str):
-        return item
-    try:
-        return json.dumps(dict(item), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(
-            f"metadata of row {row} is not a JSON object: {error}", code="invalid_metadata", field=f"metadata[{row}]"
-        ) from error
-
-
-def _check_lengths(batch: ObservationBatch, count: int) -> None:
-    columns: list[tuple[str, int]] = [
-        ("vectors", len(batch.vectors)),
-        ("contents", len(batch.contents)),
-        ("times", len(batch.times_us)),
-        ("confidences", len(batch.confidences)),
-        ("importances", len(batch.importances)),
-    ]
-    if batch.metadata is not None:
-        columns.append(("metadata", len(batch.metadata)))
-    if batch.tags is not None:
-        columns.append(("tags", len(batch.tags)))
-    for name, length in columns:
-        if length != count:
+def _check_lists(batch: ObservationBatch) -> None:
+    for name in ("ids", "contents", "metadata", "tags"):
+        column = getattr(batch, name)
+        if not isinstance(column, list | tuple) and not (column is None and name in ("metadata", "tags")):
+            # What is no list is either refused with a word, or could have been passed as one.
+            as_list(name, column, "a list of texts")
             raise InvalidInput(
-                f"column {name} has {length} rows where ids has {count}",
-                code="column_length",
+                f"column {name} is of type {type(column).__name__}; pass a list",
+                code="not_a_list",
                 field=name,
-                limit=count,
-                value=length,
+                limit="a list",
+                value=type(column).__name__,
             )
 
 
-def _check_vectors(vectors: NDArray[np.float32], config: SpaceConfig) -> None:
-    if vectors.ndim != 2 or vectors.shape[1] != config.dim:
-        got = vectors.shape[-1] if vectors.ndim else 0
-        raise InvalidInput(
-            f"embedding has dimension {got} where space {config.name!r} has {config.dim}",
-            code="dimension_mismatch",
-            field="embedding",
-            limit=config.dim,
-            value=got,
-        )
-    # One pass finds NaN, Inf, overflow and zero at once: each of them leaves its mark in the squared norm.
-    with np.errstate(over="ignore", invalid="ignore"):
-        squared = np.einsum("ij,ij->i", vectors, vectors)
-    good = squared <= _SQUARED_NORM_MAX
-    if config.metric == "cosine":
-        good &= squared >= _SQUARED_NORM_MIN_COSINE
-    if good.all():
+def _check_array(name: str, column: object, dtype: type[np.generic], ndim: int) -> None:
+    wanted = f"a C-contiguous array of {dtype.__name__} with {ndim} dimension{'s' * (ndim > 1)}"
+    if not isinstance(column, np.ndarray) or isinstance(column, np.ma.MaskedArray):
+        came = type(column).__name__
+    elif column.dtype != dtype or column.ndim != ndim or not column.flags.c_contiguous:
+        came = f"{column.dtype} of shape {column.shape}{'' if column.flags.c_contiguous else ', not contiguous'}"
+    else:
         return
-    row = int(np.argmin(good))
-    norm = float(np.linalg.norm(vectors[row].astype(np.float64)))
-    if not np.isfinite(vectors[row]).all():
-        column = int(np.argmin(np.isfinite(vectors[row])))
-        raise InvalidInput(
-            f"embedding {row} holds {vectors[row, column]} at position {column}; every number must be finite",
-            code="not_finite",
-            field=f"embedding[{row}][{column}]",
-            limit="finite",
-            value=vectors[row, column],
-        )
-    if norm > 1.0:
-        raise _invalid("vector_norm", f"embedding[{row}]", f"norm <= {_SQUARED_NORM_MAX**0.5:g}", norm, "its norm")
     raise InvalidInput(
-        f"embedding {row} is a zero vector (norm {norm:g}), which has no direction for the cosine metric",
-        code="zero_vector",
-        field=f"embedding[{row}]",
-        limit=f"norm >= {_SQUARED_NORM_MIN_COSINE**0.5:g}",
-        value=norm,
+        f"column {name} is {came}; pass {wanted}", code="invalid_column", field=name, limit=wanted, value=came
+    )
+
+
+def _wrong_length(name: str, length: int, count: int) -> InvalidInput:
+    return InvalidInput(
+        f"column {name} has {length} rows where ids has {count}",
+        code="column_length",
+        field=name,
+        limit=count,
+        value=length,
     )
 
 
 def _check_texts(field: str, texts: Sequence[str], bytes_min: int, bytes_max: int) -> None:
     try:
-        lengths = list(map(len, texts))
-        longest = max(lengths)
-        # A character is at most four bytes of UTF-8, so most batches need no exact count.
-        fits = longest * 4 <= bytes_max or max(len(t.encode()) for t in texts) <= bytes_max
         # Joining checks at C speed that every element is text that UTF-8 can carry.
         "".join(texts).encode()
-    except (TypeError, AttributeError, UnicodeEncodeError) as error:
-        raise InvalidInput(
-            f"{field} is not valid text: {error}", code="invalid_text", field=field, limit="UTF-8"
-        ) from error
+    except (TypeError, UnicodeEncodeError):
+        for row, text in enumerate(texts):
+            as_text(f"{field}[{row}]", text)
+        raise
+    lengths = list(map(len, texts))
+    longest = max(lengths)
+    # A character is at most four bytes of UTF-8, so most batches need no exact count.
+    fits = longest * 4 <= bytes_max or max(len(t.encode()) for t in texts) <= bytes_max
     if fits and min(lengths) >= bytes_min:
         return
     for row, text in enumerate(texts):
@@ -361,26 +324,10 @@ def _check_unit_interval(field: str, values: NDArray[np.float32]) -> None:
         )
 
 
-def _check_json_objects(texts: Iterable[str]) -> None:
-    for row, text in enumerate(texts):
-        if not text:
-            continue
-        try:
-            valid = isinstance(json.loads(text), dict)
-        except (ValueError, RecursionError):
-            valid = False
-        if not valid:
-            raise InvalidInput(
-                f"metadata of observation {row} is not a JSON object",
-                code="invalid_metadata",
-                field=f"metadata[{row}]",
-                limit="a JSON object",
-                value=text[:80],
-            )
-
-
 def _check_tags(rows: Sequence[Sequence[str]]) -> None:
     for row, tags in enumerate(rows):
+        if not isinstance(tags, list | tuple):
+            as_list(f"tags[{row}]", tags, '["urgent"]')
         if len(tags) > TAGS_MAX:
             raise InvalidInput(
                 f"observation {row} has {len(tags)} tags; at most {TAGS_MAX} are allowed",

@@ -8,6 +8,7 @@ from typing import Final, Literal, get_args
 
 from engram.errors import InvalidInput
 from engram.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
+from engram.scalars import as_text, as_whole, shown
 
 Metric = Literal["cosine", "ip", "l2"]
 METRICS: Final[tuple[str, ...]] = get_args(Metric)
@@ -30,6 +31,12 @@ class SpaceConfig:
         ``"cosine"``, ``"ip"`` (inner product) or ``"l2"`` (Euclidean). Scores are always larger-is-nearer.
     embedder
         Name of the embedder that turns texts into vectors, or ``""`` for none.
+
+    Raises
+    ------
+    InvalidInput
+        If a setting is of another type or outside of its limits, naming what came and what to pass. A file is written
+        from settings that passed, so none holds others.
     """
 
     name: str
@@ -39,22 +46,19 @@ class SpaceConfig:
 
     def __post_init__(self) -> None:
         check_space_name(self.name)
-        if not DIMENSION_MIN <= self.dim <= DIMENSION_MAX:
+        dim = as_whole("dimension", self.dim, DIMENSION_MIN, DIMENSION_MAX, code="invalid_dimension")
+        # A whole number of NumPy would not pass through JSON.
+        object.__setattr__(self, "dim", dim)
+        metric = as_text("metric", self.metric, code="invalid_metric")
+        if metric not in METRICS:
             raise InvalidInput(
-                f"dimension {self.dim} is outside {DIMENSION_MIN}..{DIMENSION_MAX}",
-                code="invalid_dimension",
-                field="dimension",
-                limit=f"{DIMENSION_MIN}..{DIMENSION_MAX}",
-                value=self.dim,
-            )
-        if self.metric not in METRICS:
-            raise InvalidInput(
-                f"metric {self.metric!r} is not one of {', '.join(METRICS)}",
+                f"metric {shown(metric, with_type=False)} is not one of {', '.join(METRICS)}",
                 code="invalid_metric",
                 field="metric",
                 limit=", ".join(METRICS),
-                value=self.metric,
+                value=shown(metric, with_type=False),
             )
+        as_text("embedder", self.embedder, code="invalid_embedder_name")
 
 
 def is_space_name(name: str) -> bool:
@@ -70,6 +74,7 @@ def check_space_name(name: str) -> str:
     InvalidInput
         If it does not match ``[a-z0-9_-]{3,64}``.
     """
+    as_text("memory_space_id", name, code="invalid_space_name")
     if not _NAME.fullmatch(name):
         shown = name[:64]
         raise InvalidInput(

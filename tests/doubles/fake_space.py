@@ -31,10 +31,12 @@ class FakeSpace:
 
     def __init__(self, name: str = "default", dim: int = 8) -> None:
         self.config = SpaceConfig(name, dim)
+        self.incarnation = ""
         self.generation = 0
         self.indexed_generation = 0
         self.stored: list[str] = []
         self.durable: dict[str, int] = {}
+        self.writers: dict[str, int] = {}
         self.fail_next: EngramError | None = None
         self.tail = FakeTail()
         self.index_bytes = 0
@@ -50,6 +52,9 @@ class FakeSpace:
 
     def durable_sequence(self, session: str) -> int:
         return self.durable.get(session, 0)
+
+    def last_writer(self, session: str) -> int:
+        return self.writers.get(session, 0)
 
     def latest_sequences(self, session: str) -> tuple[SequenceRange, ...]:
         return ()
@@ -77,6 +82,7 @@ class FakeSpace:
                 return CommitResult(0, 0, 0, duplicate=True)
             known = durable + 1 - first
             self.durable[request.session] = first + count - 1
+            self.writers[request.session] = request.writer
         fresh = list(request.batch.ids)[known:]
         self.stored.extend(fresh)
         self.generation += len(fresh)

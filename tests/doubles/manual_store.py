@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 from doubles.batches import DIM
 from doubles.faulty_storage import FaultyStorage
+from doubles.logs import manifest_of
 from engram.spaces import SpaceConfig
+from engram.store.catalogue import StoredSpace
 from engram.store.companion import Companion
 from engram.store.intake import CommitRequest, Intake
 from engram.store.options import StoreOptions
@@ -32,9 +34,9 @@ class ManualStore:
         self.intake = intake
         self.storage = storage
         self._encoder = Companion("test-encoder")
-        config = SpaceConfig("default", DIM)
-        self._state = recover_space(config, storage, None, _OPTIONS)
-        self.space = Space(config, self._state, None, _OPTIONS, self.submit, lambda _: None, self._encoder)
+        stored = StoredSpace(SpaceConfig("default", DIM), storage, manifest_of(storage), 0)
+        self._state = recover_space(stored, "", _OPTIONS)
+        self.space = Space(stored.config, self._state, _OPTIONS, self.submit, lambda _: None, self._encoder)
 
     def submit(self, request: CommitRequest) -> None:
         """Queue a request, as `MemoryStore.submit` does."""

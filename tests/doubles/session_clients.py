@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import Any, Final
@@ -16,6 +17,7 @@ from engram.store.intake import Priority
 from engram.streaming.acks import Ack, AckStatus
 from engram.streaming.admission import Admission
 from engram.streaming.backlog import Message
+from engram.streaming.claim import Claim
 from engram.streaming.connection import Connection, ConnectionLimits
 from engram.streaming.counters import Counters
 from engram.streaming.flow import Flow, FlowAction
@@ -40,7 +42,8 @@ class Server:
         self.store = ManualStore(lanes, storage)
         self.clock = ManualClock()
         mailbox = Mailbox(loop)
-        self.sessions = Sessions(mailbox=mailbox, counters=Counters(), clock=self.clock)
+        # Whoever waits for what is in flight waits for a rule that commits it, however long that takes.
+        self.sessions = Sessions(mailbox=mailbox, counters=Counters(), settle_timeout_s=3600.0, clock=self.clock)
         admission = Admission(
             lanes=lanes,
             ticked=(),
@@ -57,15 +60,24 @@ class Server:
 
 
 class Wire:
-    """One connection and the two tasks a transport has for it: messages are acted on in order, events are written."""
+    """One connection and the two tasks a transport has for it: messages are acted on in order, events are written.
 
-    def __init__(self, server: Server, session_id: str) -> None:
+    The first act is to open the session, which may have to wait for what an older connection has in flight.
+    """
+
+    def __init__(self, server: Server, session_id: str, claim: Claim) -> None:
         self.connection = server.connect()
-        self.connection.open(server.store.space, session_id)
         self.unread: list[Event] = []
         self._messages: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self.send(lambda: self.connection.open(server.store.space, session_id, claim))
         self._reader = asyncio.create_task(self._read())
         self._writer = asyncio.create_task(self._write())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the session is this connection's now."""
+        session = self.connection.session
+        return session is not None and session.outbox is self.connection.outbox and not self.ended
 
     @property
     def ended(self) -> bool:
@@ -99,27 +111,56 @@ class Wire:
 
 
 class Client:
-    """One session from the client's side, and what it has been promised."""
+    """One client of a session, what it sends under its numbers, and what it has been promised.
+
+    It crashes now and then, and comes back as another writer that knows nothing but the id of the session: what it
+    then sends under a number is something else than what it sent under that number before.
+    """
+
+    _lives = itertools.count(1)
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.wire: Wire | None = None
         self.replaced: Wire | None = None
+        # Everything that was acknowledged to it in all its lives: ids by sequence numbers.
+        self.promised: dict[int, str] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin another life."""
+        self.life = next(self._lives)
+        self.known: int | None = None
+        self.base = 0
         self.next = 1
         self.acked = 0
         self.indexed = 0
+        self.sent = 0
         self.told: Status | None = None
 
+    @property
+    def is_open(self) -> bool:
+        return self.wire is not None and self.wire.is_open
+
+    @property
+    def claim(self) -> Claim:
+        return Claim(self.life, self.known)
+
     def ids(self, first: int, count: int) -> list[str]:
-        return [f"{self.name} {number}" for number in range(first, first + count)]
+        """What it sends under these numbers, as long as it lives."""
+        return [f"{self.name} {number} of {self.life}" for number in range(first, first + count)]
+
+    def observe(self, first: int, count: int, priority: Priority) -> None:
+        """Send so many from that number on."""
+        assert self.wire is not None
+        self.sent = max(self.sent, first + count - 1)
+        self.wire.observe(first, self.ids(first, count), priority)
 
     def listen(self, store: ManualStore) -> None:
         """Check every answer that has come against what is stored."""
         for event in self._unread():
             if isinstance(event, Opened):
-                assert self.acked <= event.initial_sequence <= store.space.durable_sequence(self.name)
-                self.acked = event.initial_sequence
-                self.next = self.acked + 1
+                self._open(event, store)
             elif isinstance(event, Status):
                 self.told = event
             else:
@@ -131,13 +172,32 @@ class Client:
         events, self.wire.unread = self.wire.unread, []
         return events
 
+    def _open(self, opened: Opened, store: ManualStore) -> None:
+        assert self.acked <= opened.initial_sequence == store.space.durable_sequence(self.name)
+        if self.known is None:
+            self.base = opened.initial_sequence
+        # What it has sent and not heard of it takes for stored now.
+        self._promise(self.acked + 1, min(self.sent, opened.initial_sequence), store)
+        self.known = self.acked = opened.initial_sequence
+        self.next = self.acked + 1
+
+    def _promise(self, first: int, last: int, store: ManualStore) -> None:
+        """Take what it sent under these numbers for stored, which must be true."""
+        stored = {each.sequence: each.id for each in store.stored(self.name)}
+        for number in range(max(first, self.base + 1), last + 1):
+            (self.promised[number],) = self.ids(number, 1)
+            assert stored.get(number) == self.promised[number]
+
     def _take(self, ack: Ack, store: ManualStore) -> None:
         generations = {stored.sequence: stored.generation for stored in store.stored(self.name)}
         if ack.status is AckStatus.ACCEPTED:
             # For a duplicate these are the generations of the original, also after a restart.
             assert ack.first_generation == generations[ack.first_sequence]
             assert ack.last_generation == generations[ack.last_sequence]
+            assert ack.last_sequence <= max(self.sent, self.base)
+            self._promise(self.acked + 1, ack.last_sequence, store)
             self.acked = max(self.acked, ack.last_sequence)
+            self.known = self.acked
             self.next = max(self.next, ack.last_sequence + 1)
         elif ack.status is AckStatus.INDEXED:
             assert self.indexed <= ack.last_sequence <= self.acked

@@ -11,6 +11,7 @@ from typing import Any
 from doubles.fake_space import FakeSpace, FakeStore, ManualClock
 from engram.store.intake import Priority
 from engram.streaming.admission import Admission
+from engram.streaming.claim import Claim
 from engram.streaming.connection import Connection, ConnectionLimits
 from engram.streaming.counters import Counters
 from engram.streaming.ingest import Ingest
@@ -56,10 +57,10 @@ class World:
         """A connection whose first message has not come."""
         return Connection(self.ingest, self.sessions, self.limits)
 
-    def open(self, session_id: str = "mine") -> Connection:
+    async def open(self, session_id: str = "mine", claim: Claim | None = None) -> Connection:
         """A connection with an open session; a second one of the same name takes the session over."""
         connection = self.connect()
-        connection.open(self.space, session_id)
+        await connection.open(self.space, session_id, claim)
         return connection
 
 

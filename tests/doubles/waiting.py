@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from engram.errors import EngramError
 from engram.store.intake import CommitResult
 from engram.store.space import Space
 
-# Long enough for any machine that makes progress at all; only a failing test waits for it.
+# Long enough for any machine to make some progress; only a failing test waits for it.
 TIMEOUT_S = 60.0
+
+
+def wait_while_it_moves(done: threading.Event, progress: Callable[[], object]) -> bool:
+    """Wait for `done` for as long as `progress` keeps changing; whether it came.
+
+    How long much work takes depends on who else uses the machine. That nothing at all happens for so long does not.
+    """
+    while True:
+        before = progress()
+        if done.wait(TIMEOUT_S):
+            return True
+        if progress() == before:
+            return False
 
 
 def wait_until_indexed(space: Space, generation: int | None = None) -> None:
@@ -23,7 +37,8 @@ def wait_until_indexed(space: Space, generation: int | None = None) -> None:
 
     space.add_indexed_listener(look)
     look(0)
-    assert reached.wait(TIMEOUT_S), f"{space.indexed_generation} of {wanted} indexed"
+    moved = wait_while_it_moves(reached, lambda: space.indexed_generation)
+    assert moved, f"{space.indexed_generation} of {wanted} indexed, and nothing for {TIMEOUT_S:g} s"
 
 
 class Outcomes:

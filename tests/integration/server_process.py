@@ -23,7 +23,8 @@ from engram.wire import engram_pb2 as pb
 from engram.wire.engram_pb2_grpc import EngramServiceStub
 from engram.wire.observations import encode_batch
 
-TIMEOUT_S = 30.0
+# Only a failing test waits so long.
+TIMEOUT_S = 60.0
 EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # Missing in the stubs.
 DIM = 16
 ACCEPTED = pb.ObservationAck.STATUS_ACCEPTED
@@ -35,7 +36,12 @@ PRESSURE = (
     pb.StreamStatus.STATE_BACKPRESSURE,
     pb.StreamStatus.STATE_OVERLOADED,
 )
-CHANNEL_OPTIONS = (("grpc.max_receive_message_length", 64 * 1024 * 1024), ("grpc.max_send_message_length", -1))
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+    ("grpc.max_send_message_length", -1),
+    # Whatever the environment says, the server under test is on this machine.
+    ("grpc.enable_http_proxy", 0),
+)
 
 
 class ServerProcess:

@@ -13,7 +13,7 @@ from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, vectors_of
 
 from engram.client import Ack, Client
 from engram.client.stream_options import StreamOptions
-from engram.errors import SequenceError, Unavailable
+from engram.errors import FailedPrecondition, Unavailable
 
 BATCH = 50
 
@@ -132,11 +132,50 @@ def test_a_server_that_stays_away_fails_the_futures(restarting: Restarting) -> N
             client.flush(TIMEOUT_S)
 
 
+def test_of_two_clients_with_one_session_id_the_newer_wins_and_nothing_acknowledged_is_missing(
+    restarting: Restarting,
+) -> None:
+    with (
+        Client(restarting.address, space="main", session_id="shared") as older,
+        Client(restarting.address, space="main", session_id="shared") as newer,
+    ):
+        names = [numbered(1 + 20 * each, 20, prefix="older") for each in range(50)]
+        sent = [(ids, older.observe_batch(ids, vectors_of(ids))) for ids in names]
+        sent[10][1].result(TIMEOUT_S)
+        newer.open()
+        mine = numbered(1, 20, prefix="newer")
+        sent.append((mine, newer.observe_batch(mine, vectors_of(mine))))
+        acked: list[tuple[str, int]] = []
+        for ids, future in sent:
+            error = future.exception(TIMEOUT_S)
+            if error is None:
+                acked += zip(ids, range(future.result().first_sequence, future.result().last_sequence + 1), strict=True)
+            else:
+                assert isinstance(error, FailedPrecondition)
+                assert error.code == "session_taken_over"
+        # The older one does not fight for it, whether its caller looks at futures or not.
+        with pytest.raises(FailedPrecondition) as caught:
+            observe(older, 1, 10)
+        assert caught.value.code == "session_taken_over"
+        assert mine[-1] in dict(acked)
+        for name, number in acked:
+            (hit,) = newer.recall(vectors_of([name])[0], k=1)
+            assert (hit.id, hit.generation) == (name, number)
+
+
 def test_a_server_with_other_data_is_not_taken_for_the_same(restarting: Restarting, tmp_path: Path) -> None:
     with Client(restarting.address, space="main") as client:
         observe(client, 1, 10).result(TIMEOUT_S)
         restarting.restart(signal.SIGKILL, tmp_path / "other-data")
         with Client(restarting.address) as other:
             other.create_space("main", dim=DIM)
-        with pytest.raises(SequenceError, match="runs on other data"):
-            observe(client, 11, 10).result(TIMEOUT_S)
+        pending = [observe(client, first, 10) for first in (11, 21)]
+        for future in pending:
+            with pytest.raises(
+                FailedPrecondition, match="only up to sequence 0, but acknowledged it up to 10"
+            ) as caught:
+                future.result(TIMEOUT_S)
+            assert caught.value.code == "lost_future"
+        # And it does not begin anew behind the back of a caller who looks at no future.
+        with pytest.raises(FailedPrecondition, match="only up to sequence 0"):
+            observe(client, 31, 10)

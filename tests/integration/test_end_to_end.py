@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
-from server_process import ObserveCall, ServerProcess, connect
+from server_process import TIMEOUT_S, ObserveCall, ServerProcess, connect
 
 from engram.data import sample
 from engram.observations import make_batch
@@ -58,7 +57,9 @@ async def check_recallable(stub: Any, rows: Rows, positions: range) -> None:
     async def check(position: int) -> None:
         cue = pb.Cue(embedding=pb.EmbeddingCue(vector_f32=rows.vectors[position].astype("<f4").tobytes()))
         async with gate:
-            answer = await stub.Recall(pb.RecallRequest(memory_space_id=SPACE, cue=cue, max_results=3), timeout=30)
+            answer = await stub.Recall(
+                pb.RecallRequest(memory_space_id=SPACE, cue=cue, max_results=3), timeout=TIMEOUT_S
+            )
         found = {memory.id: memory for memory in answer.results}
         assert rows.ids[position] in found, f"{rows.ids[position]} is not recalled by its own vector"
         assert found[rows.ids[position]].content == rows.contents[position]
@@ -69,13 +70,12 @@ async def check_recallable(stub: Any, rows: Rows, positions: range) -> None:
             group.create_task(check(position))
 
 
-@pytest.mark.timeout(170)
 async def test_ten_thousand_observations_are_recallable_when_acked_and_after_a_kill(tmp_path: Path) -> None:
     rows, data = real_rows(), tmp_path / "data"
     server = ServerProcess(data)
     try:
         async with connect(server.address) as stub:
-            await stub.CreateSpace(pb.CreateSpaceRequest(memory_space_id=SPACE, dimension=DIM), timeout=30)
+            await stub.CreateSpace(pb.CreateSpaceRequest(memory_space_id=SPACE, dimension=DIM), timeout=TIMEOUT_S)
             stream = ObserveCall(stub)
             await stream.open(SPACE)
             for start in range(0, COUNT, BATCH):

@@ -1,10 +1,11 @@
 """Sessions against the simplest model there is: what the log holds of each is 1, 2, 3, ..., in order, once each.
 
 Clients send pipelined, repeat themselves, leave gaps, pause, lose their connections and come back on others while the
-first ones still talk; the disk fills up, the server loses power. Connections, sessions, lanes, the space and its log
-are the real ones; only sockets are missing, and the committer and the index workers work when a rule says so.
-Whatever happens: nothing is stored twice, nothing out of order, every ack tells the truth, what was acked stays, and a
-client that follows the answers gets everything stored.
+first ones still talk; they crash with batches in flight, and come back with new data under the id of their session; two
+of them have one session id; the disk fills up, the server loses power. Connections, sessions, lanes, the space and its
+log are the real ones; only sockets are missing, and the committer and the index workers work when a rule says so.
+Whatever happens: nothing is stored twice, nothing out of order, every ack tells the truth, which includes whose data it
+is about, what was acked stays, and a client that follows the answers gets everything stored.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from engram.streaming.backlog import Message
 from engram.streaming.flow import Flow, FlowAction
 from engram.streaming.outbox import Status, StreamState
 
-NAMES = ("anna", "bert")
+# Of the first two, each is a stranger to the other.
+NAMES = ("anna", "anna", "bert")
 CLIENTS = st.sampled_from(range(len(NAMES)))
 PRIORITIES = st.sampled_from(list(Priority))
 # More turns of the event loop than anything a rule does needs to run its course.
@@ -37,7 +39,7 @@ TURNS = 20
 
 
 class SessionMachine(RuleBasedStateMachine):
-    """Two clients with a session each, in one space of one server, which is restarted now and then."""
+    """Three clients with two sessions, in one space of one server, which is restarted now and then."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,19 +62,18 @@ class SessionMachine(RuleBasedStateMachine):
     def send(self, client: int, offset: int, count: int, priority: Priority) -> None:
         """Send what is next, or repeat something, or leave something out."""
         sender = self.connected(client)
-        if sender.wire is not None:
-            first = max(0, sender.next + offset)
-            sender.wire.observe(first, sender.ids(first, count), priority)
+        if sender.is_open:
+            sender.observe(max(0, sender.next + offset), count, priority)
             self.run()
 
     @rule(client=CLIENTS, counts=st.lists(st.integers(1, 4), min_size=1, max_size=5), priority=PRIORITIES)
     def send_on(self, client: int, counts: list[int], priority: Priority) -> None:
         """Send one message after the other without waiting for answers."""
         sender = self.connected(client)
-        if sender.wire is not None:
+        if sender.wire is not None and sender.is_open:
             first = sender.wire.connection.opened()[0].expected_sequence
             for count in counts:
-                sender.wire.observe(first, sender.ids(first, count), priority)
+                sender.observe(first, count, priority)
                 first += count
             self.run()
 
@@ -95,13 +96,29 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(client=CLIENTS, action=st.sampled_from([FlowAction.PAUSE, FlowAction.RESUME]))
     def flow(self, client: int, action: FlowAction) -> None:
         sender = self.connected(client)
-        if sender.wire is not None:
+        if sender.wire is not None and sender.is_open:
             sender.wire.flow(action)
             self.run()
 
     @rule(client=CLIENTS)
     def disconnect(self, client: int) -> None:
         self.run(self.hang_up(self.clients[client]))
+
+    @rule(client=CLIENTS, come_back=st.booleans())
+    def crash(self, client: int, come_back: bool) -> None:
+        """Be gone with all that was not answered, and come back, now or later, with other data."""
+        crashed = self.clients[client]
+        self.run(self.hang_up(crashed))
+        crashed.forget()
+        if come_back:
+            self.connected(client)
+
+    @rule(client=CLIENTS)
+    def crash_unnoticed(self, client: int) -> None:
+        """Crash and come back before the server has seen that the connection is gone."""
+        crashed = self.clients[client]
+        crashed.forget()
+        self.run(self.replace(crashed))
 
     async def hang_up(self, client: Client) -> None:
         if client.wire is not None:
@@ -112,19 +129,23 @@ class SessionMachine(RuleBasedStateMachine):
     def take_over(self, client: int) -> None:
         """Come back while the older connection still seems to be there: the newer wins, the older is told."""
         resumed = self.connected(client)
+        was_open = resumed.is_open
         self.run(self.replace(resumed))
         older = resumed.replaced
         assert older is not None
-        (told,) = [event for event in older.unread if isinstance(event, Status)][-1:]
-        assert told.error is not None
-        assert (told.state, told.error.code) == (StreamState.ERROR, "session_taken_over")
         assert older.ended
+        if was_open:
+            (told,) = [event for event in older.unread if isinstance(event, Status)][-1:]
+            assert told.error is not None
+            assert (told.state, told.error.code) == (StreamState.ERROR, "session_taken_over")
+        else:
+            assert isinstance(older.connection.outbox.error, FailedPrecondition)
 
     async def replace(self, client: Client) -> None:
         if client.replaced is not None:
             await client.replaced.drop()
         client.replaced = client.wire
-        client.wire = Wire(self.server, client.name)
+        client.wire = Wire(self.server, client.name, client.claim)
 
     @rule(
         client=CLIENTS,
@@ -133,9 +154,11 @@ class SessionMachine(RuleBasedStateMachine):
     def an_older_connection_still_talks(self, client: int, act: str) -> None:
         """Nothing that comes on it has any effect: the newer one speaks for the session."""
         sender = self.clients[client]
-        if sender.replaced is None or sender.wire is None:
+        if sender.replaced is None or sender.replaced.connection.session is None or sender.wire is None:
             return
-        session = sender.wire.connection.opened()[0]
+        session = sender.wire.connection.session
+        if session is None:
+            return
         before = session.state, session.expected_sequence
         older = sender.replaced.connection
         calls: dict[str, Callable[[], Awaitable[None]]] = {
@@ -156,7 +179,7 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(client=CLIENTS)
     def drain(self, client: int) -> None:
         """Close the session: everything admitted is stored, indexed and acked before the last word."""
-        closing = self.connected(client)
+        closing = self.opened(client)
         wire = closing.wire
         assert wire is not None
         wire.send(lambda: wire.connection.close(drain=True))
@@ -181,9 +204,9 @@ class SessionMachine(RuleBasedStateMachine):
         self.run()
         for client in self.clients:
             if client.wire is not None and client.wire.ended:
-                assert client.told is not None
-                assert client.told.error is not None
-                assert client.told.error.code == "session_expired"
+                told = client.told.error if client.told is not None else client.wire.connection.outbox.error
+                assert told is not None
+                assert told.code in ("session_expired", "session_taken_over")
                 self.run(self.hang_up(client))
 
     @precondition(lambda self: self.power_losses < 3)
@@ -210,15 +233,16 @@ class SessionMachine(RuleBasedStateMachine):
             stored = store.stored(client.name)
             durable = store.space.durable_sequence(client.name)
             assert [each.sequence for each in stored] == list(range(1, durable + 1))
-            assert [each.id for each in stored] == client.ids(1, durable)
+            assert all(each.id.startswith(f"{client.name} {each.sequence} of ") for each in stored)
             assert client.acked <= durable
+            for number, id in client.promised.items():
+                assert stored[number - 1].id == id
 
     @invariant()
     def a_session_expects_what_follows_the_last_it_has(self) -> None:
         for client in self.clients:
-            if client.wire is not None:
+            if client.wire is not None and client.is_open:
                 session = client.wire.connection.opened()[0]
-                assert session.outbox is client.wire.connection.outbox
                 in_flight = session.expected_sequence - 1 - session.durable_sequence
                 assert 0 <= in_flight <= session.in_flight_count
                 assert session.in_flight_count < IN_FLIGHT_COUNT_MAX + 4
@@ -239,22 +263,44 @@ class SessionMachine(RuleBasedStateMachine):
         for number, client in enumerate(self.clients):
             self.drain(number)
             first = self.server.store.space.durable_sequence(client.name) + 1
-            wire = self.connected(number).wire
-            assert wire is not None
-            assert client.next == first
-            wire.observe(first, client.ids(first, 3), Priority.NORMAL)
+            assert self.opened(number).next == first
+            client.observe(first, 3, Priority.NORMAL)
             self.drain(number)
             assert client.acked == first + 2
         self.the_log_holds_each_session_in_order_and_once()
 
     def connected(self, number: int) -> Client:
+        """A client with a connection, which may still have to wait until its session is open."""
         client = self.clients[number]
+        if client.wire is not None and client.wire.ended:
+            self.run(self.hang_up(client))
         if client.wire is None:
             self.run(self.resume(client))
+            if self.is_refused(client):
+                # Another one has the session now. What was not answered is lost, and not in doubt; a new client begins.
+                self.run(self.hang_up(client))
+                client.forget()
+                self.run(self.resume(client))
         return client
 
+    def opened(self, number: int) -> Client:
+        """A client whose session is open, once what was in flight is committed."""
+        client = self.connected(number)
+        for _ in range(100):
+            if client.is_open:
+                break
+            self.server.store.commit()
+            self.run()
+        assert client.is_open
+        return client
+
+    def is_refused(self, client: Client) -> bool:
+        error = client.wire.connection.outbox.error if client.wire is not None else None
+        assert error is None or error.code == "session_taken_over", error
+        return error is not None
+
     async def resume(self, client: Client) -> None:
-        client.wire = Wire(self.server, client.name)
+        client.wire = Wire(self.server, client.name, client.claim)
 
     def run(self, action: Awaitable[None] | None = None) -> None:
         """Do something on the event loop and wait for all that follows from it."""

@@ -29,8 +29,9 @@ class ModelSpace:
         self.config = SpaceConfig(name, DIM)
         self.index = HnswIndex(DIM)
         log: Any = None
-        self.state = SpaceState(log=log, index=self.index)
-        self.indexing = Indexing(self.state, None, StoreOptions())
+        manifest: Any = None
+        self.state = SpaceState(log=log, index=self.index, manifest=manifest)
+        self.indexing = Indexing(self.state, StoreOptions())
         self.born: list[int] = []
         self.told = [0]
         self.indexing.add_listener(self.told.append)

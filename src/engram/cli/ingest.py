@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 import uuid
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,10 +15,11 @@ from engram.cli.context import CliContext, pass_cli
 from engram.cli.files.chunk import BadRow, Chunk, Source
 from engram.cli.files.open_file import FORMATS, fingerprint, open_source
 from engram.cli.loading import Report, load
-from engram.cli.sinks import open_sink
+from engram.cli.new_space import NewSpaceSink, plan_space
+from engram.cli.sinks import Sink, open_sink
 from engram.cli.target import Target, client_settings, open_target, target_options
 from engram.limits import BATCH_COUNT_MAX, DIMENSION_MAX, DIMENSION_MIN
-from engram.spaces import METRICS, Metric
+from engram.spaces import METRICS, Metric, SpaceConfig
 
 _BAD_ROWS_SHOWN_MAX = 20
 
@@ -92,10 +91,13 @@ def ingest(
     name = client_settings(cli, space=space).client.space
     with open_target(cli, address, data, create) as target:
         chunks = source.chunks(count)
-        if create:
-            chunks, dim = _peek(chunks, dim)
-            _create(target, name, dim, cast(Metric, metric), embedder)
-        sink = open_sink(target, name, f"ingest-{uuid.uuid4().hex if restart else fingerprint(file)}")
+        session = f"ingest-{uuid.uuid4().hex if restart else fingerprint(file)}"
+        # The space of an earlier run is as good as a new one; whether the rows fit it shows at once.
+        if create and name not in {existing.name for existing in target.spaces()}:
+            config, chunks = plan_space(chunks, name, dim, cast(Metric, metric), embedder)
+            sink: Sink = NewSpaceSink(config, lambda: _make_space(target, config, session))
+        else:
+            sink = open_sink(target, name, session)
         if sink.durable_sequence and not as_json:
             cli.err.print(f"Continuing after {sink.durable_sequence:,} rows of an earlier run; --restart stores all.")
         report = Report()
@@ -114,24 +116,9 @@ def ingest(
             _summarise(cli, file, name, report, time.monotonic() - started_s, as_json)
 
 
-def _peek(chunks: Iterable[Chunk], dim: int | None) -> tuple[Iterator[Chunk], int | None]:
-    """Learn the dimension from the first row that has a vector, without losing the rows before it."""
-    chunks = iter(chunks)
-    seen: list[Chunk] = []
-    for chunk in chunks:
-        seen.append(chunk)
-        if chunk.ids:
-            if dim is None and chunk.vectors.shape[1:] != (0,):
-                dim = int(chunk.vectors.shape[1])
-            break
-    return itertools.chain(seen, chunks), dim
-
-
-def _create(target: Target, name: str, dim: int | None, metric: Metric, embedder: str) -> None:
-    existing = {space.name: space for space in target.spaces()}
-    # The space of an earlier run is as good as a new one; whether the rows fit it shows at once.
-    if name not in existing:
-        target.create_space(name, dim, metric, embedder)
+def _make_space(target: Target, config: SpaceConfig, session: str) -> Sink:
+    target.create_space(config.name, config.dim, config.metric, config.embedder)
+    return open_sink(target, config.name, session)
 
 
 def _show_bad(cli: CliContext, file: Path, row: BadRow, report: Report) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from engram.end_signals import EndSignals
 from engram.errors import EngramError
 
 EXIT_OK: Final = 0
@@ -14,11 +15,16 @@ EXIT_ERROR: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 
-_USAGE_CODES: Final = frozenset({"invalid_setting", "unknown_setting", "unreadable_config", "invalid_toml"})
+_USAGE_CODES: Final = frozenset(
+    {"invalid_setting", "unknown_setting", "unreadable_config", "invalid_toml", "invalid_address"}
+)
 
 
 def main() -> None:
     """Run the command line of this process and exit."""
+    if _command(sys.argv[1:]) == "serve":
+        # Before all that it takes a while to import.
+        EndSignals.of_process()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -52,6 +58,17 @@ def run(arguments: Sequence[str]) -> int:
             raise
         _complain(f"unexpected {type(error).__name__}: {error}; --debug shows where")
         return EXIT_ERROR
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """The name of the command among the arguments, as `engram.cli.app` will find it; empty if there is none."""
+    words = iter(arguments)
+    for word in words:
+        if word == "--config":
+            next(words, None)
+        elif not word.startswith("-"):
+            return word
+    return ""
 
 
 def _run(arguments: Sequence[str]) -> int:

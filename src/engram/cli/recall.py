@@ -14,9 +14,12 @@ from engram.cli.context import CliContext, pass_cli
 from engram.cli.tables import hit_values, hits_table
 from engram.cli.target import client_settings, open_target, target_options
 from engram.errors import InvalidInput
+from engram.metadata import parse_json
 from engram.store import Cue, Filter, Hit, Strength
-from engram.store.cue import Scalar, moment_us
+from engram.store.cue import Scalar
 from engram.store.query import RecallQuery
+from engram.times import as_time_us
+from engram.vectors import as_query
 
 
 @click.command()
@@ -33,11 +36,11 @@ from engram.store.query import RecallQuery
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only hits with this tag; may be repeated.")
 @click.option("--without-tag", "without_tags", multiple=True, metavar="TAG", help="Only hits without this tag.")
 @click.option("--where", "conditions", multiple=True, metavar="KEY=VALUE", help="Only hits with this in the metadata.")
-@click.option("--since", type=click.DateTime(), help="Only what was observed at or after this local time.")
-@click.option("--until", type=click.DateTime(), help="Only what was observed before this local time.")
+@click.option("--since", type=click.DateTime(), help="Only what was observed at or after this time, in UTC.")
+@click.option("--until", type=click.DateTime(), help="Only what was observed before this time, in UTC.")
 @click.option("--score-min", type=float, help="Only hits at least this similar.")
 @click.option("--max-generation", type=click.IntRange(1), help="As of this generation.")
-@click.option("--at", type=click.DateTime(), help="As of this local time.")
+@click.option("--at", type=click.DateTime(), help="As of this time, in UTC.")
 @click.option("--strength", is_flag=True, help="Rank by the strength of memories instead of similarity alone.")
 @click.option("--follow", is_flag=True, help="Then wait, and print what is observed and fits; Ctrl-C ends it.")
 @click.option("--ef", type=click.IntRange(1, 10_000), help="Search effort; more is slower and more exact.")
@@ -97,7 +100,7 @@ def recall(
         ),
         results_max=count,
         max_generation=max_generation,
-        snapshot_us=None if at is None else moment_us(at, "at"),
+        snapshot_us=None if at is None else as_time_us(at, "at"),
         ef=ef,
         follow=follow,
         strength=Strength() if strength else None,
@@ -127,8 +130,8 @@ def _condition(text: str) -> tuple[str, Scalar]:
     if not separator:
         raise click.UsageError(f"--where {text!r} is not KEY=VALUE.")
     try:
-        scalar = json.loads(value)
-    except ValueError:
+        scalar = parse_json(value, key)
+    except InvalidInput:
         return key, value
     return key, scalar if isinstance(scalar, str | float | int | None) else value
 
@@ -147,8 +150,9 @@ def read_vector(path: Path) -> NDArray[np.float32]:
         else:
             with click.open_file(str(path)) as file:
                 vector = json.load(file)
-        return np.asarray(vector, np.float32).reshape(-1)
-    except (ValueError, TypeError, OSError) as error:
+        # Programs like to save one vector as a matrix of one row.
+        return as_query(vector[0] if np.ndim(vector) == 2 and len(vector) == 1 else vector, str(path))
+    except (ValueError, TypeError, OSError, RecursionError) as error:
         raise InvalidInput(
             f"{path} does not hold a vector: {error}", code="invalid_vector", field="vector", value=path
         ) from error

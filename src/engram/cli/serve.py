@@ -10,6 +10,7 @@ import click
 
 from engram.cli.context import CliContext, pass_cli
 from engram.config import ServerSettings
+from engram.end_signals import EndSignals
 from engram.spaces import DEFAULT_SPACE, METRICS, Metric, SpaceConfig
 
 
@@ -64,6 +65,8 @@ def serve(
     log_level: str | None,
 ) -> None:
     """Run a server until it is interrupted; nothing acknowledged is ever lost.
+
+    SIGTERM, SIGINT (Ctrl-C) and SIGHUP end it in order; the third of them ends it at once, without checkpoints.
 
     \b
     Examples:
@@ -125,7 +128,8 @@ def _serve(settings: ServerSettings, data: Path | None, port_file: Path | None) 
         grace_s=settings.grace_s,
     )
     # Only now, when everything that can be wrong with the command has been found.
-    tune_allocator()
+    with EndSignals.of_process().held():
+        tune_allocator()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     serve(options)
 

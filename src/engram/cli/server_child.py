@@ -68,6 +68,16 @@ class ServerChild:
                 # Ctrl-C is for the command that started the server, which then ends it in its own way.
                 start_new_session=True,
             )
+        try:
+            self._wait_until_ready(port_file)
+        except BaseException:
+            # Such as Ctrl-C: nobody else would end it.
+            self.stop()
+            raise
+        self.address = f"127.0.0.1:{port_file.read_text().strip()}"
+
+    def _wait_until_ready(self, port_file: Path) -> None:
+        assert self._process is not None  # noqa: S101 - it was just started.
         deadline_s = time.monotonic() + _READY_S_MAX
         while not port_file.exists():
             if self._process.poll() is not None or time.monotonic() > deadline_s:
@@ -75,7 +85,6 @@ class ServerChild:
                 last = self._log.read_text(errors="replace")[-_LOG_CHARACTERS_MAX:].strip()
                 raise Unavailable(f"the server did not start; it said: {last}", code="server_not_started")
             time.sleep(_POLL_S)
-        self.address = f"127.0.0.1:{port_file.read_text().strip()}"
 
     def kill(self) -> None:
         """End the server as a crash would: no warning, no clean-up."""

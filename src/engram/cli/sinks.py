@@ -6,7 +6,7 @@ from collections import deque
 from concurrent.futures import Future
 from typing import Final, Protocol
 
-from engram.cli.target import DirectoryTarget, ServerTarget, Target
+from engram.cli.target import DirectoryTarget, ServerTarget, Target, existing_space
 from engram.client import Ack, Client
 from engram.errors import EngramError, NotFound
 from engram.observations import ObservationBatch
@@ -92,7 +92,7 @@ class StoreSink:
     def __init__(self, store: MemoryStore, space: str, session: str) -> None:
         self._store = store
         try:
-            self._space = store.space(space, create=False)
+            self._space = existing_space(store, space)
         except NotFound as error:
             raise NotFound(f"{error.message}; --create makes it", code=error.code, value=space) from None
         self._session = session

@@ -13,7 +13,7 @@ from engram.cli.context import CliContext
 from engram.client import Client, SpaceStatus
 from engram.config import Settings
 from engram.errors import NotFound
-from engram.spaces import Metric
+from engram.spaces import Metric, check_space_name
 from engram.store import Hit, MemoryStore, Space
 from engram.store.query import RecallQuery
 
@@ -125,7 +125,7 @@ class DirectoryTarget:
         self.store.close()
 
     def recall(self, space: str, query: RecallQuery) -> list[Hit]:
-        return list(self.store.space(space, create=False).answer(query).hits)
+        return list(existing_space(self.store, space).answer(query).hits)
 
     def follow(self, space: str, query: RecallQuery) -> Iterator[list[Hit]]:
         # Nobody else can observe anything in a directory that this process has open.
@@ -136,6 +136,21 @@ class DirectoryTarget:
 
     def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
         return space_status(self.store.space(name, dim, metric, embedder))
+
+
+def existing_space(store: MemoryStore, name: str) -> Space:
+    """The space called `name`. Even ``default`` is not made by asking for it: its settings would be there for good.
+
+    Raises
+    ------
+    NotFound
+        There is no such space.
+    """
+    check_space_name(name)
+    for space in store.spaces():
+        if space.config.name == name:
+            return space
+    raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
 
 
 def _seconds(time_us: int | None) -> float | None:

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from engram.errors import MissingExtra
+
+# Where gRPC's event machinery runs, as it does in every client, its handlers of a fork end the child by a crash or a
+# complaint. They are of no use either: the child of a program that used a client is refused clients of its own. gRPC
+# reads this when it is first used.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 try:
     from engram.client.ack import Ack

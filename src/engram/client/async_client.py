@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+import functools
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,12 +19,11 @@ from engram.client.observing import Observing, Offer
 from engram.client.outbox import OutboxLimits
 from engram.client.requests import encode_batch_field
 from engram.client.stream_options import StreamOptions
-from engram.errors import FailedPrecondition, InvalidInput, Unavailable
-from engram.observations import ObservationBatch
+from engram.errors import FailedPrecondition, InvalidInput
+from engram.scalars import as_text
 from engram.spaces import DEFAULT_SPACE
 from engram.store.intake import Priority
-
-_log = logging.getLogger(__name__)
+from engram.times import Moment
 
 
 class AsyncClient(AsyncReader):
@@ -37,18 +36,27 @@ class AsyncClient(AsyncReader):
     Parameters
     ----------
     address
-        ``host:port`` of the server's gRPC endpoint.
+        ``host:port``, ``[ipv6]:port`` or ``unix:path`` of the server's gRPC endpoint. A server on this machine is never
+        looked for through a proxy.
     space
         Name of the memory space.
     session_id
         A name for the stream of observations, to continue it in a later process: `durable_sequence` then tells how
-        many observations the server has of it. Empty for a new session.
+        many observations the server has of it. Empty for a new session. Two clients must not have one at a time: the
+        newer wins, the older fails with `session_taken_over`.
+    incarnation
+        With `session_id`: what `incarnation` was when the session was last open, to be refused (`other_incarnation`) if
+        the space has been restored or repaired since.
     priority
         Lane of the observations: ``"high"``, ``"normal"`` or ``"low"``.
     limits, options
         Bounds on buffers, grouping and waiting.
     timeout_s
-        How long a recall and any other single call may take, retries included.
+        How long any single call may take, retries included: it ends by then, with an error at the latest. `flush` may
+        take longer as long as there are answers, and `close` has a limit of its own.
+
+    A client that is not closed sends what it holds when nobody holds it any more, when its event loop ends, or when the
+    interpreter does. What cannot be sent within some seconds then is named in one line on stderr.
 
     Examples
     --------
@@ -64,6 +72,7 @@ class AsyncClient(AsyncReader):
         *,
         space: str = DEFAULT_SPACE,
         session_id: str = "",
+        incarnation: str = "",
         priority: str = "normal",
         limits: OutboxLimits | None = None,
         options: StreamOptions | None = None,
@@ -71,12 +80,19 @@ class AsyncClient(AsyncReader):
     ) -> None:
         super().__init__(Calls(address, timeout_s), space)
         self._priority = _check_priority(priority)
-        self._session_id = session_id
+        self._session_id = as_text("session_id", session_id, code="invalid_session_id")
+        self._incarnation = as_text("incarnation", incarnation, code="invalid_incarnation")
         self._limits = limits or OutboxLimits()
         self._options = options or StreamOptions()
         self._opening = asyncio.Lock()
         self._observing: Observing | None = None
         self._closed = False
+        self._process = os.getpid()
+
+    def __del__(self) -> None:
+        observing = getattr(self, "_observing", None)
+        if observing is not None and not self._closed and os.getpid() == self._process:
+            observing.let_go()
 
     async def __aenter__(self) -> Self:
         return self
@@ -93,15 +109,24 @@ class AsyncClient(AsyncReader):
         ------
         NotFound
             The space does not exist.
+        FailedPrecondition
+            Another client has taken the session over (``session_taken_over``), or the space has lost what was
+            acknowledged in it (``lost_future``, ``other_incarnation``).
         Unavailable
             The server cannot be reached.
         """
-        await (await self.observing()).stream.connected()
+        async with self._calls.within("opening the session"):
+            await (await self.observing()).stream.connected()
 
     @property
     def session_id(self) -> str:
         """Id of the session; empty until it is open."""
         return self._observing.stream.session_id if self._observing is not None else self._session_id
+
+    @property
+    def incarnation(self) -> str:
+        """Which past the space has, as the server told it; to be kept with the session's id. Empty until it is open."""
+        return self._observing.stream.incarnation if self._observing is not None else self._incarnation
 
     @property
     def durable_sequence(self) -> int:
@@ -114,7 +139,7 @@ class AsyncClient(AsyncReader):
         vector: ArrayLike | None = None,
         content: str = "",
         *,
-        timestamp: float | datetime | None = None,
+        timestamp: Moment | None = None,
         confidence: float = 1.0,
         importance: float = 0.5,
         metadata: Mapping[str, Any] | str | None = None,
@@ -131,7 +156,7 @@ class AsyncClient(AsyncReader):
         content
             The text that is recalled with it.
         timestamp
-            Seconds since 1970 or a datetime; default now.
+            Seconds since 1970, a datetime (UTC if it has no zone) or another `Moment`; default now.
         confidence, importance
             In [0, 1].
         metadata
@@ -150,8 +175,12 @@ class AsyncClient(AsyncReader):
             The vector's shape does not fit the space, or a value cannot be converted.
         NotFound
             The space does not exist.
+        FailedPrecondition
+            As in `open`.
         Unavailable
             The server cannot be reached.
+        OverCapacity
+            Code ``buffer_full``: too much is unanswered, and that did not change in time. Nothing was taken.
         """
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         observing = await self.observing()
@@ -199,7 +228,7 @@ class AsyncClient(AsyncReader):
         ------
         InvalidInput
             Naming the field, the position, the limit and the value; nothing of the batch is sent.
-        NotFound, Unavailable
+        NotFound, FailedPrecondition, Unavailable, OverCapacity
             As in `observe`.
         """
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
@@ -222,6 +251,11 @@ class AsyncClient(AsyncReader):
     async def flush(self, timeout_s: float | None = None) -> None:
         """Wait until everything observed so far is answered.
 
+        Parameters
+        ----------
+        timeout_s
+            For how long; None as long as there is an answer within the client's `timeout_s`, again and again.
+
         Raises
         ------
         EngramError
@@ -229,19 +263,11 @@ class AsyncClient(AsyncReader):
         Unavailable
             Code ``flush_timeout``: not everything was answered in time. It is still being sent.
         """
+        self._calls.check()
         observing = self._observing
         if observing is None:
             return
-        try:
-            await asyncio.wait_for(asyncio.wrap_future(observing.outbox.flushed()), timeout_s)
-        except TimeoutError:
-            raise Unavailable(
-                f"{observing.outbox.count} observations were not answered within {timeout_s:g} s",
-                code="flush_timeout",
-                field="timeout_s",
-                limit=timeout_s,
-                value=observing.outbox.count,
-            ) from None
+        await observing.flush(timeout_s, self._calls.timeout_s)
         error = observing.outbox.take_error()
         if error is not None:
             raise error
@@ -249,43 +275,57 @@ class AsyncClient(AsyncReader):
     async def close(self, timeout_s: float | None = 30.0) -> None:
         """Send and await everything observed, then disconnect; after `timeout_s` give up on what is left.
 
-        What was refused or given up and not reported by `flush` is logged as a warning.
+        What was refused or given up and not reported by `flush` is logged as a warning. In a forked child it does
+        nothing.
         """
+        if os.getpid() != self._process:
+            return
         self._closed = True
         if self._observing is not None:
             await self._observing.drain(timeout_s)
-            error = self._observing.outbox.take_error()
-            if error is not None:
-                _log.warning("observations to space %s were not stored: %s", self.space, error)
+            self._observing.warn()
         await self._calls.close()
 
     async def observing(self) -> Observing:
         """The open session, opened if need be; for this package only."""
+        self._calls.check()
         if self._closed:
             raise FailedPrecondition("the client is closed", code="client_closed")
         if self._observing is not None and not self._observing.ended:
             return self._observing
-        async with self._opening:
+        async with self._calls.within("opening the session"), self._opening:
+            if self._observing is not None:
+                self._observing.check_may_begin_anew()
             if self._observing is None or self._observing.ended:
                 config = (await self.space_status()).config
-                transport = GrpcTransport(self._calls.channel, self.space)
                 self._observing = Observing(
-                    transport,
+                    GrpcTransport(self._calls.channel, self._calls.address, self.space),
                     config,
-                    self._encode,
+                    # Neither of these holds the client itself, whose end is the session's.
+                    functools.partial(encode_batch_field, priority=self._priority),
+                    reopen=functools.partial(_reopen, self._calls.address.target, self._calls.timeout_s, self.space),
                     limits=self._limits,
                     options=self._options,
                     session_id=self._session_id,
+                    incarnation=self._incarnation,
                 )
+                # A task that has not begun could not tell that it is cancelled.
+                await asyncio.sleep(0)
         return self._observing
 
-    def _encode(self, batch: ObservationBatch) -> bytes:
-        return encode_batch_field(batch, self._priority)
-
-    @staticmethod
-    async def _hand_over(offer: Offer) -> None:
+    async def _hand_over(self, offer: Offer) -> None:
+        deadline_s = asyncio.get_running_loop().time() + self._calls.timeout_s
         while not offer.try_add():
-            await asyncio.wrap_future(offer.room())
+            try:
+                async with asyncio.timeout_at(deadline_s):
+                    await asyncio.wrap_future(offer.room())
+            except TimeoutError:
+                raise offer.no_room(self._calls.timeout_s) from None
+
+
+def _reopen(address: str, timeout_s: float, space: str) -> tuple[GrpcTransport, Callable[[], Awaitable[None]]]:
+    calls = Calls(address, timeout_s)
+    return GrpcTransport(calls.channel, calls.address, space), calls.close
 
 
 def _check_priority(name: str) -> Priority:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
+from typing import Any, Final
 
 from grpc import aio
 
 from engram.client.calls import Calls
 from engram.client.recalling import check_ids, decode_hits, make_query, recall_request, recall_stream_request
 from engram.client.status import ServerStatus, SpaceStatus, decode_server_status, decode_space
-from engram.errors import NotFound
-from engram.spaces import Metric, check_space_name
-from engram.store.cue import CueLike, Moment
+from engram.errors import InvalidInput, NotFound
+from engram.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
+from engram.spaces import Metric, SpaceConfig, check_space_name
+from engram.store.cue import CueLike
 from engram.store.hits import Hit
+from engram.store.query import RecallQuery
 from engram.store.strength import Strength
+from engram.times import Moment
 from engram.wire import engram_pb2 as pb
+from engram.wire.recalls import RESULTS_BYTES
+
+_EOF: Final[Any] = aio.EOF  # type: ignore[attr-defined]  # Missing in the stubs.
 
 
 class AsyncReader:
@@ -51,7 +59,8 @@ class AsyncReader:
         max_generation
             See only what was observed up to this generation; default everything.
         snapshot_time
-            See what there was at this time instead, seconds since 1970 or a datetime.
+            See what there was at this time instead: seconds since 1970, a datetime (UTC if it has no zone) or another
+            `Moment`.
         ef
             Search effort; larger finds more of the true nearest and takes longer.
         strength
@@ -59,14 +68,31 @@ class AsyncReader:
         include_vectors
             Return the stored vectors, too.
 
+        More than one message can hold comes in batches, as from `recall_stream`, and is put in order here.
+
         Raises
         ------
         InvalidInput, NotFound, FailedPrecondition, Unavailable
         """
         query = make_query(cue, k, max_generation=max_generation, snapshot_time=snapshot_time, ef=ef, strength=strength)
         request = recall_request(self.space, query, include_vectors=include_vectors)
-        response = await self._calls.unary(self._calls.stub.Recall, request)
+        try:
+            response = await self._calls.unary(self._calls.stub.Recall, request)
+        except InvalidInput as error:
+            # With strength, what was recalled counts as recalled, and would count twice.
+            if error.code != RESULTS_BYTES or strength is not None:
+                raise
+            return await self._recall_in_batches(query, include_vectors)
         return decode_hits(response.results)
+
+    async def _recall_in_batches(self, query: RecallQuery, include_vectors: bool) -> list[Hit]:
+        timeout_ms = max(1, round(1000 * self._calls.timeout_s))
+        query = replace(query, batch_size=RECALL_BATCH_MAX, timeout_ms=timeout_ms)
+        hits: list[Hit] = []
+        async with aclosing(self._batches(query, include_vectors)) as batches:
+            async for batch in batches:
+                hits += batch
+        return sorted(hits, key=lambda hit: -hit.score)
 
     async def recall_stream(
         self,
@@ -111,15 +137,30 @@ class AsyncReader:
             follow=follow,
             timeout_ms=timeout_ms,
         )
-        call = self._calls.stub.RecallStream(recall_stream_request(self.space, query, include_vectors=include_vectors))
+        async with aclosing(self._batches(query, include_vectors)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def _batches(self, query: RecallQuery, include_vectors: bool) -> AsyncGenerator[list[Hit], None]:
+        request = recall_stream_request(self.space, query, include_vectors=include_vectors)
+        if query.follow:
+            # Nothing may match for hours. Who is there to tell of it, if something does, is found out before.
+            await self.space_status()
+        call: Any = self._calls.stub.RecallStream(request)
         try:
-            async for response in call:
+            while (response := await self._next(call, query.follow)) is not _EOF:
                 if response.results:
                     yield decode_hits(response.results)
         except aio.AioRpcError as failure:
             raise self._calls.error(failure) from None
         finally:
             call.cancel()
+
+    async def _next(self, call: Any, follow: bool) -> Any:
+        if follow:
+            return await call.read()
+        async with self._calls.within("waiting for the next batch"):
+            return await call.read()
 
     async def forget(self, ids: Sequence[str]) -> int:
         """Delete observations by id; return how many there were. Unknown ids are ignored."""
@@ -138,8 +179,9 @@ class AsyncReader:
         AlreadyExists
             It exists with other settings.
         """
+        config = SpaceConfig(name, DIMENSION_DEFAULT if dim is None else dim, metric, embedder)
         request = pb.CreateSpaceRequest(
-            memory_space_id=check_space_name(name), dimension=dim or 0, metric=metric, embedder=embedder
+            memory_space_id=config.name, dimension=config.dim, metric=config.metric, embedder=config.embedder
         )
         return decode_space(await self._calls.unary(self._calls.stub.CreateSpace, request))
 
@@ -161,7 +203,7 @@ class AsyncReader:
             return decode_space(await self._calls.unary(self._calls.stub.GetSpace, request))
         except NotFound as error:
             raise NotFound(
-                f"space {self.space!r} does not exist on {self._calls.address}; create it with "
+                f"space {self.space!r} does not exist on {self._calls.address.target}; create it with "
                 f"client.create_space({self.space!r}, dim=...) or: engram spaces create {self.space} --dim N",
                 code=error.code,
                 field=error.field,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,10 +19,12 @@ from engram.client.observing import Observing, Offer
 from engram.client.outbox import OutboxLimits
 from engram.client.status import ServerStatus, SpaceStatus
 from engram.client.stream_options import StreamOptions
+from engram.errors import FailedPrecondition
 from engram.spaces import DEFAULT_SPACE, Metric
-from engram.store.cue import CueLike, Moment
+from engram.store.cue import CueLike
 from engram.store.hits import Hit
 from engram.store.strength import Strength
+from engram.times import Moment
 
 
 class Client:
@@ -31,7 +35,7 @@ class Client:
 
     Parameters
     ----------
-    address, space, session_id, priority, limits, options, timeout_s
+    address, space, session_id, incarnation, priority, limits, options, timeout_s
         See `AsyncClient`.
 
     Examples
@@ -48,6 +52,7 @@ class Client:
         *,
         space: str = DEFAULT_SPACE,
         session_id: str = "",
+        incarnation: str = "",
         priority: str = "normal",
         limits: OutboxLimits | None = None,
         options: StreamOptions | None = None,
@@ -58,12 +63,15 @@ class Client:
             address,
             space=space,
             session_id=session_id,
+            incarnation=incarnation,
             priority=priority,
             limits=limits,
             options=options,
             timeout_s=timeout_s,
         )
         self._observing: Observing | None = None
+        self._process = os.getpid()
+        self._timeout_s = timeout_s
 
     def __enter__(self) -> Self:
         return self
@@ -84,6 +92,11 @@ class Client:
         return self._client.session_id
 
     @property
+    def incarnation(self) -> str:
+        """Which past the space has, as the server told it. See `AsyncClient.incarnation`."""
+        return self._client.incarnation
+
+    @property
     def durable_sequence(self) -> int:
         """Last sequence number of the session that is acknowledged; 0 until it is open."""
         return self._client.durable_sequence
@@ -98,7 +111,7 @@ class Client:
         vector: ArrayLike | None = None,
         content: str = "",
         *,
-        timestamp: float | datetime | None = None,
+        timestamp: Moment | None = None,
         confidence: float = 1.0,
         importance: float = 0.5,
         metadata: Mapping[str, Any] | str | None = None,
@@ -117,7 +130,7 @@ class Client:
             metadata=metadata,
             tags=tags,
         )
-        _hand_over(offer)
+        _hand_over(offer, self._timeout_s)
         return future
 
     def observe_batch(
@@ -145,7 +158,7 @@ class Client:
             metadata=metadata,
             tags=tags,
         )
-        _hand_over(offer)
+        _hand_over(offer, self._timeout_s)
         return future
 
     def flush(self, timeout_s: float | None = None) -> None:
@@ -213,7 +226,9 @@ class Client:
             while (hits := self._thread.run(following())) is not None:
                 yield hits
         finally:
-            self._thread.run(batches.aclose())
+            # Nothing is left to close at the end of the interpreter, nor in a child that was forked meanwhile.
+            with contextlib.suppress(FailedPrecondition):
+                self._thread.run(batches.aclose())
 
     def forget(self, ids: Sequence[str]) -> int:
         """Delete observations by id; return how many there were."""
@@ -239,14 +254,20 @@ class Client:
 
     def close(self, timeout_s: float | None = 30.0) -> None:
         """Send and await everything observed, then disconnect. See `AsyncClient.close`."""
-        self._thread.run(self._client.close(timeout_s))
+        if os.getpid() == self._process:
+            self._thread.run(self._client.close(timeout_s))
 
     def _opened(self) -> Observing:
+        self._thread.check()
         if self._observing is None or self._observing.ended:
             self._observing = self._thread.run(self._client.observing())
         return self._observing
 
 
-def _hand_over(offer: Offer) -> None:
+def _hand_over(offer: Offer, timeout_s: float) -> None:
+    deadline_s = time.monotonic() + timeout_s
     while not offer.try_add():
-        wait(offer.room())
+        try:
+            wait(offer.room(), max(0.0, deadline_s - time.monotonic()))
+        except TimeoutError:
+            raise offer.no_room(timeout_s) from None

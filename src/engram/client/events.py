@@ -11,13 +11,37 @@ from engram.errors import EngramError
 
 
 @dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a client says of itself when it connects.
+
+    Parameters
+    ----------
+    session_id
+        The session to resume; empty for a new one.
+    writer
+        A number at random, the same on all connections of one stream, so that the server can tell it from another
+        client with the same session id.
+    known_sequence
+        The last number that is known to be durable, on every connection but the first.
+    incarnation
+        Of the space, as the server told it last.
+    """
+
+    session_id: str = ""
+    writer: int = 0
+    known_sequence: int | None = None
+    incarnation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Welcome:
-    """The session is open: its id, what of it is durable, and what the server can take."""
+    """The session is open: its id, what of it is durable, what the server can take, and which past the space has."""
 
     session_id: str
     durable_sequence: int
     generation: int
     queue_capacity: int = 0
+    incarnation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +113,6 @@ class Connection(Protocol):
 class Transport(Protocol):
     """Opens connections."""
 
-    async def connect(self, session_id: str) -> tuple[Connection, Welcome]:
+    async def connect(self, greeting: Greeting) -> tuple[Connection, Welcome]:
         """Open a session, or resume the one named. Raises `EngramError`."""
         ...

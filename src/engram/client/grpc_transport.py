@@ -10,13 +10,15 @@ import grpc
 from grpc import aio
 
 from engram.client.ack import Ack
-from engram.client.events import Accepted, Closed, Event, Indexed, Refused, Status, Trouble, Welcome
+from engram.client.address import Address
+from engram.client.events import Accepted, Closed, Event, Greeting, Indexed, Refused, Status, Trouble, Welcome
+from engram.client.failures import call_error
 from engram.client.pace import Mood
 from engram.client.requests import with_sequence
 from engram.errors import EngramError, Unavailable
 from engram.limits import BATCH_COUNT_MAX
 from engram.wire import engram_pb2 as pb
-from engram.wire.errors import decode_error, decode_status
+from engram.wire.errors import decode_error
 
 _METHOD: Final = f"/{pb.DESCRIPTOR.services_by_name['EngramService'].full_name}/ObserveStream"
 _CONNECT_S: Final = 10.0
@@ -35,17 +37,20 @@ class GrpcTransport:
     Parameters
     ----------
     channel
-        Where the server is.
+        The way to the server.
+    address
+        Where it is, for messages.
     space
         Name of the memory space.
     """
 
-    def __init__(self, channel: aio.Channel, space: str) -> None:
+    def __init__(self, channel: aio.Channel, address: Address, space: str) -> None:
         # Requests are bytes already.
         self._observe = channel.stream_stream(_METHOD, None, pb.ObservationResponse.FromString)
+        self._address = address
         self._space = space
 
-    async def connect(self, session_id: str) -> tuple[GrpcConnection, Welcome]:
+    async def connect(self, greeting: Greeting) -> tuple[GrpcConnection, Welcome]:
         """Open a session, or resume the one named.
 
         Raises
@@ -54,16 +59,25 @@ class GrpcTransport:
             As the server refuses it; `Unavailable` if it does not answer.
         """
         call = self._observe(None)
-        init = pb.StreamInit(enable_backpressure=True, max_batch_size=BATCH_COUNT_MAX, resume_session_id=session_id)
+        init = pb.StreamInit(
+            enable_backpressure=True,
+            max_batch_size=BATCH_COUNT_MAX,
+            resume_session_id=greeting.session_id,
+            incarnation=greeting.incarnation,
+            writer=greeting.writer,
+            known_sequence=greeting.known_sequence,
+        )
         request = pb.ObservationRequest(memory_space_id=self._space, init=init)
-        connection = GrpcConnection(call)
+        connection = GrpcConnection(call, self._address)
         try:
             async with asyncio.timeout(_CONNECT_S):
                 await connection.write(request.SerializeToString())
                 response = await connection.read()
         except TimeoutError:
             call.cancel()
-            raise Unavailable(f"the server did not answer within {_CONNECT_S:g} s", code="connect_timeout") from None
+            raise Unavailable(
+                f"the server at {self._address.target} did not answer within {_CONNECT_S:g} s", code="connect_timeout"
+            ) from None
         except BaseException:
             call.cancel()
             raise
@@ -72,15 +86,16 @@ class GrpcTransport:
             raise _unexpected(response)
         ack = response.init_ack
         return connection, Welcome(
-            ack.session_id, ack.initial_sequence, ack.generation, ack.capabilities.queue_capacity
+            ack.session_id, ack.initial_sequence, ack.generation, ack.capabilities.queue_capacity, ack.incarnation
         )
 
 
 class GrpcConnection:
     """One open call of ``ObserveStream``."""
 
-    def __init__(self, call: aio.StreamStreamCall[bytes, pb.ObservationResponse]) -> None:
+    def __init__(self, call: aio.StreamStreamCall[bytes, pb.ObservationResponse], address: Address) -> None:
         self._call = call
+        self._address = address
 
     async def send(self, payload: bytes, first_sequence: int) -> None:
         """Send a batch, as `encode_batch_field` made it. Raises `EngramError` if the call is over."""
@@ -125,7 +140,7 @@ class GrpcConnection:
         code = await self._call.code()
         if code is grpc.StatusCode.OK:
             return Unavailable("the server ended the stream", code="stream_ended")
-        return decode_status(code, await self._call.details(), await self._call.trailing_metadata())
+        return call_error(self._address, code, await self._call.details(), await self._call.trailing_metadata())
 
 
 def decode_response(response: pb.ObservationResponse) -> Event:

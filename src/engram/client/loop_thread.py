@@ -1,4 +1,4 @@
-"""One event loop on a daemon thread, shared by the blocking clients of a process."""
+"""One event loop on a daemon thread, shared by the blocking clients of a process, until the interpreter ends."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ import concurrent.futures
 import os
 import threading
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from engram import ending
+from engram.client.poller import quiet_poller
+from engram.errors import FailedPrecondition
+from engram.forking import check_process
 
 T = TypeVar("T")
+
+_STOP_S: Final = 1.0
 
 
 class LoopThread:
@@ -22,29 +29,58 @@ class LoopThread:
     _lock = threading.Lock()
 
     def __init__(self) -> None:
-        self._pid = os.getpid()
+        self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
+        quiet_poller(self._loop)
         self._thread = threading.Thread(target=self._loop.run_forever, name="engram-client", daemon=True)
         self._thread.start()
+        # Opened before the sessions that run on it, it ends after them.
+        ending.opened(self, "the event loop of the clients", keep=True)
 
     @classmethod
     def shared(cls) -> LoopThread:
         """The process's loop; a forked child gets one of its own, since threads do not survive a fork."""
         with cls._lock:
-            if cls._shared is None or cls._shared._pid != os.getpid():
+            if cls._shared is None or cls._shared._process != os.getpid():
                 cls._shared = cls()
             return cls._shared
 
+    def check(self) -> None:
+        """Refuse what would wait for ever. Raises `FailedPrecondition`: in a forked child, or after the end."""
+        check_process(self._process, "client")
+        if self._loop.is_closed():
+            raise FailedPrecondition("the interpreter is ending and takes no more calls", code="client_closed")
+
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop and return its result; interrupting the wait cancels it."""
+        try:
+            self.check()
+        except BaseException:
+            coroutine.close()
+            raise
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         return wait(future)
 
+    def end(self, timeout_s: float) -> None:
+        """Stop the loop, so that it does not run into the end of the interpreter; see `engram.ending`."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout_s + _STOP_S)
+        if not self._thread.is_alive():
+            self._loop.close()
 
-def wait(future: concurrent.futures.Future[T]) -> T:
+
+def wait(future: concurrent.futures.Future[T], timeout_s: float | None = None) -> T:
     """Wait for a future; if the wait is interrupted, as by Ctrl-C, nobody wants its result any more."""
     try:
-        return future.result()
+        return future.result(timeout_s)
     except BaseException:
         future.cancel()
         raise
+
+
+def _renew_lock() -> None:
+    # Another thread of the parent may have held it.
+    LoopThread._lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from engram import ending
 from engram.client.backoff import Backoff
 from engram.client.bell import Bell
-from engram.client.events import Accepted, Closed, Connection, Event, Indexed, Refused, Status, Transport, Trouble
+from engram.client.events import (
+    Accepted,
+    Closed,
+    Connection,
+    Event,
+    Greeting,
+    Indexed,
+    Refused,
+    Status,
+    Transport,
+    Trouble,
+)
+from engram.client.losses import NAMED_MAX
 from engram.client.outbox import Outbox
 from engram.client.outgoing import Answer, Outgoing
 from engram.client.pace import Mood, Pace
-from engram.client.patience import Patience, is_passing
+from engram.client.patience import NOT_CONNECTED, Patience, is_passing
 from engram.client.rows import Rows, seal, settle_rows
 from engram.client.stream_options import StreamOptions
 from engram.client.window import Settled, Window
@@ -38,8 +52,12 @@ class ObserveStream:
         The space, to check single observations when they leave as a batch.
     encode
         Makes what the transport sends of a checked batch.
-    session_id
-        A session to resume; empty for a new one.
+    session_id, incarnation
+        A session to resume; empty for a new one. And the incarnation of the space that it was told; empty if not known.
+    window
+        What that session has in flight, from a stream that cannot go on.
+    writer
+        The number of that stream, since this one is no other client; None for one of its own.
     """
 
     def __init__(
@@ -52,16 +70,23 @@ class ObserveStream:
         *,
         options: StreamOptions,
         session_id: str = "",
+        incarnation: str = "",
+        window: Window | None = None,
+        writer: int | None = None,
     ) -> None:
         self.session_id = session_id
+        self.incarnation = incarnation
+        self.failure: EngramError | None = None
         self.indexed_sequence = 0
         self.connections = 0
+        self.writer = secrets.randbits(63) + 1 if writer is None else writer
         self._transport = transport
         self._outbox = outbox
         self._config = config
         self._encode = encode
         self._options = options
-        self._window = Window(options.flight_count_max, (OverCapacity,) if options.on_overload == "fail" else ())
+        final = (OverCapacity,) if options.on_overload == "fail" else ()
+        self._window = window or Window(options.flight_count_max, final)
         self._pace = Pace()
         self._backoff = Backoff()
         self._loop = asyncio.get_running_loop()
@@ -69,6 +94,7 @@ class ObserveStream:
         self._bell = bell
         self._connected: asyncio.Future[None] = self._loop.create_future()
         self._closing = False
+        self._giving_up = False
 
     @property
     def durable_sequence(self) -> int:
@@ -84,29 +110,70 @@ class ObserveStream:
         self._closing = True
         self._bell.ring()
 
+    def give_up(self) -> None:
+        """Let the next cancellation of `run` be the last word on what is not answered."""
+        self._giving_up = True
+
+    def release(self) -> Window:
+        """Return what is in flight, for a stream that takes the place of this one, whose event loop is no more."""
+        released, self._window = self._window, Window(1)
+        released.disconnected()
+        return released
+
     async def run(self) -> None:
         """Keep the session going until it is drained or has failed.
 
-        An `EngramError` that will not pass is told to everything unanswered, not raised.
+        An `EngramError` that will not pass is told to everything unanswered, not raised. A cancellation that nobody
+        here has asked for is the end of the event loop: the task goes on until everything is answered, for a while.
         """
         try:
-            drained = False
-            while not drained:
-                drained = await self._session() or self._is_drained()
-                await asyncio.sleep(0 if drained else self._backoff.next_s())
+            try:
+                await self._go_on()
+            except asyncio.CancelledError:
+                if self._giving_up or self._is_idle():
+                    raise
+                await self._send_the_rest()
         except EngramError as error:
             self._fail(error)
         except asyncio.CancelledError:
             self._fail(Unavailable("the client was closed before the server answered", code="client_closed"))
             raise
+        except GeneratorExit:
+            # The event loop was closed under the task. What is unanswered is left to whoever ends the client.
+            raise
         except BaseException as error:
             self._fail(EngramError(f"the client failed: {error!r}", code="client_failed"))
             raise
+        if not self._connected.done():
+            # Drained before it ever connected; whoever waits for the connection is not left waiting.
+            self._connected.set_exception(Unavailable("the client was closed", code="client_closed"))
+            self._connected.exception()
+
+    async def _go_on(self) -> None:
+        drained = False
+        while not drained:
+            drained = await self._session() or self._is_drained()
+            await asyncio.sleep(0 if drained else self._backoff.next_s())
+
+    async def _send_the_rest(self) -> None:
+        """Have everything answered before the event loop ends, which waits for that."""
+        self._closing = True
+        self._outbox.close()
+        try:
+            async with asyncio.timeout(ending.ENDING_S):
+                await self._go_on()
+        except TimeoutError:
+            trouble = self._patience.trouble
+            reason = "" if trouble.code == NOT_CONNECTED and self.connections else f"; {trouble.message}"
+            self._fail(Unavailable(f"the event loop ended before the server answered{reason}", code="client_closed"))
+        losses = self._outbox.take_losses()
+        if losses.count:
+            ending.report(losses.describe(self._config.name))
 
     async def _session(self) -> bool:
         """Connect and converse; return True when drained, False to try again. Raises when trying again is no use."""
         try:
-            connection, welcome = await self._transport.connect(self.session_id)
+            connection, welcome = await self._transport.connect(self._greeting())
         except EngramError as error:
             self._bear(error)
             return False
@@ -116,6 +183,7 @@ class ObserveStream:
             if welcome.queue_capacity:
                 self._window.flight_count_max = min(self._options.flight_count_max, welcome.queue_capacity // 4 + 1)
             self._settle(self._window.resumed(welcome.durable_sequence, welcome.generation))
+            self.incarnation = welcome.incarnation
             if not self._connected.done():
                 self._connected.set_result(None)
             return await self._converse(connection)
@@ -123,6 +191,10 @@ class ObserveStream:
             self._pace.disconnected()
             self._window.disconnected()
             await connection.abort()
+
+    def _greeting(self) -> Greeting:
+        known_sequence = self._window.acked_sequence if self.connections else None
+        return Greeting(self.session_id, self.writer, known_sequence, self.incarnation)
 
     async def _converse(self, connection: Connection) -> bool:
         self._patience.heard(self._loop.time())
@@ -187,18 +259,18 @@ class ObserveStream:
         return delay_s
 
     def _seal(self, rows: Rows) -> Outgoing | None:
-        sealed = seal(rows, self._config)
+        sealed = seal(rows, self._config, self._encode)
         nbytes = rows.nbytes
         for row, settle, error in sealed.refused:
             settle(error)
             nbytes -= row.nbytes
-            self._outbox.settled(None, 1, row.nbytes, error)
-        if sealed.batch is None:
+            self._outbox.settled(None, 1, row.nbytes, error, (row.id,))
+        if sealed.payload is None:
             self._outbox.settled(rows.index, 0, 0, sealed.refused[0][2])
             self._bell.ring()
             return None
         settle_all = settle_rows(sealed.settles)
-        return Outgoing(self._encode(sealed.batch), len(sealed.settles), nbytes, settle_all, rows.index)
+        return Outgoing(sealed.payload, len(sealed.settles), nbytes, settle_all, rows.index, sealed.first_ids)
 
     # ---- receiving --------------------------------------------------------------------------------------------
 
@@ -245,7 +317,7 @@ class ObserveStream:
 
     def _answer(self, outgoing: Outgoing, answer: Answer) -> None:
         outgoing.settle(answer)
-        self._outbox.settled(outgoing.index, outgoing.count, outgoing.nbytes, answer)
+        self._outbox.settled(outgoing.index, outgoing.count, outgoing.nbytes, answer, outgoing.first_ids)
 
     # ---- trouble ----------------------------------------------------------------------------------------------
 
@@ -275,6 +347,7 @@ class ObserveStream:
         self._patience.check_silence(now_s)
 
     def _fail(self, error: EngramError) -> None:
+        self.failure = error
         if not self._connected.done():
             self._connected.set_exception(error)
             self._connected.exception()  # Marks it as seen: observers learn of it through the outbox.
@@ -283,6 +356,7 @@ class ObserveStream:
         for item in self._outbox.close(error):
             if isinstance(item, Rows):
                 settle_rows(item.settles)(error)
-                self._outbox.settled(item.index, item.count, item.nbytes, error)
+                first_ids = [row.id for row in item.rows[:NAMED_MAX]]
+                self._outbox.settled(item.index, item.count, item.nbytes, error, first_ids)
             else:
                 self._answer(item, error)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from engram.client.losses import Losses
 from engram.client.outgoing import Answer, Outgoing
 from engram.client.rows import Row, Rows, Settle
 from engram.errors import EngramError, FailedPrecondition
+from engram.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,9 @@ class Outbox:
         self.limits = limits
         self._wake = wake
         self._clock = clock
+        # More rows or bytes would be refused together, though each of them could be stored.
+        self._batch_count = min(limits.batch_count, BATCH_COUNT_MAX)
+        self._batch_bytes = min(limits.batch_bytes, BATCH_BYTES_MAX // 2)
         self._lock = threading.Lock()
         self._ready: deque[Outgoing | Rows] = deque()
         self._open: Rows | None = None
@@ -64,7 +69,13 @@ class Outbox:
         self._room_waiters: list[tuple[int, int, Future[None]]] = []
         self._flush_waiters: list[tuple[int, Future[None]]] = []
         self._refusal: EngramError | None = None
-        self._first_error: EngramError | None = None
+        self._losses = Losses()
+        # By the clock, when something was answered last.
+        self.answered_s = clock()
+
+    def awake(self, wake: Callable[[], None]) -> None:
+        """Have another consumer woken from now on."""
+        self._wake = wake
 
     @property
     def count(self) -> int:
@@ -94,7 +105,7 @@ class Outbox:
             if self._open is None:
                 self._open = Rows(self._new_index(), self._clock())
             self._open.append(row, settle)
-            full = self._open.count >= self.limits.batch_count or self._open.nbytes >= self.limits.batch_bytes
+            full = self._open.count >= self._batch_count or self._open.nbytes >= self._batch_bytes
             if full:
                 self._cut()
         if opened or full:
@@ -142,9 +153,13 @@ class Outbox:
 
     def take_error(self) -> EngramError | None:
         """The first refusal since the last call, for callers who do not look at the futures."""
+        return self.take_losses().error
+
+    def take_losses(self) -> Losses:
+        """What was refused or given up since this was asked last."""
         with self._lock:
-            error, self._first_error = self._first_error, None
-        return error
+            losses, self._losses = self._losses, Losses()
+        return losses
 
     def due_s(self) -> float | None:
         """When the next batch is due, by the clock: a full one at once, an open one after lingering; None if empty."""
@@ -166,15 +181,18 @@ class Outbox:
                 self._cut()
             return self._ready.popleft()
 
-    def settled(self, index: int | None, count: int, nbytes: int, answer: Answer) -> None:
+    def settled(
+        self, index: int | None, count: int, nbytes: int, answer: Answer, first_ids: Sequence[str] = ()
+    ) -> None:
         """Free what an answered batch occupied and let waiting producers go on; None for only a part of a batch."""
         with self._lock:
+            self.answered_s = self._clock()
             if index is not None:
                 self._unsettled.pop(index, None)
             self._count -= count
             self._nbytes -= nbytes
-            if isinstance(answer, EngramError) and self._first_error is None:
-                self._first_error = answer
+            if isinstance(answer, EngramError):
+                self._losses.add(count, first_ids, answer)
             waiters = self._due_waiters()
         _release(waiters)
 

@@ -27,6 +27,8 @@ class Outgoing:
         Called exactly once, with the answer.
     index
         Position among everything the caller has handed over.
+    first_ids
+        The first few ids in it, to name it by.
     first_sequence
         Number under which it was last sent; 0 if never.
     """
@@ -36,6 +38,7 @@ class Outgoing:
     nbytes: int
     settle: Callable[[Answer], None]
     index: int = 0
+    first_ids: tuple[str, ...] = ()
     first_sequence: int = 0
 
     @property

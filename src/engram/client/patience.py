@@ -7,6 +7,7 @@ from typing import Final
 from engram.errors import EngramError, OverCapacity, SequenceError, Unavailable
 
 GAVE_UP: Final = "gave_up"
+NOT_CONNECTED: Final = "not_connected"
 
 # What gRPC reports when a connection or a server goes away in the middle of a call; trying again may well work.
 _PASSING_CODES: Final = frozenset({"cancelled", "unknown", "internal", "deadline_exceeded", "aborted"})
@@ -35,7 +36,7 @@ class Patience:
         self._silence_s = silence_s
         self._progress_s = self._heard_s = now_s
         self._excused_until_s = now_s
-        self.trouble: EngramError = Unavailable("no connection yet", code="not_connected")
+        self.trouble: EngramError = Unavailable("no connection yet", code=NOT_CONNECTED)
 
     def progress(self, now_s: float) -> None:
         """Something was answered, or nothing is wanted."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.errors import InvalidInput
-from engram.limits import RESULTS_MAX
-from engram.store.cue import CueLike, Moment, as_cue, moment_us
+from engram.limits import BATCH_COUNT_MAX, RESULTS_MAX
+from engram.metadata import read_metadata
+from engram.scalars import as_text
+from engram.sequences import as_list
+from engram.store.cue import CueLike, as_cue
 from engram.store.hits import Hit, received_hit
-from engram.store.query import RecallQuery, check_range
+from engram.store.query import GENERATION_MAX, RecallQuery, check_range
 from engram.store.strength import Strength
+from engram.times import Moment, as_time_us
 from engram.wire import engram_pb2 as pb
 from engram.wire.cues import encode_cue, encode_strength
-from engram.wire.times import from_timestamp, to_timestamp
+from engram.wire.times import stored_us, to_timestamp
 
 
 def make_query(
@@ -30,10 +32,17 @@ def make_query(
     strength: Strength | None,
 ) -> RecallQuery:
     """Return the query for up to `k` hits at once. Raises `InvalidInput` if a number is out of bounds."""
-    check_range("k", k, 1, RESULTS_MAX)
-    snapshot_us = None if snapshot_time is None else moment_us(snapshot_time, "snapshot_time")
+    count = check_range("k", k, 1, RESULTS_MAX)
+    if max_generation is not None:
+        # On the wire, 0 is not given.
+        max_generation = check_range("max_generation", max_generation, 1, GENERATION_MAX)
     return RecallQuery(
-        as_cue(cue), results_max=k, max_generation=max_generation, snapshot_us=snapshot_us, ef=ef, strength=strength
+        as_cue(cue),
+        results_max=count,
+        max_generation=max_generation,
+        snapshot_us=None if snapshot_time is None else as_time_us(snapshot_time, "snapshot_time"),
+        ef=ef,
+        strength=strength,
     )
 
 
@@ -100,14 +109,13 @@ class _Received:
         return self._memories[row].content
 
     def metadata(self, row: int) -> dict[str, Any]:
-        text = self._memories[row].metadata_json
-        return dict(json.loads(text)) if text else {}
+        return read_metadata(self._memories[row].metadata_json) or {}
 
     def tags(self, row: int) -> list[str]:
         return list(self._memories[row].tags)
 
     def time_us(self, row: int) -> int:
-        return from_timestamp(self._memories[row].created_at, "created_at")
+        return stored_us(self._memories[row].created_at)
 
     def importance(self, row: int) -> float:
         return self._memories[row].importance
@@ -131,13 +139,13 @@ class _Received:
 
 
 def check_ids(ids: Sequence[str]) -> list[str]:
-    """Return `ids` as a list; a lone string is most likely a mistake.
+    """Return `ids` as a list of texts.
 
     Raises
     ------
     InvalidInput
-        If `ids` is a string.
+        If `ids` is a lone text, or one of them is none.
     """
-    if isinstance(ids, str):
-        raise InvalidInput("ids is one string; pass a list of ids", code="invalid_ids", field="ids", limit="a list")
-    return list(ids)
+    names = as_list("ids", ids, '["note-1"]', ordered=False)
+    check_range("ids", len(names), 1, BATCH_COUNT_MAX)
+    return [as_text(f"ids[{row}]", name) for row, name in enumerate(names)]

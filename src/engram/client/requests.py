@@ -12,12 +12,16 @@ from typing import Final
 
 import numpy as np
 
+from engram.errors import InvalidInput
+from engram.limits import MESSAGE_BYTES_MAX
 from engram.observations import ObservationBatch
 from engram.store.intake import Priority
 from engram.wire import engram_pb2 as pb
 from engram.wire.observations import encode_batch
 
 _LENGTH_DELIMITED: Final = 2
+# Tags, lengths and the sequence number around what is counted.
+_FRAME_BYTES_MAX: Final = 64
 _VARINT: Final = 0
 
 
@@ -25,11 +29,25 @@ def encode_batch_field(batch: ObservationBatch, priority: Priority) -> bytes:
     """The field ``batch`` of an `ObservationRequest`: everything of the request but its sequence number.
 
     The caller's vectors are copied, so they may change afterwards.
+
+    Raises
+    ------
+    InvalidInput
+        If the message would be larger than a server reads; it would end the stream, for all that is on it.
     """
     dim = batch.vectors.shape[1]
     columns = encode_batch(_without_vectors(batch), priority)
     columns.dimension = dim
     head = columns.SerializeToString()
+    nbytes = len(head) + 4 * dim * len(batch) + _FRAME_BYTES_MAX
+    if nbytes > MESSAGE_BYTES_MAX:
+        raise InvalidInput(
+            f"a batch of {nbytes} bytes as a message is refused; it may have {MESSAGE_BYTES_MAX}",
+            code="batch_bytes",
+            field="batch",
+            limit=MESSAGE_BYTES_MAX,
+            value=nbytes,
+        )
     if dim == 0:
         return b"".join((_BATCH_TAG, _varint(len(head)), head))
     vectors = np.ascontiguousarray(batch.vectors, dtype="<f4")

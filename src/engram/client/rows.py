@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from engram.client.losses import NAMED_MAX
 from engram.client.outgoing import Answer
-from engram.errors import InvalidInput
-from engram.observations import ObservationBatch, check_batch, now_us
+from engram.errors import EngramError, InvalidInput
+from engram.metadata import encode_metadata
+from engram.observations import ObservationBatch, check_batch, check_beside_vectors, check_bytes, now_us
+from engram.scalars import as_real, as_text
+from engram.sequences import as_list
 from engram.spaces import SpaceConfig
+from engram.text.embedder import check_texts
+from engram.times import Moment, as_time_us
+from engram.vectors import as_float32
 
 # The id and the objects that hold it all, on average.
 ROW_OVERHEAD_BYTES = 128
+_logger: Final = logging.getLogger(__name__)
 
 
 class Row(NamedTuple):
@@ -73,25 +81,24 @@ def make_row(
     vector: ArrayLike | None,
     content: str,
     *,
-    timestamp: float | datetime | None = None,
+    timestamp: Moment | None = None,
     confidence: float = 1.0,
     importance: float = 0.5,
     metadata: Mapping[str, Any] | str | None = None,
     tags: Sequence[str] = (),
 ) -> Row:
-    """Copy one observation of the caller into a row; only its shape is checked here, `seal` checks the rest.
+    """Copy one observation of the caller into a row; only types and shape are checked here, `seal` checks the rest.
 
     Raises
     ------
     InvalidInput
         The vector has another dimension than the space or is not numbers, or a value cannot be converted.
     """
-    try:
-        copied = np.array((), np.float32) if vector is None else np.array(vector, dtype=np.float32)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(
-            f"the vector of {id!r} cannot be read as float32: {error}", code="invalid_vector", field="vector"
-        ) from error
+    as_text("id", id)
+    as_text("content", content)
+    copied = (
+        np.array((), np.float32) if vector is None else as_float32(vector, "vector", f"the vector of {id!r}").copy()
+    )
     if vector is None:
         _check_embeds(config)
     elif copied.shape != (config.dim,):
@@ -102,44 +109,74 @@ def make_row(
             limit=config.dim,
             value=copied.shape,
         )
-    text = "" if metadata is None else metadata if isinstance(metadata, str) else _json(metadata)
-    nbytes = copied.nbytes + len(content) + len(text) + sum(map(len, tags)) + ROW_OVERHEAD_BYTES
+    text = encode_metadata(metadata, "metadata")
+    labels = tuple(as_list("tags", tags, '["urgent"]', ordered=False))
+    for label in labels:
+        as_text("tag", label)
+    nbytes = copied.nbytes + len(content) + len(text) + sum(map(len, labels)) + ROW_OVERHEAD_BYTES
     return Row(
-        id, copied, content, _time_us(timestamp), float(confidence), float(importance), text, tuple(tags), nbytes
+        id,
+        copied,
+        content,
+        now_us() if timestamp is None else as_time_us(timestamp, "timestamp"),
+        as_real("confidence", confidence, "a number within 0..1", code="confidence_range"),
+        as_real("importance", importance, "a number within 0..1", code="importance_range"),
+        text,
+        labels,
+        nbytes,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What became of rows: the batch of those that pass the checks (None if none does), and the others."""
+    """What became of rows: what the transport sends of those that can be sent (None if none can), and the others.
 
-    batch: ObservationBatch | None
-    settles: Sequence[Settle]
-    refused: Sequence[tuple[Row, Settle, InvalidInput]] = ()
-
-
-def seal(rows: Rows, config: SpaceConfig) -> Sealed:
-    """Check rows and make them a batch.
-
-    One bad observation must not take down the ones that happened to share its few milliseconds, so when the check
-    fails, the rows are checked one by one.
+    `first_ids` names some of those that can be sent, for whoever has to tell of them.
     """
-    try:
-        return Sealed(_checked(rows.rows, config), rows.settles)
-    except InvalidInput:
-        pass
+
+    payload: Any | None
+    settles: Sequence[Settle]
+    first_ids: tuple[str, ...] = ()
+    refused: Sequence[tuple[Row, Settle, EngramError]] = ()
+
+
+def seal(rows: Rows, config: SpaceConfig, encode: Callable[[ObservationBatch], Any]) -> Sealed:
+    """Check rows, make them a batch and encode it. Never raises: whatever fails, each row is sent or refused.
+
+    One bad observation must not take down the ones that happened to share its few milliseconds, so when something
+    fails, the rows are tried one by one.
+    """
+    with contextlib.suppress(Exception):
+        return Sealed(encode(_checked(rows.rows, config)), rows.settles, _first_ids(rows.rows))
     good: list[Row] = []
     settles: list[Settle] = []
-    refused: list[tuple[Row, Settle, InvalidInput]] = []
+    refused: list[tuple[Row, Settle, EngramError]] = []
     for row, settle in zip(rows.rows, rows.settles, strict=True):
         try:
-            _checked([row], config)
-        except InvalidInput as error:
-            refused.append((row, settle, error))
+            encode(_checked([row], config))
+        except Exception as error:
+            refused.append((row, settle, _as_typed(error)))
         else:
             good.append(row)
             settles.append(settle)
-    return Sealed(_checked(good, config) if good else None, settles, refused)
+    try:
+        return Sealed(encode(_checked(good, config)) if good else None, settles, _first_ids(good), refused)
+    except Exception as error:
+        # Each of them could be sent and all together cannot.
+        failure = _as_typed(error)
+    refused.extend((row, settle, failure) for row, settle in zip(good, settles, strict=True))
+    return Sealed(None, (), (), refused)
+
+
+def _first_ids(rows: Sequence[Row]) -> tuple[str, ...]:
+    return tuple(row.id for row in rows[:NAMED_MAX])
+
+
+def _as_typed(error: Exception) -> EngramError:
+    if isinstance(error, EngramError):
+        return error
+    _logger.error("an observation cannot be sent", exc_info=error)
+    return InvalidInput(f"the observation cannot be sent: {error!r}", code="not_storable", field="observation")
 
 
 def check_outgoing(batch: ObservationBatch, config: SpaceConfig) -> ObservationBatch:
@@ -153,8 +190,10 @@ def check_outgoing(batch: ObservationBatch, config: SpaceConfig) -> ObservationB
     if batch.vectors.shape[1:] != (0,):
         return check_batch(batch, config)
     _check_embeds(config)
-    stand_in = np.broadcast_to(np.ones(config.dim, np.float32), (len(batch.ids), config.dim))
-    check_batch(replace(batch, vectors=stand_in), config)
+    check_beside_vectors(batch)
+    # An embedder refuses a whole batch for one text that says nothing.
+    check_texts(batch.contents)
+    check_bytes(batch.nbytes + 4 * config.dim * len(batch))
     return batch
 
 
@@ -196,28 +235,3 @@ def _check_embeds(config: SpaceConfig) -> None:
             limit=f"{config.dim} numbers",
             value="none",
         )
-
-
-def _time_us(timestamp: float | datetime | None) -> int:
-    if timestamp is None:
-        return now_us()
-    seconds = timestamp.timestamp() if isinstance(timestamp, datetime) else timestamp
-    try:
-        return round(seconds * 1e6)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidInput(
-            f"timestamp {timestamp!r} is not a number of seconds since 1970",
-            code="invalid_time",
-            field="timestamp",
-            limit="finite seconds, or a datetime",
-            value=timestamp,
-        ) from error
-
-
-def _json(metadata: Mapping[str, Any]) -> str:
-    try:
-        return json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(
-            f"metadata is not a JSON object: {error}", code="invalid_metadata", field="metadata"
-        ) from error

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from engram.client.ack import Ack
 from engram.client.outgoing import Answer, Outgoing
-from engram.errors import EngramError, OverCapacity, SequenceError, Unavailable
+from engram.errors import EngramError, FailedPrecondition, OverCapacity, SequenceError, Unavailable
 
 Settled = tuple[Outgoing, Answer]
 """A batch that is finished with, and how."""
@@ -53,6 +53,8 @@ class Window:
         self.acked_sequence = 0
         self.flight_count = 0
         self._next_sequence = 1
+        # The last number ever used; None before the first connection.
+        self._used_sequence: int | None = None
         self._serial = 0
         self._flights: deque[_Flight] = deque()
         self._stale: deque[_Flight] = deque()
@@ -80,6 +82,7 @@ class Window:
         """Number a batch and count it as in flight; return its first sequence number."""
         first = outgoing.first_sequence = self._next_sequence
         self._next_sequence += outgoing.count
+        self._used_sequence = max(self._used_sequence or 0, outgoing.last_sequence)
         self._serial += 1
         self._flights.append(_Flight(self._serial, first, outgoing.last_sequence, outgoing))
         self.flight_count += outgoing.count
@@ -152,21 +155,27 @@ class Window:
 
         Raises
         ------
+        FailedPrecondition
+            Code ``lost_future``: the server has less than it acknowledged. Going on would hide that. Or code
+            ``session_taken_over``: it has more than was ever sent, which only another client can have stored.
         SequenceError
-            If the server has less than it acknowledged, or ends inside a batch: this is another data directory, or
-            acknowledged data is lost. Going on would hide that.
+            Code ``session_mismatch``: it ends inside a batch, as a server with other data would.
         """
         if durable_sequence < self.acked_sequence:
-            raise _lost(durable_sequence, self.acked_sequence)
+            raise _lost_future(durable_sequence, self.acked_sequence)
+        if self._used_sequence is not None and durable_sequence > self._used_sequence:
+            raise _taken_over(durable_sequence, self._used_sequence)
+        stored = [each for each in self._returned if 0 < each.first_sequence <= durable_sequence]
+        if stored and stored[-1].last_sequence > durable_sequence:
+            # Before anything is settled, so that all of it is still there to be told what is wrong.
+            raise _mismatch(durable_sequence, stored[-1])
         settled: list[Settled] = []
-        while self._returned and 0 < self._returned[0].first_sequence <= durable_sequence:
-            outgoing = self._returned.popleft()
-            if outgoing.last_sequence > durable_sequence:
-                self._returned.appendleft(outgoing)
-                raise _lost(durable_sequence, outgoing.last_sequence)
+        for outgoing in stored:
+            self._returned.popleft()
             ack = Ack(outgoing.first_sequence, outgoing.last_sequence, generation, generation, exact=False)
             settled.append((outgoing, ack))
         self.acked_sequence = durable_sequence
+        self._used_sequence = max(self._used_sequence or 0, durable_sequence)
         self._next_sequence = durable_sequence + 1
         return settled
 
@@ -200,13 +209,37 @@ def _share(ack: Ack, flight: _Flight) -> Ack:
     return Ack(flight.first, flight.last, ack.last_generation, ack.last_generation, exact=False)
 
 
-def _lost(durable: int, expected: int) -> SequenceError:
+def _lost_future(durable: int, acked: int) -> FailedPrecondition:
+    return FailedPrecondition(
+        f"the server has this session only up to sequence {durable}, but acknowledged it up to {acked}: it runs on "
+        "other or restored data, or acknowledged observations are lost. Compare with your source, then go on with a "
+        "new client and a new session id",
+        code="lost_future",
+        field="initial_sequence",
+        limit=f">= {acked}",
+        value=durable,
+        expected_sequence=durable + 1,
+    )
+
+
+def _taken_over(durable: int, used: int) -> FailedPrecondition:
+    return FailedPrecondition(
+        f"the server has this session up to sequence {durable}, where this client has sent up to {used}: "
+        "another client has gone on with it",
+        code="session_taken_over",
+        field="initial_sequence",
+        limit=f"<= {used}",
+        value=durable,
+    )
+
+
+def _mismatch(durable: int, outgoing: Outgoing) -> SequenceError:
     return SequenceError(
-        f"the server has this session only up to sequence {durable}, not {expected}: "
-        "it runs on other data, or acknowledged observations are lost",
+        f"the server has this session up to sequence {durable}, in the middle of a batch that was sent as "
+        f"{outgoing.first_sequence}..{outgoing.last_sequence}: it runs on other data",
         code="session_mismatch",
-        field="sequence_number",
-        limit=f">= {expected}",
+        field="initial_sequence",
+        limit=f"< {outgoing.first_sequence} or >= {outgoing.last_sequence}",
         value=durable,
         expected_sequence=durable + 1,
     )

@@ -6,18 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
+from engram.scalars import as_whole
+from engram.vectors import as_float32
 
 
-def check_range(name: str, value: int, low: int, high: int) -> None:
-    """Raise `InvalidInput` unless `value` is within ``low..high``."""
-    if not low <= value <= high:
-        raise InvalidInput(
-            f"{name} is {value}; it must be within {low}..{high}",
-            code="out_of_range",
-            field=name,
-            limit=f"{low}..{high}",
-            value=value,
-        )
+def check_range(name: str, value: object, low: int, high: int) -> int:
+    """Return `value` as an `int`; raise `InvalidInput` unless it is a whole number within ``low..high``."""
+    return as_whole(name, value, low, high)
 
 
 def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -34,7 +29,7 @@ def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 def as_matrix(name: str, vectors: ArrayLike, dim: int) -> NDArray[np.float32]:
     """`vectors` as contiguous float32 of shape ``(n, dim)``, or `InvalidInput`."""
-    matrix = np.ascontiguousarray(vectors, dtype=np.float32)
+    matrix = as_float32(vectors, name)
     if matrix.ndim != 2 or matrix.shape[1] != dim:
         raise _wrong_shape(name, matrix.shape, f"(n, {dim})")
     return matrix
@@ -42,7 +37,7 @@ def as_matrix(name: str, vectors: ArrayLike, dim: int) -> NDArray[np.float32]:
 
 def as_vector(name: str, vector: ArrayLike, dim: int) -> NDArray[np.float32]:
     """`vector` as contiguous float32 of shape ``(dim,)``, or `InvalidInput`."""
-    array = np.ascontiguousarray(vector, dtype=np.float32)
+    array = as_float32(vector, name)
     if array.shape != (dim,):
         raise _wrong_shape(name, array.shape, f"({dim},)")
     return array

@@ -24,6 +24,7 @@ from engram.index.statistics import GraphStatistics
 from engram.index.walk import Walk
 from engram.limits import DIMENSION_MAX, DIMENSION_MIN, EF_MAX, RESULTS_MAX
 from engram.spaces import METRICS, Metric
+from engram.vectors import as_float32
 
 _RAW_TYPES: Final = (np.dtype(np.float32), np.dtype(np.float16))
 _NO_SNAPSHOT: Final = 2**64 - 1
@@ -35,6 +36,10 @@ _EF_CONSTRUCTION_RANGE: Final = (8, 512)
 RawVectors = NDArray[np.float32] | NDArray[np.float16]
 RawBlock = tuple[int, RawVectors] | tuple[int, RawVectors, NDArray[np.uint32] | None]
 _Deletions = tuple[NDArray[np.uint64], NDArray[np.uint64]]
+
+
+def _snapshot(max_generation: int | None) -> int:
+    return _NO_SNAPSHOT if max_generation is None else check_range("max_generation", max_generation, 0, _NO_SNAPSHOT)
 
 
 def _words(allowed: NDArray[np.uint64] | None) -> NDArray[np.uint64] | None:
@@ -233,9 +238,9 @@ class HnswIndex:
         """
         check_range("k", k, 1, RESULTS_MAX)
         check_range("ef", ef, 1, EF_MAX)
-        array = np.asarray(queries, dtype=np.float32)
+        array = as_float32(queries, "queries")
         matrix = as_matrix("queries", array[None, :] if array.ndim == 1 else array, self.dim)
-        snapshot = _NO_SNAPSHOT if max_generation is None else max_generation
+        snapshot = _snapshot(max_generation)
         try:
             generations, scores, lost = self._native.search(matrix, k, ef, snapshot, _words(allowed), threads)
         except _core.CorruptCheckpoint as error:
@@ -256,7 +261,7 @@ class HnswIndex:
         InvalidInput
             If the shape does not fit.
         """
-        snapshot = _NO_SNAPSHOT if max_generation is None else max_generation
+        snapshot = _snapshot(max_generation)
         return Walk(self._native.walk(as_vector("query", query, self.dim), snapshot, _words(allowed)))
 
     def match(

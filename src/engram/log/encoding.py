@@ -153,6 +153,7 @@ def _unplaced_header(entry: LogEntry, dim: int, columns: list[tuple[int, int]], 
         epoch=0,
         dim=dim,
         session=entry.session,
+        writer=entry.writer,
         columns=tuple(columns),
         sum_count=sum_count,
     )

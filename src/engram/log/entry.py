@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.log.header import RecordKind
+from engram.metadata import read_metadata
 from engram.observations import ObservationBatch
 
 
@@ -32,6 +32,8 @@ class LogEntry:
         Where the observations came from; ``""`` and 0 without a session.
     committed_us
         When it was written first, microseconds since 1970 UTC, of an entry that is copied from another log; 0 for now.
+    writer
+        Number of the client that sent them in that session; 0 if it has none.
     """
 
     kind: RecordKind
@@ -41,6 +43,7 @@ class LogEntry:
     session: str = ""
     first_sequence: int = 0
     committed_us: int = 0
+    writer: int = 0
 
     @property
     def count(self) -> int:
@@ -65,7 +68,7 @@ class LogEntry:
     def metadata_column(self) -> list[dict[str, Any] | None] | None:
         """The metadata of all rows, None where there is none; None if no row has any."""
         texts = self._observed().metadata
-        return None if texts is None else [json.loads(text) if text else None for text in texts]
+        return None if texts is None else list(map(read_metadata, texts))
 
     def tags_column(self) -> list[list[str] | None] | None:
         """The tags of all rows, None where there are none; None if no row has any."""

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from engram.errors import Unavailable
 
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+_IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
 
 
 def unavailable(error: OSError, doing: str) -> Unavailable:
-    """The typed error for `error`, met while `doing`: code ``disk_full``, ``read_only`` or ``log_failed``."""
+    """The typed error for `error`, met while `doing`.
+
+    Its code is ``disk_full``, ``read_only``, ``in_the_way`` (a file where a directory should be, or the like), or
+    ``log_failed`` for everything else.
+    """
     reason = error.strerror or str(error)
     where = f" ({error.filename})" if error.filename else ""
     if error.errno in _DISK_FULL:
         return Unavailable(f"the disk is full while {doing}{where}: {reason}", code="disk_full", field="disk")
-    if error.errno in _READ_ONLY:
+    if error.errno == errno.EROFS:
         return Unavailable(f"cannot write while {doing}{where}: {reason}", code="read_only", field="disk")
+    if error.errno in _FORBIDDEN:
+        return Unavailable(
+            f"not permitted while {doing}{where}: {reason}; "
+            f"user {os.geteuid()} needs the right to read and write there",
+            code="read_only",
+            field="disk",
+        )
+    if error.errno in _IN_THE_WAY:
+        return Unavailable(
+            f"something else is in the way while {doing}{where}: {reason}", code="in_the_way", field="path"
+        )
     return Unavailable(f"the disk failed while {doing}{where}: {reason}", code="log_failed", field="disk")
 
 

@@ -62,6 +62,8 @@ def read_header1(memory: memoryview, position: int, epoch: int) -> Header1 | Non
         epoch=epoch,
         dim=dim,
         session=sys.intern(session[:session_bytes].decode()),
+        # It did not number the writers of sessions.
+        writer=0,
         columns=_columns(kind, optional, sizes),
         sum_count=0,
     )

@@ -14,7 +14,7 @@ from engram.log.sectors import INLINE_SUMS, INLINE_SUMS_OFFSET, SECTOR_BYTES, se
 MAGIC: Final = b"EGR2"
 
 _PREFIX = struct.Struct("<4sI")
-_FIELDS = struct.Struct("<IIBBHIQQQQQQqQQII64s")
+_FIELDS = struct.Struct("<IIBBHIQQQQQQqQQII64sQ")
 _COLUMN = struct.Struct("<BBHI")
 _COLUMNS_OFFSET: Final = _PREFIX.size + _FIELDS.size
 _COLUMNS_MAX: Final = (INLINE_SUMS_OFFSET - _COLUMNS_OFFSET) // _COLUMN.size
@@ -81,6 +81,8 @@ class Header(NamedTuple):
         Length of the vectors.
     session
         Where the observations came from, at most 64 bytes of UTF-8; ``""`` for no session.
+    writer
+        Number of the client that sent them in that session; 0 if it is not known.
     columns
         The number and the length in bytes of each column, in the order of the payload. Each column begins at a multiple
         of 8 bytes.
@@ -101,6 +103,7 @@ class Header(NamedTuple):
     epoch: int
     dim: int
     session: str
+    writer: int
     columns: tuple[tuple[int, int], ...]
     sum_count: int
 
@@ -122,7 +125,8 @@ class Header(NamedTuple):
         if len(self.columns) > _COLUMNS_MAX:
             raise ValueError(f"{len(self.columns)} columns where a header has room for {_COLUMNS_MAX}")
         counts = self.sum_count, table_sectors(self.sum_count), self.kind, len(session), len(self.columns)
-        fields = _FIELDS.pack(*counts, *self[1:12], self.rows if self.kind == RecordKind.OBSERVE else 0, session)
+        vectors = self.rows if self.kind == RecordKind.OBSERVE else 0
+        fields = _FIELDS.pack(*counts, *self[1:12], vectors, session, self.writer)
         columns = b"".join(_COLUMN.pack(number, 0, 0, nbytes) for number, nbytes in self.columns)
         checked = fields + columns.ljust(INLINE_SUMS_OFFSET - _COLUMNS_OFFSET, b"\0")
         checked += sums[: 4 * INLINE_SUMS].ljust(4 * INLINE_SUMS, b"\0")
@@ -136,14 +140,15 @@ def read_header(memory: memoryview, position: int, salt: int, epoch: int) -> Hea
     magic, found = _PREFIX.unpack_from(memory, position)
     if magic != MAGIC or sector_sum(memory[position + _PREFIX.size : position + SECTOR_BYTES], salt, position) != found:
         return None
-    sum_count, table, kind, session_bytes, column_count, *numbers, _, session = _FIELDS.unpack_from(
+    sum_count, table, kind, session_bytes, column_count, *numbers, _, text, writer = _FIELDS.unpack_from(
         memory, position + _PREFIX.size
     )
     columns = tuple(
         _COLUMN.unpack_from(memory, position + _COLUMNS_OFFSET + _COLUMN.size * i)[::3] for i in range(column_count)
     )
     # Interned: a session's thousands of records share one string.
-    header = Header._make((kind, *numbers, sys.intern(session[:session_bytes].decode()), columns, sum_count))
+    session = sys.intern(text[:session_bytes].decode())
+    header = Header._make((kind, *numbers, session, writer, columns, sum_count))
     is_placed = (header.position, header.epoch) == (position, epoch) and table == table_sectors(sum_count)
     return header if is_placed and header.length == SECTOR_BYTES * (1 + table + sum_count) else None
 

@@ -18,6 +18,7 @@ from engram.log.header import Header, RecordKind
 from engram.log.layout import Layout, TextPlace
 from engram.log.segment import Segment
 from engram.log.text_column import TextColumn
+from engram.metadata import read_metadata, read_metadata_column
 
 # Of records with fewer rows, the layout is made anew for every look.
 _KEPT_ROWS_MIN: Final = 16
@@ -56,6 +57,7 @@ class Record:
         "kind",
         "segment",
         "session",
+        "writer",
     )
 
     def __init__(self, segment: Segment, header: Header) -> None:
@@ -63,6 +65,7 @@ class Record:
         self.first_generation = header.first_generation
         self.count = header.rows
         self.session = header.session
+        self.writer = header.writer
         self.first_sequence = header.first_sequence
         self.committed_us = header.committed_us
         self._dim = header.dim
@@ -87,6 +90,16 @@ class Record:
         rows = self.count if self.kind is RecordKind.OBSERVE else 0
         flat = np.frombuffer(self.segment.memory, np.float32, rows * self._dim, self._payload)
         return flat.reshape(rows, self._dim)
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        return self._dim
+
+    @property
+    def payload_offset(self) -> int:
+        """Where the columns begin in the segment; the vectors come first."""
+        return self._payload
 
     @property
     def nbytes(self) -> int:
@@ -161,12 +174,17 @@ class Record:
         return self._whole(place).texts() if place else []
 
     def metadata_column(self) -> list[dict[str, Any] | None] | None:
-        """The metadata of all rows, None where there is none; None if no row has any."""
-        return self._json_column(self._lay_out().metadata)
+        """The metadata of all rows, None where there is none or none that can be read; None if no row has any."""
+        place = self._lay_out().metadata
+        return None if place is None else read_metadata_column(self._whole(place).texts())
 
     def tags_column(self) -> list[list[str] | None] | None:
         """The tags of all rows, None where there are none; None if no row has any."""
-        return self._json_column(self._lay_out().tags)
+        place = self._lay_out().tags
+        if place is None:
+            return None
+        # One document for all rows: decoding them one by one would cost several times as much.
+        return list(json.loads(f"[{','.join(text or 'null' for text in self._whole(place).texts())}]"))
 
     def metadata_texts(self) -> list[str] | None:
         """The metadata of all rows as the JSON object texts that were stored, ``""`` for none; None if no row has any."""
@@ -178,9 +196,8 @@ class Record:
         return self._text(self._lay_out().metadata, row)
 
     def metadata(self, row: int) -> dict[str, Any]:
-        """The metadata of one row."""
-        text = self.metadata_json(row)
-        return dict(json.loads(text)) if text else {}
+        """The metadata of one row; empty also if what is stored cannot be read."""
+        return read_metadata(self.metadata_json(row)) or {}
 
     def tags(self, row: int) -> list[str]:
         """The tags of one row."""
@@ -255,12 +272,6 @@ class Record:
         """A copy of some numbers that is not checked yet."""
         place = self._payload + start + np.dtype(dtype).itemsize * first
         return np.frombuffer(self.segment.memory, dtype, count, place).copy()
-
-    def _json_column(self, place: TextPlace | None) -> list[Any] | None:
-        if place is None:
-            return None
-        # One document for all rows: decoding them one by one would cost several times as much.
-        return list(json.loads(f"[{','.join(text or 'null' for text in self._whole(place).texts())}]"))
 
     def _check(self, *ranges: int) -> None:
         offset = self.segment.first_damage(self._position, ranges)

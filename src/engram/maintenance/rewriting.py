@@ -107,7 +107,8 @@ class Rewriting:
             rescued.generation(rows.start),
             batch,
             () if is_observed else [id for row in rows if (id := rescued.ids[row]) is not None],
-            record.session,
-            record.first_sequence + rows.start if record.session else 0,
-            record.committed_us,
+            session=record.session,
+            first_sequence=record.first_sequence + rows.start if record.session else 0,
+            committed_us=record.committed_us,
+            writer=record.writer,
         )

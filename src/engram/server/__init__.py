@@ -1,7 +1,32 @@
-"""The gRPC server: thin adapters over `engram.streaming` and `engram.store`."""
+"""The gRPC server: thin adapters over `engram.streaming` and `engram.store`.
 
-from engram.server.options import ServerOptions
-from engram.server.process import memory_budget_bytes, tune_allocator
-from engram.server.run import run_server, serve
+Names are loaded on first use, so that a process that is to be a server understands signals before it imports the rest.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from engram.server.options import ServerOptions
+    from engram.server.process import memory_budget_bytes, tune_allocator
+    from engram.server.run import run_server, serve
 
 __all__ = ["ServerOptions", "memory_budget_bytes", "run_server", "serve", "tune_allocator"]
+
+_HOMES = {
+    "ServerOptions": "engram.server.options",
+    "memory_budget_bytes": "engram.server.process",
+    "run_server": "engram.server.run",
+    "serve": "engram.server.run",
+    "tune_allocator": "engram.server.process",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'engram.server' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

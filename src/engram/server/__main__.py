@@ -7,13 +7,17 @@ import logging
 import sys
 from pathlib import Path
 
+from engram.end_signals import EndSignals
 from engram.errors import EngramError, InvalidInput
-from engram.server import ServerOptions, serve, tune_allocator
-from engram.server.options import PORT_DEFAULT
 
 
 def main() -> None:
     """Read the arguments and serve until told to stop."""
+    signals = EndSignals.of_process()
+    # These take a while to import, and signals must be understood before.
+    from engram.server import ServerOptions, serve, tune_allocator  # noqa: PLC0415
+    from engram.server.options import PORT_DEFAULT  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(prog="python -m engram.server", description="Serve a store over gRPC.")
     parser.add_argument("--data", type=Path, help="directory of the store; without it everything is kept in memory")
     parser.add_argument("--host", default="127.0.0.1")
@@ -25,7 +29,8 @@ def main() -> None:
         options = ServerOptions(ready=_say_ready, **vars(arguments))
     except InvalidInput as error:
         parser.error(f"{error.message} (see --allow-remote)" if error.field == "host" else error.message)
-    tune_allocator()
+    with signals.held():
+        tune_allocator()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         serve(options)

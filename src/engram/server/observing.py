@@ -15,6 +15,7 @@ from engram.server.malformed import Malformed
 from engram.streaming.backlog import Message
 from engram.streaming.connection import Connection
 from engram.wire import engram_pb2 as pb
+from engram.wire.claims import decode_claim
 from engram.wire.events import encode_event
 from engram.wire.flows import decode_flow
 from engram.wire.observations import decode_batch, decode_episode, decode_priority
@@ -69,7 +70,7 @@ async def take_message(
     request = message.request
     operation = request.WhichOneof("operation")
     if operation == "init":
-        _open(engine, context, connection, request)
+        await _open(engine, context, connection, request)
         return
     _check_address(connection, request)
     if operation in {"batch", "observation"}:
@@ -86,14 +87,14 @@ async def take_message(
     await connection.outbox.room()
 
 
-def _open(engine: Engine, context: Context, connection: Connection, request: pb.ObservationRequest) -> None:
+async def _open(engine: Engine, context: Context, connection: Connection, request: pb.ObservationRequest) -> None:
     if connection.session is not None:
         connection.complain(
             InvalidInput("the stream has its session already", code="already_open", field="init", value="a second init")
         )
         return
     space = engine.space(context, Action.OBSERVE, request.memory_space_id)
-    connection.open(space, request.init.resume_session_id or request.session_id)
+    await connection.open(space, request.init.resume_session_id or request.session_id, decode_claim(request.init))
 
 
 def _check_address(connection: Connection, request: pb.ObservationRequest) -> None:

@@ -87,7 +87,7 @@ class Checkpoints:
         try:
             descriptor = self._storage.descriptor(_TEMPORARY, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
             try:
-                generation = index._native.save(f"/proc/self/fd/{descriptor}", False, True)  # SHIM
+                generation = index.save_into(descriptor, with_vectors=False, background=True)
                 os.fsync(descriptor)
                 nbytes, crc = _sum_of(descriptor)
             finally:

@@ -70,3 +70,5 @@ class Checkpointer:
             except Exception as error:
                 logger.exception("a checkpoint of space %s failed", space.config.name)
                 future.set_exception(error)
+            # Spaces keep their store alive. Who waits for more must not keep what nobody else holds any more.
+            del space, future

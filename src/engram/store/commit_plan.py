@@ -43,12 +43,13 @@ class CommitPlan:
         self._small: list[ObservationBatch] = []
         self._small_rows = 0
         self._small_bytes = 0
-        self._small_start = _Start("", 0, 0)
+        self._small_origin = _NO_SESSION
+        self._small_generation = 0
         self._progress: dict[str, int] = {}
         self._answers: list[_Answer] = []
         self._entries: list[LogEntry] = []
         self.changes = versions.change()
-        self.stored_sequences: list[tuple[str, SequenceRange]] = []
+        self.stored_sequences: list[tuple[str, SequenceRange, int]] = []
         self.observed = 0
         self.deleted = 0
         self.duplicates = 0
@@ -65,7 +66,7 @@ class CommitPlan:
         elif request.session:
             self._observe_in_session(request, request.batch)
         else:
-            first = self._observe(request.batch, "", 0)
+            first = self._observe(request.batch, _NO_SESSION)
             self._answer(request, CommitResult(first, self.last_generation, len(request.batch)))
 
     def entries(self) -> list[LogEntry]:
@@ -87,17 +88,16 @@ class CommitPlan:
             except Exception:
                 logger.exception("the receiver of a commit's result raised")
 
-    def _observe(self, batch: ObservationBatch, session: str, first_sequence: int) -> int:
+    def _observe(self, batch: ObservationBatch, origin: _Origin) -> int:
         first = self._next_generation
         self._next_generation += len(batch)
         self.changes.observe(batch.ids, first)
         self.observed += len(batch)
-        start = _Start(session, first_sequence, first)
         if len(batch) < _SMALL_ROWS:
-            self._add_small(batch, start)
+            self._add_small(batch, origin, first)
         else:
             self._flush_small()
-            self._entries.append(LogEntry(RecordKind.OBSERVE, first, batch, (), session, first_sequence))
+            self._entries.append(LogEntry(RecordKind.OBSERVE, first, batch, (), *origin))
         return first
 
     def _observe_in_session(self, request: CommitRequest, batch: ObservationBatch) -> None:
@@ -114,9 +114,9 @@ class CommitPlan:
         known = expected - first_sequence
         self.duplicates += known
         fresh = _without_first(batch, known) if known else batch
-        first = self._observe(fresh, session, expected)
+        first = self._observe(fresh, _Origin(session, expected, request.writer))
         self._progress[session] = last_sequence
-        self.stored_sequences.append((session, SequenceRange(expected, len(fresh), first)))
+        self.stored_sequences.append((session, SequenceRange(expected, len(fresh), first), request.writer))
         if known:
             first = self._generation_of(session, first_sequence) or first
         self._answer(request, CommitResult(first, self.last_generation, len(fresh)))
@@ -134,44 +134,50 @@ class CommitPlan:
         self._entries.append(LogEntry(RecordKind.DELETE, first, ids=ids))
         self._answer(request, CommitResult(first, self.last_generation, len(ids), existed=len(ids)))
 
-    def _add_small(self, batch: ObservationBatch, start: _Start) -> None:
+    def _add_small(self, batch: ObservationBatch, origin: _Origin, first_generation: int) -> None:
         nbytes = batch.nbytes
         fits = self._small_rows + len(batch) <= _MERGED_ROWS_MAX and self._small_bytes + nbytes <= BATCH_BYTES_MAX
-        if not fits or start.session != self._small_start.session:
+        before = self._small_origin
+        if not fits or (origin.session, origin.writer) != (before.session, before.writer):
             self._flush_small()
         if not self._small:
-            self._small_start = start
+            self._small_origin, self._small_generation = origin, first_generation
         self._small.append(batch)
         self._small_rows += len(batch)
         self._small_bytes += nbytes
 
     def _flush_small(self) -> None:
         if self._small:
-            session, first_sequence, first = self._small_start
             batch = concatenate(self._small)
-            self._entries.append(LogEntry(RecordKind.OBSERVE, first, batch, (), session, first_sequence))
+            self._entries.append(LogEntry(RecordKind.OBSERVE, self._small_generation, batch, (), *self._small_origin))
             self._small = []
             self._small_rows = self._small_bytes = 0
 
     def _generation_of(self, session: str, sequence: int) -> int:
-        for name, stored in self.stored_sequences:
+        for name, stored, _ in self.stored_sequences:
             if name == session and stored.first_sequence <= sequence <= stored.last_sequence:
                 return stored.first_generation + sequence - stored.first_sequence
         return self._sessions.generation_of(session, sequence)
 
     def _answer(self, request: CommitRequest, outcome: CommitResult | EngramError) -> None:
-        # What repeats something durable is true whatever happens to this commit, and so is a gap behind it.
+        # What repeats something durable is true whatever happens to this commit, and so is a gap behind it. That there
+        # is nothing to delete is not: an earlier request of this commit may be what deleted it.
         if isinstance(outcome, CommitResult) and not (request.session and outcome.duplicate):
-            depends_on_log = outcome.count > 0
+            depends_on_log = outcome.count > 0 or self.deleted > 0
         else:
             depends_on_log = request.session in self._progress
         self._answers.append(_Answer(request, outcome, depends_on_log))
 
 
-class _Start(NamedTuple):
-    session: str
-    first_sequence: int
-    first_generation: int
+class _Origin(NamedTuple):
+    """Where observations come from, as a log entry has it."""
+
+    session: str = ""
+    first_sequence: int = 0
+    writer: int = 0
+
+
+_NO_SESSION: Final = _Origin()
 
 
 class _Answer(NamedTuple):

@@ -49,6 +49,8 @@ class Committer:
                 self._commit(requests)
             elif self._stopping.is_set():
                 return
+            # Spaces keep their store alive. Who waits for more must not keep what nobody else holds any more.
+            del requests
 
     def _commit(self, requests: list[CommitRequest]) -> None:
         groups: dict[Space, list[CommitRequest]] = {}

@@ -5,28 +5,49 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Final, Literal, get_args
+from typing import Final, Literal, cast, get_args
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from engram.errors import InvalidInput
 from engram.limits import FILTER_TERMS_MAX, FILTER_TEXT_BYTES_MAX
+from engram.metadata import WHOLE_MAX, WHOLE_MIN
+from engram.scalars import as_real, as_text, shown
+from engram.sequences import as_list
+from engram.times import Moment, as_time_us
+from engram.vectors import as_query
 
 Scalar = str | float | bool | None
-Moment = float | datetime
 By = Literal["similarity", "words", "both"]
 BYS: Final[tuple[str, ...]] = get_args(By)
-# Times are microseconds in 64 bits; this leaves room for arithmetic on them.
-_SECONDS_MAX: Final = 2**43
 
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Numbers from `low` to `high`, both included; None leaves that side open."""
+    """Numbers from `low` to `high`, both included; None leaves that side open.
+
+    Raises
+    ------
+    InvalidInput
+        If one of them is no number, such as a text, or `low` is above `high`, so that nothing lies between them.
+    """
 
     low: float | None = None
     high: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            if getattr(self, name) is not None:
+                number = as_real(f"{name} of Between", getattr(self, name), "a number or None", code="invalid_cue")
+                object.__setattr__(self, name, number)
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise _refused(
+                f"nothing lies between {self.low} and {self.high}; pass the lower one first",
+                "Between",
+                "low <= high",
+                f"{self.low}, {self.high}",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +57,7 @@ class Filter:
     Parameters
     ----------
     since, until
-        When it was observed, seconds since 1970 or a datetime: from `since` on, and before `until`.
+        When it was observed, a `Moment` such as seconds since 1970 or a datetime: from `since` on, before `until`.
     tags, without_tags
         It has all of the first and none of the second.
     metadata
@@ -60,39 +81,38 @@ class Filter:
 
     def __post_init__(self) -> None:
         for name in ("tags", "without_tags"):
-            tags = getattr(self, name)
-            if isinstance(tags, str):
-                raise _refused("tags are given as a set of texts, not as one text", name, "a set", "str")
+            tags = as_list(name, getattr(self, name), '{"urgent"}', ordered=False)
+            for tag in tags:
+                _check_text("tag", tag)
             object.__setattr__(self, name, frozenset(tags))
+        if not isinstance(self.metadata, Mapping):
+            raise _refused(
+                f"metadata is {shown(self.metadata)}; pass a mapping of keys to values",
+                "metadata",
+                "a mapping",
+                type(self.metadata).__name__,
+            )
         count = len(self.tags) + len(self.without_tags) + len(self.metadata)
         if count > FILTER_TERMS_MAX:
             raise _refused(f"{count} conditions are too many", "filter", FILTER_TERMS_MAX, count)
-        for tag in (*self.tags, *self.without_tags):
-            _check_text("tag", tag)
-        for key, wanted in self.metadata.items():
+        for key in self.metadata:
             _check_text("key", key)
-            if isinstance(wanted, str):
-                _check_text(f"metadata[{key}]", wanted)
-            elif not isinstance(wanted, Between | float | int | None):
-                raise _refused(
-                    f"metadata {key!r} cannot be compared with a {type(wanted).__name__}",
-                    f"metadata[{key}]",
-                    "a text, a number, a truth value, None or Between",
-                    type(wanted).__name__,
-                )
-        if not 0 <= self.confidence_min <= 1:
+        wanted = {key: _as_scalar(f"metadata[{key}]", value) for key, value in self.metadata.items()}
+        object.__setattr__(self, "metadata", wanted)
+        confidence = as_real("confidence_min", self.confidence_min, "a number within 0..1", code="invalid_cue")
+        if not 0 <= confidence <= 1:
             raise _refused("confidences lie within 0..1", "confidence_min", "0..1", self.confidence_min)
         _ = self.since_us, self.until_us
 
     @property
     def since_us(self) -> int | None:
         """`since` in microseconds since 1970 UTC."""
-        return None if self.since is None else moment_us(self.since, "since")
+        return None if self.since is None else as_time_us(self.since, "since")
 
     @property
     def until_us(self) -> int | None:
         """`until` in microseconds since 1970 UTC."""
-        return None if self.until is None else moment_us(self.until, "until")
+        return None if self.until is None else as_time_us(self.until, "until")
 
     @property
     def is_open(self) -> bool:
@@ -138,11 +158,16 @@ class Cue:
     def __post_init__(self) -> None:
         if self.by not in BYS:
             raise _refused(f"cues are by {', '.join(BYS)}, not by {self.by!r}", "by", ", ".join(BYS), self.by)
+        as_text("text", self.text, code="invalid_cue")
+        if not isinstance(self.filter, Filter):
+            raise _refused(f"filter is {shown(self.filter)}; pass a Filter", "filter", "a Filter", type(self.filter))
+        if self.vector is not None:
+            object.__setattr__(self, "vector", as_query(self.vector))
         if self.by != "similarity" and not self.text:
             raise _refused(f"a cue by {self.by} needs a text", "text", "a text", "none")
         if self.score_min is not None:
-            if math.isnan(self.score_min):
-                raise _refused("a score is a number", "score_min", "a number", self.score_min)
+            score = as_real("score_min", self.score_min, "a score, which is a number, or None", code="invalid_cue")
+            object.__setattr__(self, "score_min", score)
             if self.by != "similarity" or not self.ranks:
                 raise _refused("a least score is one of similarity", "score_min", "a cue by similarity", self.by)
 
@@ -157,9 +182,23 @@ CueLike = ArrayLike | str | Cue
 
 
 def as_cue(cue: CueLike) -> Cue:
-    """A bare vector or text as a `Cue`."""
+    """A bare vector or text as a `Cue`.
+
+    Raises
+    ------
+    InvalidInput
+        If it is none of these. None, above all, would otherwise mean everything.
+    """
     if isinstance(cue, Cue):
         return cue
+    if cue is None:
+        raise InvalidInput(
+            "the cue is None; pass a vector, a text or a Cue. Cue(filter=...) alone recalls the newest",
+            code="cue_missing",
+            field="cue",
+            limit="a vector, a text or a Cue",
+            value="None",
+        )
     if isinstance(cue, str):
         if not cue:
             raise _refused("an empty text is no cue", "text", "a text", "")
@@ -167,32 +206,31 @@ def as_cue(cue: CueLike) -> Cue:
     return Cue(vector=cue)
 
 
-def moment_us(moment: Moment, name: str) -> int:
-    """`moment` in microseconds since 1970 UTC.
-
-    Raises
-    ------
-    InvalidInput
-        If it is not finite or out of range, naming `name`.
-    """
-    seconds = moment.timestamp() if isinstance(moment, datetime) else moment
-    if not (isinstance(seconds, float | int) and abs(seconds) <= _SECONDS_MAX):
-        raise InvalidInput(
-            f"{name} must be finite seconds since 1970, or a datetime",
-            code="invalid_time",
-            field=name,
-            limit="|seconds| <= 2**43",
-            value=moment,
-        )
-    return round(seconds * 1_000_000)
-
-
 def _check_text(name: str, text: object) -> None:
-    if not isinstance(text, str):
-        raise _refused(f"{name} is not a text", name, "str", type(text).__name__)
-    size = len(text.encode("utf-8", "replace"))
+    size = len(as_text(name, text, code="invalid_cue").encode())
     if size > FILTER_TEXT_BYTES_MAX:
         raise _refused(f"a {name} of {size} bytes is not searched for", name, FILTER_TEXT_BYTES_MAX, size)
+
+
+def _as_scalar(field: str, wanted: object) -> Scalar | Between:
+    """What a metadata value is compared with, as Python's own type; values that could never be met are refused."""
+    if isinstance(wanted, np.generic):
+        wanted = wanted.item()
+    if isinstance(wanted, str):
+        _check_text(field, wanted)
+    elif not isinstance(wanted, Between | float | int | None):
+        raise _refused(
+            f"{field} cannot be compared with {shown(wanted)}; pass a text, a number, a truth value, None or Between",
+            field,
+            "a text, a number, a truth value, None or Between",
+            type(wanted).__name__,
+        )
+    elif isinstance(wanted, float) and not math.isfinite(wanted):
+        raise _refused(f"{field} is never {wanted}; pass a finite number", field, "a finite number", wanted)
+    elif isinstance(wanted, int) and not WHOLE_MIN <= wanted <= WHOLE_MAX:
+        value = shown(wanted, with_type=False)
+        raise _refused(f"{field} is never {value}; whole numbers fit 64 bits", field, "64 bits", value)
+    return cast("Scalar | Between", wanted)
 
 
 def _refused(message: str, field: str, limit: object, value: object) -> InvalidInput:

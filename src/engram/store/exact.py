@@ -5,12 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import CorruptData
 from engram.log.log import Log
 from engram.spaces import Metric
 
 
 def read_vectors(log: Log, generations: NDArray[np.int64], dim: int) -> NDArray[np.float32]:
-    """The vectors of observations, in the order of `generations`, which must ascend; shape ``(n, dim)``."""
+    """The vectors of observations, in the order of `generations`, which must ascend; shape ``(n, dim)``.
+
+    Raises
+    ------
+    CorruptData
+        If one is damaged.
+    """
     vectors = np.empty((len(generations), dim), dtype=np.float32)
     done = 0
     while done < len(generations):
@@ -38,5 +45,29 @@ def score(vectors: NDArray[np.float32], query: NDArray[np.float32], metric: Metr
 def score_all(
     log: Log, generations: NDArray[np.int64], query: NDArray[np.float32], metric: Metric
 ) -> NDArray[np.float32]:
-    """The similarity of each observation to `query`, for `generations` that ascend."""
+    """The similarity of each observation to `query`, for `generations` that ascend. Raises as `read_vectors`."""
     return score(read_vectors(log, generations, len(query)), query, metric)
+
+
+def score_readable(
+    log: Log, generations: NDArray[np.int64], query: NDArray[np.float32], metric: Metric, damaged: list[int]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Like `score_all`, leaving out what is damaged: the generations that are left, and their scores.
+
+    `damaged` gets the others.
+    """
+    try:
+        return generations, score_all(log, generations, query, metric)
+    except CorruptData:
+        readable = np.array([_can_be_read(log, generation) for generation in generations.tolist()], dtype=bool)
+    damaged.extend(generations[~readable].tolist())
+    return generations[readable], score_all(log, generations[readable], query, metric)
+
+
+def _can_be_read(log: Log, generation: int) -> bool:
+    record, row = log.locate(generation)
+    try:
+        record.vector(row)
+    except CorruptData:
+        return False
+    return True

@@ -16,8 +16,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import CorruptData
 from engram.log.header import RecordKind
 from engram.log.log import Log
+from engram.log.record import Record
 
 # Without a copy of the texts: they are in the log. Porter's stemmer makes "leaks" and "leaking" one word.
 _CREATE: Final = "CREATE VIRTUAL TABLE texts USING fts5(content, content='', tokenize='porter unicode61')"
@@ -45,6 +47,8 @@ class FullText:
         self._log = log
         self._guard = threading.Lock()
         self._database: sqlite3.Connection | None = None
+        # Texts that could not be read when it was their turn, and why.
+        self._damaged: list[tuple[int, CorruptData]] = []
         self._indexed = 0
 
     @property
@@ -76,6 +80,14 @@ class FullText:
                         break
         return np.concatenate(generations)[:count], np.concatenate(scores)[:count]
 
+    def damaged(self, generation: int, passes: Passes) -> list[tuple[int, CorruptData]]:
+        """The observations up to `generation` that pass and whose texts could not be read, with the errors."""
+        if not self._damaged:
+            return []
+        known = [found for found in self._damaged if found[0] <= generation]
+        keep = passes(np.array([one for one, _ in known], dtype=np.int64)).tolist()
+        return [found for found, is_kept in zip(known, keep, strict=True) if is_kept]
+
     def catch_up(self) -> None:
         """Take in all texts that are visible now, for a first recall that need not wait for it."""
         with self._guard:
@@ -98,8 +110,20 @@ class FullText:
             with self._database:
                 for record in records:
                     if record.kind is RecordKind.OBSERVE:
-                        rows = enumerate(record.contents(), record.first_generation)
-                        self._database.executemany(_INSERT, ((row, text) for row, text in rows if text))
+                        self._database.executemany(_INSERT, self._texts(record))
             # Only now: what is rolled back was not taken in.
             self._indexed = records[-1].last_generation
         return self._database
+
+    def _texts(self, record: Record) -> list[tuple[int, str]]:
+        """The texts of a record that can be read, with their generations."""
+        try:
+            return [(row, text) for row, text in enumerate(record.contents(), record.first_generation) if text]
+        except CorruptData:
+            texts = []
+        for row in range(record.count):
+            try:
+                texts.append((record.first_generation + row, record.content(row)))
+            except CorruptData as error:
+                self._damaged.append((record.first_generation + row, error))
+        return [(row, text) for row, text in texts if text]

@@ -8,7 +8,7 @@ from engram.errors import FailedPrecondition, InvalidInput
 from engram.observations import now_us
 from engram.store.followers import Followers
 from engram.store.options import StoreOptions
-from engram.store.query import RecallQuery
+from engram.store.query import GENERATION_MAX, RecallQuery, check_range
 from engram.store.snapshot import Snapshot
 from engram.store.state import SpaceState
 
@@ -65,7 +65,8 @@ class History:
         FailedPrecondition
             If it is no longer retained.
         """
-        return self.check(self._state.log.generation_at(time_us))
+        # What is written and not yet visible does not count as there.
+        return self.check(min(self._state.log.generation_at(time_us), self._state.index.visible_generation))
 
     def generation_of(self, query: RecallQuery) -> int:
         """The generation that `query` is to be answered as of. Raises as `check`."""
@@ -76,21 +77,23 @@ class History:
         return self._state.index.visible_generation
 
     def check(self, generation: int) -> int:
-        """Return `generation`, or the newest if that is older.
+        """Return `generation`.
 
         Raises
         ------
         InvalidInput
-            If it is negative.
+            If it is negative, or yet to come: a snapshot must not change while it is held.
         FailedPrecondition
             If it is no longer retained.
         """
-        if generation < 0:
+        generation = check_range("max_generation", generation, 0, GENERATION_MAX)
+        newest = self._state.index.visible_generation
+        if generation > newest:
             raise InvalidInput(
-                f"max_generation is {generation}; generations count from 1",
+                f"max_generation is {generation}, which is yet to come; the newest is {newest}, and None means now",
                 code="invalid_max_generation",
                 field="max_generation",
-                limit=">= 0",
+                limit=f"0..{newest}",
                 value=generation,
             )
         oldest = self.oldest
@@ -102,4 +105,4 @@ class History:
                 limit=oldest,
                 value=generation,
             )
-        return min(generation, self._state.index.visible_generation)
+        return generation

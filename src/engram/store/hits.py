@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -103,6 +104,23 @@ class Hit:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _from_values, tuple(getattr(self, name) for name in _FIELDS)
+
+
+class Hits(list[Hit]):
+    """The answer to a recall: its hits, best first.
+
+    Attributes
+    ----------
+    generation
+        The snapshot they are from.
+    incomplete
+        Whether observations were left out because what is stored of them is damaged.
+    """
+
+    def __init__(self, hits: Iterable[Hit] = (), generation: int = 0, incomplete: bool = False) -> None:
+        super().__init__(hits)
+        self.generation = generation
+        self.incomplete = incomplete
 
 
 def age_s(time_us: int, recalled_us: int) -> float:

@@ -26,8 +26,6 @@ class Indexing:
 
     def __init__(self, state: SpaceState, options: StoreOptions) -> None:
         self._state = state
-        # A store that was opened read-only writes none.
-        self._checkpoints = None if state.log.read_only else state.checkpoints
         self._options = options
         self._announced = state.index.indexed_generation
         # A failed checkpoint is not tried again at once, but when the next one is due.
@@ -97,7 +95,7 @@ class Indexing:
 
     def checkpoint_is_due(self) -> bool:
         """Whether enough was indexed since the last checkpoint to write another."""
-        if self._checkpoints is None:
+        if not self._writes_checkpoints():
             return False
         indexed = self._state.index.indexed_generation
         percent = self._options.checkpoint_percent
@@ -115,8 +113,13 @@ class Indexing:
         """
         state = self._state
         self._attempted = state.index.indexed_generation
-        if self._checkpoints is not None and self._attempted > state.checkpoint_generation:
-            state.checkpoint_generation = self._checkpoints.write(state.index)
+        checkpoints = state.checkpoints
+        if checkpoints is not None and self._writes_checkpoints() and self._attempted > state.checkpoint_generation:
+            state.checkpoint_generation = checkpoints.write(state.index)
             self._attempted = state.checkpoint_generation
             self.checkpoints_written += 1
         return state.checkpoint_generation
+
+    def _writes_checkpoints(self) -> bool:
+        """Whether there is a place for checkpoints, and the store was not opened read-only."""
+        return self._state.checkpoints is not None and not self._state.log.read_only

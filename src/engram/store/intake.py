@@ -65,6 +65,8 @@ class CommitRequest:
     session, first_sequence
         The client's session, and the sequence number of the first observation; ``""`` and 0 outside of a session.
         Deletes have none.
+    writer
+        Number of the client that speaks for the session; 0 if it has none.
     done
         Called exactly once with the result or the error, on the committer's thread, so it must not block.
     priority
@@ -81,6 +83,7 @@ class CommitRequest:
     delete_ids: Sequence[str] | None = None
     session: str = ""
     first_sequence: int = 0
+    writer: int = 0
     done: Callable[[CommitResult | EngramError], None]
     priority: Priority = Priority.NORMAL
 

@@ -50,3 +50,5 @@ class Matcher:
             except Exception:
                 # The next commit tries again; the followers' place is kept.
                 logger.exception("matching standing recalls failed")
+            # Who waits for more must not keep what nobody else holds any more.
+            del followers

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import os
 import threading
+import weakref
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition, NotFound
+from engram import ending
+from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition, InvalidInput, NotFound
+from engram.forking import check_process
 from engram.limits import DIMENSION_DEFAULT
 from engram.log.damage import Damage
 from engram.log.failures import typed_failures
@@ -19,7 +24,8 @@ from engram.log.file_storage import FileStorage
 from engram.log.lock import DirectoryLock
 from engram.log.memory_storage import MemoryStorage
 from engram.log.storage import Storage
-from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig, check_space_name
+from engram.scalars import shown
+from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig
 from engram.store.catalogue import Catalogue, StoredSpace, check_is_store
 from engram.store.checkpointer import Checkpointer
 from engram.store.committer import Committer
@@ -40,7 +46,8 @@ class MemoryStore:
     """Memory spaces in one directory, which belongs to this process while the store is open.
 
     Any thread may call any method. One thread commits, for all spaces; some index; one writes checkpoints; one matches
-    standing recalls. All of them end in `close`. A forked child must not use the store; it cannot, and closing it there
+    standing recalls. All of them end in `close`. A store that is not closed is closed when nobody holds it any more, or
+    when the interpreter ends. A forked child must not use the store; it cannot (code ``forked``), and closing it there
     does nothing.
 
     Parameters
@@ -59,6 +66,8 @@ class MemoryStore:
 
     Raises
     ------
+    InvalidInput
+        If the path is empty or no path.
     StoreLocked
         If another process, or this one, has the directory open; the message names its process id.
     NewerFormat
@@ -90,12 +99,13 @@ class MemoryStore:
         self._committer = Committer(self._intake)
         self._checkpointer = Checkpointer()
         self._matcher = Matcher()
-        self._workers = Workers(options.worker_count, options.steal_threshold, self._linked)
+        self._workers = Workers(options.worker_count, options.steal_threshold, _weakly(self._linked))
         # By name; the future of a space that is being opened keeps others from opening it too.
         self._spaces: dict[str, Future[Space]] = {}
         self._guard = threading.Lock()
         self._closing: Future[None] | None = None
         self.unsound: dict[str, EngramError] = {}
+        self._ending = 0
         try:
             self._catalogue = Catalogue(self._storage)
             self._keeper = Keeper(self.spaces, self._catalogue, options)
@@ -109,6 +119,13 @@ class MemoryStore:
         self._committer.start()
         if not self._storage.read_only:
             self._keeper.start()
+        self._name = "a store in memory" if self.path is None else f"the store in {self.path}"
+        self._ending = ending.opened(self, self._name)
+
+    def __del__(self) -> None:
+        # Threads of its own go on and the directory stays locked until somebody closes it.
+        if getattr(self, "_ending", 0) and self._closing is None and os.getpid() == self._process:
+            ending.abandon(self, self._name)
 
     @property
     def path(self) -> Path | None:
@@ -156,11 +173,13 @@ class MemoryStore:
         Unavailable
             If it cannot be written.
         """
-        check_space_name(name)
+        check_process(self._process, "store")
+        # All of it is checked before anything is looked up or written, also what an existing space would ignore.
+        config = _asked_for(name, dim, metric, embedder)
         opened, is_mine = self._find(name, create or name == DEFAULT_SPACE)
         if is_mine:
             try:
-                opened.set_result(self._create_space(name, dim, metric, embedder))
+                opened.set_result(self._create_space(config))
             except BaseException as error:
                 with self._guard:
                     del self._spaces[name]
@@ -171,6 +190,7 @@ class MemoryStore:
 
     def spaces(self) -> list[Space]:
         """All spaces, by name."""
+        check_process(self._process, "store")
         with self._guard:
             opened = sorted(self._spaces.items())
         return [future.result() for _, future in opened if future.done() and future.exception() is None]
@@ -201,8 +221,7 @@ class MemoryStore:
         FailedPrecondition
             In a forked child.
         """
-        if os.getpid() != self._process:
-            raise FailedPrecondition("a forked child cannot use the store of its parent", code="forked")
+        check_process(self._process, "store")
         request.space.admit(request)
         try:
             self._intake.put(request)
@@ -234,9 +253,20 @@ class MemoryStore:
             if closing is None:
                 closing = self._closing = Future()
         if is_mine:
-            self._shut_down()
+            try:
+                self._shut_down()
+            except BaseException as error:
+                # Such as Ctrl-C. The next call goes on where this one was interrupted.
+                self._closing = None
+                closing.set_exception(error)
+                raise
+            ending.closed(self._ending)
             closing.set_result(None)
         closing.result()
+
+    def end(self, timeout_s: float) -> None:
+        """Close the store when the interpreter ends; see `engram.ending`."""
+        self.close()
 
     def __enter__(self) -> MemoryStore:
         return self
@@ -262,8 +292,7 @@ class MemoryStore:
             self._spaces[name] = opened = Future()
             return opened, True
 
-    def _create_space(self, name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> Space:
-        config = SpaceConfig(name, DIMENSION_DEFAULT if dim is None else dim, metric or "cosine", embedder or "")
+    def _create_space(self, config: SpaceConfig) -> Space:
         if config.embedder:
             # An embedder that is unknown here, or not for this dimension, must not be recorded for good.
             get_embedder(config.embedder, config.dim)
@@ -312,8 +341,10 @@ class MemoryStore:
         self._matcher.stop()
         # Nobody begins to open a space any more, but somebody may be at it.
         wait(self._spaces.values())
-        for space in self.spaces():
-            self._checkpointer.request(space)
+        with contextlib.suppress(FailedPrecondition):
+            # Refused only if an earlier call was interrupted after it asked for them.
+            for space in self.spaces():
+                self._checkpointer.request(space)
         self._checkpointer.stop()
         self._close_files()
 
@@ -331,14 +362,49 @@ class MemoryStore:
             self._storage.close()
 
 
+def _weakly(method: Callable[[Space], None]) -> Callable[[Space], None]:
+    """Return what calls `method` for a thread that must not keep its store alive; the space it is called with does."""
+    weak = weakref.WeakMethod(method)
+
+    def call(space: Space) -> None:
+        found = weak()
+        if found is not None:
+            found(space)
+
+    return call
+
+
 def _open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tuple[Storage, DirectoryLock | None]:
     if path is None:
         return MemoryStorage(), None
+    _check_path(path)
     with typed_failures(f"opening data directory {os.fspath(path)}"):
         storage = FileStorage(path, read_only=read_only)
         if read_only:
             check_is_store(storage)
         return storage, DirectoryLock(storage.path, storage.root_descriptor, shared=read_only)
+
+
+def _check_path(path: object) -> None:
+    """Refuse what names no directory: the empty path would mean the working directory, which nobody asked for."""
+    if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "\0" in str(path):
+        raise InvalidInput(
+            f"the path of the data directory is {shown(path)}; pass a directory, '.' for the working directory, "
+            "or None for a store in memory",
+            code="invalid_path",
+            field="path",
+            limit="a path or None",
+            value=shown(path),
+        )
+
+
+def _asked_for(name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> SpaceConfig:
+    return SpaceConfig(
+        name,
+        DIMENSION_DEFAULT if dim is None else dim,
+        "cosine" if metric is None else metric,
+        "" if embedder is None else embedder,
+    )
 
 
 def _check_settings(config: SpaceConfig, dim: int | None, metric: Metric | None, embedder: str | None) -> None:

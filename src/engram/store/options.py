@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, get_args
 
 from engram.errors import InvalidInput
 from engram.index import Quality
 from engram.log.log import SEGMENT_BYTES_DEFAULT
+from engram.scalars import as_real, as_whole
 
 WORKERS_MAX: Final = 16
 _MAY_BE_ZERO: Final = frozenset(
     {"workers", "steal_threshold", "drain_s", "retained_count", "retained_s", "recent_penalty", "scrub_bytes_per_s"}
 )
-_FRACTIONS: Final = frozenset({"recent_tau_s", "half_life_s", "mark_interval_s", "scrub_interval_s"})
+_WHOLE_MAX: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +106,15 @@ class StoreOptions:
         for field in fields(self):
             value = getattr(self, field.name)
             least = 0 if field.name in _MAY_BE_ZERO else 1
-            if field.name in _FRACTIONS:
-                if not 0 < value < math.inf:
-                    raise _invalid(field.name, "> 0", value)
-            elif isinstance(value, int | float) and not value >= least:
-                raise _invalid(field.name, f">= {least}", value)
+            if field.name == "quality":
+                if value not in get_args(Quality):
+                    raise _invalid(field.name, f"one of {', '.join(get_args(Quality))}", value)
+            elif field.type == "int":
+                as_whole(field.name, value, least, _WHOLE_MAX, code="invalid_option")
+            elif not (0 < as_real(field.name, value, code="invalid_option") < math.inf or field.name in _MAY_BE_ZERO):
+                raise _invalid(field.name, "> 0", value)
+            elif value < 0:
+                raise _invalid(field.name, ">= 0", value)
         if self.recent_penalty > 1:
             raise _invalid("recent_penalty", "0..1", self.recent_penalty)
         if self.retained_s == math.inf:

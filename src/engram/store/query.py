@@ -8,12 +8,15 @@ from typing import Final
 
 from engram.errors import InvalidInput
 from engram.limits import EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX
+from engram.scalars import as_whole, shown
 from engram.store.cue import Cue
 from engram.store.hits import Hit
 from engram.store.strength import Strength
 
 RESULTS_DEFAULT: Final = 10
 BATCH_DEFAULT: Final = 10
+GENERATION_MAX: Final = 2**63 - 1
+_TIMEOUT_MS_MAX: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +32,7 @@ class RecallQuery:
     batch_size
         Hits per batch when streamed, 1 to 100.
     max_generation
-        Answer as of this generation; None, and everything newer than now, mean now.
+        Answer as of this generation; None for now.
     snapshot_us
         Answer as of this time, microseconds since 1970 UTC, instead.
     ef
@@ -40,6 +43,9 @@ class RecallQuery:
         Streamed recalls only: then stay open, and hand out what is observed from then on.
     strength
         Rank by the strength of memories instead of similarity alone.
+    skip_damaged
+        Where bytes that the answer needs are damaged, leave those observations out and say that the answer is
+        incomplete, instead of raising.
     timeout_ms
         Streamed recalls only: end, with an error, if it takes longer; following is not counted. None for no limit.
 
@@ -59,14 +65,26 @@ class RecallQuery:
     follow: bool = False
     strength: Strength | None = None
     timeout_ms: int | None = None
+    skip_damaged: bool = False
 
     def __post_init__(self) -> None:
-        check_range("max_results", self.results_max, 1, RESULTS_MAX)
-        check_range("batch_size", self.batch_size, 1, RECALL_BATCH_MAX)
+        if not isinstance(self.cue, Cue):
+            raise _refused(f"the cue is {shown(self.cue)}; pass a Cue", "cue", "a Cue", type(self.cue).__name__)
+        self._keep("results_max", as_whole("max_results", self.results_max, 1, RESULTS_MAX, code="invalid_max_results"))
+        self._keep("batch_size", check_range("batch_size", self.batch_size, 1, RECALL_BATCH_MAX))
         if self.ef is not None:
-            check_range("ef", self.ef, 1, EF_MAX)
-        if self.timeout_ms is not None and self.timeout_ms < 1:
-            raise _refused("a timeout is at least one millisecond", "timeout_ms", ">= 1", self.timeout_ms)
+            self._keep("ef", check_range("ef", self.ef, 1, EF_MAX))
+        if self.max_generation is not None:
+            self._keep("max_generation", check_range("max_generation", self.max_generation, 0, GENERATION_MAX))
+        if self.timeout_ms is not None:
+            self._keep("timeout_ms", as_whole("timeout_ms", self.timeout_ms, 1, _TIMEOUT_MS_MAX, code="invalid_recall"))
+        if self.strength is not None and not isinstance(self.strength, Strength):
+            raise _refused(
+                f"strength is {shown(self.strength)}; pass Strength() or None",
+                "strength",
+                "Strength",
+                type(self.strength).__name__,
+            )
         if self.max_generation is not None and self.snapshot_us is not None:
             raise _refused("a snapshot is named by generation or by time", "snapshot_time", "one of them", "both")
         if (self.follow or self.include_recent) and (self.cue.by != "similarity" or self.strength is not None):
@@ -79,36 +97,34 @@ class RecallQuery:
         if self.follow and self.cue.ranks and self.cue.score_min is None:
             raise _refused("a standing recall needs to know what is similar enough", "score_min", "a score", "none")
 
+    def _keep(self, name: str, number: int) -> None:
+        # Python's own type, which everything behind this door counts on.
+        object.__setattr__(self, name, number)
+
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
     """The answer to a recall: the hits, best first, and the generation of the snapshot they are from.
 
-    `found` counts the hits before `score_min` was applied.
+    `found` counts the hits before `score_min` was applied. `incomplete` tells that damaged observations were left out.
     """
 
     hits: Sequence[Hit]
     generation: int
     found: int
     elapsed_ms: float
+    incomplete: bool = False
 
 
-def check_range(field: str, value: int, low: int, high: int) -> None:
-    """Refuse `value` unless it is within `low` and `high`.
+def check_range(field: str, value: object, low: int, high: int) -> int:
+    """Return `value` as an `int` if it is a whole number within `low` and `high`.
 
     Raises
     ------
     InvalidInput
         Naming the field and the limits.
     """
-    if not low <= value <= high:
-        raise InvalidInput(
-            f"{field} is {value}; it must be within {low}..{high}",
-            code=f"invalid_{field}",
-            field=field,
-            limit=f"{low}..{high}",
-            value=value,
-        )
+    return as_whole(field, value, low, high, code=f"invalid_{field}")
 
 
 def _refused(message: str, field: str, limit: object, value: object) -> InvalidInput:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engram.limits import RESULTS_MAX
+from engram.scalars import as_text
 from engram.spaces import SpaceConfig
-from engram.store.cue import CueLike, Moment, as_cue, moment_us
+from engram.store.cue import CueLike, as_cue
 from engram.store.followers import Followers
 from engram.store.history import History
-from engram.store.hits import Hit
+from engram.store.hits import Hit, Hits
 from engram.store.options import StoreOptions
 from engram.store.query import Recalled, RecallQuery, check_range
 from engram.store.reader import Reader
@@ -17,6 +18,7 @@ from engram.store.recall_stream import RecallStream
 from engram.store.snapshot import Snapshot
 from engram.store.state import SpaceState
 from engram.store.strength import Strength
+from engram.times import Moment, as_time_us
 
 
 class ReadableSpace:
@@ -53,7 +55,8 @@ class ReadableSpace:
         *,
         snapshot_time: Moment | None = None,
         strength: Strength | None = None,
-    ) -> list[Hit]:
+        skip_damaged: bool = False,
+    ) -> Hits:
         """Find the observations that fit a cue best, best first.
 
         Parameters
@@ -63,14 +66,23 @@ class ReadableSpace:
         k
             At most this many hits.
         max_generation
-            Answer as of this generation; None, and everything newer than now, mean now.
+            Answer as of this generation; None for now.
         ef
             Breadth of the graph search, 1 to 10 000; more is slower and more exact. Twice as much where there is a
             filter.
         snapshot_time
-            Answer as of this time instead, seconds since 1970 or a datetime.
+            Answer as of this time instead: seconds since 1970, a datetime (UTC if it has no zone) or another `Moment`.
+            A time to come means now.
         strength
             Rank by the strength of memories instead of similarity alone.
+        skip_damaged
+            Where bytes that the answer needs are damaged, leave those observations out instead of raising; the answer
+            is marked as ``incomplete`` then.
+
+        Returns
+        -------
+        Hits
+            A list of `Hit`, which also knows the ``generation`` it is from.
 
         Raises
         ------
@@ -78,17 +90,20 @@ class ReadableSpace:
             If the cue does not fit the space or a number is out of range.
         FailedPrecondition
             If a text is to be embedded and the space has no embedder, or the snapshot is no longer retained.
+        CorruptData
+            If the ranking needs bytes that are damaged. A hit raises it, too, where its own text or other columns are.
         """
-        check_range("k", k, 1, RESULTS_MAX)
         query = RecallQuery(
             as_cue(cue),
-            results_max=k,
+            results_max=check_range("k", k, 1, RESULTS_MAX),
             max_generation=max_generation,
             snapshot_us=_moment_us(snapshot_time),
             ef=ef,
             strength=strength,
+            skip_damaged=skip_damaged,
         )
-        return list(self.answer(query).hits)
+        answer = self.answer(query)
+        return Hits(answer.hits, answer.generation, answer.incomplete)
 
     def recall_stream(
         self,
@@ -103,6 +118,7 @@ class ReadableSpace:
         follow: bool = False,
         strength: Strength | None = None,
         timeout_ms: int | None = None,
+        skip_damaged: bool = False,
     ) -> RecallStream:
         """Like `recall`, handing out hits in batches as they are found, all from one snapshot.
 
@@ -119,8 +135,8 @@ class ReadableSpace:
             generations, until the stream is closed. The cue needs a `score_min` if it has a vector or text.
         timeout_ms
             End with an error if the batches take longer.
-        cue, max_generation, ef, snapshot_time, strength
-            See `recall`.
+        cue, max_generation, ef, snapshot_time, strength, skip_damaged
+            See `recall`; the stream itself says whether it is ``incomplete``.
 
         Raises
         ------
@@ -141,6 +157,7 @@ class ReadableSpace:
                 follow,
                 strength,
                 timeout_ms,
+                skip_damaged,
             )
         )
 
@@ -161,7 +178,13 @@ class ReadableSpace:
 
         With `max_generation`, the version that was alive then; that takes a search through the log if the id changed
         since.
+
+        Raises
+        ------
+        InvalidInput
+            If the id is not a text, or the generation is yet to come.
         """
+        as_text("id", id)
         if max_generation is None:
             return self._reader.get(id, None)
         return self._reader.get(id, self.history.check(max_generation))
@@ -171,15 +194,18 @@ class ReadableSpace:
 
         Raises
         ------
+        InvalidInput
+            If the generation is yet to come, or the time is none.
         FailedPrecondition
             If that is no longer retained.
         """
+        self._reader.check_process()
         if time is not None:
-            max_generation = self.history.generation_at(moment_us(time, "time"))
+            max_generation = self.history.generation_at(as_time_us(time, "time"))
         if max_generation is None:
             max_generation = self._state.index.visible_generation
         return self.history.hold(Snapshot(self._reader, self.history.check(max_generation)))
 
 
 def _moment_us(moment: Moment | None) -> int | None:
-    return None if moment is None else moment_us(moment, "snapshot_time")
+    return None if moment is None else as_time_us(moment, "snapshot_time")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.forking import check_process
 from engram.limits import RESULTS_MAX
 from engram.log.read_ahead import ReadAhead
 from engram.log.record import Record
@@ -17,6 +19,7 @@ from engram.spaces import SpaceConfig
 from engram.store.followers import Followers
 from engram.store.full_text import FullText
 from engram.store.hits import Hit, recent_hit, stored_hit
+from engram.store.left_out import LeftOut
 from engram.store.newcomers import Newcomers
 from engram.store.options import StoreOptions
 from engram.store.query import Recalled, RecallQuery
@@ -49,6 +52,7 @@ class Reader:
     """
 
     def __init__(self, config: SpaceConfig, state: SpaceState, options: StoreOptions, followers: Followers) -> None:
+        self._process = os.getpid()
         self._followers = followers
         self._config = config
         self._state = state
@@ -57,45 +61,56 @@ class Reader:
         self._read_ahead = ReadAhead()
         self.search = Search(config, state, FullText(state.log))
 
+    def check_process(self) -> None:
+        """Refuse to read in a forked child. Raises `FailedPrecondition`, code ``forked``."""
+        check_process(self._process, "store")
+
     def recall(self, query: RecallQuery, generation: int) -> Recalled:
         """Answer at once. See `Space.recall`."""
+        self.check_process()
         start_s = time.perf_counter()
         wanted = self.search.prepare(query.cue)
+        left_out = LeftOut(self._state.log, query.skip_damaged)
         # Asked before the search: what is called indexed then was certainly not found in the tail.
-        make_hits = self.hits_as_of(generation)
+        make_hits = self.hits_as_of(generation, left_out)
         if query.strength is not None:
-            weighed = self._strongest(wanted, query, query.strength, generation)
-            hits = self._strong_hits(weighed, query.strength)(weighed.generations, weighed.strengths)
-            return Recalled(hits, generation, len(hits), (time.perf_counter() - start_s) * 1000)
-        ranked = self._best(wanted, query, query.results_max, generation)
-        hits = make_hits(*_at_least(query.cue.score_min, ranked))
-        return Recalled(hits, generation, len(ranked[0]), (time.perf_counter() - start_s) * 1000)
+            weighed = self._strongest(wanted, query, query.strength, generation, left_out)
+            hits = self._strong_hits(weighed, query.strength, left_out)(weighed.generations, weighed.strengths)
+            found = len(hits)
+        else:
+            ranked = self._best(wanted, query, query.results_max, generation, left_out)
+            hits = make_hits(*_at_least(query.cue.score_min, ranked))
+            found = len(ranked[0])
+        return Recalled(hits, generation, found, (time.perf_counter() - start_s) * 1000, left_out.any)
 
     def stream(self, query: RecallQuery, generation: int) -> RecallStream:
         """Answer in batches. See `Space.recall_stream`."""
+        self.check_process()
         # Checked here, and not when the first batch is asked for.
         wanted = self.search.prepare(query.cue)
         ef = self._breadth(query)
-        make_hits = self.hits_as_of(generation)
+        left_out = LeftOut(self._state.log, query.skip_damaged)
+        make_hits = self.hits_as_of(generation, left_out)
         newcomers = follower = None
         if query.strength is not None:
-            weighed = self._strongest(wanted, query, query.strength, generation)
+            weighed = self._strongest(wanted, query, query.strength, generation, left_out)
             walk: Walk = RankedWalk(weighed.generations, weighed.strengths)
-            make_hits = self._strong_hits(weighed, query.strength)
+            make_hits = self._strong_hits(weighed, query.strength, left_out)
             # The limit on similarity has been applied; what the stream compares are strengths.
             query = replace(query, cue=replace(query.cue, score_min=None))
         elif generation == 0:
             walk = RankedWalk(*_NOTHING)
         else:
-            walk = self.search.walk(wanted, query.results_max, generation, ef)
+            walk = self.search.walk(wanted, query.results_max, generation, ef, left_out)
         if query.include_recent:
             newcomers = Newcomers(self._state, self._config.metric, wanted, generation)
         if query.follow:
             follower = self._followers.follow(wanted, generation)
-        return RecallStream(walk, query, generation, ef, make_hits, newcomers, follower)
+        return RecallStream(walk, query, generation, ef, make_hits, left_out, newcomers, follower)
 
     def get(self, id: str, generation: int | None) -> Hit | None:
         """The version of `id` that is alive, or was at `generation`."""
+        self.check_process()
         state = self._state
         indexed = state.index.indexed_generation
         versions = state.versions
@@ -104,7 +119,7 @@ class Reader:
             return None
         return stored_hit(*state.log.locate(found), 1.0, found <= indexed, now_us())
 
-    def hits_as_of(self, generation: int) -> MakeHits:
+    def hits_as_of(self, generation: int, left_out: LeftOut) -> MakeHits:
         """What makes hits of generations and scores, for a recall of `generation` that begins now."""
         state, options = self._state, self._options
         indexed = state.index.indexed_generation
@@ -114,6 +129,8 @@ class Reader:
             hits = []
             places = self._places(generations)
             for found, score, place in zip(generations.tolist(), scores.tolist(), places, strict=True):
+                if not left_out.can_be_read(*place):
+                    continue
                 if found <= generation:
                     hits.append(stored_hit(*place, score, found <= indexed, recalled_us))
                 else:
@@ -122,22 +139,27 @@ class Reader:
 
         return make_hits
 
-    def _best(self, wanted: Wanted, query: RecallQuery, count: int, generation: int) -> Ranked:
+    def _best(self, wanted: Wanted, query: RecallQuery, count: int, generation: int, left_out: LeftOut) -> Ranked:
         if generation == 0:
             return _NOTHING
-        return self.search.best(wanted, count, generation, self._breadth(query))
+        return self.search.best(wanted, count, generation, self._breadth(query), left_out)
 
     def _breadth(self, query: RecallQuery) -> int:
         return self.search.breadth(query.cue, query.ef or self._options.ef)
 
-    def _strongest(self, wanted: Wanted, query: RecallQuery, strength: Strength, generation: int) -> Weighed:
+    def _strongest(
+        self, wanted: Wanted, query: RecallQuery, strength: Strength, generation: int, left_out: LeftOut
+    ) -> Weighed:
         count = min(RESULTS_MAX, max(_WEIGHED_FACTOR * query.results_max, _WEIGHED_COUNT_MIN))
-        ranked = _at_least(query.cue.score_min, self._best(wanted, query, count, generation))
+        ranked = _at_least(query.cue.score_min, self._best(wanted, query, count, generation, left_out))
+        if left_out.skip:
+            readable = [left_out.can_be_read(*self._state.log.locate(one)) for one in ranked[0].tolist()]
+            ranked = ranked[0][readable], ranked[1][readable]
         weighed = strongest(self._state.log, self._config.metric, self._reinforcement, strength, ranked)
         count = query.results_max
         return Weighed(weighed.generations[:count], weighed.similarities[:count], weighed.strengths[:count])
 
-    def _strong_hits(self, weighed: Weighed, strength: Strength) -> MakeHits:
+    def _strong_hits(self, weighed: Weighed, strength: Strength, left_out: LeftOut) -> MakeHits:
         """What makes hits of generations and strengths, and counts them as recalled."""
         indexed = self._state.index.indexed_generation
         similarities = dict(zip(weighed.generations.tolist(), weighed.similarities.tolist(), strict=True))
@@ -150,6 +172,7 @@ class Reader:
             return [
                 stored_hit(*place, similarities[one], one <= indexed, recalled_us, weight)
                 for one, place, weight in zip(found, self._places(generations), strengths.tolist(), strict=True)
+                if left_out.can_be_read(*place)
             ]
 
         return make_hits

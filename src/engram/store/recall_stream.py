@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -11,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import Unavailable
+from engram.forking import check_process
 from engram.limits import EF_MAX, RECALL_BATCH_MAX
 from engram.store.hits import Hit
+from engram.store.left_out import LeftOut
 from engram.store.newcomers import Newcomers
 from engram.store.query import RecallQuery
 from engram.store.walks import Walk
@@ -49,9 +52,11 @@ class RecallStream(Iterator[list[Hit]]):
         generation: int,
         ef: int,
         make_hits: MakeHits,
+        left_out: LeftOut,
         newcomers: Newcomers | None = None,
         follower: Follower | None = None,
     ) -> None:
+        self._process = os.getpid()
         self.generation = generation
         self.more_results = True
         self.follower = follower
@@ -59,6 +64,7 @@ class RecallStream(Iterator[list[Hit]]):
         self._query = query
         self._ef = ef
         self._make_hits = make_hits
+        self._left_out = left_out
         self._newcomers = newcomers
         self._left = query.results_max
         # Scores and generations that were found and not handed out yet.
@@ -66,14 +72,22 @@ class RecallStream(Iterator[list[Hit]]):
         self._is_first = True
         self._deadline_s = None if query.timeout_ms is None else time.monotonic() + query.timeout_ms / 1000
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether damaged observations were left out so far."""
+        return self._left_out.any
+
     def next_batch(self) -> list[Hit]:
         """The next batch; fewer than a full one, and maybe none at all, when `more_results` turns false.
 
         Raises
         ------
+        CorruptData
+            If what it needs is damaged, unless `RecallQuery.skip_damaged` is set.
         Unavailable
             After `RecallQuery.timeout_ms`. What was handed out stands.
         """
+        check_process(self._process, "recall stream")
         if not self.more_results:
             return []
         self._check_deadline()
@@ -90,15 +104,17 @@ class RecallStream(Iterator[list[Hit]]):
 
     def poll(self) -> list[Hit]:
         """What followed and was not handed out yet, up to a batch, without waiting for it."""
+        check_process(self._process, "recall stream")
         return [] if self.follower is None else self._make_hits(*self.follower.poll(self._query.batch_size))
 
     def close(self) -> None:
         """Free what the recall holds; there are no more batches."""
         self._end()
-        if self.follower is not None:
+        if self.follower is not None and os.getpid() == self._process:
             self.follower.close()
 
     def __next__(self) -> list[Hit]:
+        check_process(self._process, "recall stream")
         while self.more_results:
             if batch := self.next_batch():
                 return batch
@@ -119,7 +135,10 @@ class RecallStream(Iterator[list[Hit]]):
         """Walk on until there is a batch to hand out, or nothing more to find."""
         score_min = -np.inf if self._query.cue.score_min is None else self._query.cue.score_min
         while self._walk is not None and len(self._found) < count:
-            generations, scores = self._walk.next(max(count, self._stride()), self._breadth())
+            generations, scores = self._walk.next(
+                max(count, self._stride()), self._breadth(), self._left_out.generations
+            )
+            self._left_out.settle()
             similar = scores >= score_min
             # A walk goes outwards, so one step that found nothing near enough is the last.
             if not similar.any():

@@ -152,7 +152,7 @@ def _load(descriptor: int, generation: int, config: SpaceConfig, log: Log) -> Hn
         if rows > 0:
             sums = record.vector_sums()
             blocks.append((record.first_generation, record.raw_vectors[:rows], None if sums is None else sums[:rows]))
-    index = HnswIndex.load(f"/proc/self/fd/{descriptor}", [b[:2] for b in blocks])  # SHIM
+    index = HnswIndex.load(descriptor, blocks)
     if (index.dim, index.metric) != (config.dim, config.metric):
         raise CorruptData(
             f"it is of an index with dimension {index.dim} and metric {index.metric}", code="corrupt_checkpoint"
@@ -182,7 +182,7 @@ def _replay(space: SpaceState) -> None:
             ended_at.append(at)
         if record.session:
             stored = SequenceRange(record.first_sequence, record.count, record.first_generation)
-            space.sessions.store(record.session, stored)
+            space.sessions.store(record.session, stored, record.writer)
     versions, ends = _joined(ended), _joined(ended_at)
     space.index.delete(versions, ends)
     space.attributes.end(versions, ends)

@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.limits import EF_MAX, RESULTS_MAX
-from engram.observations import check_query
 from engram.spaces import SpaceConfig
 from engram.store.cue import Cue
-from engram.store.exact import score_all
+from engram.store.exact import score_readable
 from engram.store.full_text import FullText
 from engram.store.fusion import fuse
+from engram.store.left_out import LeftOut
 from engram.store.selection import bitmap, select
 from engram.store.state import SpaceState
 from engram.store.walks import Ranked, RankedWalk, Walk
 from engram.text import Embedder, get_embedder
+from engram.vectors import check_query
 
 # Up to so many observations, scoring each is cheaper than a walk that meets mostly what the filter keeps out.
 _EXACT_COUNT_MAX: Final = 1000
@@ -81,19 +82,28 @@ class Search:
         vector = cue.vector if cue.vector is not None else self.embedder.embed([cue.text])[0]
         return Wanted(cue, check_query(vector, self._config))
 
-    def best(self, wanted: Wanted, count: int, generation: int, ef: int) -> Ranked:
-        """Up to `count` observations alive at `generation`, best first."""
-        chosen = self._choose(wanted, generation)
-        if self._is_ranked(wanted, chosen):
-            return self._ranked(wanted, chosen, generation, count, ef).next(count)
-        assert wanted.vector is not None  # noqa: S101  (for the type checker: what is not ranked has a vector)
-        return self._nearest(wanted.vector, chosen, count, generation, ef)
+    def best(self, wanted: Wanted, count: int, generation: int, ef: int, left_out: LeftOut) -> Ranked:
+        """Up to `count` observations alive at `generation`, best first.
 
-    def walk(self, wanted: Wanted, count_max: int, generation: int, ef: int) -> Walk:
-        """Observations alive at `generation`, a few at a time; a walk that is ranked in advance has `count_max`."""
+        Raises
+        ------
+        CorruptData
+            If what is needed is damaged, unless `left_out` skips it.
+        """
         chosen = self._choose(wanted, generation)
         if self._is_ranked(wanted, chosen):
-            return self._ranked(wanted, chosen, generation, count_max, ef)
+            return self._ranked(wanted, chosen, generation, count, ef, left_out).next(count)
+        assert wanted.vector is not None  # noqa: S101  (for the type checker: what is not ranked has a vector)
+        return self._nearest(wanted.vector, chosen, count, generation, ef, left_out)
+
+    def walk(self, wanted: Wanted, count_max: int, generation: int, ef: int, left_out: LeftOut) -> Walk:
+        """Observations alive at `generation`, a few at a time; a walk that is ranked in advance has `count_max`.
+
+        Raises as `best`; a walk that is not ranked in advance is given ``left_out.generations`` at every step.
+        """
+        chosen = self._choose(wanted, generation)
+        if self._is_ranked(wanted, chosen):
+            return self._ranked(wanted, chosen, generation, count_max, ef, left_out)
         allowed = None if chosen is None else bitmap(chosen)
         assert wanted.vector is not None  # noqa: S101  (for the type checker: what is not ranked has a vector)
         return self._state.index.walk(wanted.vector, max_generation=generation, allowed=allowed)
@@ -115,31 +125,51 @@ class Search:
         return wanted.vector is None or wanted.cue.by != "similarity" or few
 
     def _ranked(
-        self, wanted: Wanted, chosen: NDArray[np.int64] | None, generation: int, count: int, ef: int
+        self,
+        wanted: Wanted,
+        chosen: NDArray[np.int64] | None,
+        generation: int,
+        count: int,
+        ef: int,
+        left_out: LeftOut,
     ) -> RankedWalk:
         if wanted.cue.by == "words":
-            return RankedWalk(*self._by_words(wanted, chosen, generation, count))
+            return RankedWalk(*self._by_words(wanted, chosen, generation, count, left_out))
         if wanted.vector is None:
             assert chosen is not None  # noqa: S101  (for the type checker: without a ranking, everything is listed)
             newest_first = chosen[::-1][:count]
             return RankedWalk(newest_first, np.ones(len(newest_first), dtype=np.float32))
         if wanted.cue.by == "both":
             depth = min(RESULTS_MAX, max(count, _FUSED_COUNT_MIN))
-            similar, _ = self._nearest(wanted.vector, chosen, depth, generation, ef)
-            worded, _ = self._by_words(wanted, chosen, generation, depth)
+            similar, _ = self._nearest(wanted.vector, chosen, depth, generation, ef, left_out)
+            worded, _ = self._by_words(wanted, chosen, generation, depth, left_out)
             return RankedWalk(*fuse(similar, worded))
         assert chosen is not None  # noqa: S101  (for the type checker)
-        return RankedWalk(chosen, score_all(self._state.log, chosen, wanted.vector, self._config.metric))
+        lost = left_out.generations
+        walk = RankedWalk(*score_readable(self._state.log, chosen, wanted.vector, self._config.metric, lost))
+        left_out.settle()
+        return walk
 
     def _nearest(
-        self, vector: NDArray[np.float32], chosen: NDArray[np.int64] | None, count: int, generation: int, ef: int
+        self,
+        vector: NDArray[np.float32],
+        chosen: NDArray[np.int64] | None,
+        count: int,
+        generation: int,
+        ef: int,
+        left_out: LeftOut,
     ) -> Ranked:
         allowed = None if chosen is None else bitmap(chosen)
-        generations, scores = self._state.index.search(vector, count, ef, max_generation=generation, allowed=allowed)
+        generations, scores = self._state.index.search(
+            vector, count, ef, max_generation=generation, allowed=allowed, damaged=left_out.generations
+        )
+        left_out.settle()
         found = generations > 0
         return generations[found].astype(np.int64), scores[found]
 
-    def _by_words(self, wanted: Wanted, chosen: NDArray[np.int64] | None, generation: int, count: int) -> Ranked:
+    def _by_words(
+        self, wanted: Wanted, chosen: NDArray[np.int64] | None, generation: int, count: int, left_out: LeftOut
+    ) -> Ranked:
         def passes(generations: NDArray[np.int64]) -> NDArray[np.bool_]:
             if chosen is None:
                 return self._state.attributes.columns.alive(generations, generation)
@@ -147,4 +177,7 @@ class Search:
             places[places == len(chosen)] = 0
             return chosen[places] == generations if len(chosen) else np.zeros(len(generations), dtype=bool)
 
-        return self._full_text.best(wanted.cue.text, generation, count, passes)
+        ranked = self._full_text.best(wanted.cue.text, generation, count, passes)
+        # Who cannot be read might have been among them.
+        left_out.add(self._full_text.damaged(generation, passes))
+        return ranked

@@ -33,14 +33,16 @@ class SequenceRange(NamedTuple):
 
 
 class SessionTable:
-    """The last durable sequence number of every session, and the generations of its latest commits.
+    """The last durable sequence number of every session, who stored it, and the generations of its latest commits.
 
-    The sequence number is kept for good, or a session could not be resumed; the rest only of the sessions that stored
-    something last. Changed by the committer's thread only; any thread may ask for `last_sequence` and `latest`.
+    Sequence number and writer are kept for good, or a session could not be resumed; the rest only of the sessions that
+    stored something last. Changed by the committer's thread only; any thread may ask for `last_sequence`, `last_writer`
+    and `latest`.
     """
 
     def __init__(self) -> None:
         self._last_sequences: dict[str, int] = {}
+        self._last_writers: dict[str, int] = {}
         # By session, the one that stored last at the end; of each the latest commits, oldest first.
         self._latest: OrderedDict[str, deque[SequenceRange]] = OrderedDict()
 
@@ -51,9 +53,17 @@ class SessionTable:
         """The last durable sequence number of `session`, 0 for an unknown one."""
         return self._last_sequences.get(session, 0)
 
-    def store(self, session: str, stored: SequenceRange) -> None:
-        """Note that `session` got to the end of `stored`."""
+    def last_writer(self, session: str) -> int:
+        """Number of the writer that got `session` there, 0 if it is not known."""
+        return self._last_writers.get(session, 0)
+
+    def store(self, session: str, stored: SequenceRange, writer: int = 0) -> None:
+        """Note that `writer` got `session` to the end of `stored`."""
         self._last_sequences[session] = stored.last_sequence
+        if writer:
+            self._last_writers[session] = writer
+        else:
+            self._last_writers.pop(session, None)
         latest = self._latest.setdefault(session, deque(maxlen=_REMEMBERED_MAX))
         self._latest.move_to_end(session)
         if len(self._latest) > _SESSIONS_REMEMBERED_MAX:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engram.store.cue import CueLike, as_cue
-from engram.store.hits import Hit
+from engram.store.hits import Hit, Hits
 from engram.store.query import RecallQuery
 from engram.store.reader import Reader
 from engram.store.recall_stream import RecallStream
@@ -35,11 +35,18 @@ class Snapshot:
         return self._reader.get(id, self.generation)
 
     def recall(
-        self, cue: CueLike, k: int = 10, ef: int | None = None, *, strength: Strength | None = None
-    ) -> list[Hit]:
+        self,
+        cue: CueLike,
+        k: int = 10,
+        ef: int | None = None,
+        *,
+        strength: Strength | None = None,
+        skip_damaged: bool = False,
+    ) -> Hits:
         """The best hits; see `Space.recall`."""
-        query = RecallQuery(as_cue(cue), results_max=k, ef=ef, strength=strength)
-        return list(self._reader.recall(query, self.generation).hits)
+        query = RecallQuery(as_cue(cue), results_max=k, ef=ef, strength=strength, skip_damaged=skip_damaged)
+        answer = self._reader.recall(query, self.generation)
+        return Hits(answer.hits, answer.generation, answer.incomplete)
 
     def recall_stream(
         self,
@@ -50,9 +57,16 @@ class Snapshot:
         ef: int | None = None,
         include_recent: bool = False,
         strength: Strength | None = None,
+        skip_damaged: bool = False,
     ) -> RecallStream:
         """The best hits in batches; see `Space.recall_stream`."""
         query = RecallQuery(
-            as_cue(cue), max_results, batch_size, ef=ef, include_recent=include_recent, strength=strength
+            as_cue(cue),
+            max_results,
+            batch_size,
+            ef=ef,
+            include_recent=include_recent,
+            strength=strength,
+            skip_damaged=skip_damaged,
         )
         return self._reader.stream(query, self.generation)

@@ -9,11 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from engram.errors import EngramError, InvalidInput
+from engram.errors import EngramError
 from engram.limits import BATCH_COUNT_MAX
 from engram.log.damage import Damages
 from engram.log.identity import Identity
-from engram.observations import ObservationBatch, check_batch, make_batch, with_vectors
+from engram.observations import (
+    ObservationBatch,
+    check_batch,
+    check_beside_vectors,
+    check_columns,
+    make_batch,
+    with_vectors,
+)
+from engram.scalars import as_text
+from engram.sequences import as_list
 from engram.spaces import SpaceConfig
 from engram.store.companion import Companion
 from engram.store.indexing import Indexing
@@ -27,6 +36,7 @@ from engram.store.state import SpaceState
 from engram.store.statistics import SpaceStatistics
 from engram.store.tail import Tail
 from engram.store.writer import Writer
+from engram.vectors import as_matrix
 
 
 class Space(ReadableSpace):
@@ -93,6 +103,7 @@ class Space(ReadableSpace):
         Unavailable
             If the store is closing or cannot write.
         """
+        self._reader.check_process()
         if vectors is None:
             vectors = np.empty((0, self.config.dim), dtype=np.float32)
         batch = make_batch(ids, vectors, contents, timestamps, confidences, importances, metadata, tags)
@@ -118,8 +129,11 @@ class Space(ReadableSpace):
         InvalidInput, FailedPrecondition
             As for `observe`.
         """
-        if batch.vectors.size == 0 and 1 <= len(batch) <= BATCH_COUNT_MAX:
-            batch = with_vectors(batch, self._reader.search.embedder.embed(batch.contents))
+        self._reader.check_process()
+        if isinstance(batch.vectors, np.ndarray) and batch.vectors.size == 0:
+            # Before the embedder sees the texts, or a lone text would be embedded letter by letter.
+            check_beside_vectors(batch)
+            batch = with_vectors(batch, as_matrix(self._reader.search.embedder.embed(batch.contents)))
         return check_batch(batch, self.config)
 
     def durable_sequence(self, session: str) -> int:
@@ -129,6 +143,10 @@ class Space(ReadableSpace):
     def latest_sequences(self, session: str) -> tuple[SequenceRange, ...]:
         """The generations of what `session` stored last, oldest first, as far as they are remembered."""
         return self._state.sessions.latest(session)
+
+    def last_writer(self, session: str) -> int:
+        """Number of the writer that stored the last sequence number of `session`; 0 if it is not known."""
+        return self._state.sessions.last_writer(session)
 
     # ---- watermarks and numbers ---------------------------------------------------------------------------------
 
@@ -212,11 +230,15 @@ class Space(ReadableSpace):
 
         Raises
         ------
+        InvalidInput
+            If the arrays of a batch are not what the log writes; whoever built it has not had it checked.
         OverCapacity
             If too much is not linked yet.
         Unavailable
             If the space takes no more writes.
         """
+        if request.batch is not None:
+            check_columns(request.batch, self.config.dim)
         self._writer.check()
         self.tail.reserve(request.count)
 
@@ -247,6 +269,7 @@ class Space(ReadableSpace):
         self._state.log.close()
 
     def _wait_for(self, batch: ObservationBatch | None = None, delete_ids: Sequence[str] | None = None) -> CommitResult:
+        self._reader.check_process()
         answer: Future[CommitResult] = Future()
 
         def done(outcome: CommitResult | EngramError) -> None:
@@ -262,14 +285,8 @@ class Space(ReadableSpace):
 
 
 def _checked_ids(ids: Sequence[str]) -> list[str]:
-    check_range("ids", len(ids), 0, BATCH_COUNT_MAX)
-    for row, id in enumerate(ids):
-        if not isinstance(id, str):
-            raise InvalidInput(
-                f"id {row} is of type {type(id).__name__}; ids are texts",
-                code="invalid_text",
-                field=f"ids[{row}]",
-                limit="str",
-                value=type(id).__name__,
-            )
-    return list(ids)
+    names = as_list("ids", ids, '["note-1"]', ordered=False)
+    check_range("ids", len(names), 0, BATCH_COUNT_MAX)
+    for row, name in enumerate(names):
+        as_text(f"ids[{row}]", name)
+    return names

@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
+from engram.scalars import as_real
 from engram.spaces import Metric
+from engram.times import TIME_MIN_US
 
 Forgetting = Literal["exponential", "power"]
 FORGETTINGS: Final[tuple[str, ...]] = get_args(Forgetting)
@@ -51,8 +53,10 @@ class Strength:
     reinforce: bool = True
 
     def __post_init__(self) -> None:
-        if self.half_life_s is not None and not 0 < self.half_life_s < float("inf"):
-            raise _refused("half_life_s", "> 0", self.half_life_s)
+        if self.half_life_s is not None:
+            half_life_s = as_real("half_life_s", self.half_life_s, "seconds, > 0", code="invalid_strength")
+            if not 0 < half_life_s < float("inf"):
+                raise _refused("half_life_s", "> 0", self.half_life_s)
         if self.forgetting not in FORGETTINGS:
             raise _refused("forgetting", ", ".join(FORGETTINGS), self.forgetting)
 
@@ -87,6 +91,8 @@ class Reinforcement:
             known = [self._recalled.get(generation, (0, 0)) for generation in memories.generations.tolist()]
         counts = np.array([count for count, _ in known], dtype=np.float64)
         latest_us = np.maximum(memories.times_us, np.array([at_us for _, at_us in known], dtype=np.int64))
+        # An older version has stored times from which no difference can be taken.
+        latest_us = np.maximum(latest_us, TIME_MIN_US)
         half_lives_s = (strength.half_life_s or self._half_life_s) * (1 + counts)
         ages = np.maximum(now_us - latest_us, 0) / 1e6 / half_lives_s
         kept = np.exp2(-ages) if strength.forgetting == "exponential" else 1 / (1 + ages)

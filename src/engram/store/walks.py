@@ -17,8 +17,13 @@ Generations = NDArray[np.int64] | NDArray[np.uint64]
 class Walk(Protocol):
     """Results that were not handed out before, the best of those known first."""
 
-    def next(self, count: int, ef: int = ...) -> tuple[Generations, NDArray[np.float32]]:
-        """Generations and scores of up to `count` more results, best first; none at all when there are no more."""
+    def next(
+        self, count: int, ef: int = ..., damaged: list[int] | None = None
+    ) -> tuple[Generations, NDArray[np.float32]]:
+        """Generations and scores of up to `count` more results, best first; none at all when there are no more.
+
+        `damaged` gets the generations that were left out because their vectors are damaged.
+        """
 
 
 class RankedWalk:
@@ -35,7 +40,7 @@ class RankedWalk:
         self._generations = generations[order]
         self._scores = scores[order]
 
-    def next(self, count: int, ef: int = 0) -> Ranked:
+    def next(self, count: int, ef: int = 0, damaged: list[int] | None = None) -> Ranked:
         """The next `count` in the order of scores."""
         taken = self._generations[:count], self._scores[:count]
         self._generations, self._scores = self._generations[count:], self._scores[count:]

@@ -6,6 +6,7 @@ import zlib
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     from engram.store.space import Space
@@ -56,7 +57,8 @@ class WorkBoard:
 
     def __init__(self, workers: int, steal_threshold: int) -> None:
         self._steal_threshold: Final = steal_threshold
-        self._homes: Final[dict[Space, int]] = {}
+        # Workers keep the board, and a space its store: those that are not due must be free to go.
+        self._homes: Final[WeakKeyDictionary[Space, int]] = WeakKeyDictionary()
         self._homes_of: Final = [0] * workers
         self._due: Final[list[OrderedDict[Space, _Due]]] = [OrderedDict() for _ in range(workers)]
         self._crowded: Final[OrderedDict[Space, None]] = OrderedDict()

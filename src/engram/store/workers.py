@@ -193,6 +193,8 @@ class Workers:
                 raise
             finally:
                 self._end_turn()
+                # Spaces keep their store alive. Who waits for more must not keep what nobody else holds any more.
+                del turn
             worker.pause_s = 0.0
 
     def _pause(self, pause_s: float) -> None:

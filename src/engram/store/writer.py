@@ -8,7 +8,7 @@ from concurrent.futures import wait
 from functools import partial
 from typing import Final
 
-from engram.errors import Unavailable
+from engram.errors import EngramError, FailedPrecondition, InvalidInput, Unavailable
 from engram.log.entry import LogEntry
 from engram.log.prepared_write import PreparedWrite
 from engram.log.record import Record
@@ -63,12 +63,18 @@ class Writer:
         Answers come last: what they tell is on disk and recallable by then.
         """
         plan = CommitPlan(self._state.versions, self._state.sessions, self._state.log.last_generation)
+        try:
+            prepared = self._prepare(plan, requests)
+        except (Unavailable, FailedPrecondition) as error:
+            plan.settle(requests, error)
+            return False
+        except Exception as error:
+            return self._refuse(plan, requests, error)
         failure: Unavailable | None = None
         try:
-            for request in requests:
-                plan.add(request)
-            self.check()
-            self._write(plan)
+            self.duplicates += plan.duplicates
+            if prepared is not None:
+                self._write(plan, prepared)
         except Unavailable as error:
             failure = error
         except Exception as error:
@@ -77,19 +83,35 @@ class Writer:
             self._failure = f"a commit failed: {error!r}; space {self._name} takes no more writes until it is reopened"
             failure = Unavailable(self._failure, code="commit_failed", field="space")
         plan.settle(requests, failure)
-        if failure is not None or not plan.entries():
+        if failure is not None or prepared is None:
             return False
         self._state.answered_generation = plan.last_generation
         return True
 
-    def _write(self, plan: CommitPlan) -> None:
+    def _prepare(self, plan: CommitPlan, requests: Sequence[CommitRequest]) -> PreparedWrite | None:
+        """Plan `requests` and encode what is to be logged, with nothing changed yet; None if nothing is."""
+        for request in requests:
+            plan.add(request)
+        self.check()
         entries = plan.entries()
-        self.duplicates += plan.duplicates
-        if not entries:
-            return
-        state = self._state
-        # A full disk stops it here, with nothing changed.
-        prepared = state.log.prepare(entries)
+        # A full disk stops it here.
+        return self._state.log.prepare(entries) if entries else None
+
+    def _refuse(self, plan: CommitPlan, requests: Sequence[CommitRequest], error: Exception) -> bool:
+        """Find the request that cannot be stored and refuse it alone; return whether the others changed anything."""
+        if len(requests) > 1:
+            middle = len(requests) // 2
+            # In order, for what one request stores is what the next builds on.
+            return any([self.commit(requests[:middle]), self.commit(requests[middle:])])
+        logger.error("a request to space %s cannot be stored", self._name, exc_info=error)
+        refusal = InvalidInput(
+            f"the request cannot be stored, and nothing of it is: {error!r}", code="not_storable", field="request"
+        )
+        plan.settle(requests, error if isinstance(error, EngramError) else refusal)
+        return False
+
+    def _write(self, plan: CommitPlan, prepared: PreparedWrite) -> None:
+        state, entries = self._state, plan.entries()
         encode = partial(self._encode, entries, prepared.records)
         if plan.observed < _ENCODED_BESIDE_MIN:
             self._make_durable(prepared)
@@ -104,8 +126,8 @@ class Writer:
             state.attributes.end(*ended)
         # From here on everything is durable. Those who look at a version or a sequence number now are not too early.
         state.versions.apply(plan.changes)
-        for session, stored in plan.stored_sequences:
-            state.sessions.store(session, stored)
+        for session, stored, writer in plan.stored_sequences:
+            state.sessions.store(session, stored, writer)
         state.index.publish(plan.last_generation)
         self.commits += 1
         self.observed += plan.observed

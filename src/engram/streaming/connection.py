@@ -11,6 +11,7 @@ from engram.errors import EngramError, FailedPrecondition, OverCapacity, Unavail
 from engram.observations import ObservationBatch
 from engram.store.space import Space
 from engram.streaming.backlog import Backlog, Message
+from engram.streaming.claim import Claim
 from engram.streaming.flow import Flow, FlowAction
 from engram.streaming.ingest import Ingest
 from engram.streaming.outbox import Outbox, Status, StreamState
@@ -53,19 +54,19 @@ class Connection:
         self._limits = limits
         self._backlog: Final = Backlog(limits.in_flight_count_max, limits.in_flight_bytes_max, sessions.backlogs)
 
-    def open(self, space: Space, session_id: str) -> None:
-        """Open a session in `space`, or resume the one with this id.
+    async def open(self, space: Space, session_id: str, claim: Claim | None = None) -> None:
+        """Open a session in `space`, or resume the one with this id, once nothing of it is in flight any more.
 
         Raises
         ------
-        InvalidInput, OverCapacity
-            If the id or the number of sessions does not allow it.
+        EngramError
+            As `Sessions.open`.
         """
         if self.session is not None:
             raise FailedPrecondition(
                 f"this stream already has session {self.session.id}", code="already_open", field="init"
             )
-        self.session = self._sessions.open(space, session_id, self.outbox)
+        self.session = await self._sessions.open(space, session_id, self.outbox, claim)
         self.space = space
         self._tell_pressure(self.session, space)
 
@@ -134,7 +135,9 @@ class Connection:
         error: EngramError | None = None
         try:
             async with asyncio.timeout(self._limits.drain_timeout_s):
-                await session.changed.wait_for(lambda: session.settled and (session.indexed or not drain))
+                await session.changed.wait_for(
+                    lambda: session.outbox is not self.outbox or (session.settled and (session.indexed or not drain))
+                )
         except TimeoutError:
             error = Unavailable(
                 f"not everything was indexed within {self._limits.drain_timeout_s:g} s; what was acked is safe",
@@ -226,7 +229,9 @@ class Connection:
                 self._submit(session, space, message, batch)
             # A duplicate of what is in flight needs no answer of its own: acks are cumulative.
         except EngramError as error:
-            session.reject(message.first_sequence, count, error)
+            # Whoever has taken the session over meanwhile has something else under these numbers.
+            if session.outbox is self.outbox:
+                session.reject(message.first_sequence, count, error)
 
     def _submit(self, session: Session, space: Space, message: Message, batch: ObservationBatch) -> None:
         last_sequence = message.first_sequence + len(batch) - 1
@@ -238,6 +243,7 @@ class Connection:
             priority=message.priority,
             session=session.id,
             first_sequence=message.first_sequence,
+            writer=session.owner,
         )
         # The answer comes through the event loop, so it cannot overtake this.
         session.admit(in_flight)
@@ -249,11 +255,15 @@ class Connection:
             self.outbox.put_pressure(Status(state, reason.message, session.durable_sequence, reason))
 
     async def _room(self, session: Session) -> None:
+        """Wait until more may be in flight, or another connection has taken the session over."""
         limits = self._limits
         await session.changed.wait_for(
             lambda: (
-                session.in_flight_count < limits.in_flight_count_max
-                and session.in_flight_bytes < limits.in_flight_bytes_max
+                session.outbox is not self.outbox
+                or (
+                    session.in_flight_count < limits.in_flight_count_max
+                    and session.in_flight_bytes < limits.in_flight_bytes_max
+                )
             )
         )
 

@@ -63,6 +63,7 @@ class Ingest:
         priority: Priority = Priority.NORMAL,
         session: str = "",
         first_sequence: int = 0,
+        writer: int = 0,
     ) -> None:
         """Queue a prepared batch; `receive` gets the answer, later, on the event loop.
 
@@ -78,6 +79,7 @@ class Ingest:
             delete_ids=None,
             session=session,
             first_sequence=first_sequence,
+            writer=writer,
             done=self._answerer(held, receive),
             priority=priority,
         )

@@ -38,6 +38,7 @@ class Opened:
     initial_sequence: int
     dimension: int
     generation: int
+    incarnation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

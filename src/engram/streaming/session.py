@@ -28,12 +28,13 @@ class Offer(Enum):
 
 @dataclass(slots=True, eq=False)
 class InFlight:
-    """A message between admission and the answer of the committer."""
+    """A message between admission and the answer of the committer; `outbox` is of the connection it came on."""
 
     first_sequence: int
     last_sequence: int
     nbytes: int
     memory_id: str = ""
+    outbox: Outbox | None = None
 
     @property
     def count(self) -> int:
@@ -47,6 +48,9 @@ class Session:
     Messages are pipelined: several may be in flight, always without gaps. When one fails, those admitted after it are
     doomed - the store refuses them, since they would leave a gap - so the session waits again for the number of the
     one that failed, and the client sends from there.
+
+    A session has at most one connection. Another one first claims it, which keeps the one before from having any more
+    effect, and gets it when nothing is in flight any more: then no number it is told to go on with is taken already.
 
     Parameters
     ----------
@@ -75,7 +79,10 @@ class Session:
         self.id: Final = session_id
         self.durable_sequence = durable_sequence
         self.state = SessionState.INIT
+        # Of the connection that speaks for the session, and of one that waits to be the next.
         self.outbox: Outbox | None = None
+        self.claimant: Outbox | None = None
+        self.owner = 0
         self.changed: Final = Signal()
         self.in_flight_count = 0
         self.in_flight_bytes = 0
@@ -102,6 +109,11 @@ class Session:
     def settled(self) -> bool:
         """Whether nothing is in flight."""
         return self.in_flight_count == 0
+
+    @property
+    def unused(self) -> bool:
+        """Whether nobody is connected, nobody waits to be, and nothing is in flight."""
+        return self.outbox is None and self.claimant is None and self.settled
 
     @property
     def indexed(self) -> bool:
@@ -148,19 +160,19 @@ class Session:
         )
 
     def admit(self, message: InFlight) -> None:
-        """Take note of a new message that the store has taken into its queue."""
+        """Take note of a new message that the store has taken into its queue; it came on the present connection."""
+        message.outbox = self.outbox
         self._expected_to_commit.append(message)
         self.in_flight_count += message.count
         self.in_flight_bytes += message.nbytes
 
     def repeat(self, first_sequence: int, last_sequence: int) -> None:
         """Answer a duplicate of something durable with the original ack."""
-        self._tell(self._history.repeat(first_sequence, last_sequence))
+        self._tell(self.outbox, self._history.repeat(first_sequence, last_sequence))
 
     def reject(self, first_sequence: int, count: int, error: EngramError) -> None:
         """Tell that a message was refused before admission; its sequence numbers are not consumed."""
-        self._counters.observations_rejected += count
-        self._tell(Ack(AckStatus.REJECTED, first_sequence, first_sequence + max(count, 1) - 1, error=error))
+        self._reject(self.outbox, first_sequence, count, error)
 
     def settle(self, message: InFlight, result: CommitResult | EngramError) -> None:
         """Take the committer's answer for an admitted message."""
@@ -169,7 +181,7 @@ class Session:
         self.touch()
         if isinstance(result, EngramError):
             self._forget_from(message)
-            self.reject(message.first_sequence, message.count, result)
+            self._reject(message.outbox, message.first_sequence, message.count, result)
         else:
             self._accept(message, result)
         self.changed.notify()
@@ -180,13 +192,13 @@ class Session:
         if ack is not None:
             self.touch()
             self._indexed = replace(ack)
-            self._tell(ack)
+            self._tell(self.outbox, ack)
             self.changed.notify()
 
     def repeat_indexed(self) -> None:
         """Tell a new connection how far everything is indexed, since the one before may not have heard of it."""
         if self._indexed is not None:
-            self._tell(replace(self._indexed))
+            self._tell(self.outbox, replace(self._indexed))
 
     def _accept(self, message: InFlight, result: CommitResult) -> None:
         queue = self._expected_to_commit
@@ -205,13 +217,18 @@ class Session:
             self._counters.observations_accepted += result.count
             self._history.add(ack.last_sequence, ack.last_generation, result.count)
             self._unindexed.add(ack)
-        self._tell(ack)
+        self._tell(message.outbox, ack)
+
+    def _reject(self, outbox: Outbox | None, first_sequence: int, count: int, error: EngramError) -> None:
+        self._counters.observations_rejected += count
+        self._tell(outbox, Ack(AckStatus.REJECTED, first_sequence, first_sequence + max(count, 1) - 1, error=error))
 
     def _forget_from(self, failed: InFlight) -> None:
         if failed in self._expected_to_commit:
             while self._expected_to_commit.pop() is not failed:
                 pass
 
-    def _tell(self, ack: Ack) -> None:
-        if self.outbox is not None:
-            self.outbox.put(ack)
+    def _tell(self, outbox: Outbox | None, ack: Ack) -> None:
+        """Tell the connection that has sent what the answer is about, as long as the session is its own."""
+        if outbox is not None and outbox is self.outbox:
+            outbox.put(ack)

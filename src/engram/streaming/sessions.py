@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
-from engram.errors import FailedPrecondition, InvalidInput, OverCapacity
+from engram.errors import FailedPrecondition, InvalidInput, OverCapacity, Unavailable
 from engram.limits import SESSION_ID_BYTES_MAX
 from engram.store.space import Space
 from engram.streaming.backlog import PAUSED_BYTES_MAX, BacklogBudget
+from engram.streaming.claim import Claim
 from engram.streaming.counters import Counters
 from engram.streaming.indexed_relay import IndexedRelay
 from engram.streaming.mailbox import Mailbox
@@ -20,8 +22,11 @@ from engram.streaming.states import SessionState
 
 SESSIONS_MAX: Final = 10_000
 IDLE_S_MAX: Final = 300.0
+# Less than a client waits for an answer. What is in flight is at most what the lanes hold, which takes a second or two.
+SETTLE_TIMEOUT_S: Final = 5.0
 # How long a client should wait when every session is in use.
 _RETRY_AFTER_MS: Final = 5_000
+_SETTLING_RETRY_AFTER_MS: Final = 500
 
 
 class Sessions:
@@ -42,6 +47,8 @@ class Sessions:
         A session expires when its client has been silent for so long, with or without connection.
     paused_bytes_max
         What is kept at most, of all sessions together, of what clients send although they have paused.
+    settle_timeout_s
+        How long a session that is opened waits for what an older connection of it has in flight.
     clock
         Seconds, monotonic.
     """
@@ -54,6 +61,7 @@ class Sessions:
         sessions_max: int = SESSIONS_MAX,
         idle_s_max: float = IDLE_S_MAX,
         paused_bytes_max: int = PAUSED_BYTES_MAX,
+        settle_timeout_s: float = SETTLE_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.backlogs: Final = BacklogBudget(paused_bytes_max)
@@ -62,33 +70,49 @@ class Sessions:
         self._mailbox = mailbox
         self._sessions_max = sessions_max
         self._idle_s_max = idle_s_max
+        self._settle_timeout_s = settle_timeout_s
         self._counters = counters
         self._clock = clock
 
     def __len__(self) -> int:
         return sum(map(len, self._sessions.values()))
 
-    def open(self, space: Space, session_id: str, outbox: Outbox) -> Session:
+    async def open(self, space: Space, session_id: str, outbox: Outbox, claim: Claim | None = None) -> Session:
         """Open a new session, or resume `session_id`, and connect it to `outbox`.
 
-        Whoever was connected to the session is told so and closed: the newer connection wins.
+        Whoever was connected to the session, or waited to be, is told so and closed: the newer connection wins. What
+        the older one still has in flight is waited for, so that nothing the newer one sends under the numbers it is
+        told can be taken for a duplicate of it.
 
         Raises
         ------
         InvalidInput
             If the id is too long or not printable.
+        FailedPrecondition
+            If `claim` does not allow to go on with the session, or a still newer connection came while this one waited.
         OverCapacity
             If there are too many sessions with a connection.
+        Unavailable
+            If what is in flight did not settle in time; trying again is safe.
         """
+        claim = claim or Claim()
+        session_id = _check_id(session_id) if session_id else uuid.uuid4().hex
+        claim.check_incarnation(session_id, space)
         name = space.config.name
         if name not in self._relays:
             self._relays[name] = IndexedRelay(space, self._mailbox, self.pass_watermark)
-        session = self._find_or_create(space, _check_id(session_id) if session_id else uuid.uuid4().hex)
-        if session.outbox is not None:
-            _take_over(session, session.outbox)
+        session = self._find_or_create(space, session_id)
+        claim.check_owner(session_id, session.owner)
+        _take_over(session, outbox, claim.writer)
+        try:
+            await self._settled(session, outbox)
+            claim.check_stored(session_id, space)
+        except BaseException:
+            self._give_up(session, outbox)
+            raise
         session.move(SessionState.ACTIVE)
-        session.outbox = outbox
-        outbox.put(Opened(session.id, session.durable_sequence, space.config.dim, space.generation))
+        session.claimant, session.outbox = None, outbox
+        outbox.put(Opened(session.id, session.durable_sequence, space.config.dim, space.generation, space.incarnation))
         session.repeat_indexed()
         session.pass_watermark(space.indexed_generation)
         return session
@@ -100,14 +124,20 @@ class Sessions:
             session.touch()
 
     def close(self, session: Session) -> None:
-        """End a drained session for good."""
-        session.move(SessionState.CLOSED)
-        self._remove(session)
+        """End a drained session for good. With something in flight it only loses its connection.
+
+        Whoever comes next under its id must find what is in flight, or would send under numbers that are taken.
+        """
+        if session.settled:
+            session.move(SessionState.CLOSED)
+            self._remove(session)
+        elif session.outbox is not None:
+            self.detach(session, session.outbox)
 
     def expire(self) -> int:
         """End the sessions that have been idle for too long, and return how many."""
         latest_s = self._clock() - self._idle_s_max
-        idle = [s for group in self._sessions.values() for s in group.values() if s.settled]
+        idle = [session for session in self._everyone() if session.settled and session.claimant is None]
         expired = [session for session in idle if session.last_active_s <= latest_s]
         for session in expired:
             self._expire(session)
@@ -125,6 +155,9 @@ class Sessions:
         for session in self._sessions.get(space, {}).values():
             if session.outbox is not None and session.state is not SessionState.PAUSED:
                 session.outbox.put_pressure(Status(state, message, session.durable_sequence, reason))
+
+    def _everyone(self) -> Iterator[Session]:
+        return (session for group in self._sessions.values() for session in group.values())
 
     def _find_or_create(self, space: Space, session_id: str) -> Session:
         name = space.config.name
@@ -145,9 +178,36 @@ class Sessions:
         self._sessions.setdefault(name, {})[session_id] = session
         return session
 
+    async def _settled(self, session: Session, claimant: Outbox) -> None:
+        """Wait, within bounds, until nothing of an older connection is in flight."""
+        if session.settled:
+            return
+        try:
+            async with asyncio.timeout(self._settle_timeout_s):
+                await session.changed.wait_for(lambda: session.settled or session.claimant is not claimant)
+        except TimeoutError:
+            raise Unavailable(
+                f"what an earlier connection of session {session.id} sent was not stored within "
+                f"{self._settle_timeout_s:g} s; open the session again",
+                code="session_settling",
+                field="session",
+                limit=f"{self._settle_timeout_s:g} s",
+                value=session.in_flight_count,
+                retry_after_ms=_SETTLING_RETRY_AFTER_MS,
+            ) from None
+        if session.claimant is not claimant:
+            raise _taken_over(session)
+
+    def _give_up(self, session: Session, claimant: Outbox) -> None:
+        if session.claimant is not claimant:
+            return
+        session.claimant = None
+        session.touch()
+        if session.state is SessionState.INIT:
+            self._remove(session)
+
     def _make_room(self) -> None:
-        everyone = (s for group in self._sessions.values() for s in group.values())
-        unused = [session for session in everyone if session.outbox is None and session.settled]
+        unused = [session for session in self._everyone() if session.unused]
         if not unused:
             raise OverCapacity(
                 f"{self._sessions_max} sessions are open",
@@ -180,12 +240,23 @@ class Sessions:
             del self._sessions[session.space]
 
 
-def _take_over(session: Session, older: Outbox) -> None:
-    error = FailedPrecondition(
+def _take_over(session: Session, claimant: Outbox, writer: int) -> None:
+    """Have `claimant` be the next to speak for the session, and nobody until then."""
+    older, session.outbox = session.outbox, None
+    session.claimant, session.owner = claimant, writer
+    session.touch()
+    if older is not None:
+        error = _taken_over(session)
+        older.put(Status(StreamState.ERROR, error.message, session.durable_sequence, error))
+        older.finish()
+    # Whoever waits on an older connection has nothing to wait for any more.
+    session.changed.notify()
+
+
+def _taken_over(session: Session) -> FailedPrecondition:
+    return FailedPrecondition(
         f"session {session.id} was resumed by a newer connection", code="session_taken_over", field="session"
     )
-    older.put(Status(StreamState.ERROR, error.message, session.durable_sequence, error))
-    older.finish()
 
 
 def _check_id(session_id: str) -> str:

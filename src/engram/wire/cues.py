@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from engram.errors import InvalidInput
+from engram.metadata import parse_json
 from engram.store.cue import NO_FILTER, Between, By, Cue, Filter, Scalar
 from engram.store.strength import Strength
 from engram.wire import engram_pb2 as pb
@@ -64,16 +65,10 @@ def decode_cue(cue: pb.Cue) -> Cue:
 
 
 def encode_cue(cue: Cue) -> pb.Cue:
-    """Return the message for a cue.
-
-    Raises
-    ------
-    InvalidInput
-        The vector is not a one-dimensional sequence of numbers.
-    """
+    """Return the message for a cue."""
     message = pb.Cue(by=_BY_NUMBERS[cue.by], text=cue.text)
     if cue.vector is not None:
-        message.embedding.vector_f32 = _vector_bytes(cue.vector)
+        message.embedding.vector_f32 = np.asarray(cue.vector, "<f4").tobytes()
     if cue.score_min is not None:
         message.score_min = cue.score_min
     # Without anything else, even an open filter says what is wanted: everything.
@@ -132,14 +127,10 @@ def _decode_condition(message: pb.MetadataCondition) -> Scalar | Between:
         ends = message.range
         return Between(ends.low if ends.HasField("low") else None, ends.high if ends.HasField("high") else None)
     try:
-        value: Scalar = json.loads(message.equals_json)
-    except ValueError as error:
+        value: Scalar = parse_json(message.equals_json, f"the condition on metadata {message.key[:64]!r}")
+    except InvalidInput as error:
         raise InvalidInput(
-            f"the condition on metadata {message.key!r} is no JSON: {error}",
-            code="invalid_cue",
-            field="cue.filter.metadata",
-            limit="JSON",
-            value=message.equals_json[:64],
+            error.message, code="invalid_cue", field="cue.filter.metadata", limit=error.limit, value=error.value
         ) from error
     return value
 
@@ -161,19 +152,3 @@ def _encode_filter(filter: Filter) -> pb.CueFilter:
         else:
             condition.equals_json = json.dumps(wanted)
     return message
-
-
-def _vector_bytes(vector: Any) -> bytes:
-    try:
-        array = np.ascontiguousarray(vector, dtype="<f4")
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(f"the cue is not a vector: {error}", code="invalid_vector", field="cue") from error
-    if array.ndim != 1:
-        raise InvalidInput(
-            f"the cue must be one vector, not of shape {array.shape}",
-            code="dimension_mismatch",
-            field="cue",
-            limit="1-d",
-            value=array.shape,
-        )
-    return array.tobytes()

@@ -208,11 +208,26 @@ class StreamInit(_message.Message):
     ENABLE_BACKPRESSURE_FIELD_NUMBER: _builtins.int
     MAX_BATCH_SIZE_FIELD_NUMBER: _builtins.int
     RESUME_SESSION_ID_FIELD_NUMBER: _builtins.int
+    INCARNATION_FIELD_NUMBER: _builtins.int
+    WRITER_FIELD_NUMBER: _builtins.int
+    KNOWN_SEQUENCE_FIELD_NUMBER: _builtins.int
     client_buffer_size: _builtins.int
     enable_backpressure: _builtins.bool
     max_batch_size: _builtins.int
     resume_session_id: _builtins.str
     """A session to resume. Empty: the server opens a new one."""
+    incarnation: _builtins.str
+    """The incarnation of the space that the client was told last; empty if it never was. Another one than the space has
+    now is refused (other_incarnation): its sequence numbers are of a future that is lost.
+    """
+    writer: _builtins.int
+    """A number at random for each client, the same on all its connections; it tells apart two clients with one session id.
+    0: each connection is taken for a client of its own.
+    """
+    known_sequence: _builtins.int
+    """With `writer`, when a client comes back: the last sequence number it knows to be durable. Refused
+    (session_taken_over) if another writer has gone on with the session since. Not given on the first connection.
+    """
     def __init__(
         self,
         *,
@@ -220,12 +235,17 @@ class StreamInit(_message.Message):
         enable_backpressure: _builtins.bool = ...,
         max_batch_size: _builtins.int = ...,
         resume_session_id: _builtins.str = ...,
+        incarnation: _builtins.str = ...,
+        writer: _builtins.int = ...,
+        known_sequence: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_known_sequence", b"_known_sequence", "known_sequence", b"known_sequence"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_buffer_size", b"client_buffer_size", "enable_backpressure", b"enable_backpressure", "max_batch_size", b"max_batch_size", "resume_session_id", b"resume_session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_known_sequence", b"_known_sequence", "client_buffer_size", b"client_buffer_size", "enable_backpressure", b"enable_backpressure", "incarnation", b"incarnation", "known_sequence", b"known_sequence", "max_batch_size", b"max_batch_size", "resume_session_id", b"resume_session_id", "writer", b"writer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__known_sequence: _TypeAlias = _typing.Literal["known_sequence"]  # noqa: Y015
+    _WhichOneofArgType__known_sequence: _TypeAlias = _typing.Literal["_known_sequence", b"_known_sequence"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__known_sequence) -> _WhichOneofReturnType__known_sequence | None: ...
 
 Global___StreamInit: _TypeAlias = StreamInit  # noqa: Y015
 
@@ -238,11 +258,16 @@ class StreamInitAck(_message.Message):
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     DIMENSION_FIELD_NUMBER: _builtins.int
     GENERATION_FIELD_NUMBER: _builtins.int
+    INCARNATION_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     initial_sequence: _builtins.int
-    """Last durable sequence number of the session; 0 for a new one. The client continues with the next."""
+    """Last durable sequence number of the session; 0 for a new one. The client continues with the next. Nothing is in
+    flight at this moment: only what the client sends on this stream gets numbers after it.
+    """
     dimension: _builtins.int
     generation: _builtins.int
+    incarnation: _builtins.str
+    """Of the space: begins anew when it is restored or repaired. To be sent when resuming."""
     @_builtins.property
     def capabilities(self) -> Global___StreamCapabilities: ...
     def __init__(
@@ -253,10 +278,11 @@ class StreamInitAck(_message.Message):
         capabilities: Global___StreamCapabilities | None = ...,
         dimension: _builtins.int = ...,
         generation: _builtins.int = ...,
+        incarnation: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "dimension", b"dimension", "generation", b"generation", "initial_sequence", b"initial_sequence", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "dimension", b"dimension", "generation", b"generation", "incarnation", b"incarnation", "initial_sequence", b"initial_sequence", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

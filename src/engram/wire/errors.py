@@ -6,6 +6,7 @@ A gRPC status carries the detail (and a `RetryInfo` when there is a retry time) 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -27,6 +28,7 @@ from engram.errors import (
 from engram.wire import engram_pb2 as pb
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
+_TOO_LARGE: Final = re.compile(r"message(?: length)? larger than max \(?(\d+) vs\.? (\d+)\)?", re.IGNORECASE)
 # Trailers share a budget of 8 KiB, so no text of an error may be long.
 _TEXT_CHARACTERS_MAX: Final = 400
 
@@ -117,6 +119,15 @@ def decode_status(
             error = _unpack_detail(value)
             if error is not None:
                 return error
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and (sizes := _TOO_LARGE.search(message or "")):
+        # gRPC's own limit. In its words this is a shortage like any other, but it does not pass.
+        return InvalidInput(
+            f"a message of {sizes[1]} bytes is larger than the {sizes[2]} that gRPC takes here: send or ask for less",
+            code="message_bytes",
+            field="message",
+            limit=sizes[2],
+            value=sizes[1],
+        )
     kind = _KIND_OF_STATUS.get(code, EngramError)
     return kind(message or code.name, code=None if kind is not EngramError else code.name.lower())
 

@@ -95,6 +95,7 @@ def _encode_opened(event: Opened, load: Load) -> pb.StreamInitAck:
         ),
         dimension=event.dimension,
         generation=event.generation,
+        incarnation=event.incarnation,
     )
 
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final
 
+from engram.errors import InvalidInput
+from engram.limits import (
+    CONTENT_BYTES_MAX,
+    DIMENSION_MAX,
+    MESSAGE_BYTES_MAX,
+    METADATA_BYTES_MAX,
+    TAG_BYTES_MAX,
+    TAGS_MAX,
+)
+from engram.metadata import read_metadata
 from engram.store.hits import Hit, age_s
 from engram.store.query import BATCH_DEFAULT, RESULTS_DEFAULT, Recalled, RecallQuery
 from engram.wire import engram_pb2 as pb
@@ -16,6 +27,10 @@ from engram.wire.times import from_timestamp, set_timestamp
 
 # gRPC clients refuse messages of more than 4 MiB unless told otherwise.
 _BATCH_BYTES_MAX: Final = 3 * 1024 * 1024
+# The largest texts, metadata (which is sent as a whole and by key), tags and vector of one hit.
+_HIT_BYTES_MAX: Final = CONTENT_BYTES_MAX + 4 * METADATA_BYTES_MAX + TAGS_MAX * TAG_BYTES_MAX + 4 * DIMENSION_MAX + 4096
+_FITTING_HITS: Final = MESSAGE_BYTES_MAX // _HIT_BYTES_MAX
+RESULTS_BYTES: Final = "results_bytes"
 
 
 def decode_recall(message: pb.RecallRequest) -> RecallQuery:
@@ -60,9 +75,27 @@ def encode_batch(batch: Recalled, *, more_results: bool, embeddings: bool = Fals
 
 
 def encode_recalled(recalled: Recalled, *, embeddings: bool = False) -> pb.RecallResponse:
-    """Return the answer to a unary recall."""
+    """Return the answer to a unary recall.
+
+    Raises
+    ------
+    InvalidInput
+        If it is larger than a message may be, which no trying again would change.
+    """
     answer = pb.RecallResponse(snapshot_sequence=recalled.generation, metadata=encode_metadata(recalled))
     add_hits(answer.results, recalled.hits, embeddings=embeddings)
+    # To measure an answer costs about as much as to send it, and most could not be too large.
+    if len(recalled.hits) > _FITTING_HITS and (nbytes := answer.ByteSize()) > MESSAGE_BYTES_MAX:
+        count = len(recalled.hits)
+        raise InvalidInput(
+            f"the {count} results are {nbytes} bytes, and an answer has at most {MESSAGE_BYTES_MAX}: "
+            f"ask for at most {count * MESSAGE_BYTES_MAX // nbytes} of these, or for a stream (recall_stream), which "
+            "sends any number in batches",
+            code=RESULTS_BYTES,
+            field="max_results",
+            limit=MESSAGE_BYTES_MAX,
+            value=nbytes,
+        )
     return answer
 
 
@@ -119,8 +152,10 @@ def _common(message: pb.RecallRequest | pb.StreamingRecallRequest) -> dict[str, 
 
 def _add_metadata(memory: pb.Memory, metadata_json: str) -> None:
     memory.metadata_json = metadata_json
-    for key, value in json.loads(metadata_json).items():
-        memory.metadata[_as_utf8(key)] = _as_text(value)
+    # What an older version has stored and cannot be read is passed on as it is, and only there.
+    for key, value in (read_metadata(metadata_json) or {}).items():
+        with contextlib.suppress(RecursionError):
+            memory.metadata[_as_utf8(key)] = _as_text(value)
 
 
 def _as_text(value: Any) -> str:

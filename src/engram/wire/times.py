@@ -5,9 +5,7 @@ from __future__ import annotations
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engram.errors import InvalidInput
-
-# Microseconds are kept as int64; this bound leaves room for arithmetic on them (about 280 000 years).
-_SECONDS_MAX = 2**43
+from engram.times import check_time_us
 
 
 def to_timestamp(time_us: int) -> Timestamp:
@@ -24,19 +22,24 @@ def set_timestamp(timestamp: Timestamp, time_us: int) -> None:
 
 
 def from_timestamp(timestamp: Timestamp, field: str) -> int:
-    """Return `timestamp` in microseconds since 1970 UTC.
+    """Return `timestamp`, which somebody asks for, in microseconds since 1970 UTC.
 
     Raises
     ------
     InvalidInput
-        If it is not within 2**43 seconds of 1970, naming `field`.
+        If it is not within the years 1 to 9999, naming `field`.
     """
-    if not -_SECONDS_MAX <= timestamp.seconds <= _SECONDS_MAX or not 0 <= timestamp.nanos < 1_000_000_000:
+    if not 0 <= timestamp.nanos < 1_000_000_000:
         raise InvalidInput(
-            f"{field} is not a time within 2**43 seconds of 1970",
+            f"{field} has {timestamp.nanos} nanoseconds; pass 0 to 999999999, and whole seconds beside them",
             code="invalid_time",
             field=field,
-            limit="|seconds| <= 2**43, 0 <= nanos < 1e9",
-            value=f"{timestamp.seconds} s {timestamp.nanos} ns",
+            limit="0 <= nanos < 1e9",
+            value=timestamp.nanos,
         )
+    return check_time_us(stored_us(timestamp), field)
+
+
+def stored_us(timestamp: Timestamp) -> int:
+    """Return `timestamp`, which a server answers with, in microseconds since 1970 UTC, whatever was stored."""
     return timestamp.seconds * 1_000_000 + timestamp.nanos // 1000

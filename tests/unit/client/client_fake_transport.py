@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engram.client.ack import Ack
-from engram.client.events import Accepted, Closed, Event, Refused, Welcome
+from engram.client.events import Accepted, Closed, Event, Greeting, Refused, Welcome
 from engram.errors import EngramError, SequenceError, Unavailable
 
 
@@ -58,7 +58,8 @@ class FakeServer:
     def __init__(self) -> None:
         self.stored: list[str] = []
         self.connections: list[FakeConnection] = []
-        self.resumed_ids: list[str] = []
+        self.greetings: list[Greeting] = []
+        self.incarnation = ""
         self.connected = asyncio.Event()
         self.refuse_connect: deque[EngramError] = deque()
         self.on_message: Callable[[FakeConnection, list[str], int], bool] = lambda connection, payload, first: False
@@ -66,15 +67,16 @@ class FakeServer:
         self.queue_capacity = 0
         self.received = 0
 
-    async def connect(self, session_id: str) -> tuple[FakeConnection, Welcome]:
-        self.resumed_ids.append(session_id)
+    async def connect(self, greeting: Greeting) -> tuple[FakeConnection, Welcome]:
+        self.greetings.append(greeting)
         if self.refuse_connect:
             raise self.refuse_connect.popleft()
         connection = FakeConnection(self)
         self.connections.append(connection)
         self.connected.set()
         durable = len(self.stored)
-        return connection, Welcome(session_id or "session-1", durable, durable, self.queue_capacity)
+        session_id = greeting.session_id or "session-1"
+        return connection, Welcome(session_id, durable, durable, self.queue_capacity, self.incarnation)
 
     def take(self, connection: FakeConnection, payload: list[str], first: int) -> None:
         """Read one message: the test's own behaviour if it has one for it, else store and acknowledge."""

@@ -31,7 +31,8 @@ from engram.spaces import SpaceConfig
 
 CONFIG = SpaceConfig("test", dim=8)
 OPTIONS = StreamOptions(patience_s=20, silence_s=10, close_s=5, refusal_delay_ms=1)
-WAIT_S = 10
+# Only a failing test waits so long.
+WAIT_S = 60
 
 Start = Callable[..., "Driver"]
 
@@ -39,11 +40,11 @@ Start = Callable[..., "Driver"]
 class Driver:
     """A stream under test, and the means to feed it."""
 
-    def __init__(self, server: FakeServer, options: StreamOptions, limits: OutboxLimits, session_id: str) -> None:
+    def __init__(self, server: FakeServer, options: StreamOptions, limits: OutboxLimits, **session: Any) -> None:
         def encode(batch: ObservationBatch) -> list[str]:
             return list(batch.ids)
 
-        self.observing = Observing(server, CONFIG, encode, limits=limits, options=options, session_id=session_id)
+        self.observing = Observing(server, CONFIG, encode, limits=limits, options=options, **session)
 
     def row(self, id: str, vector: Any = None) -> asyncio.Future[Ack]:
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
@@ -68,13 +69,32 @@ async def server() -> FakeServer:
 async def start(server: FakeServer) -> AsyncIterator[Start]:
     drivers: list[Driver] = []
 
-    def make(options: StreamOptions = OPTIONS, limits: OutboxLimits | None = None, session_id: str = "") -> Driver:
-        drivers.append(Driver(server, options, limits or OutboxLimits(), session_id))
+    def make(options: StreamOptions = OPTIONS, limits: OutboxLimits | None = None, **session: str) -> Driver:
+        drivers.append(Driver(server, options, limits or OutboxLimits(), **session))
         return drivers[-1]
 
     yield make
     for driver in drivers:
         await driver.observing.drain(timeout_s=0)
+
+
+async def pass_time(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Put the loop's clock forward, so that nothing depends on how fast this machine happens to be."""
+    loop = asyncio.get_running_loop()
+    time = loop.time
+    monkeypatch.setattr(loop, "time", lambda: time() + seconds)
+    # What is due now runs, and what it wakes.
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop run until `condition` holds."""
+    async with asyncio.timeout(WAIT_S):
+        while True:
+            if condition():
+                return
+            await asyncio.sleep(0)
 
 
 async def answer(future: asyncio.Future[Ack]) -> Ack | EngramError:
@@ -139,7 +159,10 @@ async def test_what_a_lost_connection_swallowed_is_sent_again(server: FakeServer
     futures = [driver.batch("a", "b"), driver.batch("c")]
     assert [await answer(future) for future in futures] == [Ack(1, 2, 1, 2), Ack(3, 3, 3, 3)]
     assert server.stored == ["a", "b", "c"]
-    assert server.resumed_ids == ["", "session-1"]
+    first, again = server.greetings
+    assert (first.session_id, first.known_sequence) == ("", None)
+    assert (again.session_id, again.known_sequence) == ("session-1", 0)
+    assert again.writer == first.writer != 0
 
 
 async def test_a_lost_ack_is_learned_of_by_resuming(server: FakeServer, start: Start) -> None:
@@ -184,7 +207,7 @@ async def test_an_unreachable_server_is_tried_again(server: FakeServer, start: S
     server.refuse_connect.extend([Unavailable("refused"), EngramError("reset", code="cancelled")])
     driver = start()
     assert await answer(driver.row("a")) == Ack(1, 1, 1, 1)
-    assert len(server.resumed_ids) == 3
+    assert len(server.greetings) == 3
 
 
 async def test_a_missing_space_fails_everything_at_once(server: FakeServer, start: Start) -> None:
@@ -198,41 +221,54 @@ async def test_a_missing_space_fails_everything_at_once(server: FakeServer, star
         driver.row("c")
 
 
-async def test_patience_ends(server: FakeServer, start: Start) -> None:
+async def test_patience_ends(server: FakeServer, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     server.refuse_connect.extend([Unavailable("refused")] * 1000)
-    driver = start(replace(OPTIONS, patience_s=0.1))
-    error = await answer(driver.row("a"))
+    driver = start()
+    future = driver.row("a")
+    await until(lambda: bool(server.greetings))
+    await pass_time(monkeypatch, OPTIONS.patience_s + 1)
+    error = await answer(future)
     assert isinstance(error, Unavailable)
-    assert (error.code, error.limit) == ("gave_up", "0.1")
+    assert (error.code, error.limit) == ("gave_up", "20")
     assert "refused" in error.message
 
 
-async def test_a_server_that_only_refuses_exhausts_patience_too(server: FakeServer, start: Start) -> None:
+async def test_a_server_that_only_refuses_exhausts_patience_too(
+    server: FakeServer, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(connection: FakeConnection, payload: list[str], first: int) -> bool:
         connection.events.put_nowait(Refused(first, first, OverCapacity("full", retry_after_ms=1)))
         return True
 
     server.on_message = refuse
-    driver = start(replace(OPTIONS, patience_s=0.1))
-    error = await answer(driver.row("a"))
+    driver = start(replace(OPTIONS, silence_s=1000))
+    future = driver.row("a")
+    # The second time it has heard of the first refusal.
+    await until(lambda: server.received >= 2)
+    await pass_time(monkeypatch, OPTIONS.patience_s + 1)
+    error = await answer(future)
     assert isinstance(error, OverCapacity)
     assert error.code == "gave_up"
 
 
-async def test_a_server_that_owes_answers_and_is_silent_is_asked_anew(server: FakeServer, start: Start) -> None:
+async def test_a_server_that_owes_answers_and_is_silent_is_asked_anew(
+    server: FakeServer, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.on_message = first_message_only(lambda connection, payload, first: None)
-    driver = start(replace(OPTIONS, silence_s=0.1))
-    assert await answer(driver.row("a")) == Ack(1, 1, 1, 1)
+    driver = start()
+    future = driver.row("a")
+    await until(lambda: server.received == 1)
+    await pass_time(monkeypatch, OPTIONS.silence_s + 1)
+    assert await answer(future) == Ack(1, 1, 1, 1)
     assert len(server.connections) == 2
 
 
-async def test_an_idle_server_may_be_silent(server: FakeServer, start: Start) -> None:
-    driver = start(replace(OPTIONS, silence_s=0.01, patience_s=0.05))
+async def test_an_idle_server_may_be_silent(server: FakeServer, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = start()
     await answer(driver.row("a"))
-    # Several times the silence and patience above pass while the stream has nothing to do.
-    stream = asyncio.ensure_future(asyncio.Event().wait())
-    await asyncio.wait([stream], timeout=0.2)
-    stream.cancel()
+    # Silence and patience pass several times while the stream has nothing to do.
+    for _ in range(5):
+        await pass_time(monkeypatch, OPTIONS.patience_s + OPTIONS.silence_s)
     assert await answer(driver.row("b")) == Ack(2, 2, 2, 2)
     assert len(server.connections) == 1
 
@@ -269,6 +305,50 @@ async def test_a_taken_over_session_is_not_fought_for(server: FakeServer, start:
     driver = start()
     assert await answer(driver.row("a")) is taken
     assert len(server.connections) == 1
+    with pytest.raises(FailedPrecondition) as caught:
+        driver.observing.check_may_begin_anew()
+    assert caught.value.code == "session_taken_over"
+
+
+async def test_who_comes_back_after_another_client_is_told_so_and_gets_no_acks_of_its_data(
+    server: FakeServer, start: Start
+) -> None:
+    """The other's data stand under the very numbers that this one has unanswered."""
+    taken = FailedPrecondition("another client has gone on", code="session_taken_over")
+
+    def lose(connection: FakeConnection, payload: list[str], first: int) -> None:
+        server.stored += ["of the other", "of the other"]
+        server.refuse_connect.append(taken)
+        connection.break_off()
+
+    server.on_message = first_message_only(lose)
+    driver = start()
+    assert await answer(driver.batch("a", "b")) is taken
+    assert [greeting.known_sequence for greeting in server.greetings] == [None, 0]
+
+
+async def test_the_incarnation_that_was_told_is_sent_on_resuming(server: FakeServer, start: Start) -> None:
+    server.incarnation = "the first"
+    driver = start()
+    await answer(driver.row("a"))
+    server.refuse_connect.append(FailedPrecondition("restored", code="other_incarnation"))
+    server.connections[0].break_off()
+    await asyncio.wait_for(asyncio.wait([driver.observing.task]), WAIT_S)
+    assert [greeting.incarnation for greeting in server.greetings] == ["", "the first"]
+    with pytest.raises(FailedPrecondition, match="restored"):
+        driver.row("b")
+    with pytest.raises(FailedPrecondition) as caught:
+        driver.observing.check_may_begin_anew()
+    assert caught.value.code == "other_incarnation"
+
+
+async def test_a_later_process_says_which_incarnation_it_knew(server: FakeServer, start: Start) -> None:
+    server.refuse_connect.append(FailedPrecondition("restored", code="other_incarnation"))
+    driver = start(session_id="import-1", incarnation="the first")
+    error = await answer(driver.row("a"))
+    assert isinstance(error, FailedPrecondition)
+    (greeting,) = server.greetings
+    assert (greeting.session_id, greeting.incarnation) == ("import-1", "the first")
 
 
 async def test_a_server_with_other_data_is_reported_not_papered_over(server: FakeServer, start: Start) -> None:
@@ -277,8 +357,46 @@ async def test_a_server_with_other_data_is_reported_not_papered_over(server: Fak
     server.stored.clear()
     server.connections[0].break_off()
     await asyncio.wait_for(asyncio.wait([driver.observing.task]), WAIT_S)
-    with pytest.raises(SequenceError, match="acknowledged observations are lost"):
+    with pytest.raises(FailedPrecondition, match="only up to sequence 0, but acknowledged it up to 2") as caught:
         driver.row("c")
+    assert caught.value.code == "lost_future"
+    with pytest.raises(FailedPrecondition, match="up to 2"):
+        driver.observing.check_may_begin_anew()
+
+
+async def test_a_lost_future_is_told_to_everything_that_is_pending(server: FakeServer, start: Start) -> None:
+    driver = start()
+    await answer(driver.batch("a", "b"))
+
+    def lose(connection: FakeConnection, payload: list[str], first: int) -> None:
+        server.stored.pop()
+        connection.break_off()
+
+    server.on_message = first_message_only(lose)
+    errors = [await answer(future) for future in (driver.batch("c"), driver.batch("d", "e"))]
+    assert [error.code for error in errors if isinstance(error, FailedPrecondition)] == ["lost_future"] * 2
+    assert server.stored == ["a"]
+
+
+async def test_a_server_that_ends_inside_a_batch_leaves_nothing_unanswered(server: FakeServer, start: Start) -> None:
+    """Also not what is stored whole before the batch in which the server ends."""
+
+    def lose(connection: FakeConnection, payload: list[str], first: int) -> None:
+        server.stored += ["a", "b", "c"]
+        connection.break_off()
+
+    driver = start(options=replace(OPTIONS, flight_count_max=4))
+    seen: list[int] = []
+
+    def on_message(connection: FakeConnection, payload: list[str], first: int) -> bool:
+        seen.append(first)
+        if len(seen) == 2:
+            lose(connection, payload, first)
+        return True
+
+    server.on_message = on_message
+    errors = [await answer(future) for future in (driver.batch("a", "b"), driver.batch("c", "d"))]
+    assert [error.code for error in errors if isinstance(error, SequenceError)] == ["session_mismatch"] * 2
 
 
 async def test_a_named_session_continues_where_it_ended(server: FakeServer, start: Start) -> None:
@@ -287,7 +405,7 @@ async def test_a_named_session_continues_where_it_ended(server: FakeServer, star
     await driver.observing.stream.connected()
     assert driver.observing.stream.durable_sequence == 7
     assert await answer(driver.row("new")) == Ack(8, 8, 8, 8)
-    assert server.resumed_ids == ["import-1"]
+    assert [greeting.session_id for greeting in server.greetings] == ["import-1"]
 
 
 async def test_draining_sends_everything_and_says_goodbye(server: FakeServer, start: Start) -> None:

@@ -12,7 +12,7 @@ from engram.client.ack import Ack
 from engram.client.outgoing import Answer
 from engram.client.rows import Rows, check_outgoing, make_row, seal, settle_rows
 from engram.errors import InvalidInput
-from engram.observations import make_batch
+from engram.observations import ObservationBatch, make_batch
 from engram.spaces import SpaceConfig
 
 CONFIG = SpaceConfig("test", dim=8)
@@ -31,6 +31,10 @@ def rows_of(*vectors: Any, config: SpaceConfig = CONFIG) -> tuple[Rows, list[Ans
 
         rows.append(make_row(config, f"id-{number}", vector, f"text {number}"), settle)
     return rows, answers
+
+
+def as_it_is(batch: ObservationBatch) -> ObservationBatch:
+    return batch
 
 
 def test_the_callers_vector_is_copied() -> None:
@@ -80,34 +84,34 @@ def test_text_alone_needs_an_embedder() -> None:
 
 def test_good_rows_become_one_batch() -> None:
     rows, _ = rows_of(VECTOR, VECTOR * 2)
-    sealed = seal(rows, CONFIG)
-    assert sealed.batch is not None
-    assert list(sealed.batch.ids) == ["id-0", "id-1"]
-    assert sealed.batch.vectors.tolist() == [[1.0] * 8, [2.0] * 8]
-    assert (sealed.batch.metadata, sealed.batch.tags, sealed.refused) == (None, None, ())
+    sealed = seal(rows, CONFIG, as_it_is)
+    assert sealed.payload is not None
+    assert list(sealed.payload.ids) == ["id-0", "id-1"]
+    assert sealed.payload.vectors.tolist() == [[1.0] * 8, [2.0] * 8]
+    assert (sealed.payload.metadata, sealed.payload.tags, sealed.refused) == (None, None, ())
 
 
 def test_a_bad_row_does_not_take_its_neighbours_down() -> None:
     rows, _ = rows_of(VECTOR, np.full(8, np.nan), np.zeros(8), VECTOR)
-    sealed = seal(rows, CONFIG)
-    assert sealed.batch is not None
-    assert list(sealed.batch.ids) == ["id-0", "id-3"]
+    sealed = seal(rows, CONFIG, as_it_is)
+    assert sealed.payload is not None
+    assert list(sealed.payload.ids) == ["id-0", "id-3"]
     assert [error.code for _, _, error in sealed.refused] == ["not_finite", "zero_vector"]
 
 
 def test_only_bad_rows_make_no_batch() -> None:
     rows, _ = rows_of(np.zeros(8))
-    sealed = seal(rows, CONFIG)
-    assert sealed.batch is None
+    sealed = seal(rows, CONFIG, as_it_is)
+    assert sealed.payload is None
     assert len(sealed.refused) == 1
 
 
 def test_rows_without_vectors_do_not_mix_with_others() -> None:
     rows, _ = rows_of(None, None, config=WITH_EMBEDDER)
     assert not rows.takes(make_row(WITH_EMBEDDER, "b", VECTOR, ""))
-    sealed = seal(rows, WITH_EMBEDDER)
-    assert sealed.batch is not None
-    assert sealed.batch.vectors.shape == (2, 0)
+    sealed = seal(rows, WITH_EMBEDDER, as_it_is)
+    assert sealed.payload is not None
+    assert sealed.payload.vectors.shape == (2, 0)
 
 
 def test_each_row_gets_its_share_of_the_answer() -> None:

@@ -7,7 +7,7 @@ import pytest
 from engram.client.ack import Ack
 from engram.client.outgoing import Outgoing
 from engram.client.window import Window
-from engram.errors import InvalidInput, OverCapacity, SequenceError
+from engram.errors import FailedPrecondition, InvalidInput, OverCapacity, SequenceError
 
 
 def batch(count: int = 2) -> Outgoing:
@@ -163,17 +163,33 @@ def test_a_server_that_lost_acknowledged_observations_is_reported() -> None:
     sent(window, 2)
     window.accepted(Ack(1, 2, 1, 2))
     window.disconnected()
-    with pytest.raises(SequenceError, match="acknowledged observations are lost") as caught:
+    with pytest.raises(FailedPrecondition, match="only up to sequence 1, but acknowledged it up to 2") as caught:
         window.resumed(1, generation=1)
-    assert caught.value.code == "session_mismatch"
+    assert caught.value.code == "lost_future"
+
+
+def test_a_server_that_has_more_than_was_ever_sent_has_it_of_another_client() -> None:
+    window = Window(100)
+    window.resumed(10, generation=10)
+    sent(window, 2, 2)
+    window.rejected(13, 14, OverCapacity("full"))
+    window.disconnected()
+    # The number was used, though its batch is to be sent again.
+    with pytest.raises(FailedPrecondition, match="up to sequence 15, where this client has sent up to 14") as caught:
+        window.resumed(15, generation=15)
+    assert caught.value.code == "session_taken_over"
+    assert len(window) == 2
+    assert len(window.resumed(14, generation=14)) == 2
 
 
 def test_a_server_that_ends_inside_a_batch_is_reported() -> None:
     window = Window(100)
     sent(window, 4)
     window.disconnected()
-    with pytest.raises(SequenceError, match="runs on other data"):
+    with pytest.raises(SequenceError, match="runs on other data") as caught:
         window.resumed(2, generation=2)
+    assert caught.value.code == "session_mismatch"
+    assert len(window) == 1
 
 
 def test_abandoning_fails_everything_unanswered_in_order() -> None:

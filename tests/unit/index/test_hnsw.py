@@ -356,3 +356,17 @@ def test_squared_distance_far_from_the_origin(dim: int, tmp_path: Path) -> None:
     assert recall_of(found, truth) >= 0.95
     index.save(tmp_path / "graph")
     np.testing.assert_array_equal(HnswIndex.load(tmp_path / "graph").search(queries, k=K, ef=128)[0], found)
+
+
+def test_what_ended_before_it_was_discarded_does_not_end_what_comes_in_its_place() -> None:
+    base = clustered(200, 32)
+    index = HnswIndex(32)
+    index.add(base[:100])
+    index.append(base[100:150], 101)
+    assert index.delete([105, 3], 151) == 2
+    index.discard()
+    assert (len(index), index.dead_count) == (100, 1), "only what had been published is still dead"
+    index.append(base[150:], 101)
+    index.publish(150)
+    assert index.search(base[154], k=1)[0].tolist() == [105]
+    assert (index.live_count, index.dead_count) == (149, 1)

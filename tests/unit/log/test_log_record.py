@@ -46,7 +46,7 @@ def written(entry: LogEntry, position: int = 1024, dim: int = DIM) -> Record:
 
 
 def observed(batch: ObservationBatch, dim: int = DIM) -> Record:
-    return written(LogEntry(RecordKind.OBSERVE, 5, batch, session="s-ü", first_sequence=77), dim=dim)
+    return written(LogEntry(RecordKind.OBSERVE, 5, batch, session="s-ü", first_sequence=77, writer=2**64 - 1), dim=dim)
 
 
 def test_all_columns_come_back() -> None:
@@ -55,7 +55,7 @@ def test_all_columns_come_back() -> None:
     record = observed(batch)
     assert (record.kind, record.first_generation, record.count) == (RecordKind.OBSERVE, 5, 3)
     assert record.last_generation == 7
-    assert (record.session, record.first_sequence) == ("s-ü", 77)
+    assert (record.session, record.first_sequence, record.writer) == ("s-ü", 77, 2**64 - 1)
     assert record.ids() == ids
     np.testing.assert_array_equal(record.raw_vectors, batch.vectors)
     np.testing.assert_array_equal(record.times_us, batch.times_us)

@@ -29,8 +29,8 @@ class Planner:
         self.requests: list[CommitRequest] = []
         self.outcomes: list[Outcomes] = []
 
-    def observe(self, *ids: str, session: str = "", first_sequence: int = 0) -> Planner:
-        return self._add(batch=batch_of(ids), session=session, first_sequence=first_sequence)
+    def observe(self, *ids: str, session: str = "", first_sequence: int = 0, writer: int = 0) -> Planner:
+        return self._add(batch=batch_of(ids), session=session, first_sequence=first_sequence, writer=writer)
 
     def delete(self, *ids: str) -> Planner:
         return self._add(delete_ids=ids)
@@ -147,7 +147,30 @@ def test_of_a_half_known_batch_the_new_half_is_stored() -> None:
     assert entry.batch is not None
     assert list(entry.batch.ids) == ids(6)[2:]
     assert entry.batch.tags == [[f"tag id-{row}", "ß"] for row in range(2, 6)]
-    assert planner.plan().stored_sequences == [("s", SequenceRange(5, 4, 5))]
+    assert planner.plan().stored_sequences == [("s", SequenceRange(5, 4, 5), 0)]
+
+
+def test_a_record_belongs_to_one_writer() -> None:
+    planner = Planner()
+    for first, writer in ((1, 7), (3, 7), (5, 8)):
+        planner.observe("a", "b", session="s", first_sequence=first, writer=writer)
+    plan = planner.plan()
+    assert [(e.first_sequence, e.count, e.writer) for e in plan.entries()] == [(1, 4, 7), (5, 2, 8)]
+    assert [writer for _, _, writer in plan.stored_sequences] == [7, 7, 8]
+
+
+def test_that_there_is_nothing_to_delete_holds_only_if_the_delete_before_it_does() -> None:
+    failure = Unavailable("the disk is full")
+    planner = Planner()
+    stored = planner.versions.change()
+    stored.observe(["a"], 1)
+    planner.versions.apply(stored)
+    planner.last_generation = 1
+    planner.delete("a").delete("a")
+    assert [type(outcome) for outcome in planner.settled(failure)] == [Unavailable, Unavailable]
+    # Alone it depends on nothing that this commit does.
+    lonely = Planner().delete("a")
+    assert lonely.settled(failure) == [CommitResult(0, 0, 0)]
 
 
 def test_deletes_see_what_the_group_did_before_them() -> None:

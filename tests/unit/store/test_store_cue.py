@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
@@ -14,7 +15,7 @@ from engram.store.cue import Between, Cue, Filter, as_cue
 
 def test_a_vector_and_a_text_are_cues_and_a_cue_is_itself() -> None:
     vector, cue = [1.0, 2.0], Cue(text="x", by="words")
-    assert as_cue(vector).vector is vector
+    assert np.asarray(as_cue(vector).vector).tolist() == vector
     assert as_cue("coast").text == "coast"
     assert as_cue(cue) is cue
 

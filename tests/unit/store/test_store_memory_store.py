@@ -6,9 +6,8 @@ import errno
 import os
 import subprocess
 import sys
-import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -239,44 +238,11 @@ def test_a_failed_opening_releases_the_directory(filled: Path) -> None:
         assert len(live_ids(store.space("notes"))) == 500
 
 
-@pytest.fixture
-def read_only_directory() -> Iterator[Path]:
-    # Not below pytest's directories, which only their owner may enter.
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o555)
-        yield Path(name)
-        Path(name).chmod(0o755)
-
-
-def test_a_read_only_directory(read_only_directory: Path) -> None:
-    read_end, write_end = os.pipe()
-    child = os.fork()
-    if child == 0:  # pragma: no cover  (another process)
-        # The superuser may write anywhere, so become somebody who may not.
-        if os.geteuid() == 0:
-            os.setgid(65534)
-            os.setuid(65534)
-        try:
-            MemoryStore(read_only_directory)
-            answer = "opened"
-        except EngramError as error:
-            answer = f"{type(error).__name__} {error.code} {error.message}"
-        except BaseException as error:
-            answer = repr(error)
-        os.write(write_end, answer.encode())
-        os._exit(0)
-    os.close(write_end)
-    with os.fdopen(read_end) as answer_of_child:
-        answer = answer_of_child.read()
-    os.waitpid(child, 0)
-    assert answer.startswith("Unavailable read_only"), answer
-    assert str(read_only_directory) in answer
-
-
 def test_a_path_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="something else is in the way") as refusal:
         MemoryStore(tmp_path / "file")
+    assert str(tmp_path / "file") in refusal.value.message
 
 
 # ---- failing disks ---------------------------------------------------------------------------------------------
@@ -365,7 +331,8 @@ def test_a_dying_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
         space = store.space("notes", dim=DIM)
         observe(space, "a", "b")
         wait_until_indexed(space)
-        assert sum(worker.restarts for worker in store.worker_statistics()) == 2
+    # A worker is counted as dead after another may have done its work, so only the end of all threads tells.
+    assert sum(worker.restarts for worker in store.worker_statistics()) == 2
 
 
 # ---- the end ---------------------------------------------------------------------------------------------------

@@ -46,8 +46,15 @@ ROWS = st.lists(
     min_size=1,
     max_size=40,
 )
+
+
+def ordered(bounds: tuple[int | None, int | None]) -> Between:
+    low, high = bounds
+    return Between(high, low) if low is not None and high is not None and high < low else Between(low, high)
+
+
 BOUNDS = st.none() | st.integers(0, 3)
-WANTED = st.sampled_from([0, 1, 2.5, True, None, "1", "x"]) | st.builds(Between, BOUNDS, BOUNDS)
+WANTED = st.sampled_from([0, 1, 2.5, True, None, "1", "x"]) | st.tuples(BOUNDS, BOUNDS).map(ordered)
 FILTERS = st.builds(
     Filter,
     since=st.none() | st.integers(0, 5),

@@ -24,6 +24,16 @@ def test_progress_and_generations() -> None:
     assert found == [0, 101, 110, 112, 116, 0]
 
 
+def test_the_writer_of_the_last_number_is_known_if_it_said_who_it_is() -> None:
+    table = SessionTable()
+    assert table.last_writer("s") == 0
+    table.store("s", SequenceRange(1, 10, 101), writer=7)
+    table.store("s", SequenceRange(11, 5, 111), writer=8)
+    assert (table.last_writer("s"), table.last_writer("t")) == (8, 0)
+    table.store("s", SequenceRange(16, 5, 116))
+    assert table.last_writer("s") == 0
+
+
 def test_ranges_that_continue_each_other_need_no_more_memory() -> None:
     table = SessionTable()
     for number in range(1000):

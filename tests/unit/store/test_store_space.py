@@ -114,7 +114,8 @@ def test_every_generation_can_be_looked_back_at(space: Space) -> None:
             wait_until_indexed(space)
     assert space.recall(vector_of("a"), max_generation=0) == []
     assert space.get("a", max_generation=0) is None
-    assert recalled(space, "c", max_generation=99, k=1) == ["c"]
+    with pytest.raises(InvalidInput, match="yet to come; the newest is 5"):
+        space.recall(vector_of("c"), max_generation=6)
 
 
 def test_a_snapshot_does_not_move(space: Space) -> None:

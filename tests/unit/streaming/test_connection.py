@@ -18,7 +18,7 @@ world = pytest.fixture(running_world)
 
 
 async def test_observations_are_acked_once_they_are_committed(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     assert isinstance((await events(connection))[0], Opened)
     await connection.observe(message(1, 10))
     await connection.observe(message(11))
@@ -41,13 +41,13 @@ async def test_nothing_goes_before_init(world: World) -> None:
 
 
 async def test_a_second_init_is_refused(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     with pytest.raises(FailedPrecondition):
-        connection.open(world.space, "other")
+        await connection.open(world.space, "other")
 
 
 async def test_a_gap_is_rejected_in_band_and_consumes_nothing(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     await connection.observe(message(1))
     await connection.observe(message(3))
     await connection.observe(message(2))
@@ -60,7 +60,7 @@ async def test_a_gap_is_rejected_in_band_and_consumes_nothing(world: World) -> N
 
 
 async def test_a_bad_batch_is_rejected_whole_and_what_follows_too(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     bad = message(1, 3)
     vectors = bad.batch.vectors.copy()
     vectors[1] = np.nan
@@ -79,7 +79,7 @@ async def test_a_bad_batch_is_rejected_whole_and_what_follows_too(world: World) 
 
 
 async def test_a_failed_commit_rejects_what_was_queued_behind_it(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     world.space.fail_next = Unavailable("the disk is full", code="disk_full")
     for first in (1, 11, 21):
         await connection.observe(message(first, 10))
@@ -99,7 +99,7 @@ async def test_a_failed_commit_rejects_what_was_queued_behind_it(world: World) -
 
 
 async def test_a_duplicate_is_acked_again_and_not_stored_again(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     await connection.observe(message(1, 5))
     await connection.observe(message(1, 5))  # Still in flight: the ack of the first is the answer.
     world.store.commit_all()
@@ -110,7 +110,7 @@ async def test_a_duplicate_is_acked_again_and_not_stored_again(world: World) -> 
 
 
 async def test_an_error_without_sequence_is_a_status(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     connection.complain(FailedPrecondition("what was that?", code="malformed_message"))
     told = (await events(connection))[-1]
     assert isinstance(told, Status)
@@ -118,7 +118,7 @@ async def test_an_error_without_sequence_is_a_status(world: World) -> None:
 
 
 async def test_mixed_priorities_of_a_session_commit_in_order(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     for sequence, priority in enumerate((Priority.LOW, Priority.HIGH, Priority.NORMAL, Priority.HIGH), 1):
         await connection.observe(message(sequence, priority=priority))
     world.store.commit_all()

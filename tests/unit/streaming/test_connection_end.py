@@ -17,7 +17,7 @@ world = pytest.fixture(running_world)
 
 
 async def test_close_with_drain_waits_for_indexed(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     await connection.observe(message(1, 10))
     closing = asyncio.create_task(connection.close(drain=True, last_sequence=10))
     await asyncio.sleep(0)
@@ -37,7 +37,7 @@ async def test_close_with_drain_waits_for_indexed(world: World) -> None:
 
 
 async def test_close_without_drain_waits_for_acks_only(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     await connection.observe(message(1, 10))
     closing = asyncio.create_task(connection.close(drain=False))
     await asyncio.sleep(0)
@@ -49,7 +49,7 @@ async def test_close_without_drain_waits_for_acks_only(world: World) -> None:
 
 
 async def test_close_says_if_the_clients_last_sequence_did_not_arrive(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     await connection.close(drain=True, last_sequence=5)
     told = (await events(connection))[-1]
     assert isinstance(told, Status)
@@ -58,7 +58,7 @@ async def test_close_says_if_the_clients_last_sequence_did_not_arrive(world: Wor
 
 
 async def test_a_close_of_a_paused_session_takes_what_it_kept(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     await connection.flow(PAUSE)
     await connection.observe(message(1, 3))
     closing = asyncio.create_task(connection.close(drain=False))
@@ -70,7 +70,7 @@ async def test_a_close_of_a_paused_session_takes_what_it_kept(world: World) -> N
 
 
 async def test_the_end_of_input_lets_acks_out_and_keeps_the_session(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     await connection.observe(message(1, 3))
     ending = asyncio.create_task(connection.end_of_input())
     await asyncio.sleep(0)
@@ -80,13 +80,13 @@ async def test_the_end_of_input_lets_acks_out_and_keeps_the_session(world: World
     assert await acks(connection) == [("accepted", 1, 3)]
     assert await events(connection) == []
     connection.detach()
-    again = world.open()
+    again = await world.open()
     assert again.session is connection.session
     assert again.opened()[0].expected_sequence == 4
 
 
 async def test_a_shutdown_lets_what_is_in_flight_be_acked(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     await connection.observe(message(1, 3))
     reason = Unavailable("going", code="shutting_down")
     stopping = asyncio.create_task(connection.shut_down(reason))

@@ -21,7 +21,7 @@ world = pytest.fixture(running_world)
 
 async def test_a_paused_stream_hears_of_pressure_when_it_resumes(world: World) -> None:
     world.limits = ConnectionLimits(1000, 10 * MIB, 30.0)
-    busy, paused = world.open("busy"), world.open("paused")
+    busy, paused = await world.open("busy"), await world.open("paused")
     await paused.flow(PAUSE)
     await events(paused)
     await busy.observe(message(1, 160))
@@ -31,7 +31,7 @@ async def test_a_paused_stream_hears_of_pressure_when_it_resumes(world: World) -
 
 
 async def test_a_client_without_room_gets_its_acks_when_it_has_room(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     await events(connection)
     await connection.flow(Flow(FlowAction.BUFFER_STATUS, buffer_remaining=0))
     for first in (1, 2):
@@ -45,7 +45,7 @@ async def test_a_client_without_room_gets_its_acks_when_it_has_room(world: World
 
 
 async def test_a_paused_session_keeps_what_comes_and_holds_its_acks(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     await connection.observe(message(1))
     await connection.flow(PAUSE)
     world.store.commit_all()
@@ -69,7 +69,7 @@ async def test_a_paused_session_keeps_what_comes_and_holds_its_acks(world: World
 
 
 async def test_a_paused_session_refuses_more_than_it_may_keep(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     await connection.flow(PAUSE)
     await connection.observe(message(1, 100))
     await connection.observe(message(101, 1))
@@ -81,7 +81,7 @@ async def test_all_paused_sessions_together_keep_no_more_than_the_server_has_roo
     one = message(1)
     world = World(world.executor, paused_bytes_max=3 * one.batch.nbytes)
     budget = world.sessions.backlogs
-    connections = [world.open(name) for name in ("a", "b")]
+    connections = [await world.open(name) for name in ("a", "b")]
     for connection in connections:
         await connection.flow(PAUSE)
         await connection.observe(message(1))

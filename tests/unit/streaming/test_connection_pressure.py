@@ -19,7 +19,7 @@ world = pytest.fixture(running_world)
 
 async def test_a_full_lane_rejects_and_says_when_to_come_back(world: World) -> None:
     world.limits = ConnectionLimits(1000, 10 * MIB, 30.0)
-    connection = world.open()
+    connection = await world.open()
     await connection.observe(message(1, 150))
     await connection.observe(message(151, 60))
     told = [event for event in await events(connection) if isinstance(event, Ack)]
@@ -34,7 +34,7 @@ async def test_a_full_lane_rejects_and_says_when_to_come_back(world: World) -> N
 
 async def test_every_stream_of_the_space_hears_of_pressure_and_of_its_end(world: World) -> None:
     world.limits = ConnectionLimits(1000, 10 * MIB, 30.0)
-    busy, quiet = world.open("busy"), world.open("quiet")
+    busy, quiet = await world.open("busy"), await world.open("quiet")
     await events(quiet)
     await busy.observe(message(1, 160))
     assert await states(quiet) == [StreamState.BACKPRESSURE]
@@ -45,7 +45,7 @@ async def test_every_stream_of_the_space_hears_of_pressure_and_of_its_end(world:
     assert (status.error.code, status.error.field) == ("overloaded", "normal_lane_observations")
     assert (status.error.limit, status.error.value) == ("200", "190")
     assert status.error.retry_after_ms
-    late = world.open("late")
+    late = await world.open("late")
     assert [type(event) for event in await events(late)] == [Opened, Status], "newcomers are told at once"
     await late.observe(message(1))
     (refusal,) = [event for event in await events(late) if isinstance(event, Ack)]
@@ -56,7 +56,7 @@ async def test_every_stream_of_the_space_hears_of_pressure_and_of_its_end(world:
 
 
 async def test_reading_stops_while_too_much_is_in_flight(world: World) -> None:
-    connection = world.open()
+    connection = await world.open()
     for first, count in ((1, 99), (100, 50)):
         await asyncio.wait_for(connection.observe(message(first, count)), 10)
     reader = asyncio.create_task(connection.observe(message(150, 1)))

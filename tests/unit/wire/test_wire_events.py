@@ -44,8 +44,9 @@ def test_a_rejection_names_its_own_sequence() -> None:
 
 
 def test_an_opening_tells_the_truth_about_the_server() -> None:
-    response = encode_event(Opened("s", 41, 768, 100), "s", load)
+    response = encode_event(Opened("s", 41, 768, 100, "after the restore"), "s", load)
     opened = response.init_ack
+    assert response.init_ack.incarnation == "after the restore"
     assert (opened.session_id, opened.initial_sequence, opened.dimension, opened.generation) == ("s", 41, 768, 100)
     assert opened.capabilities.queue_capacity == 160_000
     assert opened.capabilities.batch_count_max == 10_000

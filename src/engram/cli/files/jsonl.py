@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.cli.files.chunk import BadRow, Chunk
+from engram.errors import InvalidInput
+from engram.metadata import encode_metadata
 from engram.observations import now_us
+from engram.scalars import as_real
+from engram.times import as_time_us
+from engram.vectors import as_query
 
 # What an export or a repair adds for people; it is not taken over.
 _PASSED_OVER: Final = frozenset({"generation"})
@@ -42,6 +46,10 @@ class JsonlSource:
                 row = _read(line)
                 if isinstance(row, str):
                     bad.append(BadRow(number, row))
+                    # What is no JSON Lines at all is all bad, and may be large.
+                    if len(bad) >= count_max:
+                        yield _chunk(numbers, rows, bad, position + len(line))
+                        numbers, rows, bad = [], [], []
                 elif row is not None:
                     if len(rows) >= count_max or (rows and rows[0][1].size != row[1].size):
                         yield _chunk(numbers, rows, bad, position)
@@ -76,67 +84,65 @@ def _read(line: bytes) -> _Row | str | None:
     if len(line) > _LINE_BYTES_MAX:
         return f"the line is longer than {_LINE_BYTES_MAX} bytes, so this is not JSON Lines; nothing behind it is read"
     try:
-        return _row(json.loads(line))
-    except json.JSONDecodeError as error:
-        return f"not valid JSON: {error}"
+        # Left to find out, the decoder would also take lines of other encodings, and some by chance.
+        return _row(_decode(line.decode("utf-8-sig")))
+    except InvalidInput as error:
+        return error.message
+    except UnicodeDecodeError as error:
+        return f"not UTF-8: {error}"
     except (ValueError, RecursionError) as error:
-        return str(error)
+        return f"not valid JSON: {error}"
 
 
 def _row(item: Any) -> _Row:
     if not isinstance(item, dict):
-        raise ValueError(f"a JSON object is needed, not {type(item).__name__}")
+        raise _bad(f"a JSON object is needed, not {type(item).__name__}")
     unknown = item.keys() - set(_FIELDS) - _PASSED_OVER
     if unknown:
-        raise ValueError(f"unknown field {min(unknown)!r}; known are {', '.join(_FIELDS)}")
+        raise _bad(f"unknown field {min(unknown)!r}; known are {', '.join(_FIELDS)}")
     tags = item.get("tags") or []
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise ValueError("field 'tags' must be an array of texts")
+        raise _bad("field 'tags' must be an array of texts")
     metadata = item.get("metadata")
     if metadata is not None and not isinstance(metadata, dict):
-        raise ValueError("field 'metadata' must be an object")
+        raise _bad("field 'metadata' must be an object")
     return (
-        _typed(item, "id", str, None),
+        _text(item, "id", None),
         _vector(item.get("embedding")),
-        _typed(item, "text", str, ""),
-        _time_us(item.get("time")),
-        _typed(item, "confidence", float, 1.0),
-        _typed(item, "importance", float, 0.5),
-        json.dumps(metadata, ensure_ascii=False, separators=(",", ":")) if metadata else "",
+        _text(item, "text", ""),
+        now_us() if item.get("time") is None else as_time_us(item["time"], "field 'time'"),
+        as_real("field 'confidence'", item.get("confidence", 1.0)),
+        as_real("field 'importance'", item.get("importance", 0.5)),
+        encode_metadata(metadata or None, "field 'metadata'"),
         tags,
     )
 
 
-def _typed(item: dict[str, Any], name: str, kind: type, default: Any) -> Any:
+def _text(item: dict[str, Any], name: str, default: str | None) -> str:
     value = item.get(name, default)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, kind):
-        wanted = "a number" if kind is float else "a text"
-        raise ValueError(f"field {name!r} must be {wanted}" + (" and may not be missing" if default is None else ""))
+    if not isinstance(value, str):
+        raise _bad(f"field {name!r} must be a text" + (" and may not be missing" if default is None else ""))
     return value
 
 
 def _vector(value: Any) -> NDArray[np.float32]:
     if value is None:
         return _NO_VECTOR
-    try:
-        vector = np.array(value, dtype=np.float32)
-    except (TypeError, ValueError, OverflowError):
-        vector = _NO_VECTOR
-    if not isinstance(value, list) or vector.ndim != 1 or vector.size == 0:
-        raise ValueError("field 'embedding' must be an array of numbers")
-    return vector
+    if not isinstance(value, list):
+        raise _bad("field 'embedding' must be an array of numbers")
+    return as_query(value, "field 'embedding'")
 
 
-def _time_us(value: Any) -> int:
-    try:
-        if value is None:
-            return now_us()
-        if isinstance(value, str):
-            return round(datetime.fromisoformat(value).timestamp() * 1e6)
-        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**43:
-            return round(value * 1e6)
-    except (ValueError, OverflowError):
-        pass
-    raise ValueError("field 'time' must be seconds since 1970 or a text like 2025-01-31T12:00:00Z")
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise _bad("a key occurs twice in one object")
+    return made
+
+
+def _bad(message: str) -> InvalidInput:
+    return InvalidInput(message, code="bad_row", field="row")
+
+
+# Numbers are left to Python's decoder, which is faster; what they become is checked with the columns.
+_decode: Final = json.JSONDecoder(object_pairs_hook=_unique).decode

@@ -84,17 +84,16 @@ class ParquetSource:
             raise _bad(f"column {name!r} of {self._path} has empty values; fill them, or leave the column out")
         if name in ("id", "text"):
             return column.cast(arrow.string()).to_pylist()
-        if name == "time" and arrow.types.is_timestamp(column.type):
-            return column.cast(arrow.timestamp("us")).to_numpy(zero_copy_only=False)
         return column.to_numpy(zero_copy_only=False)
 
-    def _matrix(self, column: Any) -> NDArray[np.float32]:
+    def _matrix(self, column: Any) -> NDArray[Any]:
         rows = len(column)
         lengths = np.diff(column.offsets.to_numpy()) if hasattr(column, "offsets") else [column.type.list_size]
         if column.null_count or len(set(np.asarray(lengths).tolist())) != 1:
             raise _bad(f"column 'embedding' of {self._path} must hold vectors of one length, without empty ones")
         numbers = column.flatten().to_numpy(zero_copy_only=False)
-        return np.asarray(numbers, np.float32).reshape(rows, -1)
+        matrix: NDArray[Any] = numbers.reshape(rows, -1)
+        return matrix
 
 
 def _json(value: Any) -> str:

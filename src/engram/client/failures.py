@@ -1,0 +1,84 @@
+"""What a failed gRPC call means for the caller: what the server said, or why no server answers."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import grpc
+
+from engram.client.address import Address
+from engram.errors import EngramError, Unavailable
+from engram.wire.errors import decode_status
+
+NO_SERVER: Final = "no_server"
+NOT_ENGRAM: Final = "not_engram"
+
+# In gRPC's words, and in ours. The first that fits tells.
+_REASONS: Final = tuple(
+    (re.compile(words, re.IGNORECASE), reason)
+    for words, reason in (
+        ("proxy returned", "a proxy did not let the connection through"),
+        ("connection refused", "nothing listens there (connection refused)"),
+        ("resolv|lookup|domain name|name or service", "the name of the host is not known (name not found)"),
+        ("before receiving settings", "something takes connections there and then is silent (timed out)"),
+        ("timed? ?out|deadline", "nothing came back in time (timed out)"),
+        ("no such file", "there is no such socket"),
+        ("unreachable|no route", "no network leads there"),
+        ("permission denied|not permitted", "this process may not connect there"),
+        (
+            "reset by peer|socket closed|broken pipe|recvmsg|end of|eof",
+            "the connection was ended there; the server may be stopping, or want TLS, which this client does not speak",
+        ),
+    )
+)
+_OTHER_PROTOCOL: Final = re.compile(r"parsing HTTP/2|http1|HTTP/1|HTTP status", re.IGNORECASE)
+# In the order in which gRPC looks at them.
+_PROXY_VARIABLES: Final = ("grpc_proxy", "https_proxy", "http_proxy")
+
+
+def call_error(
+    address: Address,
+    code: grpc.StatusCode,
+    details: str | None,
+    trailers: Iterable[tuple[str, str | bytes]] | None,
+) -> EngramError:
+    """The typed error behind a call to `address` that ended with `code`."""
+    error = decode_status(code, details, trailers)
+    if code is grpc.StatusCode.UNIMPLEMENTED:
+        return EngramError(
+            f"the server at {address.target} does not know this call: it is none of Engram's, or of another version",
+            code=error.code,
+            field="address",
+            value=address.target,
+        )
+    if error.code == Unavailable.default_code and code is grpc.StatusCode.UNAVAILABLE:
+        return no_server(address, details or "")
+    return no_server(address, "deadline") if code is grpc.StatusCode.DEADLINE_EXCEEDED else error
+
+
+def no_server(address: Address, details: str) -> Unavailable:
+    """The error that no Engram server answers at `address`, with what `details` of gRPC's tell of the reason."""
+    if _OTHER_PROTOCOL.search(details):
+        return Unavailable(
+            f"what answers at {address.target} is no Engram server: it speaks HTTP/1 or another protocol, not gRPC; "
+            "is this the right port?",
+            code=NOT_ENGRAM,
+            field="address",
+            value=address.target,
+        )
+    reason = next((reason for words, reason in _REASONS if words.search(details)), details[:200] or "no reason given")
+    return Unavailable(
+        f"no Engram server answers at {address.target}: {reason}{_by_proxy(address)}; "
+        "is one running there? (engram serve starts one)",
+        code=NO_SERVER,
+        field="address",
+        value=address.target,
+    )
+
+
+def _by_proxy(address: Address) -> str:
+    name = next((name for name in _PROXY_VARIABLES if os.environ.get(name)), "")
+    return f"; tried by the proxy that ${name} names" if name and not address.is_local else ""

@@ -1,0 +1,45 @@
+"""What a client was given and could not store, for those who do not look at the futures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from engram.errors import EngramError
+
+NAMED_MAX: Final = 3
+"""How many ids are named."""
+
+
+@dataclass(slots=True)
+class Losses:
+    """Observations that were refused or given up.
+
+    Parameters
+    ----------
+    count
+        How many.
+    first_ids
+        The first of their ids.
+    error
+        Why the first of them was.
+    """
+
+    count: int = 0
+    first_ids: list[str] = field(default_factory=list)
+    error: EngramError | None = None
+
+    def add(self, count: int, first_ids: Sequence[str], error: EngramError) -> None:
+        """Count in some more, of which the first ids are given."""
+        self.count += count
+        self.first_ids.extend(first_ids[: NAMED_MAX - len(self.first_ids)])
+        self.error = self.error or error
+
+    def describe(self, space: str) -> str:
+        """Return what to tell of them in one sentence."""
+        ids = ", ".join(map(repr, self.first_ids)) + (", ..." if self.count > len(self.first_ids) else "")
+        observations = "1 observation" if self.count == 1 else f"{self.count} observations"
+        verb = "was" if self.count == 1 else "were"
+        reason = "" if self.error is None else f": {self.error.message}"
+        return f"{observations} to space {space} ({ids}) {verb} not acknowledged{reason}"

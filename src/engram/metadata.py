@@ -1,0 +1,161 @@
+"""Metadata: JSON objects with limits, and one fate for everything that JSON allows and not all readers agree on.
+
+On the way in, `check_metadata` refuses NaN and infinities, numbers that do not fit 64 bits, keys that occur twice, half
+surrogate pairs, and what is nested too deeply or has too many keys. On the way out, `read_metadata` never raises:
+what an older version has stored is there, whatever it is.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+from collections.abc import Mapping
+from threading import Event
+from typing import Any, Final
+
+from engram.errors import InvalidInput
+from engram.limits import METADATA_DEPTH_MAX, METADATA_KEYS_MAX
+from engram.scalars import is_utf8, shown
+
+# Whole numbers beyond 64 bits mean something else to nearly every reader of JSON.
+WHOLE_MIN: Final = -(2**63)
+WHOLE_MAX: Final = 2**64 - 1
+_HALF_PAIR: Final = re.compile(r"\\u[dD][89a-fA-F]")
+# Fewer digits always fit 64 bits, sign included.
+_DIGITS_SURE: Final = 18
+_logger: Final = logging.getLogger(__name__)
+_unreadable_told: Final = Event()
+
+
+def encode_metadata(metadata: Mapping[str, Any] | str | None, field: str) -> str:
+    """Return `metadata` as JSON text, ``""`` for none. A text is returned as it is; `check_metadata` does the rest.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``invalid_metadata``, naming `field`, if it is neither a mapping nor a text nor None, or holds what
+        JSON cannot express.
+    """
+    if metadata is None:
+        return ""
+    if isinstance(metadata, str):
+        return metadata
+    if not isinstance(metadata, Mapping):
+        raise _refused(field, f"is {shown(metadata)}; pass a mapping, a JSON object as text, or None", "a mapping")
+    try:
+        return json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except RecursionError as error:
+        raise _refused(field, f"is nested deeper than {METADATA_DEPTH_MAX} levels", METADATA_DEPTH_MAX) from error
+    except (TypeError, ValueError) as error:
+        raise _refused(field, f"is not a JSON object: {error}", "a JSON object") from error
+
+
+def check_metadata(text: str, field: str) -> None:
+    """Check one JSON object text, which is not empty.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``invalid_metadata``, naming `field` and what is wrong.
+    """
+    if not isinstance(parse_json(text, field), dict):
+        raise _refused(field, 'is not a JSON object, such as {"key": 1}', "a JSON object", text[:40])
+
+
+def parse_json(text: str, field: str) -> Any:
+    """Return the value of a JSON text, held to the same limits as metadata. Raises as `check_metadata`."""
+    try:
+        value = _decode(text)
+    except RecursionError as error:
+        raise _refused(field, f"is nested deeper than {METADATA_DEPTH_MAX} levels", METADATA_DEPTH_MAX) from error
+    except ValueError as error:
+        raise _refused(field, f"is not a JSON object: {error}", "a JSON object", text[:40]) from error
+    # Counting characters is cheap, and few of them leave no need to count what they stand for.
+    if text.count("{") + text.count("[") > METADATA_DEPTH_MAX or text.count(":") > METADATA_KEYS_MAX:
+        _check_extent(value, field)
+    if _HALF_PAIR.search(text) and not is_utf8(json.dumps(value, ensure_ascii=False)):
+        raise _refused(field, "holds half of a surrogate pair, which is no character", "UTF-8", text[:40])
+    return value
+
+
+def read_metadata(text: str) -> dict[str, Any] | None:
+    """Return the object that was stored as `text`; None if there is none, or if it cannot be read. Never raises."""
+    if not text:
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if not _unreadable_told.is_set():
+            _unreadable_told.set()
+            _logger.warning("stored metadata cannot be read (%s); recalls do not filter by it", error)
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def read_metadata_column(texts: list[str]) -> list[dict[str, Any] | None]:
+    """`read_metadata` of every row, for less than one by one."""
+    try:
+        # One document for all rows: decoding them one by one costs several times as much.
+        column: list[Any] = json.loads(f"[{','.join(text or 'null' for text in texts)}]")
+    except (ValueError, RecursionError):
+        column = []
+    if len(column) != len(texts):
+        return list(map(read_metadata, texts))
+    return [value if isinstance(value, dict) else None for value in column]
+
+
+def _check_extent(value: Any, field: str) -> None:
+    keys = 0
+    level, depth = [value], 0
+    while level:
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                keys += len(item)
+                below.extend(item.values())
+            elif isinstance(item, list):
+                below.extend(item)
+        depth += any(isinstance(item, dict | list) for item in level)
+        level = below
+    if depth > METADATA_DEPTH_MAX:
+        raise _refused(field, f"is nested {depth} levels deep; allowed are {METADATA_DEPTH_MAX}", METADATA_DEPTH_MAX)
+    if keys > METADATA_KEYS_MAX:
+        raise _refused(field, f"has {keys} keys; allowed are {METADATA_KEYS_MAX}", METADATA_KEYS_MAX, str(keys))
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"key {shown(twice, with_type=False)} occurs twice")
+    return made
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _DIGITS_SURE and (len(digits) > 20 or not WHOLE_MIN <= int(digits) <= WHOLE_MAX):
+        raise ValueError(f"the number {digits[:24]} does not fit 64 bits; pass it as a text")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"the number {digits[:24]} is beyond what a double can hold")
+    return number
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+_decode: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=_whole, parse_float=_finite, parse_constant=_no_constant
+).decode
+
+
+def _refused(field: str, problem: str, limit: object, value: str = "") -> InvalidInput:
+    value = value.encode("ascii", "backslashreplace").decode()
+    return InvalidInput(f"{field} {problem}", code="invalid_metadata", field=field, limit=limit, value=value)

@@ -1,0 +1,128 @@
+"""One number or one text that a caller passes: what is taken for it, and what is refused with a word."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+
+from engram.errors import InvalidInput
+
+_SHOWN_CHARACTERS_MAX: Final = 60
+# Whole numbers by their class, and not by their meaning.
+_NO_NUMBERS: Final = (bool, np.timedelta64)
+
+
+def as_whole(field: str, value: object, low: int, high: int, *, code: str = "out_of_range") -> int:
+    """Return `value` as an `int` from `low` to `high`; NumPy's whole numbers are taken, truth values are not.
+
+    Raises
+    ------
+    InvalidInput
+        With `code`, naming `field`, the limits and what came.
+    """
+    limit = f"{low}..{high}"
+    if isinstance(value, _NO_NUMBERS) or not isinstance(value, int | np.integer):
+        raise InvalidInput(
+            f"{field} is {shown(value)}; pass a whole number within {limit}",
+            code=code,
+            field=field,
+            limit=limit,
+            value=shown(value),
+        )
+    whole = int(value)
+    if not low <= whole <= high:
+        digits = shown(whole, with_type=False)
+        raise InvalidInput(
+            f"{field} is {digits}; it must be within {limit}", code=code, field=field, limit=limit, value=digits
+        )
+    return whole
+
+
+def as_real(field: str, value: object, wanted: str = "a number", *, code: str = "out_of_range") -> float:
+    """Return `value` as a `float` that is not NaN; truth values and texts are no numbers.
+
+    Parameters
+    ----------
+    wanted
+        What to pass, for the message.
+
+    Raises
+    ------
+    InvalidInput
+        With `code`, naming `field`, `wanted` and what came.
+    """
+    number = math.nan
+    if is_real(value):
+        try:
+            number = float(value)  # type: ignore[arg-type]  # `is_real` has looked.
+        except OverflowError:
+            wanted = f"{wanted} that a double can hold"
+    if math.isnan(number):
+        raise InvalidInput(
+            f"{field} is {shown(value)}; pass {wanted}", code=code, field=field, limit=wanted, value=shown(value)
+        )
+    return number
+
+
+def is_real(value: object) -> bool:
+    """Whether `value` is a number on the real line, NaN and the infinities included."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, _NO_NUMBERS)
+
+
+def as_text(field: str, value: object, *, code: str = "invalid_text") -> str:
+    """Return `value` if it is a text that UTF-8 can carry.
+
+    Raises
+    ------
+    InvalidInput
+        With `code`, naming `field`, and what to pass instead.
+    """
+    if not isinstance(value, str):
+        raise InvalidInput(
+            f"{field} is {shown(value)}; pass a text{_instead(value)}",
+            code=code,
+            field=field,
+            limit="str",
+            value=type(value).__name__,
+        )
+    if not is_utf8(value):
+        raise InvalidInput(
+            f"{field} holds half of a surrogate pair, which is no character and cannot be written as UTF-8",
+            code=code,
+            field=field,
+            limit="UTF-8",
+            value=ascii(value[:40]),
+        )
+    return value
+
+
+def is_utf8(text: str) -> bool:
+    """Whether `text` can be written as UTF-8, which half of a surrogate pair cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def shown(value: object, *, with_type: bool = True) -> str:
+    """A short description of `value` for a message: never a whole payload, never an error."""
+    if value is None:
+        return "None"
+    try:
+        text = ascii(value) if isinstance(value, str) else repr(value)
+    except Exception:
+        # A value whose own `repr` fails is still to be named, as is a number too long for a text.
+        text = "a value that cannot be shown"
+    text = " ".join(text.split())
+    if len(text) > _SHOWN_CHARACTERS_MAX:
+        text = text[:_SHOWN_CHARACTERS_MAX] + "..."
+    return f"{text} (of type {type(value).__name__})" if with_type else text
+
+
+def _instead(value: object) -> str:
+    if isinstance(value, bytes | bytearray):
+        return ", such as value.decode()"
+    return ", such as str(value)" if isinstance(value, int | np.integer) else ""

@@ -1,0 +1,149 @@
+"""Times: whatever a caller has at hand becomes microseconds since 1970 UTC, with one bound for all doors.
+
+The bound is the years 1 to 9999: what `datetime` and protobuf's timestamps can express, so that a time which was taken
+can be shown anywhere. It also tells seconds from milliseconds, microseconds and nanoseconds, which are beyond it for
+any date of our days. A time without a zone is UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engram.errors import InvalidInput
+from engram.scalars import is_real, shown
+from engram.sequences import as_column
+
+Moment = float | date | np.datetime64 | str
+"""Seconds since 1970, a `date` or `datetime`, a ``datetime64``, or a text in the form of ISO 8601."""
+
+TIME_MIN_US: Final = -62_135_596_800_000_000
+TIME_MAX_US: Final = 253_402_300_799_999_999
+_MICROS: Final = 1_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_YEARS: Final = "the years 1 to 9999"
+_WANTED: Final = "seconds since 1970, a datetime (UTC if it has no zone) or a text such as 2025-01-31T12:00:00Z"
+# Between these, in microseconds, a number in another unit is told as what it most likely is: 1990 to 2200.
+_LIKELY_US: Final = (631_152_000 * _MICROS, 7_258_118_400 * _MICROS)
+# What one unit is, in microseconds.
+_UNITS: Final = {"seconds": _MICROS, "milliseconds": 1000, "microseconds": 1, "nanoseconds": 0.001}
+
+
+def as_time_us(moment: object, field: str) -> int:
+    """Return one `Moment` in microseconds since 1970 UTC.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``invalid_time``, naming `field`: not a time, not finite, NaT, or outside of the years 1 to 9999.
+    """
+    if isinstance(moment, np.datetime64):
+        return int(_from_datetime64(np.array([moment]), field, 0)[0])
+    if is_real(moment):
+        return _from_seconds(moment, field)
+    try:
+        if isinstance(moment, str):
+            moment = datetime.fromisoformat(moment)
+        if isinstance(moment, date):
+            return int((_at(moment) - _EPOCH) // _MICROSECOND)
+    except (ValueError, TypeError, ArithmeticError):
+        # Not in the form of a date, or one of another library that stands for none.
+        pass
+    raise _refused(field, f"{field} is {shown(moment)}; pass {_WANTED}", shown(moment))
+
+
+def as_times_us(moments: ArrayLike, count: int, field: str) -> NDArray[np.int64]:
+    """Return a `Moment` for each of `count` rows as int64 of shape ``(count,)``, microseconds since 1970 UTC.
+
+    Raises
+    ------
+    InvalidInput
+        As `as_time_us`, naming the row, and where there is not one for each row.
+    """
+    column = as_column(field, moments, count, "fiuMOU", "times")
+    if column.dtype.kind in "OU":
+        times = [as_time_us(moment, f"{field}[{row}]") for row, moment in enumerate(column.tolist())]
+        return np.array(times, np.int64)
+    if column.dtype.kind == "M":
+        return _from_datetime64(column, field)
+    if column.dtype.kind == "f":
+        with np.errstate(over="ignore", invalid="ignore"):
+            micros: NDArray[Any] = np.round(column.astype(np.float64) * 1e6)
+        good = (micros >= TIME_MIN_US) & (micros < TIME_MAX_US + 1)
+    else:
+        good = (column >= TIME_MIN_US // _MICROS) & (column <= TIME_MAX_US // _MICROS)
+        micros = np.where(good, column, 0).astype(np.int64) * _MICROS
+    if not good.all():
+        row = int(np.argmin(good))
+        raise _out_of_range(f"{field}[{row}]", column[row].item(), "seconds")
+    return micros.astype(np.int64)
+
+
+def check_time_us(time_us: int, field: str) -> int:
+    """Return `time_us`, microseconds since 1970 UTC, if it is within the bound. Raises as `as_time_us`."""
+    if not TIME_MIN_US <= time_us <= TIME_MAX_US:
+        raise _out_of_range(field, time_us, "microseconds")
+    return time_us
+
+
+def check_times_us(times_us: NDArray[np.int64], field: str) -> None:
+    """Check that every one of `times_us` is within the bound. Raises as `as_time_us`, naming the row."""
+    # Two reductions cost no array, and nearly every batch passes.
+    if len(times_us) and not (times_us.min() >= TIME_MIN_US and times_us.max() <= TIME_MAX_US):
+        row = int(np.argmin((times_us >= TIME_MIN_US) & (times_us <= TIME_MAX_US)))
+        check_time_us(int(times_us[row]), f"{field}[{row}]")
+
+
+def _at(moment: date) -> datetime:
+    if not isinstance(moment, datetime):
+        return datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _from_seconds(seconds: Any, field: str) -> int:
+    try:
+        micros = int(seconds) * _MICROS if isinstance(seconds, int | np.integer) else round(float(seconds) * _MICROS)
+    except (ValueError, OverflowError):
+        # NaN and the infinities.
+        micros = TIME_MAX_US + 1
+    if not TIME_MIN_US <= micros <= TIME_MAX_US:
+        raise _out_of_range(field, seconds, "seconds")
+    return micros
+
+
+def _from_datetime64(column: NDArray[Any], field: str, only: int | None = None) -> NDArray[np.int64]:
+    # In whole years first, because a unit coarser than microseconds could wrap around when it is converted.
+    years = column.astype("datetime64[Y]").astype(np.int64) + 1970
+    good = ~np.isnat(column) & (years >= 1) & (years <= 9999)
+    if not good.all():
+        row = int(np.argmin(good))
+        where = field if only is not None else f"{field}[{row}]"
+        raise _refused(where, f"{where} is {column[row]}; pass a time within {_YEARS}", column[row])
+    return column.astype("datetime64[us]").astype(np.int64)
+
+
+def _out_of_range(field: str, number: Any, unit: str) -> InvalidInput:
+    value = shown(number, with_type=False)
+    return _refused(
+        field, f"{field} is {value}; pass {unit} since 1970, within {_YEARS}{_hint(number, unit)}", f"{value} {unit}"
+    )
+
+
+def _hint(number: Any, unit: str) -> str:
+    low, high = _LIKELY_US
+    for other, micros in _UNITS.items():
+        try:
+            is_likely = other != unit and low <= number * micros <= high
+        except OverflowError:
+            is_likely = False
+        if is_likely:
+            return f". It looks like {other}"
+    return ""
+
+
+def _refused(field: str, message: str, value: object) -> InvalidInput:
+    return InvalidInput(message, code="invalid_time", field=field, limit=_YEARS, value=value)

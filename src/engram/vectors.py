@@ -1,0 +1,172 @@
+"""Vectors: what passes for one, and the checks that each passes before it is stored or searched for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engram.errors import InvalidInput
+from engram.spaces import SpaceConfig
+
+# A squared norm beyond this would overflow float32 arithmetic downstream; far below it, cosine loses all precision.
+_SQUARED_NORM_MAX = 1e30
+_SQUARED_NORM_MIN_COSINE = 1e-30
+
+
+def as_float32(values: ArrayLike, field: str, what: str = "") -> NDArray[np.float32]:
+    """Return `values` as a C-contiguous float32 array of any shape.
+
+    Parameters
+    ----------
+    what
+        What it is, for the message; default `field`.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``invalid_vector``: rows of different lengths, or other elements than real numbers. Masked arrays,
+        complex numbers, dates, texts, truth values and objects would all become numbers that nobody meant.
+    """
+    if _is_masked(values):
+        raise _unreadable(field, what, "it is a masked array; pass array.filled(...)", "masked")
+    if values is None or isinstance(values, str | bytes | bytearray):
+        raise _unreadable(field, what, f"it is of type {type(values).__name__}; pass numbers", type(values).__name__)
+    try:
+        array = np.asarray(values)
+    except Exception as error:
+        # Whatever the caller's own objects raise when they are asked for their numbers.
+        raise _unreadable(field, what, str(error), type(values).__name__) from error
+    if array.dtype.kind not in "fiu":
+        raise _unreadable(field, what, f"its elements are of type {array.dtype}; pass real numbers", array.dtype)
+    with np.errstate(over="ignore"):
+        return np.asarray(array, dtype=np.float32, order="C")
+
+
+def as_matrix(vectors: ArrayLike, field: str = "vectors") -> NDArray[np.float32]:
+    """Return `vectors` as float32 of shape ``(n, dim)``.
+
+    Raises
+    ------
+    InvalidInput
+        As `as_float32`, and with code ``dimension_mismatch`` for another shape.
+    """
+    matrix = as_float32(vectors, field)
+    if matrix.ndim != 2:
+        raise InvalidInput(
+            f"{field} must be a matrix of shape (n, dim), not of shape {matrix.shape}",
+            code="dimension_mismatch",
+            field=field,
+            limit="(n, dim)",
+            value=matrix.shape,
+        )
+    return matrix
+
+
+def as_query(vector: ArrayLike, field: str = "vector") -> NDArray[np.float32]:
+    """Return `vector` as float32 of shape ``(n,)``, where n is not 0.
+
+    Raises
+    ------
+    InvalidInput
+        As `as_float32`, and with code ``dimension_mismatch`` for another shape.
+    """
+    query = as_float32(vector, field, f"the {field}")
+    if query.ndim != 1 or query.size == 0:
+        raise InvalidInput(
+            f"the {field} has shape {query.shape}; pass one vector of shape (dim,)",
+            code="dimension_mismatch",
+            field=field,
+            limit="(dim,)",
+            value=query.shape,
+        )
+    return query
+
+
+def check_query(vector: ArrayLike, config: SpaceConfig) -> NDArray[np.float32]:
+    """Return `vector` as a float32 array of shape ``(dim,)`` that the space can be searched with.
+
+    Raises
+    ------
+    InvalidInput
+        Wrong dimension, NaN or Inf, or a zero vector under cosine.
+    """
+    query = as_query(vector)
+    check_vectors(query[None, :], config)
+    return query
+
+
+def check_vectors(vectors: NDArray[np.float32], config: SpaceConfig) -> None:
+    """Check that each row of a float32 matrix can be stored in the space and searched for.
+
+    Raises
+    ------
+    InvalidInput
+        Naming the row: wrong dimension, NaN or Inf, a norm that float32 cannot square, a zero vector under cosine.
+    """
+    if vectors.ndim != 2 or vectors.shape[1] != config.dim:
+        got = vectors.shape[-1] if vectors.ndim else 0
+        raise InvalidInput(
+            f"embedding has dimension {got} where space {config.name!r} has {config.dim}",
+            code="dimension_mismatch",
+            field="embedding",
+            limit=config.dim,
+            value=got,
+        )
+    # One pass finds NaN, Inf, overflow and zero at once: each of them leaves its mark in the squared norm.
+    with np.errstate(over="ignore", invalid="ignore"):
+        squared = np.einsum("ij,ij->i", vectors, vectors)
+    good = squared <= _SQUARED_NORM_MAX
+    if config.metric == "cosine":
+        good &= squared >= _SQUARED_NORM_MIN_COSINE
+    if not good.all():
+        raise _unfit(vectors, int(np.argmin(good)))
+
+
+def _unfit(vectors: NDArray[np.float32], row: int) -> InvalidInput:
+    vector = vectors[row]
+    finite = np.isfinite(vector)
+    if not finite.all():
+        column = int(np.argmin(finite))
+        return InvalidInput(
+            f"embedding {row} holds {vector[column]} at position {column}; every number must be finite",
+            code="not_finite",
+            field=f"embedding[{row}][{column}]",
+            limit="finite",
+            value=vector[column],
+        )
+    norm = float(np.linalg.norm(vector.astype(np.float64)))
+    if norm > 1.0:
+        limit = f"norm <= {_SQUARED_NORM_MAX**0.5:g}"
+        return InvalidInput(
+            f"embedding {row} has the norm {norm:g}, which float32 cannot square; it must have a {limit}",
+            code="vector_norm",
+            field=f"embedding[{row}]",
+            limit=limit,
+            value=norm,
+        )
+    return InvalidInput(
+        f"embedding {row} is a zero vector (norm {norm:g}), which has no direction for the cosine metric",
+        code="zero_vector",
+        field=f"embedding[{row}]",
+        limit=f"norm >= {_SQUARED_NORM_MIN_COSINE**0.5:g}",
+        value=norm,
+    )
+
+
+def _is_masked(values: Any) -> bool:
+    # NumPy drops the masks of rows that it joins.
+    return isinstance(values, np.ma.MaskedArray) or (
+        isinstance(values, list | tuple) and any(isinstance(row, np.ma.MaskedArray) for row in values)
+    )
+
+
+def _unreadable(field: str, what: str, reason: str, value: object) -> InvalidInput:
+    return InvalidInput(
+        f"{what or field} cannot be read as float32: {reason}",
+        code="invalid_vector",
+        field=field,
+        limit="numbers",
+        value=value,
+    )

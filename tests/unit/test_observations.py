@@ -1,0 +1,138 @@
+"""The one gate before the log: whoever built a batch, what passes can be written as it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engram.errors import InvalidInput
+from engram.observations import ObservationBatch, check_batch, make_batch
+from engram.spaces import SpaceConfig
+from engram.times import TIME_MAX_US
+
+SPACE = SpaceConfig("space", 8)
+VECTORS = np.ones((3, 8), np.float32)
+
+
+def batch(**columns: Any) -> ObservationBatch:
+    made = make_batch(["a", "b", "c"], VECTORS, ["x", "y", "z"], metadata=[None] * 3, tags=[[], ["t"], []])
+    return replace(made, **columns)
+
+
+def test_a_batch_that_fits_passes_unchanged() -> None:
+    whole = batch()
+    assert check_batch(whole, SPACE) is whole
+
+
+@pytest.mark.parametrize("name", ["times_us", "confidences", "importances"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda column: column[:, None],
+        lambda column: np.repeat(column[:, None], 4, axis=1),
+        lambda column: column[:2].copy(),
+        lambda column: np.repeat(column, 2)[::2],
+        lambda column: column.astype(np.float64),
+        lambda column: column.astype(object),
+        lambda column: column.astype(column.dtype.newbyteorder(">")),
+        np.ma.array,
+        lambda column: column.tolist(),
+        lambda column: column[0],
+        lambda column: None,
+    ],
+)
+def test_a_column_of_another_shape_or_type_is_refused(name: str, spoil: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_batch(batch(**{name: spoil(getattr(batch(), name))}), SPACE)
+    assert (caught.value.field, caught.value.code in {"invalid_column", "column_length"}) == (name, True)
+
+
+@pytest.mark.parametrize(
+    "vectors",
+    [
+        VECTORS.astype(np.float64),
+        np.ones((8, 3), np.float32).T,
+        np.ones((3, 8, 1), np.float32),
+        np.ones(24, np.float32),
+        VECTORS[:2],
+        VECTORS[:, :7].copy(),
+        VECTORS.tolist(),
+        np.ma.array(VECTORS),
+        None,
+    ],
+)
+def test_vectors_of_another_shape_or_type_are_refused(vectors: Any) -> None:
+    with pytest.raises(InvalidInput):
+        check_batch(batch(vectors=vectors), SPACE)
+
+
+@pytest.mark.parametrize("name", ["ids", "contents", "metadata", "tags"])
+@pytest.mark.parametrize(
+    "column", ["abc", b"abc", {"a": 1}, 5, iter(["a", "b", "c"]), ["a"], np.array(["a", "b", "c"])]
+)
+def test_a_column_of_texts_is_a_list_of_the_right_length(name: str, column: Any) -> None:
+    with pytest.raises(InvalidInput):
+        check_batch(batch(**{name: column}), SPACE)
+
+
+@pytest.mark.parametrize(
+    ("columns", "field"),
+    [
+        ({"ids": ["a", 7, "c"]}, "id[1]"),
+        ({"ids": ["a", "b", b"c"]}, "id[2]"),
+        ({"ids": ["a", "\ud800", "c"]}, "id[1]"),
+        ({"contents": ["a", None, "c"]}, "content[1]"),
+        ({"contents": ["\udfff", "b", "c"]}, "content[0]"),
+        ({"tags": [[], ["\ud800"], []]}, "tag[0]"),
+        ({"tags": ["urgent", [], []]}, "tags[0]"),
+        ({"tags": [[], {"urgent": 1}, []]}, "tags[1]"),
+        ({"metadata": ["", '{"a":NaN}', ""]}, "metadata[1]"),
+        ({"metadata": ["", "", '{"a":"\ud800"}']}, "metadata[2]"),
+        ({"times_us": np.array([0, TIME_MAX_US + 1, 0])}, "times_us[1]"),
+        ({"times_us": np.array([0, 0, -(2**63)])}, "times_us[2]"),
+        ({"confidences": np.array([0.5, 0.5, np.nan], np.float32)}, "confidence[2]"),
+    ],
+)
+def test_what_is_wrong_in_a_row_is_named(columns: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_batch(batch(**columns), SPACE)
+    assert caught.value.field == field
+    str(caught.value).encode()
+
+
+def test_tags_count_as_bytes_of_a_batch() -> None:
+    tags = [["t" * 128] * 64] * 3
+    assert batch(tags=tags).nbytes - batch().nbytes >= 3 * 64 * 128 - 1
+
+
+@pytest.mark.parametrize("name", ["ids", "contents", "tags", "metadata"])
+@pytest.mark.parametrize("wrong", ["abc", b"abc", 5, {"a": 1, "b": 2, "c": 3}, {"a", "b", "c"}])
+def test_a_text_is_no_column_to_make_a_batch_of(name: str, wrong: Any) -> None:
+    columns: dict[str, Any] = {"ids": ["a", "b", "c"], "vectors": VECTORS, name: wrong}
+    with pytest.raises(InvalidInput) as caught:
+        make_batch(**columns)
+    assert (caught.value.code, caught.value.field) == ("not_a_list", name)
+
+
+@pytest.mark.parametrize("name", ["timestamps", "confidences", "importances"])
+@pytest.mark.parametrize("wrong", [np.ones((3, 4)), np.ones((3, 1)), np.ones(2), 0.5, "abc", [1j] * 3, [True] * 3])
+def test_a_batch_is_made_of_columns_of_one_shape(name: str, wrong: Any) -> None:
+    columns: dict[str, Any] = {"ids": ["a", "b", "c"], "vectors": VECTORS, name: wrong}
+    with pytest.raises(InvalidInput) as caught:
+        make_batch(**columns)
+    assert caught.value.field == name
+
+
+def test_generators_and_arrays_make_the_same_batch_as_lists() -> None:
+    made = make_batch(
+        (f"{n}" for n in range(3)),  # type: ignore[arg-type]  # Taken all the same.
+        VECTORS,
+        iter("xyz"),  # type: ignore[arg-type]
+        confidences=(n / 4 for n in range(3)),  # type: ignore[arg-type]
+        tags=({"t"} for _ in range(3)),  # type: ignore[arg-type]
+    )
+    assert check_batch(made, SPACE).ids == ["0", "1", "2"]
+    assert (made.contents, made.confidences.tolist(), made.tags) == (["x", "y", "z"], [0, 0.25, 0.5], [["t"]] * 3)

@@ -1,0 +1,27 @@
+"""Init to a claim: who comes, and what it knows."""
+
+from __future__ import annotations
+
+from engram.client.events import Greeting
+from engram.streaming.claim import Claim
+from engram.wire import engram_pb2 as pb
+from engram.wire.claims import decode_claim
+
+
+def test_a_client_that_comes_back_says_what_it_knows_also_if_that_is_nothing() -> None:
+    init = pb.StreamInit(writer=2**64 - 1, known_sequence=0, incarnation="i")
+    assert decode_claim(pb.StreamInit.FromString(init.SerializeToString())) == Claim(2**64 - 1, 0, "i")
+
+
+def test_on_a_first_connection_nothing_is_known() -> None:
+    assert decode_claim(pb.StreamInit(writer=7)) == Claim(7, None, "")
+    greeting = Greeting("s", 7)
+    init = pb.StreamInit(resume_session_id="s", writer=greeting.writer, known_sequence=greeting.known_sequence)
+    assert not init.HasField("known_sequence")
+
+
+def test_who_names_no_writer_is_one_of_its_own_each_time() -> None:
+    one, other = decode_claim(pb.StreamInit()), decode_claim(pb.StreamInit(known_sequence=3))
+    assert 0 not in (one.writer, other.writer)
+    assert one.writer != other.writer
+    assert (one.known_sequence, other.known_sequence) == (None, None)
