@@ -187,7 +187,7 @@ class Record:
         return list(json.loads(f"[{','.join(text or 'null' for text in self._whole(place).texts())}]"))
 
     def metadata_texts(self) -> list[str] | None:
-        """The metadata of all rows as the JSON object texts that were stored, ``""`` for none; None if no row has any."""
+        """The metadata of all rows as stored: JSON object texts, ``""`` for none; None if no row has any."""
         place = self._lay_out().metadata
         return None if place is None else self._whole(place).texts()
 
