@@ -25,7 +25,7 @@ from engram.limits import (
     TAG_BYTES_MAX,
     TAGS_MAX,
 )
-from engram.metadata import check_metadata, encode_metadata
+from engram.metadata import check_metadata_column, encode_metadata
 from engram.scalars import as_text
 from engram.sequences import as_column, as_list, as_lists
 from engram.spaces import SpaceConfig
@@ -206,9 +206,7 @@ def check_beside_vectors(batch: ObservationBatch) -> None:
     _check_unit_interval("importance", batch.importances)
     if batch.metadata is not None:
         _check_texts("metadata", batch.metadata, 0, METADATA_BYTES_MAX)
-        for row, text in enumerate(batch.metadata):
-            if text:
-                check_metadata(text, f"metadata[{row}]")
+        check_metadata_column(batch.metadata)
     if batch.tags is not None:
         _check_tags(batch.tags)
 
