@@ -34,7 +34,6 @@ from engram.store.state import SpaceState
 from engram.store.statistics import SpaceStatistics
 from engram.store.tail import Tail
 from engram.store.writer import Writer
-from engram.vectors import as_matrix
 
 
 class Space(ReadableSpace):
@@ -130,7 +129,7 @@ class Space(ReadableSpace):
         if isinstance(batch.vectors, np.ndarray) and batch.vectors.size == 0:
             # Before the embedder sees the texts, or a lone text would be embedded letter by letter.
             check_beside_vectors(batch)
-            batch = with_vectors(batch, as_matrix(self._reader.search.embedder.embed(batch.contents)))
+            batch = with_vectors(batch, self._reader.search.embed(batch.contents))
         return check_batch(batch, self.config)
 
     def durable_sequence(self, session: str) -> int:

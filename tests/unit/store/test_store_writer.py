@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -177,3 +178,44 @@ def test_every_error_of_a_refused_request_is_the_callers_own() -> None:
         space._writer.commit([request(space, unencodable(f"{n}"), answer) for n, answer in enumerate(done)])
         errors: list[EngramError] = [answer.error() for answer in done]
         assert errors[0] is not errors[1]
+
+
+class Careless:
+    """An embedder that makes what it is told to."""
+
+    name = "careless"
+    dim = DIM
+
+    def __init__(self) -> None:
+        self.make: Callable[[Sequence[str]], Any] = lambda texts: np.ones((len(texts), DIM))
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        return self.make(texts)
+
+
+def _fail(texts: Sequence[str]) -> Any:
+    raise OSError("the model is gone")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        _fail,
+        lambda texts: None,
+        lambda texts: np.ones((1, DIM)),
+        lambda texts: np.ones((len(texts), 3)),
+        lambda texts: texts,
+    ],
+)
+def test_an_embedder_that_fails_refuses_what_it_was_asked_for(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = Careless()
+    monkeypatch.setattr("engram.store.search.get_embedder", lambda name, dim: embedder)
+    with MemoryStore(None) as store:
+        space = store.space(dim=DIM)
+        space.observe(["a", "b"], contents=["one", "two"])
+        embedder.make = make
+        with pytest.raises(FailedPrecondition, match="embedder"):
+            space.observe(["c", "d"], contents=["three", "four"])
+        embedder.make = Careless().make
+        assert space.observe(["e"], contents=["five"]) == 3
+        assert len(space.recall("one")) == 3
