@@ -29,7 +29,7 @@ from engram.metadata import check_metadata_column, encode_metadata
 from engram.scalars import as_text
 from engram.sequences import as_column, as_list, as_lists
 from engram.spaces import SpaceConfig
-from engram.times import as_times_us, check_times_us
+from engram.times import Moments, as_times_us, check_times_us
 from engram.vectors import as_matrix, check_vectors
 
 # The columns that are arrays, and what each of them holds.
@@ -94,7 +94,7 @@ def make_batch(
     ids: Sequence[str],
     vectors: ArrayLike,
     contents: Sequence[str] | None = None,
-    timestamps: ArrayLike | None = None,
+    timestamps: Moments | None = None,
     confidences: ArrayLike | None = None,
     importances: ArrayLike | None = None,
     metadata: Sequence[Mapping[str, Any] | str | None] | None = None,

@@ -34,6 +34,7 @@ from engram.store.state import SpaceState
 from engram.store.statistics import SpaceStatistics
 from engram.store.tail import Tail
 from engram.store.writer import Writer
+from engram.times import Moments
 
 
 class Space(ReadableSpace):
@@ -68,7 +69,7 @@ class Space(ReadableSpace):
         ids: Sequence[str],
         vectors: ArrayLike | None = None,
         contents: Sequence[str] | None = None,
-        timestamps: ArrayLike | None = None,
+        timestamps: Moments | None = None,
         confidences: ArrayLike | None = None,
         importances: ArrayLike | None = None,
         metadata: Sequence[Mapping[str, Any] | str | None] | None = None,
