@@ -221,10 +221,15 @@ class Space(ReadableSpace):
         self.tail.release(request.count)
 
     def commit(self, requests: Sequence[CommitRequest]) -> None:
-        """Store `requests` in one group commit and answer each. Belongs to the committer's thread; never raises."""
-        if self._writer.commit(requests):
-            self._published(self)
-        self.tail.release(sum(request.count for request in requests))
+        """Store `requests` in one group commit and answer each. Belongs to the committer's thread.
+
+        Raises only what telling others of the commit raises, after everything is answered.
+        """
+        try:
+            if self._writer.commit(requests):
+                self._published(self)
+        finally:
+            self.tail.release(sum(request.count for request in requests))
 
     def close(self) -> None:
         """Close the log and end standing recalls, once the committer has stopped.

@@ -94,6 +94,21 @@ def test_any_failure_before_the_write_leaves_the_space_usable(
         assert (space.generation, space.observe(["a"], vector_of("a")[None, :])) == (0, 1)
 
 
+def test_the_committer_outlives_a_failure_behind_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    with MemoryStore(None) as store:
+        space, other = store.space(dim=DIM), store.space("other", dim=DIM)
+
+        def fail(_: Space) -> None:
+            raise RuntimeError("a bug")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(space, "_published", fail)
+            assert space.observe(["a"], vector_of("a")[None, :]) == 1
+        for where in (other, space):
+            where.observe(["b"], vector_of("b")[None, :])
+        assert sorted(hit.id for hit in space.recall(vector_of("a"))) == ["a", "b"]
+
+
 def test_a_closed_log_refuses_by_its_name() -> None:
     with MemoryStore(None) as store:
         space = store.space(dim=DIM)
