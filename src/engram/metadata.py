@@ -47,10 +47,10 @@ def encode_metadata(metadata: Mapping[str, Any] | str | None, field: str) -> str
         return ""
     if isinstance(metadata, str):
         return metadata
-    if not isinstance(metadata, Mapping):
+    if type(metadata) is not dict and not isinstance(metadata, Mapping):
         raise _refused(field, f"is {shown(metadata)}; pass a mapping, a JSON object as text, or None", "a mapping")
     try:
-        return json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return _encode(dict(metadata))
     except RecursionError as error:
         raise _refused(field, f"is nested deeper than {METADATA_DEPTH_MAX} levels", METADATA_DEPTH_MAX) from error
     except (TypeError, ValueError) as error:
@@ -187,6 +187,7 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no number of JSON")
 
 
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _decode: Final = json.JSONDecoder(
     object_pairs_hook=_unique, parse_int=_whole, parse_float=_finite, parse_constant=_no_constant
 ).decode

@@ -45,10 +45,10 @@ def as_time_us(moment: object, field: str) -> int:
     InvalidInput
         With code ``invalid_time``, naming `field`: not a time, not finite, NaT, or outside of the years 1 to 9999.
     """
-    if isinstance(moment, np.datetime64):
-        return int(_from_datetime64(np.array([moment]), field, 0)[0])
     if is_real(moment):
         return _from_seconds(moment, field)
+    if isinstance(moment, np.datetime64):
+        return int(_from_datetime64(np.array([moment]), field, 0)[0])
     try:
         if isinstance(moment, str):
             moment = datetime.fromisoformat(moment)
