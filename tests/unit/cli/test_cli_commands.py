@@ -140,7 +140,7 @@ def test_an_unexpected_error_is_one_sentence_too(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("package", ["click", "rich"])
 def test_without_its_packages_the_command_line_names_the_extra(package: str) -> None:
     code = f"import sys; sys.modules[{package!r}] = None; from engram.cli.main import run; sys.exit(run(['status']))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 1
     assert result.stderr == (
         f"engram: the command line needs the package {package}; install it with: pip install 'engram[server]'\n"
@@ -155,7 +155,7 @@ def test_without_its_packages_the_client_names_the_extra(package: str) -> None:
         "try:\n    engram.Client\n"
         "except engram.EngramError as error:\n    print(type(error).__name__, error.message)"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert result.stdout.startswith("MissingExtra the Engram client needs the package")
     assert "pip install 'engram[client]'" in result.stdout
 
@@ -255,7 +255,7 @@ def test_status_of_a_directory(data: Path, capsys: Capture) -> None:
 
 def test_a_closed_pipe_ends_quietly() -> None:
     command = f"{sys.executable} -m engram serve --help | head -c 1"
-    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=300, check=True)
     assert result.stderr == ""
 
 

@@ -25,7 +25,7 @@ async def test_a_taken_over_connection_ends_although_the_session_stays_busy(worl
     ending = asyncio.create_task(older.end_of_input())
     await asyncio.sleep(0)
     newer = world.open()
-    await asyncio.wait_for(ending, 10)
+    await asyncio.wait_for(ending, 60)
     world.store.commit_all()
     assert await acks(newer) == [("accepted", 1, 3)]
 
@@ -49,7 +49,7 @@ async def test_coming_back_does_not_make_room_for_more_in_flight(world: World) -
     assert not sending.done()
     assert connection.opened()[0].in_flight_count == 120
     world.store.commit_all()
-    await asyncio.wait_for(sending, 10)
+    await asyncio.wait_for(sending, 60)
 
 
 async def test_a_connection_taken_over_while_an_embedder_works_admits_nothing(
@@ -60,7 +60,7 @@ async def test_a_connection_taken_over_while_an_embedder_works_admits_nothing(
     bare = Message(1, with_vectors(full.batch, np.empty((3, 0), np.float32)), Priority.NORMAL)
 
     def embed(batch: ObservationBatch) -> ObservationBatch:
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return with_vectors(batch, full.batch.vectors)
 
     monkeypatch.setattr(world.space, "prepare", embed)
@@ -69,7 +69,7 @@ async def test_a_connection_taken_over_while_an_embedder_works_admits_nothing(
     await asyncio.sleep(0)
     newer = world.open()
     go_on.set()
-    await asyncio.wait_for(observing, 10)
+    await asyncio.wait_for(observing, 60)
     assert world.lanes.depth == 0
     await newer.observe(bare)
     world.store.commit_all()
