@@ -30,10 +30,6 @@ _CHANNEL_OPTIONS: Final = [
     ("grpc.max_reconnect_backoff_ms", 1000),
     # Clients of one process get connections of their own instead of sharing one, with its flow control.
     ("grpc.use_local_subchannel_pool", 1),
-    # A standing recall may be silent for hours, so a server that is gone without a word is found by asking. Servers of
-    # ours bear a question every ten seconds.
-    ("grpc.keepalive_time_ms", 12_000),
-    ("grpc.http2.max_pings_without_data", 0),
 ]
 
 _FIRST_CONTACT_S: Final = 2.0
@@ -70,8 +66,7 @@ class Calls:
         """The channel, opened if need be."""
         self.check()
         if self._channel is None:
-            patience = ("grpc.keepalive_timeout_ms", max(1, round(self.timeout_s * 1000)))
-            self._channel = aio.insecure_channel(self.address, options=[*_CHANNEL_OPTIONS, patience])
+            self._channel = aio.insecure_channel(self.address, options=_CHANNEL_OPTIONS)
         return self._channel
 
     def check(self) -> None:
