@@ -182,8 +182,9 @@ def _worded(model: Model) -> Iterator[Question]:
 
         def worded(space: Askable, words: str = words, meant: dict[int, float] = meant) -> str:
             hits = space.recall(Cue(text=words, by="words"), k=max(1, len(alive)))
-            is_damaged = isinstance(space, Space) and space.damages.count
-            right = _as_counted(hits, meant) if is_damaged else meant
+            # A client is not told what was found.
+            is_sound = isinstance(space, Space) and not space.damages.count
+            right = meant if is_sound else _as_counted(hits, meant)
             return _compared(hits, right, model) or _is_sorted(hits)
 
         yield Question(f"recall by the words {words}", worded)
@@ -240,7 +241,7 @@ def _skipping(model: Model, cue: NDArray[np.float32]) -> Iterator[Question]:
         def skipping(space: Space, cue: Cue = cue_of_it, meant: dict[int, float] = meant) -> str:
             try:
                 hits = space.recall(cue, k=max(1, len(alive)), ef=_EF, skip_damaged=True)
-                right = _as_counted(hits, meant) if hits.incomplete and cue.by == "words" else meant
+                right = _as_counted(hits, meant) if space.damages.count and cue.by == "words" else meant
                 return _compared(hits, right, model, whole=not hits.incomplete, read=5)
             except CorruptData as error:
                 return f"damage was to be skipped, and raised: {error}"
