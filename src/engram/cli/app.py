@@ -7,13 +7,16 @@ from pathlib import Path
 import click
 
 from engram import __version__
+from engram.cli.backup import backup, restore
 from engram.cli.context import CliContext
 from engram.cli.demo import demo
 from engram.cli.ingest import ingest
 from engram.cli.recall import recall
+from engram.cli.repair import repair
 from engram.cli.serve import serve
 from engram.cli.spaces import spaces
 from engram.cli.status import status
+from engram.cli.verify import verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -39,5 +42,5 @@ def app(context: click.Context, config: Path | None, debug: bool) -> None:
     context.obj = CliContext(config, debug)
 
 
-for command in (serve, demo, ingest, recall, spaces, status):
+for command in (serve, demo, ingest, recall, spaces, status, verify, repair, backup, restore):
     app.add_command(command)

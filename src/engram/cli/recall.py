@@ -108,7 +108,7 @@ def recall(
     if not query.cue.ranks and query.cue.filter.is_open:
         raise click.UsageError("Give a TEXT, --vector FILE, or a condition such as --tag.")
     name = client_settings(cli, space=space).client.space
-    with open_target(cli, address, data) as target:
+    with open_target(cli, address, data, read_only=True) as target:
         found = False
         for hits in target.follow(name, query) if follow else [target.recall(name, query)]:
             found = found or bool(hits)

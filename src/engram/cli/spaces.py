@@ -30,7 +30,7 @@ def spaces(context: click.Context, *, address: str | None, data: Path | None, as
     if context.invoked_subcommand is not None:
         return
     cli = context.ensure_object(CliContext)
-    with open_target(cli, address, data) as target:
+    with open_target(cli, address, data, read_only=True) as target:
         found = target.spaces()
     if as_json:
         cli.print_json([space_values(space) for space in found])

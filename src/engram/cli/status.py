@@ -25,7 +25,7 @@ def status(cli: CliContext, *, address: str | None, data: Path | None, as_json: 
       engram status --address 10.0.0.7:50051 --json
       engram status --data ./memories
     """
-    with open_target(cli, address, data) as target:
+    with open_target(cli, address, data, read_only=True) as target:
         if isinstance(target, ServerTarget):
             server = target.client.status()
             found = list(server.spaces)

@@ -100,6 +100,8 @@ class DirectoryTarget:
         The directory.
     create
         Whether it may be new.
+    read_only
+        Whether to change nothing in it.
 
     Raises
     ------
@@ -109,10 +111,10 @@ class DirectoryTarget:
         A server has it open.
     """
 
-    def __init__(self, path: Path, create: bool = False) -> None:
+    def __init__(self, path: Path, create: bool = False, read_only: bool = False) -> None:
         if not create and not path.is_dir():
             raise NotFound(f"there is no data directory {path}", code="no_data", field="data", value=path)
-        self.store = MemoryStore(path)
+        self.store = MemoryStore(path, read_only=read_only)
 
     def __enter__(self) -> Self:
         return self
@@ -181,12 +183,14 @@ def target_options(command: F) -> F:
     return address(data(command))
 
 
-def open_target(cli: CliContext, address: str | None, data: Path | None, create: bool = False) -> Target:
-    """The target that the options and settings name."""
+def open_target(
+    cli: CliContext, address: str | None, data: Path | None, create: bool = False, *, read_only: bool = False
+) -> Target:
+    """The target that the options and settings name; a directory is not changed at all if only reading is meant."""
     if address is not None and data is not None:
         raise click.UsageError("--address and --data exclude each other: a server, or a directory without one.")
     if data is not None:
-        return DirectoryTarget(data, create)
+        return DirectoryTarget(data, create, read_only)
     settings = client_settings(cli, address)
     return ServerTarget(settings.client.address, settings.client.timeout_s)
 

@@ -64,10 +64,13 @@ class Damages:
     ----------
     space
         The space's name.
+    remembered_max
+        How many places are remembered one by one; others are only counted.
     """
 
-    def __init__(self, space: str = "") -> None:
+    def __init__(self, space: str = "", remembered_max: int = _REMEMBERED_MAX) -> None:
         self.space: Final = space
+        self._remembered_max = remembered_max
         self._guard = threading.Lock()
         self._found: dict[tuple[str, int], Damage] = {}
         self._count = 0
@@ -89,7 +92,7 @@ class Damages:
             if (file, offset) in self._found:
                 return damage
             self._count += 1
-            if len(self._found) < _REMEMBERED_MAX:
+            if len(self._found) < self._remembered_max:
                 self._found[file, offset] = damage
         logger.error("%s", damage.message)
         return damage

@@ -28,7 +28,7 @@ class EncodedRecord(NamedTuple):
     Parameters
     ----------
     header
-        Still without a place and a time, until `place`.
+        Still without a place until `place`, and without a time unless it is copied from another log.
     payload
         The columns, one after the other, in whole sectors.
     buffers
@@ -148,7 +148,7 @@ def _unplaced_header(entry: LogEntry, dim: int, columns: list[tuple[int, int]], 
         previous_generation=0,
         synced_generation=0,
         first_sequence=entry.first_sequence,
-        committed_us=0,
+        committed_us=entry.committed_us,
         position=0,
         epoch=0,
         dim=dim,

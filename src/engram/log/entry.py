@@ -30,6 +30,8 @@ class LogEntry:
         The ids to delete; empty for OBSERVE.
     session, first_sequence
         Where the observations came from; ``""`` and 0 without a session.
+    committed_us
+        When it was written first, microseconds since 1970 UTC, of an entry that is copied from another log; 0 for now.
     writer
         Number of the client that sent them in that session; 0 if it has none.
     """
@@ -40,6 +42,7 @@ class LogEntry:
     ids: Sequence[str] = ()
     session: str = ""
     first_sequence: int = 0
+    committed_us: int = 0
     writer: int = 0
 
     @property
@@ -78,8 +81,13 @@ class LogEntry:
         return self.batch
 
 
-def check_contiguous(entries: Sequence[LogEntry], expected: int) -> None:
+def check_order(entries: Sequence[LogEntry], expected: int, *, gaps: bool = False) -> None:
     """Refuse entries that do not follow each other from the generation `expected` on.
+
+    Parameters
+    ----------
+    gaps
+        Whether generations may be left out between them.
 
     Raises
     ------
@@ -89,6 +97,7 @@ def check_contiguous(entries: Sequence[LogEntry], expected: int) -> None:
     if not entries:
         raise ValueError("nothing to append")
     for entry in entries:
-        if entry.first_generation != expected or entry.count == 0:
+        follows = entry.first_generation >= expected if gaps else entry.first_generation == expected
+        if not follows or entry.count == 0:
             raise ValueError(f"entry of generation {entry.first_generation} where {expected} comes next")
-        expected += entry.count
+        expected = entry.first_generation + entry.count

@@ -9,10 +9,11 @@ import socket
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from engram.errors import StoreLocked
 
-_FILE_NAME = "LOCK"
+FILE_NAME: Final = "LOCK"
 _TEXT_BYTES_MAX = 512
 
 
@@ -43,7 +44,7 @@ class DirectoryLock:
     def __init__(self, directory: Path, place: int | None = None, *, shared: bool = False) -> None:
         self._descriptor: int | None = None
         flags = os.O_RDONLY if shared else os.O_RDWR | os.O_CREAT
-        path = directory / _FILE_NAME if place is None else Path(_FILE_NAME)
+        path = directory / FILE_NAME if place is None else Path(FILE_NAME)
         try:
             descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644, dir_fd=place)
         except FileNotFoundError:
@@ -51,6 +52,9 @@ class DirectoryLock:
                 raise
             # Nobody ever opened the directory to write, as that of a copy, perhaps: there is nothing to lock.
             return
+        except OSError as error:
+            error.filename = str(directory / _FILE_NAME)
+            raise
         self._descriptor = descriptor
         self._shared = shared
         self._opened_at = datetime.now(UTC).isoformat(" ", "seconds")

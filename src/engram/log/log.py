@@ -9,7 +9,7 @@ from typing import Final
 from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.log.damage import Damages
 from engram.log.encoding import EncodedRecord, encode_record
-from engram.log.entry import LogEntry, check_contiguous
+from engram.log.entry import LogEntry, check_order
 from engram.log.failures import typed_failures, unavailable
 from engram.log.manifest import Manifest, Mark
 from engram.log.prepared_write import PreparedWrite, Run
@@ -144,8 +144,13 @@ class Log(RecordTable):
         if self._failure is not None:
             raise Unavailable(self._failure.message, code=self._failure.code, field="disk")
 
-    def append(self, entries: Sequence[LogEntry]) -> list[Record]:
+    def append(self, entries: Sequence[LogEntry], *, gaps: bool = False) -> list[Record]:
         """Write `entries` in one go. They are not durable before `sync`.
+
+        Parameters
+        ----------
+        gaps
+            Whether generations may be left out, as where `entries` come from another log that was damaged.
 
         Raises
         ------
@@ -153,11 +158,11 @@ class Log(RecordTable):
             ``disk_full`` or ``read_only``: nothing of `entries` is in the log, now or after a crash, and a later
             append may succeed. ``log_failed``: the log takes no more writes; reopening it tells what was stored.
         """
-        prepared = self.prepare(entries)
+        prepared = self.prepare(entries, gaps=gaps)
         self.write(prepared)
         return prepared.records
 
-    def prepare(self, entries: Sequence[LogEntry]) -> PreparedWrite:
+    def prepare(self, entries: Sequence[LogEntry], *, gaps: bool = False) -> PreparedWrite:
         """Give `entries` their places, without writing them yet; what comes next must be writing them.
 
         Raises
@@ -167,7 +172,7 @@ class Log(RecordTable):
         """
         self.check_usable()
         self._begin_to_write()
-        check_contiguous(entries, self._last_generation + 1)
+        check_order(entries, self._last_generation + 1, gaps=gaps)
         return PreparedWrite(self._place([encode_record(entry, self._dim) for entry in entries]))
 
     def write(self, prepared: PreparedWrite) -> None:
@@ -253,7 +258,8 @@ class Log(RecordTable):
         """Give every record its place. Creates the segments for all of them first, so a full disk stops it here."""
         plan: list[Run] = []
         # A clock that is set back must not turn the order of generations around.
-        committed_us = max(self._records[-1].committed_us if self._records else 0, now_us())
+        committed_us = self._records[-1].committed_us if self._records else 0
+        now = now_us()
         segment, position = self._segment, 0 if self._segment is None else self._segment.end
         taken: list[Segment] = []
         previous_generation = self._last_generation
@@ -265,6 +271,7 @@ class Log(RecordTable):
                     taken.append(segment)
                 if not plan or plan[-1].segment is not segment:
                     plan.append(Run(segment, []))
+                committed_us = max(committed_us, record.header.committed_us or now)
                 placed = record.place(
                     epoch=segment.epoch,
                     position=position,

@@ -191,6 +191,11 @@ class Record:
         # One document for all rows: decoding them one by one would cost several times as much.
         return list(json.loads(f"[{','.join(text or 'null' for text in self._whole(place).texts())}]"))
 
+    def metadata_texts(self) -> list[str] | None:
+        """The metadata of all rows as stored: JSON object texts, ``""`` for none; None if no row has any."""
+        place = self._lay_out().metadata
+        return None if place is None else self._whole(place).texts()
+
     def metadata_json(self, row: int) -> str:
         """The metadata of one row as the JSON object text that was stored, or ``""``."""
         return self._text(self._lay_out().metadata, row)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
-from engram.errors import CorruptData, EngramError
+from engram.errors import CorruptData, EngramError, NotFound
 from engram.log.checked_json import decode_checked, encode_checked, format_of
 from engram.log.damage import Damages
 from engram.log.failures import typed_failures, unavailable
@@ -43,7 +44,7 @@ class StoredSpace(NamedTuple):
     generation_min: int
 
 
-class _Listed(NamedTuple):
+class Listed(NamedTuple):
     """What the list of spaces says of one: its id, empty for one of format 1, and how far it went at least."""
 
     space: str
@@ -67,11 +68,26 @@ class Catalogue:
     def __init__(self, storage: Storage) -> None:
         self.damages: Final = Damages()
         self._storage = storage
-        self._listed: dict[str, _Listed] = {}
+        self._listed: dict[str, Listed] = {}
         with typed_failures("opening the catalogue of spaces"):
             self._spaces = storage.directory(_DIRECTORY)
             there = [name for name in self._names() if self._is_begun(name)]
             self.store_id = self._read_list(there)
+
+    @property
+    def names(self) -> list[str]:
+        """The spaces that are there or listed, sorted, in whatever state they are."""
+        # A directory with nothing in it is what an interrupted creation left.
+        there = (name for name in self._names() if name in self._listed or self._spaces.directory(name).names())
+        return sorted({*there, *self._listed})
+
+    def listed(self, name: str) -> Listed:
+        """What the list says of a space; an empty id if it does not know the space."""
+        return self._listed.get(name, Listed("", 0))
+
+    def directory(self, name: str) -> Storage:
+        """The directory of a space."""
+        return self._spaces.directory(name)
 
     def load(self) -> tuple[list[StoredSpace], dict[str, EngramError]]:
         """The spaces that can be opened, by name, and why the others cannot.
@@ -80,7 +96,7 @@ class Catalogue:
         """
         sound: list[StoredSpace] = []
         unsound: dict[str, EngramError] = {}
-        for name in sorted({*self._names(), *self._listed}):
+        for name in self.names:
             try:
                 space = self._load(name)
             except EngramError as error:
@@ -115,7 +131,7 @@ class Catalogue:
         Unavailable
             If it cannot be written.
         """
-        listed = {**self._listed, **{name: _Listed(*known) for name, known in generations.items()}}
+        listed = {**self._listed, **{name: Listed(*known) for name, known in generations.items()}}
         if listed != self._listed and not self._storage.read_only:
             with typed_failures("noting how far the spaces went"):
                 self._listed = listed
@@ -143,7 +159,7 @@ class Catalogue:
         if _FILE in self._storage.names():
             try:
                 content = decode_checked(self._storage.read(_FILE), _FILE)
-                self._listed = {name: _Listed(**known) for name, known in content["spaces"].items()}
+                self._listed = {name: Listed(**known) for name, known in content["spaces"].items()}
                 return str(content["store"])
             except CorruptData as error:
                 self.damages.report(_FILE, 0, 0, 0, error.message)
@@ -164,7 +180,7 @@ class Catalogue:
         if stores and not self.damages.count:
             self.damages.report(_FILE, 0, 0, 0, "the list of spaces is missing; spaces that are missing go unnoticed")
         store_id = stores.most_common(1)[0][0] if stores else new_id()
-        self._listed = {name: _Listed("", 0) for name in there if formats[name] == 1}
+        self._listed = {name: Listed("", 0) for name in there if formats[name] == 1}
         if not self._storage.read_only:
             self._write(store_id)
         return store_id
@@ -197,12 +213,31 @@ class Catalogue:
         return StoredSpace(config, storage, manifest, listed.generation if listed else 0)
 
     def _list(self, name: str, space: str, generation: int) -> None:
-        self._listed = {**self._listed, name: _Listed(space, generation)}
+        self._listed = {**self._listed, name: Listed(space, generation)}
         self._write()
 
     def _write(self, store_id: str | None = None) -> None:
-        spaces: dict[str, Any] = {name: listed._asdict() for name, listed in sorted(self._listed.items())}
-        self._storage.replace(_FILE, encode_checked({"store": store_id or self.store_id, "spaces": spaces}))
+        write_list(self._storage, store_id or self.store_id, self._listed)
+
+
+def write_list(storage: Storage, store_id: str, spaces: Mapping[str, Listed]) -> None:
+    """Write the list of a data directory's spaces, durably."""
+    content: dict[str, Any] = {name: listed._asdict() for name, listed in sorted(spaces.items())}
+    storage.replace(_FILE, encode_checked({"store": store_id, "spaces": content}))
+
+
+def check_is_store(storage: Storage) -> None:
+    """Refuse a directory that is no data directory: whoever only reads must not take it for an empty one.
+
+    Raises
+    ------
+    NotFound
+        If it has neither spaces nor a list of them.
+    """
+    if not storage.is_directory(_DIRECTORY):
+        raise NotFound(
+            f"{storage.path} is no data directory: it has no directory {_DIRECTORY!r}", code="no_data", field="path"
+        )
 
 
 def _corrupt(file: str, what: str, code: str) -> CorruptData:

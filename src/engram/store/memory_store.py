@@ -26,7 +26,7 @@ from engram.log.memory_storage import MemoryStorage
 from engram.log.storage import Storage
 from engram.scalars import shown
 from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig
-from engram.store.catalogue import Catalogue, StoredSpace
+from engram.store.catalogue import Catalogue, StoredSpace, check_is_store
 from engram.store.checkpointer import Checkpointer
 from engram.store.committer import Committer
 from engram.store.intake import CommitRequest, FifoIntake, Intake
@@ -381,6 +381,8 @@ def _open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tup
     _check_path(path)
     with typed_failures(f"opening data directory {os.fspath(path)}"):
         storage = FileStorage(path, read_only=read_only)
+        if read_only:
+            check_is_store(storage)
         return storage, DirectoryLock(storage.path, storage.root_descriptor, shared=read_only)
 
 

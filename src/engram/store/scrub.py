@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from engram.errors import EngramError
+from engram.log.checked_json import format_of
 from engram.log.file_storage import FileStorage
 from engram.log.manifest import FILE_NAME, Manifest, SegmentEntry
 from engram.log.sectors import SECTOR_BYTES
@@ -50,6 +51,9 @@ def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
         if state.checkpoints is not None:
             state.checkpoints.is_whole(checkpoint)
     try:
+        if storage.read_only and format_of(storage.read(FILE_NAME)) == 1:
+            # The description of a directory that was not adopted has no checksum.
+            return
         found = Manifest.read(storage, damages.space)
         if found.identity != state.manifest.identity:
             damages.report(FILE_NAME, 0, 0, 0, "it is that of another space, store or time")

@@ -18,6 +18,8 @@ from engram.scalars import as_real
 from engram.times import as_time_us
 from engram.vectors import as_query
 
+# What an export or a repair adds for people; it is not taken over.
+_PASSED_OVER: Final = frozenset({"generation"})
 _FIELDS: Final = ("id", "text", "embedding", "time", "confidence", "importance", "metadata", "tags")
 # A line holds at most a vector, a text and metadata; what is longer is not JSON Lines.
 _LINE_BYTES_MAX: Final = 1024 * 1024
@@ -95,7 +97,7 @@ def _read(line: bytes) -> _Row | str | None:
 def _row(item: Any) -> _Row:
     if not isinstance(item, dict):
         raise _bad(f"a JSON object is needed, not {type(item).__name__}")
-    unknown = item.keys() - set(_FIELDS)
+    unknown = item.keys() - set(_FIELDS) - _PASSED_OVER
     if unknown:
         raise _bad(f"unknown field {min(unknown)!r}; known are {', '.join(_FIELDS)}")
     tags = item.get("tags") or []

@@ -1,0 +1,99 @@
+"""``engram backup`` and ``engram restore``: copies of a data directory, and data directories of copies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from engram.cli.context import CliContext, pass_cli
+from engram.cli.maintaining import EXIT_DAMAGED, EXIT_SOUND, concluded, shown
+from engram.cli.tables import nbytes_text
+from engram.maintenance.backup import BackupReport
+from engram.maintenance.backup import backup as back_up_directory
+from engram.maintenance.restore import restore as restore_directory
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.argument("destination", type=click.Path(path_type=Path), metavar="DEST")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@pass_cli
+def backup(cli: CliContext, *, directory: Path, destination: Path, as_json: bool) -> int:
+    """Copy the data directory DIR to DEST, beside whoever writes it.
+
+    DEST is new, empty, or an earlier backup of the same store, to which only what is new is added. Each space is copied
+    as of one generation, and every byte of the copy is read again and checked. An interrupted backup leaves the earlier
+    one as it was. A damaged space is not copied; what an earlier backup has of it stays.
+
+    \b
+    Exit codes:
+      0  all spaces are backed up
+      1  a space is damaged, and not backed up
+      2  it could not be done: DEST holds something else, a disk fails or is full, or a newer Engram wrote DIR
+      3  another backup to DEST is being taken
+
+    \b
+    Examples:
+      engram backup ./memories /mnt/backup/memories
+      engram backup ./memories /mnt/backup/memories --json
+    """
+
+    def work() -> int:
+        with shown(cli, as_json) as on_progress:
+            report = back_up_directory(directory, destination, on_progress=on_progress)
+        if as_json:
+            cli.print_json(report.values())
+        else:
+            _tell(cli, report)
+        return EXIT_SOUND if report.is_complete else EXIT_DAMAGED
+
+    return concluded(cli, work)
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path), metavar="BACKUP")
+@click.argument("new_directory", type=click.Path(path_type=Path), metavar="NEW_DIR")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@pass_cli
+def restore(cli: CliContext, *, source: Path, new_directory: Path, as_json: bool) -> int:
+    """Make the data directory NEW_DIR of a BACKUP, and check all of it.
+
+    NEW_DIR must not exist, or be empty; one that is newer than the backup is named. Sessions that went on after the
+    backup do not go on in the new directory.
+
+    \b
+    Exit codes:
+      0  everything is restored
+      2  it could not be done: NEW_DIR is not empty, the backup is damaged, a disk fails or is full
+      3  something else is being made of NEW_DIR, or the backup is being written
+
+    \b
+    Examples:
+      engram restore /mnt/backup/memories ./memories
+    """
+
+    def work() -> int:
+        with shown(cli, as_json) as on_progress:
+            report = restore_directory(source, new_directory, on_progress=on_progress)
+        if as_json:
+            cli.print_json(report.values())
+            return EXIT_SOUND
+        for name, generation in report.spaces.items():
+            cli.out.print(f"space {name}: restored as of generation {generation:,}", markup=False)
+        cli.out.print(f"{new_directory} is restored and checked.", markup=False, soft_wrap=True)
+        return EXIT_SOUND
+
+    return concluded(cli, work)
+
+
+def _tell(cli: CliContext, report: BackupReport) -> None:
+    lines = [f"space {name}: backed up as of generation {space.generation:,}" for name, space in report.spaces.items()]
+    lines += [f"space {name} is not backed up ({error.code}): {error}" for name, error in report.refused.items()]
+    for name, space in report.kept.items():
+        lines.append(f"space {name}: still there as of generation {space.generation:,}, from an earlier backup")
+    lines += [damage.message for damage in report.damages if damage.space not in report.refused]
+    copied, kept = nbytes_text(report.copied_bytes), nbytes_text(report.kept_bytes)
+    lines.append(f"{report.path}: {copied} copied, {kept} were there; all of it was read again and is sound.")
+    for line in lines:
+        cli.out.print(line, markup=False, soft_wrap=True)

@@ -1,0 +1,107 @@
+"""``engram repair``: a new data directory of what is sound in a damaged one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, cast
+
+import click
+
+from engram.cli.context import CliContext, pass_cli
+from engram.cli.maintaining import EXIT_DAMAGED, EXIT_SOUND, concluded, shown
+from engram.maintenance.repair import REPORT, RepairOptions
+from engram.maintenance.repair import repair as repair_directory
+from engram.maintenance.repaired import RepairedSpace, RepairReport
+from engram.maintenance.set_aside import DIRECTORY
+from engram.spaces import METRICS, Metric
+
+_SHOWN_MAX: Final = 10
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.argument("new_directory", type=click.Path(path_type=Path), metavar="NEW_DIR")
+@click.option("--metric", type=click.Choice(METRICS), help="Metric of spaces whose description is lost.")
+@click.option("--embedder", default="", help='Embedder of spaces whose description is lost, such as "lexical".')
+@click.option(
+    "--keep-unproven",
+    is_flag=True,
+    help="Keep the newest readable version of an id even if a newer one may be lost.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@pass_cli
+def repair(
+    cli: CliContext,
+    *,
+    directory: Path,
+    new_directory: Path,
+    metric: str | None,
+    embedder: str,
+    keep_unproven: bool,
+    as_json: bool,
+) -> int:
+    """Make the data directory NEW_DIR of all that is sound in DIR, which is not changed.
+
+    NEW_DIR must not exist, or be empty. What is kept has the generations it had; what is lost is listed by generation,
+    and by id where the id can be read. An observation is set aside, in a file that engram ingest takes, if a newer
+    version of its id may be among what is lost. Sessions of the old directory do not go on in the new one.
+
+    \b
+    Exit codes:
+      0  nothing is lost
+      1  something is lost or set aside, or a space could not be repaired
+      2  it could not be done: NEW_DIR is not empty, a disk fails or is full, or a newer Engram wrote DIR
+      3  a process has DIR open for writing
+
+    \b
+    Examples:
+      engram repair ./memories ./memories-repaired
+      engram repair ./memories ./memories-repaired --metric cosine --embedder lexical
+    """
+
+    def work() -> int:
+        options = RepairOptions(cast(Metric | None, metric), embedder, keep_unproven)
+        with shown(cli, as_json) as on_progress:
+            report = repair_directory(directory, new_directory, options=options, on_progress=on_progress)
+        if as_json:
+            cli.print_json(report.values())
+        else:
+            _tell(cli, report)
+        return EXIT_SOUND if report.is_complete else EXIT_DAMAGED
+
+    return concluded(cli, work)
+
+
+def _tell(cli: CliContext, report: RepairReport) -> None:
+    lines = [damage.message for damage in report.damages]
+    for space in report.spaces:
+        lines += _lines_of(space)
+    lines += [f"space {name} is left behind ({error.code}): {error}" for name, error in report.left_behind.items()]
+    end = "Nothing is lost." if report.is_complete else f"All of it is listed in {report.path}/{REPORT}."
+    lines.append(f"{report.path} is a sound data directory. {end}")
+    for line in lines:
+        cli.out.print(line, markup=False, soft_wrap=True)
+
+
+def _lines_of(space: RepairedSpace) -> list[str]:
+    lines = [f"space {space.name}: kept {space.kept:,} rows, up to generation {space.generation:,}"]
+    if space.lost:
+        lines.append(f"  lost generations: {_some(space.lost, '; ')}")
+    if space.lost_ids:
+        lines.append(f"  lost ids: {_some([id for id, _ in space.lost_ids], ', ')}")
+    if space.is_cut:
+        lines.append("  lost at the end: nothing shows how many generations")
+    if not space.end_is_proven:
+        lines.append("  its description was lost, so nothing shows whether more was lost at the end")
+    if space.set_aside:
+        file = f"{DIRECTORY}/{space.name}.jsonl"
+        lines.append(
+            f"  set aside {space.set_aside:,} observations of {space.set_aside_ids:,} ids whose newest state is not "
+            f"proven: {file}"
+        )
+    return lines
+
+
+def _some(items: list[Any], separator: str) -> str:
+    more = f" and {len(items) - _SHOWN_MAX:,} more" if len(items) > _SHOWN_MAX else ""
+    return separator.join(map(str, items[:_SHOWN_MAX])) + more

@@ -1,0 +1,72 @@
+"""``engram verify``: check a data directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from engram.cli.context import CliContext, pass_cli
+from engram.cli.maintaining import EXIT_DAMAGED, EXIT_SOUND, concluded, shown
+from engram.cli.tables import nbytes_text
+from engram.errors import StoreLocked
+from engram.maintenance.verify import Verdict
+from engram.maintenance.verify import verify as verify_directory
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.option("--space", "spaces", multiple=True, metavar="NAME", help="Only this space; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@pass_cli
+def verify(cli: CliContext, *, directory: Path, spaces: tuple[str, ...], as_json: bool) -> int:
+    """Read and check every byte of the data directory DIR, and change nothing.
+
+    Checked are the logs, the checkpoints and their graphs, the descriptions of the spaces, and the list of spaces. A
+    read-only file system is fine. No process may write the directory meanwhile; beside one that does, take a backup,
+    which checks what it copies.
+
+    \b
+    Exit codes:
+      0  everything is sound
+      1  something is damaged, or a space cannot be opened
+      2  it could not be checked: no such directory or space, it cannot be read, or a newer Engram wrote it
+      3  a process has it open for writing
+
+    \b
+    Examples:
+      engram verify ./memories
+      engram verify ./memories --space notes --json
+    """
+
+    def work() -> int:
+        try:
+            with shown(cli, as_json) as on_progress:
+                verdict = verify_directory(directory, spaces=spaces, on_progress=on_progress)
+        except StoreLocked as error:
+            hint = "it checks what it serves by itself; to check all of it now, take a backup"
+            raise StoreLocked(f"{error.message}: {hint}", code=error.code, field=error.field) from error
+        if as_json:
+            cli.print_json({"path": str(directory), **verdict.values()})
+        else:
+            _tell(cli, directory, verdict)
+        return EXIT_SOUND if verdict.is_sound else EXIT_DAMAGED
+
+    return concluded(cli, work)
+
+
+def _tell(cli: CliContext, directory: Path, verdict: Verdict) -> None:
+    lines = []
+    for space in verdict.spaces:
+        lines.append(
+            f"space {space.name}: generation {space.generation:,}, {space.live_count:,} live, "
+            f"{nbytes_text(space.log_bytes)} of log"
+        )
+    lines += [f"space {name} cannot be opened ({error.code}): {error}" for name, error in verdict.unsound.items()]
+    lines += [damage.message for damage in verdict.damages]
+    if verdict.is_sound:
+        lines.append(f"{directory} is sound.")
+    else:
+        lines.append(f"{directory} is damaged: {len(verdict.damages):,} places. See engram repair --help.")
+    for line in lines:
+        cli.out.print(line, markup=False, soft_wrap=True)

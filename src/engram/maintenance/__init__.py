@@ -1,0 +1,1 @@
+"""Work on data directories as a whole: checking, repairing, backing up and restoring them."""

@@ -1,0 +1,259 @@
+"""``engram backup``: a copy of a data directory, taken beside whoever writes it, and added to by the next one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition
+from engram.log.damage import Damage, Damages
+from engram.log.failures import typed_failures, unavailable
+from engram.log.file_storage import FileStorage
+from engram.log.identity import Identity
+from engram.log.lock import FILE_NAME as LOCK
+from engram.log.lock import DirectoryLock
+from engram.log.manifest import Manifest, Mark
+from engram.log.recovery1 import entries_of, recover1
+from engram.maintenance.backed_log import back_up_log
+from engram.maintenance.backup_file import FILE_NAME, SEGMENTS, BackedSpace, Backup, read_backup, write_backup
+from engram.maintenance.copied_segment import check_backed
+from engram.maintenance.new_directory import check_apart
+from engram.maintenance.progress import Counter, OnProgress, unseen
+from engram.maintenance.source import LOG, Described, describe, opened_source
+from engram.observations import now_us
+from engram.store.catalogue import Catalogue
+
+_ATTEMPTS: Final = 5
+
+
+@dataclass(slots=True)
+class BackupReport:
+    """What a backup holds now.
+
+    Parameters
+    ----------
+    source, path
+        The data directory and the backup.
+    spaces
+        The spaces that are in it as they were when it was taken, by name.
+    copied_bytes, kept_bytes
+        What was copied, and what was in the backup already.
+    refused
+        The spaces that could not be backed up, by name, and why. One that an earlier backup holds is still there.
+    kept
+        The spaces that are in it as an earlier backup left them, because they could not be backed up now, or are gone.
+    damages
+        All damage that was found.
+    """
+
+    source: str
+    path: str
+    spaces: dict[str, BackedSpace] = field(default_factory=dict)
+    copied_bytes: int = 0
+    kept_bytes: int = 0
+    refused: dict[str, EngramError] = field(default_factory=dict)
+    kept: dict[str, BackedSpace] = field(default_factory=dict)
+    damages: list[Damage] = field(default_factory=list)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every space is in it as it was when it was taken."""
+        return not (self.refused or self.kept or self.damages)
+
+    def values(self) -> dict[str, Any]:
+        """The report for JSON."""
+        return {
+            "source": self.source,
+            "path": self.path,
+            "complete": self.is_complete,
+            "spaces": {name: space.generation for name, space in self.spaces.items()},
+            "copied_bytes": self.copied_bytes,
+            "kept_bytes": self.kept_bytes,
+            "refused": {n: {"code": e.code, "message": e.message} for n, e in self.refused.items()},
+            "kept": {name: space.generation for name, space in self.kept.items()},
+            "damages": [damage._asdict() for damage in self.damages],
+        }
+
+
+def backup(
+    path: str | os.PathLike[str], backup_path: str | os.PathLike[str], *, on_progress: OnProgress = unseen
+) -> BackupReport:
+    """Copy a data directory, whether or not a process writes it meanwhile.
+
+    Each space is copied as of one generation: everything that was acknowledged before the call is in it. Every byte of
+    the copy is read again and checked. Into a directory that holds a backup of the same store, only what is new is
+    copied; until the end, the earlier backup is the valid one. Checkpoints are left out: the graph is made again.
+
+    Parameters
+    ----------
+    path
+        The data directory.
+    backup_path
+        Where the backup goes: a new or empty directory, or an earlier backup of the same store.
+    on_progress
+        Told how far it is.
+
+    Raises
+    ------
+    NotFound
+        If there is no data directory.
+    AlreadyExists
+        If the other directory holds something else, or the backup of another store.
+    StoreLocked
+        If another backup to the same place is being taken.
+    CorruptData
+        If the earlier backup is damaged.
+    NewerFormat
+        If a newer version wrote the data directory or the earlier backup.
+    Unavailable
+        If one cannot be read, or the other not written.
+    """
+    report = BackupReport(os.fspath(path), os.fspath(backup_path))
+    check_apart(backup_path, path)
+    with opened_source(path, lock=False) as catalogue, _opened_target(backup_path) as target:
+        earlier = _earlier(target, catalogue.store_id)
+        with typed_failures(f"writing backup {target.path}"):
+            segments = target.directory(SEGMENTS)
+            report.damages += catalogue.damages.all()
+            for name in catalogue.names:
+                _back_up_space(catalogue, name, segments, earlier.spaces.get(name), report, on_progress)
+            report.kept = {n: space for n, space in earlier.spaces.items() if n not in report.spaces}
+            whole = Backup(catalogue.store_id, {**report.kept, **report.spaces})
+            _check(segments, whole, on_progress)
+            write_backup(target, whole)
+            _prune(segments, whole.file_names)
+    return report
+
+
+def _back_up_space(
+    catalogue: Catalogue,
+    name: str,
+    segments: FileStorage,
+    earlier: BackedSpace | None,
+    report: BackupReport,
+    on_progress: OnProgress,
+) -> None:
+    damages = Damages(name, remembered_max=sys.maxsize)
+    counter = Counter(on_progress, "copying", name)
+    try:
+        for attempt in range(_ATTEMPTS):
+            manifest = _manifest_of(catalogue, describe(catalogue, name), damages)
+            _check_continues(name, manifest, earlier)
+            try:
+                space, copied = back_up_log(_log_of(manifest), manifest, segments, earlier, damages, counter.add)
+                break
+            except FileNotFoundError as error:
+                # The writer replaced a segment that it never used; the manifest does not list it any more.
+                if attempt == _ATTEMPTS - 1:
+                    message = f"space {name}: a segment is missing: {error.filename or error}"
+                    raise CorruptData(message, code="missing_segment", field="space", value=name) from error
+    except EngramError as error:
+        report.refused[name] = error
+    except OSError as error:
+        report.refused[name] = unavailable(error, f"backing up space {name}")
+    else:
+        report.spaces[name] = space._replace(taken_us=now_us())
+        report.copied_bytes += copied
+        report.kept_bytes += space.nbytes - copied
+    report.damages += damages.all()
+
+
+def _manifest_of(catalogue: Catalogue, known: Described, damages: Damages) -> Manifest:
+    if known.error is not None:
+        raise known.error
+    assert known.storage is not None  # noqa: S101  (for the type checker: a space without directory has an error)
+    if known.manifest is not None:
+        return known.manifest
+    assert known.config is not None  # noqa: S101  (for the type checker, likewise)
+    # A space of format 1 that this version never wrote has no manifest, and nobody writes it.
+    log = recover1(known.storage.directory(LOG), known.config.dim, damages)
+    log.close()
+    entries = entries_of(log.segments, log.records)
+    identity = Identity.new(catalogue.store_id)
+    return Manifest(known.storage, identity, asdict(known.config), entries, (), Mark(log.last_generation))
+
+
+def _log_of(manifest: Manifest) -> FileStorage:
+    assert isinstance(manifest.storage, FileStorage)  # noqa: S101  (for the type checker: it is a directory on the disk)
+    return manifest.storage.directory(LOG)
+
+
+def _check_continues(name: str, manifest: Manifest, earlier: BackedSpace | None) -> None:
+    """Refuse to let a space take the place of another one, or of another course of its events."""
+    if earlier is not None and manifest.identity != earlier.identity:
+        raise FailedPrecondition(
+            f"the backup holds another space {name}, or the same before it was restored or repaired; back this one up "
+            "to a new directory",
+            code="foreign_backup",
+            field="space",
+            limit=earlier.identity.incarnation,
+            value=manifest.identity.incarnation,
+        )
+
+
+def _check(segments: FileStorage, whole: Backup, on_progress: OnProgress) -> None:
+    """Read all of a backup again.
+
+    Raises
+    ------
+    CorruptData
+        If a file is not as it was written.
+    """
+    for name, space in whole.spaces.items():
+        counter = Counter(on_progress, "checking", name, space.nbytes)
+        for backed, file in zip(space.segments, space.file_names, strict=True):
+            check_backed(segments, file, backed)
+            counter.add(backed.end)
+
+
+@contextmanager
+def _opened_target(path: str | os.PathLike[str]) -> Iterator[FileStorage]:
+    with typed_failures(f"opening backup {os.fspath(path)}"):
+        there = Path(path)
+        if there.exists() and not there.is_dir():
+            raise AlreadyExists(f"{there} is no directory", code="directory_not_empty", field="path", value=there)
+        names = {entry.name for entry in there.iterdir()} if there.exists() else set()
+        if FILE_NAME not in names and names - {LOCK, SEGMENTS, f"{FILE_NAME}.tmp"}:
+            first = min(names - {LOCK, SEGMENTS})
+            raise AlreadyExists(
+                f"{there} is neither empty nor a backup: there is {first!r}",
+                code="directory_not_empty",
+                field="path",
+                value=there,
+            )
+        storage = FileStorage(path)
+        lock = DirectoryLock(storage.path, storage.root_descriptor)
+    try:
+        yield storage
+    finally:
+        lock.release()
+        storage.close()
+
+
+def _earlier(target: FileStorage, store_id: str) -> Backup:
+    if FILE_NAME not in target.names():
+        return Backup(store_id, {})
+    earlier = read_backup(target)
+    if earlier.store != store_id:
+        raise AlreadyExists(
+            f"{target.path} holds the backup of another store; name another directory",
+            code="foreign_backup",
+            field="path",
+            limit=earlier.store,
+            value=store_id,
+        )
+    return earlier
+
+
+def _prune(segments: FileStorage, kept: set[str]) -> None:
+    """Remove what the backup does not list any more."""
+    for name in segments.names():
+        if name not in kept:
+            with contextlib.suppress(OSError):
+                segments.remove(name)

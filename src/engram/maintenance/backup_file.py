@@ -1,0 +1,142 @@
+"""The contents of a backup: a file that lists them, and the segments, each under a name that says what is in it."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from engram.errors import CorruptData, NotFound
+from engram.log.checked_json import decode_checked, encode_checked
+from engram.log.failures import typed_failures
+from engram.log.file_storage import FileStorage
+from engram.log.identity import Identity
+from engram.log.manifest import SegmentEntry
+
+FILE_NAME: Final = "backup.json"
+SEGMENTS: Final = "segments"
+
+
+class BackedSegment(NamedTuple):
+    """A segment in a backup.
+
+    Parameters
+    ----------
+    entry
+        What the manifest says of it.
+    end
+        How many bytes of it are in the backup; what is behind them is zeros.
+    crc
+        The CRC32C of these bytes.
+    """
+
+    entry: SegmentEntry
+    end: int
+    crc: int
+
+    def file_name(self, space_id: str) -> str:
+        """Its name in the backup: other bytes have another one, so that nothing is ever overwritten."""
+        return f"{space_id}-{self.entry.epoch:012d}-{self.end:x}-{self.crc:08x}.log"
+
+
+class BackedSpace(NamedTuple):
+    """A space in a backup.
+
+    Parameters
+    ----------
+    identity, settings
+        As in its manifest.
+    generation
+        Everything up to here is in it, and nothing else.
+    taken_us
+        When that was the newest, microseconds since 1970 UTC.
+    segments
+        Its log.
+    """
+
+    identity: Identity
+    settings: dict[str, Any]
+    generation: int
+    taken_us: int
+    segments: tuple[BackedSegment, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of its log."""
+        return sum(segment.end for segment in self.segments)
+
+    @property
+    def file_names(self) -> list[str]:
+        """The files of its log, in order."""
+        return [segment.file_name(self.identity.space) for segment in self.segments]
+
+
+class Backup(NamedTuple):
+    """What a backup holds.
+
+    Parameters
+    ----------
+    store
+        The id of the data directory.
+    spaces
+        Its spaces, by name.
+    """
+
+    store: str
+    spaces: dict[str, BackedSpace]
+
+    @property
+    def file_names(self) -> set[str]:
+        """All files of segments."""
+        return {name for space in self.spaces.values() for name in space.file_names}
+
+
+def read_backup(storage: FileStorage) -> Backup:
+    """The backup in a directory.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    CorruptData
+        If its list is damaged.
+    NewerFormat
+        If a newer version wrote it.
+    Unavailable
+        If it cannot be read.
+    """
+    try:
+        with typed_failures(f"reading backup {storage.path}"):
+            if FILE_NAME not in storage.names():
+                raise NotFound(f"{storage.path} is no backup: it has no {FILE_NAME}", code="no_backup", field="path")
+            content = decode_checked(storage.read(FILE_NAME), FILE_NAME)
+        spaces = {name: _space(space) for name, space in content["spaces"].items()}
+        return Backup(content["store"], spaces)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CorruptData(
+            f"{FILE_NAME} is damaged: it lacks or has something that does not belong there: {error}",
+            code="corrupt_description",
+            field=FILE_NAME,
+        ) from error
+
+
+def write_backup(storage: FileStorage, backup: Backup) -> None:
+    """Make `backup` the one in the directory, at once and durably."""
+    spaces = {
+        name: {
+            "identity": space.identity._asdict(),
+            "settings": space.settings,
+            "generation": space.generation,
+            "taken_us": space.taken_us,
+            "segments": [{**segment._asdict(), "entry": segment.entry._asdict()} for segment in space.segments],
+        }
+        for name, space in sorted(backup.spaces.items())
+    }
+    storage.replace(FILE_NAME, encode_checked({"store": backup.store, "spaces": spaces}))
+
+
+def _space(content: dict[str, Any]) -> BackedSpace:
+    segments = tuple(
+        BackedSegment(SegmentEntry(**segment["entry"]), segment["end"], segment["crc"])
+        for segment in content["segments"]
+    )
+    identity = Identity(**content["identity"])
+    return BackedSpace(identity, content["settings"], content["generation"], content["taken_us"], segments)

@@ -1,0 +1,146 @@
+"""A part of a segment, copied and checked: what is checked is the copy, so that nothing can come in between."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from crc32c import crc32c
+
+from engram.errors import CorruptData
+from engram.log.damage import Damages
+from engram.log.file_storage import FileStorage
+from engram.log.segment import MISFIT, Segment, segment_name
+from engram.maintenance.backup_file import BackedSegment
+from engram.maintenance.prefix import Part
+
+_CHUNK_BYTES: Final = 1 << 20
+
+
+def copy_part(source: FileStorage, part: Part, target: FileStorage, name: str, on_bytes: Callable[[int], None]) -> None:
+    """Copy the beginning of a segment to the file `name`, durably.
+
+    Raises
+    ------
+    OSError
+        If the one cannot be read or the other not written. A sector that cannot be read is such an error, since the
+        file is read and not mapped.
+    """
+    reader = source.descriptor(segment_name(part.entry.epoch), os.O_RDONLY)
+    try:
+        writer = target.descriptor(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            offset = 0
+            while offset < part.end:
+                data = os.pread(reader, min(_CHUNK_BYTES, part.end - offset), offset)
+                if not data:
+                    raise OSError(f"{segment_name(part.entry.epoch)} ends at offset {offset}")
+                _write_all(writer, data, offset)
+                offset += len(data)
+                on_bytes(len(data))
+            os.fsync(writer)
+            _forget_pages(writer)
+        finally:
+            os.close(writer)
+    finally:
+        os.close(reader)
+
+
+def check_copy(
+    storage: FileStorage, name: str, part: Part, previous: int, durable: int, damages: Damages
+) -> tuple[Part, int]:
+    """Read a copied part again and check every byte of it; return what of it is whole, and its CRC32C.
+
+    Parameters
+    ----------
+    storage, name
+        Where the copy is.
+    part
+        What it should be.
+    previous
+        The last generation of the part before.
+    durable
+        Everything up to here must be whole. A record behind it that is not may have been written while it was copied,
+        and the part ends in front of it.
+    damages
+        Where damage is reported.
+
+    Raises
+    ------
+    CorruptData
+        If something durable is broken.
+    """
+    file = storage.open(name)
+    segment = Segment(part.entry.epoch, file, part.entry.salt, damages, part.entry.format)
+    try:
+        if part.entry.format == 1:
+            crc = crc32c(segment.memory[: part.end])
+            if crc != part.entry.crc:
+                what = "the file is not the one that was there when this directory became format 2"
+                raise segment.report(0, 0, part.last_generation, what).error()
+            return part, crc
+        last = previous
+        while segment.end < part.end:
+            header = segment.header_at(segment.end)
+            offset = segment.end if header is None else segment.damage_in(header)
+            if header is None or offset >= 0:
+                generation = part.last_generation if header is None else header.last_generation
+                if last < durable:
+                    raise segment.report(offset, last + 1, generation, MISFIT).error()
+                break
+            last = header.last_generation
+            segment.end += header.length
+        return Part(part.entry, segment.end, last), crc32c(segment.memory[: segment.end])
+    finally:
+        file.close()
+
+
+def check_backed(storage: FileStorage, name: str, backed: BackedSegment) -> None:
+    """Read a file of a backup, and check that it is the one that was written.
+
+    Raises
+    ------
+    CorruptData
+        If it is not.
+    """
+    try:
+        descriptor = storage.descriptor(name, os.O_RDONLY)
+    except FileNotFoundError:
+        raise mismatch(name, backed, None) from None
+    try:
+        nbytes, crc = 0, 0
+        while data := os.pread(descriptor, _CHUNK_BYTES, nbytes):
+            crc = crc32c(data, crc)
+            nbytes += len(data)
+    finally:
+        os.close(descriptor)
+    if (nbytes, crc) != (backed.end, backed.crc):
+        raise mismatch(name, backed, (nbytes, crc))
+
+
+def mismatch(name: str, backed: BackedSegment, found: tuple[int, int] | None) -> CorruptData:
+    """The error for a file of a backup that is not as it was written: its size and CRC32C, or None if it is missing."""
+    if found is None:
+        return CorruptData(f"segments/{name} is missing from the backup", code="corrupt_backup", field=name)
+    return CorruptData(
+        f"segments/{name} is damaged: its {found[0]} bytes have the checksum {found[1]:08x} where {backed.end} bytes "
+        f"with {backed.crc:08x} were written",
+        code="corrupt_backup",
+        field=name,
+        limit=backed.end,
+        value=found[0],
+    )
+
+
+def _write_all(descriptor: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def _forget_pages(descriptor: int) -> None:
+    """Have what is read next come from the disk and not from memory, where the system can do that."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)

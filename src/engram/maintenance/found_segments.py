@@ -1,0 +1,200 @@
+"""The segments of a log that may be damaged: those that are provably its own, and what is wrong with the others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+import numpy as np
+from crc32c import crc32c
+
+from engram.log.damage import Damages
+from engram.log.format1 import ALIGNMENT
+from engram.log.format1 import MAGIC as MAGIC1
+from engram.log.header import MAGIC, Header
+from engram.log.identity import Identity
+from engram.log.manifest import Manifest, SegmentEntry
+from engram.log.sectors import SECTOR_BYTES
+from engram.log.segment import Segment, segment_epoch, segment_name
+from engram.log.segment_header import SegmentHeader, read_segment_header
+from engram.log.storage import Storage, StorageFile
+from engram.maintenance.padded_file import PaddedFile
+
+_LOG: Final = "log"
+
+
+def epochs_in(storage: Storage) -> list[int]:
+    """The numbers of the segments whose files are in the directory of a log, ascending."""
+    return sorted(epoch for name in storage.names() if (epoch := segment_epoch(name)) is not None)
+
+
+def identity_in(storage: Storage) -> Identity | None:
+    """Who most segments in the directory of a log say they belong to; None if no segment says anything."""
+    found: Counter[tuple[str, str]] = Counter()
+    newest: dict[tuple[str, str], Identity] = {}
+    for epoch in epochs_in(storage):
+        try:
+            file = storage.open(segment_name(epoch))
+        except OSError:
+            continue
+        header = read_segment_header(file.view().data, segment_name(epoch))
+        file.close()
+        if header is not None:
+            found[header.identity[:2]] += 1
+            newest[header.identity[:2]] = header.identity
+    return newest[found.most_common(1)[0][0]] if found else None
+
+
+def find_segments(
+    storage: Storage, manifest: Manifest | None, space_id: str, damages: Damages
+) -> tuple[list[Segment], int]:
+    """The segments of a space, in order, and the highest number of one that is lost; 0 for none.
+
+    Whatever is wrong with any of them is reported.
+
+    Parameters
+    ----------
+    storage
+        The directory of the log.
+    manifest
+        The space's manifest; None where it is lost, or of format 1.
+    space_id
+        Which space's segments are meant; empty for one of format 1.
+    damages
+        Where damage is reported.
+
+    Raises
+    ------
+    NewerFormat
+        If a newer version wrote one of them.
+    """
+    entries = {entry.epoch: entry for entry in manifest.segments} if manifest is not None else {}
+    there = set(epochs_in(storage))
+    segments = []
+    lost_epoch = 0
+    for epoch in sorted(there | entries.keys()):
+        name = f"{_LOG}/{segment_name(epoch)}"
+        if epoch not in there:
+            damages.report(name, 0, 0, 0, "the file is missing")
+            lost_epoch = epoch
+            continue
+        try:
+            file = storage.open(segment_name(epoch))
+        except OSError as error:
+            damages.report(name, 0, 0, 0, f"the file cannot be read: {error.strerror or error}")
+            lost_epoch = epoch
+            continue
+        entry = entries.get(epoch)
+        if entry is not None:
+            segment = _listed(file, entry, space_id, damages)
+        else:
+            segment = _unlisted(file, epoch, manifest, space_id, damages)
+        if segment is not None:
+            segments.append(segment)
+            continue
+        file.close()
+        if entry is not None:
+            lost_epoch = epoch
+    return segments, lost_epoch
+
+
+def _listed(file: StorageFile, entry: SegmentEntry, space_id: str, damages: Damages) -> Segment | None:
+    segment = _sized(file, entry.epoch, entry.nbytes, entry.salt, entry.format, damages)
+    if entry.format == 1:
+        return segment if _is_listed1(segment, entry) else None
+    header = _header_of(segment)
+    if header is None:
+        segment.report(0, 0, 0, "its first sector does not fit its checksum")
+    elif (header.salt, header.epoch, header.identity.space) != (entry.salt, entry.epoch, space_id):
+        segment.report(0, 0, 0, "it is a segment of another place, space or time")
+        return None
+    return segment
+
+
+def _sized(file: StorageFile, epoch: int, nbytes: int, salt: int, format: int, damages: Damages) -> Segment:
+    """The segment in a file that was made with `nbytes` bytes; one that was cut reads as zeros behind its end."""
+    size = file.size
+    segment = Segment(epoch, PaddedFile(file, nbytes) if size < nbytes else file, salt, damages, format)
+    if size != nbytes:
+        segment.report(min(size, nbytes), 0, 0, f"the file has {size} bytes where it was made with {nbytes}")
+    return segment
+
+
+def _is_listed1(segment: Segment, entry: SegmentEntry) -> bool:
+    """Whether a file of format 1, which says nothing of its owner, is the listed one, or a damaged form of it."""
+    if crc32c(segment.memory) == entry.crc:
+        return True
+    headers = headers_in(segment)
+    broken = any(segment.damage_in(header) >= 0 for header in headers) or _has_holes(segment, headers)
+    is_itself = broken and segment.file.size == entry.nbytes
+    what = "it is not as it was when this directory became format 2"
+    segment.report(0, 0, 0, what if is_itself else f"{what}, and seems to be another file")
+    return is_itself
+
+
+def _has_holes(segment: Segment, headers: list[Header]) -> bool:
+    ends = [segment.begin, *(header.end for header in headers)]
+    begins = [*(header.position for header in headers), ends[-1]]
+    return ends != begins or segment.nonzero_from(ends[-1] - ends[-1] % SECTOR_BYTES + SECTOR_BYTES) >= 0
+
+
+def _unlisted(
+    file: StorageFile, epoch: int, manifest: Manifest | None, space_id: str, damages: Damages
+) -> Segment | None:
+    segment = Segment(epoch, file, 0, damages)
+    header = _header_of(segment)
+    if header is not None:
+        if segment.nonzero_from(segment.begin) < 0:
+            return None
+        if header.identity.space != space_id or header.epoch != epoch:
+            segment.report(0, 0, 0, "it does not belong to this space")
+            return None
+        if manifest is not None:
+            segment.report(0, 0, 0, "the space's manifest does not know it, so the manifest is older or was cut")
+        return _sized(file, epoch, header.nbytes, header.salt, 2, damages)
+    if segment.nonzero_from(0) < 0:
+        return None
+    old = Segment(epoch, file, 0, damages, format=1)
+    # Nothing in a segment of format 1 says whose it is, so one is believed only where no manifest names the files.
+    if manifest is None and headers_in(old):
+        return old
+    segment.report(0, 0, 0, "nothing shows whose segment it is, so nothing in it can be checked")
+    return None
+
+
+def _header_of(segment: Segment) -> SegmentHeader | None:
+    return read_segment_header(segment.memory, segment.name)
+
+
+def headers_in(segment: Segment) -> list[Header]:
+    """The headers of all records that check out, in the order of the file, also behind damage.
+
+    Raises
+    ------
+    NewerFormat
+        If a newer version wrote one of them.
+    """
+    step, magic = (SECTOR_BYTES, MAGIC) if segment.format > 1 else (ALIGNMENT, MAGIC1)
+    candidates: list[int] | None = None
+    found: list[Header] = []
+    position = segment.begin
+    while position + step <= len(segment.view):
+        header = segment.header_at(position)
+        if header is not None and header.length > 0:
+            found.append(header)
+            position = header.end
+            continue
+        if candidates is None:
+            if segment.nonzero_from(position - position % SECTOR_BYTES) < 0:
+                break
+            candidates = _places_of(segment, magic, step)
+        position = next((place for place in candidates if place > position), len(segment.view))
+    return found
+
+
+def _places_of(segment: Segment, magic: bytes, step: int) -> list[int]:
+    """Where a record may begin."""
+    whole = len(segment.view) - len(segment.view) % step
+    words = np.frombuffer(segment.memory[:whole], np.uint32)[:: step // 4]
+    places: list[int] = (step * np.flatnonzero(words == int.from_bytes(magic, "little"))).tolist()
+    return places

@@ -1,0 +1,168 @@
+"""A data directory that is being made: it appears as a whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from engram.errors import AlreadyExists, EngramError, InvalidInput
+from engram.log.failures import typed_failures
+from engram.log.file_storage import FileStorage
+from engram.log.lock import FILE_NAME as LOCK
+from engram.log.lock import DirectoryLock
+from engram.store.catalogue import Catalogue, Listed, write_list
+
+UNFINISHED: Final = "unfinished"
+_LEFT_BY_US: Final = frozenset({LOCK, UNFINISHED})
+
+
+class NewDirectory:
+    """What becomes a data directory with `complete` and `publish`; until then, all of it is in a folder of its own.
+
+    Parameters
+    ----------
+    storage
+        The directory.
+    """
+
+    def __init__(self, storage: FileStorage) -> None:
+        self._storage = storage
+        self.storage: Final = storage.directory(UNFINISHED)
+        self._listed: dict[str, Listed] = {}
+
+    @property
+    def path(self) -> Path:
+        """Where it is going to be."""
+        return self._storage.path
+
+    def space(self, name: str) -> FileStorage:
+        """The directory of a space, new and empty."""
+        return self.storage.directory("spaces").directory(name)
+
+    def list_space(self, name: str, space_id: str, generation: int) -> None:
+        """Note that a space is complete."""
+        self._listed[name] = Listed(space_id, generation)
+
+    def complete(self, store_id: str) -> None:
+        """Write the list of spaces: what is in the folder is a data directory from now on."""
+        self.storage.directory("spaces")
+        write_list(self.storage, store_id, self._listed)
+
+    def publish(self) -> None:
+        """Put it in its place, durably. Interrupted, it is no data directory yet, or one whose spaces are all there."""
+        names = self.storage.names()
+        # The list of spaces comes last: with it, the directory is complete.
+        for name in sorted(names, key="store.json".__eq__):
+            self._storage.rename(f"{UNFINISHED}/{name}", name)
+        (self.path / UNFINISHED).rmdir()
+
+
+@contextmanager
+def new_directory(
+    path: str | os.PathLike[str], source: str | os.PathLike[str], generations: Mapping[str, int]
+) -> Iterator[NewDirectory]:
+    """A new data directory, which nobody else uses meanwhile; whatever fails leaves nothing of it.
+
+    Parameters
+    ----------
+    path
+        Where; it must not exist yet, or be empty. What an interrupted call left there is removed.
+    source
+        What is read; the new directory must not be in it.
+    generations
+        How far the spaces go that are to be made, to tell whether what is there already is newer.
+
+    Raises
+    ------
+    AlreadyExists
+        ``newer_directory`` if there is a store that has more; ``directory_not_empty`` if there is anything else.
+    InvalidInput
+        If one is inside the other.
+    StoreLocked
+        If somebody else is making it.
+    Unavailable
+        If it cannot be written.
+    """
+    path = Path(path)
+    check_apart(path, source)
+    is_new = not path.exists()
+    _check_empty(path, generations)
+    with typed_failures(f"making data directory {path}"):
+        storage = FileStorage(path)
+        lock = DirectoryLock(storage.path, storage.root_descriptor)
+    try:
+        _check_empty(path, generations)
+        with typed_failures(f"making data directory {path}"):
+            shutil.rmtree(path / UNFINISHED, ignore_errors=True)
+            yield NewDirectory(storage)
+    except BaseException:
+        shutil.rmtree(path / UNFINISHED, ignore_errors=True)
+        if is_new:
+            with contextlib.suppress(OSError):
+                (path / LOCK).unlink()
+                path.rmdir()
+        raise
+    finally:
+        lock.release()
+        storage.close()
+
+
+def check_apart(path: str | os.PathLike[str], source: str | os.PathLike[str]) -> None:
+    """Refuse a directory that is inside the one that is read, or the other way round.
+
+    Raises
+    ------
+    InvalidInput
+        Naming both.
+    """
+    inner, outer = Path(path).resolve(), Path(source).resolve()
+    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+        raise InvalidInput(
+            f"{path} and {source} are one directory, or one is inside the other; name a new one elsewhere",
+            code="invalid_path",
+            field="path",
+            value=path,
+        )
+
+
+def _check_empty(path: Path, generations: Mapping[str, int]) -> None:
+    if not path.exists():
+        return
+    if not path.is_dir():
+        raise AlreadyExists(f"{path} is no directory", code="directory_not_empty", field="path", value=path)
+    names = sorted({entry.name for entry in path.iterdir()} - _LEFT_BY_US)
+    if not names:
+        return
+    for name, there in _generations_in(path).items():
+        if there > generations.get(name, 0):
+            raise AlreadyExists(
+                f"{path} is newer: space {name} goes to generation {there} there, and to {generations.get(name, 0)} in "
+                "what would take its place; name a new directory",
+                code="newer_directory",
+                field="path",
+                limit=generations.get(name, 0),
+                value=there,
+            )
+    raise AlreadyExists(
+        f"{path} is not empty: there is {names[0]!r}; name a new directory",
+        code="directory_not_empty",
+        field="path",
+        value=path,
+    )
+
+
+def _generations_in(path: Path) -> dict[str, int]:
+    """How far the spaces in a data directory went at least."""
+    try:
+        storage = FileStorage(path, read_only=True)
+        catalogue = Catalogue(storage)
+        sound, _ = catalogue.load()
+    except (EngramError, OSError):
+        return {}
+    marked = {space.config.name: space.manifest.mark.generation for space in sound if space.manifest is not None}
+    return {name: max(catalogue.listed(name).generation, generation) for name, generation in marked.items()}

@@ -1,0 +1,67 @@
+"""Which state of each id is proven, where parts of the log are lost.
+
+An id's newest readable state is proven if nothing whose ids cannot be read comes after it: then no lost record can have
+superseded or deleted it. Otherwise the newest state may be among what was lost, and what is readable of the id may be
+an older one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from engram.log.header import RecordKind
+from engram.maintenance.generations import GenerationRange, merged
+from engram.maintenance.rescue import Rescued, rescue
+from engram.maintenance.survey import Survey
+
+_FOR_EVER: Final = 1 << 63
+
+
+class Proof:
+    """What can be said of each id.
+
+    Parameters
+    ----------
+    survey
+        What is left of the log.
+
+    Attributes
+    ----------
+    lost
+        All generations that are lost, those included whose ids are known.
+    lost_ids
+        The ids of lost rows whose ids can be read, with their generations.
+    unproven
+        The ids whose newest readable version may have been superseded or deleted by what is lost.
+    """
+
+    def __init__(self, survey: Survey) -> None:
+        lost = list(survey.lost)
+        self.lost_ids: list[tuple[str, int]] = []
+        self._unreadable = _FOR_EVER if survey.is_cut else max((one.last for one in lost), default=0)
+        # Of each id the generation of the newest state, negative if that is none that can be answered.
+        newest: dict[str, int] = {}
+        for found in survey.found:
+            rescued = rescue(found)
+            if found.is_whole and all(rescued.is_readable):
+                first = found.record.first_generation
+                sign = 1 if found.record.kind is RecordKind.OBSERVE else -1
+                newest.update((id, sign * (first + row)) for row, id in enumerate(rescued.ids) if id is not None)
+            else:
+                lost += self._look_at_rows(rescued, newest)
+        self.lost = merged(lost)
+        self.unproven = frozenset(id for id, generation in newest.items() if 0 < generation < self._unreadable)
+
+    def _look_at_rows(self, rescued: Rescued, newest: dict[str, int]) -> Iterable[GenerationRange]:
+        for row, (id, is_readable) in enumerate(zip(rescued.ids, rescued.is_readable, strict=True)):
+            generation = rescued.generation(row)
+            if id is None:
+                self._unreadable = max(self._unreadable, generation)
+            else:
+                is_answered = is_readable and rescued.record.kind is RecordKind.OBSERVE
+                newest[id] = generation if is_answered else -generation
+                if not is_readable:
+                    self.lost_ids.append((id, generation))
+            if not is_readable:
+                yield GenerationRange(generation, generation)

@@ -1,0 +1,116 @@
+"""Reading what is readable of a record, row by row where it is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engram.errors import CorruptData
+from engram.log.header import RecordKind
+from engram.log.record import Record
+from engram.maintenance.survey import Found
+from engram.observations import ObservationBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """What can be read of a record.
+
+    Parameters
+    ----------
+    record
+        The record.
+    ids
+        One for each row; None where it cannot be read.
+    is_readable
+        For each row, whether all of it can be read.
+    """
+
+    record: Record
+    ids: Sequence[str | None]
+    is_readable: Sequence[bool]
+
+    def generation(self, row: int) -> int:
+        """The generation of a row."""
+        return self.record.first_generation + row
+
+
+def rescue(found: Found) -> Rescued:
+    """What can be read of a record that is part of the log."""
+    record = found.record
+    if found.is_whole:
+        try:
+            return Rescued(record, record.ids(), [True] * record.count)
+        except CorruptData:
+            # It became unreadable since it was checked.
+            pass
+    ids = [_id_of(record, row) for row in range(record.count)]
+    is_readable = [id is not None and _is_readable(record, row) for row, id in enumerate(ids)]
+    return Rescued(record, ids, is_readable)
+
+
+def batch_of(record: Record, rows: range) -> ObservationBatch:
+    """Neighbouring rows of a record as they were observed.
+
+    Raises
+    ------
+    CorruptData
+        If one of them is damaged.
+    """
+    taken = [record.row(row) for row in rows]
+    metadata = [row.metadata_json for row in taken]
+    tags = [row.tags for row in taken]
+    return ObservationBatch(
+        ids=[row.id for row in taken],
+        vectors=record.vectors(np.arange(rows.start, rows.stop)),
+        contents=[row.content for row in taken],
+        times_us=np.array([row.time_us for row in taken], np.int64),
+        confidences=np.array([row.confidence for row in taken], np.float32),
+        importances=np.array([row.importance for row in taken], np.float32),
+        metadata=metadata if any(metadata) else None,
+        tags=tags if any(tags) else None,
+    )
+
+
+def whole_batch_of(record: Record) -> ObservationBatch:
+    """All rows of a sound record, column by column.
+
+    Raises
+    ------
+    CorruptData
+        If it is not sound.
+    """
+    tags = record.tags_column()
+    batch = ObservationBatch(
+        ids=record.ids(),
+        vectors=record.raw_vectors.copy(),
+        contents=record.contents(),
+        times_us=record.times_us,
+        confidences=record.confidences,
+        importances=record.importances,
+        metadata=record.metadata_texts(),
+        tags=None if tags is None else [row or () for row in tags],
+    )
+    # After the copies were made, so that what was copied is what was checked.
+    record.check()
+    return batch
+
+
+def _id_of(record: Record, row: int) -> str | None:
+    try:
+        return record.id(row)
+    except CorruptData:
+        return None
+
+
+def _is_readable(record: Record, row: int) -> bool:
+    if record.kind is not RecordKind.OBSERVE:
+        return True
+    try:
+        record.row(row)
+        record.vector(row)
+    except CorruptData:
+        return False
+    return True

@@ -1,0 +1,140 @@
+"""``engram restore``: a new data directory from a backup."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crc32c import crc32c
+
+from engram.errors import CorruptData, NotFound
+from engram.log.failures import typed_failures
+from engram.log.file_storage import FileStorage
+from engram.log.identity import new_id
+from engram.log.lock import DirectoryLock
+from engram.log.manifest import Manifest, Mark
+from engram.log.segment import segment_name
+from engram.maintenance.backup_file import SEGMENTS, BackedSegment, BackedSpace, read_backup
+from engram.maintenance.copied_segment import mismatch
+from engram.maintenance.new_directory import NewDirectory, new_directory
+from engram.maintenance.progress import Counter, OnProgress, unseen
+from engram.maintenance.source import LOG
+from engram.maintenance.verify import verify
+
+
+@dataclass(slots=True)
+class RestoreReport:
+    """What was restored.
+
+    Parameters
+    ----------
+    source, path
+        The backup and the new data directory.
+    spaces
+        The generation each space goes to.
+    """
+
+    source: str
+    path: str
+    spaces: dict[str, int] = field(default_factory=dict)
+
+    def values(self) -> dict[str, Any]:
+        """The report for JSON."""
+        return {"source": self.source, "path": self.path, "spaces": self.spaces}
+
+
+def restore(
+    backup_path: str | os.PathLike[str], new_path: str | os.PathLike[str], *, on_progress: OnProgress = unseen
+) -> RestoreReport:
+    """Make a data directory of a backup, and check all of it.
+
+    Every space begins a new incarnation: sessions, snapshots and cursors of what came after the backup are refused by
+    name.
+
+    Parameters
+    ----------
+    backup_path
+        The backup, which is not changed.
+    new_path
+        Where the data directory goes; it must not exist, or be empty.
+    on_progress
+        Told how far it is.
+
+    Raises
+    ------
+    NotFound
+        If there is no backup.
+    AlreadyExists
+        If there is something in the new directory: ``newer_directory`` if that is a store with more in it.
+    CorruptData
+        If the backup is damaged; nothing is restored then.
+    NewerFormat
+        If a newer version wrote the backup.
+    Unavailable
+        If one cannot be read, or the other not written.
+    """
+    if not Path(backup_path).is_dir():
+        raise NotFound(f"there is no backup {backup_path}", code="no_backup", field="path", value=backup_path)
+    report = RestoreReport(os.fspath(backup_path), os.fspath(new_path))
+    with typed_failures(f"reading backup {os.fspath(backup_path)}"):
+        source = FileStorage(backup_path, read_only=True)
+        lock = DirectoryLock(source.path, source.root_descriptor, shared=True)
+    try:
+        held = read_backup(source)
+        known = {name: space.generation for name, space in held.spaces.items()}
+        with new_directory(new_path, backup_path, known) as target:
+            for name, space in held.spaces.items():
+                counter = Counter(on_progress, "restoring", name, space.nbytes)
+                _restore_space(name, space, source.directory(SEGMENTS), target, counter)
+                report.spaces[name] = space.generation
+            target.complete(held.store)
+            _check(target, report, on_progress)
+            target.publish()
+    finally:
+        lock.release()
+        source.close()
+    return report
+
+
+def _restore_space(
+    name: str, space: BackedSpace, segments: FileStorage, target: NewDirectory, counter: Counter
+) -> None:
+    storage = target.space(name)
+    log = storage.directory(LOG)
+    for backed, file in zip(space.segments, space.file_names, strict=True):
+        _restore_segment(segments, file, backed, log)
+        counter.add(backed.end)
+    last = space.segments[-1] if space.segments else None
+    end = Mark() if last is None else Mark(space.generation, last.entry.epoch, last.end)
+    entries = [backed.entry for backed in space.segments]
+    identity = space.identity._replace(incarnation=new_id())
+    Manifest(storage, identity, space.settings, entries, (), end._replace(closed=True)).save()
+    target.list_space(name, identity.space, space.generation)
+
+
+def _restore_segment(segments: FileStorage, file: str, backed: BackedSegment, log: FileStorage) -> None:
+    try:
+        data = segments.read(file)
+    except FileNotFoundError:
+        raise mismatch(file, backed, None) from None
+    if (len(data), crc32c(data)) != (backed.end, backed.crc):
+        raise mismatch(file, backed, (len(data), crc32c(data)))
+    written = log.create(segment_name(backed.entry.epoch), backed.entry.nbytes)
+    try:
+        written.write(0, [data])
+        written.sync()
+    finally:
+        written.close()
+
+
+def _check(target: NewDirectory, report: RestoreReport, on_progress: OnProgress) -> None:
+    verdict = verify(target.storage.path, on_progress=on_progress)
+    found = {space.name: space.generation for space in verdict.spaces}
+    if verdict.is_sound and found == report.spaces:
+        return
+    for error in verdict.unsound.values():
+        raise error
+    what = verdict.damages[0].message if verdict.damages else f"spaces go to {found}, not {report.spaces}"
+    raise CorruptData(f"what was restored is not what was backed up: {what}", code="corrupt_backup", field="path")

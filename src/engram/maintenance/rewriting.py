@@ -1,0 +1,114 @@
+"""Writing what is sound of a damaged log into a new one, row by row where that is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from enum import Enum
+from itertools import groupby
+from typing import Final
+
+from engram.log.entry import LogEntry
+from engram.log.header import RecordKind
+from engram.log.log import Log
+from engram.maintenance.rescue import Rescued, batch_of, rescue, whole_batch_of
+from engram.maintenance.set_aside import SetAside
+from engram.maintenance.survey import Found
+
+_BYTES_PER_SYNC: Final = 32 << 20
+
+
+class _Fate(Enum):
+    """What becomes of a row."""
+
+    KEPT = 1
+    # Of an observation whose id can be read. The deletion keeps an older version from being answered in its place, and
+    # a session's sequence numbers without a gap.
+    DELETED = 2
+    LOST = 3
+
+
+class Rewriting:
+    """Copies records, in order, under the generations and times they have.
+
+    Parameters
+    ----------
+    log
+        The new log.
+    withheld
+        The ids none of whose observations are to be in it.
+    set_aside
+        Where these go.
+    """
+
+    def __init__(self, log: Log, withheld: Set[str], set_aside: SetAside) -> None:
+        self._log = log
+        self._withheld = withheld
+        self._set_aside = set_aside
+        self._unsynced = 0
+        self.kept = 0
+
+    def add(self, found: Found) -> None:
+        """Copy what is sound of a record.
+
+        Raises
+        ------
+        CorruptData
+            If it became unreadable since it was found.
+        Unavailable
+            If it cannot be written.
+        """
+        entries = list(self._entries(rescue(found)))
+        if entries:
+            self._log.append(entries, gaps=True)
+        self._unsynced += found.record.nbytes
+        if self._unsynced >= _BYTES_PER_SYNC:
+            self.finish()
+
+    def finish(self) -> None:
+        """Make all of it durable."""
+        self._log.sync()
+        self._unsynced = 0
+
+    def _entries(self, rescued: Rescued) -> Iterator[LogEntry]:
+        record = rescued.record
+        fates = [self._fate(rescued, row) for row in range(record.count)]
+        if record.kind is RecordKind.OBSERVE and all(fate is _Fate.KEPT for fate in fates):
+            self.kept += record.count
+            yield self._entry(rescued, range(record.count), _Fate.KEPT)
+            return
+        for fate, rows in groupby(range(record.count), key=fates.__getitem__):
+            taken = list(rows)
+            if fate is not _Fate.LOST:
+                self.kept += len(taken) if fate is _Fate.KEPT else 0
+                yield self._entry(rescued, range(taken[0], taken[-1] + 1), fate)
+
+    def _fate(self, rescued: Rescued, row: int) -> _Fate:
+        id = rescued.ids[row]
+        if id is None:
+            return _Fate.LOST
+        if rescued.record.kind is not RecordKind.OBSERVE:
+            return _Fate.KEPT
+        if not rescued.is_readable[row]:
+            return _Fate.DELETED
+        if id in self._withheld:
+            self._set_aside.add(rescued.record, row)
+            return _Fate.DELETED
+        return _Fate.KEPT
+
+    def _entry(self, rescued: Rescued, rows: range, fate: _Fate) -> LogEntry:
+        record = rescued.record
+        is_observed = record.kind is RecordKind.OBSERVE and fate is _Fate.KEPT
+        batch = None
+        if is_observed:
+            is_all = len(rows) == record.count
+            batch = whole_batch_of(record) if is_all else batch_of(record, rows)
+        return LogEntry(
+            RecordKind.OBSERVE if is_observed else RecordKind.DELETE,
+            rescued.generation(rows.start),
+            batch,
+            () if is_observed else [id for row in rows if (id := rescued.ids[row]) is not None],
+            session=record.session,
+            first_sequence=record.first_sequence + rows.start if record.session else 0,
+            committed_us=record.committed_us,
+            writer=record.writer,
+        )

@@ -1,0 +1,80 @@
+"""Observations whose newest state is not proven, as JSON Lines that ``engram ingest`` takes."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+from engram.log.record import Record
+
+DIRECTORY: Final = "set-aside"
+
+
+class SetAside:
+    """A file of observations, made with the first of them.
+
+    Parameters
+    ----------
+    path
+        The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path: Final = path
+        self.count = 0
+        self._file: Any = None
+
+    def __enter__(self) -> SetAside:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            sync_directory(self.path.parent)
+            sync_directory(self.path.parent.parent)
+
+    def add(self, record: Record, row: int) -> None:
+        """Write one row of a record.
+
+        Raises
+        ------
+        CorruptData
+            If it cannot be read.
+        OSError
+            If it cannot be written.
+        """
+        found = record.row(row)
+        values: dict[str, Any] = {
+            "id": found.id,
+            "generation": record.first_generation + row,
+            "text": found.content,
+            "embedding": record.vector(row).tolist(),
+            "time": found.time_us / 1e6,
+            "confidence": found.confidence,
+            "importance": found.importance,
+        }
+        if found.metadata_json:
+            values["metadata"] = json.loads(found.metadata_json)
+        if found.tags:
+            values["tags"] = found.tags
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("w", encoding="utf-8")
+        self._file.write(json.dumps(values, ensure_ascii=False) + "\n")
+        self.count += 1
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

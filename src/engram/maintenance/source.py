@@ -1,0 +1,136 @@
+"""A data directory that is looked at as it is, in whatever state, and never changed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
+from engram.log.checked_json import format_of
+from engram.log.failures import typed_failures, unavailable
+from engram.log.file_storage import FileStorage
+from engram.log.lock import DirectoryLock
+from engram.log.manifest import FILE_NAME, Manifest
+from engram.log.storage import Storage
+from engram.spaces import SpaceConfig
+from engram.store.catalogue import Catalogue, check_is_store
+from engram.store.description import decode_settings, read_settings1
+
+LOG: Final = "log"
+
+
+class Described(NamedTuple):
+    """What is known of a space without reading its log.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    storage
+        Its directory; None if that is missing.
+    manifest
+        Its manifest; None where that is lost, or for a space of format 1.
+    config
+        Its settings; None where they are lost.
+    format
+        1 for a space of format 1 that was never opened by this version; else 2.
+    space_id
+        Its id as the list of spaces has it, or its manifest; empty where neither does.
+    generation_min
+        It went at least so far.
+    error
+        Why its description is not believed.
+    """
+
+    name: str
+    storage: Storage | None
+    manifest: Manifest | None = None
+    config: SpaceConfig | None = None
+    format: int = 2
+    space_id: str = ""
+    generation_min: int = 0
+    error: EngramError | None = None
+
+
+@contextmanager
+def opened_source(path: str | os.PathLike[str], *, lock: bool = True) -> Iterator[Catalogue]:
+    """The catalogue of a data directory, read-only.
+
+    Parameters
+    ----------
+    path
+        The data directory.
+    lock
+        Whether to keep writers away meanwhile.
+
+    Raises
+    ------
+    NotFound
+        If there is no data directory.
+    StoreLocked
+        If a process has it open for writing.
+    Unavailable
+        If it cannot be read.
+    """
+    if not Path(path).is_dir():
+        raise NotFound(f"there is no data directory {path}", code="no_data", field="path", value=path)
+    with typed_failures(f"opening data directory {os.fspath(path)}"):
+        storage = FileStorage(path, read_only=True)
+        check_is_store(storage)
+        held = DirectoryLock(storage.path, storage.root_descriptor, shared=True) if lock else None
+    try:
+        yield Catalogue(storage)
+    finally:
+        if held is not None:
+            held.release()
+        storage.close()
+
+
+def describe(catalogue: Catalogue, name: str) -> Described:
+    """What is known of a space without reading its log.
+
+    Raises
+    ------
+    NewerFormat
+        If a newer version wrote its description.
+    """
+    listed = catalogue.listed(name)
+    known = Described(name, None, space_id=listed.space, generation_min=listed.generation)
+    storage = catalogue.directory(name)
+    try:
+        there = storage.names()
+    except OSError:
+        return known._replace(error=_missing(name, f"spaces/{name}", "the directory of the space is missing"))
+    known = known._replace(storage=storage)
+    file = f"spaces/{name}/{FILE_NAME}"
+    if FILE_NAME not in there:
+        return known._replace(error=_missing(name, file, "the description is missing"))
+    try:
+        return _described(catalogue, known, storage)
+    except NewerFormat:
+        raise
+    except OSError as error:
+        return known._replace(error=unavailable(error, f"reading {file}"))
+    except EngramError as error:
+        return known._replace(error=error)
+
+
+def _described(catalogue: Catalogue, known: Described, storage: Storage) -> Described:
+    name, file = known.name, f"spaces/{known.name}/{FILE_NAME}"
+    data = storage.read(FILE_NAME)
+    if format_of(data) == 1 and not known.space_id:
+        return known._replace(config=read_settings1(name, data, file), format=1)
+    manifest = Manifest.read(storage, name)
+    config = decode_settings(name, manifest.settings, file)
+    identity = manifest.identity
+    if identity.store != catalogue.store_id or known.space_id not in ("", identity.space):
+        what = "it belongs to another store, or to another time of this one"
+        raise CorruptData(f"{file}: {what}", code="foreign_space", field=file)
+    return known._replace(manifest=manifest, config=config, space_id=identity.space)
+
+
+def _missing(name: str, file: str, what: str) -> CorruptData:
+    return CorruptData(f"{file}: {what}", code="missing_description", field=file, value=name)

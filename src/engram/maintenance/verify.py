@@ -1,0 +1,199 @@
+"""``engram verify``: read and check all that a data directory holds, and change nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from engram.errors import EngramError, NewerFormat, NotFound
+from engram.log.damage import Damage, Damages
+from engram.maintenance.found_segments import identity_in
+from engram.maintenance.progress import Counter, OnProgress, unseen
+from engram.maintenance.source import LOG, describe, opened_source
+from engram.maintenance.survey import survey
+from engram.store.catalogue import Catalogue, StoredSpace
+from engram.store.options import StoreOptions
+from engram.store.recovery import recover_space
+from engram.store.scrub import scrub
+from engram.store.state import SpaceState
+
+_CHECKPOINTS: Final = "checkpoints"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSpace:
+    """A space that was checked.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    generation
+        Where its log ends; 0 for one that does not open.
+    live_count
+        Observations that are alive.
+    log_bytes
+        Bytes of its records.
+    linked_count
+        What of its graph was in a checkpoint, and checked.
+    """
+
+    name: str
+    generation: int = 0
+    live_count: int = 0
+    log_bytes: int = 0
+    linked_count: int = 0
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What a check found.
+
+    Parameters
+    ----------
+    spaces
+        Those that open.
+    unsound
+        Those that do not, by name, and why.
+    damages
+        All damage that was found; of a record its first damaged place.
+    """
+
+    spaces: list[CheckedSpace] = field(default_factory=list)
+    unsound: dict[str, EngramError] = field(default_factory=dict)
+    damages: list[Damage] = field(default_factory=list)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.unsound and not self.damages
+
+    def values(self) -> dict[str, Any]:
+        """The verdict for JSON."""
+        return {
+            "sound": self.is_sound,
+            "spaces": [asdict(space) for space in self.spaces],
+            "unsound": [
+                {"space": name, "code": error.code, "message": error.message} for name, error in self.unsound.items()
+            ],
+            "damages": [damage._asdict() for damage in self.damages],
+        }
+
+
+def verify(path: str | os.PathLike[str], *, spaces: Sequence[str] = (), on_progress: OnProgress = unseen) -> Verdict:
+    """Check every byte of a data directory: logs, checkpoints and their graphs, descriptions, the list of spaces.
+
+    Nothing is changed, so a read-only file system is fine. Writers are kept away meanwhile.
+
+    Parameters
+    ----------
+    path
+        The data directory.
+    spaces
+        Which spaces; none for all.
+    on_progress
+        Told how far it is.
+
+    Raises
+    ------
+    NotFound
+        If there is no such directory or space.
+    StoreLocked
+        If a process has it open for writing.
+    NewerFormat
+        If a newer version wrote the list of spaces.
+    Unavailable
+        If it cannot be read.
+    """
+    verdict = Verdict()
+    with opened_source(path) as catalogue:
+        wanted = _wanted(catalogue, spaces)
+        verdict.damages += catalogue.damages.all()
+        sound, unsound = catalogue.load()
+        for name in sorted(wanted & unsound.keys()):
+            _look_into(catalogue, name, unsound[name], verdict, on_progress)
+        for stored in sound:
+            if stored.config.name in wanted:
+                _check(catalogue, stored, verdict, on_progress)
+    return verdict
+
+
+def _wanted(catalogue: Catalogue, spaces: Sequence[str]) -> set[str]:
+    unknown = [name for name in spaces if name not in catalogue.names]
+    if unknown:
+        raise NotFound(f"there is no space {unknown[0]!r}", code="unknown_space", field="space", value=unknown[0])
+    return set(spaces or catalogue.names)
+
+
+def _check(catalogue: Catalogue, stored: StoredSpace, verdict: Verdict, on_progress: OnProgress) -> None:
+    name = stored.config.name
+    on_progress_of = Counter(on_progress, "opening", name)
+    try:
+        state = recover_space(stored, catalogue.store_id, StoreOptions())
+    except EngramError as error:
+        _look_into(catalogue, name, error, verdict, on_progress)
+        return
+    try:
+        total = state.log.nbytes + sum(entry.nbytes for entry in state.manifest.checkpoints)
+        on_progress_of = Counter(on_progress, "checking", name, total)
+        for nbytes in scrub(state):
+            on_progress_of.add(nbytes)
+        _check_graph(state, name)
+        linked = state.index.statistics().linked
+        verdict.spaces.append(
+            CheckedSpace(name, state.log.last_generation, len(state.versions), state.log.nbytes, linked)
+        )
+    finally:
+        state.log.close()
+    found = state.log.damages
+    remembered = found.all()
+    if found.count > len(remembered):
+        verdict.damages += [one for one in remembered if not one.file.startswith(LOG)]
+        _survey(catalogue, name, verdict, on_progress)
+    else:
+        verdict.damages += remembered
+
+
+def _check_graph(state: SpaceState, name: str) -> None:
+    if state.checkpoint_generation == 0:
+        return
+    graph = state.index.statistics()
+    if graph.invalid_links or graph.unreachable:
+        what = f"the graph has {graph.invalid_links} invalid links and {graph.unreachable} nodes that nothing leads to"
+        file = next(e.name for e in state.manifest.checkpoints if e.generation == state.checkpoint_generation)
+        state.log.damages.report(f"{_CHECKPOINTS}/{file}", 0, 0, 0, what)
+
+
+def _look_into(catalogue: Catalogue, name: str, error: EngramError, verdict: Verdict, on_progress: OnProgress) -> None:
+    """Find out all that is wrong with a space that does not open."""
+    verdict.unsound[name] = error
+    if not isinstance(error, NewerFormat):
+        _survey(catalogue, name, verdict, on_progress)
+
+
+def _survey(catalogue: Catalogue, name: str, verdict: Verdict, on_progress: OnProgress) -> None:
+    damages = Damages(name, remembered_max=sys.maxsize)
+    counter = Counter(on_progress, "checking", name)
+    try:
+        known = describe(catalogue, name)
+        if known.storage is None or not known.storage.is_directory(LOG):
+            return
+        log = known.storage.directory(LOG)
+        identity = identity_in(log)
+        space_id = known.space_id or (identity.space if identity is not None else "")
+        dim = known.config.dim if known.config is not None else 0
+        survey(
+            log,
+            known.manifest,
+            space_id,
+            damages,
+            generation_min=known.generation_min,
+            dim=dim,
+            on_bytes=counter.add,
+        )
+    except EngramError as error:
+        verdict.unsound.setdefault(name, error)
+    verdict.damages += damages.all()

@@ -1,0 +1,117 @@
+"""Whatever is damaged, a repaired store answers what was written last, and nothing is missing that is not named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from doubles.damaged import SPACE, Written, copied, cut, flip, logs_of, make_store, zero
+from engram.maintenance.repair import RepairOptions, repair
+from engram.maintenance.repaired import RepairedSpace
+from engram.maintenance.verify import verify
+from engram.store import MemoryStore
+
+OPTIONS = RepairOptions(metric="cosine")
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Written]:
+    path = tmp_path_factory.mktemp("sound") / "data"
+    written = make_store(path, seed=11)
+    assert len(logs_of(path)) > 3
+    return path, written
+
+
+def damage(path: Path, random: Random) -> str:
+    """Break one thing that the log holds; return what."""
+    logs = logs_of(path)
+    if not logs:
+        return "nothing is left"
+    file = random.choice(logs)
+    used = len(file.read_bytes().rstrip(b"\0"))
+    offset = random.randrange(used)
+    kind = random.choice(["flip", "flip", "flip", "zero", "cut", "remove", "swap", "empty"])
+    if kind == "flip":
+        flip(file, offset, random.randrange(8))
+    elif kind == "zero":
+        zero(file, offset - offset % 512, random.choice([512, 4096]))
+    elif kind == "cut":
+        cut(file, offset)
+    elif kind == "remove":
+        file.unlink()
+    elif kind == "empty":
+        zero(file, 0, len(file.read_bytes()))
+    else:
+        other = random.choice(logs)
+        one, two = file.read_bytes(), other.read_bytes()
+        file.write_bytes(two)
+        other.write_bytes(one)
+    return f"{kind} {file.name} at {offset}"
+
+
+def damage_description(path: Path, random: Random) -> str:
+    file = random.choice([path / "store.json", path / "spaces" / SPACE / "space.json"])
+    if random.random() < 0.5:
+        file.unlink()
+    else:
+        flip(file, random.randrange(len(file.read_bytes())), random.randrange(8))
+    return f"broke {file.name}"
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 1 << 30))
+def test_what_is_repaired_is_true(seed: int, sound: tuple[Path, Written]) -> None:
+    path, written = sound
+    random = Random(seed)
+    bad, new = path.parent / "bad", path.parent / "new"
+    for left in (bad, new):
+        shutil.rmtree(left, ignore_errors=True)
+    copied(path, bad)
+    told = [damage(bad, random) for _ in range(random.choice([0, 1, 1, 2, 4]))]
+    if random.random() < 0.2:
+        told.append(damage_description(bad, random))
+    report = repair(bad, new, options=OPTIONS)
+    assert not report.left_behind, told
+    (space,) = report.spaces
+    assert verify(new).is_sound, told
+    check(new, written, space, told)
+    if not told:
+        assert report.is_complete
+
+
+def check(new: Path, written: Written, space: RepairedSpace, told: list[str]) -> None:
+    newest = written.newest()
+    aside_file = new / "set-aside" / f"{SPACE}.jsonl"
+    lines = aside_file.read_text(encoding="utf-8").splitlines() if aside_file.exists() else []
+    aside = [json.loads(line) for line in lines]
+    aside_ids = {row["id"] for row in aside}
+    lost = {generation for one in space.lost for generation in range(one.first, one.last + 1)}
+    lost_ids = dict(space.lost_ids)
+    for row in aside:
+        assert written.rows[row["generation"]] == (row["id"], row["text"]), told
+    with MemoryStore(new) as store:
+        opened = store.space(SPACE, create=False)
+        for id in {id for id, _ in written.rows.values()}:
+            hit = opened.get(id)
+            if hit is None:
+                # An id that should be there was named, one way or the other.
+                known = space.is_cut or id in aside_ids or newest.get(id, 0) in lost or id not in newest
+                assert known, (id, told)
+                continue
+            assert hit.generation == newest.get(id), (id, told)
+            assert id not in aside_ids, told
+            assert written.rows[hit.generation] == (id, hit.content), told
+            assert hit.vector is not None
+            np.testing.assert_array_equal(hit.vector, written.vectors[hit.generation])
+        for id, generation in lost_ids.items():
+            assert written.rows[generation][0] == id, told
+        kept = sum(1 for generation in written.rows if generation not in lost)
+        if not space.is_cut:
+            assert space.kept + space.set_aside == kept, told
