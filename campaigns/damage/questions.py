@@ -79,9 +79,9 @@ def _look_up(id: str, meant: Version | None, at: int | None) -> Callable[[Space]
     return ask
 
 
-def differs(hit: Hit, meant: Version) -> str:
+def differs(hit: Hit, meant: Version, with_vector: bool = True) -> str:
     """What of `hit` is not as it was acknowledged."""
-    vector = hit.vector
+    vector = hit.vector if with_vector else meant.row.vector
     found = hit.id, hit.content, hit.metadata, hit.tags, hit.time_us, hit.confidence, hit.importance, hit.generation
     row = meant.row
     # What is told as news has a confidence that grows with its age.
@@ -95,7 +95,14 @@ def differs(hit: Hit, meant: Version) -> str:
     return "" if vector is not None else "there is no vector"
 
 
-def _compared(hits: list[Hit], meant: Mapping[int, float], model: Model, whole: bool = True, read: int = 3) -> str:
+def _compared(
+    hits: list[Hit],
+    meant: Mapping[int, float],
+    model: Model,
+    whole: bool = True,
+    read: int = 3,
+    with_vectors: bool = True,
+) -> str:
     """Whether `hits` are the observations `meant`, with their scores and in their order; some are read in full."""
     found = {hit.generation: hit.score for hit in hits}
     if len(found) < len(hits):
@@ -107,7 +114,7 @@ def _compared(hits: list[Hit], meant: Mapping[int, float], model: Model, whole: 
         if abs(score - meant[generation]) > _TOLERANCE * max(1.0, abs(meant[generation])):
             return f"generation {generation} has the score {score}, not {meant[generation]}"
     versions = {version.generation: version for version in model.versions}
-    return next((what for hit in hits[:read] if (what := differs(hit, versions[hit.generation]))), "")
+    return next((what for hit in hits[:read] if (what := differs(hit, versions[hit.generation], with_vectors))), "")
 
 
 def _is_sorted(hits: list[Hit]) -> str:
@@ -242,7 +249,8 @@ def _skipping(model: Model, cue: NDArray[np.float32]) -> Iterator[Question]:
             try:
                 hits = space.recall(cue, k=max(1, len(alive)), ef=_EF, skip_damaged=True)
                 right = _as_counted(hits, meant) if space.damages.count and cue.by == "words" else meant
-                return _compared(hits, right, model, whole=not hits.incomplete, read=5)
+                # A vector may lie beside a damaged one in a sector, which it says when it is asked for.
+                return _compared(hits, right, model, whole=not hits.incomplete, read=5, with_vectors=False)
             except CorruptData as error:
                 return f"damage was to be skipped, and raised: {error}"
 

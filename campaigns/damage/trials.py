@@ -121,7 +121,9 @@ def run_trials(
     only
         The numbers of those to run; all if empty.
     """
-    pristines = {way: make_pristine(way, f"{seed} {way}", work / f"pristine-{place}") for place, way in enumerate(WAYS)}
+    with ThreadPoolExecutor(jobs) as pool:
+        made = [pool.submit(make_pristine, way, f"{seed} {way}", work / f"made-{n}") for n, way in enumerate(WAYS)]
+    pristines = {way: one.result() for way, one in zip(WAYS, made, strict=True)}
     examiners: SimpleQueue[Examiner] = SimpleQueue()
     for _ in range(jobs):
         examiners.put(Examiner())
