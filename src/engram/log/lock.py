@@ -53,7 +53,7 @@ class DirectoryLock:
             # Nobody ever opened the directory to write, as that of a copy, perhaps: there is nothing to lock.
             return
         except OSError as error:
-            error.filename = str(directory / _FILE_NAME)
+            error.filename = str(directory / FILE_NAME)
             raise
         self._descriptor = descriptor
         self._shared = shared
