@@ -19,7 +19,7 @@ SPACE: Final = "notes"
 SMALL_SEGMENTS: Final = StoreOptions(segment_bytes=16 << 10)
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, eq=False)
 class Written:
     """What was written to a space: of each generation the id, and the text and vector or None for a deletion."""
 
@@ -64,6 +64,31 @@ def make_store(path: Path, seed: int, batches: int = 40) -> Written:
     """A data directory with one space, closed cleanly."""
     with MemoryStore(path, options=SMALL_SEGMENTS) as store:
         return write(store.space(SPACE, dim=DIM), Random(seed), batches)
+
+
+def make_crashed_store(path: Path, seed: int, crashes: int = 3) -> Written:
+    """A data directory that lived through crashes, each of which left a torn write, and was closed cleanly at last."""
+    random = Random(seed)
+    written = Written()
+    # Without a mark of the time: only what is torn below must not be known to be durable.
+    options = StoreOptions(segment_bytes=16 << 10, mark_interval_s=3600)
+    for number in range(crashes):
+        with MemoryStore(path, options=options) as store:
+            space = store.space(SPACE, dim=DIM)
+            written = _joined(written, write(space, random, 8))
+            space.observe(["torn"] * 3, np.ones((3, DIM)), ["t" * 1000] * 3)
+            after = copied(path, path.with_name(f"{path.name}-{number}"))
+        shutil.rmtree(path)
+        after.rename(path)
+        file = next(file for file in reversed(logs_of(path)) if b"t" * 1000 in file.read_bytes())
+        place = file.read_bytes().rfind(b"t" * 1000)
+        zero(file, place - place % 512, 512)
+    with MemoryStore(path, options=options) as store:
+        return _joined(written, write(store.space(SPACE), random, 8))
+
+
+def _joined(one: Written, two: Written) -> Written:
+    return Written(one.rows | two.rows, one.vectors | two.vectors)
 
 
 def logs_of(path: Path, space: str = SPACE) -> list[Path]:

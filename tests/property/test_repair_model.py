@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doubles.damaged import SPACE, Written, copied, cut, flip, logs_of, make_store, zero
+from doubles.damaged import SPACE, Written, copied, cut, flip, logs_of, make_crashed_store, make_store, zero
 from engram.maintenance.repair import RepairOptions, repair
 from engram.maintenance.repaired import RepairedSpace
 from engram.maintenance.verify import verify
@@ -21,10 +21,10 @@ from engram.store import MemoryStore
 OPTIONS = RepairOptions(metric="cosine")
 
 
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Written]:
+@pytest.fixture(scope="module", params=[make_store, make_crashed_store], ids=["closed", "crashed"])
+def sound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Written]:
     path = tmp_path_factory.mktemp("sound") / "data"
-    written = make_store(path, seed=11)
+    written = request.param(path, seed=11)
     assert len(logs_of(path)) > 3
     return path, written
 
@@ -65,7 +65,7 @@ def damage_description(path: Path, random: Random) -> str:
     return f"broke {file.name}"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 1 << 30))
 def test_what_is_repaired_is_true(seed: int, sound: tuple[Path, Written]) -> None:
     path, written = sound
