@@ -187,7 +187,8 @@ class _Collector(logging.Handler):
         self._messages = messages
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._messages.append(record.getMessage())
+        error = record.exc_info[1] if record.exc_info else None
+        self._messages.append(record.getMessage() + (f": {error!r}" if error else ""))
 
 
 @contextlib.contextmanager

@@ -11,7 +11,8 @@ import json
 import logging
 import math
 import re
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from threading import Event
 from typing import Any, Final
 
@@ -25,6 +26,10 @@ WHOLE_MAX: Final = 2**64 - 1
 _HALF_PAIR: Final = re.compile(r"\\u[dD][89a-fA-F]")
 # Fewer digits always fit 64 bits, sign included.
 _DIGITS_SURE: Final = 18
+# A shorter text has no room for so many levels or keys.
+_EXTENT_BYTES_SURE: Final = min(2 * METADATA_DEPTH_MAX, 4 * METADATA_KEYS_MAX)
+# Nobody's metadata hold it.
+_BETWEEN: Final = secrets.token_hex(16)
 _logger: Final = logging.getLogger(__name__)
 _unreadable_told: Final = Event()
 
@@ -42,10 +47,10 @@ def encode_metadata(metadata: Mapping[str, Any] | str | None, field: str) -> str
         return ""
     if isinstance(metadata, str):
         return metadata
-    if not isinstance(metadata, Mapping):
+    if type(metadata) is not dict and not isinstance(metadata, Mapping):
         raise _refused(field, f"is {shown(metadata)}; pass a mapping, a JSON object as text, or None", "a mapping")
     try:
-        return json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return _encode(dict(metadata))
     except RecursionError as error:
         raise _refused(field, f"is nested deeper than {METADATA_DEPTH_MAX} levels", METADATA_DEPTH_MAX) from error
     except (TypeError, ValueError) as error:
@@ -64,6 +69,15 @@ def check_metadata(text: str, field: str) -> None:
         raise _refused(field, 'is not a JSON object, such as {"key": 1}', "a JSON object", text[:40])
 
 
+def check_metadata_column(texts: Sequence[str]) -> None:
+    """Check every text that is not empty, for less than one by one. Raises as `check_metadata`, naming the row."""
+    present = [text for text in texts if text]
+    if present and not _pass_together(present):
+        for row, text in enumerate(texts):
+            if text:
+                check_metadata(text, f"metadata[{row}]")
+
+
 def parse_json(text: str, field: str) -> Any:
     """Return the value of a JSON text, held to the same limits as metadata. Raises as `check_metadata`."""
     try:
@@ -72,8 +86,7 @@ def parse_json(text: str, field: str) -> Any:
         raise _refused(field, f"is nested deeper than {METADATA_DEPTH_MAX} levels", METADATA_DEPTH_MAX) from error
     except ValueError as error:
         raise _refused(field, f"is not a JSON object: {error}", "a JSON object", text[:40]) from error
-    # Counting characters is cheap, and few of them leave no need to count what they stand for.
-    if text.count("{") + text.count("[") > METADATA_DEPTH_MAX or text.count(":") > METADATA_KEYS_MAX:
+    if not _is_small(text):
         _check_extent(value, field)
     if _HALF_PAIR.search(text) and not is_utf8(json.dumps(value, ensure_ascii=False)):
         raise _refused(field, "holds half of a surrogate pair, which is no character", "UTF-8", text[:40])
@@ -104,6 +117,29 @@ def read_metadata_column(texts: list[str]) -> list[dict[str, Any] | None]:
     if len(column) != len(texts):
         return list(map(read_metadata, texts))
     return [value if isinstance(value, dict) else None for value in column]
+
+
+def _pass_together(texts: Sequence[str]) -> bool:
+    """Whether all of `texts` certainly pass; False where each has to be looked at."""
+    between = f',"{_BETWEEN}",'
+    joined = f'["{_BETWEEN}",{between.join(texts)}]'
+    try:
+        column: list[Any] = _decode(joined)
+    except (ValueError, RecursionError):
+        return False
+    # What stands between them shows that none of them ends in another, as `{"a":[1` would in `2]}`.
+    are_apart = len(column) == 2 * len(texts) and column[::2] == [_BETWEEN] * len(texts)
+    return (
+        are_apart
+        and set(map(type, column[1::2])) == {dict}
+        and not _HALF_PAIR.search(joined)
+        and all(len(text) < _EXTENT_BYTES_SURE or _is_small(text) for text in texts)
+    )
+
+
+def _is_small(text: str) -> bool:
+    """Whether counting characters, which is cheap, leaves no need to count what they stand for."""
+    return text.count("{") + text.count("[") <= METADATA_DEPTH_MAX and text.count(":") <= METADATA_KEYS_MAX
 
 
 def _check_extent(value: Any, field: str) -> None:
@@ -151,6 +187,7 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no number of JSON")
 
 
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _decode: Final = json.JSONDecoder(
     object_pairs_hook=_unique, parse_int=_whole, parse_float=_finite, parse_constant=_no_constant
 ).decode

@@ -25,11 +25,11 @@ from engram.limits import (
     TAG_BYTES_MAX,
     TAGS_MAX,
 )
-from engram.metadata import check_metadata, encode_metadata
+from engram.metadata import check_metadata_column, encode_metadata
 from engram.scalars import as_text
 from engram.sequences import as_column, as_list, as_lists
 from engram.spaces import SpaceConfig
-from engram.times import as_times_us, check_times_us
+from engram.times import Moments, as_times_us, check_times_us
 from engram.vectors import as_matrix, check_vectors
 
 # The columns that are arrays, and what each of them holds.
@@ -94,7 +94,7 @@ def make_batch(
     ids: Sequence[str],
     vectors: ArrayLike,
     contents: Sequence[str] | None = None,
-    timestamps: ArrayLike | None = None,
+    timestamps: Moments | None = None,
     confidences: ArrayLike | None = None,
     importances: ArrayLike | None = None,
     metadata: Sequence[Mapping[str, Any] | str | None] | None = None,
@@ -206,9 +206,7 @@ def check_beside_vectors(batch: ObservationBatch) -> None:
     _check_unit_interval("importance", batch.importances)
     if batch.metadata is not None:
         _check_texts("metadata", batch.metadata, 0, METADATA_BYTES_MAX)
-        for row, text in enumerate(batch.metadata):
-            if text:
-                check_metadata(text, f"metadata[{row}]")
+        check_metadata_column(batch.metadata)
     if batch.tags is not None:
         _check_tags(batch.tags)
 

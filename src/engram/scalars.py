@@ -10,6 +10,7 @@ import numpy as np
 from engram.errors import InvalidInput
 
 _SHOWN_CHARACTERS_MAX: Final = 60
+_NUMBERS: Final = (int, float, np.integer, np.floating)
 # Whole numbers by their class, and not by their meaning.
 _NO_NUMBERS: Final = (bool, np.timedelta64)
 
@@ -53,6 +54,8 @@ def as_real(field: str, value: object, wanted: str = "a number", *, code: str = 
     InvalidInput
         With `code`, naming `field`, `wanted` and what came.
     """
+    if type(value) is float and not math.isnan(value):
+        return value
     number = math.nan
     if is_real(value):
         try:
@@ -68,7 +71,7 @@ def as_real(field: str, value: object, wanted: str = "a number", *, code: str = 
 
 def is_real(value: object) -> bool:
     """Whether `value` is a number on the real line, NaN and the infinities included."""
-    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, _NO_NUMBERS)
+    return type(value) is float or (isinstance(value, _NUMBERS) and not isinstance(value, _NO_NUMBERS))
 
 
 def as_text(field: str, value: object, *, code: str = "invalid_text") -> str:
@@ -79,6 +82,8 @@ def as_text(field: str, value: object, *, code: str = "invalid_text") -> str:
     InvalidInput
         With `code`, naming `field`, and what to pass instead.
     """
+    if type(value) is str and value.isascii():
+        return value
     if not isinstance(value, str):
         raise InvalidInput(
             f"{field} is {shown(value)}; pass a text{_instead(value)}",

@@ -34,6 +34,8 @@ def as_list(field: str, values: Iterable[T], example: str, *, ordered: bool = Tr
     InvalidInput
         With code ``not_a_list``, naming `field`. What is an element wrongly is not looked at.
     """
+    if type(values) is list or type(values) is tuple:
+        return list(values)
     if isinstance(values, np.ndarray) and values.ndim:
         return cast("list[T]", values.tolist())
     # An array without a dimension is iterable by its type alone.

@@ -7,6 +7,7 @@ any date of our days. A time without a zone is UTC.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -19,6 +20,9 @@ from engram.sequences import as_column
 
 Moment = float | date | np.datetime64 | str
 """Seconds since 1970, a `date` or `datetime`, a ``datetime64``, or a text in the form of ISO 8601."""
+
+Moments = ArrayLike | Iterable[Moment]
+"""Several of them, of one form or of many."""
 
 TIME_MIN_US: Final = -62_135_596_800_000_000
 TIME_MAX_US: Final = 253_402_300_799_999_999
@@ -41,10 +45,10 @@ def as_time_us(moment: object, field: str) -> int:
     InvalidInput
         With code ``invalid_time``, naming `field`: not a time, not finite, NaT, or outside of the years 1 to 9999.
     """
-    if isinstance(moment, np.datetime64):
-        return int(_from_datetime64(np.array([moment]), field, 0)[0])
     if is_real(moment):
         return _from_seconds(moment, field)
+    if isinstance(moment, np.datetime64):
+        return int(_from_datetime64(np.array([moment]), field, 0)[0])
     try:
         if isinstance(moment, str):
             moment = datetime.fromisoformat(moment)
@@ -56,7 +60,7 @@ def as_time_us(moment: object, field: str) -> int:
     raise _refused(field, f"{field} is {shown(moment)}; pass {_WANTED}", shown(moment))
 
 
-def as_times_us(moments: ArrayLike, count: int, field: str) -> NDArray[np.int64]:
+def as_times_us(moments: Moments, count: int, field: str) -> NDArray[np.int64]:
     """Return a `Moment` for each of `count` rows as int64 of shape ``(count,)``, microseconds since 1970 UTC.
 
     Raises

@@ -23,13 +23,13 @@ def message(first: int, count: int = 1, priority: Priority = Priority.NORMAL) ->
 
 async def events(connection: Connection) -> list[Event]:
     """All that may go out, waiting for the first; nothing once the connection has ended."""
-    return await asyncio.wait_for(connection.outbox.take(), 10)
+    return await asyncio.wait_for(connection.outbox.take(), 60)
 
 
 async def answers(connection: Connection) -> list[Ack]:
     """All acks, once nothing is in flight."""
     session, _ = connection.opened()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await session.changed.wait_for(lambda: session.settled)
     return [event for event in await events(connection) if isinstance(event, Ack)]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import selectors
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
@@ -24,7 +26,7 @@ from engram.wire.engram_pb2_grpc import EngramServiceStub
 from engram.wire.observations import encode_batch
 
 # Only a failing test waits so long.
-TIMEOUT_S = 60.0
+TIMEOUT_S = 120.0
 EOF: Any = grpc.aio.EOF  # type: ignore[attr-defined]  # Missing in the stubs.
 DIM = 16
 ACCEPTED = pb.ObservationAck.STATUS_ACCEPTED
@@ -87,6 +89,19 @@ class ServerProcess:
             self.process.wait()
             raise AssertionError(f"the server did not start: {line}\n{self.log()}")
         return line.rpartition(" ")[2].strip()
+
+
+def steady_port() -> str:
+    """A free port for a server that goes away and comes back, of those that the system gives to nobody by itself.
+
+    The port of a server that ended, if it had taken a free one, may be given to any other program before it is back.
+    """
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return str(port)
+    raise AssertionError("no port is free")
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, vectors_of
+from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, steady_port, vectors_of
 
 from engram.cli.main import run
 from engram.client import Client
@@ -184,7 +184,7 @@ def test_an_ingest_that_was_cut_off_is_continued_without_duplicates(
 def test_an_ingest_outlives_its_server(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     write_jsonl(file, numbered(1, 20_000))
-    server = ServerProcess(tmp_path / "data")
+    server = ServerProcess(tmp_path / "data", "--port", steady_port())
     with Client(server.address) as client:
         client.create_space("main", dim=DIM)
     process = start(server.address, file, "main")
@@ -192,7 +192,7 @@ def test_an_ingest_outlives_its_server(tmp_path: Path) -> None:
     server.stop(signal.SIGKILL)
     again = ServerProcess(tmp_path / "data", "--port", server.address.rpartition(":")[2])
     try:
-        output, complaint = process.communicate(timeout=60)
+        output, complaint = process.communicate(timeout=300)
         assert process.returncode == 0, complaint
         assert json.loads(output)["stored"] == 20_000
         check_stored(again.address, "main", 20_000)

@@ -113,7 +113,7 @@ def test_a_demo_whose_recalls_differ_fails(tmp_path: Path) -> None:
         "sys.exit(run(['demo']))\n"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
     assert result.returncode == 1
     assert "recalled before ≠ recalled after" in result.stdout

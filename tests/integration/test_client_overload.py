@@ -40,7 +40,7 @@ async def test_a_full_queue_delays_but_loses_nothing(tmp_path: Path) -> None:
         async with AsyncClient(address, space="main") as client:
             await client.create_space("main", dim=DIM)
             streams = (stream(address, f"client-{number}") for number in range(CLIENTS))
-            acked = await asyncio.wait_for(asyncio.gather(*streams), 120)
+            acked = await asyncio.wait_for(asyncio.gather(*streams), 300)
             assert acked == [list(range(BATCH, BATCHES * BATCH + 1, BATCH))] * CLIENTS
             space, status = await client.space_status(), await client.status()
         assert space.live_count == space.visible_generation == CLIENTS * BATCHES * BATCH

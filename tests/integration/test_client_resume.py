@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, vectors_of
+from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, steady_port, vectors_of
 
 from engram.client import Ack, Client
 from engram.client.stream_options import StreamOptions
@@ -23,7 +23,7 @@ class Restarting:
 
     def __init__(self, data: Path) -> None:
         self._data = data
-        self.process = ServerProcess(data)
+        self.process = ServerProcess(data, "--port", steady_port())
         self.address = self.process.address
 
     def restart(self, number: int, data: Path | None = None) -> None:

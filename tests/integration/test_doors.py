@@ -31,3 +31,15 @@ def test_what_is_refused_leaves_nothing_behind(item: str, tmp_path: Path) -> Non
     assert wrong == {}
     assert (told["there"], told["spaces"]) == (THERE, ["notes"])
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_server_does_not_take_the_working_directory_for_its_data(tmp_path: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, "-m", "engram.server", "--data", "", "--port", "0"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        cwd=tmp_path,
+    )
+    assert (child.returncode, "names no directory" in child.stderr, list(tmp_path.iterdir())) == (2, True, [])

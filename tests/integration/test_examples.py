@@ -18,7 +18,7 @@ _EXAMPLE: Final = re.compile(r"^```python\n(.*?)^```\n+```text\n(.*?)^```", re.M
 
 def run(*arguments: str, folder: Path) -> str:
     command = [sys.executable, "-W", "error", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

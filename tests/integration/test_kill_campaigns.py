@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, vectors_of
+from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, steady_port, vectors_of
 from streaming_child import BATCH, SESSION
 
 from engram.client import Ack, Client, OutboxLimits
@@ -30,7 +30,7 @@ class Restarting:
 
     def __init__(self, data: Path) -> None:
         self._data = data
-        self.process = ServerProcess(data)
+        self.process = ServerProcess(data, "--port", steady_port())
         self.address = self.process.address
 
     def kill_and_restart(self) -> None:

@@ -55,7 +55,7 @@ def test_the_script_makes_a_sample_from_the_same_data_again(tmp_path: Path) -> N
     lines = [*data.contents, *data.queries.contents]
     (source / "wordnet.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     np.save(source / "wordnet384.npy", np.concatenate([data.vectors, data.queries.vectors]).astype(np.float16))
-    subprocess.run([sys.executable, str(SCRIPT), str(source), str(target)], check=True, timeout=120)
+    subprocess.run([sys.executable, str(SCRIPT), str(source), str(target)], check=True, timeout=300)
     assert (target / "wordnet_queries.txt").read_text(encoding="utf-8").splitlines() == list(data.queries.contents)
     assert (target / "wordnet_sample.txt").read_text(encoding="utf-8").splitlines() == list(data.contents)
     with np.load(target / "wordnet_vectors.npz") as stored:

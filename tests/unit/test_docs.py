@@ -80,7 +80,7 @@ def test_every_relative_link_resolves(page: Path) -> None:
 @pytest.mark.parametrize("example", [e for e in examples() if SERVER_ADDRESS not in e.code], ids=name_of)
 def test_python_examples_run_and_print_what_they_say(example: Example, tmp_path: Path) -> None:
     command = [sys.executable, "-W", "error", "-c", example.code]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     if example.output is not None:
         assert done.stdout == example.output

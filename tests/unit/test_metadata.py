@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import engram.metadata
 from engram.errors import InvalidInput
 from engram.limits import METADATA_DEPTH_MAX, METADATA_KEYS_MAX
-from engram.metadata import check_metadata, encode_metadata, read_metadata, read_metadata_column
+from engram.metadata import check_metadata, check_metadata_column, encode_metadata, read_metadata, read_metadata_column
 
 
 def nested(depth: int) -> str:
@@ -89,6 +89,44 @@ def test_what_is_not_is_refused_with_the_place(text: str, word: str) -> None:
         check_metadata(text, "metadata[7]")
     assert (caught.value.code, caught.value.field) == ("invalid_metadata", "metadata[7]")
     str(caught.value).encode()
+
+
+@given(st.lists(st.sampled_from(["", '{"a":1}', '{"b":[1,{"c":"x"}]}', json.dumps({"a": "{" * 100})]), max_size=9))
+def test_a_column_of_good_texts_passes(texts: list[str]) -> None:
+    check_metadata_column(texts)
+
+
+PIECES = [
+    '{"a":1}',
+    '{"a":1},{"b":2}',
+    '{"x":[1',
+    "2]}",
+    "null",
+    '"',
+    "",
+    nested(40),
+    '{"a":NaN}',
+    '{"k":1,"k":1}',
+    "]",
+    "[",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text('{}[],:"a1', max_size=8), max_size=6))
+def test_a_column_is_refused_at_the_first_text_that_would_be_alone(texts: list[str]) -> None:
+    wrong = None
+    for row, text in enumerate(texts):
+        try:
+            if text:
+                check_metadata(text, f"metadata[{row}]")
+        except InvalidInput as error:
+            wrong = wrong or error.message
+    if wrong is None:
+        check_metadata_column(texts)
+        return
+    with pytest.raises(InvalidInput) as caught:
+        check_metadata_column(texts)
+    assert caught.value.message == wrong
 
 
 def test_what_python_has_and_json_has_not_is_refused() -> None:

@@ -85,7 +85,13 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         code = app.main(list(arguments), prog_name="engram", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        context = getattr(error, "ctx", None)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            # Not an error so much as a question.
+            error.show()
+        else:
+            command = "engram" if context is None else context.command_path
+            _complain(f"{' '.join(error.format_message().split()).rstrip('.')}; see {command} --help")
         return error.exit_code
     except click.Abort:
         raise KeyboardInterrupt from None

@@ -93,6 +93,8 @@ def serve(
     }
     if memory and data is not None:
         raise click.UsageError("--memory and --data exclude each other.")
+    if port_file is not None and not port_file.absolute().parent.is_dir():
+        raise click.UsageError(f"--port-file {port_file}: there is no directory {port_file.parent}")
     settings = cli.settings({f"server.{name}": value for name, value in flags.items()}).server
     _serve(settings, None if memory else settings.data, port_file)
 

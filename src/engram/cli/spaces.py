@@ -28,6 +28,11 @@ def spaces(context: click.Context, *, address: str | None, data: Path | None, as
       engram spaces create notes --dim 384 --embedder lexical
     """
     if context.invoked_subcommand is not None:
+        # What is said before the name of the subcommand is said to it, too.
+        given = {"address": address, "data": data, "as_json": as_json or None}
+        context.default_map = {
+            context.invoked_subcommand: {name: value for name, value in given.items() if value is not None}
+        }
         return
     cli = context.ensure_object(CliContext)
     with open_target(cli, address, data, read_only=True) as target:

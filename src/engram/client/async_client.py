@@ -23,7 +23,7 @@ from engram.errors import FailedPrecondition, InvalidInput
 from engram.scalars import as_text
 from engram.spaces import DEFAULT_SPACE
 from engram.store.intake import Priority
-from engram.times import Moment
+from engram.times import Moment, Moments
 
 
 class AsyncClient(AsyncReader):
@@ -205,7 +205,7 @@ class AsyncClient(AsyncReader):
         vectors: ArrayLike | None = None,
         contents: Sequence[str] | None = None,
         *,
-        timestamps: ArrayLike | None = None,
+        timestamps: Moments | None = None,
         confidences: ArrayLike | None = None,
         importances: ArrayLike | None = None,
         metadata: Sequence[Mapping[str, Any] | str | None] | None = None,

@@ -24,7 +24,7 @@ from engram.spaces import DEFAULT_SPACE, Metric
 from engram.store.cue import CueLike
 from engram.store.hits import Hit
 from engram.store.strength import Strength
-from engram.times import Moment
+from engram.times import Moment, Moments
 
 
 class Client:
@@ -139,7 +139,7 @@ class Client:
         vectors: ArrayLike | None = None,
         contents: Sequence[str] | None = None,
         *,
-        timestamps: ArrayLike | None = None,
+        timestamps: Moments | None = None,
         confidences: ArrayLike | None = None,
         importances: ArrayLike | None = None,
         metadata: Sequence[Mapping[str, Any] | str | None] | None = None,

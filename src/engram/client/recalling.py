@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.limits import BATCH_COUNT_MAX, RESULTS_MAX
+from engram.limits import RESULTS_MAX
 from engram.metadata import read_metadata
 from engram.scalars import as_text
 from engram.sequences import as_list
@@ -147,5 +147,4 @@ def check_ids(ids: Sequence[str]) -> list[str]:
         If `ids` is a lone text, or one of them is none.
     """
     names = as_list("ids", ids, '["note-1"]', ordered=False)
-    check_range("ids", len(names), 1, BATCH_COUNT_MAX)
     return [as_text(f"ids[{row}]", name) for row, name in enumerate(names)]

@@ -112,7 +112,7 @@ def make_row(
     text = encode_metadata(metadata, "metadata")
     labels = tuple(as_list("tags", tags, '["urgent"]', ordered=False))
     for label in labels:
-        as_text("tag", label)
+        as_text("tags", label)
     nbytes = copied.nbytes + len(content) + len(text) + sum(map(len, labels)) + ROW_OVERHEAD_BYTES
     return Row(
         id,

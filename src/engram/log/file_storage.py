@@ -71,7 +71,8 @@ class FileStorage:
     def is_directory(self, name: str) -> bool:
         """Whether there is a directory called `name` in it."""
         try:
-            return stat.S_ISDIR(os.stat(self._at(name), dir_fd=self._root.descriptor).st_mode)
+            with self._named(name):
+                return stat.S_ISDIR(os.stat(self._at(name), dir_fd=self._root.descriptor).st_mode)
         except FileNotFoundError:
             return False
 
@@ -126,13 +127,15 @@ class FileStorage:
         """Give a file another name, durably; a file that has that name is gone."""
         self._check_writable(new)
         root = self._root.descriptor
-        os.replace(self._at(old), self._at(new), src_dir_fd=root, dst_dir_fd=root)
+        with self._named(new):
+            os.replace(self._at(old), self._at(new), src_dir_fd=root, dst_dir_fd=root)
         self.sync()
 
     def directory(self, name: str) -> FileStorage:
         """The directory `name` in this one."""
         if not self.is_directory(name) and not self.read_only:
-            os.mkdir(self._at(name), dir_fd=self._root.descriptor)
+            with self._named(name):
+                os.mkdir(self._at(name), dir_fd=self._root.descriptor)
             self.sync()
         child = object.__new__(FileStorage)
         child._path = self._path / name
@@ -144,7 +147,8 @@ class FileStorage:
 
     def descriptor(self, name: str, flags: int) -> int:
         """An open descriptor of a file, which the caller closes."""
-        return os.open(self._at(name), flags | os.O_CLOEXEC, 0o644, dir_fd=self._root.descriptor)
+        with self._named(name):
+            return os.open(self._at(name), flags | os.O_CLOEXEC, 0o644, dir_fd=self._root.descriptor)
 
     def sync(self) -> None:
         """Make the names in the directory durable: the files that appeared, vanished or were renamed."""
@@ -157,19 +161,31 @@ class FileStorage:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[int]:
-        descriptor = os.open(
-            str(self._within), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._root.descriptor
-        )
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        with self._named(""):
+            descriptor = os.open(str(self._within), flags, dir_fd=self._root.descriptor)
         try:
-            yield descriptor
+            with self._named(""):
+                yield descriptor
         finally:
             os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _named(self, name: str) -> Iterator[None]:
+        """Have errors name the whole path, which people know, and not the part within the directory that is open."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno is not None:
+                error.filename, error.filename2 = str(self._path / name), None
+            raise
 
     def _at(self, name: str) -> str:
         return str(self._within / name)
 
     def _unlink(self, name: str) -> None:
-        os.unlink(self._at(name), dir_fd=self._root.descriptor)
+        with self._named(name):
+            os.unlink(self._at(name), dir_fd=self._root.descriptor)
 
     def _reopener(self, name: str) -> Callable[[int], int]:
         return lambda flags: self.descriptor(name, flags)

@@ -52,6 +52,9 @@ class DirectoryLock:
                 raise
             # Nobody ever opened the directory to write, as that of a copy, perhaps: there is nothing to lock.
             return
+        except OSError as error:
+            error.filename = str(directory / FILE_NAME)
+            raise
         self._descriptor = descriptor
         self._shared = shared
         self._opened_at = datetime.now(UTC).isoformat(" ", "seconds")

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engram import _core
 from engram.errors import CorruptData
 from engram.log.header import Header, RecordKind
 from engram.log.layout import Layout, TextPlace
@@ -120,10 +121,14 @@ class Record:
         vector.flags.writeable = False
         return vector
 
-    def vector_sums(self) -> NDArray[np.uint32] | None:
-        """The CRC32C of each vector; uint32, shape ``(count,)``. None where it was not stored, as in format 1."""
+    def vector_sums(self) -> NDArray[np.uint32]:
+        """The CRC32C of each vector; uint32, shape ``(count,)``. Format 1 stored none, so they are taken anew there."""
         start = self._lay_out().vector_sums
-        return None if start < 0 else self._numbers(start, np.uint32)
+        if start >= 0:
+            return self._numbers(start, np.uint32)
+        vectors = self.raw_vectors.copy()
+        self._check(0, vectors.nbytes)
+        return _core.crc32c_rows(vectors)
 
     @property
     def times_us(self) -> NDArray[np.int64]:
@@ -252,12 +257,13 @@ class Record:
     def _whole(self, place: TextPlace | None) -> TextColumn:
         """A whole column of texts, as a copy of its own that has been checked."""
         assert place is not None  # noqa: S101  (for the type checker: columns that are read whole were asked for)
-        if self.segment.format == 1:
-            # Its offsets and its texts do not lie side by side, and all of it was checked when it was opened.
-            return self._column(place)
-        taken = memoryview(self.segment.memory[self._payload + place.offsets : self._payload + place.stop].tobytes())
-        self._check(place.offsets, place.stop)
-        return TextColumn(taken, 0, TextPlace(0, place.start - place.offsets, place.nbytes), self.count)
+        memory, begin, end = self.segment.memory, self._payload, place.offsets + 4 * (self.count + 1)
+        # In format 1, offsets and texts do not lie side by side.
+        taken = b"".join(
+            (memory[begin + place.offsets : begin + end], memory[begin + place.start : begin + place.stop])
+        )
+        self._check(place.offsets, end, place.start, place.stop)
+        return TextColumn(memoryview(taken), 0, TextPlace(0, end - place.offsets, place.nbytes), self.count)
 
     def _column(self, place: TextPlace) -> TextColumn:
         return TextColumn(self.segment.memory, self._payload, place, self.count)

@@ -13,6 +13,7 @@ from engram.log.damage import Damages
 from engram.log.format1 import ALIGNMENT, MAGIC, Header1, payload_is_whole1, read_header1
 from engram.log.header import Header
 from engram.log.manifest import SegmentEntry
+from engram.log.opening_sums import OpeningSums
 from engram.log.record import Record
 from engram.log.recovered import RecoveredLog
 from engram.log.segment import Segment, segment_epoch, segment_name
@@ -78,6 +79,7 @@ def open_listed1(segment: Segment, entry: SegmentEntry, last_generation: int) ->
     CorruptData
         If the file is not the one that was listed.
     """
+    segment.opening_sums = OpeningSums(segment.memory)
     if crc32c(segment.memory) != entry.crc:
         raise _corrupt(segment.name, 0, "the file is not the one that was there when this directory became format 2")
     records: list[Record] = []

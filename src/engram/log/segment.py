@@ -14,6 +14,7 @@ from engram.log.format1 import HEADER_BYTES as HEADER1_BYTES
 from engram.log.format1 import lay_out1, payload_is_whole1, read_header1
 from engram.log.header import Header, check_known, read_header
 from engram.log.layout import Layout, lay_out
+from engram.log.opening_sums import OpeningSums
 from engram.log.sectors import SECTOR_BYTES
 from engram.log.storage import Buffer, StorageFile
 
@@ -52,9 +53,14 @@ class Segment:
     format
         1 for a segment that Engram 0.1 wrote. It has no checksums of sectors, so whoever opens it reads and checks all
         of it first.
+
+    Attributes
+    ----------
+    opening_sums
+        Of a segment of format 1: what its sectors were when all of it was checked; None until then.
     """
 
-    __slots__ = ("damages", "end", "epoch", "file", "format", "memory", "salt", "view")
+    __slots__ = ("damages", "end", "epoch", "file", "format", "memory", "opening_sums", "salt", "view")
 
     def __init__(self, epoch: int, file: StorageFile, salt: int, damages: Damages, format: int = 2) -> None:
         self.epoch = epoch
@@ -65,6 +71,7 @@ class Segment:
         self.view = file.view()
         self.memory = self.view.data
         self.end = self.begin
+        self.opening_sums: OpeningSums | None = None
 
     @property
     def name(self) -> str:
@@ -121,7 +128,9 @@ class Segment:
             The offset in the file of the first sector that is not as it was written; -1 if all are.
         """
         if self.format == 1:
-            return -1
+            payload = position + HEADER1_BYTES
+            sums = self.opening_sums
+            return -1 if sums is None else sums.first_change([payload + edge for edge in ranges])
         return _core.check_sectors(self.view, position, ranges, self.salt)
 
     def damage_in(self, header: Header) -> int:

@@ -19,7 +19,7 @@ def main() -> None:
     from engram.server.options import PORT_DEFAULT  # noqa: PLC0415
 
     parser = argparse.ArgumentParser(prog="python -m engram.server", description="Serve a store over gRPC.")
-    parser.add_argument("--data", type=Path, help="directory of the store; without it everything is kept in memory")
+    parser.add_argument("--data", type=_directory, help="directory of the store; without it all is kept in memory")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=PORT_DEFAULT, help="0 takes a free port")
     parser.add_argument("--port-file", type=Path, help="where to write the port once the server is ready")
@@ -36,6 +36,13 @@ def main() -> None:
         serve(options)
     except EngramError as error:
         sys.exit(f"engram: {error.message}")
+
+
+def _directory(text: str) -> Path:
+    # The empty path would be the working directory, which nobody asked for.
+    if not text:
+        raise argparse.ArgumentTypeError("the empty path names no directory; pass . for the working directory")
+    return Path(text)
 
 
 def _say_ready(address: str) -> None:

@@ -117,7 +117,9 @@ async def _observe(connection: Connection, message: ObserveMessage) -> None:
     request = message.request
     try:
         observations = _decode(message)
-    except EngramError as error:
+    except Exception as failure:
+        # Whatever a message holds, it must not end the stream for those that come behind it.
+        error = failure if isinstance(failure, EngramError) else _undecodable(failure)
         count = min(len(request.batch.ids), BATCH_COUNT_MAX) if request.HasField("batch") else 1
         connection.reject(request.sequence_number, count, error)
         return
@@ -131,6 +133,11 @@ def _decode(message: ObserveMessage) -> Message:
         return Message(sequence, decode_batch(columns, message.vectors), decode_priority(columns.priority))
     episode = message.request.observation
     return Message(sequence, decode_episode(episode), decode_priority(episode.priority), episode.id)
+
+
+def _undecodable(failure: Exception) -> InvalidInput:
+    _logger.error("a message cannot be decoded", exc_info=failure)
+    return InvalidInput(f"the message cannot be decoded: {failure!r}", code="not_storable", field="batch")
 
 
 async def _reading(connection: Connection, read: Coroutine[Any, Any, None]) -> None:

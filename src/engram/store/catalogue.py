@@ -137,6 +137,17 @@ class Catalogue:
                 self._listed = listed
                 self._write()
 
+    def check(self) -> None:
+        """Look whether the list of spaces is still there and this store's; if not, that is reported."""
+        try:
+            content = decode_checked(self._storage.read(_FILE), _FILE)
+            if content.get("store") != self.store_id:
+                self.damages.report(_FILE, 0, 0, 0, "it is the list of another store")
+        except EngramError as error:
+            self.damages.report(_FILE, 0, 0, 0, error.message)
+        except OSError as error:
+            self.damages.report(_FILE, 0, 0, 0, f"it cannot be read: {error.strerror}")
+
     def _names(self) -> list[str]:
         return [name for name in self._spaces.names() if is_space_name(name) and self._spaces.is_directory(name)]
 

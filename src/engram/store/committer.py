@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ from engram.store.intake import CommitRequest, Intake
 if TYPE_CHECKING:
     from engram.store.space import Space
 
+logger = logging.getLogger(__name__)
 # Only a guard against an intake that loses a wake-up; nothing waits for it.
 _TAKE_TIMEOUT_S: Final = 60.0
 
@@ -57,5 +59,9 @@ class Committer:
         for request in requests:
             groups.setdefault(request.space, []).append(request)
         for space, group in groups.items():
-            space.commit(group)
+            try:
+                space.commit(group)
+            except Exception:
+                # All of it has been answered by then; the other spaces, and those who come next, need this thread.
+                logger.exception("what follows a commit to space %s failed", space.config.name)
             self.commits += 1

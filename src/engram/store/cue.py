@@ -84,6 +84,8 @@ class Filter:
             tags = as_list(name, getattr(self, name), '{"urgent"}', ordered=False)
             for tag in tags:
                 _check_text("tag", tag)
+                if not tag:
+                    raise _refused("no observation has an empty tag", "tag", "a text", "")
             object.__setattr__(self, name, frozenset(tags))
         if not isinstance(self.metadata, Mapping):
             raise _refused(

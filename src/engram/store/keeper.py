@@ -93,6 +93,7 @@ class Keeper:
         if self._scrubbing is None:
             if time.monotonic() < self._scrub_due_s:
                 return
+            self._catalogue.check()
             self._scrubbing = (nbytes for space in self._spaces() for nbytes in space.scrub())
         read = 0
         for nbytes in self._scrubbing:

@@ -204,6 +204,7 @@ class MemoryStore:
 
     def scrub(self) -> tuple[Damage, ...]:
         """Read and check everything stored, as fast as it goes, and return all `damages`."""
+        self._catalogue.check()
         for space in self.spaces():
             for _ in space.scrub():
                 pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import EngramError, FailedPrecondition, InvalidInput
 from engram.limits import EF_MAX, RESULTS_MAX
 from engram.spaces import SpaceConfig
 from engram.store.cue import Cue
@@ -20,7 +22,7 @@ from engram.store.selection import bitmap, select
 from engram.store.state import SpaceState
 from engram.store.walks import Ranked, RankedWalk, Walk
 from engram.text import Embedder, get_embedder
-from engram.vectors import check_query
+from engram.vectors import as_matrix, check_query
 
 # Up to so many observations, scoring each is cheaper than a walk that meets mostly what the filter keeps out.
 _EXACT_COUNT_MAX: Final = 1000
@@ -67,6 +69,32 @@ class Search:
         """
         return get_embedder(self._config.embedder, self._config.dim)
 
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """What the embedder makes of `texts`, which is code of somebody else: float32, shape ``(len(texts), dim)``.
+
+        Raises
+        ------
+        InvalidInput
+            If it refuses a text.
+        FailedPrecondition
+            If there is no embedder, or it fails, or makes something else than vectors of this space.
+        """
+        embedder = self.embedder
+        try:
+            vectors = embedder.embed(texts)
+        except EngramError:
+            raise
+        except Exception as error:
+            raise self._embedder_failed(f"failed: {error!r}") from error
+        try:
+            made = as_matrix(vectors)
+        except InvalidInput as error:
+            raise self._embedder_failed(f"made something else: {error.message}") from error
+        if made.shape != (len(texts), self._config.dim):
+            wanted = f"({len(texts)}, {self._config.dim})"
+            raise self._embedder_failed(f"made vectors of shape {made.shape} where {wanted} is needed")
+        return made
+
     def prepare(self, cue: Cue) -> Wanted:
         """Check the cue, and embed its text where similarity is asked for.
 
@@ -79,7 +107,7 @@ class Search:
         """
         if cue.by == "words" or not cue.ranks:
             return Wanted(cue, None)
-        vector = cue.vector if cue.vector is not None else self.embedder.embed([cue.text])[0]
+        vector = cue.vector if cue.vector is not None else self.embed([cue.text])[0]
         return Wanted(cue, check_query(vector, self._config))
 
     def best(self, wanted: Wanted, count: int, generation: int, ef: int, left_out: LeftOut) -> Ranked:
@@ -107,6 +135,10 @@ class Search:
         allowed = None if chosen is None else bitmap(chosen)
         assert wanted.vector is not None  # noqa: S101  (for the type checker: what is not ranked has a vector)
         return self._state.index.walk(wanted.vector, max_generation=generation, allowed=allowed)
+
+    def _embedder_failed(self, what: str) -> FailedPrecondition:
+        name = self._config.embedder
+        return FailedPrecondition(f"the embedder {name!r} {what}", code="embedder_failed", field="embedder", value=name)
 
     @staticmethod
     def breadth(cue: Cue, ef: int) -> int:

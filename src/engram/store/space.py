@@ -36,7 +36,7 @@ from engram.store.state import SpaceState
 from engram.store.statistics import SpaceStatistics
 from engram.store.tail import Tail
 from engram.store.writer import Writer
-from engram.vectors import as_matrix
+from engram.times import Moments
 
 
 class Space(ReadableSpace):
@@ -70,7 +70,7 @@ class Space(ReadableSpace):
         ids: Sequence[str],
         vectors: ArrayLike | None = None,
         contents: Sequence[str] | None = None,
-        timestamps: ArrayLike | None = None,
+        timestamps: Moments | None = None,
         confidences: ArrayLike | None = None,
         importances: ArrayLike | None = None,
         metadata: Sequence[Mapping[str, Any] | str | None] | None = None,
@@ -133,7 +133,7 @@ class Space(ReadableSpace):
         if isinstance(batch.vectors, np.ndarray) and batch.vectors.size == 0:
             # Before the embedder sees the texts, or a lone text would be embedded letter by letter.
             check_beside_vectors(batch)
-            batch = with_vectors(batch, as_matrix(self._reader.search.embedder.embed(batch.contents)))
+            batch = with_vectors(batch, self._reader.search.embed(batch.contents))
         return check_batch(batch, self.config)
 
     def durable_sequence(self, session: str) -> int:
@@ -247,10 +247,15 @@ class Space(ReadableSpace):
         self.tail.release(request.count)
 
     def commit(self, requests: Sequence[CommitRequest]) -> None:
-        """Store `requests` in one group commit and answer each. Belongs to the committer's thread; never raises."""
-        if self._writer.commit(requests):
-            self._published(self)
-        self.tail.release(sum(request.count for request in requests))
+        """Store `requests` in one group commit and answer each. Belongs to the committer's thread.
+
+        Raises only what telling others of the commit raises, after everything is answered.
+        """
+        try:
+            if self._writer.commit(requests):
+                self._published(self)
+        finally:
+            self.tail.release(sum(request.count for request in requests))
 
     def leave_mark(self) -> None:
         """Note outside of the log how far it is durable; see `Log.leave_mark`."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from engram.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFound
+from engram.scalars import as_text
 from engram.text.embedder import Embedder
 
 EmbedderFactory = Callable[[int], Embedder]
@@ -50,7 +51,7 @@ def register_embedder(name: str, factory: EmbedderFactory) -> None:
     AlreadyExists
         The name is taken. Replacing it would make new vectors incomparable with stored ones.
     """
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(as_text("embedder", name, code="invalid_embedder_name")):
         raise InvalidInput(
             f"embedder name {name[:64]!r} does not match {_NAME.pattern}",
             code="invalid_embedder_name",

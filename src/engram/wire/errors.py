@@ -17,9 +17,11 @@ from google.rpc.status_pb2 import Status
 
 from engram.errors import (
     AlreadyExists,
+    CorruptData,
     EngramError,
     FailedPrecondition,
     InvalidInput,
+    NewerFormat,
     NotFound,
     OverCapacity,
     SequenceError,
@@ -42,6 +44,8 @@ _KINDS: Final[dict[str, type[EngramError]]] = {
         SequenceError,
         OverCapacity,
         Unavailable,
+        CorruptData,
+        NewerFormat,
         EngramError,
     )
 }
@@ -53,6 +57,8 @@ _STATUS_OF_KIND: Final[dict[str, grpc.StatusCode]] = {
     SequenceError.default_code: grpc.StatusCode.FAILED_PRECONDITION,
     OverCapacity.default_code: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Unavailable.default_code: grpc.StatusCode.UNAVAILABLE,
+    CorruptData.default_code: grpc.StatusCode.DATA_LOSS,
+    NewerFormat.default_code: grpc.StatusCode.FAILED_PRECONDITION,
     EngramError.default_code: grpc.StatusCode.INTERNAL,
 }
 # For calls ended by gRPC itself or by a proxy, which bring no detail. The other statuses become a plain `EngramError`.
@@ -63,6 +69,7 @@ _KIND_OF_STATUS: Final[dict[grpc.StatusCode, type[EngramError]]] = {
     grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
     grpc.StatusCode.RESOURCE_EXHAUSTED: OverCapacity,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.DATA_LOSS: CorruptData,
 }
 
 

@@ -65,6 +65,10 @@ def test_every_command_has_help_with_an_example(path: tuple[str, ...], capsys: C
         ["serve", "--port", "99999"],
         ["serve", "--workers", "17"],
         ["--config", "no-such-file.toml", "status"],
+        ["status", "--address", "http://localhost:50051"],
+        ["serve", "--memory", "--port-file", "no-such-folder/port"],
+        ["ingest"],
+        ["recall", "text", "--since", "yesterday"],
     ],
     ids=" ".join,
 )
@@ -72,8 +76,31 @@ def test_wrong_usage_is_exit_code_2(arguments: list[str], capsys: Capture) -> No
     assert run(arguments) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err
-    assert "Traceback" not in captured.err
+    assert captured.err.startswith("engram: ")
+    assert captured.err.count("\n") == 1, captured.err
+
+
+def test_wrong_usage_says_where_help_is(capsys: Capture) -> None:
+    assert run(["spaces", "create"]) == 2
+    assert capsys.readouterr().err == "engram: Missing argument 'NAME'; see engram spaces create --help\n"
+
+
+def test_nothing_said_is_answered_with_help(capsys: Capture) -> None:
+    run([])
+    captured = capsys.readouterr()
+    assert "Start here:" in captured.out + captured.err
+
+
+def test_options_before_a_subcommand_count(tmp_path: Path, capsys: Capture) -> None:
+    data = str(tmp_path / "data")
+    assert run(["spaces", "--data", data, "--json", "create", "notes", "--dim", "16"]) == 0
+    assert json.loads(capsys.readouterr().out)["dim"] == 16
+    # The nearer one counts more.
+    assert run(["spaces", "--data", data, "create", "others", "--dim", "16", "--data", str(tmp_path / "other")]) == 0
+    assert run(["spaces", "--data", data, "--address", "localhost:1", "create", "others"]) == 2
+    capsys.readouterr()
+    assert run(["spaces", "--data", data, "--json"]) == 0
+    assert [space["name"] for space in json.loads(capsys.readouterr().out)] == ["notes"]
 
 
 def test_engine_errors_are_one_sentence_and_exit_code_1(tmp_path: Path, capsys: Capture) -> None:
@@ -113,7 +140,7 @@ def test_an_unexpected_error_is_one_sentence_too(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("package", ["click", "rich"])
 def test_without_its_packages_the_command_line_names_the_extra(package: str) -> None:
     code = f"import sys; sys.modules[{package!r}] = None; from engram.cli.main import run; sys.exit(run(['status']))"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 1
     assert result.stderr == (
         f"engram: the command line needs the package {package}; install it with: pip install 'engram[server]'\n"
@@ -128,7 +155,7 @@ def test_without_its_packages_the_client_names_the_extra(package: str) -> None:
         "try:\n    engram.Client\n"
         "except engram.EngramError as error:\n    print(type(error).__name__, error.message)"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert result.stdout.startswith("MissingExtra the Engram client needs the package")
     assert "pip install 'engram[client]'" in result.stdout
 
@@ -228,7 +255,7 @@ def test_status_of_a_directory(data: Path, capsys: Capture) -> None:
 
 def test_a_closed_pipe_ends_quietly() -> None:
     command = f"{sys.executable} -m engram serve --help | head -c 1"
-    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=True)
+    result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=300, check=True)
     assert result.stderr == ""
 
 

@@ -33,7 +33,7 @@ np.save(sys.argv[2] + ".npy", np.concatenate(found))
 def run(path: str, target: Path) -> bytes | None:
     environment = {**os.environ, "ENGRAM_SIMD": path}
     command = [sys.executable, "-c", SCRIPT, path, str(target)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=170, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode == 77:
         return None
     assert done.returncode == 0, done.stderr

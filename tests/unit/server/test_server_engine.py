@@ -19,7 +19,7 @@ from engram.store.intake import Priority
 from engram.store.memory_store import MemoryStore
 
 COUNT = 500
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 
 
 async def test_closing_links_what_waits_and_writes_one_checkpoint_of_it(

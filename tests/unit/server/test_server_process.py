@@ -30,7 +30,7 @@ def run(**environment: str) -> dict[str, object]:
         env={**clean, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     (line,) = ended.stdout.splitlines()

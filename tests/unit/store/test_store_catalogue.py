@@ -223,3 +223,23 @@ def test_a_space_that_cannot_be_recorded() -> None:
         catalogue.add(CONFIG)
     assert refusal.value.code == "disk_full"
     assert catalogue.load() == ([], {})
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", encode_checked({"store": "of another", "spaces": {}})])
+def test_a_list_that_is_damaged_while_it_is_used_is_reported_when_it_is_looked_at(content: bytes) -> None:
+    storage = stored(CONFIG)
+    catalogue = Catalogue(storage)
+    catalogue.check()
+    assert not catalogue.damages.count
+    storage.replace("store.json", content)
+    catalogue.check()
+    catalogue.check()
+    assert [damage.file for damage in catalogue.damages.all()] == ["store.json"]
+
+
+def test_a_list_that_is_gone_while_it_is_used_is_reported_when_it_is_looked_at() -> None:
+    storage = stored(CONFIG)
+    catalogue = Catalogue(storage)
+    storage.remove("store.json")
+    catalogue.check()
+    assert [damage.file for damage in catalogue.damages.all()] == ["store.json"]

@@ -24,6 +24,25 @@ def test_a_vector_and_a_text_are_cues_and_a_cue_is_itself() -> None:
     ("arguments", "field"),
     [
         ({"tags": "red"}, "tags"),
+        ({"tags": b"red"}, "tags"),
+        ({"without_tags": "red"}, "without_tags"),
+        ({"tags": None}, "tags"),
+        ({"tags": {"a": 1}}, "tags"),
+        ({"tags": {""}}, "tag"),
+        ({"tags": {"\ud800"}}, "tag"),
+        ({"metadata": "k"}, "metadata"),
+        ({"metadata": None}, "metadata"),
+        ({"metadata": {7: 1}}, "key"),
+        ({"metadata": {"k": float("nan")}}, "metadata[k]"),
+        ({"metadata": {"k": float("inf")}}, "metadata[k]"),
+        ({"metadata": {"k": 10**5000}}, "metadata[k]"),
+        ({"metadata": {"k": "\udfff"}}, "metadata[k]"),
+        ({"metadata": {"k": np.array([1])}}, "metadata[k]"),
+        ({"confidence_min": "high"}, "confidence_min"),
+        ({"confidence_min": True}, "confidence_min"),
+        ({"since": True}, "since"),
+        ({"since": np.datetime64("NaT")}, "since"),
+        ({"until": 1_764_000_000 * 10**9}, "until"),
         ({"tags": {1}}, "tag"),
         ({"without_tags": {"x" * (FILTER_TEXT_BYTES_MAX + 1)}}, "tag"),
         ({"tags": {f"{i}" for i in range(FILTER_TERMS_MAX + 1)}}, "filter"),
@@ -51,6 +70,12 @@ def test_impossible_filters_are_refused(arguments: dict[str, Any], field: str) -
         {"text": "x", "by": "both", "score_min": 0.5},
         {"score_min": 0.5},
         {"vector": [1.0], "score_min": float("nan")},
+        {"vector": [1.0], "score_min": "0.5"},
+        {"vector": [1.0], "score_min": True},
+        {"text": 5},
+        {"text": "\ud800"},
+        {"filter": {"tags": ["red"]}},
+        {"filter": None},
     ],
 )
 def test_impossible_cues_are_refused(arguments: dict[str, Any]) -> None:
@@ -59,9 +84,46 @@ def test_impossible_cues_are_refused(arguments: dict[str, Any]) -> None:
     assert caught.value.code == "invalid_cue"
 
 
-def test_an_empty_text_is_no_cue() -> None:
+@pytest.mark.parametrize("cue", ["", None, [], b"text", 5, {}, object(), np.ones((2, 2)), [None], ["a", "b"]], ids=repr)
+def test_what_says_nothing_is_no_cue(cue: Any) -> None:
     with pytest.raises(InvalidInput):
-        as_cue("")
+        as_cue(cue)
+
+
+def test_a_filter_alone_or_nothing_at_all_is_a_cue_for_the_newest() -> None:
+    assert [cue.ranks for cue in (Cue(), Cue(filter=Filter(tags={"red"})))] == [False, False]
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        ("a", "b"),
+        ("1", None),
+        (2, 1),
+        (float("nan"), None),
+        (None, float("nan")),
+        (True, 2),
+        (b"1", 2),
+        (10**400, None),
+    ],
+    ids=repr,
+)
+def test_a_range_that_holds_nothing_is_refused(ends: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Between(*ends)
+    assert caught.value.code == "invalid_cue"
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    ends: Any = np.int64(1), np.float32(2)
+    assert Between(*ends) == Between(1, 2)
+    wanted: Any = {"a": np.int64(3), "b": np.float64(0.5), "c": np.bool_(True)}
+    metadata = Filter(metadata=wanted).metadata
+    assert {key: (value, type(value)) for key, value in metadata.items()} == {
+        "a": (3, int),
+        "b": (0.5, float),
+        "c": (True, bool),
+    }
 
 
 def test_moments_are_seconds_or_datetimes() -> None:

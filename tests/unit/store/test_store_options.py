@@ -17,6 +17,29 @@ def test_numbers_must_be_positive(field: str) -> None:
         StoreOptions(**settings)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("workers", "4"),
+        ("workers", 1.5),
+        ("ef", True),
+        ("ef", None),
+        ("segment_bytes", 1e6),
+        ("retained_s", "1"),
+        ("half_life_s", None),
+        ("half_life_s", 0),
+        ("recent_tau_s", float("inf")),
+        ("quality", "best"),
+        ("quality", 5),
+    ],
+)
+def test_options_of_another_type_are_refused(field: str, value: Any) -> None:
+    settings: dict[str, Any] = {field: value}
+    with pytest.raises(InvalidInput, match=field) as caught:
+        StoreOptions(**settings)
+    assert caught.value.code == "invalid_option"
+
+
 def test_workers_default_to_the_cores_and_are_bounded() -> None:
     assert 1 <= StoreOptions().worker_count <= 16
     assert StoreOptions(workers=3).worker_count == 3

@@ -24,9 +24,11 @@ def place() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         path = give(Path(name), 0o755)
         yield path
-        for folder, _, _ in os.walk(path):
-            # As an ordinary user, who could not remove it otherwise.
-            Path(folder).chmod(0o755)
+        # Who is no superuser could not remove it otherwise. Each folder before it is looked into.
+        path.chmod(0o755)
+        for folder, folders, _ in os.walk(path):
+            for name_within in folders:
+                (Path(folder) / name_within).chmod(0o755)
 
 
 @pytest.fixture

@@ -262,6 +262,22 @@ def test_bad_observations_are_refused_by_name_and_leave_no_trace(
         ({"k": 10_001}, "k"),
         ({"ef": 0}, "ef"),
         ({"ef": 10_001}, "ef"),
+        ({"k": 2.0}, "k"),
+        ({"k": True}, "k"),
+        ({"k": None}, "k"),
+        ({"k": "3"}, "k"),
+        ({"ef": 2.0}, "ef"),
+        ({"ef": True}, "ef"),
+        ({"max_generation": 1.0}, "max_generation"),
+        ({"max_generation": True}, "max_generation"),
+        ({"max_generation": "1"}, "max_generation"),
+        ({"max_generation": 1}, "max_generation"),
+        ({"snapshot_time": "soon"}, "snapshot_time"),
+        ({"snapshot_time": True}, "snapshot_time"),
+        ({"snapshot_time": 10**18}, "snapshot_time"),
+        ({"strength": 1.0}, "strength"),
+        ({"cue": None}, "cue"),
+        ({"cue": []}, "vector"),
         ({"max_generation": -1}, "max_generation"),
         ({"cue": np.ones(DIM + 1)}, "embedding"),
         ({"cue": np.ones((1, DIM))}, "vector"),
@@ -275,7 +291,16 @@ def test_bad_recalls_are_refused_by_name(space: Space, options: dict[str, Any], 
 
 
 @pytest.mark.parametrize(
-    ("options", "field"), [({"max_results": 0}, "max_results"), ({"batch_size": 101}, "batch_size")]
+    ("options", "field"),
+    [
+        ({"max_results": 0}, "max_results"),
+        ({"max_results": 5.0}, "max_results"),
+        ({"batch_size": 101}, "batch_size"),
+        ({"batch_size": True}, "batch_size"),
+        ({"batch_size": None}, "batch_size"),
+        ({"timeout_ms": 0.5}, "timeout_ms"),
+        ({"timeout_ms": 0}, "timeout_ms"),
+    ],
 )
 def test_bad_streams_are_refused_at_once(space: Space, options: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidInput) as refusal:
@@ -283,7 +308,7 @@ def test_bad_streams_are_refused_at_once(space: Space, options: dict[str, Any], 
     assert refusal.value.field == field
 
 
-@pytest.mark.parametrize("ids", [["a"] * 10_001, [3], "a" * 10_001])
+@pytest.mark.parametrize("ids", [["a"] * 10_001, [3], "a" * 10_001, "note-1", b"ab", None, {"a": 1}, ["\ud800"]])
 def test_bad_deletes_are_refused(space: Space, ids: Any) -> None:
     with pytest.raises(InvalidInput):
         space.delete(ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,15 +76,15 @@ def test_a_session_whose_request_was_refused_goes_on_from_its_number() -> None:
         assert (again.result().last_generation, space.durable_sequence("s")) == (2, 2)
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a bug"), MemoryError(), RecursionError(), KeyError("x")], ids=repr)
+@pytest.mark.parametrize("kind", [RuntimeError, MemoryError, RecursionError, KeyError])
 def test_any_failure_before_the_write_leaves_the_space_usable(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
+    monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
 ) -> None:
     with MemoryStore(None) as store:
         space = store.space(dim=DIM)
 
         def fail(*_: Any) -> Any:
-            raise error
+            raise kind("a bug")
 
         with monkeypatch.context() as patched:
             patched.setattr("engram.log.log.encode_record", fail)
@@ -91,6 +92,21 @@ def test_any_failure_before_the_write_leaves_the_space_usable(
                 space.observe(["a"], vector_of("a")[None, :])
             assert space.delete(["a"]) == 0
         assert (space.generation, space.observe(["a"], vector_of("a")[None, :])) == (0, 1)
+
+
+def test_the_committer_outlives_a_failure_behind_a_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    with MemoryStore(None) as store:
+        space, other = store.space(dim=DIM), store.space("other", dim=DIM)
+
+        def fail(_: Space) -> None:
+            raise RuntimeError("a bug")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(space, "_published", fail)
+            assert space.observe(["a"], vector_of("a")[None, :]) == 1
+        for where in (other, space):
+            where.observe(["b"], vector_of("b")[None, :])
+        assert sorted(hit.id for hit in space.recall(vector_of("a"))) == ["a", "b"]
 
 
 def test_a_closed_log_refuses_by_its_name() -> None:
@@ -177,3 +193,44 @@ def test_every_error_of_a_refused_request_is_the_callers_own() -> None:
         space._writer.commit([request(space, unencodable(f"{n}"), answer) for n, answer in enumerate(done)])
         errors: list[EngramError] = [answer.error() for answer in done]
         assert errors[0] is not errors[1]
+
+
+class Careless:
+    """An embedder that makes what it is told to."""
+
+    name = "careless"
+    dim = DIM
+
+    def __init__(self) -> None:
+        self.make: Callable[[Sequence[str]], Any] = lambda texts: np.ones((len(texts), DIM))
+
+    def embed(self, texts: Sequence[str]) -> Any:
+        return self.make(texts)
+
+
+def _fail(texts: Sequence[str]) -> Any:
+    raise OSError("the model is gone")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        _fail,
+        lambda texts: None,
+        lambda texts: np.ones((1, DIM)),
+        lambda texts: np.ones((len(texts), 3)),
+        lambda texts: texts,
+    ],
+)
+def test_an_embedder_that_fails_refuses_what_it_was_asked_for(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    embedder = Careless()
+    monkeypatch.setattr("engram.store.search.get_embedder", lambda name, dim: embedder)
+    with MemoryStore(None) as store:
+        space = store.space(dim=DIM)
+        space.observe(["a", "b"], contents=["one", "two"])
+        embedder.make = make
+        with pytest.raises(FailedPrecondition, match="embedder"):
+            space.observe(["c", "d"], contents=["three", "four"])
+        embedder.make = Careless().make
+        assert space.observe(["e"], contents=["five"]) == 3
+        assert len(space.recall("one")) == 3

@@ -27,7 +27,7 @@ async def test_close_with_drain_waits_for_indexed(world: World) -> None:
     assert connection.opened()[0].state is SessionState.DRAINING
     world.space.index_up_to(10)
     told = await events(connection)
-    await asyncio.wait_for(closing, 10)
+    await asyncio.wait_for(closing, 60)
     told += await events(connection)
     assert isinstance(told[0], Ack)
     assert told[0].status is AckStatus.INDEXED
@@ -43,7 +43,7 @@ async def test_close_without_drain_waits_for_acks_only(world: World) -> None:
     await asyncio.sleep(0)
     assert not closing.done()
     world.store.commit_all()
-    await asyncio.wait_for(closing, 10)
+    await asyncio.wait_for(closing, 60)
     told = await events(connection)
     assert told[-1] == Status(StreamState.CLOSED, "closed", 10)
 
@@ -62,10 +62,10 @@ async def test_a_close_of_a_paused_session_takes_what_it_kept(world: World) -> N
     await connection.flow(PAUSE)
     await connection.observe(message(1, 3))
     closing = asyncio.create_task(connection.close(drain=False))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await connection.opened()[0].changed.wait_for(lambda: world.lanes.depth > 0)
     world.store.commit_all()
-    await asyncio.wait_for(closing, 10)
+    await asyncio.wait_for(closing, 60)
     assert world.space.durable_sequence("mine") == 3
 
 
@@ -76,7 +76,7 @@ async def test_the_end_of_input_lets_acks_out_and_keeps_the_session(world: World
     await asyncio.sleep(0)
     assert not ending.done()
     world.store.commit_all()
-    await asyncio.wait_for(ending, 10)
+    await asyncio.wait_for(ending, 60)
     assert await acks(connection) == [("accepted", 1, 3)]
     assert await events(connection) == []
     connection.detach()
@@ -92,7 +92,7 @@ async def test_a_shutdown_lets_what_is_in_flight_be_acked(world: World) -> None:
     stopping = asyncio.create_task(connection.shut_down(reason))
     await asyncio.sleep(0)
     world.store.commit_all()
-    await asyncio.wait_for(stopping, 10)
+    await asyncio.wait_for(stopping, 60)
     told = await events(connection)
     assert [e.last_sequence for e in told if isinstance(e, Ack)] == [3]
     assert isinstance(told[-1], Status)

@@ -58,11 +58,11 @@ async def test_every_stream_of_the_space_hears_of_pressure_and_of_its_end(world:
 async def test_reading_stops_while_too_much_is_in_flight(world: World) -> None:
     connection = await world.open()
     for first, count in ((1, 99), (100, 50)):
-        await asyncio.wait_for(connection.observe(message(first, count)), 10)
+        await asyncio.wait_for(connection.observe(message(first, count)), 60)
     reader = asyncio.create_task(connection.observe(message(150, 1)))
     for _ in range(10):
         await asyncio.sleep(0)
     assert not reader.done()
     assert world.lanes.depth == 149
     world.store.commit_all()
-    await asyncio.wait_for(reader, 10)
+    await asyncio.wait_for(reader, 60)

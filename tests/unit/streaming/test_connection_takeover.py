@@ -29,10 +29,10 @@ async def test_a_taken_over_connection_ends_although_the_session_stays_busy(worl
     ending = asyncio.create_task(older.end_of_input())
     await asyncio.sleep(0)
     opening = asyncio.create_task(world.open())
-    await asyncio.wait_for(ending, 10)
+    await asyncio.wait_for(ending, 60)
     assert not opening.done()
     world.store.commit_all()
-    newer = await asyncio.wait_for(opening, 10)
+    newer = await asyncio.wait_for(opening, 60)
     assert await events(newer) == [Opened("mine", 3, 8, 3)]
 
 
@@ -44,7 +44,7 @@ async def test_new_data_under_the_numbers_of_what_is_in_flight_are_stored(world:
     await asyncio.sleep(0)
     older.detach()
     world.store.commit_all()
-    newer = await asyncio.wait_for(opening, 10)
+    newer = await asyncio.wait_for(opening, 60)
     first = newer.opened()[0].durable_sequence + 1
     await newer.observe(Message(first, batch_of(["new-1", "new-2"]), Priority.NORMAL))
     world.store.commit_all()
@@ -69,7 +69,7 @@ async def test_a_refusal_is_not_told_to_who_took_over_while_it_was_found(
     await asyncio.sleep(0)
     newer = await world.open()
     go_on.set()
-    await asyncio.wait_for(observing, 10)
+    await asyncio.wait_for(observing, 60)
     monkeypatch.undo()
     await newer.observe(message(1, 3))
     world.store.commit_all()
@@ -97,7 +97,7 @@ async def test_a_server_that_stops_ends_one_that_waits(world: World) -> None:
     await asyncio.sleep(0)
     opening.cancel()
     reason = Unavailable("going", code="shutting_down")
-    await asyncio.wait_for(waiting.shut_down(reason), 10)
+    await asyncio.wait_for(waiting.shut_down(reason), 60)
     assert await events(waiting) == []
     assert waiting.outbox.error is reason
     world.store.commit_all()
@@ -108,14 +108,14 @@ async def test_a_drain_that_took_too_long_leaves_what_is_in_flight_known(world: 
     world.limits = ConnectionLimits(100, 1024 * 1024, drain_timeout_s=0.0)
     older = await world.open()
     await older.observe(message(1, 3))
-    await asyncio.wait_for(older.close(drain=False), 10)
+    await asyncio.wait_for(older.close(drain=False), 60)
     assert (await states(older))[-1] is StreamState.CLOSED
     older.detach()
     opening = asyncio.create_task(world.open())
     await asyncio.sleep(0)
     assert not opening.done()
     world.store.commit_all()
-    newer = await asyncio.wait_for(opening, 10)
+    newer = await asyncio.wait_for(opening, 60)
     assert newer.opened()[0].durable_sequence == 3
 
 
@@ -141,9 +141,9 @@ async def test_coming_back_does_not_make_room_for_more_in_flight(world: World) -
     assert older.session.in_flight_count == 120
     world.store.commit_all()
     # What waited for room is of no connection any more.
-    await asyncio.wait_for(sending, 10)
+    await asyncio.wait_for(sending, 60)
     *_, newest = openings
-    connection = await asyncio.wait_for(newest, 10)
+    connection = await asyncio.wait_for(newest, 60)
     assert connection.opened()[0].expected_sequence == 121
     assert world.lanes.depth == 0
     taken_over = await asyncio.gather(*openings[:-1], return_exceptions=True)
@@ -158,7 +158,7 @@ async def test_a_connection_taken_over_while_an_embedder_works_admits_nothing(
     bare = Message(1, with_vectors(full.batch, np.empty((3, 0), np.float32)), Priority.NORMAL)
 
     def embed(batch: ObservationBatch) -> ObservationBatch:
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return with_vectors(batch, full.batch.vectors)
 
     monkeypatch.setattr(world.space, "prepare", embed)
@@ -167,7 +167,7 @@ async def test_a_connection_taken_over_while_an_embedder_works_admits_nothing(
     await asyncio.sleep(0)
     newer = await world.open()
     go_on.set()
-    await asyncio.wait_for(observing, 10)
+    await asyncio.wait_for(observing, 60)
     assert world.lanes.depth == 0
     await newer.observe(bare)
     world.store.commit_all()

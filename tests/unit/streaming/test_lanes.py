@@ -201,7 +201,7 @@ def test_a_waiting_take_is_woken_by_a_put() -> None:
     taker = threading.Thread(target=lambda: taken.extend(names(lanes.take(30))))
     taker.start()
     lanes.put(request("a"))
-    taker.join(30)
+    taker.join(60)
     assert taken == ["a"]
 
 

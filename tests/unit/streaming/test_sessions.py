@@ -36,7 +36,7 @@ def space(name: str = "default") -> Any:
 
 
 async def events(outbox: Outbox) -> list[Event]:
-    return await asyncio.wait_for(outbox.take(), 10)
+    return await asyncio.wait_for(outbox.take(), 60)
 
 
 async def test_a_new_session_gets_an_id_and_starts_at_zero(sessions: Sessions) -> None:

@@ -13,6 +13,7 @@ from engram.errors import (
     EngramError,
     FailedPrecondition,
     InvalidInput,
+    NewerFormat,
     NotFound,
     OverCapacity,
     SequenceError,
@@ -30,6 +31,9 @@ ERRORS = [
     SequenceError("gap", expected_sequence=17),
     OverCapacity("full", code="lane_full", limit=10, value=11, retry_after_ms=250),
     Unavailable("the disk is full", code="disk_full"),
+    CorruptData("a bit flipped", field="log/000000000001.log", value=1024),
+    CorruptData("no description", code="missing_description"),
+    NewerFormat("of format 3", limit=2, value=3),
     EngramError("odd"),
 ]
 
@@ -58,7 +62,7 @@ def test_errors_survive_as_a_status(error: EngramError) -> None:
         (OverCapacity("x"), grpc.StatusCode.RESOURCE_EXHAUSTED),
         (Unavailable("x"), grpc.StatusCode.UNAVAILABLE),
         (StoreLocked("x"), grpc.StatusCode.INTERNAL),
-        (CorruptData("x"), grpc.StatusCode.INTERNAL),
+        (CorruptData("x"), grpc.StatusCode.DATA_LOSS),
     ],
 )
 def test_each_kind_has_its_status(error: EngramError, code: grpc.StatusCode) -> None:

@@ -31,7 +31,7 @@ def regenerated(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [str(ROOT / "scripts/proto"), str(out)],
         check=True,
         capture_output=True,
-        timeout=120,
+        timeout=300,
         env={**os.environ, "PYTHON": sys.executable, "PATH": path},
     )
     return out / "engram/wire"

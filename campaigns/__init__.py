@@ -1,0 +1,1 @@
+"""Campaigns: long runs of accidents, whose figures are in docs/reliability.md."""

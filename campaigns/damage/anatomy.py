@@ -1,0 +1,85 @@
+"""Where the parts of a log lie in its files, so that each part can be hit on purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from engram.log.damage import Damages
+from engram.log.file_storage import FileStorage
+from engram.log.format1 import HEADER_BYTES
+from engram.log.header import Column, Header
+from engram.log.layout import TextPlace
+from engram.log.manifest import Manifest
+from engram.log.sectors import INLINE_SUMS, INLINE_SUMS_OFFSET, SECTOR_BYTES, table_sectors
+from engram.log.segment import Segment
+
+_TEXTS: Final = ("ids", "contents", "metadata", "tags")
+
+
+class Part(NamedTuple):
+    """A range of bytes that means something."""
+
+    file: str
+    start: int
+    stop: int
+
+
+class Anatomy(NamedTuple):
+    """The parts of a directory's logs by what they are, and where the records of each file end."""
+
+    parts: Mapping[str, list[Part]]
+    ends: Mapping[str, int]
+
+
+@cache
+def dissect(directory: Path) -> Anatomy:
+    """Find the parts of all logs in a sound directory."""
+    parts: dict[str, list[Part]] = {}
+    ends: dict[str, int] = {}
+    for description in sorted(directory.glob("spaces/*/space.json")):
+        storage = FileStorage(description.parent, read_only=True)
+        manifest = Manifest.read(storage)
+        for entry in manifest.segments:
+            log = storage.directory("log")
+            segment = Segment(entry.epoch, log.open(f"{entry.epoch:012d}.log"), entry.salt, Damages(), entry.format)
+            file = f"spaces/{description.parent.name}/log/{segment.name}"
+            if segment.format > 1:
+                parts.setdefault("segment header", []).append(Part(file, 0, SECTOR_BYTES))
+            end = segment.begin
+            while (header := segment.header_at(end)) is not None:
+                for name, start, stop in _parts(segment, header):
+                    if stop > start:
+                        parts.setdefault(name, []).append(Part(file, start, stop))
+                end = header.end
+            ends[file] = end
+            segment.file.close()
+        storage.close()
+    return Anatomy(parts, ends)
+
+
+def _parts(segment: Segment, header: Header) -> Iterator[tuple[str, int, int]]:
+    begin = header.position
+    if segment.format == 1:
+        yield "record header", begin, begin + HEADER_BYTES
+    else:
+        table = SECTOR_BYTES * table_sectors(header.sum_count)
+        yield "record header", begin, begin + INLINE_SUMS_OFFSET
+        sums = 4 * min(INLINE_SUMS, header.sum_count)
+        yield "sums in a header", begin + INLINE_SUMS_OFFSET, begin + INLINE_SUMS_OFFSET + sums
+        yield "table of sums", begin + SECTOR_BYTES, begin + SECTOR_BYTES + table
+    payload = segment.payload_of(header)
+    layout = segment.lay_out(header)
+    widths = {"times": 8, "confidences": 4, "importances": 4, "vector_sums": 4, "vectors": 4 * header.dim}
+    for name, width in widths.items():
+        start = getattr(layout, name)
+        if start >= 0:
+            yield name.replace("_", " "), payload + start, payload + start + width * header.rows
+    for name in _TEXTS:
+        place: TextPlace | None = getattr(layout, name)
+        if place is not None:
+            kind = f"{name} of a deletion" if Column.VECTORS not in dict(header.columns) and name == "ids" else name
+            yield f"offsets of {kind}", payload + place.offsets, payload + place.offsets + 4 * (header.rows + 1)
+            yield kind, payload + place.start, payload + place.stop

@@ -1,0 +1,200 @@
+"""Every call of a client ends within its time, with a typed error, whatever has become of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from server_process import DIM, ServerProcess
+
+from engram import Cue
+from engram.client import AsyncClient, Client, OutboxLimits
+from engram.errors import EngramError, FailedPrecondition, OverCapacity, Unavailable
+
+TIME_S = 0.5
+# Only against hanging: nothing is measured.
+HANG_S = 30.0
+ONE = np.ones(DIM, np.float32)
+NEAR = Cue(vector=ONE, score_min=0.5)
+
+Call = Callable[[Client], Any]
+
+CALLS: dict[str, Call] = {
+    "open": Client.open,
+    "observe": lambda client: client.observe("a", ONE),
+    "observe_batch": lambda client: client.observe_batch(["a"], ONE[None, :]),
+    "recall": lambda client: client.recall(ONE),
+    "recall_stream": lambda client: list(client.recall_stream(ONE)),
+    "follow": lambda client: next(client.recall_stream(NEAR, follow=True)),
+    "forget": lambda client: client.forget(["a"]),
+    "create_space": lambda client: client.create_space("other"),
+    "spaces": Client.spaces,
+    "space_status": Client.space_status,
+    "status": Client.status,
+}
+
+
+@pytest.fixture
+def stopped(tmp_path: Path) -> Iterator[ServerProcess]:
+    """A server that is stopped in its tracks once the test says so."""
+    running = ServerProcess(tmp_path / "data")
+    with Client(running.address) as client:
+        client.create_space("notes", dim=DIM)
+    yield running
+    running.process.send_signal(signal.SIGCONT)
+    assert running.stop() == 0
+
+
+@contextlib.contextmanager
+def nobody(kind: str) -> Iterator[str]:
+    """An address where nothing answers."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        if kind == "never accepts":
+            # Connections beyond the queue get no answer at all.
+            listener.listen(0)
+            with contextlib.ExitStack() as fill:
+                for _ in range(4):
+                    waiting = fill.enter_context(socket.socket())
+                    waiting.setblocking(False)
+                    waiting.connect_ex(listener.getsockname())
+                yield address
+        else:
+            if kind == "never answers":
+                listener.listen()
+            yield address
+
+
+def refused(call: Call, client: Client) -> EngramError:
+    """What `call` raises, on a thread that must not hang."""
+
+    async def attempt() -> EngramError:
+        with pytest.raises(EngramError) as caught:
+            await asyncio.wait_for(asyncio.to_thread(call, client), HANG_S)
+        return caught.value
+
+    return asyncio.run(attempt())
+
+
+@pytest.mark.parametrize("kind", ["never answers", "never accepts", "not there"])
+@pytest.mark.parametrize("name", CALLS)
+def test_calls_to_nobody(name: str, kind: str) -> None:
+    with nobody(kind) as address, Client(address, space="notes", timeout_s=TIME_S) as client:
+        error = refused(CALLS[name], client)
+    assert isinstance(error, Unavailable)
+    assert error.code == "no_server"
+    assert address in error.message
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_calls_to_a_stopped_server(stopped: ServerProcess, used: bool) -> None:
+    for name, call in CALLS.items():
+        with Client(stopped.address, space="notes", timeout_s=TIME_S) as client:
+            if used:
+                client.status()
+                if name in ("observe", "observe_batch", "open"):
+                    continue
+            stopped.process.send_signal(signal.SIGSTOP)
+            assert isinstance(refused(call, client), Unavailable), name
+            stopped.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("kind", ["rows", "batches", "flush"])
+def test_a_full_buffer_or_a_flush_ends(stopped: ServerProcess, kind: str) -> None:
+    """What was taken is still sent, once the server goes on."""
+    limits = OutboxLimits(count_max=100)
+    with Client(stopped.address, space="notes", timeout_s=TIME_S, limits=limits) as client:
+        client.open()
+        stopped.process.send_signal(signal.SIGSTOP)
+
+        def fill(client: Client) -> None:
+            for number in range(0, 2000, 10):
+                if kind == "rows":
+                    client.observe(f"{number}", ONE)
+                else:
+                    client.observe_batch([f"{number + row}" for row in range(10)], np.ones((10, DIM)))
+
+        if kind == "flush":
+            client.observe("0", ONE)
+            error = refused(Client.flush, client)
+            assert isinstance(error, Unavailable)
+            assert error.code == "flush_timeout"
+        else:
+            error = refused(fill, client)
+            assert isinstance(error, OverCapacity)
+            assert error.code == "buffer_full"
+        stopped.process.send_signal(signal.SIGCONT)
+        client.flush(HANG_S)
+        assert client.space_status().live_count == (1 if kind == "flush" else 100)
+
+
+def test_a_flush_goes_on_as_long_as_there_are_answers(server: ServerProcess) -> None:
+    with Client(server.address) as admin:
+        admin.create_space("long", dim=DIM)
+    with Client(server.address, space="long", timeout_s=5, limits=OutboxLimits(count_max=60_000)) as client:
+        for number in range(0, 60_000, 1000):
+            client.observe_batch([f"{number + row}" for row in range(1000)], np.ones((1000, DIM)))
+        client.flush()
+        assert client.space_status().live_count == 60_000
+
+
+@pytest.mark.parametrize("batches", [0, 1, 3])
+def test_a_stream_ends_when_the_server_stops(stopped: ServerProcess, batches: int) -> None:
+    with Client(stopped.address, space="notes", timeout_s=TIME_S) as client:
+        ids = [f"{number}" for number in range(5000)]
+        client.observe_batch(ids, np.random.default_rng(1).standard_normal((5000, DIM))).result(HANG_S)
+        stream = client.recall_stream(ONE, max_results=5000, batch_size=100, include_vectors=True)
+        for _ in range(batches):
+            next(stream)
+        stopped.process.send_signal(signal.SIGSTOP)
+        error = refused(lambda _: list(stream), client)
+        stopped.process.send_signal(signal.SIGCONT)
+        assert isinstance(error, Unavailable)
+
+
+def test_a_standing_recall_notices_a_server_that_is_gone_without_a_word(stopped: ServerProcess) -> None:
+    with Client(stopped.address, space="notes", timeout_s=TIME_S) as client:
+        client.observe("a", ONE).result(HANG_S)
+        stream = client.recall_stream(NEAR, follow=True, max_results=1, batch_size=1)
+        assert [hit.id for hit in next(stream)] == ["a"]
+        stopped.process.send_signal(signal.SIGSTOP)
+        error = refused(lambda _: next(stream), client)
+        stopped.process.send_signal(signal.SIGCONT)
+        assert isinstance(error, Unavailable)
+
+
+@pytest.mark.parametrize("timeout_s", [0, 0.2, 1])
+@pytest.mark.parametrize("held", [0, 1, 1000])
+def test_closing_ends(stopped: ServerProcess, held: int, timeout_s: float) -> None:
+    client = Client(stopped.address, space="notes", timeout_s=TIME_S)
+    client.open()
+    stopped.process.send_signal(signal.SIGSTOP)
+    futures = [client.observe(f"{number}", ONE) for number in range(held)]
+    client.close(timeout_s)
+    assert all(future.done() for future in futures)
+    error = refused(lambda client: client.observe("late", ONE), client)
+    assert isinstance(error, FailedPrecondition)
+    stopped.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("name", ["observe", "recall", "open"])
+async def test_many_callers_do_not_wait_for_one_another(name: str) -> None:
+    """Each of them has its own time, also where they wait for the same session."""
+    with nobody("never answers") as address:
+        client = AsyncClient(address, space="notes", timeout_s=TIME_S)
+        call = {"observe": lambda: client.observe("a", ONE), "recall": lambda: client.recall(ONE), "open": client.open}
+        begun = asyncio.get_running_loop().time()
+        attempts = [asyncio.create_task(call[name]()) for _ in range(100)]
+        results = await asyncio.wait_for(asyncio.gather(*attempts, return_exceptions=True), HANG_S)
+        assert {type(result) for result in results} == {Unavailable}
+        # One after the other, they would have taken fifty seconds.
+        assert asyncio.get_running_loop().time() - begun < HANG_S
+        await client.close()

@@ -1,0 +1,25 @@
+"""Damage at rest and under an open store: nothing wrong is served, nothing provable vanishes unsaid, nothing dies.
+
+``python -m campaigns.damage`` runs the same by the thousand; docs/reliability.md has its figures.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from campaigns.damage.trials import run_trials
+from campaigns.damage.verdict import BROKEN, KEPT
+
+FIGURES = pytest.param(11, 2000, 500, marks=[pytest.mark.campaign, pytest.mark.timeout(3 * 3600)])
+
+
+@pytest.mark.parametrize(("seed", "at_rest", "running"), [(1, 24, 8), FIGURES])
+def test_every_trial_keeps_its_word(tmp_path: Path, seed: int, at_rest: int, running: int) -> None:
+    results = list(run_trials(seed, at_rest, running, tmp_path, jobs=2))
+    assert [result["trial"] for result in results] == list(range(at_rest + running))
+    assert [result for result in results if result["verdict"] in BROKEN] == []
+    assert {result["verdict"] for result in results} <= set(KEPT)
+    # A campaign that breaks nothing shows nothing.
+    assert sum(result["verdict"] == "refused by name" for result in results) > len(results) // 4
+    assert all(result["asked"] for result in results)

@@ -1,0 +1,87 @@
+"""Which failed calls are made again: those that may succeed a little later, and no others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+from grpc import aio
+
+from engram.client.calls import Calls
+from engram.errors import (
+    AlreadyExists,
+    CorruptData,
+    EngramError,
+    FailedPrecondition,
+    InvalidInput,
+    NotFound,
+    OverCapacity,
+    Unavailable,
+)
+from engram.wire.errors import status_code, status_trailers
+
+
+class Server:
+    """Refuses the first call, in the server's words or in gRPC's, and answers the next."""
+
+    def __init__(self, refusal: EngramError | tuple[grpc.StatusCode, str]) -> None:
+        self.calls = 0
+        self._refusal = refusal
+
+    async def method(self, request: object, *, timeout: float) -> str:  # noqa: ASYNC109 - as gRPC has it.
+        self.calls += 1
+        if self.calls > 1:
+            return "answer"
+        nothing = aio.Metadata()
+        if isinstance(self._refusal, tuple):
+            code, details = self._refusal
+            raise aio.AioRpcError(code, nothing, nothing, details, None)
+        trailers: Any = aio.Metadata(*status_trailers(self._refusal))
+        raise aio.AioRpcError(status_code(self._refusal), nothing, trailers, self._refusal.message, None)
+
+
+PASSING: list[EngramError | tuple[grpc.StatusCode, str]] = [
+    OverCapacity("full", code="lane_full", retry_after_ms=1),
+    OverCapacity("too many wait", code="recalls_waiting"),
+    Unavailable("stopping", code="shutting_down"),
+    Unavailable("full", code="disk_full"),
+    (grpc.StatusCode.UNAVAILABLE, "Connection refused"),
+    (grpc.StatusCode.UNAVAILABLE, "Domain name not found"),
+    (grpc.StatusCode.RESOURCE_EXHAUSTED, "too many connections"),
+]
+LASTING: list[EngramError | tuple[grpc.StatusCode, str]] = [
+    InvalidInput("bad"),
+    InvalidInput("too large", code="results_bytes"),
+    NotFound("none"),
+    AlreadyExists("other settings"),
+    FailedPrecondition("wrong state"),
+    CorruptData("broken"),
+    EngramError("a defect"),
+    Unavailable("cannot write", code="read_only"),
+    Unavailable("in the way", code="in_the_way"),
+    Unavailable("a sync failed", code="log_failed"),
+    Unavailable("takes no writes", code="commit_failed"),
+    (grpc.StatusCode.UNIMPLEMENTED, "Method not found!"),
+    (grpc.StatusCode.UNAVAILABLE, "Failed parsing HTTP/2 (Expected SETTINGS frame as the first frame)"),
+    (grpc.StatusCode.RESOURCE_EXHAUSTED, "SERVER: Sent message larger than max (46000000 vs. 41943040)"),
+    (grpc.StatusCode.PERMISSION_DENIED, "no"),
+    (grpc.StatusCode.INTERNAL, "broken"),
+]
+
+
+@pytest.mark.parametrize("refusal", PASSING, ids=str)
+async def test_what_may_pass_is_tried_again(refusal: EngramError | tuple[grpc.StatusCode, str]) -> None:
+    server = Server(refusal)
+    assert await Calls("localhost:1", 60).unary(server.method, None) == "answer"
+    assert server.calls == 2
+
+
+@pytest.mark.parametrize("refusal", LASTING, ids=str)
+async def test_what_no_waiting_cures_is_told_at_once(refusal: EngramError | tuple[grpc.StatusCode, str]) -> None:
+    server = Server(refusal)
+    with pytest.raises(EngramError) as told:
+        await Calls("localhost:1", 60).unary(server.method, None)
+    assert server.calls == 1
+    if isinstance(refusal, EngramError):
+        assert told.value.code == refusal.code
