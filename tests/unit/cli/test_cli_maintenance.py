@@ -10,6 +10,7 @@ import pytest
 
 from doubles.damaged import copied, everything_in, flip
 from engram.cli.main import run
+from engram.log.checked_json import encode_checked
 from engram.store import MemoryStore
 
 Capture = pytest.CaptureFixture[str]
@@ -153,6 +154,26 @@ def test_a_directory_in_use(data: Path, tmp_path: Path, capsys: Capture) -> None
         assert "take a backup" in capsys.readouterr().err
         assert run(["repair", str(data), str(tmp_path / "new")]) == 3
         assert run(["backup", str(data), str(tmp_path / "backup")]) == 0
+
+
+def test_the_status_of_a_directory_names_spaces_that_do_not_open(bad: Path, capsys: Capture) -> None:
+    assert run(["status", "--data", str(bad)]) == 0
+    captured = capsys.readouterr()
+    assert "other" in captured.out
+    assert "space notes cannot be opened" in captured.err
+    assert run(["status", "--data", str(bad), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["unsound"]["notes"]["code"] == "corrupt_log"
+
+
+def test_what_a_newer_version_wrote_is_not_called_damaged(data: Path, tmp_path: Path, capsys: Capture) -> None:
+    description = data / "spaces" / "notes" / "space.json"
+    description.write_bytes(encode_checked({"format": 9, "needs": "9.1"}))
+    for arguments in (["verify", str(data)], ["repair", str(data), str(tmp_path / "new")]):
+        assert run(arguments) == 2, arguments
+        captured = capsys.readouterr()
+        assert "9.1" in captured.out + captured.err
+        assert "damage" not in captured.out.replace("nothing was found to be damaged", "")
+    assert not (tmp_path / "new").exists()
 
 
 def test_commands_that_only_read_change_nothing(data: Path, capsys: Capture) -> None:
