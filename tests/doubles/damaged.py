@@ -124,6 +124,42 @@ def cut(file: Path, nbytes: int) -> None:
     file.write_bytes(file.read_bytes()[:nbytes])
 
 
+def damage_log(path: Path, random: Random) -> str:
+    """Break one thing that the log holds; return what."""
+    logs = logs_of(path)
+    if not logs:
+        return "nothing is left"
+    file = random.choice(logs)
+    used = len(file.read_bytes().rstrip(b"\0"))
+    offset = random.randrange(used)
+    kind = random.choice(["flip", "flip", "flip", "zero", "cut", "remove", "swap", "empty"])
+    if kind == "flip":
+        flip(file, offset, random.randrange(8))
+    elif kind == "zero":
+        zero(file, offset - offset % 512, random.choice([512, 4096]))
+    elif kind == "cut":
+        cut(file, offset)
+    elif kind == "remove":
+        file.unlink()
+    elif kind == "empty":
+        zero(file, 0, len(file.read_bytes()))
+    else:
+        other = random.choice(logs)
+        one, two = file.read_bytes(), other.read_bytes()
+        file.write_bytes(two)
+        other.write_bytes(one)
+    return f"{kind} {file.name} at {offset}"
+
+
+def damage_description(path: Path, random: Random) -> str:
+    file = random.choice([path / "store.json", path / "spaces" / SPACE / "space.json"])
+    if random.random() < 0.5:
+        file.unlink()
+    else:
+        flip(file, random.randrange(len(file.read_bytes())), random.randrange(8))
+    return f"broke {file.name}"
+
+
 def everything_in(path: Path) -> dict[str, tuple[int, bytes]]:
     """Every file below a directory, with the time of its last change and its bytes."""
     files = (file for file in sorted(path.rglob("*")) if file.is_file())
