@@ -71,6 +71,7 @@ def _tell(cli: CliContext, directory: Path, verdict: Verdict) -> None:
     elif verdict.is_newer:
         lines.append(f"{directory} could not be checked in full; nothing was found to be damaged.")
     else:
-        lines.append(f"{directory} is damaged: {len(verdict.damages):,} places. See engram repair --help.")
+        counts = f"damaged places: {len(verdict.damages):,}, spaces that do not open: {len(verdict.unsound):,}"
+        lines.append(f"{directory} is damaged ({counts}). See engram repair --help.")
     for line in lines:
         cli.out.print(line, markup=False, soft_wrap=True)
