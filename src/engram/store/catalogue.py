@@ -143,8 +143,7 @@ class Catalogue:
 
     def check(self) -> None:
         """Look whether the list of spaces is still there and this store's; if not, that is reported."""
-        if self._storage.read_only and _FILE not in self._storage.names() and not self.damages.count:
-            # A directory of format 1 has none, and stays as it is.
+        if not self._has_list:
             return
         try:
             content = decode_checked(self._storage.read(_FILE), _FILE)
@@ -168,7 +167,10 @@ class Catalogue:
 
     def _read_list(self) -> str:
         """Read which spaces there are, or find it out; return the store's id."""
-        if _FILE in self._storage.names():
+        is_there = _FILE in self._storage.names()
+        # A directory of format 1 that is opened read-only has none, and gets none.
+        self._has_list = is_there or not self._storage.read_only
+        if is_there:
             try:
                 content = decode_checked(self._storage.read(_FILE), _FILE)
                 self._listed = {name: Listed(**known) for name, known in content["spaces"].items()}
