@@ -58,9 +58,11 @@ class Segment:
     ----------
     opening_sums
         Of a segment of format 1: what its sectors were when all of it was checked; None until then.
+    last_layout
+        The position of the record whose layout was made last, and that layout; for records that keep none.
     """
 
-    __slots__ = ("damages", "end", "epoch", "file", "format", "memory", "opening_sums", "salt", "view")
+    __slots__ = ("damages", "end", "epoch", "file", "format", "last_layout", "memory", "opening_sums", "salt", "view")
 
     def __init__(self, epoch: int, file: StorageFile, salt: int, damages: Damages, format: int = 2) -> None:
         self.epoch = epoch
@@ -72,6 +74,7 @@ class Segment:
         self.memory = self.view.data
         self.end = self.begin
         self.opening_sums: OpeningSums | None = None
+        self.last_layout: tuple[int, Layout | None] = -1, None
 
     @property
     def name(self) -> str:
