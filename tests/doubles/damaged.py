@@ -111,6 +111,16 @@ def flip(file: Path, offset: int, bit: int = 0) -> None:
         opened.write(bytes([found ^ 1 << bit]))
 
 
+def flip_stored(path: Path, what: bytes, space: str = SPACE) -> tuple[Path, int]:
+    """Change one bit in the middle of what is stored in a space's log; return where: the file, and the offset."""
+    for file in sorted((path / "spaces" / space / "log").iterdir()):
+        place = file.read_bytes().find(what)
+        if place >= 0:
+            flip(file, place + len(what) // 2)
+            return file, place + len(what) // 2
+    raise AssertionError(f"{what!r} is not in the log of {space}")
+
+
 def zero(file: Path, offset: int, nbytes: int = 4096) -> None:
     """Make part of a file zeros, in its size."""
     data = bytearray(file.read_bytes())

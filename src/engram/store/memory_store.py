@@ -184,6 +184,11 @@ class MemoryStore:
             *(damage for space in self.spaces() for damage in space.damages.all()),
         )
 
+    @property
+    def damaged_count(self) -> int:
+        """Damaged places found since the store was opened, including those that `damages` does not name."""
+        return self._catalogue.damages.count + sum(space.damages.count for space in self.spaces())
+
     def scrub(self) -> tuple[Damage, ...]:
         """Read and check everything stored, as fast as it goes, and return all `damages`."""
         self._catalogue.check()
