@@ -58,7 +58,7 @@ def check(store: MemoryStore) -> None:
         ["pump", "deck-8"],
     )
     assert (hit.time_us, hit.generation) == (1_700_000_188_000_000, 69)
-    assert (hit.confidence, hit.importance) == (pytest.approx(0.66), pytest.approx(0.4))
+    assert [hit.confidence, hit.importance] == pytest.approx([0.66, 0.4])
     assert notes.get("note-0-0") is None
     assert notes.get("note-0-0", max_generation=240) is not None
     mended = notes.get("note-1-1")
