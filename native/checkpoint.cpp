@@ -177,7 +177,8 @@ Generation Index::save(const Place& place, bool with_raw) {
   header.alpha = graph_.parameters().alpha;
   header.norm_max = graph_.geometry().norm_max();
   header.block_bytes = table.saved_block_bytes();
-  const std::vector<float>& centre = graph_.codec().centre();
+  // The first append sets it, which may be going on as long as nothing is linked.
+  const std::vector<float> centre = header.linked > 0 ? graph_.codec().centre() : std::vector<float>();
   header.centre_floats = centre.size();
   header.raw_floats = with_raw ? header.linked * dim() : 0;
   const std::size_t chunks = chunks_of(header.linked);
@@ -262,7 +263,7 @@ std::unique_ptr<Index> Index::load(const Place& place, const std::vector<RawBloc
   const RawVector vectors(reinterpret_cast<const float*>(block.data()));
   std::vector<std::uint32_t> sums(linked);
   if (header.file_bytes == sums_begin(header)) {
-    sum_rows(vectors, linked, header.dim, sums.data());
+    sum_rows(block.data(), linked, header.dim * sizeof(float), sums.data());
   } else if (!file.read(sums.data(), linked * sizeof(std::uint32_t), sums_begin(header))) {
     throw CorruptCheckpoint(path, "it is cut off");
   }
@@ -308,7 +309,7 @@ void Index::place_raw(const std::string& path, const std::vector<RawBlock>& bloc
   const auto take = [&](Slot slot, std::size_t row) {
     if (block->sums == nullptr && sums.empty()) {
       sums.resize(block->n);
-      sum_rows(block->vectors, block->n, dim(), sums.data());
+      sum_rows(block->vectors.data(), block->n, block->vectors.nbytes(dim()), sums.data());
     }
     table.sum(slot).store(block->sums != nullptr ? block->sums[row] : sums[row], std::memory_order_relaxed);
     table.raw(slot).store(block->vectors.after(row, dim()), std::memory_order_release);

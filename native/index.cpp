@@ -51,7 +51,9 @@ void Index::append(const float* vectors, std::size_t n, Generation first, std::o
   std::vector<std::uint32_t> own_sums;
   if (sums == nullptr) {
     own_sums.resize(n);
-    sum_rows(raw->half() ? *raw : RawVector(vectors), n, dim(), own_sums.data());
+    // Halves can only be summed where they will lie; floats are, as they came, since there they may not have arrived.
+    const void* rows = raw->half() ? raw->data() : vectors;
+    sum_rows(rows, n, raw->nbytes(dim()), own_sums.data());
     sums = own_sums.data();
   }
   for (std::size_t i = 0; i < n; ++i) {

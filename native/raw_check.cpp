@@ -13,12 +13,12 @@ const std::uint8_t* bytes_of(RawVector raw) { return reinterpret_cast<const std:
 
 }  // namespace
 
-void sum_rows(RawVector raw, std::size_t n, std::size_t dim, std::uint32_t* sums) {
-  const std::size_t bytes = raw.nbytes(dim);
+void sum_rows(const void* first, std::size_t n, std::size_t bytes, std::uint32_t* sums) {
+  const auto* begin = static_cast<const std::uint8_t*>(first);
   const std::uint8_t* rows[kBatch];
   for (std::size_t done = 0; done < n; done += kBatch) {
     const std::size_t count = std::min(kBatch, n - done);
-    for (std::size_t i = 0; i < count; ++i) rows[i] = bytes_of(raw) + (done + i) * bytes;
+    for (std::size_t i = 0; i < count; ++i) rows[i] = begin + (done + i) * bytes;
     std::fill_n(sums + done, count, 0U);
     crc32c_blocks(rows, count, bytes, sums + done);
   }

@@ -14,8 +14,8 @@ namespace engram {
 // before they are used.
 inline constexpr std::size_t kRawGroup = 6;
 
-// The checksums of the vectors at `raw` and those behind it in its matrix.
-void sum_rows(RawVector raw, std::size_t n, std::size_t dim, std::uint32_t* sums);
+// The checksums of `n` rows of `bytes` bytes each that follow one another from `rows` on, at whatever address.
+void sum_rows(const void* rows, std::size_t n, std::size_t bytes, std::uint32_t* sums);
 std::uint32_t sum_of(RawVector raw, std::size_t dim);
 
 // sound[i]: whether the raw vector of slots[i] is what was appended; at most kRawGroup of them.

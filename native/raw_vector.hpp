@@ -22,6 +22,7 @@ class RawVector {
   const float* floats() const { return reinterpret_cast<const float*>(address_); }
   const Half* halves() const { return reinterpret_cast<const Half*>(address_ & ~std::uintptr_t{1}); }
   std::uintptr_t address() const { return address_ & ~std::uintptr_t{1}; }
+  const void* data() const { return reinterpret_cast<const void*>(address()); }
   std::size_t nbytes(std::size_t dim) const { return dim * (half() ? sizeof(Half) : sizeof(float)); }
   // The vector `rows` rows further on in the same matrix.
   RawVector after(std::size_t rows, std::size_t dim) const {

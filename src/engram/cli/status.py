@@ -9,7 +9,8 @@ import click
 
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.tables import server_table, space_values, spaces_table, workers_table
-from engram.cli.target import ServerTarget, open_target, target_options
+from engram.cli.target import DirectoryTarget, ServerTarget, open_target, target_options
+from engram.errors import EngramError
 
 
 @click.command()
@@ -25,16 +26,22 @@ def status(cli: CliContext, *, address: str | None, data: Path | None, as_json: 
       engram status --address 10.0.0.7:50051 --json
       engram status --data ./memories
     """
+    unsound: dict[str, EngramError] = {}
     with open_target(cli, address, data, read_only=True) as target:
         if isinstance(target, ServerTarget):
             server = target.client.status()
             found = list(server.spaces)
         else:
             server, found = None, target.spaces()
+        if isinstance(target, DirectoryTarget):
+            unsound = target.store.unsound
     values = [space_values(space) for space in found]
     if as_json:
-        cli.print_json({**({} if server is None else asdict(server)), "spaces": values})
+        refused = {name: {"code": error.code, "message": error.message} for name, error in unsound.items()}
+        cli.print_json({**({} if server is None else asdict(server)), "spaces": values, "unsound": refused})
         return
+    for name, error in unsound.items():
+        cli.err.print(f"space {name} cannot be opened: {error}", markup=False, soft_wrap=True)
     if server is not None and isinstance(target, ServerTarget):
         cli.out.print(server_table(server, target.address))
         cli.out.print()

@@ -16,7 +16,7 @@ try:
     from engram.client.async_client import AsyncClient
     from engram.client.client import Client
     from engram.client.outbox import OutboxLimits
-    from engram.client.status import LaneStatus, ServerStatus, SpaceStatus, WorkerStatus
+    from engram.client.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
     from engram.client.stream_options import StreamOptions
 except ImportError as error:
     if (error.name or "").partition(".")[0] not in ("grpc", "google"):
@@ -37,5 +37,6 @@ __all__ = [
     "ServerStatus",
     "SpaceStatus",
     "StreamOptions",
+    "UnsoundSpace",
     "WorkerStatus",
 ]

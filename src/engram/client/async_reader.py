@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -11,12 +12,19 @@ from grpc import aio
 
 from engram.client.calls import Calls
 from engram.client.recalling import check_ids, decode_hits, make_query, recall_request, recall_stream_request
-from engram.client.status import ServerStatus, SpaceStatus, decode_server_status, decode_space
+from engram.client.status import (
+    ServerStatus,
+    SpaceStatus,
+    UnsoundSpace,
+    decode_server_status,
+    decode_space,
+    decode_unsound_space,
+)
 from engram.errors import InvalidInput, NotFound
 from engram.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
 from engram.spaces import Metric, SpaceConfig, check_space_name
 from engram.store.cue import CueLike
-from engram.store.hits import Hit
+from engram.store.hits import Hits
 from engram.store.query import RecallQuery
 from engram.store.strength import Strength
 from engram.times import Moment
@@ -51,7 +59,8 @@ class AsyncReader:
         ef: int | None = None,
         strength: Strength | None = None,
         include_vectors: bool = False,
-    ) -> list[Hit]:
+        skip_damaged: bool = False,
+    ) -> Hits:
         """Return the `k` observations that fit best a vector, a text if the space has an embedder, or a `Cue`.
 
         Parameters
@@ -67,14 +76,32 @@ class AsyncReader:
             Rank by the strength of memories instead of similarity alone.
         include_vectors
             Return the stored vectors, too.
+        skip_damaged
+            Where what is stored is damaged, leave those observations out instead of raising; the answer is marked as
+            ``incomplete`` then.
 
         More than one message can hold comes in batches, as from `recall_stream`, and is put in order here.
+
+        Returns
+        -------
+        Hits
+            A list of `Hit`, which also knows the ``generation`` it is from, and whether it is ``incomplete``.
 
         Raises
         ------
         InvalidInput, NotFound, FailedPrecondition, Unavailable
+        CorruptData
+            If the answer needs what is damaged where it is stored, or the space could not be opened.
         """
-        query = make_query(cue, k, max_generation=max_generation, snapshot_time=snapshot_time, ef=ef, strength=strength)
+        query = make_query(
+            cue,
+            k,
+            max_generation=max_generation,
+            snapshot_time=snapshot_time,
+            ef=ef,
+            strength=strength,
+            skip_damaged=skip_damaged,
+        )
         request = recall_request(self.space, query, include_vectors=include_vectors)
         try:
             response = await self._calls.unary(self._calls.stub.Recall, request)
@@ -83,16 +110,18 @@ class AsyncReader:
             if error.code != RESULTS_BYTES or strength is not None:
                 raise
             return await self._recall_in_batches(query, include_vectors)
-        return decode_hits(response.results)
+        return decode_hits(response)
 
-    async def _recall_in_batches(self, query: RecallQuery, include_vectors: bool) -> list[Hit]:
+    async def _recall_in_batches(self, query: RecallQuery, include_vectors: bool) -> Hits:
         timeout_ms = max(1, round(1000 * self._calls.timeout_s))
         query = replace(query, batch_size=RECALL_BATCH_MAX, timeout_ms=timeout_ms)
-        hits: list[Hit] = []
+        hits = Hits()
         async with aclosing(self._batches(query, include_vectors)) as batches:
             async for batch in batches:
                 hits += batch
-        return sorted(hits, key=lambda hit: -hit.score)
+                hits.generation, hits.incomplete = batch.generation, batch.incomplete
+        hits.sort(key=lambda hit: -hit.score)
+        return hits
 
     async def recall_stream(
         self,
@@ -108,7 +137,8 @@ class AsyncReader:
         strength: Strength | None = None,
         timeout_ms: int | None = None,
         include_vectors: bool = False,
-    ) -> AsyncGenerator[list[Hit], None]:
+        skip_damaged: bool = False,
+    ) -> AsyncGenerator[Hits, None]:
         """Yield hits in batches as they are found, each best first, all from one snapshot.
 
         Parameters
@@ -119,18 +149,32 @@ class AsyncReader:
             Batches after the first may also have what is observed meanwhile, marked as ``recent``.
         follow
             After the last batch wait for new observations that fit, and yield each once, in the order of generations,
-            until the generator is closed. The cue needs a `score_min` if it has a vector or text.
+            until the generator is closed, or the server does not answer any more. The cue needs a `score_min` if it has
+            a vector or text.
         timeout_ms
             End with an error if the batches take longer.
+        skip_damaged
+            Leave out what is damaged. From then on each batch is marked as ``incomplete``; where there is none to mark,
+            an empty one comes.
         cue and all others
             See `recall`.
 
         Raises
         ------
         InvalidInput, NotFound, FailedPrecondition, OverCapacity, Unavailable
+        CorruptData
+            If the answer needs what is damaged. A standing recall ends with it where it may have missed a match.
         """
         query = replace(
-            make_query(cue, 1, max_generation=max_generation, snapshot_time=snapshot_time, ef=ef, strength=strength),
+            make_query(
+                cue,
+                1,
+                max_generation=max_generation,
+                snapshot_time=snapshot_time,
+                ef=ef,
+                strength=strength,
+                skip_damaged=skip_damaged,
+            ),
             results_max=max_results,
             batch_size=batch_size,
             include_recent=include_recent,
@@ -141,26 +185,32 @@ class AsyncReader:
             async for batch in batches:
                 yield batch
 
-    async def _batches(self, query: RecallQuery, include_vectors: bool) -> AsyncGenerator[list[Hit], None]:
+    async def _batches(self, query: RecallQuery, include_vectors: bool) -> AsyncGenerator[Hits, None]:
         request = recall_stream_request(self.space, query, include_vectors=include_vectors)
-        if query.follow:
-            # Nothing may match for hours. Who is there to tell of it, if something does, is found out before.
-            await self.space_status()
         call: Any = self._calls.stub.RecallStream(request)
+        told = False
         try:
             while (response := await self._next(call, query.follow)) is not _EOF:
-                if response.results:
-                    yield decode_hits(response.results)
+                if response.results or response.metadata.incomplete > told:
+                    told = response.metadata.incomplete
+                    yield decode_hits(response)
         except aio.AioRpcError as failure:
             raise self._calls.error(failure) from None
         finally:
             call.cancel()
 
     async def _next(self, call: Any, follow: bool) -> Any:
-        if follow:
-            return await call.read()
-        async with self._calls.within("waiting for the next batch"):
-            return await call.read()
+        if not follow:
+            async with self._calls.within("waiting for the next batch"):
+                return await call.read()
+        reading = asyncio.ensure_future(call.read())
+        try:
+            while not (await asyncio.wait([reading], timeout=self._calls.timeout_s))[0]:
+                # Nothing may match for hours, so a server that is gone without a word is found by asking.
+                await self.space_status()
+            return await reading
+        finally:
+            reading.cancel()
 
     async def forget(self, ids: Sequence[str]) -> int:
         """Delete observations by id; return how many there were. Unknown ids are ignored."""
@@ -186,9 +236,14 @@ class AsyncReader:
         return decode_space(await self._calls.unary(self._calls.stub.CreateSpace, request))
 
     async def spaces(self) -> list[SpaceStatus]:
-        """List the spaces of the server."""
+        """List the spaces of the server, without those of `unsound_spaces`."""
         response = await self._calls.unary(self._calls.stub.ListSpaces, pb.ListSpacesRequest())
         return [decode_space(space) for space in response.spaces]
+
+    async def unsound_spaces(self) -> list[UnsoundSpace]:
+        """List the spaces that are there and could not be opened, with the reasons."""
+        response = await self._calls.unary(self._calls.stub.ListSpaces, pb.ListSpacesRequest())
+        return [decode_unsound_space(space) for space in response.unsound_spaces]
 
     async def space_status(self) -> SpaceStatus:
         """Return the settings and watermarks of this client's space.
@@ -197,6 +252,8 @@ class AsyncReader:
         ------
         NotFound
             It does not exist.
+        CorruptData
+            It is there and could not be opened.
         """
         request = pb.GetSpaceRequest(memory_space_id=self.space)
         try:
@@ -211,5 +268,5 @@ class AsyncReader:
             ) from None
 
     async def status(self) -> ServerStatus:
-        """Return the server's version, counters, queue lanes and spaces."""
+        """Return the server's version, counters, queue lanes and spaces, and what is damaged."""
         return decode_server_status(await self._calls.unary(self._calls.stub.GetStatus, pb.GetStatusRequest()))

@@ -17,12 +17,12 @@ from engram.client.async_client import AsyncClient
 from engram.client.loop_thread import LoopThread, wait
 from engram.client.observing import Observing, Offer
 from engram.client.outbox import OutboxLimits
-from engram.client.status import ServerStatus, SpaceStatus
+from engram.client.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.client.stream_options import StreamOptions
 from engram.errors import FailedPrecondition
 from engram.spaces import DEFAULT_SPACE, Metric
 from engram.store.cue import CueLike
-from engram.store.hits import Hit
+from engram.store.hits import Hits
 from engram.store.strength import Strength
 from engram.times import Moment, Moments
 
@@ -175,7 +175,8 @@ class Client:
         ef: int | None = None,
         strength: Strength | None = None,
         include_vectors: bool = False,
-    ) -> list[Hit]:
+        skip_damaged: bool = False,
+    ) -> Hits:
         """Return the `k` observations that fit a vector, text or `Cue` best. See `AsyncClient.recall`."""
         return self._thread.run(
             self._client.recall(
@@ -186,6 +187,7 @@ class Client:
                 ef=ef,
                 strength=strength,
                 include_vectors=include_vectors,
+                skip_damaged=skip_damaged,
             )
         )
 
@@ -203,7 +205,8 @@ class Client:
         strength: Strength | None = None,
         timeout_ms: int | None = None,
         include_vectors: bool = False,
-    ) -> Iterator[list[Hit]]:
+        skip_damaged: bool = False,
+    ) -> Iterator[Hits]:
         """Yield hits in batches as they are found, all from one snapshot. See `AsyncClient.recall_stream`."""
         batches = self._client.recall_stream(
             cue,
@@ -217,9 +220,10 @@ class Client:
             strength=strength,
             timeout_ms=timeout_ms,
             include_vectors=include_vectors,
+            skip_damaged=skip_damaged,
         )
 
-        async def following() -> list[Hit] | None:
+        async def following() -> Hits | None:
             return await anext(batches, None)
 
         try:
@@ -241,15 +245,19 @@ class Client:
         return self._thread.run(self._client.create_space(name, dim, metric, embedder))
 
     def spaces(self) -> list[SpaceStatus]:
-        """List the spaces of the server."""
+        """List the spaces of the server, without those of `unsound_spaces`."""
         return self._thread.run(self._client.spaces())
+
+    def unsound_spaces(self) -> list[UnsoundSpace]:
+        """List the spaces that are there and could not be opened, with the reasons."""
+        return self._thread.run(self._client.unsound_spaces())
 
     def space_status(self) -> SpaceStatus:
         """Return the settings and watermarks of this client's space. Raises `NotFound` if it does not exist."""
         return self._thread.run(self._client.space_status())
 
     def status(self) -> ServerStatus:
-        """Return the server's version, counters, queue lanes and spaces."""
+        """Return the server's version, counters, queue lanes and spaces, and what is damaged."""
         return self._thread.run(self._client.status())
 
     def close(self, timeout_s: float | None = 30.0) -> None:

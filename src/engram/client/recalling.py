@@ -13,7 +13,7 @@ from engram.metadata import read_metadata
 from engram.scalars import as_text
 from engram.sequences import as_list
 from engram.store.cue import CueLike, as_cue
-from engram.store.hits import Hit, received_hit
+from engram.store.hits import Hits, received_hit
 from engram.store.query import GENERATION_MAX, RecallQuery, check_range
 from engram.store.strength import Strength
 from engram.times import Moment, as_time_us
@@ -30,6 +30,7 @@ def make_query(
     snapshot_time: Moment | None,
     ef: int | None,
     strength: Strength | None,
+    skip_damaged: bool,
 ) -> RecallQuery:
     """Return the query for up to `k` hits at once. Raises `InvalidInput` if a number is out of bounds."""
     count = check_range("k", k, 1, RESULTS_MAX)
@@ -43,6 +44,7 @@ def make_query(
         snapshot_us=None if snapshot_time is None else as_time_us(snapshot_time, "snapshot_time"),
         ef=ef,
         strength=strength,
+        skip_damaged=skip_damaged,
     )
 
 
@@ -57,6 +59,7 @@ def recall_request(space: str, query: RecallQuery, *, include_vectors: bool) -> 
         ef=query.ef or 0,
         include_embeddings=include_vectors,
         strength=None if query.strength is None else encode_strength(query.strength),
+        skip_damaged=query.skip_damaged,
     )
 
 
@@ -76,13 +79,15 @@ def recall_stream_request(space: str, query: RecallQuery, *, include_vectors: bo
         follow=query.follow,
         strength=None if query.strength is None else encode_strength(query.strength),
         timeout_ms=query.timeout_ms or 0,
+        skip_damaged=query.skip_damaged,
     )
 
 
-def decode_hits(memories: Sequence[pb.Memory]) -> list[Hit]:
-    """Return the hits in `memories`, which decode what they are asked for."""
-    received = _Received(memories)
-    return [received_hit(received, row) for row in range(len(memories))]
+def decode_hits(answer: pb.RecallResponse | pb.StreamingRecallResponse) -> Hits:
+    """Return the hits in `answer`, which decode what they are asked for."""
+    received = _Received(answer.results)
+    hits = [received_hit(received, row) for row in range(len(answer.results))]
+    return Hits(hits, answer.snapshot_sequence, answer.metadata.incomplete)
 
 
 class _Received:

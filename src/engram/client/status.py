@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
+from engram.log.damage import Damage
 from engram.spaces import Metric, SpaceConfig
 from engram.wire import engram_pb2 as pb
+from engram.wire.damages import decode_damage, decode_unsound
 
 
 @dataclass(frozen=True, slots=True)
 class SpaceStatus:
-    """A memory space and how far its watermarks are."""
+    """A memory space, how far its watermarks are, and how many damaged places were found in it."""
 
     config: SpaceConfig
     durable_generation: int
@@ -20,11 +22,31 @@ class SpaceStatus:
     live_count: int
     log_bytes: int
     index_bytes: int
+    damaged_count: int = 0
 
     @property
     def name(self) -> str:
         """Name of the space."""
         return self.config.name
+
+
+@dataclass(frozen=True, slots=True)
+class UnsoundSpace:
+    """A space that is there and could not be opened.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    code
+        The code of the error that every use of it raises.
+    message
+        What is wrong with it.
+    """
+
+    name: str
+    code: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +88,17 @@ class WorkerStatus:
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """A server's version, counters since it started, queue lanes, index workers and spaces."""
+    """A server's version, counters since it started, queue lanes, index workers and spaces, and what is damaged.
+
+    Parameters
+    ----------
+    damaged_count
+        Damaged places found since it started.
+    damages
+        Up to a hundred of them.
+    unsound_spaces
+        The spaces that it does not serve.
+    """
 
     version: str
     uptime_s: float
@@ -79,6 +111,9 @@ class ServerStatus:
     lanes: tuple[LaneStatus, ...]
     workers: tuple[WorkerStatus, ...]
     spaces: tuple[SpaceStatus, ...]
+    damaged_count: int = 0
+    damages: tuple[Damage, ...] = ()
+    unsound_spaces: tuple[UnsoundSpace, ...] = ()
 
 
 def decode_space(message: pb.Space) -> SpaceStatus:
@@ -92,7 +127,14 @@ def decode_space(message: pb.Space) -> SpaceStatus:
         message.live_count,
         message.log_bytes,
         message.index_bytes,
+        message.damaged_count,
     )
+
+
+def decode_unsound_space(message: pb.UnsoundSpace) -> UnsoundSpace:
+    """Return the space, and why it is not served."""
+    name, error = decode_unsound(message)
+    return UnsoundSpace(name, error.code, error.message)
 
 
 def decode_server_status(message: pb.GetStatusResponse) -> ServerStatus:
@@ -109,6 +151,9 @@ def decode_server_status(message: pb.GetStatusResponse) -> ServerStatus:
         lanes=tuple(_decode_lane(lane) for lane in message.lanes),
         workers=tuple(_decode_worker(worker) for worker in message.workers),
         spaces=tuple(decode_space(space) for space in message.spaces),
+        damaged_count=message.damaged_count,
+        damages=tuple(decode_damage(damage) for damage in message.damages),
+        unsound_spaces=tuple(decode_unsound_space(space) for space in message.unsound_spaces),
     )
 
 

@@ -251,7 +251,8 @@ class Record:
             ranges += read_from
         self._check(*ranges)
         id, content, metadata, tags = (str(utf8, "utf-8") for utf8 in texts)
-        return Row(id, *numbers, content, metadata, tags)
+        time_us, confidence, importance = numbers
+        return Row(id, time_us, confidence, importance, content, metadata, tags)
 
     def beside_vectors(self) -> list[NDArray[np.uint8]]:
         """Its bytes but for the vectors; making the views does not touch the segment."""
@@ -296,7 +297,7 @@ class Record:
         return taken  # type: ignore[no-any-return]
 
     def _numbers(self, start: int, dtype: type) -> NDArray[Any]:
-        taken = np.frombuffer(self.segment.memory, dtype, self.count, self._payload + start).copy()
+        taken: NDArray[Any] = np.frombuffer(self.segment.memory, dtype, self.count, self._payload + start).copy()
         self._check(start, start + taken.nbytes)
         return taken
 

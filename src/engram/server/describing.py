@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import cast
+from collections.abc import Iterable
+from itertools import chain, islice, zip_longest
+from typing import Final, cast
 
 from engram import __version__
 from engram.limits import DIMENSION_DEFAULT
+from engram.log.damage import Damage
 from engram.server.authorization import Action
 from engram.server.engine import Context, Engine
 from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig
@@ -14,8 +17,11 @@ from engram.store.space import Space
 from engram.store.workers import WorkerStatistics
 from engram.streaming.lane import LaneStatistics
 from engram.wire import engram_pb2 as pb
+from engram.wire.damages import encode_damage, encode_unsound
 from engram.wire.events import encode_level
 from engram.wire.observations import encode_priority
+
+_NAMED_DAMAGES_MAX: Final = 100
 
 
 async def create_space(engine: Engine, request: pb.CreateSpaceRequest, context: Context) -> pb.Space:
@@ -39,7 +45,10 @@ async def get_space(engine: Engine, request: pb.GetSpaceRequest, context: Contex
 async def list_spaces(engine: Engine, request: pb.ListSpacesRequest, context: Context) -> pb.ListSpacesResponse:
     """Describe every space."""
     engine.authorize(context, Action.DESCRIBE)
-    return pb.ListSpacesResponse(spaces=[_encode_space(engine, space) for space in engine.store.spaces()])
+    return pb.ListSpacesResponse(
+        spaces=[_encode_space(engine, space) for space in engine.store.spaces()],
+        unsound_spaces=_encode_unsound(engine),
+    )
 
 
 async def get_status(engine: Engine, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
@@ -58,7 +67,24 @@ async def get_status(engine: Engine, request: pb.GetStatusRequest, context: Cont
         lanes=map(_encode_lane, engine.lanes.statistics().lanes),
         commits=engine.store.commits,
         workers=map(_encode_worker, engine.store.worker_statistics()),
+        damaged_count=engine.store.damaged_count,
+        damages=map(encode_damage, named_damages(engine.store.damages())),
+        unsound_spaces=_encode_unsound(engine),
     )
+
+
+def named_damages(damages: Iterable[Damage], count_max: int = _NAMED_DAMAGES_MAX) -> list[Damage]:
+    """Up to so many of `damages`: the first of each space, then the second of each, so that none hides the others."""
+    spaces: dict[str, list[Damage]] = {}
+    for damage in damages:
+        spaces.setdefault(damage.space, []).append(damage)
+    in_turn = chain.from_iterable(zip_longest(*spaces.values()))
+    named = list(islice((damage for damage in in_turn if damage is not None), count_max))
+    return sorted(named, key=lambda damage: damage.space)
+
+
+def _encode_unsound(engine: Engine) -> list[pb.UnsoundSpace]:
+    return [encode_unsound(name, error) for name, error in sorted(engine.store.unsound.items())]
 
 
 def _encode_space(engine: Engine, space: Space) -> pb.Space:
@@ -79,6 +105,7 @@ def _encode_space(engine: Engine, space: Space) -> pb.Space:
         pressure_level=encode_level(load.level),
         pressure=load.pressure,
         tail_count_max=space.tail.limit,
+        damaged_count=stats.damaged_count,
     )
 
 

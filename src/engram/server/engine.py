@@ -138,6 +138,9 @@ class Engine:
 
     def _make_default_space(self) -> None:
         config = self.options.default_space
+        if config.name in self.store.unsound:
+            # It is there and cannot be served, as the store has said; the others can.
+            return
         if all(space.config.name != config.name for space in self.store.spaces()):
             self.store.space(config.name, dim=config.dim, metric=config.metric, embedder=config.embedder)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.store.left_out import LeftOut
 from engram.store.search import Wanted
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class Follower:
 
     What is matched as it commits waits in a bounded queue. A follower too slow for it loses nothing and holds nobody
     up: what finds no room is left to the log, and the follower reads it there, at its own pace, before it joins the
-    others again. One thread takes.
+    others again. So is what is damaged and might have matched: the follower comes to it in its turn, and then ends with
+    an error or goes on without, as its recall wants it. One thread takes.
 
     Parameters
     ----------
@@ -34,10 +36,13 @@ class Follower:
         The cue.
     count_max
         Matches that may wait.
+    left_out
+        What to do about damage; used by the thread that takes.
     """
 
-    def __init__(self, followers: Followers, wanted: Wanted, count_max: int) -> None:
+    def __init__(self, followers: Followers, wanted: Wanted, count_max: int, left_out: LeftOut) -> None:
         self.wanted: Final = wanted
+        self._left_out = left_out
         self._followers = followers
         self._count_max = count_max
         self._changed = threading.Condition()
@@ -66,7 +71,10 @@ class Follower:
         listener()
 
     def take(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
-        """Wait for matches and return up to `count` of them, in the order of generations; None once closed."""
+        """Wait for matches and return up to `count` of them, in the order of generations; None once closed.
+
+        Raises as `poll`.
+        """
         while True:
             found = self.poll(count)
             if len(found[0]):
@@ -77,7 +85,14 @@ class Follower:
                     return None
 
     def poll(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Up to `count` matches that are there, without waiting, in the order of generations."""
+        """Up to `count` matches that are there, without waiting, in the order of generations.
+
+        Raises
+        ------
+        CorruptData
+            If the next match may be one that is damaged, unless that is skipped; what came before has been handed out.
+            The next call raises it again.
+        """
         found: list[tuple[int, float]] = []
         while not found and not self._closed:
             if self._early:
@@ -111,6 +126,15 @@ class Follower:
             self._changed.notify_all()
         self._tell()
 
+    def leave_to_log(self, generation: int) -> None:
+        """Have it read everything from `generation` on in the log. Belongs to the matcher."""
+        with self._changed:
+            if self._closed or self._missed_from:
+                return
+            self._missed_from = generation
+            self._changed.notify_all()
+        self._tell()
+
     def join(self, unread_first: int, unread_last: int) -> None:
         """Note what is to be read in the log; what is offered from now on is later. Called while nothing is offered."""
         with self._changed:
@@ -120,7 +144,15 @@ class Follower:
     def _read_log(self) -> None:
         first, last = self._unread
         until = min(last, first + _STEP - 1)
-        self._early.extend(self._followers.look_up(self.wanted, first, until))
+        lost: list[int] = []
+        found = self._followers.look_up(self.wanted, first, until, lost)
+        before = [match for match in found if match[0] < lost[0]] if lost and not self._left_out.skip else []
+        if before:
+            self._early.extend(before)
+            self._unread = lost[0], last
+            return
+        self._left_out.note(lost)
+        self._early.extend(found)
         self._unread = until + 1, last
 
     def _tell(self) -> None:

@@ -9,11 +9,12 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from engram.errors import OverCapacity
+from engram.errors import CorruptData, OverCapacity
 from engram.index import CueTable
 from engram.limits import FOLLOWERS_MAX
 from engram.spaces import SpaceConfig
 from engram.store.follower import Follower
+from engram.store.left_out import LeftOut
 from engram.store.matching import match
 from engram.store.search import Wanted
 from engram.store.selection import select
@@ -23,6 +24,7 @@ from engram.store.walks import Ranked
 # Observations matched at once: enough for the product of matrices to pay, few enough for all to be told soon.
 _STEP: Final = 1024
 _RETRY_AFTER_MS: Final = 1000
+_NOTHING: Final[Ranked] = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
 
 
 class Followers:
@@ -60,15 +62,15 @@ class Followers:
         """Everything up to here has been matched; None if nobody follows."""
         return self._matched if self._followers else None
 
-    def follow(self, wanted: Wanted, generation: int) -> Follower:
-        """Follow what is observed after `generation`.
+    def follow(self, wanted: Wanted, generation: int, left_out: LeftOut) -> Follower:
+        """Follow what is observed after `generation`; `left_out` says what to do about what is damaged.
 
         Raises
         ------
         OverCapacity
             If there are `FOLLOWERS_MAX` already.
         """
-        follower = Follower(self, wanted, self._count_max)
+        follower = Follower(self, wanted, self._count_max, left_out)
         with self._guard:
             self._remove_left()
             if len(self._followers) >= FOLLOWERS_MAX:
@@ -95,9 +97,9 @@ class Followers:
         with self._guard:
             follower.join(missed_from, self._matched)
 
-    def look_up(self, wanted: Wanted, first: int, last: int) -> list[tuple[int, float]]:
-        """What fits one cue in the log."""
-        generations, scores = match(self._state, self._config.metric, wanted, first, last)
+    def look_up(self, wanted: Wanted, first: int, last: int, damaged: list[int]) -> list[tuple[int, float]]:
+        """What fits one cue in the log; `damaged` gets, ascending, the generations that cannot be compared with it."""
+        generations, scores = match(self._state, self._config.metric, wanted, first, last, damaged)
         return list(zip(generations.tolist(), scores.tolist(), strict=True))
 
     def advance(self) -> bool:
@@ -117,21 +119,57 @@ class Followers:
             follower.close()
 
     def _match(self, first: int, last: int) -> None:
-        similar = self._similar(first, last)
+        similar, lost = self._similar(first, last)
         for key, follower in self._followers.items():
+            until = self._first_unclear(follower, lost) if lost else 0
             if key in similar:
                 generations, scores = similar[key]
             elif follower.wanted.vector is None:
                 generations = select(self._state.attributes, follower.wanted.cue.filter, first, last)
                 scores = np.ones(len(generations), dtype=np.float32)
             else:
-                continue
+                generations, scores = _NOTHING
+            if until:
+                count = int(np.searchsorted(generations, until))
+                generations, scores = generations[:count], scores[:count]
             if len(generations):
                 follower.offer(generations.tolist(), scores.tolist())
+            if until:
+                follower.leave_to_log(until)
 
-    def _similar(self, first: int, last: int) -> dict[int, Ranked]:
-        """By key, what is similar enough and passes the filter, ascending."""
-        keys, generations, scores = self._state.index.match(self._table, first, last)
+    def _first_unclear(self, follower: Follower, lost: list[int]) -> int:
+        """The first of `lost` that may match, as far as the codes of its vector tell; 0 if none may."""
+        wanted = follower.wanted
+        if wanted.vector is None or wanted.cue.score_min is None:
+            return 0
+        alone = CueTable(self._config.dim, self._config.metric)
+        alone.add(1, wanted.vector, wanted.cue.score_min)
+        passing = select(self._state.attributes, wanted.cue.filter, lost[0], lost[-1])
+        candidates: list[int] = np.intersect1d(passing, lost).tolist()
+        for generation in candidates:
+            unclear: list[int] = []
+            try:
+                self._state.index.match(alone, generation, generation, unclear)
+            except CorruptData:
+                return generation
+            if unclear:
+                return generation
+        return 0
+
+    def _similar(self, first: int, last: int) -> tuple[dict[int, Ranked], list[int]]:
+        """By key, what is similar enough and passes the filter, ascending; and what could not be compared, ascending.
+
+        One damaged vector must not keep everybody from everything else: it is reported, and left to those whom it
+        concerns.
+        """
+        left_out = LeftOut(self._state.log, skip=True)
+        lost = left_out.generations
+        try:
+            keys, generations, scores = self._state.index.match(self._table, first, last, lost)
+        except CorruptData:
+            # Pages of the graph's checkpoint are lost. The log has all vectors, too.
+            return {}, list(range(first, last + 1))
+        left_out.settle()
         # Stable, so that the generations of each key stay in order.
         order = np.argsort(keys, kind="stable")
         distinct, starts = np.unique(keys[order], return_index=True)
@@ -147,7 +185,7 @@ class Followers:
                 passes = np.isin(found, select(self._state.attributes, filter, first, last))
                 found, similarities = found[passes], similarities[passes]
             matches[key] = found, similarities
-        return matches
+        return matches, sorted(set(lost))
 
     def _remove_left(self) -> None:
         for key in list(self._known):

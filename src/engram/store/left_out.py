@@ -44,13 +44,19 @@ class LeftOut:
         Raises
         ------
         CorruptData
-            Naming the first damaged place, unless damage is skipped.
+            Naming the first damaged place, unless damage is skipped. The next call raises it, too: whoever goes on
+            after the error must not get an answer that lacks something unsaid.
         """
-        found, self._settled = self.generations[self._settled :], len(self.generations)
-        for generation in found:
+        for generation in self.generations[self._settled :]:
             error = self._report(generation)
             if not self.skip:
                 raise error
+            self._settled += 1
+
+    def note(self, generations: Sequence[int]) -> None:
+        """Leave out observations whose vectors were found damaged by others. Raises as `settle`."""
+        self.generations.extend(generations)
+        self.settle()
 
     def add(self, unreadable: Sequence[tuple[int, CorruptData]]) -> None:
         """Leave out observations that were found damaged by others.
@@ -67,10 +73,11 @@ class LeftOut:
             self._settled += 1
 
     def can_be_read(self, record: Record, row: int) -> bool:
-        """Whether all of an observation but its vector can be read; only looked at where damage is skipped."""
+        """Whether all of an observation can be read; only looked at where damage is skipped."""
         if self.skip:
             try:
                 record.row(row)
+                record.vector(row)
             except CorruptData:
                 self.generations.append(record.first_generation + row)
                 self._settled += 1

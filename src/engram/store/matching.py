@@ -6,20 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.spaces import Metric
-from engram.store.exact import score_all
+from engram.store.exact import score_readable
 from engram.store.search import Wanted
 from engram.store.selection import select
 from engram.store.state import SpaceState
 
 
 def match(
-    state: SpaceState, metric: Metric, wanted: Wanted, first: int, last: int, alive_at: int | None = None
+    state: SpaceState,
+    metric: Metric,
+    wanted: Wanted,
+    first: int,
+    last: int,
+    damaged: list[int],
+    alive_at: int | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The observations from `first` to `last` that fit, and their scores; see `select` for `alive_at`."""
+    """The observations from `first` to `last` that fit, and their scores; see `select` for `alive_at`.
+
+    `damaged` gets the generations of those that cannot be compared with the cue; they may fit or not.
+    """
     generations = select(state.attributes, wanted.cue.filter, first, last, alive_at)
     if wanted.vector is None or not len(generations):
         return generations, np.ones(len(generations), dtype=np.float32)
-    scores = score_all(state.log, generations, wanted.vector, metric)
+    generations, scores = score_readable(state.log, generations, wanted.vector, metric, damaged)
     if wanted.cue.score_min is None:
         return generations, scores
     similar = scores >= np.float32(wanted.cue.score_min)

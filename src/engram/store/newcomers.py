@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.spaces import Metric
+from engram.store.left_out import LeftOut
 from engram.store.matching import match
 from engram.store.search import Wanted
 from engram.store.state import SpaceState
@@ -27,22 +28,33 @@ class Newcomers:
         The cue.
     generation
         The snapshot of the recall.
+    left_out
+        What to do about those that are damaged.
     """
 
-    def __init__(self, state: SpaceState, metric: Metric, wanted: Wanted, generation: int) -> None:
+    def __init__(self, state: SpaceState, metric: Metric, wanted: Wanted, generation: int, left_out: LeftOut) -> None:
         self._state = state
         self._metric = metric
         self._wanted = wanted
         self._seen = generation
+        self._left_out = left_out
 
     def best(self, count: int, score_min: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Up to `count` of those since the last call that score at least `score_min`, best first."""
+        """Up to `count` of those since the last call that score at least `score_min`, best first.
+
+        Raises
+        ------
+        CorruptData
+            If one is damaged, unless that is skipped.
+        """
         visible = self._state.index.visible_generation
         first = max(self._seen + 1, visible - _LOOKED_AT_MAX + 1)
-        self._seen = visible
         if first > visible:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-        generations, scores = match(self._state, self._metric, self._wanted, first, visible, alive_at=visible)
+        lost = self._left_out.generations
+        generations, scores = match(self._state, self._metric, self._wanted, first, visible, lost, alive_at=visible)
+        self._left_out.settle()
+        self._seen = visible
         order = np.argsort(-scores, kind="stable")[:count]
         order = order[scores[order] >= score_min]
         return generations[order], scores[order]

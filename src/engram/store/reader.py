@@ -103,9 +103,9 @@ class Reader:
         else:
             walk = self.search.walk(wanted, query.results_max, generation, ef, left_out)
         if query.include_recent:
-            newcomers = Newcomers(self._state, self._config.metric, wanted, generation)
+            newcomers = Newcomers(self._state, self._config.metric, wanted, generation, left_out)
         if query.follow:
-            follower = self._followers.follow(wanted, generation)
+            follower = self._followers.follow(wanted, generation, left_out)
         return RecallStream(walk, query, generation, ef, make_hits, left_out, newcomers, follower)
 
     def get(self, id: str, generation: int | None) -> Hit | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -11,10 +12,10 @@ from typing import TYPE_CHECKING, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.errors import Unavailable
+from engram.errors import CorruptData, Unavailable
 from engram.forking import check_process
 from engram.limits import EF_MAX, RECALL_BATCH_MAX
-from engram.store.hits import Hit
+from engram.store.hits import Hit, Hits
 from engram.store.left_out import LeftOut
 from engram.store.newcomers import Newcomers
 from engram.store.query import RecallQuery
@@ -25,12 +26,16 @@ if TYPE_CHECKING:
 
 # One candidate more for so many results that were handed out.
 _RESULTS_PER_BREADTH: Final = 3
+_NONE: Final = np.empty(0, dtype=np.int64)
+_NO_SCORES: Final = np.empty(0, dtype=np.float32)
 
 MakeHits = Callable[[NDArray[np.int64], NDArray[np.float32]], list[Hit]]
 
 
-class RecallStream(Iterator[list[Hit]]):
+class RecallStream(Iterator[Hits]):
     """Batches of hits, all from one snapshot; each batch best first, and later ones as good as the search gets.
+
+    Each is a `Hits`, which says whether anything damaged was left out up to it.
 
     Made by `Space.recall_stream`. Holds one walk of the graph and less than two of the largest batches, whatever the
     number of results; closing it, or dropping it, frees them. To be used by one thread at a time.
@@ -70,6 +75,7 @@ class RecallStream(Iterator[list[Hit]]):
         # Scores and generations that were found and not handed out yet.
         self._found: list[tuple[float, int]] = []
         self._is_first = True
+        self._failure: CorruptData | None = None
         self._deadline_s = None if query.timeout_ms is None else time.monotonic() + query.timeout_ms / 1000
 
     @property
@@ -77,7 +83,7 @@ class RecallStream(Iterator[list[Hit]]):
         """Whether damaged observations were left out so far."""
         return self._left_out.any
 
-    def next_batch(self) -> list[Hit]:
+    def next_batch(self) -> Hits:
         """The next batch; fewer than a full one, and maybe none at all, when `more_results` turns false.
 
         Raises
@@ -87,9 +93,9 @@ class RecallStream(Iterator[list[Hit]]):
         Unavailable
             After `RecallQuery.timeout_ms`. What was handed out stands.
         """
-        check_process(self._process, "recall stream")
+        self._check_usable()
         if not self.more_results:
-            return []
+            return self._batch()
         self._check_deadline()
         count = min(self._query.batch_size, self._left)
         self._search(count)
@@ -100,12 +106,18 @@ class RecallStream(Iterator[list[Hit]]):
         if len(batch) < count or self._left == 0:
             self._end()
         scores, generations = zip(*batch, strict=True) if batch else ((), ())
-        return self._make_hits(np.array(generations, dtype=np.int64), np.array(scores, dtype=np.float32))
+        return self._batch(np.array(generations, dtype=np.int64), np.array(scores, dtype=np.float32))
 
-    def poll(self) -> list[Hit]:
-        """What followed and was not handed out yet, up to a batch, without waiting for it."""
-        check_process(self._process, "recall stream")
-        return [] if self.follower is None else self._make_hits(*self.follower.poll(self._query.batch_size))
+    def poll(self) -> Hits:
+        """What followed and was not handed out yet, up to a batch, without waiting for it.
+
+        Raises
+        ------
+        CorruptData
+            As `next_batch`; what was committed before the damage has been handed out.
+        """
+        self._check_usable()
+        return self._batch() if self.follower is None else self._batch(*self.follower.poll(self._query.batch_size))
 
     def close(self) -> None:
         """Free what the recall holds; there are no more batches."""
@@ -113,15 +125,14 @@ class RecallStream(Iterator[list[Hit]]):
         if self.follower is not None and os.getpid() == self._process:
             self.follower.close()
 
-    def __next__(self) -> list[Hit]:
-        check_process(self._process, "recall stream")
+    def __next__(self) -> Hits:
+        self._check_usable()
         while self.more_results:
             if batch := self.next_batch():
                 return batch
         if self.follower is None or not (matched := self.follower.take(self._query.batch_size)):
             raise StopIteration
-        generations, scores = matched
-        return self._make_hits(generations, scores)
+        return self._batch(*matched)
 
     def __enter__(self) -> Self:
         return self
@@ -130,6 +141,20 @@ class RecallStream(Iterator[list[Hit]]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _batch(self, generations: NDArray[np.int64] = _NONE, scores: NDArray[np.float32] = _NO_SCORES) -> Hits:
+        try:
+            hits = self._make_hits(generations, scores)
+        except CorruptData as error:
+            self._failure = error
+            raise
+        return Hits(hits, self.generation, self.incomplete)
+
+    def _check_usable(self) -> None:
+        check_process(self._process, "recall stream")
+        if self._failure is not None:
+            # What was to be handed out with it is gone, and must not be missing unsaid.
+            raise copy.copy(self._failure)
 
     def _search(self, count: int) -> None:
         """Walk on until there is a batch to hand out, or nothing more to find."""

@@ -40,7 +40,7 @@ def scrub(state: SpaceState) -> Iterator[int]:
 def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
     """Whether the files that the manifest lists are still there under their names, and are the ones it means."""
     damages = state.log.damages
-    log = storage.directory(LOG_DIRECTORY)
+    log = storage.directory(LOG_DIRECTORY, create=False)
     for entry in state.manifest.segments:
         yield SECTOR_BYTES
         what = _wrong_with(log, entry, state.manifest)

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 from engram.store.follower import Follower
-from engram.store.hits import Hit
+from engram.store.hits import Hits
 from engram.store.query import Recalled, RecallQuery
 from engram.store.recall_stream import RecallStream
 from engram.store.space import Space
@@ -66,9 +66,10 @@ class RecallBatches(Generic[T]):
             making.cancel()
             making.add_done_callback(lambda _: self.close())
 
-    def _encoded(self, hits: list[Hit]) -> T:
+    def _encoded(self, hits: Hits) -> T:
         elapsed_ms = (time.perf_counter() - self._start_s) * 1000
-        return self._encode(Recalled(hits, self._stream.generation, len(hits), elapsed_ms), self._stream.more_results)
+        batch = Recalled(hits, hits.generation, len(hits), elapsed_ms, hits.incomplete)
+        return self._encode(batch, self._stream.more_results)
 
 
 def begin(space: Space, query: RecallQuery, encode: Encode[T]) -> tuple[RecallBatches[T], list[T]]:

@@ -783,6 +783,7 @@ class StreamingRecallRequest(_message.Message):
     FOLLOW_FIELD_NUMBER: _builtins.int
     STRENGTH_FIELD_NUMBER: _builtins.int
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    SKIP_DAMAGED_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     session_id: _builtins.str
     max_results: _builtins.int
@@ -797,6 +798,10 @@ class StreamingRecallRequest(_message.Message):
     """After the last batch stay open, and send each new observation that fits the cue as it commits."""
     timeout_ms: _builtins.int
     """End with an error if the batches take longer. 0: no limit."""
+    skip_damaged: _builtins.bool
+    """Leave out what is damaged where it is stored, and say so (RecallMetadata.incomplete), instead of ending with
+    corrupt_data.
+    """
     @_builtins.property
     def cue(self) -> Global___Cue: ...
     @_builtins.property
@@ -820,10 +825,11 @@ class StreamingRecallRequest(_message.Message):
         follow: _builtins.bool = ...,
         strength: Global___MemoryStrength | None = ...,
         timeout_ms: _builtins.int = ...,
+        skip_damaged: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "cue", b"cue", "ef", b"ef", "follow", b"follow", "include_embeddings", b"include_embeddings", "include_recent", b"include_recent", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "session_id", b"session_id", "snapshot_isolation", b"snapshot_isolation", "snapshot_time", b"snapshot_time", "strength", b"strength", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "cue", b"cue", "ef", b"ef", "follow", b"follow", "include_embeddings", b"include_embeddings", "include_recent", b"include_recent", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "session_id", b"session_id", "skip_damaged", b"skip_damaged", "snapshot_isolation", b"snapshot_isolation", "snapshot_time", b"snapshot_time", "strength", b"strength", "timeout_ms", b"timeout_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1259,10 +1265,13 @@ class RecallMetadata(_message.Message):
     ABOVE_THRESHOLD_FIELD_NUMBER: _builtins.int
     AVG_ACTIVATION_FIELD_NUMBER: _builtins.int
     RECALL_TIME_MS_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
     total_activated: _builtins.int
     above_threshold: _builtins.int
     avg_activation: _builtins.float
     recall_time_ms: _builtins.float
+    incomplete: _builtins.bool
+    """With `skip_damaged`: whether observations were left out so far because what is stored of them is damaged."""
     def __init__(
         self,
         *,
@@ -1270,10 +1279,11 @@ class RecallMetadata(_message.Message):
         above_threshold: _builtins.int = ...,
         avg_activation: _builtins.float = ...,
         recall_time_ms: _builtins.float = ...,
+        incomplete: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["above_threshold", b"above_threshold", "avg_activation", b"avg_activation", "recall_time_ms", b"recall_time_ms", "total_activated", b"total_activated"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["above_threshold", b"above_threshold", "avg_activation", b"avg_activation", "incomplete", b"incomplete", "recall_time_ms", b"recall_time_ms", "total_activated", b"total_activated"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1424,11 +1434,14 @@ class RecallRequest(_message.Message):
     INCLUDE_EMBEDDINGS_FIELD_NUMBER: _builtins.int
     SNAPSHOT_TIME_FIELD_NUMBER: _builtins.int
     STRENGTH_FIELD_NUMBER: _builtins.int
+    SKIP_DAMAGED_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     max_results: _builtins.int
     max_generation: _builtins.int
     ef: _builtins.int
     include_embeddings: _builtins.bool
+    skip_damaged: _builtins.bool
+    """See StreamingRecallRequest."""
     @_builtins.property
     def cue(self) -> Global___Cue: ...
     @_builtins.property
@@ -1446,10 +1459,11 @@ class RecallRequest(_message.Message):
         include_embeddings: _builtins.bool = ...,
         snapshot_time: _timestamp_pb2.Timestamp | None = ...,
         strength: Global___MemoryStrength | None = ...,
+        skip_damaged: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "ef", b"ef", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "ef", b"ef", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "skip_damaged", b"skip_damaged", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1597,20 +1611,49 @@ class ListSpacesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SPACES_FIELD_NUMBER: _builtins.int
+    UNSOUND_SPACES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def spaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___Space]: ...
+    @_builtins.property
+    def unsound_spaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnsoundSpace]: ...
     def __init__(
         self,
         *,
         spaces: _abc.Iterable[Global___Space] | None = ...,
+        unsound_spaces: _abc.Iterable[Global___UnsoundSpace] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["spaces", b"spaces"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spaces", b"spaces", "unsound_spaces", b"unsound_spaces"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSpacesResponse: _TypeAlias = ListSpacesResponse  # noqa: Y015
+
+@_typing.final
+class UnsoundSpace(_message.Message):
+    """A space that could not be opened when the server started. Every call for it ends with this error."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    @_builtins.property
+    def error(self) -> Global___ErrorDetail: ...
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        error: Global___ErrorDetail | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnsoundSpace: _TypeAlias = UnsoundSpace  # noqa: Y015
 
 @_typing.final
 class Space(_message.Message):
@@ -1629,6 +1672,7 @@ class Space(_message.Message):
     PRESSURE_LEVEL_FIELD_NUMBER: _builtins.int
     PRESSURE_FIELD_NUMBER: _builtins.int
     TAIL_COUNT_MAX_FIELD_NUMBER: _builtins.int
+    DAMAGED_COUNT_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     dimension: _builtins.int
     metric: _builtins.str
@@ -1644,6 +1688,8 @@ class Space(_message.Message):
     """How full the fullest of what is limited is, 1 being full."""
     tail_count_max: _builtins.int
     """How many observations that are not indexed the space may hold."""
+    damaged_count: _builtins.int
+    """Places in what is stored that were found damaged since the server started."""
     def __init__(
         self,
         *,
@@ -1660,10 +1706,11 @@ class Space(_message.Message):
         pressure_level: Global___PressureLevel.ValueType = ...,
         pressure: _builtins.float = ...,
         tail_count_max: _builtins.int = ...,
+        damaged_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimension", b"dimension", "durable_generation", b"durable_generation", "embedder", b"embedder", "index_bytes", b"index_bytes", "indexed_generation", b"indexed_generation", "live_count", b"live_count", "log_bytes", b"log_bytes", "memory_space_id", b"memory_space_id", "metric", b"metric", "pressure", b"pressure", "pressure_level", b"pressure_level", "tail_count_max", b"tail_count_max", "visible_generation", b"visible_generation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged_count", b"damaged_count", "dimension", b"dimension", "durable_generation", b"durable_generation", "embedder", b"embedder", "index_bytes", b"index_bytes", "indexed_generation", b"indexed_generation", "live_count", b"live_count", "log_bytes", b"log_bytes", "memory_space_id", b"memory_space_id", "metric", b"metric", "pressure", b"pressure", "pressure_level", b"pressure_level", "tail_count_max", b"tail_count_max", "visible_generation", b"visible_generation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1699,6 +1746,9 @@ class GetStatusResponse(_message.Message):
     LANES_FIELD_NUMBER: _builtins.int
     COMMITS_FIELD_NUMBER: _builtins.int
     WORKERS_FIELD_NUMBER: _builtins.int
+    DAMAGED_COUNT_FIELD_NUMBER: _builtins.int
+    DAMAGES_FIELD_NUMBER: _builtins.int
+    UNSOUND_SPACES_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     uptime_s: _builtins.float
     sessions: _builtins.int
@@ -1707,12 +1757,20 @@ class GetStatusResponse(_message.Message):
     observations_rejected: _builtins.int
     recalls: _builtins.int
     commits: _builtins.int
+    damaged_count: _builtins.int
+    """Damaged places found since the server started, in all spaces and in the list of spaces. `damages` names a hundred at
+    most, of each space the first ones.
+    """
     @_builtins.property
     def spaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___Space]: ...
     @_builtins.property
     def lanes(self) -> _containers.RepeatedCompositeFieldContainer[Global___LaneStatus]: ...
     @_builtins.property
     def workers(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkerStatus]: ...
+    @_builtins.property
+    def damages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Damage]: ...
+    @_builtins.property
+    def unsound_spaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnsoundSpace]: ...
     def __init__(
         self,
         *,
@@ -1727,14 +1785,56 @@ class GetStatusResponse(_message.Message):
         lanes: _abc.Iterable[Global___LaneStatus] | None = ...,
         commits: _builtins.int = ...,
         workers: _abc.Iterable[Global___WorkerStatus] | None = ...,
+        damaged_count: _builtins.int = ...,
+        damages: _abc.Iterable[Global___Damage] | None = ...,
+        unsound_spaces: _abc.Iterable[Global___UnsoundSpace] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commits", b"commits", "connections", b"connections", "lanes", b"lanes", "observations_accepted", b"observations_accepted", "observations_rejected", b"observations_rejected", "recalls", b"recalls", "sessions", b"sessions", "spaces", b"spaces", "uptime_s", b"uptime_s", "version", b"version", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commits", b"commits", "connections", b"connections", "damaged_count", b"damaged_count", "damages", b"damages", "lanes", b"lanes", "observations_accepted", b"observations_accepted", "observations_rejected", b"observations_rejected", "recalls", b"recalls", "sessions", b"sessions", "spaces", b"spaces", "unsound_spaces", b"unsound_spaces", "uptime_s", b"uptime_s", "version", b"version", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class Damage(_message.Message):
+    """A damaged place in what is stored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    FIRST_GENERATION_FIELD_NUMBER: _builtins.int
+    LAST_GENERATION_FIELD_NUMBER: _builtins.int
+    WHAT_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    """Empty: the list of spaces."""
+    file: _builtins.str
+    """In the directory of the space."""
+    offset: _builtins.int
+    first_generation: _builtins.int
+    """What may be lost there; 0 where that cannot be told."""
+    last_generation: _builtins.int
+    what: _builtins.str
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        file: _builtins.str = ...,
+        offset: _builtins.int = ...,
+        first_generation: _builtins.int = ...,
+        last_generation: _builtins.int = ...,
+        what: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "first_generation", b"first_generation", "last_generation", b"last_generation", "memory_space_id", b"memory_space_id", "offset", b"offset", "what", b"what"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Damage: _TypeAlias = Damage  # noqa: Y015
 
 @_typing.final
 class WorkerStatus(_message.Message):

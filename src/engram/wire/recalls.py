@@ -135,6 +135,7 @@ def encode_metadata(recalled: Recalled) -> pb.RecallMetadata:
         above_threshold=count,
         avg_activation=math.fsum(hit.score for hit in recalled.hits) / count if count else 0.0,
         recall_time_ms=recalled.elapsed_ms,
+        incomplete=recalled.incomplete,
     )
 
 
@@ -147,6 +148,7 @@ def _common(message: pb.RecallRequest | pb.StreamingRecallRequest) -> dict[str, 
         "snapshot_us": from_timestamp(message.snapshot_time, "snapshot_time") if by_time else None,
         "ef": message.ef or None,
         "strength": decode_strength(message.strength) if message.HasField("strength") else None,
+        "skip_damaged": message.skip_damaged,
     }
 
 

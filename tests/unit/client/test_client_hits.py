@@ -16,7 +16,7 @@ from engram.wire.times import to_timestamp
 
 def received(**fields: Any) -> Hit:
     answer = pb.RecallResponse(results=[pb.Memory(id="before"), pb.Memory(**fields)])
-    return decode_hits(answer.results)[1]
+    return decode_hits(answer)[1]
 
 
 FULL: dict[str, Any] = {

@@ -235,3 +235,14 @@ def test_sums_are_those_of_the_package(tmp_path: Path) -> None:
     index.save(tmp_path / "graph")
     sums = np.frombuffer((tmp_path / "graph").read_bytes()[-4 * COUNT :], dtype="<u4")
     assert sums[:20].tolist() == [crc32c(row.tobytes()) for row in raw[:20]]
+
+
+@pytest.mark.parametrize("shift", [0, 1, 2, 3])
+def test_vectors_at_any_address_are_summed_as_what_they_are(shift: int) -> None:
+    """As those of a message that came over the network."""
+    vectors = np.random.default_rng(1).standard_normal((100, 16)).astype(np.float32)
+    data = np.frombuffer(bytes(shift) + vectors.tobytes(), np.float32, vectors.size, shift).reshape(vectors.shape)
+    index = HnswIndex(16)
+    index.append(data, 1, raw=vectors)
+    index.publish(100)
+    assert index.search(vectors[7], k=1)[0].tolist() == [8]
