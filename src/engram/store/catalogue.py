@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -71,15 +72,12 @@ class Catalogue:
         self._listed: dict[str, Listed] = {}
         with typed_failures("opening the catalogue of spaces"):
             self._spaces = storage.directory(_DIRECTORY)
-            there = [name for name in self._names() if self._is_begun(name)]
-            self.store_id = self._read_list(there)
+            self.store_id = self._read_list(self._names())
 
     @property
     def names(self) -> list[str]:
         """The spaces that are there or listed, sorted, in whatever state they are."""
-        # A directory with nothing in it is what an interrupted creation left.
-        there = (name for name in self._names() if name in self._listed or self._spaces.directory(name).names())
-        return sorted({*there, *self._listed})
+        return sorted({*(name for name in self._names() if self._has_content(name)), *self._listed})
 
     def listed(self, name: str) -> Listed:
         """What the list says of a space; an empty id if it does not know the space."""
@@ -151,6 +149,13 @@ class Catalogue:
     def _names(self) -> list[str]:
         return [name for name in self._spaces.names() if is_space_name(name) and self._spaces.is_directory(name)]
 
+    def _has_content(self, name: str) -> bool:
+        """Whether a directory is more than what an interrupted creation left; also if nobody may look into it."""
+        try:
+            return bool(self._spaces.directory(name).names())
+        except OSError:
+            return True
+
     def _is_begun(self, name: str) -> bool:
         return FILE_NAME in self._spaces.directory(name).names()
 
@@ -165,22 +170,34 @@ class Catalogue:
                 self.damages.report(_FILE, 0, 0, 0, error.message)
             except (KeyError, TypeError, AttributeError) as error:
                 self.damages.report(_FILE, 0, 0, 0, f"it lacks or has something that does not belong there: {error}")
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                self.damages.report(_FILE, 0, 0, 0, f"it cannot be read: {error.strerror}")
         return self._infer_list(there)
 
     def _infer_list(self, there: list[str]) -> str:
-        """Make the list anew: of a new store, of one of format 1, or of one whose list is lost."""
-        formats = {name: format_of(self._spaces.directory(name).read(FILE_NAME)) for name in there}
+        """Make the list anew: of a new store, of one of format 1, or of one whose list is lost.
+
+        Spaces that cannot be read have no say in it; `load` tells what is wrong with them.
+        """
         stores: Counter[str] = Counter()
+        old: list[str] = []
         for name in there:
-            if formats[name] != 1:
-                try:
-                    stores[Manifest.read(self._spaces.directory(name), name).identity.store] += 1
-                except EngramError as error:
-                    logger.warning("%s", error)
+            try:
+                if not self._is_begun(name):
+                    continue
+                storage = self._spaces.directory(name)
+                if format_of(storage.read(FILE_NAME)) == 1:
+                    old.append(name)
+                else:
+                    stores[Manifest.read(storage, name).identity.store] += 1
+            except (EngramError, OSError) as error:
+                logger.debug("the list of spaces is made without %s: %s", name, error)
         if stores and not self.damages.count:
             self.damages.report(_FILE, 0, 0, 0, "the list of spaces is missing; spaces that are missing go unnoticed")
         store_id = stores.most_common(1)[0][0] if stores else new_id()
-        self._listed = {name: Listed("", 0) for name in there if formats[name] == 1}
+        self._listed = {name: Listed("", 0) for name in old}
         if not self._storage.read_only:
             self._write(store_id)
         return store_id
