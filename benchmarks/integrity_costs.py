@@ -37,7 +37,9 @@ COLUMNS = ["compared", "work", "us", "of us", "ratio", "low", "high", "pairs"]
 Rows = list[dict[str, Any]]
 
 
-def compare(name: str, command: Sequence[str], base: Sequence[str], works: Sequence[str], pairs: int, turns: int) -> Rows:
+def compare(
+    name: str, command: Sequence[str], base: Sequence[str], works: Sequence[str], pairs: int, turns: int
+) -> Rows:
     """The ratio of what `command` takes to what `base` does, for each work."""
     medians: dict[str, list[tuple[float, float]]] = {work: [] for work in works}
     for pair in range(pairs):

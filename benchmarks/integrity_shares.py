@@ -77,7 +77,10 @@ def _encoded(vectors: NDArray[np.float32], start: int) -> EncodedRecord:
     batch = make_batch(
         [f"note-{number}" for number in numbers],
         vectors,
-        [f"The text of note {number}, which is about as long as a sentence in a conversation is." for number in numbers],
+        [
+            f"The text of note {number}, which is about as long as a sentence in a conversation is."
+            for number in numbers
+        ],
         metadata=[{"speaker": f"person {number % 20}", "turn": number} for number in numbers],
         tags=[["note", f"topic-{number % 50}"] for number in numbers],
     )

@@ -53,7 +53,10 @@ def observe(space: Space, vectors: NDArray[np.float32], batch: int) -> None:
         space.observe(
             [f"note-{number}" for number in numbers],
             piece,
-            [f"The text of note {number}, which is about as long as a sentence in a conversation is." for number in numbers],
+            [
+                f"The text of note {number}, which is about as long as a sentence in a conversation is."
+                for number in numbers
+            ],
             metadata=[{"speaker": f"person {number % 20}", "turn": number} for number in numbers],
             tags=[["note", f"topic-{number % 50}"] for number in numbers],
         )
@@ -204,9 +207,13 @@ def leave_out_checks() -> None:
 
 def main() -> None:
     """Work off what the input asks for."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.integrity_workloads", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.integrity_workloads", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("stores", type=Path, help="the folder of stores")
-    parser.add_argument("--build", type=int, nargs=3, metavar=("RECALLED", "MANY", "SMALL"), help="make the stores, of so many rows")
+    parser.add_argument(
+        "--build", type=int, nargs=3, metavar=("RECALLED", "MANY", "SMALL"), help="make the stores, of so many rows"
+    )
     parser.add_argument("--unchecked", action="store_true", help="leave out the checks")
     arguments = parser.parse_args()
     if arguments.build:
