@@ -9,6 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
+
 namespace engram {
 namespace bus_guard {
 
@@ -56,8 +60,13 @@ Hit find(std::uintptr_t address) {
 
 bool put_zeros(std::uintptr_t begin, std::size_t bytes, bool writable) {
   const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  void* const at = reinterpret_cast<void*>(begin);
-  return mmap(at, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+#ifdef __linux__
+  // Not the library's function: sanitizers, and whatever else puts itself before it, do more there than a handler may.
+  return syscall(SYS_mmap, begin, bytes, protection, kFlags, -1, 0) != -1;
+#else
+  return mmap(reinterpret_cast<void*>(begin), bytes, protection, kFlags, -1, 0) != MAP_FAILED;
+#endif
 }
 
 // Whether the fault is mended, so that the instruction can be tried again.

@@ -177,7 +177,8 @@ Generation Index::save(const Place& place, bool with_raw) {
   header.alpha = graph_.parameters().alpha;
   header.norm_max = graph_.geometry().norm_max();
   header.block_bytes = table.saved_block_bytes();
-  const std::vector<float>& centre = graph_.codec().centre();
+  // The first append sets it, which may be going on as long as nothing is linked.
+  const std::vector<float> centre = header.linked > 0 ? graph_.codec().centre() : std::vector<float>();
   header.centre_floats = centre.size();
   header.raw_floats = with_raw ? header.linked * dim() : 0;
   const std::size_t chunks = chunks_of(header.linked);

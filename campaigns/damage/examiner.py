@@ -56,7 +56,14 @@ class Examination:
         self._models = dict(models)
         self._seed = seed
         self._store: MemoryStore | ServedStore | None = None
-        self.findings: dict[str, Any] = {"refused": {}, "wrong": [], "unnamed": [], "lost": {}, "questions": 0}
+        self.findings: dict[str, Any] = {
+            "refused": {},
+            "wrong": [],
+            "unnamed": [],
+            "lost": {},
+            "questions": 0,
+            "states": [],
+        }
 
     def open(self) -> None:
         """Open the store, and note which spaces are not served."""
@@ -174,7 +181,8 @@ class Examination:
         damages = [[damage.space, damage.file, damage.offset] for damage in self._store.damages()]
         unsound = {name: error.code for name, error in self._store.unsound.items()}
         named = {name: [error.field, error.value] for name, error in self._store.unsound.items()}
-        self.findings[when] = {"damages": damages[:_KEPT], "count": len(damages), "unsound": unsound, "named": named}
+        state = {"when": when, "damages": damages[:_KEPT], "unsound": unsound, "named": named}
+        self.findings["states"].append(state)
 
 
 @lru_cache(maxsize=64)

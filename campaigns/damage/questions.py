@@ -79,9 +79,9 @@ def _look_up(id: str, meant: Version | None, at: int | None) -> Callable[[Space]
     return ask
 
 
-def differs(hit: Hit, meant: Version) -> str:
+def differs(hit: Hit, meant: Version, with_vector: bool = True) -> str:
     """What of `hit` is not as it was acknowledged."""
-    vector = hit.vector
+    vector = hit.vector if with_vector else meant.row.vector
     found = hit.id, hit.content, hit.metadata, hit.tags, hit.time_us, hit.confidence, hit.importance, hit.generation
     row = meant.row
     # What is told as news has a confidence that grows with its age.
@@ -95,7 +95,14 @@ def differs(hit: Hit, meant: Version) -> str:
     return "" if vector is not None else "there is no vector"
 
 
-def _compared(hits: list[Hit], meant: Mapping[int, float], model: Model, whole: bool = True, read: int = 3) -> str:
+def _compared(
+    hits: list[Hit],
+    meant: Mapping[int, float],
+    model: Model,
+    whole: bool = True,
+    read: int = 3,
+    with_vectors: bool = True,
+) -> str:
     """Whether `hits` are the observations `meant`, with their scores and in their order; some are read in full."""
     found = {hit.generation: hit.score for hit in hits}
     if len(found) < len(hits):
@@ -107,7 +114,7 @@ def _compared(hits: list[Hit], meant: Mapping[int, float], model: Model, whole: 
         if abs(score - meant[generation]) > _TOLERANCE * max(1.0, abs(meant[generation])):
             return f"generation {generation} has the score {score}, not {meant[generation]}"
     versions = {version.generation: version for version in model.versions}
-    return next((what for hit in hits[:read] if (what := differs(hit, versions[hit.generation]))), "")
+    return next((what for hit in hits[:read] if (what := differs(hit, versions[hit.generation], with_vectors))), "")
 
 
 def _is_sorted(hits: list[Hit]) -> str:
@@ -182,8 +189,9 @@ def _worded(model: Model) -> Iterator[Question]:
 
         def worded(space: Askable, words: str = words, meant: dict[int, float] = meant) -> str:
             hits = space.recall(Cue(text=words, by="words"), k=max(1, len(alive)))
-            is_damaged = isinstance(space, Space) and space.damages.count
-            right = _as_counted(hits, meant) if is_damaged else meant
+            # A client is not told what was found.
+            is_sound = isinstance(space, Space) and not space.damages.count
+            right = meant if is_sound else _as_counted(hits, meant)
             return _compared(hits, right, model) or _is_sorted(hits)
 
         yield Question(f"recall by the words {words}", worded)
@@ -240,8 +248,9 @@ def _skipping(model: Model, cue: NDArray[np.float32]) -> Iterator[Question]:
         def skipping(space: Space, cue: Cue = cue_of_it, meant: dict[int, float] = meant) -> str:
             try:
                 hits = space.recall(cue, k=max(1, len(alive)), ef=_EF, skip_damaged=True)
-                right = _as_counted(hits, meant) if hits.incomplete and cue.by == "words" else meant
-                return _compared(hits, right, model, whole=not hits.incomplete, read=5)
+                right = _as_counted(hits, meant) if space.damages.count and cue.by == "words" else meant
+                # A vector may lie beside a damaged one in a sector, which it says when it is asked for.
+                return _compared(hits, right, model, whole=not hits.incomplete, read=5, with_vectors=False)
             except CorruptData as error:
                 return f"damage was to be skipped, and raised: {error}"
 

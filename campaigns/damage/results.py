@@ -25,6 +25,35 @@ _SAVED: Final = (
     "refused",
 )
 
+_SHOWN: Final = ("trials", *KEPT, "broken", "names the sector", "names the file")
+# The kinds of harm by how they begin, the more exact ones first.
+_GROUPS: Final = {
+    "bit in a segment": "one bit anywhere in a segment",
+    "bit in the segment header": "one bit in the first sector of a segment",
+    "bit in the record header": "one bit in a header or checksum of a record",
+    "bit in the sums": "one bit in a header or checksum of a record",
+    "bit in the table": "one bit in a header or checksum of a record",
+    "bit in the vector sums": "one bit in a header or checksum of a record",
+    "bit in the list": "one bit in the list of spaces",
+    "bit in a checkpoint": "one bit in a checkpoint",
+    "bit in a description": "one bit in a description",
+    "bit in the": "one bit in a column of a record",
+    "page": "a page of zeros or noise",
+    "file cut": "a file cut or emptied",
+    "file emptied": "a file cut or emptied",
+    "file extended": "a file made longer",
+    "file deleted": "a file deleted",
+    "files exchanged": "two files exchanged",
+    "foreign file": "a file of another store or space",
+    "older file": "an older copy of a file",
+    "older directory": "an older directory of a space",
+    "foreign directory": "a directory of another store or space",
+    "directories exchanged": "a directory of another store or space",
+    "directory": "a directory of a space deleted, or copied",
+    "lock": "the lock deleted, or stray files",
+    "stray": "the lock deleted, or stray files",
+}
+
 
 def table(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The number of trials of each kind by verdict, and how many had their place named."""
@@ -62,3 +91,21 @@ def _counted(results: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         "names the sector": named["sector"],
         "names the file": named["file"],
     }
+
+
+def markdown(path: Path) -> str:
+    """The saved results as the table in docs/reliability.md: kinds that are alike together."""
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    trials = [dict(zip(saved["columns"], trial, strict=True)) for trial in saved["trials"]]
+    lines = ["| when | what was done | " + " | ".join(_SHOWN) + " |", "|---|---|" + "---|" * len(_SHOWN)]
+    for when in ("at rest", "while running"):
+        chosen = [trial for trial in trials if trial["when"] == when]
+        for name in (*dict.fromkeys(_GROUPS.values()), "all"):
+            counted = _counted([trial for trial in chosen if name in (_group(trial["kind"]), "all")])
+            if counted["trials"]:
+                lines.append(f"| {when} | {name} | " + " | ".join(f"{counted[column]:,}" for column in _SHOWN) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _group(kind: str) -> str:
+    return next(group for begin, group in _GROUPS.items() if kind.startswith(begin))

@@ -88,10 +88,9 @@ def _loss(pristine: Pristine, harm: Harm, found: Mapping[str, Any]) -> Verdict |
 def reports(found: Mapping[str, Any]) -> list[tuple[str, str, int]]:
     """All places that were named: space, file, offset."""
     places = []
-    for when in ("opened", "asked", "scrubbed", "closing"):
-        state = found.get(when, {})
-        places += [(space, file, offset) for space, file, offset in state.get("damages", ())]
-        places += [(space, field, _number(value)) for space, (field, value) in state.get("named", {}).items()]
+    for state in found["states"]:
+        places += [(space, file, offset) for space, file, offset in state["damages"]]
+        places += [(space, field, _number(value)) for space, (field, value) in state["named"].items()]
     places += [
         (space, refused["place"][0], _number(refused["place"][1])) for space, refused in found["refused"].items()
     ]

@@ -1,6 +1,7 @@
 // A campaign for the sanitizers: on one index at once, a writer, two linkers that run out of memory now and then, two
 // searchers, a walker, a matcher of standing cues, a saver and a mover to a fresh index; then checks that must hold
-// afterwards. Run by `make sanitize`; prints what it did and exits non-zero at the first broken promise.
+// afterwards; then files that are cut short under their readers. Run by `make sanitize`; prints what it did and exits
+// non-zero at the first broken promise.
 #include <atomic>
 #include <cmath>
 #include <cstdio>
@@ -16,6 +17,7 @@
 
 #include "background_thread.hpp"
 #include "index.hpp"
+#include "lost_pages.hpp"
 
 namespace {
 
@@ -151,7 +153,7 @@ struct Campaign {
          matched < acknowledged.load(std::memory_order_acquire) || !written.load(std::memory_order_acquire); ++key) {
       cues.add(key % 10, &vectors[(key % n) * dim], 0.5F);
       const Generation last = acknowledged.load(std::memory_order_acquire);
-      for (const engram::Match& m : index.match(cues, matched + 1, last)) {
+      for (const engram::Match& m : index.match(cues, matched + 1, last).first) {
         check(m.generation > matched && m.generation <= last, "a match is one of the generations asked for");
       }
       matched = last;
@@ -215,5 +217,6 @@ int main(int argc, char** argv) {
   Campaign(3'000, 96, Metric::kL2).run(argv[1]);
   Campaign(3'000, 96, Metric::kInnerProduct).run(argv[1]);
   std::remove(argv[1]);
+  lose_pages(argv[1]);
   return 0;
 }

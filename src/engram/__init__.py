@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from engram.index import HnswIndex
     from engram.store import Between, Cue, Filter, Hit, MemoryStore, RecallStream, Snapshot, Space, Strength
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "AsyncClient",
     "Between",

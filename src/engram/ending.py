@@ -116,6 +116,10 @@ class _Duties:
                 self.reports.append(f"{' and '.join(left)} could not be closed {hurry}")
         _tell(self.reports)
         self.reports.clear()
+        if hurry:
+            # There is one line, and it has been said. What is late has nobody to tell.
+            _LOGGER.addHandler(logging.NullHandler())
+            _LOGGER.propagate = False
 
     def _register(self) -> None:
         """Start the thread while threads can be started, which is not so at the end, and ask to be called then."""

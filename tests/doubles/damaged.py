@@ -19,7 +19,7 @@ SPACE: Final = "notes"
 SMALL_SEGMENTS: Final = StoreOptions(segment_bytes=16 << 10)
 
 
-@dataclass(repr=False)
+@dataclass(repr=False, eq=False)
 class Written:
     """What was written to a space: of each generation the id, and the text and vector or None for a deletion."""
 
@@ -66,6 +66,31 @@ def make_store(path: Path, seed: int, batches: int = 40) -> Written:
         return write(store.space(SPACE, dim=DIM), Random(seed), batches)
 
 
+def make_crashed_store(path: Path, seed: int, crashes: int = 3) -> Written:
+    """A data directory that lived through crashes, each of which left a torn write, and was closed cleanly at last."""
+    random = Random(seed)
+    written = Written()
+    # Without a mark of the time: only what is torn below must not be known to be durable.
+    options = StoreOptions(segment_bytes=16 << 10, mark_interval_s=3600)
+    for number in range(crashes):
+        with MemoryStore(path, options=options) as store:
+            space = store.space(SPACE, dim=DIM)
+            written = _joined(written, write(space, random, 8))
+            space.observe(["torn"] * 3, np.ones((3, DIM)), ["t" * 1000] * 3)
+            after = copied(path, path.with_name(f"{path.name}-{number}"))
+        shutil.rmtree(path)
+        after.rename(path)
+        file = next(file for file in reversed(logs_of(path)) if b"t" * 1000 in file.read_bytes())
+        place = file.read_bytes().rfind(b"t" * 1000)
+        zero(file, place - place % 512, 512)
+    with MemoryStore(path, options=options) as store:
+        return _joined(written, write(store.space(SPACE), random, 8))
+
+
+def _joined(one: Written, two: Written) -> Written:
+    return Written(one.rows | two.rows, one.vectors | two.vectors)
+
+
 def logs_of(path: Path, space: str = SPACE) -> list[Path]:
     """The segments that were written to, in order."""
     return [file for file in sorted((path / "spaces" / space / "log").iterdir()) if any(file.read_bytes()[512:])]
@@ -107,6 +132,42 @@ def zero(file: Path, offset: int, nbytes: int = 4096) -> None:
 def cut(file: Path, nbytes: int) -> None:
     """Make a file shorter."""
     file.write_bytes(file.read_bytes()[:nbytes])
+
+
+def damage_log(path: Path, random: Random) -> str:
+    """Break one thing that the log holds; return what."""
+    logs = logs_of(path)
+    if not logs:
+        return "nothing is left"
+    file = random.choice(logs)
+    used = len(file.read_bytes().rstrip(b"\0"))
+    offset = random.randrange(used)
+    kind = random.choice(["flip", "flip", "flip", "zero", "cut", "remove", "swap", "empty"])
+    if kind == "flip":
+        flip(file, offset, random.randrange(8))
+    elif kind == "zero":
+        zero(file, offset - offset % 512, random.choice([512, 4096]))
+    elif kind == "cut":
+        cut(file, offset)
+    elif kind == "remove":
+        file.unlink()
+    elif kind == "empty":
+        zero(file, 0, len(file.read_bytes()))
+    else:
+        other = random.choice(logs)
+        one, two = file.read_bytes(), other.read_bytes()
+        file.write_bytes(two)
+        other.write_bytes(one)
+    return f"{kind} {file.name} at {offset}"
+
+
+def damage_description(path: Path, random: Random) -> str:
+    file = random.choice([path / "store.json", path / "spaces" / SPACE / "space.json"])
+    if random.random() < 0.5:
+        file.unlink()
+    else:
+        flip(file, random.randrange(len(file.read_bytes())), random.randrange(8))
+    return f"broke {file.name}"
 
 
 def everything_in(path: Path) -> dict[str, tuple[int, bytes]]:

@@ -11,10 +11,11 @@ import pytest
 from campaigns.damage.trials import run_trials
 from campaigns.damage.verdict import BROKEN, KEPT
 
+SHORT = pytest.param(1, 24, 8, marks=pytest.mark.timeout(900))
 FIGURES = pytest.param(11, 2000, 500, marks=[pytest.mark.campaign, pytest.mark.timeout(3 * 3600)])
 
 
-@pytest.mark.parametrize(("seed", "at_rest", "running"), [(1, 24, 8), FIGURES])
+@pytest.mark.parametrize(("seed", "at_rest", "running"), [SHORT, FIGURES])
 def test_every_trial_keeps_its_word(tmp_path: Path, seed: int, at_rest: int, running: int) -> None:
     results = list(run_trials(seed, at_rest, running, tmp_path, jobs=2))
     assert [result["trial"] for result in results] == list(range(at_rest + running))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import itertools
 import re
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +19,8 @@ import pytest
 from engram import errors, limits
 from engram.cli.app import app
 from engram.config import describe_settings, load_settings
+from engram.log import header as record_header
+from engram.log import sectors, segment_header
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = [
@@ -169,3 +173,33 @@ def test_every_make_target_in_the_documents_exists() -> None:
     for page in PAGES:
         mentioned = set(re.findall(r"`make ([a-z]+)", page.read_text(encoding="utf-8")))
         assert mentioned <= targets, page.name
+
+
+@pytest.mark.parametrize(
+    ("heading", "structs"),
+    [
+        ("Header of a segment", [segment_header._PREFIX, segment_header._FIELDS]),
+        ("Header of a record", [record_header._PREFIX, record_header._FIELDS]),
+    ],
+)
+def test_the_format_is_described_byte_by_byte(heading: str, structs: list[struct.Struct]) -> None:
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    section = page.partition(f"### {heading}\n")[2].partition("\n#")[0]
+    described = [(int(start), int(size)) for start, size in re.findall(r"^\| (\d+) \| (\d+) \|", section, re.MULTILINE)]
+    offsets = [0, *itertools.accumulate(size for _, size in described)]
+    assert [start for start, _ in described] == offsets[:-1]
+    parts = [part for one in structs for part in re.findall(r"\d*s|[A-Za-z]", one.format)]
+    sizes = [struct.calcsize(f"<{part}") for part in parts]
+    assert [size for _, size in described][: len(sizes)] == sizes
+    if heading == "Header of a record":
+        assert offsets[len(sizes)] == record_header._COLUMNS_OFFSET
+        assert offsets[-2] == sectors.INLINE_SUMS_OFFSET
+        assert offsets[-1] == sectors.SECTOR_BYTES
+
+
+def test_every_column_is_described() -> None:
+    page = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    section = page.partition("### Columns\n")[2].partition("\n#")[0]
+    described = [int(number) for number in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)]
+    assert described == [column.value for column in record_header.Column]
+    assert f"| {record_header.OPTIONAL_COLUMN} to 255 | optional |" in section

@@ -78,8 +78,8 @@ def recall(
 
     A text needs a space with an embedder, unless --words are looked for. With conditions alone, the newest comes first.
 
-    An answer that needs what is damaged where it is stored is refused, and the damage named. With --skip-damaged it comes
-    all the same; if it lacks something, that is said on standard error, and the exit code is 4.
+    An answer that needs what is damaged where it is stored is refused, and the damage named. With --skip-damaged it
+    comes all the same; if it lacks something, that is said on standard error, and the exit code is 4.
 
     \b
     Examples:

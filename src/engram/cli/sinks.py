@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from engram.cli.target import DirectoryTarget, ServerTarget, Target, existing_space
 from engram.client import Ack, Client
-from engram.errors import EngramError, NotFound
+from engram.errors import EngramError, NotFound, OverCapacity
 from engram.observations import ObservationBatch
 from engram.spaces import SpaceConfig
 from engram.store import MemoryStore
@@ -59,7 +59,24 @@ class ServerSink:
         self.durable_sequence = self._client.durable_sequence
 
     def put(self, batch: ObservationBatch) -> None:
-        future = self._client.observe_batch(
+        future = self._hand_over(batch)
+        while future is None:
+            # A server that is away comes back, or the client gives up on what waits, and then this raises why.
+            self._answers.wait_for_one()
+            future = self._hand_over(batch)
+        self._answers.add(future, len(batch))
+
+    def _hand_over(self, batch: ObservationBatch) -> Future[Ack] | None:
+        """Have the client send a batch; None if it has no room for it, as too much is unanswered."""
+        try:
+            return self._observe(batch)
+        except OverCapacity as error:
+            if error.code != "buffer_full":
+                raise
+            return None
+
+    def _observe(self, batch: ObservationBatch) -> Future[Ack]:
+        return self._client.observe_batch(
             batch.ids,
             batch.vectors,
             batch.contents,
@@ -69,8 +86,6 @@ class ServerSink:
             metadata=batch.metadata,
             tags=batch.tags,
         )
-        # The client bounds what is unanswered.
-        self._answers.add(future, len(batch))
 
     def finish(self) -> int:
         try:
@@ -160,6 +175,11 @@ class _Answers:
     def wait_below(self, count: int) -> None:
         """Wait until fewer than `count` are missing."""
         while len(self._waiting) >= count:
+            self._take()
+
+    def wait_for_one(self) -> None:
+        """Wait for the oldest that is missing, if any is."""
+        if self._waiting:
             self._take()
 
     def all(self) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from engram.cli.context import CliContext, pass_cli
-from engram.cli.maintaining import EXIT_DAMAGED, EXIT_SOUND, concluded, shown
+from engram.cli.maintaining import EXIT_DAMAGED, EXIT_FAILED, EXIT_SOUND, concluded, shown
 from engram.cli.tables import nbytes_text
 from engram.errors import StoreLocked
 from engram.maintenance.verify import Verdict
@@ -50,6 +50,8 @@ def verify(cli: CliContext, *, directory: Path, spaces: tuple[str, ...], as_json
             cli.print_json({"path": str(directory), **verdict.values()})
         else:
             _tell(cli, directory, verdict)
+        if verdict.is_newer:
+            return EXIT_FAILED
         return EXIT_SOUND if verdict.is_sound else EXIT_DAMAGED
 
     return concluded(cli, work)
@@ -66,7 +68,10 @@ def _tell(cli: CliContext, directory: Path, verdict: Verdict) -> None:
     lines += [damage.message for damage in verdict.damages]
     if verdict.is_sound:
         lines.append(f"{directory} is sound.")
+    elif verdict.is_newer:
+        lines.append(f"{directory} could not be checked in full; nothing was found to be damaged.")
     else:
-        lines.append(f"{directory} is damaged: {len(verdict.damages):,} places. See engram repair --help.")
+        counts = f"damaged places: {len(verdict.damages):,}, spaces that do not open: {len(verdict.unsound):,}"
+        lines.append(f"{directory} is damaged ({counts}). See engram repair --help.")
     for line in lines:
         cli.out.print(line, markup=False, soft_wrap=True)

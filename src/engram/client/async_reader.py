@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -148,7 +149,8 @@ class AsyncReader:
             Batches after the first may also have what is observed meanwhile, marked as ``recent``.
         follow
             After the last batch wait for new observations that fit, and yield each once, in the order of generations,
-            until the generator is closed. The cue needs a `score_min` if it has a vector or text.
+            until the generator is closed, or the server does not answer any more. The cue needs a `score_min` if it has
+            a vector or text.
         timeout_ms
             End with an error if the batches take longer.
         skip_damaged
@@ -185,9 +187,6 @@ class AsyncReader:
 
     async def _batches(self, query: RecallQuery, include_vectors: bool) -> AsyncGenerator[Hits, None]:
         request = recall_stream_request(self.space, query, include_vectors=include_vectors)
-        if query.follow:
-            # Nothing may match for hours. Who is there to tell of it, if something does, is found out before.
-            await self.space_status()
         call: Any = self._calls.stub.RecallStream(request)
         told = False
         try:
@@ -201,10 +200,17 @@ class AsyncReader:
             call.cancel()
 
     async def _next(self, call: Any, follow: bool) -> Any:
-        if follow:
-            return await call.read()
-        async with self._calls.within("waiting for the next batch"):
-            return await call.read()
+        if not follow:
+            async with self._calls.within("waiting for the next batch"):
+                return await call.read()
+        reading = asyncio.ensure_future(call.read())
+        try:
+            while not (await asyncio.wait([reading], timeout=self._calls.timeout_s))[0]:
+                # Nothing may match for hours, so a server that is gone without a word is found by asking.
+                await self.space_status()
+            return await reading
+        finally:
+            reading.cancel()
 
     async def forget(self, ids: Sequence[str]) -> int:
         """Delete observations by id; return how many there were. Unknown ids are ignored."""

@@ -30,10 +30,6 @@ _CHANNEL_OPTIONS: Final = [
     ("grpc.max_reconnect_backoff_ms", 1000),
     # Clients of one process get connections of their own instead of sharing one, with its flow control.
     ("grpc.use_local_subchannel_pool", 1),
-    # A standing recall may be silent for hours, so a server that is gone without a word is found by asking. Servers of
-    # ours bear a question every ten seconds.
-    ("grpc.keepalive_time_ms", 12_000),
-    ("grpc.http2.max_pings_without_data", 0),
 ]
 
 # A proxy can be the way to other machines, but never to this one.
@@ -80,8 +76,7 @@ class Calls:
         self.check()
         if self._channel is None:
             options = _LOCAL_OPTIONS if self.address.is_local else _CHANNEL_OPTIONS
-            patience = ("grpc.keepalive_timeout_ms", max(1, round(self.timeout_s * 1000)))
-            self._channel = aio.insecure_channel(self.address.target, options=[*options, patience])
+            self._channel = aio.insecure_channel(self.address.target, options=options)
         return self._channel
 
     def check(self) -> None:

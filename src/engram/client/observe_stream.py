@@ -201,10 +201,13 @@ class ObserveStream:
         tasks = [asyncio.ensure_future(self._receive(connection)), asyncio.ensure_future(self._send(connection))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
+        except GeneratorExit:
+            # The event loop was closed under the task, and with it under these.
+            raise
+        except BaseException:
+            await _cancelled(tasks)
+            raise
+        results = await _cancelled(tasks)
         if self._is_drained():
             return True
         for result in results:
@@ -360,3 +363,10 @@ class ObserveStream:
                 self._outbox.settled(item.index, item.count, item.nbytes, error, first_ids)
             else:
                 self._answer(item, error)
+
+
+async def _cancelled(tasks: Sequence[asyncio.Future[None]]) -> list[BaseException | None]:
+    """Cancel what still runs, and return what became of each."""
+    for task in tasks:
+        task.cancel()
+    return await asyncio.gather(*tasks, return_exceptions=True)

@@ -6,11 +6,11 @@ import asyncio
 import concurrent.futures
 import contextlib
 import copy
-import inspect
 import logging
 import types
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -252,13 +252,13 @@ class Observing:
 def _silence(loop: asyncio.AbstractEventLoop) -> None:
     """Have nothing said about our tasks of an event loop that was stopped under them: they are taken over."""
     for task in asyncio.all_tasks(loop):
-        coroutine = task.get_coro()
-        if not isinstance(coroutine, types.CoroutineType) or coroutine.cr_frame is None:
-            continue
-        if coroutine.cr_frame.f_globals["__name__"].partition(".")[0] in ("engram", "grpc"):
+        coroutine: Any = task.get_coro()
+        is_python = isinstance(coroutine, types.CoroutineType)
+        # What is compiled does not say where it is from; it is gRPC's.
+        if not is_python or not {"engram", "grpc"}.isdisjoint(PurePath(coroutine.cr_code.co_filename).parts):
             # As asyncio itself does it with what it gathers.
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # Missing in the stubs.
-            if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+            if is_python:
                 coroutine.close()
 
 

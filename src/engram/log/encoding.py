@@ -33,11 +33,14 @@ class EncodedRecord(NamedTuple):
         The columns, one after the other, in whole sectors.
     buffers
         All that is to be written; empty until `place`.
+    vector_sums
+        The CRC32C of each vector, as in the payload; None for DELETE.
     """
 
     header: Header
     payload: list[Buffer]
     buffers: list[Buffer]
+    vector_sums: NDArray[np.uint32] | None
 
     @property
     def nbytes(self) -> int:
@@ -66,7 +69,7 @@ class EncodedRecord(NamedTuple):
         buffers: list[Buffer] = [header.pack(sums, salt)]
         if len(sums) > 4 * INLINE_SUMS:
             buffers.append(pack_table(sums[4 * INLINE_SUMS :], salt, position + SECTOR_BYTES))
-        return EncodedRecord(header, self.payload, buffers + self.payload)
+        return self._replace(header=header, buffers=buffers + self.payload)
 
 
 def encode_record(entry: LogEntry, dim: int) -> EncodedRecord:
@@ -80,8 +83,12 @@ def encode_record(entry: LogEntry, dim: int) -> EncodedRecord:
     batch = entry.batch
     count = entry.count
     columns: list[tuple[Column, list[Buffer]]] = []
+    sums: NDArray[np.uint32] | None = None
     if batch is not None:
-        columns += _fixed_columns(batch, count, dim)
+        vectors = _vectors(batch, count, dim)
+        sums = _core.crc32c_rows(vectors)
+        columns += [(Column.VECTORS, [_bytes_of(vectors)]), (Column.VECTOR_SUMS, [_bytes_of(sums)])]
+        columns += _numeric_columns(batch, count)
     columns.append((Column.IDS, _texts(entry.ids if batch is None else batch.ids, count)))
     if batch is not None:
         columns.append((Column.CONTENTS, _texts(batch.contents, count)))
@@ -100,20 +107,22 @@ def encode_record(entry: LogEntry, dim: int) -> EncodedRecord:
         total += nbytes + padding
     if total % SECTOR_BYTES:
         payload.append(_PADDING[: -total % SECTOR_BYTES])
-    return EncodedRecord(_unplaced_header(entry, dim, sizes, sectors_of(total)), payload, [])
+    return EncodedRecord(_unplaced_header(entry, dim, sizes, sectors_of(total)), payload, [], sums)
 
 
 def _encode_tags(tags: Sequence[str]) -> str:
     return _encode_json(list(tags)) if tags else ""
 
 
-def _fixed_columns(batch: ObservationBatch, count: int, dim: int) -> list[tuple[Column, list[Buffer]]]:
-    vectors = np.ascontiguousarray(batch.vectors, dtype=np.float32)
+def _vectors(batch: ObservationBatch, count: int, dim: int) -> NDArray[np.float32]:
+    vectors: NDArray[np.float32] = np.ascontiguousarray(batch.vectors, dtype=np.float32)
     if vectors.shape != (count, dim):
         raise ValueError(f"vectors of shape {vectors.shape} where ({count}, {dim}) belongs")
+    return vectors
+
+
+def _numeric_columns(batch: ObservationBatch, count: int) -> list[tuple[Column, list[Buffer]]]:
     return [
-        (Column.VECTORS, [_bytes_of(vectors)]),
-        (Column.VECTOR_SUMS, [_bytes_of(_core.crc32c_rows(vectors))]),
         (Column.TIMES, [_numbers("times_us", batch.times_us, np.int64, count)]),
         (Column.CONFIDENCES, [_numbers("confidences", batch.confidences, np.float32, count)]),
         (Column.IMPORTANCES, [_numbers("importances", batch.importances, np.float32, count)]),

@@ -131,9 +131,9 @@ class FileStorage:
             os.replace(self._at(old), self._at(new), src_dir_fd=root, dst_dir_fd=root)
         self.sync()
 
-    def directory(self, name: str) -> FileStorage:
-        """The directory `name` in this one."""
-        if not self.is_directory(name) and not self.read_only:
+    def directory(self, name: str, *, create: bool = True) -> FileStorage:
+        """The directory `name` in this one, made if it is not there and may be made."""
+        if create and not self.read_only and not self.is_directory(name):
             with self._named(name):
                 os.mkdir(self._at(name), dir_fd=self._root.descriptor)
             self.sync()
@@ -176,9 +176,9 @@ class FileStorage:
         try:
             yield
         except OSError as error:
-            if error.errno is not None:
-                error.filename, error.filename2 = str(self._path / name), None
-            raise
+            if error.errno is None:
+                raise
+            raise OSError(error.errno, error.strerror, str(self._path / name)) from error
 
     def _at(self, name: str) -> str:
         return str(self._within / name)

@@ -15,7 +15,7 @@ MAGIC: Final = b"EGR2"
 
 _PREFIX = struct.Struct("<4sI")
 _FIELDS = struct.Struct("<IIBBHIQQQQQQqQQII64sQ")
-_COLUMN = struct.Struct("<BBHI")
+_COLUMN = struct.Struct("<B3xI")
 _COLUMNS_OFFSET: Final = _PREFIX.size + _FIELDS.size
 _COLUMNS_MAX: Final = (INLINE_SUMS_OFFSET - _COLUMNS_OFFSET) // _COLUMN.size
 
@@ -50,6 +50,8 @@ class Column(IntEnum):
 
 
 OPTIONAL_COLUMN: Final = 128
+_KINDS: Final = frozenset(map(int, RecordKind))
+_COLUMNS: Final = frozenset(range(Column.VECTORS, Column.GENERATIONS))
 
 
 class Header(NamedTuple):
@@ -127,7 +129,7 @@ class Header(NamedTuple):
         counts = self.sum_count, table_sectors(self.sum_count), self.kind, len(session), len(self.columns)
         vectors = self.rows if self.kind == RecordKind.OBSERVE else 0
         fields = _FIELDS.pack(*counts, *self[1:12], vectors, session, self.writer)
-        columns = b"".join(_COLUMN.pack(number, 0, 0, nbytes) for number, nbytes in self.columns)
+        columns = b"".join(_COLUMN.pack(number, nbytes) for number, nbytes in self.columns)
         checked = fields + columns.ljust(INLINE_SUMS_OFFSET - _COLUMNS_OFFSET, b"\0")
         checked += sums[: 4 * INLINE_SUMS].ljust(4 * INLINE_SUMS, b"\0")
         return _PREFIX.pack(MAGIC, sector_sum(checked, salt, self.position)) + checked
@@ -143,9 +145,8 @@ def read_header(memory: memoryview, position: int, salt: int, epoch: int) -> Hea
     sum_count, table, kind, session_bytes, column_count, *numbers, _, text, writer = _FIELDS.unpack_from(
         memory, position + _PREFIX.size
     )
-    columns = tuple(
-        _COLUMN.unpack_from(memory, position + _COLUMNS_OFFSET + _COLUMN.size * i)[::3] for i in range(column_count)
-    )
+    columns_at = position + _COLUMNS_OFFSET
+    columns = tuple(_COLUMN.iter_unpack(memory[columns_at : columns_at + _COLUMN.size * column_count]))
     # Interned: a session's thousands of records share one string.
     session = sys.intern(text[:session_bytes].decode())
     header = Header._make((kind, *numbers, session, writer, columns, sum_count))
@@ -161,11 +162,12 @@ def check_known(header: Header, name: str) -> None:
     NewerFormat
         The record is sound, and a newer Engram reads it.
     """
-    kinds = {kind.value for kind in RecordKind}
-    unknown = [] if header.kind in kinds else [f"a record of kind {header.kind}"]
-    written = range(Column.VECTORS, Column.GENERATIONS)
+    if header.kind in _KINDS and _COLUMNS.issuperset(dict(header.columns)):
+        # Almost always; the rest takes a while.
+        return
+    unknown = [] if header.kind in _KINDS else [f"a record of kind {header.kind}"]
     unknown += [
-        f"column {number}" for number, _ in header.columns if number not in written and number < OPTIONAL_COLUMN
+        f"column {number}" for number, _ in header.columns if number not in _COLUMNS and number < OPTIONAL_COLUMN
     ]
     if unknown:
         raise NewerFormat(

@@ -34,10 +34,18 @@ class PreparedWrite:
     ----------
     runs
         In order; one per segment.
+
+    Attributes
+    ----------
+    records
+        All of them, in order.
+    vector_sums
+        For each record the CRC32C of its vectors, so that nobody need sum them again; None for DELETE.
     """
 
-    __slots__ = ("records", "runs")
+    __slots__ = ("records", "runs", "vector_sums")
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = runs
         self.records = [Record(run.segment, record.header) for run in runs for record in run.records]
+        self.vector_sums = [record.vector_sums for run in runs for record in run.records]

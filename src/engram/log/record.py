@@ -8,6 +8,7 @@ so what is returned was whole after it was taken.
 from __future__ import annotations
 
 import json
+import struct
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -18,11 +19,13 @@ from engram.errors import CorruptData
 from engram.log.header import Header, RecordKind
 from engram.log.layout import Layout, TextPlace
 from engram.log.segment import Segment
-from engram.log.text_column import TextColumn
+from engram.log.text_column import TextColumn, read_text
 from engram.metadata import read_metadata, read_metadata_column
 
 # Of records with fewer rows, the layout is made anew for every look.
 _KEPT_ROWS_MIN: Final = 16
+_TIME: Final = struct.Struct("<q")
+_REAL: Final = struct.Struct("<f")
 
 
 class Row(NamedTuple):
@@ -103,6 +106,11 @@ class Record:
         return self._payload
 
     @property
+    def position(self) -> int:
+        """Where it begins in its segment."""
+        return self._position
+
+    @property
     def nbytes(self) -> int:
         """Bytes on disk."""
         return self._nbytes
@@ -147,15 +155,15 @@ class Record:
 
     def time_us(self, row: int) -> int:
         """The time of one row."""
-        return int(self._numbers(self._lay_out().times, np.int64, row, 1)[0])
+        return int(self._number(self._lay_out().times, _TIME, row))
 
     def confidence(self, row: int) -> float:
         """The confidence of one row."""
-        return float(self._numbers(self._lay_out().confidences, np.float32, row, 1)[0])
+        return self._number(self._lay_out().confidences, _REAL, row)
 
     def importance(self, row: int) -> float:
         """The importance of one row."""
-        return float(self._numbers(self._lay_out().importances, np.float32, row, 1)[0])
+        return self._number(self._lay_out().importances, _REAL, row)
 
     def ids(self) -> list[str]:
         """All ids, in order."""
@@ -212,21 +220,23 @@ class Record:
     def row(self, row: int) -> Row:
         """All of one row but its vector, for less than one by one."""
         layout = self._lay_out()
-        texts = (layout.ids, layout.contents, layout.metadata, layout.tags)
-        taken = [(self._column(place).raw(row) if place else b"") for place in texts]
-        ranges = [edge for place in texts if place for edge in self._column(place).ranges(row)]
-        numbers = [
-            (layout.times, self._taken(layout.times, np.int64, row, 1), 8),
-            (layout.confidences, self._taken(layout.confidences, np.float32, row, 1), 4),
-            (layout.importances, self._taken(layout.importances, np.float32, row, 1), 4),
-        ]
-        ranges += [edge for start, _, size in numbers for edge in (start + size * row, start + size * (row + 1))]
+        memory, payload = self.segment.memory, self._payload
+        numbers: list[Any] = []
+        texts: list[bytes] = []
+        # In the order of the payload, so that a sector that several columns share is checked once.
+        ranges: list[int] = []
+        for start, kind in ((layout.times, _TIME), (layout.confidences, _REAL), (layout.importances, _REAL)):
+            begin = start + kind.size * row
+            numbers += kind.unpack_from(memory, payload + begin)
+            ranges += (begin, begin + kind.size)
+        for place in (layout.ids, layout.contents, layout.metadata, layout.tags):
+            utf8, read_from = read_text(memory, payload, place, row) if place else (b"", ())
+            texts.append(utf8)
+            ranges += read_from
         self._check(*ranges)
-        id, content, metadata, tags = (str(text, "utf-8") for text in taken)
-        time_us, confidence, importance = (taken[0] for _, taken, _ in numbers)
-        return Row(
-            id, int(time_us), float(confidence), float(importance), content, metadata, json.loads(tags) if tags else []
-        )
+        id, content, metadata, tags = (str(utf8, "utf-8") for utf8 in texts)
+        time_us, confidence, importance = numbers
+        return Row(id, time_us, confidence, importance, content, metadata, json.loads(tags) if tags else [])
 
     def beside_vectors(self) -> list[NDArray[np.uint8]]:
         """Its bytes but for the vectors; making the views does not touch the segment."""
@@ -249,10 +259,9 @@ class Record:
     def _text(self, place: TextPlace | None, row: int) -> str:
         if place is None:
             return ""
-        column = self._column(place)
-        taken = column.raw(row)
-        self._check(*column.ranges(row))
-        return str(taken, "utf-8")
+        utf8, ranges = read_text(self.segment.memory, self._payload, place, row)
+        self._check(*ranges)
+        return str(utf8, "utf-8")
 
     def _whole(self, place: TextPlace | None) -> TextColumn:
         """A whole column of texts, as a copy of its own that has been checked."""
@@ -265,19 +274,16 @@ class Record:
         self._check(place.offsets, end, place.start, place.stop)
         return TextColumn(memoryview(taken), 0, TextPlace(0, end - place.offsets, place.nbytes), self.count)
 
-    def _column(self, place: TextPlace) -> TextColumn:
-        return TextColumn(self.segment.memory, self._payload, place, self.count)
+    def _number(self, start: int, kind: struct.Struct, row: int) -> float:
+        begin = start + kind.size * row
+        (taken,) = kind.unpack_from(self.segment.memory, self._payload + begin)
+        self._check(begin, begin + kind.size)
+        return taken  # type: ignore[no-any-return]
 
-    def _numbers(self, start: int, dtype: type, first: int = 0, count: int | None = None) -> NDArray[Any]:
-        taken = self._taken(start, dtype, first, self.count if count is None else count)
-        begin = start + taken.itemsize * first
-        self._check(begin, begin + taken.nbytes)
+    def _numbers(self, start: int, dtype: type) -> NDArray[Any]:
+        taken: NDArray[Any] = np.frombuffer(self.segment.memory, dtype, self.count, self._payload + start).copy()
+        self._check(start, start + taken.nbytes)
         return taken
-
-    def _taken(self, start: int, dtype: type, first: int, count: int) -> NDArray[Any]:
-        """A copy of some numbers that is not checked yet."""
-        place = self._payload + start + np.dtype(dtype).itemsize * first
-        return np.frombuffer(self.segment.memory, dtype, count, place).copy()
 
     def _check(self, *ranges: int) -> None:
         offset = self.segment.first_damage(self._position, ranges)
@@ -296,8 +302,14 @@ class Record:
     def _lay_out(self) -> Layout:
         if self._layout is not None:
             return self._layout
+        # The columns of a hit are mostly asked for one after the other.
+        position, layout = self.segment.last_layout
+        if position == self._position and layout is not None:
+            return layout
         layout = self.segment.lay_out(self._header())
         # It takes about as much memory as a dozen rows. Two threads may both make it; they are equal.
         if self.count >= _KEPT_ROWS_MIN:
             self._layout = layout
+        else:
+            self.segment.last_layout = self._position, layout
         return layout

@@ -10,12 +10,13 @@ from crc32c import crc32c
 
 from engram.errors import CorruptData
 from engram.log.damage import Damages
-from engram.log.format1 import ALIGNMENT, MAGIC, Header1, payload_is_whole1, read_header1
+from engram.log.format1 import ALIGNMENT, HEADER_BYTES, MAGIC, Header1, payload_is_whole1, read_header1
 from engram.log.header import Header
 from engram.log.manifest import SegmentEntry
 from engram.log.opening_sums import OpeningSums
 from engram.log.record import Record
 from engram.log.recovered import RecoveredLog
+from engram.log.sectors import SECTOR_BYTES
 from engram.log.segment import Segment, segment_epoch, segment_name
 from engram.log.storage import Storage
 
@@ -150,6 +151,12 @@ def _judge_tail(log: RecoveredLog, last: Segment) -> None:
     # A torn write leaves each byte as it was or as it should be; nothing else can have come from this log.
     if any(found not in (0, meant) for found, meant in zip(start, MAGIC, strict=False)):
         raise _corrupt(last.name, last.end, f"the record of generation {lost} should begin there, but {start!r} does")
+    if not _may_be_torn(last):
+        raise _corrupt(
+            last.name,
+            last.end,
+            f"the record of generation {lost} does not fit its checksum, and an unfinished write leaves zeros in it",
+        )
     known_durable = max((header.synced_generation for header in _later_headers(last)), default=0)
     if known_durable >= lost:
         raise _corrupt(
@@ -164,6 +171,15 @@ def _judge_tail(log: RecoveredLog, last: Segment) -> None:
         last.end,
         log.last_generation,
     )
+
+
+def _may_be_torn(last: Segment) -> bool:
+    """Whether some sector of the broken record behind the end was not written, as far as its length is known."""
+    found = read_header1(last.memory, last.end, last.epoch)
+    stop = min(last.end + (HEADER_BYTES if found is None else found.header.length), len(last.view))
+    starts = [last.end, *range(last.end + -last.end % SECTOR_BYTES, stop, SECTOR_BYTES)]
+    parts = zip(starts, [*starts[1:], stop], strict=True)
+    return any(start < end and not last.view[start:end].any() for start, end in parts)
 
 
 def _later_headers(segment: Segment) -> Iterator[Header]:

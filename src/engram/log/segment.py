@@ -58,9 +58,11 @@ class Segment:
     ----------
     opening_sums
         Of a segment of format 1: what its sectors were when all of it was checked; None until then.
+    last_layout
+        The position of the record whose layout was made last, and that layout; for records that keep none.
     """
 
-    __slots__ = ("damages", "end", "epoch", "file", "format", "memory", "opening_sums", "salt", "view")
+    __slots__ = ("damages", "end", "epoch", "file", "format", "last_layout", "memory", "opening_sums", "salt", "view")
 
     def __init__(self, epoch: int, file: StorageFile, salt: int, damages: Damages, format: int = 2) -> None:
         self.epoch = epoch
@@ -72,6 +74,7 @@ class Segment:
         self.memory = self.view.data
         self.end = self.begin
         self.opening_sums: OpeningSums | None = None
+        self.last_layout: tuple[int, Layout | None] = -1, None
 
     @property
     def name(self) -> str:
@@ -140,6 +143,16 @@ class Segment:
         header1 = read_header1(self.memory, header.position, self.epoch)
         whole = header1 is not None and payload_is_whole1(self.memory, header1)
         return -1 if whole else header.position
+
+    def check_records(self, position: int, bytes_max: int) -> tuple[int, int]:
+        """Check the records from the one at `position` on, about `bytes_max` bytes of them; format 2 only.
+
+        Returns
+        -------
+        position, wrong
+            How far it got, and -1; or where the first damaged record begins, and the offset of the damage.
+        """
+        return _core.check_records(self.view, position, self.end, self.salt, bytes_max)
 
     def report(self, offset: int, first_generation: int, last_generation: int, what: str = MISFIT) -> Damage:
         """Note damage in a record that holds these generations."""

@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engram.log.layout import TextPlace
+
+_SPAN: Final = struct.Struct("<II")
+
+
+class ReadText(NamedTuple):
+    """One text that was read.
+
+    Parameters
+    ----------
+    utf8
+        A copy of it.
+    ranges
+        What it was read from: begin and end of its offsets and of itself, in bytes from the payload's begin.
+    """
+
+    utf8: bytes
+    ranges: tuple[int, int, int, int]
+
+
+def read_text(memory: memoryview, payload: int, place: TextPlace, row: int) -> ReadText:
+    """One text of a column; see `TextColumn` for the parameters. It is as good as its memory: check the ranges."""
+    offsets = place.offsets + 4 * row
+    begin, end = _SPAN.unpack_from(memory, payload + offsets)
+    start = payload + place.start
+    # Offsets that are damaged must not lead out of the column, to a copy of half the segment.
+    utf8 = bytes(memory[start + begin : start + min(end, place.nbytes)])
+    return ReadText(utf8, (offsets, offsets + 8, place.start + begin, place.start + end))
 
 
 def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], bytes]:
@@ -26,7 +55,7 @@ def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], bytes]:
 
 
 class TextColumn:
-    """A column of texts inside a record, decoded when asked. What it reads is as good as its memory: see `ranges`.
+    """A column of texts inside a record, decoded when asked. What it reads is as good as its memory.
 
     Parameters
     ----------
@@ -40,23 +69,12 @@ class TextColumn:
         Number of texts.
     """
 
-    __slots__ = ("_blob", "_offsets", "_place")
+    __slots__ = ("_blob", "_offsets")
 
     def __init__(self, memory: memoryview, payload: int, place: TextPlace, count: int) -> None:
         offsets = payload + place.offsets
         self._offsets = memory[offsets : offsets + 4 * (count + 1)].cast("I")
         self._blob = memory[payload + place.start : payload + place.stop]
-        self._place = place
-
-    def raw(self, row: int) -> bytes:
-        """A copy of the UTF-8 of one text."""
-        return bytes(self._blob[self._offsets[row] : self._offsets[row + 1]])
-
-    def ranges(self, row: int) -> tuple[int, int, int, int]:
-        """What one text is read from: begin and end of its offsets and of itself, in bytes from the payload's begin."""
-        offsets, start, _ = self._place
-        first = offsets + 4 * row
-        return first, first + 8, start + self._offsets[row], start + self._offsets[row + 1]
 
     def texts(self) -> list[str]:
         """All texts, in order."""

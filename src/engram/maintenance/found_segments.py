@@ -91,9 +91,11 @@ def find_segments(
             segment = _unlisted(file, epoch, manifest, space_id, damages)
         if segment is not None:
             segments.append(segment)
-            continue
-        file.close()
-        if entry is not None:
+        else:
+            file.close()
+        # Zeros where the first sector should be may have taken the place of everything that was there.
+        is_emptied = segment is not None and not segment.view[:SECTOR_BYTES].any()
+        if is_emptied or (segment is None and (entry is not None or manifest is None)):
             lost_epoch = epoch
     return segments, lost_epoch
 
@@ -145,7 +147,8 @@ def _unlisted(
     header = _header_of(segment)
     if header is not None:
         if segment.nonzero_from(segment.begin) < 0:
-            return None
+            # It was prepared, and nothing was written to it.
+            return segment
         if header.identity.space != space_id or header.epoch != epoch:
             segment.report(0, 0, 0, "it does not belong to this space")
             return None

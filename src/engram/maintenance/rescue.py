@@ -46,6 +46,9 @@ def rescue(found: Found) -> Rescued:
         except CorruptData:
             # It became unreadable since it was checked.
             pass
+    if record.segment.format == 1:
+        # One checksum covers all of it, so no part of it can be told from damage.
+        return Rescued(record, [None] * record.count, [False] * record.count)
     ids = [_id_of(record, row) for row in range(record.count)]
     is_readable = [id is not None and _is_readable(record, row) for row, id in enumerate(ids)]
     return Rescued(record, ids, is_readable)

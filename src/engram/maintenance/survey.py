@@ -125,16 +125,22 @@ def survey(
 def _limits(
     segments: list[Segment], headers: list[list[Header]], ends1: dict[int, int], lost_epoch: int
 ) -> list[int | None]:
-    """Up to which generation each segment belongs to the log; None for the last, and `_UNKNOWN` where that is lost."""
+    """Up to which generation each segment belongs to the log; None for the last, and `_UNKNOWN` where that is lost.
+
+    Only the first record of the very next segment says it: one that is further on may follow records that are lost.
+    """
     limits: list[int | None] = []
     following: int | None = None
+    next_epoch = 0
     for segment, its_headers in zip(reversed(segments), reversed(headers), strict=True):
-        if following is None and segment.epoch < lost_epoch:
-            following = _UNKNOWN
-        limits.append(ends1.get(segment.epoch, following))
+        limit = following
+        if next_epoch != segment.epoch + 1 and (following is not None or segment.epoch < lost_epoch):
+            limit = _UNKNOWN
+        limits.append(ends1.get(segment.epoch, limit))
         if its_headers:
             first = its_headers[0]
             following = first.previous_generation if first.position == segment.begin else _UNKNOWN
+            next_epoch = segment.epoch
     return limits[::-1]
 
 

@@ -71,6 +71,12 @@ class Verdict:
         """Whether nothing is wrong."""
         return not self.unsound and not self.damages
 
+    @property
+    def is_newer(self) -> bool:
+        """Whether nothing is wrong but that a newer version wrote some of it, which therefore could not be checked."""
+        newer = all(isinstance(error, NewerFormat) for error in self.unsound.values())
+        return bool(self.unsound) and newer and not self.damages
+
     def values(self) -> dict[str, Any]:
         """The verdict for JSON."""
         return {

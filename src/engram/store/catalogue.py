@@ -72,12 +72,12 @@ class Catalogue:
         self._listed: dict[str, Listed] = {}
         with typed_failures("opening the catalogue of spaces"):
             self._spaces = storage.directory(_DIRECTORY)
-            self.store_id = self._read_list(self._names())
+            self.store_id = self._read_list()
 
     @property
     def names(self) -> list[str]:
         """The spaces that are there or listed, sorted, in whatever state they are."""
-        return sorted({*(name for name in self._names() if self._has_content(name)), *self._listed})
+        return sorted({*(name for name in self._names() if not self._is_empty(name)), *self._listed})
 
     def listed(self, name: str) -> Listed:
         """What the list says of a space; an empty id if it does not know the space."""
@@ -91,10 +91,17 @@ class Catalogue:
         """The spaces that can be opened, by name, and why the others cannot.
 
         A space whose creation was interrupted does not exist. What is no directory of a space is left alone.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be found out which spaces there are.
         """
         sound: list[StoredSpace] = []
         unsound: dict[str, EngramError] = {}
-        for name in self.names:
+        with typed_failures("opening the catalogue of spaces"):
+            names = self.names
+        for name in names:
             try:
                 space = self._load(name)
             except EngramError as error:
@@ -137,6 +144,8 @@ class Catalogue:
 
     def check(self) -> None:
         """Look whether the list of spaces is still there and this store's; if not, that is reported."""
+        if not self._has_list:
+            return
         try:
             content = decode_checked(self._storage.read(_FILE), _FILE)
             if content.get("store") != self.store_id:
@@ -149,19 +158,20 @@ class Catalogue:
     def _names(self) -> list[str]:
         return [name for name in self._spaces.names() if is_space_name(name) and self._spaces.is_directory(name)]
 
-    def _has_content(self, name: str) -> bool:
-        """Whether a directory is more than what an interrupted creation left; also if nobody may look into it."""
+    def _is_empty(self, name: str) -> bool:
+        """Whether a directory of a space has nothing in it, as an interrupted creation leaves it."""
         try:
-            return bool(self._spaces.directory(name).names())
+            return not self._spaces.directory(name).names()
         except OSError:
-            return True
+            # Who wants to open it meets the error again.
+            return False
 
-    def _is_begun(self, name: str) -> bool:
-        return FILE_NAME in self._spaces.directory(name).names()
-
-    def _read_list(self, there: list[str]) -> str:
+    def _read_list(self) -> str:
         """Read which spaces there are, or find it out; return the store's id."""
-        if _FILE in self._storage.names():
+        is_there = _FILE in self._storage.names()
+        # A directory of format 1 that is opened read-only has none, and gets none.
+        self._has_list = is_there or not self._storage.read_only
+        if is_there:
             try:
                 content = decode_checked(self._storage.read(_FILE), _FILE)
                 self._listed = {name: Listed(**known) for name, known in content["spaces"].items()}
@@ -174,30 +184,23 @@ class Catalogue:
                 if error.errno != errno.EIO:
                     raise
                 self.damages.report(_FILE, 0, 0, 0, f"it cannot be read: {error.strerror}")
-        return self._infer_list(there)
+        return self._infer_list()
 
-    def _infer_list(self, there: list[str]) -> str:
-        """Make the list anew: of a new store, of one of format 1, or of one whose list is lost.
-
-        Spaces that cannot be read have no say in it; `load` tells what is wrong with them.
-        """
+    def _infer_list(self) -> str:
+        """Make the list anew: of a new store, of one of format 1, or of one whose list is lost."""
         stores: Counter[str] = Counter()
-        old: list[str] = []
-        for name in there:
+        for name in self._names():
             try:
-                if not self._is_begun(name):
-                    continue
                 storage = self._spaces.directory(name)
                 if format_of(storage.read(FILE_NAME)) == 1:
-                    old.append(name)
+                    self._listed[name] = Listed("", 0)
                 else:
                     stores[Manifest.read(storage, name).identity.store] += 1
             except (EngramError, OSError) as error:
-                logger.debug("the list of spaces is made without %s: %s", name, error)
+                logger.info("space %s says nothing about the store: %s", name, error)
         if stores and not self.damages.count:
             self.damages.report(_FILE, 0, 0, 0, "the list of spaces is missing; spaces that are missing go unnoticed")
         store_id = stores.most_common(1)[0][0] if stores else new_id()
-        self._listed = {name: Listed("", 0) for name in old}
         if not self._storage.read_only:
             self._write(store_id)
         return store_id
@@ -208,13 +211,13 @@ class Catalogue:
         if not self._spaces.is_directory(name):
             raise _corrupt(f"{_DIRECTORY}/{name}", "the space is listed, and its directory is missing", "missing_space")
         storage = self._spaces.directory(name)
-        if not self._is_begun(name):
+        if FILE_NAME not in storage.names():
             if listed is None and not storage.names():
                 return None
             raise _corrupt(file, "the space is there, and its description is missing", "missing_description")
         data = storage.read(FILE_NAME)
         if format_of(data) == 1:
-            if listed is not None and listed.space:
+            if listed is None or listed.space:
                 raise _corrupt(file, "it is of an older space than the one that belongs here", "foreign_space")
             return StoredSpace(read_settings1(name, data, file), storage, None, 0)
         manifest = Manifest.read(storage, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -93,8 +94,7 @@ class Keeper:
         if self._scrubbing is None:
             if time.monotonic() < self._scrub_due_s:
                 return
-            self._catalogue.check()
-            self._scrubbing = (nbytes for space in self._spaces() for nbytes in space.scrub())
+            self._scrubbing = _scrub_all([weakref.ref(space) for space in self._spaces()], self._catalogue)
         read = 0
         for nbytes in self._scrubbing:
             read += nbytes
@@ -103,3 +103,13 @@ class Keeper:
         self._scrubbing = None
         self._scrub_due_s = time.monotonic() + self._scrub_interval_s
         self.scrubs += 1
+
+
+def _scrub_all(spaces: Sequence[weakref.ref[Space]], catalogue: Catalogue) -> Iterator[int]:
+    """Check all spaces, without keeping any of them alive that nobody else holds."""
+    catalogue.check()
+    for weak in spaces:
+        space = weak()
+        pieces = iter(()) if space is None else space.scrub()
+        del space
+        yield from pieces

@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import logging
 import os
 import threading
 import weakref
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
 from engram import ending
-from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition, InvalidInput, NotFound
+from engram.errors import EngramError, FailedPrecondition
 from engram.forking import check_process
-from engram.limits import DIMENSION_DEFAULT
 from engram.log.damage import Damage
-from engram.log.failures import typed_failures
 from engram.log.file_storage import FileStorage
-from engram.log.lock import DirectoryLock
-from engram.log.memory_storage import MemoryStorage
 from engram.log.storage import Storage
-from engram.scalars import shown
-from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig
-from engram.store.catalogue import Catalogue, StoredSpace, check_is_store
+from engram.spaces import DEFAULT_SPACE, Metric
+from engram.store.catalogue import Catalogue, StoredSpace
 from engram.store.checkpointer import Checkpointer
 from engram.store.committer import Committer
+from engram.store.data_directory import open_directory
 from engram.store.intake import CommitRequest, FifoIntake, Intake
 from engram.store.keeper import Keeper
 from engram.store.matcher import Matcher
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.space import Space
+from engram.store.space_table import SpaceTable
 from engram.store.workers import Workers, WorkerStatistics
-from engram.text import get_embedder
 
 _DEFAULT_OPTIONS: Final = StoreOptions()
 logger = logging.getLogger(__name__)
@@ -74,11 +69,6 @@ class MemoryStore:
         If a newer version wrote the directory.
     Unavailable
         If the directory cannot be read or written.
-
-    Attributes
-    ----------
-    unsound
-        The spaces that could not be opened, by name, each with the error that says why. Others are not affected.
     """
 
     def __init__(
@@ -92,7 +82,7 @@ class MemoryStore:
     ) -> None:
         self._options = options
         self._process = os.getpid()
-        self._storage, self._lock = _open_directory(path, read_only) if storage is None else (storage, None)
+        self._storage, self._lock = open_directory(path, read_only) if storage is None else (storage, None)
         self._intake = intake or FifoIntake(
             options.intake_count_max, options.intake_bytes_max, options.commit_count_max, options.commit_bytes_max
         )
@@ -100,19 +90,17 @@ class MemoryStore:
         self._checkpointer = Checkpointer()
         self._matcher = Matcher()
         self._workers = Workers(options.worker_count, options.steal_threshold, _weakly(self._linked))
-        # By name; the future of a space that is being opened keeps others from opening it too.
-        self._spaces: dict[str, Future[Space]] = {}
         self._guard = threading.Lock()
         self._closing: Future[None] | None = None
-        self.unsound: dict[str, EngramError] = {}
         self._ending = 0
         try:
             self._catalogue = Catalogue(self._storage)
-            self._keeper = Keeper(self.spaces, self._catalogue, options)
-            self._open_stored()
+            self._table = SpaceTable(self._catalogue, self._open_space)
+            self._table.load()
         except BaseException:
-            self._close_files()
+            self._release()
             raise
+        self._keeper = Keeper(_weak_spaces(self._table), self._catalogue, options)
         self._checkpointer.start()
         self._workers.start()
         self._matcher.start()
@@ -174,26 +162,17 @@ class MemoryStore:
             If it cannot be written.
         """
         check_process(self._process, "store")
-        # All of it is checked before anything is looked up or written, also what an existing space would ignore.
-        config = _asked_for(name, dim, metric, embedder)
-        opened, is_mine = self._find(name, create or name == DEFAULT_SPACE)
-        if is_mine:
-            try:
-                opened.set_result(self._create_space(config))
-            except BaseException as error:
-                with self._guard:
-                    del self._spaces[name]
-                opened.set_exception(error)
-        space = opened.result()
-        _check_settings(space.config, dim, metric, embedder)
-        return space
+        return self._table.get(name, dim, metric, embedder, create=create)
 
     def spaces(self) -> list[Space]:
         """All spaces, by name."""
         check_process(self._process, "store")
-        with self._guard:
-            opened = sorted(self._spaces.items())
-        return [future.result() for _, future in opened if future.done() and future.exception() is None]
+        return self._table.all()
+
+    @property
+    def unsound(self) -> dict[str, EngramError]:
+        """The spaces that could not be opened, by name, each with the error that says why. Others are not affected."""
+        return self._table.unsound
 
     def damages(self) -> tuple[Damage, ...]:
         """The damage that was found since the store was opened, in its list of spaces and in each open space."""
@@ -282,47 +261,6 @@ class MemoryStore:
     ) -> None:
         self.close()
 
-    def _find(self, name: str, create: bool) -> tuple[Future[Space], bool]:
-        """The future of a space, and whether the caller is the one to open it."""
-        with self._guard:
-            if self._closing is not None:
-                raise FailedPrecondition("the store is closed", code="closed")
-            opened = self._spaces.get(name)
-            if opened is not None:
-                return opened, False
-            if name in self.unsound:
-                # Each caller raises its own copy, for raising writes into the exception.
-                raise copy.copy(self.unsound[name])
-            if not create:
-                raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
-            self._spaces[name] = opened = Future()
-            return opened, True
-
-    def _create_space(self, config: SpaceConfig) -> Space:
-        if config.embedder:
-            # An embedder that is unknown here, or not for this dimension, must not be recorded for good.
-            get_embedder(config.embedder, config.dim)
-        return self._open_space(self._catalogue.add(config))
-
-    def _open_stored(self) -> None:
-        """Open every space that can be opened, and note why the others cannot."""
-        stored, self.unsound = self._catalogue.load()
-        for one in stored:
-            opened: Future[Space] = Future()
-            try:
-                opened.set_result(self._open_space(one))
-            except EngramError as error:
-                self.unsound[one.config.name] = error
-            except Exception as error:
-                logger.exception("space %s cannot be opened", one.config.name)
-                self.unsound[one.config.name] = CorruptData(
-                    f"space {one.config.name} cannot be opened: {error!r}", field="space", value=one.config.name
-                )
-            else:
-                self._spaces[one.config.name] = opened
-        for name, reason in self.unsound.items():
-            logger.error("space %s is not served: %s", name, reason)
-
     def _open_space(self, stored: StoredSpace) -> Space:
         state = recover_space(stored, self._catalogue.store_id, self._options)
         space = Space(stored.config, state, self._options, self.submit, self._committed, self._committer.encoder)
@@ -345,8 +283,7 @@ class MemoryStore:
         self._committer.stop()
         self._workers.stop(self._options.drain_s)
         self._matcher.stop()
-        # Nobody begins to open a space any more, but somebody may be at it.
-        wait(self._spaces.values())
+        self._table.close()
         with contextlib.suppress(FailedPrecondition):
             # Refused only if an earlier call was interrupted after it asked for them.
             for space in self.spaces():
@@ -358,10 +295,13 @@ class MemoryStore:
         for space in self.spaces():
             space.close()
         try:
-            if self._closing is not None:
-                self._keeper.note()
+            self._keeper.note()
         except EngramError as error:
             logger.warning("%s", error)
+        self._release()
+
+    def _release(self) -> None:
+        """Let others have the directory."""
         if self._lock is not None:
             self._lock.release()
         if isinstance(self._storage, FileStorage):
@@ -380,50 +320,12 @@ def _weakly(method: Callable[[Space], None]) -> Callable[[Space], None]:
     return call
 
 
-def _open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tuple[Storage, DirectoryLock | None]:
-    if path is None:
-        return MemoryStorage(), None
-    _check_path(path)
-    with typed_failures(f"opening data directory {os.fspath(path)}"):
-        storage = FileStorage(path, read_only=read_only)
-        if read_only:
-            check_is_store(storage)
-        return storage, DirectoryLock(storage.path, storage.root_descriptor, shared=read_only)
+def _weak_spaces(table: SpaceTable) -> Callable[[], list[Space]]:
+    """The same for a thread that asks for all spaces: none are left when nobody else holds their store."""
+    weak = weakref.ref(table)
 
+    def spaces() -> list[Space]:
+        found = weak()
+        return [] if found is None else found.all()
 
-def _check_path(path: object) -> None:
-    """Refuse what names no directory: the empty path would mean the working directory, which nobody asked for."""
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "\0" in str(path):
-        raise InvalidInput(
-            f"the path of the data directory is {shown(path)}; pass a directory, '.' for the working directory, "
-            "or None for a store in memory",
-            code="invalid_path",
-            field="path",
-            limit="a path or None",
-            value=shown(path),
-        )
-
-
-def _asked_for(name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> SpaceConfig:
-    return SpaceConfig(
-        name,
-        DIMENSION_DEFAULT if dim is None else dim,
-        "cosine" if metric is None else metric,
-        "" if embedder is None else embedder,
-    )
-
-
-def _check_settings(config: SpaceConfig, dim: int | None, metric: Metric | None, embedder: str | None) -> None:
-    for name, has, wanted in (
-        ("dimension", config.dim, dim),
-        ("metric", config.metric, metric),
-        ("embedder", config.embedder, embedder),
-    ):
-        if wanted is not None and wanted != has:
-            raise AlreadyExists(
-                f"space {config.name!r} exists with {name} {has!r}, not {wanted!r}",
-                code="space_exists",
-                field=name,
-                limit=has,
-                value=wanted,
-            )
+    return spaces

@@ -11,7 +11,6 @@ from typing import Final
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, Unavailable
 from engram.log.entry import LogEntry
 from engram.log.prepared_write import PreparedWrite
-from engram.log.record import Record
 from engram.store.commit_plan import CommitPlan
 from engram.store.companion import Companion
 from engram.store.intake import CommitRequest
@@ -112,7 +111,7 @@ class Writer:
 
     def _write(self, plan: CommitPlan, prepared: PreparedWrite) -> None:
         state, entries = self._state, plan.entries()
-        encode = partial(self._encode, entries, prepared.records)
+        encode = partial(self._encode, entries, prepared)
         if plan.observed < _ENCODED_BESIDE_MIN:
             self._make_durable(prepared)
             encode()
@@ -148,8 +147,8 @@ class Writer:
             self._state.index.discard()
             raise
 
-    def _encode(self, entries: Sequence[LogEntry], records: Sequence[Record]) -> None:
-        for entry, record in zip(entries, records, strict=True):
+    def _encode(self, entries: Sequence[LogEntry], prepared: PreparedWrite) -> None:
+        for entry, record, sums in zip(entries, prepared.records, prepared.vector_sums, strict=True):
             if entry.batch is not None:
                 # From memory, since the mapped record would have to be read back from the disk.
-                self._state.index.append(entry.batch.vectors, record.first_generation, raw=record.raw_vectors)
+                self._state.index.append(entry.batch.vectors, record.first_generation, record.raw_vectors, sums)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from client_clock import WAIT_S, pass_time, until
 from client_fake_transport import FakeConnection, FakeServer
 
 from engram.client.ack import Ack
@@ -31,8 +32,6 @@ from engram.spaces import SpaceConfig
 
 CONFIG = SpaceConfig("test", dim=8)
 OPTIONS = StreamOptions(patience_s=20, silence_s=10, close_s=5, refusal_delay_ms=1)
-# Only a failing test waits so long.
-WAIT_S = 60
 
 Start = Callable[..., "Driver"]
 
@@ -76,25 +75,6 @@ async def start(server: FakeServer) -> AsyncIterator[Start]:
     yield make
     for driver in drivers:
         await driver.observing.drain(timeout_s=0)
-
-
-async def pass_time(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Put the loop's clock forward, so that nothing depends on how fast this machine happens to be."""
-    loop = asyncio.get_running_loop()
-    time = loop.time
-    monkeypatch.setattr(loop, "time", lambda: time() + seconds)
-    # What is due now runs, and what it wakes.
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop run until `condition` holds."""
-    async with asyncio.timeout(WAIT_S):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(0)
 
 
 async def answer(future: asyncio.Future[Ack]) -> Ack | EngramError:

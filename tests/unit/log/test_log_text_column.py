@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engram.log.layout import TextPlace
-from engram.log.text_column import TextColumn, encode_texts
+from engram.log.text_column import TextColumn, encode_texts, read_text
 
 CASES = [["a"], ["", ""], ["a", "", "bc"], ["ä", "b", "记忆", ""], ["aa", "a", "aaa", "a", "baab"], ["x\x00y", "\x1f"]]
 
@@ -19,7 +19,9 @@ def column(texts: list[str]) -> TextColumn:
 @pytest.mark.parametrize("texts", CASES)
 def test_round_trip(texts: list[str]) -> None:
     assert column(texts).texts() == texts
-    assert [column(texts).raw(row).decode() for row in range(len(texts))] == texts
+    offsets, blob = encode_texts(texts)
+    memory, place = memoryview(b"head" + offsets.tobytes() + blob + b"tail"), TextPlace(0, offsets.nbytes, len(blob))
+    assert [read_text(memory, 4, place, row).utf8.decode() for row in range(len(texts))] == texts
 
 
 @pytest.mark.parametrize("texts", CASES)
@@ -34,8 +36,18 @@ def test_ranges_name_what_a_text_is_read_from() -> None:
     texts = ["a", "héllo", ""]
     offsets, blob = encode_texts(texts)
     payload = offsets.tobytes() + blob
-    found = TextColumn(memoryview(b"head" + payload), 4, TextPlace(0, offsets.nbytes, len(blob)), 3)
+    memory, place = memoryview(b"head" + payload), TextPlace(0, offsets.nbytes, len(blob))
     for row, text in enumerate(texts):
-        first, last, start, stop = found.ranges(row)
+        first, last, start, stop = read_text(memory, 4, place, row).ranges
         assert payload[first:last] == offsets[row : row + 2].tobytes()
         assert payload[start:stop].decode() == text
+
+
+@pytest.mark.parametrize("row", [0, 1, 2])
+@pytest.mark.parametrize("wrong", [0, 3, 2**31, 2**32 - 1])
+def test_offsets_that_are_wrong_never_lead_out_of_the_column(row: int, wrong: int) -> None:
+    offsets, blob = encode_texts(["one", "two"])
+    offsets[row] = wrong
+    memory, place = memoryview(b"head" + offsets.tobytes() + blob + b"tail"), TextPlace(0, offsets.nbytes, len(blob))
+    for read in (read_text(memory, 4, place, 0), read_text(memory, 4, place, 1)):
+        assert read.utf8 in blob

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import tarfile
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
 
-from doubles.damaged import SPACE, everything_in, flip, logs_of
+from doubles.damaged import SPACE, copied, everything_in, flip, logs_of
 from engram.errors import AlreadyExists, EngramError, InvalidInput, StoreLocked
 from engram.log.header import RecordKind
 from engram.maintenance.generations import GenerationRange, merged
@@ -192,6 +193,40 @@ def test_a_directory_of_format_1_is_repaired(tmp_path: Path) -> None:
             assert one.generation == two.generation
             assert one.stats().live_count == two.stats().live_count
     assert everything_in(root) == before
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_of_a_damaged_directory_of_format_1_only_what_was_written_is_kept(tmp_path: Path, seed: int) -> None:
+    fixture = Path(__file__).parents[2] / "fixtures" / "format1.tar.gz"
+    with tarfile.open(fixture) as tar:
+        tar.extractall(tmp_path / "old", filter="data")
+    root = next(path.parent for path in (tmp_path / "old").rglob("spaces") if path.is_dir())
+    bad = copied(root, tmp_path / "bad")
+    if seed % 2:
+        # The first opening that may write lists the files.
+        MemoryStore(bad).close()
+    random = Random(seed)
+    logs = [file for file in sorted(bad.rglob("*.log")) if any(file.read_bytes())]
+    file = random.choice(logs)
+    flip(file, random.randrange(len(file.read_bytes().rstrip(b"\0"))), random.randrange(8))
+    report = repair(bad, tmp_path / "new")
+    assert verify(tmp_path / "new").is_sound
+    lost = {space.name: space for space in report.spaces}
+    kept = 0
+    with MemoryStore(root, read_only=True) as old, MemoryStore(tmp_path / "new", read_only=True) as new:
+        for space in old.spaces():
+            there = new.space(space.config.name)
+            for record in space._state.log.records():
+                for id in record.ids():
+                    one, two = space.get(id), there.get(id)
+                    if two is None:
+                        unfinished = lost[space.config.name].unfinished
+                        assert one is None or lost[space.config.name].lost or unfinished
+                        continue
+                    kept += 1
+                    assert one is not None
+                    assert (two.generation, two.content, two.metadata) == (one.generation, one.content, one.metadata)
+                    np.testing.assert_array_equal(one.vector, two.vector)
 
 
 def test_where_it_goes_must_be_new(data: Path, tmp_path: Path) -> None:

@@ -243,3 +243,19 @@ def test_a_list_that_is_gone_while_it_is_used_is_reported_when_it_is_looked_at()
     storage.remove("store.json")
     catalogue.check()
     assert [damage.file for damage in catalogue.damages.all()] == ["store.json"]
+
+
+def test_a_space_of_format_1_that_comes_later_is_a_stranger() -> None:
+    storage = stored(CONFIG)
+    folder(storage, "older").replace("space.json", json.dumps({"format": 1, "name": "older", "dim": 8}).encode())
+    configs, unsound = loaded(storage)
+    assert configs == [CONFIG]
+    assert unsound["older"].code == "foreign_space"
+
+
+def test_a_store_of_format_1_is_listed_once() -> None:
+    storage = MemoryStorage()
+    folder(storage, "older").replace("space.json", json.dumps({"format": 1, "name": "older", "dim": 8}).encode())
+    assert loaded(storage) == ([SpaceConfig("older", 8)], {})
+    assert Catalogue(storage).listed("older").space == ""
+    assert loaded(storage) == ([SpaceConfig("older", 8)], {})

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from engram import MemoryStore
-from engram.errors import CorruptData
+from engram.errors import CorruptData, EngramError
 from engram.store import StoreOptions
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "format1.tar.gz"
@@ -56,3 +56,46 @@ def test_a_file_that_is_cut_after_opening_is_not_served(store: MemoryStore, tmp_
         hit.row()
     with pytest.raises(CorruptData):
         space.recall(np.ones(16), k=5)
+
+
+def last_record(data: bytes | bytearray) -> int:
+    """Where the last record of a log of format 1 begins."""
+    return data.rindex(b"EGR1")
+
+
+def opened(path: Path) -> EngramError | int:
+    """How opening the space goes: its generation, or the error."""
+    with MemoryStore(path, options=StoreOptions(scrub_bytes_per_s=0)) as store:
+        return store.unsound.get("notes") or store.space("notes", create=False).generation
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Path:
+    """A directory of format 1 that was not opened since, without checkpoints that could prove anything."""
+    with tarfile.open(FIXTURE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    for checkpoint in tmp_path.glob("spaces/*/checkpoints/*"):
+        checkpoint.unlink()
+    return tmp_path
+
+
+@pytest.mark.parametrize("distance", [5, 100, 191, 192, 300])
+def test_a_bit_in_the_very_last_record_is_damage_and_no_unfinished_write(fresh: Path, distance: int) -> None:
+    data = bytearray((fresh / LOG).read_bytes())
+    data[last_record(data) + distance] ^= 4
+    (fresh / LOG).write_bytes(data)
+    error = opened(fresh)
+    assert isinstance(error, CorruptData)
+    assert error.code == "corrupt_log"
+
+
+def test_sectors_of_zeros_in_the_very_last_record_are_an_unfinished_write(fresh: Path) -> None:
+    sound = (fresh / LOG).read_bytes()
+    begin = last_record(sound)
+    first_sector = begin + -begin % 512
+    data = bytearray(sound)
+    data[first_sector : first_sector + 512] = bytes(512)
+    (fresh / LOG).write_bytes(data)
+    generation = opened(fresh)
+    assert isinstance(generation, int)
+    assert generation < 249

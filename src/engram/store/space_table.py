@@ -1,0 +1,140 @@
+"""The spaces of a store that are open, that are being made, and that cannot be opened."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from typing import Final
+
+from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition, NotFound
+from engram.limits import DIMENSION_DEFAULT
+from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig
+from engram.store.catalogue import Catalogue, StoredSpace
+from engram.store.space import Space
+from engram.text import get_embedder
+
+logger = logging.getLogger(__name__)
+
+
+class SpaceTable:
+    """Finds spaces by name and makes new ones. Any thread may call any method.
+
+    Parameters
+    ----------
+    catalogue
+        Which spaces are stored.
+    open_space
+        Opens a stored space.
+
+    Attributes
+    ----------
+    unsound
+        The spaces that could not be opened, by name, each with the error that says why.
+    """
+
+    def __init__(self, catalogue: Catalogue, open_space: Callable[[StoredSpace], Space]) -> None:
+        self.unsound: Final[dict[str, EngramError]] = {}
+        self._catalogue = catalogue
+        self._open_space = open_space
+        # By name; the future of a space that is being opened keeps others from opening it too.
+        self._spaces: dict[str, Future[Space]] = {}
+        self._guard = threading.Lock()
+        self._closed = False
+
+    def load(self) -> None:
+        """Open every stored space that can be opened, and note why the others cannot."""
+        stored, unsound = self._catalogue.load()
+        self.unsound.update(unsound)
+        for one in stored:
+            opened: Future[Space] = Future()
+            try:
+                opened.set_result(self._open_space(one))
+            except EngramError as error:
+                self.unsound[one.config.name] = error
+            except Exception as error:
+                logger.exception("space %s cannot be opened", one.config.name)
+                self.unsound[one.config.name] = CorruptData(
+                    f"space {one.config.name} cannot be opened: {error!r}", field="space", value=one.config.name
+                )
+            else:
+                self._spaces[one.config.name] = opened
+        for name, reason in self.unsound.items():
+            logger.error("space %s is not served: %s", name, reason)
+
+    def all(self) -> list[Space]:
+        """The spaces that are open, by name."""
+        with self._guard:
+            opened = sorted(self._spaces.items())
+        return [future.result() for _, future in opened if future.done() and future.exception() is None]
+
+    def get(self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool) -> Space:
+        """The space called `name`; see `MemoryStore.space`."""
+        # All of it is checked before anything is looked up or written, also what an existing space would ignore.
+        config = _asked_for(name, dim, metric, embedder)
+        opened, is_mine = self._find(name, create or name == DEFAULT_SPACE)
+        if is_mine:
+            try:
+                opened.set_result(self._create(config))
+            except BaseException as error:
+                with self._guard:
+                    del self._spaces[name]
+                opened.set_exception(error)
+        space = opened.result()
+        _check_settings(space.config, dim, metric, embedder)
+        return space
+
+    def close(self) -> None:
+        """Open and make no more spaces; return when nobody is at it any more."""
+        with self._guard:
+            self._closed = True
+        wait(list(self._spaces.values()))
+
+    def _find(self, name: str, create: bool) -> tuple[Future[Space], bool]:
+        """The future of a space, and whether the caller is the one to open it."""
+        with self._guard:
+            if self._closed:
+                raise FailedPrecondition("the store is closed", code="closed")
+            opened = self._spaces.get(name)
+            if opened is not None:
+                return opened, False
+            if name in self.unsound:
+                # Each caller raises its own copy, for raising writes into the exception.
+                raise copy.copy(self.unsound[name])
+            if not create:
+                raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
+            self._spaces[name] = opened = Future()
+            return opened, True
+
+    def _create(self, config: SpaceConfig) -> Space:
+        if config.embedder:
+            # An embedder that is unknown here, or not for this dimension, must not be recorded for good.
+            get_embedder(config.embedder, config.dim)
+        return self._open_space(self._catalogue.add(config))
+
+
+def _asked_for(name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> SpaceConfig:
+    return SpaceConfig(
+        name,
+        DIMENSION_DEFAULT if dim is None else dim,
+        "cosine" if metric is None else metric,
+        "" if embedder is None else embedder,
+    )
+
+
+def _check_settings(config: SpaceConfig, dim: int | None, metric: Metric | None, embedder: str | None) -> None:
+    for name, has, wanted in (
+        ("dimension", config.dim, dim),
+        ("metric", config.metric, metric),
+        ("embedder", config.embedder, embedder),
+    ):
+        if wanted is not None and wanted != has:
+            raise AlreadyExists(
+                f"space {config.name!r} exists with {name} {has!r}, not {wanted!r}",
+                code="space_exists",
+                field=name,
+                limit=has,
+                value=wanted,
+            )
