@@ -1,13 +1,20 @@
 #include "bindings_storage.hpp"
 
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <deque>
 #include <exception>
+#include <optional>
 #include <system_error>
+#include <tuple>
+#include <vector>
 
 #include "crc32c.hpp"
 #include "mapping.hpp"
@@ -40,6 +47,12 @@ class Buffer {
  private:
   Py_buffer view_{};
 };
+
+// Where the columns of one row lie: the beginnings of times, confidences and importances; and of ids, contents, metadata
+// and tags those of their offsets and of their bytes, and how many bytes these are.
+using Numbers = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;
+using TextPlace = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;
+using Texts = std::array<std::optional<TextPlace>, 4>;
 
 // Runs `work`, without the interpreter lock if it reads so much that others would wait for it.
 template <class Work>
@@ -88,6 +101,14 @@ RecordSectors record_at(const Buffer& memory, std::uint64_t position, std::uint6
   return {memory.octets(), position, static_cast<std::uint32_t>(salt)};
 }
 
+std::int64_t check_ranges(RecordSectors& record, const std::vector<std::uint64_t>& ranges) {
+  std::int64_t wrong = kAllRight;
+  for (std::size_t i = 0; i < ranges.size() && wrong == kAllRight; i += 2) {
+    wrong = record.check(ranges[i], ranges[i + 1]);
+  }
+  return wrong;
+}
+
 std::int64_t check_sectors(nb::handle memory, std::uint64_t position, const std::vector<std::uint64_t>& ranges,
                            std::uint64_t salt) {
   if (ranges.size() % 2 != 0) throw nb::value_error("ranges must be pairs of start and stop");
@@ -97,13 +118,70 @@ std::int64_t check_sectors(nb::handle memory, std::uint64_t position, const std:
   for (std::size_t i = 0; i < ranges.size(); i += 2) {
     if (ranges[i] < ranges[i + 1]) bytes += std::min<std::uint64_t>(ranges[i + 1] - ranges[i], buffer.octets().size());
   }
-  return run_over(bytes, [&] {
-    std::int64_t wrong = kAllRight;
-    for (std::size_t i = 0; i < ranges.size() && wrong == kAllRight; i += 2) {
-      wrong = record.check(ranges[i], ranges[i + 1]);
-    }
-    return wrong;
-  });
+  return run_over(bytes, [&] { return check_ranges(record, ranges); });
+}
+
+// Copies what one row of a record holds besides its vector, and notes where it was read. What lies outside the memory is
+// noted and not copied: no check lets it pass.
+class RowReader {
+ public:
+  RowReader(Octets memory, std::uint64_t payload, std::uint64_t row) : memory_(memory), payload_(payload), row_(row) {}
+
+  // A number of the column at `start`, in bytes from the payload's beginning like all places.
+  template <class Number>
+  Number number(std::uint64_t start, std::size_t count_before = 0) {
+    Number value{};
+    const std::uint64_t begin = start + sizeof value * (row_ + count_before);
+    if (note(begin, begin + sizeof value)) std::memcpy(&value, at(begin), sizeof value);
+    return value;
+  }
+  nb::bytes text(const TextPlace& place) {
+    const auto [offsets, start, nbytes] = place;
+    const auto begin = number<std::uint32_t>(offsets);
+    const auto end = number<std::uint32_t>(offsets, 1);
+    if (!note(start + begin, start + end) || end > nbytes) return nb::bytes("", 0);
+    return nb::bytes(at(start + begin), end - begin);
+  }
+  const std::vector<std::uint64_t>& ranges() const { return ranges_; }
+  std::uint64_t bytes() const { return bytes_; }
+
+ private:
+  bool note(std::uint64_t begin, std::uint64_t end) {
+    ranges_.push_back(begin);
+    ranges_.push_back(end);
+    const bool inside = begin <= end && payload_ <= memory_.size() && end <= memory_.size() - payload_;
+    if (inside) bytes_ += end - begin;
+    return inside;
+  }
+  const char* at(std::uint64_t place) const { return reinterpret_cast<const char*>(memory_.data()) + payload_ + place; }
+
+  Octets memory_;
+  std::uint64_t payload_;
+  std::uint64_t row_;
+  std::vector<std::uint64_t> ranges_;
+  std::uint64_t bytes_ = 0;
+};
+
+nb::object read_row(nb::handle memory, std::uint64_t position, std::uint64_t payload, const Numbers& numbers,
+                    const Texts& texts, std::uint64_t row, std::uint64_t salt) {
+  const Buffer buffer(memory);
+  RecordSectors record = record_at(buffer, position, salt);
+  RowReader reader(buffer.octets(), payload, row);
+  const auto time_us = reader.number<std::int64_t>(std::get<0>(numbers));
+  const auto confidence = reader.number<float>(std::get<1>(numbers));
+  const auto importance = reader.number<float>(std::get<2>(numbers));
+  std::array<nb::object, std::tuple_size_v<Texts>> values;
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].has_value()) values[i] = reader.text(*texts[i]);
+  }
+  // What was copied is right if its source is right now.
+  const std::int64_t wrong = run_over(reader.bytes(), [&] { return check_ranges(record, reader.ranges()); });
+  if (wrong != kAllRight) return nb::int_(wrong);
+  for (nb::object& value : values) {
+    value = value.is_valid() ? nb::steal(PyUnicode_FromEncodedObject(value.ptr(), "utf-8", "strict")) : nb::str("");
+    if (!value.is_valid()) throw nb::python_error();
+  }
+  return nb::make_tuple(time_us, confidence, importance, values[0], values[1], values[2], values[3]);
 }
 
 std::int64_t check_all(nb::handle memory, std::uint64_t position, std::uint64_t salt) {
@@ -163,6 +241,7 @@ void bind_storage(nb::module_& m) {
   m.def("crc32c_rows", &crc32c_rows, "matrix"_a);
   m.def("sector_sums", &sums_of_sectors, "parts"_a, "salt"_a, "first_sector"_a);
   m.def("check_sectors", &check_sectors, "memory"_a, "position"_a, "ranges"_a, "salt"_a);
+  m.def("read_row", &read_row, "memory"_a, "position"_a, "payload"_a, "numbers"_a, "texts"_a, "row"_a, "salt"_a);
   m.def("check_all", &check_all, "memory"_a, "position"_a, "salt"_a);
   m.def("check_records", &checked_records, "memory"_a, "begin"_a, "end"_a, "salt"_a, "bytes_max"_a);
   m.def("torn_sectors", &torn_sectors, "memory"_a, "position"_a, "salt"_a, "stop"_a);

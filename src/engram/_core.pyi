@@ -33,6 +33,33 @@ def check_sectors(memory: _Buffer, position: int, ranges: Sequence[int], salt: i
         Start and stop of each range, one after the other, counted from the beginning of the payload.
     """
 
+def read_row(
+    memory: _Buffer,
+    position: int,
+    payload: int,
+    numbers: Sequence[int],
+    texts: Sequence[tuple[int, int, int] | None],
+    row: int,
+    salt: int,
+) -> tuple[int, float, float, str, str, str, str] | int:
+    """Copy one row of a record but for its vector, then check where it was read.
+
+    Parameters
+    ----------
+    memory, position, payload
+        The mapped file, and where in it the record and its payload begin.
+    numbers
+        Where times, confidences and importances begin in the payload.
+    texts
+        Where ids, contents, metadata and tags lie in it: the beginnings of their offsets and of their bytes, and how
+        many bytes these are; None where there is no such column.
+
+    Returns
+    -------
+    tuple or int
+        Time, confidence, importance and the four texts; or the offset in the file of the first wrong sector.
+    """
+
 def check_all(memory: _Buffer, position: int, salt: int) -> int:
     """Check a record's table and payload; return -1 or the offset in the file of the first wrong sector."""
 

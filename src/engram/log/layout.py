@@ -43,6 +43,16 @@ class Layout(NamedTuple):
     metadata: TextPlace | None = None
     tags: TextPlace | None = None
 
+    @property
+    def numbers(self) -> tuple[int, int, int]:
+        """Those of times, confidences and importances."""
+        return self[2:5]
+
+    @property
+    def texts(self) -> tuple[TextPlace | None, TextPlace | None, TextPlace | None, TextPlace | None]:
+        """Those of ids, contents, metadata and tags."""
+        return self[5:9]
+
 
 _FIELDS: Final = {
     Column.VECTORS: "vectors",

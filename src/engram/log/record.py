@@ -37,7 +37,17 @@ class Row(NamedTuple):
     importance: float
     content: str
     metadata_json: str
-    tags: list[str]
+    tags_json: str
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Its metadata; empty also if what is stored cannot be read."""
+        return read_metadata(self.metadata_json) or {}
+
+    @property
+    def tags(self) -> list[str]:
+        """Its tags."""
+        return list(json.loads(self.tags_json)) if self.tags_json else []
 
 
 class Record:
@@ -219,24 +229,35 @@ class Record:
 
     def row(self, row: int) -> Row:
         """All of one row but its vector, for less than one by one."""
-        layout = self._lay_out()
+        layout, segment = self._lay_out(), self.segment
+        if segment.format == 1:
+            return self._row1(layout, row)
+        read = _core.read_row(
+            segment.view, self._position, self._payload, layout.numbers, layout.texts, row, segment.salt
+        )
+        if isinstance(read, int):
+            raise self._damaged(read)
+        time_us, confidence, importance, id, content, metadata, tags = read
+        return Row(id, time_us, confidence, importance, content, metadata, tags)
+
+    def _row1(self, layout: Layout, row: int) -> Row:
+        """As `row`, of a segment that has no checksums of sectors."""
         memory, payload = self.segment.memory, self._payload
         numbers: list[Any] = []
         texts: list[bytes] = []
-        # In the order of the payload, so that a sector that several columns share is checked once.
         ranges: list[int] = []
-        for start, kind in ((layout.times, _TIME), (layout.confidences, _REAL), (layout.importances, _REAL)):
+        for start, kind in zip(layout.numbers, (_TIME, _REAL, _REAL), strict=True):
             begin = start + kind.size * row
             numbers += kind.unpack_from(memory, payload + begin)
             ranges += (begin, begin + kind.size)
-        for place in (layout.ids, layout.contents, layout.metadata, layout.tags):
+        for place in layout.texts:
             utf8, read_from = read_text(memory, payload, place, row) if place else (b"", ())
             texts.append(utf8)
             ranges += read_from
         self._check(*ranges)
         id, content, metadata, tags = (str(utf8, "utf-8") for utf8 in texts)
         time_us, confidence, importance = numbers
-        return Row(id, time_us, confidence, importance, content, metadata, json.loads(tags) if tags else [])
+        return Row(id, time_us, confidence, importance, content, metadata, tags)
 
     def beside_vectors(self) -> list[NDArray[np.uint8]]:
         """Its bytes but for the vectors; making the views does not touch the segment."""

@@ -97,7 +97,7 @@ class CommitPlan:
             self._add_small(batch, origin, first)
         else:
             self._flush_small()
-            self._entries.append(LogEntry(RecordKind.OBSERVE, first, batch, (), *origin))
+            self._entries.append(LogEntry(RecordKind.OBSERVE, first, batch, **origin._asdict()))
         return first
 
     def _observe_in_session(self, request: CommitRequest, batch: ObservationBatch) -> None:
@@ -149,7 +149,9 @@ class CommitPlan:
     def _flush_small(self) -> None:
         if self._small:
             batch = concatenate(self._small)
-            self._entries.append(LogEntry(RecordKind.OBSERVE, self._small_generation, batch, (), *self._small_origin))
+            self._entries.append(
+                LogEntry(RecordKind.OBSERVE, self._small_generation, batch, **self._small_origin._asdict())
+            )
             self._small = []
             self._small_rows = self._small_bytes = 0
 

@@ -86,10 +86,13 @@ class Hit:
 
         For whoever passes it all on; what is asked for one by one is decoded one by one.
         """
-        if self._source is not None and isinstance(self._source[0], Record):
-            return self._source[0].row(self._source[1])
-        metadata = json.dumps(self.metadata) if self.metadata else ""
-        return Row(self.id, self.time_us, self.confidence, self.importance, self.content, metadata, self.tags)
+        source, row = self._source or (None, 0)
+        if isinstance(source, Record):
+            return source.row(row)
+        if isinstance(source, _ReadRow):
+            return source.values
+        metadata, tags = (json.dumps(value) if value else "" for value in (self.metadata, self.tags))
+        return Row(self.id, self.time_us, self.confidence, self.importance, self.content, metadata, tags)
 
     if not TYPE_CHECKING:  # A type checker that saw it would let every misspelt name pass.
 
@@ -98,6 +101,9 @@ class Hit:
             if name not in _FIELDS or self._source is None:
                 raise AttributeError(f"a hit has no attribute {name!r}")
             source, row = self._source
+            if isinstance(source, Record) and name not in _READ_ALONE:
+                source = _ReadRow(source, row)
+                object.__setattr__(self, "_source", (source, row))
             value = getattr(source, name)(row)
             object.__setattr__(self, name, value)
             return value
@@ -174,4 +180,40 @@ def _from_values(*values: Any) -> Hit:
     return Hit(**dict(zip(_FIELDS, values, strict=True)))
 
 
+class _ReadRow:
+    """A row of the log whose columns were read together, as each look at the log is checked."""
+
+    __slots__ = ("record", "values")
+
+    def __init__(self, record: Record, row: int) -> None:
+        self.record = record
+        self.values = record.row(row)
+
+    def id(self, _: int) -> str:
+        return self.values.id
+
+    def content(self, _: int) -> str:
+        return self.values.content
+
+    def metadata(self, _: int) -> dict[str, Any]:
+        return self.values.metadata
+
+    def tags(self, _: int) -> list[str]:
+        return self.values.tags
+
+    def time_us(self, _: int) -> int:
+        return self.values.time_us
+
+    def confidence(self, _: int) -> float:
+        return self.values.confidence
+
+    def importance(self, _: int) -> float:
+        return self.values.importance
+
+    def vector(self, row: int) -> NDArray[np.float32]:
+        return self.record.vector(row)
+
+
+# Whoever wants only these does not have the text read, which may be long.
+_READ_ALONE: Final = frozenset({"id", "vector"})
 _FIELDS: Final = tuple(item.name for item in fields(Hit) if item.init)

@@ -23,7 +23,7 @@ from engram.spaces import DEFAULT_SPACE, Metric
 from engram.store.catalogue import Catalogue, StoredSpace
 from engram.store.checkpointer import Checkpointer
 from engram.store.committer import Committer
-from engram.store.data_directory import open_directory
+from engram.store.directory import open_directory
 from engram.store.intake import CommitRequest, FifoIntake, Intake
 from engram.store.keeper import Keeper
 from engram.store.matcher import Matcher

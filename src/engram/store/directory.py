@@ -1,4 +1,4 @@
-"""The directory that a store is opened on."""
+"""The data directory of a store: opened, and held for this process."""
 
 from __future__ import annotations
 
@@ -15,27 +15,25 @@ from engram.store.catalogue import check_is_store
 
 
 def open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tuple[Storage, DirectoryLock | None]:
-    """What a store keeps its data in, and the lock on it; None is memory, which needs none.
+    """The directory `path`, made if it is not there, and the lock on it; memory and no lock for None.
 
     Raises
     ------
-    InvalidInput
-        If the path names no directory.
-    NotFound
-        If it is to be read only and is no data directory.
-    StoreLocked
-        If somebody has it open.
-    Unavailable
-        If it cannot be read or written.
+    InvalidInput, NotFound, StoreLocked, Unavailable
+        As `MemoryStore`.
     """
     if path is None:
         return MemoryStorage(), None
     _check_path(path)
     with typed_failures(f"opening data directory {os.fspath(path)}"):
         storage = FileStorage(path, read_only=read_only)
-        if read_only:
-            check_is_store(storage)
-        return storage, DirectoryLock(storage.path, storage.root_descriptor, shared=read_only)
+        try:
+            if read_only:
+                check_is_store(storage)
+            return storage, DirectoryLock(storage.path, storage.root_descriptor, shared=read_only)
+        except BaseException:
+            storage.close()
+            raise
 
 
 def _check_path(path: object) -> None:
