@@ -53,7 +53,10 @@ def observe(space: Space, vectors: NDArray[np.float32], batch: int) -> None:
         space.observe(
             [f"note-{number}" for number in numbers],
             piece,
-            [f"The text of note {number}, which is about as long as a sentence in a conversation is." for number in numbers],
+            [
+                f"The text of note {number}, which is about as long as a sentence in a conversation is."
+                for number in numbers
+            ],
             metadata=[{"speaker": f"person {number % 20}", "turn": number} for number in numbers],
             tags=[["note", f"topic-{number % 50}"] for number in numbers],
         )
@@ -194,8 +197,9 @@ def leave_out_checks() -> None:
     from engram import _core  # noqa: PLC0415  (The version before has none of this.)
     from engram.log.segment import Segment  # noqa: PLC0415
 
-    native, fake = vars(_core), vars(Segment)
-    assert {"crc32c_rows", "sector_sums"} <= native.keys() and "first_damage" in fake
+    native, checks = vars(_core), vars(Segment)
+    assert {"crc32c_rows", "sector_sums"} <= native.keys()
+    assert {"first_damage", "damage_in"} <= checks.keys()
     setattr(_core, "crc32c_rows", lambda matrix: np.zeros(len(matrix), np.uint32))  # noqa: B010
     setattr(_core, "sector_sums", lambda parts, *_: bytes(sum(map(len, parts)) // 128))  # noqa: B010
     setattr(Segment, "first_damage", lambda *_: -1)  # noqa: B010
@@ -204,9 +208,13 @@ def leave_out_checks() -> None:
 
 def main() -> None:
     """Work off what the input asks for."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.integrity_workloads", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.integrity_workloads", description=__doc__.split("\n")[0]
+    )
     parser.add_argument("stores", type=Path, help="the folder of stores")
-    parser.add_argument("--build", type=int, nargs=3, metavar=("RECALLED", "MANY", "SMALL"), help="make the stores, of so many rows")
+    parser.add_argument(
+        "--build", type=int, nargs=3, metavar=("RECALLED", "MANY", "SMALL"), help="make the stores, of so many rows"
+    )
     parser.add_argument("--unchecked", action="store_true", help="leave out the checks")
     arguments = parser.parse_args()
     if arguments.build:

@@ -149,7 +149,9 @@ class CommitPlan:
     def _flush_small(self) -> None:
         if self._small:
             batch = concatenate(self._small)
-            self._entries.append(LogEntry(RecordKind.OBSERVE, self._small_generation, batch, **self._small_origin._asdict()))
+            self._entries.append(
+                LogEntry(RecordKind.OBSERVE, self._small_generation, batch, **self._small_origin._asdict())
+            )
             self._small = []
             self._small_rows = self._small_bytes = 0
 
