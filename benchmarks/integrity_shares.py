@@ -23,7 +23,7 @@ from engram.log.header import RecordKind
 from engram.log.identity import Identity
 from engram.log.manifest import Manifest, Mark, SegmentEntry
 from engram.log.sectors import INLINE_SUMS, SECTOR_BYTES, pack_table
-from engram.log.segment import Segment
+from engram.log.text_column import read_text
 from engram.observations import make_batch
 from engram.store import MemoryStore, Space
 
@@ -93,7 +93,12 @@ def mark_us(segments: int) -> float:
         entries = [SegmentEntry(number, 64 << 20, 2, 3_000_000_000 + number) for number in range(1, segments + 1)]
         manifest = Manifest(FileStorage(Path(folder)), Identity.new(), {"dim": DIM}, entries)
         marks = iter(range(1, 1 + REPEAT * MARKS))
-        return cpu_s(lambda: [manifest.set_mark(Mark(next(marks), segments, 512)) for _ in range(MARKS)]) * 1e6 / MARKS
+
+        def leave() -> None:
+            for _ in range(MARKS):
+                manifest.set_mark(Mark(next(marks), segments, 512))
+
+        return cpu_s(leave) * 1e6 / MARKS
 
 
 def recall_parts(stores: Path, k: int = 10) -> dict[str, float]:
@@ -101,33 +106,44 @@ def recall_parts(stores: Path, k: int = 10) -> dict[str, float]:
     with MemoryStore(stores / "recalled", options=options()) as store:
         space = store.space("bench")
         vectors = synthetic_rows(RECALLS, DIM)
-        calls = [_calls_of(space, vector, k) for vector in vectors]
+        checks = [_checks_of(space, vector, k) for vector in vectors]
     reading_s = []
-    for of_recall in calls:
+    for of_recall in checks:
         begin_s = time.thread_time()
-        for segment, position, ranges in of_recall:
-            segment.first_damage(position, ranges)
+        for arguments in of_recall:
+            _core.check_sectors(*arguments)
         reading_s.append(time.thread_time() - begin_s)
     return {
         "raw vectors": ranked_of(k),
         "us of raw vectors": ranked_of(k) * _raw_vector_us(),
-        "looks at hits": median(map(len, calls)),
+        "looks at hits": median(map(len, checks)),
         "us of hits": 1e6 * median(reading_s),
     }
 
 
-def _calls_of(space: Space, cue: NDArray[np.float32], k: int) -> list[tuple[Segment, int, Any]]:
-    """The checks of a recall whose hits are read, to be done again."""
-    calls: list[tuple[Segment, int, Any]] = []
-    check = Segment.first_damage
+def _checks_of(space: Space, cue: NDArray[np.float32], k: int) -> list[tuple[Any, ...]]:
+    """The checks of a recall whose hits are read, as arguments of `_core.check_sectors`."""
+    checks: list[tuple[Any, ...]] = []
+    check, read_row = _core.check_sectors, _core.read_row
 
-    def noting(self: Segment, position: int, ranges: Any) -> int:
-        calls.append((self, position, ranges))
-        return check(self, position, ranges)
+    def noting_check(*arguments: Any) -> int:
+        checks.append(arguments)
+        return check(*arguments)
 
-    with mock.patch.object(Segment, "first_damage", noting):
+    def noting_row(memory: Any, position: int, payload: int, numbers: Any, texts: Any, row: int, salt: int) -> Any:
+        ranges = [edge for start, size in zip(numbers, (8, 4, 4), strict=True) for edge in _span(start, size, row)]
+        for place in filter(None, texts):
+            ranges += read_text(memory.data, payload, place, row).ranges
+        checks.append((memory, position, ranges, salt))
+        return read_row(memory, position, payload, numbers, texts, row, salt)
+
+    with mock.patch.multiple(_core, check_sectors=noting_check, read_row=noting_row):
         read(space.recall(cue, k=k))
-    return calls
+    return checks
+
+
+def _span(start: int, size: int, row: int) -> tuple[int, int]:
+    return start + size * row, start + size * (row + 1)
 
 
 def _raw_vector_us(count: int = 100_000, looks: int = 2_000) -> float:

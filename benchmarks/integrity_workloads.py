@@ -197,8 +197,9 @@ def leave_out_checks() -> None:
     from engram import _core  # noqa: PLC0415  (The version before has none of this.)
     from engram.log.segment import Segment  # noqa: PLC0415
 
-    native, fake = vars(_core), vars(Segment)
-    assert {"crc32c_rows", "sector_sums"} <= native.keys() and "first_damage" in fake
+    native, checks = vars(_core), vars(Segment)
+    assert {"crc32c_rows", "sector_sums"} <= native.keys()
+    assert {"first_damage", "damage_in"} <= checks.keys()
     setattr(_core, "crc32c_rows", lambda matrix: np.zeros(len(matrix), np.uint32))  # noqa: B010
     setattr(_core, "sector_sums", lambda parts, *_: bytes(sum(map(len, parts)) // 128))  # noqa: B010
     setattr(Segment, "first_damage", lambda *_: -1)  # noqa: B010

@@ -46,7 +46,8 @@ class Worker:
 
     def run(self, work: str) -> dict[str, float]:
         """Have it do `work`."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         print(work, file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         if not answer:
@@ -57,7 +58,8 @@ class Worker:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()

@@ -48,8 +48,8 @@ class Buffer {
   Py_buffer view_{};
 };
 
-// Where the columns of one row lie: the beginnings of times, confidences and importances; and of ids, contents, metadata
-// and tags those of their offsets and of their bytes, and how many bytes these are.
+// Where the columns of one row lie: the beginnings of times, confidences and importances; and of ids, contents,
+// metadata and tags those of their offsets and of their bytes, and how many bytes these are.
 using Numbers = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;
 using TextPlace = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;
 using Texts = std::array<std::optional<TextPlace>, 4>;
@@ -121,8 +121,8 @@ std::int64_t check_sectors(nb::handle memory, std::uint64_t position, const std:
   return run_over(bytes, [&] { return check_ranges(record, ranges); });
 }
 
-// Copies what one row of a record holds besides its vector, and notes where it was read. What lies outside the memory is
-// noted and not copied: no check lets it pass.
+// Copies what one row of a record holds besides its vector, and notes where it was read. What lies outside the memory
+// is noted and not copied: no check lets it pass.
 class RowReader {
  public:
   RowReader(Octets memory, std::uint64_t payload, std::uint64_t row) : memory_(memory), payload_(payload), row_(row) {}

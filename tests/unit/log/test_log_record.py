@@ -12,7 +12,7 @@ import pytest
 from doubles.batches import DIM, batch_of, content_of, vector_of
 from engram.errors import CorruptData, NewerFormat
 from engram.log.damage import Damages
-from engram.log.encoding import encode_record
+from engram.log.encoding import EncodedRecord, encode_record
 from engram.log.entry import LogEntry
 from engram.log.header import Column, Header, RecordKind, check_known
 from engram.log.memory_storage import MemoryStorage
@@ -23,12 +23,16 @@ from engram.observations import ObservationBatch, make_batch
 SALT = 12345
 
 
+def placed_at(encoded: EncodedRecord, position: int) -> EncodedRecord:
+    return encoded.place(
+        epoch=1, position=position, salt=SALT, previous_generation=4, synced_generation=3, committed_us=7
+    )
+
+
 def segment_with(entry: LogEntry, position: int = 1024, dim: int = DIM) -> tuple[Segment, Header]:
     """A segment with the record of `entry` in it, and the header it was written with."""
     encoded = encode_record(entry, dim)
-    placed = encoded.place(
-        epoch=1, position=position, salt=SALT, previous_generation=4, synced_generation=3, committed_us=7
-    )
+    placed = placed_at(encoded, position)
     data = b"".join(placed.buffers)
     assert len(data) == placed.header.length == encoded.nbytes
     file = MemoryStorage().create("a", position + len(data))
@@ -182,6 +186,32 @@ def test_no_read_returns_a_changed_byte(number: int) -> None:
         segment.file.write(offset, [bytes([right])])
     assert noticed
     assert segment.damages.count
+
+
+@pytest.mark.parametrize("left_out", [{}, {"metadata": None}, {"tags": None}, {"metadata": None, "tags": None}])
+@pytest.mark.parametrize("count", [1, 15, 16, 300])
+def test_a_row_has_what_its_columns_have(count: int, left_out: dict[str, Any]) -> None:
+    record = observed(replace(batch_of([f"id-{row}-ß" for row in range(count)]), **left_out))
+    for row in range(count):
+        found = record.row(row)
+        assert (found.id, found.content, found.time_us) == (record.id(row), record.content(row), record.time_us(row))
+        assert (found.confidence, found.importance) == (record.confidence(row), record.importance(row))
+        assert (found.metadata, found.tags) == (record.metadata(row), record.tags(row))
+        assert found.metadata_json == record.metadata_json(row)
+
+
+def test_rows_of_neighbouring_small_records_are_not_mixed_up() -> None:
+    first = encode_record(LogEntry(RecordKind.OBSERVE, 5, batch_of(["a"])), DIM)
+    second = encode_record(LogEntry(RecordKind.OBSERVE, 6, batch_of(["a longer one", "b"])), DIM)
+    file = MemoryStorage().create("a", 512 + first.nbytes + second.nbytes)
+    segment = Segment(1, file, SALT, Damages())
+    positions = 512, 512 + first.nbytes
+    for encoded, position in zip((first, second), positions, strict=True):
+        file.write(position, placed_at(encoded, position).buffers)
+    headers = [segment.header_at(position) for position in positions]
+    one, other = (Record(segment, header) for header in headers if header is not None)
+    for _ in range(3):
+        assert (one.id(0), other.id(0), one.row(0).id, other.row(1).id) == ("a", "a longer one", "a", "b")
 
 
 def test_damage_is_counted_once_for_each_place() -> None:

@@ -222,3 +222,22 @@ def test_the_portable_way_gives_the_same_sums() -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     matrix = np.random.default_rng(1).integers(0, 250, (37, 301)).astype(np.uint8)
     assert done.stdout == "portable " + _core.crc32c_rows(matrix).tobytes().hex()
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_a_row_is_never_read_outside_of_its_record(seed: int) -> None:
+    """Wherever columns are said to lie, a row is read from within the record or refused."""
+    random = Random(seed)
+    record = place(random.choice([1, 3, 60]), position=SECTOR * random.randint(0, 3), seed=seed)
+    if random.random() < 0.5:
+        # Offsets are mostly as if of an enormous text; now and then of one that fits.
+        start = record.payload + 4 * random.randrange(SECTOR // 4)
+        struct.pack_into("<II", record.memory, start, *sorted((random.randrange(999), random.randrange(999))))
+    edges = [0, 4, 500, SECTOR * record.sectors - 8, SECTOR * record.sectors, len(record.memory), 2**32, 2**62]
+    numbers = [random.choice(edges) for _ in range(3)]
+    texts = [(random.choice(edges), random.choice(edges), random.choice(edges)) for _ in range(4)]
+    row = random.choice([0, 1, 2**20])
+    found = _core.read_row(record.memory, record.position, record.payload, numbers, texts, row, record.salt)
+    inside = SECTOR * record.sectors
+    if max(numbers) + 8 > inside or max(offsets for offsets, _, _ in texts) + 8 > inside or row > 1:
+        assert isinstance(found, int)

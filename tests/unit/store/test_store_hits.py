@@ -8,11 +8,14 @@ import pickle
 import numpy as np
 import pytest
 
-from doubles.batches import batch_of, content_of, vector_of
+from doubles.batches import DIM, batch_of, content_of, vector_of
 from doubles.logs import open_log
+from engram.errors import CorruptData
 from engram.log.entry import LogEntry
 from engram.log.header import RecordKind
 from engram.log.memory_storage import MemoryStorage
+from engram.log.record import Record
+from engram.observations import make_batch
 from engram.store.hits import Hit, stored_hit
 
 
@@ -71,3 +74,29 @@ def test_unknown_attributes_and_writes_are_refused() -> None:
             hit.nonsense  # type: ignore[attr-defined]  # noqa: B018  (being refused is the point)
         with pytest.raises(AttributeError):
             hit.id = "other"  # type: ignore[misc]  # Being refused is the point.
+
+
+def test_the_columns_of_a_hit_are_from_one_look() -> None:
+    hit = lazy_hit()
+    source, _ = hit._source or (None, 0)
+    assert isinstance(source, Record)
+    assert hit.content == content_of("b")
+    source.segment.file.write(0, [bytes(len(source.segment.view))])
+    assert (hit.id, hit.metadata, hit.tags) == ("b", {"id": "b", "version": 0}, ["tag b", "ß"])
+    assert (hit.time_us, hit.row().content) == (1_001_500_000, content_of("b"))
+    with pytest.raises(CorruptData):
+        _ = hit.vector
+
+
+def test_the_id_alone_is_read_without_the_text() -> None:
+    log = open_log(MemoryStorage())
+    text = "a sentence. " * 1000
+    (record,) = log.append([LogEntry(RecordKind.OBSERVE, 1, make_batch(["a", "b"], np.ones((2, DIM)), ["", text]))])
+    at = bytes(record.segment.view).index(text.encode()) + 6000
+    record.segment.file.write(at, [b"?"])
+    hit = stored_hit(record, 1, 0.5, indexed=True, recalled_us=0)
+    assert hit.id == "b"
+    for _ in range(2):
+        with pytest.raises(CorruptData):
+            _ = hit.content
+    assert hit.id == "b"
