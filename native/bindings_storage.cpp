@@ -19,6 +19,7 @@
 #include "crc32c.hpp"
 #include "mapping.hpp"
 #include "sectors.hpp"
+#include "unlocked.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -57,7 +58,7 @@ using Texts = std::array<std::optional<TextPlace>, 4>;
 template <class Work>
 auto run_over(std::size_t bytes, Work work) {
   if (bytes < kUnlockedBytesMin) return work();
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   return work();
 }
 
@@ -186,21 +187,33 @@ nb::object read_row(nb::handle memory, std::uint64_t position, std::uint64_t pay
 std::int64_t check_all(nb::handle memory, std::uint64_t position, std::uint64_t salt) {
   const Buffer buffer(memory);
   const RecordSectors record = record_at(buffer, position, salt);
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   return record.check_all();
+}
+
+nb::tuple checked_records(nb::handle memory, std::uint64_t begin, std::uint64_t end, std::uint64_t salt,
+                          std::uint64_t bytes_max) {
+  const Buffer buffer(memory);
+  if (end > buffer.octets().size()) throw nb::value_error("end lies outside the memory");
+  RecordsChecked checked{};
+  {
+    const Unlocked unlocked;
+    checked = check_records(buffer.octets(), begin, end, static_cast<std::uint32_t>(salt), bytes_max);
+  }
+  return nb::make_tuple(checked.position, checked.wrong);
 }
 
 std::int64_t torn_sectors(nb::handle memory, std::uint64_t position, std::uint64_t salt, std::uint64_t stop) {
   const Buffer buffer(memory);
   const RecordSectors record = record_at(buffer, position, salt);
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   return record.check_torn(stop);
 }
 
 std::int64_t first_nonzero_sector(nb::handle memory, std::uint64_t start, std::uint64_t stop) {
   const Buffer buffer(memory);
   if (stop > buffer.octets().size()) throw nb::value_error("stop lies outside the memory");
-  const nb::gil_scoped_release unlocked;
+  const Unlocked unlocked;
   return nonzero_sector(buffer.octets(), start, stop);
 }
 
@@ -230,6 +243,7 @@ void bind_storage(nb::module_& m) {
   m.def("check_sectors", &check_sectors, "memory"_a, "position"_a, "ranges"_a, "salt"_a);
   m.def("read_row", &read_row, "memory"_a, "position"_a, "payload"_a, "numbers"_a, "texts"_a, "row"_a, "salt"_a);
   m.def("check_all", &check_all, "memory"_a, "position"_a, "salt"_a);
+  m.def("check_records", &checked_records, "memory"_a, "begin"_a, "end"_a, "salt"_a, "bytes_max"_a);
   m.def("torn_sectors", &torn_sectors, "memory"_a, "position"_a, "salt"_a, "stop"_a);
   m.def("nonzero_sector", &first_nonzero_sector, "memory"_a, "start"_a, "stop"_a);
   m.def("lost_pages", &bus_guard::lost_pages);

@@ -14,6 +14,8 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "sums are stored little-endian");
 
 // Offsets in a record's header, and how many sums it and a table sector hold.
+constexpr std::uint8_t kMagic[4] = {'E', 'G', 'R', '2'};
+constexpr std::uint64_t kHeaderSumAt = 4;
 constexpr std::uint64_t kSumCountAt = 8;
 constexpr std::uint64_t kTableSectorsAt = 12;
 constexpr std::uint64_t kHeaderSumsAt = 320;
@@ -205,6 +207,25 @@ std::int64_t RecordSectors::check_torn(std::uint64_t stop) const {
     if (check_payload(k, k + 1) != kAllRight) return as_offset(offset, 0);
   }
   return kAllRight;
+}
+
+bool RecordSectors::header_right() const {
+  if (!in_file_ || std::memcmp(&file_[position_], kMagic, sizeof kMagic) != 0) return false;
+  const std::uint32_t sum = crc32c(&file_[position_ + kSumCountAt], kSectorBytes - kSumCountAt, seed_of(position_));
+  return sum == load_u32(&file_[position_ + kHeaderSumAt]);
+}
+
+RecordsChecked check_records(Octets file, std::uint64_t begin, std::uint64_t end, std::uint32_t salt,
+                             std::uint64_t bytes_max) {
+  std::uint64_t position = begin;
+  while (position < end && position - begin < bytes_max) {
+    const RecordSectors record(file, position, salt);
+    if (!record.header_right() || record.end() > end) return {position, as_offset(position, 0)};
+    const std::int64_t wrong = record.check_all();
+    if (wrong != kAllRight) return {position, wrong};
+    position = record.end();
+  }
+  return {position, kAllRight};
 }
 
 std::int64_t nonzero_sector(Octets file, std::uint64_t start, std::uint64_t stop) {

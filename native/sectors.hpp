@@ -37,6 +37,10 @@ class RecordSectors {
   // As above up to the offset `stop` of the file, except that a sector may be all zero, as if it was never written; and
   // that anything goes where the sum was in a table sector that was never written.
   std::int64_t check_torn(std::uint64_t stop) const;
+  // The header's own checksum, and that it begins as a record does.
+  bool header_right() const;
+  // Where the record ends in the file, as it says itself.
+  std::uint64_t end() const { return payload_begin() + kSectorBytes * sum_count_; }
 
  private:
   bool fits(std::uint64_t offset) const { return offset + kSectorBytes <= file_.size(); }
@@ -59,6 +63,17 @@ class RecordSectors {
   std::uint64_t checked_first_ = 0;  // The sectors [checked_first_, checked_last_) were right.
   std::uint64_t checked_last_ = 0;
 };
+
+// How far records were checked that lie back to back, and the first wrong sector, or kAllRight.
+struct RecordsChecked {
+  std::uint64_t position;
+  std::int64_t wrong;
+};
+
+// Checks the records of [begin, end) from `begin` on until `bytes_max` bytes are done. If one is wrong, `position` is
+// where it begins, since what it says of its length may be wrong, too.
+RecordsChecked check_records(Octets file, std::uint64_t begin, std::uint64_t end, std::uint32_t salt,
+                             std::uint64_t bytes_max);
 
 // The offset of the first sector in [start, stop) that is not all zero, or -1.
 std::int64_t nonzero_sector(Octets file, std::uint64_t start, std::uint64_t stop);

@@ -63,6 +63,15 @@ def read_row(
 def check_all(memory: _Buffer, position: int, salt: int) -> int:
     """Check a record's table and payload; return -1 or the offset in the file of the first wrong sector."""
 
+def check_records(memory: _Buffer, begin: int, end: int, salt: int, bytes_max: int) -> tuple[int, int]:
+    """Check the records of ``[begin, end)``, which lie back to back, from `begin` on until `bytes_max` are done.
+
+    Returns
+    -------
+    position, wrong
+        How far it got, and -1; or where the first wrong record begins, and the offset of its first wrong sector.
+    """
+
 def torn_sectors(memory: _Buffer, position: int, salt: int, stop: int) -> int:
     """Return -1 if a record's sectors below `stop` are each right or zero, else the offset of the first that is not.
 

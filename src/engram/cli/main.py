@@ -13,6 +13,8 @@ from engram.errors import EngramError
 EXIT_OK: Final = 0
 EXIT_ERROR: Final = 1
 EXIT_USAGE: Final = 2
+# The command did what it was told, and what it found is that something stored is damaged.
+EXIT_DAMAGE: Final = 4
 EXIT_INTERRUPTED: Final = 130
 
 _USAGE_CODES: Final = frozenset(
@@ -33,7 +35,8 @@ def run(arguments: Sequence[str]) -> int:
 
     Returns
     -------
-    The exit code: 0 done, 1 the engine could not, 2 the command was not understood, 130 interrupted.
+    The exit code: 0 done, 1 the engine could not, 2 the command was not understood, 4 done and damage was found, 130
+    interrupted.
     """
     debug = "--debug" in arguments
     if not debug:

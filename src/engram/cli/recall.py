@@ -11,12 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.cli.context import CliContext, pass_cli
+from engram.cli.main import EXIT_DAMAGE, EXIT_OK
 from engram.cli.tables import hit_values, hits_table
 from engram.cli.target import client_settings, open_target, target_options
 from engram.errors import InvalidInput
 from engram.metadata import parse_json
-from engram.store import Cue, Filter, Hit, Strength
+from engram.store import Cue, Filter, Strength
 from engram.store.cue import Scalar
+from engram.store.hits import Hits
 from engram.store.query import RecallQuery
 from engram.times import as_time_us
 from engram.vectors import as_query
@@ -44,6 +46,7 @@ from engram.vectors import as_query
 @click.option("--strength", is_flag=True, help="Rank by the strength of memories instead of similarity alone.")
 @click.option("--follow", is_flag=True, help="Then wait, and print what is observed and fits; Ctrl-C ends it.")
 @click.option("--ef", type=click.IntRange(1, 10_000), help="Search effort; more is slower and more exact.")
+@click.option("--skip-damaged", is_flag=True, help="Answer without what is damaged where it is stored.")
 @target_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_cli
@@ -66,13 +69,17 @@ def recall(
     strength: bool,
     follow: bool,
     ef: int | None,
+    skip_damaged: bool,
     address: str | None,
     data: Path | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Recall what is most similar to a TEXT or a vector, or what is newest.
 
     A text needs a space with an embedder, unless --words are looked for. With conditions alone, the newest comes first.
+
+    An answer that needs what is damaged where it is stored is refused, and the damage named. With --skip-damaged it
+    comes all the same; if it lacks something, that is said on standard error, and the exit code is 4.
 
     \b
     Examples:
@@ -104,24 +111,34 @@ def recall(
         ef=ef,
         follow=follow,
         strength=Strength() if strength else None,
+        skip_damaged=skip_damaged,
     )
     if not query.cue.ranks and query.cue.filter.is_open:
         raise click.UsageError("Give a TEXT, --vector FILE, or a condition such as --tag.")
     name = client_settings(cli, space=space).client.space
     with open_target(cli, address, data, read_only=True) as target:
-        found = False
+        found = incomplete = False
         for hits in target.follow(name, query) if follow else [target.recall(name, query)]:
-            found = found or bool(hits)
             _print(cli, hits, as_json)
+            if hits.incomplete and not incomplete:
+                _complain_of_damage(cli)
+            found, incomplete = found or bool(hits), hits.incomplete
     if not found and not as_json:
-        cli.out.print(f"Nothing to recall in space {name}.")
+        cli.out.print(f"Nothing {'that can be read ' if incomplete else ''}to recall in space {name}.")
+    return EXIT_DAMAGE if incomplete else EXIT_OK
 
 
-def _print(cli: CliContext, hits: list[Hit], as_json: bool) -> None:
+def _print(cli: CliContext, hits: Hits, as_json: bool) -> None:
     if as_json:
         cli.print_json([hit_values(hit) for hit in hits])
     elif hits:
         cli.out.print(hits_table(hits))
+
+
+def _complain_of_damage(cli: CliContext) -> None:
+    cli.err.print(
+        "engram: the answer is incomplete: what is damaged was left out; engram status shows it", soft_wrap=True
+    )
 
 
 def _condition(text: str) -> tuple[str, Scalar]:

@@ -8,6 +8,7 @@ from typing import cast
 import click
 
 from engram.cli.context import CliContext, pass_cli
+from engram.cli.damages import unsound_table, unsound_values
 from engram.cli.tables import space_values, spaces_table
 from engram.cli.target import open_target, target_options
 from engram.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
@@ -19,7 +20,7 @@ from engram.spaces import METRICS, Metric
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def spaces(context: click.Context, *, address: str | None, data: Path | None, as_json: bool) -> None:
-    """List memory spaces, or create one.
+    """List memory spaces, or create one. Those that are there and cannot be used are listed with the reason.
 
     \b
     Examples:
@@ -36,11 +37,13 @@ def spaces(context: click.Context, *, address: str | None, data: Path | None, as
         return
     cli = context.ensure_object(CliContext)
     with open_target(cli, address, data, read_only=True) as target:
-        found = target.spaces()
+        found, unsound = target.spaces(), target.unsound_spaces()
     if as_json:
-        cli.print_json([space_values(space) for space in found])
-    else:
-        cli.out.print(spaces_table(found))
+        cli.print_json([*(space_values(space) for space in found), *(unsound_values(space) for space in unsound)])
+        return
+    cli.out.print(spaces_table(found))
+    if unsound:
+        cli.out.print(unsound_table(unsound))
 
 
 @spaces.command()

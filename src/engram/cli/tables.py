@@ -18,7 +18,7 @@ _CONTENT_CHARACTERS_MAX = 300
 
 def hits_table(hits: Sequence[Hit], title: str = "") -> Table:
     """Hits, best first."""
-    table = _table(title)
+    table = make_table(title)
     table.add_column("#", justify="right", style="dim")
     table.add_column("score", justify="right", no_wrap=True)
     table.add_column("id", style="cyan", overflow="fold")
@@ -51,7 +51,7 @@ def hit_values(hit: Hit) -> dict[str, Any]:
 
 def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
     """Spaces with their settings, live observations, newest generation, and how many wait to be indexed (tail)."""
-    table = _table(title)
+    table = make_table(title)
     table.add_column("space", style="cyan", overflow="fold")
     for name in ("vectors", "embedder", "live", "generation", "tail", "log", "index"):
         justify: Literal["left", "right"] = "left" if name in ("vectors", "embedder") else "right"
@@ -84,6 +84,7 @@ def space_values(space: SpaceStatus) -> dict[str, Any]:
         "indexed_generation": space.indexed_generation,
         "log_bytes": space.log_bytes,
         "index_bytes": space.index_bytes,
+        "damaged_count": space.damaged_count,
     }
 
 
@@ -108,7 +109,7 @@ def server_table(status: ServerStatus, address: str) -> Table:
 
 def workers_table(workers: Iterable[WorkerStatus]) -> Table:
     """What each index worker did, and how long that took."""
-    table = _table("")
+    table = make_table("")
     for name in ("worker", "linked", "batches", "stolen", "restarts", "busy s"):
         table.add_column(name, justify="right", no_wrap=True)
     for worker in workers:
@@ -142,7 +143,8 @@ def _is_shown(time_us: int) -> bool:
     return -62_135_500_000 < time_us / 1e6 < 253_402_200_000
 
 
-def _table(title: str) -> Table:
+def make_table(title: str) -> Table:
+    """An empty table in the style of all."""
     return Table(
         title=title or None,
         title_justify="left",

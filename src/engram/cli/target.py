@@ -10,11 +10,12 @@ from typing import Any, Protocol, Self, TypeVar
 import click
 
 from engram.cli.context import CliContext
-from engram.client import Client, SpaceStatus
+from engram.client import Client, SpaceStatus, UnsoundSpace
 from engram.config import Settings
 from engram.errors import NotFound
 from engram.spaces import Metric, check_space_name
-from engram.store import Hit, MemoryStore, Space
+from engram.store import MemoryStore, Space
+from engram.store.hits import Hits
 from engram.store.query import RecallQuery
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,16 +30,20 @@ class Target(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def recall(self, space: str, query: RecallQuery) -> list[Hit]:
+    def recall(self, space: str, query: RecallQuery) -> Hits:
         """The best hits."""
         ...
 
-    def follow(self, space: str, query: RecallQuery) -> Iterator[list[Hit]]:
+    def follow(self, space: str, query: RecallQuery) -> Iterator[Hits]:
         """The best hits, and then what is observed and fits."""
         ...
 
     def spaces(self) -> list[SpaceStatus]:
-        """All spaces."""
+        """All spaces that can be used."""
+        ...
+
+    def unsound_spaces(self) -> list[UnsoundSpace]:
+        """The others, with the reasons."""
         ...
 
     def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
@@ -62,7 +67,7 @@ class ServerTarget:
     ) -> None:
         self.client.close()
 
-    def recall(self, space: str, query: RecallQuery) -> list[Hit]:
+    def recall(self, space: str, query: RecallQuery) -> Hits:
         with Client(self.address, space=space, timeout_s=self.timeout_s) as client:
             return client.recall(
                 query.cue,
@@ -71,9 +76,10 @@ class ServerTarget:
                 snapshot_time=_seconds(query.snapshot_us),
                 ef=query.ef,
                 strength=query.strength,
+                skip_damaged=query.skip_damaged,
             )
 
-    def follow(self, space: str, query: RecallQuery) -> Iterator[list[Hit]]:
+    def follow(self, space: str, query: RecallQuery) -> Iterator[Hits]:
         with Client(self.address, space=space, timeout_s=self.timeout_s) as client:
             yield from client.recall_stream(
                 query.cue,
@@ -82,10 +88,14 @@ class ServerTarget:
                 snapshot_time=_seconds(query.snapshot_us),
                 ef=query.ef,
                 follow=True,
+                skip_damaged=query.skip_damaged,
             )
 
     def spaces(self) -> list[SpaceStatus]:
         return self.client.spaces()
+
+    def unsound_spaces(self) -> list[UnsoundSpace]:
+        return self.client.unsound_spaces()
 
     def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
         return self.client.create_space(name, dim, metric, embedder)
@@ -124,15 +134,20 @@ class DirectoryTarget:
     ) -> None:
         self.store.close()
 
-    def recall(self, space: str, query: RecallQuery) -> list[Hit]:
-        return list(existing_space(self.store, space).answer(query).hits)
+    def recall(self, space: str, query: RecallQuery) -> Hits:
+        answer = existing_space(self.store, space).answer(query)
+        return Hits(answer.hits, answer.generation, answer.incomplete)
 
-    def follow(self, space: str, query: RecallQuery) -> Iterator[list[Hit]]:
+    def follow(self, space: str, query: RecallQuery) -> Iterator[Hits]:
         # Nobody else can observe anything in a directory that this process has open.
         yield self.recall(space, query)
 
     def spaces(self) -> list[SpaceStatus]:
         return [space_status(space) for space in self.store.spaces()]
+
+    def unsound_spaces(self) -> list[UnsoundSpace]:
+        found = sorted(self.store.unsound.items())
+        return [UnsoundSpace(name, error.code, error.message) for name, error in found]
 
     def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
         return space_status(self.store.space(name, dim, metric, embedder))
@@ -145,8 +160,13 @@ def existing_space(store: MemoryStore, name: str) -> Space:
     ------
     NotFound
         There is no such space.
+    CorruptData
+        It is there and could not be opened.
     """
     check_space_name(name)
+    if name in store.unsound:
+        # Raises what is wrong with it.
+        return store.space(name, create=False)
     for space in store.spaces():
         if space.config.name == name:
             return space
@@ -168,6 +188,7 @@ def space_status(space: Space) -> SpaceStatus:
         stats.live_count,
         stats.log_bytes,
         stats.index_bytes,
+        stats.damaged_count,
     )
 
 

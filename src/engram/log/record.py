@@ -116,6 +116,11 @@ class Record:
         return self._payload
 
     @property
+    def position(self) -> int:
+        """Where it begins in its segment."""
+        return self._position
+
+    @property
     def nbytes(self) -> int:
         """Bytes on disk."""
         return self._nbytes

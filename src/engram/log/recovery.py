@@ -7,7 +7,6 @@ far as the manifest says it did. Damage is reported, never repaired: nothing is 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 
 from engram import _core
@@ -22,8 +21,7 @@ from engram.log.sectors import SECTOR_BYTES
 from engram.log.segment import MISFIT, Segment, check_size, segment_epoch, segment_name
 from engram.log.segment_header import read_segment_header
 from engram.log.storage import Storage
-
-logger = logging.getLogger(__name__)
+from engram.log.unfinished import corrupt, drop_unfinished
 
 
 def recover(storage: Storage, manifest: Manifest, dim: int, trusted_generation: int, damages: Damages) -> RecoveredLog:
@@ -75,11 +73,9 @@ def _look_at_strangers(log: RecoveredLog, storage: Storage, manifest: Manifest, 
             # Its creation was interrupted before it was listed.
             log.leftovers.append(segment.name)
         elif header is not None and header.identity.space == manifest.identity.space:
-            raise _corrupt(
-                segment.name, 0, "the space's manifest does not know it, so the manifest is older or was cut"
-            )
+            raise corrupt(segment.name, 0, "the space's manifest does not know it, so the manifest is older or was cut")
         else:
-            raise _corrupt(segment.name, 0, "it does not belong to this space", code="foreign_segment")
+            raise corrupt(segment.name, 0, "it does not belong to this space", code="foreign_segment")
 
 
 def _open_segments(
@@ -87,7 +83,7 @@ def _open_segments(
 ) -> None:
     for entry in manifest.segments:
         if entry.epoch not in found:
-            raise _corrupt(segment_name(entry.epoch), 0, "the file is missing", code="missing_segment")
+            raise corrupt(segment_name(entry.epoch), 0, "the file is missing", code="missing_segment")
         segment = Segment(entry.epoch, storage.open(found[entry.epoch]), entry.salt, damages, entry.format)
         log.blanks.append(segment)
         check_size(segment, entry.nbytes)
@@ -114,7 +110,7 @@ def _check_header(segment: Segment, entry: SegmentEntry, manifest: Manifest) -> 
     if header is None:
         segment.report(0, 0, 0, "its first sector does not fit its checksum")
     elif (header.salt, header.epoch, header.identity.space) != (entry.salt, entry.epoch, manifest.identity.space):
-        raise _corrupt(segment.name, 0, "it is a segment of another place, space or time", code="foreign_segment")
+        raise corrupt(segment.name, 0, "it is a segment of another place, space or time", code="foreign_segment")
 
 
 def _read_segments(log: RecoveredLog, dim: int, mark: Mark, trusted_generation: int) -> None:
@@ -127,7 +123,7 @@ def _read_segments(log: RecoveredLog, dim: int, mark: Mark, trusted_generation: 
             torn = _judge_tail(log, segment, broken, mark)
             log.last = segment if number == len(fresh) - 1 and not torn else None
         elif log.last_generation != limit:
-            raise _corrupt(
+            raise corrupt(
                 segment.name,
                 segment.end if broken is None else broken[1],
                 f"a record is broken or missing there: the log ends with generation {log.last_generation}, and the "
@@ -192,28 +188,15 @@ def _judge_tail(log: RecoveredLog, last: Segment, broken: tuple[Header, int] | N
         return False
     lost = log.last_generation + 1
     if mark.closed and log.last_generation <= mark.generation:
-        raise _corrupt(last.name, remains, "something lies behind the end that a clean stop left")
+        raise corrupt(last.name, remains, "something lies behind the end that a clean stop left")
     if broken is not None:
         header, _ = broken
         offset = _core.torn_sectors(last.view, header.position, last.salt, header.end)
         if offset >= 0:
-            raise _corrupt(last.name, offset, f"{MISFIT}, and no unfinished write leaves such a sector")
+            raise corrupt(last.name, offset, f"{MISFIT}, and no unfinished write leaves such a sector")
     elif remains < last.end + SECTOR_BYTES:
-        raise _corrupt(last.name, last.end, f"the record of generation {lost} should begin there, and does not")
-    known_durable = max((header.synced_generation for header in last.later_headers(last.end)), default=0)
-    if known_durable >= lost:
-        raise _corrupt(
-            last.name,
-            last.end,
-            f"the record of generation {lost} is broken, and later records show that everything up to generation "
-            f"{known_durable} was durable",
-        )
-    logger.warning(
-        "%s: dropped an unfinished write at offset %d, left by a crash; the log ends with generation %d",
-        last.name,
-        last.end,
-        log.last_generation,
-    )
+        raise corrupt(last.name, last.end, f"the record of generation {lost} should begin there, and does not")
+    drop_unfinished(log, last, last.later_headers(last.end))
     return True
 
 
@@ -222,8 +205,4 @@ def _check_reaches(log: RecoveredLog, mark: Mark, trusted_generation: int) -> No
     if log.last_generation >= durable:
         return
     name, offset = (log.segments[-1].name, log.segments[-1].end) if log.segments else ("the log", 0)
-    raise _corrupt(name, offset, f"the log ends there with generation {log.last_generation}, but {durable} was durable")
-
-
-def _corrupt(name: str, offset: int, what: str, code: str = "corrupt_log") -> CorruptData:
-    return CorruptData(f"{name} is damaged at offset {offset}: {what}", code=code, field=name, value=offset)
+    raise corrupt(name, offset, f"the log ends there with generation {log.last_generation}, but {durable} was durable")

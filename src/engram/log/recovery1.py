@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -19,9 +18,9 @@ from engram.log.recovered import RecoveredLog
 from engram.log.sectors import SECTOR_BYTES
 from engram.log.segment import Segment, segment_epoch, segment_name
 from engram.log.storage import Storage
+from engram.log.unfinished import corrupt, drop_unfinished
 
 _MAGIC_WORD = int.from_bytes(MAGIC, "little")
-logger = logging.getLogger(__name__)
 
 
 def recover1(storage: Storage, dim: int, damages: Damages) -> RecoveredLog:
@@ -82,7 +81,7 @@ def open_listed1(segment: Segment, entry: SegmentEntry, last_generation: int) ->
     """
     segment.opening_sums = OpeningSums(segment.memory)
     if crc32c(segment.memory) != entry.crc:
-        raise _corrupt(segment.name, 0, "the file is not the one that was there when this directory became format 2")
+        raise corrupt(segment.name, 0, "the file is not the one that was there when this directory became format 2")
     records: list[Record] = []
     while segment.end < entry.end and (header := segment.header_at(segment.end)) is not None:
         if header.first_generation != last_generation + 1:
@@ -91,7 +90,7 @@ def open_listed1(segment: Segment, entry: SegmentEntry, last_generation: int) ->
         last_generation = header.last_generation
         segment.end += header.length
     if last_generation != entry.last_generation:
-        raise _corrupt(segment.name, segment.end, f"the log ends there, but {entry.last_generation} was durable")
+        raise corrupt(segment.name, segment.end, f"the log ends there, but {entry.last_generation} was durable")
     return records
 
 
@@ -134,7 +133,7 @@ def _check_origin(segment: Segment, found: Header1, dim: int) -> None:
 def _gap(log: RecoveredLog, segment: Segment, first: Header) -> CorruptData:
     """The report of a segment that does not begin where the log ends so far."""
     earlier = log.segments[-2] if len(log.segments) > 1 else segment
-    return _corrupt(
+    return corrupt(
         earlier.name,
         earlier.end,
         f"generation {log.last_generation + 1} is broken or missing there, and {segment.name} continues with "
@@ -150,27 +149,14 @@ def _judge_tail(log: RecoveredLog, last: Segment) -> None:
     start = bytes(last.memory[last.end : last.end + len(MAGIC)])
     # A torn write leaves each byte as it was or as it should be; nothing else can have come from this log.
     if any(found not in (0, meant) for found, meant in zip(start, MAGIC, strict=False)):
-        raise _corrupt(last.name, last.end, f"the record of generation {lost} should begin there, but {start!r} does")
+        raise corrupt(last.name, last.end, f"the record of generation {lost} should begin there, but {start!r} does")
     if not _may_be_torn(last):
-        raise _corrupt(
+        raise corrupt(
             last.name,
             last.end,
             f"the record of generation {lost} does not fit its checksum, and an unfinished write leaves zeros in it",
         )
-    known_durable = max((header.synced_generation for header in _later_headers(last)), default=0)
-    if known_durable >= lost:
-        raise _corrupt(
-            last.name,
-            last.end,
-            f"the record of generation {lost} is broken, and later records show that everything up to generation "
-            f"{known_durable} was durable",
-        )
-    logger.warning(
-        "%s: dropped an unfinished write at offset %d, left by a crash; the log ends with generation %d",
-        last.name,
-        last.end,
-        log.last_generation,
-    )
+    drop_unfinished(log, last, _later_headers(last))
 
 
 def _may_be_torn(last: Segment) -> bool:
@@ -189,7 +175,3 @@ def _later_headers(segment: Segment) -> Iterator[Header]:
         found = read_header1(segment.memory, position, segment.epoch)
         if found is not None:
             yield found.header
-
-
-def _corrupt(name: str, offset: int, what: str) -> CorruptData:
-    return CorruptData(f"{name} is damaged at offset {offset}: {what}", code="corrupt_log", field=name, value=offset)

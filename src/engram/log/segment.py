@@ -144,6 +144,16 @@ class Segment:
         whole = header1 is not None and payload_is_whole1(self.memory, header1)
         return -1 if whole else header.position
 
+    def check_records(self, position: int, bytes_max: int) -> tuple[int, int]:
+        """Check the records from the one at `position` on, about `bytes_max` bytes of them; format 2 only.
+
+        Returns
+        -------
+        position, wrong
+            How far it got, and -1; or where the first damaged record begins, and the offset of the damage.
+        """
+        return _core.check_records(self.view, position, self.end, self.salt, bytes_max)
+
     def report(self, offset: int, first_generation: int, last_generation: int, what: str = MISFIT) -> Damage:
         """Note damage in a record that holds these generations."""
         return self.damages.report(f"log/{self.name}", offset, first_generation, last_generation, what)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections import Counter
 from collections.abc import Mapping
@@ -179,6 +180,10 @@ class Catalogue:
                 self.damages.report(_FILE, 0, 0, 0, error.message)
             except (KeyError, TypeError, AttributeError) as error:
                 self.damages.report(_FILE, 0, 0, 0, f"it lacks or has something that does not belong there: {error}")
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                self.damages.report(_FILE, 0, 0, 0, f"it cannot be read: {error.strerror}")
         return self._infer_list()
 
     def _infer_list(self) -> str:

@@ -14,19 +14,16 @@ from types import TracebackType
 from typing import Final
 
 from engram import ending
-from engram.errors import EngramError, FailedPrecondition, InvalidInput
+from engram.errors import EngramError, FailedPrecondition
 from engram.forking import check_process
 from engram.log.damage import Damage
-from engram.log.failures import typed_failures
 from engram.log.file_storage import FileStorage
-from engram.log.lock import DirectoryLock
-from engram.log.memory_storage import MemoryStorage
 from engram.log.storage import Storage
-from engram.scalars import shown
 from engram.spaces import DEFAULT_SPACE, Metric
-from engram.store.catalogue import Catalogue, StoredSpace, check_is_store
+from engram.store.catalogue import Catalogue, StoredSpace
 from engram.store.checkpointer import Checkpointer
 from engram.store.committer import Committer
+from engram.store.directory import open_directory
 from engram.store.intake import CommitRequest, FifoIntake, Intake
 from engram.store.keeper import Keeper
 from engram.store.matcher import Matcher
@@ -85,7 +82,7 @@ class MemoryStore:
     ) -> None:
         self._options = options
         self._process = os.getpid()
-        self._storage, self._lock = _open_directory(path, read_only) if storage is None else (storage, None)
+        self._storage, self._lock = open_directory(path, read_only) if storage is None else (storage, None)
         self._intake = intake or FifoIntake(
             options.intake_count_max, options.intake_bytes_max, options.commit_count_max, options.commit_bytes_max
         )
@@ -332,27 +329,3 @@ def _weak_spaces(table: SpaceTable) -> Callable[[], list[Space]]:
         return [] if found is None else found.all()
 
     return spaces
-
-
-def _open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tuple[Storage, DirectoryLock | None]:
-    if path is None:
-        return MemoryStorage(), None
-    _check_path(path)
-    with typed_failures(f"opening data directory {os.fspath(path)}"):
-        storage = FileStorage(path, read_only=read_only)
-        if read_only:
-            check_is_store(storage)
-        return storage, DirectoryLock(storage.path, storage.root_descriptor, shared=read_only)
-
-
-def _check_path(path: object) -> None:
-    """Refuse what names no directory: the empty path would mean the working directory, which nobody asked for."""
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "\0" in str(path):
-        raise InvalidInput(
-            f"the path of the data directory is {shown(path)}; pass a directory, '.' for the working directory, "
-            "or None for a store in memory",
-            code="invalid_path",
-            field="path",
-            limit="a path or None",
-            value=shown(path),
-        )

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
+from typing import Final
 
-from engram.errors import EngramError
+from engram.errors import CorruptData, EngramError
 from engram.log.checked_json import format_of
 from engram.log.file_storage import FileStorage
 from engram.log.manifest import FILE_NAME, Manifest, SegmentEntry
+from engram.log.record import Record
 from engram.log.sectors import SECTOR_BYTES
-from engram.log.segment import segment_name
+from engram.log.segment import Segment, segment_name
 from engram.log.segment_header import read_segment_header
 from engram.store.checkpoint import DIRECTORY
 from engram.store.recovery import LOG_DIRECTORY
 from engram.store.state import SpaceState
+
+# Checked in one go, without the interpreter: a millisecond's work.
+_PIECE_BYTES: Final = 4 << 20
 
 
 def scrub(state: SpaceState) -> Iterator[int]:
@@ -25,16 +31,35 @@ def scrub(state: SpaceState) -> Iterator[int]:
     int
         Bytes that were read since the last time, so that the caller can pause.
     """
-    for record in list(state.log.records()):
-        yield record.nbytes
-        # A damaged record has reported itself.
-        try:
-            record.check()
-        except EngramError:
-            continue
+    for segment in list(state.log.segments):
+        yield from _scrub_segment(state, segment)
     storage = state.manifest.storage
     if isinstance(storage, FileStorage):
         yield from _scrub_files(state, storage)
+
+
+def _scrub_segment(state: SpaceState, segment: Segment) -> Iterator[int]:
+    if segment.format == 1:
+        for record in _records_of(state, segment):
+            yield record.nbytes
+            # A damaged record reports itself.
+            with contextlib.suppress(CorruptData):
+                record.check()
+        return
+    position = segment.begin
+    # The end moves on while the log is written.
+    while position < segment.end:
+        reached, wrong = segment.check_records(position, _PIECE_BYTES)
+        if wrong >= 0:
+            damaged = next(record for record in _records_of(state, segment) if record.position == reached)
+            segment.report(wrong, damaged.first_generation, damaged.last_generation)
+            reached += damaged.nbytes
+        yield reached - position
+        position = reached
+
+
+def _records_of(state: SpaceState, segment: Segment) -> Iterator[Record]:
+    return (record for record in list(state.log.records()) if record.segment is segment)
 
 
 def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:

@@ -261,3 +261,4 @@ def test_a_closed_pipe_ends_quietly() -> None:
 
 def test_the_exit_codes_are_what_the_documentation_says() -> None:
     assert (cli_main.EXIT_OK, cli_main.EXIT_ERROR, cli_main.EXIT_USAGE, cli_main.EXIT_INTERRUPTED) == (0, 1, 2, 130)
+    assert cli_main.EXIT_DAMAGE == 4

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.client.recalling import decode_hits
+from engram.client.recalling import decode_hits, recall_request, recall_stream_request
+from engram.store.cue import Cue
 from engram.store.hits import Hit
+from engram.store.query import RecallQuery
 from engram.wire import engram_pb2 as pb
 from engram.wire.times import to_timestamp
 
@@ -68,3 +70,18 @@ def test_hits_are_compared_and_pickled_like_any_other() -> None:
 def test_a_misspelt_name_is_no_column() -> None:
     with pytest.raises(AttributeError, match="no attribute 'contents'"):
         received(**FULL).contents  # type: ignore[attr-defined]  # noqa: B018
+
+
+@pytest.mark.parametrize("kind", [pb.RecallResponse, pb.StreamingRecallResponse])
+def test_an_answer_tells_its_snapshot_and_whether_it_lacks_something(kind: Any) -> None:
+    for incomplete in (False, True):
+        metadata = pb.RecallMetadata(incomplete=incomplete)
+        hits = decode_hits(kind(results=[pb.Memory(id="a")], snapshot_sequence=9, metadata=metadata))
+        assert ([hit.id for hit in hits], hits.generation, hits.incomplete) == (["a"], 9, incomplete)
+
+
+def test_requests_say_whether_to_skip_damage() -> None:
+    for skip in (False, True):
+        query = RecallQuery(Cue([1.0]), skip_damaged=skip)
+        assert recall_request("notes", query, include_vectors=False).skip_damaged is skip
+        assert recall_stream_request("notes", query, include_vectors=False).skip_damaged is skip

@@ -165,3 +165,14 @@ def test_what_a_stream_is_asked_for() -> None:
         pb.StreamingRecallRequest(cue=cue, include_recent=True, follow=True, timeout_ms=250)
     )
     assert (query.include_recent, query.follow, query.timeout_ms, query.cue.score_min) == (True, True, 250, 0.0)
+
+
+def test_skipping_damage_is_asked_for_and_told() -> None:
+    cue = pb.Cue(embedding=pb.EmbeddingCue(vector=[1.0]))
+    for skip in (False, True):
+        assert decode_recall(pb.RecallRequest(cue=cue, skip_damaged=skip)).skip_damaged is skip
+        assert decode_streaming_recall(pb.StreamingRecallRequest(cue=cue, skip_damaged=skip)).skip_damaged is skip
+        answer = Recalled([make_hit("a")], 9, 1, 1.5, incomplete=skip)
+        assert encode_recalled(answer).metadata.incomplete is skip
+        (batch,) = encode_batch(answer, more_results=False)
+        assert batch.metadata.incomplete is skip
