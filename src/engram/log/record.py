@@ -125,6 +125,12 @@ class Record:
         """Bytes on disk."""
         return self._nbytes
 
+    @property
+    def row_nbytes(self) -> int:
+        """Bytes on disk of a row without its vector, on average."""
+        vectors = 4 * self.count * self._dim if self.kind is RecordKind.OBSERVE else 0
+        return (self._nbytes - vectors) // self.count
+
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The vectors of some rows; float32, shape ``(n, dim)``, a copy."""
         size = 4 * self._dim
