@@ -125,12 +125,6 @@ class Record:
         """Bytes on disk."""
         return self._nbytes
 
-    @property
-    def row_nbytes(self) -> int:
-        """Bytes on disk of a row without its vector, on average."""
-        vectors = 4 * self.count * self._dim if self.kind is RecordKind.OBSERVE else 0
-        return (self._nbytes - vectors) // self.count
-
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The vectors of some rows; float32, shape ``(n, dim)``, a copy."""
         size = 4 * self._dim
@@ -286,9 +280,12 @@ class Record:
     def _text(self, place: TextPlace | None, row: int) -> str:
         if place is None:
             return ""
-        utf8, ranges = read_text(self.segment.memory, self._payload, place, row)
-        self._check(*ranges)
-        return str(utf8, "utf-8")
+        segment = self.segment
+        utf8, ranges = read_text(segment.memory, self._payload, place, row)
+        offset = segment.first_damage(self._position, ranges)
+        if offset >= 0:
+            raise self._damaged(offset)
+        return utf8.decode()
 
     def _whole(self, place: TextPlace | None) -> TextColumn:
         """A whole column of texts, as a copy of its own that has been checked."""

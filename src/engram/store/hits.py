@@ -101,7 +101,7 @@ class Hit:
             if name not in _FIELDS or self._source is None:
                 raise AttributeError(f"a hit has no attribute {name!r}")
             source, row = self._source
-            if isinstance(source, Record) and not _is_read_alone(name, source):
+            if isinstance(source, Record) and name not in _READ_ALONE:
                 self._take(source, row)
                 return getattr(self, name)
             value = getattr(source, name)(row)
@@ -192,11 +192,6 @@ def _from_values(*values: Any) -> Hit:
     return Hit(**dict(zip(_FIELDS, values, strict=True)))
 
 
-def _is_read_alone(name: str, record: Record) -> bool:
-    """Whether a column is read without the others: the vector, and the id where texts are so long that they cost."""
-    return name == "vector" or (name == "id" and record.row_nbytes > _TOGETHER_BYTES_MAX)
-
-
 class _ReadRow:
     """What is left to decode of a row that was read from the log."""
 
@@ -216,5 +211,6 @@ class _ReadRow:
         return self.record.vector(row)
 
 
-_TOGETHER_BYTES_MAX: Final = 4096
+# Whoever wants only these does not have the rest read, which lies elsewhere and may be long.
+_READ_ALONE: Final = frozenset({"id", "vector"})
 _FIELDS: Final = tuple(item.name for item in fields(Hit) if item.init)

@@ -88,7 +88,7 @@ def test_the_columns_of_a_hit_are_from_one_look() -> None:
         _ = hit.vector
 
 
-def test_the_id_alone_is_read_without_a_long_text() -> None:
+def test_the_id_alone_is_read_without_the_text() -> None:
     log = open_log(MemoryStorage())
     text = "a sentence. " * 1000
     (record,) = log.append([LogEntry(RecordKind.OBSERVE, 1, make_batch(["a", "b"], np.ones((2, DIM)), ["", text]))])
