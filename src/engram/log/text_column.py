@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Final
 
 import numpy as np
@@ -35,7 +36,6 @@ def read_text(memory: memoryview, payload: int, place: TextPlace, row: int) -> t
 def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], bytes]:
     """The column of `texts`: ``n + 1`` offsets, and the blob in which text i is ``blob[offsets[i]:offsets[i + 1]]``."""
     joined = "".join(texts)
-    offsets = np.zeros(len(texts) + 1, dtype=np.uint32)
     if joined.isascii():
         blob = joined.encode()
         lengths = map(len, texts)
@@ -43,8 +43,7 @@ def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], bytes]:
         encoded = list(map(str.encode, texts))
         blob = b"".join(encoded)
         lengths = map(len, encoded)
-    np.cumsum(np.fromiter(lengths, dtype=np.uint32, count=len(texts)), out=offsets[1:])
-    return offsets, blob
+    return np.fromiter(accumulate(lengths, initial=0), np.uint32, len(texts) + 1), blob
 
 
 class TextColumn:
