@@ -35,6 +35,10 @@ static_assert(std::atomic<std::uintptr_t>::is_always_lock_free && std::atomic<st
 
 std::atomic<Entry*> entries{nullptr};
 std::atomic<std::uint64_t> lost_in_all{0};
+// The kernel limits how many pieces a process's memory is in, and at the limit it takes no more at all. A page that is
+// replaced makes two pieces more at most, so long before that a range is given up as a whole, which makes pieces fewer.
+constexpr std::uint64_t kScatteredMax = 16'000;
+std::atomic<std::uint64_t> scattered{0};
 std::atomic<int> raised{0};  // Times that this process raised the signal itself since the last mended fault.
 std::uintptr_t page_bytes = 0;
 struct sigaction previous{};
@@ -75,8 +79,8 @@ bool mend(std::uintptr_t address) {
   if (hit.entry == nullptr) return false;
   std::uintptr_t begin = address & ~(page_bytes - 1);
   std::size_t bytes = page_bytes;
-  // The kernel limits how many pieces a process's memory is in; a range of zeros in one piece always fits.
-  if (!put_zeros(begin, bytes, hit.writable)) {
+  const bool too_scattered = scattered.fetch_add(1, std::memory_order_acq_rel) >= kScatteredMax;
+  if (too_scattered || !put_zeros(begin, bytes, hit.writable)) {
     begin = hit.begin;
     bytes = (hit.end - hit.begin + page_bytes - 1) & ~(page_bytes - 1);
     if (!put_zeros(begin, bytes, hit.writable)) return false;

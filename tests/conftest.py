@@ -1,11 +1,23 @@
-"""What every test run shares: a closing word on what was left out."""
+"""What every test run shares: signals as a terminal has them, and a closing word on what was left out."""
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
 from collections.abc import Generator
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Have child processes hear signals that a run in the background of a shell, or under nohup, would ignore."""
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

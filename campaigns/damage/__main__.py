@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.machine import describe
 from benchmarks.report import show
 
-from campaigns.damage.results import save, table
+from campaigns.damage.results import save, saved, table
 from campaigns.damage.trials import run_trials
 from campaigns.damage.verdict import BROKEN
 
@@ -25,7 +25,13 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=2000, help="of damage at rest")
     parser.add_argument("--running", type=int, default=500, help="of damage under an open store")
     parser.add_argument("--jobs", type=int, default=2, help="trials at a time")
-    parser.add_argument("--only", type=int, nargs="*", default=(), help="the numbers of the trials to run")
+    parser.add_argument(
+        "--only",
+        type=int,
+        nargs="*",
+        default=(),
+        help="the numbers of the trials to run; the others are taken from --out",
+    )
     parser.add_argument("--work", type=Path, default=None, help="where to copy to, /tmp by default")
     parser.add_argument("--out", type=Path, default=None, help="a JSON file for the results")
     options = parser.parse_args()
@@ -35,6 +41,8 @@ def main() -> int:
         for result in run_trials(options.seed, options.trials, options.running, Path(work), options.jobs, options.only):
             results.append(result)
             _tell(result, len(results), start_s)
+    if options.only and options.out is not None and options.out.exists():
+        results = sorted([*results, *saved(options.out, without=options.only)], key=lambda one: one["trial"])
     rows = table(results)
     show(f"damage, seed {options.seed}", rows)
     if options.out is not None:

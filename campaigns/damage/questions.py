@@ -252,6 +252,9 @@ def _skipping(model: Model, cue: NDArray[np.float32]) -> Iterator[Question]:
                 # A vector may lie beside a damaged one in a sector, which it says when it is asked for.
                 return _compared(hits, right, model, whole=not hits.incomplete, read=5, with_vectors=False)
             except CorruptData as error:
+                if error.code == "corrupt_checkpoint":
+                    # It is the graph that is lost, until the space is opened again, and no observation.
+                    raise
                 return f"damage was to be skipped, and raised: {error}"
 
         yield Question(f"skip by {name}", skipping)

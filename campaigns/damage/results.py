@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,10 +93,16 @@ def _counted(results: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     }
 
 
+def saved(path: Path, without: Collection[int] = ()) -> list[dict[str, Any]]:
+    """The trials that were saved, without some."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    trials = [dict(zip(content["columns"], trial, strict=True)) for trial in content["trials"]]
+    return [trial for trial in trials if trial["trial"] not in without]
+
+
 def markdown(path: Path) -> str:
     """The saved results as the table in docs/reliability.md: kinds that are alike together."""
-    saved = json.loads(path.read_text(encoding="utf-8"))
-    trials = [dict(zip(saved["columns"], trial, strict=True)) for trial in saved["trials"]]
+    trials = saved(path)
     lines = ["| when | what was done | " + " | ".join(_SHOWN) + " |", "|---|---|" + "---|" * len(_SHOWN)]
     for when in ("at rest", "while running"):
         chosen = [trial for trial in trials if trial["when"] == when]

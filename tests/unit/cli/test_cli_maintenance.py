@@ -157,12 +157,13 @@ def test_a_directory_in_use(data: Path, tmp_path: Path, capsys: Capture) -> None
 
 
 def test_the_status_of_a_directory_names_spaces_that_do_not_open(bad: Path, capsys: Capture) -> None:
-    assert run(["status", "--data", str(bad)]) == 0
-    captured = capsys.readouterr()
-    assert "other" in captured.out
-    assert "space notes cannot be opened" in captured.err
-    assert run(["status", "--data", str(bad), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["unsound"]["notes"]["code"] == "corrupt_log"
+    assert run(["status", "--data", str(bad)]) == 4
+    shown = capsys.readouterr().out
+    assert "other" in shown
+    assert "corrupt_log" in shown
+    assert run(["status", "--data", str(bad), "--json"]) == 4
+    (unsound,) = json.loads(capsys.readouterr().out)["unsound_spaces"]
+    assert (unsound["name"], unsound["error"]["code"]) == ("notes", "corrupt_log")
 
 
 def test_what_a_newer_version_wrote_is_not_called_damaged(data: Path, tmp_path: Path, capsys: Capture) -> None:
