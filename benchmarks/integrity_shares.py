@@ -133,7 +133,7 @@ def _checks_of(space: Space, cue: NDArray[np.float32], k: int) -> list[tuple[Any
     def noting_row(memory: Any, position: int, payload: int, numbers: Any, texts: Any, row: int, salt: int) -> Any:
         ranges = [edge for start, size in zip(numbers, (8, 4, 4), strict=True) for edge in _span(start, size, row)]
         for place in filter(None, texts):
-            ranges += read_text(memory.data, payload, place, row).ranges
+            ranges += read_text(memory.data, payload, place, row)[1]
         checks.append((memory, position, ranges, salt))
         return read_row(memory, position, payload, numbers, texts, row, salt)
 

@@ -280,9 +280,12 @@ class Record:
     def _text(self, place: TextPlace | None, row: int) -> str:
         if place is None:
             return ""
-        utf8, ranges = read_text(self.segment.memory, self._payload, place, row)
-        self._check(*ranges)
-        return str(utf8, "utf-8")
+        segment = self.segment
+        utf8, ranges = read_text(segment.memory, self._payload, place, row)
+        offset = segment.first_damage(self._position, ranges)
+        if offset >= 0:
+            raise self._damaged(offset)
+        return utf8.decode()
 
     def _whole(self, place: TextPlace | None) -> TextColumn:
         """A whole column of texts, as a copy of its own that has been checked."""

@@ -4,45 +4,38 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from itertools import accumulate
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engram.log.layout import TextPlace
 
-_SPAN: Final = struct.Struct("<II")
+_span_at: Final = struct.Struct("<II").unpack_from
 
 
-class ReadText(NamedTuple):
-    """One text that was read.
+def read_text(memory: memoryview, payload: int, place: TextPlace, row: int) -> tuple[bytes, tuple[int, int, int, int]]:
+    """One text of a column; see `TextColumn` for the parameters. It is as good as its memory: check the ranges.
 
-    Parameters
-    ----------
-    utf8
-        A copy of it.
-    ranges
-        What it was read from: begin and end of its offsets and of itself, in bytes from the payload's begin.
+    Returns
+    -------
+    bytes, tuple
+        A copy of its UTF-8; and what it was read from, begin and end of its offsets and of itself, in bytes from the
+        payload's begin.
     """
-
-    utf8: bytes
-    ranges: tuple[int, int, int, int]
-
-
-def read_text(memory: memoryview, payload: int, place: TextPlace, row: int) -> ReadText:
-    """One text of a column; see `TextColumn` for the parameters. It is as good as its memory: check the ranges."""
-    offsets = place.offsets + 4 * row
-    begin, end = _SPAN.unpack_from(memory, payload + offsets)
-    start = payload + place.start
+    offsets, start, nbytes = place
+    offsets += 4 * row
+    begin, end = _span_at(memory, payload + offsets)
+    first = payload + start
     # Offsets that are damaged must not lead out of the column, to a copy of half the segment.
-    utf8 = bytes(memory[start + begin : start + min(end, place.nbytes)])
-    return ReadText(utf8, (offsets, offsets + 8, place.start + begin, place.start + end))
+    utf8 = bytes(memory[first + begin : first + (end if end < nbytes else nbytes)])
+    return utf8, (offsets, offsets + 8, start + begin, start + end)
 
 
 def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], bytes]:
     """The column of `texts`: ``n + 1`` offsets, and the blob in which text i is ``blob[offsets[i]:offsets[i + 1]]``."""
     joined = "".join(texts)
-    offsets = np.zeros(len(texts) + 1, dtype=np.uint32)
     if joined.isascii():
         blob = joined.encode()
         lengths = map(len, texts)
@@ -50,8 +43,7 @@ def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], bytes]:
         encoded = list(map(str.encode, texts))
         blob = b"".join(encoded)
         lengths = map(len, encoded)
-    np.cumsum(np.fromiter(lengths, dtype=np.uint32, count=len(texts)), out=offsets[1:])
-    return offsets, blob
+    return np.fromiter(accumulate(lengths, initial=0), np.uint32, len(texts) + 1), blob
 
 
 class TextColumn:

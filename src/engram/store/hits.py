@@ -102,11 +102,23 @@ class Hit:
                 raise AttributeError(f"a hit has no attribute {name!r}")
             source, row = self._source
             if isinstance(source, Record) and name not in _READ_ALONE:
-                source = _ReadRow(source, row)
-                object.__setattr__(self, "_source", (source, row))
+                self._take(source, row)
+                return getattr(self, name)
             value = getattr(source, name)(row)
             object.__setattr__(self, name, value)
             return value
+
+    def _take(self, record: Record, row: int) -> None:
+        """Read all columns but the vector with one look at the log, as each look is checked."""
+        values = record.row(row)
+        put = object.__setattr__
+        put(self, "id", values.id)
+        put(self, "content", values.content)
+        put(self, "time_us", values.time_us)
+        put(self, "importance", values.importance)
+        if not self.recent:
+            put(self, "confidence", values.confidence)
+        put(self, "_source", (_ReadRow(record, values), row))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _from_values, tuple(getattr(self, name) for name in _FIELDS)
@@ -181,19 +193,13 @@ def _from_values(*values: Any) -> Hit:
 
 
 class _ReadRow:
-    """A row of the log whose columns were read together, as each look at the log is checked."""
+    """What is left to decode of a row that was read from the log."""
 
     __slots__ = ("record", "values")
 
-    def __init__(self, record: Record, row: int) -> None:
+    def __init__(self, record: Record, values: Row) -> None:
         self.record = record
-        self.values = record.row(row)
-
-    def id(self, _: int) -> str:
-        return self.values.id
-
-    def content(self, _: int) -> str:
-        return self.values.content
+        self.values = values
 
     def metadata(self, _: int) -> dict[str, Any]:
         return self.values.metadata
@@ -201,19 +207,10 @@ class _ReadRow:
     def tags(self, _: int) -> list[str]:
         return self.values.tags
 
-    def time_us(self, _: int) -> int:
-        return self.values.time_us
-
-    def confidence(self, _: int) -> float:
-        return self.values.confidence
-
-    def importance(self, _: int) -> float:
-        return self.values.importance
-
     def vector(self, row: int) -> NDArray[np.float32]:
         return self.record.vector(row)
 
 
-# Whoever wants only these does not have the text read, which may be long.
+# Whoever wants only these does not have the rest read, which lies elsewhere and may be long.
 _READ_ALONE: Final = frozenset({"id", "vector"})
 _FIELDS: Final = tuple(item.name for item in fields(Hit) if item.init)
