@@ -115,13 +115,19 @@ def test_whoever_holds_it(tmp_path: Path, hold: str) -> None:
 
 
 GONE = """
-import weakref
+import contextlib, weakref
+from engram.errors import StoreLocked
 gone = weakref.ref(store)
 {let_go}
 while gone() is not None or {alive}:
     gc.collect()
     time.sleep(0.01)
-with MemoryStore(sys.argv[1]) as again:
+again = None
+while again is None:
+    # The directory is free a moment after the last thread has ended.
+    with contextlib.suppress(StoreLocked):
+        again = MemoryStore(sys.argv[1])
+with again:
     print(again.space("notes").stats().checkpoint_generation)
 """
 THREADS = "any(t.name.startswith('engram-') and t.name != 'engram-ending' for t in threading.enumerate())"
