@@ -105,7 +105,13 @@ class Examiner:
 
 
 def run_trials(
-    seed: int, at_rest: int, running: int, work: Path, jobs: int, only: Sequence[int] = ()
+    seed: int,
+    at_rest: int,
+    running: int,
+    work: Path,
+    jobs: int,
+    only: Sequence[int] = (),
+    ways: Sequence[str] = WAYS,
 ) -> Iterator[dict[str, Any]]:
     """Run the trials and yield the result of each, in order.
 
@@ -121,10 +127,12 @@ def run_trials(
         Trials at a time.
     only
         The numbers of those to run; all if empty.
+    ways
+        How the directories were left.
     """
     with ThreadPoolExecutor(jobs) as pool:
-        made = [pool.submit(make_pristine, way, f"{seed} {way}", work / f"made-{n}") for n, way in enumerate(WAYS)]
-    pristines = {way: one.result() for way, one in zip(WAYS, made, strict=True)}
+        made = [pool.submit(make_pristine, way, f"{seed} {way}", work / f"made-{n}") for n, way in enumerate(ways)]
+    pristines = {way: one.result() for way, one in zip(ways, made, strict=True)}
     examiners: SimpleQueue[Examiner] = SimpleQueue()
     for _ in range(jobs):
         examiners.put(Examiner())
@@ -147,7 +155,7 @@ def _run_trial(
     seed: int, number: int, running: bool, pristines: Mapping[str, Pristine], path: Path, examiner: Examiner
 ) -> dict[str, Any]:
     chance = random.Random(f"{seed} {number}")
-    pristine = pristines[chance.choice(WAYS)]
+    pristine = pristines[chance.choice(list(pristines))]
     steps = chance.choice(_RUNNING) if running else _AT_REST
     shutil.copytree(pristine.directory, path)
     harm, found = examiner.examine(pristine, path, steps, number, lambda: do_harm(pristine, path, chance, running))

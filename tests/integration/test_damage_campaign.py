@@ -5,19 +5,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from campaigns.damage.pristine import FORMAT_1, WAYS
 from campaigns.damage.trials import run_trials
 from campaigns.damage.verdict import BROKEN, KEPT
 
-SHORT = pytest.param(1, 24, 8, marks=pytest.mark.timeout(900))
-FIGURES = pytest.param(11, 2000, 500, marks=[pytest.mark.campaign, pytest.mark.timeout(3 * 3600)])
+SHORT = pytest.param(1, 24, 8, ("closed", "killed", FORMAT_1), marks=pytest.mark.timeout(900))
+FIGURES = pytest.param(11, 2000, 500, WAYS, marks=[pytest.mark.campaign, pytest.mark.timeout(3 * 3600)])
 
 
-@pytest.mark.parametrize(("seed", "at_rest", "running"), [SHORT, FIGURES])
-def test_every_trial_keeps_its_word(tmp_path: Path, seed: int, at_rest: int, running: int) -> None:
-    results = list(run_trials(seed, at_rest, running, tmp_path, jobs=2))
+@pytest.mark.parametrize(("seed", "at_rest", "running", "ways"), [SHORT, FIGURES])
+def test_every_trial_keeps_its_word(tmp_path: Path, seed: int, at_rest: int, running: int, ways: Sequence[str]) -> None:
+    results = list(run_trials(seed, at_rest, running, tmp_path, jobs=2, ways=ways))
     assert [result["trial"] for result in results] == list(range(at_rest + running))
     assert [result for result in results if result["verdict"] in BROKEN] == []
     assert {result["verdict"] for result in results} <= set(KEPT)

@@ -11,8 +11,9 @@ from campaigns.damage.harm import Harm
 from campaigns.damage.model import Model
 from campaigns.damage.pristine import Pristine
 from campaigns.damage.questions import answer, questions
+from campaigns.damage.results import markdown, saved
 from campaigns.damage.story import SPACES, Change, write_story
-from campaigns.damage.verdict import judge, naming
+from campaigns.damage.verdict import KEPT, judge, naming
 from campaigns.damage.writer import apply, wait_until_indexed
 
 from engram import MemoryStore
@@ -21,6 +22,8 @@ from engram.store.space import Space
 STORY = write_story("a test")
 FLIP = Harm("bit", ("spaces/alpha/log/000000000001.log",), 1030, 1)
 NOWHERE = Pristine("closed", Path(), [], Path(), "")
+
+ROOT = Path(__file__).parents[2]
 
 
 def model_of(name: str, changes: list[Change]) -> Model:
@@ -140,3 +143,10 @@ def test_only_what_lies_behind_the_mark_may_be_unprovable(
 )
 def test_how_exactly_damage_was_named(states: list[dict[str, Any]], named: str) -> None:
     assert naming(FLIP, finding(states=states)) == named
+
+
+def test_the_page_on_reliability_shows_what_was_saved() -> None:
+    result = ROOT / "campaigns" / "results" / "damage.json"
+    assert markdown(result) in (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    words = {trial["verdict"] for trial in saved(result)}
+    assert words <= set(KEPT)

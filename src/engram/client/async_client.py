@@ -46,7 +46,7 @@ class AsyncClient(AsyncReader):
         newer wins, the older fails with `session_taken_over`.
     incarnation
         With `session_id`: what `incarnation` was when the session was last open, to be refused (`other_incarnation`) if
-        the space has been restored or repaired since.
+        the space has been restored, repaired or made anew since.
     priority
         Lane of the observations: ``"high"``, ``"normal"`` or ``"low"``.
     limits, options

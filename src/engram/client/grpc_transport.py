@@ -74,15 +74,15 @@ class GrpcTransport:
                 await connection.write(request.SerializeToString())
                 response = await connection.read()
         except TimeoutError:
-            call.cancel()
+            _cancel(call)
             raise Unavailable(
                 f"the server at {self._address.target} did not answer within {_CONNECT_S:g} s", code="connect_timeout"
             ) from None
         except BaseException:
-            call.cancel()
+            _cancel(call)
             raise
         if response.WhichOneof("result") != "init_ack":
-            call.cancel()
+            _cancel(call)
             raise _unexpected(response)
         ack = response.init_ack
         return connection, Welcome(
@@ -117,7 +117,7 @@ class GrpcConnection:
 
     async def abort(self) -> None:
         """Cancel the call; the session stays resumable."""
-        self._call.cancel()
+        _cancel(self._call)
 
     async def write(self, request: bytes) -> None:
         """Write one message. Raises `EngramError` with the reason if the call is over."""
@@ -141,6 +141,12 @@ class GrpcConnection:
         if code is grpc.StatusCode.OK:
             return Unavailable("the server ended the stream", code="stream_ended")
         return call_error(self._address, code, await self._call.details(), await self._call.trailing_metadata())
+
+
+def _cancel(call: aio.StreamStreamCall[bytes, pb.ObservationResponse]) -> None:
+    # An event loop that is closed has taken its calls with it.
+    with contextlib.suppress(RuntimeError):
+        call.cancel()
 
 
 def decode_response(response: pb.ObservationResponse) -> Event:

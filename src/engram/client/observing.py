@@ -258,7 +258,8 @@ def _silence(loop: asyncio.AbstractEventLoop) -> None:
         if not is_python or not {"engram", "grpc"}.isdisjoint(PurePath(coroutine.cr_code.co_filename).parts):
             # As asyncio itself does it with what it gathers.
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # Missing in the stubs.
-            if is_python:
+            # What they do when they are closed may need the event loop, which they had for the last time.
+            with contextlib.suppress(RuntimeError):
                 coroutine.close()
 
 

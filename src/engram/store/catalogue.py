@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -53,7 +54,10 @@ class Listed(NamedTuple):
 
 
 class Catalogue:
-    """The spaces of one data directory. Any thread may look; one at a time adds.
+    """The spaces of one data directory. Safe to use from any thread.
+
+    The lock covers the write of a small file, so that none writes over another's. Only those who create a space or note
+    how far the spaces went take it.
 
     Parameters
     ----------
@@ -69,6 +73,7 @@ class Catalogue:
     def __init__(self, storage: Storage) -> None:
         self.damages: Final = Damages()
         self._storage = storage
+        self._guard = threading.Lock()
         self._listed: dict[str, Listed] = {}
         with typed_failures("opening the catalogue of spaces"):
             self._spaces = storage.directory(_DIRECTORY)
@@ -125,7 +130,7 @@ class Catalogue:
             storage = self._spaces.directory(config.name)
             manifest = Manifest(storage, Identity.new(self.store_id), asdict(config))
             manifest.save()
-            self._list(config.name, manifest.identity.space, 0)
+            self._list({config.name: Listed(manifest.identity.space, 0)})
         return StoredSpace(config, storage, manifest, 0)
 
     def note(self, generations: dict[str, tuple[str, int]]) -> None:
@@ -136,11 +141,9 @@ class Catalogue:
         Unavailable
             If it cannot be written.
         """
-        listed = {**self._listed, **{name: Listed(*known) for name, known in generations.items()}}
-        if listed != self._listed and not self._storage.read_only:
+        if not self._storage.read_only:
             with typed_failures("noting how far the spaces went"):
-                self._listed = listed
-                self._write()
+                self._list({name: Listed(*known) for name, known in generations.items()})
 
     def check(self) -> None:
         """Look whether the list of spaces is still there and this store's; if not, that is reported."""
@@ -202,7 +205,7 @@ class Catalogue:
             self.damages.report(_FILE, 0, 0, 0, "the list of spaces is missing; spaces that are missing go unnoticed")
         store_id = stores.most_common(1)[0][0] if stores else new_id()
         if not self._storage.read_only:
-            self._write(store_id)
+            write_list(self._storage, store_id, self._listed)
         return store_id
 
     def _load(self, name: str) -> StoredSpace | None:
@@ -229,15 +232,15 @@ class Catalogue:
             # Its creation was interrupted after the space was made, or the list is older than it.
             logger.warning("space %s was not listed; it is from now on", name)
             if not self._storage.read_only:
-                self._list(name, identity.space, 0)
+                self._list({name: Listed(identity.space, 0)})
         return StoredSpace(config, storage, manifest, listed.generation if listed else 0)
 
-    def _list(self, name: str, space: str, generation: int) -> None:
-        self._listed = {**self._listed, name: Listed(space, generation)}
-        self._write()
-
-    def _write(self, store_id: str | None = None) -> None:
-        write_list(self._storage, store_id or self.store_id, self._listed)
+    def _list(self, known: Mapping[str, Listed]) -> None:
+        with self._guard:
+            listed = {**self._listed, **known}
+            if listed != self._listed:
+                write_list(self._storage, self.store_id, listed)
+                self._listed = listed
 
 
 def write_list(storage: Storage, store_id: str, spaces: Mapping[str, Listed]) -> None:

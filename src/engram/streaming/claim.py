@@ -43,13 +43,13 @@ class Claim:
         Raises
         ------
         FailedPrecondition
-            If the space was restored or repaired since this client last heard of it.
+            If the space was restored, repaired or made anew since this client last heard of it.
         """
         if self.incarnation and space.incarnation and self.incarnation != space.incarnation:
             raise FailedPrecondition(
-                f"space {space.config.name} was restored or repaired since session {session_id} was last connected, so "
-                "what was acknowledged may be gone; compare with your source, then go on with a new client "
-                "and a new session id",
+                f"space {space.config.name} was restored, repaired or made anew since session {session_id} was last "
+                "connected, so what was acknowledged may be gone; compare with your source, then go on with a new "
+                "client and a new session id",
                 code="other_incarnation",
                 field="incarnation",
                 limit=space.incarnation,

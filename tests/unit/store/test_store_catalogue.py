@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from doubles.faulty_storage import Fault, FaultyStorage
 from engram.errors import CorruptData, EngramError, NewerFormat, Unavailable
 from engram.log.checked_json import encode_checked
+from engram.log.file_storage import FileStorage
 from engram.log.memory_storage import MemoryStorage
 from engram.spaces import SpaceConfig
 from engram.store.catalogue import Catalogue
@@ -43,6 +46,18 @@ def test_spaces_come_back_by_name() -> None:
     identities = {space.manifest.identity for space in catalogue.load()[0] if space.manifest is not None}
     assert {identity.store for identity in identities} == {catalogue.store_id}
     assert len({identity.space for identity in identities}) == 3
+
+
+def test_many_threads_make_spaces_at_once(tmp_path: Path) -> None:
+    catalogue = Catalogue(FileStorage(tmp_path))
+    configs = [SpaceConfig(f"space-{number:02}", 8) for number in range(48)]
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(catalogue.add, configs))
+        notes = {space.config.name: (space.manifest.identity.space, 7) for space in made if space.manifest is not None}
+        list(pool.map(catalogue.note, [{name: known} for name, known in notes.items()]))
+    again = Catalogue(FileStorage(tmp_path))
+    assert again.damages.count == 0
+    assert {name: (again.listed(name).space, again.listed(name).generation) for name in again.names} == notes
 
 
 def test_an_interrupted_creation_is_no_space() -> None:

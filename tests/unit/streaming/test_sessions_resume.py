@@ -239,7 +239,7 @@ async def test_a_session_of_a_lost_future_is_refused_by_name(sessions: Sessions,
     error = await refusal(opening(sessions, home, Outbox(), Claim(1, 5, "before it")))
     assert (type(error), error.code, error.field) == (FailedPrecondition, "other_incarnation", "incarnation")
     assert (error.value, error.limit) == ("before it", "after the restore")
-    assert "restored or repaired" in error.message
+    assert "restored, repaired or made anew" in error.message
     assert len(sessions) == 0
 
 
