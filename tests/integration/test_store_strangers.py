@@ -67,7 +67,8 @@ def test_strangers_are_left_alone(tmp_path: Path, place: str, stranger: Callable
     fill(tmp_path)
     before = set(tmp_path.rglob("*"))
     stranger(tmp_path / place)
-    strangers = set(tmp_path.rglob("*")) - before
+    # What an interrupted write of the description left is no stranger: the next write takes its place.
+    strangers = set(tmp_path.rglob("*")) - before - {tmp_path / "spaces/notes/space.json.tmp"}
     # Twice: what the first opening and its checkpoint do must not trip over them either.
     for count in (ROWS, ROWS + 1):
         with MemoryStore(tmp_path) as store:
