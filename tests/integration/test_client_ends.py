@@ -157,6 +157,7 @@ for first in range(0, {count}, 10_000):
     client.observe_batch(ids(first, size, "new\\nline" * 20), rows(size))
 """
     ended = run_program(OPEN + work, mortal.address, "notes", report_leaks=False)
+    assert len(ended.lines) == 1, ended.err
     (line,) = ended.lines
     assert line.startswith(f"engram: {count} observation{'s' if count > 1 else ''} to space notes ")
     assert len(line) < 2100

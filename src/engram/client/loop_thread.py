@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from engram import ending
 from engram.client.poller import quiet_poller
+from engram.client.silence import silence
 from engram.errors import FailedPrecondition
 from engram.forking import check_process
 
@@ -66,6 +67,8 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout_s + _STOP_S)
         if not self._thread.is_alive():
+            # A call whose end gRPC has not seen yet, on a slow machine, is of no use to anybody any more.
+            silence(self._loop)
             self._loop.close()
 
 

@@ -7,10 +7,8 @@ import concurrent.futures
 import contextlib
 import copy
 import logging
-import types
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +24,7 @@ from engram.client.outbox import Outbox, OutboxLimits
 from engram.client.outgoing import Answer, Outgoing
 from engram.client.poller import quiet_poller
 from engram.client.rows import check_outgoing, make_row
+from engram.client.silence import silence
 from engram.client.stream_options import StreamOptions
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity, Unavailable
 from engram.observations import ObservationBatch, make_batch
@@ -222,7 +221,7 @@ class Observing:
             _log.warning("%s", losses.describe(self.config.name))
 
     async def _finish_elsewhere(self, reopen: Reopen, timeout_s: float) -> None:
-        _silence(self._loop)
+        silence(self._loop)
         quiet_poller(asyncio.get_running_loop())
         bell = Bell()
         transport, close = reopen()
@@ -247,20 +246,6 @@ class Observing:
         # A task that was cancelled before it began has told nobody anything.
         if not self.outbox.count:
             ending.closed(self._ending)
-
-
-def _silence(loop: asyncio.AbstractEventLoop) -> None:
-    """Have nothing said about our tasks of an event loop that was stopped under them: they are taken over."""
-    for task in asyncio.all_tasks(loop):
-        coroutine: Any = task.get_coro()
-        is_python = isinstance(coroutine, types.CoroutineType)
-        # What is compiled does not say where it is from; it is gRPC's.
-        if not is_python or not {"engram", "grpc"}.isdisjoint(PurePath(coroutine.cr_code.co_filename).parts):
-            # As asyncio itself does it with what it gathers.
-            task._log_destroy_pending = False  # type: ignore[attr-defined]  # Missing in the stubs.
-            # What they do when they are closed may need the event loop, which they had for the last time.
-            with contextlib.suppress(RuntimeError):
-                coroutine.close()
 
 
 def settle_future(future: AnyFuture) -> Callable[[Answer], None]:
