@@ -92,7 +92,9 @@ class Streaming(threading.Thread):
 
     def __init__(self, address: str, space: str) -> None:
         super().__init__()
-        self.client = Client(address, space=space, limits=OutboxLimits(count_max=4096))
+        # A server that starts on a busy machine takes its time, and so does room for more.
+        limits = OutboxLimits(count_max=4096)
+        self.client = Client(address, space=space, limits=limits, timeout_s=TIMEOUT_S)
         self.client.create_space(space, dim=DIM)
         self.futures: list[Future[Ack]] = []
         self.acked = threading.Semaphore(0)
