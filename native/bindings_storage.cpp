@@ -101,24 +101,16 @@ RecordSectors record_at(const Buffer& memory, std::uint64_t position, std::uint6
   return {memory.octets(), position, static_cast<std::uint32_t>(salt)};
 }
 
-std::int64_t check_ranges(RecordSectors& record, const std::vector<std::uint64_t>& ranges) {
-  std::int64_t wrong = kAllRight;
-  for (std::size_t i = 0; i < ranges.size() && wrong == kAllRight; i += 2) {
-    wrong = record.check(ranges[i], ranges[i + 1]);
-  }
-  return wrong;
-}
-
 std::int64_t check_sectors(nb::handle memory, std::uint64_t position, const std::vector<std::uint64_t>& ranges,
                            std::uint64_t salt) {
   if (ranges.size() % 2 != 0) throw nb::value_error("ranges must be pairs of start and stop");
   const Buffer buffer(memory);
-  RecordSectors record = record_at(buffer, position, salt);
+  const RecordSectors record = record_at(buffer, position, salt);
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < ranges.size(); i += 2) {
     if (ranges[i] < ranges[i + 1]) bytes += std::min<std::uint64_t>(ranges[i + 1] - ranges[i], buffer.octets().size());
   }
-  return run_over(bytes, [&] { return check_ranges(record, ranges); });
+  return run_over(bytes, [&] { return record.check(ranges); });
 }
 
 // Copies what one row of a record holds besides its vector, and notes where it was read. What lies outside the memory
@@ -165,7 +157,7 @@ class RowReader {
 nb::object read_row(nb::handle memory, std::uint64_t position, std::uint64_t payload, const Numbers& numbers,
                     const Texts& texts, std::uint64_t row, std::uint64_t salt) {
   const Buffer buffer(memory);
-  RecordSectors record = record_at(buffer, position, salt);
+  const RecordSectors record = record_at(buffer, position, salt);
   RowReader reader(buffer.octets(), payload, row);
   const auto time_us = reader.number<std::int64_t>(std::get<0>(numbers));
   const auto confidence = reader.number<float>(std::get<1>(numbers));
@@ -175,7 +167,7 @@ nb::object read_row(nb::handle memory, std::uint64_t position, std::uint64_t pay
     if (texts[i].has_value()) values[i] = reader.text(*texts[i]);
   }
   // What was copied is right if its source is right now.
-  const std::int64_t wrong = run_over(reader.bytes(), [&] { return check_ranges(record, reader.ranges()); });
+  const std::int64_t wrong = run_over(reader.bytes(), [&] { return record.check(reader.ranges()); });
   if (wrong != kAllRight) return nb::int_(wrong);
   for (nb::object& value : values) {
     value = value.is_valid() ? nb::steal(PyUnicode_FromEncodedObject(value.ptr(), "utf-8", "strict")) : nb::str("");

@@ -5,7 +5,9 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <utility>
 
+#include "cpu.hpp"
 #include "crc32c.hpp"
 
 namespace engram {
@@ -111,6 +113,8 @@ RecordSectors::RecordSectors(Octets file, std::uint64_t position, std::uint32_t 
 
 std::uint64_t RecordSectors::payload_begin() const { return position_ + kSectorBytes * (1 + table_sectors_); }
 
+std::uint64_t RecordSectors::offset_of(std::uint64_t sector) const { return payload_begin() + kSectorBytes * sector; }
+
 std::uint64_t RecordSectors::table_sector_of(std::uint64_t sector) const {
   return position_ + kSectorBytes * (1 + (sector - kHeaderSums) / kTableSums);
 }
@@ -129,48 +133,83 @@ std::int64_t RecordSectors::check_reach(std::uint64_t sector) const {
     const std::uint64_t table = table_sector_of(sector);
     if (table >= payload_begin() || !fits(table)) return as_offset(table, 0);
   }
-  const std::uint64_t offset = payload_begin() + kSectorBytes * sector;
+  const std::uint64_t offset = offset_of(sector);
   return fits(offset) ? kAllRight : as_offset(offset, 0);
 }
 
-std::int64_t RecordSectors::check(std::uint64_t start, std::uint64_t stop) {
+// Sectors of the payload that are summed side by side, wherever they lie. Wrong is the first in the order of adding.
+class RecordSectors::Batch {
+ public:
+  explicit Batch(const RecordSectors& record) : record_(record) {}
+
+  std::int64_t add(std::uint64_t sector) {
+    if (count_ == kBatch) {
+      if (const std::int64_t wrong = finish(); wrong != kAllRight) return wrong;
+    }
+    if (const std::int64_t out_of_reach = record_.check_reach(sector); out_of_reach != kAllRight) {
+      const std::int64_t wrong = finish();
+      return wrong != kAllRight ? wrong : out_of_reach;
+    }
+    const std::uint64_t offset = record_.offset_of(sector);
+    numbers_[count_] = sector;
+    sectors_[count_] = &record_.file_[offset];
+    sums_[count_] = record_.seed_of(offset);
+    prefetch(sectors_[count_], kSectorBytes);
+    ++count_;
+    return kAllRight;
+  }
+  std::int64_t finish() {
+    const std::size_t n = std::exchange(count_, 0);
+    crc32c_blocks(sectors_.data(), n, kSectorBytes, sums_.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      if (sums_[i] != record_.sum_of(numbers_[i])) return as_offset(record_.offset_of(numbers_[i]), 0);
+    }
+    return kAllRight;
+  }
+
+ private:
+  const RecordSectors& record_;
+  std::size_t count_ = 0;
+  std::array<std::uint64_t, kBatch> numbers_;
+  std::array<const std::uint8_t*, kBatch> sectors_;
+  std::array<std::uint32_t, kBatch> sums_;
+};
+
+std::int64_t RecordSectors::check(std::span<const std::uint64_t> ranges) const {
   if (!in_file_) return as_offset(position_, 0);
+  Batch batch(*this);
+  std::uint64_t seen_first = 0;  // The sectors [seen_first, seen_last) are in the batch, or were.
+  std::uint64_t seen_last = 0;
+  for (std::size_t i = 0; i + 1 < ranges.size(); i += 2) {
+    if (const std::int64_t outside = check_inside(ranges[i], ranges[i + 1]); outside != kAllRight) {
+      const std::int64_t wrong = batch.finish();
+      return wrong != kAllRight ? wrong : outside;
+    }
+    if (ranges[i] == ranges[i + 1]) continue;
+    const std::uint64_t first = ranges[i] / kSectorBytes;
+    const std::uint64_t last = (ranges[i + 1] - 1) / kSectorBytes + 1;
+    const bool overlaps = first >= seen_first && first < seen_last;
+    for (std::uint64_t sector = overlaps ? seen_last : first; sector < last; ++sector) {
+      if (const std::int64_t wrong = batch.add(sector); wrong != kAllRight) return wrong;
+    }
+    seen_first = overlaps ? seen_first : first;
+    seen_last = overlaps ? std::max(seen_last, last) : last;
+  }
+  return batch.finish();
+}
+
+std::int64_t RecordSectors::check_inside(std::uint64_t start, std::uint64_t stop) const {
   if (start > stop) return as_offset(payload_begin(), start);
   const std::uint64_t end = sum_count_ * kSectorBytes;
-  if (stop > end) return as_offset(payload_begin(), std::max(start, end));
-  if (start == stop) return kAllRight;
-  const std::uint64_t first = start / kSectorBytes;
-  const std::uint64_t last = (stop - 1) / kSectorBytes + 1;
-  const bool overlaps = first >= checked_first_ && first < checked_last_;
-  const std::uint64_t from = overlaps ? std::min(checked_last_, last) : first;
-  const std::int64_t wrong = check_payload(from, last);
-  if (wrong != kAllRight) return wrong;
-  checked_first_ = overlaps ? checked_first_ : first;
-  checked_last_ = overlaps ? std::max(checked_last_, last) : last;
-  return kAllRight;
+  return stop > end ? as_offset(payload_begin(), std::max(start, end)) : kAllRight;
 }
 
 std::int64_t RecordSectors::check_payload(std::uint64_t first, std::uint64_t last) const {
-  std::array<const std::uint8_t*, kBatch> sectors;
-  std::array<std::uint32_t, kBatch> sums;
-  for (std::uint64_t done = first; done < last;) {
-    std::size_t n = 0;
-    std::int64_t out_of_reach = kAllRight;
-    for (; n < kBatch && done + n < last; ++n) {
-      out_of_reach = check_reach(done + n);
-      if (out_of_reach != kAllRight) break;
-      const std::uint64_t offset = payload_begin() + kSectorBytes * (done + n);
-      sectors[n] = &file_[offset];
-      sums[n] = seed_of(offset);
-    }
-    crc32c_blocks(sectors.data(), n, kSectorBytes, sums.data());
-    for (std::size_t i = 0; i < n; ++i) {
-      if (sums[i] != sum_of(done + i)) return as_offset(payload_begin(), kSectorBytes * (done + i));
-    }
-    if (out_of_reach != kAllRight) return out_of_reach;
-    done += n;
+  Batch batch(*this);
+  for (std::uint64_t sector = first; sector < last; ++sector) {
+    if (const std::int64_t wrong = batch.add(sector); wrong != kAllRight) return wrong;
   }
-  return kAllRight;
+  return batch.finish();
 }
 
 bool RecordSectors::table_sector_right(std::uint64_t offset) const {

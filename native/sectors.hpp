@@ -29,9 +29,9 @@ class RecordSectors {
   // Each answers kAllRight or the offset in the file of the first wrong sector; what would lie outside the file or the
   // record is wrong.
 
-  // The payload's sectors that [start, stop) touches, counted from the payload's beginning. What `checked_to` says was
-  // found right by the call before is not checked again.
-  std::int64_t check(std::uint64_t start, std::uint64_t stop);
+  // The payload's sectors that the ranges touch: pairs of start and stop, counted from the payload's beginning. Sectors
+  // that a range shares with those before it are checked once, if the ranges ascend.
+  std::int64_t check(std::span<const std::uint64_t> ranges) const;
   // The table and the payload.
   std::int64_t check_all() const;
   // As above up to the offset `stop` of the file, except that a sector may be all zero, as if it was never written; and
@@ -43,13 +43,17 @@ class RecordSectors {
   std::uint64_t end() const { return payload_begin() + kSectorBytes * sum_count_; }
 
  private:
+  class Batch;
+
   bool fits(std::uint64_t offset) const { return offset + kSectorBytes <= file_.size(); }
   std::uint64_t payload_begin() const;
+  std::uint64_t offset_of(std::uint64_t sector) const;
   std::uint64_t table_sector_of(std::uint64_t sector) const;
   // Whether the file and the table reach as far as the payload's sector `sector` and its sum.
   std::int64_t check_reach(std::uint64_t sector) const;
   std::uint32_t sum_of(std::uint64_t sector) const;
   std::uint32_t seed_of(std::uint64_t offset) const;
+  std::int64_t check_inside(std::uint64_t start, std::uint64_t stop) const;
   std::int64_t check_table() const;
   std::int64_t check_payload(std::uint64_t first, std::uint64_t last) const;
   bool table_sector_right(std::uint64_t offset) const;
@@ -60,8 +64,6 @@ class RecordSectors {
   bool in_file_;
   std::uint64_t sum_count_ = 0;
   std::uint64_t table_sectors_ = 0;
-  std::uint64_t checked_first_ = 0;  // The sectors [checked_first_, checked_last_) were right.
-  std::uint64_t checked_last_ = 0;
 };
 
 // How far records were checked that lie back to back, and the first wrong sector, or kAllRight.
