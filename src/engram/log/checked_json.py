@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from crc32c import crc32c
 
@@ -17,10 +18,33 @@ _SUM: Final = "crc32c"
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",\n", ": ")).encode
 
 
-def encode_checked(content: dict[str, Any]) -> bytes:
-    """The file with `content`, to which format and checksum are added."""
-    content = {"format": FORMAT, "needs": NEEDS, **content}
-    return (_encode({**content, _SUM: _sum_of(content)}) + "\n").encode()
+class Encoded(NamedTuple):
+    """JSON of a value that goes into many files and seldom changes.
+
+    Parameters
+    ----------
+    text
+        As it stands in a file.
+    canonical
+        As the checksum is taken of it.
+    """
+
+    text: str
+    canonical: str
+
+
+def encoded(value: Any) -> Encoded:
+    """`value` in JSON."""
+    return Encoded(_encode(value), _canonical(value))
+
+
+def encode_checked(content: Mapping[str, Any]) -> bytes:
+    """The file with `content`, to which format and checksum are added. A value may be `Encoded` already."""
+    whole = {"format": FORMAT, "needs": NEEDS, **content}
+    parts = {key: value if isinstance(value, Encoded) else encoded(value) for key, value in whole.items()}
+    canonical = ",".join(f"{_encode(key)}:{parts[key].canonical}" for key in sorted(parts))
+    parts[_SUM] = encoded(_sum_of("{" + canonical + "}"))
+    return ("{" + ",\n".join(f"{_encode(key)}: {part.text}" for key, part in parts.items()) + "}\n").encode()
 
 
 def decode_checked(data: bytes, file: str) -> dict[str, Any]:
@@ -38,7 +62,7 @@ def decode_checked(data: bytes, file: str) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise ValueError("it is no JSON object")
         found = content.pop(_SUM, None)
-        is_whole = found == _sum_of(content)
+        is_whole = found == _sum_of(_canonical(content))
     except (ValueError, RecursionError) as error:
         raise _damaged(file, f"{error}") from error
     written, needs = content.pop("format", None), content.pop("needs", None)
@@ -65,8 +89,11 @@ def format_of(data: bytes) -> int | None:
     return written if isinstance(written, int) else None
 
 
-def _sum_of(content: dict[str, Any]) -> str:
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _sum_of(canonical: str) -> str:
     return f"{crc32c(canonical.encode()):08x}"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from engram.errors import CorruptData
-from engram.log.checked_json import decode_checked, encode_checked
+from engram.log.checked_json import Encoded, decode_checked, encode_checked, encoded
 from engram.log.identity import Identity
 from engram.log.storage import Storage
 
@@ -104,6 +104,8 @@ class Manifest:
         self._segments = {entry.epoch: entry for entry in segments}
         self._checkpoints = tuple(checkpoints)
         self._mark = mark
+        # The list of a large log is long, and a mark is left every second.
+        self._encoded_segments: Encoded | None = None
         self._guard = threading.Lock()
 
     @classmethod
@@ -160,11 +162,11 @@ class Manifest:
 
     def add_segment(self, entry: SegmentEntry) -> None:
         """Note a segment, whose file is there and durable, before anything is written to it."""
-        self._change(lambda: self._segments.__setitem__(entry.epoch, entry))
+        self._change_segments(lambda: self._segments.__setitem__(entry.epoch, entry))
 
     def remove_segment(self, epoch: int) -> None:
         """Forget a segment that nothing was written to, before its file goes."""
-        self._change(lambda: self._segments.pop(epoch, None))
+        self._change_segments(lambda: self._segments.pop(epoch, None))
 
     def set_checkpoints(self, checkpoints: Sequence[CheckpointEntry]) -> None:
         """Say which checkpoints there are, newest first."""
@@ -184,22 +186,31 @@ class Manifest:
 
         self._change(change)
 
+    def _change_segments(self, change: Callable[[], object]) -> None:
+        def changed() -> None:
+            self._encoded_segments = None
+            change()
+
+        self._change(changed)
+
     def _change(self, change: Callable[[], object]) -> None:
         """Apply `change` and write it; where that fails, nothing has changed."""
         with self._guard:
-            before = dict(self._segments), self._checkpoints, self._mark
+            before = dict(self._segments), self._checkpoints, self._mark, self._encoded_segments
             change()
             try:
                 self._write()
             except BaseException:
-                self._segments, self._checkpoints, self._mark = before
+                self._segments, self._checkpoints, self._mark, self._encoded_segments = before
                 raise
 
     def _write(self) -> None:
+        if self._encoded_segments is None:
+            self._encoded_segments = encoded([entry._asdict() for _, entry in sorted(self._segments.items())])
         content = {
             **self.identity._asdict(),
             "settings": self.settings,
-            "segments": [entry._asdict() for _, entry in sorted(self._segments.items())],
+            "segments": self._encoded_segments,
             "checkpoints": [entry._asdict() for entry in self._checkpoints],
             "mark": self._mark._asdict(),
         }
