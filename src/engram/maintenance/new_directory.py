@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Final
 
 from engram.errors import AlreadyExists, EngramError, InvalidInput
+from engram.log.damage import Damages
 from engram.log.failures import typed_failures
 from engram.log.file_storage import FileStorage
 from engram.log.lock import FILE_NAME as LOCK
 from engram.log.lock import DirectoryLock
-from engram.store.catalogue import Catalogue, Listed, write_list
+from engram.log.manifest import Manifest
+from engram.log.recovery import recover
+from engram.maintenance.source import LOG
+from engram.store.catalogue import Catalogue, Listed, StoredSpace, write_list
 
 UNFINISHED: Final = "unfinished"
 _LEFT_BY_US: Final = frozenset({LOCK, UNFINISHED})
@@ -157,12 +161,26 @@ def _check_empty(path: Path, generations: Mapping[str, int]) -> None:
 
 
 def _generations_in(path: Path) -> dict[str, int]:
-    """How far the spaces in a data directory went at least."""
+    """How far the spaces in a data directory went, as far as can be told of one that may be damaged or at work."""
     try:
         storage = FileStorage(path, read_only=True)
         catalogue = Catalogue(storage)
         sound, _ = catalogue.load()
     except (EngramError, OSError):
         return {}
-    marked = {space.config.name: space.manifest.mark.generation for space in sound if space.manifest is not None}
-    return {name: max(catalogue.listed(name).generation, generation) for name, generation in marked.items()}
+    return {
+        space.config.name: max(space.generation_min, _generation_of(space, manifest))
+        for space in sound
+        if (manifest := space.manifest) is not None
+    }
+
+
+def _generation_of(space: StoredSpace, manifest: Manifest) -> int:
+    """Where the log of a space ends: a process that was killed wrote more than it left a mark of."""
+    covered = max((entry.generation for entry in manifest.checkpoints), default=0)
+    try:
+        log = recover(space.storage.directory(LOG), manifest, space.config.dim, covered, Damages())
+    except (EngramError, OSError):
+        return manifest.mark.generation
+    log.close()
+    return log.last_generation

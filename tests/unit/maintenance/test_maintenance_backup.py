@@ -229,6 +229,21 @@ def test_nothing_is_restored_over_what_is_there(data: tuple[Path, Written], tmp_
         restore(path, tmp_path / "restored")
 
 
+def test_what_a_killed_process_wrote_behind_its_last_mark_counts_as_newer(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path / "data") as store:
+        space = store.space(SPACE, dim=DIM)
+        space.observe(["one"], np.ones((1, DIM)))
+        backup(tmp_path / "data", tmp_path / "backup")
+        marked = (tmp_path / "data" / "spaces" / SPACE / "space.json").read_bytes()
+        space.observe(["two"], np.ones((1, DIM)))
+        # A copy is what a kill at this moment leaves.
+        shutil.copytree(tmp_path / "data", tmp_path / "killed")
+    (tmp_path / "killed" / "spaces" / SPACE / "space.json").write_bytes(marked)
+    with pytest.raises(AlreadyExists, match="generation 2 there, and to 1") as caught:
+        restore(tmp_path / "backup", tmp_path / "killed")
+    assert caught.value.code == "newer_directory"
+
+
 def test_an_older_store_does_not_take_the_place_of_a_newer_backup(data: tuple[Path, Written], tmp_path: Path) -> None:
     path, written = data
     older = copied(path, tmp_path / "older")
