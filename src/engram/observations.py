@@ -27,7 +27,7 @@ from engram.limits import (
 )
 from engram.metadata import check_metadata_column, encode_metadata
 from engram.scalars import as_text
-from engram.sequences import as_column, as_list, as_lists
+from engram.sequences import as_column, as_list, as_lists, wrong_length
 from engram.spaces import SpaceConfig
 from engram.times import Moments, as_times_us, check_times_us
 from engram.vectors import as_matrix, check_vectors
@@ -171,7 +171,7 @@ def check_columns(batch: ObservationBatch, dim: int) -> None:
     count = len(batch)
     _check_array("vectors", batch.vectors, np.float32, 2)
     if len(batch.vectors) != count:
-        raise _wrong_length("vectors", len(batch.vectors), count)
+        raise wrong_length("vectors", len(batch.vectors), count)
     if batch.vectors.shape[1] != dim:
         raise InvalidInput(
             f"embedding has dimension {batch.vectors.shape[1]} where the space has {dim}",
@@ -184,7 +184,7 @@ def check_columns(batch: ObservationBatch, dim: int) -> None:
         column = getattr(batch, name)
         _check_array(name, column, dtype, 1)
         if len(column) != count:
-            raise _wrong_length(name, len(column), count)
+            raise wrong_length(name, len(column), count)
 
 
 def check_beside_vectors(batch: ObservationBatch) -> None:
@@ -198,7 +198,7 @@ def check_beside_vectors(batch: ObservationBatch) -> None:
     for name in ("contents", "times_us", "confidences", "importances", "metadata", "tags"):
         column = getattr(batch, name)
         if column is not None and len(column) != count:
-            raise _wrong_length(name, len(column), count)
+            raise wrong_length(name, len(column), count)
     _check_texts("id", batch.ids, 1, ID_BYTES_MAX)
     _check_texts("content", batch.contents, 0, CONTENT_BYTES_MAX)
     check_times_us(batch.times_us, "times_us")
@@ -270,16 +270,6 @@ def _check_array(name: str, column: object, dtype: type[np.generic], ndim: int) 
         return
     raise InvalidInput(
         f"column {name} is {came}; pass {wanted}", code="invalid_column", field=name, limit=wanted, value=came
-    )
-
-
-def _wrong_length(name: str, length: int, count: int) -> InvalidInput:
-    return InvalidInput(
-        f"column {name} has {length} rows where ids has {count}",
-        code="column_length",
-        field=name,
-        limit=count,
-        value=length,
     )
 
 

@@ -97,16 +97,21 @@ def as_column(field: str, values: object, count: int, kinds: str, wanted: str) -
     if array.ndim != 1:
         raise _invalid(field, f"have shape {array.shape}; pass one of {wanted} for each row", (count,), array.shape)
     if len(array) != count:
-        raise InvalidInput(
-            f"column {field} has {len(array)} rows where ids has {count}",
-            code="column_length",
-            field=field,
-            limit=count,
-            value=len(array),
-        )
+        raise wrong_length(field, len(array), count)
     if array.dtype.kind not in kinds and count:
         raise _invalid(field, f"are of type {array.dtype}, which are not {wanted}", wanted, array.dtype)
     return array
+
+
+def wrong_length(field: str, length: int, count: int) -> InvalidInput:
+    """The error for a column of `length` rows where there are `count` ids."""
+    return InvalidInput(
+        f"column {field} has {length} rows where ids has {count}",
+        code="column_length",
+        field=field,
+        limit=count,
+        value=length,
+    )
 
 
 def _refused(field: str, values: object, advice: str) -> InvalidInput:

@@ -7,31 +7,13 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doubles.damaged import (
-    SPACE,
-    Written,
-    copied,
-    damage_description,
-    damage_log,
-    logs_of,
-    make_crashed_store,
-    make_store,
-)
+from doubles.damaged import SPACE, Written, copied, damage_description, damage_log
 from engram.maintenance.backup import backup
 from engram.maintenance.restore import restore
 from engram.store import MemoryStore
-
-
-@pytest.fixture(scope="module", params=[make_store, make_crashed_store], ids=["closed", "crashed"])
-def sound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Written]:
-    path = tmp_path_factory.mktemp("sound") / "data"
-    written = request.param(path, seed=21)
-    assert len(logs_of(path)) > 3
-    return path, written
 
 
 @settings(max_examples=40, deadline=None)

@@ -7,14 +7,16 @@ from pathlib import Path
 import click
 
 from engram.cli.context import CliContext, pass_cli
-from engram.cli.maintaining import EXIT_DAMAGED, EXIT_SOUND, concluded, shown
+from engram.cli.maintaining import EXIT_DAMAGED, EXIT_SOUND, DirectoryCommand, Outcome, concluded
 from engram.cli.tables import nbytes_text
 from engram.maintenance.backup import BackupReport
 from engram.maintenance.backup import backup as back_up_directory
+from engram.maintenance.progress import OnProgress
+from engram.maintenance.restore import RestoreReport
 from engram.maintenance.restore import restore as restore_directory
 
 
-@click.command()
+@click.command(cls=DirectoryCommand)
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.argument("destination", type=click.Path(path_type=Path), metavar="DEST")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -39,19 +41,14 @@ def backup(cli: CliContext, *, directory: Path, destination: Path, as_json: bool
       engram backup ./memories /mnt/backup/memories --json
     """
 
-    def work() -> int:
-        with shown(cli, as_json) as on_progress:
-            report = back_up_directory(directory, destination, on_progress=on_progress)
-        if as_json:
-            cli.print_json(report.values())
-        else:
-            _tell(cli, report)
-        return EXIT_SOUND if report.is_complete else EXIT_DAMAGED
+    def work(on_progress: OnProgress) -> Outcome:
+        report = back_up_directory(directory, destination, on_progress=on_progress)
+        return Outcome(report.values(), _lines_of_backup(report), EXIT_SOUND if report.is_complete else EXIT_DAMAGED)
 
-    return concluded(cli, work)
+    return concluded(cli, as_json, work)
 
 
-@click.command()
+@click.command(cls=DirectoryCommand)
 @click.argument("source", type=click.Path(path_type=Path), metavar="BACKUP")
 @click.argument("new_directory", type=click.Path(path_type=Path), metavar="NEW_DIR")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
@@ -73,27 +70,23 @@ def restore(cli: CliContext, *, source: Path, new_directory: Path, as_json: bool
       engram restore /mnt/backup/memories ./memories
     """
 
-    def work() -> int:
-        with shown(cli, as_json) as on_progress:
-            report = restore_directory(source, new_directory, on_progress=on_progress)
-        if as_json:
-            cli.print_json(report.values())
-            return EXIT_SOUND
-        for name, generation in report.spaces.items():
-            cli.out.print(f"space {name}: restored as of generation {generation:,}", markup=False)
-        cli.out.print(f"{new_directory} is restored and checked.", markup=False, soft_wrap=True)
-        return EXIT_SOUND
+    def work(on_progress: OnProgress) -> Outcome:
+        report = restore_directory(source, new_directory, on_progress=on_progress)
+        return Outcome(report.values(), _lines_of_restore(report), EXIT_SOUND)
 
-    return concluded(cli, work)
+    return concluded(cli, as_json, work)
 
 
-def _tell(cli: CliContext, report: BackupReport) -> None:
+def _lines_of_restore(report: RestoreReport) -> list[str]:
+    lines = [f"space {name}: restored as of generation {generation:,}" for name, generation in report.spaces.items()]
+    return [*lines, f"{report.path} is restored and checked."]
+
+
+def _lines_of_backup(report: BackupReport) -> list[str]:
     lines = [f"space {name}: backed up as of generation {space.generation:,}" for name, space in report.spaces.items()]
     lines += [f"space {name} is not backed up ({error.code}): {error}" for name, error in report.refused.items()]
     for name, space in report.kept.items():
         lines.append(f"space {name}: still there as of generation {space.generation:,}, from an earlier backup")
     lines += [damage.message for damage in report.damages if damage.space not in report.refused]
     copied, kept = nbytes_text(report.copied_bytes), nbytes_text(report.kept_bytes)
-    lines.append(f"{report.path}: {copied} copied, {kept} were there; all of it was read again and is sound.")
-    for line in lines:
-        cli.out.print(line, markup=False, soft_wrap=True)
+    return [*lines, f"{report.path}: {copied} copied, {kept} were there; all of it was read again and is sound."]

@@ -1,12 +1,13 @@
-"""What the commands that work on whole directories share: their progress, and their exit codes."""
+"""What the commands that work on whole directories share: their usage, progress, results and exit codes."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final, NamedTuple
 
+import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from engram.cli.context import CliContext
@@ -20,11 +21,54 @@ EXIT_FAILED: Final = 2
 EXIT_IN_USE: Final = 3
 
 
-def concluded(cli: CliContext, work: Callable[[], int]) -> int:
-    """The exit code of `work`, or the one that says why it could not be done."""
+class DirectoryCommand(click.Command):
+    """A command that takes directories as arguments, and says so to whoever passes ``--data`` as to the others."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name != "--data":
+                raise
+            arguments = [parameter for parameter in self.params if isinstance(parameter, click.Argument)]
+            words = [ctx.command_path, *(word for argument in arguments for word in argument.get_usage_pieces(ctx))]
+            advice = f"give the directory without --data: {' '.join(words)}"
+            raise click.UsageError(f"{error.message.rstrip('.')}; {advice}", ctx) from error
+
+
+class Outcome(NamedTuple):
+    """What came of a command.
+
+    Parameters
+    ----------
+    values
+        All of it, for JSON.
+    lines
+        The same for people.
+    exit_code
+        What the command exits with.
+    """
+
+    values: dict[str, Any]
+    lines: list[str]
+    exit_code: int
+
+
+def concluded(cli: CliContext, as_json: bool, work: Callable[[OnProgress], Outcome]) -> int:
+    """Do `work` while showing its progress, print what came of it, and return the exit code.
+
+    If it cannot be done, one line and the exit code say why.
+    """
     try:
         with _quiet():
-            return work()
+            with _shown(cli, as_json) as on_progress:
+                outcome = work(on_progress)
+            if as_json:
+                cli.print_json(outcome.values)
+            else:
+                for line in outcome.lines:
+                    cli.out.print(line, markup=False, soft_wrap=True)
+            return outcome.exit_code
     except EngramError as error:
         if cli.debug:
             raise
@@ -33,7 +77,7 @@ def concluded(cli: CliContext, work: Callable[[], int]) -> int:
 
 
 @contextmanager
-def shown(cli: CliContext, as_json: bool) -> Iterator[OnProgress]:
+def _shown(cli: CliContext, as_json: bool) -> Iterator[OnProgress]:
     """Someone to tell of progress: a bar on a terminal, else one line for each thing that is begun."""
     if as_json or not cli.err.is_terminal:
         yield _Lines(cli, hidden=as_json)

@@ -8,7 +8,8 @@ from typing import Any, Final, cast
 import click
 
 from engram.cli.context import CliContext, pass_cli
-from engram.cli.maintaining import EXIT_DAMAGED, EXIT_SOUND, concluded, shown
+from engram.cli.maintaining import EXIT_DAMAGED, EXIT_SOUND, DirectoryCommand, Outcome, concluded
+from engram.maintenance.progress import OnProgress
 from engram.maintenance.repair import REPORT, RepairOptions
 from engram.maintenance.repair import repair as repair_directory
 from engram.maintenance.repaired import RepairedSpace, RepairReport
@@ -18,7 +19,7 @@ from engram.spaces import METRICS, Metric
 _SHOWN_MAX: Final = 10
 
 
-@click.command()
+@click.command(cls=DirectoryCommand)
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.argument("new_directory", type=click.Path(path_type=Path), metavar="NEW_DIR")
 @click.option("--metric", type=click.Choice(METRICS), help="Metric of spaces whose description is lost.")
@@ -59,31 +60,24 @@ def repair(
       engram repair ./memories ./memories-repaired --metric cosine --embedder lexical
     """
 
-    def work() -> int:
+    def work(on_progress: OnProgress) -> Outcome:
         options = RepairOptions(cast(Metric | None, metric), embedder, keep_unproven)
-        with shown(cli, as_json) as on_progress:
-            report = repair_directory(directory, new_directory, options=options, on_progress=on_progress)
-        if as_json:
-            cli.print_json(report.values())
-        else:
-            _tell(cli, report)
-        return EXIT_SOUND if report.is_complete else EXIT_DAMAGED
+        report = repair_directory(directory, new_directory, options=options, on_progress=on_progress)
+        return Outcome(report.values(), _lines_of_report(report), EXIT_SOUND if report.is_complete else EXIT_DAMAGED)
 
-    return concluded(cli, work)
+    return concluded(cli, as_json, work)
 
 
-def _tell(cli: CliContext, report: RepairReport) -> None:
+def _lines_of_report(report: RepairReport) -> list[str]:
     lines = [damage.message for damage in report.damages]
     for space in report.spaces:
-        lines += _lines_of(space)
+        lines += _lines_of_space(space)
     lines += [f"space {name} is left behind ({error.code}): {error}" for name, error in report.left_behind.items()]
     end = "Nothing is lost." if report.is_complete else f"All of it is listed in {report.path}/{REPORT}."
-    lines.append(f"{report.path} is a sound data directory. {end}")
-    for line in lines:
-        cli.out.print(line, markup=False, soft_wrap=True)
+    return [*lines, f"{report.path} is a sound data directory. {end}"]
 
 
-def _lines_of(space: RepairedSpace) -> list[str]:
+def _lines_of_space(space: RepairedSpace) -> list[str]:
     lines = [f"space {space.name}: kept {space.kept:,} rows, up to generation {space.generation:,}"]
     if space.lost:
         lines.append(f"  lost generations: {_some(space.lost, '; ')}")

@@ -7,14 +7,15 @@ from pathlib import Path
 import click
 
 from engram.cli.context import CliContext, pass_cli
-from engram.cli.maintaining import EXIT_DAMAGED, EXIT_FAILED, EXIT_SOUND, concluded, shown
+from engram.cli.maintaining import EXIT_DAMAGED, EXIT_FAILED, EXIT_SOUND, DirectoryCommand, Outcome, concluded
 from engram.cli.tables import nbytes_text
 from engram.errors import StoreLocked
+from engram.maintenance.progress import OnProgress
 from engram.maintenance.verify import Verdict
 from engram.maintenance.verify import verify as verify_directory
 
 
-@click.command()
+@click.command(cls=DirectoryCommand)
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.option("--space", "spaces", multiple=True, metavar="NAME", help="Only this space; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
@@ -39,25 +40,24 @@ def verify(cli: CliContext, *, directory: Path, spaces: tuple[str, ...], as_json
       engram verify ./memories --space notes --json
     """
 
-    def work() -> int:
+    def work(on_progress: OnProgress) -> Outcome:
         try:
-            with shown(cli, as_json) as on_progress:
-                verdict = verify_directory(directory, spaces=spaces, on_progress=on_progress)
+            verdict = verify_directory(directory, spaces=spaces, on_progress=on_progress)
         except StoreLocked as error:
             hint = "it checks what it serves by itself; to check all of it now, take a backup"
             raise StoreLocked(f"{error.message}: {hint}", code=error.code, field=error.field) from error
-        if as_json:
-            cli.print_json({"path": str(directory), **verdict.values()})
-        else:
-            _tell(cli, directory, verdict)
-        if verdict.is_newer:
-            return EXIT_FAILED
-        return EXIT_SOUND if verdict.is_sound else EXIT_DAMAGED
+        return Outcome({"path": str(directory), **verdict.values()}, _lines(directory, verdict), _exit_code(verdict))
 
-    return concluded(cli, work)
+    return concluded(cli, as_json, work)
 
 
-def _tell(cli: CliContext, directory: Path, verdict: Verdict) -> None:
+def _exit_code(verdict: Verdict) -> int:
+    if verdict.is_newer:
+        return EXIT_FAILED
+    return EXIT_SOUND if verdict.is_sound else EXIT_DAMAGED
+
+
+def _lines(directory: Path, verdict: Verdict) -> list[str]:
     lines = []
     for space in verdict.spaces:
         lines.append(
@@ -73,5 +73,4 @@ def _tell(cli: CliContext, directory: Path, verdict: Verdict) -> None:
     else:
         counts = f"damaged places: {len(verdict.damages):,}, spaces that do not open: {len(verdict.unsound):,}"
         lines.append(f"{directory} is damaged ({counts}). See engram repair --help.")
-    for line in lines:
-        cli.out.print(line, markup=False, soft_wrap=True)
+    return lines

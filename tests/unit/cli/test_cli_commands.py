@@ -17,6 +17,7 @@ from engram.cli.app import app
 from engram.cli.main import run
 from engram.store import MemoryStore
 
+pytestmark = pytest.mark.usefixtures("in_empty_directory")
 Capture = pytest.CaptureFixture[str]
 
 
@@ -25,14 +26,6 @@ def commands(group: click.Group = app, path: tuple[str, ...] = ()) -> list[tuple
     for name, command in group.commands.items():
         found += commands(command, (*path, name)) if isinstance(command, click.Group) else [(*path, name)]
     return found
-
-
-@pytest.fixture(autouse=True)
-def in_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings file of the working directory takes part."""
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    monkeypatch.chdir(empty)
 
 
 @pytest.fixture

@@ -13,16 +13,9 @@ from engram.cli.main import run
 from engram.log.checked_json import encode_checked
 from engram.store import MemoryStore
 
+pytestmark = pytest.mark.usefixtures("in_empty_directory")
 Capture = pytest.CaptureFixture[str]
 LOG = "spaces/notes/log/000000000001.log"
-
-
-@pytest.fixture(autouse=True)
-def in_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings file of the working directory takes part."""
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    monkeypatch.chdir(empty)
 
 
 @pytest.fixture
@@ -55,7 +48,7 @@ def test_a_sound_directory(data: Path, capsys: Capture) -> None:
     captured = capsys.readouterr()
     assert captured.err == ""
     verdict = json.loads(captured.out)
-    assert verdict["sound"]
+    assert (verdict["path"], verdict["sound"]) == (str(data), True)
     assert [space["name"] for space in verdict["spaces"]] == ["other"]
     assert everything_in(data) == before
 
@@ -146,6 +139,25 @@ def test_what_cannot_be_done_is_said_in_one_line(data: Path, tmp_path: Path, cap
         assert captured.out == ""
         (line,) = captured.err.splitlines()
         assert line.startswith("engram: ")
+
+
+@pytest.mark.parametrize("passed", [["--data", "memories"], ["--data=memories"], ["--json", "--data", "memories"]])
+@pytest.mark.parametrize("usage", ["verify DIR", "repair DIR NEW_DIR", "backup DIR DEST", "restore BACKUP NEW_DIR"])
+def test_a_directory_passed_as_to_other_commands_is_told_where_it_goes(
+    usage: str, passed: list[str], capsys: Capture
+) -> None:
+    command = usage.partition(" ")[0]
+    assert run([command, *passed]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert line.startswith("engram: No such option")
+    assert line.endswith(f"; give the directory without --data: engram {usage}; see engram {command} --help")
+
+
+def test_other_unknown_options_get_no_such_advice(capsys: Capture) -> None:
+    assert run(["verify", "--date", "memories"]) == 2
+    assert "without --data" not in capsys.readouterr().err
 
 
 def test_a_directory_in_use(data: Path, tmp_path: Path, capsys: Capture) -> None:

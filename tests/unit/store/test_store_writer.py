@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,19 @@ def request(space: Space, batch: ObservationBatch, done: Outcomes, session: str 
 def unencodable(*ids: str) -> ObservationBatch:
     """A batch whose texts the log cannot write, which whoever built it has not had checked."""
     return replace(batch_of(ids), contents=["\ud800"] * len(ids))
+
+
+@contextmanager
+def older_space(path: Path, stored: ObservationBatch, *, is_reopened: bool) -> Iterator[Space]:
+    """A space that holds a batch of an older version: just stored, or opened again where it was stored before."""
+    with MemoryStore(path) as store:
+        space = store.space(dim=DIM)
+        if not is_reopened:
+            done = Outcomes()
+            # Past the check, as a version without it did.
+            store.submit(request(space, stored, done))
+            done.result()
+        yield space
 
 
 @pytest.mark.parametrize("position", [0, 1, 2, 6])
@@ -149,13 +163,7 @@ def test_a_batch_that_was_never_checked_is_refused_at_the_queue(name: str, shape
 def test_what_an_older_version_stored_opens_is_served_and_not_filtered_by(tmp_path: Path, metadata: str) -> None:
     stored = replace(batch_of(["old", "beside"]), metadata=[metadata, '{"k":1}'])
     for reopened in (False, True):
-        with MemoryStore(tmp_path) as store:
-            space = store.space(dim=DIM)
-            if not reopened:
-                done = Outcomes()
-                # Past the check, as a version without it did.
-                store.submit(request(space, stored, done))
-                done.result()
+        with older_space(tmp_path, stored, is_reopened=reopened) as space:
             assert {hit.id: hit.content for hit in space.recall(vector_of("old"))} == dict(
                 zip(stored.ids, stored.contents, strict=True)
             )
@@ -172,12 +180,7 @@ def test_what_an_older_version_stored_opens_is_served_and_not_filtered_by(tmp_pa
 def test_times_that_an_older_version_stored_do_not_fail_a_recall(tmp_path: Path, time_us: int) -> None:
     stored = replace(batch_of(["old", "beside"]), times_us=np.array([time_us, 0]))
     for reopened in (False, True):
-        with MemoryStore(tmp_path) as store:
-            space = store.space(dim=DIM)
-            if not reopened:
-                done = Outcomes()
-                store.submit(request(space, stored, done))
-                done.result()
+        with older_space(tmp_path, stored, is_reopened=reopened) as space:
             hits = space.recall(vector_of("old"))
             assert {hit.id: hit.time_us for hit in hits} == {"old": time_us, "beside": 0}
             assert all(hit.age_s >= 0 for hit in hits)
