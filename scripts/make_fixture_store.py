@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from engram import MemoryStore
+from engram.errors import EngramError
 from engram.log.checked_json import FORMAT
 from engram.observations import make_batch
 from engram.store import Space, StoreOptions
@@ -80,17 +81,19 @@ def _observe_in_session(store: MemoryStore, notes: Space, first: int) -> None:
         [f"session row {number}" for number in numbers],
         timestamps=[1_700_010_000 + number for number in numbers],
     )
-    done: Future[CommitResult] = Future()
+    done: Future[CommitResult | EngramError] = Future()
     store.submit(
         CommitRequest(
             space=notes,
             batch=notes.prepare(batch),
             session="reader-1",
             first_sequence=first,
-            done=done.set_result,  # type: ignore[arg-type]  # An error is no result, and ends the script.
+            done=done.set_result,
         )
     )
-    done.result()
+    outcome = done.result()
+    if isinstance(outcome, EngramError):
+        raise outcome
 
 
 if __name__ == "__main__":
