@@ -1,15 +1,18 @@
 """What the checks of everything stored cost: each by itself, whole runs without them, and the version before them.
 
-    python -m benchmarks.integrity_costs --before FOLDER/bin/python
+    python -m benchmarks.integrity_costs --unchecked FOLDER/bin/python --before FOLDER/bin/python
 
 Times are processor time, in microseconds per observation, recall, look-up or start. Two processes take turns at the
 same work; they are a pair, and each pair has new processes. The ratio is that of the medians of a pair. The checks of
-a recall cannot be left out, so they are measured by themselves, and against the version before.
+a recall are native, so leaving them out takes an environment with a core that was built without:
+
+    pip install ".[server]" -C cmake.define.ENGRAM_UNCHECKED=ON
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -67,12 +70,13 @@ def ingest_shares(work: str, us: float) -> Rows:
     return [_share(part, work, taken, us) for part, taken in parts.items()]
 
 
-def recall_shares(stores: Path, us: float) -> Rows:
-    """What each part is of a recall that takes `us`."""
-    parts = shares.recall_parts(stores)
+def recall_shares(paired: Rows) -> Rows:
+    """What the checks of raw vectors and of hits are of a recall whose hits are read."""
+    of = {row["work"]: row for row in paired}
+    us, ranked, read = of["recall"]["us"], shares.ranked_of(k=10), of["read"]
     return [
-        _share(f"{parts['raw vectors']} raw vectors", "recall", parts["us of raw vectors"], us),
-        _share(f"{parts['looks at hits']:.0f} looks at hits", "recall", parts["us of hits"], us),
+        _share(f"{ranked} raw vectors", "recall", ranked * shares.raw_vector_us(), us),
+        _share("10 hits", "recall", read["us"] * (1 - 1 / read["ratio"]), us),
     ]
 
 
@@ -89,13 +93,15 @@ def run(arguments: argparse.Namespace, scratch: Path) -> Rows:
         stores.mkdir()
         subprocess.run([python, "-m", MODULE, stores, "--build", *sizes], check=True)
     checked = [sys.executable, "-m", MODULE, str(now)]
-    unchecked = [*checked, "--unchecked"]
-    paired = compare("checks: with / without", checked, unchecked, WITHOUT_CHECKS, arguments.pairs, arguments.turns)
+    # Only one process may have a store open.
+    shutil.copytree(now, scratch / "copy")
+    unchecked = [arguments.unchecked or sys.executable, "-m", MODULE, str(scratch / "copy"), "--unchecked"]
+    works = [*WITHOUT_CHECKS, *(["read", "recall", "get"] if arguments.unchecked else [])]
+    paired = compare("checks: with / without", checked, unchecked, works, arguments.pairs, arguments.turns)
     us = {row["work"]: row["us"] for row in paired}
     rows = [row for work in INGESTS for row in ingest_shares(work, us[work])]
-    with Worker(checked) as worker:
-        recall_us = median(worker.run("recall")["us"] for _ in range(3))
-    rows += recall_shares(now, recall_us)
+    if arguments.unchecked:
+        rows += recall_shares(paired)
     rows.append({"compared": "scrub, of a core", "work": "32 MiB/s", "ratio": shares.scrub_s_per_gib(now) / 32})
     rows += paired
     if arguments.before:
@@ -108,6 +114,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.integrity_costs", description=__doc__.split("\n")[0])
     parser.add_argument("--before", help="Python of an environment with the version to compare with")
+    parser.add_argument("--unchecked", help="Python of an environment whose native core does not check what it reads")
     parser.add_argument("--pairs", type=int, default=15, help="pairs of processes (default 15)")
     parser.add_argument("--turns", type=int, default=3, help="how often a process does the same work (default 3)")
     parser.add_argument("--recalled", type=int, default=50_000, help="observations that are recalled (default 50000)")

@@ -7,14 +7,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
-from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.datasets import synthetic_rows
-from benchmarks.integrity_workloads import DIM, RECALLS, options, read
+from benchmarks.integrity_workloads import DIM, notes, options
 from engram import _core
 from engram.log.encoding import EncodedRecord, encode_record
 from engram.log.entry import LogEntry
@@ -23,9 +21,8 @@ from engram.log.header import RecordKind
 from engram.log.identity import Identity
 from engram.log.manifest import Manifest, Mark, SegmentEntry
 from engram.log.sectors import INLINE_SUMS, SECTOR_BYTES, pack_table
-from engram.log.text_column import read_text
 from engram.observations import make_batch
-from engram.store import MemoryStore, Space
+from engram.store import MemoryStore
 
 REPEAT = 7
 MARKS = 50
@@ -73,17 +70,7 @@ def ingest_parts(dim: int, batch: int, count: int = 16_384) -> dict[str, float]:
 
 
 def _encoded(vectors: NDArray[np.float32], start: int) -> EncodedRecord:
-    numbers = range(start, start + len(vectors))
-    batch = make_batch(
-        [f"note-{number}" for number in numbers],
-        vectors,
-        [
-            f"The text of note {number}, which is about as long as a sentence in a conversation is."
-            for number in numbers
-        ],
-        metadata=[{"speaker": f"person {number % 20}", "turn": number} for number in numbers],
-        tags=[["note", f"topic-{number % 50}"] for number in numbers],
-    )
+    batch = make_batch(vectors=vectors, **notes(start, len(vectors)))
     return encode_record(LogEntry(RecordKind.OBSERVE, start + 1, batch), vectors.shape[1])
 
 
@@ -101,57 +88,18 @@ def mark_us(segments: int) -> float:
         return cpu_s(leave) * 1e6 / MARKS
 
 
-def recall_parts(stores: Path, k: int = 10) -> dict[str, float]:
-    """Microseconds per recall of checking the raw vectors it ranks and the hits it decodes; counts of both."""
-    with MemoryStore(stores / "recalled", options=options()) as store:
-        space = store.space("bench")
-        vectors = synthetic_rows(RECALLS, DIM)
-        checks = [_checks_of(space, vector, k) for vector in vectors]
-    reading_s = []
-    for of_recall in checks:
-        begin_s = time.thread_time()
-        for arguments in of_recall:
-            _core.check_sectors(*arguments)
-        reading_s.append(time.thread_time() - begin_s)
-    return {
-        "raw vectors": ranked_of(k),
-        "us of raw vectors": ranked_of(k) * _raw_vector_us(),
-        "looks at hits": median(map(len, checks)),
-        "us of hits": 1e6 * median(reading_s),
-    }
+def raw_vector_us(count: int = 100_000, looks: int = 2_000) -> float:
+    """Microseconds of checking one raw vector, in groups at random places of memory that no cache holds, as in recalls.
 
-
-def _checks_of(space: Space, cue: NDArray[np.float32], k: int) -> list[tuple[Any, ...]]:
-    """The checks of a recall whose hits are read, as arguments of `_core.check_sectors`."""
-    checks: list[tuple[Any, ...]] = []
-    check, read_row = _core.check_sectors, _core.read_row
-
-    def noting_check(*arguments: Any) -> int:
-        checks.append(arguments)
-        return check(*arguments)
-
-    def noting_row(memory: Any, position: int, payload: int, numbers: Any, texts: Any, row: int, salt: int) -> Any:
-        ranges = [edge for start, size in zip(numbers, (8, 4, 4), strict=True) for edge in _span(start, size, row)]
-        for place in filter(None, texts):
-            ranges += read_text(memory.data, payload, place, row)[1]
-        checks.append((memory, position, ranges, salt))
-        return read_row(memory, position, payload, numbers, texts, row, salt)
-
-    with mock.patch.multiple(_core, check_sectors=noting_check, read_row=noting_row):
-        read(space.recall(cue, k=k))
-    return checks
-
-
-def _span(start: int, size: int, row: int) -> tuple[int, int]:
-    return start + size * row, start + size * (row + 1)
-
-
-def _raw_vector_us(count: int = 100_000, looks: int = 2_000) -> float:
-    """Of one raw vector, in groups at random places of memory that no cache holds: where recalls find them."""
+    A recall ranks by what it has checked, so this is what both take, less the ranking alone.
+    """
     rows = np.ones((count, DIM), dtype=np.float32)
+    cue = np.ones(DIM, dtype=np.float32)
     starts = np.random.default_rng(1).integers(0, count - RANKED_GROUP, looks).tolist()
     groups = [rows[start : start + RANKED_GROUP] for start in starts]
-    return cpu_s(lambda: [_core.crc32c_rows(group) for group in groups]) * 1e6 / (looks * RANKED_GROUP)
+    both_s = cpu_s(lambda: [(_core.crc32c_rows(group), group @ cue) for group in groups])
+    ranking_s = cpu_s(lambda: [group @ cue for group in groups])
+    return (both_s - ranking_s) * 1e6 / (looks * RANKED_GROUP)
 
 
 def scrub_s_per_gib(stores: Path) -> float:

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import shutil
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.datasets import synthetic_rows
 from benchmarks.indexed import IndexedWatch
+from engram import _core
+from engram.log.segment import Segment
 from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.hits import Hit
 
@@ -45,21 +47,25 @@ def options() -> StoreOptions:
     return StoreOptions(**{name: value for name, value in wanted.items() if name in known})
 
 
+def notes(start: int, count: int) -> dict[str, Any]:
+    """Ids, texts, metadata and tags of so many observations."""
+    numbers = range(start, start + count)
+    return {
+        "ids": [f"note-{number}" for number in numbers],
+        "contents": [
+            f"The text of note {number}, which is about as long as a sentence in a conversation is."
+            for number in numbers
+        ],
+        "metadata": [{"speaker": f"person {number % 20}", "turn": number} for number in numbers],
+        "tags": [["note", f"topic-{number % 50}"] for number in numbers],
+    }
+
+
 def observe(space: Space, vectors: NDArray[np.float32], batch: int) -> None:
     """Store `vectors` with ids, texts, metadata and tags."""
     for start in range(0, len(vectors), batch):
         piece = vectors[start : start + batch]
-        numbers = range(start, start + len(piece))
-        space.observe(
-            [f"note-{number}" for number in numbers],
-            piece,
-            [
-                f"The text of note {number}, which is about as long as a sentence in a conversation is."
-                for number in numbers
-            ],
-            metadata=[{"speaker": f"person {number % 20}", "turn": number} for number in numbers],
-            tags=[["note", f"topic-{number % 50}"] for number in numbers],
-        )
+        space.observe(vectors=piece, **notes(start, len(piece)))
 
 
 def rows_file(stores: Path, dim: int) -> Path:
@@ -101,13 +107,14 @@ class Workloads:
         self._recalled: MemoryStore | None = None
 
     def run(self, name: str) -> dict[str, float]:
-        """Do a piece of work: ``ingest 64 768``, ``linked 64 768``, ``single``, ``recall``, ``get``, ``open many``."""
+        """Do a piece of work: one of these names, with a batch and a dimension, or with a store to open."""
         kind, *arguments = name.split()
         work: dict[str, Callable[..., dict[str, float]]] = {
             "ingest": self._ingest,
             "linked": self._linked,
             "single": self._single,
             "recall": self._recall,
+            "read": self._read,
             "get": self._get,
             "open": self._open,
         }
@@ -148,11 +155,23 @@ class Workloads:
         whole = np.median(np.add(recalled, decoded))
         return {"us": 1e6 * float(whole), "us of reading": 1e6 * float(np.median(decoded))}
 
+    def _read(self) -> dict[str, float]:
+        """Of ten hits anywhere, as those of a recall are: their ids, then all that lies beside their vectors."""
+        space = self._space()
+        taken = []
+        for numbers in np.random.default_rng(2).integers(space.generation, size=(LOOKUPS, 10)).tolist():
+            hits = [hit for number in numbers if (hit := space.get(f"note-{number}")) is not None]
+            begin_s = time.thread_time()
+            for hit in hits:
+                _ = (hit.id, hit.content)
+            taken.append(time.thread_time() - begin_s)
+        return {"us": 1e6 * float(np.median(taken))}
+
     def _get(self) -> dict[str, float]:
         space = self._space()
-        ids = random.Random(1).choices([f"note-{number}" for number in range(space.generation)], k=LOOKUPS)  # noqa: S311
         taken = []
-        for id in ids:
+        for number in np.random.default_rng(1).integers(space.generation, size=LOOKUPS):
+            id = f"note-{number}"
             begin_s = time.thread_time()
             hit = space.get(id)
             assert hit is not None
@@ -192,18 +211,19 @@ def read(hits: Sequence[Hit]) -> None:
         _ = (hit.id, hit.content, hit.metadata, hit.tags, hit.confidence, hit.importance, hit.time_us)
 
 
-def leave_out_checks() -> None:
-    """Have this process neither make checksums nor look at them, but for those of headers and the description."""
-    from engram import _core  # noqa: PLC0415  (The version before has none of this.)
-    from engram.log.segment import Segment  # noqa: PLC0415
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Neither make checksums nor compare them, but for those of headers and the description, and in native code.
 
-    native, checks = vars(_core), vars(Segment)
-    assert {"crc32c_rows", "sector_sums"} <= native.keys()
-    assert {"first_damage", "damage_in"} <= checks.keys()
-    setattr(_core, "crc32c_rows", lambda matrix: np.zeros(len(matrix), np.uint32))  # noqa: B010
-    setattr(_core, "sector_sums", lambda parts, *_: bytes(sum(map(len, parts)) // 128))  # noqa: B010
-    setattr(Segment, "first_damage", lambda *_: -1)  # noqa: B010
-    setattr(Segment, "damage_in", lambda *_: -1)  # noqa: B010
+    Not for the version before.
+    """
+    with (
+        patch.object(_core, "crc32c_rows", lambda matrix: np.zeros(len(matrix), np.uint32)),
+        patch.object(_core, "sector_sums", lambda parts, *_: bytes(sum(map(len, parts)) // 128)),
+        patch.object(Segment, "first_damage", lambda *_: -1),
+        patch.object(Segment, "damage_in", lambda *_: -1),
+    ):
+        yield
 
 
 def main() -> None:
@@ -220,11 +240,10 @@ def main() -> None:
     if arguments.build:
         build(arguments.stores, *arguments.build)
         return
-    if arguments.unchecked:
-        leave_out_checks()
-    workloads = Workloads(arguments.stores)
-    for line in sys.stdin:
-        print(json.dumps(workloads.run(line.strip())), flush=True)
+    with unchecked() if arguments.unchecked else nullcontext():
+        workloads = Workloads(arguments.stores)
+        for line in sys.stdin:
+            print(json.dumps(workloads.run(line.strip())), flush=True)
 
 
 if __name__ == "__main__":

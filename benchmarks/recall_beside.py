@@ -58,7 +58,7 @@ async def _loaded_server(dim: int) -> AsyncIterator[tuple[str, NDArray[np.float3
 async def _caught_up(client: AsyncClient) -> None:
     # Acks of INDEXED tell a session of its own observations only; of the whole space, only the status does.
     async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
-        while (now := await client.space_status()).indexed_generation < now.visible_generation:  # noqa: ASYNC110  # Polled.
+        while (now := await client.space_status()).indexed_generation < now.visible_generation:  # noqa: ASYNC110 - nobody tells.
             await asyncio.sleep(0.1)
 
 

@@ -154,6 +154,22 @@ class RowReader {
   std::uint64_t bytes_ = 0;
 };
 
+nb::object decoded(const nb::bytes& utf8) {
+  const nb::object text = nb::steal(PyUnicode_DecodeUTF8(utf8.c_str(), static_cast<Py_ssize_t>(utf8.size()), "strict"));
+  if (!text.is_valid()) throw nb::python_error();
+  return text;
+}
+
+nb::object read_text(nb::handle memory, std::uint64_t position, std::uint64_t payload, const TextPlace& place,
+                     std::uint64_t row, std::uint64_t salt) {
+  const Buffer buffer(memory);
+  const RecordSectors record = record_at(buffer, position, salt);
+  RowReader reader(buffer.octets(), payload, row);
+  const nb::bytes utf8 = reader.text(place);
+  const std::int64_t wrong = run_over(reader.bytes(), [&] { return record.check(reader.ranges()); });
+  return wrong == kAllRight ? decoded(utf8) : nb::int_(wrong);
+}
+
 nb::object read_row(nb::handle memory, std::uint64_t position, std::uint64_t payload, const Numbers& numbers,
                     const Texts& texts, std::uint64_t row, std::uint64_t salt) {
   const Buffer buffer(memory);
@@ -162,17 +178,15 @@ nb::object read_row(nb::handle memory, std::uint64_t position, std::uint64_t pay
   const auto time_us = reader.number<std::int64_t>(std::get<0>(numbers));
   const auto confidence = reader.number<float>(std::get<1>(numbers));
   const auto importance = reader.number<float>(std::get<2>(numbers));
-  std::array<nb::object, std::tuple_size_v<Texts>> values;
+  std::array<nb::bytes, std::tuple_size_v<Texts>> read{};
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (texts[i].has_value()) values[i] = reader.text(*texts[i]);
+    if (texts[i].has_value()) read[i] = reader.text(*texts[i]);
   }
   // What was copied is right if its source is right now.
   const std::int64_t wrong = run_over(reader.bytes(), [&] { return record.check(reader.ranges()); });
   if (wrong != kAllRight) return nb::int_(wrong);
-  for (nb::object& value : values) {
-    value = value.is_valid() ? nb::steal(PyUnicode_FromEncodedObject(value.ptr(), "utf-8", "strict")) : nb::str("");
-    if (!value.is_valid()) throw nb::python_error();
-  }
+  std::array<nb::object, std::tuple_size_v<Texts>> values;
+  for (std::size_t i = 0; i < texts.size(); ++i) values[i] = texts[i].has_value() ? decoded(read[i]) : nb::str("");
   return nb::make_tuple(time_us, confidence, importance, values[0], values[1], values[2], values[3]);
 }
 
@@ -233,6 +247,7 @@ void bind_storage(nb::module_& m) {
   m.def("crc32c_rows", &crc32c_rows, "matrix"_a);
   m.def("sector_sums", &sums_of_sectors, "parts"_a, "salt"_a, "first_sector"_a);
   m.def("check_sectors", &check_sectors, "memory"_a, "position"_a, "ranges"_a, "salt"_a);
+  m.def("read_text", &read_text, "memory"_a, "position"_a, "payload"_a, "place"_a, "row"_a, "salt"_a);
   m.def("read_row", &read_row, "memory"_a, "position"_a, "payload"_a, "numbers"_a, "texts"_a, "row"_a, "salt"_a);
   m.def("check_all", &check_all, "memory"_a, "position"_a, "salt"_a);
   m.def("check_records", &checked_records, "memory"_a, "begin"_a, "end"_a, "salt"_a, "bytes_max"_a);

@@ -9,6 +9,13 @@
 
 namespace engram {
 
+// Whether what is read is compared with its checksum. Builds without serve to measure what that costs.
+#ifdef ENGRAM_UNCHECKED
+inline constexpr bool kChecksReads = false;
+#else
+inline constexpr bool kChecksReads = true;
+#endif
+
 // The sum of `bytes` bytes; `seed` is the sum of what came before, as in the Python package `crc32c`.
 std::uint32_t crc32c(const void* data, std::size_t bytes, std::uint32_t seed = 0);
 

@@ -27,6 +27,10 @@ void sum_rows(const void* first, std::size_t n, std::size_t bytes, std::uint32_t
 std::uint32_t sum_of(RawVector raw, std::size_t dim) { return crc32c(bytes_of(raw), raw.nbytes(dim)); }
 
 void check_raw(const SlotTable& table, std::size_t dim, const Slot* slots, std::size_t n, bool* sound) {
+  if constexpr (!kChecksReads) {
+    std::fill_n(sound, n, true);
+    return;
+  }
   RawVector raw[kRawGroup];
   for (std::size_t i = 0; i < n; ++i) raw[i] = table.raw(slots[i]).load(std::memory_order_acquire);
   // Only vectors of one length can be summed side by side.

@@ -51,7 +51,7 @@ class RecordSectors {
   std::uint64_t table_sector_of(std::uint64_t sector) const;
   // Whether the file and the table reach as far as the payload's sector `sector` and its sum.
   std::int64_t check_reach(std::uint64_t sector) const;
-  std::uint32_t sum_of(std::uint64_t sector) const;
+  const std::uint8_t* sum_at(std::uint64_t sector) const;
   std::uint32_t seed_of(std::uint64_t offset) const;
   std::int64_t check_inside(std::uint64_t start, std::uint64_t stop) const;
   std::int64_t check_table() const;

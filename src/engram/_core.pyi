@@ -33,6 +33,17 @@ def check_sectors(memory: _Buffer, position: int, ranges: Sequence[int], salt: i
         Start and stop of each range, one after the other, counted from the beginning of the payload.
     """
 
+def read_text(
+    memory: _Buffer, position: int, payload: int, place: tuple[int, int, int], row: int, salt: int
+) -> str | int:
+    """Copy one text of a record's column, then check where it was read; for the parameters see `read_row`.
+
+    Returns
+    -------
+    str or int
+        The text; or the offset in the file of the first wrong sector.
+    """
+
 def read_row(
     memory: _Buffer,
     position: int,

@@ -281,11 +281,14 @@ class Record:
         if place is None:
             return ""
         segment = self.segment
-        utf8, ranges = read_text(segment.memory, self._payload, place, row)
-        offset = segment.first_damage(self._position, ranges)
-        if offset >= 0:
-            raise self._damaged(offset)
-        return utf8.decode()
+        if segment.format == 1:
+            utf8, ranges = read_text(segment.memory, self._payload, place, row)
+            self._check(*ranges)
+            return utf8.decode()
+        read = _core.read_text(segment.view, self._position, self._payload, place, row, segment.salt)
+        if isinstance(read, int):
+            raise self._damaged(read)
+        return read
 
     def _whole(self, place: TextPlace | None) -> TextColumn:
         """A whole column of texts, as a copy of its own that has been checked."""
