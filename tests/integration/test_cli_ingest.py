@@ -183,7 +183,7 @@ def test_an_ingest_that_was_cut_off_is_continued_without_duplicates(
 
 def test_an_ingest_outlives_its_server(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
-    write_jsonl(file, numbered(1, 20_000))
+    write_jsonl(file, numbered(1, 5_000))
     server = ServerProcess(tmp_path / "data", "--port", steady_port())
     with Client(server.address) as client:
         client.create_space("main", dim=DIM)
@@ -194,7 +194,7 @@ def test_an_ingest_outlives_its_server(tmp_path: Path) -> None:
     try:
         output, complaint = process.communicate(timeout=300)
         assert process.returncode == 0, complaint
-        assert json.loads(output)["stored"] == 20_000
-        check_stored(again.address, "main", 20_000)
+        assert json.loads(output)["stored"] == 5_000
+        check_stored(again.address, "main", 5_000)
     finally:
         again.stop(signal.SIGKILL)

@@ -95,7 +95,9 @@ def check_restored(path: Path, generation: int) -> None:
 def test_backups_beside_a_writer_hold_what_it_was_told_is_stored(tmp_path: Path) -> None:
     with writer(tmp_path / "data") as (process, answers):
         for number in range(3):
-            for _ in range(10):
+            acknowledged = int(answers.readline())
+            # One segment more each time, besides the last, which nothing is written to yet.
+            while len(logs_of(tmp_path / "data")) < number + 2:
                 acknowledged = int(answers.readline())
             report = backup(tmp_path / "data", tmp_path / "backup")
             assert report.is_complete

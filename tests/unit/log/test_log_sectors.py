@@ -241,3 +241,8 @@ def test_a_row_is_never_read_outside_of_its_record(seed: int) -> None:
     inside = SECTOR * record.sectors
     if max(numbers) + 8 > inside or max(offsets for offsets, _, _ in texts) + 8 > inside or row > 1:
         assert isinstance(found, int)
+    for text in texts:
+        one = _core.read_text(record.memory, record.position, record.payload, text, row, record.salt)
+        assert isinstance(one, int) or text[0] + 8 <= inside
+        # A row that is right consists of texts that are right.
+        assert isinstance(found, int) or one in found[3:]
