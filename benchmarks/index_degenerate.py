@@ -22,7 +22,7 @@ from benchmarks.datasets import synthetic_rows
 from benchmarks.index_process import progress
 from benchmarks.report import publish
 from engram.index import HnswIndex, Quality
-from engram.spaces import Metric
+from engram.model.spaces import Metric
 
 K = 10
 QUERIES = 500

@@ -21,7 +21,7 @@ from engram.log.header import RecordKind
 from engram.log.identity import Identity
 from engram.log.manifest import Manifest, Mark, SegmentEntry
 from engram.log.sectors import INLINE_SUMS, SECTOR_BYTES, pack_table
-from engram.observations import make_batch
+from engram.model.observations import make_batch
 from engram.store import MemoryStore
 
 REPEAT = 7

@@ -27,8 +27,8 @@ from benchmarks.datasets import synthetic_rows
 from benchmarks.indexed import IndexedWatch
 from engram import _core
 from engram.log.segment import Segment
+from engram.model.hit import Hit
 from engram.store import MemoryStore, Space, StoreOptions
-from engram.store.hits import Hit
 
 DIM = 768
 REOPENED_DIM = 384

@@ -25,7 +25,7 @@ from engram.log.header import RecordKind
 from engram.log.identity import Identity
 from engram.log.log import Log
 from engram.log.manifest import Manifest
-from engram.observations import ObservationBatch, make_batch
+from engram.model.observations import ObservationBatch, make_batch
 
 BYTES_MAX = 512 << 20
 COMMITS_MAX = 400

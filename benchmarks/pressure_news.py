@@ -22,12 +22,12 @@ import grpc
 import numpy as np
 
 from benchmarks.report import publish
-from engram.observations import ObservationBatch, make_batch
+from engram.model.observations import ObservationBatch, make_batch
+from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
 from engram.server.process import tune_interpreter
-from engram.spaces import SpaceConfig
 from engram.store.indexing import Indexing
 from engram.store.options import StoreOptions
 from engram.store.tail import Tail

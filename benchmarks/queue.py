@@ -23,9 +23,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from benchmarks.report import publish
-from engram.observations import make_batch
-from engram.spaces import SpaceConfig
-from engram.store.intake import CommitRequest, FifoIntake, Priority
+from engram.model.observations import make_batch
+from engram.model.priority import Priority
+from engram.model.spaces import SpaceConfig
+from engram.store.intake import CommitRequest, FifoIntake
 from engram.streaming.lane import LaneLimits
 from engram.streaming.lanes import Lanes
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from campaigns.damage.story import Change, Row
-from engram.spaces import Metric
+from engram.model.spaces import Metric
 
 
 class Version(NamedTuple):

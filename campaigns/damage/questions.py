@@ -12,10 +12,10 @@ from campaigns.damage.model import Model, Version
 from campaigns.damage.served import Askable, ServedSpace
 from campaigns.damage.story import SESSION, Row
 from engram.errors import CorruptData, EngramError, NewerFormat, Unavailable
-from engram.store.cue import Between, Cue, Filter
-from engram.store.hits import Hit
+from engram.model.cue import Between, Cue, Filter
+from engram.model.hit import Hit
+from engram.model.strength import Strength
 from engram.store.space import Space
-from engram.store.strength import Strength
 
 # Scores are added up in float32, in another order.
 _TOLERANCE: Final = 1e-5

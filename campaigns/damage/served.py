@@ -11,9 +11,9 @@ from typing import Any, Final, Protocol
 from engram.client import Client
 from engram.errors import EngramError
 from engram.log.damage import Damage
-from engram.store.cue import CueLike
-from engram.store.hits import Hit
-from engram.store.strength import Strength
+from engram.model.cue import CueLike
+from engram.model.hit import Hit
+from engram.model.strength import Strength
 
 _TIMEOUT_S: Final = 60.0
 

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.observations import ObservationBatch, make_batch
-from engram.spaces import SpaceConfig
+from engram.model.observations import ObservationBatch, make_batch
+from engram.model.spaces import SpaceConfig
 from engram.text import get_embedder
 
 SPACES: Final = {

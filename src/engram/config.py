@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, Final, get_type_hints
 
 from engram.errors import InvalidInput
-from engram.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
-from engram.spaces import DEFAULT_SPACE, METRICS
+from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
+from engram.model.spaces import DEFAULT_SPACE, METRICS
 
 FILE_NAME: Final = "engram.toml"
 FILE_VARIABLE: Final = "ENGRAM_CONFIG"

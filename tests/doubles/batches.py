@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.observations import ObservationBatch, make_batch
+from engram.model.observations import ObservationBatch, make_batch
 
 DIM = 8
 

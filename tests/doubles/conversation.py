@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from doubles.batches import batch_of
-from engram.store.intake import Priority
+from engram.model.priority import Priority
 from engram.streaming.acks import Ack
 from engram.streaming.backlog import Message
 from engram.streaming.connection import Connection

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engram.errors import EngramError, SequenceError
-from engram.observations import ObservationBatch, check_batch
-from engram.spaces import SpaceConfig
+from engram.model.observations import ObservationBatch, check_batch
+from engram.model.spaces import SpaceConfig
 from engram.store.intake import CommitRequest, CommitResult, Intake
 from engram.store.session_table import SequenceRange
 

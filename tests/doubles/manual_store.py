@@ -8,7 +8,7 @@ from typing import NamedTuple
 from doubles.batches import DIM
 from doubles.faulty_storage import FaultyStorage
 from doubles.logs import manifest_of
-from engram.spaces import SpaceConfig
+from engram.model.spaces import SpaceConfig
 from engram.store.catalogue import StoredSpace
 from engram.store.companion import Companion
 from engram.store.intake import CommitRequest, Intake

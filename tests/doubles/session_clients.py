@@ -13,7 +13,7 @@ from doubles.fake_space import ManualClock
 from doubles.faulty_storage import FaultyStorage
 from doubles.manual_store import ManualStore
 from engram.errors import EngramError, SequenceError
-from engram.store.intake import Priority
+from engram.model.priority import Priority
 from engram.streaming.acks import Ack, AckStatus
 from engram.streaming.admission import Admission
 from engram.streaming.backlog import Message

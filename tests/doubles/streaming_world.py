@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from doubles.fake_space import FakeSpace, FakeStore, ManualClock
-from engram.store.intake import Priority
+from engram.model.priority import Priority
 from engram.streaming.admission import Admission
 from engram.streaming.claim import Claim
 from engram.streaming.connection import Connection, ConnectionLimits

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from server_process import DIM, EOF, TIMEOUT_S
 
-from engram.observations import make_batch
-from engram.store.cue import Cue, Filter
+from engram.model.cue import Cue, Filter
+from engram.model.observations import make_batch
 from engram.wire import engram_pb2 as pb
 from engram.wire.cues import encode_cue
 from engram.wire.observations import encode_batch

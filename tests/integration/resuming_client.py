@@ -18,8 +18,8 @@ from engram.client.outbox import OutboxLimits
 from engram.client.requests import encode_batch_field
 from engram.client.stream_options import StreamOptions
 from engram.errors import EngramError
-from engram.spaces import SpaceConfig
-from engram.store.intake import Priority
+from engram.model.priority import Priority
+from engram.model.spaces import SpaceConfig
 
 ROWS_MAX = 40
 

@@ -19,8 +19,8 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.observations import ObservationBatch, make_batch
-from engram.store.intake import Priority
+from engram.model.observations import ObservationBatch, make_batch
+from engram.model.priority import Priority
 from engram.wire import engram_pb2 as pb
 from engram.wire.engram_pb2_grpc import EngramServiceStub
 from engram.wire.observations import encode_batch

@@ -9,8 +9,8 @@ import pytest
 from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, vectors_of
 
 from engram.client import AsyncClient
+from engram.model.priority import Priority
 from engram.server import ServerOptions, run_server
-from engram.store.intake import Priority
 from engram.streaming.lane import DEFAULT_LIMITS, LaneLimits
 
 CLIENTS = 6

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from server_process import TIMEOUT_S, ObserveCall, ServerProcess, connect
 
 from engram.data import sample
-from engram.observations import make_batch
+from engram.model.observations import make_batch
 from engram.wire import engram_pb2 as pb
 
 COUNT = 10_000

@@ -6,10 +6,10 @@ from typing import Any
 
 from server_process import DIM, TIMEOUT_S, ObserveCall, batch_of, connect, numbered, vector_cue
 
+from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
-from engram.spaces import SpaceConfig
 from engram.wire import engram_pb2 as pb
 
 

@@ -17,9 +17,9 @@ from server_process import TIMEOUT_S, ServerProcess, vectors_of
 from doubles.damaged import SPACE, flip, flip_stored, logs_of
 from engram.client import Client
 from engram.errors import CorruptData, EngramError, NewerFormat
-from engram.spaces import DEFAULT_SPACE
+from engram.model.hit import Hits
+from engram.model.spaces import DEFAULT_SPACE
 from engram.store import Cue, MemoryStore
-from engram.store.hits import Hits
 
 # Longer than a sector: damage in the middle of a vector harms nothing else of its observation.
 DIM = 256

@@ -24,8 +24,8 @@ from server_process import (
     recall_ids,
 )
 
-from engram.observations import with_vectors
-from engram.store.intake import Priority
+from engram.model.observations import with_vectors
+from engram.model.priority import Priority
 from engram.wire import engram_pb2 as pb
 
 

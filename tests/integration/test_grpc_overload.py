@@ -25,12 +25,12 @@ from server_process import (
     vectors_of,
 )
 
-from engram.observations import make_batch
+from engram.model.observations import make_batch
+from engram.model.priority import Priority
+from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
-from engram.spaces import SpaceConfig
-from engram.store.intake import Priority
 from engram.store.space import Space
 from engram.streaming.connection import ConnectionLimits
 from engram.streaming.lane import LaneLimits

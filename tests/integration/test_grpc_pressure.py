@@ -30,10 +30,10 @@ from server_process import (
 
 from engram.client import AsyncClient, StreamOptions
 from engram.errors import OverCapacity
+from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
-from engram.spaces import SpaceConfig
 from engram.store.indexing import Indexing
 from engram.store.options import StoreOptions
 from engram.wire import engram_pb2 as pb

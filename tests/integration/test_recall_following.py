@@ -16,11 +16,11 @@ from server_process import DIM, EOF, TIMEOUT_S, ServerProcess, connect, vector_c
 from engram import Between, Cue, Filter, Strength
 from engram.client import AsyncClient
 from engram.errors import InvalidInput, NotFound, OverCapacity, Unavailable
+from engram.model.hit import Hit
+from engram.model.query import RecallQuery
+from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.options import ServerOptions
-from engram.spaces import SpaceConfig
-from engram.store.hits import Hit
-from engram.store.query import RecallQuery
 from engram.wire import engram_pb2 as pb
 
 TARGET = vectors_of(["target"])[0]

@@ -13,7 +13,7 @@ from server_process import DIM, TIMEOUT_S, ServerProcess, connect, numbered, vec
 
 from engram.client import Client
 from engram.errors import InvalidInput
-from engram.limits import CONTENT_BYTES_MAX, MESSAGE_BYTES_MAX
+from engram.model.limits import CONTENT_BYTES_MAX, MESSAGE_BYTES_MAX
 from engram.store import Strength
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import decode_status

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from numpy.typing import NDArray
 
 from engram.index import HnswIndex
-from engram.spaces import Metric
+from engram.model.spaces import Metric
 
 COUNT_MAX = 4_000
 DEGREE_MAX = 63  # Of quality "fast".

@@ -12,7 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from doubles.batches import batch_of
 from doubles.fake_space import FakeSpace
 from engram.errors import OverCapacity
-from engram.store.intake import CommitRequest, Priority
+from engram.model.priority import Priority
+from engram.store.intake import CommitRequest
 from engram.streaming.lane import LaneLimits
 from engram.streaming.lanes import Lanes
 

@@ -25,7 +25,7 @@ from doubles.batches import batch_of
 from doubles.faulty_storage import Fault, FaultyStorage
 from doubles.session_clients import IN_FLIGHT_COUNT_MAX, Client, Server, Wire
 from engram.errors import FailedPrecondition
-from engram.store.intake import Priority
+from engram.model.priority import Priority
 from engram.streaming.backlog import Message
 from engram.streaming.flow import Flow, FlowAction
 from engram.streaming.outbox import Status, StreamState

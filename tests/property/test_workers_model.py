@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from engram.index import HnswIndex
-from engram.spaces import SpaceConfig
+from engram.model.spaces import SpaceConfig
 from engram.store.indexing import Indexing
 from engram.store.options import StoreOptions
 from engram.store.state import SpaceState

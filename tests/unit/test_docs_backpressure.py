@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from engram.client import pace
+from engram.model.priority import Priority
 from engram.store.drain_rate import RETRY_AFTER_MS_MAX
-from engram.store.intake import Priority
 from engram.store.options import StoreOptions
 from engram.streaming.admission import STATES
 from engram.streaming.connection import ConnectionLimits

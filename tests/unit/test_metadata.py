@@ -10,10 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import engram.metadata
+import engram.model.metadata
 from engram.errors import InvalidInput
-from engram.limits import METADATA_DEPTH_MAX, METADATA_KEYS_MAX
-from engram.metadata import check_metadata, check_metadata_column, encode_metadata, read_metadata, read_metadata_column
+from engram.model.limits import METADATA_DEPTH_MAX, METADATA_KEYS_MAX
+from engram.model.metadata import (
+    check_metadata,
+    check_metadata_column,
+    encode_metadata,
+    read_metadata,
+    read_metadata_column,
+)
 
 
 def nested(depth: int) -> str:
@@ -167,7 +173,7 @@ def test_one_text_cannot_pass_for_several() -> None:
 
 
 def test_the_log_says_so_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    engram.metadata._unreadable_told.clear()
+    engram.model.metadata._unreadable_told.clear()
     with caplog.at_level(logging.WARNING):
         read_metadata_column(UNREADABLE)
         read_metadata_column(UNREADABLE)

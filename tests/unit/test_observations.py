@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.observations import ObservationBatch, check_batch, make_batch
-from engram.spaces import SpaceConfig
-from engram.times import TIME_MAX_US
+from engram.model.observations import ObservationBatch, check_batch, make_batch
+from engram.model.spaces import SpaceConfig
+from engram.model.times import TIME_MAX_US
 
 SPACE = SpaceConfig("space", 8)
 VECTORS = np.ones((3, 8), np.float32)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.limits import BATCH_COUNT_MAX
-from engram.sequences import as_column, as_list, as_lists
+from engram.model.limits import BATCH_COUNT_MAX
+from engram.model.sequences import as_column, as_list, as_lists
 
 WRONG: list[Any] = [
     "note-1",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.spaces import SpaceConfig
+from engram.model.spaces import SpaceConfig
 
 
 @pytest.mark.parametrize("dim", [8, np.int64(8), np.uint8(8), np.int32(8)])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engram.errors import InvalidInput
-from engram.times import TIME_MAX_US, TIME_MIN_US, as_time_us, as_times_us, check_times_us
+from engram.model.times import TIME_MAX_US, TIME_MIN_US, as_time_us, as_times_us, check_times_us
 
 NOON = datetime(2025, 1, 31, 12, tzinfo=UTC)
 NOON_US = int(NOON.timestamp()) * 1_000_000

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.spaces import SpaceConfig
-from engram.vectors import as_float32, as_matrix, as_query, check_query
+from engram.model.spaces import SpaceConfig
+from engram.model.vectors import as_float32, as_matrix, as_query, check_query
 
 ROW = [1.0] * 8
 WRONG: list[Any] = [

@@ -18,8 +18,8 @@ from engram.cli.loading import Report, load
 from engram.cli.new_space import NewSpaceSink, plan_space
 from engram.cli.sinks import Sink, open_sink
 from engram.cli.target import Target, client_settings, open_target, target_options
-from engram.limits import BATCH_COUNT_MAX, DIMENSION_MAX, DIMENSION_MIN
-from engram.spaces import METRICS, Metric, SpaceConfig
+from engram.model.limits import BATCH_COUNT_MAX, DIMENSION_MAX, DIMENSION_MIN
+from engram.model.spaces import METRICS, Metric, SpaceConfig
 
 _BAD_ROWS_SHOWN_MAX = 20
 

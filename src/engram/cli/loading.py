@@ -9,8 +9,8 @@ from typing import Any, Final
 from engram.cli.files.chunk import BadRow, Chunk, from_row, screen
 from engram.cli.sinks import Sink
 from engram.errors import InvalidInput
-from engram.limits import BATCH_BYTES_MAX
-from engram.observations import ObservationBatch
+from engram.model.limits import BATCH_BYTES_MAX
+from engram.model.observations import ObservationBatch
 
 BAD_ROWS_KEPT_MAX: Final = 100
 # A server refuses larger batches, and smaller ones are acknowledged sooner.

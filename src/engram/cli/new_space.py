@@ -10,9 +10,9 @@ from typing import Final
 from engram.cli.files.chunk import Chunk
 from engram.cli.sinks import Sink
 from engram.errors import InvalidInput
-from engram.limits import DIMENSION_DEFAULT
-from engram.observations import ObservationBatch
-from engram.spaces import Metric, SpaceConfig
+from engram.model.limits import DIMENSION_DEFAULT
+from engram.model.observations import ObservationBatch
+from engram.model.spaces import Metric, SpaceConfig
 
 # No file is asked for more rows than this before there is a space, however small its chunks.
 _ROWS_SEEN_MAX: Final = 1000

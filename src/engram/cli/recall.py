@@ -15,13 +15,13 @@ from engram.cli.main import EXIT_DAMAGE, EXIT_OK
 from engram.cli.tables import hit_values, hits_table
 from engram.cli.target import client_settings, open_target, target_options
 from engram.errors import InvalidInput
-from engram.metadata import parse_json
+from engram.model.cue import Scalar
+from engram.model.hit import Hits
+from engram.model.metadata import parse_json
+from engram.model.query import RecallQuery
+from engram.model.times import as_time_us
+from engram.model.vectors import as_query
 from engram.store import Cue, Filter, Strength
-from engram.store.cue import Scalar
-from engram.store.hits import Hits
-from engram.store.query import RecallQuery
-from engram.times import as_time_us
-from engram.vectors import as_query
 
 
 @click.command()

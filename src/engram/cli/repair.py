@@ -14,7 +14,7 @@ from engram.maintenance.repair import REPORT, RepairOptions
 from engram.maintenance.repair import repair as repair_directory
 from engram.maintenance.repaired import RepairedSpace, RepairReport
 from engram.maintenance.set_aside import DIRECTORY
-from engram.spaces import METRICS, Metric
+from engram.model.spaces import METRICS, Metric
 
 _SHOWN_MAX: Final = 10
 

@@ -11,7 +11,7 @@ import click
 from engram.cli.context import CliContext, pass_cli
 from engram.config import ServerSettings
 from engram.end_signals import EndSignals
-from engram.spaces import DEFAULT_SPACE, METRICS, Metric, SpaceConfig
+from engram.model.spaces import DEFAULT_SPACE, METRICS, Metric, SpaceConfig
 
 
 @click.command()

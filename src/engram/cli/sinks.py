@@ -9,8 +9,8 @@ from typing import Final, Protocol
 from engram.cli.target import DirectoryTarget, ServerTarget, Target, existing_space
 from engram.client import Ack, Client
 from engram.errors import EngramError, NotFound, OverCapacity
-from engram.observations import ObservationBatch
-from engram.spaces import SpaceConfig
+from engram.model.observations import ObservationBatch
+from engram.model.spaces import SpaceConfig
 from engram.store import MemoryStore
 from engram.store.intake import CommitRequest, CommitResult
 

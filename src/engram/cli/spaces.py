@@ -11,8 +11,8 @@ from engram.cli.context import CliContext, pass_cli
 from engram.cli.damages import unsound_table, unsound_values
 from engram.cli.tables import space_values, spaces_table
 from engram.cli.target import open_target, target_options
-from engram.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
-from engram.spaces import METRICS, Metric
+from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
+from engram.model.spaces import METRICS, Metric
 
 
 @click.group(invoke_without_command=True)

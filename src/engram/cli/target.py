@@ -13,10 +13,10 @@ from engram.cli.context import CliContext
 from engram.client import Client, SpaceStatus, UnsoundSpace
 from engram.config import Settings
 from engram.errors import NotFound
-from engram.spaces import Metric, check_space_name
+from engram.model.hit import Hits
+from engram.model.query import RecallQuery
+from engram.model.spaces import Metric, check_space_name
 from engram.store import MemoryStore, Space
-from engram.store.hits import Hits
-from engram.store.query import RecallQuery
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -20,10 +20,10 @@ from engram.client.outbox import OutboxLimits
 from engram.client.requests import encode_batch_field
 from engram.client.stream_options import StreamOptions
 from engram.errors import FailedPrecondition, InvalidInput
-from engram.scalars import as_text
-from engram.spaces import DEFAULT_SPACE
-from engram.store.intake import Priority
-from engram.times import Moment, Moments
+from engram.model.priority import Priority
+from engram.model.scalars import as_text
+from engram.model.spaces import DEFAULT_SPACE
+from engram.model.times import Moment, Moments
 
 
 class AsyncClient(AsyncReader):

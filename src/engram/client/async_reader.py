@@ -21,13 +21,13 @@ from engram.client.status import (
     decode_unsound_space,
 )
 from engram.errors import InvalidInput, NotFound
-from engram.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
-from engram.spaces import Metric, SpaceConfig, check_space_name
-from engram.store.cue import CueLike
-from engram.store.hits import Hits
-from engram.store.query import RecallQuery
-from engram.store.strength import Strength
-from engram.times import Moment
+from engram.model.cue import CueLike
+from engram.model.hit import Hits
+from engram.model.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
+from engram.model.query import RecallQuery
+from engram.model.spaces import Metric, SpaceConfig, check_space_name
+from engram.model.strength import Strength
+from engram.model.times import Moment
 from engram.wire import engram_pb2 as pb
 from engram.wire.recalls import RESULTS_BYTES
 

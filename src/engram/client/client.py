@@ -20,11 +20,11 @@ from engram.client.outbox import OutboxLimits
 from engram.client.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.client.stream_options import StreamOptions
 from engram.errors import FailedPrecondition
-from engram.spaces import DEFAULT_SPACE, Metric
-from engram.store.cue import CueLike
-from engram.store.hits import Hits
-from engram.store.strength import Strength
-from engram.times import Moment, Moments
+from engram.model.cue import CueLike
+from engram.model.hit import Hits
+from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.model.strength import Strength
+from engram.model.times import Moment, Moments
 
 
 class Client:

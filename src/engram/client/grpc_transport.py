@@ -16,7 +16,7 @@ from engram.client.failures import call_error
 from engram.client.pace import Mood
 from engram.client.requests import with_sequence
 from engram.errors import EngramError, Unavailable
-from engram.limits import BATCH_COUNT_MAX
+from engram.model.limits import BATCH_COUNT_MAX
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import decode_error
 

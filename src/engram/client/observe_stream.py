@@ -31,8 +31,8 @@ from engram.client.rows import Rows, seal, settle_rows
 from engram.client.stream_options import StreamOptions
 from engram.client.window import Settled, Window
 from engram.errors import EngramError, OverCapacity, Unavailable
-from engram.observations import ObservationBatch
-from engram.spaces import SpaceConfig
+from engram.model.observations import ObservationBatch
+from engram.model.spaces import SpaceConfig
 
 
 class ObserveStream:

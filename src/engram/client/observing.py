@@ -27,9 +27,9 @@ from engram.client.rows import check_outgoing, make_row
 from engram.client.silence import silence
 from engram.client.stream_options import StreamOptions
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity, Unavailable
-from engram.observations import ObservationBatch, make_batch
-from engram.sequences import as_list
-from engram.spaces import SpaceConfig
+from engram.model.observations import ObservationBatch, make_batch
+from engram.model.sequences import as_list
+from engram.model.spaces import SpaceConfig
 
 _log = logging.getLogger(__name__)
 _LASTING_CODES: Final = frozenset({"session_taken_over", "lost_future", "other_incarnation"})

@@ -12,7 +12,7 @@ from engram.client.losses import Losses
 from engram.client.outgoing import Answer, Outgoing
 from engram.client.rows import Row, Rows, Settle
 from engram.errors import EngramError, FailedPrecondition
-from engram.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
+from engram.model.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 
 
 @dataclass(frozen=True, slots=True)

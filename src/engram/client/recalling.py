@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.limits import RESULTS_MAX
-from engram.metadata import read_metadata
-from engram.scalars import as_text
-from engram.sequences import as_list
-from engram.store.cue import CueLike, as_cue
-from engram.store.hits import Hits, received_hit
-from engram.store.query import GENERATION_MAX, RecallQuery, check_range
-from engram.store.strength import Strength
-from engram.times import Moment, as_time_us
+from engram.model.cue import CueLike, as_cue
+from engram.model.hit import Hits, received_hit
+from engram.model.limits import RESULTS_MAX
+from engram.model.metadata import read_metadata
+from engram.model.query import GENERATION_MAX, RecallQuery, check_range
+from engram.model.scalars import as_text
+from engram.model.sequences import as_list
+from engram.model.strength import Strength
+from engram.model.times import Moment, as_time_us
 from engram.wire import engram_pb2 as pb
 from engram.wire.cues import encode_cue, encode_strength
 from engram.wire.times import stored_us, to_timestamp

@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 
 from engram.errors import InvalidInput
-from engram.limits import MESSAGE_BYTES_MAX
-from engram.observations import ObservationBatch
-from engram.store.intake import Priority
+from engram.model.limits import MESSAGE_BYTES_MAX
+from engram.model.observations import ObservationBatch
+from engram.model.priority import Priority
 from engram.wire import engram_pb2 as pb
 from engram.wire.observations import encode_batch
 

@@ -14,14 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from engram.client.losses import NAMED_MAX
 from engram.client.outgoing import Answer
 from engram.errors import EngramError, InvalidInput
-from engram.metadata import encode_metadata
-from engram.observations import ObservationBatch, check_batch, check_beside_vectors, check_bytes, now_us
-from engram.scalars import as_real, as_text
-from engram.sequences import as_list
-from engram.spaces import SpaceConfig
+from engram.model.metadata import encode_metadata
+from engram.model.observations import ObservationBatch, check_batch, check_beside_vectors, check_bytes, now_us
+from engram.model.scalars import as_real, as_text
+from engram.model.sequences import as_list
+from engram.model.spaces import SpaceConfig
+from engram.model.times import Moment, as_time_us
+from engram.model.vectors import as_float32
 from engram.text.embedder import check_texts
-from engram.times import Moment, as_time_us
-from engram.vectors import as_float32
 
 # The id and the objects that hold it all, on average.
 ROW_OVERHEAD_BYTES = 128
@@ -185,7 +185,7 @@ def check_outgoing(batch: ObservationBatch, config: SpaceConfig) -> ObservationB
     Raises
     ------
     InvalidInput
-        As `engram.observations.check_batch`; also vectors missing where the space has no embedder.
+        As `engram.model.observations.check_batch`; also vectors missing where the space has no embedder.
     """
     if batch.vectors.shape[1:] != (0,):
         return check_batch(batch, config)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from engram.log.damage import Damage
-from engram.spaces import Metric, SpaceConfig
+from engram.model.spaces import Metric, SpaceConfig
 from engram.wire import engram_pb2 as pb
 from engram.wire.damages import decode_damage, decode_unsound
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
-from engram.scalars import as_whole
-from engram.vectors import as_float32
+from engram.model.scalars import as_whole
+from engram.model.vectors import as_float32
 
 
 def check_range(name: str, value: object, low: int, high: int) -> int:

@@ -6,8 +6,8 @@ from numpy.typing import ArrayLike
 
 from engram import _core
 from engram.index.checks import as_vector, check_choice, check_range
-from engram.limits import DIMENSION_MAX, DIMENSION_MIN
-from engram.spaces import METRICS, Metric
+from engram.model.limits import DIMENSION_MAX, DIMENSION_MIN
+from engram.model.spaces import METRICS, Metric
 
 
 class CueTable:

@@ -22,9 +22,9 @@ from engram.index.link_helpers import LinkHelpers
 from engram.index.quality import PRESETS, Quality
 from engram.index.statistics import GraphStatistics
 from engram.index.walk import Walk
-from engram.limits import DIMENSION_MAX, DIMENSION_MIN, EF_MAX, RESULTS_MAX
-from engram.spaces import METRICS, Metric
-from engram.vectors import as_float32
+from engram.model.limits import DIMENSION_MAX, DIMENSION_MIN, EF_MAX, RESULTS_MAX
+from engram.model.spaces import METRICS, Metric
+from engram.model.vectors import as_float32
 
 _RAW_TYPES: Final = (np.dtype(np.float32), np.dtype(np.float16))
 _NO_SNAPSHOT: Final = 2**64 - 1

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engram import _core
 from engram.index.checks import check_range
 from engram.index.damage import corrupt_checkpoint, report
-from engram.limits import EF_MAX, RESULTS_MAX
+from engram.model.limits import EF_MAX, RESULTS_MAX
 
 
 class Walk:

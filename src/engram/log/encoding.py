@@ -16,7 +16,7 @@ from engram.log.layout import COLUMN_ALIGNMENT
 from engram.log.sectors import INLINE_SUMS, SECTOR_BYTES, pack_table, sectors_of, table_sectors
 from engram.log.storage import Buffer
 from engram.log.text_column import encode_texts
-from engram.observations import ObservationBatch
+from engram.model.observations import ObservationBatch
 
 _PADDING: Final = bytes(SECTOR_BYTES)
 _encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

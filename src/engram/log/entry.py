@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.log.header import RecordKind
-from engram.metadata import read_metadata
-from engram.observations import ObservationBatch
+from engram.model.metadata import read_metadata
+from engram.model.observations import ObservationBatch
 
 
 @dataclass(frozen=True, slots=True)

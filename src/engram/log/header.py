@@ -8,8 +8,8 @@ from enum import IntEnum
 from typing import Final, NamedTuple
 
 from engram.errors import NewerFormat
-from engram.limits import SESSION_ID_BYTES_MAX
 from engram.log.sectors import INLINE_SUMS, INLINE_SUMS_OFFSET, SECTOR_BYTES, sector_sum, table_sectors
+from engram.model.limits import SESSION_ID_BYTES_MAX
 
 MAGIC: Final = b"EGR2"
 

@@ -21,7 +21,7 @@ from engram.log.segment import Segment
 from engram.log.segment_pool import SegmentPool
 from engram.log.staging import BLOCK_BYTES
 from engram.log.storage import Storage
-from engram.observations import now_us
+from engram.model.observations import now_us
 
 SEGMENT_BYTES_DEFAULT: Final = 64 << 20
 _SEGMENT_BYTES_FIRST: Final = 1 << 20

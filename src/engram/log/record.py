@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,34 +20,13 @@ from engram.log.header import Header, RecordKind
 from engram.log.layout import Layout, TextPlace
 from engram.log.segment import Segment
 from engram.log.text_column import TextColumn, read_text
-from engram.metadata import read_metadata, read_metadata_column
+from engram.model.hit import Row
+from engram.model.metadata import read_metadata, read_metadata_column
 
 # Of records with fewer rows, the layout is made anew for every look.
 _KEPT_ROWS_MIN: Final = 16
 _TIME: Final = struct.Struct("<q")
 _REAL: Final = struct.Struct("<f")
-
-
-class Row(NamedTuple):
-    """One row of a record, without its vector."""
-
-    id: str
-    time_us: int
-    confidence: float
-    importance: float
-    content: str
-    metadata_json: str
-    tags_json: str
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """Its metadata; empty also if what is stored cannot be read."""
-        return read_metadata(self.metadata_json) or {}
-
-    @property
-    def tags(self) -> list[str]:
-        """Its tags."""
-        return list(json.loads(self.tags_json)) if self.tags_json else []
 
 
 class Record:

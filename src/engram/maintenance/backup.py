@@ -26,7 +26,7 @@ from engram.maintenance.copied_segment import check_backed
 from engram.maintenance.new_directory import check_apart
 from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG, Described, describe, opened_source
-from engram.observations import now_us
+from engram.model.observations import now_us
 from engram.store.catalogue import Catalogue
 
 _ATTEMPTS: Final = 5

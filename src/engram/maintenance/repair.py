@@ -24,7 +24,7 @@ from engram.maintenance.rewriting import Rewriting
 from engram.maintenance.set_aside import DIRECTORY, SetAside
 from engram.maintenance.source import LOG, Described, describe, opened_source
 from engram.maintenance.survey import Survey, survey
-from engram.spaces import Metric, SpaceConfig
+from engram.model.spaces import Metric, SpaceConfig
 from engram.store.catalogue import Catalogue
 
 REPORT: Final = "repair.json"

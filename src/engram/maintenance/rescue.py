@@ -11,7 +11,7 @@ from engram.errors import CorruptData
 from engram.log.header import RecordKind
 from engram.log.record import Record
 from engram.maintenance.survey import Found
-from engram.observations import ObservationBatch
+from engram.model.observations import ObservationBatch
 
 
 @dataclass(frozen=True, slots=True)

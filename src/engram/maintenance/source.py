@@ -15,7 +15,7 @@ from engram.log.file_storage import FileStorage
 from engram.log.lock import DirectoryLock
 from engram.log.manifest import FILE_NAME, Manifest
 from engram.log.storage import Storage
-from engram.spaces import SpaceConfig
+from engram.model.spaces import SpaceConfig
 from engram.store.catalogue import Catalogue, check_is_store
 from engram.store.description import decode_settings, read_settings1
 

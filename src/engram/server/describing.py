@@ -8,11 +8,11 @@ from itertools import chain, islice, zip_longest
 from typing import Final, cast
 
 from engram import __version__
-from engram.limits import DIMENSION_DEFAULT
 from engram.log.damage import Damage
+from engram.model.limits import DIMENSION_DEFAULT
+from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
 from engram.server.authorization import Action
 from engram.server.engine import Context, Engine
-from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig
 from engram.store.space import Space
 from engram.store.workers import WorkerStatistics
 from engram.streaming.lane import LaneStatistics

@@ -11,9 +11,9 @@ from typing import Final, TypeVar
 import grpc
 
 from engram.errors import Unavailable
+from engram.model.spaces import DEFAULT_SPACE
 from engram.server.authorization import Action, AllowEveryone, Authorizer
 from engram.server.options import ServerOptions
-from engram.spaces import DEFAULT_SPACE
 from engram.store.memory_store import MemoryStore
 from engram.store.space import Space
 from engram.streaming.admission import Admission

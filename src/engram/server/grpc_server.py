@@ -9,7 +9,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from engram.errors import Unavailable
-from engram.limits import MESSAGE_BYTES_MAX
+from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.server.calls import Calls
 from engram.server.engine import Engine
 from engram.server.service import SERVICE_NAME, service_handler

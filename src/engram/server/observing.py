@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from engram.errors import EngramError, InvalidInput
-from engram.limits import BATCH_COUNT_MAX
+from engram.model.limits import BATCH_COUNT_MAX
 from engram.server.authorization import Action
 from engram.server.engine import Context, Engine, stopping_error
 from engram.server.malformed import Malformed

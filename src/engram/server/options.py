@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from engram.errors import InvalidInput
+from engram.model.priority import Priority
+from engram.model.spaces import DEFAULT_SPACE, SpaceConfig
 from engram.server.process import memory_budget_bytes
-from engram.spaces import DEFAULT_SPACE, SpaceConfig
-from engram.store.intake import Priority
 from engram.store.options import StoreOptions
 from engram.streaming.backlog import PAUSED_BYTES_MAX
 from engram.streaming.connection import ConnectionLimits

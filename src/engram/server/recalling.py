@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from engram.model.query import Recalled
 from engram.server.authorization import Action
 from engram.server.engine import Context, Engine
-from engram.store.query import Recalled
 from engram.wire import engram_pb2 as pb
 from engram.wire.recalls import decode_recall, decode_streaming_recall, encode_batch, encode_recalled
 

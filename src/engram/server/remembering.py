@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engram.errors import InvalidInput
-from engram.limits import BATCH_COUNT_MAX
+from engram.model.limits import BATCH_COUNT_MAX
 from engram.server.authorization import Action
 from engram.server.engine import Context, Engine
 from engram.wire import engram_pb2 as pb

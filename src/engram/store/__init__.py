@@ -1,13 +1,13 @@
 """The store: spaces, their commits and recalls, checkpoints, recovery. It begins in `engram.store.memory_store`."""
 
-from engram.store.cue import Between, Cue, Filter
-from engram.store.hits import Hit
+from engram.model.cue import Between, Cue, Filter
+from engram.model.hit import Hit
+from engram.model.strength import Strength
 from engram.store.memory_store import MemoryStore
 from engram.store.options import StoreOptions
 from engram.store.recall_stream import RecallStream
 from engram.store.snapshot import Snapshot
 from engram.store.space import Space
-from engram.store.strength import Strength
 
 __all__ = [
     "Between",

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.limits import FILTER_TEXT_BYTES_MAX
 from engram.log.entry import LogEntry
 from engram.log.header import RecordKind
 from engram.log.record import Record
+from engram.model.cue import Scalar
+from engram.model.limits import FILTER_TEXT_BYTES_MAX
 from engram.store.columns import Columns
-from engram.store.cue import Scalar
 from engram.store.postings import Numbers, Postings
 
 

@@ -17,7 +17,7 @@ from engram.log.failures import typed_failures, unavailable
 from engram.log.identity import Identity, new_id
 from engram.log.manifest import FILE_NAME, Manifest
 from engram.log.storage import Storage
-from engram.spaces import SpaceConfig, is_space_name
+from engram.model.spaces import SpaceConfig, is_space_name
 from engram.store.description import decode_settings, read_settings1
 
 _DIRECTORY: Final = "spaces"

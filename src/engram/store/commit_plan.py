@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from engram.errors import EngramError, SequenceError
-from engram.limits import BATCH_BYTES_MAX
 from engram.log.entry import LogEntry
 from engram.log.header import RecordKind
-from engram.observations import ObservationBatch, concatenate
+from engram.model.limits import BATCH_BYTES_MAX
+from engram.model.observations import ObservationBatch, concatenate
 from engram.store.intake import CommitRequest, CommitResult
 from engram.store.session_table import SequenceRange, SessionTable
 from engram.store.versions import Versions

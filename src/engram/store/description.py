@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from engram.errors import CorruptData, InvalidInput, NewerFormat
-from engram.spaces import SpaceConfig
+from engram.model.spaces import SpaceConfig
 
 _SETTINGS: Final = frozenset({"name", "dim", "metric", "embedder"})
 

@@ -10,7 +10,7 @@ from engram.log.file_storage import FileStorage
 from engram.log.lock import DirectoryLock
 from engram.log.memory_storage import MemoryStorage
 from engram.log.storage import Storage
-from engram.scalars import shown
+from engram.model.scalars import shown
 from engram.store.catalogue import check_is_store
 
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from engram.errors import CorruptData
 from engram.log.log import Log
-from engram.spaces import Metric
+from engram.model.spaces import Metric
 
 
 def read_vectors(log: Log, generations: NDArray[np.int64], dim: int) -> NDArray[np.float32]:

@@ -11,8 +11,8 @@ import numpy as np
 
 from engram.errors import CorruptData, OverCapacity
 from engram.index import CueTable
-from engram.limits import FOLLOWERS_MAX
-from engram.spaces import SpaceConfig
+from engram.model.limits import FOLLOWERS_MAX
+from engram.model.spaces import SpaceConfig
 from engram.store.follower import Follower
 from engram.store.left_out import LeftOut
 from engram.store.matching import match

@@ -5,10 +5,10 @@ from __future__ import annotations
 from weakref import WeakSet
 
 from engram.errors import FailedPrecondition, InvalidInput
-from engram.observations import now_us
+from engram.model.observations import now_us
+from engram.model.query import GENERATION_MAX, RecallQuery, check_range
 from engram.store.followers import Followers
 from engram.store.options import StoreOptions
-from engram.store.query import GENERATION_MAX, RecallQuery, check_range
 from engram.store.snapshot import Snapshot
 from engram.store.state import SpaceState
 

@@ -6,24 +6,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from engram.errors import EngramError, InvalidInput, OverCapacity, Unavailable
-from engram.observations import ObservationBatch
+from engram.model.observations import ObservationBatch
+from engram.model.priority import Priority
 
 if TYPE_CHECKING:
     from engram.store.space import Space
 
 _RETRY_AFTER_MS: Final = 50
-
-
-class Priority(IntEnum):
-    """What a request may overtake."""
-
-    HIGH = 1
-    NORMAL = 2
-    LOW = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.spaces import Metric
+from engram.model.spaces import Metric
 from engram.store.exact import score_readable
 from engram.store.search import Wanted
 from engram.store.selection import select

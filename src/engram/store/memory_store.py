@@ -19,7 +19,7 @@ from engram.forking import check_process
 from engram.log.damage import Damage
 from engram.log.file_storage import FileStorage
 from engram.log.storage import Storage
-from engram.spaces import DEFAULT_SPACE, Metric
+from engram.model.spaces import DEFAULT_SPACE, Metric
 from engram.store.catalogue import Catalogue, StoredSpace
 from engram.store.checkpointer import Checkpointer
 from engram.store.committer import Committer

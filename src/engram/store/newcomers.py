@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.spaces import Metric
+from engram.model.spaces import Metric
 from engram.store.left_out import LeftOut
 from engram.store.matching import match
 from engram.store.search import Wanted

@@ -10,7 +10,7 @@ from typing import Final, get_args
 from engram.errors import InvalidInput
 from engram.index import Quality
 from engram.log.log import SEGMENT_BYTES_DEFAULT
-from engram.scalars import as_real, as_whole
+from engram.model.scalars import as_real, as_whole
 
 WORKERS_MAX: Final = 16
 _MAY_BE_ZERO: Final = frozenset(

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engram.limits import RESULTS_MAX
-from engram.scalars import as_text
-from engram.spaces import SpaceConfig
-from engram.store.cue import CueLike, as_cue
+from engram.model.cue import CueLike, as_cue
+from engram.model.hit import Hit, Hits
+from engram.model.limits import RESULTS_MAX
+from engram.model.query import Recalled, RecallQuery, check_range
+from engram.model.scalars import as_text
+from engram.model.spaces import SpaceConfig
+from engram.model.strength import Strength
+from engram.model.times import Moment, as_time_us
 from engram.store.followers import Followers
 from engram.store.history import History
-from engram.store.hits import Hit, Hits
 from engram.store.options import StoreOptions
-from engram.store.query import Recalled, RecallQuery, check_range
 from engram.store.reader import Reader
 from engram.store.recall_stream import RecallStream
 from engram.store.snapshot import Snapshot
 from engram.store.state import SpaceState
-from engram.store.strength import Strength
-from engram.times import Moment, as_time_us
 
 
 class ReadableSpace:

@@ -11,22 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.forking import check_process
-from engram.limits import RESULTS_MAX
 from engram.log.read_ahead import ReadAhead
 from engram.log.record import Record
-from engram.observations import now_us
-from engram.spaces import SpaceConfig
+from engram.model.hit import Hit
+from engram.model.limits import RESULTS_MAX
+from engram.model.observations import now_us
+from engram.model.query import Recalled, RecallQuery
+from engram.model.spaces import SpaceConfig
+from engram.model.strength import Strength
 from engram.store.followers import Followers
 from engram.store.full_text import FullText
-from engram.store.hits import Hit, recent_hit, stored_hit
 from engram.store.left_out import LeftOut
 from engram.store.newcomers import Newcomers
 from engram.store.options import StoreOptions
-from engram.store.query import Recalled, RecallQuery
 from engram.store.recall_stream import MakeHits, RecallStream
+from engram.store.reinforcement import Reinforcement
 from engram.store.search import Search, Wanted
 from engram.store.state import SpaceState
-from engram.store.strength import Reinforcement, Strength
+from engram.store.stored_hits import recent_hit, stored_hit
 from engram.store.walks import Ranked, RankedWalk, Walk
 from engram.store.weighing import Weighed, strongest
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from engram.errors import CorruptData, Unavailable
 from engram.forking import check_process
-from engram.limits import EF_MAX, RECALL_BATCH_MAX
-from engram.store.hits import Hit, Hits
+from engram.model.hit import Hit, Hits
+from engram.model.limits import EF_MAX, RECALL_BATCH_MAX
+from engram.model.query import RecallQuery
 from engram.store.left_out import LeftOut
 from engram.store.newcomers import Newcomers
-from engram.store.query import RecallQuery
 from engram.store.walks import Walk
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from engram.log.manifest import CheckpointEntry, Manifest, Mark
 from engram.log.record import Record
 from engram.log.recovery1 import entries_of, recover1
 from engram.log.storage import Storage
-from engram.spaces import SpaceConfig
+from engram.model.spaces import SpaceConfig
 from engram.store.catalogue import StoredSpace
 from engram.store.checkpoint import DIRECTORY, Checkpoints, checkpoints_of_format_1
 from engram.store.options import StoreOptions

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import EngramError, FailedPrecondition, InvalidInput
-from engram.limits import EF_MAX, RESULTS_MAX
-from engram.spaces import SpaceConfig
-from engram.store.cue import Cue
+from engram.model.cue import Cue
+from engram.model.limits import EF_MAX, RESULTS_MAX
+from engram.model.spaces import SpaceConfig
+from engram.model.vectors import as_matrix, check_query
 from engram.store.exact import score_readable
 from engram.store.full_text import FullText
 from engram.store.fusion import fuse
@@ -22,7 +23,6 @@ from engram.store.selection import bitmap, select
 from engram.store.state import SpaceState
 from engram.store.walks import Ranked, RankedWalk, Walk
 from engram.text import Embedder, get_embedder
-from engram.vectors import as_matrix, check_query
 
 # Up to so many observations, scoring each is cheaper than a walk that meets mostly what the filter keeps out.
 _EXACT_COUNT_MAX: Final = 1000

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from engram.store.cue import CueLike, as_cue
-from engram.store.hits import Hit, Hits
-from engram.store.query import RecallQuery
+from engram.model.cue import CueLike, as_cue
+from engram.model.hit import Hit, Hits
+from engram.model.query import RecallQuery
+from engram.model.strength import Strength
 from engram.store.reader import Reader
 from engram.store.recall_stream import RecallStream
-from engram.store.strength import Strength
 
 
 class Snapshot:

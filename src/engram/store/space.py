@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from engram.errors import EngramError
-from engram.limits import BATCH_COUNT_MAX
 from engram.log.damage import Damages
 from engram.log.identity import Identity
-from engram.observations import (
+from engram.model.limits import BATCH_COUNT_MAX
+from engram.model.observations import (
     ObservationBatch,
     check_batch,
     check_beside_vectors,
@@ -21,14 +21,15 @@ from engram.observations import (
     make_batch,
     with_vectors,
 )
-from engram.scalars import as_text
-from engram.sequences import as_list
-from engram.spaces import SpaceConfig
+from engram.model.query import check_range
+from engram.model.scalars import as_text
+from engram.model.sequences import as_list
+from engram.model.spaces import SpaceConfig
+from engram.model.times import Moments
 from engram.store.companion import Companion
 from engram.store.indexing import Indexing
 from engram.store.intake import CommitRequest, CommitResult
 from engram.store.options import StoreOptions
-from engram.store.query import check_range
 from engram.store.readable import ReadableSpace
 from engram.store.scrub import scrub
 from engram.store.session_table import SequenceRange
@@ -36,7 +37,6 @@ from engram.store.state import SpaceState
 from engram.store.statistics import SpaceStatistics
 from engram.store.tail import Tail
 from engram.store.writer import Writer
-from engram.times import Moments
 
 
 class Space(ReadableSpace):
@@ -85,7 +85,7 @@ class Space(ReadableSpace):
         vectors
             float32, shape ``(n, dim)``; None to have the space's embedder make them from `contents`.
         contents, timestamps, confidences, importances, metadata, tags
-            See `engram.observations.make_batch`.
+            See `engram.model.observations.make_batch`.
 
         Returns
         -------

@@ -10,8 +10,8 @@ from concurrent.futures import Future, wait
 from typing import Final
 
 from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition, NotFound
-from engram.limits import DIMENSION_DEFAULT
-from engram.spaces import DEFAULT_SPACE, Metric, SpaceConfig
+from engram.model.limits import DIMENSION_DEFAULT
+from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
 from engram.store.catalogue import Catalogue, StoredSpace
 from engram.store.space import Space
 from engram.text import get_embedder

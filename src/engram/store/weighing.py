@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.log.log import Log
-from engram.observations import now_us
-from engram.spaces import Metric
-from engram.store.strength import Memories, Reinforcement, Strength
+from engram.model.observations import now_us
+from engram.model.spaces import Metric
+from engram.model.strength import Strength
+from engram.store.reinforcement import Memories, Reinforcement
 
 
 class Weighed(NamedTuple):

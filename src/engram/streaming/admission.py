@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from engram.errors import OverCapacity
-from engram.store.intake import Priority
+from engram.model.priority import Priority
 from engram.store.space import Space
 from engram.streaming.gauges import Gauge, LanesGauge, Queue, Reading, TailGauge
 from engram.streaming.indexed_relay import IndexedRelay

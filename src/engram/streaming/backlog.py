@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from engram.errors import OverCapacity
-from engram.observations import ObservationBatch
-from engram.store.intake import Priority
+from engram.model.observations import ObservationBatch
+from engram.model.priority import Priority
 
 PAUSED_BYTES_MAX: Final = 256 * 1024 * 1024
 # Room comes when others resume, expire or leave, which nobody can foresee.

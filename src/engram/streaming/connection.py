@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from engram.errors import EngramError, FailedPrecondition, OverCapacity, Unavailable
-from engram.observations import ObservationBatch
+from engram.model.observations import ObservationBatch
 from engram.store.space import Space
 from engram.streaming.backlog import Backlog, Message
 from engram.streaming.claim import Claim

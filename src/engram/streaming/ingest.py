@@ -8,8 +8,9 @@ from concurrent.futures import Executor
 from functools import partial
 
 from engram.errors import EngramError
-from engram.observations import ObservationBatch
-from engram.store.intake import CommitRequest, CommitResult, Priority
+from engram.model.observations import ObservationBatch
+from engram.model.priority import Priority
+from engram.store.intake import CommitRequest, CommitResult
 from engram.store.memory_store import MemoryStore
 from engram.store.space import Space
 from engram.streaming.admission import Admission

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from engram.store.intake import CommitRequest, Priority
+from engram.model.priority import Priority
+from engram.store.intake import CommitRequest
 
 if TYPE_CHECKING:
     from engram.store.space import Space

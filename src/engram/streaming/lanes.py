@@ -7,8 +7,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from engram.model.priority import Priority
 from engram.store.drain_rate import DrainRate
-from engram.store.intake import CommitRequest, Priority
+from engram.store.intake import CommitRequest
 from engram.streaming.alarm import Alarm
 from engram.streaming.entrance import Entrance
 from engram.streaming.lane import DEFAULT_LIMITS, Lane, LaneLimits, LanesStatistics, Turn

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Self
 
 from engram.errors import InvalidInput
-from engram.store.intake import Priority
+from engram.model.priority import Priority
 
 Percentages = tuple[int, int, int]
 

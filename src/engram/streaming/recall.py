@@ -9,8 +9,8 @@ from contextlib import aclosing, contextmanager
 from typing import Final, TypeVar
 
 from engram.errors import EngramError, OverCapacity
+from engram.model.query import Recalled, RecallQuery
 from engram.store.follower import Follower
-from engram.store.query import Recalled, RecallQuery
 from engram.store.space import Space
 from engram.streaming.counters import Counters
 from engram.streaming.mailbox import Mailbox

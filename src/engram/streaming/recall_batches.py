@@ -7,9 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
+from engram.model.hit import Hits
+from engram.model.query import Recalled, RecallQuery
 from engram.store.follower import Follower
-from engram.store.hits import Hits
-from engram.store.query import Recalled, RecallQuery
 from engram.store.recall_stream import RecallStream
 from engram.store.space import Space
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from engram.errors import FailedPrecondition, InvalidInput, OverCapacity, Unavailable
-from engram.limits import SESSION_ID_BYTES_MAX
+from engram.model.limits import SESSION_ID_BYTES_MAX
 from engram.store.space import Space
 from engram.streaming.backlog import PAUSED_BYTES_MAX, BacklogBudget
 from engram.streaming.claim import Claim

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from engram.store.intake import Priority
+from engram.model.priority import Priority
 from engram.streaming.lane import LaneStatistics
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.limits import CONTENT_BYTES_MAX
+from engram.model.limits import CONTENT_BYTES_MAX
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.limits import DIMENSION_MAX, DIMENSION_MIN
+from engram.model.limits import DIMENSION_MAX, DIMENSION_MIN
 from engram.text.embedder import check_texts
 from engram.text.hashing import hash_words, mix
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from engram.limits import BATCH_COUNT_MAX, MESSAGE_BYTES_MAX
-from engram.observations import now_us
+from engram.model.limits import BATCH_COUNT_MAX, MESSAGE_BYTES_MAX
+from engram.model.observations import now_us
 from engram.streaming.acks import Ack, AckStatus
 from engram.streaming.admission import Load
 from engram.streaming.outbox import Event, Opened, Status, StreamState

@@ -1,6 +1,6 @@
-"""Observations on the wire: messages to and from the columns of `engram.observations.ObservationBatch`.
+"""Observations on the wire: messages to and from the columns of `engram.model.observations.ObservationBatch`.
 
-Nothing here checks contents against a space; `engram.observations.check_batch` does that for every transport.
+Nothing here checks contents against a space; `engram.model.observations.check_batch` does that for every transport.
 What is checked is only what the columns cannot express: that the bytes of the vectors divide into rows.
 """
 
@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.observations import ObservationBatch, now_us
-from engram.store.intake import Priority
+from engram.model.observations import ObservationBatch, now_us
+from engram.model.priority import Priority
 from engram.wire import engram_pb2 as pb
 from engram.wire.times import from_timestamp
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any, Final
 
 from engram.errors import InvalidInput
-from engram.limits import (
+from engram.model.hit import Hit, age_s
+from engram.model.limits import (
     CONTENT_BYTES_MAX,
     DIMENSION_MAX,
     MESSAGE_BYTES_MAX,
@@ -18,9 +19,8 @@ from engram.limits import (
     TAG_BYTES_MAX,
     TAGS_MAX,
 )
-from engram.metadata import read_metadata
-from engram.store.hits import Hit, age_s
-from engram.store.query import BATCH_DEFAULT, RESULTS_DEFAULT, Recalled, RecallQuery
+from engram.model.metadata import read_metadata
+from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, Recalled, RecallQuery
 from engram.wire import engram_pb2 as pb
 from engram.wire.cues import decode_cue, decode_strength
 from engram.wire.times import from_timestamp, set_timestamp

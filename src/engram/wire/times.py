@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from engram.errors import InvalidInput
-from engram.times import check_time_us
+from engram.model.times import check_time_us
 
 
 def to_timestamp(time_us: int) -> Timestamp:

@@ -16,9 +16,9 @@ from engram.cli.files.chunk import Screened, screen
 from engram.cli.files.jsonl import JsonlSource
 from engram.cli.files.parquet import ParquetSource
 from engram.cli.main import run
-from engram.spaces import SpaceConfig
+from engram.model.spaces import SpaceConfig
+from engram.model.times import Moment
 from engram.store import MemoryStore
-from engram.times import Moment
 
 arrow: Any = importlib.import_module("pyarrow")
 parquet: Any = importlib.import_module("pyarrow.parquet")

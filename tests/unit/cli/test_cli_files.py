@@ -18,8 +18,8 @@ from engram.cli.files.npz import NpzSource
 from engram.cli.files.open_file import fingerprint, open_source
 from engram.cli.files.parquet import ParquetSource
 from engram.errors import InvalidInput, MissingExtra
-from engram.observations import ObservationBatch
-from engram.spaces import SpaceConfig
+from engram.model.observations import ObservationBatch
+from engram.model.spaces import SpaceConfig
 
 # By name, because the package has no types.
 arrow: Any = importlib.import_module("pyarrow")

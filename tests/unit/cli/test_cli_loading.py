@@ -10,8 +10,8 @@ import pytest
 from engram.cli.files.chunk import BadRow, Chunk
 from engram.cli.loading import BAD_ROWS_KEPT_MAX, Report, load
 from engram.errors import InvalidInput, Unavailable
-from engram.observations import ObservationBatch
-from engram.spaces import SpaceConfig
+from engram.model.observations import ObservationBatch
+from engram.model.spaces import SpaceConfig
 
 
 class ListSink:

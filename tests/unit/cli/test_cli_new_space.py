@@ -11,8 +11,8 @@ from engram.cli.files.chunk import BadRow, Chunk
 from engram.cli.new_space import NewSpaceSink, plan_space
 from engram.cli.sinks import Sink
 from engram.errors import InvalidInput
-from engram.observations import ObservationBatch, make_batch
-from engram.spaces import SpaceConfig
+from engram.model.observations import ObservationBatch, make_batch
+from engram.model.spaces import SpaceConfig
 
 
 def chunk(first: int, count: int, dim: int) -> Chunk:

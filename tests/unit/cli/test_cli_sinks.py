@@ -12,7 +12,7 @@ from engram.cli import sinks
 from engram.cli.sinks import ServerSink
 from engram.client import Ack
 from engram.errors import OverCapacity, Unavailable
-from engram.spaces import SpaceConfig
+from engram.model.spaces import SpaceConfig
 
 
 class FullClient:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from engram.client.recalling import decode_hits, recall_request, recall_stream_request
-from engram.store.cue import Cue
-from engram.store.hits import Hit
-from engram.store.query import RecallQuery
+from engram.model.cue import Cue
+from engram.model.hit import Hit
+from engram.model.query import RecallQuery
 from engram.wire import engram_pb2 as pb
 from engram.wire.times import to_timestamp
 

@@ -27,8 +27,8 @@ from engram.errors import (
     SequenceError,
     Unavailable,
 )
-from engram.observations import ObservationBatch
-from engram.spaces import SpaceConfig
+from engram.model.observations import ObservationBatch
+from engram.model.spaces import SpaceConfig
 
 CONFIG = SpaceConfig("test", dim=8)
 OPTIONS = StreamOptions(patience_s=20, silence_s=10, close_s=5, refusal_delay_ms=1)

@@ -13,7 +13,7 @@ from engram.client.outbox import Outbox, OutboxLimits
 from engram.client.outgoing import Answer, Outgoing
 from engram.client.rows import Row, Rows, make_row
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
-from engram.spaces import SpaceConfig
+from engram.model.spaces import SpaceConfig
 
 CONFIG = SpaceConfig("test", dim=8, embedder="lexical")
 ACK = Ack(1, 1, 1, 1)

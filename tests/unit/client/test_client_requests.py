@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engram.client.requests import encode_batch_field, with_sequence
-from engram.observations import ObservationBatch, make_batch
-from engram.store.intake import Priority
+from engram.model.observations import ObservationBatch, make_batch
+from engram.model.priority import Priority
 from engram.wire import engram_pb2 as pb
 from engram.wire.observations import encode_batch
 

@@ -12,8 +12,8 @@ from engram.client.ack import Ack
 from engram.client.outgoing import Answer
 from engram.client.rows import Rows, check_outgoing, make_row, seal, settle_rows
 from engram.errors import InvalidInput
-from engram.observations import ObservationBatch, make_batch
-from engram.spaces import SpaceConfig
+from engram.model.observations import ObservationBatch, make_batch
+from engram.model.spaces import SpaceConfig
 
 CONFIG = SpaceConfig("test", dim=8)
 WITH_EMBEDDER = SpaceConfig("test", dim=8, embedder="lexical")

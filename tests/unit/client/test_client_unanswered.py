@@ -18,8 +18,8 @@ from engram.client.rows import Rows, make_row, seal
 from engram.client.stream_options import StreamOptions
 from engram.client.window import Window
 from engram.errors import EngramError, InvalidInput, SequenceError, Unavailable
-from engram.observations import ObservationBatch
-from engram.spaces import SpaceConfig
+from engram.model.observations import ObservationBatch
+from engram.model.spaces import SpaceConfig
 
 CONFIG = SpaceConfig("test", dim=8)
 WITH_EMBEDDER = SpaceConfig("test", dim=8, embedder="lexical")

@@ -8,7 +8,7 @@ import pytest
 from doubles.vectors import clustered
 from engram.errors import InvalidInput
 from engram.index import CueTable, HnswIndex, RawVectors
-from engram.spaces import METRICS, Metric
+from engram.model.spaces import METRICS, Metric
 
 DIM = 96
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from doubles.vectors import bitmap, clustered, exact, recall_of
 from engram.errors import CorruptData, InvalidInput
 from engram.index import HnswIndex, Quality
-from engram.spaces import METRICS, Metric
+from engram.model.spaces import METRICS, Metric
 
 K = 10
 

@@ -20,7 +20,7 @@ from engram.log.log import Log
 from engram.log.memory_storage import MemoryStorage
 from engram.log.record import Record
 from engram.log.storage import Storage
-from engram.observations import make_batch
+from engram.model.observations import make_batch
 
 SEGMENT = 8192
 

@@ -18,7 +18,7 @@ from engram.log.header import Column, Header, RecordKind, check_known
 from engram.log.memory_storage import MemoryStorage
 from engram.log.record import Record
 from engram.log.segment import Segment
-from engram.observations import ObservationBatch, make_batch
+from engram.model.observations import ObservationBatch, make_batch
 
 SALT = 12345
 

@@ -16,7 +16,7 @@ from engram.log.header import RecordKind
 from engram.maintenance.generations import GenerationRange, merged
 from engram.maintenance.repair import RepairOptions, repair
 from engram.maintenance.verify import verify
-from engram.observations import make_batch
+from engram.model.observations import make_batch
 from engram.store import MemoryStore
 from engram.store.intake import CommitRequest, CommitResult
 

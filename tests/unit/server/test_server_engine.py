@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from doubles.batches import DIM, batch_of
+from engram.model.priority import Priority
+from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.options import ServerOptions
-from engram.spaces import SpaceConfig
 from engram.store.checkpoint import Checkpoints
 from engram.store.indexing import Indexing
-from engram.store.intake import Priority
 from engram.store.memory_store import MemoryStore
 
 COUNT = 500

@@ -14,7 +14,7 @@ from engram.errors import CorruptData, EngramError, NewerFormat, Unavailable
 from engram.log.checked_json import encode_checked
 from engram.log.file_storage import FileStorage
 from engram.log.memory_storage import MemoryStorage
-from engram.spaces import SpaceConfig
+from engram.model.spaces import SpaceConfig
 from engram.store.catalogue import Catalogue
 
 CONFIG = SpaceConfig("notes", 64, "l2", "lexical")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.limits import FILTER_TERMS_MAX, FILTER_TEXT_BYTES_MAX
-from engram.store.cue import Between, Cue, Filter, as_cue
+from engram.model.cue import Between, Cue, Filter, as_cue
+from engram.model.limits import FILTER_TERMS_MAX, FILTER_TEXT_BYTES_MAX
 
 
 def test_a_vector_and_a_text_are_cues_and_a_cue_is_itself() -> None:

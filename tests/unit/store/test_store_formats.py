@@ -17,7 +17,7 @@ from engram.log.checked_json import FORMAT
 from engram.log.file_storage import FileStorage
 from engram.log.manifest import Manifest
 from engram.log.storage import Storage
-from engram.observations import make_batch
+from engram.model.observations import make_batch
 from engram.store import Cue, Filter, MemoryStore
 from engram.store.intake import CommitRequest, CommitResult
 

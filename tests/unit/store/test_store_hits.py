@@ -15,8 +15,9 @@ from engram.log.entry import LogEntry
 from engram.log.header import RecordKind
 from engram.log.memory_storage import MemoryStorage
 from engram.log.record import Record
-from engram.observations import make_batch
-from engram.store.hits import Hit, stored_hit
+from engram.model.hit import Hit
+from engram.model.observations import make_batch
+from engram.store.stored_hits import stored_hit
 
 
 def lazy_hit(row: int = 1) -> Hit:

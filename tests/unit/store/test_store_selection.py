@@ -14,10 +14,10 @@ from doubles.logs import open_log
 from engram.log.entry import LogEntry
 from engram.log.header import RecordKind
 from engram.log.memory_storage import MemoryStorage
-from engram.observations import make_batch
+from engram.model.cue import Between, Filter
+from engram.model.observations import make_batch
 from engram.store import columns
 from engram.store.attributes import Attributes
-from engram.store.cue import Between, Filter
 from engram.store.selection import bitmap, select
 
 

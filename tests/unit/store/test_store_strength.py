@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.store.strength import Forgetting, Memories, Reinforcement, Strength
+from engram.model.strength import Forgetting, Strength
+from engram.store.reinforcement import Memories, Reinforcement
 
 NOW_US = 1_000_000_000_000
 

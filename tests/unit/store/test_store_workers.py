@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from doubles.waiting import TIMEOUT_S
-from engram.spaces import SpaceConfig
+from engram.model.spaces import SpaceConfig
 from engram.store.space import Space
 from engram.store.workers import FaultPoint, Workers, batch_size
 

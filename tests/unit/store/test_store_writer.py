@@ -14,7 +14,7 @@ import pytest
 from doubles.batches import DIM, batch_of, vector_of
 from doubles.waiting import Outcomes
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, SequenceError, Unavailable
-from engram.observations import ObservationBatch
+from engram.model.observations import ObservationBatch
 from engram.store import Between, Cue, Filter, MemoryStore, Space, Strength
 from engram.store.intake import CommitRequest, CommitResult
 

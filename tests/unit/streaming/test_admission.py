@@ -11,7 +11,7 @@ import pytest
 
 from doubles.fake_space import FakeSpace
 from engram.errors import OverCapacity
-from engram.store.intake import Priority
+from engram.model.priority import Priority
 from engram.streaming.admission import Admission
 from engram.streaming.backlog import BacklogBudget
 from engram.streaming.gauges import DiskGauge, MemoryGauge, Reading

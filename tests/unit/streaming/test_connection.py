@@ -8,8 +8,8 @@ import pytest
 from doubles.conversation import PAUSE, acks, answers, events, message
 from doubles.streaming_world import World, running_world
 from engram.errors import FailedPrecondition, Unavailable
-from engram.observations import with_vectors
-from engram.store.intake import Priority
+from engram.model.observations import with_vectors
+from engram.model.priority import Priority
 from engram.streaming.acks import AckStatus
 from engram.streaming.backlog import Message
 from engram.streaming.outbox import Opened, Status, StreamState

@@ -12,8 +12,8 @@ from doubles.batches import batch_of
 from doubles.conversation import PAUSE, RESUME, acks, answers, events, message, states
 from doubles.streaming_world import World, running_world
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
-from engram.observations import ObservationBatch, with_vectors
-from engram.store.intake import Priority
+from engram.model.observations import ObservationBatch, with_vectors
+from engram.model.priority import Priority
 from engram.streaming.acks import Ack, AckStatus
 from engram.streaming.backlog import Message
 from engram.streaming.connection import ConnectionLimits

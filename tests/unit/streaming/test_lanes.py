@@ -13,7 +13,8 @@ from doubles.batches import batch_of
 from doubles.fake_space import FakeSpace, ManualClock
 from doubles.switching import frequent_switches
 from engram.errors import OverCapacity, Unavailable
-from engram.store.intake import CommitRequest, Priority
+from engram.model.priority import Priority
+from engram.store.intake import CommitRequest
 from engram.streaming.lane import LaneLimits
 from engram.streaming.lanes import Lanes
 

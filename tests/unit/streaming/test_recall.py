@@ -15,8 +15,8 @@ import pytest
 from doubles.batches import DIM, vector_of
 from doubles.waiting import TIMEOUT_S
 from engram.errors import InvalidInput, OverCapacity, Unavailable
+from engram.model.query import Recalled, RecallQuery
 from engram.store import Cue, MemoryStore, RecallStream, Space
-from engram.store.query import Recalled, RecallQuery
 from engram.streaming.counters import Counters
 from engram.streaming.mailbox import Mailbox
 from engram.streaming.recall import Recalls

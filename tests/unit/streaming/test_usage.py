@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from doubles.fake_space import FakeSpace
-from engram.store.intake import Priority
+from engram.model.priority import Priority
 from engram.streaming.lane import LaneStatistics
 from engram.streaming.usage import Held, Usage
 

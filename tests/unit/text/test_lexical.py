@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engram.data import sample
 from engram.errors import InvalidInput
-from engram.limits import CONTENT_BYTES_MAX
+from engram.model.limits import CONTENT_BYTES_MAX
 from engram.text import get_embedder
 from engram.text.lexical import LexicalEmbedder
 

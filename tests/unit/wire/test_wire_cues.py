@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engram.errors import InvalidInput
-from engram.store.cue import Between, Cue, Filter
-from engram.store.strength import Strength
+from engram.model.cue import Between, Cue, Filter
+from engram.model.strength import Strength
 from engram.wire import engram_pb2 as pb
 from engram.wire.cues import decode_cue, decode_strength, encode_cue, encode_strength
 

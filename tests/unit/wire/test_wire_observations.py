@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from doubles.batches import batch_of
 from engram.errors import InvalidInput
-from engram.observations import ObservationBatch, check_batch, make_batch, now_us
-from engram.spaces import SpaceConfig
-from engram.store.intake import Priority
-from engram.times import TIME_MAX_US, TIME_MIN_US
+from engram.model.observations import ObservationBatch, check_batch, make_batch, now_us
+from engram.model.priority import Priority
+from engram.model.spaces import SpaceConfig
+from engram.model.times import TIME_MAX_US, TIME_MIN_US
 from engram.wire import engram_pb2 as pb
 from engram.wire.observations import (
     decode_batch,

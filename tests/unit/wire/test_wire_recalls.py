@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.store.cue import Cue
-from engram.store.hits import Hit
-from engram.store.query import Recalled
+from engram.model.cue import Cue
+from engram.model.hit import Hit
+from engram.model.query import Recalled
 from engram.wire import engram_pb2 as pb
 from engram.wire.recalls import decode_recall, decode_streaming_recall, encode_batch, encode_recalled
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from engram.client.rows import check_outgoing
 from engram.errors import InvalidInput
-from engram.observations import ObservationBatch, make_batch
-from engram.spaces import SpaceConfig
+from engram.model.observations import ObservationBatch, make_batch
+from engram.model.spaces import SpaceConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Chunk:
     numbers
         Line or row number of each row, from 1.
     columns
-        Arguments of `engram.observations.make_batch` besides the ids, each with one entry per row.
+        Arguments of `engram.model.observations.make_batch` besides the ids, each with one entry per row.
     vectors
         Shape ``(n, dim)``; ``(n, 0)`` if the file leaves them to the embedder.
     bad

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from engram.cli.files.chunk import BadRow, Chunk
 from engram.errors import InvalidInput
-from engram.metadata import encode_metadata
-from engram.observations import now_us
-from engram.scalars import as_real
-from engram.times import as_time_us
-from engram.vectors import as_query
+from engram.model.metadata import encode_metadata
+from engram.model.observations import now_us
+from engram.model.scalars import as_real
+from engram.model.times import as_time_us
+from engram.model.vectors import as_query
 
 # What an export or a repair adds for people; it is not taken over.
 _PASSED_OVER: Final = frozenset({"generation"})

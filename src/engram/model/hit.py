@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.log.record import Record, Row
+from engram.model.metadata import read_metadata
+
+
+class Row(NamedTuple):
+    """One observation as it is stored, without its vector."""
+
+    id: str
+    time_us: int
+    confidence: float
+    importance: float
+    content: str
+    metadata_json: str
+    tags_json: str
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Its metadata; empty also if what is stored cannot be read."""
+        return read_metadata(self.metadata_json) or {}
+
+    @property
+    def tags(self) -> list[str]:
+        """Its tags."""
+        return list(json.loads(self.tags_json)) if self.tags_json else []
 
 
 class Source(Protocol):
@@ -19,6 +40,18 @@ class Source(Protocol):
 
     def id(self, row: int) -> str:
         """The id of one row."""
+
+
+class RowSource(Source, Protocol):
+    """A source that reads a whole row for little more than one column of it."""
+
+    def row(self, row: int) -> Row:
+        """All of one row but its vector."""
+        ...
+
+    def vector(self, row: int) -> NDArray[np.float32]:
+        """The vector of one row; float32, shape ``(dim,)``, read-only."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +120,8 @@ class Hit:
         For whoever passes it all on; what is asked for one by one is decoded one by one.
         """
         source, row = self._source or (None, 0)
-        if isinstance(source, Record):
-            return source.row(row)
-        if isinstance(source, _ReadRow):
-            return source.values
+        if hasattr(source, "row"):
+            return cast(RowSource, source).row(row)
         metadata, tags = (json.dumps(value) if value else "" for value in (self.metadata, self.tags))
         return Row(self.id, self.time_us, self.confidence, self.importance, self.content, metadata, tags)
 
@@ -101,16 +132,16 @@ class Hit:
             if name not in _FIELDS or self._source is None:
                 raise AttributeError(f"a hit has no attribute {name!r}")
             source, row = self._source
-            if isinstance(source, Record) and name not in _READ_ALONE:
-                self._take(source, row)
+            if name not in _READ_ALONE and hasattr(source, "row") and not isinstance(source, _ReadRow):
+                self._take(cast(RowSource, source), row)
                 return getattr(self, name)
             value = getattr(source, name)(row)
             object.__setattr__(self, name, value)
             return value
 
-    def _take(self, record: Record, row: int) -> None:
+    def _take(self, source: RowSource, row: int) -> None:
         """Read all columns but the vector with one look at the log, as each look is checked."""
-        values = record.row(row)
+        values = source.row(row)
         put = object.__setattr__
         put(self, "id", values.id)
         put(self, "content", values.content)
@@ -118,7 +149,7 @@ class Hit:
         put(self, "importance", values.importance)
         if not self.recent:
             put(self, "confidence", values.confidence)
-        put(self, "_source", (_ReadRow(record, values), row))
+        put(self, "_source", (_ReadRow(source, values), row))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _from_values, tuple(getattr(self, name) for name in _FIELDS)
@@ -146,45 +177,10 @@ def age_s(time_us: int, recalled_us: int) -> float:
     return max(0.0, (recalled_us - time_us) / 1e6)
 
 
-def stored_hit(
-    record: Record,
-    row: int,
-    score: float,
-    indexed: bool,
-    recalled_us: int,
-    strength: float | None = None,
-) -> Hit:
-    """The hit for one row of the log."""
-    hit = object.__new__(Hit)
-    put = object.__setattr__
-    put(hit, "score", score)
-    put(hit, "generation", record.first_generation + row)
-    put(hit, "indexed", indexed)
-    put(hit, "recent", False)
-    put(hit, "strength", strength)
-    put(hit, "recalled_us", recalled_us)
-    put(hit, "_source", (record, row))
-    return hit
-
-
 def received_hit(source: Source, row: int) -> Hit:
     """The hit for one row of `source`, which has all columns."""
     hit = object.__new__(Hit)
     object.__setattr__(hit, "_source", (source, row))
-    return hit
-
-
-def recent_hit(record: Record, row: int, score: float, recalled_us: int, penalty: float, tau_s: float) -> Hit:
-    """The hit for one row of the log that was written after the snapshot of its recall.
-
-    Its confidence is that of the observation times ``1 - penalty * exp(-age / tau_s)``, where the
-    age is counted from the commit.
-    """
-    hit = stored_hit(record, row, score, False, recalled_us)
-    age_s = max(0.0, (recalled_us - record.committed_us) / 1e6)
-    confidence = record.confidence(row) * (1 - penalty * math.exp(-age_s / tau_s))
-    object.__setattr__(hit, "confidence", confidence)
-    object.__setattr__(hit, "recent", True)
     return hit
 
 
@@ -195,20 +191,26 @@ def _from_values(*values: Any) -> Hit:
 class _ReadRow:
     """What is left to decode of a row that was read from the log."""
 
-    __slots__ = ("record", "values")
+    __slots__ = ("_source", "_values")
 
-    def __init__(self, record: Record, values: Row) -> None:
-        self.record = record
-        self.values = values
+    def __init__(self, source: RowSource, values: Row) -> None:
+        self._source = source
+        self._values = values
+
+    def row(self, _: int) -> Row:
+        return self._values
+
+    def id(self, _: int) -> str:
+        return self._values.id
 
     def metadata(self, _: int) -> dict[str, Any]:
-        return self.values.metadata
+        return self._values.metadata
 
     def tags(self, _: int) -> list[str]:
-        return self.values.tags
+        return self._values.tags
 
     def vector(self, row: int) -> NDArray[np.float32]:
-        return self.record.vector(row)
+        return self._source.vector(row)
 
 
 # Whoever wants only these does not have the rest read, which lies elsewhere and may be long.

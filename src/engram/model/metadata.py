@@ -17,8 +17,8 @@ from threading import Event
 from typing import Any, Final
 
 from engram.errors import InvalidInput
-from engram.limits import METADATA_DEPTH_MAX, METADATA_KEYS_MAX
-from engram.scalars import is_utf8, shown
+from engram.model.limits import METADATA_DEPTH_MAX, METADATA_KEYS_MAX
+from engram.model.scalars import is_utf8, shown
 
 # Whole numbers beyond 64 bits mean something else to nearly every reader of JSON.
 WHOLE_MIN: Final = -(2**63)

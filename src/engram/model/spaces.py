@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from engram.errors import InvalidInput
-from engram.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
-from engram.scalars import as_text, as_whole, shown
+from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
+from engram.model.scalars import as_text, as_whole, shown
 
 Metric = Literal["cosine", "ip", "l2"]
 METRICS: Final[tuple[str, ...]] = get_args(Metric)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.limits import BATCH_COUNT_MAX
-from engram.scalars import shown
+from engram.model.limits import BATCH_COUNT_MAX
+from engram.model.scalars import shown
 
 T = TypeVar("T")
 _TEXTS = (str, bytes, bytearray, memoryview)

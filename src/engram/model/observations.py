@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
-from engram.limits import (
+from engram.model.limits import (
     BATCH_BYTES_MAX,
     BATCH_COUNT_MAX,
     CONTENT_BYTES_MAX,
@@ -25,12 +25,12 @@ from engram.limits import (
     TAG_BYTES_MAX,
     TAGS_MAX,
 )
-from engram.metadata import check_metadata_column, encode_metadata
-from engram.scalars import as_text
-from engram.sequences import as_column, as_list, as_lists, wrong_length
-from engram.spaces import SpaceConfig
-from engram.times import Moments, as_times_us, check_times_us
-from engram.vectors import as_matrix, check_vectors
+from engram.model.metadata import check_metadata_column, encode_metadata
+from engram.model.scalars import as_text
+from engram.model.sequences import as_column, as_list, as_lists, wrong_length
+from engram.model.spaces import SpaceConfig
+from engram.model.times import Moments, as_times_us, check_times_us
+from engram.model.vectors import as_matrix, check_vectors
 
 # The columns that are arrays, and what each of them holds.
 _NUMBERS: Final = (("times_us", np.int64), ("confidences", np.float32), ("importances", np.float32))

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from engram.errors import InvalidInput
-from engram.limits import EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX
-from engram.scalars import as_whole, shown
-from engram.store.cue import Cue
-from engram.store.hits import Hit
-from engram.store.strength import Strength
+from engram.model.cue import Cue
+from engram.model.hit import Hit
+from engram.model.limits import EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX
+from engram.model.scalars import as_whole, shown
+from engram.model.strength import Strength
 
 RESULTS_DEFAULT: Final = 10
 BATCH_DEFAULT: Final = 10

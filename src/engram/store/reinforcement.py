@@ -1,64 +1,20 @@
-"""The strength of memories: what is certain, important and fresh, or was recalled often, comes first.
-
-strength = s * confidence * (1 + importance) / 2 * kept
-
-s     the similarity, not below 0; under the metric l2, 1 / (1 + squared distance); 1 for a cue without vector
-kept  2 ** -(age / h), or 1 / (1 + age / h) with forgetting by a power law
-age   time since it was observed, or was last recalled by strength if that is later
-h     the half-life, times 1 + the number of recalls by strength that it was a result of
-"""
+"""How often memories were recalled by strength, and what that makes of their strength; see `engram.model.strength`."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.errors import InvalidInput
-from engram.scalars import as_real
-from engram.spaces import Metric
-from engram.times import TIME_MIN_US
+from engram.model.spaces import Metric
+from engram.model.strength import Strength
+from engram.model.times import TIME_MIN_US
 
-Forgetting = Literal["exponential", "power"]
-FORGETTINGS: Final[tuple[str, ...]] = get_args(Forgetting)
 # The most recently recalled are remembered; the others count as never recalled.
 _REMEMBERED_MAX: Final = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Strength:
-    """How a recall weighs memories.
-
-    Parameters
-    ----------
-    half_life_s
-        After so long without being recalled, half of a memory is kept; None for the space's, see `StoreOptions`.
-    forgetting
-        ``"exponential"`` or ``"power"``.
-    reinforce
-        Whether the results count as recalled once more.
-
-    Raises
-    ------
-    InvalidInput
-        If the half-life is not positive, or the kind of forgetting unknown.
-    """
-
-    half_life_s: float | None = None
-    forgetting: Forgetting = "exponential"
-    reinforce: bool = True
-
-    def __post_init__(self) -> None:
-        if self.half_life_s is not None:
-            half_life_s = as_real("half_life_s", self.half_life_s, "seconds, > 0", code="invalid_strength")
-            if not 0 < half_life_s < float("inf"):
-                raise _refused("half_life_s", "> 0", self.half_life_s)
-        if self.forgetting not in FORGETTINGS:
-            raise _refused("forgetting", ", ".join(FORGETTINGS), self.forgetting)
 
 
 class Memories(NamedTuple):
@@ -86,7 +42,7 @@ class Reinforcement:
         self._guard = threading.Lock()
 
     def weigh(self, memories: Memories, strength: Strength, metric: Metric, now_us: int) -> NDArray[np.float32]:
-        """The strength of each of `memories`; see the head of this module."""
+        """The strength of each of `memories`; see `engram.model.strength`."""
         with self._guard:
             known = [self._recalled.get(generation, (0, 0)) for generation in memories.generations.tolist()]
         counts = np.array([count for count, _ in known], dtype=np.float64)
@@ -110,9 +66,3 @@ class Reinforcement:
                 self._recalled[generation] = count + 1, now_us
             while len(self._recalled) > _REMEMBERED_MAX:
                 self._recalled.popitem(last=False)
-
-
-def _refused(field: str, limit: object, value: object) -> InvalidInput:
-    return InvalidInput(
-        f"{field} is {value!r}; it must be {limit}", code="invalid_strength", field=field, limit=limit, value=value
-    )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
-from engram.spaces import SpaceConfig
+from engram.model.spaces import SpaceConfig
 
 # A squared norm beyond this would overflow float32 arithmetic downstream; far below it, cosine loses all precision.
 _SQUARED_NORM_MAX = 1e30

@@ -1,0 +1,58 @@
+"""The strength of memories: what is certain, important and fresh, or was recalled often, comes first.
+
+strength = s * confidence * (1 + importance) / 2 * kept
+
+s     the similarity, not below 0; under the metric l2, 1 / (1 + squared distance); 1 for a cue without vector
+kept  2 ** -(age / h), or 1 / (1 + age / h) with forgetting by a power law
+age   time since it was observed, or was last recalled by strength if that is later
+h     the half-life, times 1 + the number of recalls by strength that it was a result of
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from engram.errors import InvalidInput
+from engram.model.scalars import as_real
+
+Forgetting = Literal["exponential", "power"]
+FORGETTINGS: Final[tuple[str, ...]] = get_args(Forgetting)
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """How a recall weighs memories.
+
+    Parameters
+    ----------
+    half_life_s
+        After so long without being recalled, half of a memory is kept; None for the space's, see `StoreOptions`.
+    forgetting
+        ``"exponential"`` or ``"power"``.
+    reinforce
+        Whether the results count as recalled once more.
+
+    Raises
+    ------
+    InvalidInput
+        If the half-life is not positive, or the kind of forgetting unknown.
+    """
+
+    half_life_s: float | None = None
+    forgetting: Forgetting = "exponential"
+    reinforce: bool = True
+
+    def __post_init__(self) -> None:
+        if self.half_life_s is not None:
+            half_life_s = as_real("half_life_s", self.half_life_s, "seconds, > 0", code="invalid_strength")
+            if not 0 < half_life_s < float("inf"):
+                raise _refused("half_life_s", "> 0", self.half_life_s)
+        if self.forgetting not in FORGETTINGS:
+            raise _refused("forgetting", ", ".join(FORGETTINGS), self.forgetting)
+
+
+def _refused(field: str, limit: object, value: object) -> InvalidInput:
+    return InvalidInput(
+        f"{field} is {value!r}; it must be {limit}", code="invalid_strength", field=field, limit=limit, value=value
+    )

@@ -1,0 +1,43 @@
+"""Hits on observations in the log."""
+
+from __future__ import annotations
+
+import math
+
+from engram.log.record import Record
+from engram.model.hit import Hit, age_s
+
+
+def stored_hit(
+    record: Record,
+    row: int,
+    score: float,
+    indexed: bool,
+    recalled_us: int,
+    strength: float | None = None,
+) -> Hit:
+    """The hit for one row of the log."""
+    hit = object.__new__(Hit)
+    put = object.__setattr__
+    put(hit, "score", score)
+    put(hit, "generation", record.first_generation + row)
+    put(hit, "indexed", indexed)
+    put(hit, "recent", False)
+    put(hit, "strength", strength)
+    put(hit, "recalled_us", recalled_us)
+    put(hit, "_source", (record, row))
+    return hit
+
+
+def recent_hit(record: Record, row: int, score: float, recalled_us: int, penalty: float, tau_s: float) -> Hit:
+    """The hit for one row of the log that was written after the snapshot of its recall.
+
+    Its confidence is that of the observation times ``1 - penalty * exp(-age / tau_s)``, where the
+    age is counted from the commit.
+    """
+    hit = stored_hit(record, row, score, False, recalled_us)
+    since_s = age_s(record.committed_us, recalled_us)
+    confidence = record.confidence(row) * (1 - penalty * math.exp(-since_s / tau_s))
+    object.__setattr__(hit, "confidence", confidence)
+    object.__setattr__(hit, "recent", True)
+    return hit
