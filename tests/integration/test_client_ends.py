@@ -18,7 +18,8 @@ COUNT = 2000
 _numbers = itertools.count(1)
 
 OPEN = f"""
-from engram import AsyncClient, Client, ending
+from engram import AsyncClient, Client
+from engram.lifecycle import interpreter_exit
 address, space = sys.argv[1:3]
 one = rows(1)[0]
 
@@ -138,7 +139,7 @@ def test_what_could_not_be_sent_is_named(mortal: ServerProcess, kind: str, numbe
         "client = AsyncClient(address, space=space); loop = asyncio.new_event_loop()\n"
         "loop.run_until_complete(main()); loop.close()",
     }[kind]
-    hurry = "ending.ENDING_S, ending._TELLING_S = 3.0, 1.0\n"
+    hurry = "interpreter_exit.ENDING_S, interpreter_exit._TELLING_S = 3.0, 1.0\n"
     ended = run_program(f"{OPEN}{hurry}{work}\nsys.exit(3)", mortal.address, "notes", report_leaks=False)
     assert ended.code == 3, ended.err
     check_named(ended, COUNT)
@@ -148,7 +149,7 @@ def test_what_could_not_be_sent_is_named(mortal: ServerProcess, kind: str, numbe
 def test_the_line_is_short_whatever_was_lost(mortal: ServerProcess, count: int) -> None:
     work = f"""
 from engram.client import OutboxLimits
-ending.ENDING_S, ending._TELLING_S = 3.0, 1.0
+interpreter_exit.ENDING_S, interpreter_exit._TELLING_S = 3.0, 1.0
 client = Client(address, space=space, limits=OutboxLimits(count_max=100_000))
 client.open()
 os.kill({mortal.process.pid}, signal.SIGSTOP)

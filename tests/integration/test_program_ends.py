@@ -263,9 +263,9 @@ def test_closing_that_hangs_is_given_up(tmp_path: Path, step: str) -> None:
     kind, method = step.split(".")
     module = kind.lower()
     program = f"""
-from engram import ending
+from engram.lifecycle import interpreter_exit
 from engram.store.{module} import {kind}
-ending.ENDING_S, ending._TELLING_S = 1.0, 0.2
+interpreter_exit.ENDING_S, interpreter_exit._TELLING_S = 1.0, 0.2
 {kind}.{method} = lambda *_: time.sleep(1000)
 space.observe(ids(0, 100), rows(100))
 sys.exit(3)

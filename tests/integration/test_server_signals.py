@@ -24,7 +24,7 @@ AGAIN = "the server is ending already; one more signal ends it without checkpoin
 RUNNER = """
 import sys, time
 from pathlib import Path
-from engram.end_signals import EndSignals
+from engram.lifecycle.stop_signals import EndSignals
 EndSignals.of_process()
 gate = Path(sys.argv[1])
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from engram import ending
-from engram.end_signals import EndSignals
 from engram.errors import FailedPrecondition
-from engram.forking import check_process
+from engram.lifecycle import interpreter_exit
+from engram.lifecycle.forking import check_process
+from engram.lifecycle.stop_signals import EndSignals
 
 
 class Thing:
@@ -27,32 +27,32 @@ class Thing:
 
 
 @pytest.fixture
-def duties(monkeypatch: pytest.MonkeyPatch) -> ending._Duties:
+def duties(monkeypatch: pytest.MonkeyPatch) -> interpreter_exit._Duties:
     """Duties of their own, which the end of the tests does not meet."""
-    own = ending._Duties()
-    monkeypatch.setattr(ending, "_duties", own)
+    own = interpreter_exit._Duties()
+    monkeypatch.setattr(interpreter_exit, "_duties", own)
     monkeypatch.setattr("atexit.register", lambda _: None)
     return own
 
 
-def test_the_latest_is_closed_first(duties: ending._Duties, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_latest_is_closed_first(duties: interpreter_exit._Duties, capsys: pytest.CaptureFixture[str]) -> None:
     log: list[str] = []
     things = [Thing(log, name) for name in ("a", "b", "c")]
     for thing in things:
-        ending.opened(thing, thing.name)
+        interpreter_exit.opened(thing, thing.name)
     duties.run()
     duties.run()
     assert log == ["c", "b", "a"]
     assert capsys.readouterr().err == ""
 
 
-def test_what_is_closed_or_gone_is_left_alone(duties: ending._Duties) -> None:
+def test_what_is_closed_or_gone_is_left_alone(duties: interpreter_exit._Duties) -> None:
     log: list[str] = []
     kept, closed = Thing(log, "kept"), Thing(log, "closed")
-    ending.opened(Thing(log, "gone"), "gone")
-    ending.opened(Thing(log, "held"), "held", keep=True)
-    ending.opened(kept, "kept")
-    ending.closed(ending.opened(closed, "closed"))
+    interpreter_exit.opened(Thing(log, "gone"), "gone")
+    interpreter_exit.opened(Thing(log, "held"), "held", keep=True)
+    interpreter_exit.opened(kept, "kept")
+    interpreter_exit.closed(interpreter_exit.opened(closed, "closed"))
     gc.collect()
     duties.run()
     assert log == ["kept", "held"]
@@ -60,13 +60,13 @@ def test_what_is_closed_or_gone_is_left_alone(duties: ending._Duties) -> None:
 
 @pytest.mark.parametrize("failures", [1, 2, 3])
 def test_failures_keep_nothing_open_and_are_one_line(
-    duties: ending._Duties, capsys: pytest.CaptureFixture[str], failures: int
+    duties: interpreter_exit._Duties, capsys: pytest.CaptureFixture[str], failures: int
 ) -> None:
     log: list[str] = []
     things = [Thing(log, f"{n}", OSError(f"broken\n{n}") if n < failures else None) for n in range(4)]
     for thing in things:
-        ending.opened(thing, f"thing {thing.name}")
-    ending.report("3 rows are lost")
+        interpreter_exit.opened(thing, f"thing {thing.name}")
+    interpreter_exit.report("3 rows are lost")
     duties.run()
     assert len(log) == 4
     (line,) = capsys.readouterr().err.splitlines()
@@ -74,18 +74,20 @@ def test_failures_keep_nothing_open_and_are_one_line(
     assert line.count("could not be closed: broken") == failures
 
 
-def test_warnings_meanwhile_are_in_the_line(duties: ending._Duties, capsys: pytest.CaptureFixture[str]) -> None:
+def test_warnings_meanwhile_are_in_the_line(
+    duties: interpreter_exit._Duties, capsys: pytest.CaptureFixture[str]
+) -> None:
     class Warning(Thing):
         def end(self, timeout_s: float) -> None:
             logging.getLogger("engram.somewhere").warning("%d rows", 5)
 
     thing = Warning([], "a")
-    ending.opened(thing, "a")
+    interpreter_exit.opened(thing, "a")
     duties.run()
     assert capsys.readouterr().err == "engram: 5 rows\n"
 
 
-def test_what_is_abandoned_is_closed_by_another_thread(duties: ending._Duties) -> None:
+def test_what_is_abandoned_is_closed_by_another_thread(duties: interpreter_exit._Duties) -> None:
     ended = threading.Event()
 
     class Last(Thing):
@@ -93,8 +95,8 @@ def test_what_is_abandoned_is_closed_by_another_thread(duties: ending._Duties) -
             assert threading.current_thread().name == "engram-ending"
             ended.set()
 
-    ending.opened(Thing([], "first"), "first")
-    ending.abandon(Last([], "last"), "last")
+    interpreter_exit.opened(Thing([], "first"), "first")
+    interpreter_exit.abandon(Last([], "last"), "last")
     assert ended.wait(30)
 
 

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-from engram.end_signals import EndSignals
 from engram.errors import EngramError
+from engram.lifecycle.stop_signals import EndSignals
 
 EXIT_OK: Final = 0
 EXIT_ERROR: Final = 1

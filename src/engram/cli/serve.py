@@ -10,7 +10,7 @@ import click
 
 from engram.cli.context import CliContext, pass_cli
 from engram.config import ServerSettings
-from engram.end_signals import EndSignals
+from engram.lifecycle.stop_signals import EndSignals
 from engram.model.spaces import DEFAULT_SPACE, METRICS, Metric, SpaceConfig
 
 

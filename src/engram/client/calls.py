@@ -14,7 +14,7 @@ from engram.client.address import parse_address
 from engram.client.backoff import Backoff
 from engram.client.failures import NO_SERVER, NOT_ENGRAM, call_error, no_server
 from engram.errors import EngramError, OverCapacity, Unavailable
-from engram.forking import check_process, forked
+from engram.lifecycle.forking import check_process, forked
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.wire.engram_pb2_grpc import EngramServiceStub
 

@@ -9,11 +9,11 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from engram import ending
 from engram.client.poller import quiet_poller
 from engram.client.silence import silence
 from engram.errors import FailedPrecondition
-from engram.forking import check_process
+from engram.lifecycle import interpreter_exit
+from engram.lifecycle.forking import check_process
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class LoopThread:
         self._thread = threading.Thread(target=self._loop.run_forever, name="engram-client", daemon=True)
         self._thread.start()
         # Opened before the sessions that run on it, it ends after them.
-        ending.opened(self, "the event loop of the clients", keep=True)
+        interpreter_exit.opened(self, "the event loop of the clients", keep=True)
 
     @classmethod
     def shared(cls) -> LoopThread:
@@ -63,7 +63,7 @@ class LoopThread:
         return wait(future)
 
     def end(self, timeout_s: float) -> None:
-        """Stop the loop, so that it does not run into the end of the interpreter; see `engram.ending`."""
+        """Stop the loop, so that it does not run into the end of the interpreter; see `engram.lifecycle.interpreter_exit`."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout_s + _STOP_S)
         if not self._thread.is_alive():

@@ -7,7 +7,6 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engram import ending
 from engram.client.backoff import Backoff
 from engram.client.bell import Bell
 from engram.client.events import (
@@ -31,6 +30,7 @@ from engram.client.rows import Rows, seal, settle_rows
 from engram.client.stream_options import StreamOptions
 from engram.client.window import Settled, Window
 from engram.errors import EngramError, OverCapacity, Unavailable
+from engram.lifecycle import interpreter_exit
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
 
@@ -160,7 +160,7 @@ class ObserveStream:
         self._closing = True
         self._outbox.close()
         try:
-            async with asyncio.timeout(ending.ENDING_S):
+            async with asyncio.timeout(interpreter_exit.ENDING_S):
                 await self._go_on()
         except TimeoutError:
             trouble = self._patience.trouble
@@ -168,7 +168,7 @@ class ObserveStream:
             self._fail(Unavailable(f"the event loop ended before the server answered{reason}", code="client_closed"))
         losses = self._outbox.take_losses()
         if losses.count:
-            ending.report(losses.describe(self._config.name))
+            interpreter_exit.report(losses.describe(self._config.name))
 
     async def _session(self) -> bool:
         """Connect and converse; return True when drained, False to try again. Raises when trying again is no use."""

@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from engram import ending
 from engram.client.ack import Ack
 from engram.client.bell import Bell
 from engram.client.events import Transport
@@ -27,6 +26,7 @@ from engram.client.rows import check_outgoing, make_row
 from engram.client.silence import silence
 from engram.client.stream_options import StreamOptions
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity, Unavailable
+from engram.lifecycle import interpreter_exit
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.sequences import as_list
 from engram.model.spaces import SpaceConfig
@@ -110,7 +110,7 @@ class Observing:
         )
         self._encode = encode
         self.task = loop.create_task(self.stream.run(), name=f"engram-observe-{config.name}")
-        self._ending = ending.opened(self, f"the client of space {config.name}", keep=True)
+        self._ending = interpreter_exit.opened(self, f"the client of space {config.name}", keep=True)
         self.task.add_done_callback(self._ended)
 
     @property
@@ -203,7 +203,7 @@ class Observing:
             self._loop.call_soon_threadsafe(self.stream.drain)
 
     def end(self, timeout_s: float) -> None:
-        """Send and await everything held when the interpreter ends, or warn of it; see `engram.ending`."""
+        """Send and await everything held when the interpreter ends, or warn of it; see `engram.lifecycle.interpreter_exit`."""
         if self._loop.is_running():
             # The loop stops counting on us, should it hang.
             wait_s = timeout_s + _HANG_S
@@ -245,7 +245,7 @@ class Observing:
     def _ended(self, _: asyncio.Task[None]) -> None:
         # A task that was cancelled before it began has told nobody anything.
         if not self.outbox.count:
-            ending.closed(self._ending)
+            interpreter_exit.closed(self._ending)
 
 
 def settle_future(future: AnyFuture) -> Callable[[Answer], None]:

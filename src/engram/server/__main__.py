@@ -7,8 +7,8 @@ import logging
 import sys
 from pathlib import Path
 
-from engram.end_signals import EndSignals
 from engram.errors import EngramError, InvalidInput
+from engram.lifecycle.stop_signals import EndSignals
 
 
 def main() -> None:

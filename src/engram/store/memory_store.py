@@ -13,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from engram import ending
 from engram.errors import EngramError, FailedPrecondition
-from engram.forking import check_process
+from engram.lifecycle import interpreter_exit
+from engram.lifecycle.forking import check_process
 from engram.log.damage import Damage
 from engram.log.file_storage import FileStorage
 from engram.log.storage import Storage
@@ -108,12 +108,12 @@ class MemoryStore:
         if not self._storage.read_only:
             self._keeper.start()
         self._name = "a store in memory" if self.path is None else f"the store in {self.path}"
-        self._ending = ending.opened(self, self._name)
+        self._ending = interpreter_exit.opened(self, self._name)
 
     def __del__(self) -> None:
         # Threads of its own go on and the directory stays locked until somebody closes it.
         if getattr(self, "_ending", 0) and self._closing is None and os.getpid() == self._process:
-            ending.abandon(self, self._name)
+            interpreter_exit.abandon(self, self._name)
 
     @property
     def path(self) -> Path | None:
@@ -245,12 +245,12 @@ class MemoryStore:
                 self._closing = None
                 closing.set_exception(error)
                 raise
-            ending.closed(self._ending)
+            interpreter_exit.closed(self._ending)
             closing.set_result(None)
         closing.result()
 
     def end(self, timeout_s: float) -> None:
-        """Close the store when the interpreter ends; see `engram.ending`."""
+        """Close the store when the interpreter ends; see `engram.lifecycle.interpreter_exit`."""
         self.close()
 
     def __enter__(self) -> MemoryStore:

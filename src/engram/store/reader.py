@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.forking import check_process
+from engram.lifecycle.forking import check_process
 from engram.log.read_ahead import ReadAhead
 from engram.log.record import Record
 from engram.model.hit import Hit

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import CorruptData, Unavailable
-from engram.forking import check_process
+from engram.lifecycle.forking import check_process
 from engram.model.hit import Hit, Hits
 from engram.model.limits import EF_MAX, RECALL_BATCH_MAX
 from engram.model.query import RecallQuery
