@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from benchmarks.datasets import synthetic_rows
 from benchmarks.integrity_workloads import DIM, notes, options
 from engram import _core
-from engram.log.encoding import EncodedRecord, encode_record
-from engram.log.entry import LogEntry
-from engram.log.file_storage import FileStorage
-from engram.log.header import RecordKind
+from engram.log.files.file_storage import FileStorage
 from engram.log.identity import Identity
 from engram.log.manifest import Manifest, Mark, SegmentEntry
-from engram.log.sectors import INLINE_SUMS, SECTOR_BYTES, pack_table
+from engram.log.records.encoding import EncodedRecord, encode_record
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
+from engram.log.records.sectors import INLINE_SUMS, SECTOR_BYTES, pack_table
 from engram.model.observations import make_batch
 from engram.store import MemoryStore
 

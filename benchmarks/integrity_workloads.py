@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from benchmarks.datasets import synthetic_rows
 from benchmarks.indexed import IndexedWatch
 from engram import _core
-from engram.log.segment import Segment
+from engram.log.segments.segment import Segment
 from engram.model.hit import Hit
 from engram.store import MemoryStore, Space, StoreOptions
 

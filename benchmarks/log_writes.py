@@ -18,13 +18,13 @@ from unittest import mock
 import numpy as np
 
 from benchmarks.report import publish
-from engram.log import mapped_file
-from engram.log.entry import LogEntry
-from engram.log.file_storage import FileStorage
-from engram.log.header import RecordKind
+from engram.log.files import mapped_file
+from engram.log.files.file_storage import FileStorage
 from engram.log.identity import Identity
 from engram.log.log import Log
 from engram.log.manifest import Manifest
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
 from engram.model.observations import ObservationBatch, make_batch
 
 BYTES_MAX = 512 << 20

@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.datasets import synthetic_rows
 from engram.client import AsyncClient
-from engram.client.outbox import OutboxLimits
+from engram.client.sending.send_buffer import OutboxLimits
 
 SPACE = "bench"
 BATCH = 256

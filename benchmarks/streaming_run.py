@@ -18,7 +18,7 @@ import psutil
 from numpy.typing import NDArray
 
 from engram.client import AsyncClient
-from engram.client.outbox import OutboxLimits
+from engram.client.sending.send_buffer import OutboxLimits
 
 START_TIMEOUT_S = 30.0
 CATCH_UP_TIMEOUT_S = 600.0

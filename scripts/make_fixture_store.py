@@ -16,7 +16,7 @@ import numpy as np
 
 from engram import MemoryStore
 from engram.errors import EngramError
-from engram.log.checked_json import FORMAT
+from engram.log.files.checked_json import FORMAT
 from engram.model.observations import make_batch
 from engram.store import Space, StoreOptions
 from engram.store.intake import CommitRequest, CommitResult

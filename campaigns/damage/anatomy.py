@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from engram.log.damage import Damages
-from engram.log.file_storage import FileStorage
-from engram.log.format1 import HEADER_BYTES
-from engram.log.header import Column, Header
-from engram.log.layout import TextPlace
+from engram.log.files.file_storage import FileStorage
+from engram.log.format1.records import HEADER_BYTES
 from engram.log.manifest import Manifest
-from engram.log.sectors import INLINE_SUMS, INLINE_SUMS_OFFSET, SECTOR_BYTES, table_sectors
-from engram.log.segment import Segment
+from engram.log.records.header import Column, Header
+from engram.log.records.layout import TextPlace
+from engram.log.records.sectors import INLINE_SUMS, INLINE_SUMS_OFFSET, SECTOR_BYTES, table_sectors
+from engram.log.segments.segment import Segment
 
 _TEXTS: Final = ("ids", "contents", "metadata", "tags")
 

@@ -16,8 +16,8 @@ from campaigns.damage.model import Model
 from campaigns.damage.story import SPACES, Change, Row, write_story
 from campaigns.damage.writer import PLANS
 from engram import MemoryStore
-from engram.log.header import RecordKind
-from engram.log.record import Record
+from engram.log.records.header import RecordKind
+from engram.log.records.record import Record
 from engram.store import StoreOptions
 from engram.store.space import Space
 

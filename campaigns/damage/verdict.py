@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from campaigns.damage.harm import LIST, Harm
 from campaigns.damage.pristine import Pristine
-from engram.log.sectors import SECTOR_BYTES
+from engram.log.records.sectors import SECTOR_BYTES
 
 KEPT: Final = ("served right and reported", "refused by name", "harmless", "unprovable")
 BROKEN: Final = (

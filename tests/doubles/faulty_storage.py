@@ -10,10 +10,10 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.log.memory_storage import MemoryFile, MemoryStorage
-from engram.log.sectors import SECTOR_BYTES
-from engram.log.staging import BLOCK_BYTES
-from engram.log.storage import Buffer
+from engram.log.files.aligned_buffers import BLOCK_BYTES
+from engram.log.files.memory_storage import MemoryFile, MemoryStorage
+from engram.log.files.storage import Buffer
+from engram.log.records.sectors import SECTOR_BYTES
 
 # What a disk or a page cache may write on its own. No disk writes less than a sector.
 _BLOCK_SIZES = (512, 4096)

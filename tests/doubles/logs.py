@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from doubles.batches import DIM
+from engram.log.files.storage import Storage
 from engram.log.identity import Identity
 from engram.log.log import Log
 from engram.log.manifest import FILE_NAME, Manifest
-from engram.log.segment import segment_epoch
-from engram.log.storage import Storage
+from engram.log.segments.segment import segment_epoch
 
 
 def manifest_of(storage: Storage) -> Manifest:

@@ -11,12 +11,12 @@ from server_process import DIM, TIMEOUT_S, vectors_of
 
 from engram.client.ack import Ack
 from engram.client.address import parse_address
-from engram.client.events import Greeting, Welcome
-from engram.client.grpc_transport import GrpcConnection, GrpcTransport
-from engram.client.observing import Observing
-from engram.client.outbox import OutboxLimits
-from engram.client.requests import encode_batch_field
-from engram.client.stream_options import StreamOptions
+from engram.client.grpc.batch_encoding import encode_batch_field
+from engram.client.grpc.observe_transport import GrpcConnection, GrpcTransport
+from engram.client.sending.observe_session import Observing
+from engram.client.sending.send_buffer import OutboxLimits
+from engram.client.sending.stream_options import StreamOptions
+from engram.client.transport import Greeting, Welcome
 from engram.errors import EngramError
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig

@@ -12,7 +12,7 @@ import pytest
 from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, steady_port, vectors_of
 
 from engram.client import Ack, Client
-from engram.client.stream_options import StreamOptions
+from engram.client.sending.stream_options import StreamOptions
 from engram.errors import FailedPrecondition, Unavailable
 
 BATCH = 50

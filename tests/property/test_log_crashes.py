@@ -15,9 +15,9 @@ from doubles.batches import batch_of, content_of, vector_of
 from doubles.faulty_storage import Fault, FaultyStorage
 from doubles.logs import open_log
 from engram.errors import Unavailable
-from engram.log.entry import LogEntry
-from engram.log.header import RecordKind
-from engram.log.record import Record
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
+from engram.log.records.record import Record
 
 # One record: its kind, its ids, and the version their contents derive from.
 Row = tuple[RecordKind, tuple[str, ...], int]

@@ -16,11 +16,13 @@ from typing import Final, NamedTuple
 import click
 import pytest
 
-from engram import errors, limits
+from engram import errors
 from engram.cli.app import app
 from engram.config import describe_settings, load_settings
-from engram.log import header as record_header
-from engram.log import sectors, segment_header
+from engram.log.records import header as record_header
+from engram.log.records import sectors
+from engram.log.segments import segment_header
+from engram.model import limits
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = [

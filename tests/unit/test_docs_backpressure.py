@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from engram.client import pace
+from engram.client.sending import rate_control
 from engram.model.priority import Priority
 from engram.store.drain_rate import RETRY_AFTER_MS_MAX
 from engram.store.options import StoreOptions
@@ -65,4 +65,4 @@ def test_the_numbers_in_the_text_are_those_of_the_code() -> None:
         f"beyond {RATE_MAX:,.0f} there".replace(",", " "),
     ):
         assert text in PAGE, text
-    assert 2**pace.HALVINGS_MAX == 32, "a thirty-second"
+    assert 2**rate_control.HALVINGS_MAX == 32, "a thirty-second"

@@ -15,9 +15,9 @@ try:
     from engram.client.ack import Ack
     from engram.client.async_client import AsyncClient
     from engram.client.client import Client
-    from engram.client.outbox import OutboxLimits
+    from engram.client.sending.send_buffer import OutboxLimits
+    from engram.client.sending.stream_options import StreamOptions
     from engram.client.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
-    from engram.client.stream_options import StreamOptions
 except ImportError as error:
     if (error.name or "").partition(".")[0] not in ("grpc", "google"):
         raise

@@ -13,12 +13,12 @@ from numpy.typing import ArrayLike
 
 from engram.client.ack import Ack
 from engram.client.async_reader import AsyncReader
-from engram.client.calls import Calls
-from engram.client.grpc_transport import GrpcTransport
-from engram.client.observing import Observing, Offer
-from engram.client.outbox import OutboxLimits
-from engram.client.requests import encode_batch_field
-from engram.client.stream_options import StreamOptions
+from engram.client.grpc.batch_encoding import encode_batch_field
+from engram.client.grpc.channel import Calls
+from engram.client.grpc.observe_transport import GrpcTransport
+from engram.client.sending.observe_session import Observing, Offer
+from engram.client.sending.send_buffer import OutboxLimits
+from engram.client.sending.stream_options import StreamOptions
 from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.priority import Priority
 from engram.model.scalars import as_text

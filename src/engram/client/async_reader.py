@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from grpc import aio
 
-from engram.client.calls import Calls
-from engram.client.recalling import check_ids, decode_hits, make_query, recall_request, recall_stream_request
+from engram.client.grpc.channel import Calls
+from engram.client.grpc.recall_encoding import check_ids, decode_hits, make_query, recall_request, recall_stream_request
 from engram.client.status import (
     ServerStatus,
     SpaceStatus,

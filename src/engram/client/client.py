@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike
 from engram.client.ack import Ack
 from engram.client.async_client import AsyncClient
 from engram.client.loop_thread import LoopThread, wait
-from engram.client.observing import Observing, Offer
-from engram.client.outbox import OutboxLimits
+from engram.client.sending.observe_session import Observing, Offer
+from engram.client.sending.send_buffer import OutboxLimits
+from engram.client.sending.stream_options import StreamOptions
 from engram.client.status import ServerStatus, SpaceStatus, UnsoundSpace
-from engram.client.stream_options import StreamOptions
 from engram.errors import FailedPrecondition
 from engram.model.cue import CueLike
 from engram.model.hit import Hits

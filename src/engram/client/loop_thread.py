@@ -9,7 +9,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from engram.client.poller import quiet_poller
+from engram.client.grpc.poller import quiet_poller
 from engram.client.silence import silence
 from engram.errors import FailedPrecondition
 from engram.lifecycle import interpreter_exit
@@ -63,7 +63,7 @@ class LoopThread:
         return wait(future)
 
     def end(self, timeout_s: float) -> None:
-        """Stop the loop, so that it does not run into the end of the interpreter; see `engram.lifecycle.interpreter_exit`."""
+        """Stop the loop, so that it does not run into the end of the interpreter."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout_s + _STOP_S)
         if not self._thread.is_alive():

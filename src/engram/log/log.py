@@ -8,19 +8,19 @@ from typing import Final
 
 from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.log.damage import Damages
-from engram.log.encoding import EncodedRecord, encode_record
-from engram.log.entry import LogEntry, check_order
-from engram.log.failures import typed_failures, unavailable
+from engram.log.files.aligned_buffers import BLOCK_BYTES
+from engram.log.files.os_errors import typed_failures, unavailable
+from engram.log.files.prepared_write import PreparedWrite, Run
+from engram.log.files.storage import Storage
 from engram.log.manifest import Manifest, Mark
-from engram.log.prepared_write import PreparedWrite, Run
-from engram.log.record import Record
-from engram.log.record_table import RecordTable
-from engram.log.recovered import RecoveredLog
+from engram.log.records.encoding import EncodedRecord, encode_record
+from engram.log.records.entry import LogEntry, check_order
+from engram.log.records.record import Record
+from engram.log.records.record_table import RecordTable
+from engram.log.recovered_log import RecoveredLog
 from engram.log.recovery import recover
-from engram.log.segment import Segment
-from engram.log.segment_pool import SegmentPool
-from engram.log.staging import BLOCK_BYTES
-from engram.log.storage import Storage
+from engram.log.segments.segment import Segment
+from engram.log.segments.segment_pool import SegmentPool
 from engram.model.observations import now_us
 
 SEGMENT_BYTES_DEFAULT: Final = 64 << 20

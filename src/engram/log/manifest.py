@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from engram.errors import CorruptData
-from engram.log.checked_json import Encoded, decode_checked, encode_checked, encoded
+from engram.log.files.checked_json import Encoded, decode_checked, encode_checked, encoded
+from engram.log.files.storage import Storage
 from engram.log.identity import Identity
-from engram.log.storage import Storage
 
 FILE_NAME: Final = "space.json"
 

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from engram import _core
 from engram.errors import CorruptData
 from engram.log.damage import Damages
-from engram.log.header import Header
+from engram.log.files.storage import Storage
+from engram.log.format1.recovery import open_listed1
 from engram.log.manifest import Manifest, Mark, SegmentEntry
-from engram.log.record import Record
-from engram.log.recovered import RecoveredLog
-from engram.log.recovery1 import open_listed1
-from engram.log.sectors import SECTOR_BYTES
-from engram.log.segment import MISFIT, Segment, check_size, segment_epoch, segment_name
-from engram.log.segment_header import read_segment_header
-from engram.log.storage import Storage
-from engram.log.unfinished import corrupt, drop_unfinished
+from engram.log.records.header import Header
+from engram.log.records.record import Record
+from engram.log.records.sectors import SECTOR_BYTES
+from engram.log.recovered_log import RecoveredLog
+from engram.log.segments.segment import MISFIT, Segment, check_size, segment_epoch, segment_name
+from engram.log.segments.segment_header import read_segment_header
+from engram.log.torn_tail import corrupt, drop_unfinished
 
 
 def recover(storage: Storage, manifest: Manifest, dim: int, trusted_generation: int, damages: Damages) -> RecoveredLog:

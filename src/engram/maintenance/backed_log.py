@@ -8,9 +8,9 @@ from typing import Final
 
 from engram.errors import FailedPrecondition
 from engram.log.damage import Damages
-from engram.log.file_storage import FileStorage
+from engram.log.files.file_storage import FileStorage
 from engram.log.manifest import Manifest
-from engram.log.sectors import SECTOR_BYTES
+from engram.log.records.sectors import SECTOR_BYTES
 from engram.maintenance.backup_file import BackedSegment, BackedSpace
 from engram.maintenance.copied_segment import check_copy, copy_part
 from engram.maintenance.prefix import Part, whole_prefix

@@ -13,13 +13,13 @@ from typing import Any, Final
 
 from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition
 from engram.log.damage import Damage, Damages
-from engram.log.failures import typed_failures, unavailable
-from engram.log.file_storage import FileStorage
+from engram.log.files.directory_lock import FILE_NAME as LOCK
+from engram.log.files.directory_lock import DirectoryLock
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.os_errors import typed_failures, unavailable
+from engram.log.format1.recovery import entries_of, recover1
 from engram.log.identity import Identity
-from engram.log.lock import FILE_NAME as LOCK
-from engram.log.lock import DirectoryLock
 from engram.log.manifest import Manifest, Mark
-from engram.log.recovery1 import entries_of, recover1
 from engram.maintenance.backed_log import back_up_log
 from engram.maintenance.backup_file import FILE_NAME, SEGMENTS, BackedSpace, Backup, read_backup, write_backup
 from engram.maintenance.copied_segment import check_backed

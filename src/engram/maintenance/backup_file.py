@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 from engram.errors import CorruptData, NotFound
-from engram.log.checked_json import decode_checked, encode_checked
-from engram.log.failures import typed_failures
-from engram.log.file_storage import FileStorage
+from engram.log.files.checked_json import decode_checked, encode_checked
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.os_errors import typed_failures
 from engram.log.identity import Identity
 from engram.log.manifest import SegmentEntry
 

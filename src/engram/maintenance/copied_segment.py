@@ -10,8 +10,8 @@ from crc32c import crc32c
 
 from engram.errors import CorruptData
 from engram.log.damage import Damages
-from engram.log.file_storage import FileStorage
-from engram.log.segment import MISFIT, Segment, segment_name
+from engram.log.files.file_storage import FileStorage
+from engram.log.segments.segment import MISFIT, Segment, segment_name
 from engram.maintenance.backup_file import BackedSegment
 from engram.maintenance.prefix import Part
 

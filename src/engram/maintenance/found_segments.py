@@ -9,15 +9,15 @@ import numpy as np
 from crc32c import crc32c
 
 from engram.log.damage import Damages
-from engram.log.format1 import ALIGNMENT
-from engram.log.format1 import MAGIC as MAGIC1
-from engram.log.header import MAGIC, Header
+from engram.log.files.storage import Storage, StorageFile
+from engram.log.format1.records import ALIGNMENT
+from engram.log.format1.records import MAGIC as MAGIC1
 from engram.log.identity import Identity
 from engram.log.manifest import Manifest, SegmentEntry
-from engram.log.sectors import SECTOR_BYTES
-from engram.log.segment import Segment, segment_epoch, segment_name
-from engram.log.segment_header import SegmentHeader, read_segment_header
-from engram.log.storage import Storage, StorageFile
+from engram.log.records.header import MAGIC, Header
+from engram.log.records.sectors import SECTOR_BYTES
+from engram.log.segments.segment import Segment, segment_epoch, segment_name
+from engram.log.segments.segment_header import SegmentHeader, read_segment_header
 from engram.maintenance.padded_file import PaddedFile
 
 _LOG: Final = "log"

@@ -12,10 +12,10 @@ from typing import Final
 
 from engram.errors import AlreadyExists, EngramError, InvalidInput
 from engram.log.damage import Damages
-from engram.log.failures import typed_failures
-from engram.log.file_storage import FileStorage
-from engram.log.lock import FILE_NAME as LOCK
-from engram.log.lock import DirectoryLock
+from engram.log.files.directory_lock import FILE_NAME as LOCK
+from engram.log.files.directory_lock import DirectoryLock
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.os_errors import typed_failures
 from engram.log.manifest import Manifest
 from engram.log.recovery import recover
 from engram.maintenance.source import LOG

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.log.storage import Buffer, StorageFile
+from engram.log.files.storage import Buffer, StorageFile
 
 
 class PaddedFile:

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from engram.errors import CorruptData
 from engram.log.damage import Damages
+from engram.log.files.storage import Storage
 from engram.log.identity import Identity
 from engram.log.manifest import Manifest, SegmentEntry
-from engram.log.segment import Segment, segment_name
-from engram.log.segment_header import read_segment_header
-from engram.log.storage import Storage
+from engram.log.segments.segment import Segment, segment_name
+from engram.log.segments.segment_header import read_segment_header
 from engram.maintenance.found_segments import headers_in
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from engram.log.header import RecordKind
+from engram.log.records.header import RecordKind
 from engram.maintenance.generations import GenerationRange, merged
 from engram.maintenance.rescue import Rescued, rescue
 from engram.maintenance.survey import Survey

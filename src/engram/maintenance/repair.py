@@ -11,10 +11,10 @@ from typing import Final
 
 from engram.errors import CorruptData, EngramError
 from engram.log.damage import Damages
+from engram.log.files.storage import Storage
 from engram.log.identity import Identity, new_id
 from engram.log.log import Log
 from engram.log.manifest import Manifest
-from engram.log.storage import Storage
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.new_directory import NewDirectory, new_directory
 from engram.maintenance.progress import Counter, OnProgress, unseen

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from engram.errors import CorruptData
-from engram.log.header import RecordKind
-from engram.log.record import Record
+from engram.log.records.header import RecordKind
+from engram.log.records.record import Record
 from engram.maintenance.survey import Found
 from engram.model.observations import ObservationBatch
 

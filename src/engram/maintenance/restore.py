@@ -10,12 +10,12 @@ from typing import Any
 from crc32c import crc32c
 
 from engram.errors import CorruptData, NotFound
-from engram.log.failures import typed_failures
-from engram.log.file_storage import FileStorage
+from engram.log.files.directory_lock import DirectoryLock
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.os_errors import typed_failures
 from engram.log.identity import new_id
-from engram.log.lock import DirectoryLock
 from engram.log.manifest import Manifest, Mark
-from engram.log.segment import segment_name
+from engram.log.segments.segment import segment_name
 from engram.maintenance.backup_file import SEGMENTS, BackedSegment, BackedSpace, read_backup
 from engram.maintenance.copied_segment import mismatch
 from engram.maintenance.new_directory import NewDirectory, new_directory

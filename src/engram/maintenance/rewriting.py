@@ -7,9 +7,9 @@ from enum import Enum
 from itertools import groupby
 from typing import Final
 
-from engram.log.entry import LogEntry
-from engram.log.header import RecordKind
 from engram.log.log import Log
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
 from engram.maintenance.rescue import Rescued, batch_of, rescue, whole_batch_of
 from engram.maintenance.set_aside import SetAside
 from engram.maintenance.survey import Found

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from engram.log.record import Record
+from engram.log.records.record import Record
 
 DIRECTORY: Final = "set-aside"
 

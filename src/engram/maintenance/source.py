@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
-from engram.log.checked_json import format_of
-from engram.log.failures import typed_failures, unavailable
-from engram.log.file_storage import FileStorage
-from engram.log.lock import DirectoryLock
+from engram.log.files.checked_json import format_of
+from engram.log.files.directory_lock import DirectoryLock
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.os_errors import typed_failures, unavailable
+from engram.log.files.storage import Storage
 from engram.log.manifest import FILE_NAME, Manifest
-from engram.log.storage import Storage
 from engram.model.spaces import SpaceConfig
 from engram.store.catalogue import Catalogue, check_is_store
 from engram.store.description import decode_settings, read_settings1

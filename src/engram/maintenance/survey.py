@@ -13,13 +13,13 @@ from typing import Final, NamedTuple
 
 from engram import _core
 from engram.log.damage import Damages
-from engram.log.format1 import MAGIC as MAGIC1
-from engram.log.header import Header
+from engram.log.files.storage import Storage
+from engram.log.format1.records import MAGIC as MAGIC1
 from engram.log.manifest import Manifest, Mark
-from engram.log.record import Record
-from engram.log.sectors import SECTOR_BYTES
-from engram.log.segment import MISFIT, Segment
-from engram.log.storage import Storage
+from engram.log.records.header import Header
+from engram.log.records.record import Record
+from engram.log.records.sectors import SECTOR_BYTES
+from engram.log.segments.segment import MISFIT, Segment
 from engram.maintenance.found_segments import find_segments, headers_in
 from engram.maintenance.generations import GenerationRange, merged
 

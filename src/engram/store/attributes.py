@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.log.entry import LogEntry
-from engram.log.header import RecordKind
-from engram.log.record import Record
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
+from engram.log.records.record import Record
 from engram.model.cue import Scalar
 from engram.model.limits import FILTER_TEXT_BYTES_MAX
 from engram.store.columns import Columns

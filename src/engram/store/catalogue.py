@@ -11,12 +11,12 @@ from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
 from engram.errors import CorruptData, EngramError, NotFound
-from engram.log.checked_json import decode_checked, encode_checked, format_of
 from engram.log.damage import Damages
-from engram.log.failures import typed_failures, unavailable
+from engram.log.files.checked_json import decode_checked, encode_checked, format_of
+from engram.log.files.os_errors import typed_failures, unavailable
+from engram.log.files.storage import Storage
 from engram.log.identity import Identity, new_id
 from engram.log.manifest import FILE_NAME, Manifest
-from engram.log.storage import Storage
 from engram.model.spaces import SpaceConfig, is_space_name
 from engram.store.description import decode_settings, read_settings1
 

@@ -18,8 +18,8 @@ from crc32c import crc32c
 from engram.errors import Unavailable
 from engram.index import HnswIndex
 from engram.log.damage import Damages
-from engram.log.failures import unavailable
-from engram.log.file_storage import FileStorage
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.os_errors import unavailable
 from engram.log.manifest import CheckpointEntry, Manifest
 
 _KEPT: Final = 2

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.log.entry import LogEntry
-from engram.log.header import RecordKind
-from engram.log.record import Record
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
+from engram.log.records.record import Record
 
 CHUNK_BITS: Final = 16
 CHUNK_ROWS: Final = 1 << CHUNK_BITS

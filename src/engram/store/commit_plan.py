@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from engram.errors import EngramError, SequenceError
-from engram.log.entry import LogEntry
-from engram.log.header import RecordKind
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
 from engram.model.limits import BATCH_BYTES_MAX
 from engram.model.observations import ObservationBatch, concatenate
 from engram.store.intake import CommitRequest, CommitResult

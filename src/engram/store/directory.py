@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 
 from engram.errors import InvalidInput
-from engram.log.failures import typed_failures
-from engram.log.file_storage import FileStorage
-from engram.log.lock import DirectoryLock
-from engram.log.memory_storage import MemoryStorage
-from engram.log.storage import Storage
+from engram.log.files.directory_lock import DirectoryLock
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.memory_storage import MemoryStorage
+from engram.log.files.os_errors import typed_failures
+from engram.log.files.storage import Storage
 from engram.model.scalars import shown
 from engram.store.catalogue import check_is_store
 

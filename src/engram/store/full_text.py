@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import CorruptData
-from engram.log.header import RecordKind
 from engram.log.log import Log
-from engram.log.record import Record
+from engram.log.records.header import RecordKind
+from engram.log.records.record import Record
 
 # Without a copy of the texts: they are in the log. Porter's stemmer makes "leaks" and "leaking" one word.
 _CREATE: Final = "CREATE VIRTUAL TABLE texts USING fts5(content, content='', tokenize='porter unicode61')"

@@ -8,7 +8,7 @@ from typing import Final
 
 from engram.errors import CorruptData
 from engram.log.log import Log
-from engram.log.record import Record
+from engram.log.records.record import Record
 
 
 class LeftOut:

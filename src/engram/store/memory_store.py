@@ -17,8 +17,8 @@ from engram.errors import EngramError, FailedPrecondition
 from engram.lifecycle import interpreter_exit
 from engram.lifecycle.forking import check_process
 from engram.log.damage import Damage
-from engram.log.file_storage import FileStorage
-from engram.log.storage import Storage
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.storage import Storage
 from engram.model.spaces import DEFAULT_SPACE, Metric
 from engram.store.catalogue import Catalogue, StoredSpace
 from engram.store.checkpointer import Checkpointer

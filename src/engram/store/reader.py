@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.lifecycle.forking import check_process
-from engram.log.read_ahead import ReadAhead
-from engram.log.record import Record
+from engram.log.files.prefetch import ReadAhead
+from engram.log.records.record import Record
 from engram.model.hit import Hit
 from engram.model.limits import RESULTS_MAX
 from engram.model.observations import now_us

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from engram.errors import CorruptData
 from engram.index import HnswIndex
 from engram.log.damage import Damages
-from engram.log.failures import typed_failures
-from engram.log.file_storage import FileStorage
-from engram.log.header import RecordKind
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.os_errors import typed_failures
+from engram.log.files.storage import Storage
+from engram.log.format1.recovery import entries_of, recover1
 from engram.log.identity import Identity
 from engram.log.log import Log
 from engram.log.manifest import CheckpointEntry, Manifest, Mark
-from engram.log.record import Record
-from engram.log.recovery1 import entries_of, recover1
-from engram.log.storage import Storage
+from engram.log.records.header import RecordKind
+from engram.log.records.record import Record
 from engram.model.spaces import SpaceConfig
 from engram.store.catalogue import StoredSpace
 from engram.store.checkpoint import DIRECTORY, Checkpoints, checkpoints_of_format_1

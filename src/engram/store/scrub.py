@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from engram.errors import CorruptData, EngramError
-from engram.log.checked_json import format_of
-from engram.log.file_storage import FileStorage
+from engram.log.files.checked_json import format_of
+from engram.log.files.file_storage import FileStorage
 from engram.log.manifest import FILE_NAME, Manifest, SegmentEntry
-from engram.log.record import Record
-from engram.log.sectors import SECTOR_BYTES
-from engram.log.segment import Segment, segment_name
-from engram.log.segment_header import read_segment_header
+from engram.log.records.record import Record
+from engram.log.records.sectors import SECTOR_BYTES
+from engram.log.segments.segment import Segment, segment_name
+from engram.log.segments.segment_header import read_segment_header
 from engram.store.checkpoint import DIRECTORY
 from engram.store.recovery import LOG_DIRECTORY
 from engram.store.state import SpaceState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from engram.log.record import Record
+from engram.log.records.record import Record
 from engram.model.hit import Hit, age_s
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.log.header import RecordKind
 from engram.log.log import Log
-from engram.log.record import Record
+from engram.log.records.header import RecordKind
+from engram.log.records.record import Record
 
 
 class Versions:

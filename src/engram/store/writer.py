@@ -9,8 +9,8 @@ from functools import partial
 from typing import Final
 
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, Unavailable
-from engram.log.entry import LogEntry
-from engram.log.prepared_write import PreparedWrite
+from engram.log.files.prepared_write import PreparedWrite
+from engram.log.records.entry import LogEntry
 from engram.store.commit_plan import CommitPlan
 from engram.store.companion import Companion
 from engram.store.intake import CommitRequest

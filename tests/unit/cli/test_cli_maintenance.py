@@ -10,7 +10,7 @@ import pytest
 
 from doubles.damaged import copied, everything_in, flip
 from engram.cli.main import run
-from engram.log.checked_json import encode_checked
+from engram.log.files.checked_json import encode_checked
 from engram.store import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("in_empty_directory")

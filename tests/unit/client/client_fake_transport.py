@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engram.client.ack import Ack
-from engram.client.events import Accepted, Closed, Event, Greeting, Refused, Welcome
+from engram.client.transport import Accepted, Closed, Event, Greeting, Refused, Welcome
 from engram.errors import EngramError, SequenceError, Unavailable
 
 

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from grpc import aio
 
-from engram.client.calls import Calls
+from engram.client.grpc.channel import Calls
 from engram.errors import (
     AlreadyExists,
     CorruptData,

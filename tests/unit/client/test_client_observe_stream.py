@@ -13,11 +13,11 @@ from client_clock import WAIT_S, pass_time, until
 from client_fake_transport import FakeConnection, FakeServer
 
 from engram.client.ack import Ack
-from engram.client.events import Refused, Status, Trouble
-from engram.client.observing import Observing
-from engram.client.outbox import OutboxLimits
-from engram.client.pace import Mood
-from engram.client.stream_options import StreamOptions
+from engram.client.sending.observe_session import Observing
+from engram.client.sending.rate_control import Mood
+from engram.client.sending.send_buffer import OutboxLimits
+from engram.client.sending.stream_options import StreamOptions
+from engram.client.transport import Refused, Status, Trouble
 from engram.errors import (
     EngramError,
     FailedPrecondition,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from engram.client.ack import Ack
-from engram.client.outbox import Outbox, OutboxLimits
-from engram.client.outgoing import Answer, Outgoing
-from engram.client.rows import Row, Rows, make_row
+from engram.client.sending.micro_batch import Row, Rows, make_row
+from engram.client.sending.outgoing_batch import Answer, Outgoing
+from engram.client.sending.send_buffer import Outbox, OutboxLimits
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
 from engram.model.spaces import SpaceConfig
 

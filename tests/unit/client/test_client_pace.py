@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engram.client.backoff import Backoff
-from engram.client.pace import RATE_MIN, Mood, Pace
-from engram.client.patience import Patience, is_passing
+from engram.client.sending.backoff import Backoff
+from engram.client.sending.rate_control import RATE_MIN, Mood, Pace
+from engram.client.sending.watchdog import Patience, is_passing
 from engram.errors import (
     EngramError,
     FailedPrecondition,

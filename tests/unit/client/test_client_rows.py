@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from engram.client.ack import Ack
-from engram.client.outgoing import Answer
-from engram.client.rows import Rows, check_outgoing, make_row, seal, settle_rows
+from engram.client.sending.micro_batch import Rows, check_outgoing, make_row, seal, settle_rows
+from engram.client.sending.outgoing_batch import Answer
 from engram.errors import InvalidInput
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.spaces import SpaceConfig

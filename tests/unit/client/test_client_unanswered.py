@@ -11,12 +11,12 @@ import pytest
 from client_fake_transport import FakeConnection, FakeServer
 
 from engram.client.ack import Ack
-from engram.client.observing import Observing
-from engram.client.outbox import OutboxLimits
-from engram.client.outgoing import Outgoing
-from engram.client.rows import Rows, make_row, seal
-from engram.client.stream_options import StreamOptions
-from engram.client.window import Window
+from engram.client.sending.micro_batch import Rows, make_row, seal
+from engram.client.sending.observe_session import Observing
+from engram.client.sending.outgoing_batch import Outgoing
+from engram.client.sending.send_buffer import OutboxLimits
+from engram.client.sending.send_window import Window
+from engram.client.sending.stream_options import StreamOptions
 from engram.errors import EngramError, InvalidInput, SequenceError, Unavailable
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
@@ -234,7 +234,7 @@ def test_sealing_never_raises_and_forgets_no_row(monkeypatch: pytest.MonkeyPatch
     def broken(*_: object) -> None:
         raise RuntimeError("a defect of the check")
 
-    monkeypatch.setattr("engram.client.rows.check_batch", broken)
+    monkeypatch.setattr("engram.client.sending.micro_batch.check_batch", broken)
     sealed = seal(rows, CONFIG, ids_of)
     assert sealed.payload is None
     assert [(row.id, error.code) for row, _, error in sealed.refused] == [(id, "not_storable") for id in "abc"]

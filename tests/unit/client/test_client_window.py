@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from engram.client.ack import Ack
-from engram.client.outgoing import Outgoing
-from engram.client.window import Window
+from engram.client.sending.outgoing_batch import Outgoing
+from engram.client.sending.send_window import Window
 from engram.errors import FailedPrecondition, InvalidInput, OverCapacity, SequenceError
 
 

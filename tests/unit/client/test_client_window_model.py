@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from engram.client.ack import Ack
-from engram.client.outgoing import Answer, Outgoing
-from engram.client.window import Settled, Window
+from engram.client.sending.outgoing_batch import Answer, Outgoing
+from engram.client.sending.send_window import Settled, Window
 from engram.errors import EngramError, InvalidInput
 
 

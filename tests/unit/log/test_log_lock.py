@@ -17,12 +17,12 @@ import pytest
 from doubles.rightless import answer_of_child
 from doubles.waiting import TIMEOUT_S
 from engram.errors import StoreLocked
-from engram.log.lock import DirectoryLock
+from engram.log.files.directory_lock import DirectoryLock
 
 HOLDER = """
 import sys
 from pathlib import Path
-from engram.log.lock import DirectoryLock
+from engram.log.files.directory_lock import DirectoryLock
 lock = DirectoryLock(Path(sys.argv[1]))
 print("held", flush=True)
 sys.stdin.read()

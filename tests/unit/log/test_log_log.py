@@ -13,13 +13,13 @@ from doubles.batches import batch_of, content_of, vector_of
 from doubles.faulty_storage import Fault, FaultyStorage
 from doubles.logs import open_log, segment_names
 from engram.errors import EngramError, FailedPrecondition, Unavailable
-from engram.log.entry import LogEntry
-from engram.log.file_storage import FileStorage
-from engram.log.header import RecordKind
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.memory_storage import MemoryStorage
+from engram.log.files.storage import Storage
 from engram.log.log import Log
-from engram.log.memory_storage import MemoryStorage
-from engram.log.record import Record
-from engram.log.storage import Storage
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
+from engram.log.records.record import Record
 from engram.model.observations import make_batch
 
 SEGMENT = 8192

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engram.log.checked_json import decode_checked, encode_checked
-from engram.log.file_storage import FileStorage
+from engram.log.files.checked_json import decode_checked, encode_checked
+from engram.log.files.file_storage import FileStorage
 from engram.log.identity import Identity
 from engram.log.manifest import FILE_NAME, CheckpointEntry, Manifest, Mark, SegmentEntry
 

@@ -12,11 +12,11 @@ from random import Random
 import numpy as np
 import pytest
 
-from engram.log import mapped_file
-from engram.log.direct_writer import DirectWriter
-from engram.log.file_storage import FileStorage
-from engram.log.mapped_file import DIRECT_BYTES_MIN, MappedFile
-from engram.log.staging import BLOCK_BYTES, STAGING_BYTES
+from engram.log.files import mapped_file
+from engram.log.files.aligned_buffers import BLOCK_BYTES, STAGING_BYTES
+from engram.log.files.direct_writer import DirectWriter
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.mapped_file import DIRECT_BYTES_MIN, MappedFile
 
 SIZE = 16 << 20
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from engram.log.opening_sums import OpeningSums
+from engram.log.format1.opening_sums import OpeningSums
 
 NBYTES = 5 * 512 + 100
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engram import MemoryStore, _core
-from engram.log.read_ahead import ReadAhead
+from engram.log.files.prefetch import ReadAhead
 
 
 def test_a_record_is_read_once_and_without_its_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

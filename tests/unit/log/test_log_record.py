@@ -12,12 +12,12 @@ import pytest
 from doubles.batches import DIM, batch_of, content_of, vector_of
 from engram.errors import CorruptData, NewerFormat
 from engram.log.damage import Damages
-from engram.log.encoding import EncodedRecord, encode_record
-from engram.log.entry import LogEntry
-from engram.log.header import Column, Header, RecordKind, check_known
-from engram.log.memory_storage import MemoryStorage
-from engram.log.record import Record
-from engram.log.segment import Segment
+from engram.log.files.memory_storage import MemoryStorage
+from engram.log.records.encoding import EncodedRecord, encode_record
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import Column, Header, RecordKind, check_known
+from engram.log.records.record import Record
+from engram.log.segments.segment import Segment
 from engram.model.observations import ObservationBatch, make_batch
 
 SALT = 12345

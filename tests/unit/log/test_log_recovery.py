@@ -11,12 +11,12 @@ from doubles.batches import batch_of
 from doubles.faulty_storage import FaultyStorage
 from doubles.logs import open_log, segment_names
 from engram.errors import CorruptData, NewerFormat
-from engram.log.entry import LogEntry
-from engram.log.header import RecordKind
 from engram.log.log import Log
 from engram.log.manifest import FILE_NAME
-from engram.log.sectors import SECTOR_BYTES, sector_sum
-from engram.log.segment_header import read_segment_header
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
+from engram.log.records.sectors import SECTOR_BYTES, sector_sum
+from engram.log.segments.segment_header import read_segment_header
 
 SEGMENT = 8192
 FIRST = "000000000001.log"

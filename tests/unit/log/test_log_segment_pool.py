@@ -11,11 +11,11 @@ from doubles.faulty_storage import Fault, FaultyStorage
 from doubles.logs import manifest_of, open_log, segment_names
 from engram.errors import Unavailable
 from engram.log.damage import Damages
-from engram.log.entry import LogEntry
-from engram.log.header import RecordKind
-from engram.log.memory_storage import MemoryStorage
-from engram.log.segment_pool import SegmentPool
-from engram.log.storage import Storage
+from engram.log.files.memory_storage import MemoryStorage
+from engram.log.files.storage import Storage
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
+from engram.log.segments.segment_pool import SegmentPool
 
 PREPARED = 16 << 20
 SIZE = 8192

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engram.log.file_storage import FileStorage
-from engram.log.memory_storage import MemoryStorage
-from engram.log.storage import Storage
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.memory_storage import MemoryStorage
+from engram.log.files.storage import Storage
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -113,7 +113,7 @@ def test_a_failed_create_leaves_no_file(tmp_path: Path, monkeypatch: pytest.Monk
     def disk_is_full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("engram.log.file_storage._allocate", disk_is_full)
+    monkeypatch.setattr("engram.log.files.file_storage._allocate", disk_is_full)
     with pytest.raises(OSError, match="No space"):
         FileStorage(tmp_path).create("a", 100)
     assert list(tmp_path.iterdir()) == []

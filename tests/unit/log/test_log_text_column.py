@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engram.log.layout import TextPlace
-from engram.log.text_column import TextColumn, encode_texts, read_text
+from engram.log.records.layout import TextPlace
+from engram.log.records.text_column import TextColumn, encode_texts, read_text
 
 CASES = [["a"], ["", ""], ["a", "", "bc"], ["ä", "b", "记忆", ""], ["aa", "a", "aaa", "a", "baab"], ["x\x00y", "\x1f"]]
 

@@ -25,7 +25,7 @@ from doubles.damaged import (
     zero,
 )
 from engram.errors import AlreadyExists, CorruptData, EngramError, InvalidInput, NewerFormat, NotFound
-from engram.log.checked_json import encode_checked
+from engram.log.files.checked_json import encode_checked
 from engram.maintenance import backup as backup_module
 from engram.maintenance.backup import backup
 from engram.maintenance.restore import restore

@@ -12,7 +12,7 @@ import pytest
 
 from doubles.damaged import SPACE, copied, everything_in, flip, logs_of
 from engram.errors import AlreadyExists, EngramError, InvalidInput, StoreLocked
-from engram.log.header import RecordKind
+from engram.log.records.header import RecordKind
 from engram.maintenance.generations import GenerationRange, merged
 from engram.maintenance.repair import RepairOptions, repair
 from engram.maintenance.verify import verify

@@ -11,9 +11,9 @@ import pytest
 
 from doubles.faulty_storage import Fault, FaultyStorage
 from engram.errors import CorruptData, EngramError, NewerFormat, Unavailable
-from engram.log.checked_json import encode_checked
-from engram.log.file_storage import FileStorage
-from engram.log.memory_storage import MemoryStorage
+from engram.log.files.checked_json import encode_checked
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.memory_storage import MemoryStorage
 from engram.model.spaces import SpaceConfig
 from engram.store.catalogue import Catalogue
 

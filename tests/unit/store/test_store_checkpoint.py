@@ -13,7 +13,7 @@ from doubles.logs import manifest_of
 from engram.errors import Unavailable
 from engram.index import HnswIndex
 from engram.log.damage import Damages
-from engram.log.file_storage import FileStorage
+from engram.log.files.file_storage import FileStorage
 from engram.store.checkpoint import Checkpoints, checkpoints_of_format_1
 
 

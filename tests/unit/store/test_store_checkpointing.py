@@ -12,7 +12,7 @@ from doubles.stored_ids import live_ids, observe
 from doubles.waiting import wait_until_indexed
 from engram.errors import Unavailable
 from engram.index import HnswIndex
-from engram.log.file_storage import FileStorage
+from engram.log.files.file_storage import FileStorage
 from engram.log.manifest import CheckpointEntry, Manifest
 from engram.store import MemoryStore, StoreOptions
 from engram.store.checkpoint import summed

@@ -10,7 +10,7 @@ import pytest
 from doubles.batches import batch_of, vector_of
 from doubles.waiting import Outcomes
 from engram.errors import EngramError, SequenceError, Unavailable
-from engram.log.header import RecordKind
+from engram.log.records.header import RecordKind
 from engram.store.commit_plan import CommitPlan
 from engram.store.intake import CommitRequest, CommitResult
 from engram.store.session_table import SequenceRange, SessionTable

@@ -13,10 +13,10 @@ import pytest
 from doubles.batches import DIM
 from doubles.stored_ids import observe
 from engram.errors import CorruptData, NewerFormat, Unavailable
-from engram.log.checked_json import FORMAT
-from engram.log.file_storage import FileStorage
+from engram.log.files.checked_json import FORMAT
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.storage import Storage
 from engram.log.manifest import Manifest
-from engram.log.storage import Storage
 from engram.model.observations import make_batch
 from engram.store import Cue, Filter, MemoryStore
 from engram.store.intake import CommitRequest, CommitResult

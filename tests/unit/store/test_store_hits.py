@@ -11,10 +11,10 @@ import pytest
 from doubles.batches import DIM, batch_of, content_of, vector_of
 from doubles.logs import open_log
 from engram.errors import CorruptData
-from engram.log.entry import LogEntry
-from engram.log.header import RecordKind
-from engram.log.memory_storage import MemoryStorage
-from engram.log.record import Record
+from engram.log.files.memory_storage import MemoryStorage
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
+from engram.log.records.record import Record
 from engram.model.hit import Hit
 from engram.model.observations import make_batch
 from engram.store.stored_hits import stored_hit

@@ -12,7 +12,7 @@ import pytest
 
 from doubles.rightless import NOBODY, answer_without_rights, give
 from engram.errors import Unavailable
-from engram.log.failures import typed_failures
+from engram.log.files.os_errors import typed_failures
 from engram.store import MemoryStore
 
 DIM = 8

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from doubles.batches import DIM
 from doubles.logs import open_log
-from engram.log.entry import LogEntry
-from engram.log.header import RecordKind
-from engram.log.memory_storage import MemoryStorage
+from engram.log.files.memory_storage import MemoryStorage
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
 from engram.model.cue import Between, Filter
 from engram.model.observations import make_batch
 from engram.store import columns

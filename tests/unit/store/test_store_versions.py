@@ -6,9 +6,9 @@ import pytest
 
 from doubles.batches import batch_of
 from doubles.logs import open_log
-from engram.log.entry import LogEntry
-from engram.log.header import RecordKind
-from engram.log.memory_storage import MemoryStorage
+from engram.log.files.memory_storage import MemoryStorage
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
 from engram.store.versions import Versions
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-from engram.client.rows import check_outgoing
+from engram.client.sending.micro_batch import check_outgoing
 from engram.errors import InvalidInput
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.spaces import SpaceConfig

@@ -1,0 +1,267 @@
+"""One open session of a client, and what a caller hands to it. Shared by the coroutine and the blocking client."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import copy
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from engram.client.ack import Ack
+from engram.client.grpc.poller import quiet_poller
+from engram.client.losses import NAMED_MAX
+from engram.client.sending.loop_wakeup import Bell
+from engram.client.sending.micro_batch import check_outgoing, make_row
+from engram.client.sending.observe_stream import ObserveStream
+from engram.client.sending.outgoing_batch import Answer, Outgoing
+from engram.client.sending.send_buffer import Outbox, OutboxLimits
+from engram.client.sending.stream_options import StreamOptions
+from engram.client.silence import silence
+from engram.client.transport import Transport
+from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity, Unavailable
+from engram.lifecycle import interpreter_exit
+from engram.model.observations import ObservationBatch, make_batch
+from engram.model.sequences import as_list
+from engram.model.spaces import SpaceConfig
+
+_log = logging.getLogger(__name__)
+_LASTING_CODES: Final = frozenset({"session_taken_over", "lost_future", "other_incarnation"})
+
+AnyFuture = asyncio.Future[Ack] | concurrent.futures.Future[Ack]
+
+
+Reopen = Callable[[], tuple[Transport, Callable[[], Awaitable[None]]]]
+
+_HANG_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Something to observe that may have to wait for room: try, wait for `room`, try again."""
+
+    try_add: Callable[[], bool]
+    room: Callable[[], concurrent.futures.Future[None]]
+    held: Callable[[], int]
+
+    def no_room(self, timeout_s: float) -> OverCapacity:
+        """Return the error for who has waited for room for so long."""
+        return OverCapacity(
+            f"{self.held()} observations are not answered, and there was no room for more within {timeout_s:g} s",
+            code="buffer_full",
+            field="timeout_s",
+            limit=timeout_s,
+            value=self.held(),
+            retry_after_ms=1000,
+        )
+
+
+class Observing:
+    """A session of one client with one space: buffer, stream and the task that runs it.
+
+    Create it on the event loop; offers may be made from any thread. What is open when the interpreter ends is drained
+    then, on its event loop if that still runs, otherwise over a connection of another.
+
+    Parameters
+    ----------
+    transport
+        Opens connections on the running event loop.
+    reopen
+        Makes, on another event loop, a transport and what closes it; None if there is no such thing.
+    config, encode, options, session_id
+        See `ObserveStream`.
+    limits
+        See `Outbox`.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        config: SpaceConfig,
+        encode: Callable[[ObservationBatch], Any],
+        *,
+        limits: OutboxLimits,
+        options: StreamOptions,
+        session_id: str = "",
+        incarnation: str = "",
+        reopen: Reopen | None = None,
+    ) -> None:
+        self._loop = loop = asyncio.get_running_loop()
+        bell = Bell()
+        self.config = config
+        self.outbox = Outbox(limits, bell.ring, loop.time)
+        self._reopen = reopen
+        self._options = options
+        self.stream = ObserveStream(
+            transport,
+            self.outbox,
+            bell,
+            config,
+            encode,
+            options=options,
+            session_id=session_id,
+            incarnation=incarnation,
+        )
+        self._encode = encode
+        self.task = loop.create_task(self.stream.run(), name=f"engram-observe-{config.name}")
+        self._ending = interpreter_exit.opened(self, f"the client of space {config.name}", keep=True)
+        self.task.add_done_callback(self._ended)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can be observed here any more."""
+        return self.task.done()
+
+    def check_may_begin_anew(self) -> None:
+        """Refuse to be followed by another stream of the same client after an end that its owner has to know of.
+
+        Raises
+        ------
+        FailedPrecondition
+            The session has been taken over, or what was acknowledged in it is lost. Going on would hide the one and
+            fight for the other.
+        """
+        error = self.stream.failure
+        if self.ended and isinstance(error, FailedPrecondition) and error.code in _LASTING_CODES:
+            raise copy.copy(error)
+
+    def offer_row(self, future: AnyFuture, id: str, vector: ArrayLike | None, content: str, **details: Any) -> Offer:
+        """A single observation, answered through `future`; `details` as for `make_row`."""
+        row = make_row(self.config, id, vector, content, **details)
+        settle, nbytes = settle_future(future), row.nbytes
+        return Offer(lambda: self.outbox.try_add_row(row, settle), lambda: self.outbox.room(1, nbytes), self._held)
+
+    def offer_batch(self, future: AnyFuture, ids: Sequence[str], vectors: ArrayLike | None, **columns: Any) -> Offer:
+        """A batch, stored as a whole or not at all, answered through `future`; `columns` as for `make_batch`."""
+        ids = as_list("ids", ids, '["note-1"]')
+        if vectors is None:
+            vectors = np.empty((len(ids), 0), np.float32)
+        batch = make_batch(ids, vectors, **columns)
+        count = len(batch)
+        if count == 0:
+            raise InvalidInput("a batch needs at least one observation", code="batch_count", field="ids", limit=">= 1")
+        nbytes = check_outgoing(batch, self.config).nbytes
+        outgoing = Outgoing(
+            self._encode(batch), count, nbytes, settle_future(future), first_ids=tuple(batch.ids[:NAMED_MAX])
+        )
+        return Offer(lambda: self.outbox.try_add_batch(outgoing), lambda: self.outbox.room(count, nbytes), self._held)
+
+    def _held(self) -> int:
+        return self.outbox.count
+
+    async def flush(self, timeout_s: float | None, silence_s: float) -> None:
+        """Wait until everything given so far is answered: for `timeout_s`, or else as long as there are answers.
+
+        Raises
+        ------
+        Unavailable
+            Code ``flush_timeout``, if it is not in time, or nothing was for `silence_s`.
+        """
+        loop, flushed = asyncio.get_running_loop(), asyncio.wrap_future(self.outbox.flushed())
+        start_s = loop.time()
+        try:
+            while not flushed.done():
+                since_s, limit_s = start_s, timeout_s
+                if limit_s is None:
+                    since_s, limit_s = max(start_s, self.outbox.answered_s), silence_s
+                left_s = since_s + limit_s - loop.time()
+                if left_s <= 0:
+                    raise self._late(limit_s)
+                await asyncio.wait([flushed], timeout=left_s)
+        finally:
+            flushed.cancel()
+
+    def _late(self, timeout_s: float) -> Unavailable:
+        return Unavailable(
+            f"{self.outbox.count} observations were not answered within {timeout_s:g} s; they are still being sent",
+            code="flush_timeout",
+            field="timeout_s",
+            limit=timeout_s,
+            value=self.outbox.count,
+        )
+
+    async def drain(self, timeout_s: float | None) -> None:
+        """Send and await everything held, then end the session; after `timeout_s` give up on what is left."""
+        self.outbox.close()
+        self.stream.drain()
+        _, late = await asyncio.wait([self.task], timeout=timeout_s)
+        for task in late:
+            self.stream.give_up()
+            task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    def let_go(self) -> None:
+        """End the session once everything held is answered, without waiting; from any thread."""
+        # An event loop that is closed leaves it to the end of the interpreter.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.stream.drain)
+
+    def end(self, timeout_s: float) -> None:
+        """Send and await everything held when the interpreter ends, or warn of it."""
+        if self._loop.is_running():
+            # The loop stops counting on us, should it hang.
+            wait_s = timeout_s + _HANG_S
+            with contextlib.suppress(TimeoutError, concurrent.futures.CancelledError):
+                asyncio.run_coroutine_threadsafe(self.drain(timeout_s), self._loop).result(wait_s)
+        elif self.outbox.count and self._reopen is not None:
+            self.outbox.close()
+            asyncio.run(self._finish_elsewhere(self._reopen, timeout_s))
+        self.warn()
+
+    def warn(self) -> None:
+        """Log what was refused or given up, and not reported by a flush."""
+        losses = self.outbox.take_losses()
+        if losses.count:
+            _log.warning("%s", losses.describe(self.config.name))
+
+    async def _finish_elsewhere(self, reopen: Reopen, timeout_s: float) -> None:
+        silence(self._loop)
+        quiet_poller(asyncio.get_running_loop())
+        bell = Bell()
+        transport, close = reopen()
+        self.stream = ObserveStream(
+            transport,
+            self.outbox,
+            bell,
+            self.config,
+            self._encode,
+            options=self._options,
+            session_id=self.stream.session_id,
+            incarnation=self.stream.incarnation,
+            window=self.stream.release(),
+            writer=self.stream.writer,
+        )
+        self.outbox.awake(bell.ring)
+        self.task = asyncio.get_running_loop().create_task(self.stream.run())
+        await self.drain(timeout_s)
+        await close()
+
+    def _ended(self, _: asyncio.Task[None]) -> None:
+        # A task that was cancelled before it began has told nobody anything.
+        if not self.outbox.count:
+            interpreter_exit.closed(self._ending)
+
+
+def settle_future(future: AnyFuture) -> Callable[[Answer], None]:
+    """What answers `future`, unless its owner has cancelled it."""
+
+    def settle(answer: Answer) -> None:
+        try:
+            if isinstance(answer, EngramError):
+                future.set_exception(answer)
+                # Reported by flush and close, too, so an owner who never looks at it need not be told a third time.
+                future.exception()
+            else:
+                future.set_result(answer)
+        except (asyncio.InvalidStateError, concurrent.futures.InvalidStateError):
+            pass  # Cancelled: nobody wants the answer.
+        except RuntimeError:
+            pass  # The loop of whoever waits is closed. Others share the answer, and they are to get theirs.
+
+    return settle

@@ -1,0 +1,372 @@
+"""Moves batches from the outbox to the server and answers back, across broken connections and restarted servers."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from engram.client.losses import NAMED_MAX
+from engram.client.sending.backoff import Backoff
+from engram.client.sending.loop_wakeup import Bell
+from engram.client.sending.micro_batch import Rows, seal, settle_rows
+from engram.client.sending.outgoing_batch import Answer, Outgoing
+from engram.client.sending.rate_control import Mood, Pace
+from engram.client.sending.send_buffer import Outbox
+from engram.client.sending.send_window import Settled, Window
+from engram.client.sending.stream_options import StreamOptions
+from engram.client.sending.watchdog import NOT_CONNECTED, Patience, is_passing
+from engram.client.transport import (
+    Accepted,
+    Closed,
+    Connection,
+    Event,
+    Greeting,
+    Indexed,
+    Refused,
+    Status,
+    Transport,
+    Trouble,
+)
+from engram.errors import EngramError, OverCapacity, Unavailable
+from engram.lifecycle import interpreter_exit
+from engram.model.observations import ObservationBatch
+from engram.model.spaces import SpaceConfig
+
+
+class ObserveStream:
+    """The session of one client with one space.
+
+    All methods run on one event loop.
+
+    Parameters
+    ----------
+    transport
+        Opens connections.
+    outbox
+        Where batches come from and answers are accounted.
+    bell
+        What the outbox rings when there is something to send.
+    config
+        The space, to check single observations when they leave as a batch.
+    encode
+        Makes what the transport sends of a checked batch.
+    session_id, incarnation
+        A session to resume; empty for a new one. And the incarnation of the space that it was told; empty if not known.
+    window
+        What that session has in flight, from a stream that cannot go on.
+    writer
+        The number of that stream, since this one is no other client; None for one of its own.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        outbox: Outbox,
+        bell: Bell,
+        config: SpaceConfig,
+        encode: Callable[[ObservationBatch], Any],
+        *,
+        options: StreamOptions,
+        session_id: str = "",
+        incarnation: str = "",
+        window: Window | None = None,
+        writer: int | None = None,
+    ) -> None:
+        self.session_id = session_id
+        self.incarnation = incarnation
+        self.failure: EngramError | None = None
+        self.indexed_sequence = 0
+        self.connections = 0
+        self.writer = secrets.randbits(63) + 1 if writer is None else writer
+        self._transport = transport
+        self._outbox = outbox
+        self._config = config
+        self._encode = encode
+        self._options = options
+        final = (OverCapacity,) if options.on_overload == "fail" else ()
+        self._window = window or Window(options.flight_count_max, final)
+        self._pace = Pace()
+        self._backoff = Backoff()
+        self._loop = asyncio.get_running_loop()
+        self._patience = Patience(options.patience_s, options.silence_s, self._loop.time())
+        self._bell = bell
+        self._connected: asyncio.Future[None] = self._loop.create_future()
+        self._closing = False
+        self._giving_up = False
+
+    @property
+    def durable_sequence(self) -> int:
+        """Everything up to here is acknowledged."""
+        return self._window.acked_sequence
+
+    async def connected(self) -> None:
+        """Wait for the first connection. Raises what made it impossible."""
+        await asyncio.shield(self._connected)
+
+    def drain(self) -> None:
+        """Let `run` return once everything is answered."""
+        self._closing = True
+        self._bell.ring()
+
+    def give_up(self) -> None:
+        """Let the next cancellation of `run` be the last word on what is not answered."""
+        self._giving_up = True
+
+    def release(self) -> Window:
+        """Return what is in flight, for a stream that takes the place of this one, whose event loop is no more."""
+        released, self._window = self._window, Window(1)
+        released.disconnected()
+        return released
+
+    async def run(self) -> None:
+        """Keep the session going until it is drained or has failed.
+
+        An `EngramError` that will not pass is told to everything unanswered, not raised. A cancellation that nobody
+        here has asked for is the end of the event loop: the task goes on until everything is answered, for a while.
+        """
+        try:
+            try:
+                await self._go_on()
+            except asyncio.CancelledError:
+                if self._giving_up or self._is_idle():
+                    raise
+                await self._send_the_rest()
+        except EngramError as error:
+            self._fail(error)
+        except asyncio.CancelledError:
+            self._fail(Unavailable("the client was closed before the server answered", code="client_closed"))
+            raise
+        except GeneratorExit:
+            # The event loop was closed under the task. What is unanswered is left to whoever ends the client.
+            raise
+        except BaseException as error:
+            self._fail(EngramError(f"the client failed: {error!r}", code="client_failed"))
+            raise
+        if not self._connected.done():
+            # Drained before it ever connected; whoever waits for the connection is not left waiting.
+            self._connected.set_exception(Unavailable("the client was closed", code="client_closed"))
+            self._connected.exception()
+
+    async def _go_on(self) -> None:
+        drained = False
+        while not drained:
+            drained = await self._session() or self._is_drained()
+            await asyncio.sleep(0 if drained else self._backoff.next_s())
+
+    async def _send_the_rest(self) -> None:
+        """Have everything answered before the event loop ends, which waits for that."""
+        self._closing = True
+        self._outbox.close()
+        try:
+            async with asyncio.timeout(interpreter_exit.ENDING_S):
+                await self._go_on()
+        except TimeoutError:
+            trouble = self._patience.trouble
+            reason = "" if trouble.code == NOT_CONNECTED and self.connections else f"; {trouble.message}"
+            self._fail(Unavailable(f"the event loop ended before the server answered{reason}", code="client_closed"))
+        losses = self._outbox.take_losses()
+        if losses.count:
+            interpreter_exit.report(losses.describe(self._config.name))
+
+    async def _session(self) -> bool:
+        """Connect and converse; return True when drained, False to try again. Raises when trying again is no use."""
+        try:
+            connection, welcome = await self._transport.connect(self._greeting())
+        except EngramError as error:
+            self._bear(error)
+            return False
+        try:
+            self.connections += 1
+            self.session_id = welcome.session_id
+            if welcome.queue_capacity:
+                self._window.flight_count_max = min(self._options.flight_count_max, welcome.queue_capacity // 4 + 1)
+            self._settle(self._window.resumed(welcome.durable_sequence, welcome.generation))
+            self.incarnation = welcome.incarnation
+            if not self._connected.done():
+                self._connected.set_result(None)
+            return await self._converse(connection)
+        finally:
+            self._pace.disconnected()
+            self._window.disconnected()
+            await connection.abort()
+
+    def _greeting(self) -> Greeting:
+        known_sequence = self._window.acked_sequence if self.connections else None
+        return Greeting(self.session_id, self.writer, known_sequence, self.incarnation)
+
+    async def _converse(self, connection: Connection) -> bool:
+        self._patience.heard(self._loop.time())
+        tasks = [asyncio.ensure_future(self._receive(connection)), asyncio.ensure_future(self._send(connection))]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        except GeneratorExit:
+            # The event loop was closed under the task, and with it under these.
+            raise
+        except BaseException:
+            await _cancelled(tasks)
+            raise
+        results = await _cancelled(tasks)
+        if self._is_drained():
+            return True
+        for result in results:
+            if isinstance(result, EngramError):
+                self._bear(result)
+            elif isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+                raise result
+        return False
+
+    # ---- sending ----------------------------------------------------------------------------------------------
+
+    async def _send(self, connection: Connection) -> None:
+        while True:
+            self._check_progress()
+            self._check_silence()
+            outgoing = self._next()
+            if outgoing is not None:
+                first = self._window.send(outgoing)
+                self._pace.sent(outgoing.count, self._loop.time())
+                await connection.send(outgoing.payload, first)
+            elif self._is_drained():
+                await connection.close_session(self._window.acked_sequence)
+                # The receiver ends the conversation as soon as the server has said goodbye.
+                await asyncio.sleep(self._options.close_s)
+                return
+            else:
+                await self._bell.wait(self._delay_s())
+
+    def _next(self) -> Outgoing | None:
+        """The next batch, if it is due and may go now."""
+        now_s = self._loop.time()
+        if self._pace.delay_s(now_s) > 0:
+            return None
+        if self._window.has_returned:
+            return self._window.pop_returned()
+        due_s = self._outbox.due_s()
+        if due_s is None or due_s > now_s or not self._window.can_send(self._outbox.next_count()):
+            return None
+        item = self._outbox.take()
+        return self._seal(item) if isinstance(item, Rows) else item
+
+    def _delay_s(self) -> float:
+        """For how long there is certainly nothing to do unless something wakes the sender."""
+        now_s = self._loop.time()
+        pace_s = self._pace.delay_s(now_s)
+        due_s = self._outbox.due_s()
+        delay_s = self._options.silence_s / 4
+        if pace_s > 0:
+            return min(delay_s, pace_s)
+        if due_s is not None and due_s > now_s:
+            return min(delay_s, due_s - now_s)
+        return delay_s
+
+    def _seal(self, rows: Rows) -> Outgoing | None:
+        sealed = seal(rows, self._config, self._encode)
+        nbytes = rows.nbytes
+        for row, settle, error in sealed.refused:
+            settle(error)
+            nbytes -= row.nbytes
+            self._outbox.settled(None, 1, row.nbytes, error, (row.id,))
+        if sealed.payload is None:
+            self._outbox.settled(rows.index, 0, 0, sealed.refused[0][2])
+            self._bell.ring()
+            return None
+        settle_all = settle_rows(sealed.settles)
+        return Outgoing(sealed.payload, len(sealed.settles), nbytes, settle_all, rows.index, sealed.first_ids)
+
+    # ---- receiving --------------------------------------------------------------------------------------------
+
+    async def _receive(self, connection: Connection) -> None:
+        while True:
+            event = await connection.receive()
+            self._patience.heard(self._loop.time())
+            if isinstance(event, Closed) and self._is_drained():
+                return
+            self._handle(event)
+            self._bell.ring()
+
+    def _handle(self, event: Event) -> None:
+        now_s = self._loop.time()
+        match event:
+            case Accepted(ack):
+                self._settle(self._window.accepted(ack))
+            case Indexed(sequence):
+                self.indexed_sequence = sequence
+            case Refused(first, last, error):
+                self._patience.trouble = error
+                settled = self._window.rejected(first, last, error)
+                if isinstance(error, Unavailable):
+                    self._pace.hold(error.retry_after_ms or self._options.refusal_delay_ms, now_s)
+                elif isinstance(error, OverCapacity):
+                    self._pace.refused(error.retry_after_ms or self._options.refusal_delay_ms, now_s)
+                    self._patience.excuse(now_s, (error.retry_after_ms or 0) / 1000)
+                self._settle(settled)
+            case Status(mood, retry_after_ms):
+                self._pace.status(mood, retry_after_ms, now_s)
+                if mood is Mood.OVERLOADED:
+                    self._patience.excuse(now_s, retry_after_ms / 1000)
+            case Trouble(error):
+                raise error
+            case Closed():
+                raise Unavailable("the server closed the session", code="session_closed")
+
+    def _settle(self, settled: Sequence[Settled]) -> None:
+        if settled:
+            self._patience.progress(self._loop.time())
+            self._backoff.reset()
+        for outgoing, answer in settled:
+            self._answer(outgoing, answer)
+
+    def _answer(self, outgoing: Outgoing, answer: Answer) -> None:
+        outgoing.settle(answer)
+        self._outbox.settled(outgoing.index, outgoing.count, outgoing.nbytes, answer, outgoing.first_ids)
+
+    # ---- trouble ----------------------------------------------------------------------------------------------
+
+    def _is_drained(self) -> bool:
+        return self._closing and self._is_idle()
+
+    def _is_idle(self) -> bool:
+        return len(self._window) == 0 and self._outbox.count == 0
+
+    def _bear(self, error: EngramError) -> None:
+        """Note a failed attempt; raise it if it will not pass, or has not passed for too long."""
+        self._patience.trouble = error
+        if not is_passing(error):
+            raise error
+        self._check_progress()
+
+    def _check_progress(self) -> None:
+        now_s = self._loop.time()
+        if self._pace.mood is Mood.PAUSED or (self._is_idle() and self._connected.done()):
+            self._patience.progress(now_s)
+        self._patience.check_progress(now_s)
+
+    def _check_silence(self) -> None:
+        now_s = self._loop.time()
+        if self._pace.mood is Mood.PAUSED or self._window.flight_count == 0:
+            self._patience.heard(now_s)
+        self._patience.check_silence(now_s)
+
+    def _fail(self, error: EngramError) -> None:
+        self.failure = error
+        if not self._connected.done():
+            self._connected.set_exception(error)
+            self._connected.exception()  # Marks it as seen: observers learn of it through the outbox.
+        for outgoing, answer in self._window.abandon(error):
+            self._answer(outgoing, answer)
+        for item in self._outbox.close(error):
+            if isinstance(item, Rows):
+                settle_rows(item.settles)(error)
+                first_ids = [row.id for row in item.rows[:NAMED_MAX]]
+                self._outbox.settled(item.index, item.count, item.nbytes, error, first_ids)
+            else:
+                self._answer(item, error)
+
+
+async def _cancelled(tasks: Sequence[asyncio.Future[None]]) -> list[BaseException | None]:
+    """Cancel what still runs, and return what became of each."""
+    for task in tasks:
+        task.cancel()
+    return await asyncio.gather(*tasks, return_exceptions=True)

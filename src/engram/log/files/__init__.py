@@ -1,0 +1,1 @@
+"""Files and directories as the log uses them."""

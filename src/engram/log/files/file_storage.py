@@ -1,0 +1,226 @@
+"""`Storage` on the file system."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath
+from typing import Final
+
+from engram.log.files.aligned_buffers import Stagings
+from engram.log.files.mapped_file import MappedFile
+from engram.log.files.storage import Buffer
+
+_TEMPORARY_SUFFIX: Final = ".tmp"
+
+
+class FileStorage:
+    """A directory of the file system, created with its parents if it is not there.
+
+    It holds on to the directory itself and not to its name: whoever renames the directory, puts another one in its
+    place or changes the working directory does not change where things are stored. Directories in it share its one
+    descriptor. Safe to use from any thread; two threads must not write the same file.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+    read_only
+        Whether to refuse every change, as on a read-only file system. The directory must be there then.
+
+    Raises
+    ------
+    OSError
+        If it is not there and cannot be created, or is no directory.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
+        self._path = Path(path)
+        if not read_only:
+            self._path.mkdir(parents=True, exist_ok=True)
+        self._root = _Root(os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        self._within = PurePath()
+        self._stagings = Stagings()
+        self._read_only = read_only
+
+    @property
+    def read_only(self) -> bool:
+        """Whether every change is refused."""
+        return self._read_only
+
+    @property
+    def path(self) -> Path:
+        """Where the directory was when it was opened; for messages only."""
+        return self._path
+
+    @property
+    def root_descriptor(self) -> int:
+        """The descriptor of the outermost directory."""
+        return self._root.descriptor
+
+    def names(self) -> list[str]:
+        """The names of files and directories in it, sorted. Leftovers of interrupted `replace` calls do not count."""
+        with self._opened() as descriptor:
+            return sorted(name for name in os.listdir(descriptor) if not name.endswith(_TEMPORARY_SUFFIX))
+
+    def is_directory(self, name: str) -> bool:
+        """Whether there is a directory called `name` in it."""
+        try:
+            with self._named(name):
+                return stat.S_ISDIR(os.stat(self._at(name), dir_fd=self._root.descriptor).st_mode)
+        except FileNotFoundError:
+            return False
+
+    def create(self, name: str, size: int, begin: Buffer = b"") -> MappedFile:
+        """A new file of `size` bytes; see `Storage.create`."""
+        self._check_writable(name)
+        descriptor = self.descriptor(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        try:
+            _allocate(descriptor, size)
+            if begin:
+                os.pwrite(descriptor, begin, 0)
+            os.fsync(descriptor)
+            self.sync()
+            return MappedFile(descriptor, self._reopener(name), self._stagings, random_reads=True)
+        except BaseException:
+            os.close(descriptor)
+            with contextlib.suppress(OSError):
+                self._unlink(name)
+            raise
+
+    def open(self, name: str) -> MappedFile:
+        """An existing file, for writing unless the storage is read-only."""
+        descriptor = self.descriptor(name, os.O_RDONLY if self.read_only else os.O_RDWR)
+        try:
+            return MappedFile(descriptor, self._reopener(name), self._stagings, random_reads=False)
+        except BaseException:
+            os.close(descriptor)
+            raise
+
+    def remove(self, name: str) -> None:
+        """Remove a file, durably."""
+        self._check_writable(name)
+        self._unlink(name)
+        self.sync()
+
+    def read(self, name: str) -> bytes:
+        """The content of a file."""
+        with os.fdopen(self.descriptor(name, os.O_RDONLY), "rb") as file:
+            return file.read()
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Replace a file's content atomically and durably."""
+        self._check_writable(name)
+        temporary = name + _TEMPORARY_SUFFIX
+        with os.fdopen(self.descriptor(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        self.rename(temporary, name)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file another name, durably; a file that has that name is gone."""
+        self._check_writable(new)
+        root = self._root.descriptor
+        with self._named(new):
+            os.replace(self._at(old), self._at(new), src_dir_fd=root, dst_dir_fd=root)
+        self.sync()
+
+    def directory(self, name: str, *, create: bool = True) -> FileStorage:
+        """The directory `name` in this one, made if it is not there and may be made."""
+        if create and not self.read_only and not self.is_directory(name):
+            with self._named(name):
+                os.mkdir(self._at(name), dir_fd=self._root.descriptor)
+            self.sync()
+        child = object.__new__(FileStorage)
+        child._path = self._path / name
+        child._root = self._root
+        child._within = self._within / name
+        child._stagings = self._stagings
+        child._read_only = self._read_only
+        return child
+
+    def descriptor(self, name: str, flags: int) -> int:
+        """An open descriptor of a file, which the caller closes."""
+        with self._named(name):
+            return os.open(self._at(name), flags | os.O_CLOEXEC, 0o644, dir_fd=self._root.descriptor)
+
+    def sync(self) -> None:
+        """Make the names in the directory durable: the files that appeared, vanished or were renamed."""
+        with self._opened() as descriptor:
+            os.fsync(descriptor)
+
+    def close(self) -> None:
+        """Let go of the directory, and of all directories in it. Open files stay open."""
+        self._root.close()
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[int]:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        with self._named(""):
+            descriptor = os.open(str(self._within), flags, dir_fd=self._root.descriptor)
+        try:
+            with self._named(""):
+                yield descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _named(self, name: str) -> Iterator[None]:
+        """Have errors name the whole path, which people know, and not the part within the directory that is open."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno is None:
+                raise
+            raise OSError(error.errno, error.strerror, str(self._path / name)) from error
+
+    def _at(self, name: str) -> str:
+        return str(self._within / name)
+
+    def _unlink(self, name: str) -> None:
+        with self._named(name):
+            os.unlink(self._at(name), dir_fd=self._root.descriptor)
+
+    def _reopener(self, name: str) -> Callable[[int], int]:
+        return lambda flags: self.descriptor(name, flags)
+
+    def _check_writable(self, name: str) -> None:
+        if self.read_only:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self._path / name))
+
+
+class _Root:
+    """The descriptor of a directory, closed at the latest when nobody refers to it any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._closer = weakref.finalize(self, os.close, descriptor)
+
+    @property
+    def descriptor(self) -> int:
+        if not self._closer.alive:
+            raise OSError(errno.EBADF, "the directory is closed")
+        return self._descriptor
+
+    def close(self) -> None:
+        self._closer()
+
+
+if sys.platform == "linux":
+
+    def _allocate(descriptor: int, size: int) -> None:
+        os.posix_fallocate(descriptor, 0, size)
+
+else:
+
+    def _allocate(descriptor: int, size: int) -> None:
+        # Without fallocate only writing makes the file system reserve the blocks.
+        zeros = bytes(1 << 20)
+        for offset in range(0, size, len(zeros)):
+            os.pwrite(descriptor, zeros[: size - offset], offset)

@@ -1,0 +1,160 @@
+"""An open file of the log."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram import _core
+from engram.log.files.aligned_buffers import BLOCK_BYTES, Stagings
+from engram.log.files.direct_writer import DIRECT, SUPPORTED, DirectWriter
+from engram.log.files.storage import Buffer
+
+# More buffers than this in one pwritev call are refused by Linux and macOS alike.
+_BUFFERS_PER_CALL_MAX: Final = 1024
+# Smaller writes go through the page cache: it makes them no slower, and keeps them at hand for recalls.
+DIRECT_BYTES_MIN: Final = 64 << 10
+
+
+class MappedFile:
+    """A file of fixed size, written past the page cache where that pays, and read through one shared mapping.
+
+    The kernel keeps the two together: a direct write drops the cached pages it passes by, and waits for those that are
+    not written yet. Takes over `descriptor`, unless it raises.
+
+    Parameters
+    ----------
+    descriptor
+        The open file.
+    reopen
+        Opens the same file once more, with other flags.
+    stagings
+        Memory to write from.
+    random_reads
+        Recalls read here and there, and nothing around that is worth reading ahead. What is read from front to back,
+        as at recovery, is.
+    """
+
+    def __init__(
+        self, descriptor: int, reopen: Callable[[int], int], stagings: Stagings, *, random_reads: bool
+    ) -> None:
+        self._size = os.fstat(descriptor).st_size
+        self._mapping = _core.Mapping(descriptor, self._size, random_reads)
+        self._view = self._mapping.view()
+        self._reopen = reopen
+        self._stagings = stagings
+        self._direct: DirectWriter | None = None
+        self._may_be_direct = SUPPORTED and self._size % BLOCK_BYTES == 0
+        # The last line: until then the caller still owns the descriptor and closes it on failure.
+        self._descriptor: int | None = descriptor
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file."""
+        return self._size
+
+    def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
+        """Write `buffers` one after the other from `offset` on; see `StorageFile.write`."""
+        descriptor = self._open_descriptor()
+        pending = [memoryview(buffer).cast("B") for buffer in buffers]
+        nbytes = sum(map(len, pending))
+        if offset + nbytes > self._size:
+            raise ValueError(f"a write to {offset} does not fit into a file of {self._size} bytes")
+        if nbytes < DIRECT_BYTES_MIN or not self._write_direct(offset, pending):
+            _write_cached(descriptor, offset, pending)
+
+    def sync(self) -> None:
+        """Return once everything written is on the disk; see `StorageFile.sync`."""
+        descriptor = self._open_descriptor()
+        _sync_data(descriptor)
+        if os.fstat(descriptor).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "the file was removed while it was written")
+
+    def view(self) -> NDArray[np.uint8]:
+        """The mapped bytes, read-only. Pages that cannot be read are zeros, so check what is read."""
+        return self._view
+
+    @property
+    def lost_pages(self) -> int:
+        """Pages that could not be read: a bad sector, or a file that was cut short."""
+        return self._mapping.lost_pages
+
+    def close(self) -> None:
+        """Close the descriptors; the mapping stays as long as a view refers to it."""
+        self._give_up_direct()
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _write_direct(self, offset: int, pending: Sequence[memoryview]) -> bool:
+        """Write past the page cache; return False if the file system does not support that."""
+        if not self._may_be_direct:
+            return False
+        try:
+            if self._direct is None:
+                self._direct = DirectWriter(self._open_direct(), self._view, self._stagings)
+            self._direct.write(offset, pending)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            self._give_up_direct()
+            return False
+        return True
+
+    def _open_direct(self) -> int:
+        descriptor = self._reopen(os.O_WRONLY | DIRECT)
+        if not os.path.sameopenfile(descriptor, self._open_descriptor()):
+            # Somebody put another file in its place.
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        return descriptor
+
+    def _give_up_direct(self) -> None:
+        self._may_be_direct = False
+        if self._direct is not None:
+            self._direct.close()
+            self._direct = None
+
+    def _open_descriptor(self) -> int:
+        if self._descriptor is None:
+            raise ValueError("the file is closed")
+        return self._descriptor
+
+
+def _write_cached(descriptor: int, offset: int, pending: list[memoryview]) -> None:
+    while pending:
+        written = os.pwritev(descriptor, pending[:_BUFFERS_PER_CALL_MAX], offset)
+        offset += written
+        pending = _after(pending, written)
+
+
+def _after(pending: list[memoryview], written: int) -> list[memoryview]:
+    """What is left of `pending` when its first `written` bytes are done."""
+    for index, buffer in enumerate(pending):
+        if written < len(buffer):
+            return [buffer[written:], *pending[index + 1 :]]
+        written -= len(buffer)
+    return []
+
+
+if sys.platform == "linux":
+
+    def _sync_data(descriptor: int) -> None:
+        os.fdatasync(descriptor)
+
+else:
+
+    def _sync_data(descriptor: int) -> None:
+        import fcntl  # noqa: PLC0415  (does not exist on every platform that can import this module)
+
+        # On macOS fsync leaves the data in the drive's cache; only F_FULLFSYNC survives a power loss.
+        if hasattr(fcntl, "F_FULLFSYNC"):
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        else:
+            os.fsync(descriptor)

@@ -1,0 +1,117 @@
+"""`Storage` in RAM: what `MemoryStore(None)` runs on, and what tests wrap with faults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.log.files.storage import Buffer
+
+_ALIGNMENT = 64
+
+
+class MemoryStorage:
+    """A directory in RAM that behaves like `FileStorage`, down to the errors. It lives as long as it is referenced.
+
+    Safe to use from any thread; two threads must not write the same file.
+    """
+
+    path = None
+    read_only = False
+
+    def __init__(self) -> None:
+        self._files: dict[str, NDArray[np.uint8]] = {}
+        self._directories: dict[str, MemoryStorage] = {}
+
+    def names(self) -> list[str]:
+        """The names of files and directories in it, sorted."""
+        return sorted([*self._files, *self._directories])
+
+    def is_directory(self, name: str) -> bool:
+        """Whether there is a directory called `name` in it."""
+        return name in self._directories
+
+    def create(self, name: str, size: int, begin: Buffer = b"") -> MemoryFile:
+        """A new file of `size` bytes; see `Storage.create`."""
+        if name in self._files:
+            raise FileExistsError(name)
+        self._files[name] = _aligned_zeros(size)
+        self._files[name][: len(begin)] = np.frombuffer(begin, dtype=np.uint8)
+        return MemoryFile(self._files[name])
+
+    def open(self, name: str) -> MemoryFile:
+        """An existing file, for writing."""
+        return MemoryFile(self._content(name))
+
+    def remove(self, name: str) -> None:
+        """Remove a file. Views of it stay valid."""
+        self._content(name)
+        del self._files[name]
+
+    def read(self, name: str) -> bytes:
+        """The content of a file."""
+        return self._content(name).tobytes()
+
+    def replace(self, name: str, data: bytes) -> None:
+        """Replace a file's content."""
+        self._files[name] = np.frombuffer(bytearray(data), dtype=np.uint8)
+
+    def directory(self, name: str) -> MemoryStorage:
+        """The directory `name` in this one."""
+        return self._directories.setdefault(name, MemoryStorage())
+
+    def _content(self, name: str) -> NDArray[np.uint8]:
+        content = self._files.get(name)
+        if content is None:
+            raise FileNotFoundError(name)
+        return content
+
+
+def _aligned_zeros(size: int) -> NDArray[np.uint8]:
+    """Zeros that start where a mapped file would put them as far as vector instructions care: at a multiple of 64."""
+    memory = np.zeros(size + _ALIGNMENT, dtype=np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size]
+
+
+class MemoryFile:
+    """An open file of a `MemoryStorage`."""
+
+    def __init__(self, content: NDArray[np.uint8]) -> None:
+        self._content = content
+        self._view = content.view()
+        self._view.flags.writeable = False
+        self._closed = False
+
+    @property
+    def size(self) -> int:
+        """Bytes in the file."""
+        return len(self._content)
+
+    def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
+        """Copy `buffers` one after the other to `offset`."""
+        self._check_open()
+        parts = [np.frombuffer(buffer, dtype=np.uint8) for buffer in buffers]
+        if offset + sum(map(len, parts)) > self.size:
+            raise ValueError(f"a write to {offset} does not fit into a file of {self.size} bytes")
+        for part in parts:
+            self._content[offset : offset + len(part)] = part
+            offset += len(part)
+
+    def sync(self) -> None:
+        """RAM is as durable as it gets."""
+        self._check_open()
+
+    def view(self) -> NDArray[np.uint8]:
+        """The bytes, read-only."""
+        return self._view
+
+    def close(self) -> None:
+        """Refuse further writes; views stay valid."""
+        self._closed = True
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ValueError("the file is closed")

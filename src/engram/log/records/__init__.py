@@ -1,0 +1,1 @@
+"""Records: what a log entry looks like once it is stored."""

@@ -1,0 +1,168 @@
+"""From log entries to the bytes of records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram import _core
+from engram.log.files.storage import Buffer
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import Column, Header
+from engram.log.records.layout import COLUMN_ALIGNMENT
+from engram.log.records.sectors import INLINE_SUMS, SECTOR_BYTES, pack_table, sectors_of, table_sectors
+from engram.log.records.text_column import encode_texts
+from engram.model.observations import ObservationBatch
+
+_PADDING: Final = bytes(SECTOR_BYTES)
+_encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+class EncodedRecord(NamedTuple):
+    """A record in bytes.
+
+    Parameters
+    ----------
+    header
+        Still without a place until `place`, and without a time unless it is copied from another log.
+    payload
+        The columns, one after the other, in whole sectors.
+    buffers
+        All that is to be written; empty until `place`.
+    vector_sums
+        The CRC32C of each vector, as in the payload; None for DELETE.
+    """
+
+    header: Header
+    payload: list[Buffer]
+    buffers: list[Buffer]
+    vector_sums: NDArray[np.uint32] | None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on disk."""
+        return self.header.length
+
+    def place(
+        self,
+        *,
+        epoch: int,
+        position: int,
+        salt: int,
+        previous_generation: int,
+        synced_generation: int,
+        committed_us: int,
+    ) -> EncodedRecord:
+        """The same record, to be written at `position` of segment `epoch` at the time `committed_us`."""
+        header = self.header._replace(
+            epoch=epoch,
+            position=position,
+            previous_generation=previous_generation,
+            synced_generation=synced_generation,
+            committed_us=committed_us,
+        )
+        sums = _core.sector_sums(self.payload, salt, header.payload // SECTOR_BYTES)
+        buffers: list[Buffer] = [header.pack(sums, salt)]
+        if len(sums) > 4 * INLINE_SUMS:
+            buffers.append(pack_table(sums[4 * INLINE_SUMS :], salt, position + SECTOR_BYTES))
+        return self._replace(header=header, buffers=buffers + self.payload)
+
+
+def encode_record(entry: LogEntry, dim: int) -> EncodedRecord:
+    """Encode `entry`. The vectors are referenced, not copied.
+
+    Raises
+    ------
+    ValueError
+        If a column has another number of rows than the ids. Nothing was written then.
+    """
+    batch = entry.batch
+    count = entry.count
+    columns: list[tuple[Column, list[Buffer]]] = []
+    sums: NDArray[np.uint32] | None = None
+    if batch is not None:
+        vectors = _vectors(batch, count, dim)
+        sums = _core.crc32c_rows(vectors)
+        columns += [(Column.VECTORS, [_bytes_of(vectors)]), (Column.VECTOR_SUMS, [_bytes_of(sums)])]
+        columns += _numeric_columns(batch, count)
+    columns.append((Column.IDS, _texts(entry.ids if batch is None else batch.ids, count)))
+    if batch is not None:
+        columns.append((Column.CONTENTS, _texts(batch.contents, count)))
+        if batch.metadata is not None:
+            columns.append((Column.METADATA, _texts(batch.metadata, count)))
+        if batch.tags is not None:
+            columns.append((Column.TAGS, _texts(list(map(_encode_tags, batch.tags)), count)))
+    payload: list[Buffer] = []
+    sizes: list[tuple[int, int]] = []
+    total = 0
+    for number, parts in columns:
+        nbytes = sum(map(len, parts))
+        sizes.append((int(number), nbytes))
+        padding = -nbytes % COLUMN_ALIGNMENT
+        payload += [*filter(len, parts), *([_PADDING[:padding]] if padding else [])]
+        total += nbytes + padding
+    if total % SECTOR_BYTES:
+        payload.append(_PADDING[: -total % SECTOR_BYTES])
+    return EncodedRecord(_unplaced_header(entry, dim, sizes, sectors_of(total)), payload, [], sums)
+
+
+def _encode_tags(tags: Sequence[str]) -> str:
+    return _encode_json(list(tags)) if tags else ""
+
+
+def _vectors(batch: ObservationBatch, count: int, dim: int) -> NDArray[np.float32]:
+    vectors: NDArray[np.float32] = np.ascontiguousarray(batch.vectors, dtype=np.float32)
+    if vectors.shape != (count, dim):
+        raise ValueError(f"vectors of shape {vectors.shape} where ({count}, {dim}) belongs")
+    return vectors
+
+
+def _numeric_columns(batch: ObservationBatch, count: int) -> list[tuple[Column, list[Buffer]]]:
+    return [
+        (Column.TIMES, [_numbers("times_us", batch.times_us, np.int64, count)]),
+        (Column.CONFIDENCES, [_numbers("confidences", batch.confidences, np.float32, count)]),
+        (Column.IMPORTANCES, [_numbers("importances", batch.importances, np.float32, count)]),
+    ]
+
+
+def _numbers(name: str, column: NDArray[Any], dtype: type, count: int) -> memoryview:
+    array: NDArray[Any] = np.ascontiguousarray(column, dtype=dtype)
+    if array.shape != (count,):
+        raise ValueError(f"{name} of shape {array.shape} where ({count},) belongs")
+    return _bytes_of(array)
+
+
+def _texts(texts: Sequence[str], count: int) -> list[Buffer]:
+    if len(texts) != count:
+        raise ValueError(f"a column of {len(texts)} texts where {count} belong")
+    offsets, blob = encode_texts(texts)
+    return [_bytes_of(offsets), blob]
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _unplaced_header(entry: LogEntry, dim: int, columns: list[tuple[int, int]], sum_count: int) -> Header:
+    return Header(
+        kind=entry.kind,
+        rows=entry.count,
+        length=SECTOR_BYTES * (1 + table_sectors(sum_count) + sum_count),
+        first_generation=entry.first_generation,
+        last_generation=entry.last_generation,
+        previous_generation=0,
+        synced_generation=0,
+        first_sequence=entry.first_sequence,
+        committed_us=entry.committed_us,
+        position=0,
+        epoch=0,
+        dim=dim,
+        session=entry.session,
+        writer=entry.writer,
+        columns=tuple(columns),
+        sum_count=sum_count,
+    )

@@ -1,0 +1,179 @@
+"""The header of a record on disk, format 2. docs/formats.md describes it byte by byte."""
+
+from __future__ import annotations
+
+import struct
+import sys
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from engram.errors import NewerFormat
+from engram.log.records.sectors import INLINE_SUMS, INLINE_SUMS_OFFSET, SECTOR_BYTES, sector_sum, table_sectors
+from engram.model.limits import SESSION_ID_BYTES_MAX
+
+MAGIC: Final = b"EGR2"
+
+_PREFIX = struct.Struct("<4sI")
+_FIELDS = struct.Struct("<IIBBHIQQQQQQqQQII64sQ")
+_COLUMN = struct.Struct("<B3xI")
+_COLUMNS_OFFSET: Final = _PREFIX.size + _FIELDS.size
+_COLUMNS_MAX: Final = (INLINE_SUMS_OFFSET - _COLUMNS_OFFSET) // _COLUMN.size
+
+
+class RecordKind(IntEnum):
+    """What a record does to its ids."""
+
+    OBSERVE = 1
+    DELETE = 2
+
+
+class Column(IntEnum):
+    """The numbers of the columns. Those from 128 on may be passed over by a reader that does not know them.
+
+    This version writes none of GENERATIONS, EXPIRES_AT, VECTOR_PRESENCE and TEXT_PRESENCE, and refuses a record that
+    has one by the format that it needs.
+    """
+
+    VECTORS = 1
+    VECTOR_SUMS = 2
+    TIMES = 3
+    CONFIDENCES = 4
+    IMPORTANCES = 5
+    IDS = 6
+    CONTENTS = 7
+    METADATA = 8
+    TAGS = 9
+    GENERATIONS = 10
+    EXPIRES_AT = 11
+    VECTOR_PRESENCE = 12
+    TEXT_PRESENCE = 13
+
+
+OPTIONAL_COLUMN: Final = 128
+_KINDS: Final = frozenset(map(int, RecordKind))
+_COLUMNS: Final = frozenset(range(Column.VECTORS, Column.GENERATIONS))
+
+
+class Header(NamedTuple):
+    """What is known of a record besides its payload.
+
+    Parameters
+    ----------
+    kind
+        The `RecordKind`.
+    rows
+        Observations, or deleted ids.
+    length
+        Bytes of the whole record, a multiple of the sector.
+    first_generation, last_generation
+        Of the first and the last row. Without a column of generations they are contiguous.
+    previous_generation
+        The last generation of the record in front of this one in the log, 0 for the first. What lies between may be
+        empty for good reasons; what is in front must reach exactly so far, or it was cut.
+    synced_generation
+        The last generation known to be durable when the record was written. It tells damage from a crash: a broken
+        record was durable, and its loss is corruption, if a later record knows it to be durable.
+    first_sequence
+        The session's sequence number of the first observation; 0 without a session.
+    committed_us
+        When it was written, microseconds since 1970 UTC; never before that of the record in front of it.
+    position, epoch
+        Where it was written: the offset in its segment, and the segment's number.
+    dim
+        Length of the vectors.
+    session
+        Where the observations came from, at most 64 bytes of UTF-8; ``""`` for no session.
+    writer
+        Number of the client that sent them in that session; 0 if it is not known.
+    columns
+        The number and the length in bytes of each column, in the order of the payload. Each column begins at a multiple
+        of 8 bytes.
+    sum_count
+        Sectors of payload, each of which has a checksum.
+    """
+
+    kind: int
+    rows: int
+    length: int
+    first_generation: int
+    last_generation: int
+    previous_generation: int
+    synced_generation: int
+    first_sequence: int
+    committed_us: int
+    position: int
+    epoch: int
+    dim: int
+    session: str
+    writer: int
+    columns: tuple[tuple[int, int], ...]
+    sum_count: int
+
+    @property
+    def payload(self) -> int:
+        """Where the payload begins in the segment."""
+        return self.position + SECTOR_BYTES * (1 + table_sectors(self.sum_count))
+
+    @property
+    def end(self) -> int:
+        """Where the record ends in the segment."""
+        return self.position + self.length
+
+    def pack(self, sums: bytes, salt: int) -> bytes:
+        """The header's sector, with the first of the checksums `sums` of the payload."""
+        session = self.session.encode()
+        if len(session) > SESSION_ID_BYTES_MAX:
+            raise ValueError(f"session {self.session[:64]!r} is longer than {SESSION_ID_BYTES_MAX} bytes")
+        if len(self.columns) > _COLUMNS_MAX:
+            raise ValueError(f"{len(self.columns)} columns where a header has room for {_COLUMNS_MAX}")
+        counts = self.sum_count, table_sectors(self.sum_count), self.kind, len(session), len(self.columns)
+        vectors = self.rows if self.kind == RecordKind.OBSERVE else 0
+        fields = _FIELDS.pack(*counts, *self[1:12], vectors, session, self.writer)
+        columns = b"".join(_COLUMN.pack(number, nbytes) for number, nbytes in self.columns)
+        checked = fields + columns.ljust(INLINE_SUMS_OFFSET - _COLUMNS_OFFSET, b"\0")
+        checked += sums[: 4 * INLINE_SUMS].ljust(4 * INLINE_SUMS, b"\0")
+        return _PREFIX.pack(MAGIC, sector_sum(checked, salt, self.position)) + checked
+
+
+def read_header(memory: memoryview, position: int, salt: int, epoch: int) -> Header | None:
+    """The header at `position`, or None if there is none that checks out and says it belongs there."""
+    if position + SECTOR_BYTES > len(memory):
+        return None
+    magic, found = _PREFIX.unpack_from(memory, position)
+    if magic != MAGIC or sector_sum(memory[position + _PREFIX.size : position + SECTOR_BYTES], salt, position) != found:
+        return None
+    sum_count, table, kind, session_bytes, column_count, *numbers, _, text, writer = _FIELDS.unpack_from(
+        memory, position + _PREFIX.size
+    )
+    columns_at = position + _COLUMNS_OFFSET
+    columns = tuple(_COLUMN.iter_unpack(memory[columns_at : columns_at + _COLUMN.size * column_count]))
+    # Interned: a session's thousands of records share one string.
+    session = sys.intern(text[:session_bytes].decode())
+    header = Header._make((kind, *numbers, session, writer, columns, sum_count))
+    is_placed = (header.position, header.epoch) == (position, epoch) and table == table_sectors(sum_count)
+    return header if is_placed and header.length == SECTOR_BYTES * (1 + table + sum_count) else None
+
+
+def check_known(header: Header, name: str) -> None:
+    """Refuse a record that says something this version does not understand.
+
+    Raises
+    ------
+    NewerFormat
+        The record is sound, and a newer Engram reads it.
+    """
+    if header.kind in _KINDS and _COLUMNS.issuperset(dict(header.columns)):
+        # Almost always; the rest takes a while.
+        return
+    unknown = [] if header.kind in _KINDS else [f"a record of kind {header.kind}"]
+    unknown += [
+        f"column {number}" for number, _ in header.columns if number not in _COLUMNS and number < OPTIONAL_COLUMN
+    ]
+    if unknown:
+        raise NewerFormat(
+            f"{name} has {' and '.join(unknown)} at offset {header.position}, which a newer Engram wrote; this one "
+            "does not know it",
+            field=name,
+            limit="records of this version",
+            value=unknown[0],
+        )

@@ -1,0 +1,321 @@
+"""Records: what a log entry looks like once it is stored, read in place and checked as it is read.
+
+Everything stays columns: writing a batch costs a handful of C-level calls whatever its size, and reading one decodes
+only what is asked for. Each read first copies what it needs out of the mapping and then checks the mapping's sectors,
+so what is returned was whole after it was taken.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram import _core
+from engram.errors import CorruptData
+from engram.log.records.header import Header, RecordKind
+from engram.log.records.layout import Layout, TextPlace
+from engram.log.records.text_column import TextColumn, read_text
+from engram.log.segments.segment import Segment
+from engram.model.hit import Row
+from engram.model.metadata import read_metadata, read_metadata_column
+
+# Of records with fewer rows, the layout is made anew for every look.
+_KEPT_ROWS_MIN: Final = 16
+_TIME: Final = struct.Struct("<q")
+_REAL: Final = struct.Struct("<f")
+
+
+class Record:
+    """A record of the log.
+
+    Holds no object per row; every column is decoded on demand. Immutable, safe to read from any thread, and valid as
+    long as it is referenced. Every method that returns stored values raises `CorruptData` where the bytes are not the
+    ones that were written.
+    """
+
+    __slots__ = (
+        "_dim",
+        "_layout",
+        "_nbytes",
+        "_payload",
+        "_position",
+        "committed_us",
+        "count",
+        "first_generation",
+        "first_sequence",
+        "kind",
+        "segment",
+        "session",
+        "writer",
+    )
+
+    def __init__(self, segment: Segment, header: Header) -> None:
+        self.kind = RecordKind(header.kind)
+        self.first_generation = header.first_generation
+        self.count = header.rows
+        self.session = header.session
+        self.writer = header.writer
+        self.first_sequence = header.first_sequence
+        self.committed_us = header.committed_us
+        self._dim = header.dim
+        self.segment = segment
+        self._position = header.position
+        self._payload = segment.payload_of(header)
+        self._nbytes = header.length
+        self._layout: Layout | None = None
+
+    @property
+    def last_generation(self) -> int:
+        """The generation of the last row."""
+        return self.first_generation + self.count - 1
+
+    @property
+    def raw_vectors(self) -> NDArray[np.float32]:
+        """float32, shape ``(count, dim)``, a read-only view that is **not** checked; shape ``(0, dim)`` for DELETE.
+
+        For the index, which checks each vector as it ranks by it. Making the view does not touch the segment, whose
+        pages may be on the disk only.
+        """
+        rows = self.count if self.kind is RecordKind.OBSERVE else 0
+        flat = np.frombuffer(self.segment.memory, np.float32, rows * self._dim, self._payload)
+        return flat.reshape(rows, self._dim)
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        return self._dim
+
+    @property
+    def payload_offset(self) -> int:
+        """Where the columns begin in the segment; the vectors come first."""
+        return self._payload
+
+    @property
+    def position(self) -> int:
+        """Where it begins in its segment."""
+        return self._position
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes on disk."""
+        return self._nbytes
+
+    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of some rows; float32, shape ``(n, dim)``, a copy."""
+        size = 4 * self._dim
+        vectors: NDArray[np.float32] = self.raw_vectors[rows]
+        self._check(*(edge for row in rows.tolist() for edge in (size * row, size * (row + 1))))
+        return vectors
+
+    def vector(self, row: int) -> NDArray[np.float32]:
+        """The vector of one row; float32, shape ``(dim,)``, read-only."""
+        vector: NDArray[np.float32] = self.raw_vectors[row].copy()
+        self._check(vector.nbytes * row, vector.nbytes * (row + 1))
+        vector.flags.writeable = False
+        return vector
+
+    def vector_sums(self) -> NDArray[np.uint32]:
+        """The CRC32C of each vector; uint32, shape ``(count,)``. Format 1 stored none, so they are taken anew there."""
+        start = self._lay_out().vector_sums
+        if start >= 0:
+            return self._numbers(start, np.uint32)
+        vectors = self.raw_vectors.copy()
+        self._check(0, vectors.nbytes)
+        return _core.crc32c_rows(vectors)
+
+    @property
+    def times_us(self) -> NDArray[np.int64]:
+        """int64, shape ``(count,)``, microseconds since 1970 UTC. OBSERVE only, like the following columns."""
+        return self._numbers(self._lay_out().times, np.int64)
+
+    @property
+    def confidences(self) -> NDArray[np.float32]:
+        """float32, shape ``(count,)``."""
+        return self._numbers(self._lay_out().confidences, np.float32)
+
+    @property
+    def importances(self) -> NDArray[np.float32]:
+        """float32, shape ``(count,)``."""
+        return self._numbers(self._lay_out().importances, np.float32)
+
+    def time_us(self, row: int) -> int:
+        """The time of one row."""
+        return int(self._number(self._lay_out().times, _TIME, row))
+
+    def confidence(self, row: int) -> float:
+        """The confidence of one row."""
+        return self._number(self._lay_out().confidences, _REAL, row)
+
+    def importance(self, row: int) -> float:
+        """The importance of one row."""
+        return self._number(self._lay_out().importances, _REAL, row)
+
+    def ids(self) -> list[str]:
+        """All ids, in order."""
+        return self._whole(self._lay_out().ids).texts()
+
+    def id(self, row: int) -> str:
+        """The id of one row."""
+        return self._text(self._lay_out().ids, row)
+
+    def rfind(self, id: str, end: int) -> int:
+        """The last row before `end` with this id, or -1."""
+        return self._whole(self._lay_out().ids).rfind(id, end)
+
+    def content(self, row: int) -> str:
+        """The text of one row."""
+        return self._text(self._lay_out().contents, row)
+
+    def contents(self) -> list[str]:
+        """All texts, in order."""
+        place = self._lay_out().contents
+        return self._whole(place).texts() if place else []
+
+    def metadata_column(self) -> list[dict[str, Any] | None] | None:
+        """The metadata of all rows, None where there is none or none that can be read; None if no row has any."""
+        place = self._lay_out().metadata
+        return None if place is None else read_metadata_column(self._whole(place).texts())
+
+    def tags_column(self) -> list[list[str] | None] | None:
+        """The tags of all rows, None where there are none; None if no row has any."""
+        place = self._lay_out().tags
+        if place is None:
+            return None
+        # One document for all rows: decoding them one by one would cost several times as much.
+        return list(json.loads(f"[{','.join(text or 'null' for text in self._whole(place).texts())}]"))
+
+    def metadata_texts(self) -> list[str] | None:
+        """The metadata of all rows as stored: JSON object texts, ``""`` for none; None if no row has any."""
+        place = self._lay_out().metadata
+        return None if place is None else self._whole(place).texts()
+
+    def metadata_json(self, row: int) -> str:
+        """The metadata of one row as the JSON object text that was stored, or ``""``."""
+        return self._text(self._lay_out().metadata, row)
+
+    def metadata(self, row: int) -> dict[str, Any]:
+        """The metadata of one row; empty also if what is stored cannot be read."""
+        return read_metadata(self.metadata_json(row)) or {}
+
+    def tags(self, row: int) -> list[str]:
+        """The tags of one row."""
+        text = self._text(self._lay_out().tags, row)
+        return list(json.loads(text)) if text else []
+
+    def row(self, row: int) -> Row:
+        """All of one row but its vector, for less than one by one."""
+        layout, segment = self._lay_out(), self.segment
+        if segment.format == 1:
+            return self._row1(layout, row)
+        read = _core.read_row(
+            segment.view, self._position, self._payload, layout.numbers, layout.texts, row, segment.salt
+        )
+        if isinstance(read, int):
+            raise self._damaged(read)
+        time_us, confidence, importance, id, content, metadata, tags = read
+        return Row(id, time_us, confidence, importance, content, metadata, tags)
+
+    def _row1(self, layout: Layout, row: int) -> Row:
+        """As `row`, of a segment that has no checksums of sectors."""
+        memory, payload = self.segment.memory, self._payload
+        numbers: list[Any] = []
+        texts: list[bytes] = []
+        ranges: list[int] = []
+        for start, kind in zip(layout.numbers, (_TIME, _REAL, _REAL), strict=True):
+            begin = start + kind.size * row
+            numbers += kind.unpack_from(memory, payload + begin)
+            ranges += (begin, begin + kind.size)
+        for place in layout.texts:
+            utf8, read_from = read_text(memory, payload, place, row) if place else (b"", ())
+            texts.append(utf8)
+            ranges += read_from
+        self._check(*ranges)
+        id, content, metadata, tags = (str(utf8, "utf-8") for utf8 in texts)
+        time_us, confidence, importance = numbers
+        return Row(id, time_us, confidence, importance, content, metadata, tags)
+
+    def beside_vectors(self) -> list[NDArray[np.uint8]]:
+        """Its bytes but for the vectors; making the views does not touch the segment."""
+        columns = self._payload + (4 * self.count * self._dim if self.kind is RecordKind.OBSERVE else 0)
+        view = self.segment.view
+        return [view[self._position : self._payload], view[columns : self._position + self._nbytes]]
+
+    def check(self) -> None:
+        """Read and check every byte.
+
+        Raises
+        ------
+        CorruptData
+            Naming the first damaged place.
+        """
+        offset = self.segment.damage_in(self._header())
+        if offset >= 0:
+            raise self._damaged(offset)
+
+    def _text(self, place: TextPlace | None, row: int) -> str:
+        if place is None:
+            return ""
+        segment = self.segment
+        if segment.format == 1:
+            utf8, ranges = read_text(segment.memory, self._payload, place, row)
+            self._check(*ranges)
+            return utf8.decode()
+        read = _core.read_text(segment.view, self._position, self._payload, place, row, segment.salt)
+        if isinstance(read, int):
+            raise self._damaged(read)
+        return read
+
+    def _whole(self, place: TextPlace | None) -> TextColumn:
+        """A whole column of texts, as a copy of its own that has been checked."""
+        assert place is not None  # noqa: S101  (for the type checker: columns that are read whole were asked for)
+        memory, begin, end = self.segment.memory, self._payload, place.offsets + 4 * (self.count + 1)
+        # In format 1, offsets and texts do not lie side by side.
+        taken = b"".join(
+            (memory[begin + place.offsets : begin + end], memory[begin + place.start : begin + place.stop])
+        )
+        self._check(place.offsets, end, place.start, place.stop)
+        return TextColumn(memoryview(taken), 0, TextPlace(0, end - place.offsets, place.nbytes), self.count)
+
+    def _number(self, start: int, kind: struct.Struct, row: int) -> float:
+        begin = start + kind.size * row
+        (taken,) = kind.unpack_from(self.segment.memory, self._payload + begin)
+        self._check(begin, begin + kind.size)
+        return taken  # type: ignore[no-any-return]
+
+    def _numbers(self, start: int, dtype: type) -> NDArray[Any]:
+        taken: NDArray[Any] = np.frombuffer(self.segment.memory, dtype, self.count, self._payload + start).copy()
+        self._check(start, start + taken.nbytes)
+        return taken
+
+    def _check(self, *ranges: int) -> None:
+        offset = self.segment.first_damage(self._position, ranges)
+        if offset >= 0:
+            raise self._damaged(offset)
+
+    def _damaged(self, offset: int) -> CorruptData:
+        return self.segment.report(offset, self.first_generation, self.last_generation).error()
+
+    def _header(self) -> Header:
+        header = self.segment.header_at(self._position)
+        if header is None:
+            raise self._damaged(self._position)
+        return header
+
+    def _lay_out(self) -> Layout:
+        if self._layout is not None:
+            return self._layout
+        # The columns of a hit are mostly asked for one after the other.
+        position, layout = self.segment.last_layout
+        if position == self._position and layout is not None:
+            return layout
+        layout = self.segment.lay_out(self._header())
+        # It takes about as much memory as a dozen rows. Two threads may both make it; they are equal.
+        if self.count >= _KEPT_ROWS_MIN:
+            self._layout = layout
+        else:
+            self.segment.last_layout = self._position, layout
+        return layout

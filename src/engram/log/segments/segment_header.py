@@ -1,0 +1,68 @@
+"""The first sector of a segment: which store, space and course of events it belongs to, and its place among others."""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, NamedTuple
+
+from engram.errors import NewerFormat
+from engram.log.identity import ID_BYTES, Identity
+from engram.log.records.sectors import SECTOR_BYTES, sector_sum
+
+MAGIC: Final = b"EGS2"
+FORMAT: Final = 2
+
+_PREFIX = struct.Struct("<4sI")
+_FIELDS = struct.Struct(f"<HHIQQ{ID_BYTES}s{ID_BYTES}s{ID_BYTES}s")
+
+
+class SegmentHeader(NamedTuple):
+    """What a segment says of itself.
+
+    Parameters
+    ----------
+    salt
+        What the checksums of its sectors start from.
+    epoch
+        Its number in the log.
+    nbytes
+        The size of its file.
+    identity
+        The space it was made for, in the incarnation of that time.
+    """
+
+    salt: int
+    epoch: int
+    nbytes: int
+    identity: Identity
+
+    def pack(self) -> bytes:
+        """The sector as it is written."""
+        ids = (bytes.fromhex(one) for one in self.identity)
+        fields = _FIELDS.pack(FORMAT, 0, self.salt, self.epoch, self.nbytes, *ids)
+        checked = fields.ljust(SECTOR_BYTES - _PREFIX.size, b"\0")
+        return _PREFIX.pack(MAGIC, sector_sum(checked, 0, 0)) + checked
+
+
+def read_segment_header(memory: memoryview, name: str) -> SegmentHeader | None:
+    """What the segment in `memory` says of itself; None if its first sector does not check out.
+
+    Raises
+    ------
+    NewerFormat
+        If a newer version wrote it.
+    """
+    if len(memory) < SECTOR_BYTES:
+        return None
+    magic, found = _PREFIX.unpack_from(memory, 0)
+    if magic != MAGIC or sector_sum(memory[_PREFIX.size : SECTOR_BYTES], 0, 0) != found:
+        return None
+    written, _, salt, epoch, nbytes, *ids = _FIELDS.unpack_from(memory, _PREFIX.size)
+    if written > FORMAT:
+        raise NewerFormat(
+            f"{name} is of format {written}, which a newer Engram wrote; this one knows formats up to {FORMAT}",
+            field=name,
+            limit=FORMAT,
+            value=written,
+        )
+    return SegmentHeader(salt, epoch, nbytes, Identity(*(one.hex() for one in ids)))
