@@ -27,7 +27,7 @@ from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
-from engram.server.process import tune_interpreter
+from engram.server.process_tuning import tune_interpreter
 from engram.store.indexing import Indexing
 from engram.store.options import StoreOptions
 from engram.store.tail import Tail

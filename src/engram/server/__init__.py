@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engram.server.options import ServerOptions
-    from engram.server.process import memory_budget_bytes, tune_allocator
+    from engram.server.process_tuning import memory_budget_bytes, tune_allocator
     from engram.server.run import run_server, serve
 
 __all__ = ["ServerOptions", "memory_budget_bytes", "run_server", "serve", "tune_allocator"]
 
 _HOMES = {
     "ServerOptions": "engram.server.options",
-    "memory_budget_bytes": "engram.server.process",
+    "memory_budget_bytes": "engram.server.process_tuning",
     "run_server": "engram.server.run",
     "serve": "engram.server.run",
-    "tune_allocator": "engram.server.process",
+    "tune_allocator": "engram.server.process_tuning",
 }
 
 

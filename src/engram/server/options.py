@@ -10,7 +10,7 @@ from typing import Final
 from engram.errors import InvalidInput
 from engram.model.priority import Priority
 from engram.model.spaces import DEFAULT_SPACE, SpaceConfig
-from engram.server.process import memory_budget_bytes
+from engram.server.process_tuning import memory_budget_bytes
 from engram.store.options import StoreOptions
 from engram.streaming.backlog import PAUSED_BYTES_MAX
 from engram.streaming.connection import ConnectionLimits

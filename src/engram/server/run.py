@@ -16,7 +16,7 @@ from engram.lifecycle.stop_signals import EndSignals
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
-from engram.server.process import settled_objects, tune_interpreter
+from engram.server.process_tuning import settled_objects, tune_interpreter
 
 _TICK_S: Final = 1.0
 _logger = logging.getLogger(__name__)

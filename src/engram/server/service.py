@@ -9,12 +9,12 @@ import grpc
 from google.protobuf.message import Message
 
 from engram.server.calls import Behaviour, Calls
-from engram.server.describing import create_space, get_space, get_status, list_spaces
+from engram.server.handlers.memory_stream import memory_stream
+from engram.server.handlers.observe_stream import observe_stream
+from engram.server.handlers.recall import recall, recall_stream
+from engram.server.handlers.remember import forget, remember
+from engram.server.handlers.spaces import create_space, get_space, get_status, list_spaces
 from engram.server.malformed import lenient
-from engram.server.memory_stream import memory_stream
-from engram.server.observe_stream import observe_stream
-from engram.server.recalling import recall, recall_stream
-from engram.server.remembering import forget, remember
 from engram.wire import engram_pb2 as pb
 from engram.wire.observe_message import ObserveMessage
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engram.log.damage import Damage
-from engram.server.describing import named_damages
+from engram.server.handlers.spaces import named_damages
 
 
 def damages(space: str, count: int) -> list[Damage]:

@@ -11,11 +11,11 @@ import sys
 
 import pytest
 
-from engram.server.process import settled_objects, tune_interpreter
+from engram.server.process_tuning import settled_objects, tune_interpreter
 
 SCRIPT = """
 import json, os, sys
-from engram.server.process import tune_allocator
+from engram.server.process_tuning import tune_allocator
 started = os.environ.setdefault("STARTED_AS", str(os.getpid()))
 tune_allocator()
 names = [name for name in os.environ if name.startswith("MALLOC_")]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from engram.server.engine import Context, Engine
+from engram.server.handlers.observe import run_stream, take_message
 from engram.server.malformed import Malformed
-from engram.server.observing import run_stream, take_message
 from engram.wire.observe_message import ObserveMessage
 
 

@@ -10,9 +10,9 @@ from typing import Final
 
 from engram.errors import EngramError, InvalidInput, OverCapacity
 from engram.server.engine import Context, Engine
+from engram.server.handlers.observe import run_stream, take_message
+from engram.server.handlers.recall import recall_batches
 from engram.server.malformed import Malformed
-from engram.server.observing import run_stream, take_message
-from engram.server.recalling import recall_batches
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import encode_error
 from engram.wire.observe_message import ObserveMessage
