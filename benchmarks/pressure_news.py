@@ -28,9 +28,9 @@ from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
 from engram.server.process_tuning import tune_interpreter
-from engram.store.indexing import Indexing
+from engram.store.commit.tail_budget import Tail
+from engram.store.indexing.index_maintenance import Indexing
 from engram.store.options import StoreOptions
-from engram.store.tail import Tail
 from engram.wire import engram_pb2 as pb
 from engram.wire.engram_pb2_grpc import EngramServiceStub
 from engram.wire.observations import encode_batch

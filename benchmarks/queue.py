@@ -26,7 +26,7 @@ from benchmarks.report import publish
 from engram.model.observations import make_batch
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
-from engram.store.intake import CommitRequest, FifoIntake
+from engram.store.commit.queue import CommitRequest, FifoIntake
 from engram.streaming.lane import LaneLimits
 from engram.streaming.lanes import Lanes
 

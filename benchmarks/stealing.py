@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from benchmarks.datasets import synthetic_rows
 from benchmarks.indexed import IndexedWatch
 from benchmarks.report import publish
-from engram.store import MemoryStore, Space, StoreOptions, workers
-from engram.store.workers import WorkerStatistics
+from engram.store import MemoryStore, Space, StoreOptions
+from engram.store.indexing import workers
+from engram.store.indexing.workers import WorkerStatistics
 
 BATCH = 250
 BURST_S = 0.2

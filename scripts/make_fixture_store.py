@@ -19,7 +19,7 @@ from engram.errors import EngramError
 from engram.log.files.checked_json import FORMAT
 from engram.model.observations import make_batch
 from engram.store import Space, StoreOptions
-from engram.store.intake import CommitRequest, CommitResult
+from engram.store.commit.queue import CommitRequest, CommitResult
 
 FIXTURES = Path(__file__).parents[1] / "tests" / "fixtures"
 SEGMENT_BYTES = 1 << 16

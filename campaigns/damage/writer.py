@@ -15,7 +15,7 @@ from campaigns.damage.story import SPACES, Change, write_story
 from engram import MemoryStore
 from engram.errors import EngramError
 from engram.store import StoreOptions
-from engram.store.intake import CommitRequest, CommitResult
+from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.space import Space
 
 SEGMENT_BYTES: Final = 64 << 10

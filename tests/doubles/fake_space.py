@@ -9,8 +9,8 @@ from typing import Any
 from engram.errors import EngramError, SequenceError
 from engram.model.observations import ObservationBatch, check_batch
 from engram.model.spaces import SpaceConfig
-from engram.store.intake import CommitRequest, CommitResult, Intake
-from engram.store.session_table import SequenceRange
+from engram.store.commit.queue import CommitRequest, CommitResult, Intake
+from engram.store.commit.session_table import SequenceRange
 
 
 @dataclass

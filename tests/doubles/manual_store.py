@@ -9,12 +9,12 @@ from doubles.batches import DIM
 from doubles.faulty_storage import FaultyStorage
 from doubles.logs import manifest_of
 from engram.model.spaces import SpaceConfig
-from engram.store.catalogue import StoredSpace
-from engram.store.companion import Companion
-from engram.store.intake import CommitRequest, Intake
+from engram.store.commit.queue import CommitRequest, Intake
+from engram.store.commit.serial_executor import Companion
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.space import Space
+from engram.store.space_catalog import StoredSpace
 
 _OPTIONS = StoreOptions(segment_bytes=16 * 1024)
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from engram.errors import EngramError
-from engram.store.intake import CommitResult
+from engram.store.commit.queue import CommitResult
 from engram.store.space import Space
 
 # Long enough for any machine to make some progress; only a failing test waits for it.

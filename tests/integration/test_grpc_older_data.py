@@ -13,7 +13,7 @@ from server_process import DIM, TIMEOUT_S, ServerProcess, batch_of, connect, vec
 
 from engram.client import Client
 from engram.store import Cue, Filter, MemoryStore, Strength
-from engram.store.intake import CommitRequest, CommitResult
+from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.wire import engram_pb2 as pb
 
 STRANGE = {

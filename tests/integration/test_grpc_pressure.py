@@ -34,7 +34,7 @@ from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
-from engram.store.indexing import Indexing
+from engram.store.indexing.index_maintenance import Indexing
 from engram.store.options import StoreOptions
 from engram.wire import engram_pb2 as pb
 from engram.wire.observations import encode_batch

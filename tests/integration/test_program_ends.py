@@ -240,7 +240,7 @@ def test_a_disk_that_fails_at_the_end_is_one_line(tmp_path: Path, reason: str) -
     error = "OSError(5, 'broken')" if reason == "OSError" else f"Unavailable('the disk is broken', code='{reason}')"
     program = f"""
 from engram.errors import Unavailable
-from engram.store.checkpoint import Checkpoints
+from engram.store.indexing.checkpoints import Checkpoints
 def write(*_):
     raise {error}
 Checkpoints.write = write
@@ -279,7 +279,7 @@ sys.exit(3)
 @pytest.mark.parametrize("seconds", [0, 0.1, 0.3])
 def test_an_interrupted_close_is_finished_at_the_end(tmp_path: Path, seconds: float) -> None:
     program = f"""
-from engram.store.workers import Workers
+from engram.store.indexing.workers import Workers
 stop, interrupted = Workers.stop, []
 def interrupt(self, *arguments):
     if not interrupted:

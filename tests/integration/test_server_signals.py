@@ -46,7 +46,7 @@ def slow(*arguments):
 memory_store.recover_space = slow
 """
 AT_CLOSE = """
-from engram.store.checkpointer import Checkpointer
+from engram.store.indexing.maintenance_thread import Checkpointer
 stop = Checkpointer.stop
 def slow(self):
     pause("closing")

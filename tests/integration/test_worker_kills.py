@@ -17,7 +17,7 @@ import pytest
 
 from doubles.waiting import TIMEOUT_S, wait_until_indexed
 from engram.store import MemoryStore, Space, StoreOptions, memory_store
-from engram.store.workers import FaultPoint, Workers
+from engram.store.indexing.workers import FaultPoint, Workers
 
 DIM = 64
 BATCH = 256

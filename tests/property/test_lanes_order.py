@@ -13,7 +13,7 @@ from doubles.batches import batch_of
 from doubles.fake_space import FakeSpace
 from engram.errors import OverCapacity
 from engram.model.priority import Priority
-from engram.store.intake import CommitRequest
+from engram.store.commit.queue import CommitRequest
 from engram.streaming.lane import LaneLimits
 from engram.streaming.lanes import Lanes
 

@@ -16,7 +16,7 @@ from doubles.batches import DIM, batch_of, content_of, vector_of
 from doubles.faulty_storage import FaultyStorage
 from doubles.waiting import Outcomes, wait_until_indexed
 from engram.store import Hit, MemoryStore, Snapshot, Space, StoreOptions
-from engram.store.intake import CommitRequest
+from engram.store.commit.queue import CommitRequest
 
 # Few ids, so that they meet again and again.
 IDS = st.sampled_from(["a", "b", "aa", "ab", "c", "ä", "记忆", "d"])

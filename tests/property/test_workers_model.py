@@ -11,10 +11,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from engram.index import HnswIndex
 from engram.model.spaces import SpaceConfig
-from engram.store.indexing import Indexing
+from engram.store.indexing.index_maintenance import Indexing
+from engram.store.indexing.scheduler import WorkBoard, WorkTurn
 from engram.store.options import StoreOptions
-from engram.store.state import SpaceState
-from engram.store.work_board import WorkBoard, WorkTurn
+from engram.store.space_state import SpaceState
 
 DIM = 8
 WORKERS = 3

@@ -8,7 +8,7 @@ from typing import Final
 
 from engram.client.sending import rate_control
 from engram.model.priority import Priority
-from engram.store.drain_rate import RETRY_AFTER_MS_MAX
+from engram.store.commit.service_rate import RETRY_AFTER_MS_MAX
 from engram.store.options import StoreOptions
 from engram.streaming.admission import STATES
 from engram.streaming.connection import ConnectionLimits

@@ -12,7 +12,7 @@ from engram.errors import EngramError, NotFound, OverCapacity
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
 from engram.store import MemoryStore
-from engram.store.intake import CommitRequest, CommitResult
+from engram.store.commit.queue import CommitRequest, CommitResult
 
 # Enough for one batch to be checked, one to wait and one to be written at any time.
 _IN_FLIGHT_MAX: Final = 4

@@ -27,7 +27,7 @@ from engram.maintenance.new_directory import check_apart
 from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG, Described, describe, opened_source
 from engram.model.observations import now_us
-from engram.store.catalogue import Catalogue
+from engram.store.space_catalog import Catalogue
 
 _ATTEMPTS: Final = 5
 

@@ -19,7 +19,7 @@ from engram.log.files.os_errors import typed_failures
 from engram.log.manifest import Manifest
 from engram.log.recovery import recover
 from engram.maintenance.source import LOG
-from engram.store.catalogue import Catalogue, Listed, StoredSpace, write_list
+from engram.store.space_catalog import Catalogue, Listed, StoredSpace, write_list
 
 UNFINISHED: Final = "unfinished"
 _LEFT_BY_US: Final = frozenset({LOCK, UNFINISHED})

@@ -25,7 +25,7 @@ from engram.maintenance.set_aside import DIRECTORY, SetAside
 from engram.maintenance.source import LOG, Described, describe, opened_source
 from engram.maintenance.survey import Survey, survey
 from engram.model.spaces import Metric, SpaceConfig
-from engram.store.catalogue import Catalogue
+from engram.store.space_catalog import Catalogue
 
 REPORT: Final = "repair.json"
 

@@ -14,11 +14,11 @@ from engram.maintenance.found_segments import identity_in
 from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG, describe, opened_source
 from engram.maintenance.survey import survey
-from engram.store.catalogue import Catalogue, StoredSpace
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.scrub import scrub
-from engram.store.state import SpaceState
+from engram.store.space_catalog import Catalogue, StoredSpace
+from engram.store.space_state import SpaceState
 
 _CHECKPOINTS: Final = "checkpoints"
 

@@ -5,8 +5,8 @@ from engram.model.hit import Hit
 from engram.model.strength import Strength
 from engram.store.memory_store import MemoryStore
 from engram.store.options import StoreOptions
-from engram.store.recall_stream import RecallStream
-from engram.store.snapshot import Snapshot
+from engram.store.recall.snapshot import Snapshot
+from engram.store.recall.stream import RecallStream
 from engram.store.space import Space
 
 __all__ = [

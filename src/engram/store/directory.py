@@ -11,7 +11,7 @@ from engram.log.files.memory_storage import MemoryStorage
 from engram.log.files.os_errors import typed_failures
 from engram.log.files.storage import Storage
 from engram.model.scalars import shown
-from engram.store.catalogue import check_is_store
+from engram.store.space_catalog import check_is_store
 
 
 def open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tuple[Storage, DirectoryLock | None]:

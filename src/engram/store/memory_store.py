@@ -20,18 +20,18 @@ from engram.log.damage import Damage
 from engram.log.files.file_storage import FileStorage
 from engram.log.files.storage import Storage
 from engram.model.spaces import DEFAULT_SPACE, Metric
-from engram.store.catalogue import Catalogue, StoredSpace
-from engram.store.checkpointer import Checkpointer
-from engram.store.committer import Committer
+from engram.store.commit.committer import Committer
+from engram.store.commit.queue import CommitRequest, FifoIntake, Intake
 from engram.store.directory import open_directory
-from engram.store.intake import CommitRequest, FifoIntake, Intake
-from engram.store.keeper import Keeper
-from engram.store.matcher import Matcher
+from engram.store.housekeeping import Keeper
+from engram.store.indexing.maintenance_thread import Checkpointer
+from engram.store.indexing.workers import Workers, WorkerStatistics
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.space import Space
+from engram.store.space_catalog import Catalogue, StoredSpace
 from engram.store.space_table import SpaceTable
-from engram.store.workers import Workers, WorkerStatistics
+from engram.store.subscriptions.matcher import Matcher
 
 _DEFAULT_OPTIONS: Final = StoreOptions()
 logger = logging.getLogger(__name__)

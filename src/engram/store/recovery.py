@@ -25,11 +25,11 @@ from engram.log.manifest import CheckpointEntry, Manifest, Mark
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
 from engram.model.spaces import SpaceConfig
-from engram.store.catalogue import StoredSpace
-from engram.store.checkpoint import DIRECTORY, Checkpoints, checkpoints_of_format_1
+from engram.store.commit.session_table import SequenceRange
+from engram.store.indexing.checkpoints import DIRECTORY, Checkpoints, checkpoints_of_format_1
 from engram.store.options import StoreOptions
-from engram.store.session_table import SequenceRange
-from engram.store.state import SpaceState
+from engram.store.space_catalog import StoredSpace
+from engram.store.space_state import SpaceState
 
 logger = logging.getLogger(__name__)
 LOG_DIRECTORY = "log"

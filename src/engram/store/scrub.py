@@ -15,9 +15,9 @@ from engram.log.records.record import Record
 from engram.log.records.sectors import SECTOR_BYTES
 from engram.log.segments.segment import Segment, segment_name
 from engram.log.segments.segment_header import read_segment_header
-from engram.store.checkpoint import DIRECTORY
+from engram.store.indexing.checkpoints import DIRECTORY
 from engram.store.recovery import LOG_DIRECTORY
-from engram.store.state import SpaceState
+from engram.store.space_state import SpaceState
 
 # Checked in one go, without the interpreter: a millisecond's work.
 _PIECE_BYTES: Final = 4 << 20

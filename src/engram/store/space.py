@@ -26,17 +26,17 @@ from engram.model.scalars import as_text
 from engram.model.sequences import as_list
 from engram.model.spaces import SpaceConfig
 from engram.model.times import Moments
-from engram.store.companion import Companion
-from engram.store.indexing import Indexing
-from engram.store.intake import CommitRequest, CommitResult
+from engram.store.commit.group_commit import Writer
+from engram.store.commit.queue import CommitRequest, CommitResult
+from engram.store.commit.serial_executor import Companion
+from engram.store.commit.session_table import SequenceRange
+from engram.store.commit.tail_budget import Tail
+from engram.store.indexing.index_maintenance import Indexing
 from engram.store.options import StoreOptions
-from engram.store.readable import ReadableSpace
+from engram.store.recall.space_recalls import ReadableSpace
 from engram.store.scrub import scrub
-from engram.store.session_table import SequenceRange
-from engram.store.state import SpaceState
+from engram.store.space_state import SpaceState
 from engram.store.statistics import SpaceStatistics
-from engram.store.tail import Tail
-from engram.store.writer import Writer
 
 
 class Space(ReadableSpace):

@@ -12,8 +12,8 @@ from typing import Final
 from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition, NotFound
 from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
-from engram.store.catalogue import Catalogue, StoredSpace
 from engram.store.space import Space
+from engram.store.space_catalog import Catalogue, StoredSpace
 from engram.text import get_embedder
 
 logger = logging.getLogger(__name__)

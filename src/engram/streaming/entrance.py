@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from engram.errors import OverCapacity, Unavailable
-from engram.store.intake import CommitRequest
+from engram.store.commit.queue import CommitRequest
 from engram.streaming.chain import Chain, Reader
 from engram.streaming.lane import Lane, LaneStatistics, Load, Turn
 from engram.streaming.shares import Shares

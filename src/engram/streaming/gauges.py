@@ -10,8 +10,8 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final, Protocol
 
+from engram.store.commit.tail_budget import Tail
 from engram.store.space import Space
-from engram.store.tail import Tail
 from engram.streaming.backlog import BacklogBudget
 from engram.streaming.lane import LanesStatistics, LaneStatistics
 

@@ -10,7 +10,7 @@ from functools import partial
 from engram.errors import EngramError
 from engram.model.observations import ObservationBatch
 from engram.model.priority import Priority
-from engram.store.intake import CommitRequest, CommitResult
+from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.memory_store import MemoryStore
 from engram.store.space import Space
 from engram.streaming.admission import Admission

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engram.model.priority import Priority
-from engram.store.intake import CommitRequest
+from engram.store.commit.queue import CommitRequest
 
 if TYPE_CHECKING:
     from engram.store.space import Space

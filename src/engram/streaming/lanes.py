@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from engram.model.priority import Priority
-from engram.store.drain_rate import DrainRate
-from engram.store.intake import CommitRequest
+from engram.store.commit.queue import CommitRequest
+from engram.store.commit.service_rate import DrainRate
 from engram.streaming.alarm import Alarm
 from engram.streaming.entrance import Entrance
 from engram.streaming.lane import DEFAULT_LIMITS, Lane, LaneLimits, LanesStatistics, Turn
@@ -22,7 +22,7 @@ _PRIORITIES: Final = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
 
 
 class Lanes:
-    """An `engram.store.intake.Intake` with priorities, in which no thread ever waits for another.
+    """An `engram.store.commit.queue.Intake` with priorities, in which no thread ever waits for another.
 
     High goes before Normal, Normal before Low; a lane that waits is served at least once in `takes_max` takes. Within
     a lane each space is first in, first out, and spaces are served alike, however much one of them sends. Within a

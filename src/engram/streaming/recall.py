@@ -10,8 +10,8 @@ from typing import Final, TypeVar
 
 from engram.errors import EngramError, OverCapacity
 from engram.model.query import Recalled, RecallQuery
-from engram.store.follower import Follower
 from engram.store.space import Space
+from engram.store.subscriptions.subscription import Follower
 from engram.streaming.counters import Counters
 from engram.streaming.mailbox import Mailbox
 from engram.streaming.recall_batches import Encode, begin

@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 
 from engram.model.hit import Hits
 from engram.model.query import Recalled, RecallQuery
-from engram.store.follower import Follower
-from engram.store.recall_stream import RecallStream
+from engram.store.recall.stream import RecallStream
 from engram.store.space import Space
+from engram.store.subscriptions.subscription import Follower
 
 T = TypeVar("T")
 Encode = Callable[[Recalled, bool], T]

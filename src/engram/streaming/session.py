@@ -9,8 +9,8 @@ from enum import Enum
 from typing import Final
 
 from engram.errors import EngramError, SequenceError
-from engram.store.intake import CommitResult
-from engram.store.session_table import SequenceRange
+from engram.store.commit.queue import CommitResult
+from engram.store.commit.session_table import SequenceRange
 from engram.streaming.acks import Ack, AckHistory, AckStatus, Unindexed
 from engram.streaming.counters import Counters
 from engram.streaming.outbox import Outbox

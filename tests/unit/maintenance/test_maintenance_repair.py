@@ -18,7 +18,7 @@ from engram.maintenance.repair import RepairOptions, repair
 from engram.maintenance.verify import verify
 from engram.model.observations import make_batch
 from engram.store import MemoryStore
-from engram.store.intake import CommitRequest, CommitResult
+from engram.store.commit.queue import CommitRequest, CommitResult
 
 DIM = 8
 RECORD = 1024

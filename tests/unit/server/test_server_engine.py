@@ -14,8 +14,8 @@ from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.options import ServerOptions
-from engram.store.checkpoint import Checkpoints
-from engram.store.indexing import Indexing
+from engram.store.indexing.checkpoints import Checkpoints
+from engram.store.indexing.index_maintenance import Indexing
 from engram.store.memory_store import MemoryStore
 
 COUNT = 500

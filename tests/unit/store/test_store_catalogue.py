@@ -15,7 +15,7 @@ from engram.log.files.checked_json import encode_checked
 from engram.log.files.file_storage import FileStorage
 from engram.log.files.memory_storage import MemoryStorage
 from engram.model.spaces import SpaceConfig
-from engram.store.catalogue import Catalogue
+from engram.store.space_catalog import Catalogue
 
 CONFIG = SpaceConfig("notes", 64, "l2", "lexical")
 OTHER = SpaceConfig("other", 8)

@@ -14,7 +14,7 @@ from engram.errors import Unavailable
 from engram.index import HnswIndex
 from engram.log.damage import Damages
 from engram.log.files.file_storage import FileStorage
-from engram.store.checkpoint import Checkpoints, checkpoints_of_format_1
+from engram.store.indexing.checkpoints import Checkpoints, checkpoints_of_format_1
 
 
 def index_of(count: int) -> HnswIndex:

@@ -15,7 +15,7 @@ from engram.index import HnswIndex
 from engram.log.files.file_storage import FileStorage
 from engram.log.manifest import CheckpointEntry, Manifest
 from engram.store import MemoryStore, StoreOptions
-from engram.store.checkpoint import summed
+from engram.store.indexing.checkpoints import summed
 
 
 def test_a_restart_does_not_link_again_what_was_checkpointed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,10 @@ from doubles.batches import batch_of, vector_of
 from doubles.waiting import Outcomes
 from engram.errors import EngramError, SequenceError, Unavailable
 from engram.log.records.header import RecordKind
-from engram.store.commit_plan import CommitPlan
-from engram.store.intake import CommitRequest, CommitResult
-from engram.store.session_table import SequenceRange, SessionTable
-from engram.store.versions import Versions
+from engram.store.commit.live_versions import Versions
+from engram.store.commit.plan import CommitPlan
+from engram.store.commit.queue import CommitRequest, CommitResult
+from engram.store.commit.session_table import SequenceRange, SessionTable
 
 NO_SPACE: Any = None
 

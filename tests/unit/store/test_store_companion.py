@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from engram.store.companion import Companion
+from engram.store.commit.serial_executor import Companion
 
 
 def test_work_is_done_in_order_on_one_other_thread() -> None:

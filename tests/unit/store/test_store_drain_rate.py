@@ -7,7 +7,7 @@ import random
 import pytest
 
 from doubles.fake_space import ManualClock
-from engram.store.drain_rate import RETRY_AFTER_MS_MAX, DrainRate
+from engram.store.commit.service_rate import RETRY_AFTER_MS_MAX, DrainRate
 
 TOLERANCE = 0.2
 

@@ -120,7 +120,7 @@ def test_whoever_drops_a_standing_recall_has_left(space: Space) -> None:
 
 
 def test_closed_followers_make_room(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engram.store.followers.FOLLOWERS_MAX", 2)
+    monkeypatch.setattr("engram.store.subscriptions.registry.FOLLOWERS_MAX", 2)
     cue = Cue(ANY, score_min=0.5)
     first, second = space.recall_stream(cue, follow=True), space.recall_stream(cue, follow=True)
     with pytest.raises(OverCapacity) as caught:

@@ -15,7 +15,7 @@ from doubles.damaged import SPACE, flip_stored
 from engram.errors import CorruptData
 from engram.index import HnswIndex
 from engram.store import Cue, Filter, MemoryStore, RecallStream, Space, StoreOptions
-from engram.store.matcher import Matcher
+from engram.store.subscriptions.matcher import Matcher
 
 # Longer than a sector: damage in the middle of a vector harms nothing else of its observation.
 DIM = 256

@@ -19,7 +19,7 @@ from engram.log.files.storage import Storage
 from engram.log.manifest import Manifest
 from engram.model.observations import make_batch
 from engram.store import Cue, Filter, MemoryStore
-from engram.store.intake import CommitRequest, CommitResult
+from engram.store.commit.queue import CommitRequest, CommitResult
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 FORMATS = range(1, FORMAT + 1)

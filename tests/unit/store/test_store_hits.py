@@ -17,7 +17,7 @@ from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
 from engram.model.hit import Hit
 from engram.model.observations import make_batch
-from engram.store.stored_hits import stored_hit
+from engram.store.recall.stored_hits import stored_hit
 
 
 def lazy_hit(row: int = 1) -> Hit:

@@ -10,7 +10,7 @@ import pytest
 from doubles.batches import batch_of
 from doubles.waiting import TIMEOUT_S
 from engram.errors import InvalidInput, OverCapacity, Unavailable
-from engram.store.intake import CommitRequest, FifoIntake
+from engram.store.commit.queue import CommitRequest, FifoIntake
 
 NO_SPACE: Any = None
 

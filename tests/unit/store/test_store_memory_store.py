@@ -32,7 +32,7 @@ from engram.errors import (
 )
 from engram.index import HnswIndex
 from engram.store import MemoryStore, Space, StoreOptions
-from engram.store.intake import CommitRequest, FifoIntake
+from engram.store.commit.queue import CommitRequest, FifoIntake
 
 HOLDER = """
 import sys

@@ -15,7 +15,7 @@ from doubles.waiting import wait_until_indexed
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
 from engram.log import log as log_module
 from engram.store import Between, Cue, Filter, MemoryStore, Space, StoreOptions, Strength
-from engram.store.walks import RankedWalk
+from engram.store.recall.ranked import RankedWalk
 
 ANY = vector_of("any")
 
@@ -53,7 +53,7 @@ def ids(hits: list[Any]) -> list[str]:
 def test_filters_keep_the_nearest_of_what_passes(
     space: Space, monkeypatch: pytest.MonkeyPatch, linked: bool, exact_max: int
 ) -> None:
-    monkeypatch.setattr("engram.store.search._EXACT_COUNT_MAX", exact_max)
+    monkeypatch.setattr("engram.store.recall.search._EXACT_COUNT_MAX", exact_max)
     vectors = fill(space)
     if linked:
         wait_until_indexed(space)
@@ -200,7 +200,7 @@ def test_the_horizon_is_behind_everyone_who_looks_back() -> None:
 def test_retention_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now_us = 1_000_000_000
     monkeypatch.setattr(log_module, "now_us", lambda: now_us)
-    monkeypatch.setattr("engram.store.history.now_us", lambda: now_us)
+    monkeypatch.setattr("engram.store.recall.retention.now_us", lambda: now_us)
     with MemoryStore(None, options=StoreOptions(retained_s=10)) as store:
         space = store.space("notes", dim=DIM)
         for id in ("a", "b"):
@@ -289,7 +289,7 @@ def test_closing_a_stream_frees_its_walk(space: Space) -> None:
 def test_a_stream_that_takes_too_long_ends(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(space)
     now_s = 100.0
-    monkeypatch.setattr("engram.store.recall_stream.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("engram.store.recall.stream.time.monotonic", lambda: now_s)
     stream = space.recall_stream(ANY, 50, 10, timeout_ms=500)
     now_s += 0.5
     assert len(stream.next_batch()) == 10

@@ -12,7 +12,7 @@ from doubles.batches import DIM
 from doubles.stored_ids import observe
 from doubles.waiting import wait_until_indexed
 from engram.store import MemoryStore, Space, StoreOptions
-from engram.store.keeper import Keeper
+from engram.store.housekeeping import Keeper
 
 OPTIONS = StoreOptions(segment_bytes=1 << 16, scrub_bytes_per_s=0)
 

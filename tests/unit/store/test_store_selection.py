@@ -16,9 +16,9 @@ from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
 from engram.model.cue import Between, Filter
 from engram.model.observations import make_batch
-from engram.store import columns
-from engram.store.attributes import Attributes
-from engram.store.selection import bitmap, select
+from engram.store.filters import columns
+from engram.store.filters.metadata_index import Attributes
+from engram.store.filters.selection import bitmap, select
 
 
 class Row(NamedTuple):

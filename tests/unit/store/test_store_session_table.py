@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engram.store.session_table import SequenceRange, SessionTable
+from engram.store.commit.session_table import SequenceRange, SessionTable
 
 
 def test_unknown_sessions_are_at_zero() -> None:
@@ -53,7 +53,7 @@ def test_only_the_latest_are_remembered() -> None:
 
 
 def test_only_sequences_are_kept_of_sessions_that_are_long_silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engram.store.session_table._SESSIONS_REMEMBERED_MAX", 2)
+    monkeypatch.setattr("engram.store.commit.session_table._SESSIONS_REMEMBERED_MAX", 2)
     table = SessionTable()
     for number, session in enumerate(("a", "b", "a", "c"), 1):
         table.store(session, SequenceRange(table.last_sequence(session) + 1, 1, number))

@@ -14,7 +14,7 @@ from doubles.batches import DIM, batch_of, content_of, vector_of
 from doubles.waiting import TIMEOUT_S, Outcomes, wait_until_indexed
 from engram.errors import FailedPrecondition, InvalidInput, SequenceError
 from engram.store import MemoryStore, Space
-from engram.store.intake import CommitRequest, CommitResult
+from engram.store.commit.queue import CommitRequest, CommitResult
 
 
 @pytest.fixture(params=["file", "memory"])

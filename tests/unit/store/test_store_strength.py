@@ -7,7 +7,7 @@ import pytest
 
 from engram.errors import InvalidInput
 from engram.model.strength import Forgetting, Strength
-from engram.store.reinforcement import Memories, Reinforcement
+from engram.store.recall.reinforcement import Memories, Reinforcement
 
 NOW_US = 1_000_000_000_000
 

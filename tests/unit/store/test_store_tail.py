@@ -13,9 +13,9 @@ from doubles.fake_space import ManualClock
 from doubles.waiting import wait_until_indexed
 from engram.errors import EngramError, OverCapacity
 from engram.store import MemoryStore
+from engram.store.commit.tail_budget import Tail
+from engram.store.indexing.workers import Workers
 from engram.store.options import StoreOptions
-from engram.store.tail import Tail
-from engram.store.workers import Workers
 
 
 @dataclass

@@ -9,7 +9,7 @@ from doubles.logs import open_log
 from engram.log.files.memory_storage import MemoryStorage
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
-from engram.store.versions import Versions
+from engram.store.commit.live_versions import Versions
 
 
 class History:

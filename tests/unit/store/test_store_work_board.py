@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doubles.fake_space import FakeSpace
-from engram.store.work_board import WorkBoard
+from engram.store.indexing.scheduler import WorkBoard
 
 THRESHOLD = 1000
 BATCH = 500

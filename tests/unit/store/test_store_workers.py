@@ -12,8 +12,8 @@ import pytest
 
 from doubles.waiting import TIMEOUT_S
 from engram.model.spaces import SpaceConfig
+from engram.store.indexing.workers import FaultPoint, Workers, batch_size
 from engram.store.space import Space
-from engram.store.workers import FaultPoint, Workers, batch_size
 
 
 @dataclass

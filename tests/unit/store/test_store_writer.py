@@ -16,7 +16,7 @@ from doubles.waiting import Outcomes
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, SequenceError, Unavailable
 from engram.model.observations import ObservationBatch
 from engram.store import Between, Cue, Filter, MemoryStore, Space, Strength
-from engram.store.intake import CommitRequest, CommitResult
+from engram.store.commit.queue import CommitRequest, CommitResult
 
 NESTED = '{"a":' * 964 + "1" + "}" * 964
 HUGE = '{"a":' + "9" * 5000 + "}"
@@ -227,7 +227,7 @@ def _fail(texts: Sequence[str]) -> Any:
 )
 def test_an_embedder_that_fails_refuses_what_it_was_asked_for(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = Careless()
-    monkeypatch.setattr("engram.store.search.get_embedder", lambda name, dim: embedder)
+    monkeypatch.setattr("engram.store.recall.search.get_embedder", lambda name, dim: embedder)
     with MemoryStore(None) as store:
         space = store.space(dim=DIM)
         space.observe(["a", "b"], contents=["one", "two"])

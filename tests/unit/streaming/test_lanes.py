@@ -14,7 +14,7 @@ from doubles.fake_space import FakeSpace, ManualClock
 from doubles.switching import frequent_switches
 from engram.errors import OverCapacity, Unavailable
 from engram.model.priority import Priority
-from engram.store.intake import CommitRequest
+from engram.store.commit.queue import CommitRequest
 from engram.streaming.lane import LaneLimits
 from engram.streaming.lanes import Lanes
 

@@ -6,7 +6,7 @@ import pytest
 
 from doubles.fake_space import ManualClock
 from engram.errors import FailedPrecondition, InvalidInput, SequenceError, Unavailable
-from engram.store.intake import CommitResult
+from engram.store.commit.queue import CommitResult
 from engram.streaming.acks import Ack, AckStatus
 from engram.streaming.counters import Counters
 from engram.streaming.outbox import Outbox

@@ -9,7 +9,7 @@ import pytest
 
 from doubles.fake_space import FakeSpace, ManualClock
 from engram.errors import InvalidInput, OverCapacity
-from engram.store.intake import CommitResult
+from engram.store.commit.queue import CommitResult
 from engram.streaming.acks import Ack, AckStatus
 from engram.streaming.counters import Counters
 from engram.streaming.mailbox import Mailbox

@@ -9,7 +9,7 @@ import pytest
 
 from doubles.fake_space import FakeSpace, ManualClock
 from engram.errors import EngramError, FailedPrecondition, Unavailable
-from engram.store.intake import CommitResult
+from engram.store.commit.queue import CommitResult
 from engram.streaming.acks import Ack, AckStatus
 from engram.streaming.claim import Claim
 from engram.streaming.counters import Counters

@@ -13,8 +13,8 @@ from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
 from engram.server.authorization import Action
 from engram.server.engine import Context, Engine
+from engram.store.indexing.workers import WorkerStatistics
 from engram.store.space import Space
-from engram.store.workers import WorkerStatistics
 from engram.streaming.lane import LaneStatistics
 from engram.wire import engram_pb2 as pb
 from engram.wire.damages import encode_damage, encode_unsound

@@ -9,7 +9,7 @@ from typing import Final
 
 from engram.errors import OverCapacity, Unavailable
 from engram.index import HnswIndex
-from engram.store.drain_rate import DrainRate
+from engram.store.commit.service_rate import DrainRate
 
 _FLOAT_BYTES: Final = 4
 

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.model.spaces import Metric
-from engram.store.exact import score_readable
-from engram.store.search import Wanted
-from engram.store.selection import select
-from engram.store.state import SpaceState
+from engram.store.filters.selection import select
+from engram.store.recall.exact import score_readable
+from engram.store.recall.search import Wanted
+from engram.store.space_state import SpaceState
 
 
 def match(

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from engram.index import HnswIndex
 from engram.log.log import Log
 from engram.log.manifest import Manifest
-from engram.store.attributes import Attributes
-from engram.store.checkpoint import Checkpoints
-from engram.store.session_table import SessionTable
-from engram.store.versions import Versions
+from engram.store.commit.live_versions import Versions
+from engram.store.commit.session_table import SessionTable
+from engram.store.filters.metadata_index import Attributes
+from engram.store.indexing.checkpoints import Checkpoints
 
 
 @dataclass(slots=True, eq=False)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from engram.errors import EngramError
-from engram.store.catalogue import Catalogue
 from engram.store.options import StoreOptions
+from engram.store.space_catalog import Catalogue
 
 if TYPE_CHECKING:
     from engram.store.space import Space

@@ -11,10 +11,10 @@ from typing import Final
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, Unavailable
 from engram.log.files.prepared_write import PreparedWrite
 from engram.log.records.entry import LogEntry
-from engram.store.commit_plan import CommitPlan
-from engram.store.companion import Companion
-from engram.store.intake import CommitRequest
-from engram.store.state import SpaceState
+from engram.store.commit.plan import CommitPlan
+from engram.store.commit.queue import CommitRequest
+from engram.store.commit.serial_executor import Companion
+from engram.store.space_state import SpaceState
 
 # Fewer are encoded before another thread has woken up.
 _ENCODED_BESIDE_MIN: Final = 64

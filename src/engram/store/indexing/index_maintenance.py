@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from engram.store.options import StoreOptions
-from engram.store.state import SpaceState
+from engram.store.space_state import SpaceState
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from engram.store.work_board import WorkBoard, WorkTurn
+from engram.store.indexing.scheduler import WorkBoard, WorkTurn
 
 if TYPE_CHECKING:
     from engram.store.space import Space

@@ -18,7 +18,7 @@ from engram.log.files.storage import Storage
 from engram.log.identity import Identity, new_id
 from engram.log.manifest import FILE_NAME, Manifest
 from engram.model.spaces import SpaceConfig, is_space_name
-from engram.store.description import decode_settings, read_settings1
+from engram.store.space_settings import decode_settings, read_settings1
 
 _DIRECTORY: Final = "spaces"
 _FILE: Final = "store.json"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.store.left_out import LeftOut
-from engram.store.search import Wanted
+from engram.store.recall.left_out import LeftOut
+from engram.store.recall.search import Wanted
 
 if TYPE_CHECKING:
-    from engram.store.followers import Followers
+    from engram.store.subscriptions.registry import Followers
 
 # Observations looked at in one step while catching up.
 _STEP: Final = 4096

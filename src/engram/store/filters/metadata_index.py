@@ -14,8 +14,8 @@ from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
 from engram.model.cue import Scalar
 from engram.model.limits import FILTER_TEXT_BYTES_MAX
-from engram.store.columns import Columns
-from engram.store.postings import Numbers, Postings
+from engram.store.filters.columns import Columns
+from engram.store.filters.postings import Numbers, Postings
 
 
 class Attributes:

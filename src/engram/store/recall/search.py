@@ -15,13 +15,13 @@ from engram.model.cue import Cue
 from engram.model.limits import EF_MAX, RESULTS_MAX
 from engram.model.spaces import SpaceConfig
 from engram.model.vectors import as_matrix, check_query
-from engram.store.exact import score_readable
-from engram.store.full_text import FullText
-from engram.store.fusion import fuse
-from engram.store.left_out import LeftOut
-from engram.store.selection import bitmap, select
-from engram.store.state import SpaceState
-from engram.store.walks import Ranked, RankedWalk, Walk
+from engram.store.filters.selection import bitmap, select
+from engram.store.recall.exact import score_readable
+from engram.store.recall.full_text import FullText
+from engram.store.recall.left_out import LeftOut
+from engram.store.recall.rank_fusion import fuse
+from engram.store.recall.ranked import Ranked, RankedWalk, Walk
+from engram.store.space_state import SpaceState
 from engram.text import Embedder, get_embedder
 
 # Up to so many observations, scoring each is cheaper than a walk that meets mostly what the filter keeps out.

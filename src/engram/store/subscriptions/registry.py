@@ -13,13 +13,13 @@ from engram.errors import CorruptData, OverCapacity
 from engram.index import CueTable
 from engram.model.limits import FOLLOWERS_MAX
 from engram.model.spaces import SpaceConfig
-from engram.store.follower import Follower
-from engram.store.left_out import LeftOut
-from engram.store.matching import match
-from engram.store.search import Wanted
-from engram.store.selection import select
-from engram.store.state import SpaceState
-from engram.store.walks import Ranked
+from engram.store.filters.selection import select
+from engram.store.recall.left_out import LeftOut
+from engram.store.recall.ranked import Ranked
+from engram.store.recall.search import Wanted
+from engram.store.space_state import SpaceState
+from engram.store.subscriptions.matching import match
+from engram.store.subscriptions.subscription import Follower
 
 # Observations matched at once: enough for the product of matrices to pay, few enough for all to be told soon.
 _STEP: Final = 1024

@@ -19,18 +19,18 @@ from engram.model.observations import now_us
 from engram.model.query import Recalled, RecallQuery
 from engram.model.spaces import SpaceConfig
 from engram.model.strength import Strength
-from engram.store.followers import Followers
-from engram.store.full_text import FullText
-from engram.store.left_out import LeftOut
-from engram.store.newcomers import Newcomers
 from engram.store.options import StoreOptions
-from engram.store.recall_stream import MakeHits, RecallStream
-from engram.store.reinforcement import Reinforcement
-from engram.store.search import Search, Wanted
-from engram.store.state import SpaceState
-from engram.store.stored_hits import recent_hit, stored_hit
-from engram.store.walks import Ranked, RankedWalk, Walk
-from engram.store.weighing import Weighed, strongest
+from engram.store.recall.full_text import FullText
+from engram.store.recall.left_out import LeftOut
+from engram.store.recall.ranked import Ranked, RankedWalk, Walk
+from engram.store.recall.recent import Newcomers
+from engram.store.recall.reinforcement import Reinforcement
+from engram.store.recall.search import Search, Wanted
+from engram.store.recall.stored_hits import recent_hit, stored_hit
+from engram.store.recall.stream import MakeHits, RecallStream
+from engram.store.recall.strength_ranking import Weighed, strongest
+from engram.store.space_state import SpaceState
+from engram.store.subscriptions.registry import Followers
 
 # Strength ranks so many times the hits that are asked for, and at least so many: the strongest need not be the nearest.
 _WEIGHED_FACTOR: Final = 4

@@ -11,7 +11,7 @@ from engram.log.log import Log
 from engram.model.observations import now_us
 from engram.model.spaces import Metric
 from engram.model.strength import Strength
-from engram.store.reinforcement import Memories, Reinforcement
+from engram.store.recall.reinforcement import Memories, Reinforcement
 
 
 class Weighed(NamedTuple):

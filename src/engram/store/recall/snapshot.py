@@ -6,8 +6,8 @@ from engram.model.cue import CueLike, as_cue
 from engram.model.hit import Hit, Hits
 from engram.model.query import RecallQuery
 from engram.model.strength import Strength
-from engram.store.reader import Reader
-from engram.store.recall_stream import RecallStream
+from engram.store.recall.executor import Reader
+from engram.store.recall.stream import RecallStream
 
 
 class Snapshot:

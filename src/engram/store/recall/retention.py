@@ -7,10 +7,10 @@ from weakref import WeakSet
 from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.observations import now_us
 from engram.model.query import GENERATION_MAX, RecallQuery, check_range
-from engram.store.followers import Followers
 from engram.store.options import StoreOptions
-from engram.store.snapshot import Snapshot
-from engram.store.state import SpaceState
+from engram.store.recall.snapshot import Snapshot
+from engram.store.space_state import SpaceState
+from engram.store.subscriptions.registry import Followers
 
 
 class History:

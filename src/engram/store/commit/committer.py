@@ -6,8 +6,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Final
 
-from engram.store.companion import Companion
-from engram.store.intake import CommitRequest, Intake
+from engram.store.commit.queue import CommitRequest, Intake
+from engram.store.commit.serial_executor import Companion
 
 if TYPE_CHECKING:
     from engram.store.space import Space

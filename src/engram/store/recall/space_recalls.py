@@ -12,13 +12,13 @@ from engram.model.scalars import as_text
 from engram.model.spaces import SpaceConfig
 from engram.model.strength import Strength
 from engram.model.times import Moment, as_time_us
-from engram.store.followers import Followers
-from engram.store.history import History
 from engram.store.options import StoreOptions
-from engram.store.reader import Reader
-from engram.store.recall_stream import RecallStream
-from engram.store.snapshot import Snapshot
-from engram.store.state import SpaceState
+from engram.store.recall.executor import Reader
+from engram.store.recall.retention import History
+from engram.store.recall.snapshot import Snapshot
+from engram.store.recall.stream import RecallStream
+from engram.store.space_state import SpaceState
+from engram.store.subscriptions.registry import Followers
 
 
 class ReadableSpace:

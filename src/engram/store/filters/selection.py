@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.model.cue import Between, Filter
-from engram.store.attributes import Attributes
-from engram.store.columns import CHUNK_BITS, CHUNK_ROWS, Chunk
+from engram.store.filters.columns import CHUNK_BITS, CHUNK_ROWS, Chunk
+from engram.store.filters.metadata_index import Attributes
 
 _WORD_BITS: Final = 64
 _FEW_ROWS: Final = CHUNK_ROWS // 16

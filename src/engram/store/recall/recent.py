@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.model.spaces import Metric
-from engram.store.left_out import LeftOut
-from engram.store.matching import match
-from engram.store.search import Wanted
-from engram.store.state import SpaceState
+from engram.store.recall.left_out import LeftOut
+from engram.store.recall.search import Wanted
+from engram.store.space_state import SpaceState
+from engram.store.subscriptions.matching import match
 
 # Looked at after each batch; when more came, the newest of them, so that a batch never waits long for this.
 _LOOKED_AT_MAX: Final = 10_000

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engram.store.followers import Followers
+    from engram.store.subscriptions.registry import Followers
 
 logger = logging.getLogger(__name__)
 

@@ -17,12 +17,12 @@ from engram.lifecycle.forking import check_process
 from engram.model.hit import Hit, Hits
 from engram.model.limits import EF_MAX, RECALL_BATCH_MAX
 from engram.model.query import RecallQuery
-from engram.store.left_out import LeftOut
-from engram.store.newcomers import Newcomers
-from engram.store.walks import Walk
+from engram.store.recall.left_out import LeftOut
+from engram.store.recall.ranked import Walk
+from engram.store.recall.recent import Newcomers
 
 if TYPE_CHECKING:
-    from engram.store.follower import Follower
+    from engram.store.subscriptions.subscription import Follower
 
 # One candidate more for so many results that were handed out.
 _RESULTS_PER_BREADTH: Final = 3

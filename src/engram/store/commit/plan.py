@@ -13,9 +13,9 @@ from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
 from engram.model.limits import BATCH_BYTES_MAX
 from engram.model.observations import ObservationBatch, concatenate
-from engram.store.intake import CommitRequest, CommitResult
-from engram.store.session_table import SequenceRange, SessionTable
-from engram.store.versions import Versions
+from engram.store.commit.live_versions import Versions
+from engram.store.commit.queue import CommitRequest, CommitResult
+from engram.store.commit.session_table import SequenceRange, SessionTable
 
 # Below this many rows a record of its own costs more than copying the rows into a shared one.
 _SMALL_ROWS: Final = 64

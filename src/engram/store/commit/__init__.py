@@ -1,0 +1,1 @@
+"""The way in: requests, their queue, group commit, and what is alive after it."""

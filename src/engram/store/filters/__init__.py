@@ -1,0 +1,1 @@
+"""Conditions on observations, as bitmaps over generations."""

@@ -1,0 +1,1 @@
+"""The threads that link, compact and checkpoint the graph."""

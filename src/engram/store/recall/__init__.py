@@ -1,0 +1,1 @@
+"""Recall on a snapshot: search, ranking, streams."""

@@ -1,0 +1,1 @@
+"""Standing recalls: each new observation that matches is told."""
