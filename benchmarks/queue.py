@@ -27,8 +27,8 @@ from engram.model.observations import make_batch
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.queue import CommitRequest, FifoIntake
-from engram.streaming.lane import LaneLimits
-from engram.streaming.lanes import Lanes
+from engram.streaming.lanes.lane import LaneLimits
+from engram.streaming.lanes.lanes import Lanes
 
 NO_LIMIT = 10**12
 TAKE_BATCHES = 32

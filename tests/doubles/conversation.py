@@ -6,11 +6,11 @@ import asyncio
 
 from doubles.batches import batch_of
 from engram.model.priority import Priority
-from engram.streaming.acks import Ack
-from engram.streaming.backlog import Message
-from engram.streaming.connection import Connection
-from engram.streaming.flow import Flow, FlowAction
-from engram.streaming.outbox import Event, Status, StreamState
+from engram.streaming.sessions.acks import Ack
+from engram.streaming.sessions.connection import Connection
+from engram.streaming.sessions.flow_control import Flow, FlowAction
+from engram.streaming.sessions.outbox import Event, Status, StreamState
+from engram.streaming.sessions.paused_backlog import Message
 
 PAUSE = Flow(FlowAction.PAUSE)
 RESUME = Flow(FlowAction.RESUME)

@@ -14,20 +14,20 @@ from doubles.faulty_storage import FaultyStorage
 from doubles.manual_store import ManualStore
 from engram.errors import EngramError, SequenceError
 from engram.model.priority import Priority
-from engram.streaming.acks import Ack, AckStatus
-from engram.streaming.admission import Admission
-from engram.streaming.backlog import Message
-from engram.streaming.claim import Claim
-from engram.streaming.connection import Connection, ConnectionLimits
 from engram.streaming.counters import Counters
-from engram.streaming.flow import Flow, FlowAction
 from engram.streaming.ingest import Ingest
-from engram.streaming.lane import LaneLimits
-from engram.streaming.lanes import Lanes
-from engram.streaming.mailbox import Mailbox
-from engram.streaming.outbox import Event, Opened, Status
-from engram.streaming.pressure import Thresholds
-from engram.streaming.sessions import Sessions
+from engram.streaming.lanes.lane import LaneLimits
+from engram.streaming.lanes.lanes import Lanes
+from engram.streaming.loop.mailbox import Mailbox
+from engram.streaming.pressure.levels import Thresholds
+from engram.streaming.pressure.load_shedding import Admission
+from engram.streaming.sessions.acks import Ack, AckStatus
+from engram.streaming.sessions.claim import Claim
+from engram.streaming.sessions.connection import Connection, ConnectionLimits
+from engram.streaming.sessions.flow_control import Flow, FlowAction
+from engram.streaming.sessions.outbox import Event, Opened, Status
+from engram.streaming.sessions.paused_backlog import Message
+from engram.streaming.sessions.registry import Sessions
 
 LANE_COUNT_MAX: Final = 15
 IN_FLIGHT_COUNT_MAX: Final = 10

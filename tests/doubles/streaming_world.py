@@ -10,16 +10,16 @@ from typing import Any
 
 from doubles.fake_space import FakeSpace, FakeStore, ManualClock
 from engram.model.priority import Priority
-from engram.streaming.admission import Admission
-from engram.streaming.claim import Claim
-from engram.streaming.connection import Connection, ConnectionLimits
 from engram.streaming.counters import Counters
 from engram.streaming.ingest import Ingest
-from engram.streaming.lane import LaneLimits
-from engram.streaming.lanes import Lanes
-from engram.streaming.mailbox import Mailbox
-from engram.streaming.pressure import Thresholds
-from engram.streaming.sessions import Sessions
+from engram.streaming.lanes.lane import LaneLimits
+from engram.streaming.lanes.lanes import Lanes
+from engram.streaming.loop.mailbox import Mailbox
+from engram.streaming.pressure.levels import Thresholds
+from engram.streaming.pressure.load_shedding import Admission
+from engram.streaming.sessions.claim import Claim
+from engram.streaming.sessions.connection import Connection, ConnectionLimits
+from engram.streaming.sessions.registry import Sessions
 
 MIB = 1024 * 1024
 

@@ -11,7 +11,7 @@ from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, vectors_of
 from engram.client import AsyncClient
 from engram.model.priority import Priority
 from engram.server import ServerOptions, run_server
-from engram.streaming.lane import DEFAULT_LIMITS, LaneLimits
+from engram.streaming.lanes.lane import DEFAULT_LIMITS, LaneLimits
 
 CLIENTS = 6
 BATCHES = 40

@@ -32,8 +32,8 @@ from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
 from engram.store.space import Space
-from engram.streaming.connection import ConnectionLimits
-from engram.streaming.lane import LaneLimits
+from engram.streaming.lanes.lane import LaneLimits
+from engram.streaming.sessions.connection import ConnectionLimits
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import DETAILS_KEY
 from engram.wire.observations import encode_batch

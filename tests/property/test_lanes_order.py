@@ -14,8 +14,8 @@ from doubles.fake_space import FakeSpace
 from engram.errors import OverCapacity
 from engram.model.priority import Priority
 from engram.store.commit.queue import CommitRequest
-from engram.streaming.lane import LaneLimits
-from engram.streaming.lanes import Lanes
+from engram.streaming.lanes.lane import LaneLimits
+from engram.streaming.lanes.lanes import Lanes
 
 SPACES: Any = [FakeSpace(name) for name in ("red", "green", "blue")]
 COUNT_MAX = 12

@@ -26,9 +26,9 @@ from doubles.faulty_storage import Fault, FaultyStorage
 from doubles.session_clients import IN_FLIGHT_COUNT_MAX, Client, Server, Wire
 from engram.errors import FailedPrecondition
 from engram.model.priority import Priority
-from engram.streaming.backlog import Message
-from engram.streaming.flow import Flow, FlowAction
-from engram.streaming.outbox import Status, StreamState
+from engram.streaming.sessions.flow_control import Flow, FlowAction
+from engram.streaming.sessions.outbox import Status, StreamState
+from engram.streaming.sessions.paused_backlog import Message
 
 # Of the first two, each is a stranger to the other.
 NAMES = ("anna", "anna", "bert")

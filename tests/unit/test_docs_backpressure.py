@@ -10,13 +10,13 @@ from engram.client.sending import rate_control
 from engram.model.priority import Priority
 from engram.store.commit.service_rate import RETRY_AFTER_MS_MAX
 from engram.store.options import StoreOptions
-from engram.streaming.admission import STATES
-from engram.streaming.connection import ConnectionLimits
-from engram.streaming.flow import FlowAction
-from engram.streaming.gauges import DISK_FREE_BYTES_MIN
-from engram.streaming.pressure import REFUSED_FROM, Level, Thresholds
-from engram.streaming.send_pace import RATE_FIRST, RATE_MAX
-from engram.streaming.states import MOVES, SessionState
+from engram.streaming.pressure.gauges import DISK_FREE_BYTES_MIN
+from engram.streaming.pressure.levels import REFUSED_FROM, Level, Thresholds
+from engram.streaming.pressure.load_shedding import STATES
+from engram.streaming.sessions.connection import ConnectionLimits
+from engram.streaming.sessions.flow_control import FlowAction
+from engram.streaming.sessions.send_rate import RATE_FIRST, RATE_MAX
+from engram.streaming.sessions.states import MOVES, SessionState
 
 PAGE: Final = (Path(__file__).parents[2] / "docs" / "backpressure.md").read_text(encoding="utf-8")
 

@@ -103,7 +103,7 @@ def _serve(settings: ServerSettings, data: Path | None, port_file: Path | None) 
     # These take a while to import, which other commands, and --help, need not wait for.
     from engram.server import ServerOptions, memory_budget_bytes, serve, tune_allocator  # noqa: PLC0415
     from engram.store.options import StoreOptions  # noqa: PLC0415
-    from engram.streaming.pressure import Thresholds  # noqa: PLC0415
+    from engram.streaming.pressure.levels import Thresholds  # noqa: PLC0415
 
     options = ServerOptions(
         data=data,

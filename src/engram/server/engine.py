@@ -16,15 +16,15 @@ from engram.server.authorization import Action, AllowEveryone, Authorizer
 from engram.server.options import ServerOptions
 from engram.store.memory_store import MemoryStore
 from engram.store.space import Space
-from engram.streaming.admission import Admission
-from engram.streaming.connection import Connection
 from engram.streaming.counters import Counters
-from engram.streaming.gauges import DiskGauge, Gauge, MemoryGauge
 from engram.streaming.ingest import Ingest
-from engram.streaming.lanes import Lanes
-from engram.streaming.mailbox import Mailbox
-from engram.streaming.recall import Recalls
-from engram.streaming.sessions import Sessions
+from engram.streaming.lanes.lanes import Lanes
+from engram.streaming.loop.mailbox import Mailbox
+from engram.streaming.pressure.gauges import DiskGauge, Gauge, MemoryGauge
+from engram.streaming.pressure.load_shedding import Admission
+from engram.streaming.recalls.recalls import Recalls
+from engram.streaming.sessions.connection import Connection
+from engram.streaming.sessions.registry import Sessions
 
 T = TypeVar("T")
 Context = grpc.aio.ServicerContext[object, object]

@@ -12,12 +12,12 @@ from engram.model.priority import Priority
 from engram.model.spaces import DEFAULT_SPACE, SpaceConfig
 from engram.server.process_tuning import memory_budget_bytes
 from engram.store.options import StoreOptions
-from engram.streaming.backlog import PAUSED_BYTES_MAX
-from engram.streaming.connection import ConnectionLimits
-from engram.streaming.gauges import DISK_FREE_BYTES_MIN
-from engram.streaming.lane import DEFAULT_LIMITS, LaneLimits
-from engram.streaming.pressure import Thresholds
-from engram.streaming.sessions import IDLE_S_MAX, SESSIONS_MAX
+from engram.streaming.lanes.lane import DEFAULT_LIMITS, LaneLimits
+from engram.streaming.pressure.gauges import DISK_FREE_BYTES_MIN
+from engram.streaming.pressure.levels import Thresholds
+from engram.streaming.sessions.connection import ConnectionLimits
+from engram.streaming.sessions.paused_backlog import PAUSED_BYTES_MAX
+from engram.streaming.sessions.registry import IDLE_S_MAX, SESSIONS_MAX
 
 PORT_DEFAULT: Final = 50051
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})

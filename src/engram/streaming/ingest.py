@@ -13,9 +13,9 @@ from engram.model.priority import Priority
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.memory_store import MemoryStore
 from engram.store.space import Space
-from engram.streaming.admission import Admission
-from engram.streaming.mailbox import Mailbox
-from engram.streaming.usage import Held
+from engram.streaming.loop.mailbox import Mailbox
+from engram.streaming.pressure.load_shedding import Admission
+from engram.streaming.pressure.usage import Held
 
 Receive = Callable[[CommitResult | EngramError], None]
 

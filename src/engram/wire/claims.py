@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engram.streaming.claim import Claim
+from engram.streaming.sessions.claim import Claim
 from engram.wire import engram_pb2 as pb
 
 

@@ -7,10 +7,10 @@ from typing import Final
 
 from engram.model.limits import BATCH_COUNT_MAX, MESSAGE_BYTES_MAX
 from engram.model.observations import now_us
-from engram.streaming.acks import Ack, AckStatus
-from engram.streaming.admission import Load
-from engram.streaming.outbox import Event, Opened, Status, StreamState
-from engram.streaming.pressure import Level
+from engram.streaming.pressure.levels import Level
+from engram.streaming.pressure.load_shedding import Load
+from engram.streaming.sessions.acks import Ack, AckStatus
+from engram.streaming.sessions.outbox import Event, Opened, Status, StreamState
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import encode_error
 from engram.wire.times import to_timestamp

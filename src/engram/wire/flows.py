@@ -6,7 +6,7 @@ import math
 from typing import Final
 
 from engram.errors import InvalidInput
-from engram.streaming.flow import Flow, FlowAction
+from engram.streaming.sessions.flow_control import Flow, FlowAction
 from engram.wire import engram_pb2 as pb
 
 _ACTIONS: Final = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engram.streaming.acks import Ack, AckHistory, AckStatus, Unindexed
+from engram.streaming.sessions.acks import Ack, AckHistory, AckStatus, Unindexed
 
 
 def accepted(first: int, last: int, generation: int) -> Ack:

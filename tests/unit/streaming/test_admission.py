@@ -12,13 +12,13 @@ import pytest
 from doubles.fake_space import FakeSpace
 from engram.errors import OverCapacity
 from engram.model.priority import Priority
-from engram.streaming.admission import Admission
-from engram.streaming.backlog import BacklogBudget
-from engram.streaming.gauges import DiskGauge, MemoryGauge, Reading
-from engram.streaming.lane import LanesStatistics, LaneStatistics
-from engram.streaming.outbox import StreamState
-from engram.streaming.pressure import Level, Thresholds
-from engram.streaming.usage import Held
+from engram.streaming.lanes.lane import LanesStatistics, LaneStatistics
+from engram.streaming.pressure.gauges import DiskGauge, MemoryGauge, Reading
+from engram.streaming.pressure.levels import Level, Thresholds
+from engram.streaming.pressure.load_shedding import Admission
+from engram.streaming.pressure.usage import Held
+from engram.streaming.sessions.outbox import StreamState
+from engram.streaming.sessions.paused_backlog import BacklogBudget
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from doubles.waiting import TIMEOUT_S
-from engram.streaming.alarm import Alarm
+from engram.streaming.lanes.thread_wakeup import Alarm
 
 
 def test_what_is_ready_needs_no_sleep() -> None:

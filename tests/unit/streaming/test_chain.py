@@ -10,7 +10,7 @@ import pytest
 
 from doubles.switching import frequent_switches
 from doubles.waiting import TIMEOUT_S
-from engram.streaming.chain import Chain
+from engram.streaming.lanes.lock_free_list import Chain
 
 THREADS = 8
 APPENDS = 4_000

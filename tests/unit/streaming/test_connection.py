@@ -10,9 +10,9 @@ from doubles.streaming_world import World, running_world
 from engram.errors import FailedPrecondition, Unavailable
 from engram.model.observations import with_vectors
 from engram.model.priority import Priority
-from engram.streaming.acks import AckStatus
-from engram.streaming.backlog import Message
-from engram.streaming.outbox import Opened, Status, StreamState
+from engram.streaming.sessions.acks import AckStatus
+from engram.streaming.sessions.outbox import Opened, Status, StreamState
+from engram.streaming.sessions.paused_backlog import Message
 
 world = pytest.fixture(running_world)
 

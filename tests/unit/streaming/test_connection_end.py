@@ -9,9 +9,9 @@ import pytest
 from doubles.conversation import PAUSE, acks, events, message
 from doubles.streaming_world import World, running_world
 from engram.errors import Unavailable
-from engram.streaming.acks import Ack, AckStatus
-from engram.streaming.outbox import Status, StreamState
-from engram.streaming.states import SessionState
+from engram.streaming.sessions.acks import Ack, AckStatus
+from engram.streaming.sessions.outbox import Status, StreamState
+from engram.streaming.sessions.states import SessionState
 
 world = pytest.fixture(running_world)
 

@@ -9,10 +9,10 @@ import pytest
 from doubles.conversation import PAUSE, RESUME, acks, events, message, states
 from doubles.streaming_world import World, running_world
 from engram.errors import OverCapacity
-from engram.streaming.acks import Ack
-from engram.streaming.connection import ConnectionLimits
-from engram.streaming.flow import Flow, FlowAction
-from engram.streaming.outbox import Opened, Status, StreamState
+from engram.streaming.sessions.acks import Ack
+from engram.streaming.sessions.connection import ConnectionLimits
+from engram.streaming.sessions.flow_control import Flow, FlowAction
+from engram.streaming.sessions.outbox import Opened, Status, StreamState
 
 MIB = 1024 * 1024
 

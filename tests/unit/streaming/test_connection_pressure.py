@@ -8,9 +8,9 @@ import pytest
 
 from doubles.conversation import acks, events, message, states
 from doubles.streaming_world import World, running_world
-from engram.streaming.acks import Ack
-from engram.streaming.connection import ConnectionLimits
-from engram.streaming.outbox import Opened, Status, StreamState
+from engram.streaming.sessions.acks import Ack
+from engram.streaming.sessions.connection import ConnectionLimits
+from engram.streaming.sessions.outbox import Opened, Status, StreamState
 
 MIB = 1024 * 1024
 

@@ -14,11 +14,11 @@ from doubles.streaming_world import World, running_world
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
 from engram.model.observations import ObservationBatch, with_vectors
 from engram.model.priority import Priority
-from engram.streaming.acks import Ack, AckStatus
-from engram.streaming.backlog import Message
-from engram.streaming.connection import ConnectionLimits
-from engram.streaming.outbox import Opened, StreamState
-from engram.streaming.states import SessionState
+from engram.streaming.sessions.acks import Ack, AckStatus
+from engram.streaming.sessions.connection import ConnectionLimits
+from engram.streaming.sessions.outbox import Opened, StreamState
+from engram.streaming.sessions.paused_backlog import Message
+from engram.streaming.sessions.states import SessionState
 
 world = pytest.fixture(running_world)
 

@@ -15,8 +15,8 @@ from doubles.switching import frequent_switches
 from engram.errors import OverCapacity, Unavailable
 from engram.model.priority import Priority
 from engram.store.commit.queue import CommitRequest
-from engram.streaming.lane import LaneLimits
-from engram.streaming.lanes import Lanes
+from engram.streaming.lanes.lane import LaneLimits
+from engram.streaming.lanes.lanes import Lanes
 
 SPACE: Any = FakeSpace()
 MIB = 1024 * 1024

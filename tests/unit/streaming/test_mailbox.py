@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from engram.streaming.mailbox import Mailbox
-from engram.streaming.signal import Signal
+from engram.streaming.loop.condition import Signal
+from engram.streaming.loop.mailbox import Mailbox
 
 
 async def test_posts_of_one_burst_share_a_wake_up() -> None:

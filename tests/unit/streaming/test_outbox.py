@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from engram.errors import InvalidInput, Unavailable
-from engram.streaming.acks import Ack, AckStatus
-from engram.streaming.outbox import Event, Outbox, Status, StreamState
-from engram.streaming.send_pace import SendPace
+from engram.streaming.sessions.acks import Ack, AckStatus
+from engram.streaming.sessions.outbox import Event, Outbox, Status, StreamState
+from engram.streaming.sessions.send_rate import SendPace
 
 
 def ack(status: AckStatus, first: int, last: int, generation: int = 0) -> Ack:

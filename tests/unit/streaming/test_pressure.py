@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from engram.errors import InvalidInput
-from engram.streaming.pressure import Hysteresis, Level, Thresholds
+from engram.streaming.pressure.levels import Hysteresis, Level, Thresholds
 
 
 def levels(*fills: float) -> list[Level]:

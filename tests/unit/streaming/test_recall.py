@@ -18,8 +18,8 @@ from engram.errors import InvalidInput, OverCapacity, Unavailable
 from engram.model.query import Recalled, RecallQuery
 from engram.store import Cue, MemoryStore, RecallStream, Space
 from engram.streaming.counters import Counters
-from engram.streaming.mailbox import Mailbox
-from engram.streaming.recall import Recalls
+from engram.streaming.loop.mailbox import Mailbox
+from engram.streaming.recalls.recalls import Recalls
 
 ANY = vector_of("any")
 QUERY = RecallQuery(Cue(ANY, score_min=-1.0), results_max=100, batch_size=10)

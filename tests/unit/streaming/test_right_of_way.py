@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from engram.streaming.right_of_way import RightOfWay
+from engram.streaming.recalls.loop_priority import RightOfWay
 
 
 class Clock:

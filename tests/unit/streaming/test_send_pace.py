@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engram.streaming.send_pace import RATE_FIRST, RATE_MAX, RATE_MIN, SendPace
+from engram.streaming.sessions.send_rate import RATE_FIRST, RATE_MAX, RATE_MIN, SendPace
 
 
 def test_without_a_word_there_is_no_limit() -> None:

@@ -7,11 +7,11 @@ import pytest
 from doubles.fake_space import ManualClock
 from engram.errors import FailedPrecondition, InvalidInput, SequenceError, Unavailable
 from engram.store.commit.queue import CommitResult
-from engram.streaming.acks import Ack, AckStatus
 from engram.streaming.counters import Counters
-from engram.streaming.outbox import Outbox
-from engram.streaming.session import InFlight, Offer, Session
-from engram.streaming.states import MOVES, SessionState
+from engram.streaming.sessions.acks import Ack, AckStatus
+from engram.streaming.sessions.outbox import Outbox
+from engram.streaming.sessions.session import InFlight, Offer, Session
+from engram.streaming.sessions.states import MOVES, SessionState
 
 
 def make_session(durable_sequence: int = 0, generation: int = 0) -> tuple[Session, list[Ack]]:

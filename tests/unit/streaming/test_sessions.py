@@ -10,13 +10,13 @@ import pytest
 from doubles.fake_space import FakeSpace, ManualClock
 from engram.errors import InvalidInput, OverCapacity
 from engram.store.commit.queue import CommitResult
-from engram.streaming.acks import Ack, AckStatus
 from engram.streaming.counters import Counters
-from engram.streaming.mailbox import Mailbox
-from engram.streaming.outbox import Event, Opened, Outbox, Status, StreamState
-from engram.streaming.session import InFlight
-from engram.streaming.sessions import Sessions
-from engram.streaming.states import SessionState
+from engram.streaming.loop.mailbox import Mailbox
+from engram.streaming.sessions.acks import Ack, AckStatus
+from engram.streaming.sessions.outbox import Event, Opened, Outbox, Status, StreamState
+from engram.streaming.sessions.registry import Sessions
+from engram.streaming.sessions.session import InFlight
+from engram.streaming.sessions.states import SessionState
 
 
 @pytest.fixture

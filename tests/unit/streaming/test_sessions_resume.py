@@ -10,14 +10,14 @@ import pytest
 from doubles.fake_space import FakeSpace, ManualClock
 from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.store.commit.queue import CommitResult
-from engram.streaming.acks import Ack, AckStatus
-from engram.streaming.claim import Claim
 from engram.streaming.counters import Counters
-from engram.streaming.mailbox import Mailbox
-from engram.streaming.outbox import Event, Opened, Outbox, StreamState
-from engram.streaming.session import InFlight, Session
-from engram.streaming.sessions import Sessions
-from engram.streaming.states import SessionState
+from engram.streaming.loop.mailbox import Mailbox
+from engram.streaming.sessions.acks import Ack, AckStatus
+from engram.streaming.sessions.claim import Claim
+from engram.streaming.sessions.outbox import Event, Opened, Outbox, StreamState
+from engram.streaming.sessions.registry import Sessions
+from engram.streaming.sessions.session import InFlight, Session
+from engram.streaming.sessions.states import SessionState
 
 # Long enough for any machine that makes progress at all; nothing here waits for it.
 WAIT_S = 30

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from doubles.fake_space import FakeSpace, ManualClock
-from engram.streaming.shares import Share, Shares
+from engram.streaming.lanes.fair_share import Share, Shares
 
 HOT: Any = FakeSpace("hot")
 SMALL: Any = FakeSpace("small")

@@ -6,8 +6,8 @@ from typing import Any
 
 from doubles.fake_space import FakeSpace
 from engram.model.priority import Priority
-from engram.streaming.lane import LaneStatistics
-from engram.streaming.usage import Held, Usage
+from engram.streaming.lanes.lane import LaneStatistics
+from engram.streaming.pressure.usage import Held, Usage
 
 RED: Any = FakeSpace("red")
 BLUE: Any = FakeSpace("blue")

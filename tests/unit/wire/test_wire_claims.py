@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engram.client.transport import Greeting
-from engram.streaming.claim import Claim
+from engram.streaming.sessions.claim import Claim
 from engram.wire import engram_pb2 as pb
 from engram.wire.claims import decode_claim
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from engram.errors import OverCapacity, SequenceError
-from engram.streaming.acks import Ack, AckStatus
-from engram.streaming.admission import Load
-from engram.streaming.outbox import Opened, Status, StreamState
-from engram.streaming.pressure import Level
+from engram.streaming.pressure.levels import Level
+from engram.streaming.pressure.load_shedding import Load
+from engram.streaming.sessions.acks import Ack, AckStatus
+from engram.streaming.sessions.outbox import Opened, Status, StreamState
 from engram.wire import engram_pb2 as pb
 from engram.wire.events import encode_event
 

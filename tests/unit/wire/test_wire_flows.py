@@ -7,7 +7,7 @@ import math
 import pytest
 
 from engram.errors import InvalidInput
-from engram.streaming.flow import Flow, FlowAction
+from engram.streaming.sessions.flow_control import Flow, FlowAction
 from engram.wire import engram_pb2 as pb
 from engram.wire.flows import decode_flow
 

@@ -12,8 +12,8 @@ from engram.model.limits import BATCH_COUNT_MAX
 from engram.server.authorization import Action
 from engram.server.engine import Context, Engine, stopping_error
 from engram.server.malformed import Malformed
-from engram.streaming.backlog import Message
-from engram.streaming.connection import Connection
+from engram.streaming.sessions.connection import Connection
+from engram.streaming.sessions.paused_backlog import Message
 from engram.wire import engram_pb2 as pb
 from engram.wire.claims import decode_claim
 from engram.wire.events import encode_event

@@ -15,7 +15,7 @@ from engram.server.authorization import Action
 from engram.server.engine import Context, Engine
 from engram.store.indexing.workers import WorkerStatistics
 from engram.store.space import Space
-from engram.streaming.lane import LaneStatistics
+from engram.streaming.lanes.lane import LaneStatistics
 from engram.wire import engram_pb2 as pb
 from engram.wire.damages import encode_damage, encode_unsound
 from engram.wire.events import encode_level

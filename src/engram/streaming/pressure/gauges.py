@@ -12,8 +12,8 @@ from typing import Final, Protocol
 
 from engram.store.commit.tail_budget import Tail
 from engram.store.space import Space
-from engram.streaming.backlog import BacklogBudget
-from engram.streaming.lane import LanesStatistics, LaneStatistics
+from engram.streaming.lanes.lane import LanesStatistics, LaneStatistics
+from engram.streaming.sessions.paused_backlog import BacklogBudget
 
 # Memory and disk do not empty by themselves; somebody has to see to them.
 _RETRY_AFTER_MS_STUCK: Final = 10_000

@@ -10,12 +10,12 @@ from typing import Final
 from engram.errors import OverCapacity
 from engram.model.priority import Priority
 from engram.store.space import Space
-from engram.streaming.gauges import Gauge, LanesGauge, Queue, Reading, TailGauge
-from engram.streaming.indexed_relay import IndexedRelay
-from engram.streaming.mailbox import Mailbox
-from engram.streaming.outbox import StreamState
-from engram.streaming.pressure import REFUSED_FROM, Hysteresis, Level, Thresholds
-from engram.streaming.usage import Held, Usage
+from engram.streaming.loop.mailbox import Mailbox
+from engram.streaming.loop.watermark_relay import IndexedRelay
+from engram.streaming.pressure.gauges import Gauge, LanesGauge, Queue, Reading, TailGauge
+from engram.streaming.pressure.levels import REFUSED_FROM, Hysteresis, Level, Thresholds
+from engram.streaming.pressure.usage import Held, Usage
+from engram.streaming.sessions.outbox import StreamState
 
 Tell = Callable[[str, StreamState, OverCapacity | None], None]
 """Takes the name of a space, what its streams are to be told, and why."""

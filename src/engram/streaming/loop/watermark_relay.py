@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from engram.store.space import Space
-from engram.streaming.mailbox import Mailbox
+from engram.streaming.loop.mailbox import Mailbox
 
 
 class IndexedRelay:

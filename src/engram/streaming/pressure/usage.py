@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from engram.model.priority import Priority
-from engram.streaming.lane import LaneStatistics
+from engram.streaming.lanes.lane import LaneStatistics
 
 if TYPE_CHECKING:
     from engram.store.space import Space

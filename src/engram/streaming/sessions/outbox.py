@@ -10,9 +10,9 @@ from enum import Enum
 from typing import Final
 
 from engram.errors import EngramError
-from engram.streaming.acks import Ack, AckStatus
-from engram.streaming.send_pace import SendPace
-from engram.streaming.signal import Signal
+from engram.streaming.loop.condition import Signal
+from engram.streaming.sessions.acks import Ack, AckStatus
+from engram.streaming.sessions.send_rate import SendPace
 
 # Acks merge, so only answers to single bad messages, and to duplicates, can pile up; the reader waits while this many
 # are unsent, and no more than this many are kept back.

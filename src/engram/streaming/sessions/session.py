@@ -11,11 +11,11 @@ from typing import Final
 from engram.errors import EngramError, SequenceError
 from engram.store.commit.queue import CommitResult
 from engram.store.commit.session_table import SequenceRange
-from engram.streaming.acks import Ack, AckHistory, AckStatus, Unindexed
 from engram.streaming.counters import Counters
-from engram.streaming.outbox import Outbox
-from engram.streaming.signal import Signal
-from engram.streaming.states import SessionState, check_move
+from engram.streaming.loop.condition import Signal
+from engram.streaming.sessions.acks import Ack, AckHistory, AckStatus, Unindexed
+from engram.streaming.sessions.outbox import Outbox
+from engram.streaming.sessions.states import SessionState, check_move
 
 
 class Offer(Enum):

@@ -13,9 +13,9 @@ from engram.model.query import Recalled, RecallQuery
 from engram.store.space import Space
 from engram.store.subscriptions.subscription import Follower
 from engram.streaming.counters import Counters
-from engram.streaming.mailbox import Mailbox
-from engram.streaming.recall_batches import Encode, begin
-from engram.streaming.right_of_way import RightOfWay
+from engram.streaming.loop.mailbox import Mailbox
+from engram.streaming.recalls.batches import Encode, begin
+from engram.streaming.recalls.loop_priority import RightOfWay
 
 T = TypeVar("T")
 _RETRY_AFTER_MS: Final = 100

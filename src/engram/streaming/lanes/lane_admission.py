@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 from engram.errors import OverCapacity, Unavailable
 from engram.store.commit.queue import CommitRequest
-from engram.streaming.chain import Chain, Reader
-from engram.streaming.lane import Lane, LaneStatistics, Load, Turn
-from engram.streaming.shares import Shares
+from engram.streaming.lanes.fair_share import Shares
+from engram.streaming.lanes.lane import Lane, LaneStatistics, Load, Turn
+from engram.streaming.lanes.lock_free_list import Chain, Reader
 
 
 class _State(NamedTuple):

@@ -11,14 +11,14 @@ from typing import Final
 from engram.errors import FailedPrecondition, InvalidInput, OverCapacity, Unavailable
 from engram.model.limits import SESSION_ID_BYTES_MAX
 from engram.store.space import Space
-from engram.streaming.backlog import PAUSED_BYTES_MAX, BacklogBudget
-from engram.streaming.claim import Claim
 from engram.streaming.counters import Counters
-from engram.streaming.indexed_relay import IndexedRelay
-from engram.streaming.mailbox import Mailbox
-from engram.streaming.outbox import Opened, Outbox, Status, StreamState
-from engram.streaming.session import Session
-from engram.streaming.states import SessionState
+from engram.streaming.loop.mailbox import Mailbox
+from engram.streaming.loop.watermark_relay import IndexedRelay
+from engram.streaming.sessions.claim import Claim
+from engram.streaming.sessions.outbox import Opened, Outbox, Status, StreamState
+from engram.streaming.sessions.paused_backlog import PAUSED_BYTES_MAX, BacklogBudget
+from engram.streaming.sessions.session import Session
+from engram.streaming.sessions.states import SessionState
 
 SESSIONS_MAX: Final = 10_000
 IDLE_S_MAX: Final = 300.0

@@ -10,15 +10,15 @@ from typing import Final
 from engram.errors import EngramError, FailedPrecondition, OverCapacity, Unavailable
 from engram.model.observations import ObservationBatch
 from engram.store.space import Space
-from engram.streaming.backlog import Backlog, Message
-from engram.streaming.claim import Claim
-from engram.streaming.flow import Flow, FlowAction
 from engram.streaming.ingest import Ingest
-from engram.streaming.outbox import Outbox, Status, StreamState
-from engram.streaming.send_pace import SendPace
-from engram.streaming.session import InFlight, Offer, Session
-from engram.streaming.sessions import Sessions
-from engram.streaming.states import SessionState
+from engram.streaming.sessions.claim import Claim
+from engram.streaming.sessions.flow_control import Flow, FlowAction
+from engram.streaming.sessions.outbox import Outbox, Status, StreamState
+from engram.streaming.sessions.paused_backlog import Backlog, Message
+from engram.streaming.sessions.registry import Sessions
+from engram.streaming.sessions.send_rate import SendPace
+from engram.streaming.sessions.session import InFlight, Offer, Session
+from engram.streaming.sessions.states import SessionState
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from engram.model.priority import Priority
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.service_rate import DrainRate
-from engram.streaming.alarm import Alarm
-from engram.streaming.entrance import Entrance
-from engram.streaming.lane import DEFAULT_LIMITS, Lane, LaneLimits, LanesStatistics, Turn
-from engram.streaming.shares import Shares
+from engram.streaming.lanes.fair_share import Shares
+from engram.streaming.lanes.lane import DEFAULT_LIMITS, Lane, LaneLimits, LanesStatistics, Turn
+from engram.streaming.lanes.lane_admission import Entrance
+from engram.streaming.lanes.thread_wakeup import Alarm
 
 if TYPE_CHECKING:
     from engram.store.space import Space

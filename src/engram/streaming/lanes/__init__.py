@@ -1,0 +1,1 @@
+"""The queue with lanes in front of the committer."""

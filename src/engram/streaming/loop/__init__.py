@@ -1,0 +1,1 @@
+"""What the event loop is told by other threads."""

@@ -1,0 +1,1 @@
+"""Measuring how full the server is, and refusing what is too much."""

@@ -1,0 +1,1 @@
+"""Recalls beside streams of observations."""

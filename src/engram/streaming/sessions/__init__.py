@@ -1,0 +1,1 @@
+"""Sessions of clients and the connections that speak for them."""
