@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from doubles.damaged import SPACE, everything_in, flip, logs_of, make_store
-from engram.maintenance.backup import backup
-from engram.maintenance.repair import repair
-from engram.maintenance.restore import restore
+from engram.maintenance.backups.backup import backup
+from engram.maintenance.backups.restore import restore
+from engram.maintenance.repairs.repair import repair
 from engram.maintenance.verify import verify
 from engram.store import MemoryStore
 
@@ -41,9 +41,9 @@ while True:
 # Runs one of the tools and kills itself at its n-th step on the disk.
 KILLED = """
 import os, signal, sys
-from engram.maintenance.backup import backup
-from engram.maintenance.repair import repair
-from engram.maintenance.restore import restore
+from engram.maintenance.backups.backup import backup
+from engram.maintenance.repairs.repair import repair
+from engram.maintenance.backups.restore import restore
 left = int(sys.argv[4])
 def counted(call):
     def called(*arguments, **named):

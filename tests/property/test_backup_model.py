@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doubles.damaged import SPACE, Written, copied, damage_description, damage_log
-from engram.maintenance.backup import backup
-from engram.maintenance.restore import restore
+from engram.maintenance.backups.backup import backup
+from engram.maintenance.backups.restore import restore
 from engram.store import MemoryStore
 
 

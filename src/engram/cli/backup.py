@@ -9,11 +9,11 @@ import click
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.maintaining import EXIT_DAMAGED, EXIT_SOUND, DirectoryCommand, Outcome, concluded
 from engram.cli.tables import nbytes_text
-from engram.maintenance.backup import BackupReport
-from engram.maintenance.backup import backup as back_up_directory
+from engram.maintenance.backups.backup import BackupReport
+from engram.maintenance.backups.backup import backup as back_up_directory
+from engram.maintenance.backups.restore import RestoreReport
+from engram.maintenance.backups.restore import restore as restore_directory
 from engram.maintenance.progress import OnProgress
-from engram.maintenance.restore import RestoreReport
-from engram.maintenance.restore import restore as restore_directory
 
 
 @click.command(cls=DirectoryCommand)

@@ -10,10 +10,10 @@ import click
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.maintaining import EXIT_DAMAGED, EXIT_SOUND, DirectoryCommand, Outcome, concluded
 from engram.maintenance.progress import OnProgress
-from engram.maintenance.repair import REPORT, RepairOptions
-from engram.maintenance.repair import repair as repair_directory
-from engram.maintenance.repaired import RepairedSpace, RepairReport
-from engram.maintenance.set_aside import DIRECTORY
+from engram.maintenance.repairs.repair import REPORT, RepairOptions
+from engram.maintenance.repairs.repair import repair as repair_directory
+from engram.maintenance.repairs.report import RepairedSpace, RepairReport
+from engram.maintenance.repairs.set_aside import DIRECTORY
 from engram.model.spaces import METRICS, Metric
 
 _SHOWN_MAX: Final = 10

@@ -18,7 +18,7 @@ from engram.log.records.header import MAGIC, Header
 from engram.log.records.sectors import SECTOR_BYTES
 from engram.log.segments.segment import Segment, segment_epoch, segment_name
 from engram.log.segments.segment_header import SegmentHeader, read_segment_header
-from engram.maintenance.padded_file import PaddedFile
+from engram.maintenance.repairs.padded_file import PaddedFile
 
 _LOG: Final = "log"
 

@@ -26,9 +26,9 @@ from doubles.damaged import (
 )
 from engram.errors import AlreadyExists, CorruptData, EngramError, InvalidInput, NewerFormat, NotFound
 from engram.log.files.checked_json import encode_checked
-from engram.maintenance import backup as backup_module
-from engram.maintenance.backup import backup
-from engram.maintenance.restore import restore
+from engram.maintenance.backups import backup as backup_module
+from engram.maintenance.backups.backup import backup
+from engram.maintenance.backups.restore import restore
 from engram.maintenance.verify import verify
 from engram.store import MemoryStore
 

@@ -14,7 +14,7 @@ from doubles.damaged import SPACE, copied, everything_in, flip, logs_of
 from engram.errors import AlreadyExists, EngramError, InvalidInput, StoreLocked
 from engram.log.records.header import RecordKind
 from engram.maintenance.generations import GenerationRange, merged
-from engram.maintenance.repair import RepairOptions, repair
+from engram.maintenance.repairs.repair import RepairOptions, repair
 from engram.maintenance.verify import verify
 from engram.model.observations import make_batch
 from engram.store import MemoryStore

@@ -12,8 +12,8 @@ from engram.errors import CorruptData
 from engram.log.damage import Damages
 from engram.log.files.file_storage import FileStorage
 from engram.log.segments.segment import MISFIT, Segment, segment_name
-from engram.maintenance.backup_file import BackedSegment
-from engram.maintenance.prefix import Part
+from engram.maintenance.backups.backup_file import BackedSegment
+from engram.maintenance.backups.whole_prefix import Part
 
 _CHUNK_BYTES: Final = 1 << 20
 

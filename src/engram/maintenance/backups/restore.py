@@ -16,8 +16,8 @@ from engram.log.files.os_errors import typed_failures
 from engram.log.identity import new_id
 from engram.log.manifest import Manifest, Mark
 from engram.log.segments.segment import segment_name
-from engram.maintenance.backup_file import SEGMENTS, BackedSegment, BackedSpace, read_backup
-from engram.maintenance.copied_segment import mismatch
+from engram.maintenance.backups.backup_file import SEGMENTS, BackedSegment, BackedSpace, read_backup
+from engram.maintenance.backups.copied_segment import mismatch
 from engram.maintenance.new_directory import NewDirectory, new_directory
 from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG

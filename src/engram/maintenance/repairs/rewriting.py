@@ -10,8 +10,8 @@ from typing import Final
 from engram.log.log import Log
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
-from engram.maintenance.rescue import Rescued, batch_of, rescue, whole_batch_of
-from engram.maintenance.set_aside import SetAside
+from engram.maintenance.repairs.rescue import Rescued, batch_of, rescue, whole_batch_of
+from engram.maintenance.repairs.set_aside import SetAside
 from engram.maintenance.survey import Found
 
 _BYTES_PER_SYNC: Final = 32 << 20

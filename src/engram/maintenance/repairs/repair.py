@@ -18,10 +18,10 @@ from engram.log.manifest import Manifest
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.new_directory import NewDirectory, new_directory
 from engram.maintenance.progress import Counter, OnProgress, unseen
-from engram.maintenance.proof import Proof
-from engram.maintenance.repaired import RepairedSpace, RepairReport
-from engram.maintenance.rewriting import Rewriting
-from engram.maintenance.set_aside import DIRECTORY, SetAside
+from engram.maintenance.repairs.proof import Proof
+from engram.maintenance.repairs.report import RepairedSpace, RepairReport
+from engram.maintenance.repairs.rewriting import Rewriting
+from engram.maintenance.repairs.set_aside import DIRECTORY, SetAside
 from engram.maintenance.source import LOG, Described, describe, opened_source
 from engram.maintenance.survey import Survey, survey
 from engram.model.spaces import Metric, SpaceConfig

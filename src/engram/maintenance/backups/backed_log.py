@@ -11,9 +11,9 @@ from engram.log.damage import Damages
 from engram.log.files.file_storage import FileStorage
 from engram.log.manifest import Manifest
 from engram.log.records.sectors import SECTOR_BYTES
-from engram.maintenance.backup_file import BackedSegment, BackedSpace
-from engram.maintenance.copied_segment import check_copy, copy_part
-from engram.maintenance.prefix import Part, whole_prefix
+from engram.maintenance.backups.backup_file import BackedSegment, BackedSpace
+from engram.maintenance.backups.copied_segment import check_copy, copy_part
+from engram.maintenance.backups.whole_prefix import Part, whole_prefix
 
 _TEMPORARY: Final = "copying"
 

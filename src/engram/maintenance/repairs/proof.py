@@ -12,7 +12,7 @@ from typing import Final
 
 from engram.log.records.header import RecordKind
 from engram.maintenance.generations import GenerationRange, merged
-from engram.maintenance.rescue import Rescued, rescue
+from engram.maintenance.repairs.rescue import Rescued, rescue
 from engram.maintenance.survey import Survey
 
 _FOR_EVER: Final = 1 << 63

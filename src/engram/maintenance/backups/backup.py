@@ -20,9 +20,9 @@ from engram.log.files.os_errors import typed_failures, unavailable
 from engram.log.format1.recovery import entries_of, recover1
 from engram.log.identity import Identity
 from engram.log.manifest import Manifest, Mark
-from engram.maintenance.backed_log import back_up_log
-from engram.maintenance.backup_file import FILE_NAME, SEGMENTS, BackedSpace, Backup, read_backup, write_backup
-from engram.maintenance.copied_segment import check_backed
+from engram.maintenance.backups.backed_log import back_up_log
+from engram.maintenance.backups.backup_file import FILE_NAME, SEGMENTS, BackedSpace, Backup, read_backup, write_backup
+from engram.maintenance.backups.copied_segment import check_backed
 from engram.maintenance.new_directory import check_apart
 from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG, Described, describe, opened_source

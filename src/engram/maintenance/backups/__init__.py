@@ -1,0 +1,1 @@
+"""Backups of data directories, and data directories of backups."""

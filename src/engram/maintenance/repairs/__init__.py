@@ -1,0 +1,1 @@
+"""New data directories of what is sound in damaged ones."""
