@@ -7,16 +7,16 @@ from pathlib import Path
 import click
 
 from engram import __version__
-from engram.cli.backup import backup, restore
+from engram.cli.commands.backup import backup, restore
+from engram.cli.commands.demo import demo
+from engram.cli.commands.ingest import ingest
+from engram.cli.commands.recall import recall
+from engram.cli.commands.repair import repair
+from engram.cli.commands.serve import serve
+from engram.cli.commands.spaces import spaces
+from engram.cli.commands.status import status
+from engram.cli.commands.verify import verify
 from engram.cli.context import CliContext
-from engram.cli.demo import demo
-from engram.cli.ingest import ingest
-from engram.cli.recall import recall
-from engram.cli.repair import repair
-from engram.cli.serve import serve
-from engram.cli.spaces import spaces
-from engram.cli.status import status
-from engram.cli.verify import verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from engram.cli.context import CliContext, pass_cli
-from engram.cli.maintaining import EXIT_DAMAGED, EXIT_SOUND, DirectoryCommand, Outcome, concluded
+from engram.cli.directory_command import EXIT_DAMAGED, EXIT_SOUND, DirectoryCommand, Outcome, concluded
 from engram.cli.tables import nbytes_text
 from engram.maintenance.backups.backup import BackupReport
 from engram.maintenance.backups.backup import backup as back_up_directory

@@ -8,7 +8,7 @@ from typing import Any, Final, cast
 import click
 
 from engram.cli.context import CliContext, pass_cli
-from engram.cli.maintaining import EXIT_DAMAGED, EXIT_SOUND, DirectoryCommand, Outcome, concluded
+from engram.cli.directory_command import EXIT_DAMAGED, EXIT_SOUND, DirectoryCommand, Outcome, concluded
 from engram.maintenance.progress import OnProgress
 from engram.maintenance.repairs.repair import REPORT, RepairOptions
 from engram.maintenance.repairs.repair import repair as repair_directory
