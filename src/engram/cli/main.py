@@ -7,15 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from engram.cli.exit_codes import EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE
 from engram.errors import EngramError
 from engram.lifecycle.stop_signals import EndSignals
-
-EXIT_OK: Final = 0
-EXIT_ERROR: Final = 1
-EXIT_USAGE: Final = 2
-# The command did what it was told, and what it found is that something stored is damaged.
-EXIT_DAMAGE: Final = 4
-EXIT_INTERRUPTED: Final = 130
 
 _USAGE_CODES: Final = frozenset(
     {"invalid_setting", "unknown_setting", "unreadable_config", "invalid_toml", "invalid_address"}

@@ -121,7 +121,7 @@ class Ingest:
         return await answer.result
 
     def _queue(self, request: CommitRequest, held: Held) -> None:
-        self.admission.check(request.space, request.priority)
+        self.admission.check(held.space, held.priority)
         self._store.submit(request)
         # The answer comes through the event loop, so it cannot overtake this.
         self.admission.entered(held)

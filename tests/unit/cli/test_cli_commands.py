@@ -12,7 +12,7 @@ import click
 import numpy as np
 import pytest
 
-from engram.cli import main as cli_main
+from engram.cli import exit_codes
 from engram.cli.app import app
 from engram.cli.main import run
 from engram.store import MemoryStore
@@ -253,5 +253,10 @@ def test_a_closed_pipe_ends_quietly() -> None:
 
 
 def test_the_exit_codes_are_what_the_documentation_says() -> None:
-    assert (cli_main.EXIT_OK, cli_main.EXIT_ERROR, cli_main.EXIT_USAGE, cli_main.EXIT_INTERRUPTED) == (0, 1, 2, 130)
-    assert cli_main.EXIT_DAMAGE == 4
+    assert (exit_codes.EXIT_OK, exit_codes.EXIT_ERROR, exit_codes.EXIT_USAGE, exit_codes.EXIT_INTERRUPTED) == (
+        0,
+        1,
+        2,
+        130,
+    )
+    assert exit_codes.EXIT_DAMAGE == 4

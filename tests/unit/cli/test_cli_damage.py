@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from doubles.damaged import SPACE, flip_stored
 from engram.cli.damages import advice
-from engram.cli.main import EXIT_DAMAGE, EXIT_ERROR, EXIT_OK, run
+from engram.cli.exit_codes import EXIT_DAMAGE, EXIT_ERROR, EXIT_OK
+from engram.cli.main import run
 from engram.store import MemoryStore
 
 Capture = pytest.CaptureFixture[str]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.cli.context import CliContext, pass_cli
-from engram.cli.main import EXIT_DAMAGE, EXIT_OK
+from engram.cli.exit_codes import EXIT_DAMAGE, EXIT_OK
 from engram.cli.tables import hit_values, hits_table
 from engram.cli.target import client_settings, open_target, target_options
 from engram.errors import InvalidInput

@@ -10,7 +10,7 @@ import click
 
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.damages import advice, damage_values, damages_table, unsound_table, unsound_values
-from engram.cli.main import EXIT_DAMAGE, EXIT_OK
+from engram.cli.exit_codes import EXIT_DAMAGE, EXIT_OK
 from engram.cli.tables import server_table, space_values, spaces_table, workers_table
 from engram.cli.target import DirectoryTarget, ServerTarget, Target, open_target, target_options
 from engram.client import ServerStatus, SpaceStatus, UnsoundSpace

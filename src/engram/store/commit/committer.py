@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from engram.store.commit.queue import CommitRequest, Intake
+from engram.store.commit.queue import CommitRequest, CommitTarget, Intake
 from engram.store.commit.serial_executor import Companion
-
-if TYPE_CHECKING:
-    from engram.store.space import Space
 
 logger = logging.getLogger(__name__)
 # Only a guard against an intake that loses a wake-up; nothing waits for it.
@@ -55,7 +52,7 @@ class Committer:
             del requests
 
     def _commit(self, requests: list[CommitRequest]) -> None:
-        groups: dict[Space, list[CommitRequest]] = {}
+        groups: dict[CommitTarget, list[CommitRequest]] = {}
         for request in requests:
             groups.setdefault(request.space, []).append(request)
         for space, group in groups.items():

@@ -6,14 +6,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from engram.errors import EngramError, InvalidInput, OverCapacity, Unavailable
 from engram.model.observations import ObservationBatch
 from engram.model.priority import Priority
-
-if TYPE_CHECKING:
-    from engram.store.space import Space
+from engram.model.spaces import SpaceConfig
 
 _RETRY_AFTER_MS: Final = 50
 
@@ -40,6 +38,27 @@ class CommitResult:
     count: int
     duplicate: bool = False
     existed: int = 0
+
+
+class CommitTarget(Protocol):
+    """What can be committed to: a space, as far as the queue and the committer are concerned."""
+
+    @property
+    def config(self) -> SpaceConfig:
+        """Its settings."""
+        ...
+
+    def admit(self, request: CommitRequest) -> None:
+        """Reserve room for a request, or raise why there is none."""
+        ...
+
+    def withdraw(self, request: CommitRequest) -> None:
+        """Give back what `admit` reserved for a request that is not going to be committed."""
+        ...
+
+    def commit(self, requests: Sequence[CommitRequest]) -> None:
+        """Store the requests together, durably, and answer each."""
+        ...
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -70,7 +89,7 @@ class CommitRequest:
         If the fields do not go together.
     """
 
-    space: Space
+    space: CommitTarget
     batch: ObservationBatch | None = None
     delete_ids: Sequence[str] | None = None
     session: str = ""

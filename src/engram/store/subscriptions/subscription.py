@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,20 @@ from numpy.typing import NDArray
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.search import Wanted
 
-if TYPE_CHECKING:
-    from engram.store.subscriptions.registry import Followers
-
 # Observations looked at in one step while catching up.
 _STEP: Final = 4096
+
+
+class Backlog(Protocol):
+    """Where a follower finds what it was not offered."""
+
+    def rejoin(self, follower: Follower, missed_from: int) -> None:
+        """Have a follower read everything from a generation on, and be offered what comes after that."""
+        ...
+
+    def look_up(self, wanted: Wanted, first: int, last: int, damaged: list[int]) -> list[tuple[int, float]]:
+        """Look for what fits one cue in the log; `damaged` gets the generations that cannot be compared with it."""
+        ...
 
 
 class Follower:
@@ -30,7 +39,7 @@ class Follower:
 
     Parameters
     ----------
-    followers
+    backlog
         Where it joined.
     wanted
         The cue.
@@ -40,10 +49,10 @@ class Follower:
         What to do about damage; used by the thread that takes.
     """
 
-    def __init__(self, followers: Followers, wanted: Wanted, count_max: int, left_out: LeftOut) -> None:
+    def __init__(self, backlog: Backlog, wanted: Wanted, count_max: int, left_out: LeftOut) -> None:
         self.wanted: Final = wanted
         self._left_out = left_out
-        self._followers = followers
+        self._backlog = backlog
         self._count_max = count_max
         self._changed = threading.Condition()
         self._waiting: deque[tuple[int, float]] = deque()
@@ -100,7 +109,7 @@ class Follower:
             elif self._unread[0] <= self._unread[1]:
                 self._read_log()
             elif not self._waiting and self._missed_from:
-                self._followers.rejoin(self, self._missed_from)
+                self._backlog.rejoin(self, self._missed_from)
             else:
                 found = _taken(self._waiting, count)
                 break
@@ -145,7 +154,7 @@ class Follower:
         first, last = self._unread
         until = min(last, first + _STEP - 1)
         lost: list[int] = []
-        found = self._followers.look_up(self.wanted, first, until, lost)
+        found = self._backlog.look_up(self.wanted, first, until, lost)
         before = [match for match in found if match[0] < lost[0]] if lost and not self._left_out.skip else []
         if before:
             self._early.extend(before)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
-if TYPE_CHECKING:
-    from engram.store.space import Space
+from engram.store.commit.queue import CommitTarget
 
 _DIVIDED_FROM: Final = 0.5
 # A space counts among those that share for so long after it sent something, whether there was room for it or not.
@@ -21,7 +20,7 @@ class Share(NamedTuple):
     fill_max: float
 
 
-_NOBODY: Final[Mapping[Space, Share]] = MappingProxyType({})
+_NOBODY: Final[Mapping[CommitTarget, Share]] = MappingProxyType({})
 
 
 class Shares:
@@ -37,18 +36,20 @@ class Shares:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._crowding: Mapping[Space, Share] = _NOBODY
-        self._claimed_s: Final[dict[Space, float]] = {}
+        self._crowding: Mapping[CommitTarget, Share] = _NOBODY
+        self._claimed_s: Final[dict[CommitTarget, float]] = {}
 
-    def excess(self, space: Space) -> Share | None:
+    def excess(self, space: CommitTarget) -> Share | None:
         """Return the share of `space` if it has more than that; None if it may go on."""
         return self._crowding.get(space)
 
-    def claim(self, space: Space) -> None:
+    def claim(self, space: CommitTarget) -> None:
         """Note that `space` wants room in the lane."""
         self._claimed_s[space] = self._clock()
 
-    def divide(self, fill: float, fills: Callable[[], Mapping[Space, float]], arrived: Iterable[Space]) -> None:
+    def divide(
+        self, fill: float, fills: Callable[[], Mapping[CommitTarget, float]], arrived: Iterable[CommitTarget]
+    ) -> None:
         """Work out who has too much.
 
         Parameters

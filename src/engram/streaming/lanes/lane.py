@@ -6,13 +6,10 @@ import heapq
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from engram.model.priority import Priority
-from engram.store.commit.queue import CommitRequest
-
-if TYPE_CHECKING:
-    from engram.store.space import Space
+from engram.store.commit.queue import CommitRequest, CommitTarget
 
 _MIB: Final = 1024 * 1024
 
@@ -110,7 +107,7 @@ class Turn:
 class _Waiting:
     """The turns of one space in a lane."""
 
-    space: Space
+    space: CommitTarget
     turns: deque[Turn] = field(default_factory=deque)
     count: int = 0
     nbytes: int = 0
@@ -128,7 +125,7 @@ class Lane:
         self.limits: Final = limits
         self.served = Load()
         self.passed_over = 0
-        self._waiting: Final[dict[Space, _Waiting]] = {}
+        self._waiting: Final[dict[CommitTarget, _Waiting]] = {}
         # A heap of every space that waits, by the observations it was served; equals in the order of arrival.
         self._order: Final[list[tuple[int, int, _Waiting]]] = []
         self._arrivals = 0
@@ -172,7 +169,7 @@ class Lane:
         waiting.nbytes -= turn.nbytes
         self.served = self.served.plus(turn)
 
-    def fills(self) -> dict[Space, float]:
+    def fills(self) -> dict[CommitTarget, float]:
         """Return which part of the lane each waiting space fills, from 0 to 1."""
         return {
             space: self.limits.fill(waiting.count, waiting.nbytes)

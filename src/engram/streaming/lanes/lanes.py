@@ -5,18 +5,15 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from engram.model.priority import Priority
-from engram.store.commit.queue import CommitRequest
+from engram.store.commit.queue import CommitRequest, CommitTarget
 from engram.store.commit.service_rate import DrainRate
 from engram.streaming.lanes.fair_share import Shares
 from engram.streaming.lanes.lane import DEFAULT_LIMITS, Lane, LaneLimits, LanesStatistics, Turn
 from engram.streaming.lanes.lane_admission import Entrance
 from engram.streaming.lanes.thread_wakeup import Alarm
-
-if TYPE_CHECKING:
-    from engram.store.space import Space
 
 _PRIORITIES: Final = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
 
@@ -59,7 +56,7 @@ class Lanes:
         self._entrance: Final = Entrance(self._lanes, self._shares, self._drain_rate.time_ms)
         self._arrived: Final = Alarm()
         # The unserved turns of each session, in order, whatever their lanes.
-        self._sessions: Final[dict[tuple[Space, str], deque[Turn]]] = {}
+        self._sessions: Final[dict[tuple[CommitTarget, str], deque[Turn]]] = {}
         self._waiting = 0
         self._take_count_max: Final = take_count_max
         self._take_bytes_max: Final = take_bytes_max
@@ -188,5 +185,5 @@ class _Take:
         self._nbytes += turn.nbytes
 
 
-def _session_key(turn: Turn) -> tuple[Space, str]:
+def _session_key(turn: Turn) -> tuple[CommitTarget, str]:
     return turn.request.space, turn.request.session
