@@ -15,8 +15,8 @@ from engram.server.handlers.recall import recall, recall_stream
 from engram.server.handlers.remember import forget, remember
 from engram.server.handlers.spaces import create_space, get_space, get_status, list_spaces
 from engram.server.malformed import lenient
+from engram.server.messages.observe_message import ObserveMessage
 from engram.wire import engram_pb2 as pb
-from engram.wire.observe_message import ObserveMessage
 
 SERVICE_NAME: Final = pb.DESCRIPTOR.services_by_name["EngramService"].full_name
 

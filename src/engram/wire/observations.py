@@ -48,7 +48,7 @@ def decode_batch(message: pb.ObservationBatch, vectors: memoryview = _NO_VECTORS
     Parameters
     ----------
     vectors
-        Those that `engram.wire.detach` took out of the message.
+        Those that `engram.server.messages.detach` took out of the message.
 
     Raises
     ------

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from engram.client.transport import Greeting
+from engram.server.messages.claims import decode_claim
 from engram.streaming.sessions.claim import Claim
 from engram.wire import engram_pb2 as pb
-from engram.wire.claims import decode_claim
 
 
 def test_a_client_that_comes_back_says_what_it_knows_also_if_that_is_nothing() -> None:

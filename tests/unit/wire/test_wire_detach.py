@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engram.server.messages.detach import detach_vectors
+from engram.server.messages.observe_message import ObserveMessage
 from engram.wire import engram_pb2 as pb
-from engram.wire.detach import detach_vectors
-from engram.wire.observe_message import ObserveMessage
 
 
 def request_of(count: int, dim: int, **fields: str | int) -> pb.ObservationRequest:

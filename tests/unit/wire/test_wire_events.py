@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from engram.errors import OverCapacity, SequenceError
+from engram.server.messages.events import encode_event
 from engram.streaming.pressure.levels import Level
 from engram.streaming.pressure.load_shedding import Load
 from engram.streaming.sessions.acks import Ack, AckStatus
 from engram.streaming.sessions.outbox import Opened, Status, StreamState
 from engram.wire import engram_pb2 as pb
-from engram.wire.events import encode_event
 
 
 def load() -> Load:

@@ -7,9 +7,9 @@ import math
 import pytest
 
 from engram.errors import InvalidInput
+from engram.server.messages.flows import decode_flow
 from engram.streaming.sessions.flow_control import Flow, FlowAction
 from engram.wire import engram_pb2 as pb
-from engram.wire.flows import decode_flow
 
 
 def test_every_action_has_its_meaning() -> None:

@@ -13,9 +13,9 @@ from engram.server.engine import Context, Engine
 from engram.server.handlers.observe import run_stream, take_message
 from engram.server.handlers.recall import recall_batches
 from engram.server.malformed import Malformed
+from engram.server.messages.observe_message import ObserveMessage
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import encode_error
-from engram.wire.observe_message import ObserveMessage
 
 # Recalls of one stream under way at once; the stream is not read meanwhile.
 _RECALLS_MAX: Final = 32

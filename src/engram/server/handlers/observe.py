@@ -12,14 +12,14 @@ from engram.model.limits import BATCH_COUNT_MAX
 from engram.server.authorization import Action
 from engram.server.engine import Context, Engine, stopping_error
 from engram.server.malformed import Malformed
+from engram.server.messages.claims import decode_claim
+from engram.server.messages.events import encode_event
+from engram.server.messages.flows import decode_flow
+from engram.server.messages.observe_message import ObserveMessage
 from engram.streaming.sessions.connection import Connection
 from engram.streaming.sessions.paused_backlog import Message
 from engram.wire import engram_pb2 as pb
-from engram.wire.claims import decode_claim
-from engram.wire.events import encode_event
-from engram.wire.flows import decode_flow
 from engram.wire.observations import decode_batch, decode_episode, decode_priority
-from engram.wire.observe_message import ObserveMessage
 
 Write = Callable[[pb.ObservationResponse], Awaitable[None]]
 

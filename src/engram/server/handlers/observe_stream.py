@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from engram.server.engine import Context, Engine
 from engram.server.handlers.observe import run_stream, take_message
 from engram.server.malformed import Malformed
-from engram.wire.observe_message import ObserveMessage
+from engram.server.messages.observe_message import ObserveMessage
 
 
 async def observe_stream(engine: Engine, requests: AsyncIterator[ObserveMessage | Malformed], context: Context) -> None:

@@ -13,12 +13,12 @@ from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
 from engram.server.authorization import Action
 from engram.server.engine import Context, Engine
+from engram.server.messages.events import encode_level
 from engram.store.indexing.workers import WorkerStatistics
 from engram.store.space import Space
 from engram.streaming.lanes.lane import LaneStatistics
 from engram.wire import engram_pb2 as pb
 from engram.wire.damages import encode_damage, encode_unsound
-from engram.wire.events import encode_level
 from engram.wire.observations import encode_priority
 
 _NAMED_DAMAGES_MAX: Final = 100

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from engram.server.messages.detach import detach_vectors
 from engram.wire import engram_pb2 as pb
-from engram.wire.detach import detach_vectors
 
 _NO_VECTORS: Final = memoryview(b"")
 

@@ -1,0 +1,1 @@
+"""Messages of observe streams in protobuf, from and to the sessions."""
