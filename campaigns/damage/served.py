@@ -10,8 +10,8 @@ from typing import Any, Final, Protocol
 
 from engram.client import Client
 from engram.errors import EngramError
-from engram.log.damage import Damage
 from engram.model.cue import CueLike
+from engram.model.damage import Damage
 from engram.model.hit import Hit
 from engram.model.strength import Strength
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from engram.cli.tables import make_table
 from engram.client import UnsoundSpace
-from engram.log.damage import Damage
+from engram.model.damage import Damage
 
 
 def damages_table(damages: Iterable[Damage]) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-from engram.log.damage import Damage
+from engram.model.damage import Damage
 from engram.model.spaces import Metric, SpaceConfig
 from engram.wire import engram_pb2 as pb
 from engram.wire.damages import decode_damage, decode_unsound

@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from engram.errors import EngramError, NewerFormat, NotFound
-from engram.log.damage import Damage, Damages
+from engram.log.damage import Damages
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG, describe, opened_source
 from engram.maintenance.survey import survey
+from engram.model.damage import Damage
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.scrub import scrub

@@ -16,9 +16,9 @@ from typing import Final
 from engram.errors import EngramError, FailedPrecondition
 from engram.lifecycle import interpreter_exit
 from engram.lifecycle.forking import check_process
-from engram.log.damage import Damage
 from engram.log.files.file_storage import FileStorage
 from engram.log.files.storage import Storage
+from engram.model.damage import Damage
 from engram.model.spaces import DEFAULT_SPACE, Metric
 from engram.store.commit.committer import Committer
 from engram.store.commit.queue import CommitRequest, FifoIntake, Intake

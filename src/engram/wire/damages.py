@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engram.errors import EngramError
-from engram.log.damage import Damage
+from engram.model.damage import Damage
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import decode_error, encode_error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engram.log.damage import Damage
+from engram.model.damage import Damage
 from engram.server.handlers.spaces import named_damages
 
 

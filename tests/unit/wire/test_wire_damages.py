@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engram.errors import CorruptData, NewerFormat
-from engram.log.damage import Damage
+from engram.model.damage import Damage
 from engram.wire.damages import decode_damage, decode_unsound, encode_damage, encode_unsound
 
 

@@ -14,7 +14,7 @@ from engram.cli.exit_codes import EXIT_DAMAGE, EXIT_OK
 from engram.cli.tables import server_table, space_values, spaces_table, workers_table
 from engram.cli.target import DirectoryTarget, ServerTarget, Target, open_target, target_options
 from engram.client import ServerStatus, SpaceStatus, UnsoundSpace
-from engram.log.damage import Damage
+from engram.model.damage import Damage
 
 
 @click.command()

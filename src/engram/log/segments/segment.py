@@ -8,7 +8,7 @@ from typing import Final
 
 from engram import _core
 from engram.errors import CorruptData
-from engram.log.damage import Damage, Damages
+from engram.log.damage import Damages
 from engram.log.files.storage import Buffer, StorageFile
 from engram.log.format1.opening_sums import OpeningSums
 from engram.log.format1.records import HEADER_BYTES as HEADER1_BYTES
@@ -17,6 +17,7 @@ from engram.log.records.encoding import EncodedRecord
 from engram.log.records.header import Header, check_known, read_header
 from engram.log.records.layout import Layout, lay_out
 from engram.log.records.sectors import SECTOR_BYTES
+from engram.model.damage import Damage
 
 _NAME: Final = re.compile(r"(\d{12})\.log")
 _CHUNK_BYTES: Final = 1 << 20

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition
-from engram.log.damage import Damage, Damages
+from engram.log.damage import Damages
 from engram.log.files.directory_lock import FILE_NAME as LOCK
 from engram.log.files.directory_lock import DirectoryLock
 from engram.log.files.file_storage import FileStorage
@@ -26,6 +26,7 @@ from engram.maintenance.backups.copied_segment import check_backed
 from engram.maintenance.new_directory import check_apart
 from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG, Described, describe, opened_source
+from engram.model.damage import Damage
 from engram.model.observations import now_us
 from engram.store.space_catalog import Catalogue
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engram.errors import EngramError
-from engram.log.damage import Damage
 from engram.maintenance.generations import GenerationRange
+from engram.model.damage import Damage
 
 
 @dataclass(slots=True)

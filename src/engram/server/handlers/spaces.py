@@ -8,7 +8,7 @@ from itertools import chain, islice, zip_longest
 from typing import Final, cast
 
 from engram import __version__
-from engram.log.damage import Damage
+from engram.model.damage import Damage
 from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
 from engram.server.authorization import Action
