@@ -28,8 +28,8 @@ from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
 from engram.server.process_tuning import tune_interpreter
-from engram.store.commit.tail_budget import Tail
-from engram.store.indexing.index_maintenance import Indexing
+from engram.store.commit.tail_budget import TailBudget
+from engram.store.indexing.index_maintenance import IndexMaintenance
 from engram.store.options import StoreOptions
 from engram.wire import engram_pb2 as pb
 from engram.wire.engram_pb2_grpc import EngramServiceStub
@@ -50,24 +50,28 @@ class Moments:
 
 def observe_tail(moments: Moments, may_link: threading.Event) -> None:
     """Note the moments in the code where they come to pass."""
-    reserve, moved, link = Tail.reserve, Tail.moved, Indexing.link
+    reserve, moved, link = TailBudget.reserve, TailBudget.moved, IndexMaintenance.link
 
-    def noting_reserve(tail: Tail, count: int) -> None:
+    def noting_reserve(tail: TailBudget, count: int) -> None:
         before = tail.count
         reserve(tail, count)
         if before < 0.8 * TAIL_MAX <= tail.count:
             moments.rose = time.perf_counter()
 
-    def noting_moved(tail: Tail, indexed_generation: int) -> None:
+    def noting_moved(tail: TailBudget, indexed_generation: int) -> None:
         if tail.count < 0.7 * TAIL_MAX and not moments.fell:
             moments.fell = time.perf_counter()
         moved(tail, indexed_generation)
 
-    def gated_link(indexing: Indexing, *arguments: Any) -> int:
+    def gated_link(indexing: IndexMaintenance, *arguments: Any) -> int:
         may_link.wait()
         return link(indexing, *arguments)
 
-    changes = ((Tail, "reserve", noting_reserve), (Tail, "moved", noting_moved), (Indexing, "link", gated_link))
+    changes = (
+        (TailBudget, "reserve", noting_reserve),
+        (TailBudget, "moved", noting_moved),
+        (IndexMaintenance, "link", gated_link),
+    )
     for kind, name, function in changes:
         setattr(kind, name, function)
 

@@ -26,7 +26,7 @@ from benchmarks.report import publish
 from engram.model.observations import make_batch
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
-from engram.store.commit.queue import CommitRequest, FifoIntake
+from engram.store.commit.queue import CommitRequest, FifoCommitQueue
 from engram.streaming.lanes.lane import LaneLimits
 from engram.streaming.lanes.lanes import Lanes
 
@@ -101,7 +101,7 @@ def kinds() -> dict[str, Callable[[], Queue]]:
     return {
         "deque": PlainDeque,
         "queue.Queue": LibraryQueue,
-        "FifoIntake": lambda: FifoIntake(NO_LIMIT, NO_LIMIT, take, NO_LIMIT),
+        "FifoCommitQueue": lambda: FifoCommitQueue(NO_LIMIT, NO_LIMIT, take, NO_LIMIT),
         "Lanes": lambda: Lanes(limits, take_count_max=take, take_bytes_max=NO_LIMIT),
     }
 

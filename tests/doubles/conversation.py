@@ -6,10 +6,10 @@ import asyncio
 
 from doubles.batches import batch_of
 from engram.model.priority import Priority
-from engram.streaming.sessions.acks import Ack
+from engram.streaming.sessions.acks import SessionAck
 from engram.streaming.sessions.connection import Connection
 from engram.streaming.sessions.flow_control import Flow, FlowAction
-from engram.streaming.sessions.outbox import Event, Status, StreamState
+from engram.streaming.sessions.outbox import Event, StateChange, StreamState
 from engram.streaming.sessions.paused_backlog import Message
 
 PAUSE = Flow(FlowAction.PAUSE)
@@ -26,19 +26,19 @@ async def events(connection: Connection) -> list[Event]:
     return await asyncio.wait_for(connection.outbox.take(), 60)
 
 
-async def answers(connection: Connection) -> list[Ack]:
+async def answers(connection: Connection) -> list[SessionAck]:
     """All acks, once nothing is in flight."""
     session, _ = connection.opened()
     async with asyncio.timeout(60):
         await session.changed.wait_for(lambda: session.settled)
-    return [event for event in await events(connection) if isinstance(event, Ack)]
+    return [event for event in await events(connection) if isinstance(event, SessionAck)]
 
 
 async def states(connection: Connection) -> list[StreamState]:
     """The next statuses, waiting for the first."""
     found: list[StreamState] = []
     while not found:
-        found = [event.state for event in await events(connection) if isinstance(event, Status)]
+        found = [event.state for event in await events(connection) if isinstance(event, StateChange)]
     return found
 
 
@@ -48,5 +48,5 @@ async def acks(connection: Connection) -> list[tuple[str, int, int]]:
     while not found:
         told = await events(connection)
         assert told, "the connection has ended"
-        found = [(e.status.value, e.first_sequence, e.last_sequence) for e in told if isinstance(e, Ack)]
+        found = [(e.status.value, e.first_sequence, e.last_sequence) for e in told if isinstance(e, SessionAck)]
     return found

@@ -9,7 +9,7 @@ from typing import Any
 from engram.errors import EngramError, SequenceError
 from engram.model.observations import ObservationBatch, check_batch
 from engram.model.spaces import SpaceConfig
-from engram.store.commit.queue import CommitRequest, CommitResult, Intake
+from engram.store.commit.queue import CommitQueue, CommitRequest, CommitResult
 from engram.store.commit.session_table import SequenceRange
 
 
@@ -92,7 +92,7 @@ class FakeSpace:
 class FakeStore:
     """Queues requests in `intake`; `commit` answers what one take gives."""
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: CommitQueue) -> None:
         self.intake = intake
 
     def submit(self, request: CommitRequest) -> None:

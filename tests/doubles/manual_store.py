@@ -9,8 +9,8 @@ from doubles.batches import DIM
 from doubles.faulty_storage import FaultyStorage
 from doubles.logs import manifest_of
 from engram.model.spaces import SpaceConfig
-from engram.store.commit.queue import CommitRequest, Intake
-from engram.store.commit.serial_executor import Companion
+from engram.store.commit.queue import CommitQueue, CommitRequest
+from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.space import Space
@@ -30,10 +30,10 @@ class Stored(NamedTuple):
 class ManualStore:
     """One space, recovered from `storage`, and the queue before it."""
 
-    def __init__(self, intake: Intake, storage: FaultyStorage) -> None:
+    def __init__(self, intake: CommitQueue, storage: FaultyStorage) -> None:
         self.intake = intake
         self.storage = storage
-        self._encoder = Companion("test-encoder")
+        self._encoder = SerialExecutor("test-encoder")
         stored = StoredSpace(SpaceConfig("default", DIM), storage, manifest_of(storage), 0)
         self._state = recover_space(stored, "", _OPTIONS)
         self.space = Space(stored.config, self._state, _OPTIONS, self.submit, lambda _: None, self._encoder)

@@ -20,12 +20,12 @@ from engram.streaming.lanes.lane import LaneLimits
 from engram.streaming.lanes.lanes import Lanes
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.pressure.levels import Thresholds
-from engram.streaming.pressure.load_shedding import Admission
-from engram.streaming.sessions.acks import Ack, AckStatus
+from engram.streaming.pressure.load_shedding import LoadShedder
+from engram.streaming.sessions.acks import AckStatus, SessionAck
 from engram.streaming.sessions.claim import Claim
 from engram.streaming.sessions.connection import Connection, ConnectionLimits
 from engram.streaming.sessions.flow_control import Flow, FlowAction
-from engram.streaming.sessions.outbox import Event, Opened, Status
+from engram.streaming.sessions.outbox import Event, Opened, StateChange
 from engram.streaming.sessions.paused_backlog import Message
 from engram.streaming.sessions.registry import Sessions
 
@@ -44,7 +44,7 @@ class Server:
         mailbox = Mailbox(loop)
         # Whoever waits for what is in flight waits for a rule that commits it, however long that takes.
         self.sessions = Sessions(mailbox=mailbox, counters=Counters(), settle_timeout_s=3600.0, clock=self.clock)
-        admission = Admission(
+        admission = LoadShedder(
             lanes=lanes,
             ticked=(),
             thresholds=Thresholds(),
@@ -136,7 +136,7 @@ class Client:
         self.acked = 0
         self.indexed = 0
         self.sent = 0
-        self.told: Status | None = None
+        self.told: StateChange | None = None
 
     @property
     def is_open(self) -> bool:
@@ -161,7 +161,7 @@ class Client:
         for event in self._unread():
             if isinstance(event, Opened):
                 self._open(event, store)
-            elif isinstance(event, Status):
+            elif isinstance(event, StateChange):
                 self.told = event
             else:
                 self._take(event, store)
@@ -188,7 +188,7 @@ class Client:
             (self.promised[number],) = self.ids(number, 1)
             assert stored.get(number) == self.promised[number]
 
-    def _take(self, ack: Ack, store: ManualStore) -> None:
+    def _take(self, ack: SessionAck, store: ManualStore) -> None:
         generations = {stored.sequence: stored.generation for stored in store.stored(self.name)}
         if ack.status is AckStatus.ACCEPTED:
             # For a duplicate these are the generations of the original, also after a restart.

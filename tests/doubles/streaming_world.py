@@ -16,7 +16,7 @@ from engram.streaming.lanes.lane import LaneLimits
 from engram.streaming.lanes.lanes import Lanes
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.pressure.levels import Thresholds
-from engram.streaming.pressure.load_shedding import Admission
+from engram.streaming.pressure.load_shedding import LoadShedder
 from engram.streaming.sessions.claim import Claim
 from engram.streaming.sessions.connection import Connection, ConnectionLimits
 from engram.streaming.sessions.registry import Sessions
@@ -43,7 +43,7 @@ class World:
         self.sessions = Sessions(
             mailbox=mailbox, counters=self.counters, paused_bytes_max=self.paused_bytes_max, clock=ManualClock()
         )
-        self.admission = Admission(
+        self.admission = LoadShedder(
             lanes=self.lanes,
             ticked=(),
             thresholds=Thresholds(),

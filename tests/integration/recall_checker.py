@@ -54,7 +54,7 @@ class Recalled:
 
 
 @dataclass(slots=True)
-class History:
+class Retention:
     """Everything that was acknowledged or answered."""
 
     written: list[Written] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Checker:
         self._random = random.Random(seed)
         self._vectors = np.random.default_rng(seed)
         self._left = 0
-        self.history = History()
+        self.history = Retention()
 
     async def run(self, recalls: int, writers: int = 3, readers: int = 6, followers: int = 2) -> None:
         """Make `recalls` recalls beside writers."""
@@ -215,7 +215,7 @@ class Model:
         return np.flatnonzero(alive) + 1
 
 
-def check(history: History) -> None:
+def check(history: Retention) -> None:
     """Fail if any answer is not what the acknowledgements say."""
     model = Model(history.written)
     for recalled in history.recalled:

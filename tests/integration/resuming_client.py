@@ -13,7 +13,7 @@ from engram.client.ack import Ack
 from engram.client.address import parse_address
 from engram.client.grpc.batch_encoding import encode_batch_field
 from engram.client.grpc.observe_transport import GrpcConnection, GrpcTransport
-from engram.client.sending.observe_session import Observing
+from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.transport import Greeting, Welcome
@@ -69,7 +69,7 @@ class ResumingClient:
         self._name_row = name_row
         self._rows = 0
         self._base = 0
-        self.observing = Observing(
+        self.observing = ObserveSession(
             self.transport,
             SpaceConfig(space, DIM),
             lambda batch: encode_batch_field(batch, Priority.NORMAL),

@@ -34,7 +34,7 @@ from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
-from engram.store.indexing.index_maintenance import Indexing
+from engram.store.indexing.index_maintenance import IndexMaintenance
 from engram.store.options import StoreOptions
 from engram.wire import engram_pb2 as pb
 from engram.wire.observations import encode_batch
@@ -50,13 +50,13 @@ def linking(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Holds the index workers while cleared."""
     may_link = threading.Event()
     may_link.set()
-    link = Indexing.link
+    link = IndexMaintenance.link
 
-    def gated(indexing: Indexing, *arguments: Any) -> int:
+    def gated(indexing: IndexMaintenance, *arguments: Any) -> int:
         assert may_link.wait(TIMEOUT_S)
         return link(indexing, *arguments)
 
-    monkeypatch.setattr(Indexing, "link", gated)
+    monkeypatch.setattr(IndexMaintenance, "link", gated)
     yield may_link
     may_link.set()
 

@@ -258,7 +258,7 @@ sys.exit(3)
     assert stored(tmp_path) == 100
 
 
-@pytest.mark.parametrize("step", ["Committer.stop", "Workers.stop", "Checkpointer.stop"])
+@pytest.mark.parametrize("step", ["Committer.stop", "Workers.stop", "MaintenanceThread.stop"])
 def test_closing_that_hangs_is_given_up(tmp_path: Path, step: str) -> None:
     kind, method = step.split(".")
     module = kind.lower()

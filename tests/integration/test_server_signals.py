@@ -46,12 +46,12 @@ def slow(*arguments):
 memory_store.recover_space = slow
 """
 AT_CLOSE = """
-from engram.store.indexing.maintenance_thread import Checkpointer
-stop = Checkpointer.stop
+from engram.store.indexing.maintenance_thread import MaintenanceThread
+stop = MaintenanceThread.stop
 def slow(self):
     pause("closing")
     stop(self)
-Checkpointer.stop = slow
+MaintenanceThread.stop = slow
 """
 
 

@@ -27,7 +27,7 @@ from doubles.session_clients import IN_FLIGHT_COUNT_MAX, Client, Server, Wire
 from engram.errors import FailedPrecondition
 from engram.model.priority import Priority
 from engram.streaming.sessions.flow_control import Flow, FlowAction
-from engram.streaming.sessions.outbox import Status, StreamState
+from engram.streaming.sessions.outbox import StateChange, StreamState
 from engram.streaming.sessions.paused_backlog import Message
 
 # Of the first two, each is a stranger to the other.
@@ -135,7 +135,7 @@ class SessionMachine(RuleBasedStateMachine):
         assert older is not None
         assert older.ended
         if was_open:
-            (told,) = [event for event in older.unread if isinstance(event, Status)][-1:]
+            (told,) = [event for event in older.unread if isinstance(event, StateChange)][-1:]
             assert told.error is not None
             assert (told.state, told.error.code) == (StreamState.ERROR, "session_taken_over")
         else:

@@ -11,8 +11,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from engram.index import HnswIndex
 from engram.model.spaces import SpaceConfig
-from engram.store.indexing.index_maintenance import Indexing
-from engram.store.indexing.scheduler import WorkBoard, WorkTurn
+from engram.store.indexing.index_maintenance import IndexMaintenance
+from engram.store.indexing.scheduler import IndexTask, WorkStealingScheduler
 from engram.store.options import StoreOptions
 from engram.store.space_state import SpaceState
 
@@ -31,7 +31,7 @@ class ModelSpace:
         log: Any = None
         manifest: Any = None
         self.state = SpaceState(log=log, index=self.index, manifest=manifest)
-        self.indexing = Indexing(self.state, StoreOptions())
+        self.indexing = IndexMaintenance(self.state, StoreOptions())
         self.born: list[int] = []
         self.told = [0]
         self.indexing.add_listener(self.told.append)
@@ -60,7 +60,7 @@ class WorkersMachine(RuleBasedStateMachine):
     @initialize(seed=st.integers(0, 2**32 - 1))
     def begin(self, seed: int) -> None:
         self.random = np.random.default_rng(seed)
-        self.board = WorkBoard(WORKERS, THRESHOLD)
+        self.board = WorkStealingScheduler(WORKERS, THRESHOLD)
         self.waiting: set[int] = set()
         self.spaces = [ModelSpace(name) for name in ("red", "green", "blue")]
 
@@ -76,7 +76,7 @@ class WorkersMachine(RuleBasedStateMachine):
             self.notify(self.spaces[space])
 
     @rule(target=turns, worker=st.integers(0, WORKERS - 1))
-    def take(self, worker: int) -> WorkTurn | None:
+    def take(self, worker: int) -> IndexTask | None:
         turn = self.board.next_for(worker)
         if turn is None:
             self.waiting.add(worker)
@@ -85,7 +85,7 @@ class WorkersMachine(RuleBasedStateMachine):
         return turn
 
     @rule(target=linked, turn=consumes(turns), batch=st.integers(1, 40), dies=st.sampled_from(["", *POINTS]))
-    def link(self, turn: WorkTurn | None, batch: int, dies: str) -> tuple[WorkTurn, int] | None:
+    def link(self, turn: IndexTask | None, batch: int, dies: str) -> tuple[IndexTask, int] | None:
         if turn is None:
             return None
         space: Any = turn.space
@@ -96,7 +96,7 @@ class WorkersMachine(RuleBasedStateMachine):
         return turn, count
 
     @rule(turn=consumes(linked), dies=st.booleans())
-    def finish(self, turn: tuple[WorkTurn, int] | None, dies: bool) -> None:
+    def finish(self, turn: tuple[IndexTask, int] | None, dies: bool) -> None:
         if turn is None:
             return
         space: Any = turn[0].space

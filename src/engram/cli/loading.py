@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from engram.cli.files.chunk import BadRow, Chunk, from_row, screen
+from engram.cli.files.chunk import BadRow, FileChunk, from_row, screen
 from engram.cli.sinks import Sink
 from engram.errors import InvalidInput
 from engram.model.limits import BATCH_BYTES_MAX
@@ -51,13 +51,13 @@ class Report:
 
 
 def load(
-    chunks: Iterable[Chunk],
+    chunks: Iterable[FileChunk],
     sink: Sink,
     report: Report,
     *,
     skip_bad: bool,
     on_bad: Callable[[BadRow], None],
-    on_progress: Callable[[Chunk], None],
+    on_progress: Callable[[FileChunk], None],
 ) -> None:
     """Put all good rows into the sink and wait until they are stored.
 
@@ -90,12 +90,12 @@ def load(
 
 
 def _load(
-    chunks: Iterable[Chunk],
+    chunks: Iterable[FileChunk],
     sink: Sink,
     report: Report,
     skip_bad: bool,
     on_bad: Callable[[BadRow], None],
-    on_progress: Callable[[Chunk], None],
+    on_progress: Callable[[FileChunk], None],
 ) -> BadRow | None:
     sequence = 0
     stopped_by: BadRow | None = None

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from engram.cli.files.chunk import Chunk
+from engram.cli.files.chunk import FileChunk
 from engram.cli.sinks import Sink
 from engram.errors import InvalidInput
 from engram.model.limits import DIMENSION_DEFAULT
@@ -19,8 +19,8 @@ _ROWS_SEEN_MAX: Final = 1000
 
 
 def plan_space(
-    chunks: Iterable[Chunk], name: str, dim: int | None, metric: Metric, embedder: str
-) -> tuple[SpaceConfig, Iterator[Chunk]]:
+    chunks: Iterable[FileChunk], name: str, dim: int | None, metric: Metric, embedder: str
+) -> tuple[SpaceConfig, Iterator[FileChunk]]:
     """What space the rows of a file need, and the rows.
 
     Parameters
@@ -35,7 +35,7 @@ def plan_space(
         If a setting is not allowed, or there are neither vectors nor an embedder to make them.
     """
     chunks = iter(chunks)
-    seen: list[Chunk] = []
+    seen: list[FileChunk] = []
     lengths: Counter[int] = Counter()
     rows = 0
     while dim is None and rows < _ROWS_SEEN_MAX and (chunk := next(chunks, None)) is not None:

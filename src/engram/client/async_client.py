@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike
 from engram.client.ack import Ack
 from engram.client.async_reader import AsyncReader
 from engram.client.grpc.batch_encoding import encode_batch_field
-from engram.client.grpc.channel import Calls
+from engram.client.grpc.channel import GrpcChannel
 from engram.client.grpc.observe_transport import GrpcTransport
-from engram.client.sending.observe_session import Observing, Offer
+from engram.client.sending.observe_session import ObserveSession, PendingAdd
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.errors import FailedPrecondition, InvalidInput
@@ -78,14 +78,14 @@ class AsyncClient(AsyncReader):
         options: StreamOptions | None = None,
         timeout_s: float = 10.0,
     ) -> None:
-        super().__init__(Calls(address, timeout_s), space)
+        super().__init__(GrpcChannel(address, timeout_s), space)
         self._priority = _check_priority(priority)
         self._session_id = as_text("session_id", session_id, code="invalid_session_id")
         self._incarnation = as_text("incarnation", incarnation, code="invalid_incarnation")
         self._limits = limits or OutboxLimits()
         self._options = options or StreamOptions()
         self._opening = asyncio.Lock()
-        self._observing: Observing | None = None
+        self._observing: ObserveSession | None = None
         self._closed = False
         self._process = os.getpid()
 
@@ -286,7 +286,7 @@ class AsyncClient(AsyncReader):
             self._observing.warn()
         await self._calls.close()
 
-    async def observing(self) -> Observing:
+    async def observing(self) -> ObserveSession:
         """The open session, opened if need be; for this package only."""
         self._calls.check()
         if self._closed:
@@ -298,7 +298,7 @@ class AsyncClient(AsyncReader):
                 self._observing.check_may_begin_anew()
             if self._observing is None or self._observing.ended:
                 config = (await self.space_status()).config
-                self._observing = Observing(
+                self._observing = ObserveSession(
                     GrpcTransport(self._calls.channel, self._calls.address, self.space),
                     config,
                     # Neither of these holds the client itself, whose end is the session's.
@@ -313,7 +313,7 @@ class AsyncClient(AsyncReader):
                 await asyncio.sleep(0)
         return self._observing
 
-    async def _hand_over(self, offer: Offer) -> None:
+    async def _hand_over(self, offer: PendingAdd) -> None:
         deadline_s = asyncio.get_running_loop().time() + self._calls.timeout_s
         while not offer.try_add():
             try:
@@ -324,7 +324,7 @@ class AsyncClient(AsyncReader):
 
 
 def _reopen(address: str, timeout_s: float, space: str) -> tuple[GrpcTransport, Callable[[], Awaitable[None]]]:
-    calls = Calls(address, timeout_s)
+    calls = GrpcChannel(address, timeout_s)
     return GrpcTransport(calls.channel, calls.address, space), calls.close
 
 

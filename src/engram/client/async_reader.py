@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from grpc import aio
 
-from engram.client.grpc.channel import Calls
+from engram.client.grpc.channel import GrpcChannel
 from engram.client.grpc.recall_encoding import check_ids, decode_hits, make_query, recall_request, recall_stream_request
 from engram.client.status import (
     ServerStatus,
@@ -45,7 +45,7 @@ class AsyncReader:
         Name of the memory space.
     """
 
-    def __init__(self, calls: Calls, space: str) -> None:
+    def __init__(self, calls: GrpcChannel, space: str) -> None:
         self.space = check_space_name(space)
         self._calls = calls
 

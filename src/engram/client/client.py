@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from engram.client.ack import Ack
 from engram.client.async_client import AsyncClient
 from engram.client.loop_thread import LoopThread, wait
-from engram.client.sending.observe_session import Observing, Offer
+from engram.client.sending.observe_session import ObserveSession, PendingAdd
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.status import ServerStatus, SpaceStatus, UnsoundSpace
@@ -69,7 +69,7 @@ class Client:
             options=options,
             timeout_s=timeout_s,
         )
-        self._observing: Observing | None = None
+        self._observing: ObserveSession | None = None
         self._process = os.getpid()
         self._timeout_s = timeout_s
 
@@ -265,14 +265,14 @@ class Client:
         if os.getpid() == self._process:
             self._thread.run(self._client.close(timeout_s))
 
-    def _opened(self) -> Observing:
+    def _opened(self) -> ObserveSession:
         self._thread.check()
         if self._observing is None or self._observing.ended:
             self._observing = self._thread.run(self._client.observing())
         return self._observing
 
 
-def _hand_over(offer: Offer, timeout_s: float) -> None:
+def _hand_over(offer: PendingAdd, timeout_s: float) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not offer.try_add():
         try:

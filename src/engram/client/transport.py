@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engram.client.ack import Ack
-from engram.client.sending.rate_control import Mood
+from engram.client.sending.rate_control import ServerLoad
 from engram.errors import EngramError
 
 
@@ -68,10 +68,10 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class LoadChange:
     """The server's load changed."""
 
-    mood: Mood
+    mood: ServerLoad
     retry_after_ms: int = 0
 
 
@@ -87,10 +87,10 @@ class Closed:
     """The server has closed the session, as asked."""
 
 
-Event = Accepted | Indexed | Refused | Status | Trouble | Closed
+Event = Accepted | Indexed | Refused | LoadChange | Trouble | Closed
 
 
-class Connection(Protocol):
+class StreamConnection(Protocol):
     """One open stream of a session."""
 
     async def send(self, payload: Any, first_sequence: int) -> None:
@@ -113,6 +113,6 @@ class Connection(Protocol):
 class Transport(Protocol):
     """Opens connections."""
 
-    async def connect(self, greeting: Greeting) -> tuple[Connection, Welcome]:
+    async def connect(self, greeting: Greeting) -> tuple[StreamConnection, Welcome]:
         """Open a session, or resume the one named. Raises `EngramError`."""
         ...

@@ -19,7 +19,7 @@ _NOT_IN_A_SLUG = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class SampleRows:
     """Texts with their embeddings; row i of each column belongs to text i.
 
     Parameters
@@ -41,10 +41,10 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample(Rows):
+class Sample(SampleRows):
     """The sample; `queries` are rows that were held out of it, whose nearest neighbours in it make sense."""
 
-    queries: Rows
+    queries: SampleRows
 
 
 @cache
@@ -62,7 +62,7 @@ def sample() -> Sample:
     asked = folder.joinpath("wordnet_queries.txt").read_text(encoding="utf-8").splitlines()
     with folder.joinpath("wordnet_vectors.npz").open("rb") as file, np.load(file) as stored:
         vectors, cues = _unit_rows(stored["sample"]), _unit_rows(stored["queries"])
-    queries = Rows(_ids(asked), tuple(asked), cues)
+    queries = SampleRows(_ids(asked), tuple(asked), cues)
     return Sample(_ids(contents), tuple(contents), vectors, queries)
 
 

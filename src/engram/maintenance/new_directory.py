@@ -19,7 +19,7 @@ from engram.log.files.os_errors import typed_failures
 from engram.log.manifest import Manifest
 from engram.log.recovery import recover
 from engram.maintenance.source import LOG
-from engram.store.space_catalog import Catalogue, Listed, StoredSpace, write_list
+from engram.store.space_catalog import Listed, SpaceCatalog, StoredSpace, write_list
 
 UNFINISHED: Final = "unfinished"
 _LEFT_BY_US: Final = frozenset({LOCK, UNFINISHED})
@@ -164,7 +164,7 @@ def _generations_in(path: Path) -> dict[str, int]:
     """How far the spaces in a data directory went, as far as can be told of one that may be damaged or at work."""
     try:
         storage = FileStorage(path, read_only=True)
-        catalogue = Catalogue(storage)
+        catalogue = SpaceCatalog(storage)
         sound, _ = catalogue.load()
     except (EngramError, OSError):
         return {}

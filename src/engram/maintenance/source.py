@@ -16,7 +16,7 @@ from engram.log.files.os_errors import typed_failures, unavailable
 from engram.log.files.storage import Storage
 from engram.log.manifest import FILE_NAME, Manifest
 from engram.model.spaces import SpaceConfig
-from engram.store.space_catalog import Catalogue, check_is_store
+from engram.store.space_catalog import SpaceCatalog, check_is_store
 from engram.store.space_settings import decode_settings, read_settings1
 
 LOG: Final = "log"
@@ -56,7 +56,7 @@ class Described(NamedTuple):
 
 
 @contextmanager
-def opened_source(path: str | os.PathLike[str], *, lock: bool = True) -> Iterator[Catalogue]:
+def opened_source(path: str | os.PathLike[str], *, lock: bool = True) -> Iterator[SpaceCatalog]:
     """The catalogue of a data directory, read-only.
 
     Parameters
@@ -82,14 +82,14 @@ def opened_source(path: str | os.PathLike[str], *, lock: bool = True) -> Iterato
         check_is_store(storage)
         held = DirectoryLock(storage.path, storage.root_descriptor, shared=True) if lock else None
     try:
-        yield Catalogue(storage)
+        yield SpaceCatalog(storage)
     finally:
         if held is not None:
             held.release()
         storage.close()
 
 
-def describe(catalogue: Catalogue, name: str) -> Described:
+def describe(catalogue: SpaceCatalog, name: str) -> Described:
     """What is known of a space without reading its log.
 
     Raises
@@ -118,7 +118,7 @@ def describe(catalogue: Catalogue, name: str) -> Described:
         return known._replace(error=error)
 
 
-def _described(catalogue: Catalogue, known: Described, storage: Storage) -> Described:
+def _described(catalogue: SpaceCatalog, known: Described, storage: Storage) -> Described:
     name, file = known.name, f"spaces/{known.name}/{FILE_NAME}"
     data = storage.read(FILE_NAME)
     if format_of(data) == 1 and not known.space_id:

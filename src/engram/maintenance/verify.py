@@ -18,7 +18,7 @@ from engram.model.damage import Damage
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.scrub import scrub
-from engram.store.space_catalog import Catalogue, StoredSpace
+from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_state import SpaceState
 
 _CHECKPOINTS: Final = "checkpoints"
@@ -128,14 +128,14 @@ def verify(path: str | os.PathLike[str], *, spaces: Sequence[str] = (), on_progr
     return verdict
 
 
-def _wanted(catalogue: Catalogue, spaces: Sequence[str]) -> set[str]:
+def _wanted(catalogue: SpaceCatalog, spaces: Sequence[str]) -> set[str]:
     unknown = [name for name in spaces if name not in catalogue.names]
     if unknown:
         raise NotFound(f"there is no space {unknown[0]!r}", code="unknown_space", field="space", value=unknown[0])
     return set(spaces or catalogue.names)
 
 
-def _check(catalogue: Catalogue, stored: StoredSpace, verdict: Verdict, on_progress: OnProgress) -> None:
+def _check(catalogue: SpaceCatalog, stored: StoredSpace, verdict: Verdict, on_progress: OnProgress) -> None:
     name = stored.config.name
     on_progress_of = Counter(on_progress, "opening", name)
     try:
@@ -174,14 +174,16 @@ def _check_graph(state: SpaceState, name: str) -> None:
         state.log.damages.report(f"{_CHECKPOINTS}/{file}", 0, 0, 0, what)
 
 
-def _look_into(catalogue: Catalogue, name: str, error: EngramError, verdict: Verdict, on_progress: OnProgress) -> None:
+def _look_into(
+    catalogue: SpaceCatalog, name: str, error: EngramError, verdict: Verdict, on_progress: OnProgress
+) -> None:
     """Find out all that is wrong with a space that does not open."""
     verdict.unsound[name] = error
     if not isinstance(error, NewerFormat):
         _survey(catalogue, name, verdict, on_progress)
 
 
-def _survey(catalogue: Catalogue, name: str, verdict: Verdict, on_progress: OnProgress) -> None:
+def _survey(catalogue: SpaceCatalog, name: str, verdict: Verdict, on_progress: OnProgress) -> None:
     damages = Damages(name, remembered_max=sys.maxsize)
     counter = Counter(on_progress, "checking", name)
     try:

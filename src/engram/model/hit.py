@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engram.model.metadata import read_metadata
 
 
-class Row(NamedTuple):
+class StoredRow(NamedTuple):
     """One observation as it is stored, without its vector."""
 
     id: str
@@ -35,17 +35,17 @@ class Row(NamedTuple):
         return list(json.loads(self.tags_json)) if self.tags_json else []
 
 
-class Source(Protocol):
+class HitSource(Protocol):
     """What hits take their columns from: it has a method for each that is not set, which takes the row."""
 
     def id(self, row: int) -> str:
         """The id of one row."""
 
 
-class RowSource(Source, Protocol):
+class RowSource(HitSource, Protocol):
     """A source that reads a whole row for little more than one column of it."""
 
-    def row(self, row: int) -> Row:
+    def row(self, row: int) -> StoredRow:
         """All of one row but its vector."""
         ...
 
@@ -107,14 +107,14 @@ class Hit:
     recent: bool = False
     strength: float | None = None
     recalled_us: int = field(default=0, compare=False)
-    _source: tuple[Source, int] | None = field(default=None, init=False, repr=False, compare=False)
+    _source: tuple[HitSource, int] | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def age_s(self) -> float:
         """Seconds from when it was observed to when it was recalled; 0 for what is observed in the future."""
         return age_s(self.time_us, self.recalled_us)
 
-    def row(self) -> Row:
+    def row(self) -> StoredRow:
         """All of the observation but its vector, as it is in the log.
 
         For whoever passes it all on; what is asked for one by one is decoded one by one.
@@ -123,7 +123,7 @@ class Hit:
         if hasattr(source, "row"):
             return cast(RowSource, source).row(row)
         metadata, tags = (json.dumps(value) if value else "" for value in (self.metadata, self.tags))
-        return Row(self.id, self.time_us, self.confidence, self.importance, self.content, metadata, tags)
+        return StoredRow(self.id, self.time_us, self.confidence, self.importance, self.content, metadata, tags)
 
     if not TYPE_CHECKING:  # A type checker that saw it would let every misspelt name pass.
 
@@ -177,7 +177,7 @@ def age_s(time_us: int, recalled_us: int) -> float:
     return max(0.0, (recalled_us - time_us) / 1e6)
 
 
-def received_hit(source: Source, row: int) -> Hit:
+def received_hit(source: HitSource, row: int) -> Hit:
     """The hit for one row of `source`, which has all columns."""
     hit = object.__new__(Hit)
     object.__setattr__(hit, "_source", (source, row))
@@ -193,11 +193,11 @@ class _ReadRow:
 
     __slots__ = ("_source", "_values")
 
-    def __init__(self, source: RowSource, values: Row) -> None:
+    def __init__(self, source: RowSource, values: StoredRow) -> None:
         self._source = source
         self._values = values
 
-    def row(self, _: int) -> Row:
+    def row(self, _: int) -> StoredRow:
         return self._values
 
     def id(self, _: int) -> str:

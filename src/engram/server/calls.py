@@ -17,7 +17,7 @@ Behaviour = Callable[[Engine, Any, Context], Awaitable[Any]]
 _logger = logging.getLogger(__name__)
 
 
-class Calls:
+class ServerCalls:
     """Wraps the behaviours of the service, and knows how many calls are under way."""
 
     def __init__(self, engine: Engine) -> None:

@@ -21,7 +21,7 @@ from engram.streaming.ingest import Ingest
 from engram.streaming.lanes.lanes import Lanes
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.pressure.gauges import DiskGauge, Gauge, MemoryGauge
-from engram.streaming.pressure.load_shedding import Admission
+from engram.streaming.pressure.load_shedding import LoadShedder
 from engram.streaming.recalls.recalls import Recalls
 from engram.streaming.sessions.connection import Connection
 from engram.streaming.sessions.registry import Sessions
@@ -64,7 +64,7 @@ class Engine:
             idle_s_max=options.session_idle_s_max,
             paused_bytes_max=options.paused_bytes_max,
         )
-        self.admission: Final = Admission(
+        self.admission: Final = LoadShedder(
             lanes=self.lanes,
             ticked=list(self._ticked_gauges()),
             thresholds=options.thresholds,

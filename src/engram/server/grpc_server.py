@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha import reflection
 
 from engram.errors import Unavailable
 from engram.model.limits import MESSAGE_BYTES_MAX
-from engram.server.calls import Calls
+from engram.server.calls import ServerCalls
 from engram.server.engine import Engine
 from engram.server.service import SERVICE_NAME, service_handler
 
@@ -35,7 +35,7 @@ class GrpcServer:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._calls = Calls(engine)
+        self._calls = ServerCalls(engine)
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # The stubs lack the asynchronous half.
         self._server = grpc.aio.server(options=_OPTIONS)
         self._server.add_generic_rpc_handlers((service_handler(self._calls),))

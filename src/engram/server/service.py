@@ -8,7 +8,7 @@ from typing import Any, Final
 import grpc
 from google.protobuf.message import Message
 
-from engram.server.calls import Behaviour, Calls
+from engram.server.calls import Behaviour, ServerCalls
 from engram.server.handlers.memory_stream import memory_stream
 from engram.server.handlers.observe_stream import observe_stream
 from engram.server.handlers.recall import recall, recall_stream
@@ -52,7 +52,7 @@ _METHODS: Final[dict[str, tuple[Callable[..., Any], Behaviour, type[Message], ty
 _PARSERS: Final[dict[str, Callable[[bytes], Any]]] = {"ObserveStream": ObserveMessage.parse}
 
 
-def service_handler(calls: Calls) -> grpc.GenericRpcHandler[Any, Any]:
+def service_handler(calls: ServerCalls) -> grpc.GenericRpcHandler[Any, Any]:
     """Return the handler of the whole service.
 
     The generated registration is not used because it fixes the deserializers, which here must not raise.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from engram.errors import EngramError
 from engram.store.options import StoreOptions
-from engram.store.space_catalog import Catalogue
+from engram.store.space_catalog import SpaceCatalog
 
 if TYPE_CHECKING:
     from engram.store.space import Space
@@ -21,7 +21,7 @@ _ROUNDS_PER_NOTE = 60
 logger = logging.getLogger(__name__)
 
 
-class Keeper:
+class Housekeeping:
     """Works from `start` to `stop`, a little every round.
 
     Parameters
@@ -34,7 +34,7 @@ class Keeper:
         How often, and how fast.
     """
 
-    def __init__(self, spaces: Callable[[], Sequence[Space]], catalogue: Catalogue, options: StoreOptions) -> None:
+    def __init__(self, spaces: Callable[[], Sequence[Space]], catalogue: SpaceCatalog, options: StoreOptions) -> None:
         self._spaces = spaces
         self._catalogue = catalogue
         self._interval_s = options.mark_interval_s
@@ -105,7 +105,7 @@ class Keeper:
         self.scrubs += 1
 
 
-def _scrub_all(spaces: Sequence[weakref.ref[Space]], catalogue: Catalogue) -> Iterator[int]:
+def _scrub_all(spaces: Sequence[weakref.ref[Space]], catalogue: SpaceCatalog) -> Iterator[int]:
     """Check all spaces, without keeping any of them alive that nobody else holds."""
     catalogue.check()
     for weak in spaces:

@@ -21,15 +21,15 @@ from engram.log.files.storage import Storage
 from engram.model.damage import Damage
 from engram.model.spaces import DEFAULT_SPACE, Metric
 from engram.store.commit.committer import Committer
-from engram.store.commit.queue import CommitRequest, FifoIntake, Intake
+from engram.store.commit.queue import CommitQueue, CommitRequest, FifoCommitQueue
 from engram.store.directory import open_directory
-from engram.store.housekeeping import Keeper
-from engram.store.indexing.maintenance_thread import Checkpointer
+from engram.store.housekeeping import Housekeeping
+from engram.store.indexing.maintenance_thread import MaintenanceThread
 from engram.store.indexing.workers import Workers, WorkerStatistics
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.space import Space
-from engram.store.space_catalog import Catalogue, StoredSpace
+from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_table import SpaceTable
 from engram.store.subscriptions.matcher import Matcher
 
@@ -76,31 +76,31 @@ class MemoryStore:
         path: str | os.PathLike[str] | None,
         *,
         options: StoreOptions = _DEFAULT_OPTIONS,
-        intake: Intake | None = None,
+        intake: CommitQueue | None = None,
         storage: Storage | None = None,
         read_only: bool = False,
     ) -> None:
         self._options = options
         self._process = os.getpid()
         self._storage, self._lock = open_directory(path, read_only) if storage is None else (storage, None)
-        self._intake = intake or FifoIntake(
+        self._intake = intake or FifoCommitQueue(
             options.intake_count_max, options.intake_bytes_max, options.commit_count_max, options.commit_bytes_max
         )
         self._committer = Committer(self._intake)
-        self._checkpointer = Checkpointer()
+        self._checkpointer = MaintenanceThread()
         self._matcher = Matcher()
         self._workers = Workers(options.worker_count, options.steal_threshold, _weakly(self._linked))
         self._guard = threading.Lock()
         self._closing: Future[None] | None = None
         self._ending = 0
         try:
-            self._catalogue = Catalogue(self._storage)
+            self._catalogue = SpaceCatalog(self._storage)
             self._table = SpaceTable(self._catalogue, self._open_space)
             self._table.load()
         except BaseException:
             self._release()
             raise
-        self._keeper = Keeper(_weak_spaces(self._table), self._catalogue, options)
+        self._keeper = Housekeeping(_weak_spaces(self._table), self._catalogue, options)
         self._checkpointer.start()
         self._workers.start()
         self._matcher.start()

@@ -26,20 +26,20 @@ from engram.model.scalars import as_text
 from engram.model.sequences import as_list
 from engram.model.spaces import SpaceConfig
 from engram.model.times import Moments
-from engram.store.commit.group_commit import Writer
+from engram.store.commit.group_commit import GroupCommit
 from engram.store.commit.queue import CommitRequest, CommitResult
-from engram.store.commit.serial_executor import Companion
+from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
-from engram.store.commit.tail_budget import Tail
-from engram.store.indexing.index_maintenance import Indexing
+from engram.store.commit.tail_budget import TailBudget
+from engram.store.indexing.index_maintenance import IndexMaintenance
 from engram.store.options import StoreOptions
-from engram.store.recall.space_recalls import ReadableSpace
+from engram.store.recall.space_recalls import SpaceRecalls
 from engram.store.scrub import scrub
 from engram.store.space_state import SpaceState
 from engram.store.statistics import SpaceStatistics
 
 
-class Space(ReadableSpace):
+class Space(SpaceRecalls):
     """Observations of one tenant.
 
     Any thread may call any method, except where it says otherwise. Recalls and look-ups take no locks. Not usable in
@@ -53,13 +53,13 @@ class Space(ReadableSpace):
         options: StoreOptions,
         submit: Callable[[CommitRequest], None],
         published: Callable[[Space], None],
-        encoder: Companion,
+        encoder: SerialExecutor,
     ) -> None:
         super().__init__(config, state, options, lambda: published(self))
-        self.tail = Tail(state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s)
-        self.indexing = Indexing(state, options)
+        self.tail = TailBudget(state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s)
+        self.indexing = IndexMaintenance(state, options)
         self.indexing.add_listener(self.tail.moved)
-        self._writer = Writer(config.name, state, encoder)
+        self._writer = GroupCommit(config.name, state, encoder)
         self._submit = submit
         self._published = published
 

@@ -53,7 +53,7 @@ class Listed(NamedTuple):
     generation: int
 
 
-class Catalogue:
+class SpaceCatalog:
     """The spaces of one data directory. Safe to use from any thread.
 
     The lock covers the write of a small file, so that none writes over another's. Only those who create a space or note

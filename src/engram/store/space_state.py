@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from engram.index import HnswIndex
 from engram.log.log import Log
 from engram.log.manifest import Manifest
-from engram.store.commit.live_versions import Versions
+from engram.store.commit.live_versions import LiveVersions
 from engram.store.commit.session_table import SessionTable
-from engram.store.filters.metadata_index import Attributes
+from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.indexing.checkpoints import Checkpoints
 
 
@@ -44,7 +44,7 @@ class SpaceState:
     manifest: Manifest
     checkpoints: Checkpoints | None = None
     checkpoint_generation: int = 0
-    attributes: Attributes = field(default_factory=Attributes)
-    versions: Versions = field(default_factory=Versions)
+    attributes: MetadataIndex = field(default_factory=MetadataIndex)
+    versions: LiveVersions = field(default_factory=LiveVersions)
     sessions: SessionTable = field(default_factory=SessionTable)
     answered_generation: int = 0

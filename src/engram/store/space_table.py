@@ -13,7 +13,7 @@ from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecond
 from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
 from engram.store.space import Space
-from engram.store.space_catalog import Catalogue, StoredSpace
+from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.text import get_embedder
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class SpaceTable:
         The spaces that could not be opened, by name, each with the error that says why.
     """
 
-    def __init__(self, catalogue: Catalogue, open_space: Callable[[StoredSpace], Space]) -> None:
+    def __init__(self, catalogue: SpaceCatalog, open_space: Callable[[StoredSpace], Space]) -> None:
         self.unsound: Final[dict[str, EngramError]] = {}
         self._catalogue = catalogue
         self._open_space = open_space

@@ -14,7 +14,7 @@ from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.memory_store import MemoryStore
 from engram.store.space import Space
 from engram.streaming.loop.mailbox import Mailbox
-from engram.streaming.pressure.load_shedding import Admission
+from engram.streaming.pressure.load_shedding import LoadShedder
 from engram.streaming.pressure.usage import Held
 
 Receive = Callable[[CommitResult | EngramError], None]
@@ -35,7 +35,7 @@ class Ingest:
         Runs embedders, which take too long for the event loop.
     """
 
-    def __init__(self, store: MemoryStore, mailbox: Mailbox, admission: Admission, executor: Executor) -> None:
+    def __init__(self, store: MemoryStore, mailbox: Mailbox, admission: LoadShedder, executor: Executor) -> None:
         self._store = store
         self.admission = admission
         self._mailbox = mailbox

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.cli.files.chunk import Chunk, Source, from_row, screen
+from engram.cli.files.chunk import FileChunk, FileSource, from_row, screen
 from engram.cli.files.jsonl import JsonlSource
 from engram.cli.files.npz import NpzSource
 from engram.cli.files.open_file import fingerprint, open_source
@@ -38,20 +38,20 @@ def jsonl(tmp_path: Path, *lines: Any) -> JsonlSource:
     return JsonlSource(path)
 
 
-def one_chunk(source: Source) -> Chunk:
+def one_chunk(source: FileSource) -> FileChunk:
     chunks = list(source.chunks(100))
     assert len(chunks) == 1
     return chunks[0]
 
 
-def only_batch(source: Source, config: SpaceConfig = CONFIG) -> ObservationBatch:
+def only_batch(source: FileSource, config: SpaceConfig = CONFIG) -> ObservationBatch:
     screened = screen(one_chunk(source), config)
     assert screened.bad == []
     assert screened.batch is not None
     return screened.batch
 
 
-def reason(source: Source, config: SpaceConfig = CONFIG) -> str:
+def reason(source: FileSource, config: SpaceConfig = CONFIG) -> str:
     screened = screen(one_chunk(source), config)
     assert [row.number for row in screened.bad] == [1]
     return screened.bad[0].reason

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from engram.cli.files.chunk import BadRow, Chunk
+from engram.cli.files.chunk import BadRow, FileChunk
 from engram.cli.loading import BAD_ROWS_KEPT_MAX, Report, load
 from engram.errors import InvalidInput, Unavailable
 from engram.model.observations import ObservationBatch
@@ -36,17 +36,17 @@ class ListSink:
         return 1, 1
 
 
-def chunks(*rows: str, size: int = 2) -> Iterator[Chunk]:
+def chunks(*rows: str, size: int = 2) -> Iterator[FileChunk]:
     """Rows by id; an id with a ! is unreadable, one with a 0 has a zero vector."""
     for start in range(0, len(rows), size):
         part = list(enumerate(rows[start : start + size], start + 1))
         good = [(number, id) for number, id in part if "!" not in id]
         vectors = np.array([np.zeros(8) if "0" in id else np.ones(8) for _, id in good]).reshape(-1, 8)
         bad = [BadRow(number, "unreadable") for number, id in part if "!" in id]
-        yield Chunk([number for number, _ in good], [id for _, id in good], vectors, bad=bad)
+        yield FileChunk([number for number, _ in good], [id for _, id in good], vectors, bad=bad)
 
 
-def run(sink: ListSink, rows: Iterator[Chunk], skip_bad: bool = False) -> tuple[Report, list[BadRow]]:
+def run(sink: ListSink, rows: Iterator[FileChunk], skip_bad: bool = False) -> tuple[Report, list[BadRow]]:
     report, told = Report(), list[BadRow]()
     load(rows, sink, report, skip_bad=skip_bad, on_bad=told.append, on_progress=lambda chunk: None)
     return report, told
@@ -122,9 +122,9 @@ def test_an_interrupt_is_not_kept_waiting_and_the_report_tells_what_is_known() -
 
 def test_huge_batches_are_divided() -> None:
     sink = ListSink()
-    wide = Chunk(range(1, 5), list("abcd"), np.ones((4, 8)), {"contents": ["x" * 60_000] * 4})
+    wide = FileChunk(range(1, 5), list("abcd"), np.ones((4, 8)), {"contents": ["x" * 60_000] * 4})
     many = [
-        Chunk(range(1, 201), [str(n) for n in range(200)], np.ones((200, 8)), {"contents": ["x" * 60_000] * 200}),
+        FileChunk(range(1, 201), [str(n) for n in range(200)], np.ones((200, 8)), {"contents": ["x" * 60_000] * 200}),
         wide,
     ]
     run(sink, iter(many))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from engram.cli.files.chunk import BadRow, Chunk
+from engram.cli.files.chunk import BadRow, FileChunk
 from engram.cli.new_space import NewSpaceSink, plan_space
 from engram.cli.sinks import Sink
 from engram.errors import InvalidInput
@@ -15,13 +15,13 @@ from engram.model.observations import ObservationBatch, make_batch
 from engram.model.spaces import SpaceConfig
 
 
-def chunk(first: int, count: int, dim: int) -> Chunk:
+def chunk(first: int, count: int, dim: int) -> FileChunk:
     numbers = range(first, first + count)
-    return Chunk(numbers, [str(number) for number in numbers], np.ones((count, dim), np.float32))
+    return FileChunk(numbers, [str(number) for number in numbers], np.ones((count, dim), np.float32))
 
 
-def bad(first: int, count: int) -> Chunk:
-    return Chunk([], [], np.empty((0, 0)), bad=[BadRow(first + row, "unreadable") for row in range(count)])
+def bad(first: int, count: int) -> FileChunk:
+    return FileChunk([], [], np.empty((0, 0)), bad=[BadRow(first + row, "unreadable") for row in range(count)])
 
 
 def test_most_vectors_have_the_say() -> None:
@@ -32,7 +32,7 @@ def test_most_vectors_have_the_say() -> None:
 
 
 def test_what_is_known_need_not_be_looked_for() -> None:
-    def unread() -> Iterator[Chunk]:
+    def unread() -> Iterator[FileChunk]:
         raise AssertionError("nobody has to look into the file")
         yield chunk(1, 1, 8)
 
@@ -40,10 +40,10 @@ def test_what_is_known_need_not_be_looked_for() -> None:
 
 
 @pytest.mark.parametrize("make", [lambda first: chunk(first, 100, 0), lambda first: bad(first, 100)])
-def test_a_large_file_is_not_read_to_its_end(make: Callable[[int], Chunk]) -> None:
+def test_a_large_file_is_not_read_to_its_end(make: Callable[[int], FileChunk]) -> None:
     read: list[int] = []
 
-    def endless() -> Iterator[Chunk]:
+    def endless() -> Iterator[FileChunk]:
         for first in range(1, 10**9, 100):
             read.append(first)
             yield make(first)

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from grpc import aio
 
-from engram.client.grpc.channel import Calls
+from engram.client.grpc.channel import GrpcChannel
 from engram.errors import (
     AlreadyExists,
     CorruptData,
@@ -73,7 +73,7 @@ LASTING: list[EngramError | tuple[grpc.StatusCode, str]] = [
 @pytest.mark.parametrize("refusal", PASSING, ids=str)
 async def test_what_may_pass_is_tried_again(refusal: EngramError | tuple[grpc.StatusCode, str]) -> None:
     server = Server(refusal)
-    assert await Calls("localhost:1", 60).unary(server.method, None) == "answer"
+    assert await GrpcChannel("localhost:1", 60).unary(server.method, None) == "answer"
     assert server.calls == 2
 
 
@@ -81,7 +81,7 @@ async def test_what_may_pass_is_tried_again(refusal: EngramError | tuple[grpc.St
 async def test_what_no_waiting_cures_is_told_at_once(refusal: EngramError | tuple[grpc.StatusCode, str]) -> None:
     server = Server(refusal)
     with pytest.raises(EngramError) as told:
-        await Calls("localhost:1", 60).unary(server.method, None)
+        await GrpcChannel("localhost:1", 60).unary(server.method, None)
     assert server.calls == 1
     if isinstance(refusal, EngramError):
         assert told.value.code == refusal.code

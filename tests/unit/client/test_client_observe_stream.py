@@ -13,11 +13,11 @@ from client_clock import WAIT_S, pass_time, until
 from client_fake_transport import FakeConnection, FakeServer
 
 from engram.client.ack import Ack
-from engram.client.sending.observe_session import Observing
-from engram.client.sending.rate_control import Mood
+from engram.client.sending.observe_session import ObserveSession
+from engram.client.sending.rate_control import ServerLoad
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
-from engram.client.transport import Refused, Status, Trouble
+from engram.client.transport import LoadChange, Refused, Trouble
 from engram.errors import (
     EngramError,
     FailedPrecondition,
@@ -43,7 +43,7 @@ class Driver:
         def encode(batch: ObservationBatch) -> list[str]:
             return list(batch.ids)
 
-        self.observing = Observing(server, CONFIG, encode, limits=limits, options=options, **session)
+        self.observing = ObserveSession(server, CONFIG, encode, limits=limits, options=options, **session)
 
     def row(self, id: str, vector: Any = None) -> asyncio.Future[Ack]:
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
@@ -257,13 +257,13 @@ async def test_a_paused_stream_sends_nothing_until_it_goes_on(server: FakeServer
     driver = start()
     await answer(driver.row("a"))
     connection = server.connections[0]
-    connection.events.put_nowait(Status(Mood.PAUSED))
+    connection.events.put_nowait(LoadChange(ServerLoad.PAUSED))
     await asyncio.wait_for(connection.events.join(), WAIT_S)
     future = driver.batch("b")
     for _ in range(50):
         await asyncio.sleep(0)
     assert server.stored == ["a"]
-    connection.events.put_nowait(Status(Mood.ACTIVE))
+    connection.events.put_nowait(LoadChange(ServerLoad.ACTIVE))
     assert await answer(future) == Ack(2, 2, 2, 2)
 
 

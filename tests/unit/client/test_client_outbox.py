@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from engram.client.ack import Ack
-from engram.client.sending.micro_batch import Row, Rows, make_row
-from engram.client.sending.outgoing_batch import Answer, Outgoing
-from engram.client.sending.send_buffer import Outbox, OutboxLimits
+from engram.client.sending.micro_batch import OpenBatch, PendingRow, make_row
+from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
+from engram.client.sending.send_buffer import OutboxLimits, SendBuffer
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
 from engram.model.spaces import SpaceConfig
 
@@ -27,7 +27,7 @@ class Clock:
         return self.now_s
 
 
-def row(number: int = 0, vector: bool = True) -> Row:
+def row(number: int = 0, vector: bool = True) -> PendingRow:
     return make_row(CONFIG, f"id-{number}", np.ones(8) if vector else None, "text")
 
 
@@ -35,18 +35,18 @@ def ignore(answer: Answer) -> None:
     pass
 
 
-def batch(count: int, nbytes: int = 0) -> Outgoing:
-    return Outgoing(payload=None, count=count, nbytes=nbytes, settle=ignore)
+def batch(count: int, nbytes: int = 0) -> OutgoingBatch:
+    return OutgoingBatch(payload=None, count=count, nbytes=nbytes, settle=ignore)
 
 
-def make(count_max: int = 10, bytes_max: int = 10**6, batch_count: int = 3) -> tuple[Outbox, list[None], Clock]:
+def make(count_max: int = 10, bytes_max: int = 10**6, batch_count: int = 3) -> tuple[SendBuffer, list[None], Clock]:
     rings: list[None] = []
     clock = Clock()
     limits = OutboxLimits(count_max, bytes_max, batch_count=batch_count, linger_ms=2)
-    return Outbox(limits, lambda: rings.append(None), clock), rings, clock
+    return SendBuffer(limits, lambda: rings.append(None), clock), rings, clock
 
 
-def settle_next(outbox: Outbox, answer: Answer = ACK) -> Outgoing | Rows:
+def settle_next(outbox: SendBuffer, answer: Answer = ACK) -> OutgoingBatch | OpenBatch:
     item = outbox.take()
     outbox.settled(item.index, item.count, item.nbytes, answer)
     return item
@@ -71,7 +71,7 @@ def test_rows_leave_after_lingering() -> None:
 
 
 def test_rows_leave_when_they_are_large_enough() -> None:
-    outbox = Outbox(OutboxLimits(batch_bytes=200), lambda: None, Clock())
+    outbox = SendBuffer(OutboxLimits(batch_bytes=200), lambda: None, Clock())
     outbox.try_add_row(row(), ignore)
     assert outbox.due_s() != 0.0
     outbox.try_add_row(row(), ignore)
@@ -85,8 +85,8 @@ def test_rows_and_batches_keep_their_order() -> None:
     outbox.try_add_batch(large)
     outbox.try_add_row(row(2), ignore)
     first, second, third = outbox.take(), outbox.take(), outbox.take()
-    assert isinstance(first, Rows)
-    assert isinstance(third, Rows)
+    assert isinstance(first, OpenBatch)
+    assert isinstance(third, OpenBatch)
     assert (first.rows[0].id, third.rows[0].id) == ("id-1", "id-2")
     assert second is large
 
@@ -205,7 +205,7 @@ def test_many_threads_add_everything_exactly_once_within_the_bounds() -> None:
     while len(seen) < 4 * 200:
         if outbox.next_count():
             item = outbox.take()
-            assert isinstance(item, Rows)
+            assert isinstance(item, OpenBatch)
             seen.extend(each.id for each in item.rows)
             assert outbox.count <= 16
             outbox.settled(item.index, item.count, item.nbytes, ACK)
@@ -216,7 +216,7 @@ def test_many_threads_add_everything_exactly_once_within_the_bounds() -> None:
     assert (outbox.count, outbox.nbytes) == (0, 0)
 
 
-def _produce(outbox: Outbox, name: str) -> None:
+def _produce(outbox: SendBuffer, name: str) -> None:
     for number in range(200):
         each = make_row(CONFIG, f"{name}{number}", np.ones(8), "")
         while not outbox.try_add_row(each, ignore):

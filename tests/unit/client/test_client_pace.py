@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engram.client.sending.backoff import Backoff
-from engram.client.sending.rate_control import RATE_MIN, Mood, Pace
-from engram.client.sending.watchdog import Patience, is_passing
+from engram.client.sending.rate_control import RATE_MIN, RateControl, ServerLoad
+from engram.client.sending.watchdog import ProgressWatchdog, is_passing
 from engram.errors import (
     EngramError,
     FailedPrecondition,
@@ -23,9 +23,9 @@ from engram.errors import (
 )
 
 
-def busy_pace(rate: float = 10_000) -> Pace:
+def busy_pace(rate: float = 10_000) -> RateControl:
     """A pace that has seen a second of sending at `rate`."""
-    pace = Pace()
+    pace = RateControl()
     for step in range(101):
         pace.sent(int(rate / 100), step / 100)
     return pace
@@ -37,8 +37,8 @@ def test_without_complaints_there_is_no_limit() -> None:
     assert pace.delay_s(1.0) == 0
 
 
-@pytest.mark.parametrize("mood", [Mood.BACKPRESSURE, Mood.OVERLOADED])
-def test_each_complaint_halves_the_rate(mood: Mood) -> None:
+@pytest.mark.parametrize("mood", [ServerLoad.BACKPRESSURE, ServerLoad.OVERLOADED])
+def test_each_complaint_halves_the_rate(mood: ServerLoad) -> None:
     pace = busy_pace(10_000)
     pace.status(mood, 0, 1.0)
     assert pace.rate == pytest.approx(5_000, rel=0.05)
@@ -50,7 +50,7 @@ def test_each_complaint_halves_the_rate(mood: Mood) -> None:
 
 def test_a_limited_rate_spaces_the_batches() -> None:
     pace = busy_pace(10_000)
-    pace.status(Mood.BACKPRESSURE, 0, 1.0)
+    pace.status(ServerLoad.BACKPRESSURE, 0, 1.0)
     pace.sent(500, 1.0)
     assert pace.delay_s(1.0) == pytest.approx(0.1, rel=0.05)
     assert pace.delay_s(1.2) == 0
@@ -59,20 +59,20 @@ def test_a_limited_rate_spaces_the_batches() -> None:
 def test_the_rate_never_falls_to_a_standstill() -> None:
     pace = busy_pace()
     for step in range(40):
-        pace.status(Mood.OVERLOADED, 0, 1.0 + step)
+        pace.status(ServerLoad.OVERLOADED, 0, 1.0 + step)
     assert pace.rate == pytest.approx(10_000 / 32, rel=0.05)
     pace = busy_pace(200)
     for step in range(40):
-        pace.status(Mood.OVERLOADED, 0, 1.0 + step)
+        pace.status(ServerLoad.OVERLOADED, 0, 1.0 + step)
     assert pace.rate == RATE_MIN
 
 
 def test_the_full_rate_is_back_within_ten_seconds_of_the_worst() -> None:
     pace = busy_pace(100_000)
     for step in range(40):
-        pace.status(Mood.OVERLOADED, 300_000, 1.0 + step)
+        pace.status(ServerLoad.OVERLOADED, 300_000, 1.0 + step)
     assert pace.delay_s(41.0) > 200
-    pace.status(Mood.ACTIVE, 0, 41.0)
+    pace.status(ServerLoad.ACTIVE, 0, 41.0)
     assert pace.delay_s(41.0) == 0, "better news come before their time"
     pace.delay_s(50.9)
     assert pace.rate is None
@@ -80,16 +80,16 @@ def test_the_full_rate_is_back_within_ten_seconds_of_the_worst() -> None:
 
 def test_a_server_that_recovers_is_not_punished() -> None:
     pace = busy_pace(10_000)
-    pace.status(Mood.OVERLOADED, 5_000, 1.0)
+    pace.status(ServerLoad.OVERLOADED, 5_000, 1.0)
     rate = pace.rate
-    pace.status(Mood.BACKPRESSURE, 800, 2.0)
+    pace.status(ServerLoad.BACKPRESSURE, 800, 2.0)
     assert pace.rate == rate
     assert pace.delay_s(2.0) == 0
 
 
 def test_backpressure_slows_down_and_does_not_stop() -> None:
     pace = busy_pace(10_000)
-    pace.status(Mood.BACKPRESSURE, 5_000, 1.0)
+    pace.status(ServerLoad.BACKPRESSURE, 5_000, 1.0)
     assert pace.delay_s(1.0) < 0.1
 
 
@@ -101,34 +101,34 @@ def test_a_refusal_halves_and_waits() -> None:
 
 
 def test_retry_after_is_waited_for_even_without_a_rate() -> None:
-    pace = Pace()
+    pace = RateControl()
     pace.hold(250, 10.0)
     assert pace.delay_s(10.0) == pytest.approx(0.25)
     assert pace.delay_s(10.25) == 0
 
 
 def test_a_paused_stream_sends_nothing_until_it_is_active() -> None:
-    pace = Pace()
-    pace.status(Mood.PAUSED, 0, 0.0)
+    pace = RateControl()
+    pace.status(ServerLoad.PAUSED, 0, 0.0)
     assert pace.delay_s(1e9) == math.inf
-    pace.status(Mood.ACTIVE, 0, 1.0)
+    pace.status(ServerLoad.ACTIVE, 0, 1.0)
     assert pace.delay_s(1.0) == 0
 
 
 def test_a_pause_does_not_outlive_its_connection() -> None:
-    pace = Pace()
-    pace.status(Mood.PAUSED, 0, 0.0)
+    pace = RateControl()
+    pace.status(ServerLoad.PAUSED, 0, 0.0)
     pace.disconnected()
     assert pace.delay_s(0.0) == 0
 
 
 def test_the_rate_grows_only_while_active_and_the_limit_goes_away_in_the_end() -> None:
     pace = busy_pace(10_000)
-    pace.status(Mood.BACKPRESSURE, 0, 1.0)
+    pace.status(ServerLoad.BACKPRESSURE, 0, 1.0)
     limited = pace.rate
     pace.delay_s(60.0)
     assert pace.rate == limited
-    pace.status(Mood.ACTIVE, 0, 60.0)
+    pace.status(ServerLoad.ACTIVE, 0, 60.0)
     pace.delay_s(60.5)
     assert pace.rate is not None
     assert limited is not None
@@ -137,9 +137,9 @@ def test_the_rate_grows_only_while_active_and_the_limit_goes_away_in_the_end() -
     assert pace.rate is None
 
 
-@given(st.lists(st.tuples(st.sampled_from([*Mood, None]), st.floats(0, 5), st.integers(0, 10_000)), max_size=40))
-def test_once_active_everything_is_sent_in_bounded_time(history: list[tuple[Mood | None, float, int]]) -> None:
-    pace, now_s = Pace(), 0.0
+@given(st.lists(st.tuples(st.sampled_from([*ServerLoad, None]), st.floats(0, 5), st.integers(0, 10_000)), max_size=40))
+def test_once_active_everything_is_sent_in_bounded_time(history: list[tuple[ServerLoad | None, float, int]]) -> None:
+    pace, now_s = RateControl(), 0.0
     for mood, step_s, count in history:
         now_s += step_s
         if mood is None:
@@ -147,7 +147,7 @@ def test_once_active_everything_is_sent_in_bounded_time(history: list[tuple[Mood
         else:
             pace.status(mood, count, now_s)
         assert pace.delay_s(now_s) >= 0
-    pace.status(Mood.ACTIVE, 0, now_s)
+    pace.status(ServerLoad.ACTIVE, 0, now_s)
     # At most every count at the lowest rate, after the longest hold.
     assert pace.delay_s(now_s) <= 10 + 40 * 10_000 / RATE_MIN
 
@@ -162,7 +162,7 @@ def test_backoff_doubles_up_to_its_bound_and_starts_over() -> None:
 
 
 def test_patience_ends_with_the_last_trouble() -> None:
-    patience = Patience(patience_s=10, silence_s=5, now_s=100)
+    patience = ProgressWatchdog(patience_s=10, silence_s=5, now_s=100)
     patience.check_progress(110)
     patience.trouble = OverCapacity("the queue is full", retry_after_ms=70)
     with pytest.raises(OverCapacity, match=r"no progress for 10 s.*the queue is full") as caught:
@@ -173,7 +173,7 @@ def test_patience_ends_with_the_last_trouble() -> None:
 
 
 def test_time_that_the_server_asked_to_wait_needs_no_patience() -> None:
-    patience = Patience(patience_s=10, silence_s=5, now_s=100)
+    patience = ProgressWatchdog(patience_s=10, silence_s=5, now_s=100)
     patience.excuse(105, 300)
     patience.excuse(110, 5)
     patience.check_progress(410)
@@ -187,7 +187,7 @@ def test_time_that_the_server_asked_to_wait_needs_no_patience() -> None:
 
 
 def test_silence_is_noticed_only_after_its_time() -> None:
-    patience = Patience(patience_s=10, silence_s=5, now_s=100)
+    patience = ProgressWatchdog(patience_s=10, silence_s=5, now_s=100)
     patience.check_silence(105)
     with pytest.raises(Unavailable, match="silent for 5 s"):
         patience.check_silence(106)

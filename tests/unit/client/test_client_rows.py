@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engram.client.ack import Ack
-from engram.client.sending.micro_batch import Rows, check_outgoing, make_row, seal, settle_rows
+from engram.client.sending.micro_batch import OpenBatch, check_outgoing, make_row, seal, settle_rows
 from engram.client.sending.outgoing_batch import Answer
 from engram.errors import InvalidInput
 from engram.model.observations import ObservationBatch, make_batch
@@ -20,8 +20,8 @@ WITH_EMBEDDER = SpaceConfig("test", dim=8, embedder="lexical")
 VECTOR = np.ones(8, np.float32)
 
 
-def rows_of(*vectors: Any, config: SpaceConfig = CONFIG) -> tuple[Rows, list[Answer | None]]:
-    rows = Rows(index=0, opened_s=0.0)
+def rows_of(*vectors: Any, config: SpaceConfig = CONFIG) -> tuple[OpenBatch, list[Answer | None]]:
+    rows = OpenBatch(index=0, opened_s=0.0)
     answers: list[Answer | None] = []
     for number, vector in enumerate(vectors):
         answers.append(None)

@@ -11,11 +11,11 @@ import pytest
 from client_fake_transport import FakeConnection, FakeServer
 
 from engram.client.ack import Ack
-from engram.client.sending.micro_batch import Rows, make_row, seal
-from engram.client.sending.observe_session import Observing
-from engram.client.sending.outgoing_batch import Outgoing
+from engram.client.sending.micro_batch import OpenBatch, make_row, seal
+from engram.client.sending.observe_session import ObserveSession
+from engram.client.sending.outgoing_batch import OutgoingBatch
 from engram.client.sending.send_buffer import OutboxLimits
-from engram.client.sending.send_window import Window
+from engram.client.sending.send_window import SendWindow
 from engram.client.sending.stream_options import StreamOptions
 from engram.errors import EngramError, InvalidInput, SequenceError, Unavailable
 from engram.model.observations import ObservationBatch
@@ -45,13 +45,15 @@ def failing(*bad: str, error: Exception) -> Encode:
     return encode
 
 
-def observing(server: FakeServer, encode: Encode, config: SpaceConfig = CONFIG) -> Observing:
+def observing(server: FakeServer, encode: Encode, config: SpaceConfig = CONFIG) -> ObserveSession:
     # A long linger, so that all rows of a test leave as one batch.
     limits = OutboxLimits(linger_ms=20)
-    return Observing(server, config, encode, limits=limits, options=OPTIONS)
+    return ObserveSession(server, config, encode, limits=limits, options=OPTIONS)
 
 
-def offer(stream: Observing, id: str, vector: Any = VECTOR, content: str = "", **details: Any) -> asyncio.Future[Ack]:
+def offer(
+    stream: ObserveSession, id: str, vector: Any = VECTOR, content: str = "", **details: Any
+) -> asyncio.Future[Ack]:
     future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
     assert stream.offer_row(future, id, vector, content, **details).try_add()
     return future
@@ -195,8 +197,8 @@ async def test_a_row_whose_listener_is_gone_does_not_keep_the_answer_from_the_ot
 
 
 def test_a_window_that_finds_other_data_gives_back_all_it_held() -> None:
-    window = Window(100)
-    batches = [Outgoing(None, 2, 0, lambda _: None, index) for index in range(3)]
+    window = SendWindow(100)
+    batches = [OutgoingBatch(None, 2, 0, lambda _: None, index) for index in range(3)]
     for batch in batches:
         window.send(batch)
     window.disconnected()
@@ -227,7 +229,7 @@ async def test_a_stream_that_finds_other_data_answers_all_it_held() -> None:
 
 
 def test_sealing_never_raises_and_forgets_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = Rows(index=0, opened_s=0.0)
+    rows = OpenBatch(index=0, opened_s=0.0)
     for id in "abc":
         rows.append(make_row(CONFIG, id, VECTOR, ""), lambda answer: None)
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from engram.client.ack import Ack
-from engram.client.sending.outgoing_batch import Outgoing
-from engram.client.sending.send_window import Window
+from engram.client.sending.outgoing_batch import OutgoingBatch
+from engram.client.sending.send_window import SendWindow
 from engram.errors import FailedPrecondition, InvalidInput, OverCapacity, SequenceError
 
 
-def batch(count: int = 2) -> Outgoing:
-    return Outgoing(payload=None, count=count, nbytes=0, settle=lambda answer: None)
+def batch(count: int = 2) -> OutgoingBatch:
+    return OutgoingBatch(payload=None, count=count, nbytes=0, settle=lambda answer: None)
 
 
-def sent(window: Window, *counts: int) -> list[Outgoing]:
+def sent(window: SendWindow, *counts: int) -> list[OutgoingBatch]:
     batches = [batch(count) for count in counts]
     for each in batches:
         window.send(each)
@@ -22,12 +22,12 @@ def sent(window: Window, *counts: int) -> list[Outgoing]:
 
 
 def test_numbers_start_at_one_and_have_no_gaps() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     assert [window.send(batch(3)), window.send(batch(1)), window.send(batch(2))] == [1, 4, 5]
 
 
 def test_a_cumulative_ack_settles_every_batch_with_its_own_generations() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     first, second, third = sent(window, 2, 3, 4)
     settled = window.accepted(Ack(1, 5, 11, 15))
     assert settled == [(first, Ack(1, 2, 11, 12)), (second, Ack(3, 5, 13, 15))]
@@ -36,14 +36,14 @@ def test_a_cumulative_ack_settles_every_batch_with_its_own_generations() -> None
 
 
 def test_generations_interleaved_with_other_sessions_are_only_a_bound() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     sent(window, 2, 2)
     acks = [answer for _, answer in window.accepted(Ack(1, 4, 11, 20))]
     assert acks == [Ack(1, 2, 20, 20, exact=False), Ack(3, 4, 20, 20, exact=False)]
 
 
 def test_an_ack_of_something_old_settles_nothing() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     sent(window, 2, 2)
     window.accepted(Ack(1, 2, 1, 2))
     assert window.accepted(Ack(1, 2, 1, 2)) == []
@@ -51,7 +51,7 @@ def test_an_ack_of_something_old_settles_nothing() -> None:
 
 
 def test_the_flight_is_bounded_but_a_larger_batch_still_goes_alone() -> None:
-    window = Window(4)
+    window = SendWindow(4)
     assert window.can_send(99)
     window.send(batch(3))
     assert window.can_send(1)
@@ -59,7 +59,7 @@ def test_the_flight_is_bounded_but_a_larger_batch_still_goes_alone() -> None:
 
 
 def test_a_passing_refusal_sends_the_same_numbers_again() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     first, second, third = sent(window, 2, 2, 2)
     assert window.rejected(3, 4, OverCapacity("full")) == []
     assert window.flight_count == 2
@@ -70,7 +70,7 @@ def test_a_passing_refusal_sends_the_same_numbers_again() -> None:
 
 
 def test_a_lasting_refusal_fails_one_batch_and_the_others_move_up() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     _, second, third = sent(window, 2, 2, 3)
     error = InvalidInput("NaN")
     assert window.rejected(3, 4, error) == [(second, error)]
@@ -79,7 +79,7 @@ def test_a_lasting_refusal_fails_one_batch_and_the_others_move_up() -> None:
 
 
 def test_a_caller_who_asked_for_it_gets_passing_refusals_too() -> None:
-    window = Window(100, final=(OverCapacity,))
+    window = SendWindow(100, final=(OverCapacity,))
     first, second = sent(window, 2, 3)
     refusal = OverCapacity("full", retry_after_ms=5)
     assert window.rejected(1, 2, refusal) == [(first, refusal)]
@@ -88,7 +88,7 @@ def test_a_caller_who_asked_for_it_gets_passing_refusals_too() -> None:
 
 
 def test_a_refusal_of_an_older_copy_is_not_taken_for_the_newer_one() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     _, second = sent(window, 2, 2)
     window.rejected(1, 2, OverCapacity("full"))
     for _ in range(2):
@@ -102,7 +102,7 @@ def test_a_refusal_of_an_older_copy_is_not_taken_for_the_newer_one() -> None:
 
 
 def test_what_was_sent_before_an_acknowledged_batch_is_no_longer_stale() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     first, second = sent(window, 2, 2)
     window.rejected(1, 2, OverCapacity("full"))
     window.pop_returned()
@@ -116,21 +116,21 @@ def test_what_was_sent_before_an_acknowledged_batch_is_no_longer_stale() -> None
 
 
 def test_a_gap_sends_from_the_number_that_the_server_expects() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     first, second, third = sent(window, 2, 2, 2)
     window.rejected(5, 6, SequenceError("gap", expected_sequence=1))
     assert [window.pop_returned(), window.pop_returned(), window.pop_returned()] == [first, second, third]
 
 
 def test_a_refusal_of_something_not_sent_on_this_connection_changes_nothing() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     sent(window, 2)
     assert window.rejected(3, 4, OverCapacity("full")) == []
     assert window.flight_count == 2
 
 
 def test_a_refusal_that_fits_nothing_asks_for_a_reconnect() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     sent(window, 2, 2)
     window.accepted(Ack(1, 2, 1, 2))
     with pytest.raises(SequenceError, match="acknowledged up to 2") as caught:
@@ -139,7 +139,7 @@ def test_a_refusal_that_fits_nothing_asks_for_a_reconnect() -> None:
 
 
 def test_resuming_settles_what_is_durable_and_sends_the_rest_under_the_same_numbers() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     first, second, third = sent(window, 2, 2, 2)
     window.accepted(Ack(1, 2, 1, 2))
     window.disconnected()
@@ -152,14 +152,14 @@ def test_resuming_settles_what_is_durable_and_sends_the_rest_under_the_same_numb
 
 
 def test_a_named_session_continues_after_what_the_server_has() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     assert window.resumed(40, generation=40) == []
     assert window.send(batch()) == 41
     assert window.acked_sequence == 40
 
 
 def test_a_server_that_lost_acknowledged_observations_is_reported() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     sent(window, 2)
     window.accepted(Ack(1, 2, 1, 2))
     window.disconnected()
@@ -169,7 +169,7 @@ def test_a_server_that_lost_acknowledged_observations_is_reported() -> None:
 
 
 def test_a_server_that_has_more_than_was_ever_sent_has_it_of_another_client() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     window.resumed(10, generation=10)
     sent(window, 2, 2)
     window.rejected(13, 14, OverCapacity("full"))
@@ -183,7 +183,7 @@ def test_a_server_that_has_more_than_was_ever_sent_has_it_of_another_client() ->
 
 
 def test_a_server_that_ends_inside_a_batch_is_reported() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     sent(window, 4)
     window.disconnected()
     with pytest.raises(SequenceError, match="runs on other data") as caught:
@@ -193,7 +193,7 @@ def test_a_server_that_ends_inside_a_batch_is_reported() -> None:
 
 
 def test_abandoning_fails_everything_unanswered_in_order() -> None:
-    window = Window(100)
+    window = SendWindow(100)
     first, second = sent(window, 2, 2)
     window.rejected(3, 4, OverCapacity("full"))
     error = InvalidInput("over")

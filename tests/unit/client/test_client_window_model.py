@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from engram.client.ack import Ack
-from engram.client.sending.outgoing_batch import Answer, Outgoing
-from engram.client.sending.send_window import Settled, Window
+from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
+from engram.client.sending.send_window import SendWindow, Settled
 from engram.errors import EngramError, InvalidInput
 
 
-class Batch(Outgoing):
+class Batch(OutgoingBatch):
     """A batch of consecutive integers; a bad one is always refused."""
 
     def __init__(self, rows: tuple[int, ...], bad: bool) -> None:
@@ -28,7 +28,7 @@ class WindowAgainstServer(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.server = ModelServer()
-        self.window = Window(flight_count_max=12)
+        self.window = SendWindow(flight_count_max=12)
         self.waiting: deque[Batch] = deque()
         self.given: list[Batch] = []
         self.answers: dict[int, Answer] = {}

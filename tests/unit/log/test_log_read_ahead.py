@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engram import MemoryStore, _core
-from engram.log.files.prefetch import ReadAhead
+from engram.log.files.prefetch import Prefetch
 
 
 def test_a_record_is_read_once_and_without_its_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +25,7 @@ def test_a_record_is_read_once_and_without_its_vectors(tmp_path: Path, monkeypat
         space = store.space("notes", dim=64)
         space.observe([f"id {row}" for row in range(100)], np.ones((100, 64), np.float32), ["text"] * 100)
         record, _ = space._state.log.locate(1)
-        ahead = ReadAhead()
+        ahead = Prefetch()
         ahead.read([record, record])
         assert len(asked) == 2
         assert 0 < sum(asked) < 100 * 64 * 4

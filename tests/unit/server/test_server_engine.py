@@ -15,7 +15,7 @@ from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.options import ServerOptions
 from engram.store.indexing.checkpoints import Checkpoints
-from engram.store.indexing.index_maintenance import Indexing
+from engram.store.indexing.index_maintenance import IndexMaintenance
 from engram.store.memory_store import MemoryStore
 
 COUNT = 500
@@ -27,13 +27,13 @@ async def test_closing_links_what_waits_and_writes_one_checkpoint_of_it(
 ) -> None:
     written: list[int] = []
     held, closing = threading.Event(), threading.Event()
-    write, link, close = Checkpoints.write, Indexing.link, MemoryStore.close
+    write, link, close = Checkpoints.write, IndexMaintenance.link, MemoryStore.close
 
     def counting(checkpoints: Checkpoints, index: Any) -> int:
         written.append(write(checkpoints, index))
         return written[-1]
 
-    def lingering(indexing: Indexing, count_max: int) -> int:
+    def lingering(indexing: IndexMaintenance, count_max: int) -> int:
         if indexing.pending < COUNT:
             held.set()
             assert closing.wait(TIMEOUT_S)
@@ -44,7 +44,7 @@ async def test_closing_links_what_waits_and_writes_one_checkpoint_of_it(
         close(store)
 
     monkeypatch.setattr(Checkpoints, "write", counting)
-    monkeypatch.setattr(Indexing, "link", lingering)
+    monkeypatch.setattr(IndexMaintenance, "link", lingering)
     monkeypatch.setattr(MemoryStore, "close", going_on)
     engine = Engine(ServerOptions(tmp_path, default_space=SpaceConfig("default", DIM)))
     space = engine.store.space("default", create=False)

@@ -15,7 +15,7 @@ from engram.log.files.checked_json import encode_checked
 from engram.log.files.file_storage import FileStorage
 from engram.log.files.memory_storage import MemoryStorage
 from engram.model.spaces import SpaceConfig
-from engram.store.space_catalog import Catalogue
+from engram.store.space_catalog import SpaceCatalog
 
 CONFIG = SpaceConfig("notes", 64, "l2", "lexical")
 OTHER = SpaceConfig("other", 8)
@@ -23,14 +23,14 @@ OTHER = SpaceConfig("other", 8)
 
 def stored(*configs: SpaceConfig) -> MemoryStorage:
     storage = MemoryStorage()
-    catalogue = Catalogue(storage)
+    catalogue = SpaceCatalog(storage)
     for config in configs:
         catalogue.add(config)
     return storage
 
 
 def loaded(storage: MemoryStorage) -> tuple[list[SpaceConfig], dict[str, EngramError]]:
-    sound, unsound = Catalogue(storage).load()
+    sound, unsound = SpaceCatalog(storage).load()
     return [space.config for space in sound], unsound
 
 
@@ -42,20 +42,20 @@ def test_spaces_come_back_by_name() -> None:
     configs = [CONFIG, SpaceConfig("zzz"), SpaceConfig("aaa", 8)]
     storage = stored(*configs)
     assert loaded(storage) == ([configs[2], CONFIG, configs[1]], {})
-    catalogue = Catalogue(storage)
+    catalogue = SpaceCatalog(storage)
     identities = {space.manifest.identity for space in catalogue.load()[0] if space.manifest is not None}
     assert {identity.store for identity in identities} == {catalogue.store_id}
     assert len({identity.space for identity in identities}) == 3
 
 
 def test_many_threads_make_spaces_at_once(tmp_path: Path) -> None:
-    catalogue = Catalogue(FileStorage(tmp_path))
+    catalogue = SpaceCatalog(FileStorage(tmp_path))
     configs = [SpaceConfig(f"space-{number:02}", 8) for number in range(48)]
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(catalogue.add, configs))
         notes = {space.config.name: (space.manifest.identity.space, 7) for space in made if space.manifest is not None}
         list(pool.map(catalogue.note, [{name: known} for name, known in notes.items()]))
-    again = Catalogue(FileStorage(tmp_path))
+    again = SpaceCatalog(FileStorage(tmp_path))
     assert again.damages.count == 0
     assert {name: (again.listed(name).space, again.listed(name).generation) for name in again.names} == notes
 
@@ -64,7 +64,7 @@ def test_an_interrupted_creation_is_no_space() -> None:
     storage = stored()
     folder(storage, "half-made")
     assert loaded(storage) == ([], {})
-    Catalogue(storage).add(SpaceConfig("half-made", 16))
+    SpaceCatalog(storage).add(SpaceConfig("half-made", 16))
     assert loaded(storage) == ([SpaceConfig("half-made", 16)], {})
 
 
@@ -109,7 +109,7 @@ def test_every_changed_byte_of_a_description_or_the_list_is_noticed() -> None:
             wrong = bytearray(right)
             wrong[offset] ^= 1 << offset % 7
             place.replace(name, bytes(wrong))
-            catalogue = Catalogue(pristine)
+            catalogue = SpaceCatalog(pristine)
             configs, unsound = [space.config for space in catalogue.load()[0]], catalogue.load()[1]
             # White space and the order of keys mean nothing; nothing else may change unnoticed.
             assert OTHER in configs
@@ -182,7 +182,7 @@ def test_a_space_made_anew_under_an_old_name_is_another_one() -> None:
     storage = stored(CONFIG)
     older = folder(storage, "notes").read("space.json")
     del storage.directory("spaces")._directories["notes"]
-    Catalogue(storage).add(CONFIG)
+    SpaceCatalog(storage).add(CONFIG)
     assert loaded(storage) == ([CONFIG], {})
     folder(storage, "notes").replace("space.json", older)
     assert loaded(storage)[1]["notes"].code == "foreign_space"
@@ -191,30 +191,30 @@ def test_a_space_made_anew_under_an_old_name_is_another_one() -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", encode_checked({}), encode_checked({"spaces": 7, "store": ""})])
 def test_without_the_list_all_sound_spaces_open_and_it_is_told(content: bytes) -> None:
     storage = stored(CONFIG, OTHER)
-    store_id = Catalogue(storage).store_id
+    store_id = SpaceCatalog(storage).store_id
     storage.replace("store.json", content)
-    catalogue = Catalogue(storage)
+    catalogue = SpaceCatalog(storage)
     assert [space.config for space in catalogue.load()[0]] == [CONFIG, OTHER]
     assert catalogue.store_id == store_id
     assert catalogue.damages.count == 1
     # It has been made anew.
-    assert Catalogue(storage).damages.count == 0
+    assert SpaceCatalog(storage).damages.count == 0
     assert loaded(storage) == ([CONFIG, OTHER], {})
 
 
 def test_a_missing_list_is_told_where_there_are_spaces() -> None:
     storage = stored(CONFIG)
     storage.remove("store.json")
-    catalogue = Catalogue(storage)
+    catalogue = SpaceCatalog(storage)
     assert [space.config for space in catalogue.load()[0]] == [CONFIG]
     assert "missing" in catalogue.damages.all()[0].what
-    assert Catalogue(MemoryStorage()).damages.count == 0
+    assert SpaceCatalog(MemoryStorage()).damages.count == 0
 
 
 def test_a_space_that_an_older_list_does_not_know_is_listed() -> None:
     storage = stored(CONFIG)
     older = storage.read("store.json")
-    Catalogue(storage).add(OTHER)
+    SpaceCatalog(storage).add(OTHER)
     storage.replace("store.json", older)
     assert loaded(storage) == ([CONFIG, OTHER], {})
     del storage.directory("spaces")._directories["other"]
@@ -223,16 +223,16 @@ def test_a_space_that_an_older_list_does_not_know_is_listed() -> None:
 
 def test_how_far_a_space_went_is_remembered() -> None:
     storage = stored(CONFIG)
-    catalogue = Catalogue(storage)
+    catalogue = SpaceCatalog(storage)
     (space,) = catalogue.load()[0]
     assert space.manifest is not None
     catalogue.note({"notes": (space.manifest.identity.space, 17)})
-    assert [one.generation_min for one in Catalogue(storage).load()[0]] == [17]
+    assert [one.generation_min for one in SpaceCatalog(storage).load()[0]] == [17]
 
 
 def test_a_space_that_cannot_be_recorded() -> None:
     storage = FaultyStorage()
-    catalogue = Catalogue(storage)
+    catalogue = SpaceCatalog(storage)
     storage.faults.pending.append(Fault("replace", errno.ENOSPC))
     with pytest.raises(Unavailable) as refusal:
         catalogue.add(CONFIG)
@@ -243,7 +243,7 @@ def test_a_space_that_cannot_be_recorded() -> None:
 @pytest.mark.parametrize("content", [b"", b"{}", encode_checked({"store": "of another", "spaces": {}})])
 def test_a_list_that_is_damaged_while_it_is_used_is_reported_when_it_is_looked_at(content: bytes) -> None:
     storage = stored(CONFIG)
-    catalogue = Catalogue(storage)
+    catalogue = SpaceCatalog(storage)
     catalogue.check()
     assert not catalogue.damages.count
     storage.replace("store.json", content)
@@ -254,7 +254,7 @@ def test_a_list_that_is_damaged_while_it_is_used_is_reported_when_it_is_looked_a
 
 def test_a_list_that_is_gone_while_it_is_used_is_reported_when_it_is_looked_at() -> None:
     storage = stored(CONFIG)
-    catalogue = Catalogue(storage)
+    catalogue = SpaceCatalog(storage)
     storage.remove("store.json")
     catalogue.check()
     assert [damage.file for damage in catalogue.damages.all()] == ["store.json"]
@@ -272,5 +272,5 @@ def test_a_store_of_format_1_is_listed_once() -> None:
     storage = MemoryStorage()
     folder(storage, "older").replace("space.json", json.dumps({"format": 1, "name": "older", "dim": 8}).encode())
     assert loaded(storage) == ([SpaceConfig("older", 8)], {})
-    assert Catalogue(storage).listed("older").space == ""
+    assert SpaceCatalog(storage).listed("older").space == ""
     assert loaded(storage) == ([SpaceConfig("older", 8)], {})

@@ -11,7 +11,7 @@ from doubles.batches import batch_of, vector_of
 from doubles.waiting import Outcomes
 from engram.errors import EngramError, SequenceError, Unavailable
 from engram.log.records.header import RecordKind
-from engram.store.commit.live_versions import Versions
+from engram.store.commit.live_versions import LiveVersions
 from engram.store.commit.plan import CommitPlan
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.session_table import SequenceRange, SessionTable
@@ -23,7 +23,7 @@ class Planner:
     """Adds requests to a plan and keeps their outcomes."""
 
     def __init__(self, last_generation: int = 0) -> None:
-        self.versions = Versions()
+        self.versions = LiveVersions()
         self.sessions = SessionTable()
         self.last_generation = last_generation
         self.requests: list[CommitRequest] = []

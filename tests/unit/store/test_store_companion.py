@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from engram.store.commit.serial_executor import Companion
+from engram.store.commit.serial_executor import SerialExecutor
 
 
 def test_work_is_done_in_order_on_one_other_thread() -> None:
-    companion, seen = Companion("beside"), []
+    companion, seen = SerialExecutor("beside"), []
 
     def note(number: int) -> None:
         seen.append((number, threading.current_thread().name))
@@ -23,7 +23,7 @@ def test_work_is_done_in_order_on_one_other_thread() -> None:
 
 
 def test_a_failure_reaches_who_asked_and_nobody_else() -> None:
-    companion = Companion("beside")
+    companion = SerialExecutor("beside")
     failed = companion.begin({}.popitem)  # type: ignore[arg-type]
     assert companion.begin(lambda: None).result() is None
     with pytest.raises(KeyError):
@@ -32,4 +32,4 @@ def test_a_failure_reaches_who_asked_and_nobody_else() -> None:
 
 
 def test_stopping_without_work() -> None:
-    Companion("beside").stop()
+    SerialExecutor("beside").stop()

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from doubles.fake_space import ManualClock
-from engram.store.commit.service_rate import RETRY_AFTER_MS_MAX, DrainRate
+from engram.store.commit.service_rate import RETRY_AFTER_MS_MAX, ServiceRate
 
 TOLERANCE = 0.2
 
@@ -17,7 +17,7 @@ class Drain:
 
     def __init__(self, seed: int, step_s: float, jitter: float) -> None:
         self.clock = ManualClock()
-        self.rate = DrainRate(self.clock)
+        self.rate = ServiceRate(self.clock)
         self.spread = random.Random(seed)
         self.step_s = step_s
         self.jitter = jitter

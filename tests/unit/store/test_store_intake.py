@@ -10,7 +10,7 @@ import pytest
 from doubles.batches import batch_of
 from doubles.waiting import TIMEOUT_S
 from engram.errors import InvalidInput, OverCapacity, Unavailable
-from engram.store.commit.queue import CommitRequest, FifoIntake
+from engram.store.commit.queue import CommitRequest, FifoCommitQueue
 
 NO_SPACE: Any = None
 
@@ -21,8 +21,8 @@ def request(count: int = 1, name: str = "a") -> CommitRequest:
 
 def intake(
     count_max: int = 100, bytes_max: int = 1 << 20, take_count: int = 50, take_bytes: int = 1 << 20
-) -> FifoIntake:
-    return FifoIntake(count_max, bytes_max, take_count, take_bytes)
+) -> FifoCommitQueue:
+    return FifoCommitQueue(count_max, bytes_max, take_count, take_bytes)
 
 
 def test_first_in_first_out() -> None:

@@ -32,7 +32,7 @@ from engram.errors import (
 )
 from engram.index import HnswIndex
 from engram.store import MemoryStore, Space, StoreOptions
-from engram.store.commit.queue import CommitRequest, FifoIntake
+from engram.store.commit.queue import CommitRequest, FifoCommitQueue
 
 HOLDER = """
 import sys
@@ -389,7 +389,7 @@ def test_several_threads_may_close(tmp_path: Path) -> None:
 
 
 def test_a_full_queue_refuses() -> None:
-    intake = FifoIntake(count_max=3, bytes_max=1 << 20, take_count_max=10, take_bytes_max=1 << 20)
+    intake = FifoCommitQueue(count_max=3, bytes_max=1 << 20, take_count_max=10, take_bytes_max=1 << 20)
     with MemoryStore(None, intake=intake) as store:
         space = store.space("notes", dim=DIM)
         with pytest.raises(OverCapacity) as refusal:

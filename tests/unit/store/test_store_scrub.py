@@ -12,7 +12,7 @@ from doubles.batches import DIM
 from doubles.stored_ids import observe
 from doubles.waiting import wait_until_indexed
 from engram.store import MemoryStore, Space, StoreOptions
-from engram.store.housekeeping import Keeper
+from engram.store.housekeeping import Housekeeping
 
 OPTIONS = StoreOptions(segment_bytes=1 << 16, scrub_bytes_per_s=0)
 
@@ -92,7 +92,7 @@ def test_the_keeper_reads_a_little_every_round_and_all_in_the_end(store: MemoryS
     record = list(space._state.log.records())[3]
     flip(folder / "log" / record.segment.name, record.position + 600)
     options = StoreOptions(scrub_bytes_per_s=50_000, scrub_interval_s=3600)
-    keeper = Keeper(store.spaces, store._catalogue, options)
+    keeper = Housekeeping(store.spaces, store._catalogue, options)
     rounds = 0
     while keeper.scrubs == 0:
         keeper._scrub()
@@ -106,7 +106,7 @@ def test_the_keeper_reads_a_little_every_round_and_all_in_the_end(store: MemoryS
 
 def test_a_dropped_store_is_not_kept_alive_by_its_scrub(tmp_path: Path) -> None:
     store = MemoryStore(tmp_path / "data", options=OPTIONS)
-    keeper = Keeper(store.spaces, store._catalogue, StoreOptions(scrub_bytes_per_s=1))
+    keeper = Housekeeping(store.spaces, store._catalogue, StoreOptions(scrub_bytes_per_s=1))
     observe(store.space("notes", dim=DIM), *(f"id-{row}" for row in range(100)))
     keeper._scrub()
     assert keeper._scrubbing is not None

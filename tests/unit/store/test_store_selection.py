@@ -17,7 +17,7 @@ from engram.log.records.header import RecordKind
 from engram.model.cue import Between, Filter
 from engram.model.observations import make_batch
 from engram.store.filters import columns
-from engram.store.filters.metadata_index import Attributes
+from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.selection import bitmap, select
 
 
@@ -66,8 +66,8 @@ FILTERS = st.builds(
 )
 
 
-def attributes_of(rows: list[Row], batch_rows: int = 3) -> Attributes:
-    log, attributes = open_log(MemoryStorage()), Attributes()
+def attributes_of(rows: list[Row], batch_rows: int = 3) -> MetadataIndex:
+    log, attributes = open_log(MemoryStorage()), MetadataIndex()
     generation = 1
     for start in range(0, len(rows), batch_rows):
         for is_observed in (True, False):
@@ -150,7 +150,7 @@ def test_the_selection_is_what_a_look_at_every_row_finds(rows: list[Row], filter
 
 def test_rows_beyond_a_chunk_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     count = columns.CHUNK_ROWS + 100
-    log, attributes = open_log(MemoryStorage()), Attributes()
+    log, attributes = open_log(MemoryStorage()), MetadataIndex()
     vectors = np.ones((count, DIM), np.float32)
     tags = [["rare"] if row % 50_000 == 1 else [] for row in range(count)]
     batch = make_batch([f"{i}" for i in range(count)], vectors, timestamps=np.arange(float(count)), tags=tags)

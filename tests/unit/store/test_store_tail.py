@@ -13,7 +13,7 @@ from doubles.fake_space import ManualClock
 from doubles.waiting import wait_until_indexed
 from engram.errors import EngramError, OverCapacity
 from engram.store import MemoryStore
-from engram.store.commit.tail_budget import Tail
+from engram.store.commit.tail_budget import TailBudget
 from engram.store.indexing.workers import Workers
 from engram.store.options import StoreOptions
 
@@ -27,12 +27,12 @@ class FakeIndex:
     indexed_generation: int = 0
 
 
-def make_tail(count_max: int = 100, bytes_max: int = 10**9, clock: Any = None) -> tuple[Tail, FakeIndex]:
+def make_tail(count_max: int = 100, bytes_max: int = 10**9, clock: Any = None) -> tuple[TailBudget, FakeIndex]:
     index: Any = FakeIndex()
-    return Tail(index, count_max, bytes_max, 1.0, clock or ManualClock()), index
+    return TailBudget(index, count_max, bytes_max, 1.0, clock or ManualClock()), index
 
 
-def commit(tail: Tail, index: FakeIndex, count: int) -> None:
+def commit(tail: TailBudget, index: FakeIndex, count: int) -> None:
     index.visible_generation += count
     tail.release(count)
 
@@ -164,13 +164,13 @@ def test_closing_the_store_ends_the_waiting(monkeypatch: pytest.MonkeyPatch) -> 
     space = store.space("main", dim=8)
     space.observe(**columns("first", 0))
     waits = threading.Event()
-    wait_for_room = Tail._wait_for_room
+    wait_for_room = TailBudget._wait_for_room
 
-    def waiting(tail: Tail, count: int, timeout_s: float) -> bool:
+    def waiting(tail: TailBudget, count: int, timeout_s: float) -> bool:
         waits.set()
         return wait_for_room(tail, count, timeout_s)
 
-    monkeypatch.setattr(Tail, "_wait_for_room", waiting)
+    monkeypatch.setattr(TailBudget, "_wait_for_room", waiting)
     errors: list[EngramError] = []
 
     def observe() -> None:

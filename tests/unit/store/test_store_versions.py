@@ -9,15 +9,15 @@ from doubles.logs import open_log
 from engram.log.files.memory_storage import MemoryStorage
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
-from engram.store.commit.live_versions import Versions
+from engram.store.commit.live_versions import LiveVersions
 
 
-class History:
+class Retention:
     """Versions with the log they follow from."""
 
     def __init__(self) -> None:
         self.log = open_log(MemoryStorage(), segment_bytes=4096)
-        self.versions = Versions()
+        self.versions = LiveVersions()
         self.ended: list[tuple[int, int]] = []
 
     def observe(self, *ids: str) -> None:
@@ -34,7 +34,7 @@ class History:
 
 
 def test_observing_superseding_deleting() -> None:
-    history = History()
+    history = Retention()
     history.observe("a", "b")
     history.observe("c", "a")
     history.delete("b")
@@ -45,7 +45,7 @@ def test_observing_superseding_deleting() -> None:
 
 
 def test_an_id_twice_in_one_batch() -> None:
-    history = History()
+    history = Retention()
     history.observe("a")
     history.observe("b", "a", "a", "b")
     assert history.versions.live("a") == 4
@@ -54,7 +54,7 @@ def test_an_id_twice_in_one_batch() -> None:
 
 
 def test_earlier_versions_are_found_in_the_log() -> None:
-    history = History()
+    history = Retention()
     history.observe("x", "a")
     history.observe("a", "aa")
     history.delete("a")
@@ -66,7 +66,7 @@ def test_earlier_versions_are_found_in_the_log() -> None:
 
 
 def test_changes_are_seen_in_order_before_they_are_applied() -> None:
-    history = History()
+    history = Retention()
     history.observe("a", "b")
     changes = history.versions.change()
     assert changes.existing(["b", "x", "b", "a"]) == ["b", "a"]
@@ -83,7 +83,7 @@ def test_changes_are_seen_in_order_before_they_are_applied() -> None:
 
 @pytest.mark.parametrize("generation", [0, -3])
 def test_nothing_lived_before_the_first_generation(generation: int) -> None:
-    history = History()
+    history = Retention()
     history.observe("a")
     history.delete("a")
     assert history.versions.at("a", generation, history.log) is None

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from doubles.fake_space import FakeSpace
-from engram.store.indexing.scheduler import WorkBoard
+from engram.store.indexing.scheduler import WorkStealingScheduler
 
 THRESHOLD = 1000
 BATCH = 500
@@ -21,7 +21,7 @@ def spaces(count: int) -> list[Any]:
 
 
 def test_a_space_stays_at_home() -> None:
-    board = WorkBoard(4, THRESHOLD)
+    board = WorkStealingScheduler(4, THRESHOLD)
     space = spaces(1)[0]
     home = board.home_of(space)
     board.add(space, 10)
@@ -34,20 +34,20 @@ def test_a_space_stays_at_home() -> None:
 
 @pytest.mark.parametrize(("workers", "count"), [(2, 8), (3, 10), (16, 40)])
 def test_homes_are_spread_evenly(workers: int, count: int) -> None:
-    board = WorkBoard(workers, THRESHOLD)
+    board = WorkStealingScheduler(workers, THRESHOLD)
     homes = Counter(board.home_of(space) for space in spaces(count))
     assert max(homes.values()) - min(homes[worker] for worker in range(workers)) <= 1
 
 
 def test_the_home_of_the_first_space_follows_from_its_name() -> None:
-    homes = {WorkBoard(4, THRESHOLD).home_of(space) for space in spaces(50)}
+    homes = {WorkStealingScheduler(4, THRESHOLD).home_of(space) for space in spaces(50)}
     assert homes == {0, 1, 2, 3}
-    assert len({WorkBoard(4, THRESHOLD).home_of(spaces(1)[0]) for _ in range(5)}) == 1
+    assert len({WorkStealingScheduler(4, THRESHOLD).home_of(spaces(1)[0]) for _ in range(5)}) == 1
 
 
 @pytest.mark.parametrize(("pending", "stolen"), [(THRESHOLD, False), (THRESHOLD + 1, True)])
 def test_workers_steal_above_the_threshold(pending: int, stolen: bool) -> None:
-    board = WorkBoard(2, THRESHOLD)
+    board = WorkStealingScheduler(2, THRESHOLD)
     space = spaces(1)[0]
     board.add(space, pending)
     turn = board.next_for(1 - board.home_of(space))
@@ -56,7 +56,7 @@ def test_workers_steal_above_the_threshold(pending: int, stolen: bool) -> None:
 
 
 def test_a_worker_with_work_of_its_own_does_not_steal() -> None:
-    board = WorkBoard(2, THRESHOLD)
+    board = WorkStealingScheduler(2, THRESHOLD)
     mine, other = spaces(2)
     board.add(mine, 1)
     board.add(other, 10**6)
@@ -66,7 +66,7 @@ def test_a_worker_with_work_of_its_own_does_not_steal() -> None:
 
 
 def test_a_space_that_drained_is_not_stolen_from_any_more() -> None:
-    board = WorkBoard(2, THRESHOLD)
+    board = WorkStealingScheduler(2, THRESHOLD)
     space = spaces(1)[0]
     board.add(space, 1200)
     turn = board.next_for(board.home_of(space))
@@ -76,7 +76,7 @@ def test_a_space_that_drained_is_not_stolen_from_any_more() -> None:
 
 
 def test_workers_take_turns_among_their_spaces() -> None:
-    board = WorkBoard(1, THRESHOLD)
+    board = WorkStealingScheduler(1, THRESHOLD)
     three = spaces(3)
     for space in three:
         board.add(space, 10**6)
@@ -90,7 +90,7 @@ def test_workers_take_turns_among_their_spaces() -> None:
 
 
 def test_a_space_is_done_when_nothing_was_left() -> None:
-    board = WorkBoard(1, THRESHOLD)
+    board = WorkStealingScheduler(1, THRESHOLD)
     space = spaces(1)[0]
     board.add(space, 10)
     turn = board.next_for(0)
@@ -104,7 +104,7 @@ def test_a_space_is_done_when_nothing_was_left() -> None:
 
 
 def test_what_became_due_during_a_turn_is_not_forgotten() -> None:
-    board = WorkBoard(1, THRESHOLD)
+    board = WorkStealingScheduler(1, THRESHOLD)
     space = spaces(1)[0]
     board.add(space, 0)
     turn = board.next_for(0)
@@ -115,7 +115,7 @@ def test_what_became_due_during_a_turn_is_not_forgotten() -> None:
 
 
 def test_a_worker_that_found_nothing_does_not_speak_for_one_at_work() -> None:
-    board = WorkBoard(2, THRESHOLD)
+    board = WorkStealingScheduler(2, THRESHOLD)
     space = spaces(1)[0]
     board.add(space, 2000)
     at_work, thief = board.next_for(board.home_of(space)), board.next_for(1 - board.home_of(space))
@@ -128,7 +128,7 @@ def test_a_worker_that_found_nothing_does_not_speak_for_one_at_work() -> None:
 
 
 def test_only_news_wakes_somebody() -> None:
-    board = WorkBoard(2, THRESHOLD)
+    board = WorkStealingScheduler(2, THRESHOLD)
     space = spaces(1)[0]
     assert board.add(space, 10)
     assert not board.add(space, 20)
@@ -136,7 +136,7 @@ def test_only_news_wakes_somebody() -> None:
     assert not board.add(space, THRESHOLD + 2)
 
 
-def work(board: WorkBoard, pending: dict[Any, int], workers: int) -> Counter[int]:
+def work(board: WorkStealingScheduler, pending: dict[Any, int], workers: int) -> Counter[int]:
     """Let all workers take turns of the same length until nothing is left; what each of them linked."""
     linked_by: Counter[int] = Counter()
     for space, count in pending.items():
@@ -157,7 +157,7 @@ def work(board: WorkBoard, pending: dict[Any, int], workers: int) -> Counter[int
 @given(st.integers(1, 16), st.integers(1, 12), st.integers(20_000, 60_000))
 def test_an_even_load_is_shared_evenly(workers: int, spaces_each: int, count: int) -> None:
     pending = dict.fromkeys(spaces(workers * spaces_each), count)
-    linked_by = work(WorkBoard(workers, THRESHOLD), pending, workers)
+    linked_by = work(WorkStealingScheduler(workers, THRESHOLD), pending, workers)
     assert not any(pending.values())
     assert max(linked_by.values()) / min(linked_by.values()) < 1.2
 
@@ -167,7 +167,7 @@ def test_an_even_load_is_shared_evenly(workers: int, spaces_each: int, count: in
 def test_an_uneven_load_is_shared_too(workers: int, counts: list[int]) -> None:
     """Nobody is idle while somebody has more than the threshold, so no two differ by more than that and a batch."""
     pending = dict(zip(spaces(len(counts)), counts, strict=True))
-    linked_by = work(WorkBoard(workers, THRESHOLD), pending, workers)
+    linked_by = work(WorkStealingScheduler(workers, THRESHOLD), pending, workers)
     assert sum(linked_by.values()) == sum(counts)
     fair = sum(counts) / workers
     for worker in range(workers):

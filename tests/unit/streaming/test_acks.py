@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from engram.streaming.sessions.acks import Ack, AckHistory, AckStatus, Unindexed
+from engram.streaming.sessions.acks import AckHistory, AckStatus, SessionAck, Unindexed
 
 
-def accepted(first: int, last: int, generation: int) -> Ack:
-    return Ack(AckStatus.ACCEPTED, first, last, generation, generation + last - first)
+def accepted(first: int, last: int, generation: int) -> SessionAck:
+    return SessionAck(AckStatus.ACCEPTED, first, last, generation, generation + last - first)
 
 
 def test_history_forgets_the_oldest_generations_only() -> None:
@@ -38,8 +38,8 @@ def test_unindexed_keeps_every_sequence_however_many_acks_come() -> None:
 def test_an_ack_absorbs_only_its_successor() -> None:
     ack = accepted(1, 5, 1)
     assert not ack.absorb(accepted(7, 8, 7))
-    assert not ack.absorb(Ack(AckStatus.INDEXED, 6, 8, 6, 8))
+    assert not ack.absorb(SessionAck(AckStatus.INDEXED, 6, 8, 6, 8))
     assert ack.absorb(accepted(6, 8, 6))
     assert ack == accepted(1, 8, 1)
-    rejected = Ack(AckStatus.REJECTED, 1, 1)
-    assert not rejected.absorb(Ack(AckStatus.REJECTED, 2, 2))
+    rejected = SessionAck(AckStatus.REJECTED, 1, 1)
+    assert not rejected.absorb(SessionAck(AckStatus.REJECTED, 2, 2))

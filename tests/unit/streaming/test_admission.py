@@ -15,7 +15,7 @@ from engram.model.priority import Priority
 from engram.streaming.lanes.lane import LanesStatistics, LaneStatistics
 from engram.streaming.pressure.gauges import DiskGauge, MemoryGauge, Reading
 from engram.streaming.pressure.levels import Level, Thresholds
-from engram.streaming.pressure.load_shedding import Admission
+from engram.streaming.pressure.load_shedding import LoadShedder
 from engram.streaming.pressure.usage import Held
 from engram.streaming.sessions.outbox import StreamState
 from engram.streaming.sessions.paused_backlog import BacklogBudget
@@ -55,7 +55,7 @@ class World:
         self.told: list[tuple[str, StreamState]] = []
         self.soon: list[Callable[[], None]] = []
         mailbox: Any = self
-        self.admission = Admission(
+        self.admission = LoadShedder(
             lanes=self.lanes,
             ticked=[self.gauge],
             thresholds=Thresholds(),

@@ -5,19 +5,19 @@ from __future__ import annotations
 import threading
 
 from doubles.waiting import TIMEOUT_S
-from engram.streaming.lanes.thread_wakeup import Alarm
+from engram.streaming.lanes.thread_wakeup import ThreadWakeup
 
 
 def test_what_is_ready_needs_no_sleep() -> None:
-    Alarm().sleep_until(lambda: True)
+    ThreadWakeup().sleep_until(lambda: True)
 
 
 def test_a_sleep_ends_after_its_timeout() -> None:
-    Alarm().sleep_until(lambda: False, 0.0)
+    ThreadWakeup().sleep_until(lambda: False, 0.0)
 
 
 def test_ringing_while_nobody_sleeps_wakes_nobody_later() -> None:
-    alarm = Alarm()
+    alarm = ThreadWakeup()
     alarm.ring()
     looks: list[bool] = []
 
@@ -31,7 +31,7 @@ def test_ringing_while_nobody_sleeps_wakes_nobody_later() -> None:
 
 
 def test_a_ring_before_its_reason_does_not_end_a_sleep() -> None:
-    alarm = Alarm()
+    alarm = ThreadWakeup()
     reasons: list[int] = []
     asleep = threading.Event()
 
@@ -54,7 +54,7 @@ def test_a_ring_before_its_reason_does_not_end_a_sleep() -> None:
 def test_no_wake_up_is_lost_between_two_threads() -> None:
     """Each waits for the other's last step, thousands of times; one lost wake-up and both would sleep."""
     steps, rounds = [0], 5_000
-    alarms = [Alarm(), Alarm()]
+    alarms = [ThreadWakeup(), ThreadWakeup()]
 
     def play(player: int) -> None:
         for step in range(player, 2 * rounds, 2):

@@ -10,14 +10,14 @@ import pytest
 
 from doubles.switching import frequent_switches
 from doubles.waiting import TIMEOUT_S
-from engram.streaming.lanes.lock_free_list import Chain
+from engram.streaming.lanes.lock_free_list import LockFreeList
 
 THREADS = 8
 APPENDS = 4_000
 
 
 def test_a_reader_sees_what_is_appended_after_it_was_made() -> None:
-    chain = Chain(0)
+    chain = LockFreeList(0)
     chain.append(lambda last: last + 1)
     reader = chain.reader()
     assert not reader
@@ -33,7 +33,7 @@ def test_what_cannot_be_made_is_not_appended() -> None:
     def refuse(_: int) -> int:
         raise ValueError("full")
 
-    chain = Chain(7)
+    chain = LockFreeList(7)
     reader = chain.reader()
     with pytest.raises(ValueError, match="full"):
         chain.append(refuse)
@@ -43,7 +43,7 @@ def test_what_cannot_be_made_is_not_appended() -> None:
 @frequent_switches()
 def test_many_threads_lose_nothing_and_agree_on_one_order() -> None:
     """Each item is (sum of all so far, thread, its own count): a lost or repeated append breaks a sum or a count."""
-    chain: Chain[tuple[int, int, int]] = Chain((0, -1, 0))
+    chain: LockFreeList[tuple[int, int, int]] = LockFreeList((0, -1, 0))
     reader = chain.reader()
     finished = threading.Event()
     read: list[tuple[int, int, int]] = []
@@ -84,7 +84,7 @@ def test_a_thread_that_stops_in_the_middle_of_an_append_stops_nobody() -> None:
         assert go_on.wait(TIMEOUT_S)
         return last + 100
 
-    chain = Chain(0)
+    chain = LockFreeList(0)
     reader = chain.reader()
     suspended = threading.Thread(target=lambda: chain.append(slowly))
     suspended.start()
@@ -104,7 +104,7 @@ def test_what_was_read_is_forgotten() -> None:
     class Item:
         pass
 
-    chain = Chain(Item())
+    chain = LockFreeList(Item())
     reader = chain.reader()
     read = weakref.ref(chain.append(lambda _: Item()))
     last = weakref.ref(chain.append(lambda _: Item()))
@@ -117,7 +117,7 @@ def test_what_was_read_is_forgotten() -> None:
 
 
 def test_a_long_chain_can_be_dropped_unread() -> None:
-    chain = Chain(0)
+    chain = LockFreeList(0)
     reader = chain.reader()
     for _ in range(200_000):
         chain.append(lambda last: last + 1)

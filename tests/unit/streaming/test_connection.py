@@ -11,7 +11,7 @@ from engram.errors import FailedPrecondition, Unavailable
 from engram.model.observations import with_vectors
 from engram.model.priority import Priority
 from engram.streaming.sessions.acks import AckStatus
-from engram.streaming.sessions.outbox import Opened, Status, StreamState
+from engram.streaming.sessions.outbox import Opened, StateChange, StreamState
 from engram.streaming.sessions.paused_backlog import Message
 
 world = pytest.fixture(running_world)
@@ -113,7 +113,7 @@ async def test_an_error_without_sequence_is_a_status(world: World) -> None:
     connection = await world.open()
     connection.complain(FailedPrecondition("what was that?", code="malformed_message"))
     told = (await events(connection))[-1]
-    assert isinstance(told, Status)
+    assert isinstance(told, StateChange)
     assert told.state is StreamState.ERROR
 
 

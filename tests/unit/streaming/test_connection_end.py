@@ -9,8 +9,8 @@ import pytest
 from doubles.conversation import PAUSE, acks, events, message
 from doubles.streaming_world import World, running_world
 from engram.errors import Unavailable
-from engram.streaming.sessions.acks import Ack, AckStatus
-from engram.streaming.sessions.outbox import Status, StreamState
+from engram.streaming.sessions.acks import AckStatus, SessionAck
+from engram.streaming.sessions.outbox import StateChange, StreamState
 from engram.streaming.sessions.states import SessionState
 
 world = pytest.fixture(running_world)
@@ -29,9 +29,9 @@ async def test_close_with_drain_waits_for_indexed(world: World) -> None:
     told = await events(connection)
     await asyncio.wait_for(closing, 60)
     told += await events(connection)
-    assert isinstance(told[0], Ack)
+    assert isinstance(told[0], SessionAck)
     assert told[0].status is AckStatus.INDEXED
-    assert told[1] == Status(StreamState.CLOSED, "closed", 10)
+    assert told[1] == StateChange(StreamState.CLOSED, "closed", 10)
     assert await events(connection) == []
     assert len(world.sessions) == 0
 
@@ -45,14 +45,14 @@ async def test_close_without_drain_waits_for_acks_only(world: World) -> None:
     world.store.commit_all()
     await asyncio.wait_for(closing, 60)
     told = await events(connection)
-    assert told[-1] == Status(StreamState.CLOSED, "closed", 10)
+    assert told[-1] == StateChange(StreamState.CLOSED, "closed", 10)
 
 
 async def test_close_says_if_the_clients_last_sequence_did_not_arrive(world: World) -> None:
     connection = await world.open()
     await connection.close(drain=True, last_sequence=5)
     told = (await events(connection))[-1]
-    assert isinstance(told, Status)
+    assert isinstance(told, StateChange)
     assert told.error is not None
     assert (told.error.code, told.error.expected_sequence) == ("sequence_incomplete", 1)
 
@@ -94,7 +94,7 @@ async def test_a_shutdown_lets_what_is_in_flight_be_acked(world: World) -> None:
     world.store.commit_all()
     await asyncio.wait_for(stopping, 60)
     told = await events(connection)
-    assert [e.last_sequence for e in told if isinstance(e, Ack)] == [3]
-    assert isinstance(told[-1], Status)
+    assert [e.last_sequence for e in told if isinstance(e, SessionAck)] == [3]
+    assert isinstance(told[-1], StateChange)
     assert (told[-1].state, told[-1].sequence) == (StreamState.CLOSED, 3)
     assert connection.outbox.error is reason

@@ -9,10 +9,10 @@ import pytest
 from doubles.conversation import PAUSE, RESUME, acks, events, message, states
 from doubles.streaming_world import World, running_world
 from engram.errors import OverCapacity
-from engram.streaming.sessions.acks import Ack
+from engram.streaming.sessions.acks import SessionAck
 from engram.streaming.sessions.connection import ConnectionLimits
 from engram.streaming.sessions.flow_control import Flow, FlowAction
-from engram.streaming.sessions.outbox import Opened, Status, StreamState
+from engram.streaming.sessions.outbox import Opened, StateChange, StreamState
 
 MIB = 1024 * 1024
 
@@ -52,8 +52,8 @@ async def test_a_paused_session_keeps_what_comes_and_holds_its_acks(world: World
     await connection.observe(message(2))
     assert world.lanes.depth == 0
     told = await events(connection)
-    assert [type(event) for event in told] == [Opened, Status]
-    assert isinstance(told[1], Status)
+    assert [type(event) for event in told] == [Opened, StateChange]
+    assert isinstance(told[1], StateChange)
     assert told[1].state is StreamState.PAUSED
     await connection.flow(RESUME)
     world.store.commit_all()
@@ -61,9 +61,9 @@ async def test_a_paused_session_keeps_what_comes_and_holds_its_acks(world: World
     async with asyncio.timeout(60):
         await session.changed.wait_for(lambda: session.settled)
     active, ack = await events(connection)
-    assert isinstance(active, Status)
+    assert isinstance(active, StateChange)
     assert active.state is StreamState.ACTIVE
-    assert isinstance(ack, Ack)
+    assert isinstance(ack, SessionAck)
     assert (ack.first_sequence, ack.last_sequence) == (1, 2)
     assert world.space.stored == ["id-1", "id-2"]
 
@@ -73,7 +73,7 @@ async def test_a_paused_session_refuses_more_than_it_may_keep(world: World) -> N
     await connection.flow(PAUSE)
     await connection.observe(message(1, 100))
     await connection.observe(message(101, 1))
-    told = [event for event in await events(connection) if isinstance(event, Ack)]
+    told = [event for event in await events(connection) if isinstance(event, SessionAck)]
     assert [(ack.first_sequence, ack.error and ack.error.code) for ack in told] == [(101, "paused")]
 
 
@@ -87,7 +87,7 @@ async def test_all_paused_sessions_together_keep_no_more_than_the_server_has_roo
         await connection.observe(message(1))
     await connections[0].observe(message(2))
     await connections[1].observe(message(2))
-    (refusal,) = [event for event in await events(connections[1]) if isinstance(event, Ack)]
+    (refusal,) = [event for event in await events(connections[1]) if isinstance(event, SessionAck)]
     assert isinstance(refusal.error, OverCapacity)
     assert (refusal.error.code, refusal.error.field) == ("paused", "paused_bytes_of_all")
     assert refusal.error.retry_after_ms

@@ -8,9 +8,9 @@ import pytest
 
 from doubles.conversation import acks, events, message, states
 from doubles.streaming_world import World, running_world
-from engram.streaming.sessions.acks import Ack
+from engram.streaming.sessions.acks import SessionAck
 from engram.streaming.sessions.connection import ConnectionLimits
-from engram.streaming.sessions.outbox import Opened, Status, StreamState
+from engram.streaming.sessions.outbox import Opened, StateChange, StreamState
 
 MIB = 1024 * 1024
 
@@ -22,7 +22,7 @@ async def test_a_full_lane_rejects_and_says_when_to_come_back(world: World) -> N
     connection = await world.open()
     await connection.observe(message(1, 150))
     await connection.observe(message(151, 60))
-    told = [event for event in await events(connection) if isinstance(event, Ack)]
+    told = [event for event in await events(connection) if isinstance(event, SessionAck)]
     assert [(ack.first_sequence, ack.error and ack.error.code) for ack in told] == [(151, "lane_full")]
     assert told[0].error is not None
     assert told[0].error.retry_after_ms
@@ -39,16 +39,16 @@ async def test_every_stream_of_the_space_hears_of_pressure_and_of_its_end(world:
     await busy.observe(message(1, 160))
     assert await states(quiet) == [StreamState.BACKPRESSURE]
     await busy.observe(message(161, 30))
-    (status,) = [event for event in await events(quiet) if isinstance(event, Status)]
+    (status,) = [event for event in await events(quiet) if isinstance(event, StateChange)]
     assert status.state is StreamState.OVERLOADED
     assert status.error is not None
     assert (status.error.code, status.error.field) == ("overloaded", "normal_lane_observations")
     assert (status.error.limit, status.error.value) == ("200", "190")
     assert status.error.retry_after_ms
     late = await world.open("late")
-    assert [type(event) for event in await events(late)] == [Opened, Status], "newcomers are told at once"
+    assert [type(event) for event in await events(late)] == [Opened, StateChange], "newcomers are told at once"
     await late.observe(message(1))
-    (refusal,) = [event for event in await events(late) if isinstance(event, Ack)]
+    (refusal,) = [event for event in await events(late) if isinstance(event, SessionAck)]
     assert refusal.error is not None
     assert refusal.error.code == "overloaded"
     world.store.commit_all()

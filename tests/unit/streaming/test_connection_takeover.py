@@ -14,7 +14,7 @@ from doubles.streaming_world import World, running_world
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
 from engram.model.observations import ObservationBatch, with_vectors
 from engram.model.priority import Priority
-from engram.streaming.sessions.acks import Ack, AckStatus
+from engram.streaming.sessions.acks import AckStatus, SessionAck
 from engram.streaming.sessions.connection import ConnectionLimits
 from engram.streaming.sessions.outbox import Opened, StreamState
 from engram.streaming.sessions.paused_backlog import Message
@@ -48,7 +48,7 @@ async def test_new_data_under_the_numbers_of_what_is_in_flight_are_stored(world:
     first = newer.opened()[0].durable_sequence + 1
     await newer.observe(Message(first, batch_of(["new-1", "new-2"]), Priority.NORMAL))
     world.store.commit_all()
-    assert (await answers(newer))[-1] == Ack(AckStatus.ACCEPTED, 4, 5, 4, 5)
+    assert (await answers(newer))[-1] == SessionAck(AckStatus.ACCEPTED, 4, 5, 4, 5)
     assert world.space.stored == ["id-1", "id-2", "id-3", "new-1", "new-2"]
 
 
@@ -73,7 +73,7 @@ async def test_a_refusal_is_not_told_to_who_took_over_while_it_was_found(
     monkeypatch.undo()
     await newer.observe(message(1, 3))
     world.store.commit_all()
-    assert await answers(newer) == [Ack(AckStatus.ACCEPTED, 1, 3, 1, 3)]
+    assert await answers(newer) == [SessionAck(AckStatus.ACCEPTED, 1, 3, 1, 3)]
 
 
 async def test_what_a_paused_connection_kept_goes_with_it(world: World) -> None:

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from engram.streaming.loop.condition import Signal
+from engram.streaming.loop.condition import LoopCondition
 from engram.streaming.loop.mailbox import Mailbox
 
 
@@ -38,7 +38,7 @@ async def test_nothing_is_lost_between_many_threads() -> None:
     loop = asyncio.get_running_loop()
     mailbox = Mailbox(loop)
     received: list[tuple[int, int]] = []
-    changed = Signal()
+    changed = LoopCondition()
 
     def receive(item: tuple[int, int]) -> None:
         received.append(item)

@@ -5,50 +5,50 @@ from __future__ import annotations
 import asyncio
 
 from engram.errors import InvalidInput, Unavailable
-from engram.streaming.sessions.acks import Ack, AckStatus
-from engram.streaming.sessions.outbox import Event, Outbox, Status, StreamState
-from engram.streaming.sessions.send_rate import SendPace
+from engram.streaming.sessions.acks import AckStatus, SessionAck
+from engram.streaming.sessions.outbox import Event, SessionOutbox, StateChange, StreamState
+from engram.streaming.sessions.send_rate import SendRate
 
 
-def ack(status: AckStatus, first: int, last: int, generation: int = 0) -> Ack:
-    return Ack(status, first, last, generation or first, (generation or first) + last - first)
+def ack(status: AckStatus, first: int, last: int, generation: int = 0) -> SessionAck:
+    return SessionAck(status, first, last, generation or first, (generation or first) + last - first)
 
 
-def accepted(first: int, last: int, generation: int = 0) -> Ack:
+def accepted(first: int, last: int, generation: int = 0) -> SessionAck:
     return ack(AckStatus.ACCEPTED, first, last, generation)
 
 
-def rejected(first: int) -> Ack:
-    return Ack(AckStatus.REJECTED, first, first, error=InvalidInput("no"))
+def rejected(first: int) -> SessionAck:
+    return SessionAck(AckStatus.REJECTED, first, first, error=InvalidInput("no"))
 
 
-async def taken(outbox: Outbox) -> list[Event]:
+async def taken(outbox: SessionOutbox) -> list[Event]:
     return await asyncio.wait_for(outbox.take(), 60)
 
 
 async def test_accepted_acks_merge_into_one_cumulative_ack() -> None:
-    outbox = Outbox()
+    outbox = SessionOutbox()
     outbox.put(accepted(1, 10, generation=5))
     outbox.put(accepted(11, 12, generation=40))
     outbox.put(accepted(13, 13, generation=42))
-    assert await taken(outbox) == [Ack(AckStatus.ACCEPTED, 1, 13, 5, 42)]
+    assert await taken(outbox) == [SessionAck(AckStatus.ACCEPTED, 1, 13, 5, 42)]
 
 
 async def test_acks_across_a_gap_do_not_merge() -> None:
-    outbox = Outbox()
+    outbox = SessionOutbox()
     outbox.put(accepted(1, 10))
     outbox.put(accepted(5, 6))
     assert len(await taken(outbox)) == 2
 
 
 async def test_a_rejection_stays_between_its_neighbours() -> None:
-    outbox = Outbox()
+    outbox = SessionOutbox()
     outbox.put(accepted(1, 1))
     outbox.put(rejected(2))
     outbox.put(rejected(3))
     outbox.put(accepted(2, 2))
     events = await taken(outbox)
-    assert [event.status for event in events if isinstance(event, Ack)] == [
+    assert [event.status for event in events if isinstance(event, SessionAck)] == [
         AckStatus.ACCEPTED,
         AckStatus.REJECTED,
         AckStatus.REJECTED,
@@ -57,7 +57,7 @@ async def test_a_rejection_stays_between_its_neighbours() -> None:
 
 
 async def test_indexed_comes_after_the_acks_and_merges_over_them() -> None:
-    outbox = Outbox()
+    outbox = SessionOutbox()
     outbox.put(accepted(1, 1))
     outbox.put(ack(AckStatus.INDEXED, 1, 1))
     outbox.put(accepted(2, 2))
@@ -66,32 +66,32 @@ async def test_indexed_comes_after_the_acks_and_merges_over_them() -> None:
 
 
 async def test_a_status_comes_after_the_indexed_ack_before_it() -> None:
-    outbox = Outbox()
+    outbox = SessionOutbox()
     outbox.put(ack(AckStatus.INDEXED, 1, 1))
-    outbox.put(Status(StreamState.CLOSED))
+    outbox.put(StateChange(StreamState.CLOSED))
     outbox.finish()
-    assert await taken(outbox) == [ack(AckStatus.INDEXED, 1, 1), Status(StreamState.CLOSED)]
+    assert await taken(outbox) == [ack(AckStatus.INDEXED, 1, 1), StateChange(StreamState.CLOSED)]
     assert await taken(outbox) == []
 
 
 async def test_a_held_outbox_lets_only_statuses_and_rejections_out() -> None:
-    outbox = Outbox()
-    outbox.put(Status(StreamState.PAUSED))
+    outbox = SessionOutbox()
+    outbox.put(StateChange(StreamState.PAUSED))
     outbox.hold()
     outbox.put(accepted(1, 1))
     outbox.put(ack(AckStatus.INDEXED, 1, 1))
     refusal = rejected(2)
     outbox.put(refusal)
-    assert await taken(outbox) == [Status(StreamState.PAUSED), refusal]
+    assert await taken(outbox) == [StateChange(StreamState.PAUSED), refusal]
     outbox.put(accepted(2, 2))
-    outbox.put(Status(StreamState.ACTIVE))
-    assert await taken(outbox) == [Status(StreamState.ACTIVE)]
+    outbox.put(StateChange(StreamState.ACTIVE))
+    assert await taken(outbox) == [StateChange(StreamState.ACTIVE)]
     outbox.release()
     assert await taken(outbox) == [accepted(1, 2), ack(AckStatus.INDEXED, 1, 1)]
 
 
 async def test_nothing_is_taken_after_the_end_but_what_was_put_before() -> None:
-    outbox = Outbox()
+    outbox = SessionOutbox()
     outbox.hold()
     outbox.put(accepted(1, 1))
     reason = Unavailable("gone")
@@ -104,7 +104,7 @@ async def test_nothing_is_taken_after_the_end_but_what_was_put_before() -> None:
 
 
 async def test_a_waiting_writer_is_woken() -> None:
-    outbox = Outbox()
+    outbox = SessionOutbox()
     writer = asyncio.create_task(taken(outbox))
     await asyncio.sleep(0)
     outbox.put(accepted(1, 1))
@@ -112,7 +112,7 @@ async def test_a_waiting_writer_is_woken() -> None:
 
 
 async def test_the_reader_waits_while_too_much_is_unsent() -> None:
-    outbox = Outbox()
+    outbox = SessionOutbox()
     await asyncio.wait_for(outbox.room(), 60)
     for sequence in range(256):
         outbox.put(rejected(sequence + 1))
@@ -124,7 +124,7 @@ async def test_the_reader_waits_while_too_much_is_unsent() -> None:
 
 
 async def test_a_pace_lets_acks_wait_and_merge_but_not_statuses() -> None:
-    outbox = Outbox()
+    outbox = SessionOutbox()
     outbox.set_pace(lambda pace: pace.prefer(1.0))
     outbox.put(accepted(1, 1))
     assert await taken(outbox) == [accepted(1, 1)]
@@ -134,14 +134,14 @@ async def test_a_pace_lets_acks_wait_and_merge_but_not_statuses() -> None:
     outbox.put(refusal)
     assert await taken(outbox) == [refusal]
     outbox.put(accepted(3, 3))
-    outbox.put(Status(StreamState.ERROR))
-    assert await taken(outbox) == [Status(StreamState.ERROR)]
-    outbox.set_pace(SendPace.speed_up)
+    outbox.put(StateChange(StreamState.ERROR))
+    assert await taken(outbox) == [StateChange(StreamState.ERROR)]
+    outbox.set_pace(SendRate.speed_up)
     assert await taken(outbox) == [accepted(2, 3), ack(AckStatus.INDEXED, 1, 1)]
 
 
 async def test_the_writer_is_woken_when_its_time_has_come() -> None:
-    outbox = Outbox()
+    outbox = SessionOutbox()
     outbox.set_pace(lambda pace: pace.prefer(100.0))
     outbox.put(accepted(1, 1))
     await taken(outbox)
@@ -151,7 +151,7 @@ async def test_the_writer_is_woken_when_its_time_has_come() -> None:
 
 
 async def test_results_wait_for_their_turn_with_the_acks() -> None:
-    outbox = Outbox()
+    outbox = SessionOutbox()
     outbox.set_pace(lambda pace: pace.prefer(1.0))
     await asyncio.wait_for(outbox.turn(), 60)
     outbox.put(accepted(1, 1))
@@ -164,32 +164,32 @@ async def test_results_wait_for_their_turn_with_the_acks() -> None:
 
 
 async def test_what_waits_goes_before_the_end() -> None:
-    outbox = Outbox()
+    outbox = SessionOutbox()
     outbox.hold()
     outbox.put(accepted(1, 1))
     outbox.put(ack(AckStatus.INDEXED, 1, 1))
-    outbox.put(Status(StreamState.CLOSED))
+    outbox.put(StateChange(StreamState.CLOSED))
     outbox.finish()
-    assert await taken(outbox) == [accepted(1, 1), ack(AckStatus.INDEXED, 1, 1), Status(StreamState.CLOSED)]
+    assert await taken(outbox) == [accepted(1, 1), ack(AckStatus.INDEXED, 1, 1), StateChange(StreamState.CLOSED)]
 
 
 async def test_only_the_latest_about_pressure_is_told() -> None:
-    outbox = Outbox()
+    outbox = SessionOutbox()
     for state in (StreamState.BACKPRESSURE, StreamState.OVERLOADED, StreamState.ACTIVE):
-        outbox.put_pressure(Status(state))
-    assert await taken(outbox) == [Status(StreamState.ACTIVE)]
+        outbox.put_pressure(StateChange(state))
+    assert await taken(outbox) == [StateChange(StreamState.ACTIVE)]
 
 
 async def test_closed_is_the_last_word() -> None:
-    outbox = Outbox()
-    outbox.put_pressure(Status(StreamState.OVERLOADED))
-    outbox.put(Status(StreamState.CLOSED))
+    outbox = SessionOutbox()
+    outbox.put_pressure(StateChange(StreamState.OVERLOADED))
+    outbox.put(StateChange(StreamState.CLOSED))
     outbox.finish()
-    assert await taken(outbox) == [Status(StreamState.CLOSED)]
+    assert await taken(outbox) == [StateChange(StreamState.CLOSED)]
 
 
 async def test_what_is_kept_back_is_bounded() -> None:
-    outbox = Outbox()
+    outbox = SessionOutbox()
     outbox.hold()
     # Acks of the same duplicate, again and again, do not merge.
     for _ in range(257):

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from engram.streaming.recalls.loop_priority import RightOfWay
+from engram.streaming.recalls.loop_priority import LoopPriority
 
 
 class Clock:
@@ -19,7 +19,7 @@ class Clock:
         return self.now_s
 
 
-async def turns_given(right_of_way: RightOfWay) -> int:
+async def turns_given(right_of_way: LoopPriority) -> int:
     """How many turns of the loop pass until who gives way goes on."""
     giving = asyncio.ensure_future(right_of_way.give())
     # The first turn starts it.
@@ -31,12 +31,12 @@ async def turns_given(right_of_way: RightOfWay) -> int:
 
 
 async def test_without_recalls_nobody_waits() -> None:
-    assert await turns_given(RightOfWay()) == 0
+    assert await turns_given(LoopPriority()) == 0
 
 
 async def test_with_recalls_under_way_turns_are_theirs_however_many_they_are() -> None:
     clock = Clock()
-    right_of_way = RightOfWay(turns=8, clock_s=clock)
+    right_of_way = LoopPriority(turns=8, clock_s=clock)
     with right_of_way.taken(), right_of_way.taken():
         clock.now_s += 10.0
         assert await turns_given(right_of_way) == 8
@@ -45,7 +45,7 @@ async def test_with_recalls_under_way_turns_are_theirs_however_many_they_are() -
 @pytest.mark.parametrize(("moves_s", "turns"), [(0.0, 5 + 8), (0.01, 3 + 8)])
 async def test_while_recalls_keep_coming_they_pass_until_streams_must_go_on(moves_s: float, turns: int) -> None:
     clock = Clock()
-    right_of_way = RightOfWay(turns=8, patience_s=0.035, clock_s=clock)
+    right_of_way = LoopPriority(turns=8, patience_s=0.035, clock_s=clock)
     with ExitStack() as under_way:
         under_way.enter_context(right_of_way.taken())
         giving = asyncio.ensure_future(right_of_way.give())
@@ -62,7 +62,7 @@ async def test_while_recalls_keep_coming_they_pass_until_streams_must_go_on(move
 
 async def test_after_a_recall_the_next_is_expected_for_a_while() -> None:
     clock = Clock()
-    right_of_way = RightOfWay(turns=8, clock_s=clock)
+    right_of_way = LoopPriority(turns=8, clock_s=clock)
     with right_of_way.taken():
         pass
     assert await turns_given(right_of_way) == 8
@@ -71,14 +71,14 @@ async def test_after_a_recall_the_next_is_expected_for_a_while() -> None:
 
 
 async def test_a_recall_that_fails_is_not_under_way_any_more() -> None:
-    right_of_way = RightOfWay()
+    right_of_way = LoopPriority()
     with pytest.raises(ZeroDivisionError), right_of_way.taken():
         raise ZeroDivisionError
     assert right_of_way.under_way == 0
 
 
 async def test_streams_take_turns_in_order_each_after_the_turns_of_recalls() -> None:
-    right_of_way = RightOfWay(turns=4, clock_s=Clock())
+    right_of_way = LoopPriority(turns=4, clock_s=Clock())
     passed: list[tuple[int, int]] = []
     turn = 0
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from engram.streaming.sessions.send_rate import RATE_FIRST, RATE_MAX, RATE_MIN, SendPace
+from engram.streaming.sessions.send_rate import RATE_FIRST, RATE_MAX, RATE_MIN, SendRate
 
 
 def test_without_a_word_there_is_no_limit() -> None:
-    pace = SendPace()
+    pace = SendRate()
     pace.sent(0.0)
     assert pace.delay_s(0.0) == 0
 
 
 def test_a_rate_spaces_messages() -> None:
-    pace = SendPace()
+    pace = SendRate()
     pace.prefer(4.0)
     assert pace.delay_s(10.0) == 0
     pace.sent(10.0)
@@ -23,7 +23,7 @@ def test_a_rate_spaces_messages() -> None:
 
 
 def test_slower_halves_and_faster_doubles_until_there_is_no_limit() -> None:
-    pace = SendPace()
+    pace = SendRate()
     pace.slow_down()
     assert pace.rate == RATE_FIRST
     pace.slow_down()
@@ -39,7 +39,7 @@ def test_slower_halves_and_faster_doubles_until_there_is_no_limit() -> None:
 
 
 def test_a_faster_pace_counts_at_once() -> None:
-    pace = SendPace()
+    pace = SendRate()
     pace.prefer(1.0)
     pace.sent(0.0)
     pace.prefer(RATE_MAX + 1)

@@ -8,13 +8,13 @@ from doubles.fake_space import ManualClock
 from engram.errors import FailedPrecondition, InvalidInput, SequenceError, Unavailable
 from engram.store.commit.queue import CommitResult
 from engram.streaming.counters import Counters
-from engram.streaming.sessions.acks import Ack, AckStatus
-from engram.streaming.sessions.outbox import Outbox
-from engram.streaming.sessions.session import InFlight, Offer, Session
+from engram.streaming.sessions.acks import AckStatus, SessionAck
+from engram.streaming.sessions.outbox import SessionOutbox
+from engram.streaming.sessions.session import InFlight, SequenceVerdict, Session
 from engram.streaming.sessions.states import MOVES, SessionState
 
 
-def make_session(durable_sequence: int = 0, generation: int = 0) -> tuple[Session, list[Ack]]:
+def make_session(durable_sequence: int = 0, generation: int = 0) -> tuple[Session, list[SessionAck]]:
     session = Session(
         "default",
         "s",
@@ -24,11 +24,11 @@ def make_session(durable_sequence: int = 0, generation: int = 0) -> tuple[Sessio
         clock=ManualClock(),
     )
     session.move(SessionState.ACTIVE)
-    acks: list[Ack] = []
+    acks: list[SessionAck] = []
 
-    class Recorder(Outbox):
+    class Recorder(SessionOutbox):
         def put(self, event: object) -> None:
-            assert isinstance(event, Ack)
+            assert isinstance(event, SessionAck)
             acks.append(event)
 
     session.outbox = Recorder()
@@ -36,7 +36,7 @@ def make_session(durable_sequence: int = 0, generation: int = 0) -> tuple[Sessio
 
 
 def send(session: Session, first: int, count: int = 1) -> InFlight:
-    assert session.offer(first, count) is Offer.NEW
+    assert session.offer(first, count) is SequenceVerdict.NEW
     message = InFlight(first, first + count - 1, 100 * count)
     session.admit(message)
     return message
@@ -82,7 +82,7 @@ def test_a_message_that_is_new_only_at_its_end_is_admitted() -> None:
     session.settle(second, CommitResult(6, 25, 5))
     assert (session.durable_sequence, session.expected_sequence, session.settled) == (15, 16, True)
     session.repeat(1, 15)
-    assert acks[-1] == Ack(AckStatus.ACCEPTED, 1, 15, 1, 25)
+    assert acks[-1] == SessionAck(AckStatus.ACCEPTED, 1, 15, 1, 25)
 
 
 def test_acceptance_moves_the_durable_sequence_and_acks() -> None:
@@ -90,7 +90,7 @@ def test_acceptance_moves_the_durable_sequence_and_acks() -> None:
     accepted(session, send(session, 1, 10), generation=71)
     assert session.durable_sequence == 10
     assert session.settled
-    assert acks == [Ack(AckStatus.ACCEPTED, 1, 10, 71, 80)]
+    assert acks == [SessionAck(AckStatus.ACCEPTED, 1, 10, 71, 80)]
 
 
 def test_a_durable_duplicate_is_answered_with_the_original_generations() -> None:
@@ -98,25 +98,25 @@ def test_a_durable_duplicate_is_answered_with_the_original_generations() -> None
     accepted(session, send(session, 1, 10), generation=71)
     accepted(session, send(session, 11, 10), generation=101)
     acks.clear()
-    assert session.offer(5, 10) is Offer.DURABLE
+    assert session.offer(5, 10) is SequenceVerdict.DURABLE
     session.repeat(5, 14)
-    assert acks == [Ack(AckStatus.ACCEPTED, 5, 14, 75, 104)]
+    assert acks == [SessionAck(AckStatus.ACCEPTED, 5, 14, 75, 104)]
     assert session.durable_sequence == 20
 
 
 def test_a_duplicate_from_before_a_restart_is_answered_without_generations() -> None:
     session, acks = make_session(durable_sequence=20)
     assert session.expected_sequence == 21
-    assert session.offer(20, 1) is Offer.DURABLE
+    assert session.offer(20, 1) is SequenceVerdict.DURABLE
     session.repeat(20, 20)
-    assert acks == [Ack(AckStatus.ACCEPTED, 20, 20, 0, 0)]
+    assert acks == [SessionAck(AckStatus.ACCEPTED, 20, 20, 0, 0)]
 
 
 def test_a_duplicate_of_what_is_in_flight_is_recognised() -> None:
     session, _ = make_session()
     send(session, 1, 10)
-    assert session.offer(1, 10) is Offer.IN_FLIGHT
-    assert session.offer(3, 2) is Offer.IN_FLIGHT
+    assert session.offer(1, 10) is SequenceVerdict.IN_FLIGHT
+    assert session.offer(3, 2) is SequenceVerdict.IN_FLIGHT
 
 
 def test_a_failure_gives_the_number_back_and_dooms_what_follows() -> None:
@@ -166,11 +166,11 @@ def test_indexed_follows_the_watermark_once_and_cumulatively() -> None:
     session.pass_watermark(9)
     assert acks == []
     session.pass_watermark(25)
-    assert acks == [Ack(AckStatus.INDEXED, 1, 20, 1, 20)]
+    assert acks == [SessionAck(AckStatus.INDEXED, 1, 20, 1, 20)]
     assert not session.indexed
     session.pass_watermark(25)
     session.pass_watermark(30)
-    assert acks[1:] == [Ack(AckStatus.INDEXED, 21, 30, 21, 30)]
+    assert acks[1:] == [SessionAck(AckStatus.INDEXED, 21, 30, 21, 30)]
     assert session.indexed
 
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from engram.cli.context import CliContext, pass_cli
-from engram.cli.files.chunk import BadRow, Chunk, Source
+from engram.cli.files.chunk import BadRow, FileChunk, FileSource
 from engram.cli.files.open_file import FORMATS, fingerprint, open_source
 from engram.cli.loading import Report, load
 from engram.cli.new_space import NewSpaceSink, plan_space
@@ -151,13 +151,13 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def advance_to(self, chunk: Chunk) -> None:
+    def advance_to(self, chunk: FileChunk) -> None:
         """Show that a chunk is done."""
         self._rows += len(chunk.ids)
         self._bar.update(self._task, completed=chunk.position, rows=self._rows)
 
 
-def _progress(cli: CliContext, source: Source, as_json: bool) -> _Progress:
+def _progress(cli: CliContext, source: FileSource, as_json: bool) -> _Progress:
     columns: list[Any] = [
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),

@@ -23,7 +23,7 @@ class BadRow:
 
 
 @dataclass(slots=True)
-class Chunk:
+class FileChunk:
     """Consecutive rows of a file.
 
     Parameters
@@ -37,7 +37,7 @@ class Chunk:
     bad
         Rows of the same stretch that could not even be read.
     position
-        How much of the file is read with it, in the unit of `Source.total`.
+        How much of the file is read with it, in the unit of `FileSource.total`.
     """
 
     numbers: Sequence[int]
@@ -47,15 +47,15 @@ class Chunk:
     bad: list[BadRow] = field(default_factory=list)
     position: int = 0
 
-    def row(self, index: int) -> Chunk:
+    def row(self, index: int) -> FileChunk:
         """The chunk of one row."""
         columns = {name: column[index : index + 1] for name, column in self.columns.items()}
-        return Chunk(
+        return FileChunk(
             self.numbers[index : index + 1], self.ids[index : index + 1], self.vectors[index : index + 1], columns
         )
 
 
-class Source(Protocol):
+class FileSource(Protocol):
     """An open file."""
 
     @property
@@ -63,7 +63,7 @@ class Source(Protocol):
         """Its size in bytes or rows, whatever it counts progress in."""
         ...
 
-    def chunks(self, count_max: int) -> Iterator[Chunk]:
+    def chunks(self, count_max: int) -> Iterator[FileChunk]:
         """Its rows in order, at most `count_max` at a time."""
         ...
 
@@ -77,7 +77,7 @@ class Screened:
     bad: Sequence[BadRow]
 
 
-def screen(chunk: Chunk, config: SpaceConfig) -> Screened:
+def screen(chunk: FileChunk, config: SpaceConfig) -> Screened:
     """Check a chunk against a space; only when something is wrong, row by row."""
     if not chunk.ids:
         return Screened(None, (), chunk.bad)
@@ -98,7 +98,7 @@ def screen(chunk: Chunk, config: SpaceConfig) -> Screened:
     if not good:
         return Screened(None, (), bad)
     columns = {name: [column[index] for index in good] for name, column in chunk.columns.items()}
-    kept = Chunk([chunk.numbers[i] for i in good], [chunk.ids[i] for i in good], chunk.vectors[good], columns)
+    kept = FileChunk([chunk.numbers[i] for i in good], [chunk.ids[i] for i in good], chunk.vectors[good], columns)
     return Screened(_checked(kept, config), kept.numbers, bad)
 
 
@@ -118,5 +118,5 @@ def from_row(batch: ObservationBatch, start: int, end: int | None = None) -> Obs
     )
 
 
-def _checked(chunk: Chunk, config: SpaceConfig) -> ObservationBatch:
+def _checked(chunk: FileChunk, config: SpaceConfig) -> ObservationBatch:
     return check_outgoing(make_batch(chunk.ids, chunk.vectors, **chunk.columns), config)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.cli.files.chunk import BadRow, Chunk
+from engram.cli.files.chunk import BadRow, FileChunk
 from engram.errors import InvalidInput
 from engram.model.metadata import encode_metadata
 from engram.model.observations import now_us
@@ -35,7 +35,7 @@ class JsonlSource:
         self._path = path
         self.total = path.stat().st_size
 
-    def chunks(self, count_max: int) -> Iterator[Chunk]:
+    def chunks(self, count_max: int) -> Iterator[FileChunk]:
         """Rows in order; a chunk ends where the length of the embeddings changes."""
         position = 0
         numbers: list[int] = []
@@ -62,9 +62,9 @@ class JsonlSource:
         yield _chunk(numbers, rows, bad, position)
 
 
-def _chunk(numbers: list[int], rows: list[_Row], bad: list[BadRow], position: int) -> Chunk:
+def _chunk(numbers: list[int], rows: list[_Row], bad: list[BadRow], position: int) -> FileChunk:
     if not rows:
-        return Chunk([], [], np.empty((0, 0), np.float32), bad=bad, position=position)
+        return FileChunk([], [], np.empty((0, 0), np.float32), bad=bad, position=position)
     ids, vectors, contents, times_us, confidences, importances, metadata, tags = zip(*rows, strict=True)
     columns = {
         "contents": contents,
@@ -74,7 +74,7 @@ def _chunk(numbers: list[int], rows: list[_Row], bad: list[BadRow], position: in
         "metadata": metadata,
         "tags": tags,
     }
-    return Chunk(numbers, ids, np.stack(vectors), columns, bad, position)
+    return FileChunk(numbers, ids, np.stack(vectors), columns, bad, position)
 
 
 def _read(line: bytes) -> _Row | str | None:

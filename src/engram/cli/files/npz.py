@@ -12,7 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from engram.cli.files.chunk import Chunk
+from engram.cli.files.chunk import FileChunk
 from engram.errors import InvalidInput
 
 _COLUMNS: Final = {
@@ -41,7 +41,7 @@ class NpzSource:
         with ExitStack() as stack:
             self.total = _count(path, _open(path, stack))
 
-    def chunks(self, count_max: int) -> Iterator[Chunk]:
+    def chunks(self, count_max: int) -> Iterator[FileChunk]:
         """Rows in order."""
         with ExitStack() as stack:
             arrays = _open(self._path, stack)
@@ -53,7 +53,7 @@ class NpzSource:
                 del columns["ids"]
                 vectors = columns.pop("vectors", np.empty((count, 0), np.float32))
                 named = {_COLUMNS[name]: column for name, column in (columns | texts).items()}
-                yield Chunk(range(start + 1, start + count + 1), ids, vectors, named, position=start + count)
+                yield FileChunk(range(start + 1, start + count + 1), ids, vectors, named, position=start + count)
 
 
 class _Stream:

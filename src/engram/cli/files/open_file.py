@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from engram.cli.files.chunk import Source
+from engram.cli.files.chunk import FileSource
 from engram.cli.files.jsonl import JsonlSource
 from engram.cli.files.npz import NpzSource
 from engram.cli.files.parquet import ParquetSource
 from engram.errors import InvalidInput
 
-FORMATS: Final[dict[str, Callable[[Path], Source]]] = {
+FORMATS: Final[dict[str, Callable[[Path], FileSource]]] = {
     "jsonl": JsonlSource,
     "npz": NpzSource,
     "parquet": ParquetSource,
@@ -22,7 +22,7 @@ _SUFFIXES: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".npz": "npz", ".parq
 _END_BYTES: Final = 64 * 1024
 
 
-def open_source(path: Path, format: str | None) -> Source:
+def open_source(path: Path, format: str | None) -> FileSource:
     """Open a file of observations.
 
     Parameters

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.cli.files.chunk import Chunk
+from engram.cli.files.chunk import FileChunk
 from engram.errors import InvalidInput, MissingExtra
 
 _COLUMNS: Final = {
@@ -61,7 +61,7 @@ class ParquetSource:
         self._path = path
         self.total: int = self._file.metadata.num_rows
 
-    def chunks(self, count_max: int) -> Iterator[Chunk]:
+    def chunks(self, count_max: int) -> Iterator[FileChunk]:
         """Rows in order."""
         start = 0
         for table in self._file.iter_batches(batch_size=count_max):
@@ -69,7 +69,7 @@ class ParquetSource:
             columns = {_COLUMNS[name]: self._column(name, table.column(name)) for name in table.schema.names}
             ids = columns.pop("ids")
             vectors = columns.pop("vectors", np.empty((count, 0), np.float32))
-            yield Chunk(range(start + 1, start + count + 1), ids, vectors, columns, position=start + count)
+            yield FileChunk(range(start + 1, start + count + 1), ids, vectors, columns, position=start + count)
             start += count
 
     def _column(self, name: str, column: Any) -> Any:

@@ -43,7 +43,7 @@ _LATE_S: Final = 0.25
 Response = TypeVar("Response")
 
 
-class Calls:
+class GrpcChannel:
     """The channel to one server, opened on first use on the running event loop.
 
     Parameters
@@ -89,13 +89,13 @@ class Calls:
             calls need, are not there.
         """
         check_process(self._process, "client")
-        if Calls._first_process is None:
-            Calls._first_process = self._process
-        elif Calls._first_process != self._process:
+        if GrpcChannel._first_process is None:
+            GrpcChannel._first_process = self._process
+        elif GrpcChannel._first_process != self._process:
             raise forked(
-                f"process {self._process} was forked from {Calls._first_process}, which has used a client, and gRPC "
-                "does not work in it; start it with the method 'spawn', or fork before the first call",
-                Calls._first_process,
+                f"process {self._process} was forked from {GrpcChannel._first_process}, which has used a client, and "
+                "gRPC does not work in it; start it with the method 'spawn', or fork before the first call",
+                GrpcChannel._first_process,
             )
 
     @contextlib.asynccontextmanager

@@ -13,8 +13,8 @@ from engram.client.ack import Ack
 from engram.client.address import Address
 from engram.client.grpc.batch_encoding import with_sequence
 from engram.client.grpc.call_errors import call_error
-from engram.client.sending.rate_control import Mood
-from engram.client.transport import Accepted, Closed, Event, Greeting, Indexed, Refused, Status, Trouble, Welcome
+from engram.client.sending.rate_control import ServerLoad
+from engram.client.transport import Accepted, Closed, Event, Greeting, Indexed, LoadChange, Refused, Trouble, Welcome
 from engram.errors import EngramError, Unavailable
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.wire import engram_pb2 as pb
@@ -24,10 +24,10 @@ _METHOD: Final = f"/{pb.DESCRIPTOR.services_by_name['EngramService'].full_name}/
 _CONNECT_S: Final = 10.0
 _END_S: Final = 1.0
 _MOODS: Final = {
-    pb.StreamStatus.STATE_ACTIVE: Mood.ACTIVE,
-    pb.StreamStatus.STATE_PAUSED: Mood.PAUSED,
-    pb.StreamStatus.STATE_BACKPRESSURE: Mood.BACKPRESSURE,
-    pb.StreamStatus.STATE_OVERLOADED: Mood.OVERLOADED,
+    pb.StreamStatus.STATE_ACTIVE: ServerLoad.ACTIVE,
+    pb.StreamStatus.STATE_PAUSED: ServerLoad.PAUSED,
+    pb.StreamStatus.STATE_BACKPRESSURE: ServerLoad.BACKPRESSURE,
+    pb.StreamStatus.STATE_OVERLOADED: ServerLoad.OVERLOADED,
 }
 
 
@@ -178,7 +178,7 @@ def _decode_status(status: pb.StreamStatus) -> Event:
     if status.state == pb.StreamStatus.STATE_ERROR:
         return Trouble(decode_error(status.error))
     # A state that a later server invents says nothing about load.
-    return Status(_MOODS.get(status.state, Mood.ACTIVE), status.error.retry_after_ms)
+    return LoadChange(_MOODS.get(status.state, ServerLoad.ACTIVE), status.error.retry_after_ms)
 
 
 def _unexpected(response: pb.ObservationResponse) -> EngramError:

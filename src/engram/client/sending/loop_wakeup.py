@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-class Bell:
+class LoopWakeup:
     """Rung by producers and answers, awaited by the sender. Create it on the loop that it wakes."""
 
     def __init__(self) -> None:

@@ -28,7 +28,7 @@ ROW_OVERHEAD_BYTES = 128
 _logger: Final = logging.getLogger(__name__)
 
 
-class Row(NamedTuple):
+class PendingRow(NamedTuple):
     """One observation, its data already copied from the caller."""
 
     id: str
@@ -50,12 +50,12 @@ class Settle(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class Rows:
+class OpenBatch:
     """A batch in the making: rows of one vector length, and whom to tell about each."""
 
     index: int
     opened_s: float
-    rows: list[Row] = field(default_factory=list)
+    rows: list[PendingRow] = field(default_factory=list)
     settles: list[Settle] = field(default_factory=list)
     nbytes: int = 0
 
@@ -64,13 +64,13 @@ class Rows:
         """Number of rows."""
         return len(self.rows)
 
-    def append(self, row: Row, settle: Settle) -> None:
+    def append(self, row: PendingRow, settle: Settle) -> None:
         """Add an observation."""
         self.rows.append(row)
         self.settles.append(settle)
         self.nbytes += row.nbytes
 
-    def takes(self, row: Row) -> bool:
+    def takes(self, row: PendingRow) -> bool:
         """Whether `row` can stand in the same matrix as the rows before it."""
         return not self.rows or self.rows[0].vector.size == row.vector.size
 
@@ -86,7 +86,7 @@ def make_row(
     importance: float = 0.5,
     metadata: Mapping[str, Any] | str | None = None,
     tags: Sequence[str] = (),
-) -> Row:
+) -> PendingRow:
     """Copy one observation of the caller into a row; only types and shape are checked here, `seal` checks the rest.
 
     Raises
@@ -114,7 +114,7 @@ def make_row(
     for label in labels:
         as_text("tags", label)
     nbytes = copied.nbytes + len(content) + len(text) + sum(map(len, labels)) + ROW_OVERHEAD_BYTES
-    return Row(
+    return PendingRow(
         id,
         copied,
         content,
@@ -137,10 +137,10 @@ class Sealed:
     payload: Any | None
     settles: Sequence[Settle]
     first_ids: tuple[str, ...] = ()
-    refused: Sequence[tuple[Row, Settle, EngramError]] = ()
+    refused: Sequence[tuple[PendingRow, Settle, EngramError]] = ()
 
 
-def seal(rows: Rows, config: SpaceConfig, encode: Callable[[ObservationBatch], Any]) -> Sealed:
+def seal(rows: OpenBatch, config: SpaceConfig, encode: Callable[[ObservationBatch], Any]) -> Sealed:
     """Check rows, make them a batch and encode it. Never raises: whatever fails, each row is sent or refused.
 
     One bad observation must not take down the ones that happened to share its few milliseconds, so when something
@@ -148,9 +148,9 @@ def seal(rows: Rows, config: SpaceConfig, encode: Callable[[ObservationBatch], A
     """
     with contextlib.suppress(Exception):
         return Sealed(encode(_checked(rows.rows, config)), rows.settles, _first_ids(rows.rows))
-    good: list[Row] = []
+    good: list[PendingRow] = []
     settles: list[Settle] = []
-    refused: list[tuple[Row, Settle, EngramError]] = []
+    refused: list[tuple[PendingRow, Settle, EngramError]] = []
     for row, settle in zip(rows.rows, rows.settles, strict=True):
         try:
             encode(_checked([row], config))
@@ -168,7 +168,7 @@ def seal(rows: Rows, config: SpaceConfig, encode: Callable[[ObservationBatch], A
     return Sealed(None, (), (), refused)
 
 
-def _first_ids(rows: Sequence[Row]) -> tuple[str, ...]:
+def _first_ids(rows: Sequence[PendingRow]) -> tuple[str, ...]:
     return tuple(row.id for row in rows[:NAMED_MAX])
 
 
@@ -211,7 +211,7 @@ def settle_rows(settles: Sequence[Settle]) -> Callable[[Answer], None]:
     return settle
 
 
-def _checked(rows: Sequence[Row], config: SpaceConfig) -> ObservationBatch:
+def _checked(rows: Sequence[PendingRow], config: SpaceConfig) -> ObservationBatch:
     ids, vectors, contents, times, confidences, importances, metadata, tags, _ = zip(*rows, strict=True)
     batch = ObservationBatch(
         ids=ids,

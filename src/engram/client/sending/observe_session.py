@@ -17,11 +17,11 @@ from numpy.typing import ArrayLike
 from engram.client.ack import Ack
 from engram.client.grpc.poller import quiet_poller
 from engram.client.losses import NAMED_MAX
-from engram.client.sending.loop_wakeup import Bell
+from engram.client.sending.loop_wakeup import LoopWakeup
 from engram.client.sending.micro_batch import check_outgoing, make_row
 from engram.client.sending.observe_stream import ObserveStream
-from engram.client.sending.outgoing_batch import Answer, Outgoing
-from engram.client.sending.send_buffer import Outbox, OutboxLimits
+from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
+from engram.client.sending.send_buffer import OutboxLimits, SendBuffer
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.silence import silence
 from engram.client.transport import Transport
@@ -43,7 +43,7 @@ _HANG_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class PendingAdd:
     """Something to observe that may have to wait for room: try, wait for `room`, try again."""
 
     try_add: Callable[[], bool]
@@ -62,7 +62,7 @@ class Offer:
         )
 
 
-class Observing:
+class ObserveSession:
     """A session of one client with one space: buffer, stream and the task that runs it.
 
     Create it on the event loop; offers may be made from any thread. What is open when the interpreter ends is drained
@@ -77,7 +77,7 @@ class Observing:
     config, encode, options, session_id
         See `ObserveStream`.
     limits
-        See `Outbox`.
+        See `SendBuffer`.
     """
 
     def __init__(
@@ -93,9 +93,9 @@ class Observing:
         reopen: Reopen | None = None,
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
-        bell = Bell()
+        bell = LoopWakeup()
         self.config = config
-        self.outbox = Outbox(limits, bell.ring, loop.time)
+        self.outbox = SendBuffer(limits, bell.ring, loop.time)
         self._reopen = reopen
         self._options = options
         self.stream = ObserveStream(
@@ -131,13 +131,17 @@ class Observing:
         if self.ended and isinstance(error, FailedPrecondition) and error.code in _LASTING_CODES:
             raise copy.copy(error)
 
-    def offer_row(self, future: AnyFuture, id: str, vector: ArrayLike | None, content: str, **details: Any) -> Offer:
+    def offer_row(
+        self, future: AnyFuture, id: str, vector: ArrayLike | None, content: str, **details: Any
+    ) -> PendingAdd:
         """A single observation, answered through `future`; `details` as for `make_row`."""
         row = make_row(self.config, id, vector, content, **details)
         settle, nbytes = settle_future(future), row.nbytes
-        return Offer(lambda: self.outbox.try_add_row(row, settle), lambda: self.outbox.room(1, nbytes), self._held)
+        return PendingAdd(lambda: self.outbox.try_add_row(row, settle), lambda: self.outbox.room(1, nbytes), self._held)
 
-    def offer_batch(self, future: AnyFuture, ids: Sequence[str], vectors: ArrayLike | None, **columns: Any) -> Offer:
+    def offer_batch(
+        self, future: AnyFuture, ids: Sequence[str], vectors: ArrayLike | None, **columns: Any
+    ) -> PendingAdd:
         """A batch, stored as a whole or not at all, answered through `future`; `columns` as for `make_batch`."""
         ids = as_list("ids", ids, '["note-1"]')
         if vectors is None:
@@ -147,10 +151,12 @@ class Observing:
         if count == 0:
             raise InvalidInput("a batch needs at least one observation", code="batch_count", field="ids", limit=">= 1")
         nbytes = check_outgoing(batch, self.config).nbytes
-        outgoing = Outgoing(
+        outgoing = OutgoingBatch(
             self._encode(batch), count, nbytes, settle_future(future), first_ids=tuple(batch.ids[:NAMED_MAX])
         )
-        return Offer(lambda: self.outbox.try_add_batch(outgoing), lambda: self.outbox.room(count, nbytes), self._held)
+        return PendingAdd(
+            lambda: self.outbox.try_add_batch(outgoing), lambda: self.outbox.room(count, nbytes), self._held
+        )
 
     def _held(self) -> int:
         return self.outbox.count
@@ -223,7 +229,7 @@ class Observing:
     async def _finish_elsewhere(self, reopen: Reopen, timeout_s: float) -> None:
         silence(self._loop)
         quiet_poller(asyncio.get_running_loop())
-        bell = Bell()
+        bell = LoopWakeup()
         transport, close = reopen()
         self.stream = ObserveStream(
             transport,

@@ -9,23 +9,23 @@ from typing import Any
 
 from engram.client.losses import NAMED_MAX
 from engram.client.sending.backoff import Backoff
-from engram.client.sending.loop_wakeup import Bell
-from engram.client.sending.micro_batch import Rows, seal, settle_rows
-from engram.client.sending.outgoing_batch import Answer, Outgoing
-from engram.client.sending.rate_control import Mood, Pace
-from engram.client.sending.send_buffer import Outbox
-from engram.client.sending.send_window import Settled, Window
+from engram.client.sending.loop_wakeup import LoopWakeup
+from engram.client.sending.micro_batch import OpenBatch, seal, settle_rows
+from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
+from engram.client.sending.rate_control import RateControl, ServerLoad
+from engram.client.sending.send_buffer import SendBuffer
+from engram.client.sending.send_window import SendWindow, Settled
 from engram.client.sending.stream_options import StreamOptions
-from engram.client.sending.watchdog import NOT_CONNECTED, Patience, is_passing
+from engram.client.sending.watchdog import NOT_CONNECTED, ProgressWatchdog, is_passing
 from engram.client.transport import (
     Accepted,
     Closed,
-    Connection,
     Event,
     Greeting,
     Indexed,
+    LoadChange,
     Refused,
-    Status,
+    StreamConnection,
     Transport,
     Trouble,
 )
@@ -63,15 +63,15 @@ class ObserveStream:
     def __init__(
         self,
         transport: Transport,
-        outbox: Outbox,
-        bell: Bell,
+        outbox: SendBuffer,
+        bell: LoopWakeup,
         config: SpaceConfig,
         encode: Callable[[ObservationBatch], Any],
         *,
         options: StreamOptions,
         session_id: str = "",
         incarnation: str = "",
-        window: Window | None = None,
+        window: SendWindow | None = None,
         writer: int | None = None,
     ) -> None:
         self.session_id = session_id
@@ -86,11 +86,11 @@ class ObserveStream:
         self._encode = encode
         self._options = options
         final = (OverCapacity,) if options.on_overload == "fail" else ()
-        self._window = window or Window(options.flight_count_max, final)
-        self._pace = Pace()
+        self._window = window or SendWindow(options.flight_count_max, final)
+        self._pace = RateControl()
         self._backoff = Backoff()
         self._loop = asyncio.get_running_loop()
-        self._patience = Patience(options.patience_s, options.silence_s, self._loop.time())
+        self._patience = ProgressWatchdog(options.patience_s, options.silence_s, self._loop.time())
         self._bell = bell
         self._connected: asyncio.Future[None] = self._loop.create_future()
         self._closing = False
@@ -114,9 +114,9 @@ class ObserveStream:
         """Let the next cancellation of `run` be the last word on what is not answered."""
         self._giving_up = True
 
-    def release(self) -> Window:
+    def release(self) -> SendWindow:
         """Return what is in flight, for a stream that takes the place of this one, whose event loop is no more."""
-        released, self._window = self._window, Window(1)
+        released, self._window = self._window, SendWindow(1)
         released.disconnected()
         return released
 
@@ -196,7 +196,7 @@ class ObserveStream:
         known_sequence = self._window.acked_sequence if self.connections else None
         return Greeting(self.session_id, self.writer, known_sequence, self.incarnation)
 
-    async def _converse(self, connection: Connection) -> bool:
+    async def _converse(self, connection: StreamConnection) -> bool:
         self._patience.heard(self._loop.time())
         tasks = [asyncio.ensure_future(self._receive(connection)), asyncio.ensure_future(self._send(connection))]
         try:
@@ -219,7 +219,7 @@ class ObserveStream:
 
     # ---- sending ----------------------------------------------------------------------------------------------
 
-    async def _send(self, connection: Connection) -> None:
+    async def _send(self, connection: StreamConnection) -> None:
         while True:
             self._check_progress()
             self._check_silence()
@@ -236,7 +236,7 @@ class ObserveStream:
             else:
                 await self._bell.wait(self._delay_s())
 
-    def _next(self) -> Outgoing | None:
+    def _next(self) -> OutgoingBatch | None:
         """The next batch, if it is due and may go now."""
         now_s = self._loop.time()
         if self._pace.delay_s(now_s) > 0:
@@ -247,7 +247,7 @@ class ObserveStream:
         if due_s is None or due_s > now_s or not self._window.can_send(self._outbox.next_count()):
             return None
         item = self._outbox.take()
-        return self._seal(item) if isinstance(item, Rows) else item
+        return self._seal(item) if isinstance(item, OpenBatch) else item
 
     def _delay_s(self) -> float:
         """For how long there is certainly nothing to do unless something wakes the sender."""
@@ -261,7 +261,7 @@ class ObserveStream:
             return min(delay_s, due_s - now_s)
         return delay_s
 
-    def _seal(self, rows: Rows) -> Outgoing | None:
+    def _seal(self, rows: OpenBatch) -> OutgoingBatch | None:
         sealed = seal(rows, self._config, self._encode)
         nbytes = rows.nbytes
         for row, settle, error in sealed.refused:
@@ -273,11 +273,11 @@ class ObserveStream:
             self._bell.ring()
             return None
         settle_all = settle_rows(sealed.settles)
-        return Outgoing(sealed.payload, len(sealed.settles), nbytes, settle_all, rows.index, sealed.first_ids)
+        return OutgoingBatch(sealed.payload, len(sealed.settles), nbytes, settle_all, rows.index, sealed.first_ids)
 
     # ---- receiving --------------------------------------------------------------------------------------------
 
-    async def _receive(self, connection: Connection) -> None:
+    async def _receive(self, connection: StreamConnection) -> None:
         while True:
             event = await connection.receive()
             self._patience.heard(self._loop.time())
@@ -302,9 +302,9 @@ class ObserveStream:
                     self._pace.refused(error.retry_after_ms or self._options.refusal_delay_ms, now_s)
                     self._patience.excuse(now_s, (error.retry_after_ms or 0) / 1000)
                 self._settle(settled)
-            case Status(mood, retry_after_ms):
+            case LoadChange(mood, retry_after_ms):
                 self._pace.status(mood, retry_after_ms, now_s)
-                if mood is Mood.OVERLOADED:
+                if mood is ServerLoad.OVERLOADED:
                     self._patience.excuse(now_s, retry_after_ms / 1000)
             case Trouble(error):
                 raise error
@@ -318,7 +318,7 @@ class ObserveStream:
         for outgoing, answer in settled:
             self._answer(outgoing, answer)
 
-    def _answer(self, outgoing: Outgoing, answer: Answer) -> None:
+    def _answer(self, outgoing: OutgoingBatch, answer: Answer) -> None:
         outgoing.settle(answer)
         self._outbox.settled(outgoing.index, outgoing.count, outgoing.nbytes, answer, outgoing.first_ids)
 
@@ -339,13 +339,13 @@ class ObserveStream:
 
     def _check_progress(self) -> None:
         now_s = self._loop.time()
-        if self._pace.mood is Mood.PAUSED or (self._is_idle() and self._connected.done()):
+        if self._pace.mood is ServerLoad.PAUSED or (self._is_idle() and self._connected.done()):
             self._patience.progress(now_s)
         self._patience.check_progress(now_s)
 
     def _check_silence(self) -> None:
         now_s = self._loop.time()
-        if self._pace.mood is Mood.PAUSED or self._window.flight_count == 0:
+        if self._pace.mood is ServerLoad.PAUSED or self._window.flight_count == 0:
             self._patience.heard(now_s)
         self._patience.check_silence(now_s)
 
@@ -357,7 +357,7 @@ class ObserveStream:
         for outgoing, answer in self._window.abandon(error):
             self._answer(outgoing, answer)
         for item in self._outbox.close(error):
-            if isinstance(item, Rows):
+            if isinstance(item, OpenBatch):
                 settle_rows(item.settles)(error)
                 first_ids = [row.id for row in item.rows[:NAMED_MAX]]
                 self._outbox.settled(item.index, item.count, item.nbytes, error, first_ids)

@@ -14,7 +14,7 @@ Answer = Ack | EngramError
 
 
 @dataclass(slots=True, eq=False)
-class Outgoing:
+class OutgoingBatch:
     """A batch that the client owes the server, from the moment the caller hands it over until it is answered.
 
     Parameters

@@ -1,6 +1,6 @@
 """How fast a client may send: unlimited until the server objects, then half, then gradually more again.
 
-Pure state with the clock passed in, like `Window`.
+Pure state with the clock passed in, like `SendWindow`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MEASURE_S: Final = 0.5
 _HALVING_S_MIN: Final = 0.2
 
 
-class Mood(Enum):
+class ServerLoad(Enum):
     """What the server last said about its load."""
 
     ACTIVE = auto()
@@ -28,7 +28,7 @@ class Mood(Enum):
     PAUSED = auto()
 
 
-class Pace:
+class RateControl:
     """Decides when the next batch may go.
 
     The rate is halved when the server reports backpressure or overload, or refuses, and doubles every second once it is
@@ -37,7 +37,7 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self.mood = Mood.ACTIVE
+        self.mood = ServerLoad.ACTIVE
         self.rate: float | None = None
         self._rate_before = 0.0
         self._free_at_s = 0.0
@@ -58,15 +58,15 @@ class Pace:
         if self.rate is not None:
             self._free_at_s = max(self._free_at_s, now_s) + count / self.rate
 
-    def status(self, mood: Mood, retry_after_ms: int, now_s: float) -> None:
+    def status(self, mood: ServerLoad, retry_after_ms: int, now_s: float) -> None:
         """Take a status of the server."""
-        recovers = self.mood is Mood.OVERLOADED and mood is not Mood.OVERLOADED
+        recovers = self.mood is ServerLoad.OVERLOADED and mood is not ServerLoad.OVERLOADED
         self.mood = mood
-        if recovers or mood is Mood.ACTIVE:
+        if recovers or mood is ServerLoad.ACTIVE:
             self._free_at_s = self._grown_at_s = now_s
-        elif mood is Mood.OVERLOADED:
+        elif mood is ServerLoad.OVERLOADED:
             self.refused(retry_after_ms, now_s)
-        elif mood is Mood.BACKPRESSURE:
+        elif mood is ServerLoad.BACKPRESSURE:
             self._halve(now_s)
 
     def refused(self, retry_after_ms: int, now_s: float) -> None:
@@ -80,11 +80,11 @@ class Pace:
 
     def disconnected(self) -> None:
         """Forget what this connection said about load; a rate that was learned stays."""
-        self.mood = Mood.ACTIVE
+        self.mood = ServerLoad.ACTIVE
 
     def delay_s(self, now_s: float) -> float:
         """Seconds until the next batch may go: 0 for now, infinity while the server has paused the stream."""
-        if self.mood is Mood.PAUSED:
+        if self.mood is ServerLoad.PAUSED:
             return math.inf
         self._grow(now_s)
         return max(0.0, self._free_at_s - now_s)
@@ -100,7 +100,7 @@ class Pace:
         self._grown_at_s = now_s
 
     def _grow(self, now_s: float) -> None:
-        if self.rate is None or self.mood is not Mood.ACTIVE:
+        if self.rate is None or self.mood is not ServerLoad.ACTIVE:
             return
         self.rate *= _GROWTH_PER_S ** (now_s - self._grown_at_s)
         self._grown_at_s = now_s

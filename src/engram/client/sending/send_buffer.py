@@ -9,8 +9,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from engram.client.losses import Losses
-from engram.client.sending.micro_batch import Row, Rows, Settle
-from engram.client.sending.outgoing_batch import Answer, Outgoing
+from engram.client.sending.micro_batch import OpenBatch, PendingRow, Settle
+from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
 from engram.errors import EngramError, FailedPrecondition
 from engram.model.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 
@@ -36,7 +36,7 @@ class OutboxLimits:
     linger_ms: float = 2.0
 
 
-class Outbox:
+class SendBuffer:
     """Everything a client has been given and the server has not answered.
 
     Producers add from any thread; one consumer takes, and settles what it took. Waiting for room and for a flush are
@@ -60,8 +60,8 @@ class Outbox:
         self._batch_count = min(limits.batch_count, BATCH_COUNT_MAX)
         self._batch_bytes = min(limits.batch_bytes, BATCH_BYTES_MAX // 2)
         self._lock = threading.Lock()
-        self._ready: deque[Outgoing | Rows] = deque()
-        self._open: Rows | None = None
+        self._ready: deque[OutgoingBatch | OpenBatch] = deque()
+        self._open: OpenBatch | None = None
         self._unsettled: dict[int, None] = {}
         self._next_index = 0
         self._count = 0
@@ -87,7 +87,7 @@ class Outbox:
         """Approximate bytes held."""
         return self._nbytes
 
-    def try_add_row(self, row: Row, settle: Settle) -> bool:
+    def try_add_row(self, row: PendingRow, settle: Settle) -> bool:
         """Add a single observation; False if there is no room now.
 
         Raises
@@ -103,7 +103,7 @@ class Outbox:
                 self._cut()
             opened = self._open is None
             if self._open is None:
-                self._open = Rows(self._new_index(), self._clock())
+                self._open = OpenBatch(self._new_index(), self._clock())
             self._open.append(row, settle)
             full = self._open.count >= self._batch_count or self._open.nbytes >= self._batch_bytes
             if full:
@@ -112,7 +112,7 @@ class Outbox:
             self._wake()
         return True
 
-    def try_add_batch(self, outgoing: Outgoing) -> bool:
+    def try_add_batch(self, outgoing: OutgoingBatch) -> bool:
         """Add a batch behind everything added before; False if there is no room now.
 
         Raises
@@ -174,7 +174,7 @@ class Outbox:
             head = self._ready[0] if self._ready else self._open
             return 0 if head is None else head.count
 
-    def take(self) -> Outgoing | Rows:
+    def take(self) -> OutgoingBatch | OpenBatch:
         """The oldest batch, for the consumer to send and settle; `next_count` says whether there is one."""
         with self._lock:
             if not self._ready:
@@ -196,7 +196,7 @@ class Outbox:
             waiters = self._due_waiters()
         _release(waiters)
 
-    def close(self, error: EngramError | None = None) -> list[Outgoing | Rows]:
+    def close(self, error: EngramError | None = None) -> list[OutgoingBatch | OpenBatch]:
         """Refuse further additions, with `error` if given; return what was not taken yet."""
         with self._lock:
             self._cut()

@@ -18,10 +18,10 @@ from collections import deque
 from dataclasses import dataclass
 
 from engram.client.ack import Ack
-from engram.client.sending.outgoing_batch import Answer, Outgoing
+from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
 from engram.errors import EngramError, FailedPrecondition, OverCapacity, SequenceError, Unavailable
 
-Settled = tuple[Outgoing, Answer]
+Settled = tuple[OutgoingBatch, Answer]
 """A batch that is finished with, and how."""
 
 _PASSING = (OverCapacity, Unavailable, SequenceError)
@@ -32,10 +32,10 @@ class _Flight:
     serial: int
     first: int
     last: int
-    outgoing: Outgoing
+    outgoing: OutgoingBatch
 
 
-class Window:
+class SendWindow:
     """What one session has in flight.
 
     Parameters
@@ -58,7 +58,7 @@ class Window:
         self._serial = 0
         self._flights: deque[_Flight] = deque()
         self._stale: deque[_Flight] = deque()
-        self._returned: deque[Outgoing] = deque()
+        self._returned: deque[OutgoingBatch] = deque()
 
     def __len__(self) -> int:
         return len(self._flights) + len(self._returned)
@@ -67,7 +67,7 @@ class Window:
         """Whether `count` more observations fit into the flight."""
         return not self._flights or self.flight_count + count <= self.flight_count_max
 
-    def pop_returned(self) -> Outgoing | None:
+    def pop_returned(self) -> OutgoingBatch | None:
         """The oldest batch that has to be sent again, if it fits; it goes before anything new."""
         if self._returned and self.can_send(self._returned[0].count):
             return self._returned.popleft()
@@ -78,7 +78,7 @@ class Window:
         """Whether batches wait to be sent again."""
         return bool(self._returned)
 
-    def send(self, outgoing: Outgoing) -> int:
+    def send(self, outgoing: OutgoingBatch) -> int:
         """Number a batch and count it as in flight; return its first sequence number."""
         first = outgoing.first_sequence = self._next_sequence
         self._next_sequence += outgoing.count
@@ -233,7 +233,7 @@ def _taken_over(durable: int, used: int) -> FailedPrecondition:
     )
 
 
-def _mismatch(durable: int, outgoing: Outgoing) -> SequenceError:
+def _mismatch(durable: int, outgoing: OutgoingBatch) -> SequenceError:
     return SequenceError(
         f"the server has this session up to sequence {durable}, in the middle of a batch that was sent as "
         f"{outgoing.first_sequence}..{outgoing.last_sequence}: it runs on other data",

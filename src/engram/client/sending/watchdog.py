@@ -20,7 +20,7 @@ def is_passing(error: EngramError) -> bool:
     return isinstance(error, Unavailable | OverCapacity | SequenceError) or error.code in _PASSING_CODES
 
 
-class Patience:
+class ProgressWatchdog:
     """Two clocks: since the last progress, and since the server last said anything.
 
     Parameters

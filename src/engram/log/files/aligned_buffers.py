@@ -17,7 +17,7 @@ STAGING_BYTES: Final = 2 << 20
 _KEPT_MAX: Final = 2
 
 
-class Stagings:
+class AlignedBufferPool:
     """Staging buffers for the files of a storage, lent to one write at a time and used again. Any thread may borrow."""
 
     def __init__(self) -> None:

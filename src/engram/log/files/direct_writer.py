@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.log.files.aligned_buffers import BLOCK_BYTES, Stagings, fill
+from engram.log.files.aligned_buffers import BLOCK_BYTES, AlignedBufferPool, fill
 
 
 class DirectWriter:
@@ -32,7 +32,7 @@ class DirectWriter:
         Memory to write from.
     """
 
-    def __init__(self, descriptor: int, view: NDArray[np.uint8], stagings: Stagings) -> None:
+    def __init__(self, descriptor: int, view: NDArray[np.uint8], stagings: AlignedBufferPool) -> None:
         self._view = view
         self._stagings = stagings
         # The end of the last append, and what its last block began with.

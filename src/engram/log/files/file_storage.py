@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import Final
 
-from engram.log.files.aligned_buffers import Stagings
+from engram.log.files.aligned_buffers import AlignedBufferPool
 from engram.log.files.mapped_file import MappedFile
 from engram.log.files.storage import Buffer
 
@@ -45,7 +45,7 @@ class FileStorage:
             self._path.mkdir(parents=True, exist_ok=True)
         self._root = _Root(os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         self._within = PurePath()
-        self._stagings = Stagings()
+        self._stagings = AlignedBufferPool()
         self._read_only = read_only
 
     @property

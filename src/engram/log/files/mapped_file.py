@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram import _core
-from engram.log.files.aligned_buffers import BLOCK_BYTES, Stagings
+from engram.log.files.aligned_buffers import BLOCK_BYTES, AlignedBufferPool
 from engram.log.files.direct_writer import DIRECT, SUPPORTED, DirectWriter
 from engram.log.files.storage import Buffer
 
@@ -42,7 +42,7 @@ class MappedFile:
     """
 
     def __init__(
-        self, descriptor: int, reopen: Callable[[int], int], stagings: Stagings, *, random_reads: bool
+        self, descriptor: int, reopen: Callable[[int], int], stagings: AlignedBufferPool, *, random_reads: bool
     ) -> None:
         self._size = os.fstat(descriptor).st_size
         self._mapping = _core.Mapping(descriptor, self._size, random_reads)

@@ -18,7 +18,7 @@ _RECORD_BYTES_MAX: Final = 256 << 10
 _REMEMBERED_MAX: Final = 1024
 
 
-class ReadAhead:
+class Prefetch:
     """Has records in memory before they are touched; usable from any thread."""
 
     def __init__(self) -> None:

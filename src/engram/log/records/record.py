@@ -20,7 +20,7 @@ from engram.log.records.header import Header, RecordKind
 from engram.log.records.layout import Layout, TextPlace
 from engram.log.records.text_column import TextColumn, read_text
 from engram.log.segments.segment import Segment
-from engram.model.hit import Row
+from engram.model.hit import StoredRow
 from engram.model.metadata import read_metadata, read_metadata_column
 
 # Of records with fewer rows, the layout is made anew for every look.
@@ -206,7 +206,7 @@ class Record:
         text = self._text(self._lay_out().tags, row)
         return list(json.loads(text)) if text else []
 
-    def row(self, row: int) -> Row:
+    def row(self, row: int) -> StoredRow:
         """All of one row but its vector, for less than one by one."""
         layout, segment = self._lay_out(), self.segment
         if segment.format == 1:
@@ -217,9 +217,9 @@ class Record:
         if isinstance(read, int):
             raise self._damaged(read)
         time_us, confidence, importance, id, content, metadata, tags = read
-        return Row(id, time_us, confidence, importance, content, metadata, tags)
+        return StoredRow(id, time_us, confidence, importance, content, metadata, tags)
 
-    def _row1(self, layout: Layout, row: int) -> Row:
+    def _row1(self, layout: Layout, row: int) -> StoredRow:
         """As `row`, of a segment that has no checksums of sectors."""
         memory, payload = self.segment.memory, self._payload
         numbers: list[Any] = []
@@ -236,7 +236,7 @@ class Record:
         self._check(*ranges)
         id, content, metadata, tags = (str(utf8, "utf-8") for utf8 in texts)
         time_us, confidence, importance = numbers
-        return Row(id, time_us, confidence, importance, content, metadata, tags)
+        return StoredRow(id, time_us, confidence, importance, content, metadata, tags)
 
     def beside_vectors(self) -> list[NDArray[np.uint8]]:
         """Its bytes but for the vectors; making the views does not touch the segment."""

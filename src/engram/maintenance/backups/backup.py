@@ -28,7 +28,7 @@ from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG, Described, describe, opened_source
 from engram.model.damage import Damage
 from engram.model.observations import now_us
-from engram.store.space_catalog import Catalogue
+from engram.store.space_catalog import SpaceCatalog
 
 _ATTEMPTS: Final = 5
 
@@ -133,7 +133,7 @@ def backup(
 
 
 def _back_up_space(
-    catalogue: Catalogue,
+    catalogue: SpaceCatalog,
     name: str,
     segments: FileStorage,
     earlier: BackedSpace | None,
@@ -165,7 +165,7 @@ def _back_up_space(
     report.damages += damages.all()
 
 
-def _manifest_of(catalogue: Catalogue, known: Described, damages: Damages) -> Manifest:
+def _manifest_of(catalogue: SpaceCatalog, known: Described, damages: Damages) -> Manifest:
     if known.error is not None:
         raise known.error
     assert known.storage is not None  # noqa: S101  (for the type checker: a space without directory has an error)

@@ -25,7 +25,7 @@ from engram.maintenance.repairs.set_aside import DIRECTORY, SetAside
 from engram.maintenance.source import LOG, Described, describe, opened_source
 from engram.maintenance.survey import Survey, survey
 from engram.model.spaces import Metric, SpaceConfig
-from engram.store.space_catalog import Catalogue
+from engram.store.space_catalog import SpaceCatalog
 
 REPORT: Final = "repair.json"
 
@@ -100,7 +100,7 @@ def repair(
 
 
 def _repair_space(
-    catalogue: Catalogue,
+    catalogue: SpaceCatalog,
     name: str,
     target: NewDirectory,
     options: RepairOptions,
@@ -174,7 +174,7 @@ def _config(known: Described, found: Survey, options: RepairOptions) -> SpaceCon
 
 
 def _rewrite(
-    catalogue: Catalogue,
+    catalogue: SpaceCatalog,
     known: Described,
     config: SpaceConfig,
     found: Survey,

@@ -8,9 +8,9 @@ from typing import Final
 from engram.model.limits import BATCH_COUNT_MAX, MESSAGE_BYTES_MAX
 from engram.model.observations import now_us
 from engram.streaming.pressure.levels import Level
-from engram.streaming.pressure.load_shedding import Load
-from engram.streaming.sessions.acks import Ack, AckStatus
-from engram.streaming.sessions.outbox import Event, Opened, Status, StreamState
+from engram.streaming.pressure.load_shedding import SpaceLoad
+from engram.streaming.sessions.acks import AckStatus, SessionAck
+from engram.streaming.sessions.outbox import Event, Opened, StateChange, StreamState
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import encode_error
 from engram.wire.times import to_timestamp
@@ -43,14 +43,14 @@ def encode_level(level: Level) -> pb.PressureLevel.ValueType:
     return _LEVELS[level]
 
 
-def encode_event(event: Event, session_id: str, load: Callable[[], Load]) -> pb.ObservationResponse:
+def encode_event(event: Event, session_id: str, load: Callable[[], SpaceLoad]) -> pb.ObservationResponse:
     """Return the message that tells `event` to the client of session `session_id`, whose space is under `load`.
 
     The sequence number is, for ACCEPTED and INDEXED, the last one covered; for REJECTED, the first of the refused
     message; otherwise the last durable one of the session.
     """
     now = to_timestamp(now_us())
-    if isinstance(event, Ack):
+    if isinstance(event, SessionAck):
         rejected = event.status is AckStatus.REJECTED
         return pb.ObservationResponse(
             ack=pb.ObservationAck(
@@ -82,7 +82,7 @@ def encode_event(event: Event, session_id: str, load: Callable[[], Load]) -> pb.
     )
 
 
-def _encode_opened(event: Opened, load: Load) -> pb.StreamInitAck:
+def _encode_opened(event: Opened, load: SpaceLoad) -> pb.StreamInitAck:
     return pb.StreamInitAck(
         session_id=event.session_id,
         initial_sequence=event.initial_sequence,
@@ -99,7 +99,7 @@ def _encode_opened(event: Opened, load: Load) -> pb.StreamInitAck:
     )
 
 
-def _encode_status(event: Status, load: Load) -> pb.StreamStatus:
+def _encode_status(event: StateChange, load: SpaceLoad) -> pb.StreamStatus:
     return pb.StreamStatus(
         state=_STATES[event.state],
         message=event.message,

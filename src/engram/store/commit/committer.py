@@ -6,8 +6,8 @@ import logging
 import threading
 from typing import Final
 
-from engram.store.commit.queue import CommitRequest, CommitTarget, Intake
-from engram.store.commit.serial_executor import Companion
+from engram.store.commit.queue import CommitQueue, CommitRequest, CommitTarget
+from engram.store.commit.serial_executor import SerialExecutor
 
 logger = logging.getLogger(__name__)
 # Only a guard against an intake that loses a wake-up; nothing waits for it.
@@ -23,11 +23,11 @@ class Committer:
         Where requests wait. The committer closes it when it stops.
     """
 
-    def __init__(self, intake: Intake) -> None:
+    def __init__(self, intake: CommitQueue) -> None:
         self._intake = intake
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engram-committer", daemon=True)
-        self.encoder: Final = Companion("engram-encoder")
+        self.encoder: Final = SerialExecutor("engram-encoder")
         self.commits = 0
 
     def start(self) -> None:

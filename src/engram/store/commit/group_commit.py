@@ -13,7 +13,7 @@ from engram.log.files.prepared_write import PreparedWrite
 from engram.log.records.entry import LogEntry
 from engram.store.commit.plan import CommitPlan
 from engram.store.commit.queue import CommitRequest
-from engram.store.commit.serial_executor import Companion
+from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.space_state import SpaceState
 
 # Fewer are encoded before another thread has woken up.
@@ -21,7 +21,7 @@ _ENCODED_BESIDE_MIN: Final = 64
 logger = logging.getLogger(__name__)
 
 
-class Writer:
+class GroupCommit:
     """Commits requests to one space. Belongs to the committer's thread; the counters may be read from anywhere.
 
     Parameters
@@ -34,7 +34,7 @@ class Writer:
         Encodes beside the committer's thread.
     """
 
-    def __init__(self, name: str, state: SpaceState, encoder: Companion) -> None:
+    def __init__(self, name: str, state: SpaceState, encoder: SerialExecutor) -> None:
         self._name = name
         self._state = state
         self._encoder = encoder

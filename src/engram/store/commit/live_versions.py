@@ -12,7 +12,7 @@ from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
 
 
-class Versions:
+class LiveVersions:
     """Maps each id to the generation of its live version.
 
     Changed by the committer's thread only, through `VersionChanges`; other threads read single entries, which the

@@ -13,7 +13,7 @@ from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
 from engram.model.limits import BATCH_BYTES_MAX
 from engram.model.observations import ObservationBatch, concatenate
-from engram.store.commit.live_versions import Versions
+from engram.store.commit.live_versions import LiveVersions
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.session_table import SequenceRange, SessionTable
 
@@ -37,7 +37,7 @@ class CommitPlan:
         The last generation that is taken.
     """
 
-    def __init__(self, versions: Versions, sessions: SessionTable, last_generation: int) -> None:
+    def __init__(self, versions: LiveVersions, sessions: SessionTable, last_generation: int) -> None:
         self._sessions = sessions
         self._next_generation = last_generation + 1
         self._small: list[ObservationBatch] = []
@@ -46,7 +46,7 @@ class CommitPlan:
         self._small_origin = _NO_SESSION
         self._small_generation = 0
         self._progress: dict[str, int] = {}
-        self._answers: list[_Answer] = []
+        self._answers: list[_PlannedAnswer] = []
         self._entries: list[LogEntry] = []
         self.changes = versions.change()
         self.stored_sequences: list[tuple[str, SequenceRange, int]] = []
@@ -77,7 +77,7 @@ class CommitPlan:
     def settle(self, requests: Sequence[CommitRequest], failure: EngramError | None) -> None:
         """Answer every request; with `failure` if that is what became of the log entries."""
         # Planning itself may have failed, and then some have no answer of their own.
-        unplanned = [_Answer(request, CommitResult(0, 0, 0), True) for request in requests[len(self._answers) :]]
+        unplanned = [_PlannedAnswer(request, CommitResult(0, 0, 0), True) for request in requests[len(self._answers) :]]
         for answer in (*self._answers, *unplanned):
             outcome = answer.outcome
             if failure is not None and answer.depends_on_log:
@@ -168,7 +168,7 @@ class CommitPlan:
             depends_on_log = outcome.count > 0 or self.deleted > 0
         else:
             depends_on_log = request.session in self._progress
-        self._answers.append(_Answer(request, outcome, depends_on_log))
+        self._answers.append(_PlannedAnswer(request, outcome, depends_on_log))
 
 
 class _Origin(NamedTuple):
@@ -182,7 +182,7 @@ class _Origin(NamedTuple):
 _NO_SESSION: Final = _Origin()
 
 
-class _Answer(NamedTuple):
+class _PlannedAnswer(NamedTuple):
     request: CommitRequest
     outcome: CommitResult | EngramError
     depends_on_log: bool

@@ -128,7 +128,7 @@ class CommitRequest:
         return self.first_sequence + self.count - 1
 
 
-class Intake(Protocol):
+class CommitQueue(Protocol):
     """A bounded queue that any thread fills and the committer empties."""
 
     @property
@@ -145,7 +145,7 @@ class Intake(Protocol):
         """Admit nothing more; what waits can still be taken."""
 
 
-class FifoIntake:
+class FifoCommitQueue:
     """First in, first out.
 
     With a lock, held for a few additions, where the lanes of a server need none: whoever puts here waits for the answer

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 
-class Companion:
+class SerialExecutor:
     """Runs what it is given, one after the other, so that its owner can wait for something else meanwhile.
 
     Not an executor of the standard library: those refuse work as soon as the main thread has ended, while other threads

@@ -13,7 +13,7 @@ _RETRY_AFTER_MS_UNKNOWN: Final = 1_000
 _MEMORY_S: Final = 3.0
 
 
-class DrainRate:
+class ServiceRate:
     """Observations per second of working time, over the last few seconds.
 
     One thread works, starting and finishing; any thread may ask, and sees each pair of numbers whole.

@@ -9,12 +9,12 @@ from typing import Final
 
 from engram.errors import OverCapacity, Unavailable
 from engram.index import HnswIndex
-from engram.store.commit.service_rate import DrainRate
+from engram.store.commit.service_rate import ServiceRate
 
 _FLOAT_BYTES: Final = 4
 
 
-class Tail:
+class TailBudget:
     """Counts what is visible but not indexed, and what is on its way there, against a limit.
 
     What is admitted is counted before it waits for the committer, so the tail cannot outgrow its limit however many
@@ -51,7 +51,7 @@ class Tail:
         # As of the last answer: what became visible since is still counted as reserved, and not twice.
         self._visible = index.visible_generation
         self._indexed = index.indexed_generation
-        self._drain_rate = DrainRate(clock)
+        self._drain_rate = ServiceRate(clock)
         self._changed = threading.Condition()
         self._waiting = 0
         self._closed = False

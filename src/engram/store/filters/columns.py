@@ -16,7 +16,7 @@ CHUNK_ROWS: Final = 1 << CHUNK_BITS
 _NEVER: Final = np.iinfo(np.int64).max
 
 
-class Chunk:
+class ColumnChunk:
     """The generations ``number << CHUNK_BITS`` and following.
 
     `ends` tells from which generation on a version is dead: never, at some deletion or superseding, or always (0) where
@@ -42,12 +42,12 @@ class Columns:
     """Written by the committer's thread, ahead of what is visible; read by any, without locks."""
 
     def __init__(self) -> None:
-        self.chunks: list[Chunk] = []
+        self.chunks: list[ColumnChunk] = []
 
     def add(self, record: Record | LogEntry) -> None:
         """Take in a record of the log, or what becomes one, which follows the last one."""
         while len(self.chunks) <= record.last_generation >> CHUNK_BITS:
-            self.chunks.append(Chunk())
+            self.chunks.append(ColumnChunk())
         if record.kind is not RecordKind.OBSERVE:
             return
         times_us, confidences = record.times_us, record.confidences

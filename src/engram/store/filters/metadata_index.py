@@ -18,7 +18,7 @@ from engram.store.filters.columns import Columns
 from engram.store.filters.postings import Numbers, Postings
 
 
-class Attributes:
+class MetadataIndex:
     """Written by the committer's thread before what it writes becomes visible; read by any, without locks.
 
     Everything is by generation, so a reader that looks no further than its snapshot sees what was true then. Rows

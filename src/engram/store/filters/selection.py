@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.model.cue import Between, Filter
-from engram.store.filters.columns import CHUNK_BITS, CHUNK_ROWS, Chunk
-from engram.store.filters.metadata_index import Attributes
+from engram.store.filters.columns import CHUNK_BITS, CHUNK_ROWS, ColumnChunk
+from engram.store.filters.metadata_index import MetadataIndex
 
 _WORD_BITS: Final = 64
 _FEW_ROWS: Final = CHUNK_ROWS // 16
@@ -19,7 +19,7 @@ Rows = slice | NDArray[np.int64]
 
 
 def select(
-    attributes: Attributes, filter: Filter, first: int, last: int, alive_at: int | None = None
+    attributes: MetadataIndex, filter: Filter, first: int, last: int, alive_at: int | None = None
 ) -> NDArray[np.int64]:
     """The observations with generations from `first` to `last` that pass `filter`, ascending.
 
@@ -62,7 +62,7 @@ def bitmap(generations: NDArray[np.int64]) -> NDArray[np.uint64]:
     return np.packbits(flags, bitorder="little").view(np.uint64)
 
 
-def _required(attributes: Attributes, filter: Filter) -> Iterable[NDArray[np.int64]]:
+def _required(attributes: MetadataIndex, filter: Filter) -> Iterable[NDArray[np.int64]]:
     for tag in filter.tags:
         yield attributes.tagged(tag)
     for key, wanted in filter.metadata.items():
@@ -82,14 +82,14 @@ def _distinct(ascending: NDArray[np.int64]) -> NDArray[np.int64]:
     return ascending[np.flatnonzero(np.diff(ascending, prepend=-1))]
 
 
-def _misses(chunk: Chunk, filter: Filter) -> bool:
+def _misses(chunk: ColumnChunk, filter: Filter) -> bool:
     since_us, until_us = filter.since_us, filter.until_us
     return (since_us is not None and chunk.times_max < since_us) or (
         until_us is not None and chunk.times_min >= until_us
     )
 
 
-def _fits_columns(chunk: Chunk, rows: Rows, filter: Filter) -> NDArray[np.bool_] | bool:
+def _fits_columns(chunk: ColumnChunk, rows: Rows, filter: Filter) -> NDArray[np.bool_] | bool:
     fits: NDArray[np.bool_] | bool = True
     if filter.since_us is not None:
         fits &= chunk.times_us[rows] >= filter.since_us

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 Listener = Callable[[int], None]
 
 
-class Indexing:
+class IndexMaintenance:
     """The part of a space that index threads and the checkpointer work on.
 
     Parameters

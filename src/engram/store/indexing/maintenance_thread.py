@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Checkpointer:
+class MaintenanceThread:
     """Writes one checkpoint after the other, from `start` to `stop`, after a compaction where one is due."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from engram.store.space import Space
 
 
-class WorkTurn(NamedTuple):
+class IndexTask(NamedTuple):
     """A worker's turn at a space.
 
     Parameters
@@ -39,7 +39,7 @@ class _Due:
     call: int
 
 
-class WorkBoard:
+class WorkStealingScheduler:
     """The spaces that are due, by their home worker. `Workers` guards it with its lock; no thread in here.
 
     Each space has a home: a worker, found by the hash of the space's name among those with the fewest homes. A worker
@@ -83,7 +83,7 @@ class WorkBoard:
         self._calls += 1
         return self._set_due(space, _Due(pending, self._calls))
 
-    def next_for(self, worker: int) -> WorkTurn | None:
+    def next_for(self, worker: int) -> IndexTask | None:
         """Return the next turn of `worker`, or None if there is nothing for it."""
         own = bool(self._due[worker])
         line: OrderedDict[Space, _Due] | OrderedDict[Space, None] = self._due[worker] if own else self._crowded
@@ -93,9 +93,9 @@ class WorkBoard:
         # To the end of the line, where the next worker finds it again.
         line.move_to_end(space)
         due = self._due[self._homes[space]][space]
-        return WorkTurn(space, due.pending, due.call, stolen=not own)
+        return IndexTask(space, due.pending, due.call, stolen=not own)
 
-    def finish(self, turn: WorkTurn, linked: int, pending: int) -> bool:
+    def finish(self, turn: IndexTask, linked: int, pending: int) -> bool:
         """Note what came of a turn: how much was linked, and what is pending now; return what `add` does.
 
         A space in which nothing was left to link is done with, unless it became due again meanwhile. If something was

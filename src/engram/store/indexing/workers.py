@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from engram.store.indexing.scheduler import WorkBoard, WorkTurn
+from engram.store.indexing.scheduler import IndexTask, WorkStealingScheduler
 
 if TYPE_CHECKING:
     from engram.store.space import Space
@@ -76,7 +76,7 @@ def batch_size(pending: int) -> int:
 
 
 class Workers:
-    """Index threads, shared by all spaces of a store; `WorkBoard` says which of them turns to which space.
+    """Index threads, shared by all spaces of a store; `WorkStealingScheduler` says which of them turns to which space.
 
     A thread that dies of an exception, whichever, starts its successor, at first at once and then after a pause that
     grows while the exceptions go on; and it makes its space due again. Linking is idempotent per generation and
@@ -106,7 +106,7 @@ class Workers:
         self._workers: Final = [_Worker(WorkerStatistics(number)) for number in range(count)]
         self._changed: Final = threading.Condition()
         # Guarded by it:
-        self._board: Final = WorkBoard(count, steal_threshold)
+        self._board: Final = WorkStealingScheduler(count, steal_threshold)
         self._threads: Final[dict[int, threading.Thread]] = {}
         self._busy = 0
         self._draining = False
@@ -201,7 +201,7 @@ class Workers:
         with self._changed:
             self._changed.wait_for(lambda: self._stopping, pause_s)
 
-    def _next_turn(self, worker: _Worker) -> WorkTurn | None:
+    def _next_turn(self, worker: _Worker) -> IndexTask | None:
         """Wait for the next turn; None when stopping."""
         with self._changed:
             while not self._stopping:
@@ -212,7 +212,7 @@ class Workers:
                 self._changed.wait()
         return None
 
-    def _take_turn(self, worker: _Worker, turn: WorkTurn) -> None:
+    def _take_turn(self, worker: _Worker, turn: IndexTask) -> None:
         begin_s = time.perf_counter()
         indexing = turn.space.indexing
         self._fault("before link")

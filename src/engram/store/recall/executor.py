@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.lifecycle.forking import check_process
-from engram.log.files.prefetch import ReadAhead
+from engram.log.files.prefetch import Prefetch
 from engram.log.records.record import Record
 from engram.model.hit import Hit
 from engram.model.limits import RESULTS_MAX
@@ -22,15 +22,15 @@ from engram.model.strength import Strength
 from engram.store.options import StoreOptions
 from engram.store.recall.full_text import FullText
 from engram.store.recall.left_out import LeftOut
-from engram.store.recall.ranked import Ranked, RankedWalk, Walk
-from engram.store.recall.recent import Newcomers
+from engram.store.recall.ranked import Ranked, RankedWalk, ResultWalk
+from engram.store.recall.recent import RecentObservations
 from engram.store.recall.reinforcement import Reinforcement
-from engram.store.recall.search import Search, Wanted
+from engram.store.recall.search import PreparedCue, Search
 from engram.store.recall.stored_hits import recent_hit, stored_hit
 from engram.store.recall.stream import MakeHits, RecallStream
-from engram.store.recall.strength_ranking import Weighed, strongest
+from engram.store.recall.strength_ranking import RankedByStrength, strongest
 from engram.store.space_state import SpaceState
-from engram.store.subscriptions.registry import Followers
+from engram.store.subscriptions.registry import Subscriptions
 
 # Strength ranks so many times the hits that are asked for, and at least so many: the strongest need not be the nearest.
 _WEIGHED_FACTOR: Final = 4
@@ -38,7 +38,7 @@ _WEIGHED_COUNT_MIN: Final = 100
 _NOTHING: Final[Ranked] = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
 
 
-class Reader:
+class RecallExecutor:
     """Answers from the state of a space at a generation, on any thread, without locks.
 
     Parameters
@@ -53,14 +53,14 @@ class Reader:
         Where standing recalls join.
     """
 
-    def __init__(self, config: SpaceConfig, state: SpaceState, options: StoreOptions, followers: Followers) -> None:
+    def __init__(self, config: SpaceConfig, state: SpaceState, options: StoreOptions, followers: Subscriptions) -> None:
         self._process = os.getpid()
         self._followers = followers
         self._config = config
         self._state = state
         self._options = options
         self._reinforcement = Reinforcement(options.half_life_s)
-        self._read_ahead = ReadAhead()
+        self._read_ahead = Prefetch()
         self.search = Search(config, state, FullText(state.log))
 
     def check_process(self) -> None:
@@ -96,7 +96,7 @@ class Reader:
         newcomers = follower = None
         if query.strength is not None:
             weighed = self._strongest(wanted, query, query.strength, generation, left_out)
-            walk: Walk = RankedWalk(weighed.generations, weighed.strengths)
+            walk: ResultWalk = RankedWalk(weighed.generations, weighed.strengths)
             make_hits = self._strong_hits(weighed, query.strength, left_out)
             # The limit on similarity has been applied; what the stream compares are strengths.
             query = replace(query, cue=replace(query.cue, score_min=None))
@@ -105,7 +105,7 @@ class Reader:
         else:
             walk = self.search.walk(wanted, query.results_max, generation, ef, left_out)
         if query.include_recent:
-            newcomers = Newcomers(self._state, self._config.metric, wanted, generation, left_out)
+            newcomers = RecentObservations(self._state, self._config.metric, wanted, generation, left_out)
         if query.follow:
             follower = self._followers.follow(wanted, generation, left_out)
         return RecallStream(walk, query, generation, ef, make_hits, left_out, newcomers, follower)
@@ -141,7 +141,7 @@ class Reader:
 
         return make_hits
 
-    def _best(self, wanted: Wanted, query: RecallQuery, count: int, generation: int, left_out: LeftOut) -> Ranked:
+    def _best(self, wanted: PreparedCue, query: RecallQuery, count: int, generation: int, left_out: LeftOut) -> Ranked:
         if generation == 0:
             return _NOTHING
         return self.search.best(wanted, count, generation, self._breadth(query), left_out)
@@ -150,8 +150,8 @@ class Reader:
         return self.search.breadth(query.cue, query.ef or self._options.ef)
 
     def _strongest(
-        self, wanted: Wanted, query: RecallQuery, strength: Strength, generation: int, left_out: LeftOut
-    ) -> Weighed:
+        self, wanted: PreparedCue, query: RecallQuery, strength: Strength, generation: int, left_out: LeftOut
+    ) -> RankedByStrength:
         count = min(RESULTS_MAX, max(_WEIGHED_FACTOR * query.results_max, _WEIGHED_COUNT_MIN))
         ranked = _at_least(query.cue.score_min, self._best(wanted, query, count, generation, left_out))
         if left_out.skip:
@@ -159,9 +159,9 @@ class Reader:
             ranked = ranked[0][readable], ranked[1][readable]
         weighed = strongest(self._state.log, self._config.metric, self._reinforcement, strength, ranked)
         count = query.results_max
-        return Weighed(weighed.generations[:count], weighed.similarities[:count], weighed.strengths[:count])
+        return RankedByStrength(weighed.generations[:count], weighed.similarities[:count], weighed.strengths[:count])
 
-    def _strong_hits(self, weighed: Weighed, strength: Strength, left_out: LeftOut) -> MakeHits:
+    def _strong_hits(self, weighed: RankedByStrength, strength: Strength, left_out: LeftOut) -> MakeHits:
         """What makes hits of generations and strengths, and counts them as recalled."""
         indexed = self._state.index.indexed_generation
         similarities = dict(zip(weighed.generations.tolist(), weighed.similarities.tolist(), strict=True))

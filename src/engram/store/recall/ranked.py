@@ -14,7 +14,7 @@ Ranked = tuple[NDArray[np.int64], NDArray[np.float32]]
 Generations = NDArray[np.int64] | NDArray[np.uint64]
 
 
-class Walk(Protocol):
+class ResultWalk(Protocol):
     """Results that were not handed out before, the best of those known first."""
 
     def next(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engram.model.spaces import Metric
 from engram.store.recall.left_out import LeftOut
-from engram.store.recall.search import Wanted
+from engram.store.recall.search import PreparedCue
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.matching import match
 
@@ -17,7 +17,7 @@ from engram.store.subscriptions.matching import match
 _LOOKED_AT_MAX: Final = 10_000
 
 
-class Newcomers:
+class RecentObservations:
     """The observations that became visible after a generation and fit a cue, each looked at once.
 
     Parameters
@@ -32,7 +32,9 @@ class Newcomers:
         What to do about those that are damaged.
     """
 
-    def __init__(self, state: SpaceState, metric: Metric, wanted: Wanted, generation: int, left_out: LeftOut) -> None:
+    def __init__(
+        self, state: SpaceState, metric: Metric, wanted: PreparedCue, generation: int, left_out: LeftOut
+    ) -> None:
         self._state = state
         self._metric = metric
         self._wanted = wanted

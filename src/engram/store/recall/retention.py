@@ -10,10 +10,10 @@ from engram.model.query import GENERATION_MAX, RecallQuery, check_range
 from engram.store.options import StoreOptions
 from engram.store.recall.snapshot import Snapshot
 from engram.store.space_state import SpaceState
-from engram.store.subscriptions.registry import Followers
+from engram.store.subscriptions.registry import Subscriptions
 
 
-class History:
+class Retention:
     """The retained generations of a space; usable from any thread.
 
     Parameters
@@ -26,7 +26,7 @@ class History:
         Who may still have to be told of what was superseded.
     """
 
-    def __init__(self, state: SpaceState, options: StoreOptions, followers: Followers) -> None:
+    def __init__(self, state: SpaceState, options: StoreOptions, followers: Subscriptions) -> None:
         self._state = state
         self._followers = followers
         self._held: WeakSet[Snapshot] = WeakSet()

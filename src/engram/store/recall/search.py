@@ -20,7 +20,7 @@ from engram.store.recall.exact import score_readable
 from engram.store.recall.full_text import FullText
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.rank_fusion import fuse
-from engram.store.recall.ranked import Ranked, RankedWalk, Walk
+from engram.store.recall.ranked import Ranked, RankedWalk, ResultWalk
 from engram.store.space_state import SpaceState
 from engram.text import Embedder, get_embedder
 
@@ -33,7 +33,7 @@ _FUSED_COUNT_MIN: Final = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Wanted:
+class PreparedCue:
     """A cue, and the vector that it has or that the space's embedder made of its text."""
 
     cue: Cue
@@ -95,7 +95,7 @@ class Search:
             raise self._embedder_failed(f"made vectors of shape {made.shape} where {wanted} is needed")
         return made
 
-    def prepare(self, cue: Cue) -> Wanted:
+    def prepare(self, cue: Cue) -> PreparedCue:
         """Check the cue, and embed its text where similarity is asked for.
 
         Raises
@@ -106,11 +106,11 @@ class Search:
             If a text is to be embedded and the space has no embedder.
         """
         if cue.by == "words" or not cue.ranks:
-            return Wanted(cue, None)
+            return PreparedCue(cue, None)
         vector = cue.vector if cue.vector is not None else self.embed([cue.text])[0]
-        return Wanted(cue, check_query(vector, self._config))
+        return PreparedCue(cue, check_query(vector, self._config))
 
-    def best(self, wanted: Wanted, count: int, generation: int, ef: int, left_out: LeftOut) -> Ranked:
+    def best(self, wanted: PreparedCue, count: int, generation: int, ef: int, left_out: LeftOut) -> Ranked:
         """Up to `count` observations alive at `generation`, best first.
 
         Raises
@@ -124,7 +124,7 @@ class Search:
         assert wanted.vector is not None  # noqa: S101  (for the type checker: what is not ranked has a vector)
         return self._nearest(wanted.vector, chosen, count, generation, ef, left_out)
 
-    def walk(self, wanted: Wanted, count_max: int, generation: int, ef: int, left_out: LeftOut) -> Walk:
+    def walk(self, wanted: PreparedCue, count_max: int, generation: int, ef: int, left_out: LeftOut) -> ResultWalk:
         """Observations alive at `generation`, a few at a time; a walk that is ranked in advance has `count_max`.
 
         Raises as `best`; a walk that is not ranked in advance is given ``left_out.generations`` at every step.
@@ -145,20 +145,20 @@ class Search:
         """How many candidates a search for `cue` weighs against one another where `ef` are enough without a filter."""
         return ef if cue.filter.is_open else min(EF_MAX, ef * _FILTERED_BREADTH)
 
-    def _choose(self, wanted: Wanted, generation: int) -> NDArray[np.int64] | None:
+    def _choose(self, wanted: PreparedCue, generation: int) -> NDArray[np.int64] | None:
         """What passes the filter; None for everything, where that need not be listed."""
         if wanted.cue.filter.is_open and wanted.cue.ranks:
             return None
         return select(self._state.attributes, wanted.cue.filter, 1, generation, alive_at=generation)
 
     @staticmethod
-    def _is_ranked(wanted: Wanted, chosen: NDArray[np.int64] | None) -> bool:
+    def _is_ranked(wanted: PreparedCue, chosen: NDArray[np.int64] | None) -> bool:
         few = chosen is not None and len(chosen) <= _EXACT_COUNT_MAX
         return wanted.vector is None or wanted.cue.by != "similarity" or few
 
     def _ranked(
         self,
-        wanted: Wanted,
+        wanted: PreparedCue,
         chosen: NDArray[np.int64] | None,
         generation: int,
         count: int,
@@ -200,7 +200,7 @@ class Search:
         return generations[found].astype(np.int64), scores[found]
 
     def _by_words(
-        self, wanted: Wanted, chosen: NDArray[np.int64] | None, generation: int, count: int, left_out: LeftOut
+        self, wanted: PreparedCue, chosen: NDArray[np.int64] | None, generation: int, count: int, left_out: LeftOut
     ) -> Ranked:
         def passes(generations: NDArray[np.int64]) -> NDArray[np.bool_]:
             if chosen is None:

@@ -6,7 +6,7 @@ from engram.model.cue import CueLike, as_cue
 from engram.model.hit import Hit, Hits
 from engram.model.query import RecallQuery
 from engram.model.strength import Strength
-from engram.store.recall.executor import Reader
+from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.stream import RecallStream
 
 
@@ -26,7 +26,7 @@ class Snapshot:
 
     __slots__ = ("__weakref__", "_reader", "generation")
 
-    def __init__(self, reader: Reader, generation: int) -> None:
+    def __init__(self, reader: RecallExecutor, generation: int) -> None:
         self._reader = reader
         self.generation = generation
 

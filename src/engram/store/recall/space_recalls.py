@@ -13,15 +13,15 @@ from engram.model.spaces import SpaceConfig
 from engram.model.strength import Strength
 from engram.model.times import Moment, as_time_us
 from engram.store.options import StoreOptions
-from engram.store.recall.executor import Reader
-from engram.store.recall.retention import History
+from engram.store.recall.executor import RecallExecutor
+from engram.store.recall.retention import Retention
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
 from engram.store.space_state import SpaceState
-from engram.store.subscriptions.registry import Followers
+from engram.store.subscriptions.registry import Subscriptions
 
 
-class ReadableSpace:
+class SpaceRecalls:
     """What can be recalled from a space; the base of `Space`.
 
     Parameters
@@ -40,10 +40,10 @@ class ReadableSpace:
         self, config: SpaceConfig, state: SpaceState, options: StoreOptions, announce: Callable[[], None]
     ) -> None:
         self.config = config
-        self.followers = Followers(config, state, options.follower_count_max)
-        self.history = History(state, options, self.followers)
+        self.followers = Subscriptions(config, state, options.follower_count_max)
+        self.history = Retention(state, options, self.followers)
         self._state = state
-        self._reader = Reader(config, state, options, self.followers)
+        self._reader = RecallExecutor(config, state, options, self.followers)
         self._announce = announce
 
     def recall(

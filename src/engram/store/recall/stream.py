@@ -18,11 +18,11 @@ from engram.model.hit import Hit, Hits
 from engram.model.limits import EF_MAX, RECALL_BATCH_MAX
 from engram.model.query import RecallQuery
 from engram.store.recall.left_out import LeftOut
-from engram.store.recall.ranked import Walk
-from engram.store.recall.recent import Newcomers
+from engram.store.recall.ranked import ResultWalk
+from engram.store.recall.recent import RecentObservations
 
 if TYPE_CHECKING:
-    from engram.store.subscriptions.subscription import Follower
+    from engram.store.subscriptions.subscription import Subscription
 
 # One candidate more for so many results that were handed out.
 _RESULTS_PER_BREADTH: Final = 3
@@ -52,20 +52,20 @@ class RecallStream(Iterator[Hits]):
 
     def __init__(
         self,
-        walk: Walk,
+        walk: ResultWalk,
         query: RecallQuery,
         generation: int,
         ef: int,
         make_hits: MakeHits,
         left_out: LeftOut,
-        newcomers: Newcomers | None = None,
-        follower: Follower | None = None,
+        newcomers: RecentObservations | None = None,
+        follower: Subscription | None = None,
     ) -> None:
         self._process = os.getpid()
         self.generation = generation
         self.more_results = True
         self.follower = follower
-        self._walk: Walk | None = walk
+        self._walk: ResultWalk | None = walk
         self._query = query
         self._ef = ef
         self._make_hits = make_hits

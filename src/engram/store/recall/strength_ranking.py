@@ -14,7 +14,7 @@ from engram.model.strength import Strength
 from engram.store.recall.reinforcement import Memories, Reinforcement
 
 
-class Weighed(NamedTuple):
+class RankedByStrength(NamedTuple):
     """Memories by strength, the strongest first."""
 
     generations: NDArray[np.int64]
@@ -28,13 +28,13 @@ def strongest(
     reinforcement: Reinforcement,
     strength: Strength,
     ranked: tuple[NDArray[np.int64], NDArray[np.float32]],
-) -> Weighed:
+) -> RankedByStrength:
     """Rank what was ranked by similarity by strength."""
     generations, similarities = ranked
     memories = _read(log, generations, similarities)
     strengths = reinforcement.weigh(memories, strength, metric, now_us())
     order = np.argsort(-strengths, kind="stable")
-    return Weighed(generations[order], similarities[order], strengths[order])
+    return RankedByStrength(generations[order], similarities[order], strengths[order])
 
 
 def _read(log: Log, generations: NDArray[np.int64], similarities: NDArray[np.float32]) -> Memories:

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from engram.store.subscriptions.registry import Followers
+    from engram.store.subscriptions.registry import Subscriptions
 
 logger = logging.getLogger(__name__)
 
@@ -17,16 +17,16 @@ class Matcher:
     """Matches space by space, a bounded number of observations at a time, from `start` to `stop`."""
 
     def __init__(self) -> None:
-        self._due: set[Followers] = set()
+        self._due: set[Subscriptions] = set()
         self._lock = threading.Lock()
-        self._queue: queue.SimpleQueue[Followers | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Subscriptions | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="engram-matcher", daemon=True)
 
     def start(self) -> None:
         """Begin to match."""
         self._thread.start()
 
-    def notify(self, followers: Followers) -> None:
+    def notify(self, followers: Subscriptions) -> None:
         """Say that something became visible in the space of `followers`."""
         with self._lock:
             if not len(followers) or followers in self._due:

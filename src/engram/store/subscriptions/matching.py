@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from engram.model.spaces import Metric
 from engram.store.filters.selection import select
 from engram.store.recall.exact import score_readable
-from engram.store.recall.search import Wanted
+from engram.store.recall.search import PreparedCue
 from engram.store.space_state import SpaceState
 
 
 def match(
     state: SpaceState,
     metric: Metric,
-    wanted: Wanted,
+    wanted: PreparedCue,
     first: int,
     last: int,
     damaged: list[int],

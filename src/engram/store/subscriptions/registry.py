@@ -16,10 +16,10 @@ from engram.model.spaces import SpaceConfig
 from engram.store.filters.selection import select
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import Ranked
-from engram.store.recall.search import Wanted
+from engram.store.recall.search import PreparedCue
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.matching import match
-from engram.store.subscriptions.subscription import Follower
+from engram.store.subscriptions.subscription import Subscription
 
 # Observations matched at once: enough for the product of matrices to pay, few enough for all to be told soon.
 _STEP: Final = 1024
@@ -27,7 +27,7 @@ _RETRY_AFTER_MS: Final = 1000
 _NOTHING: Final[Ranked] = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
 
 
-class Followers:
+class Subscriptions:
     """Who follows a space, and how far what was committed has been matched.
 
     Any thread may join and leave; `advance` belongs to the matcher's.
@@ -49,7 +49,7 @@ class Followers:
         self._guard = threading.Lock()
         self._keys = itertools.count(1)
         # Whoever drops a standing recall without closing it has left, too.
-        self._followers: WeakValueDictionary[int, Follower] = WeakValueDictionary()
+        self._followers: WeakValueDictionary[int, Subscription] = WeakValueDictionary()
         self._known: set[int] = set()
         self._table = CueTable(config.dim, config.metric)
         self._matched = 0
@@ -62,7 +62,7 @@ class Followers:
         """Everything up to here has been matched; None if nobody follows."""
         return self._matched if self._followers else None
 
-    def follow(self, wanted: Wanted, generation: int, left_out: LeftOut) -> Follower:
+    def follow(self, wanted: PreparedCue, generation: int, left_out: LeftOut) -> Subscription:
         """Follow what is observed after `generation`; `left_out` says what to do about what is damaged.
 
         Raises
@@ -70,7 +70,7 @@ class Followers:
         OverCapacity
             If there are `FOLLOWERS_MAX` already.
         """
-        follower = Follower(self, wanted, self._count_max, left_out)
+        follower = Subscription(self, wanted, self._count_max, left_out)
         with self._guard:
             self._remove_left()
             if len(self._followers) >= FOLLOWERS_MAX:
@@ -92,12 +92,12 @@ class Followers:
                 self._table.add(key, wanted.vector, wanted.cue.score_min)
         return follower
 
-    def rejoin(self, follower: Follower, missed_from: int) -> None:
+    def rejoin(self, follower: Subscription, missed_from: int) -> None:
         """Have a follower that was too slow read what it missed, from that generation on, and be offered the rest."""
         with self._guard:
             follower.join(missed_from, self._matched)
 
-    def look_up(self, wanted: Wanted, first: int, last: int, damaged: list[int]) -> list[tuple[int, float]]:
+    def look_up(self, wanted: PreparedCue, first: int, last: int, damaged: list[int]) -> list[tuple[int, float]]:
         """What fits one cue in the log; `damaged` gets, ascending, the generations that cannot be compared with it."""
         generations, scores = match(self._state, self._config.metric, wanted, first, last, damaged)
         return list(zip(generations.tolist(), scores.tolist(), strict=True))
@@ -137,7 +137,7 @@ class Followers:
             if until:
                 follower.leave_to_log(until)
 
-    def _first_unclear(self, follower: Follower, lost: list[int]) -> int:
+    def _first_unclear(self, follower: Subscription, lost: list[int]) -> int:
         """The first of `lost` that may match, as far as the codes of its vector tell; 0 if none may."""
         wanted = follower.wanted
         if wanted.vector is None or wanted.cue.score_min is None:

@@ -11,25 +11,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.store.recall.left_out import LeftOut
-from engram.store.recall.search import Wanted
+from engram.store.recall.search import PreparedCue
 
 # Observations looked at in one step while catching up.
 _STEP: Final = 4096
 
 
-class Backlog(Protocol):
+class MatchBacklog(Protocol):
     """Where a follower finds what it was not offered."""
 
-    def rejoin(self, follower: Follower, missed_from: int) -> None:
+    def rejoin(self, follower: Subscription, missed_from: int) -> None:
         """Have a follower read everything from a generation on, and be offered what comes after that."""
         ...
 
-    def look_up(self, wanted: Wanted, first: int, last: int, damaged: list[int]) -> list[tuple[int, float]]:
+    def look_up(self, wanted: PreparedCue, first: int, last: int, damaged: list[int]) -> list[tuple[int, float]]:
         """Look for what fits one cue in the log; `damaged` gets the generations that cannot be compared with it."""
         ...
 
 
-class Follower:
+class Subscription:
     """Gets every observation that matches its cue once, in the order of generations.
 
     What is matched as it commits waits in a bounded queue. A follower too slow for it loses nothing and holds nobody
@@ -49,7 +49,7 @@ class Follower:
         What to do about damage; used by the thread that takes.
     """
 
-    def __init__(self, backlog: Backlog, wanted: Wanted, count_max: int, left_out: LeftOut) -> None:
+    def __init__(self, backlog: MatchBacklog, wanted: PreparedCue, count_max: int, left_out: LeftOut) -> None:
         self.wanted: Final = wanted
         self._left_out = left_out
         self._backlog = backlog

@@ -23,7 +23,7 @@ class Share(NamedTuple):
 _NOBODY: Final[Mapping[CommitTarget, Share]] = MappingProxyType({})
 
 
-class Shares:
+class FairShares:
     """The shares of one lane.
 
     A space that is alone may fill the lane. When others send too, or tried to, and the lane is more than half full, a

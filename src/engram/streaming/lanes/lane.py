@@ -73,20 +73,20 @@ class LanesStatistics:
         return max(lane.fill for lane in self.lanes)
 
 
-class Load(NamedTuple):
+class LaneLoad(NamedTuple):
     """How much went through one end of a lane since it was made."""
 
     requests: int = 0
     observations: int = 0
     nbytes: int = 0
 
-    def plus(self, turn: Turn) -> Load:
+    def plus(self, turn: QueuedRequest) -> LaneLoad:
         """Return the load after `turn` went through too."""
-        return Load(self.requests + 1, self.observations + turn.count, self.nbytes + turn.nbytes)
+        return LaneLoad(self.requests + 1, self.observations + turn.count, self.nbytes + turn.nbytes)
 
-    def minus(self, earlier: Load) -> Load:
+    def minus(self, earlier: LaneLoad) -> LaneLoad:
         """Return what went through here but not yet through the end whose load is `earlier`; never negative."""
-        return Load(
+        return LaneLoad(
             max(0, self.requests - earlier.requests),
             max(0, self.observations - earlier.observations),
             max(0, self.nbytes - earlier.nbytes),
@@ -94,7 +94,7 @@ class Load(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Turn:
+class QueuedRequest:
     """A request's place in its lane. It is `served` early if a later request of its session is served."""
 
     request: CommitRequest
@@ -108,7 +108,7 @@ class _Waiting:
     """The turns of one space in a lane."""
 
     space: CommitTarget
-    turns: deque[Turn] = field(default_factory=deque)
+    turns: deque[QueuedRequest] = field(default_factory=deque)
     count: int = 0
     nbytes: int = 0
 
@@ -123,7 +123,7 @@ class Lane:
     def __init__(self, priority: Priority, limits: LaneLimits) -> None:
         self.priority: Final = priority
         self.limits: Final = limits
-        self.served = Load()
+        self.served = LaneLoad()
         self.passed_over = 0
         self._waiting: Final[dict[CommitTarget, _Waiting]] = {}
         # A heap of every space that waits, by the observations it was served; equals in the order of arrival.
@@ -132,7 +132,7 @@ class Lane:
         # Where the space stood that was served last. Newcomers begin there: they cannot claim what they did not use.
         self._position = 0
 
-    def add(self, turn: Turn) -> None:
+    def add(self, turn: QueuedRequest) -> None:
         """Append `turn` to those of its space."""
         space = turn.request.space
         waiting = self._waiting.get(space)
@@ -144,7 +144,7 @@ class Lane:
         waiting.count += turn.count
         waiting.nbytes += turn.nbytes
 
-    def head(self) -> Turn | None:
+    def head(self) -> QueuedRequest | None:
         """Return the turn that is next, or None if nobody waits."""
         while self._order:
             waiting = self._order[0][2]
@@ -161,7 +161,7 @@ class Lane:
         self._position, arrival, waiting = self._order[0]
         heapq.heapreplace(self._order, (self._position + count, arrival, waiting))
 
-    def release(self, turn: Turn) -> None:
+    def release(self, turn: QueuedRequest) -> None:
         """Give back the room of `turn`, which is served now."""
         turn.served = True
         waiting = self._waiting[turn.request.space]

@@ -8,15 +8,15 @@ from typing import Final, NamedTuple
 
 from engram.errors import OverCapacity, Unavailable
 from engram.store.commit.queue import CommitRequest
-from engram.streaming.lanes.fair_share import Shares
-from engram.streaming.lanes.lane import Lane, LaneStatistics, Load, Turn
-from engram.streaming.lanes.lock_free_list import Chain, Reader
+from engram.streaming.lanes.fair_share import FairShares
+from engram.streaming.lanes.lane import Lane, LaneLoad, LaneStatistics, QueuedRequest
+from engram.streaming.lanes.lock_free_list import ListReader, LockFreeList
 
 
 class _State(NamedTuple):
     """What had been admitted into each lane after some admission, or that it was closed then."""
 
-    admitted: tuple[Load, ...]
+    admitted: tuple[LaneLoad, ...]
     closed: bool = False
 
 
@@ -25,16 +25,16 @@ class _Arrival:
 
     __slots__ = ("state", "turn")
 
-    def __init__(self, state: _State, turn: Turn | None = None) -> None:
+    def __init__(self, state: _State, turn: QueuedRequest | None = None) -> None:
         self.state: Final = state
         self.turn = turn
 
 
-class Entrance:
+class LaneAdmission:
     """Admits requests whole or refuses them; any thread may call any method except `arrived`.
 
-    An admission appends to a `Chain`, whose last item knows what has been admitted so far. What has been served is
-    counted by the one thread that serves; an outdated look at that count errs on the side of refusing. So the lanes
+    An admission appends to a `LockFreeList`, whose last item knows what has been admitted so far. What has been served
+    is counted by the one thread that serves; an outdated look at that count errs on the side of refusing. So the lanes
     never hold more than their limits, not even for a moment, and nobody takes a lock.
 
     Parameters
@@ -45,13 +45,13 @@ class Entrance:
         Tells how long it takes until so many observations have been served.
     """
 
-    def __init__(self, lanes: Sequence[Lane], shares: Sequence[Shares], time_ms: Callable[[int], int]) -> None:
+    def __init__(self, lanes: Sequence[Lane], shares: Sequence[FairShares], time_ms: Callable[[int], int]) -> None:
         self._lanes: Final = lanes
         self._shares: Final = shares
         self._time_ms: Final = time_ms
-        self._chain: Final = Chain(_Arrival(_State((Load(),) * len(lanes))))
-        self._reader: Final[Reader[_Arrival]] = self._chain.reader()
-        self._refused: Final = [Chain(0) for _ in lanes]
+        self._chain: Final = LockFreeList(_Arrival(_State((LaneLoad(),) * len(lanes))))
+        self._reader: Final[ListReader[_Arrival]] = self._chain.reader()
+        self._refused: Final = [LockFreeList(0) for _ in lanes]
 
     @property
     def closed(self) -> bool:
@@ -69,7 +69,7 @@ class Entrance:
             After `close`.
         """
         lane = request.priority - 1
-        turn = Turn(request, request.count, request.nbytes)
+        turn = QueuedRequest(request, request.count, request.nbytes)
         try:
             self._check_share(lane, turn)
             self._chain.append(partial(self._admission, lane, turn))
@@ -86,7 +86,7 @@ class Entrance:
         """Whether `arrived` would return something."""
         return bool(self._reader)
 
-    def arrived(self) -> list[Turn]:
+    def arrived(self) -> list[QueuedRequest]:
         """Return what was admitted since the last call, in order. Belongs to the one thread that serves."""
         turns = []
         for arrival in self._reader:
@@ -96,7 +96,7 @@ class Entrance:
                 arrival.turn = None
         return turns
 
-    def waiting(self, lane: int) -> Load:
+    def waiting(self, lane: int) -> LaneLoad:
         """Return what is in a lane."""
         # Read in this order, it is never more than there was at some moment.
         admitted = self._chain.last.state.admitted[lane]
@@ -107,7 +107,7 @@ class Entrance:
         state = self._chain.last.state
         return tuple(map(self._statistics_of, self._lanes, state.admitted, self._refused))
 
-    def _statistics_of(self, lane: Lane, admitted: Load, refused: Chain[int]) -> LaneStatistics:
+    def _statistics_of(self, lane: Lane, admitted: LaneLoad, refused: LockFreeList[int]) -> LaneStatistics:
         waiting, limits = admitted.minus(lane.served), lane.limits
         return LaneStatistics(
             lane.priority,
@@ -119,14 +119,14 @@ class Entrance:
             refused.last,
         )
 
-    def _admission(self, lane: int, turn: Turn, last: _Arrival) -> _Arrival:
+    def _admission(self, lane: int, turn: QueuedRequest, last: _Arrival) -> _Arrival:
         if last.state.closed:
             raise Unavailable("the store is closing and takes no more writes", code="shutting_down")
         admitted = last.state.admitted
         self._check_room(self._lanes[lane], admitted[lane], turn)
         return _Arrival(_State((*admitted[:lane], admitted[lane].plus(turn), *admitted[lane + 1 :])), turn)
 
-    def _check_room(self, lane: Lane, admitted: Load, turn: Turn) -> None:
+    def _check_room(self, lane: Lane, admitted: LaneLoad, turn: QueuedRequest) -> None:
         served, limits = lane.served, lane.limits
         count = admitted.observations - served.observations
         nbytes = admitted.nbytes - served.nbytes
@@ -148,7 +148,7 @@ class Entrance:
             retry_after_ms=None if more > limit else self._time_ms(count_before),
         )
 
-    def _check_share(self, lane: int, turn: Turn) -> None:
+    def _check_share(self, lane: int, turn: QueuedRequest) -> None:
         space = turn.request.space
         share = self._shares[lane].excess(space)
         if share is None:

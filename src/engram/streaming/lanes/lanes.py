@@ -9,17 +9,17 @@ from typing import Final
 
 from engram.model.priority import Priority
 from engram.store.commit.queue import CommitRequest, CommitTarget
-from engram.store.commit.service_rate import DrainRate
-from engram.streaming.lanes.fair_share import Shares
-from engram.streaming.lanes.lane import DEFAULT_LIMITS, Lane, LaneLimits, LanesStatistics, Turn
-from engram.streaming.lanes.lane_admission import Entrance
-from engram.streaming.lanes.thread_wakeup import Alarm
+from engram.store.commit.service_rate import ServiceRate
+from engram.streaming.lanes.fair_share import FairShares
+from engram.streaming.lanes.lane import DEFAULT_LIMITS, Lane, LaneLimits, LanesStatistics, QueuedRequest
+from engram.streaming.lanes.lane_admission import LaneAdmission
+from engram.streaming.lanes.thread_wakeup import ThreadWakeup
 
 _PRIORITIES: Final = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
 
 
 class Lanes:
-    """An `engram.store.commit.queue.Intake` with priorities, in which no thread ever waits for another.
+    """An `engram.store.commit.queue.CommitQueue` with priorities, in which no thread ever waits for another.
 
     High goes before Normal, Normal before Low; a lane that waits is served at least once in `takes_max` takes. Within
     a lane each space is first in, first out, and spaces are served alike, however much one of them sends. Within a
@@ -27,7 +27,7 @@ class Lanes:
     turn comes they are served with it.
 
     Any thread may call `put`, `close` and what only looks; `take` belongs to one thread, which alone knows the order of
-    service. Between them lies a lock-free chain: see `Entrance` for the limits and `Chain` for the reasons.
+    service. Between them lies a lock-free chain: see `LaneAdmission` for the limits and `LockFreeList` for the reasons.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ class Lanes:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lanes: Final = tuple(Lane(priority, limits[priority]) for priority in _PRIORITIES)
-        self._shares: Final = tuple(Shares(clock) for _ in self._lanes)
-        self._drain_rate: Final = DrainRate(clock)
-        self._entrance: Final = Entrance(self._lanes, self._shares, self._drain_rate.time_ms)
-        self._arrived: Final = Alarm()
+        self._shares: Final = tuple(FairShares(clock) for _ in self._lanes)
+        self._drain_rate: Final = ServiceRate(clock)
+        self._entrance: Final = LaneAdmission(self._lanes, self._shares, self._drain_rate.time_ms)
+        self._arrived: Final = ThreadWakeup()
         # The unserved turns of each session, in order, whatever their lanes.
-        self._sessions: Final[dict[tuple[CommitTarget, str], deque[Turn]]] = {}
+        self._sessions: Final[dict[tuple[CommitTarget, str], deque[QueuedRequest]]] = {}
         self._waiting = 0
         self._take_count_max: Final = take_count_max
         self._take_bytes_max: Final = take_bytes_max
@@ -114,7 +114,7 @@ class Lanes:
     def _has_work_or_is_closed(self) -> bool:
         return self._waiting > 0 or self._entrance.has_arrivals() or self._entrance.closed
 
-    def _line_up(self, turn: Turn) -> None:
+    def _line_up(self, turn: QueuedRequest) -> None:
         self._lanes[turn.request.priority - 1].add(turn)
         if turn.request.session:
             self._sessions.setdefault(_session_key(turn), deque()).append(turn)
@@ -134,14 +134,14 @@ class Lanes:
                         return
                     self._serve(turn, lane, taken)
 
-    def _with_earlier(self, turn: Turn) -> list[Turn]:
+    def _with_earlier(self, turn: QueuedRequest) -> list[QueuedRequest]:
         """Return `turn` and the earlier unserved ones of its session, in order."""
         if not turn.request.session:
             return [turn]
         queue = self._sessions[_session_key(turn)]
         return [queue[i] for i in range(queue.index(turn) + 1)]
 
-    def _serve(self, turn: Turn, lane: Lane, taken: _Take) -> None:
+    def _serve(self, turn: QueuedRequest, lane: Lane, taken: _Take) -> None:
         # Whose turn it is pays for what is served on it, also if that waited in another lane.
         lane.advance(turn.count)
         self._lanes[turn.request.priority - 1].release(turn)
@@ -153,7 +153,7 @@ class Lanes:
         self._waiting -= 1
         taken.add(turn, lane)
 
-    def _divide(self, arrived: list[Turn]) -> None:
+    def _divide(self, arrived: list[QueuedRequest]) -> None:
         spaces = {(turn.request.priority, turn.request.space) for turn in arrived}
         for position, (lane, shares) in enumerate(zip(self._lanes, self._shares, strict=True)):
             waiting = self._entrance.waiting(position)
@@ -172,12 +172,12 @@ class _Take:
         self._count_max = count_max
         self._bytes_max = bytes_max
 
-    def has_room(self, turn: Turn) -> bool:
+    def has_room(self, turn: QueuedRequest) -> bool:
         """Whether `turn` fits. The first always does, or a large one would never be served."""
         fits = self.count + turn.count <= self._count_max and self._nbytes + turn.nbytes <= self._bytes_max
         return fits or not self.requests
 
-    def add(self, turn: Turn, lane: Lane) -> None:
+    def add(self, turn: QueuedRequest, lane: Lane) -> None:
         """Add `turn`, served on a turn of `lane`."""
         self.requests.append(turn.request)
         self.lanes.add(lane.priority)
@@ -185,5 +185,5 @@ class _Take:
         self._nbytes += turn.nbytes
 
 
-def _session_key(turn: Turn) -> tuple[CommitTarget, str]:
+def _session_key(turn: QueuedRequest) -> tuple[CommitTarget, str]:
     return turn.request.space, turn.request.session

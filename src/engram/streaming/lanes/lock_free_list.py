@@ -28,7 +28,7 @@ class _Link(Generic[T]):
         return self._after.setdefault(_NEXT, link)
 
 
-class Chain(Generic[T]):
+class LockFreeList(Generic[T]):
     """A linked list that grows at its end, where each item is computed from the last one.
 
     That makes "decide by the current state, then append" a single step: the item holds the state after it, and an item
@@ -73,12 +73,12 @@ class Chain(Generic[T]):
                 self._hint = new
                 return new.item
 
-    def reader(self) -> Reader[T]:
+    def reader(self) -> ListReader[T]:
         """Return a reader of everything that is appended from now on."""
-        return Reader(_end(self._hint))
+        return ListReader(_end(self._hint))
 
 
-class Reader(Generic[T]):
+class ListReader(Generic[T]):
     """One thread's place in a chain."""
 
     def __init__(self, link: _Link[T]) -> None:

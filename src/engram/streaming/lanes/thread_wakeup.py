@@ -8,7 +8,7 @@ from collections.abc import Callable
 from time import monotonic
 
 
-class Alarm:
+class ThreadWakeup:
     """One thread sleeps on it, any thread may ring it.
 
     The lock inside guards nothing: it is a binary semaphore. The sleeper acquires it, ringing releases it, and

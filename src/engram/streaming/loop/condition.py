@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 
-class Signal:
+class LoopCondition:
     """Wakes coroutines that wait for a condition. Lives on one event loop's thread, so it needs no lock."""
 
     __slots__ = ("_waiters",)

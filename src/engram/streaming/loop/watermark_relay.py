@@ -8,7 +8,7 @@ from engram.store.space import Space
 from engram.streaming.loop.mailbox import Mailbox
 
 
-class IndexedRelay:
+class WatermarkRelay:
     """Has the event loop look at the watermark after it moved; moves made meanwhile share one look.
 
     Parameters

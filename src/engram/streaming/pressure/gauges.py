@@ -10,7 +10,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final, Protocol
 
-from engram.store.commit.tail_budget import Tail
+from engram.store.commit.tail_budget import TailBudget
 from engram.store.space import Space
 from engram.streaming.lanes.lane import LanesStatistics, LaneStatistics
 from engram.streaming.sessions.paused_backlog import BacklogBudget
@@ -103,7 +103,7 @@ class LanesGauge:
 class TailGauge:
     """What of a space is not linked yet."""
 
-    def __init__(self, tail: Tail) -> None:
+    def __init__(self, tail: TailBudget) -> None:
         self._tail = tail
 
     def read(self) -> Reading:

@@ -11,7 +11,7 @@ from engram.errors import OverCapacity
 from engram.model.priority import Priority
 from engram.store.space import Space
 from engram.streaming.loop.mailbox import Mailbox
-from engram.streaming.loop.watermark_relay import IndexedRelay
+from engram.streaming.loop.watermark_relay import WatermarkRelay
 from engram.streaming.pressure.gauges import Gauge, LanesGauge, Queue, Reading, TailGauge
 from engram.streaming.pressure.levels import REFUSED_FROM, Hysteresis, Level, Thresholds
 from engram.streaming.pressure.usage import Held, Usage
@@ -29,7 +29,7 @@ STATES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class SpaceLoad:
     """What a client is told about the load: the lanes' fill in observations, and the pressure on its space."""
 
     queue_depth: int
@@ -38,7 +38,7 @@ class Load:
     level: Level
 
 
-class Admission:
+class LoadShedder:
     """Watches the pressure on every space: its tail, and what all spaces share.
 
     A space is pressed as hard as the hardest pressed of these, but by a lane no harder than it fills its own equal
@@ -135,12 +135,12 @@ class Admission:
         """What a stream of `space` should know now, and why."""
         return self._status(self._pressed(space))
 
-    def load(self, space: Space | None) -> Load:
+    def load(self, space: Space | None) -> SpaceLoad:
         """The load as a client of `space` sees it."""
         lanes = self._lanes.statistics()
         meters = [self._queue, *self._ticked] if space is None else self._meters(self._pressed(space))
         level = max(meter.level for meter in meters)
-        return Load(lanes.depth, lanes.capacity, max(meter.reading.fill for meter in meters), level)
+        return SpaceLoad(lanes.depth, lanes.capacity, max(meter.reading.fill for meter in meters), level)
 
     def _pressed(self, space: Space) -> _Pressed:
         name = space.config.name
@@ -149,7 +149,7 @@ class Admission:
             self._spaces[name] = _Pressed(
                 name, _Meter(TailGauge(space.tail), self._thresholds), _Meter(lanes, self._thresholds)
             )
-            IndexedRelay(space, self._mailbox, lambda *_: self.look_soon(space))
+            WatermarkRelay(space, self._mailbox, lambda *_: self.look_soon(space))
         return self._spaces[name]
 
     def _look_at_due(self) -> None:

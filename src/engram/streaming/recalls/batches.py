@@ -11,7 +11,7 @@ from engram.model.hit import Hits
 from engram.model.query import Recalled, RecallQuery
 from engram.store.recall.stream import RecallStream
 from engram.store.space import Space
-from engram.store.subscriptions.subscription import Follower
+from engram.store.subscriptions.subscription import Subscription
 
 T = TypeVar("T")
 Encode = Callable[[Recalled, bool], T]
@@ -33,7 +33,7 @@ class RecallBatches(Generic[T]):
         return self._stream.more_results
 
     @property
-    def follower(self) -> Follower | None:
+    def follower(self) -> Subscription | None:
         return self._stream.follower
 
     def make(self, hits_max: int) -> list[T]:

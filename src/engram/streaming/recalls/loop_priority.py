@@ -15,7 +15,7 @@ _EXPECTED_S: Final = 1.0
 _PATIENCE_S: Final = 0.02
 
 
-class RightOfWay:
+class LoopPriority:
     """Gives recalls turns of the event loop between any two messages of observations.
 
     A recall needs little work in many turns of the loop, a message of observations much work in one; and gRPC accepts

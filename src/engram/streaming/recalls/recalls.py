@@ -11,11 +11,11 @@ from typing import Final, TypeVar
 from engram.errors import EngramError, OverCapacity
 from engram.model.query import Recalled, RecallQuery
 from engram.store.space import Space
-from engram.store.subscriptions.subscription import Follower
+from engram.store.subscriptions.subscription import Subscription
 from engram.streaming.counters import Counters
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.recalls.batches import Encode, begin
-from engram.streaming.recalls.loop_priority import RightOfWay
+from engram.streaming.recalls.loop_priority import LoopPriority
 
 T = TypeVar("T")
 _RETRY_AFTER_MS: Final = 100
@@ -53,7 +53,7 @@ class Recalls:
         waiting_max: int,
         streams_max: int,
     ) -> None:
-        self.right_of_way: Final = RightOfWay()
+        self.right_of_way: Final = LoopPriority()
         self._threads = threads
         self._mailbox = mailbox
         self._counters = counters
@@ -122,7 +122,7 @@ class Recalls:
             finally:
                 batches.close_after(making)
 
-    async def _follow(self, follower: Follower) -> AsyncGenerator[None, None]:
+    async def _follow(self, follower: Subscription) -> AsyncGenerator[None, None]:
         """Yield whenever there is something to poll."""
         ready = asyncio.Event()
         self._ready.add(ready)

@@ -23,7 +23,7 @@ class AckStatus(Enum):
 
 
 @dataclass(slots=True)
-class Ack:
+class SessionAck:
     """The answer for the sequences `first_sequence` to `last_sequence` of a session.
 
     Parameters
@@ -45,7 +45,7 @@ class Ack:
     memory_id: str = ""
     error: EngramError | None = None
 
-    def absorb(self, later: Ack) -> bool:
+    def absorb(self, later: SessionAck) -> bool:
         """Extend this ack by `later` if together they are one cumulative ack; return whether that was so."""
         follows = later.first_sequence == self.last_sequence + 1 and later.status is self.status
         if not follows or self.status is AckStatus.REJECTED:
@@ -69,9 +69,9 @@ class AckHistory:
         """Remember what one message newly stored, which is given generations without gaps."""
         self._acks.append((last_sequence - count + 1, last_sequence, last_generation - count + 1))
 
-    def repeat(self, first_sequence: int, last_sequence: int) -> Ack:
+    def repeat(self, first_sequence: int, last_sequence: int) -> SessionAck:
         """Return the ack for sequences that were accepted before, with generation 0 where it is forgotten."""
-        repeated = Ack(AckStatus.ACCEPTED, first_sequence, last_sequence)
+        repeated = SessionAck(AckStatus.ACCEPTED, first_sequence, last_sequence)
         for first, last, generation in self._acks:
             if first <= first_sequence <= last:
                 repeated.first_generation = generation + first_sequence - first
@@ -86,22 +86,24 @@ class Unindexed:
     __slots__ = ("_marks",)
 
     def __init__(self) -> None:
-        self._marks: deque[Ack] = deque()
+        self._marks: deque[SessionAck] = deque()
 
     def __len__(self) -> int:
         return len(self._marks)
 
-    def add(self, ack: Ack) -> None:
+    def add(self, ack: SessionAck) -> None:
         """Note an accepted ack. Beyond a bound, neighbours are joined: INDEXED then comes for both at once."""
         if len(self._marks) >= _UNINDEXED_MAX:
             self._join_neighbours()
         self._marks.append(
-            Ack(AckStatus.INDEXED, ack.first_sequence, ack.last_sequence, ack.first_generation, ack.last_generation)
+            SessionAck(
+                AckStatus.INDEXED, ack.first_sequence, ack.last_sequence, ack.first_generation, ack.last_generation
+            )
         )
 
-    def pass_watermark(self, generation: int) -> Ack | None:
+    def pass_watermark(self, generation: int) -> SessionAck | None:
         """Return one cumulative INDEXED ack for everything up to `generation`, or None if there is nothing new."""
-        passed: Ack | None = None
+        passed: SessionAck | None = None
         while self._marks and self._marks[0].last_generation <= generation:
             mark = self._marks.popleft()
             if passed is None:
@@ -112,7 +114,7 @@ class Unindexed:
         return passed
 
     def _join_neighbours(self) -> None:
-        joined: deque[Ack] = deque()
+        joined: deque[SessionAck] = deque()
         for position, mark in enumerate(self._marks):
             if position % 2 and joined[-1].absorb(mark):
                 continue

@@ -13,11 +13,11 @@ from engram.store.space import Space
 from engram.streaming.ingest import Ingest
 from engram.streaming.sessions.claim import Claim
 from engram.streaming.sessions.flow_control import Flow, FlowAction
-from engram.streaming.sessions.outbox import Outbox, Status, StreamState
-from engram.streaming.sessions.paused_backlog import Backlog, Message
+from engram.streaming.sessions.outbox import SessionOutbox, StateChange, StreamState
+from engram.streaming.sessions.paused_backlog import Message, PausedBacklog
 from engram.streaming.sessions.registry import Sessions
-from engram.streaming.sessions.send_rate import SendPace
-from engram.streaming.sessions.session import InFlight, Offer, Session
+from engram.streaming.sessions.send_rate import SendRate
+from engram.streaming.sessions.session import InFlight, SequenceVerdict, Session
 from engram.streaming.sessions.states import SessionState
 
 
@@ -46,13 +46,13 @@ class Connection:
     """
 
     def __init__(self, ingest: Ingest, sessions: Sessions, limits: ConnectionLimits) -> None:
-        self.outbox: Final = Outbox()
+        self.outbox: Final = SessionOutbox()
         self.session: Session | None = None
         self.space: Space | None = None
         self._ingest = ingest
         self._sessions = sessions
         self._limits = limits
-        self._backlog: Final = Backlog(limits.in_flight_count_max, limits.in_flight_bytes_max, sessions.backlogs)
+        self._backlog: Final = PausedBacklog(limits.in_flight_count_max, limits.in_flight_bytes_max, sessions.backlogs)
 
     async def open(self, space: Space, session_id: str, claim: Claim | None = None) -> None:
         """Open a session in `space`, or resume the one with this id, once nothing of it is in flight any more.
@@ -100,17 +100,17 @@ class Connection:
         match flow.action:
             case FlowAction.PAUSE:
                 session.move(SessionState.PAUSED)
-                self.outbox.put(Status(StreamState.PAUSED, sequence=session.durable_sequence))
+                self.outbox.put(StateChange(StreamState.PAUSED, sequence=session.durable_sequence))
                 self.outbox.hold()
             case FlowAction.RESUME:
                 session.move(SessionState.ACTIVE)
-                self.outbox.put(Status(StreamState.ACTIVE, sequence=session.durable_sequence))
+                self.outbox.put(StateChange(StreamState.ACTIVE, sequence=session.durable_sequence))
                 self._tell_pressure(session, space)
                 self.outbox.release()
             case FlowAction.SLOW_DOWN if not flow.preferred_rate:
-                self.outbox.set_pace(SendPace.slow_down)
+                self.outbox.set_pace(SendRate.slow_down)
             case FlowAction.SPEED_UP if not flow.preferred_rate:
-                self.outbox.set_pace(SendPace.speed_up)
+                self.outbox.set_pace(SendRate.speed_up)
             case FlowAction.BUFFER_STATUS if flow.buffer_remaining <= 0:
                 self.outbox.hold()
             case FlowAction.BUFFER_STATUS if session.state is not SessionState.PAUSED:
@@ -157,7 +157,7 @@ class Connection:
                 value=last_sequence,
                 expected_sequence=final + 1,
             )
-        self.outbox.put(Status(StreamState.CLOSED, error.message if error else "closed", final, error))
+        self.outbox.put(StateChange(StreamState.CLOSED, error.message if error else "closed", final, error))
         self.outbox.finish()
 
     async def end_of_input(self) -> None:
@@ -172,13 +172,13 @@ class Connection:
         session = self.session
         if session is not None and session.outbox is self.outbox:
             await self._settled(session)
-            self.outbox.put(Status(StreamState.CLOSED, reason.message, session.durable_sequence, reason))
+            self.outbox.put(StateChange(StreamState.CLOSED, reason.message, session.durable_sequence, reason))
         self.outbox.finish(reason)
 
     def complain(self, error: EngramError) -> None:
         """Tell of an error that ends nothing and that belongs to no sequence number."""
         sequence = self.session.durable_sequence if self.session is not None else 0
-        self.outbox.put(Status(StreamState.ERROR, error.message, sequence, error))
+        self.outbox.put(StateChange(StreamState.ERROR, error.message, sequence, error))
 
     def reject(self, first_sequence: int, count: int, error: EngramError) -> None:
         """Refuse observations that could not even be decoded.
@@ -223,9 +223,9 @@ class Connection:
                 return  # Taken over while the embedder was at work.
             # Only now, because earlier messages may have failed meanwhile.
             offer = session.offer(message.first_sequence, count)
-            if offer is Offer.DURABLE:
+            if offer is SequenceVerdict.DURABLE:
                 session.repeat(message.first_sequence, message.first_sequence + count - 1)
-            elif offer is Offer.NEW:
+            elif offer is SequenceVerdict.NEW:
                 self._submit(session, space, message, batch)
             # A duplicate of what is in flight needs no answer of its own: acks are cumulative.
         except EngramError as error:
@@ -252,7 +252,7 @@ class Connection:
         """Let a stream that was not there, or paused, when it changed know what the others know."""
         state, reason = self._ingest.admission.status(space)
         if reason is not None:
-            self.outbox.put_pressure(Status(state, reason.message, session.durable_sequence, reason))
+            self.outbox.put_pressure(StateChange(state, reason.message, session.durable_sequence, reason))
 
     async def _room(self, session: Session) -> None:
         """Wait until more may be in flight, or another connection has taken the session over."""

@@ -10,9 +10,9 @@ from enum import Enum
 from typing import Final
 
 from engram.errors import EngramError
-from engram.streaming.loop.condition import Signal
-from engram.streaming.sessions.acks import Ack, AckStatus
-from engram.streaming.sessions.send_rate import SendPace
+from engram.streaming.loop.condition import LoopCondition
+from engram.streaming.sessions.acks import AckStatus, SessionAck
+from engram.streaming.sessions.send_rate import SendRate
 
 # Acks merge, so only answers to single bad messages, and to duplicates, can pile up; the reader waits while this many
 # are unsent, and no more than this many are kept back.
@@ -42,7 +42,7 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class StateChange:
     """The state of the stream changed, or an error happened that ends nothing."""
 
     state: StreamState
@@ -51,10 +51,10 @@ class Status:
     error: EngramError | None = None
 
 
-Event = Opened | Ack | Status
+Event = Opened | SessionAck | StateChange
 
 
-class Outbox:
+class SessionOutbox:
     """Events for one connection. A session and a reader put, one writer takes; all on the event loop's thread.
 
     While held (the client asked for a pause or has no room), and between two messages at the pace that it asked for,
@@ -66,14 +66,14 @@ class Outbox:
     def __init__(self) -> None:
         self._ready: deque[Event] = deque()
         self._held: deque[Event] = deque()
-        self._indexed: Ack | None = None
-        self._pressure: Status | None = None
+        self._indexed: SessionAck | None = None
+        self._pressure: StateChange | None = None
         self._holding = False
-        self._pace = SendPace()
+        self._pace = SendRate()
         self._timer: asyncio.TimerHandle | None = None
         self._finished = False
         self.error: EngramError | None = None
-        self._changed = Signal()
+        self._changed = LoopCondition()
 
     @property
     def finished(self) -> bool:
@@ -90,7 +90,7 @@ class Outbox:
         await self._changed.wait_for(self._is_open)
         self._pace.sent(_now_s())
 
-    def set_pace(self, change: Callable[[SendPace], None]) -> None:
+    def set_pace(self, change: Callable[[SendRate], None]) -> None:
         """Change how fast what can wait is sent."""
         change(self._pace)
         self._changed.notify()
@@ -99,22 +99,22 @@ class Outbox:
         """Queue `event`, merged into the one before if both are one cumulative ack. Ignored once finished."""
         if self._finished:
             return
-        if isinstance(event, Ack) and event.status is AckStatus.INDEXED:
+        if isinstance(event, SessionAck) and event.status is AckStatus.INDEXED:
             if self._indexed is None or not self._indexed.absorb(event):
                 self._indexed = event
         else:
-            if isinstance(event, Status):
+            if isinstance(event, StateChange):
                 self._before(event)
             if len(self._held) >= _READY_MAX:
                 self._let_out()
             # Behind what is kept back already, or an ack would overtake an earlier one.
             queue = self._held if _may_wait(event) and (self._held or not self._is_open()) else self._ready
             last = queue[-1] if queue else None
-            if not (isinstance(event, Ack) and isinstance(last, Ack) and last.absorb(event)):
+            if not (isinstance(event, SessionAck) and isinstance(last, SessionAck) and last.absorb(event)):
                 queue.append(event)
         self._changed.notify()
 
-    def put_pressure(self, status: Status) -> None:
+    def put_pressure(self, status: StateChange) -> None:
         """Tell the latest about the pressure, instead of what was not sent of it yet."""
         if not self._finished:
             self._pressure = status
@@ -179,7 +179,7 @@ class Outbox:
         self._timer = None
         self._changed.notify()
 
-    def _before(self, status: Status) -> None:
+    def _before(self, status: StateChange) -> None:
         """Queue what has to be told before `status`: all there is before the last one, else what may go."""
         if status.state is StreamState.CLOSED or (not self._held and self._is_open()):
             self._let_out()
@@ -197,4 +197,4 @@ def _now_s() -> float:
 
 
 def _may_wait(event: Event) -> bool:
-    return isinstance(event, Ack) and event.status is AckStatus.ACCEPTED
+    return isinstance(event, SessionAck) and event.status is AckStatus.ACCEPTED

@@ -57,7 +57,7 @@ class BacklogBudget:
         self.nbytes -= nbytes
 
 
-class Backlog:
+class PausedBacklog:
     """Messages in order, bounded in observations and bytes, and by what all backlogs together may keep."""
 
     def __init__(self, count_max: int, bytes_max: int, budget: BacklogBudget) -> None:

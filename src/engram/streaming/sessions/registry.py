@@ -13,9 +13,9 @@ from engram.model.limits import SESSION_ID_BYTES_MAX
 from engram.store.space import Space
 from engram.streaming.counters import Counters
 from engram.streaming.loop.mailbox import Mailbox
-from engram.streaming.loop.watermark_relay import IndexedRelay
+from engram.streaming.loop.watermark_relay import WatermarkRelay
 from engram.streaming.sessions.claim import Claim
-from engram.streaming.sessions.outbox import Opened, Outbox, Status, StreamState
+from engram.streaming.sessions.outbox import Opened, SessionOutbox, StateChange, StreamState
 from engram.streaming.sessions.paused_backlog import PAUSED_BYTES_MAX, BacklogBudget
 from engram.streaming.sessions.session import Session
 from engram.streaming.sessions.states import SessionState
@@ -66,7 +66,7 @@ class Sessions:
     ) -> None:
         self.backlogs: Final = BacklogBudget(paused_bytes_max)
         self._sessions: dict[str, dict[str, Session]] = {}
-        self._relays: dict[str, IndexedRelay] = {}
+        self._relays: dict[str, WatermarkRelay] = {}
         self._mailbox = mailbox
         self._sessions_max = sessions_max
         self._idle_s_max = idle_s_max
@@ -77,7 +77,7 @@ class Sessions:
     def __len__(self) -> int:
         return sum(map(len, self._sessions.values()))
 
-    async def open(self, space: Space, session_id: str, outbox: Outbox, claim: Claim | None = None) -> Session:
+    async def open(self, space: Space, session_id: str, outbox: SessionOutbox, claim: Claim | None = None) -> Session:
         """Open a new session, or resume `session_id`, and connect it to `outbox`.
 
         Whoever was connected to the session, or waited to be, is told so and closed: the newer connection wins. What
@@ -100,7 +100,7 @@ class Sessions:
         claim.check_incarnation(session_id, space)
         name = space.config.name
         if name not in self._relays:
-            self._relays[name] = IndexedRelay(space, self._mailbox, self.pass_watermark)
+            self._relays[name] = WatermarkRelay(space, self._mailbox, self.pass_watermark)
         session = self._find_or_create(space, session_id)
         claim.check_owner(session_id, session.owner)
         _take_over(session, outbox, claim.writer)
@@ -117,7 +117,7 @@ class Sessions:
         session.pass_watermark(space.indexed_generation)
         return session
 
-    def detach(self, session: Session, outbox: Outbox) -> None:
+    def detach(self, session: Session, outbox: SessionOutbox) -> None:
         """Note that the connection of `outbox` is gone. The session can be resumed until it expires."""
         if session.outbox is outbox:
             session.outbox = None
@@ -154,7 +154,7 @@ class Sessions:
         message = reason.message if reason is not None else "the pressure is gone"
         for session in self._sessions.get(space, {}).values():
             if session.outbox is not None and session.state is not SessionState.PAUSED:
-                session.outbox.put_pressure(Status(state, message, session.durable_sequence, reason))
+                session.outbox.put_pressure(StateChange(state, message, session.durable_sequence, reason))
 
     def _everyone(self) -> Iterator[Session]:
         return (session for group in self._sessions.values() for session in group.values())
@@ -178,7 +178,7 @@ class Sessions:
         self._sessions.setdefault(name, {})[session_id] = session
         return session
 
-    async def _settled(self, session: Session, claimant: Outbox) -> None:
+    async def _settled(self, session: Session, claimant: SessionOutbox) -> None:
         """Wait, within bounds, until nothing of an older connection is in flight."""
         if session.settled:
             return
@@ -198,7 +198,7 @@ class Sessions:
         if session.claimant is not claimant:
             raise _taken_over(session)
 
-    def _give_up(self, session: Session, claimant: Outbox) -> None:
+    def _give_up(self, session: Session, claimant: SessionOutbox) -> None:
         if session.claimant is not claimant:
             return
         session.claimant = None
@@ -229,7 +229,7 @@ class Sessions:
                 field="session",
                 limit=f"{self._idle_s_max:g} s",
             )
-            session.outbox.put(Status(StreamState.CLOSED, error.message, session.durable_sequence, error))
+            session.outbox.put(StateChange(StreamState.CLOSED, error.message, session.durable_sequence, error))
             session.outbox.finish()
             session.outbox = None
 
@@ -240,14 +240,14 @@ class Sessions:
             del self._sessions[session.space]
 
 
-def _take_over(session: Session, claimant: Outbox, writer: int) -> None:
+def _take_over(session: Session, claimant: SessionOutbox, writer: int) -> None:
     """Have `claimant` be the next to speak for the session, and nobody until then."""
     older, session.outbox = session.outbox, None
     session.claimant, session.owner = claimant, writer
     session.touch()
     if older is not None:
         error = _taken_over(session)
-        older.put(Status(StreamState.ERROR, error.message, session.durable_sequence, error))
+        older.put(StateChange(StreamState.ERROR, error.message, session.durable_sequence, error))
         older.finish()
     # Whoever waits on an older connection has nothing to wait for any more.
     session.changed.notify()

@@ -11,7 +11,7 @@ RATE_MIN: Final = 1.0
 RATE_MAX: Final = 10_000.0
 
 
-class SendPace:
+class SendRate:
     """Spaces messages to a client at a rate that it can name, halve and double. Without a word there is no limit."""
 
     def __init__(self) -> None:

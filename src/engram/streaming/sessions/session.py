@@ -12,13 +12,13 @@ from engram.errors import EngramError, SequenceError
 from engram.store.commit.queue import CommitResult
 from engram.store.commit.session_table import SequenceRange
 from engram.streaming.counters import Counters
-from engram.streaming.loop.condition import Signal
-from engram.streaming.sessions.acks import Ack, AckHistory, AckStatus, Unindexed
-from engram.streaming.sessions.outbox import Outbox
+from engram.streaming.loop.condition import LoopCondition
+from engram.streaming.sessions.acks import AckHistory, AckStatus, SessionAck, Unindexed
+from engram.streaming.sessions.outbox import SessionOutbox
 from engram.streaming.sessions.states import SessionState, check_move
 
 
-class Offer(Enum):
+class SequenceVerdict(Enum):
     """What a message's sequence numbers say about it."""
 
     NEW = "new"
@@ -34,7 +34,7 @@ class InFlight:
     last_sequence: int
     nbytes: int
     memory_id: str = ""
-    outbox: Outbox | None = None
+    outbox: SessionOutbox | None = None
 
     @property
     def count(self) -> int:
@@ -80,10 +80,10 @@ class Session:
         self.durable_sequence = durable_sequence
         self.state = SessionState.INIT
         # Of the connection that speaks for the session, and of one that waits to be the next.
-        self.outbox: Outbox | None = None
-        self.claimant: Outbox | None = None
+        self.outbox: SessionOutbox | None = None
+        self.claimant: SessionOutbox | None = None
         self.owner = 0
-        self.changed: Final = Signal()
+        self.changed: Final = LoopCondition()
         self.in_flight_count = 0
         self.in_flight_bytes = 0
         self._counters = counters
@@ -96,8 +96,8 @@ class Session:
         self._unindexed = Unindexed()
         if durable_sequence:
             # The generations of what is durable already are unknown here, but all are at most the present one.
-            self._unindexed.add(Ack(AckStatus.ACCEPTED, 1, durable_sequence, 0, generation))
-        self._indexed: Ack | None = None
+            self._unindexed.add(SessionAck(AckStatus.ACCEPTED, 1, durable_sequence, 0, generation))
+        self._indexed: SessionAck | None = None
 
     @property
     def expected_sequence(self) -> int:
@@ -136,7 +136,7 @@ class Session:
         """Note that the client is there."""
         self.last_active_s = self._clock()
 
-    def offer(self, first_sequence: int, count: int) -> Offer:
+    def offer(self, first_sequence: int, count: int) -> SequenceVerdict:
         """Say whether a message with these sequence numbers is new (at least at its end) or a duplicate.
 
         Raises
@@ -148,8 +148,8 @@ class Session:
         expected = self.expected_sequence
         if 1 <= first_sequence <= expected:
             if last_sequence <= self.durable_sequence:
-                return Offer.DURABLE
-            return Offer.IN_FLIGHT if last_sequence < expected else Offer.NEW
+                return SequenceVerdict.DURABLE
+            return SequenceVerdict.IN_FLIGHT if last_sequence < expected else SequenceVerdict.NEW
         raise SequenceError(
             f"session {self.id} waits for sequence {expected}, not {first_sequence}..{last_sequence}",
             code="sequence_gap",
@@ -204,7 +204,7 @@ class Session:
         queue = self._expected_to_commit
         while queue and queue[0].last_sequence <= message.last_sequence:
             queue.popleft()
-        ack = Ack(
+        ack = SessionAck(
             AckStatus.ACCEPTED,
             message.first_sequence,
             message.last_sequence,
@@ -219,16 +219,18 @@ class Session:
             self._unindexed.add(ack)
         self._tell(message.outbox, ack)
 
-    def _reject(self, outbox: Outbox | None, first_sequence: int, count: int, error: EngramError) -> None:
+    def _reject(self, outbox: SessionOutbox | None, first_sequence: int, count: int, error: EngramError) -> None:
         self._counters.observations_rejected += count
-        self._tell(outbox, Ack(AckStatus.REJECTED, first_sequence, first_sequence + max(count, 1) - 1, error=error))
+        self._tell(
+            outbox, SessionAck(AckStatus.REJECTED, first_sequence, first_sequence + max(count, 1) - 1, error=error)
+        )
 
     def _forget_from(self, failed: InFlight) -> None:
         if failed in self._expected_to_commit:
             while self._expected_to_commit.pop() is not failed:
                 pass
 
-    def _tell(self, outbox: Outbox | None, ack: Ack) -> None:
+    def _tell(self, outbox: SessionOutbox | None, ack: SessionAck) -> None:
         """Tell the connection that has sent what the answer is about, as long as the session is its own."""
         if outbox is not None and outbox is self.outbox:
             outbox.put(ack)
