@@ -258,15 +258,20 @@ sys.exit(3)
     assert stored(tmp_path) == 100
 
 
-@pytest.mark.parametrize("step", ["Committer.stop", "Workers.stop", "MaintenanceThread.stop"])
-def test_closing_that_hangs_is_given_up(tmp_path: Path, step: str) -> None:
-    kind, method = step.split(".")
-    module = kind.lower()
+@pytest.mark.parametrize(
+    ("module", "kind"),
+    [
+        ("commit.committer", "Committer"),
+        ("indexing.workers", "Workers"),
+        ("indexing.maintenance_thread", "MaintenanceThread"),
+    ],
+)
+def test_closing_that_hangs_is_given_up(tmp_path: Path, module: str, kind: str) -> None:
     program = f"""
 from engram.lifecycle import interpreter_exit
 from engram.store.{module} import {kind}
 interpreter_exit.ENDING_S, interpreter_exit._TELLING_S = 1.0, 0.2
-{kind}.{method} = lambda *_: time.sleep(1000)
+{kind}.stop = lambda *_: time.sleep(1000)
 space.observe(ids(0, 100), rows(100))
 sys.exit(3)
 """

@@ -1,0 +1,152 @@
+"""The house: who may import whom, no circles, no name twice, nothing too large, as ARCHITECTURE.md says."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "engram"
+LINES_MAX = 350
+MODULES_MAX = 15
+# The front door, which loads what is asked of it, and the door of `python -m engram`.
+DOORS = {"engram", "engram.__main__"}
+# Larger than they should be, and known to be.
+LARGE = {"engram.index.hnsw": 450, "engram.client.sending.observe_stream": 375}
+
+
+def modules() -> dict[str, Path]:
+    """The hand-written modules by name; packages by the name of their folder."""
+    found = {}
+    for path in SOURCE.rglob("*.py"):
+        parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        if not name.endswith(("_pb2", "_pb2_grpc")):
+            found[name] = path
+    return found
+
+
+def imports_of(path: Path, known: dict[str, Path]) -> set[str]:
+    """The modules of ours that a file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(whole if whole in known else node.module)
+    return {name for name in found if name == "engram" or name.startswith("engram.")}
+
+
+def layers() -> dict[str, int]:
+    """The layer of each package as ARCHITECTURE.md has it, the highest first."""
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    block = re.search(r"## Layers\n[\s\S]*?\n\n((?:    .*\n)+)", page)
+    assert block is not None
+    return {name: number for number, line in enumerate(block[1].splitlines()) for name in line.split()}
+
+
+def package_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else ""
+
+
+def upward(known: dict[str, Path], layer_of: dict[str, int]) -> list[str]:
+    """The imports that do not go down."""
+    wrong = []
+    for module, path in known.items():
+        if module in DOORS:
+            continue
+        own = package_of(module)
+        assert own in layer_of, f"{own} is in no layer"
+        for imported in imports_of(path, known) - {"engram"}:
+            other = package_of(imported)
+            if other not in (own, "_core") and layer_of[other] <= layer_of[own]:
+                wrong.append(f"{module} imports {imported}")
+    return wrong
+
+
+def circles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """The groups of modules that import each other, directly or not."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [start]
+        while waiting:
+            new = edges.get(waiting.pop(), set()) - seen
+            seen |= new
+            waiting += new
+        return seen
+
+    reach = {module: reached(module) for module in edges}
+    groups = {tuple(sorted(m for m in reach[module] if module in reach.get(m, set()))) for module in edges}
+    return [list(group) for group in sorted(groups) if group]
+
+
+def test_imports_go_down_the_layers() -> None:
+    assert upward(modules(), layers()) == []
+
+
+def test_an_import_that_goes_up_is_found(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text("if False:\n    from engram.store import Space\n", encoding="utf-8")
+    (tmp_path / "store.py").write_text("import engram.model.hit\n", encoding="utf-8")
+    known = {"engram.model.x": tmp_path / "model.py", "engram.store.x": tmp_path / "store.py"}
+    assert upward(known, layers()) == ["engram.model.x imports engram.store"]
+
+
+def test_there_are_no_import_circles() -> None:
+    known = modules()
+    edges = {module: imports_of(path, known) - DOORS for module, path in known.items()}
+    assert circles(edges) == []
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
+
+
+@pytest.mark.parametrize("package", ["client", "wire"])
+def test_who_talks_to_a_server_does_not_load_the_engine(package: str) -> None:
+    modules_of_engine = ["store", "log", "index", "streaming", "_core"]
+    script = (
+        f"import sys, engram.{package}\n"
+        f"loaded = [name for name in {modules_of_engine} if f'engram.{{name}}' in sys.modules]\n"
+        "print(loaded + [name for name in ('sqlite3',) if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "[]"
+    for module, path in modules().items():
+        if package_of(module) == package:
+            assert {package_of(name) for name in imports_of(path, modules())}.isdisjoint(modules_of_engine), module
+
+
+def test_no_class_name_stands_twice() -> None:
+    names: dict[str, list[str]] = defaultdict(list)
+    for module, path in modules().items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                names[node.name].append(module)
+    assert {name: found for name, found in names.items() if len(found) > 1} == {}
+
+
+def test_no_room_is_crowded_and_no_module_is_long() -> None:
+    known = modules()
+    rooms = Counter(path.parent for path in known.values() if path.name != "__init__.py")
+    assert {str(room.relative_to(SOURCE)): count for room, count in rooms.items() if count > MODULES_MAX} == {}
+    lengths = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in known.items()}
+    assert {module: n for module, n in lengths.items() if n > LARGE.get(module, LINES_MAX)} == {}
+
+
+def test_the_index_for_newcomers_names_rooms_that_are_there() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| (?!looking|---).* \|$", page.split("## Where to look")[1].split("## The tour")[0], re.MULTILINE
+    )
+    assert len(rows) >= 25
+    for row in rows:
+        assert re.search(r"\]\((src|native)/", row), row
