@@ -12,7 +12,6 @@ from typing import Any
 
 from benchmarks.machine import describe
 from benchmarks.report import show
-
 from campaigns.damage.results import save, saved, table
 from campaigns.damage.trials import run_trials
 from campaigns.damage.verdict import BROKEN

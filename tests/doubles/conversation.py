@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from doubles.batches import batch_of
 from engram.model.priority import Priority
 from engram.streaming.sessions.acks import SessionAck
 from engram.streaming.sessions.connection import Connection
 from engram.streaming.sessions.flow_control import Flow, FlowAction
 from engram.streaming.sessions.outbox import Event, StateChange, StreamState
 from engram.streaming.sessions.paused_backlog import Message
+from tests.doubles.batches import batch_of
 
 PAUSE = Flow(FlowAction.PAUSE)
 RESUME = Flow(FlowAction.RESUME)

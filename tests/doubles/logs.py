@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from doubles.batches import DIM
 from engram.log.files.storage import Storage
 from engram.log.identity import Identity
 from engram.log.log import Log
 from engram.log.manifest import FILE_NAME, Manifest
 from engram.log.segments.segment import segment_epoch
+from tests.doubles.batches import DIM
 
 
 def manifest_of(storage: Storage) -> Manifest:

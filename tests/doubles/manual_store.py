@@ -5,9 +5,6 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from doubles.batches import DIM
-from doubles.faulty_storage import FaultyStorage
-from doubles.logs import manifest_of
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.queue import CommitQueue, CommitRequest
 from engram.store.commit.serial_executor import SerialExecutor
@@ -15,6 +12,9 @@ from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.space import Space
 from engram.store.space_catalog import StoredSpace
+from tests.doubles.batches import DIM
+from tests.doubles.faulty_storage import FaultyStorage
+from tests.doubles.logs import manifest_of
 
 _OPTIONS = StoreOptions(segment_bytes=16 * 1024)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from doubles.waiting import TIMEOUT_S
 from engram.errors import EngramError
+from tests.doubles.waiting import TIMEOUT_S
 
 NOBODY = 65534
 _CANNOT = "cannot: "

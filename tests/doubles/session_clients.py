@@ -8,10 +8,6 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import Any, Final
 
-from doubles.batches import batch_of
-from doubles.fake_space import ManualClock
-from doubles.faulty_storage import FaultyStorage
-from doubles.manual_store import ManualStore
 from engram.errors import EngramError, SequenceError
 from engram.model.priority import Priority
 from engram.streaming.counters import Counters
@@ -28,6 +24,10 @@ from engram.streaming.sessions.flow_control import Flow, FlowAction
 from engram.streaming.sessions.outbox import Event, Opened, StateChange
 from engram.streaming.sessions.paused_backlog import Message
 from engram.streaming.sessions.registry import Sessions
+from tests.doubles.batches import batch_of
+from tests.doubles.fake_space import ManualClock
+from tests.doubles.faulty_storage import FaultyStorage
+from tests.doubles.manual_store import ManualStore
 
 LANE_COUNT_MAX: Final = 15
 IN_FLIGHT_COUNT_MAX: Final = 10

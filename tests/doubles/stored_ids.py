@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from doubles.batches import batch_of, vector_of
 from engram.store import Space
+from tests.doubles.batches import batch_of, vector_of
 
 
 def observe(space: Space, *ids: str, version: int = 0) -> int:

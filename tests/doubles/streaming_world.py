@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from doubles.fake_space import FakeSpace, FakeStore, ManualClock
 from engram.model.priority import Priority
 from engram.streaming.counters import Counters
 from engram.streaming.ingest import Ingest
@@ -20,6 +19,7 @@ from engram.streaming.pressure.load_shedding import LoadShedder
 from engram.streaming.sessions.claim import Claim
 from engram.streaming.sessions.connection import Connection, ConnectionLimits
 from engram.streaming.sessions.registry import Sessions
+from tests.doubles.fake_space import FakeSpace, FakeStore, ManualClock
 
 MIB = 1024 * 1024
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from server_process import DIM, TIMEOUT_S, ServerProcess, connect
 
 from engram.wire import engram_pb2 as pb
+from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, connect
 
 _numbers = itertools.count(1)
 

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from server_process import DIM, EOF, TIMEOUT_S
 
 from engram.model.cue import Cue, Filter
 from engram.model.observations import make_batch
 from engram.wire import engram_pb2 as pb
 from engram.wire.cues import encode_cue
 from engram.wire.observations import encode_batch
+from tests.integration.server_process import DIM, EOF, TIMEOUT_S
 
 IDS = [f"id-{number}" for number in range(60)]
 TAGS = ("red", "green", "blue")

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from server_process import DIM, TIMEOUT_S, vectors_of
-
 from engram.client.ack import Ack
 from engram.client.address import parse_address
 from engram.client.grpc.batch_encoding import encode_batch_field
@@ -20,6 +18,7 @@ from engram.client.transport import Greeting, Welcome
 from engram.errors import EngramError
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
+from tests.integration.server_process import DIM, TIMEOUT_S, vectors_of
 
 ROWS_MAX = 40
 

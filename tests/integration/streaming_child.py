@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from concurrent.futures import Future, as_completed
 
-from server_process import numbered, vectors_of
-
 from engram.client import Ack, Client
+from tests.integration.server_process import numbered, vectors_of
 
 BATCH = 20
 SESSION = "campaign"

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, steady_port, vectors_of
 
 from engram.cli.main import run
 from engram.client import Client
+from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, numbered, steady_port, vectors_of
 
 _spaces = itertools.count(1)
 Capture = pytest.CaptureFixture[str]

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from server_process import DIM, ServerProcess, numbered, vectors_of
 
 from engram.cli.main import run
+from tests.integration.server_process import DIM, ServerProcess, numbered, vectors_of
 
 _numbers = itertools.count(1)
 Capture = pytest.CaptureFixture[str]

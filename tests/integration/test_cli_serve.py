@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from server_process import TIMEOUT_S
 
 from engram.cli.server_child import ServerChild
 from engram.client import Client
 from engram.errors import Unavailable
+from tests.integration.server_process import TIMEOUT_S
 
 
 def engram(*arguments: str, cwd: Path, timeout_s: float = 120, **environ: str) -> subprocess.CompletedProcess[str]:

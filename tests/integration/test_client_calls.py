@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, vectors_of
 
 from engram.client import Ack, AsyncClient, Client, OutboxLimits
 from engram.errors import (
@@ -22,6 +21,7 @@ from engram.errors import (
     NotFound,
     Unavailable,
 )
+from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, numbered, vectors_of
 
 _numbers = itertools.count(1)
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from child_program import Ended, run_program
-from server_process import DIM, ServerProcess
 
 from engram.client import Client
+from tests.integration.child_program import Ended, run_program
+from tests.integration.server_process import DIM, ServerProcess
 
 COUNT = 2000
 _numbers = itertools.count(1)

@@ -6,12 +6,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, vectors_of
 
 from engram.client import AsyncClient
 from engram.model.priority import Priority
 from engram.server import ServerOptions, run_server
 from engram.streaming.lanes.lane import DEFAULT_LIMITS, LaneLimits
+from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, numbered, vectors_of
 
 CLIENTS = 6
 BATCHES = 40

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import grpc
 import pytest
-from server_process import TIMEOUT_S, ServerProcess
 
 from engram.client import AsyncClient, Client
 from engram.errors import EngramError, Unavailable
+from tests.integration.server_process import TIMEOUT_S, ServerProcess
 
 # Nothing listens on the first, and the second is no proxy.
 PROXIES = ["http://127.0.0.1:1", "http://proxy.invalid:3128"]

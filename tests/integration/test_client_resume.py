@@ -9,11 +9,11 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, steady_port, vectors_of
 
 from engram.client import Ack, Client
 from engram.client.sending.stream_options import StreamOptions
 from engram.errors import FailedPrecondition, Unavailable
+from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, numbered, steady_port, vectors_of
 
 BATCH = 50
 

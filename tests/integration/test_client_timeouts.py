@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from server_process import DIM, ServerProcess
 
 from engram import Cue
 from engram.client import AsyncClient, Client, OutboxLimits
 from engram.errors import EngramError, FailedPrecondition, OverCapacity, Unavailable
+from tests.integration.server_process import DIM, ServerProcess
 
 TIME_S = 0.5
 # Only against hanging: nothing is measured.

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from campaigns.damage.pristine import FORMAT_1, WAYS
 from campaigns.damage.trials import run_trials
 from campaigns.damage.verdict import BROKEN, KEPT

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from door_child import CASES
-from server_process import TIMEOUT_S
+
+from tests.integration.door_child import CASES
+from tests.integration.server_process import TIMEOUT_S
 
 THERE = [["a", "text a", ["t"]], ["b", "text b", []], ["c", "text c", []], ["d", "text d", []]]
 

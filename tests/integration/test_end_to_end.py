@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from server_process import TIMEOUT_S, ObserveCall, ServerProcess, connect
 
 from engram.data import sample
 from engram.model.observations import make_batch
 from engram.wire import engram_pb2 as pb
+from tests.integration.server_process import TIMEOUT_S, ObserveCall, ServerProcess, connect
 
 COUNT = 10_000
 BATCH = 250

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from server_process import ServerProcess
 
-ROOT: Final = Path(__file__).parents[2]
+from tests.doubles.places import ROOT
+from tests.integration.server_process import ServerProcess
+
 SHOWN_ADDRESS: Final = "localhost:50051"
 _EXAMPLE: Final = re.compile(r"^```python\n(.*?)^```\n+```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from child_program import run_program
-from server_process import ServerProcess
 
 from engram.store import MemoryStore
+from tests.integration.child_program import run_program
+from tests.integration.server_process import ServerProcess
 
 # In the child every attempt is made and its outcome printed; a hang ends it by an alarm. Leaks are not reported, as
 # a child has what the threads of its parent held, and no threads to let go of it.

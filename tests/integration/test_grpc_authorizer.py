@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from server_process import DIM, TIMEOUT_S, ObserveCall, batch_of, connect, numbered, vector_cue
-
 from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
 from engram.wire import engram_pb2 as pb
+from tests.integration.server_process import DIM, TIMEOUT_S, ObserveCall, batch_of, connect, numbered, vector_cue
 
 
 async def test_an_authorizer_sees_every_call_once() -> None:

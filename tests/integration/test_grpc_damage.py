@@ -12,14 +12,14 @@ from random import Random
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from server_process import TIMEOUT_S, ServerProcess, vectors_of
 
-from doubles.damaged import SPACE, flip, flip_stored, logs_of
 from engram.client import Client
 from engram.errors import CorruptData, EngramError, NewerFormat
 from engram.model.hit import Hits
 from engram.model.spaces import DEFAULT_SPACE
 from engram.store import Cue, MemoryStore
+from tests.doubles.damaged import SPACE, flip, flip_stored, logs_of
+from tests.integration.server_process import TIMEOUT_S, ServerProcess, vectors_of
 
 # Longer than a sector: damage in the middle of a vector harms nothing else of its observation.
 DIM = 256

@@ -13,7 +13,15 @@ import grpc
 import numpy as np
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from server_process import (
+
+from engram.cli.main import run
+from engram.client import AsyncClient, Client
+from engram.errors import EngramError, InvalidInput
+from engram.store import Cue
+from engram.wire import engram_pb2 as pb
+from engram.wire.errors import decode_status
+from engram.wire.observations import encode_batch
+from tests.integration.server_process import (
     DIM,
     REJECTED,
     TIMEOUT_S,
@@ -26,14 +34,6 @@ from server_process import (
     vector_cue,
     vectors_of,
 )
-
-from engram.cli.main import run
-from engram.client import AsyncClient, Client
-from engram.errors import EngramError, InvalidInput
-from engram.store import Cue
-from engram.wire import engram_pb2 as pb
-from engram.wire.errors import decode_status
-from engram.wire.observations import encode_batch
 
 NESTED = '{"a":' * 964 + "1" + "}" * 964
 Spoil = Callable[[pb.ObservationBatch], object]

@@ -9,7 +9,11 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from server_process import (
+
+from engram.model.observations import with_vectors
+from engram.model.priority import Priority
+from engram.wire import engram_pb2 as pb
+from tests.integration.server_process import (
     ACCEPTED,
     CLOSED,
     DIM,
@@ -23,10 +27,6 @@ from server_process import (
     raw_channel,
     recall_ids,
 )
-
-from engram.model.observations import with_vectors
-from engram.model.priority import Priority
-from engram.wire import engram_pb2 as pb
 
 
 async def opened(stub: Any, space: str, resume: str = "") -> ObserveCall:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from server_process import DIM, TIMEOUT_S, ServerProcess, batch_of, connect, vector_cue, vectors_of
 
 from engram.client import Client
 from engram.store import Cue, Filter, MemoryStore, Strength
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.wire import engram_pb2 as pb
+from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, batch_of, connect, vector_cue, vectors_of
 
 STRANGE = {
     "deep": '{"a":' * 964 + "1" + "}" * 964,

@@ -12,18 +12,6 @@ import grpc
 import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
-from server_process import (
-    ACCEPTED,
-    DIM,
-    REJECTED,
-    TIMEOUT_S,
-    ObserveCall,
-    batch_of,
-    connect,
-    numbered,
-    vector_cue,
-    vectors_of,
-)
 
 from engram.model.observations import make_batch
 from engram.model.priority import Priority
@@ -37,6 +25,18 @@ from engram.streaming.sessions.connection import ConnectionLimits
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import DETAILS_KEY
 from engram.wire.observations import encode_batch
+from tests.integration.server_process import (
+    ACCEPTED,
+    DIM,
+    REJECTED,
+    TIMEOUT_S,
+    ObserveCall,
+    batch_of,
+    connect,
+    numbered,
+    vector_cue,
+    vectors_of,
+)
 
 MIB = 1024 * 1024
 SMALL_LANES = {

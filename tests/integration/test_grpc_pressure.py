@@ -11,7 +11,18 @@ from typing import Any
 
 import grpc
 import pytest
-from server_process import (
+
+from engram.client import AsyncClient, StreamOptions
+from engram.errors import OverCapacity
+from engram.model.spaces import SpaceConfig
+from engram.server.engine import Engine
+from engram.server.grpc_server import GrpcServer
+from engram.server.options import ServerOptions
+from engram.store.indexing.index_maintenance import IndexMaintenance
+from engram.store.options import StoreOptions
+from engram.wire import engram_pb2 as pb
+from engram.wire.observations import encode_batch
+from tests.integration.server_process import (
     ACCEPTED,
     CLOSED,
     DIM,
@@ -27,17 +38,6 @@ from server_process import (
     vector_cue,
     vectors_of,
 )
-
-from engram.client import AsyncClient, StreamOptions
-from engram.errors import OverCapacity
-from engram.model.spaces import SpaceConfig
-from engram.server.engine import Engine
-from engram.server.grpc_server import GrpcServer
-from engram.server.options import ServerOptions
-from engram.store.indexing.index_maintenance import IndexMaintenance
-from engram.store.options import StoreOptions
-from engram.wire import engram_pb2 as pb
-from engram.wire.observations import encode_batch
 
 TAIL_MAX = 1000
 BATCH = 20

@@ -8,7 +8,10 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from server_process import (
+
+from engram.wire import engram_pb2 as pb
+from engram.wire.observations import encode_batch
+from tests.integration.server_process import (
     ACCEPTED,
     CLOSED,
     DIM,
@@ -22,9 +25,6 @@ from server_process import (
     vector_cue,
     vectors_of,
 )
-
-from engram.wire import engram_pb2 as pb
-from engram.wire.observations import encode_batch
 
 
 async def remember(stub: Any, space: str, ids: list[str]) -> int:

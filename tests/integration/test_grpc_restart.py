@@ -10,7 +10,9 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from server_process import (
+
+from engram.wire import engram_pb2 as pb
+from tests.integration.server_process import (
     ACCEPTED,
     CLOSED,
     DIM,
@@ -23,8 +25,6 @@ from server_process import (
     recall_ids,
     vector_cue,
 )
-
-from engram.wire import engram_pb2 as pb
 
 
 async def create(stub: Any) -> None:

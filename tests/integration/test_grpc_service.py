@@ -13,12 +13,21 @@ import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from server_process import DIM, TIMEOUT_S, ServerProcess, batch_of, numbered, raw_channel, recall_ids, vectors_of
 
 from engram.errors import AlreadyExists, EngramError, InvalidInput, NotFound
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import decode_status
 from engram.wire.observations import encode_batch
+from tests.integration.server_process import (
+    DIM,
+    TIMEOUT_S,
+    ServerProcess,
+    batch_of,
+    numbered,
+    raw_channel,
+    recall_ids,
+    vectors_of,
+)
 
 
 async def failure(call: Any) -> EngramError:

@@ -16,12 +16,12 @@ from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
-from server_process import DIM, TIMEOUT_S, ServerProcess, numbered, steady_port, vectors_of
-from streaming_child import BATCH, SESSION
 
 from engram.client import Ack, Client, OutboxLimits
+from tests.doubles.places import ROOT
+from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, numbered, steady_port, vectors_of
+from tests.integration.streaming_child import BATCH, SESSION
 
-CHILD = Path(__file__).with_name("streaming_child.py")
 CLIENTS = 3
 
 
@@ -56,9 +56,9 @@ def check_every_observation_is_there_once(client: Client, count: int, seed: int)
 
 def run_child(address: str, batches: int, lines: int) -> int:
     """Run a client until it has told of that many acknowledgements, then kill it; return the last sequence told."""
-    command = [sys.executable, str(CHILD), address, "main", str(batches)]
+    command = [sys.executable, "-m", "tests.integration.streaming_child", address, "main", str(batches)]
     told = 0
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         for line in process.stdout:
             told = max(told, int(line))

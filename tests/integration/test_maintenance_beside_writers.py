@@ -14,12 +14,12 @@ from typing import IO
 import numpy as np
 import pytest
 
-from doubles.damaged import SPACE, everything_in, flip, logs_of, make_store
 from engram.maintenance.backups.backup import backup
 from engram.maintenance.backups.restore import restore
 from engram.maintenance.repairs.repair import repair
 from engram.maintenance.verify import verify
 from engram.store import MemoryStore
+from tests.doubles.damaged import SPACE, everything_in, flip, logs_of, make_store
 
 DIM = 16
 # Observes without end and says after each answer how far it is; every text says its generation.

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from child_program import run_program
 
 from engram.store import MemoryStore
+from tests.integration.child_program import run_program
 
 OPEN = """
 from engram import MemoryStore

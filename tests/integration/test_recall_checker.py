@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from recall_checker import Checker, check
+
+from tests.integration.recall_checker import Checker, check
 
 # The campaign takes some minutes; ENGRAM_CAMPAIGN_RECALLS makes it shorter or longer.
 CAMPAIGN_RECALLS = int(os.environ.get("ENGRAM_CAMPAIGN_RECALLS", "100000"))

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from server_process import DIM, EOF, TIMEOUT_S, ServerProcess, connect, vector_cue, vectors_of
 
 from engram import Between, Cue, Filter, Strength
 from engram.client import AsyncClient
@@ -22,6 +21,7 @@ from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.options import ServerOptions
 from engram.wire import engram_pb2 as pb
+from tests.integration.server_process import DIM, EOF, TIMEOUT_S, ServerProcess, connect, vector_cue, vectors_of
 
 TARGET = vectors_of(["target"])[0]
 NEAR = Cue(TARGET, score_min=0.9)

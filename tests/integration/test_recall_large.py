@@ -9,7 +9,6 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from server_process import DIM, TIMEOUT_S, ServerProcess, connect, numbered, vector_cue, vectors_of
 
 from engram.client import Client
 from engram.errors import InvalidInput
@@ -17,6 +16,7 @@ from engram.model.limits import CONTENT_BYTES_MAX, MESSAGE_BYTES_MAX
 from engram.store import Strength
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import decode_status
+from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, connect, numbered, vector_cue, vectors_of
 
 COUNT = 700
 SPACE = "large"

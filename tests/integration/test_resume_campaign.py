@@ -14,11 +14,11 @@ from random import Random
 from typing import Any
 
 import pytest
-from resuming_client import Acked, ResumingClient
-from server_process import DIM, TIMEOUT_S, ServerProcess, connect, raw_channel
 
 from engram.store import Cue, Filter, MemoryStore, Space
 from engram.wire import engram_pb2 as pb
+from tests.integration.resuming_client import Acked, ResumingClient
+from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, connect, raw_channel
 
 SESSION = "the-session"
 EVERYTHING = Cue(filter=Filter(without_tags={"nothing has this"}))

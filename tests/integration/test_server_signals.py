@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from server_process import TIMEOUT_S
 
 from engram.client import Client
 from engram.store import MemoryStore
+from tests.integration.server_process import TIMEOUT_S
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 SKIPPED = "ended without answering calls under way and without checkpoints"

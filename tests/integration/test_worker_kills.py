@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from doubles.waiting import TIMEOUT_S, wait_until_indexed
 from engram.store import MemoryStore, Space, StoreOptions, memory_store
 from engram.store.indexing.workers import FaultPoint, Workers
+from tests.doubles.waiting import TIMEOUT_S, wait_until_indexed
 
 DIM = 64
 BATCH = 256

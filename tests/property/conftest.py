@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from doubles.damaged import Written, logs_of, make_crashed_store, make_store
+from tests.doubles.damaged import Written, logs_of, make_crashed_store, make_store
 
 
 @pytest.fixture(scope="module", params=[make_store, make_crashed_store], ids=["closed", "crashed"])

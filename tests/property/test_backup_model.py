@@ -10,10 +10,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doubles.damaged import SPACE, Written, copied, damage_description, damage_log
 from engram.maintenance.backups.backup import backup
 from engram.maintenance.backups.restore import restore
 from engram.store import MemoryStore
+from tests.doubles.damaged import SPACE, Written, copied, damage_description, damage_log
 
 
 @settings(max_examples=40, deadline=None)

@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from doubles.batches import batch_of
-from doubles.fake_space import FakeSpace
 from engram.errors import OverCapacity
 from engram.model.priority import Priority
 from engram.store.commit.queue import CommitRequest
 from engram.streaming.lanes.lane import LaneLimits
 from engram.streaming.lanes.lanes import Lanes
+from tests.doubles.batches import batch_of
+from tests.doubles.fake_space import FakeSpace
 
 SPACES: Any = [FakeSpace(name) for name in ("red", "green", "blue")]
 COUNT_MAX = 12

@@ -11,13 +11,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from doubles.batches import batch_of, content_of, vector_of
-from doubles.faulty_storage import Fault, FaultyStorage
-from doubles.logs import open_log
 from engram.errors import Unavailable
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
+from tests.doubles.batches import batch_of, content_of, vector_of
+from tests.doubles.faulty_storage import Fault, FaultyStorage
+from tests.doubles.logs import open_log
 
 # One record: its kind, its ids, and the version their contents derive from.
 Row = tuple[RecordKind, tuple[str, ...], int]

@@ -14,9 +14,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule
 
-from doubles.batches import DIM, vector_of
-from doubles.waiting import wait_until_indexed
 from engram.store import Between, Cue, Filter, Hit, MemoryStore, RecallStream, Snapshot, StoreOptions
+from tests.doubles.batches import DIM, vector_of
+from tests.doubles.waiting import wait_until_indexed
 
 IDS = st.sampled_from("abcdefgh")
 TAGS = st.frozensets(st.sampled_from(["red", "blue", "old"]), max_size=2)

@@ -11,11 +11,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from doubles.damaged import SPACE, Written, copied, damage_description, damage_log
 from engram.maintenance.repairs.repair import RepairOptions, repair
 from engram.maintenance.repairs.report import RepairedSpace
 from engram.maintenance.verify import verify
 from engram.store import MemoryStore
+from tests.doubles.damaged import SPACE, Written, copied, damage_description, damage_log
 
 OPTIONS = RepairOptions(metric="cosine")
 

@@ -21,14 +21,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from doubles.batches import batch_of
-from doubles.faulty_storage import Fault, FaultyStorage
-from doubles.session_clients import IN_FLIGHT_COUNT_MAX, Client, Server, Wire
 from engram.errors import FailedPrecondition
 from engram.model.priority import Priority
 from engram.streaming.sessions.flow_control import Flow, FlowAction
 from engram.streaming.sessions.outbox import StateChange, StreamState
 from engram.streaming.sessions.paused_backlog import Message
+from tests.doubles.batches import batch_of
+from tests.doubles.faulty_storage import Fault, FaultyStorage
+from tests.doubles.session_clients import IN_FLIGHT_COUNT_MAX, Client, Server, Wire
 
 # Of the first two, each is a stranger to the other.
 NAMES = ("anna", "anna", "bert")

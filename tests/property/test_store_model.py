@@ -12,11 +12,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from doubles.batches import DIM, batch_of, content_of, vector_of
-from doubles.faulty_storage import FaultyStorage
-from doubles.waiting import Outcomes, wait_until_indexed
 from engram.store import Hit, MemoryStore, Snapshot, Space, StoreOptions
 from engram.store.commit.queue import CommitRequest
+from tests.doubles.batches import DIM, batch_of, content_of, vector_of
+from tests.doubles.faulty_storage import FaultyStorage
+from tests.doubles.waiting import Outcomes, wait_until_indexed
 
 # Few ids, so that they meet again and again.
 IDS = st.sampled_from(["a", "b", "aa", "ab", "c", "ä", "记忆", "d"])

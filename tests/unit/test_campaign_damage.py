@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from campaigns.damage.harm import Harm
 from campaigns.damage.model import Model
 from campaigns.damage.pristine import Pristine
@@ -15,15 +16,13 @@ from campaigns.damage.results import markdown, saved
 from campaigns.damage.story import SPACES, Change, write_story
 from campaigns.damage.verdict import KEPT, judge, naming
 from campaigns.damage.writer import apply, wait_until_indexed
-
 from engram import MemoryStore
 from engram.store.space import Space
+from tests.doubles.places import ROOT
 
 STORY = write_story("a test")
 FLIP = Harm("bit", ("spaces/alpha/log/000000000001.log",), 1030, 1)
 NOWHERE = Pristine("closed", Path(), [], Path(), "")
-
-ROOT = Path(__file__).parents[2]
 
 
 def model_of(name: str, changes: list[Change]) -> Model:

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from engram.data import SampleRows, sample
+from tests.doubles.places import ROOT
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "make_sample_data.py"
+SCRIPT = ROOT / "scripts" / "make_sample_data.py"
 
 
 @pytest.mark.parametrize(("rows", "count"), [(sample(), 4000), (sample().queries, 50)])

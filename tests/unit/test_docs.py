@@ -23,8 +23,8 @@ from engram.log.records import header as record_header
 from engram.log.records import sectors
 from engram.log.segments import segment_header
 from engram.model import limits
+from tests.doubles.places import ROOT
 
-ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = [
     *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")),
     *sorted((ROOT / "docs").rglob("*.md")),

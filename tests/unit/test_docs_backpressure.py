@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Final
 
 from engram.client.sending import rate_control
@@ -17,8 +16,9 @@ from engram.streaming.sessions.connection import ConnectionLimits
 from engram.streaming.sessions.flow_control import FlowAction
 from engram.streaming.sessions.send_rate import RATE_FIRST, RATE_MAX
 from engram.streaming.sessions.states import MOVES, SessionState
+from tests.doubles.places import ROOT
 
-PAGE: Final = (Path(__file__).parents[2] / "docs" / "backpressure.md").read_text(encoding="utf-8")
+PAGE: Final = (ROOT / "docs" / "backpressure.md").read_text(encoding="utf-8")
 
 
 def test_the_table_of_levels_is_the_state_machine() -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.doubles.places import ROOT
+
 SOURCE = ROOT / "src" / "engram"
 LINES_MAX = 350
 MODULES_MAX = 15

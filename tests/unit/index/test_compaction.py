@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from doubles.vectors import clustered, exact, recall_of
 from engram.index import HnswIndex
+from tests.doubles.vectors import clustered, exact, recall_of
 
 DIM = 64
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from doubles.vectors import clustered
 from engram.errors import InvalidInput
 from engram.index import CueTable, HnswIndex, RawVectors
 from engram.model.spaces import METRICS, Metric
+from tests.doubles.vectors import clustered
 
 DIM = 96
 

@@ -11,10 +11,10 @@ import pytest
 from crc32c import crc32c
 from numpy.typing import NDArray
 
-from doubles.vectors import clustered
 from engram import _core
 from engram.errors import CorruptData
 from engram.index import CueTable, HnswIndex, RawVectors
+from tests.doubles.vectors import clustered
 
 COUNT = 3_000
 DIM = 64

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from doubles.vectors import bitmap, clustered, exact, recall_of
 from engram.errors import CorruptData, InvalidInput
 from engram.index import HnswIndex, Quality
 from engram.model.spaces import METRICS, Metric
+from tests.doubles.vectors import bitmap, clustered, exact, recall_of
 
 K = 10
 

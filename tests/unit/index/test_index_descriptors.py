@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from doubles.vectors import clustered
 from engram.errors import CorruptData
 from engram.index import HnswIndex
+from tests.doubles.vectors import clustered
 
 
 def test_an_open_file_is_written_and_loaded_after_its_folder_was_renamed(tmp_path: Path) -> None:

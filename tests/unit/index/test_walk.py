@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from doubles.vectors import bitmap, clustered, exact
 from engram.errors import InvalidInput
 from engram.index import HnswIndex
+from tests.doubles.vectors import bitmap, clustered, exact
 
 COUNT, DIM = 30_000, 96
 

@@ -1,0 +1,326 @@
+"""`backup` copies what is whole beside a writer, only what is new; `restore` makes the same store of it."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+
+from engram.errors import AlreadyExists, CorruptData, EngramError, InvalidInput, NewerFormat, NotFound
+from engram.log.files.checked_json import encode_checked
+from engram.maintenance.backups import backup as backup_module
+from engram.maintenance.backups.backup import backup
+from engram.maintenance.backups.restore import restore
+from engram.maintenance.verify import verify
+from engram.store import MemoryStore
+from tests.doubles.damaged import (
+    DIM,
+    SMALL_SEGMENTS,
+    SPACE,
+    Written,
+    copied,
+    everything_in,
+    flip,
+    logs_of,
+    make_store,
+    write,
+    zero,
+)
+from tests.doubles.places import FIXTURES
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> tuple[Path, Written]:
+    path = tmp_path / "data"
+    return path, make_store(path, seed=5)
+
+
+def check_holds(path: Path, written: Written, until: int) -> None:
+    """The store in a directory is what was written up to a generation."""
+    known = Written({g: row for g, row in written.rows.items() if g <= until}, written.vectors)
+    with MemoryStore(path, read_only=True) as store:
+        space = store.space(SPACE, create=False)
+        assert space.generation == until
+        newest = known.newest()
+        assert space.stats().live_count == len(newest)
+        for id, generation in newest.items():
+            hit = space.get(id)
+            assert hit is not None
+            assert (hit.generation, hit.content) == (generation, known.rows[generation][1])
+            assert hit.vector is not None
+            np.testing.assert_array_equal(hit.vector, known.vectors[generation])
+
+
+def test_what_is_restored_is_what_was_backed_up(data: tuple[Path, Written], tmp_path: Path) -> None:
+    path, written = data
+    before = everything_in(path)
+    report = backup(path, tmp_path / "backup")
+    assert report.is_complete
+    last = max(written.rows)
+    assert {name: space.generation for name, space in report.spaces.items()} == {SPACE: last}
+    assert everything_in(path) == before
+    backed_up = everything_in(tmp_path / "backup")
+    assert restore(tmp_path / "backup", tmp_path / "restored").spaces == {SPACE: last}
+    assert everything_in(tmp_path / "backup") == backed_up
+    check_holds(tmp_path / "restored", written, last)
+    with MemoryStore(path, read_only=True) as old, MemoryStore(tmp_path / "restored") as new:
+        query = np.ones(DIM, np.float32)
+        assert [h.id for h in old.space(SPACE).recall(query, 20)] == [h.id for h in new.space(SPACE).recall(query, 20)]
+        one, two = old.space(SPACE).identity, new.space(SPACE).identity
+        assert one[:2] == two[:2]
+        assert one.incarnation != two.incarnation
+        assert new.space(SPACE).observe(["new"], np.ones((1, DIM))) == last + 1
+
+
+def test_only_what_is_new_is_copied_again(data: tuple[Path, Written], tmp_path: Path) -> None:
+    path, written = data
+    first = backup(path, tmp_path / "backup")
+    assert first.kept_bytes == 0
+    again = backup(path, tmp_path / "backup")
+    assert (again.copied_bytes, again.kept_bytes) == (0, first.copied_bytes)
+    names = {file.name for file in (tmp_path / "backup" / "segments").iterdir()}
+    with MemoryStore(path, options=SMALL_SEGMENTS) as store:
+        space = store.space(SPACE)
+        space.observe(["new"], np.ones((1, DIM)), ["new"])
+        more = backup(path, tmp_path / "backup")
+    assert 0 < more.copied_bytes <= 16 << 10
+    assert more.kept_bytes > 0
+    kept = names & {file.name for file in (tmp_path / "backup" / "segments").iterdir()}
+    assert len(kept) == len(names) - 1, "the last segment alone has another content"
+    restore(tmp_path / "backup", tmp_path / "restored")
+    written.rows[max(written.rows) + 1] = ("new", "new")
+    written.vectors[max(written.rows)] = np.ones(DIM, np.float32)
+    check_holds(tmp_path / "restored", written, max(written.rows))
+
+
+def test_beside_a_writer_everything_acknowledged_is_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    with MemoryStore(path, options=SMALL_SEGMENTS) as store:
+        space = store.space(SPACE, dim=DIM)
+        random = Random(1)
+        written = write(space, random, 15)
+        assert backup(path, tmp_path / "one").spaces[SPACE].generation == space.generation == max(written.rows)
+        # Another space appears meanwhile.
+        store.space("other", dim=DIM).observe(["x"], np.ones((1, DIM)))
+        assert set(backup(path, tmp_path / "one").spaces) == {SPACE, "other"}
+    restore(tmp_path / "one", tmp_path / "restored")
+    check_holds(tmp_path / "restored", written, max(written.rows))
+
+
+def test_a_damaged_space_is_refused_and_its_earlier_copy_stays(data: tuple[Path, Written], tmp_path: Path) -> None:
+    path, written = data
+    with MemoryStore(path) as store:
+        store.space("other", dim=DIM).observe(["x"], np.ones((1, DIM)))
+    backup(path, tmp_path / "backup")
+    last = max(written.rows)
+    # The segment that an incremental backup reads again.
+    flip(logs_of(path)[-1], 2000)
+    report = backup(path, tmp_path / "backup")
+    assert not report.is_complete
+    assert set(report.refused) == {SPACE}
+    assert report.refused[SPACE].code == "corrupt_data"
+    assert report.kept[SPACE].generation == last
+    assert set(report.spaces) == {"other"}
+    assert report.damages[0].file == f"log/{logs_of(path)[-1].name}"
+    restore(tmp_path / "backup", tmp_path / "restored")
+    check_holds(tmp_path / "restored", written, last)
+
+
+@pytest.mark.parametrize("number", [0, 2, -1])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda file: flip(file, 600),
+        lambda file: flip(file, 2000),
+        lambda file: zero(file, 1024, 4096),
+        lambda file: zero(file, 512, 1 << 20),
+        lambda file: file.unlink(),
+        lambda file: flip(file, 100),
+    ],
+    ids=["header", "payload", "page", "all", "missing", "first sector"],
+)
+def test_damaged_data_is_never_backed_up(
+    data: tuple[Path, Written], tmp_path: Path, number: int, harm: Callable[[Path], None]
+) -> None:
+    path, _ = data
+    harm(logs_of(path)[number])
+    report = backup(path, tmp_path / "backup")
+    assert set(report.refused) == {SPACE}
+    assert not report.spaces
+    assert restore(tmp_path / "backup", tmp_path / "restored").spaces == {}
+
+
+@pytest.mark.parametrize("file", ["store.json", f"spaces/{SPACE}/space.json"])
+def test_damaged_descriptions_are_named(data: tuple[Path, Written], tmp_path: Path, file: str) -> None:
+    flip(data[0] / file, 40)
+    report = backup(data[0], tmp_path / "backup")
+    assert not report.is_complete
+    assert report.damages or report.refused
+
+
+@pytest.mark.parametrize("step", ["_back_up_space", "_check", "write_backup"])
+def test_an_interrupted_backup_leaves_the_earlier_one(
+    data: tuple[Path, Written], tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, written = data
+    last = max(written.rows)
+    backup(path, tmp_path / "backup")
+    with MemoryStore(path, options=SMALL_SEGMENTS) as store:
+        write(store.space(SPACE), Random(9), 5)
+
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backup_module, step, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            backup(path, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "restored")
+    check_holds(tmp_path / "restored", written, last)
+    assert backup(path, tmp_path / "backup").spaces[SPACE].generation > last
+    restore(tmp_path / "backup", tmp_path / "newer")
+
+
+@pytest.mark.parametrize("harm", [lambda file: flip(file, 700), lambda file: file.unlink(), lambda file: zero(file, 0)])
+def test_a_damaged_backup_is_not_restored_and_not_added_to(
+    data: tuple[Path, Written], tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    backup(data[0], tmp_path / "backup")
+    harm(min((tmp_path / "backup" / "segments").iterdir()))
+    with pytest.raises(CorruptData) as caught:
+        restore(tmp_path / "backup", tmp_path / "restored")
+    assert caught.value.code == "corrupt_backup"
+    assert not (tmp_path / "restored").exists()
+    with pytest.raises(CorruptData):
+        backup(data[0], tmp_path / "backup")
+
+
+def test_a_backup_of_a_newer_format_is_refused_by_name(data: tuple[Path, Written], tmp_path: Path) -> None:
+    backup(data[0], tmp_path / "backup")
+    (tmp_path / "backup" / "backup.json").write_bytes(encode_checked({"format": 9, "needs": "9.1"}))
+    with pytest.raises(NewerFormat, match=r"9\.1"):
+        restore(tmp_path / "backup", tmp_path / "restored")
+
+
+def test_nothing_is_restored_over_what_is_there(data: tuple[Path, Written], tmp_path: Path) -> None:
+    path, written = data
+    backup(path, tmp_path / "backup")
+    before = everything_in(path)
+    with pytest.raises(AlreadyExists) as caught:
+        restore(tmp_path / "backup", path)
+    assert caught.value.code == "directory_not_empty"
+    assert everything_in(path) == before
+    with MemoryStore(path) as store:
+        store.space(SPACE).observe(["new"], np.ones((1, DIM)))
+    with pytest.raises(
+        AlreadyExists, match=f"generation {max(written.rows) + 1} there, and to {max(written.rows)}"
+    ) as caught:
+        restore(tmp_path / "backup", path)
+    assert caught.value.code == "newer_directory"
+    with pytest.raises(AlreadyExists):
+        restore(tmp_path / "backup", data[0] / "store.json")
+    with pytest.raises(NotFound):
+        restore(tmp_path / "none", tmp_path / "restored")
+    with pytest.raises(NotFound, match="no backup"):
+        restore(path, tmp_path / "restored")
+
+
+def test_what_a_killed_process_wrote_behind_its_last_mark_counts_as_newer(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path / "data") as store:
+        space = store.space(SPACE, dim=DIM)
+        space.observe(["one"], np.ones((1, DIM)))
+        backup(tmp_path / "data", tmp_path / "backup")
+        marked = (tmp_path / "data" / "spaces" / SPACE / "space.json").read_bytes()
+        space.observe(["two"], np.ones((1, DIM)))
+        # A copy is what a kill at this moment leaves.
+        shutil.copytree(tmp_path / "data", tmp_path / "killed")
+    (tmp_path / "killed" / "spaces" / SPACE / "space.json").write_bytes(marked)
+    with pytest.raises(AlreadyExists, match="generation 2 there, and to 1") as caught:
+        restore(tmp_path / "backup", tmp_path / "killed")
+    assert caught.value.code == "newer_directory"
+
+
+def test_an_older_store_does_not_take_the_place_of_a_newer_backup(data: tuple[Path, Written], tmp_path: Path) -> None:
+    path, written = data
+    older = copied(path, tmp_path / "older")
+    with MemoryStore(path) as store:
+        store.space(SPACE).observe(["new"], np.ones((1, DIM)))
+    backup(path, tmp_path / "backup")
+    report = backup(older, tmp_path / "backup")
+    assert report.refused[SPACE].code == "newer_directory"
+    assert report.kept[SPACE].generation == max(written.rows) + 1
+
+
+def test_a_restored_store_is_backed_up_elsewhere(data: tuple[Path, Written], tmp_path: Path) -> None:
+    backup(data[0], tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "restored")
+    assert backup(tmp_path / "restored", tmp_path / "backup").refused[SPACE].code == "foreign_backup"
+    assert backup(tmp_path / "restored", tmp_path / "another").is_complete
+
+
+def test_the_destination_must_be_a_backup_of_this_store(data: tuple[Path, Written], tmp_path: Path) -> None:
+    path, _ = data
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("mine")
+    make_store(tmp_path / "stranger", seed=1, batches=3)
+    backup(tmp_path / "stranger", tmp_path / "strange")
+    for destination, code in (("full", "directory_not_empty"), ("strange", "foreign_backup")):
+        with pytest.raises(AlreadyExists) as caught:
+            backup(path, tmp_path / destination)
+        assert caught.value.code == code
+    with pytest.raises(InvalidInput):
+        backup(path, path / "backup")
+    with pytest.raises(NotFound):
+        backup(tmp_path / "none", tmp_path / "backup")
+
+
+def test_a_directory_of_format_1_is_backed_up(tmp_path: Path) -> None:
+    fixture = FIXTURES / "format1.tar.gz"
+    with tarfile.open(fixture) as tar:
+        tar.extractall(tmp_path / "old", filter="data")
+    root = next(path.parent for path in (tmp_path / "old").rglob("spaces") if path.is_dir())
+    before = everything_in(root)
+    adopted = copied(root, tmp_path / "adopted")
+    with MemoryStore(adopted) as store:
+        for space in store.spaces():
+            if space.generation:
+                space.observe(["new"], np.ones((1, space.config.dim)))
+    for number, path in enumerate((root, adopted)):
+        report = backup(path, tmp_path / f"backup{number}")
+        assert report.is_complete
+        restored = restore(tmp_path / f"backup{number}", tmp_path / f"restored{number}")
+        assert verify(tmp_path / f"restored{number}").is_sound
+        with MemoryStore(path, read_only=True) as old:
+            assert restored.spaces == {space.config.name: space.generation for space in old.spaces()}
+    assert everything_in(root) == before
+
+
+def test_a_torn_end_is_left_out(data: tuple[Path, Written], tmp_path: Path) -> None:
+    """What an unfinished write left behind the mark is neither damage nor part of the backup."""
+    path, written = data
+    live = tmp_path / "live"
+    with MemoryStore(path, options=SMALL_SEGMENTS) as store:
+        space = store.space(SPACE)
+        space.leave_mark()
+        space.observe(["torn"], np.ones((1, DIM)), ["t" * 3000])
+        shutil.copytree(path, live)
+    file = logs_of(live)[-1]
+    place = file.read_bytes().find(b"t" * 3000)
+    zero(file, place + 512 - place % 512, 512)
+    report = backup(live, tmp_path / "backup")
+    assert report.is_complete
+    assert report.spaces[SPACE].generation == max(written.rows)
+    restore(tmp_path / "backup", tmp_path / "restored")
+    check_holds(tmp_path / "restored", written, max(written.rows))
+
+
+def test_errors_are_typed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for call in (lambda: backup(tmp_path / "file", tmp_path / "b"), lambda: restore(tmp_path / "file", tmp_path / "b")):
+        with pytest.raises(EngramError):
+            call()

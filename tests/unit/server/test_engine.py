@@ -1,0 +1,54 @@
+"""The engine: what its end leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engram.model.priority import Priority
+from engram.model.spaces import SpaceConfig
+from engram.server.engine import Engine
+from engram.server.options import ServerOptions
+from engram.store.indexing.checkpoints import Checkpoints
+from engram.store.indexing.index_maintenance import IndexMaintenance
+from engram.store.memory_store import MemoryStore
+from tests.doubles.batches import DIM, batch_of
+
+COUNT = 500
+TIMEOUT_S = 60.0
+
+
+async def test_closing_links_what_waits_and_writes_one_checkpoint_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    held, closing = threading.Event(), threading.Event()
+    write, link, close = Checkpoints.write, IndexMaintenance.link, MemoryStore.close
+
+    def counting(checkpoints: Checkpoints, index: Any) -> int:
+        written.append(write(checkpoints, index))
+        return written[-1]
+
+    def lingering(indexing: IndexMaintenance, count_max: int) -> int:
+        if indexing.pending < COUNT:
+            held.set()
+            assert closing.wait(TIMEOUT_S)
+        return link(indexing, min(count_max, 100))
+
+    def going_on(store: MemoryStore) -> None:
+        closing.set()
+        close(store)
+
+    monkeypatch.setattr(Checkpoints, "write", counting)
+    monkeypatch.setattr(IndexMaintenance, "link", lingering)
+    monkeypatch.setattr(MemoryStore, "close", going_on)
+    engine = Engine(ServerOptions(tmp_path, default_space=SpaceConfig("default", DIM)))
+    space = engine.store.space("default", create=False)
+    await engine.ingest.observe(space, batch_of([f"id-{number}" for number in range(COUNT)]), Priority.NORMAL)
+    assert await asyncio.to_thread(held.wait, TIMEOUT_S)
+    await engine.close()
+    assert written == [COUNT]

@@ -1,0 +1,176 @@
+"""What passes a filter, compared with looking at every observation."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engram.log.files.memory_storage import MemoryStorage
+from engram.log.records.entry import LogEntry
+from engram.log.records.header import RecordKind
+from engram.model.cue import Between, Filter
+from engram.model.observations import make_batch
+from engram.store.filters import columns
+from engram.store.filters.metadata_index import MetadataIndex
+from engram.store.filters.selection import bitmap, select
+from tests.doubles.batches import DIM
+from tests.doubles.logs import open_log
+
+
+class Row(NamedTuple):
+    """An observation, or, without a time, a deletion."""
+
+    time_s: int | None
+    tags: list[str]
+    metadata: dict[str, Any]
+    confidence: float
+    ends_after: int | None
+
+
+TAGS = st.lists(st.sampled_from("abc"), max_size=3)
+VALUES = st.sampled_from([0, 1, 1.0, 2.5, True, False, None, "1", "x", [1], 10**400])
+METADATA = st.dictionaries(st.sampled_from("kl"), VALUES, max_size=2)
+ROWS = st.lists(
+    st.builds(
+        Row,
+        st.none() | st.integers(0, 5),
+        TAGS,
+        METADATA,
+        st.sampled_from([0.0, 0.25, 0.9, 1.0]),
+        st.none() | st.integers(1, 6),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def ordered(bounds: tuple[int | None, int | None]) -> Between:
+    low, high = bounds
+    return Between(high, low) if low is not None and high is not None and high < low else Between(low, high)
+
+
+BOUNDS = st.none() | st.integers(0, 3)
+WANTED = st.sampled_from([0, 1, 2.5, True, None, "1", "x"]) | st.tuples(BOUNDS, BOUNDS).map(ordered)
+FILTERS = st.builds(
+    Filter,
+    since=st.none() | st.integers(0, 5),
+    until=st.none() | st.integers(0, 6),
+    tags=st.frozensets(st.sampled_from("abc"), max_size=2),
+    without_tags=st.frozensets(st.sampled_from("abc"), max_size=1),
+    metadata=st.dictionaries(st.sampled_from("kl"), WANTED, max_size=2),
+    confidence_min=st.sampled_from([0.0, 0.25, 0.9]),
+)
+
+
+def attributes_of(rows: list[Row], batch_rows: int = 3) -> MetadataIndex:
+    log, attributes = open_log(MemoryStorage()), MetadataIndex()
+    generation = 1
+    for start in range(0, len(rows), batch_rows):
+        for is_observed in (True, False):
+            piece = [row for row in rows[start : start + batch_rows] if (row.time_s is not None) == is_observed]
+            if piece:
+                (record,) = log.append([entry(generation, piece, is_observed)])
+                attributes.add(record)
+                generation += len(piece)
+    ends = [
+        (g, g + row.ends_after) for g, row in numbered(rows, batch_rows) if row.ends_after and row.time_s is not None
+    ]
+    if ends:
+        attributes.end(*(np.array(column, dtype=np.uint64) for column in zip(*ends, strict=True)))
+    return attributes
+
+
+def entry(generation: int, rows: list[Row], is_observed: bool) -> LogEntry:
+    ids = [f"id-{i}" for i in range(len(rows))]
+    if not is_observed:
+        return LogEntry(RecordKind.DELETE, generation, ids=ids)
+    batch = make_batch(
+        ids,
+        np.ones((len(rows), DIM), np.float32),
+        timestamps=[float(row.time_s or 0) for row in rows],
+        confidences=[row.confidence for row in rows],
+        tags=[row.tags for row in rows],
+        metadata=[row.metadata for row in rows],
+    )
+    return LogEntry(RecordKind.OBSERVE, generation, batch)
+
+
+def numbered(rows: list[Row], batch_rows: int = 3) -> list[tuple[int, Row]]:
+    """Rows in the order in which `attributes_of` gives generations."""
+    ordered = []
+    for start in range(0, len(rows), batch_rows):
+        piece = rows[start : start + batch_rows]
+        ordered += [row for row in piece if row.time_s is not None] + [row for row in piece if row.time_s is None]
+    return list(enumerate(ordered, 1))
+
+
+def passes(row: Row, filter: Filter) -> bool:
+    assert row.time_s is not None
+    time_us = row.time_s * 1_000_000
+    return (
+        (filter.since_us is None or time_us >= filter.since_us)
+        and (filter.until_us is None or time_us < filter.until_us)
+        and filter.tags <= set(row.tags)
+        and not filter.without_tags & set(row.tags)
+        and bool(np.float32(row.confidence) >= np.float32(filter.confidence_min))
+        and all(key in row.metadata and fits(row.metadata[key], wanted) for key, wanted in filter.metadata.items())
+    )
+
+
+def fits(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Between):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return (
+            is_number and (wanted.low is None or value >= wanted.low) and (wanted.high is None or value <= wanted.high)
+        )
+    return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)
+
+
+@given(rows=ROWS, filter=FILTERS, data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_the_selection_is_what_a_look_at_every_row_finds(rows: list[Row], filter: Filter, data: st.DataObject) -> None:
+    attributes = attributes_of(rows)
+    first = data.draw(st.integers(1, len(rows)))
+    last = data.draw(st.integers(first, len(rows)))
+    alive_at = data.draw(st.none() | st.just(last))
+    expected = [
+        generation
+        for generation, row in numbered(rows)
+        if first <= generation <= last
+        and row.time_s is not None
+        and (alive_at is None or row.ends_after is None or generation + row.ends_after > alive_at)
+        and passes(row, filter)
+    ]
+    assert select(attributes, filter, first, last, alive_at).tolist() == expected
+
+
+def test_rows_beyond_a_chunk_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = columns.CHUNK_ROWS + 100
+    log, attributes = open_log(MemoryStorage()), MetadataIndex()
+    vectors = np.ones((count, DIM), np.float32)
+    tags = [["rare"] if row % 50_000 == 1 else [] for row in range(count)]
+    batch = make_batch([f"{i}" for i in range(count)], vectors, timestamps=np.arange(float(count)), tags=tags)
+    (record,) = log.append([LogEntry(RecordKind.OBSERVE, 1, batch)])
+    attributes.add(record)
+    assert select(attributes, Filter(tags=frozenset({"rare"})), 1, count).tolist() == [2, 50_002]
+    late = select(attributes, Filter(since=columns.CHUNK_ROWS + 50), 1, count)
+    assert late.tolist() == list(range(columns.CHUNK_ROWS + 51, count + 1))
+    attributes.end(np.array([2, count], np.uint64), np.array([count + 1, count + 2], np.uint64))
+    assert select(attributes, Filter(), 1, count, alive_at=count + 1).tolist() == list(range(1, 2)) + list(
+        range(3, count + 1)
+    )
+    alive = attributes.columns.alive(np.array([1, 2, count]), count + 1)
+    assert alive.tolist() == [True, False, True]
+
+
+@given(st.sets(st.integers(1, 500)))
+def test_a_bitmap_has_a_bit_for_each(generations: set[int]) -> None:
+    words = bitmap(np.array(sorted(generations), dtype=np.int64))
+    assert words.dtype == np.uint64
+    assert {word * 64 + bit for word in range(len(words)) for bit in range(64) if int(words[word]) >> bit & 1} == (
+        generations
+    )

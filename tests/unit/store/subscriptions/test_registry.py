@@ -1,0 +1,131 @@
+"""Standing recalls: each match once, in the order of generations, however slow the follower."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from engram.errors import OverCapacity
+from engram.store import Cue, Filter, MemoryStore, Space, StoreOptions
+from tests.doubles.batches import DIM, vector_of
+from tests.doubles.waiting import TIMEOUT_S
+
+ANY = vector_of("any")
+
+
+@pytest.fixture
+def space() -> Iterator[Space]:
+    with MemoryStore(None, options=StoreOptions(workers=1, follower_count_max=4)) as store:
+        yield store.space("notes", dim=DIM)
+
+
+def observe(space: Space, *ids: str, **columns: Any) -> int:
+    return space.observe(list(ids), [ANY if id.startswith("near") else -ANY for id in ids], **columns)
+
+
+def following(space: Space, stream: Any, until: str) -> list[str]:
+    """What a stream hands out up to the id `until`."""
+    found: list[str] = []
+    while until not in found:
+        found += [hit.id for hit in next(stream)]
+    return found
+
+
+def test_what_matches_is_handed_out_as_it_commits(space: Space) -> None:
+    observe(space, "near0", "far0")
+    with space.recall_stream(Cue(ANY, score_min=0.5), follow=True) as stream:
+        assert [hit.id for hit in next(stream)] == ["near0"]
+        assert not stream.more_results
+        observe(space, "far1", "near1")
+        (hit,) = next(stream)
+        assert (hit.id, hit.recent, hit.generation) == ("near1", True, 4)
+        assert hit.score == pytest.approx(1)
+        observe(space, "far2")
+        observe(space, "near2")
+        assert following(space, stream, "near2") == ["near2"]
+
+
+def test_whoever_follows_from_the_past_gets_what_came_since(space: Space) -> None:
+    observe(space, "near0", "near1")
+    observe(space, "near2", "far")
+    observe(space, "near3")
+    with space.recall_stream(Cue(ANY, score_min=0.5), max_generation=1, batch_size=2, follow=True) as stream:
+        assert following(space, stream, "near3") == ["near0", "near1", "near2", "near3"]
+
+
+def test_each_match_is_a_version_of_its_own(space: Space) -> None:
+    with space.recall_stream(Cue(ANY, score_min=0.5), follow=True) as stream:
+        space.observe(["near", "near"], [ANY, ANY])
+        space.delete(["near"])
+        observe(space, "near", "near-end")
+        assert following(space, stream, "near-end") == ["near", "near", "near", "near-end"]
+
+
+def test_a_follower_that_is_slow_loses_nothing(space: Space) -> None:
+    with space.recall_stream(Cue(ANY, score_min=0.5), follow=True, batch_size=3) as stream:
+        assert stream.follower is not None
+        expected = []
+        for number in range(30):
+            observe(space, f"near{number}", f"far{number}")
+            expected.append(f"near{number}")
+        # Four may wait, so most of these are left to the log.
+        assert following(space, stream, "near29") == expected
+        observe(space, "near-end")
+        assert following(space, stream, "near-end") == ["near-end"]
+
+
+def test_filters_hold_for_what_follows(space: Space) -> None:
+    tagged = Filter(tags=frozenset({"red"}))
+    with (
+        space.recall_stream(Cue(ANY, filter=tagged, score_min=0.5), follow=True) as similar,
+        space.recall_stream(Cue(filter=tagged), follow=True) as any_,
+    ):
+        observe(space, "near1", "near2", "far3", tags=[["blue"], ["red"], ["red"]])
+        observe(space, "near-end", tags=[["red"]])
+        assert following(space, similar, "near-end") == ["near2", "near-end"]
+        assert following(space, any_, "near-end") == ["near2", "far3", "near-end"]
+
+
+def test_closing_ends_the_wait(space: Space) -> None:
+    stream = space.recall_stream(Cue(ANY, score_min=0.5), follow=True)
+    ended: list[list[Any]] = []
+    waiting = threading.Thread(target=lambda: ended.append(list(stream)))
+    waiting.start()
+    stream.close()
+    waiting.join(TIMEOUT_S)
+    assert ended == [[]]
+    observe(space, "near")
+    assert not list(stream)
+
+
+def test_closing_the_store_ends_standing_recalls() -> None:
+    with MemoryStore(None) as store:
+        stream = store.space("notes", dim=DIM).recall_stream(Cue(ANY, score_min=0.5), follow=True)
+    assert list(stream) == []
+
+
+def test_whoever_drops_a_standing_recall_has_left(space: Space) -> None:
+    stream = space.recall_stream(Cue(ANY, score_min=0.5), follow=True)
+    assert len(space.followers) == 1
+    del stream
+    assert len(space.followers) == 0
+    observe(space, "near")
+    with space.recall_stream(Cue(ANY, score_min=0.5), follow=True) as other:
+        assert [hit.id for hit in next(other)] == ["near"]
+        observe(space, "near-end")
+        assert following(space, other, "near-end") == ["near-end"]
+
+
+def test_closed_followers_make_room(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engram.store.subscriptions.registry.FOLLOWERS_MAX", 2)
+    cue = Cue(ANY, score_min=0.5)
+    first, second = space.recall_stream(cue, follow=True), space.recall_stream(cue, follow=True)
+    with pytest.raises(OverCapacity) as caught:
+        space.recall_stream(cue, follow=True)
+    assert caught.value.code == "too_many_followers"
+    first.close()
+    space.recall_stream(cue, follow=True).close()
+    second.close()

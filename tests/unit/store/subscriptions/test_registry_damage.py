@@ -1,0 +1,178 @@
+"""Standing recalls of a space with damage: whom it concerns ends or goes on without, all others miss nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engram.errors import CorruptData
+from engram.index import HnswIndex
+from engram.store import Cue, Filter, MemoryStore, RecallStream, Space, StoreOptions
+from engram.store.subscriptions.matcher import Matcher
+from tests.doubles.batches import vector_of
+from tests.doubles.damaged import SPACE, flip_stored
+
+# Longer than a sector: damage in the middle of a vector harms nothing else of its observation.
+DIM = 256
+NEAR, FAR = vector_of("near", dim=DIM), -vector_of("near", dim=DIM)
+
+
+class Held:
+    """A space whose commits are matched when a test says so, not before."""
+
+    def __init__(self, path: Path, store: MemoryStore) -> None:
+        self.path = path
+        self.store = store
+        self.space: Space = store.space(SPACE, dim=DIM)
+
+    def observe(self, *ids: str, tags: Sequence[str] = ()) -> None:
+        """Ids that begin with ``near`` match `NEAR`; each is a record, and so a sector, of its own."""
+        for id, tag in zip_longest(ids, tags):
+            vector = (NEAR if id.startswith("near") else FAR) * np.float32(1 + 0.001 * self.number(id))
+            self.space.observe([id], [vector], [f"text of {id}"], tags=[[tag]] if tag else None)
+
+    @staticmethod
+    def number(id: str) -> int:
+        return sum(id.encode())
+
+    def damage_text(self, id: str) -> None:
+        flip_stored(self.path, f"text of {id}".encode())
+
+    def damage(self, id: str) -> None:
+        hit = self.space.get(id)
+        assert hit is not None
+        assert hit.vector is not None
+        flip_stored(self.path, hit.vector.tobytes())
+
+    def match(self) -> None:
+        while self.space.followers.advance():
+            pass
+
+
+@pytest.fixture
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    monkeypatch.setattr(Matcher, "notify", lambda *_: None)
+    with MemoryStore(tmp_path, options=StoreOptions(workers=1, scrub_bytes_per_s=0)) as store:
+        yield Held(tmp_path, store)
+
+
+def ids(stream: RecallStream) -> list[str]:
+    """What waits, without waiting for more."""
+    found: list[str] = []
+    while batch := stream.poll():
+        found += [hit.id for hit in batch]
+    return found
+
+
+def follow(held: Held, cue: Cue, **options: Any) -> RecallStream:
+    stream = held.space.recall_stream(cue, follow=True, **options)
+    while stream.more_results:
+        stream.next_batch()
+    return stream
+
+
+def test_a_follower_that_may_have_missed_a_match_ends_and_gets_what_came_before(held: Held) -> None:
+    with follow(held, Cue(NEAR, score_min=0.5)) as stream:
+        held.observe("near0", "near1", "near2")
+        held.damage("near1")
+        held.match()
+        assert [hit.id for hit in stream.poll()] == ["near0"]
+        for _ in range(2):  # It does not go on after the error as if nothing had been.
+            with pytest.raises(CorruptData, match=r"space notes: log/.* at offset \d+ \(generation 2\)"):
+                stream.poll()
+        assert held.space.damages.count == 1
+
+
+def test_others_are_matched_on(held: Held) -> None:
+    far = follow(held, Cue(FAR, score_min=0.5))
+    tagged = follow(held, Cue(NEAR, score_min=0.5, filter=Filter(tags=frozenset({"a"}))))
+    newest = follow(held, Cue(filter=Filter(tags=frozenset({"b"}))))
+    held.observe("far0", "near1", "near2", "near3", tags="abab")
+    held.damage("near1")
+    held.match()
+    held.observe("far4", "near5", tags="aa")
+    held.match()
+    assert ids(far) == ["far0", "far4"]
+    assert ids(tagged) == ["near2", "near5"]
+    assert ids(newest) == ["near1", "near3"]
+    assert held.space.damages.count == 1
+
+
+def test_with_skip_damaged_it_goes_on_and_is_incomplete(held: Held) -> None:
+    with follow(held, Cue(NEAR, score_min=0.5), skip_damaged=True) as stream:
+        held.observe("near0", "near1", "near2")
+        held.damage("near1")
+        held.match()
+        assert ids(stream) == ["near0", "near2"]
+        assert stream.incomplete
+        held.observe("near3")
+        held.match()
+        batch = stream.poll()
+        assert [hit.id for hit in batch] == ["near3"]
+        assert batch.incomplete
+
+
+def test_a_follower_too_slow_to_be_offered_matches_meets_the_damage_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Matcher, "notify", lambda *_: None)
+    options = StoreOptions(workers=1, follower_count_max=2, scrub_bytes_per_s=0)
+    with MemoryStore(tmp_path, options=options) as store:
+        held = Held(tmp_path, store)
+        stream = follow(held, Cue(NEAR, score_min=0.5))
+        held.observe(*(f"near{n}" for n in range(6)))
+        held.match()
+        held.damage("near4")
+        found = [hit.id for _ in range(2) for hit in stream.poll()]
+        assert found == ["near0", "near1", "near2", "near3"]
+        with pytest.raises(CorruptData):
+            stream.poll()
+
+
+def test_a_match_that_cannot_be_read_is_not_passed_over_after_the_error(held: Held) -> None:
+    with follow(held, Cue(filter=Filter(tags=frozenset({"a"})))) as stream:
+        held.observe("near0", "near1", tags="aa")
+        # The columns of so small an observation are one sector.
+        held.damage_text("near0")
+        held.match()
+        for _ in range(2):
+            with pytest.raises(CorruptData):
+                stream.poll()
+
+
+def test_lost_pages_of_a_checkpoint_cost_a_follower_nothing(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*_: Any) -> None:
+        raise CorruptData("pages of the checkpoint are lost", code="corrupt_checkpoint")
+
+    monkeypatch.setattr(HnswIndex, "match", lost)
+    near = follow(held, Cue(NEAR, score_min=0.5))
+    newest = follow(held, Cue(filter=Filter(tags=frozenset({"a"}))))
+    held.observe("near0", "far1", tags="aa")
+    held.match()
+    held.observe("near2")
+    held.match()
+    assert (ids(near), ids(newest)) == (["near0", "near2"], ["near0", "far1"])
+
+
+def test_what_is_observed_meanwhile_and_damaged_is_not_left_out_unsaid(held: Held) -> None:
+    held.observe(*(f"near{n}" for n in range(4)))
+    streams = [
+        held.space.recall_stream(Cue(NEAR, score_min=0.5), batch_size=2, include_recent=True, skip_damaged=skip)
+        for skip in (False, True)
+    ]
+    assert [len(stream.next_batch()) for stream in streams] == [2, 2]
+    held.observe("near8", "near9")
+    held.damage("near8")
+    strict, lenient = streams
+    for _ in range(2):
+        with pytest.raises(CorruptData):
+            strict.next_batch()
+    rest = [hit.id for batch in lenient for hit in batch]
+    assert "near9" in rest
+    assert "near8" not in rest
+    assert lenient.incomplete

@@ -1,0 +1,121 @@
+"""Recalls and look-ups of a space with damage: an error that names it, or an answer that says what it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engram.errors import CorruptData
+from engram.store import Cue, Filter, MemoryStore, Space, StoreOptions, Strength
+from tests.doubles.batches import vector_of
+from tests.doubles.damaged import SPACE, flip_stored
+
+# Longer than a sector: damage in the middle of a vector harms nothing else of its observation.
+DIM = 256
+CUE = vector_of("a", dim=DIM)
+NAMED = r"space notes: log/\d+\.log is damaged at offset \d+ \(generation 2\): its bytes do not fit their checksum"
+CUES: dict[str, Cue] = {
+    "by similarity": Cue(CUE),
+    "filtered": Cue(CUE, filter=Filter(tags=frozenset({"t"}))),
+    "by words": Cue(text="text", by="words"),
+    "both": Cue(CUE, "text", "both"),
+    "newest": Cue(filter=Filter(tags=frozenset({"t"}))),
+}
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Iterator[Space]:
+    with MemoryStore(tmp_path, options=StoreOptions(workers=1, scrub_bytes_per_s=0)) as store:
+        space = store.space(SPACE, dim=DIM)
+        for id in "abc":
+            # A record each, so that each has sectors of its own.
+            space.observe([id], [vector_of(id, dim=DIM)], [f"text of {id}"], tags=[["t"]])
+        yield space
+
+
+def damage_vector(path: Path) -> None:
+    flip_stored(path, vector_of("b", dim=DIM).tobytes())
+
+
+def damage_text(path: Path) -> None:
+    flip_stored(path, b"text of b")
+
+
+@pytest.mark.parametrize("damage", [damage_vector, damage_text])
+@pytest.mark.parametrize("strength", [None, Strength()], ids=["by score", "by strength"])
+@pytest.mark.parametrize("cue", CUES.values(), ids=CUES)
+def test_what_is_damaged_is_never_served_and_never_missing_unsaid(
+    space: Space, tmp_path: Path, cue: Cue, strength: Strength | None, damage: Callable[[Path], None]
+) -> None:
+    damage(tmp_path)
+    hits = space.recall(cue, strength=strength, skip_damaged=True)
+    assert sorted((hit.id, hit.content) for hit in hits) == [("a", "text of a"), ("c", "text of c")]
+    assert [hit.vector is not None for hit in hits] == [True, True]
+    assert hits.incomplete
+    assert hits.generation == 3
+    assert space.stats().damaged_count == 1
+
+    stream = space.recall_stream(cue, strength=strength, batch_size=1, skip_damaged=True)
+    assert sorted(hit.id for batch in stream for hit in batch) == ["a", "c"]
+    assert stream.incomplete
+
+    def read_all() -> list[object]:
+        return [(hit.id, hit.content, hit.vector) for hit in space.recall(cue, strength=strength)]
+
+    with pytest.raises(CorruptData, match=NAMED):
+        read_all()
+
+
+def test_a_stream_that_failed_does_not_go_on_without_a_word(space: Space, tmp_path: Path) -> None:
+    damage_vector(tmp_path)
+    stream = space.recall_stream(CUE, batch_size=1)
+    for _ in range(3):
+        with pytest.raises(CorruptData, match=NAMED):
+            list(stream)
+
+
+def test_what_is_not_asked_for_harms_no_answer(space: Space, tmp_path: Path) -> None:
+    damage_vector(tmp_path)
+    hits = space.recall(Cue(CUE), max_generation=1)
+    assert ([hit.id for hit in hits], hits.incomplete) == (["a"], False)
+    by_words = space.recall(Cue(text="text", by="words"))
+    assert {hit.content for hit in by_words} == {"text of a", "text of b", "text of c"}
+
+
+def test_a_look_up_reads_only_what_it_is_asked_for(space: Space, tmp_path: Path) -> None:
+    damage_vector(tmp_path)
+    hit = space.get("b")
+    assert hit is not None
+    assert hit.content == "text of b"
+    with pytest.raises(CorruptData, match=NAMED):
+        _ = hit.vector
+
+
+def test_an_id_whose_older_version_may_be_in_a_damaged_record_is_not_answered_with_none(
+    space: Space, tmp_path: Path
+) -> None:
+    space.delete(["a"])
+    assert space.get("a", 3) is not None
+    damage_text(tmp_path)
+    for get in (space.get, lambda id, _: space.snapshot(3).get(id)):
+        for id in ("a", "no such id"):
+            with pytest.raises(CorruptData, match=NAMED):
+                get(id, 3)
+    assert space.get("a", 1) is not None
+    assert space.get("a") is None
+
+
+def test_writes_and_other_spaces_go_on(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path) as store:
+        space, other = (store.space(name, dim=8) for name in (SPACE, "other"))
+        for one in (space, other):
+            one.observe(["a"], np.ones((1, 8), np.float32), ["text of b"])
+        damage_text(tmp_path)
+        with pytest.raises(CorruptData):
+            _ = [hit.content for hit in space.recall(np.ones(8))]
+        assert space.observe(["b"], -np.ones((1, 8), np.float32)) == 2
+        assert [hit.content for hit in other.recall(np.ones(8))] == ["text of b"]
+        assert {damage.space for damage in store.damages()} == {SPACE}

@@ -1,0 +1,427 @@
+"""The store: its spaces, its directory, its end."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from engram.errors import (
+    AlreadyExists,
+    CorruptData,
+    EngramError,
+    FailedPrecondition,
+    InvalidInput,
+    NewerFormat,
+    NotFound,
+    OverCapacity,
+    StoreLocked,
+    Unavailable,
+)
+from engram.index import HnswIndex
+from engram.store import MemoryStore, Space, StoreOptions
+from engram.store.commit.queue import CommitRequest, FifoCommitQueue
+from tests.doubles.batches import DIM, batch_of, vector_of
+from tests.doubles.faulty_storage import Fault, FaultyStorage
+from tests.doubles.stored_ids import live_ids, observe
+from tests.doubles.waiting import TIMEOUT_S, Outcomes, wait_until_indexed
+
+HOLDER = """
+import sys
+from engram import MemoryStore
+store = MemoryStore(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+# ---- spaces ----------------------------------------------------------------------------------------------------
+
+
+def test_the_default_space_is_there() -> None:
+    with MemoryStore(None) as store:
+        space = store.space()
+        assert (space.config.name, space.config.dim, space.config.metric) == ("default", 768, "cosine")
+        assert store.space("default", create=False) is space
+        assert store.spaces() == [space]
+
+
+def test_the_first_use_decides_about_the_default_space(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path) as store:
+        space = store.space("default", dim=384)
+        assert store.space("default") is space
+        assert store.space("default", dim=384, metric="cosine", embedder="") is space
+    with MemoryStore(tmp_path) as store:
+        assert store.space().config.dim == 384
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"dim": 16}, "dimension 8, not 16"),
+        ({"metric": "ip"}, "metric 'l2', not 'ip'"),
+        ({"embedder": ""}, "embedder 'lexical', not ''"),
+    ],
+)
+def test_other_settings_than_it_has(settings: dict[str, Any], message: str) -> None:
+    with MemoryStore(None) as store:
+        store.space("notes", dim=8, metric="l2", embedder="lexical")
+        with pytest.raises(AlreadyExists, match=message):
+            store.space("notes", **settings)
+
+
+def test_unknown_and_impossible_spaces() -> None:
+    with MemoryStore(None) as store:
+        with pytest.raises(NotFound):
+            store.space("missing", create=False)
+        with pytest.raises(InvalidInput):
+            store.space("No Such Name")
+        with pytest.raises(InvalidInput):
+            store.space("tiny", dim=4)
+        # The failed attempt left nothing in the way.
+        assert store.space("tiny", dim=8).config.dim == 8
+        assert [space.config.name for space in store.spaces()] == ["tiny"]
+
+
+def test_spaces_do_not_see_each_other() -> None:
+    with MemoryStore(None) as store:
+        one, two = store.space("one", dim=DIM), store.space("two", dim=DIM)
+        observe(one, "a", "b")
+        observe(two, "c")
+        assert (live_ids(one), live_ids(two)) == (["a", "b"], ["c"])
+        assert (one.generation, two.generation) == (2, 1)
+        assert two.get("a") is None
+
+
+def test_threads_that_ask_at_once_get_the_same_space(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path) as store:
+        found: list[Space] = []
+        start = threading.Barrier(6)
+
+        def ask() -> None:
+            start.wait(TIMEOUT_S)
+            found.append(store.space("shared", dim=DIM))
+
+        threads = [threading.Thread(target=ask) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(TIMEOUT_S)
+        assert len(found) == 6
+        assert len(set(found)) == 1
+
+
+# ---- reopening -------------------------------------------------------------------------------------------------
+
+
+def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
+    outcomes = Outcomes()
+    with MemoryStore(tmp_path) as store:
+        space = store.space("notes", dim=DIM)
+        observe(space, "a", "b", "c")
+        observe(space, "a", version=1)
+        space.delete(["c"])
+        store.submit(CommitRequest(space=space, batch=batch_of(["s"]), session="s", first_sequence=1, done=outcomes))
+        outcomes.result()
+        wait_until_indexed(space)
+    with MemoryStore(tmp_path) as store:
+        space = store.space("notes", create=False)
+        assert live_ids(space) == ["a", "b", "s"]
+        assert (space.generation, space.durable_generation, space.stats().live_count) == (6, 6, 3)
+        assert space.durable_sequence("s") == 1
+        found = [space.get("a", max_generation=generation) for generation in (3, 4)]
+        assert [hit.generation for hit in found if hit is not None] == [1, 4]
+        assert {hit.id for hit in space.recall(vector_of("c"), max_generation=3)} == {"a", "b", "c"}
+        store.submit(CommitRequest(space=space, batch=batch_of(["s"]), session="s", first_sequence=1, done=outcomes))
+        assert outcomes.result().duplicate
+        assert observe(space, "d") == 7
+
+
+# ---- bad directories -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> Path:
+    """A data directory with one space of fifty observations in several commits."""
+    with MemoryStore(tmp_path, options=StoreOptions(segment_bytes=16384)) as store:
+        space = store.space("notes", dim=DIM)
+        for number in range(10):
+            observe(space, *(f"{number}-{row}" for row in range(50)))
+    return tmp_path
+
+
+def content_of_tree(path: Path) -> dict[str, bytes]:
+    return {str(file): file.read_bytes() for file in path.rglob("*") if file.is_file() and file.name != "LOCK"}
+
+
+def segments(path: Path) -> list[Path]:
+    return sorted((path / "spaces/notes/log").iterdir())
+
+
+def cut(path: Path) -> None:
+    os.truncate(segments(path)[0], 5000)
+
+
+def fill_with_garbage(path: Path) -> None:
+    segments(path)[0].write_bytes(Random(1).randbytes(16384))
+
+
+def remove_a_segment(path: Path) -> None:
+    segments(path)[0].unlink()
+
+
+def break_settings(path: Path) -> None:
+    (path / "spaces/notes/space.json").write_text("{")
+
+
+@pytest.mark.parametrize("damage", [cut, fill_with_garbage, remove_a_segment, break_settings])
+def test_damage_is_reported_and_not_touched(filled: Path, damage: Callable[[Path], None]) -> None:
+    assert len(segments(filled)) >= 2
+    damage(filled)
+    before = content_of_tree(filled)
+    for _ in range(2):
+        with MemoryStore(filled) as store:
+            for _ in range(2):
+                with pytest.raises(CorruptData) as report:
+                    store.space("notes")
+                with pytest.raises(CorruptData):
+                    # Nor is it made anew over old data.
+                    store.space("notes", dim=DIM, metric="l2")
+            assert report.value.field in ("spaces/notes/space.json", "000000000001.log")
+            assert store.spaces() == []
+            assert list(store.unsound) == ["notes"]
+    assert content_of_tree(filled) == before
+
+
+def test_a_damaged_space_does_not_keep_the_others_from_working(filled: Path) -> None:
+    with MemoryStore(filled) as store:
+        observe(store.space("other", dim=DIM), "a")
+    cut(filled)
+    with MemoryStore(filled) as store:
+        other = store.space("other")
+        observe(other, "b")
+        assert live_ids(other) == ["a", "b"]
+        observe(store.space("third", dim=DIM), "c")
+    with MemoryStore(filled) as store:
+        assert [space.config.name for space in store.spaces()] == ["other", "third"]
+        assert live_ids(store.space("other")) == ["a", "b"]
+
+
+def test_a_directory_in_use_by_another_process(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(StoreLocked, match=rf"process {holder.pid}\b"):
+            MemoryStore(tmp_path)
+        holder.kill()
+        holder.wait()
+    MemoryStore(tmp_path).close()
+
+
+def test_a_failed_opening_releases_the_directory(filled: Path) -> None:
+    content = (filled / "store.json").read_bytes()
+    (filled / "store.json").write_text('{"format": 7, "needs": "9.9"}')
+    with pytest.raises(NewerFormat, match=r"format 7, which Engram 9\.9 reads"):
+        MemoryStore(filled)
+    (filled / "store.json").write_bytes(content)
+    with MemoryStore(filled) as store:
+        assert len(live_ids(store.space("notes"))) == 500
+
+
+def test_a_path_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable, match="something else is in the way") as refusal:
+        MemoryStore(tmp_path / "file")
+    assert str(tmp_path / "file") in refusal.value.message
+
+
+# ---- failing disks ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+def test_a_full_disk_refuses_and_recovers(rows: int) -> None:
+    storage = FaultyStorage()
+    with MemoryStore(None, storage=storage) as store:
+        space = store.space("notes", dim=DIM)
+        observe(space, "a")
+        storage.faults.pending.append(Fault("write", errno.ENOSPC, bytes_before=200))
+        with pytest.raises(Unavailable) as refusal:
+            observe(space, "refused", *(f"refused-{row}" for row in range(1, rows)))
+        assert refusal.value.code == "disk_full"
+        assert (space.generation, live_ids(space), space.get("refused")) == (1, ["a"], None)
+        assert observe(space, "b") == 2
+        assert live_ids(space) == ["a", "b"]
+        assert {hit.id for hit in space.recall(vector_of("b"), k=10)} == {"a", "b"}
+    with MemoryStore(None, storage=storage.after_power_loss(Random(1))) as store:
+        assert live_ids(store.space("notes")) == ["a", "b"]
+
+
+def test_a_refused_request_of_a_session_can_be_repeated() -> None:
+    storage = FaultyStorage()
+    outcomes = Outcomes()
+    with MemoryStore(None, storage=storage) as store:
+        space = store.space("notes", dim=DIM)
+        request = CommitRequest(space=space, batch=batch_of(["a"]), session="s", first_sequence=1, done=outcomes)
+        storage.faults.pending.append(Fault("create", errno.ENOSPC))
+        store.submit(request)
+        assert outcomes.error().code == "disk_full"
+        assert space.durable_sequence("s") == 0
+        store.submit(request)
+        assert outcomes.result().count == 1
+        assert space.durable_sequence("s") == 1
+
+
+def test_after_a_failed_sync_nothing_is_taken_and_the_rest_still_works() -> None:
+    storage = FaultyStorage()
+    with MemoryStore(None, storage=storage) as store:
+        space, other = store.space("notes", dim=DIM), store.space("other", dim=DIM)
+        observe(space, "a")
+        storage.faults.pending.append(Fault("sync", errno.EIO))
+        for _ in range(3):
+            with pytest.raises(Unavailable) as refusal:
+                observe(space, "unknown")
+            assert refusal.value.code == "log_failed"
+        assert (space.generation, live_ids(space), space.get("unknown")) == (1, ["a"], None)
+        assert observe(other, "b") == 1
+    with MemoryStore(None, storage=storage.after_power_loss(Random(3))) as store:
+        assert live_ids(store.space("notes"))[0] == "a"
+
+
+def test_a_commit_that_fails_half_way_ends_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_memory(*_: object, **__: object) -> None:
+        raise MemoryError("no room for the graph")
+
+    with MemoryStore(tmp_path) as store:
+        space = store.space("notes", dim=DIM)
+        observe(space, "a")
+        with monkeypatch.context() as patch:
+            patch.setattr(HnswIndex, "append", no_memory)
+            with pytest.raises(Unavailable, match="no room for the graph"):
+                observe(space, "b")
+        with pytest.raises(Unavailable) as refusal:
+            observe(space, "c")
+        assert refusal.value.code == "commit_failed"
+        assert live_ids(space) == ["a"]
+    with MemoryStore(tmp_path) as store:
+        assert live_ids(store.space("notes"))[0] == "a"
+        assert "c" not in live_ids(store.space("notes"))
+
+
+def test_a_dying_worker_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = HnswIndex.link
+    failures = iter(range(2))
+
+    def sometimes_fails(index: HnswIndex, count_max: int, *, background: bool) -> int:
+        if next(failures, None) is not None:
+            raise MemoryError("a worker dies")
+        return real(index, count_max, background=background)
+
+    monkeypatch.setattr(HnswIndex, "link", sometimes_fails)
+    with MemoryStore(None) as store:
+        space = store.space("notes", dim=DIM)
+        observe(space, "a", "b")
+        wait_until_indexed(space)
+    # A worker is counted as dead after another may have done its work, so only the end of all threads tells.
+    assert sum(worker.restarts for worker in store.worker_statistics()) == 2
+
+
+# ---- the end ---------------------------------------------------------------------------------------------------
+
+
+def test_closing_commits_what_is_queued(tmp_path: Path) -> None:
+    outcomes = Outcomes()
+    store = MemoryStore(tmp_path)
+    space = store.space("notes", dim=DIM)
+    for number in range(100):
+        store.submit(CommitRequest(space=space, batch=batch_of([f"id-{number}"]), done=outcomes))
+    store.close()
+    assert len(outcomes.all) == 100
+    assert not any(isinstance(outcome, EngramError) for outcome in outcomes.all)
+    with MemoryStore(tmp_path) as store:
+        assert len(live_ids(store.space("notes"))) == 100
+
+
+def test_a_closed_store(tmp_path: Path) -> None:
+    store = MemoryStore(tmp_path)
+    space = store.space("notes", dim=DIM)
+    observe(space, "a")
+    store.close()
+    store.close()
+    with pytest.raises(EngramError):
+        observe(space, "b")
+    with pytest.raises(FailedPrecondition):
+        store.space("notes")
+    with pytest.raises(FailedPrecondition):
+        store.checkpoint()
+    # What is in memory can still be asked.
+    assert live_ids(space) == ["a"]
+
+
+def test_closing_ends_every_thread(tmp_path: Path) -> None:
+    before = set(threading.enumerate())
+    store = MemoryStore(tmp_path)
+    observe(store.space("notes", dim=DIM), "a")
+    assert set(threading.enumerate()) > before
+    store.close()
+    assert set(threading.enumerate()) <= before
+
+
+def test_several_threads_may_close(tmp_path: Path) -> None:
+    store = MemoryStore(tmp_path)
+    observe(store.space("notes", dim=DIM), "a")
+    threads = [threading.Thread(target=store.close) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(TIMEOUT_S)
+    # Whoever returned from close may open the directory again.
+    MemoryStore(tmp_path).close()
+
+
+def test_a_full_queue_refuses() -> None:
+    intake = FifoCommitQueue(count_max=3, bytes_max=1 << 20, take_count_max=10, take_bytes_max=1 << 20)
+    with MemoryStore(None, intake=intake) as store:
+        space = store.space("notes", dim=DIM)
+        with pytest.raises(OverCapacity) as refusal:
+            observe(space, "a", "b", "c", "d")
+        assert refusal.value.limit == "3"
+        assert observe(space, "a", "b", "c") == 3
+
+
+def test_a_forked_child_cannot_use_the_store(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path) as store:
+        space = store.space("notes", dim=DIM)
+        observe(space, "a")
+        child = os.fork()
+        if child == 0:  # pragma: no cover  (another process)
+            code = 1
+            try:
+                observe(space, "b")
+            except FailedPrecondition as error:
+                store.close()
+                code = 0 if error.code == "forked" else 2
+            finally:
+                os._exit(code)
+        assert os.waitpid(child, 0)[1] == 0
+        assert observe(space, "c") == 2
+        with pytest.raises(StoreLocked):
+            MemoryStore(tmp_path)
+
+
+def test_a_space_with_an_unknown_embedder_is_not_created() -> None:
+    with MemoryStore(None) as store:
+        with pytest.raises(NotFound, match="nope") as caught:
+            store.space("words", dim=384, embedder="nope")
+        assert caught.value.code == "unknown_embedder"
+        assert "words" not in {space.config.name for space in store.spaces()}
+        assert store.space("words", dim=16).config.embedder == ""

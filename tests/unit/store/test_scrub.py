@@ -1,0 +1,115 @@
+"""Everything stored is read and checked, whether or not anybody asks for it; what is damaged is named once."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engram.store import MemoryStore, Space, StoreOptions
+from engram.store.housekeeping import Housekeeping
+from tests.doubles.batches import DIM
+from tests.doubles.stored_ids import observe
+from tests.doubles.waiting import wait_until_indexed
+
+OPTIONS = StoreOptions(segment_bytes=1 << 16, scrub_bytes_per_s=0)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[MemoryStore]:
+    with MemoryStore(tmp_path / "data", options=OPTIONS) as store:
+        for name in ("notes", "other"):
+            space = store.space(name, dim=DIM)
+            for number in range(30):
+                observe(space, *(f"{number}-{row}" for row in range(1 + number * 3)))
+            wait_until_indexed(space)
+        store.checkpoint()
+        yield store
+
+
+def flip(file: Path, offset: int) -> None:
+    with file.open("r+b") as opened:
+        opened.seek(offset)
+        (byte,) = opened.read(1)
+        opened.seek(offset)
+        opened.write(bytes([byte ^ 0x10]))
+
+
+def notes_of(store: MemoryStore) -> tuple[Space, Path]:
+    assert store.path is not None
+    return store.space("notes"), store.path / "spaces" / "notes"
+
+
+def test_what_is_sound_is_read_whole_and_nothing_is_said(store: MemoryStore) -> None:
+    space, folder = notes_of(store)
+    stored = sum(record.nbytes for record in space._state.log.records())
+    (checkpoint,) = (folder / "checkpoints").iterdir()
+    assert sum(space.scrub()) >= stored + checkpoint.stat().st_size
+    assert store.scrub() == ()
+    assert len(list((folder / "log").iterdir())) > 1
+
+
+def test_every_damaged_record_is_named_once(store: MemoryStore) -> None:
+    space, folder = notes_of(store)
+    records = list(space._state.log.records())
+    chosen = [records[0], records[7], records[-1]]
+    for record in chosen:
+        flip(folder / "log" / record.segment.name, record.position + record.nbytes - 700)
+    for _ in range(2):
+        damages = store.scrub()
+        assert {(one.first_generation, one.last_generation) for one in damages} == {
+            (record.first_generation, record.last_generation) for record in chosen
+        }
+        assert len(damages) == len(chosen)
+    assert {one.space for one in damages} == {"notes"}
+    assert space.stats().damaged_count == len(chosen)
+
+
+def test_a_damaged_header_does_not_hide_what_lies_behind_it(store: MemoryStore) -> None:
+    space, folder = notes_of(store)
+    first, second = list(space._state.log.records())[:2]
+    flip(folder / "log" / first.segment.name, first.position + 26)
+    flip(folder / "log" / second.segment.name, second.position + 600)
+    assert [one.first_generation for one in store.scrub()] == [first.first_generation, second.first_generation]
+
+
+def test_files_that_are_missing_cut_or_others_are_named(store: MemoryStore) -> None:
+    _, folder = notes_of(store)
+    first, second, third, *_ = sorted((folder / "log").iterdir())
+    (checkpoint,) = (folder / "checkpoints").iterdir()
+    first.unlink()
+    second.write_bytes(third.read_bytes())
+    flip(checkpoint, checkpoint.stat().st_size // 2)
+    shutil.copy(folder.parent / "other" / "space.json", folder / "space.json")
+    files = {damage.file for damage in store.scrub()}
+    assert {f"log/{first.name}", f"log/{second.name}", f"checkpoints/{checkpoint.name}", "space.json"} <= files
+
+
+def test_the_keeper_reads_a_little_every_round_and_all_in_the_end(store: MemoryStore) -> None:
+    space, folder = notes_of(store)
+    record = list(space._state.log.records())[3]
+    flip(folder / "log" / record.segment.name, record.position + 600)
+    options = StoreOptions(scrub_bytes_per_s=50_000, scrub_interval_s=3600)
+    keeper = Housekeeping(store.spaces, store._catalogue, options)
+    rounds = 0
+    while keeper.scrubs == 0:
+        keeper._scrub()
+        rounds += 1
+    assert rounds > 1
+    assert [one.first_generation for one in store.damages()] == [record.first_generation]
+    # It is not due again yet.
+    keeper._scrub()
+    assert keeper.scrubs == 1
+
+
+def test_a_dropped_store_is_not_kept_alive_by_its_scrub(tmp_path: Path) -> None:
+    store = MemoryStore(tmp_path / "data", options=OPTIONS)
+    keeper = Housekeeping(store.spaces, store._catalogue, StoreOptions(scrub_bytes_per_s=1))
+    observe(store.space("notes", dim=DIM), *(f"id-{row}" for row in range(100)))
+    keeper._scrub()
+    assert keeper._scrubbing is not None
+    held = keeper._scrubbing.gi_frame.f_locals  # type: ignore[attr-defined]
+    assert not any(isinstance(value, Space) for value in held.values())
+    store.close()

@@ -1,0 +1,259 @@
+"""Admission: who gets in at which level, who is told, and what refusals say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engram.errors import OverCapacity
+from engram.model.priority import Priority
+from engram.streaming.lanes.lane import LanesStatistics, LaneStatistics
+from engram.streaming.pressure.gauges import DiskGauge, MemoryGauge, Reading
+from engram.streaming.pressure.levels import Level, Thresholds
+from engram.streaming.pressure.load_shedding import LoadShedder
+from engram.streaming.pressure.usage import Held
+from engram.streaming.sessions.outbox import StreamState
+from engram.streaming.sessions.paused_backlog import BacklogBudget
+from tests.doubles.fake_space import FakeSpace
+
+
+@dataclass
+class FakeLanes:
+    """Lanes of a hundred observations and a thousand bytes, drained at a thousand observations a second."""
+
+    depths: dict[Priority, int] = field(default_factory=lambda: dict.fromkeys(Priority, 0))
+    bytes_each: int = 0
+
+    def statistics(self) -> LanesStatistics:
+        return LanesStatistics(
+            tuple(LaneStatistics(p, n, 100, n * self.bytes_each, 1000, 0, 0) for p, n in self.depths.items())
+        )
+
+    def time_to_drain_ms(self, count: int) -> int:
+        return count
+
+
+@dataclass
+class FakeGauge:
+    fill: float = 0.0
+
+    def read(self) -> Reading:
+        return Reading("memory_bytes", int(self.fill * 1000), 1000, self.fill, lambda _: 10_000)
+
+
+class World:
+    """An admission whose event loop turns when told."""
+
+    def __init__(self) -> None:
+        self.lanes = FakeLanes()
+        self.gauge = FakeGauge()
+        self.spaces: dict[str, Any] = {name: FakeSpace(name) for name in ("one", "two")}
+        self.told: list[tuple[str, StreamState]] = []
+        self.soon: list[Callable[[], None]] = []
+        mailbox: Any = self
+        self.admission = LoadShedder(
+            lanes=self.lanes,
+            ticked=[self.gauge],
+            thresholds=Thresholds(),
+            mailbox=mailbox,
+            soon=self.soon.append,
+            tell=lambda space, state, _: self.told.append((space, state)),
+        )
+        for space in self.spaces.values():
+            self.admission.look_soon(space)
+        self.turn()
+
+    def post(self, receive: Callable[[Any], None], item: Any) -> None:
+        """What `Mailbox` does, at once."""
+        receive(item)
+
+    def turn(self) -> None:
+        soon = list(self.soon)
+        self.soon.clear()
+        for call in soon:
+            call()
+
+    def fill_tail(self, name: str, count: int) -> None:
+        self.spaces[name].tail.count = count
+        self.admission.look_soon(self.spaces[name])
+        self.turn()
+
+    def fill_lane(self, name: str, priority: Priority, count: int) -> None:
+        """Have so much of a space wait, besides what waits already."""
+        self.lanes.depths[priority] += count
+        held = Held(self.spaces[name], priority, count, count * self.lanes.bytes_each)
+        self.admission.entered(held)
+        self.turn()
+
+    def admitted(self, name: str) -> list[Priority]:
+        return [priority for priority in Priority if self.refusal(name, priority) is None]
+
+    def refusal(self, name: str, priority: Priority) -> OverCapacity | None:
+        try:
+            self.admission.check(self.spaces[name], priority)
+        except OverCapacity as error:
+            return error
+        return None
+
+
+@pytest.mark.parametrize(
+    ("count", "admitted"),
+    [
+        (79, [Priority.HIGH, Priority.NORMAL, Priority.LOW]),
+        (80, [Priority.HIGH, Priority.NORMAL]),
+        (94, [Priority.HIGH, Priority.NORMAL]),
+        (95, [Priority.HIGH]),
+        (100, [Priority.HIGH]),
+    ],
+)
+def test_each_priority_is_refused_from_its_level_on(count: int, admitted: list[Priority]) -> None:
+    world = World()
+    world.fill_tail("one", count)
+    assert world.admitted("one") == admitted
+    assert world.admitted("two") == list(Priority), "another space's tail is no reason"
+
+
+def test_a_refusal_names_limit_value_and_when_to_come_back() -> None:
+    world = World()
+    world.fill_tail("one", 97)
+    refusal = world.refusal("one", Priority.NORMAL)
+    assert refusal is not None
+    assert (refusal.code, refusal.field) == ("overloaded", "tail_observations")
+    assert (refusal.limit, refusal.value) == ("100", "97")
+    # At a thousand a second, seven milliseconds until only 90 are left: then Normal is admitted again.
+    assert refusal.retry_after_ms == 7
+    refusal = world.refusal("one", Priority.LOW)
+    assert refusal is not None
+    assert refusal.retry_after_ms == 27
+
+
+def test_a_refusal_does_not_outlive_its_reason() -> None:
+    world = World()
+    world.fill_tail("one", 97)
+    world.spaces["one"].tail.count = 0  # Nobody says so.
+    assert world.refusal("one", Priority.NORMAL) is None
+
+
+def test_streams_of_the_space_are_told_once_for_each_change() -> None:
+    world = World()
+    for count in (60, 79, 81, 85, 75, 96, 93, 89, 71, 69, 10):
+        world.fill_tail("one", count)
+    assert world.told == [
+        ("one", StreamState.BACKPRESSURE),
+        ("one", StreamState.OVERLOADED),
+        ("one", StreamState.BACKPRESSURE),
+        ("one", StreamState.ACTIVE),
+    ]
+
+
+def test_a_full_lane_concerns_who_fills_it() -> None:
+    world = World()
+    world.fill_lane("one", Priority.LOW, 82)
+    assert world.told == [("one", StreamState.BACKPRESSURE)]
+    assert world.admission.load(world.spaces["one"]).level is Level.CRITICAL
+    assert world.admission.load(None).level is Level.CRITICAL
+    assert world.admission.load(world.spaces["two"]).level is Level.NORMAL
+    assert world.admitted("one") == [Priority.HIGH, Priority.NORMAL]
+    assert world.admitted("two") == list(Priority)
+
+
+def test_who_uses_up_its_share_of_a_full_lane_is_told_too() -> None:
+    world = World()
+    world.fill_lane("one", Priority.NORMAL, 49)
+    world.fill_lane("two", Priority.NORMAL, 47)
+    assert sorted(world.told) == [("one", StreamState.OVERLOADED), ("two", StreamState.BACKPRESSURE)]
+    world.fill_lane("two", Priority.NORMAL, 1)
+    assert world.told[-1] == ("two", StreamState.OVERLOADED)
+
+
+def test_what_was_answered_makes_room_for_all_who_wait() -> None:
+    world = World()
+    world.fill_lane("one", Priority.NORMAL, 48)
+    world.fill_lane("two", Priority.NORMAL, 48)
+    world.told.clear()
+    world.lanes.depths[Priority.NORMAL] = 48
+    world.admission.left(Held(world.spaces["one"], Priority.NORMAL, 48, 0))
+    world.turn()
+    assert sorted(world.told) == [("one", StreamState.ACTIVE), ("two", StreamState.ACTIVE)]
+
+
+def test_bytes_of_a_lane_count_and_drain_with_their_observations() -> None:
+    world = World()
+    world.lanes.bytes_each = 20
+    world.fill_lane("one", Priority.NORMAL, 48)
+    refusal = world.refusal("one", Priority.NORMAL)
+    assert refusal is not None
+    assert (refusal.field, refusal.limit, refusal.value) == ("normal_lane_bytes", "1000", "960")
+    assert refusal.retry_after_ms == 3
+
+
+def test_many_changes_in_one_turn_are_one_look() -> None:
+    world = World()
+    for count in (10, 96, 20):
+        world.spaces["one"].tail.count = count
+        world.admission.look_soon(world.spaces["one"])
+    assert len(world.soon) == 1
+    world.turn()
+    assert world.told == []
+
+
+def test_linking_is_news_without_anybody_asking() -> None:
+    world = World()
+    world.fill_tail("one", 96)
+    world.spaces["one"].tail.count = 5
+    world.spaces["one"].index_up_to(91)
+    world.turn()
+    assert world.told[-1] == ("one", StreamState.ACTIVE)
+
+
+def test_memory_is_looked_at_with_each_tick_and_refuses_even_high_when_it_is_full() -> None:
+    world = World()
+    world.gauge.fill = 0.96
+    world.admission.tick()
+    assert sorted(world.told) == [("one", StreamState.OVERLOADED), ("two", StreamState.OVERLOADED)]
+    assert world.admitted("one") == [Priority.HIGH]
+    world.gauge.fill = 1.0
+    world.admission.tick()
+    assert world.admitted("one") == []
+    refusal = world.refusal("one", Priority.HIGH)
+    assert refusal is not None
+    assert (refusal.field, refusal.retry_after_ms) == ("memory_bytes", 10_000)
+
+
+def test_the_load_is_that_of_the_fullest_thing() -> None:
+    world = World()
+    world.lanes.depths[Priority.NORMAL] = 30
+    world.fill_tail("one", 60)
+    load = world.admission.load(world.spaces["one"])
+    assert (load.queue_depth, load.queue_capacity, load.pressure, load.level) == (30, 300, 0.6, Level.WARNING)
+    assert world.admission.load(None).level is Level.NORMAL
+
+
+@pytest.mark.parametrize(("with_logs", "value"), [(False, 300), (True, 380)])
+def test_memory_is_one_budget(with_logs: bool, value: int) -> None:
+    world = World()
+    world.lanes.depths[Priority.HIGH], world.lanes.bytes_each = 10, 7
+    for space in world.spaces.values():
+        space.index_bytes, space.log_bytes = 100, 40
+    backlogs = BacklogBudget(1000)
+    backlogs.take(30)
+    reading = MemoryGauge(world.lanes, world.spaces.values, backlogs, 1000, with_logs=with_logs).read()
+    assert (reading.value, reading.limit, reading.fill) == (value, 1000, value / 1000)
+
+
+def test_the_disk_is_full_when_only_the_reserve_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gauge = DiskGauge(tmp_path, 1000)
+    assert 0 < gauge.read().fill < 1
+
+    @dataclass
+    class Usage:
+        free: int
+
+    for free, fill in ((2000, 0.5), (1000, 1.0), (0, 1000.0)):
+        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: Usage(free))
+        reading = gauge.read()
+        assert (reading.value, reading.fill) == (free, fill)

@@ -1,0 +1,153 @@
+"""Recalls for an event loop: limits hold, and whoever stops listening frees what was held."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engram.errors import InvalidInput, OverCapacity, Unavailable
+from engram.model.query import Recalled, RecallQuery
+from engram.store import Cue, MemoryStore, RecallStream, Space
+from engram.streaming.counters import Counters
+from engram.streaming.loop.mailbox import Mailbox
+from engram.streaming.recalls.recalls import Recalls
+from tests.doubles.batches import DIM, vector_of
+from tests.doubles.waiting import TIMEOUT_S
+
+ANY = vector_of("any")
+QUERY = RecallQuery(Cue(ANY, score_min=-1.0), results_max=100, batch_size=10)
+FOLLOW = RecallQuery(Cue(ANY, score_min=0.9), batch_size=10, follow=True)
+
+
+def sizes(batch: Recalled, more: bool) -> tuple[int, bool]:
+    return len(batch.hits), more
+
+
+@asynccontextmanager
+async def recalling(waiting_max: int = 10, streams_max: int = 10) -> AsyncIterator[tuple[Recalls, Space]]:
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(2) as threads, MemoryStore(None) as store:
+        space = store.space("notes", dim=DIM)
+        space.observe([f"{i}" for i in range(25)], np.stack([vector_of(f"{i}") for i in range(25)]))
+        async with asyncio.timeout(TIMEOUT_S):
+            yield Recalls(threads, Mailbox(loop), Counters(), waiting_max, streams_max), space
+
+
+async def test_batches_come_in_order_and_the_last_says_so() -> None:
+    async with recalling() as (recalls, space):
+        assert [batch async for batch in recalls.stream(space, QUERY, sizes)] == [(10, True), (10, True), (5, False)]
+        assert recalls.streams == 0
+
+
+async def test_an_error_in_the_query_comes_from_the_stream() -> None:
+    async with recalling() as (recalls, space):
+        with pytest.raises(InvalidInput):
+            await anext(recalls.stream(space, RecallQuery(Cue(ANY[:3])), sizes))
+        assert recalls.streams == 0
+
+
+async def test_more_streams_than_allowed_are_refused_until_one_ends() -> None:
+    async with recalling(streams_max=2) as (recalls, space):
+        held = [recalls.stream(space, QUERY, sizes) for _ in range(2)]
+        for stream in held:
+            await anext(stream)
+        with pytest.raises(OverCapacity) as caught:
+            await anext(recalls.stream(space, QUERY, sizes))
+        assert (caught.value.code, caught.value.limit) == ("recall_streams", "2")
+        await held[0].aclose()
+        assert len([batch async for batch in recalls.stream(space, QUERY, sizes)]) == 3
+        await held[1].aclose()
+
+
+async def test_dropping_a_stream_frees_its_walk_after_the_batch_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered, release, closed = threading.Event(), threading.Event(), threading.Event()
+    next_batch, close = RecallStream.next_batch, RecallStream.close
+    calls = 0
+
+    def slow(stream: RecallStream) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            entered.set()
+            assert release.wait(TIMEOUT_S)
+        return next_batch(stream)
+
+    def note(stream: RecallStream) -> None:
+        close(stream)
+        closed.set()
+
+    monkeypatch.setattr(RecallStream, "next_batch", slow)
+    monkeypatch.setattr(RecallStream, "close", note)
+    async with recalling() as (recalls, space):
+        stream = recalls.stream(space, QUERY, sizes)
+        await anext(stream)
+        assert await asyncio.to_thread(entered.wait, TIMEOUT_S)
+        await stream.aclose()
+        assert recalls.streams == 0
+        # The batch that is being made is the last one, and the walk is its until it is done.
+        assert not closed.is_set()
+        release.set()
+        assert await asyncio.to_thread(closed.wait, TIMEOUT_S)
+        assert calls == 2
+
+
+async def test_what_follows_comes_when_it_commits() -> None:
+    async with recalling() as (recalls, space):
+        stream = recalls.stream(space, FOLLOW, sizes)
+        assert await anext(stream) == (0, False)
+        waiting = asyncio.ensure_future(anext(stream))
+        await asyncio.to_thread(space.observe, ["near"], [ANY])
+        assert await waiting == (1, False)
+        await stream.aclose()
+        assert recalls.streams == 0
+        # The next commit finds nobody to tell.
+        await asyncio.to_thread(space.observe, ["near"], [ANY])
+        space.followers.advance()
+        assert len(space.followers) == 0
+
+
+async def test_stopping_ends_standing_recalls_with_the_reason() -> None:
+    async with recalling() as (recalls, space):
+        stream = recalls.stream(space, FOLLOW, sizes)
+        await anext(stream)
+        waiting = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        recalls.stop(Unavailable("stopping", code="shutting_down"))
+        with pytest.raises(Unavailable):
+            await waiting
+        late = recalls.stream(space, FOLLOW, sizes)
+        assert await anext(late) == (0, False)
+        with pytest.raises(Unavailable):
+            await anext(late)
+
+
+async def test_closing_the_store_ends_standing_recalls_quietly() -> None:
+    async with recalling() as (recalls, space):
+        stream = recalls.stream(space, FOLLOW, sizes)
+        await anext(stream)
+        waiting = asyncio.ensure_future(anext(stream, None))
+        await asyncio.sleep(0)
+        space.followers.close()
+        assert await waiting is None
+
+
+async def test_recalls_have_the_right_of_way_until_they_are_answered_or_have_their_first_batch() -> None:
+    async with recalling() as (recalls, space):
+        gate = threading.Event()
+        answer = asyncio.create_task(recalls.answer(space, QUERY, lambda _: gate.wait(TIMEOUT_S)))
+        batches = recalls.stream(space, QUERY, lambda *_: gate.wait(TIMEOUT_S))
+        first = asyncio.ensure_future(anext(batches))
+        await asyncio.sleep(0)
+        assert recalls.right_of_way.under_way == 2
+        gate.set()
+        assert await answer
+        assert await first
+        assert recalls.right_of_way.under_way == 0
+        await batches.aclose()
