@@ -4,8 +4,8 @@
     python -m benchmarks.index --real FOLDER/wordnet384.npy        # real embeddings: .npy, first 1 000 rows are queries
     python -m benchmarks.index --peers engram-fast,hnswlib --repeat 1
 
-Peers that are not installed are left out (``pip install 'engram[bench]'`` brings them). Queries run one after the
-other on one thread; recall@10 is by id against exact search. The builds of all indexes take turns, so that a slow
+Peers that are not installed are left out (``pip install 'engram-stream[bench]'`` brings them). Queries run one after
+the other on one thread; recall@10 is by id against exact search. The builds of all indexes take turns, so that a slow
 minute of the machine meets all of them.
 """
 

@@ -138,5 +138,5 @@ def chosen_peers(text: str) -> list[str]:
         if name not in PEERS:
             raise SystemExit(f"there is no peer {name!r}; there are {', '.join(PEERS)}")
         if not installed(name):
-            raise SystemExit(f"{name} is not installed: pip install 'engram[bench]'")
+            raise SystemExit(f"{name} is not installed: pip install 'engram-stream[bench]'")
     return names

@@ -37,18 +37,18 @@ __all__ = [
 
 _HOMES = {
     "AsyncClient": "engram.client",
-    "Between": "engram.store",
+    "Between": "engram.model.cue",
     "Client": "engram.client",
-    "Cue": "engram.store",
+    "Cue": "engram.model.cue",
     "EngramError": "engram.errors",
-    "Filter": "engram.store",
-    "Hit": "engram.store",
+    "Filter": "engram.model.cue",
+    "Hit": "engram.model.hit",
     "HnswIndex": "engram.index",
     "MemoryStore": "engram.store",
     "RecallStream": "engram.store",
     "Snapshot": "engram.store",
     "Space": "engram.store",
-    "Strength": "engram.store",
+    "Strength": "engram.model.strength",
 }
 
 

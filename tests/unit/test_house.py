@@ -151,3 +151,19 @@ def test_the_index_for_newcomers_names_rooms_that_are_there() -> None:
     assert len(rows) >= 25
     for row in rows:
         assert re.search(r"\]\((src|native)/", row), row
+
+
+def test_the_distribution_has_our_name_everywhere() -> None:
+    """On the registry, the name ``engram`` belongs to somebody else: who follows our advice must not install that."""
+    files = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    wrong = re.compile(r"\bengram\\?\[[a-z]|pip install (?:-\S+ )*[\"']?engram(?![-\w.])")
+    found = []
+    for name in files.stdout.splitlines():
+        path = ROOT / name
+        if (
+            path.suffix in {".py", ".md", ".toml", ".yml", ".cpp", ""}
+            and "docs/decisions" not in name
+            and path.is_file()
+        ):
+            found += [f"{name}: {line}" for line in path.read_text(encoding="utf-8").splitlines() if wrong.search(line)]
+    assert [line for line in found if not line.startswith("tests/unit/test_house.py")] == []

@@ -77,7 +77,7 @@ def _run(arguments: Sequence[str]) -> int:
         package = (error.name or "").partition(".")[0]
         if package not in ("click", "rich"):
             raise
-        _complain(f"the command line needs the package {package}; install it with: pip install 'engram[server]'")
+        _complain(f"the command line needs the package {package}; install it with: pip install 'engram-stream[server]'")
         return EXIT_ERROR
     try:
         code = app.main(list(arguments), prog_name="engram", standalone_mode=False)

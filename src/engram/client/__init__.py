@@ -22,7 +22,7 @@ except ImportError as error:
     if (error.name or "").partition(".")[0] not in ("grpc", "google"):
         raise
     raise MissingExtra(
-        f"the Engram client needs the package {error.name}; install it with: pip install 'engram[client]'",
+        f"the Engram client needs the package {error.name}; install it with: pip install 'engram-stream[client]'",
         field="extra",
         limit="client",
         value=error.name,

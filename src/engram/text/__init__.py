@@ -1,6 +1,7 @@
 """Texts to vectors: the embedders a space can name, and the registry that finds them.
 
-``lexical`` works everywhere, offline, at any dimension. ``minilm`` understands meaning and needs ``engram[minilm]``.
+``lexical`` works everywhere, offline, at any dimension. ``minilm`` understands meaning and needs the extra
+``engram-stream[minilm]``.
 """
 
 from engram.text.embedder import Embedder

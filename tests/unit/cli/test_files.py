@@ -280,7 +280,7 @@ def test_what_is_no_table_is_refused(tmp_path: Path) -> None:
 
 def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'engram\[parquet\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install 'engram-stream\[parquet\]'"):
         ParquetSource(tmp_path / "rows.parquet")
 
 

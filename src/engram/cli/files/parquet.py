@@ -44,7 +44,7 @@ class ParquetSource:
             parquet: Any = importlib.import_module("pyarrow.parquet")
         except ImportError as error:
             raise MissingExtra(
-                "reading Parquet needs pyarrow; install it with: pip install 'engram[parquet]'",
+                "reading Parquet needs pyarrow; install it with: pip install 'engram-stream[parquet]'",
                 field="extra",
                 limit="parquet",
             ) from error
