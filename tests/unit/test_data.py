@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engram.data import SampleRows, sample
+from engram.data import Rows, sample
 from tests.doubles.places import ROOT
 
 SCRIPT = ROOT / "scripts" / "make_sample_data.py"
 
 
 @pytest.mark.parametrize(("rows", "count"), [(sample(), 4000), (sample().queries, 50)])
-def test_columns_fit_together(rows: SampleRows, count: int) -> None:
+def test_columns_fit_together(rows: Rows, count: int) -> None:
     assert len(rows) == len(set(rows.ids)) == len(rows.contents) == len(rows.vectors) == count
     assert all(": " in content for content in rows.contents)
     assert rows.vectors.dtype == np.float32

@@ -1,5 +1,5 @@
 """A small set of real texts with real embeddings, for demonstrations, examples and tests that need no download."""
 
-from engram.data.sample import Sample, SampleRows, sample
+from engram.data.sample import Rows, Sample, sample
 
-__all__ = ["Sample", "SampleRows", "sample"]
+__all__ = ["Rows", "Sample", "sample"]

@@ -19,7 +19,7 @@ _NOT_IN_A_SLUG = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SampleRows:
+class Rows:
     """Texts with their embeddings; row i of each column belongs to text i.
 
     Parameters
@@ -41,10 +41,10 @@ class SampleRows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample(SampleRows):
+class Sample(Rows):
     """The sample; `queries` are rows that were held out of it, whose nearest neighbours in it make sense."""
 
-    queries: SampleRows
+    queries: Rows
 
 
 @cache
@@ -62,7 +62,7 @@ def sample() -> Sample:
     asked = folder.joinpath("wordnet_queries.txt").read_text(encoding="utf-8").splitlines()
     with folder.joinpath("wordnet_vectors.npz").open("rb") as file, np.load(file) as stored:
         vectors, cues = _unit_rows(stored["sample"]), _unit_rows(stored["queries"])
-    queries = SampleRows(_ids(asked), tuple(asked), cues)
+    queries = Rows(_ids(asked), tuple(asked), cues)
     return Sample(_ids(contents), tuple(contents), vectors, queries)
 
 
