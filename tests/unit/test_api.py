@@ -1,0 +1,65 @@
+"""What users may use: what the packages export is documented, and what is documented is there."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from types import ModuleType
+
+import pytest
+
+import engram
+from tests.doubles.places import ROOT
+
+REFERENCE = re.findall(r"^::: (\S+)$", (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+# Packages whose `__all__` is a promise.
+PUBLIC = ["engram", "engram.store", "engram.client", "engram.index", "engram.server", "engram.text", "engram.data"]
+
+
+def resolved(name: str) -> object:
+    """The object of a dotted name: a module, or something in one."""
+    module, _, attribute = name.rpartition(".")
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        return getattr(importlib.import_module(module), attribute)
+
+
+@pytest.mark.parametrize("name", REFERENCE)
+def test_what_the_reference_names_is_there(name: str) -> None:
+    assert getattr(resolved(name), "__doc__", None)
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_what_a_package_exports_is_in_the_reference(package: str) -> None:
+    module = importlib.import_module(package)
+    documented = [resolved(name) for name in REFERENCE]
+    of_errors = vars(importlib.import_module("engram.errors")).values()
+    missing = [
+        name
+        for name in module.__all__
+        if not name.startswith("__")
+        and isinstance(getattr(module, name), type)
+        and not any(getattr(module, name) is each for each in [*documented, *of_errors])
+    ]
+    assert missing == []
+
+
+def test_every_name_of_all_is_there_and_nothing_else_is_shown() -> None:
+    modules = [engram, *(importlib.import_module(name) for name in PUBLIC[1:])]
+    for module in modules:
+        assert sorted(module.__all__) == sorted(set(module.__all__)), module.__name__
+        assert [name for name in module.__all__ if not hasattr(module, name)] == []
+
+
+def test_packages_say_what_they_are() -> None:
+    silent = [
+        info.name for info in pkgutil.walk_packages(engram.__path__, "engram.") if info.ispkg and not _doc(info.name)
+    ]
+    assert silent == []
+
+
+def _doc(name: str) -> str | None:
+    module: ModuleType = importlib.import_module(name)
+    return module.__doc__
