@@ -1,6 +1,6 @@
 """What a vector costs when it comes alone, and in batches: appended, published and linked.
 
-    python -m benchmarks.index.batches                     # onto an index of 50 000 vectors
+    python -m benchmarks index-batches                     # onto an index of 50 000 vectors
 
 Once into the graph alone, and once into a space of an embedded store, where each call is also logged, committed and
 made recallable by other threads. All sizes take turns on the same index, which grows; each figure is the median over
@@ -108,7 +108,7 @@ def measure(target: Graph | Embedded, rows: NDArray[np.float32], before: int, tu
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.index.batches", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks index-batches", description=__doc__.split("\n")[0])
     parser.add_argument("--before", type=int, default=50_000, help="vectors there beforehand (default 50000)")
     parser.add_argument("--dim", type=int, default=768, help="dimension (default 768)")
     parser.add_argument("--turns", type=int, default=5, help="turns of each size (default 5)")

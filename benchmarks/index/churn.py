@@ -1,6 +1,6 @@
 """Half of an index deleted and inserted again, over and over: what that costs in recall, speed and memory.
 
-    python -m benchmarks.index.churn                       # 10 rounds over 100 000 vectors
+    python -m benchmarks index-churn                       # 10 rounds over 100 000 vectors
 
 Each round deletes a random half of the live vectors and inserts the same vectors again as new versions, then waits
 until they are linked. The index is compacted whenever half of it is dead. Round 0 is the fresh index.
@@ -109,7 +109,7 @@ def measure(data: Dataset, quality: Quality, rounds: int, ef: int, threads: int)
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.index.churn", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks index-churn", description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=100_000, help="live vectors (default 100000)")
     parser.add_argument("--dim", type=int, default=768, help="dimension (default 768)")
     parser.add_argument("--clusters", type=int, default=400, help="clusters of the vectors (default 400)")

@@ -1,6 +1,6 @@
 """Data that graphs do not like: how much longer it takes to build, what becomes unreachable, and what is found.
 
-    python -m benchmarks.index.degenerate                  # 50 000 vectors of each kind
+    python -m benchmarks index-degenerate                  # 50 000 vectors of each kind
 
 Many of these vectors have the same score, so an answer counts by its score: it is right when it is as good as the
 true tenth best, up to float32's precision.
@@ -116,7 +116,7 @@ def measure(kind: str, rows: Vectors, quality: Quality, ef: int, threads: int) -
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.index.degenerate", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks index-degenerate", description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=50_000, help="vectors of each kind (default 50000)")
     parser.add_argument("--dim", type=int, default=768, help="dimension (default 768)")
     parser.add_argument("--quality", choices=get_args(Quality), default="fast", help="of the graph (default fast)")

@@ -1,7 +1,7 @@
 """Filtered search: nothing hidden is ever returned, and what is visible is found, however little that is.
 
-    python -m benchmarks.index.filters                     # a million queries over 100 000 vectors
-    python -m benchmarks.index.filters --sorted            # what is hidden lies together, not everywhere
+    python -m benchmarks index-filters                     # a million queries over 100 000 vectors
+    python -m benchmarks index-filters --sorted            # what is hidden lies together, not everywhere
 
 Filters are snapshots (`max_generation`), deletions and allow-lists. The queries that hunt for hidden vectors are
 vectors of the index itself, so for each hidden one somebody asks. Recall@10 is against exact search over what is
@@ -101,7 +101,7 @@ def measure(index: HnswIndex, data: Dataset, case: Case, queries: int, ef: int, 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.index.filters", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks index-filters", description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=100_000, help="vectors (default 100000)")
     parser.add_argument("--dim", type=int, default=768, help="dimension (default 768)")
     parser.add_argument("--clusters", type=int, default=400, help="clusters of the vectors (default 400)")

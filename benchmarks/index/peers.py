@@ -1,8 +1,8 @@
 """The graph against its peers: insert rate, recall and query rate, all in one run.
 
-    python -m benchmarks.index.peers                                # 100 000 synthetic vectors of 768 dimensions
-    python -m benchmarks.index.peers --real FOLDER/wordnet384.npy   # embeddings; the first 1 000 rows are queries
-    python -m benchmarks.index.peers --peers engram-fast,hnswlib --repeat 1
+    python -m benchmarks index-peers                                # 100 000 synthetic vectors of 768 dimensions
+    python -m benchmarks index-peers --real FOLDER/wordnet384.npy   # embeddings; the first 1 000 rows are queries
+    python -m benchmarks index-peers --peers engram-fast,hnswlib --repeat 1
 
 Peers that are not installed are left out (``pip install 'engram-stream[bench]'`` brings them). Queries run one after
 the other on one thread; recall@10 is by id against exact search. The builds of all indexes take turns, so that a slow
@@ -75,7 +75,7 @@ def compared(measured: Mapping[str, Row]) -> list[Row]:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.index.peers", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks index-peers", description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=100_000, help="synthetic vectors (default 100000)")
     parser.add_argument("--dim", type=int, default=768, help="dimension of the synthetic vectors (default 768)")
     parser.add_argument("--clusters", type=int, default=400, help="clusters of the synthetic vectors (default 400)")

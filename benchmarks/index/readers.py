@@ -1,6 +1,6 @@
 """Searches while writers run flat out: how long they take, and whether what was just published finds itself.
 
-    python -m benchmarks.index.readers                     # 300 000 vectors, 2 writers
+    python -m benchmarks index-readers                     # 300 000 vectors, 2 writers
 
 One writer appends, publishes and links, the others link; they step back behind readers as Engram's workers do
 (``--niceness 0``: they do not). One reader searches all the time; whenever a batch was published since it last
@@ -100,7 +100,7 @@ def timed_search(index: HnswIndex, query: NDArray[np.float32], k: int, ef: int, 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.index.readers", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks index-readers", description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=300_000, help="vectors (default 300000)")
     parser.add_argument("--dim", type=int, default=768, help="dimension (default 768)")
     parser.add_argument("--clusters", type=int, default=400, help="clusters of the vectors (default 400)")

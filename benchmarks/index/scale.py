@@ -1,8 +1,8 @@
 """One index growing to a million vectors and more: rate, recall, memory and restart at each size.
 
-    python -m benchmarks.index.scale                                        # 50 000 to 1 000 000, against hnswlib
-    python -m benchmarks.index.scale --clusters 4000                        # data that is hard to navigate
-    python -m benchmarks.index.scale --counts 10000000 --dtype float16 --peers ""
+    python -m benchmarks index-scale                                        # 50 000 to 1 000 000, against hnswlib
+    python -m benchmarks index-scale --clusters 4000                        # data that is hard to navigate
+    python -m benchmarks index-scale --counts 10000000 --dtype float16 --peers ""
 
 Vectors are written to the scratch folder once and stay there; each index grows in a process of its own. Engram ranks
 by the vectors in the file, peers keep copies. Rates count from a piece being in memory to its being linked.
@@ -149,7 +149,7 @@ def compared(results: Mapping[str, list[Row]]) -> list[Row]:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.index.scale", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks index-scale", description=__doc__.split("\n")[0])
     parser.add_argument("--counts", default=_COUNTS, help=f"sizes to measure at (default {_COUNTS})")
     parser.add_argument("--dim", type=int, default=768, help="dimension (default 768)")
     parser.add_argument("--clusters", type=int, default=400, help="clusters; 4000 are hard (default 400)")

@@ -1,6 +1,6 @@
 """What the first recalls of observations cost that were written past the page cache and never read.
 
-    python -m benchmarks.recall.cold
+    python -m benchmarks recall-cold
 
 Ranking and reading a hit touch the mapped log, whose pages are on the disk only. The same cues again find them in
 memory.
@@ -52,7 +52,7 @@ def recall(space: Space, cues: NDArray[np.float32]) -> dict[str, float]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.recall.cold", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks recall-cold", description=__doc__.split("\n")[0])
     parser.add_argument("--count", type=int, default=100_000, help="observations (default 100000)")
     parser.add_argument("--dim", type=int, default=768, help="dimension (default 768)")
     parser.add_argument("--queries", type=int, default=300, help="recalls (default 300)")

@@ -1,4 +1,4 @@
-"""Recall while observations stream in: ``python -m benchmarks.recall.parts PART``.
+"""Recall while observations stream in: ``python -m benchmarks recall PART``.
 
 freshness   from one client's ack to another client's recall
 beside      recalls at 10 and 200 a second beside a stream of observations
@@ -33,7 +33,7 @@ def main() -> None:
     """Measure and print."""
     description, _, epilog = (__doc__ or "").partition("\n")
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.recall.parts",
+        prog="python -m benchmarks recall",
         description=description,
         epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -1,6 +1,6 @@
 """What the checks of everything stored cost: each by itself, whole runs without them, and the version before them.
 
-    python -m benchmarks.store.integrity_costs --unchecked FOLDER/bin/python --before FOLDER/bin/python
+    python -m benchmarks integrity-costs --unchecked FOLDER/bin/python --before FOLDER/bin/python
 
 Times are processor time, in microseconds per observation, recall, look-up or start. Two processes take turns at the
 same work; they are a pair, and each pair has new processes. The ratio is that of the medians of a pair. The checks of
@@ -112,9 +112,7 @@ def run(arguments: argparse.Namespace, scratch: Path) -> Rows:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.store.integrity_costs", description=__doc__.split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks integrity-costs", description=__doc__.split("\n")[0])
     parser.add_argument("--before", help="Python of an environment with the version to compare with")
     parser.add_argument("--unchecked", help="Python of an environment whose native core does not check what it reads")
     parser.add_argument("--pairs", type=int, default=15, help="pairs of processes (default 15)")

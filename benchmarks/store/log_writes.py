@@ -1,6 +1,6 @@
 """What a durable commit costs, through the page cache and past it, by the number of observations in it.
 
-    python -m benchmarks.store.log_writes
+    python -m benchmarks log-writes
 
 Each commit is appended to a log of its own and synced, in segments that were not in memory before.
 """
@@ -64,7 +64,7 @@ def measure(folder: Path, rows: int, dim: int, direct_bytes_min: int) -> dict[st
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.store.log_writes", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks log-writes", description=__doc__.split("\n")[0])
     parser.add_argument("--dim", type=int, default=768, help="dimension (default 768)")
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 4, 16, 64, 256, 1024, 2048])
     parser.add_argument("--rounds", type=int, default=2, help="how often everything is repeated (default 2)")

@@ -1,7 +1,7 @@
 """From how much pending on should an index worker help in another's space? And how much should it link at once?
 
-    python -m benchmarks.store.stealing               # thresholds
-    python -m benchmarks.store.stealing --batches     # batch sizes, at the default threshold
+    python -m benchmarks stealing                     # thresholds
+    python -m benchmarks stealing --batches           # batch sizes, at the default threshold
 
 Several spaces share a store in memory; one of them gets most of the observations. Flat out, every worker has something
 to do all the time. In bursts, five per second, at a rate that the workers can keep up with, it matters who helps whom:
@@ -149,7 +149,9 @@ def variants(arguments: argparse.Namespace) -> Iterator[tuple[str, StoreOptions,
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks stealing", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--batches", action="store_true", help="compare batch sizes instead of thresholds")
     parser.add_argument("--thresholds", type=int, nargs="+", default=[100, 500, 1000, 2000])
     parser.add_argument("--workers", type=int, default=2)

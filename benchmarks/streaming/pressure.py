@@ -1,6 +1,6 @@
 """What thresholds of pressure cost and catch: the same load under several of them.
 
-    python -m benchmarks.streaming.pressure
+    python -m benchmarks pressure
 
 Each run has two phases. Bursts that the tail has room for: whoever is slowed down here is slowed down for nothing, a
 false alarm. Then far more than linking can keep up with: an overload of which the clients were not warned in time to do
@@ -165,7 +165,7 @@ def run(enter: str, leave: str, rows: NDArray[np.float32], arguments: argparse.N
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.streaming.pressure", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks pressure", description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=12.0, help="how long to overload (default 12)")
     parser.add_argument("--bursts", type=int, default=5, help="bursts before (default 5)")
     parser.add_argument("--burst-percent", type=int, default=75, help="size of a burst, in percent of the tail (75)")

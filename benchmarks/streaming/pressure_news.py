@@ -1,6 +1,6 @@
 """How soon the streams of a space hear that its pressure changed.
 
-    python -m benchmarks.streaming.pressure_news
+    python -m benchmarks pressure-news
 
 A server in this process, so that both ends have one clock. Calls fill the tail beyond the threshold of Critical and
 linking empties it again, while other streams of the space are open. Measured is the time from the admission, or from
@@ -147,9 +147,7 @@ def batch(name: str) -> ObservationBatch:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.streaming.pressure_news", description=__doc__.split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks pressure-news", description=__doc__.split("\n")[0])
     parser.add_argument("--streams", type=int, nargs="+", default=[1, 20], help="open streams (default 1 20)")
     parser.add_argument("--rounds", type=int, default=50, help="rises and falls (default 50)")
     parser.add_argument("--json", type=Path, help="save the result there")

@@ -1,6 +1,6 @@
 """How soon the server is back to NORMAL after a load that was too much drops.
 
-    python -m benchmarks.streaming.pressure_recovery
+    python -m benchmarks pressure-recovery
 
 A server in a process of its own, with its default limits. Clients send as much as they can, until linking is so far
 behind that the server has been OVERLOADED; then they drop to a load that it can carry, though what they have in their
@@ -138,9 +138,7 @@ def run(dim: int, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.streaming.pressure_recovery", description=__doc__.split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks pressure-recovery", description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=8.0, help="how long to overload at least (default 8)")
     parser.add_argument("--rate", type=int, default=5_000, help="observations/s that go on afterwards (default 5000)")
     parser.add_argument("--dims", type=int, nargs="+", default=[384, 768], help="dimensions (default 384 768)")

@@ -1,6 +1,6 @@
 """What the queue before the committer costs per batch and per observation, beside simpler queues.
 
-    python -m benchmarks.streaming.queue
+    python -m benchmarks queue
 
 "alone" is one thread that puts and then takes everything: the bare price of the operations. "threads" is eight
 producers and one consumer at once, with how long single puts took, which shows who waits for whom. A plain deque has no
@@ -172,7 +172,9 @@ def row(name: str, make: Callable[[], Queue], arguments: argparse.Namespace) -> 
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks queue", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--count", type=int, default=80_000, help="batches per run")
     parser.add_argument("--producers", type=int, default=8)
     parser.add_argument("--repeat", type=int, default=3)

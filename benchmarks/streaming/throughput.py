@@ -1,8 +1,8 @@
 """How fast clients stream into one server on the same machine, durable, and what it costs.
 
-    python -m benchmarks.streaming.throughput                                              # one client, flat out
-    python -m benchmarks.streaming.throughput --rate 100000 --seconds 60 --repeat 1        # 19 GB of log
-    python -m benchmarks.streaming.throughput --streams 100 --batch 64 --rate 50000 --in-flight 512
+    python -m benchmarks streaming                                                # one client, flat out
+    python -m benchmarks streaming --rate 100000 --seconds 60 --repeat 1          # 19 GB of log
+    python -m benchmarks streaming --streams 100 --batch 64 --rate 50000 --in-flight 512
 
 Every observation is acked, which means: synced to disk and recallable. The graph may lag behind; the tables show by how
 much, second by second, and how long it takes to catch up. The server takes settings from the environment; without
@@ -75,9 +75,7 @@ def measure(arguments: argparse.Namespace, load: Load) -> list[dict[str, Any]]:
 
 def parse() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.streaming.throughput", description=__doc__.split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m benchmarks streaming", description=__doc__.split("\n")[0])
     parser.add_argument("--seconds", type=float, default=5.0, help="how long to stream (default 5)")
     parser.add_argument("--rate", type=float, default=0.0, help="observations a second; 0: flat out (default)")
     parser.add_argument("--streams", type=int, default=1, help="clients with a session each (default 1)")

@@ -1,4 +1,4 @@
-"""A client that streams observations at a pace, as a process: ``python -m benchmarks.support.paced_load``."""
+"""A client that streams observations at a pace, in a process of its own."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def percentiles(name: str, samples_ms: list[float]) -> dict[str, float]:
 
 def main() -> None:
     """Stream, and print what was measured as JSON."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.support.paced_load", description=__doc__)
     parser.add_argument("address")
     parser.add_argument("rate", type=float)
     parser.add_argument("seconds", type=float)
