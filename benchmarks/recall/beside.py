@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.streaming.run import CATCH_UP_TIMEOUT_S, server
 from benchmarks.support.datasets import synthetic_rows
-from benchmarks.support.paced_load import SPACE, percentiles, result_of, start
+from benchmarks.support.paced_load import result_of, start
+from benchmarks.support.report import percentiles
+from benchmarks.support.server import CATCH_UP_TIMEOUT_S, SPACE, server
 from engram.client import AsyncClient
 
 PRELOADED = 50_000

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.support.datasets import synthetic_rows
 from benchmarks.support.indexed import IndexedWatch
-from benchmarks.support.report import publish
+from benchmarks.support.report import percentiles, publish
 from engram.store import MemoryStore, Space
 
 BATCH = 256
@@ -46,8 +46,7 @@ def recall(space: Space, cues: NDArray[np.float32]) -> dict[str, float]:
             _ = (hit.id, hit.content, hit.metadata, hit.confidence, hit.time_us)
         found.append((between - begin) * 1e3)
         read.append((time.perf_counter() - between) * 1e3)
-    columns = {"recall": found, "reading 10 hits": read}
-    return {f"{name} P{p} ms": float(np.percentile(of, p)) for name, of in columns.items() for p in (50, 99)}
+    return {**percentiles("recall", found), **percentiles("reading 10 hits", read)}
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.streaming.run import server
 from benchmarks.support.datasets import synthetic_rows
 from benchmarks.support.indexed import IndexedWatch
-from benchmarks.support.paced_load import SPACE, percentiles
+from benchmarks.support.report import percentiles
+from benchmarks.support.server import SPACE, server
 from engram import Cue, Filter, MemoryStore, Space
 from engram.client import AsyncClient
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.streaming.run import server
 from benchmarks.support.datasets import synthetic_rows
-from benchmarks.support.paced_load import SPACE, percentiles
+from benchmarks.support.report import percentiles
+from benchmarks.support.server import SPACE, server
 from engram import Cue
 from engram.client import AsyncClient
 

@@ -26,9 +26,7 @@ from numpy.typing import NDArray
 from benchmarks.support.datasets import synthetic_rows
 from benchmarks.support.indexed import IndexedWatch
 from engram import _core
-from engram.log.segments.segment import Segment
-from engram.model.hit import Hit
-from engram.store import MemoryStore, Space, StoreOptions
+from engram.store import Hit, MemoryStore, Space, StoreOptions
 
 DIM = 768
 REOPENED_DIM = 384
@@ -217,6 +215,8 @@ def unchecked() -> Iterator[None]:
 
     Not for the version before.
     """
+    from engram.log.segments.segment import Segment  # noqa: PLC0415  (the version before has it in another place)
+
     with (
         patch.object(_core, "crc32c_rows", lambda matrix: np.zeros(len(matrix), np.uint32)),
         patch.object(_core, "sector_sums", lambda parts, *_: bytes(sum(map(len, parts)) // 128)),

@@ -24,14 +24,13 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.streaming.run import server
 from benchmarks.support.datasets import synthetic_rows
 from benchmarks.support.report import publish
+from benchmarks.support.server import SPACE, server
 from engram.client import AsyncClient
 from engram.wire import engram_pb2 as pb
 from engram.wire.engram_pb2_grpc import EngramServiceStub
 
-SPACE: Final = "bench"
 BATCH: Final = 256
 # A warning is in time if a client can act on it: one round trip under load.
 WARNING_S_MIN: Final = 0.05

@@ -21,7 +21,7 @@ from typing import Any
 import grpc
 import numpy as np
 
-from benchmarks.support.report import publish
+from benchmarks.support.report import percentiles, publish
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
@@ -157,8 +157,7 @@ def main() -> None:
     for streams in arguments.streams:
         measured = asyncio.run(measure(streams, arguments.rounds))
         for change, delays in zip(("to BACKPRESSURE", "to ACTIVE"), measured, strict=True):
-            p50, p99 = np.percentile(delays, [50, 99])
-            rows.append({"streams": streams, "change": change, "told P50 ms": float(p50), "told P99 ms": float(p99)})
+            rows.append({"streams": streams, "change": change, **percentiles("told", delays)})
     publish("news of pressure", {"rounds": arguments.rounds, "dim": DIM, "cores": os.cpu_count()}, rows, arguments.json)
 
 

@@ -24,10 +24,10 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.streaming.pressure import BATCH, SPACE, Load, Watch
-from benchmarks.streaming.run import server
+from benchmarks.streaming.pressure import BATCH, Load, Watch
 from benchmarks.support.datasets import synthetic_rows
 from benchmarks.support.report import publish
+from benchmarks.support.server import SPACE, server
 from engram.client import AsyncClient
 from engram.wire import engram_pb2 as pb
 from engram.wire.engram_pb2_grpc import EngramServiceStub

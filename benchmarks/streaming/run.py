@@ -1,28 +1,22 @@
-"""One run of the streaming benchmark: a server process, clients that stream into it, and what is seen every second."""
+"""One run of the streaming benchmark: clients that stream into a server, and what is seen every second."""
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from benchmarks.support.server import CATCH_UP_TIMEOUT_S, SPACE
 from engram.client import AsyncClient
 from engram.client.sending.send_buffer import OutboxLimits
-
-START_TIMEOUT_S = 30.0
-CATCH_UP_TIMEOUT_S = 600.0
-SPACE = "bench"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +66,6 @@ class Run:
     timeline: list[Second] = field(default_factory=list)
     not_indexed: int = 0
     catch_up_s: float = 0.0
-
-
-@contextmanager
-def server(data: Path, *arguments: str) -> Iterator[tuple[psutil.Process, str]]:
-    """A server process on a free port, with further `arguments`, stopped at the end."""
-    port_file = data.with_suffix(".port")
-    command = [sys.executable, "-m", "engram", "serve", "--data", str(data), "--port", "0"]
-    command += ["--port-file", str(port_file), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while not (port_file.exists() and port_file.read_text().strip()):
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                raise SystemExit(f"the server did not start: {' '.join(command)}")
-            # A file that another process writes is looked for; the deadline above bounds it.
-            time.sleep(0.02)
-        try:
-            yield psutil.Process(process.pid), f"127.0.0.1:{port_file.read_text().strip()}"
-        finally:
-            process.terminate()
-            process.wait(120)
 
 
 async def stream(address: str, process: psutil.Process, rows: NDArray[np.float32], load: Load) -> Run:

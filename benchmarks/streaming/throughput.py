@@ -22,9 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.streaming.run import Load, Run, server, stream
+from benchmarks.streaming.run import Load, Run, stream
 from benchmarks.support.datasets import synthetic_rows
 from benchmarks.support.report import publish, show
+from benchmarks.support.server import server
 
 # Of log per observation beyond its vector, with room to spare.
 LOG_BYTES_EXTRA = 256

@@ -10,13 +10,11 @@ import sys
 import time
 from typing import Any
 
-import numpy as np
-
 from benchmarks.support.datasets import synthetic_rows
+from benchmarks.support.server import SPACE
 from engram.client import AsyncClient
 from engram.client.sending.send_buffer import OutboxLimits
 
-SPACE = "bench"
 BATCH = 256
 DISTINCT = 20_000
 
@@ -55,12 +53,6 @@ async def stream(address: str, rate: float, seconds: float, dim: int) -> dict[st
             number += 1
         await client.flush()
         return {"observations": count, "observations/s": count / (time.perf_counter() - begin)}
-
-
-def percentiles(name: str, samples_ms: list[float]) -> dict[str, float]:
-    """Median and 99th percentile, as columns of a table."""
-    p50, p99 = np.percentile(samples_ms, [50, 99])
-    return {f"{name} P50 ms": float(p50), f"{name} P99 ms": float(p99)}
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -52,6 +53,12 @@ def show(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] |
     for row in rows:
         table.add_row(*(_shown(row.get(column, "")) for column in columns))
     Console(width=160).print(table)
+
+
+def percentiles(name: str, samples_ms: Sequence[float]) -> dict[str, float]:
+    """Median and 99th percentile, as columns of a row."""
+    p50, p99 = np.percentile(samples_ms, [50, 99])
+    return {f"{name} P50 ms": float(p50), f"{name} P99 ms": float(p99)}
 
 
 def _shown(value: Any) -> str:
