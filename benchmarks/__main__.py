@@ -79,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
         return run_all()
     benchmark = next((known for known in BENCHMARKS if known.name == name), None)
     if benchmark is None:
-        raise SystemExit(f"there is no benchmark {name!r}; python -m benchmarks lists them")
+        raise SystemExit(f"there is no benchmark {name!r}; for the list: python -m benchmarks")
     if not short:
         run(benchmark, options)
         return 0
