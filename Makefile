@@ -45,8 +45,8 @@ proto: $(DEV) ## Generate the protobuf code from proto/
 	@PYTHON=$(BIN)/python PATH="$(abspath $(BIN)):$$PATH" scripts/proto
 
 bench: $(DEV) ## Measure streaming and the index on this machine, a short run of each
-	@$(BIN)/python -m benchmarks.index --count 50000 --repeat 1
-	@$(BIN)/python -m benchmarks.streaming --repeat 1
+	@$(BIN)/python -m benchmarks index-peers --short
+	@$(BIN)/python -m benchmarks streaming --short
 
 docs: $(DOCS) ## Build the documentation with its API reference into site/
 	@$(BIN)/zensical build --strict --clean

@@ -1,1 +1,1 @@
-"""Measurements. Each module runs as ``python -m benchmarks.NAME``, prints a table, and saves JSON on request."""
+"""Measurements. ``python -m benchmarks`` lists them; each prints a table, and saves the same as JSON on request."""

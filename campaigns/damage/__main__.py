@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import describe
-from benchmarks.report import show
+from benchmarks.support.machine import describe
+from benchmarks.support.report import show
 from campaigns.damage.results import save, saved, table
 from campaigns.damage.trials import run_trials
 from campaigns.damage.verdict import BROKEN

@@ -1,0 +1,1 @@
+"""Measurements of recalls, embedded and from a server."""

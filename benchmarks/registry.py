@@ -1,0 +1,183 @@
+"""All benchmarks by name, as ``python -m benchmarks`` lists and runs them. To read this table loads none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+RESULTS: Final = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One benchmark.
+
+    Parameters
+    ----------
+    name, module
+        What it is called on the command line, and where its ``main()`` is.
+    line
+        What it measures.
+    results
+        Its saved results in `RESULTS`; empty: none is kept.
+    short
+        Options that make it short, a string for each run; empty: it has no short form.
+    """
+
+    name: str
+    module: str
+    line: str
+    results: tuple[str, ...]
+    short: tuple[str, ...]
+
+    @property
+    def room(self) -> str:
+        """The folder that it lies in."""
+        return self.module.split(".")[1]
+
+
+BENCHMARKS: Final = (
+    Benchmark(
+        "index-peers",
+        "benchmarks.index.peers",
+        "the graph beside hnswlib, usearch and faiss: rates of inserts, and of queries at the same recall",
+        ("index-synthetic768.json", "index-wordnet384.json", "index-wordnet768.json"),
+        ("--count 50000 --repeat 1",),
+    ),
+    Benchmark(
+        "index-scale",
+        "benchmarks.index.scale",
+        "one index growing to a million vectors and more: rates, recall, memory, restart",
+        ("index-scale-400.json", "index-scale-4000.json"),
+        ("--counts 10000,20000 --dim 128 --peers ''",),
+    ),
+    Benchmark(
+        "index-readers",
+        "benchmarks.index.readers",
+        "searches beside writers that run flat out, and whether what was published finds itself",
+        ("index-readers.json",),
+        ("--count 50000 --repeat 1",),
+    ),
+    Benchmark(
+        "index-filters",
+        "benchmarks.index.filters",
+        "filtered searches: nothing hidden is returned, and recall at each visible share",
+        (),
+        ("--count 20000 --queries 16000",),
+    ),
+    Benchmark(
+        "index-batches",
+        "benchmarks.index.batches",
+        "what a vector costs alone and in batches",
+        ("index-batches.json",),
+        ("--before 10000 --turns 1",),
+    ),
+    Benchmark(
+        "index-degenerate",
+        "benchmarks.index.degenerate",
+        "equal, repeated, sorted, drifting and other awkward vectors",
+        ("index-degenerate.json",),
+        ("--count 5000",),
+    ),
+    Benchmark(
+        "index-churn",
+        "benchmarks.index.churn",
+        "half of the index replaced, again and again",
+        ("index-churn.json",),
+        ("--count 20000 --rounds 2",),
+    ),
+    Benchmark(
+        "recall",
+        "benchmarks.recall.parts",
+        "recalls beside a stream, right after an ack, streamed, filtered, and standing ones",
+        (
+            "recall-beside.json",
+            "recall-beside-paced.json",
+            "recall-freshness.json",
+            "recall-streamed.json",
+            "recall-filters.json",
+            "recall-standing.json",
+        ),
+        (
+            "beside --seconds 3",
+            "freshness --seconds 3",
+            "streamed --count 20000",
+            "filters --count 20000",
+            "standing --seconds 3",
+        ),
+    ),
+    Benchmark(
+        "recall-cold",
+        "benchmarks.recall.cold",
+        "the first recalls of what was written past the page cache and never read",
+        ("cold-recall.json",),
+        ("--count 10000 --queries 50",),
+    ),
+    Benchmark(
+        "streaming",
+        "benchmarks.streaming.throughput",
+        "how fast clients stream into one server, durable, and what it costs",
+        (
+            "streaming-768.json",
+            "streaming-384.json",
+            "streaming-768-paced.json",
+            "streaming-768-100x64.json",
+            "streaming-768-60s.json",
+        ),
+        ("--repeat 1",),
+    ),
+    Benchmark(
+        "queue",
+        "benchmarks.streaming.queue",
+        "what the queue before the committer costs, beside simpler queues",
+        ("queue.json",),
+        ("--count 8000 --repeat 1",),
+    ),
+    Benchmark(
+        "pressure",
+        "benchmarks.streaming.pressure",
+        "what thresholds of pressure cost and catch",
+        ("pressure.json",),
+        ("--seconds 2 --bursts 1",),
+    ),
+    Benchmark(
+        "pressure-recovery",
+        "benchmarks.streaming.pressure_recovery",
+        "how soon the server is back to NORMAL after an overload",
+        ("pressure-recovery.json",),
+        # It ends when the default limits were exceeded and things are back to normal, however long that takes.
+        (),
+    ),
+    Benchmark(
+        "pressure-news",
+        "benchmarks.streaming.pressure_news",
+        "how soon the streams of a space hear that its pressure changed",
+        ("pressure-news.json",),
+        ("--rounds 3",),
+    ),
+    Benchmark(
+        "stealing",
+        "benchmarks.store.stealing",
+        "from how much pending on index workers help each other, and how much they link at once",
+        ("stealing.json", "stealing-batches.json"),
+        ("--seconds 1 --count 10000 --repeat 1", "--batches --seconds 1 --count 10000 --repeat 1"),
+    ),
+    Benchmark(
+        "log-writes",
+        "benchmarks.store.log_writes",
+        "what a durable commit costs, through the page cache and past it",
+        ("log-writes.json",),
+        ("--rows 1 64 --rounds 1",),
+    ),
+    Benchmark(
+        "integrity-costs",
+        "benchmarks.store.integrity_costs",
+        "what the checks of everything stored cost",
+        ("integrity-costs.json",),
+        ("--pairs 2 --turns 1 --recalled 5000 --many 5000 --small 500",),
+    ),
+)
+
+# These have a `main()` too, but nobody's hands start them: benchmarks run them as processes of their own.
+PROCESSES: Final = ("benchmarks.store.integrity_workloads", "benchmarks.support.paced_load")

@@ -1,0 +1,1 @@
+"""Measurements of streams into a server, and of what holds them back."""

@@ -1,0 +1,1 @@
+"""What benchmarks share: data, loads, processes and reports."""

@@ -1,0 +1,39 @@
+"""A server in a process of its own, for what is measured from outside."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+# The space that benchmarks use in it.
+SPACE: Final = "bench"
+CATCH_UP_TIMEOUT_S: Final = 600.0
+_START_TIMEOUT_S: Final = 30.0
+
+
+@contextmanager
+def server(data: Path, *arguments: str) -> Iterator[tuple[psutil.Process, str]]:
+    """A server process on a free port, with further `arguments`, stopped at the end."""
+    port_file = data.with_suffix(".port")
+    command = [sys.executable, "-m", "engram", "serve", "--data", str(data), "--port", "0"]
+    command += ["--port-file", str(port_file), *arguments]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while not (port_file.exists() and port_file.read_text().strip()):
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                raise SystemExit(f"the server did not start: {' '.join(command)}")
+            # A file that another process writes is looked for; the deadline above bounds it.
+            time.sleep(0.02)
+        try:
+            yield psutil.Process(process.pid), f"127.0.0.1:{port_file.read_text().strip()}"
+        finally:
+            process.terminate()
+            process.wait(120)
