@@ -56,6 +56,7 @@ def recover(storage: Storage, manifest: Manifest, dim: int, trusted_generation: 
         _open_segments(log, storage, manifest, found, damages)
         _read_segments(log, dim, manifest.mark, trusted_generation)
         _check_reaches(log, manifest.mark, trusted_generation)
+        _check_was_readable([*log.segments, *log.blanks])
     except BaseException:
         log.close()
         raise
@@ -69,7 +70,9 @@ def _look_at_strangers(log: RecoveredLog, storage: Storage, manifest: Manifest, 
         segment = Segment(epoch, storage.open(found[epoch]), 0, Damages())
         segment.file.close()
         header = read_segment_header(segment.memory, segment.name)
-        if segment.nonzero_from(segment.begin if header is not None else 0) < 0:
+        is_blank = segment.nonzero_from(segment.begin if header is not None else 0) < 0
+        _check_was_readable([segment])
+        if is_blank:
             # Its creation was interrupted before it was listed.
             log.leftovers.append(segment.name)
         elif header is not None and header.identity.space == manifest.identity.space:
@@ -198,6 +201,13 @@ def _judge_tail(log: RecoveredLog, last: Segment, broken: tuple[Header, int] | N
         raise corrupt(last.name, last.end, f"the record of generation {lost} should begin there, and does not")
     drop_unfinished(log, last, last.later_headers(last.end))
     return True
+
+
+def _check_was_readable(segments: Sequence[Segment]) -> None:
+    """Refuse what rests on pages that could not be read: they look as if nothing had ever been written there."""
+    for segment in segments:
+        if segment.file.lost_pages:
+            raise corrupt(segment.name, 0, "pages of it could not be read", code="unreadable_segment")
 
 
 def _check_reaches(log: RecoveredLog, mark: Mark, trusted_generation: int) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from crc32c import crc32c
 
 from engram.log.damage import Damages
+from engram.log.files.os_errors import is_passing
 from engram.log.files.storage import Storage, StorageFile
 from engram.log.format1.records import ALIGNMENT
 from engram.log.format1.records import MAGIC as MAGIC1
@@ -81,6 +82,8 @@ def find_segments(
         try:
             file = storage.open(segment_name(epoch))
         except OSError as error:
+            if is_passing(error):
+                raise
             damages.report(name, 0, 0, 0, f"the file cannot be read: {error.strerror or error}")
             lost_epoch = epoch
             continue

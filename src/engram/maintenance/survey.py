@@ -166,6 +166,7 @@ class _Reading:
             offset = segment.damage_in(header)
             is_suspect = is_suspect or header.position > end or offset >= 0
             is_damage = is_damage or self._is_damage(segment, end) or _is_torn_wrongly(segment, header, offset)
+            is_damage = is_damage or bool(segment.file.lost_pages)
             if not self._is_believed(segment, header, limit, durable, is_suspect, is_damage):
                 self._drop(segment, end, limit)
                 return
@@ -225,7 +226,12 @@ class _Reading:
         """Look at what lies behind the last record of the log."""
         if limit is not None:
             return
-        if not segment.view[end:].any():
+        is_empty = not segment.view[end:].any()
+        if segment.file.lost_pages:
+            segment.report(end, self._last + 1, self._last + 1, "pages that cannot be read lie there")
+            self._result.is_cut = not self._mark.closed
+            return
+        if is_empty:
             return
         is_provably_all = self._mark.closed and self._last >= self._mark.generation
         if is_provably_all or self._is_damage(segment, end):

@@ -8,6 +8,7 @@ from random import Random
 import pytest
 
 from engram.errors import CorruptData, NewerFormat
+from engram.log.files.memory_storage import MemoryFile
 from engram.log.log import Log
 from engram.log.manifest import FILE_NAME
 from engram.log.records.entry import LogEntry
@@ -380,3 +381,33 @@ def test_foreign_files_are_ignored() -> None:
     storage.create("notes.txt", 10)
     storage.directory("7.log")
     assert stored_ids(opened(storage)) == ids
+
+
+@pytest.mark.parametrize("kept", [1, 3])
+def test_records_that_cannot_be_read_are_not_a_crashs_remains(monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    """Unreadable pages look like zeros, and zeros like a write that was never finished, or never begun."""
+    storage = FaultyStorage()
+    log = opened(storage)
+    for number in range(3):
+        observe(log, f"id-{number}")
+        log.sync()
+    crashed = storage.after_power_loss(Random(1))
+    for number in range(kept, 3):
+        crashed.damage(FIRST, place(number), bytes(record_bytes()))
+    monkeypatch.setattr(MemoryFile, "lost_pages", 1)
+    before = content_of(crashed)
+    with pytest.raises(CorruptData, match="could not be read") as caught:
+        opened(crashed)
+    assert (caught.value.code, caught.value.field) == ("unreadable_segment", FIRST)
+    assert content_of(crashed) == before
+
+
+def test_a_segment_that_cannot_be_read_is_not_taken_for_a_blank_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = FaultyStorage()
+    opened(storage)._pool.take(1, SEGMENT)
+    stranger = "000000000009.log"
+    FaultyStorage.create(storage, stranger, SEGMENT)
+    monkeypatch.setattr(MemoryFile, "lost_pages", 1)
+    with pytest.raises(CorruptData, match=stranger):
+        opened(storage)
+    assert stranger in storage.names()

@@ -86,7 +86,7 @@ class FileStorage:
                 os.pwrite(descriptor, begin, 0)
             os.fsync(descriptor)
             self.sync()
-            return MappedFile(descriptor, self._reopener(name), self._stagings, random_reads=True)
+            return MappedFile(descriptor, self._reopener(name), self._stagings, is_new=True)
         except BaseException:
             os.close(descriptor)
             with contextlib.suppress(OSError):
@@ -97,7 +97,7 @@ class FileStorage:
         """An existing file, for writing unless the storage is read-only."""
         descriptor = self.descriptor(name, os.O_RDONLY if self.read_only else os.O_RDWR)
         try:
-            return MappedFile(descriptor, self._reopener(name), self._stagings, random_reads=False)
+            return MappedFile(descriptor, self._reopener(name), self._stagings, is_new=False)
         except BaseException:
             os.close(descriptor)
             raise

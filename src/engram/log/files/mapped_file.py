@@ -36,23 +36,34 @@ class MappedFile:
         Opens the same file once more, with other flags.
     stagings
         Memory to write from.
-    random_reads
-        Recalls read here and there, and nothing around that is worth reading ahead. What is read from front to back,
-        as at recovery, is.
+    is_new
+        Whether the file was just made, to be written and then read by recalls, here and there. Of one that was there,
+        the descriptor is let go until it is written: a large log has more files than a process may have open. It is
+        read from front to back, as at recovery.
     """
 
     def __init__(
-        self, descriptor: int, reopen: Callable[[int], int], stagings: AlignedBufferPool, *, random_reads: bool
+        self, descriptor: int, reopen: Callable[[int], int], stagings: AlignedBufferPool, *, is_new: bool
     ) -> None:
-        self._size = os.fstat(descriptor).st_size
-        self._mapping = _core.Mapping(descriptor, self._size, random_reads)
+        found = os.fstat(descriptor)
+        self._size = found.st_size
+        self._identity = found.st_dev, found.st_ino
+        self._mapping = _core.Mapping(descriptor, self._size, is_new)
         self._view = self._mapping.view()
         self._reopen = reopen
         self._stagings = stagings
         self._direct: DirectWriter | None = None
         self._may_be_direct = SUPPORTED and self._size % BLOCK_BYTES == 0
-        # The last line: until then the caller still owns the descriptor and closes it on failure.
+        self._closed = False
+        # The last lines: until then the caller still owns the descriptor and closes it on failure.
         self._descriptor: int | None = descriptor
+        if not is_new:
+            self._let_go()
+
+    def __del__(self) -> None:
+        # Whoever fails half-way drops files without closing them. One that could not be made owns no descriptor yet.
+        if hasattr(self, "_descriptor"):
+            self.close()
 
     @property
     def size(self) -> int:
@@ -86,11 +97,10 @@ class MappedFile:
         return self._mapping.lost_pages
 
     def close(self) -> None:
-        """Close the descriptors; the mapping stays as long as a view refers to it."""
+        """Close the descriptors and take no more writes; the mapping stays as long as a view refers to it."""
+        self._closed = True
         self._give_up_direct()
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        self._let_go()
 
     def _write_direct(self, offset: int, pending: Sequence[memoryview]) -> bool:
         """Write past the page cache; return False if the file system does not support that."""
@@ -109,8 +119,7 @@ class MappedFile:
 
     def _open_direct(self) -> int:
         descriptor = self._reopen(os.O_WRONLY | DIRECT)
-        if not os.path.sameopenfile(descriptor, self._open_descriptor()):
-            # Somebody put another file in its place.
+        if self._is_other(descriptor):
             os.close(descriptor)
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
         return descriptor
@@ -122,9 +131,25 @@ class MappedFile:
             self._direct = None
 
     def _open_descriptor(self) -> int:
-        if self._descriptor is None:
+        if self._closed:
             raise ValueError("the file is closed")
+        if self._descriptor is None:
+            descriptor = self._reopen(os.O_RDWR)
+            if self._is_other(descriptor):
+                os.close(descriptor)
+                raise FileNotFoundError(errno.ENOENT, "another file took its place")
+            self._descriptor = descriptor
         return self._descriptor
+
+    def _is_other(self, descriptor: int) -> bool:
+        """Whether somebody put another file in the place of this one."""
+        found = os.fstat(descriptor)
+        return (found.st_dev, found.st_ino) != self._identity
+
+    def _let_go(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 def _write_cached(descriptor: int, offset: int, pending: list[memoryview]) -> None:

@@ -90,6 +90,11 @@ class MemoryFile:
         """Bytes in the file."""
         return len(self._content)
 
+    @property
+    def lost_pages(self) -> int:
+        """None: memory can always be read."""
+        return 0
+
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
         """Copy `buffers` one after the other to `offset`."""
         self._check_open()

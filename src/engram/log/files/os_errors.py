@@ -12,13 +12,19 @@ from engram.errors import Unavailable
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 _IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
+_TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+
+
+def is_passing(error: OSError) -> bool:
+    """Whether `error` says nothing about the file: the process, or the system, has too much open at the moment."""
+    return error.errno in _TOO_MANY_FILES or error.errno == errno.ENOMEM
 
 
 def unavailable(error: OSError, doing: str) -> Unavailable:
     """The typed error for `error`, met while `doing`.
 
-    Its code is ``disk_full``, ``read_only``, ``in_the_way`` (a file where a directory should be, or the like), or
-    ``log_failed`` for everything else.
+    Its code is ``disk_full``, ``read_only``, ``in_the_way`` (a file where a directory should be, or the like),
+    ``too_many_files``, or ``log_failed`` for everything else.
     """
     reason = error.strerror or str(error)
     where = f" ({error.filename})" if error.filename else ""
@@ -36,6 +42,12 @@ def unavailable(error: OSError, doing: str) -> Unavailable:
     if error.errno in _IN_THE_WAY:
         return Unavailable(
             f"something else is in the way while {doing}{where}: {reason}", code="in_the_way", field="path"
+        )
+    if error.errno in _TOO_MANY_FILES:
+        return Unavailable(
+            f"too many files are open while {doing}{where}: {reason}; `ulimit -n` tells and sets how many may be",
+            code="too_many_files",
+            field="ulimit",
         )
     return Unavailable(f"the disk failed while {doing}{where}: {reason}", code="log_failed", field="disk")
 

@@ -24,6 +24,10 @@ class StorageFile(Protocol):
     def size(self) -> int:
         """Bytes in the file; fixed when it was created."""
 
+    @property
+    def lost_pages(self) -> int:
+        """Pages that could not be read when they were asked for, and look like zeros."""
+
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
         """Write the non-empty `buffers` one after the other from `offset` on. Not durable before `sync`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -105,7 +106,11 @@ class SegmentPool:
             self._manifest.add_segment(SegmentEntry(epoch, size, 2, header.salt))
         except BaseException:
             file.close()
-            self._storage.remove(segment_name(epoch))
+            # The list on the disk may have the segment all the same. The file goes only when that is certain: a blank
+            # one that stays is harmless, one that is listed and missing is not.
+            with contextlib.suppress(OSError):
+                self._manifest.save()
+                self._storage.remove(segment_name(epoch))
             raise
         return Segment(epoch, file, header.salt, self._damages)
 

@@ -28,7 +28,13 @@ class PaddedFile:
         left = file.view()[:size]
         self._bytes[: len(left)] = left
         self._bytes.flags.writeable = False
+        self._lost_pages = file.lost_pages
         file.close()
+
+    @property
+    def lost_pages(self) -> int:
+        """Pages of what is left that could not be read."""
+        return self._lost_pages
 
     @property
     def size(self) -> int:

@@ -179,3 +179,33 @@ def test_closing_releases_every_descriptor(tmp_path: Path) -> None:
     storage.close()
     storage.close()
     assert len(list(folder.iterdir())) == before - 1
+
+
+def test_a_file_that_is_only_read_keeps_no_descriptor(tmp_path: Path) -> None:
+    storage = FileStorage(tmp_path)
+    storage.create("a", SIZE, b"there").close()
+    before = len(os.listdir("/proc/self/fd"))
+    files = [storage.open("a") for _ in range(10)]
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert files[0].view()[:5].tobytes() == b"there"
+    files[0].write(5, [b" it is"])
+    files[0].sync()
+    assert files[9].view()[:11].tobytes() == b"there it is"
+    del files
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("nbytes", [1, 2 * DIRECT_BYTES_MIN])
+def test_a_file_that_took_its_place_is_not_written(tmp_path: Path, nbytes: int) -> None:
+    storage = FileStorage(tmp_path)
+    storage.create("a", SIZE).close()
+    file = storage.open("a")
+    (tmp_path / "a").rename(tmp_path / "moved")
+    (tmp_path / "a").write_bytes(b"of another")
+    for write in (lambda: file.write(0, [bytes(nbytes)]), file.sync):
+        with pytest.raises(FileNotFoundError, match="another file took its place"):
+            write()
+    assert (tmp_path / "a").read_bytes() == b"of another"
+    (tmp_path / "a").unlink()
+    with pytest.raises(FileNotFoundError):
+        file.sync()

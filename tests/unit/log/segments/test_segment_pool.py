@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 
 import pytest
 
@@ -118,3 +119,25 @@ def test_a_segment_that_cannot_be_listed_leaves_no_file() -> None:
         pool.take(1, SIZE)
     assert segment_names(storage) == []
     assert manifest_of(storage).segments == ()
+
+
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_a_file_that_may_be_listed_on_the_disk_stays(monkeypatch: pytest.MonkeyPatch, is_listed: bool) -> None:
+    """Where the new list is in its place and only that could not be made durable, nobody knows which one is there."""
+    storage = FaultyStorage()
+    pool = pool_in(storage)
+    replace = storage.replace
+    calls = itertools.count(1)
+
+    def unsure(name: str, data: bytes) -> None:
+        call = next(calls)
+        if call == 1 or not is_listed:
+            replace(name, data)
+        if call == 1 or is_listed:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(pool._manifest.storage, "replace", unsure)
+    with pytest.raises(OSError, match="Too many"):
+        pool.take(1, SIZE)
+    assert [entry.epoch for entry in manifest_of(storage).segments] == [1] * is_listed
+    assert segment_names(storage) == ["000000000001.log"] * is_listed
