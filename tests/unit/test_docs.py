@@ -9,6 +9,7 @@ import re
 import struct
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -26,7 +27,7 @@ from engram.model import limits
 from tests.doubles.places import ROOT
 
 PAGES: Final = [
-    *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md")),
+    *(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE", "CHANGELOG", "CONTRIBUTING", "SECURITY")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 SERVER_ADDRESS: Final = "localhost:50051"
@@ -175,6 +176,21 @@ def test_every_make_target_in_the_documents_exists() -> None:
     for page in PAGES:
         mentioned = set(re.findall(r"`make ([a-z]+)", page.read_text(encoding="utf-8")))
         assert mentioned <= targets, page.name
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/style.md"])
+def test_every_file_that_the_advice_names_exists(page: str) -> None:
+    folders = "src|native|proto|scripts|tests|campaigns|benchmarks|docs"
+    named = re.findall(rf"`((?:{folders})/[\w./-]*)`", (ROOT / page).read_text(encoding="utf-8"))
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_the_citation_is_of_this_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
+    assert {f"version: {project['version']}", f"license: {project['license']}"} <= set(lines)
+    assert [f'  - name: "{author["name"]}"' for author in project["authors"]] == [x for x in lines if "- name:" in x]
 
 
 @pytest.mark.parametrize(
