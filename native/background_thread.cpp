@@ -17,20 +17,21 @@
 namespace engram {
 namespace {
 
-// A tenth of what others get when all want the processor. The lowest priority of all, SCHED_IDLE, would leave next to
-// nothing beside another busy program, and then the index would not get anywhere.
+// A thread of this niceness gets a tenth of what other threads get when all want the processor. The lowest priority,
+// SCHED_IDLE, would get next to nothing beside another busy program, and the index would make no progress (see
+// docs/decisions/0010).
 constexpr int kNiceness = 10;
 
 void give_way() {
 #ifdef __linux__
-  // Linux has priorities per thread. A refusal leaves an ordinary thread.
+  // Linux has priorities per thread. If the call is refused, the thread keeps its ordinary priority.
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNiceness);
 #endif
 }
 
 }  // namespace
 
-// The thread, and what passes between it and the owner.
+// The thread, and the state that it shares with its owner.
 class BackgroundThread::Server {
  public:
   Server() : process_(getpid()), thread_([this] { serve(); }) {}
@@ -98,7 +99,8 @@ void BackgroundThread::run(const std::function<void()>& work) {
 }
 
 void BackgroundThread::leave_to_parent() {
-  // To join a thread that is not there, or to destroy what it waits for, would wait for ever.
+  // In a forked child the thread does not exist. Joining it, or destroying what it waits for, would block for ever, so
+  // the child leaks the server.
   if (server_ != nullptr && !server_->is_of_this_process()) static_cast<void>(server_.release());
 }
 

@@ -1,4 +1,4 @@
-// Work that must not delay anything else, on a thread of low priority.
+// A thread of low priority, for work that must not delay anything else (our own, see docs/decisions/0010).
 #pragma once
 
 #include <functional>
@@ -6,12 +6,13 @@
 
 namespace engram {
 
-// Runs what its owner gives it while the owner waits. The owner keeps its priority, and with it whatever locks it takes
-// before and after: a thread of low priority that loses the processor while it has the interpreter lock would stop
-// everybody. Where the system knows no such priorities, it is a thread like others.
+// Runs work for its owner on a thread of low priority while the owner waits. The owner keeps its normal priority, so it
+// also holds the locks that it takes before and after the work at that priority: a thread of low priority that lost the
+// processor while it held the interpreter lock would stop all other threads. On systems other than Linux, the thread
+// has normal priority.
 //
-// A forked child has the owner but not the thread: the next work starts another, and nobody waits for the one that is
-// not there.
+// A forked child has the owner but not the thread. The next call of `run` in the child starts a new thread, and nothing
+// waits for the missing one.
 class BackgroundThread {
  public:
   BackgroundThread();
@@ -19,7 +20,7 @@ class BackgroundThread {
   BackgroundThread(const BackgroundThread&) = delete;
   BackgroundThread& operator=(const BackgroundThread&) = delete;
 
-  // Returns when `work` is done; what it throws is thrown here.
+  // Returns when `work` is done. An exception that `work` throws is rethrown here.
   void run(const std::function<void()>& work);
 
  private:

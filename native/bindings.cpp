@@ -1,4 +1,4 @@
-// The Python face of the native core: arguments are checked here, and the interpreter lock is released for all work.
+// Python bindings of the native core: they check arguments and release the interpreter lock for all work.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -50,7 +50,7 @@ const char* metric_name(Metric metric) {
   return "";
 }
 
-// An index, and the Python owners of the raw vectors that it uses where they lie.
+// An index, and the Python owners of the raw vectors that the index uses where they lie.
 struct PyIndex {
   std::unique_ptr<Index> index;
   std::vector<nb::object> owners;
@@ -94,7 +94,7 @@ const std::uint32_t* sums_from(const std::optional<Sums>& sums, const Raw& vecto
   return sums->data();
 }
 
-// None where there is nothing to tell, as nearly always.
+// Returns the damaged generations, or None if there are none, as is nearly always the case.
 nb::object told(const std::vector<Generation>& damaged) {
   if (damaged.empty()) return nb::none();
   auto generations = new_vector<Generation>(damaged.size());
@@ -117,7 +117,7 @@ void append(PyIndex& self, const Floats& vectors, Generation first, const std::o
     }
     stable = raw_from(*raw);
     given = sums_from(sums, *raw);
-    // Checkpoints and walks outlive this call; the array must, too.
+    // Checkpoints and walks outlive this call, so the array must, too.
     self.owners.push_back(nb::cast(*raw));
   }
   const Unlocked unlocked;
@@ -202,20 +202,22 @@ void read_ahead(const std::vector<Bytes>& pieces) {
   for (const Bytes& piece : pieces) wait_for(piece.data(), piece.size());
 }
 
-// An empty index like this one, to take over what lives here; it keeps the same raw vectors alive.
+// Returns an empty index with the parameters of this one, to take over its live versions. It keeps the same raw vectors
+// alive.
 PyIndex successor(const PyIndex& self) {
   const Index& index = *self.index;
   return {std::make_unique<Index>(index.dim(), index.metric(), index.parameters()), self.owners};
 }
 
 Slot take_over(PyIndex& self, const PyIndex& from, Slot first, Generation horizon, bool all) {
-  // Arrays that `from` was given since; there are few, and keeping one twice does no harm.
+  // `from` may have been given further arrays since the last call. There are few of them, and keeping an array alive
+  // twice does no harm.
   self.owners.assign(from.owners.begin(), from.owners.end());
   const Unlocked unlocked;
   return self.index->take_over(*from.index, first, horizon, all);
 }
 
-// Runs `work` here, or in the background, and returns what it does.
+// Runs `work` on this thread or in the background, and returns its result.
 template <class Work>
 auto run(bool background, Work work) {
   const Unlocked unlocked;
@@ -276,8 +278,8 @@ nb::dict statistics(const PyIndex& self) {
 
 NB_MODULE(_core, m) {
   using namespace engram;
-  // What the end of the interpreter leaves, such as the frames of threads that it stops, is no news to a program's
-  // user. Tests ask for the report, since what is left without such threads is a mistake of ours.
+  // Objects that are left when the interpreter ends, such as the frames of threads that it stops, do not concern the
+  // user of a program. Tests enable the report, because without such threads whatever is left is a bug of Engram.
   nb::set_leak_warnings(std::getenv("ENGRAM_LEAK_WARNINGS") != nullptr);
   nb::exception<CorruptCheckpoint>(m, "CorruptCheckpoint", PyExc_ValueError);
   nb::exception<DamagedVector>(m, "DamagedVector", PyExc_ValueError);

@@ -27,10 +27,11 @@ using namespace nb::literals;
 namespace engram {
 namespace {
 
-// Less work than this is done before another thread could have taken the interpreter lock, and got it back.
+// Work on fewer bytes than this keeps the interpreter lock: it takes less time than to release the lock and get it back
+// from another thread.
 constexpr std::size_t kUnlockedBytesMin = std::size_t{128} << 10;
 
-// The bytes of any object that lies in one piece, held in place as long as this lives.
+// The bytes of a contiguous Python object, kept in place as long as this object lives.
 class Buffer {
  public:
   explicit Buffer(nb::handle object) {
@@ -48,13 +49,14 @@ class Buffer {
   Py_buffer view_{};
 };
 
-// Where the columns of one row lie: the beginnings of times, confidences and importances; and of ids, contents,
-// metadata and tags those of their offsets and of their bytes, and how many bytes these are.
+// Where the columns of a record begin, in bytes from the beginning of the payload. `Numbers`: times, confidences,
+// importances. `TextPlace`: the offsets of a column of texts, its bytes, and how many bytes these are. `Texts`: ids,
+// contents, metadata, tags.
 using Numbers = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;
 using TextPlace = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;
 using Texts = std::array<std::optional<TextPlace>, 4>;
 
-// Runs `work`, without the interpreter lock if it reads so much that others would wait for it.
+// Runs `work`, and releases the interpreter lock if `work` reads so many bytes that other threads would wait for it.
 template <class Work>
 auto run_over(std::size_t bytes, Work work) {
   if (bytes < kUnlockedBytesMin) return work();
@@ -113,13 +115,13 @@ std::int64_t check_sectors(nb::handle memory, std::uint64_t position, const std:
   return run_over(bytes, [&] { return record.check(ranges); });
 }
 
-// Copies what one row of a record holds besides its vector, and notes where it was read. What lies outside the memory
-// is noted and not copied: no check lets it pass.
+// Copies one row of a record without its vector, and notes which bytes it read. Bytes outside of the memory are noted
+// but not copied; no check accepts them.
 class RowReader {
  public:
   RowReader(Octets memory, std::uint64_t payload, std::uint64_t row) : memory_(memory), payload_(payload), row_(row) {}
 
-  // A number of the column at `start`, in bytes from the payload's beginning like all places.
+  // Copies a number of the column at `start`. All positions are in bytes from the beginning of the payload.
   template <class Number>
   Number number(std::uint64_t start, std::size_t count_before = 0) {
     Number value{};
@@ -182,7 +184,7 @@ nb::object read_row(nb::handle memory, std::uint64_t position, std::uint64_t pay
   for (std::size_t i = 0; i < texts.size(); ++i) {
     if (texts[i].has_value()) read[i] = reader.text(*texts[i]);
   }
-  // What was copied is right if its source is right now.
+  // The check follows the copy: if the source is right now, the copy is right, too.
   const std::int64_t wrong = run_over(reader.bytes(), [&] { return record.check(reader.ranges()); });
   if (wrong != kAllRight) return nb::int_(wrong);
   std::array<nb::object, std::tuple_size_v<Texts>> values;
@@ -226,11 +228,11 @@ std::int64_t first_nonzero_sector(nb::handle memory, std::uint64_t start, std::u
 nb::ndarray<nb::numpy, const std::uint8_t, nb::ndim<1>> view_of(nb::handle mapping) {
   static const std::uint8_t nothing = 0;
   const auto& self = nb::cast<const Mapping&>(mapping);
-  // The array keeps the mapping, which stays as long as any view of it.
+  // The array holds a reference to the mapping, so the mapping lives as long as any view of it.
   return {self.size() == 0 ? &nothing : self.data(), {self.size()}, mapping};
 }
 
-// A failed call of the operating system is an OSError with its number, as from Python's own functions.
+// Translates a failed call of the operating system to an OSError with its number, as Python's own functions raise it.
 void raise_os_error(const std::exception_ptr& failure, void*) {
   try {
     std::rethrow_exception(failure);

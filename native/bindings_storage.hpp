@@ -1,4 +1,4 @@
-// The Python face of what the log stands on: checksums, the checks of records, and mapped files.
+// Python bindings of what the log builds on: checksums, the checks of records, and mapped files.
 #pragma once
 
 #include <nanobind/nanobind.h>

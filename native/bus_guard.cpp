@@ -16,12 +16,12 @@
 namespace engram {
 namespace bus_guard {
 
-// One guarded range. Entries are never freed, only used again, so the handler can walk their list at any time. While an
-// entry changes its version is odd; the range that a faulting thread reads does not change meanwhile, so the handler
-// passes by those that do.
+// One guarded range. Entries are never freed, only reused, so the handler can walk their list at any time. The version
+// of an entry is odd while the entry changes, and the handler skips such an entry: the range that a faulting thread
+// reads does not change meanwhile.
 struct Entry {
   std::atomic<std::uint32_t> version{1};
-  std::atomic<std::uintptr_t> begin{0};  // Equal to `end`: free.
+  std::atomic<std::uintptr_t> begin{0};  // Equal to `end` if the entry is free.
   std::atomic<std::uintptr_t> end{0};
   std::atomic<bool> writable{false};
   std::atomic<std::uint64_t> lost{0};
@@ -30,16 +30,17 @@ struct Entry {
 
 namespace {
 
-// The handler may use what is free of locks only.
+// The handler may only use atomics that are free of locks.
 static_assert(std::atomic<std::uintptr_t>::is_always_lock_free && std::atomic<std::uint64_t>::is_always_lock_free);
 
 std::atomic<Entry*> entries{nullptr};
 std::atomic<std::uint64_t> lost_in_all{0};
-// The kernel limits how many pieces a process's memory is in, and at the limit it takes no more at all. A page that is
-// replaced makes two pieces more at most, so long before that a range is given up as a whole, which makes pieces fewer.
+// The kernel limits the number of mappings of a process, and at the limit it accepts no more. Replacing a page adds at
+// most two mappings. So long before the limit is reached, a whole range is replaced instead, which reduces their
+// number.
 constexpr std::uint64_t kScatteredMax = 16'000;
 std::atomic<std::uint64_t> scattered{0};
-std::atomic<int> raised{0};  // Times that this process raised the signal itself since the last mended fault.
+std::atomic<int> raised{0};  // How often this process raised the signal itself since the last repaired fault.
 std::uintptr_t page_bytes = 0;
 struct sigaction previous{};
 
@@ -66,14 +67,15 @@ bool put_zeros(std::uintptr_t begin, std::size_t bytes, bool writable) {
   const int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
   constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
 #ifdef __linux__
-  // Not the library's function: sanitizers, and whatever else puts itself before it, do more there than a handler may.
+  // A system call instead of the library's mmap: sanitizers and other libraries that replace mmap do more there than a
+  // handler may do.
   return syscall(SYS_mmap, begin, bytes, protection, kFlags, -1, 0) != -1;
 #else
   return mmap(reinterpret_cast<void*>(begin), bytes, protection, kFlags, -1, 0) != MAP_FAILED;
 #endif
 }
 
-// Whether the fault is mended, so that the instruction can be tried again.
+// Returns whether the fault is repaired, so that the instruction can be tried again.
 bool mend(std::uintptr_t address) {
   const Hit hit = find(address);
   if (hit.entry == nullptr) return false;
@@ -95,7 +97,7 @@ bool is_function(const struct sigaction& action) {
   return action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
 }
 
-// What would have happened without this handler, or without any.
+// Does what would have happened without this handler (`to_previous`) or without any handler.
 void pass_on(int signal, siginfo_t* info, void* context, bool to_previous) {
   const bool fault = info->si_code > 0;
   if (to_previous && is_function(previous)) {
@@ -106,20 +108,20 @@ void pass_on(int signal, siginfo_t* info, void* context, bool to_previous) {
     }
     return;
   }
-  // The kernel does not let a process ignore a fault.
+  // The kernel does not let a process ignore a fault, only a signal that was sent.
   if (!fault && previous.sa_handler == SIG_IGN) return;
   struct sigaction plain{};
   plain.sa_handler = SIG_DFL;
   sigemptyset(&plain.sa_mask);
   sigaction(signal, &plain, nullptr);
-  // The instruction of a fault is tried again and ends the process, with the place where it happened in the core.
+  // The instruction of a fault is tried again and ends the process, with the place of the fault in the core dump.
   if (!fault) raise(signal);
 }
 
-// A handler that was installed later, Python's faulthandler for one, steps aside and raises the signal once more,
-// without the address. If nothing is done then, the instruction is tried again and the fault comes with its address. A
-// signal that was raised on purpose is taken seriously the second time; and two handlers that pass it to one another
-// end at the third.
+// A handler that was installed later, such as Python's faulthandler, restores this one and raises the signal again,
+// without the address. If this handler then does nothing, the instruction is tried again, and the fault arrives with
+// its address. So the first raise is ignored. A signal that was raised on purpose is passed on at the second raise. Two
+// handlers that pass the signal to one another end with the default action after three raises.
 constexpr int kRaisedBeforeTaken = 1;
 constexpr int kRaisedBeforeDefault = 3;
 
@@ -144,7 +146,7 @@ void install() {
   struct sigaction action{};
   action.sa_sigaction = on_bus_error;
   sigemptyset(&action.sa_mask);
-  // Not deferred: a handler that this one passes on to may raise the signal again, and means it.
+  // The signal is not blocked in this handler: a handler that it passes the signal to may raise it again on purpose.
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
   sigaction(SIGBUS, nullptr, &previous);
   sigaction(SIGBUS, &action, nullptr);
@@ -155,7 +157,7 @@ void install_once() {
   std::call_once(installed, install);
 }
 
-// A free entry, marked as changing. Takes no lock: another thread may fork at any moment.
+// Returns a free entry, marked as changing. Takes no lock, because another thread may fork at any moment.
 Entry* claim() {
   for (Entry* e = entries.load(std::memory_order_acquire); e != nullptr; e = e->next) {
     std::uint32_t version = e->version.load(std::memory_order_acquire);

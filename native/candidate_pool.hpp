@@ -1,4 +1,5 @@
-// The sorted candidates of one walk: a distance, a slot, and whether the slot has been expanded, in one integer.
+// The candidates of one walk, sorted by distance. One integer holds the distance of a candidate, its slot, and whether
+// it has been expanded.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +37,7 @@ class CandidatePool {
     if (i < cursor_) cursor_ = i;
   }
 
-  // The nearest candidate not expanded yet, which it marks expanded; kNoSlot when there is none.
+  // Returns the nearest candidate that is not expanded yet and marks it as expanded; kNoSlot if there is none.
   Slot take_nearest() {
     while (cursor_ < size_ && (keys_[cursor_] & 1U) != 0) ++cursor_;
     if (cursor_ == size_) return kNoSlot;
@@ -44,7 +45,7 @@ class CandidatePool {
     return slot(cursor_);
   }
 
-  // The candidate that `take_nearest` would return next, for prefetching; kNoSlot when there is none.
+  // Returns the candidate that `take_nearest` would return next, for prefetching; kNoSlot if there is none.
   Slot peek() const {
     for (std::size_t i = cursor_; i < size_; ++i) {
       if ((keys_[i] & 1U) == 0) return slot(i);

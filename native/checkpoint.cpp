@@ -27,10 +27,10 @@ struct Header {
   std::uint64_t dim, m, degree_max, ef_construction;
   std::uint64_t linked, generation, block_bytes, centre_floats, raw_floats, file_bytes;
   float alpha, norm_max;
-  std::uint64_t checksum;  // Of everything before it.
+  std::uint64_t checksum;  // Of all fields before it.
 };
 
-// FNV-1a: the header is a hundred bytes, and this needs no table.
+// FNV-1a (Fowler, Noll and Vo): the header has about a hundred bytes, and this hash needs no table.
 std::uint64_t checksum(const Header& header) {
   std::uint64_t hash = 0xCBF29CE484222325ULL;
   const auto* bytes = reinterpret_cast<const unsigned char*>(&header);
@@ -45,7 +45,7 @@ std::string name_of(const Place& place) {
 
 class File {
  public:
-  // A descriptor stays the caller's.
+  // Opens a path, or uses a descriptor, which remains the caller's.
   File(const Place& place, int flags) : name_(name_of(place)), owned_(std::holds_alternative<std::string>(place)) {
     fd_ = owned_ ? ::open(name_.c_str(), flags | O_CLOEXEC, 0644) : std::get<int>(place);
     if (fd_ < 0) fail("cannot open");
@@ -83,7 +83,8 @@ class File {
   }
 
  private:
-  // What piles up in the page cache would reach the disk in one burst, behind which commits of the log would wait.
+  // Bytes that pile up in the page cache would reach the disk in one burst, and commits of the log would wait behind it
+  // (see docs/decisions/0010).
   static constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 
   void drain() {
@@ -106,7 +107,7 @@ class File {
   std::string name_;
   bool owned_;
   int fd_ = -1;
-  // Bytes that were written, of which the disk was told, and which it has.
+  // Bytes that were written, bytes that the disk was told to write, and bytes that are on the disk.
   std::size_t written_ = 0;
   std::size_t begun_ = 0;
   std::size_t drained_ = 0;
@@ -114,15 +115,15 @@ class File {
 
 std::size_t chunks_of(std::size_t slots) { return (slots + SlotTable::kChunkSlots - 1) >> SlotTable::kChunkBits; }
 
-// The first block lies behind the header's page and the centre, if there is one.
+// The first block follows the header's page and the centre, if there is one.
 std::size_t blocks_begin(const Header& header) { return kPage + round_up(header.centre_floats * sizeof(float), kPage); }
 std::size_t raw_begin(const Header& header) {
   return blocks_begin(header) + chunks_of(header.linked) * header.block_bytes;
 }
-// Behind the raw vectors lie their checksums, if the file was not written before there were any.
+// The checksums of the raw vectors follow the raw vectors, except in files that were written before these sums existed.
 std::size_t sums_begin(const Header& header) { return raw_begin(header) + header.raw_floats * sizeof(float); }
 
-// What is multiplied and allocated below must not be absurd, whoever wrote the file.
+// Whether the numbers that are multiplied and allocated below are within bounds, whoever wrote the file.
 bool is_possible(const Header& header) {
   constexpr std::uint64_t kDimMax = std::uint64_t{1} << 16;
   return header.metric <= static_cast<std::uint32_t>(Metric::kL2) && header.dim > 0 && header.dim <= kDimMax &&
@@ -158,9 +159,11 @@ Generation Index::save(const Place& place, bool with_raw) {
   std::vector<Link> lists;
   Header header{};
   {
-    // Only the lists change after a slot is linked; everything else is written from where it lies.
+    // After a slot is linked, linking changes only its list, so the lists are copied here. Everything else is written
+    // from where it lies.
     const auto alone = stop_linking();
-    // A range whose linking failed leaves a gap before others that are linked, and to which lists lead.
+    // A range whose linking failed leaves a gap before other linked ranges, and lists lead to those. So failed ranges
+    // are linked first.
     while (const auto range = take_returned()) link_range(range->first, range->second, 1);
     header.generation = indexed_generation();
     header.linked = linked_.load(std::memory_order_acquire);
@@ -177,7 +180,7 @@ Generation Index::save(const Place& place, bool with_raw) {
   header.alpha = graph_.parameters().alpha;
   header.norm_max = graph_.geometry().norm_max();
   header.block_bytes = table.saved_block_bytes();
-  // The first append sets it, which may be going on as long as nothing is linked.
+  // The first append sets the centre, and it may still be running as long as nothing is linked.
   const std::vector<float> centre = header.linked > 0 ? graph_.codec().centre() : std::vector<float>();
   header.centre_floats = centre.size();
   header.raw_floats = with_raw ? header.linked * dim() : 0;
@@ -208,7 +211,7 @@ Generation Index::save(const Place& place, bool with_raw) {
     }
     file.write(sums.data(), sums.size() * sizeof(std::uint32_t));
   }
-  // What was read since may have been lost.
+  // Pages that were read since the first check may have been lost.
   check_whole();
   return header.generation;
 }
@@ -222,7 +225,7 @@ void Index::copy_list(Slot node, std::size_t count, Link* out) const {
 }
 
 void Index::check_whole() const {
-  // The first question costs nothing, and the answer hardly ever leads to the second.
+  // The count of the whole process costs nothing to read, and it is hardly ever above zero.
   if (bus_guard::lost_pages() == 0) return;
   if (const std::uint64_t lost = lost_pages(); lost != 0) {
     throw CorruptCheckpoint(loaded_from_, std::to_string(lost) + " pages of it cannot be read any more");
@@ -291,7 +294,8 @@ void Index::check_loaded(const std::string& path) {
     }
     before = born;
     if (died != 0) dead_.fetch_add(1, std::memory_order_relaxed);
-    // What has been checked is answered from: written back, it lies in pages of this process and not of the file.
+    // Searches answer from the generations that are checked here. Writing them back moves them to pages of this
+    // process, out of reach of later changes to the file.
     table.born(s).store(born, std::memory_order_relaxed);
     table.died(s).store(died, std::memory_order_relaxed);
     const EntryTable::Role role = EntryTable::role(s);
@@ -305,7 +309,7 @@ void Index::place_raw(const std::string& path, const std::vector<RawBlock>& bloc
   if (!fits) throw CorruptCheckpoint(path, "the raw vectors have another dimension");
   SlotTable& table = graph_.table();
   auto block = blocks.begin();
-  std::vector<std::uint32_t> sums;  // Of the block at hand, if it came without.
+  std::vector<std::uint32_t> sums;  // Of the current block, if it came without checksums.
   const auto take = [&](Slot slot, std::size_t row) {
     if (block->sums == nullptr && sums.empty()) {
       sums.resize(block->n);

@@ -1,4 +1,5 @@
-// Checkpoint files: the saved block of every chunk as it lies in memory, behind a header, so that loading is mapping.
+// Checkpoint files. Behind a header, a checkpoint holds the saved block of every chunk with the same layout as in
+// memory, so loading a checkpoint means mapping it.
 #pragma once
 
 #include <stdexcept>
@@ -9,17 +10,18 @@
 
 namespace engram {
 
-// The path of a file, or a descriptor that the caller has open and keeps: a store works on open folders, not on names.
+// The path of a file, or a file descriptor that the caller has open and keeps. A store passes descriptors, because it
+// works on open directories and not on paths.
 using Place = std::variant<int, std::string>;
 
-// The file is not a checkpoint, is damaged, or does not fit the raw vectors given.
+// Thrown if a file is not a checkpoint, is damaged or unreadable, or does not fit the given raw vectors.
 class CorruptCheckpoint : public std::runtime_error {
  public:
   CorruptCheckpoint(const std::string& path, const std::string& why)
       : std::runtime_error("checkpoint " + path + ": " + why) {}
 };
 
-// A raw vector that was to be copied differs from what was appended.
+// Thrown if a raw vector that is to be copied differs from the vector that was appended.
 class DamagedVector : public std::runtime_error {
  public:
   explicit DamagedVector(Generation generation_)

@@ -8,12 +8,12 @@ namespace engram {
 namespace {
 
 constexpr int kRounds = 2;
-// Codes reach 127 at this many standard deviations of a rotated coordinate (a prototype measured 4.5 as best).
+// Codes reach 127 at this many standard deviations of a rotated coordinate; a prototype measured 4.5 as best.
 constexpr float kCodeRange = 4.5F;
-// Width of one step of the query's 4-bit values, in standard deviations (optimal for a Gaussian and 16 levels).
+// Width of one step of the query's 4-bit values, in standard deviations; optimal for a Gaussian and 16 levels.
 constexpr float kPlaneStep = 0.335F;
 
-// SplitMix64 (Steele, Lea and Flood, 2014): small, and the same on every platform, as stored codes depend on it.
+// SplitMix64 (Steele, Lea and Flood, 2014): small, and the same on every platform, because stored codes depend on it.
 std::uint64_t split_mix(std::uint64_t& state) {
   std::uint64_t z = (state += 0x9E3779B97F4A7C15ULL);
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
@@ -46,8 +46,8 @@ float Codec::rotate(const float* vector, float* out) const {
   for (std::size_t i = 0; i < dim_; ++i) out[i] = vector[i] * inverse;
   for (std::size_t i = dim_; i < code_dim_; ++i) out[i] = 0.0F;
   const float* signs = signs_.data();
-  // Fresh signs before every transform: without them, the second window would undo part of what the first one did,
-  // because the transform is its own inverse.
+  // Every transform has fresh signs. Without them, the second window would undo part of what the first one did, because
+  // the transform is its own inverse (see docs/decisions/0003).
   const auto transform = [&](float* window) {
     for (std::size_t i = 0; i < window_; ++i) window[i] = window[i] * signs[i] * scale;
     k.fwht(window, window_);

@@ -1,8 +1,9 @@
 // Vector codes: a random rotation, then one sign bit and one signed byte per dimension of the vector's direction.
 //
-// The rotation (random signs and Walsh-Hadamard transforms on power-of-two windows, twice) makes every direction look
-// like Gaussian noise, so that one data-independent scale fits all vectors and codes never need retraining. Metrics
-// that depend on length keep the norm beside the code. Source of the 1-bit estimator: RaBitQ (Gao and Long, 2024).
+// The rotation applies random signs and Walsh-Hadamard transforms on power-of-two windows, twice. It makes every
+// direction look like Gaussian noise, so one scale that does not depend on the data fits all vectors, and codes never
+// need retraining. Metrics that depend on length store the norm beside the code. The 1-bit estimator is that of RaBitQ
+// (Gao and Long, 2024).
 #pragma once
 
 #include <cstdint>
@@ -14,13 +15,13 @@
 
 namespace engram {
 
-// What follows the sign bits in a slot's bit row.
+// The fields that follow the sign bits in a slot's bit row.
 struct BitRowTail {
-  float inverse_l1;  // 1 / sum |x| of the rotated unit vector: turns plane sums into cosine estimates.
+  float inverse_l1;  // 1 / sum |x| of the rotated unit vector; converts plane sums to cosine estimates.
   float norm;        // Length of the vector; 1 under the cosine metric.
 };
 
-// A query as the kernels want it. Buffers are reused from search to search.
+// A query in the form that the kernels need. The buffers are reused from search to search.
 struct QueryCode {
   std::vector<std::uint8_t> bits;
   std::vector<std::uint8_t> planes;
@@ -39,23 +40,24 @@ class Codec {
   // Dimension of the rotated space: `dim` rounded up to a multiple of 64.
   std::size_t code_dim() const { return code_dim_; }
   std::size_t bit_bytes() const { return code_dim_ / 8; }
-  // Bit rows start on cache lines and hold the sign bits and a BitRowTail.
+  // Bytes of a bit row: the sign bits and a BitRowTail, rounded up so that every row starts on a cache line.
   std::size_t bit_row_bytes() const { return round_up(bit_bytes() + sizeof(BitRowTail), 64); }
   std::size_t code_row_bytes() const { return code_dim_; }
-  // The dot product of the codes of two equal unit vectors.
+  // Dot product of the byte codes of two equal unit vectors.
   float code_unit() const { return code_scale_ * code_scale_; }
-  // Up to 256 dimensions one bit per dimension says too little to steer a walk, and byte codes are short enough.
+  // Whether walks compare sign bits instead of byte codes. Up to 256 dimensions, one bit per dimension is too coarse to
+  // steer a walk, and byte codes are short enough (our own, see docs/decisions/0003).
   bool bits_steer() const { return dim_ > 256; }
 
-  // Codes directions and lengths from `centre` instead of from the origin, as only the L2 metric allows; before
-  // anything is encoded. Vectors far from the origin all lie in the same direction of it, and no code could tell them
-  // apart.
+  // Codes directions and lengths relative to `centre` instead of the origin, which only the L2 metric allows. Must be
+  // called before anything is encoded. Seen from the origin, vectors far from it all lie in the same direction, and
+  // codes could not tell them apart.
   void centre_on(std::vector<float> centre) { centre_ = std::move(centre); }
   const std::vector<float>& centre() const { return centre_; }
 
   void encode(const float* vector, std::uint8_t* bit_row, std::uint8_t* code_row) const;
   void encode_query(const float* vector, QueryCode& query) const;
-  // The query code of a stored vector, from its codes alone.
+  // Makes the query code of a stored vector from its codes alone.
   void load_query(const std::uint8_t* bit_row, const std::uint8_t* code_row, QueryCode& query) const;
 
   BitRowTail tail(const std::uint8_t* bit_row) const;
@@ -69,8 +71,8 @@ class Codec {
   std::size_t window_;  // Largest power of two <= code_dim.
   Metric metric_;
   float code_scale_;
-  std::vector<float> centre_;  // Empty: the origin.
-  std::vector<float> signs_;   // One per coordinate of each transform.
+  std::vector<float> centre_;  // Empty if codes are relative to the origin.
+  std::vector<float> signs_;   // One sign per coordinate of each transform.
 };
 
 }  // namespace engram

@@ -1,4 +1,4 @@
-// Two hints to the processor. Both may do nothing; neither changes what the program means.
+// Two hints to the processor. Either may have no effect, and neither changes the program's results.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace engram {
 
-// Tells the core that this is a spin loop.
+// Tells the processor core that the caller is in a spin loop.
 inline void cpu_pause() {
 #if defined(__x86_64__)
   _mm_pause();

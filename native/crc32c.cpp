@@ -1,4 +1,4 @@
-// Picks the way to sum once, and holds the one that runs everywhere.
+// Selects the implementation of the checksum once, and contains the portable one.
 #include "crc32c.hpp"
 
 #include <array>
@@ -16,7 +16,7 @@ namespace {
 
 using Tables = std::array<std::array<std::uint32_t, 256>, 8>;
 
-// tables[k][b]: what byte b does to the register when k more bytes follow it.
+// tables[k][b] is the effect of byte b on the register when k more bytes follow it.
 constexpr Tables make_tables() {
   constexpr std::uint32_t kPolynomial = 0x82F63B78U;
   Tables tables{};
@@ -36,7 +36,7 @@ constexpr Tables make_tables() {
 
 constexpr Tables kTables = make_tables();
 
-// Slicing by eight (Kounavis and Berry, 2005): eight bytes a step, by table.
+// Slicing-by-8 (Kounavis and Berry, 2005): eight bytes per step, by table lookup.
 std::uint32_t portable_one(std::uint32_t crc, const std::uint8_t* data, std::size_t bytes) {
   std::size_t i = 0;
   for (; i + 8 <= bytes; i += 8) {
@@ -62,7 +62,7 @@ bool cpu_has_instruction() {
 #elif defined(__aarch64__) && defined(__linux__)
   return (getauxval(AT_HWCAP) & HWCAP_CRC32) != 0;
 #else
-  return true;  // All of Apple's 64-bit processors.
+  return true;  // All 64-bit processors of Apple have it.
 #endif
 }
 

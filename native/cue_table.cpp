@@ -9,8 +9,9 @@
 namespace engram {
 namespace {
 
-// Byte codes are off by at most half a step per dimension, which is 0.01 of a unit vector's length; two such vectors
-// cannot differ from their codes' cosine by more than twice that.
+// Allowance for the rounding of byte codes. Rounding is off by at most half a step per dimension, and over all
+// dimensions typically by 0.01 of the length of a unit vector. The cosine of two codes is then off by at most about
+// twice as much.
 constexpr float kCosineError = 0.025F;
 
 }  // namespace
@@ -33,7 +34,7 @@ bool CueTable::remove(std::uint64_t key) {
   const std::lock_guard guard(mutex_);
   const auto found = places_.find(key);
   if (found == places_.end()) return false;
-  // The last cue moves into the gap, and is encoded again if need be.
+  // The last cue moves into the gap. The next match encodes it there.
   const std::size_t gap = found->second;
   const std::size_t last = cues_.size() - 1;
   places_.erase(found);

@@ -1,7 +1,8 @@
-// Standing cues: many queries with thresholds, matched against each new vector as it arrives.
+// Standing recalls (subscriptions): many cues with thresholds, matched against each new vector as it arrives.
 //
-// A pair is first compared by byte codes, whose error is bounded, and by raw vectors only where that leaves it open or
-// the pair matches; so a thousand cues cost some ten microseconds per vector.
+// A cue and a vector are first compared by byte codes, whose error is bounded (see kCosineError). Raw vectors are
+// compared only if the codes do not rule out a match, so matching a thousand cues costs some ten microseconds per
+// vector.
 #pragma once
 
 #include <cstdint>
@@ -27,24 +28,24 @@ class CueTable {
   std::size_t dim() const { return dim_; }
   Metric metric() const { return metric_; }
   std::size_t size() const;
-  // Vectors with a score of at least `threshold` match. A key that is there already gets the new cue.
+  // Adds a cue: vectors with a score of at least `threshold` match it. Replaces a cue that has the same key.
   void add(std::uint64_t key, const float* vector, float threshold);
   bool remove(std::uint64_t key);
 
-  // Appends the matches of the slots [first, last) of a graph of the same dimension and metric, slot by slot. What
-  // would have to be compared by a raw vector that is damaged is appended to `damaged`.
+  // Appends the matches of the slots [first, last) to `matches`, slot by slot. The graph must have the dimension and
+  // metric of this table. A slot whose raw vector is needed but damaged is appended to `damaged` instead.
   void match(const Graph& graph, Slot first, Slot last, std::vector<Match>& matches, std::vector<Slot>& damaged);
 
  private:
   struct Cue {
     std::uint64_t key;
     float threshold;
-    float norm;        // Of the vector.
-    float coded_norm;  // Of what is coded: the same, but for a graph with a centre.
+    float norm;        // Of the cue's vector.
+    float coded_norm;  // Of the coded vector: relative to the codec's centre; 1 under cosine.
   };
 
   void encode(const Codec& codec);
-  // The score that the codes allow at most.
+  // Upper bound of the score of `cue` and a vector: `cosine` is that of their codes, `norm` that of the coded vector.
   float bound(const Cue& cue, float cosine, float norm) const;
   float* vector(std::size_t i) { return vectors_.data() + i * dim_; }
 
@@ -54,7 +55,7 @@ class CueTable {
   std::vector<Cue> cues_;
   std::vector<float> vectors_;
   std::vector<std::uint8_t> codes_;
-  std::size_t encoded_ = 0;  // The first so many cues have codes.
+  std::size_t encoded_ = 0;  // Cues [0, encoded_) have codes.
   std::unordered_map<std::uint64_t, std::size_t> places_;
   std::vector<const std::uint8_t*> rows_;
   std::vector<std::int32_t> dots_;

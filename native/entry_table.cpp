@@ -12,16 +12,17 @@
 namespace engram {
 namespace {
 
-// Pivots grow with the square root of a small table, to this many times that root; every walk scans all of them, so
-// beyond kRootEnds slots they grow by kPivotsPerFold when the table grows e-fold.
+// Up to kRootEnds slots, the number of pivots is kPivotsPerRoot times the square root of the number of slots. Every
+// walk scans all pivots, so beyond kRootEnds slots only kPivotsPerFold pivots are added when the table grows e-fold
+// (our own, see docs/decisions/0007).
 constexpr double kPivotsPerRoot = 2.0;
 constexpr Slot kRootEnds = 65'536;
 constexpr double kPivotsPerFold = 128.0;
-// Slots that are offered to the buckets, per pivot. Some buckets fill up while others stay half empty.
+// Slots per pivot that are offered to the buckets. Some buckets fill up while others stay half empty.
 constexpr double kEntriesPerPivot = 24.0;
 constexpr std::size_t kScanStep = 256;
 
-// The nearest few of what is scanned, nearest first.
+// The kCount nearest of all items that were offered, nearest first.
 template <std::size_t kCount>
 class Nearest {
  public:

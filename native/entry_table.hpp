@@ -1,10 +1,11 @@
-// Where walks begin: a sample of all slots in two levels, pivots and the entries in their buckets.
+// The entry points of walks: a sample of all slots in two levels, pivots and the entries in the pivots' buckets (our
+// own, see docs/decisions/0003 and 0007).
 //
-// A walk starts from the entries nearest to its query. All pivots are scanned, then the buckets of the nearest few; so
-// a scan of a thousand rows looks among twenty times as many, which spares the first hops of a walk and, in small
-// tables of diverse vectors, keeps it from getting stuck on the way. The pivots thin out as the table grows: 200 at ten
-// thousand slots, 900 at a million. Readers take no lock: pivots and entries are appended to memory that never moves
-// and are published by counters.
+// A walk starts from the entry points nearest to its query. All pivots are scanned, then the buckets of the nearest few
+// pivots, so a scan of a thousand rows selects from about twenty times as many. This saves the first hops of a walk
+// and, in small tables of diverse vectors, keeps the walk from getting stuck on the way. Pivots become sparser as the
+// table grows: there are 200 at ten thousand slots and 900 at a million. Readers take no lock: pivots and entries are
+// appended to memory that never moves, and counters publish them.
 #pragma once
 
 #include <array>
@@ -21,13 +22,13 @@ namespace engram {
 
 class EntryTable {
  public:
-  // What a slot is to the table: a fixed property of its number, so that a reload gives the same table.
+  // The role of a slot in the table. It depends on the slot's number only, so a reload gives the same table.
   enum class Role : std::uint8_t { kNone, kPivot, kEntry };
   static constexpr std::size_t kNearest = 4;
-  // The first slots are all pivots: there is nowhere else to begin.
+  // The first kSeeds slots are all pivots, because walks in a small graph have no other slots to start from.
   static constexpr Slot kSeeds = 64;
 
-  // Where to begin, and the pivot that lies nearest.
+  // The slots from which a walk starts, nearest first, and the nearest pivot.
   struct Start {
     Slot slots[kNearest];
     std::size_t count = 0;
@@ -41,8 +42,8 @@ class EntryTable {
 
   static Role role(Slot slot);
 
-  // Adds a slot that has a role; `pivot` is the one nearest to it, of which an entry fills the bucket. Entries are left
-  // out when it is full.
+  // Adds a slot that has a role. `pivot` is the pivot nearest to the slot: an entry goes to its bucket, and is left out
+  // if the bucket is full.
   void add(Slot slot, Role role, const std::uint8_t* bit_row, std::size_t pivot);
   Start nearest(const std::uint8_t* query_bits) const;
   std::size_t size() const {
@@ -53,7 +54,7 @@ class EntryTable {
 
  private:
   static constexpr std::size_t kBucketMax = 32;
-  static constexpr std::size_t kBuckets = 8;  // Of how many pivots the buckets are scanned.
+  static constexpr std::size_t kBuckets = 8;  // How many of the nearest pivots have their buckets scanned.
   struct Bucket {
     std::atomic<std::size_t> count{0};
     Slot slots[kBucketMax];
@@ -64,11 +65,11 @@ class EntryTable {
     std::unique_ptr<Slot[]> slots;
     std::unique_ptr<Bucket[]> buckets;
   };
-  // Block b holds kFirstBlock << b pivots, so two dozen blocks are more than slots exist.
+  // Block b holds kFirstBlock << b pivots, so 24 blocks hold more pivots than there can be slots.
   static constexpr std::size_t kFirstBlock = 256;
   static constexpr std::size_t kBlocks = 24;
 
-  // The block of a pivot, and its place in it.
+  // Returns the block of a pivot, and the position of the pivot in that block.
   std::pair<std::size_t, std::size_t> place(std::size_t pivot) const;
   void add_pivot(Slot slot, const std::uint8_t* bit_row);
   void add_entry(Slot slot, const std::uint8_t* bit_row, std::size_t pivot);

@@ -1,5 +1,5 @@
-// The scores that callers see: cosine, inner product, or minus the squared distance, from raw vectors. Larger is
-// nearer.
+// The scores that callers see, computed from raw vectors: cosine, inner product, or minus the squared distance. A
+// larger score is nearer.
 #pragma once
 
 #include <cmath>

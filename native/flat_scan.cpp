@@ -6,12 +6,13 @@
 namespace engram {
 namespace {
 
-// Sign bits alone rank coarsely, so a pass keeps so many times what is wanted, and at least so many.
+// Sign bits alone rank coarsely, so a pass keeps kKeptPerWanted times the wanted number of slots, and at least
+// kKeptMin.
 constexpr std::size_t kKeptPerWanted = 4;
 constexpr std::size_t kKeptMin = 512;
 
-// The end of a run of slots from `first` that is no longer than a probe takes and lies in one chunk, where memory is
-// contiguous.
+// Returns the end of the run of slots from `first` that a probe can measure at once: at most kRowsMax slots, in one
+// chunk, where memory is contiguous.
 Slot run_end(Slot first, Slot last) {
   const auto chunk_end = static_cast<Slot>((first | (SlotTable::kChunkSlots - 1)) + 1);
   return std::min({last, chunk_end, static_cast<Slot>(first + Probe::kRowsMax)});
@@ -79,7 +80,8 @@ std::size_t FlatScan::allowed_of_run(Slot first, Slot end) {
   const Generation born = table_.born(first).load(std::memory_order_relaxed);
   const Generation newest = table_.born(end - 1).load(std::memory_order_relaxed);
   if (newest - born == end - 1 - first) {
-    // No generation of the run is missing, so the list tells the slots: most of a large index is skipped word by word.
+    // No generation is missing in the run, so the allow-list gives the slots directly, and most of a large index is
+    // skipped word by word.
     view_.allowed.for_each(born, newest, [&](Generation g) { slots_[n++] = first + static_cast<Slot>(g - born); });
   } else {
     for (Slot slot = first; slot < end; ++slot) take(slot);
@@ -92,7 +94,7 @@ void FlatScan::offer(std::size_t n, std::size_t nearest_max) {
     const WalkKey key = walk_key(distances_[i], slots_[i]);
     if (key >= beyond_ || key < next_ || leaves_out(slots_[i])) continue;
     nearest_.push_back(key);
-    // Half of them are thrown away at once, which costs less than to keep a heap.
+    // Half of the candidates are dropped at once, which costs less than keeping a heap.
     if (nearest_.size() == 2 * nearest_max) cut(nearest_max);
   }
 }

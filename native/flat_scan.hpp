@@ -1,9 +1,9 @@
-// The nearest of a range of slots, from the nearest on: of what is not linked yet, and of all where so little can be
-// seen that a walk would cost more.
+// Scans a range of slots and yields them nearest first. Used for the unlinked tail, and for everything when so few
+// slots are visible that a graph walk would cost more.
 //
-// A pass measures the whole range by the cheapest distance there is, Hamming between sign bits where those steer, and
-// keeps the few nearest, which it then measures as a walk does. When those are used up, another pass keeps the next
-// ones. So memory is bounded however long the range is, and nothing in it is missed.
+// A pass measures the whole range by the cheapest distance (the Hamming distance between sign bits, where those steer
+// walks) and keeps the nearest few slots, which it then measures as a walk does. When the kept slots are used up,
+// another pass keeps the next nearest. So memory is bounded for any length of the range, and no slot of it is missed.
 #pragma once
 
 #include <cstddef>
@@ -21,24 +21,24 @@ class FlatScan {
  public:
   FlatScan(const SlotTable& table, Probe& probe) : table_(table), probe_(probe) {}
 
-  // Starts anew, in what `view` sees of the slots [first, last). What is in `met` is left out; both must stay as they
-  // are for as long as the scan goes on.
+  // Starts a new scan over the slots of [first, last) that `view` sees and `met` does not contain. `met` and the words
+  // of the view's allow-list must stay in place and unchanged as long as the scan goes on.
   void begin(const View& view, Slot first, Slot last, const VisitedSet* met = nullptr);
-  // Appends up to `n` of the nearest that were not taken before, with their walking distances.
+  // Appends up to `n` of the nearest slots that were not taken before, with their walking distances.
   void take(std::size_t n, std::vector<WalkKey>& out);
-  // Undoes the taking of one.
+  // Puts back a slot that was taken.
   void give_back(WalkKey key);
 
  private:
-  // Puts the nearest that were not kept yet into kept_, at least `n` if there are so many.
+  // Adds the nearest slots that were not kept yet to kept_: at least `n`, if there are that many.
   void pass(std::size_t n);
   void offer(std::size_t n, std::size_t nearest_max);
-  // Writes what is to be measured of the slots [first, end) to slots_, its distances to distances_, and returns how
-  // many they are. Where no list says what is allowed, that is all; what is hidden is then left out by `offer`.
+  // Writes the slots of [first, end) that are to be measured to slots_ and their distances to distances_, and returns
+  // their number. Without an allow-list these are all slots of the range, and `offer` leaves out the hidden ones.
   std::size_t measure_run(Slot first, Slot end);
   std::size_t allowed_of_run(Slot first, Slot end);
   bool leaves_out(Slot slot) const;
-  // Leaves the nearest `nearest_max` of a pass.
+  // Keeps only the nearest `nearest_max` candidates of a pass.
   void cut(std::size_t nearest_max);
   void keep_nearest();
 
@@ -48,10 +48,10 @@ class FlatScan {
   const VisitedSet* met_ = nullptr;
   Slot first_ = 0;
   Slot last_ = 0;
-  bool complete_ = true;          // Whether all that is seen was kept at some time.
-  WalkKey next_ = 0;              // By the cheap distance: what comes before was kept,
-  WalkKey beyond_ = 0;            // and what comes from here on is for a later pass.
-  std::vector<WalkKey> nearest_;  // What a pass found in between.
+  bool complete_ = true;          // Whether every visible slot of the range has been kept.
+  WalkKey next_ = 0;              // Keys below this one (by the cheap distance) were kept.
+  WalkKey beyond_ = 0;            // Keys from this one on are left to a later pass.
+  std::vector<WalkKey> nearest_;  // The candidates that a pass found in between.
   std::vector<WalkKey> kept_;     // Min-heap by walking distance.
   Slot slots_[Probe::kRowsMax];
   std::uint32_t distances_[Probe::kRowsMax];

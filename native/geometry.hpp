@@ -1,5 +1,6 @@
-// What "near" means: distances from the cosine between two directions and, where the metric asks for it, their lengths.
-// Smaller is nearer in here; the scores that callers see are larger-is-nearer and come from the raw vectors.
+// The metrics: distances from the cosine between two directions and, where the metric needs them, from the lengths of
+// the vectors. A smaller distance is nearer. Callers see scores instead, which come from the raw vectors; a larger
+// score is nearer.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +13,7 @@
 
 namespace engram {
 
-// Maps floats to integers of the same order, so that one integer compare ranks a candidate.
+// Maps floats to integers of the same order, so that one integer comparison ranks a candidate.
 inline std::uint32_t ordered_bits(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   return (bits & 0x80000000U) != 0 ? ~bits : bits | 0x80000000U;
@@ -25,7 +26,7 @@ class Geometry {
   Metric metric() const { return metric_; }
   bool uses_norms() const { return metric_ != Metric::kCosine; }
 
-  // From a query to a stored vector.
+  // Returns the distance from a query to a stored vector.
   float query_distance(float cosine, float query_norm, float norm) const {
     switch (metric_) {
       case Metric::kCosine:
@@ -38,9 +39,9 @@ class Geometry {
     return 0.0F;
   }
 
-  // Between two stored vectors: never negative, as the graph's pruning rule needs. Inner products become distances by
-  // lifting every vector onto a sphere with one more coordinate (Bachrach et al., 2014); that coordinate follows from
-  // the norm, so nothing is stored for it.
+  // Returns the distance between two stored vectors. It is never negative, as the graph's pruning rule requires. Inner
+  // products become distances by lifting every vector onto a sphere with one more coordinate (Bachrach et al., 2014).
+  // That coordinate follows from the norm, so it is not stored.
   float pair_distance(float cosine, float norm_a, float norm_b) const {
     switch (metric_) {
       case Metric::kCosine:
@@ -56,7 +57,8 @@ class Geometry {
     return 0.0F;
   }
 
-  // The sphere must hold every vector; its radius grows with the longest one seen.
+  // Grows the radius of the sphere to `norm`: the sphere must hold every vector, so its radius is the largest norm
+  // seen.
   void saw_norm(float norm) {
     float known = norm_max_.load(std::memory_order_relaxed);
     while (norm > known && !norm_max_.compare_exchange_weak(known, norm, std::memory_order_relaxed)) {

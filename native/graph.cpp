@@ -8,14 +8,15 @@
 namespace engram {
 namespace {
 
-// Distances to kept neighbours are computed a few at a time: most candidates are shadowed by one of the first.
+// Distances to kept neighbours are computed a few at a time, because most candidates are shadowed by one of the first.
 constexpr std::size_t kShadowStep = 4;
 constexpr int kSpinsMax = 200;
 
 class NodeLock {
  public:
   NodeLock(SlotTable& table, Slot node) : byte_(table.lock(node)) {
-    // Held for a microsecond, unless the holder has lost its core; then spinning on would only keep it waiting.
+    // The lock is held for a microsecond, unless its holder has lost the processor. Then spinning on would only keep
+    // the holder waiting.
     for (int spins = 0; byte_.exchange(1, std::memory_order_acquire) != 0; ++spins) {
       if (spins < kSpinsMax) {
         cpu_pause();
@@ -73,7 +74,7 @@ bool Graph::shadowed(const Candidate& candidate, float alpha, const std::vector<
   if (kept.empty()) return false;
   float distances[kShadowStep];
   measure_from(slot_of(candidate.link), b);
-  // The latest kept are the likeliest to shadow, as they lie at a similar distance.
+  // The links that were kept last are the likeliest to shadow the candidate, because they lie at a similar distance.
   for (std::size_t end = kept.size(); end > 0;) {
     const std::size_t n = std::min(kShadowStep, end);
     end -= n;
@@ -90,7 +91,7 @@ void Graph::choose(const std::vector<Candidate>& sorted, PruneBuffers& buffers, 
   std::size_t twins = 0;
   for (const Candidate& candidate : sorted) {
     if (chosen.size() == parameters_.m) break;
-    // Equal vectors do not shadow one another; half a list of them is enough, the rest must lead elsewhere.
+    // Equal vectors do not shadow one another. They may fill half a list; the rest of it must lead elsewhere.
     if (candidate.distance <= 0.0F && ++twins > parameters_.m / 2) continue;
     if (!shadowed(candidate, parameters_.alpha, chosen, buffers)) chosen.push_back(candidate.link);
   }
@@ -109,10 +110,11 @@ void Graph::connect_back(Slot node, const std::vector<Link>& chosen, PruneBuffer
     const bool added = add_link(neighbour, hangs ? node : node | kHangs, buffers);
     hangs = hangs || added;
   }
-  // Only among thousands of equal vectors are all neighbours full of children. Then go down the tree to a node that
-  // has room; leaves have.
+  // Only among thousands of equal vectors are the lists of all neighbours full of marked links. Then the search for a
+  // parent goes down the tree to a node that has room, as leaves have.
   Slot parent = chosen.empty() ? kNoSlot : chosen.front();
-  // In damaged lists the way down may lead round in a circle: a mark that is set after ever more steps is met again.
+  // In damaged lists the way down may lead round in a cycle, which is found as by Brent (1980): the mark is set again
+  // after ever more steps, so a cycle comes back to it.
   Slot mark = parent;
   std::size_t steps_left = 1;
   for (std::size_t round = 1; !hangs && parent != kNoSlot; --steps_left) {
@@ -134,7 +136,7 @@ bool Graph::add_link(Slot node, Link to, PruneBuffers& buffers) {
   std::size_t known = 0;
   for (std::size_t i = 1; i <= count; ++i) known = slot_of(list[i]) == slot_of(to) ? i : known;
   if (known != 0) {
-    // Two nodes inserted at the same moment may choose each other; only the mark can be new.
+    // Two nodes that are inserted at the same moment may choose each other. Then only the mark can be new.
     store_link(list + known, list[known] | to);
     return true;
   }
@@ -164,7 +166,8 @@ void Graph::prune(Slot node, Link extra, PruneBuffers& b) {
   std::sort(b.candidates.begin(), b.candidates.end());
   std::size_t marked_left = std::count_if(all, all + count, [](Link link) { return (link & kHangs) != 0; });
   b.kept.clear();
-  // Equal vectors do not shadow one another. Room must be left all the same, or every further link would prune anew.
+  // Equal vectors do not shadow one another. Room must be left nevertheless, or every further link would prune the list
+  // again.
   const std::size_t keep_max = parameters_.degree_max - parameters_.degree_max / 4;
   for (const Candidate& candidate : b.candidates) {
     if ((candidate.link & kHangs) != 0) {

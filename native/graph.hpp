@@ -1,15 +1,16 @@
-// The graph: every slot's neighbour list, and the rules by which lists are chosen, grown and pruned.
+// The graph: the neighbour list of every slot, and the rules by which lists are chosen, grown and pruned. The pruning
+// rule is RobustPrune (Subramanya et al., DiskANN, 2019).
 //
-// Readers take no lock. A list is changed under its node's spin byte; every entry is an atomic stored with release and
-// loaded with acquire, so whoever sees a neighbour also sees its codes. While a list is being pruned a reader may see a
-// mix of old and new entries, all of which are nodes of the graph.
+// Readers take no lock. A list is changed under the spin lock of its node. Every link is an atomic, stored with release
+// and loaded with acquire, so a reader that sees a neighbour also sees the neighbour's codes. While a list is being
+// pruned, a reader may see a mix of old and new links, all of which lead to nodes of the graph.
 //
-// Nothing gets lost: besides its neighbours of choice, each node has one parent that keeps a marked link to it ("hangs
-// on"), which pruning never removes. A parent was linked before its child, so the marked links form a tree that reaches
-// every node from the first one.
+// No node becomes unreachable. Besides the neighbours that it chooses, each node has one parent that keeps a marked
+// link to it (the node "hangs on" its parent), and pruning never removes a marked link. A parent was linked before its
+// child, so the marked links form a tree that reaches every node from the first one.
 //
-// Lists of a checkpoint lie in a mapped file, which may come to hold anything while it is mapped. So no length or slot
-// that is read from a list is used before it is bounded, and nothing here takes for granted that the links form a tree.
+// The lists of a checkpoint lie in a mapped file, whose bytes may change in any way while it is mapped. So every length
+// and slot read from a list is bounded before it is used, and no code here assumes that the links form a tree.
 #pragma once
 
 #include <algorithm>
@@ -25,15 +26,15 @@
 namespace engram {
 
 struct GraphParameters {
-  std::size_t m;                // Neighbours a node chooses for itself.
-  std::size_t degree_max;       // Length of a list; lists grow to it before they are pruned.
-  std::size_t ef_construction;  // Candidates kept while looking for neighbours.
-  float alpha = 1.15F;          // Slack of the pruning rule for a node's own choice (Vamana; measured best at 1.15).
+  std::size_t m;                // Neighbours that a new node chooses, at most.
+  std::size_t degree_max;       // Longest list; lists grow to this length before they are pruned.
+  std::size_t ef_construction;  // Candidates kept during the search for neighbours.
+  float alpha = 1.15F;          // RobustPrune's slack when a new node chooses; 1.15 was measured best.
 };
 
 inline constexpr std::size_t kDegreeLimit = 127;
 
-// The mark on a link to a node that hangs on this one.
+// Marks a link to a node that hangs on the node of the list.
 inline constexpr Link kHangs = 0x80000000U;
 inline constexpr Slot slot_of(Link link) { return link & ~kHangs; }
 
@@ -45,13 +46,13 @@ struct Candidate {
   }
 };
 
-// Scratch memory of one thread for choosing and pruning.
+// Scratch memory of one thread for choosing and pruning links.
 struct PruneBuffers {
-  // The node that distances are measured from.
+  // The node from which distances are measured.
   std::vector<std::int8_t> codes;
   std::int32_t code_sum = 0;
   float norm = 1.0F;
-  // The nodes that they are measured to.
+  // The nodes to which distances are measured.
   std::vector<const std::uint8_t*> rows;
   std::vector<std::int32_t> dots;
   std::vector<Candidate> candidates;
@@ -72,31 +73,35 @@ class Graph {
   const EntryTable& entries() const { return entries_; }
   const GraphParameters& parameters() const { return parameters_; }
 
-  // Copies the list of a node to `out` (room for degree_max) and returns its length. The slots may be any: users leave
-  // out those beyond what they know.
+  // Copies the list of a node to `out` (room for degree_max slots) and returns its length. The slots may have any
+  // value: callers ignore those beyond the slots that they know.
   std::size_t neighbours(Slot node, Slot* out) const;
 
-  // Chooses neighbours of a new node from `sorted` (nearest first): a candidate is kept when it is nearer to the node
-  // than `alpha` times its distance to every one kept so far.
+  // Chooses neighbours of a new node from `sorted` (nearest first) by RobustPrune (Subramanya et al., 2019): a
+  // candidate is kept if its distance to the node is at most `alpha` times its distance to every candidate kept so far.
   void choose(const std::vector<Candidate>& sorted, PruneBuffers& buffers, std::vector<Link>& chosen) const;
 
-  // Makes a new node's own list visible to readers.
+  // Makes the list of a new node visible to readers.
   void publish(Slot node, const std::vector<Link>& chosen);
-  // Adds the reverse links of a published node and hangs it on one of its neighbours.
+  // Adds the reverse links of a published node, and makes the node hang on one of its neighbours or, if those are full
+  // of marked links, on a node below them in the tree.
   void connect_back(Slot node, const std::vector<Link>& chosen, PruneBuffers& buffers);
 
-  // Distances between stored vectors, by their codes: first the node they are measured from, then to which others.
+  // Measure distances between stored vectors by their codes: `measure_from` sets the node to measure from, and
+  // `measure_to` measures the distances to others.
   void measure_from(Slot node, PruneBuffers& buffers) const;
   void measure_to(const Link* others, std::size_t n, PruneBuffers& buffers, float* out) const;
 
  private:
-  // Adds node -> to. A marked link is refused when the list is full of marked links; others may be pruned away.
+  // Adds the link node -> to. Returns false, and adds nothing, if the list is full of other marked links. In a full
+  // list a link without a mark may be pruned away, also the new one.
   bool add_link(Slot node, Link to, PruneBuffers& buffers);
-  // Makes room in a full list for one more link, under the node's lock.
+  // Prunes a full list to make room for one more link. The caller holds the node's lock.
   void prune(Slot node, Link extra, PruneBuffers& buffers);
-  // Whether one of the kept links lies nearer to the candidate than the node does, by the factor `alpha`.
+  // Whether RobustPrune drops the candidate: one of the kept links lies nearer to it than the node does, by the factor
+  // `alpha`.
   bool shadowed(const Candidate& candidate, float alpha, const std::vector<Link>& kept, PruneBuffers& buffers) const;
-  // The length of a node's list, and whether a link leads to memory that is there.
+  // Bounds for what is read from lists: the length of a node's list, and whether a link leads to memory that is there.
   std::size_t length_of(const Link* list) const {
     return std::min<std::size_t>(load_link(list), parameters_.degree_max);
   }

@@ -13,9 +13,9 @@ namespace {
 
 constexpr std::size_t kRawBlockMin = std::size_t{64} << 10;
 constexpr std::size_t kRawBlockMax = std::size_t{32} << 20;
-// So many vectors tell well enough where the centre of all lies.
+// This many vectors are enough to estimate the centre of all vectors.
 constexpr std::size_t kCentreSample = 256;
-// More threads than this do not link at once.
+// More threads than this never link at the same time.
 constexpr std::size_t kReturnedMax = 1024;
 
 std::vector<float> mean_of(const float* vectors, std::size_t n, std::size_t dim) {
@@ -51,7 +51,8 @@ void Index::append(const float* vectors, std::size_t n, Generation first, std::o
   std::vector<std::uint32_t> own_sums;
   if (sums == nullptr) {
     own_sums.resize(n);
-    // Halves can only be summed where they will lie; floats are, as they came, since there they may not have arrived.
+    // float16 vectors can only be summed in `raw`. float32 vectors are summed from `vectors`, because the same bytes
+    // may not have arrived in `raw` yet.
     const void* rows = raw->half() ? raw->data() : vectors;
     sum_rows(rows, n, raw->nbytes(dim()), own_sums.data());
     sums = own_sums.data();
@@ -63,14 +64,14 @@ void Index::append(const float* vectors, std::size_t n, Generation first, std::o
     if (graph_.geometry().uses_norms()) graph_.geometry().saw_norm(codec.tail(table.bits(slot)).norm);
     table.raw(slot).store(raw->after(i, dim()), std::memory_order_relaxed);
     table.born(slot).store(first + i, std::memory_order_relaxed);
-    // Not always zero yet: a version that was discarded may have ended here, and a mapped file may hold anything.
+    // The field may not be zero: a discarded version may have ended in this slot, and a mapped file may hold anything.
     table.died(slot).store(0, std::memory_order_relaxed);
   }
   appended_ += static_cast<Slot>(n);
 }
 
 Slot Index::take_over(const Index& from, Slot first, Generation horizon, bool all) {
-  // Read in this order: what is published can only grow.
+  // Read in this order: the published slots can only grow, so they include everything up to `published`.
   const Generation published = from.visible_generation();
   const Slot last = from.visible_slots_.load(std::memory_order_acquire);
   copy_slots(from, first, last, horizon);
@@ -107,7 +108,7 @@ void Index::copy_slots(const Index& from, Slot first, Slot last, Generation hori
       float* copy = own_raw(1);
       std::memcpy(copy, floats_of(raw, dim(), widened), dim() * sizeof(float));
       raw = RawVector(copy);
-      // What is damaged stays so.
+      // A damaged vector stays damaged: its copy gets a checksum that does not match.
       sum = sound ? sum_of(raw, dim()) : ~sum_of(raw, dim());
     }
     table.raw(slot).store(raw, std::memory_order_relaxed);
@@ -119,8 +120,8 @@ float* Index::own_raw(std::size_t n) {
   owns_raw_.store(true, std::memory_order_release);
   const std::size_t floats = n * dim();
   if (raw_free_floats_ < floats) {
-    // Blocks double with the index, so a small one wastes little; large ones come in huge pages, as the first touch of
-    // ordinary pages costs more than encoding the vectors does.
+    // Blocks double with the index, so a small index wastes little memory. Large blocks lie in huge pages, because the
+    // first touch of ordinary pages costs more than encoding the vectors.
     const std::size_t wanted = std::clamp(raw_bytes_.load(), kRawBlockMin, kRawBlockMax);
     const std::size_t bytes = std::max(wanted, floats * sizeof(float));
     raw_blocks_.emplace_back(bytes, bytes >= kRawBlockMax);
@@ -161,7 +162,7 @@ Slot Index::born_until(Generation generation, Slot count) const {
 }
 
 bool Index::remove(Generation version, Generation at) {
-  // Called by the appending thread, which may remove what it has not published yet: an id twice in one batch.
+  // The appending thread may remove a version that it has not published yet, because a batch may hold an id twice.
   const Slot after = born_until(version, appended_);
   if (after == 0 || graph_.table().born(after - 1).load(std::memory_order_relaxed) != version) return false;
   Generation alive = 0;
@@ -190,7 +191,7 @@ std::size_t Index::link(std::size_t count_max) {
   const auto seeded = [this] { return linked_.load(std::memory_order_acquire) >= EntryTable::kSeeds; };
   if (!seeded()) {
     const std::size_t linked = link_seeds(count_max);
-    // Another thread may have planted the seeds while this one waited; then there is more to do.
+    // Another thread may have linked the seeds while this one waited. Then there are more slots to link.
     if (linked > 0 || !seeded()) return linked;
   }
   const auto [first, last] = claim(count_max);
@@ -212,7 +213,7 @@ void Index::link_range(Slot first, Slot last, std::size_t in_flight) {
 }
 
 std::size_t Index::link_seeds(std::size_t count_max) {
-  // The first slots go in one after the other: inserted at once, they would not find each other.
+  // The first slots are linked one after the other: if they were inserted at once, they would not find each other.
   const std::lock_guard alone(seeding_);
   const Slot first = claimed_.load(std::memory_order_relaxed);
   const Slot end = std::min<Slot>(visible_slots_.load(std::memory_order_acquire), EntryTable::kSeeds);
@@ -255,7 +256,8 @@ void Index::finish(Slot first, Slot last) {
 }
 
 Generation Index::indexed_generation() const {
-  // Read in this order: what is visible can only grow, so an equal count means that everything visible is linked.
+  // Read in this order: both counts can only grow, so `linked >= slots` means that everything up to `visible` is
+  // linked.
   const Generation visible = visible_generation();
   const Slot slots = born_until(visible, visible_slots_.load(std::memory_order_acquire));
   const Slot linked = linked_.load(std::memory_order_acquire);
@@ -266,7 +268,7 @@ Generation Index::indexed_generation() const {
 View Index::view(Generation snapshot, const AllowList& allowed) const {
   View v;
   v.allowed = allowed;
-  // Deaths are recorded before the generation that causes them is published, so both are seen or neither.
+  // Deletions are recorded before the generation that causes them is published, so a view sees both or neither.
   const Generation published = visible_generation_.load(std::memory_order_acquire);
   const Slot linked = linked_.load(std::memory_order_acquire);
   const std::size_t dead = dead_.load(std::memory_order_acquire);

@@ -1,6 +1,7 @@
-// The index as the rest of Engram sees it: append, publish, delete, link, search, save, load.
+// The index as the rest of Engram uses it: append, publish, delete, link, search, save, load.
 //
-// One thread appends, publishes and deletes; any number of threads link and search at the same time.
+// One thread (the appending thread) appends, publishes and deletes. Any number of threads link and search at the same
+// time.
 #pragma once
 
 #include <atomic>
@@ -31,9 +32,9 @@ struct Statistics {
   std::size_t dead = 0;
   std::size_t entries = 0;
   std::size_t links = 0;
-  std::size_t unreachable = 0;       // Linked slots that no walk from the entries can come upon.
-  std::size_t invalid_links = 0;     // To itself, to a slot that is not linked, or twice to the same.
-  std::vector<std::size_t> degrees;  // degrees[d]: how many nodes have d links.
+  std::size_t unreachable = 0;       // Linked slots that no path from the entries reaches.
+  std::size_t invalid_links = 0;     // To the node itself, to an unlinked slot, or repeated.
+  std::vector<std::size_t> degrees;  // degrees[d] is the number of nodes with d links.
 };
 
 class Index {
@@ -44,71 +45,76 @@ class Index {
   Metric metric() const { return graph_.geometry().metric(); }
   const GraphParameters& parameters() const { return graph_.parameters(); }
 
-  // Encodes `n` vectors and gives them the generations from `first` on. Nobody sees them before `publish`. `raw`
-  // is where the same vectors will lie as long as the index lives, as float32 or float16, and is not read before a
-  // search needs it; nothing: they are copied. `sums` are the checksums of its vectors, with which they are compared
-  // then; without them, float32 is summed from `vectors` and float16 from `raw`, which is read for that.
+  // Encodes `n` vectors and gives them the generations from `first` on. Searches do not see them before `publish`.
+  // `raw` is where the same vectors will lie as long as the index lives, as float32 or float16; it is not read before a
+  // search needs it. Without `raw`, the vectors are copied. `sums` are the checksums of the vectors in `raw`, which a
+  // search compares with them. Without `sums`, float32 vectors are summed from `vectors`, and float16 vectors from
+  // `raw`, which is read for that.
   void append(const float* vectors, std::size_t n, Generation first, std::optional<RawVector> raw,
               const std::uint32_t* sums = nullptr);
-  // Appends and publishes what is published in `from` at its slot `first` and later, as it is coded there, except what
-  // died at or before `horizon`. Returns the slot to go on from. The raw vectors are used where they lie in `from`, but
-  // for those that it owns, which are copied. With `all`, which the appending thread of `from` must wait for, what is
-  // appended there but not published yet is appended here, too.
+  // Appends and publishes the published versions of `from` in the slots from `first` on, with the codes they have
+  // there, except those that ended at or before `horizon`. Returns the slot from which the next call continues. The raw
+  // vectors are used where they lie, unless `from` owns any raw vectors: then all are copied. With `all`, versions that
+  // are appended to `from` but not published are appended here, too; the appending thread of `from` must wait
+  // meanwhile.
   Slot take_over(const Index& from, Slot first, Generation horizon, bool all);
   // Makes everything up to `generation` visible to searches without a snapshot.
   void publish(Generation generation);
-  // Forgets what was appended and not published.
+  // Discards the versions that were appended but not published.
   void discard();
-  // Ends the life of a version: snapshots from `at` on do not see it. Unknown and dead versions are left alone;
-  // returns whether the version was alive.
+  // Ends a version: snapshots from generation `at` on do not see it. Leaves unknown and ended versions alone. Returns
+  // whether the version was live.
   bool remove(Generation version, Generation at);
-  // Links up to `count_max` published slots into the graph and returns how many it did; 0 when there are none left.
+  // Links up to `count_max` published slots into the graph and returns how many it linked; 0 if there are none left.
   std::size_t link(std::size_t count_max);
 
-  // Writes k generations and scores per query, best first, padded with generation 0. With `allowed`, only what it lets
-  // through is found. Returns the generations, ascending, that are left out for a damaged raw vector.
+  // Writes `k` generations and scores per query, best first, padded with generation 0. With `allowed`, only generations
+  // that it lets through are found. Returns the generations, ascending, that are left out because their raw vectors are
+  // damaged.
   std::vector<Generation> search(const float* queries, std::size_t n, std::size_t k, std::size_t ef,
                                  Generation snapshot, const AllowList& allowed, std::size_t threads,
                                  Generation* generations, float* scores) const;
-  // A search that can be continued; it must not outlive the index or the words of `allowed`.
+  // Starts a search that can be continued. The walk must not outlive the index or the words of `allowed`.
   std::unique_ptr<Walk> walk(const float* query, Generation snapshot, const AllowList& allowed) const;
   Generation generation_of(Slot slot) const { return graph_.table().born(slot).load(std::memory_order_relaxed); }
   std::vector<Generation> generations_of(const std::vector<Slot>& slots) const;
-  // Which cues the published versions of the generations [first, last] match, in the order of generations; and those
-  // that are left out for a damaged raw vector.
+  // Returns which cues the published versions of the generations [first, last] match, in the order of generations, and
+  // the generations that are left out because their raw vectors are damaged.
   std::pair<std::vector<Match>, std::vector<Generation>> match(CueTable& cues, Generation first, Generation last) const;
 
   bool owns_raw() const { return owns_raw_.load(std::memory_order_acquire); }
   Generation visible_generation() const { return visible_generation_.load(std::memory_order_acquire); }
-  // Everything up to this generation is in the graph.
+  // The generation up to which everything is linked into the graph.
   Generation indexed_generation() const;
   std::size_t size() const { return visible_slots_.load(std::memory_order_acquire); }
   std::size_t live() const { return size() - dead_.load(std::memory_order_acquire); }
   std::size_t nbytes() const;
-  // Pages of the checkpoint it was loaded from that could not be read: what it finds may be wrong, or not all.
+  // Pages of the checkpoint of this index that could not be read. If there are any, search results may be wrong or
+  // incomplete.
   std::uint64_t lost_pages() const { return graph_.table().lost_pages() + raw_mapping_.lost_pages(); }
-  // Throws CorruptCheckpoint if there are any. Whoever answers from the index asks afterwards.
+  // Throws CorruptCheckpoint if a page of the checkpoint was lost. Callers that answer from the index call it
+  // afterwards.
   void check_whole() const;
   Statistics statistics() const;
 
   // Writes a checkpoint of the linked part and returns the generation it covers. Linking waits while the lists are
-  // copied; appends and searches go on. `with_raw` adds the raw vectors, for an index that stands alone. Throws rather
-  // than write what is known to be damaged.
+  // copied; appends and searches go on. `with_raw` adds the raw vectors, for an index that stands alone. Throws
+  // CorruptCheckpoint or DamagedVector rather than write what is known to be damaged.
   Generation save(const Place& place, bool with_raw);
-  // Where the raw vectors of a loaded index lie: `n` vectors with the generations from `first` on.
+  // Where raw vectors of a loaded index lie: `n` vectors with the generations from `first` on.
   struct RawBlock {
     RawVector vectors;
     std::size_t n, dim;
     Generation first;
-    const std::uint32_t* sums;  // Of each vector; null: they are taken for what was written, and summed.
+    const std::uint32_t* sums;  // One per vector; null: the vectors are trusted, and summed.
   };
   static std::unique_ptr<Index> load(const Place& place, const std::vector<RawBlock>* raw);
 
  private:
   View view(Generation snapshot, const AllowList& allowed) const;
-  // How many of the slots [0, count) hold versions born at or before `generation`.
+  // Returns how many of the slots [0, count) hold versions born at or before `generation`.
   Slot born_until(Generation generation, Slot count) const;
-  // Claims a range of published, unlinked slots; empty when there are none.
+  // Claims a range of published slots that are not linked yet; the range is empty if there are none.
   std::pair<Slot, Slot> claim(std::size_t count_max);
   std::optional<std::pair<Slot, Slot>> take_returned();
   std::size_t link_seeds(std::size_t count_max);
@@ -118,17 +124,17 @@ class Index {
   void finish(Slot first, Slot last);
   void copy_slots(const Index& from, Slot first, Slot last, Generation horizon);
   float* own_raw(std::size_t n);
-  // Copies what leads to the slots [0, count) of a node's list.
+  // Copies the list of a node without the links that lead outside of the slots [0, count).
   void copy_list(Slot node, std::size_t count, Link* out) const;
-  // Checks what was mapped so that no damaged file can lead a walk astray, and rebuilds what is not saved.
+  // Checks the mapped slots, so that a damaged file cannot lead a walk out of bounds, and rebuilds what is not saved.
   void check_loaded(const std::string& path);
   void place_raw(const std::string& path, const std::vector<RawBlock>& blocks);
 
   std::string loaded_from_;
   Graph graph_;
-  Slot appended_ = 0;              // Of the appending thread.
-  std::vector<Block> raw_blocks_;  // Copies of raw vectors.
-  Block raw_mapping_;              // Those of a checkpoint that stands alone.
+  Slot appended_ = 0;              // Belongs to the appending thread.
+  std::vector<Block> raw_blocks_;  // The copies of raw vectors.
+  Block raw_mapping_;              // The raw vectors of a checkpoint that stands alone.
   float* raw_free_ = nullptr;      // The unused part of the newest block.
   std::size_t raw_free_floats_ = 0;
   std::atomic<std::size_t> raw_bytes_{0};
@@ -137,17 +143,17 @@ class Index {
   std::atomic<Generation> visible_generation_{0};
   std::atomic<std::size_t> dead_{0};
 
-  // Linking. Workers hold `linking_` shared, a checkpoint takes it alone; everybody passes the turnstile first, so that
+  // Linking. Workers hold `linking_` shared; a checkpoint holds it exclusively. Both pass the turnstile first, so that
   // a stream of workers cannot keep a checkpoint waiting.
   mutable std::mutex turnstile_;
   mutable std::shared_mutex linking_;
   std::mutex seeding_;
   std::atomic<Slot> claimed_{0};
-  std::atomic<Slot> linked_{0};  // Slots [0, linked_) are linked: a prefix, however many workers there are.
+  std::atomic<Slot> linked_{0};  // Slots [0, linked_) are linked: a prefix, for any number of workers.
   std::mutex finishing_;
-  std::map<Slot, Slot> finished_;  // Ranges linked ahead of the prefix.
-  // Claimed ranges whose linking failed; they are taken up again first. Room is reserved, as they come when memory is
-  // short.
+  std::map<Slot, Slot> finished_;  // Ranges linked beyond the prefix.
+  // Claimed ranges whose linking failed. They are linked again before new ranges are claimed. Room is reserved in
+  // advance, because ranges are added when memory is short.
   std::vector<std::pair<Slot, Slot>> returned_;
   std::atomic<bool> has_returned_{false};
 

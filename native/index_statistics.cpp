@@ -1,4 +1,4 @@
-// A visit of the whole graph: its shape, and what should not be there.
+// Visits the whole graph, and reports its shape and its defects.
 #include <algorithm>
 
 #include "index.hpp"

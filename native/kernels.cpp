@@ -1,4 +1,4 @@
-// Picks the kernels once, when the first index is made.
+// Selects the kernels once, when they are first used.
 #include "kernels.hpp"
 
 #include <array>
@@ -26,7 +26,7 @@ const Kernels* avx512_kernels() { return nullptr; }
 const Kernels* avx2_kernels() { return nullptr; }
 #endif
 
-// Fastest first; the portable path is always there.
+// Fastest first; null for a path that the build or the CPU does not have. The portable path is always there.
 std::array<const Kernels*, 4> runnable() {
   return {avx512_kernels(), avx2_kernels(), neon_kernels_compiled(), portable_kernels()};
 }

@@ -1,4 +1,4 @@
-// Kernels for x86 CPUs with AVX2, FMA and POPCNT (Haswell and later).
+// Kernels for x86 CPUs with AVX2, FMA, F16C and POPCNT (Haswell and later).
 #include "kernels.hpp"
 
 #if defined(__AVX2__) && defined(__FMA__) && defined(__POPCNT__)
@@ -28,7 +28,8 @@ inline float sum_ps(__m256 v) {
   return _mm_cvtss_f32(s);
 }
 
-// Codes are at most a few dozen words long: the scalar POPCNT keeps up with vector look-up tables and stays readable.
+// Codes are at most a few dozen words long. At that length the scalar POPCNT is as fast as vector look-up tables, and
+// easier to read.
 inline std::uint32_t hamming(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes) {
   std::uint64_t count = 0;
   for (std::size_t i = 0; i < bytes; i += 8) {
@@ -65,7 +66,8 @@ void plane_rows(const std::uint8_t* planes, const std::uint8_t* const* rows, std
 
 void dot_rows(const std::int8_t* query, std::int32_t query_sum, const std::uint8_t* const* rows, std::size_t n,
               std::size_t dim, std::int32_t* out) {
-  // Products of 8-bit codes are summed as 16-bit pairs after widening: the byte multiply-add of AVX2 would saturate.
+  // Products of 8-bit codes are summed as 16-bit pairs after widening, because the byte multiply-add of AVX2 would
+  // saturate.
   for (std::size_t r = 0; r < n; ++r) {
     const std::uint8_t* row = rows[r];
     __m256i a = _mm256_setzero_si256();
@@ -90,7 +92,7 @@ std::int32_t unbias(const std::uint8_t* row, std::size_t dim, std::int8_t* out) 
     sum = _mm256_add_epi64(sum, _mm256_sad_epu8(biased, _mm256_setzero_si256()));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), _mm256_xor_si256(biased, flip));
   }
-  // Each 64-bit lane holds a small sum, so adding its (zero) upper half as well does no harm.
+  // Each 64-bit lane holds a small sum, so its upper half is zero, and adding it does no harm.
   return sum_epi32(sum) - 128 * static_cast<std::int32_t>(dim);
 }
 

@@ -11,14 +11,14 @@
 namespace engram {
 namespace {
 
-// Codes of up to 128 bytes (1024 dimensions) fit two registers; the query then stays in them for all rows.
+// Codes of up to 128 bytes (1024 dimensions) fit into two registers, so the query stays in registers for all rows.
 constexpr std::size_t kTwoRegisters = 128;
 
 __mmask8 qword_mask(std::size_t bytes) {
   return bytes >= 64 ? __mmask8{0xFF} : static_cast<__mmask8>((1U << (bytes / 8)) - 1U);
 }
 
-// A code of at most two registers; what lies beyond its end is not read and counts as zero.
+// A code of at most two registers. Bytes beyond its end are not read and count as zero.
 struct Pair {
   __m512i low, high;
 };
@@ -54,7 +54,7 @@ std::uint32_t hamming_long(const std::uint8_t* a, const std::uint8_t* b, std::si
   return static_cast<std::uint32_t>(_mm512_reduce_add_epi64(count));
 }
 
-// The sums of eight registers of eight counts each, in order.
+// Returns the sums of eight registers of eight counts each, in order.
 inline __m256i sum_each(const __m512i* counts) {
   __m512i pairs[4];
   for (int i = 0; i < 4; ++i) {
@@ -68,7 +68,7 @@ inline __m256i sum_each(const __m512i* counts) {
   return _mm512_cvtepi64_epi32(fold(fold(pairs[0], pairs[1]), fold(pairs[2], pairs[3])));
 }
 
-// `row(i)` is the address of the i-th row, `count` tells the differing bits of a row by lane.
+// `row(i)` returns the address of the i-th row. `count` returns the number of differing bits of a row, for each lane.
 template <class Row, class Count>
 inline void hamming_by_eights(Row row, std::size_t n, Count count, std::uint32_t* out) {
   std::size_t i = 0;
@@ -108,7 +108,7 @@ void hamming_block(const std::uint8_t* query, const std::uint8_t* block, std::si
   hamming(query, [&](std::size_t i) { return block + i * stride; }, n, bytes, out);
 }
 
-// 2 * (plane counts by weight) - 15 * (set bits), lane by lane.
+// Returns 2 * (plane counts by weight) - 15 * (set bits), for each lane.
 inline __m512i plane_sum(__m512i set, const __m512i* counts) {
   const __m512i low = _mm512_add_epi64(counts[0], _mm512_slli_epi64(counts[1], 1));
   const __m512i high = _mm512_add_epi64(_mm512_slli_epi64(counts[2], 2), _mm512_slli_epi64(counts[3], 3));
@@ -187,7 +187,8 @@ std::int32_t unbias(const std::uint8_t* row, std::size_t dim, std::int8_t* out) 
   return _mm512_reduce_add_epi32(sum) - 128 * static_cast<std::int32_t>(dim);
 }
 
-// One butterfly stage inside a register: lanes whose bit in `negative` is set get (partner - x), the others sum.
+// One butterfly stage inside a register: lanes whose bit in `negative` is set get partner - x, and the other lanes get
+// partner + x.
 inline __m512 butterfly(__m512 x, __m512 partner, __mmask16 negative) {
   return _mm512_mask_sub_ps(_mm512_add_ps(partner, x), negative, partner, x);
 }

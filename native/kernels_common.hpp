@@ -1,10 +1,11 @@
 // The parts of the kernels that do not depend on the instruction set.
 //
-// The float sums keep 16 partial sums, element i going to partial i % 16, and add them in a fixed tree. A 16-lane, two
-// 8-lane and four 4-lane registers all hold exactly these partials, so every path gets the same bits.
+// Float sums keep 16 partial sums: element i goes to partial sum i % 16, and a fixed tree adds them. One 16-lane, two
+// 8-lane and four 4-lane registers all hold exactly these partial sums, so every path gets the same bits.
 //
-// Everything here is static: each path is compiled with flags of its own, and a shared inline function would let the
-// linker hand AVX-512 code to a CPU without it. For the same reason the CPU is asked in kernels.cpp only.
+// Everything here is static. Each path is compiled with flags of its own, and if an inline function were shared, the
+// linker could use its AVX-512 code on a CPU without AVX-512. For the same reason only kernels.cpp asks the CPU what it
+// supports.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +23,8 @@ static inline float sum_partials(const float* p) {
   return (a + c) + (b + d);
 }
 
-// The stages of the transform whose butterflies are `stride_min` or more apart: plain loops that compilers vectorise.
+// The stages of the transform whose butterflies are `stride_min` or more apart. These plain loops are vectorised by
+// compilers.
 static inline void fwht_wide_stages(float* x, std::size_t n, std::size_t stride_min) {
   for (std::size_t h = stride_min; h < n; h *= 2) {
     for (std::size_t i = 0; i < n; i += 2 * h) {
@@ -38,7 +40,8 @@ static inline void fwht_wide_stages(float* x, std::size_t n, std::size_t stride_
   }
 }
 
-// One half to a float: shift the fields into place and let a multiplication renormalise (exact, also for subnormals).
+// Converts a half to a float: shifts the fields into place and renormalises by a multiplication (exact, also for
+// subnormals).
 static inline float widen_half(std::uint16_t half) {
   const std::uint32_t magnitude = static_cast<std::uint32_t>(half & 0x7FFFU) << 13;
   const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
@@ -47,7 +50,7 @@ static inline float widen_half(std::uint16_t half) {
   std::memcpy(&value, &bits, sizeof value);
   value *= 0x1p112F;
   std::memcpy(&bits, &value, sizeof bits);
-  // What was infinite or no number in half precision stays it.
+  // Infinities and NaNs in half precision must remain infinities and NaNs.
   if (magnitude >= 0x0F800000U) bits = 0x7F800000U | magnitude;
   bits |= sign;
   std::memcpy(&value, &bits, sizeof value);

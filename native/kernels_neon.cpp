@@ -1,4 +1,4 @@
-// Kernels for 64-bit ARM. NEON is part of the base architecture there, so nothing needs to be asked at run time.
+// Kernels for 64-bit ARM. NEON is part of the base architecture there, so no check at run time is needed.
 #include "kernels.hpp"
 
 #if defined(__aarch64__)
@@ -80,7 +80,8 @@ float l2_f32(const float* a, const float* b, std::size_t dim) {
   return sum;
 }
 
-// Coding is a small part of the work and the compiler vectorises the portable code well for NEON.
+// Coding uses the portable kernels: it is a small part of the work, and the compiler vectorises their code well for
+// NEON.
 Kernels make() {
   Kernels k = *portable_kernels();
   k.name = "neon";

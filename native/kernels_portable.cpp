@@ -1,4 +1,4 @@
-// Kernels in plain C++: they run anywhere and define what the other paths must compute.
+// Kernels in plain C++. They run on any CPU and define what the other paths must compute.
 #include <algorithm>
 #include <bit>
 #include <cmath>

@@ -7,7 +7,7 @@
 namespace engram {
 namespace {
 
-// Most lists are much shorter than they may become, so their last cache line is rarely worth asking for.
+// Most lists are much shorter than they may become, so it rarely pays to prefetch more than their first cache lines.
 constexpr std::size_t kListPrefetchBytes = 2 * 64;
 
 }  // namespace
@@ -21,12 +21,12 @@ Linker::Linker(Graph& graph)
 }
 
 void Linker::link(Slot first, Slot last, std::size_t in_flight) {
-  // Slots beyond today's capacity may show up in lists while we run; walks leave them out.
+  // Lists may get slots beyond the present capacity while this call runs; walks ignore such slots.
   if (visited_.size() < table_.capacity()) visited_.resize(table_.capacity());
   try {
     run(first, last, std::min(in_flight, kInFlight));
   } catch (...) {
-    // Insertions that were in flight have left their marks.
+    // Insertions that were in flight have left their visited bits set.
     std::fill(visited_.begin(), visited_.end(), std::uint8_t{0});
     throw;
   }
@@ -172,7 +172,7 @@ void Linker::choose(Task& task) {
   for (std::size_t i = 0; i < n; ++i) ranked_[i] = {ranked_distances_[i], ranked_links_[i]};
   std::sort(ranked_.begin(), ranked_.end());
   graph_.choose(ranked_, buffers_, task.chosen);
-  // The list is complete before anybody can come upon the node, so nobody is led into a dead end.
+  // The list is complete before other threads can find the node, so no walk ends at a node without links.
   graph_.publish(task.slot, task.chosen);
   for (const Link link : task.chosen) {
     prefetch(table_.links(slot_of(link)), kListPrefetchBytes);

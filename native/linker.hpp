@@ -1,8 +1,8 @@
 // Insertion: finds the neighbours of vectors that are in the table but not in the graph yet, and links them.
 //
 // A walk through the graph waits for memory most of its time. So each thread keeps several insertions in flight as
-// small state machines; every step ends by asking for the memory that the next one needs, and while that arrives the
-// other insertions take their steps. This took a third off the time once the data left the caches.
+// small state machines. Every step ends by prefetching the memory that the next step needs, and the other insertions
+// take their steps while it arrives. This cut the time by a third once the data no longer fitted into the caches.
 #pragma once
 
 #include <cstdint>
@@ -14,15 +14,15 @@
 
 namespace engram {
 
-// One thread's insertion engine; keep it from batch to batch, as it owns the scratch memory.
+// The insertion engine of one thread. Keep it from batch to batch, because it owns the scratch memory.
 class Linker {
  public:
   static constexpr std::size_t kInFlight = 8;
 
   explicit Linker(Graph& graph);
 
-  // Links the slots [first, last) except those that are already; all of them must be encoded and visible to this
-  // thread. If it throws, for lack of memory, the same call takes up again what was left.
+  // Links the slots [first, last) except those that are linked already. All of them must be encoded and visible to this
+  // thread. If the call throws for lack of memory, repeating it links the slots that are left.
   void link(Slot first, Slot last, std::size_t in_flight = kInFlight);
 
  private:
@@ -33,11 +33,11 @@ class Linker {
     std::uint8_t visited_bit = 0;
     Slot slot = kNoSlot;
     Slot expanding = kNoSlot;
-    std::size_t pivot = 0;  // The nearest one, whose bucket the slot may be added to.
+    std::size_t pivot = 0;  // The nearest pivot, to whose bucket the slot may be added.
     std::size_t fresh_count = 0;
     Slot fresh[kDegreeLimit];  // Neighbours of the expanded node that this walk has not met before.
     const std::uint8_t* fresh_rows[kDegreeLimit];
-    std::vector<Slot> met;  // Every slot whose visited bit is set, so that it can be cleared again.
+    std::vector<Slot> met;  // The slots whose visited bits are set, to clear the bits again.
     std::size_t met_count = 0;
     CandidatePool pool;
     QueryCode query;
@@ -46,7 +46,7 @@ class Linker {
 
   void run(Slot first, Slot last, std::size_t in_flight);
   void start(Task& task, Slot slot);
-  // Each takes one step of a task; `step` returns true when the task's slot is linked.
+  // Each function takes one step of a task. `step` returns true when the task's slot is linked.
   bool step(Task& task);
   void enter(Task& task);
   void expand(Task& task);
@@ -54,7 +54,7 @@ class Linker {
   void choose(Task& task);
   void connect(Task& task);
 
-  // Keeps those of `slots` in task.fresh that the walk has not met before.
+  // Stores those of `slots` that the walk has not met before in task.fresh.
   void meet(Task& task, const Slot* slots, std::size_t n);
   void take_next(Task& task);
   void measure_fresh(Task& task, std::uint32_t* out);
@@ -62,8 +62,8 @@ class Linker {
 
   Graph& graph_;
   SlotTable& table_;
-  const bool by_bits_;                 // Walk by Hamming distance of the sign bits, else by the byte codes.
-  std::vector<std::uint8_t> visited_;  // One bit per task in flight.
+  const bool by_bits_;                 // Walk by the Hamming distance of sign bits, else by byte codes.
+  std::vector<std::uint8_t> visited_;  // For each slot, one bit per task in flight.
   std::vector<Task> tasks_;
   PruneBuffers buffers_;
   std::vector<Candidate> ranked_;

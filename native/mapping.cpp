@@ -18,7 +18,7 @@ Mapping::Mapping(int file, std::size_t bytes, bool random_reads) : bytes_(bytes)
     munmap(data_, bytes);
     throw;
   }
-  // A refusal costs speed, not correctness.
+  // If the kernel refuses, that costs speed, not correctness.
   if (random_reads) static_cast<void>(madvise(mapped, bytes, MADV_RANDOM));
 }
 

@@ -1,4 +1,4 @@
-// A file mapped to be read, from which a failed read does not kill: see bus_guard.hpp.
+// A file mapped for reading. A read that fails does not end the process (see bus_guard.hpp).
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,8 @@ namespace engram {
 
 class Mapping {
  public:
-  // Maps the first `bytes` bytes of the open file; none are fine, too. The descriptor may be closed afterwards.
-  // `random_reads`: nothing around what is read is worth reading ahead.
+  // Maps the first `bytes` bytes of the open file; 0 bytes are allowed. The descriptor may be closed afterwards.
+  // `random_reads` turns off read-ahead, because the bytes around a read are not worth reading.
   Mapping(int file, std::size_t bytes, bool random_reads);
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
@@ -19,7 +19,7 @@ class Mapping {
 
   const std::uint8_t* data() const { return data_; }
   std::size_t size() const { return bytes_; }
-  // Pages of it that could not be read and are zeros since.
+  // Pages of the file that could not be read and have been zeros since.
   std::uint64_t lost_pages() const { return guard_.lost_pages(); }
 
  private:

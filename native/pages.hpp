@@ -1,4 +1,5 @@
-// Pages of mapped files that are on the disk only: asked for together, and waited for where nobody is kept waiting.
+// Loads pages of mapped files that are only on the disk: `ask_for` requests many pages together, and `wait_for` waits
+// for them at a place where no other thread is kept waiting.
 #pragma once
 
 #include <sys/mman.h>
@@ -10,8 +11,8 @@ namespace engram {
 
 inline constexpr std::uintptr_t kPageBytes = 4096;
 
-// Has the disk read what is missing of [begin, begin + bytes), without waiting for it. Only advice: without it, a page
-// is read when it is used.
+// Makes the disk read the missing pages of [begin, begin + bytes), without waiting for them. This is only advice:
+// without it, a page is read when it is used.
 inline void ask_for(const void* begin, std::size_t bytes) {
   const auto address = reinterpret_cast<std::uintptr_t>(begin);
   const std::uintptr_t first = address & ~(kPageBytes - 1);

@@ -11,7 +11,8 @@
 namespace engram {
 namespace {
 
-// Byte codes are exact enough that few more than k need the raw vectors, each of which may cost a disk page.
+// Byte codes are exact enough that few more than `k` candidates need their raw vectors, each of which may cost a disk
+// page.
 constexpr std::size_t kRerankMin = 16;
 
 }  // namespace
@@ -76,7 +77,7 @@ void Probe::rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<
   found.clear();
   const std::size_t keep = std::max(kRerankMin, k + k / 2);
   if (candidates.size() > keep) measure_codes(candidates);
-  // One round, unless damage leaves too little of it.
+  // One round is enough, unless damage leaves too few results.
   for (auto begin = candidates.begin(); begin != candidates.end() && found.size() < k;) {
     const auto left = static_cast<std::size_t>(candidates.end() - begin);
     const auto end = begin + static_cast<std::ptrdiff_t>(std::min(keep, left));
@@ -93,7 +94,8 @@ void Probe::rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<
 }
 
 void Probe::score_all(Candidates candidates, std::vector<Found>& found, std::vector<Slot>& damaged) {
-  // Those that are on the disk only are read together; asking for those that are not costs next to nothing.
+  // Vectors that are only on the disk are requested together. Requesting vectors that are in memory costs next to
+  // nothing.
   for (const Candidate& candidate : candidates) ask_for(candidate.link);
   for (std::size_t done = 0; done < candidates.size(); done += kRawGroup) {
     const std::size_t n = std::min(kRawGroup, candidates.size() - done);

@@ -1,5 +1,5 @@
-// A query, and its distances to stored vectors at three grades, each more exact and dearer than the one before: the
-// codes that steer a walk (sign bits; byte codes in low dimensions), the byte codes, and the raw vectors.
+// A query and its distances to stored vectors at three levels, each more exact and more expensive than the one before:
+// the codes that steer a walk (sign bits; byte codes in low dimensions), the byte codes, and the raw vectors.
 #pragma once
 
 #include <cstdint>
@@ -26,17 +26,18 @@ class Probe {
   void aim(const float* query);
   const std::uint8_t* bits() const { return query_.bits.data(); }
 
-  // Walking distances, as integers of the same order.
+  // Writes the walking distances of `n` slots, at most kRowsMax, as integers of the same order.
   void measure(const Slot* slots, std::size_t n, std::uint32_t* out);
   void prefetch_row(Slot slot) const;
-  // Walking distances of slots [first, last), at most kRowsMax of them, within one chunk. Where sign bits alone steer,
-  // these are Hamming distances: coarser than `measure` and comparable among themselves only.
+  // Writes the walking distances of the slots [first, last), at most kRowsMax of them, within one chunk. Where sign
+  // bits alone steer walks, these are Hamming distances: coarser than those of `measure`, and comparable only among
+  // themselves.
   void scan(Slot first, Slot last, std::uint32_t* out);
-  // The same of `n` slots that may lie anywhere.
+  // As the other `scan`, for `n` slots, at most kRowsMax, that may lie anywhere.
   void scan(const Slot* slots, std::size_t n, std::uint32_t* out);
 
-  // Sorts out the best `k` by byte codes and then by raw vectors; best first. What has a damaged raw vector is appended
-  // to `damaged` instead.
+  // Selects the best `k` candidates by byte codes and then by raw vectors, and writes them to `found`, best first. A
+  // candidate whose raw vector is damaged is appended to `damaged` instead.
   void rank(std::vector<Candidate>& candidates, std::size_t k, std::vector<Found>& found, std::vector<Slot>& damaged);
 
  private:
@@ -44,7 +45,7 @@ class Probe {
 
   void measure_codes(std::vector<Candidate>& candidates);
   void score_all(Candidates candidates, std::vector<Found>& found, std::vector<Slot>& damaged);
-  // The score that callers see, from the raw vector.
+  // The score that callers see, computed from the raw vector.
   float score(Slot slot);
   void ask_for(Slot slot) const;
   bool scans_by_bits() const { return by_bits_ && !graph_.geometry().uses_norms(); }

@@ -33,7 +33,7 @@ void check_raw(const SlotTable& table, std::size_t dim, const Slot* slots, std::
   }
   RawVector raw[kRawGroup];
   for (std::size_t i = 0; i < n; ++i) raw[i] = table.raw(slots[i]).load(std::memory_order_acquire);
-  // Only vectors of one length can be summed side by side.
+  // Only vectors of one length can be summed side by side, so float32 and float16 vectors are checked separately.
   for (const bool half : {false, true}) {
     const std::uint8_t* blocks[kRawGroup];
     std::size_t which[kRawGroup];

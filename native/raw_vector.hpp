@@ -1,5 +1,5 @@
-// Where a raw vector lies: its address, and in the lowest bit whether its numbers are float16 instead of float32. Both
-// kinds start at even addresses.
+// The place of a raw vector: its address, whose lowest bit tells whether the numbers are float16 instead of float32.
+// Both kinds start at even addresses.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,7 @@ class RawVector {
   std::uintptr_t address() const { return address_ & ~std::uintptr_t{1}; }
   const void* data() const { return reinterpret_cast<const void*>(address()); }
   std::size_t nbytes(std::size_t dim) const { return dim * (half() ? sizeof(Half) : sizeof(float)); }
-  // The vector `rows` rows further on in the same matrix.
+  // Returns the vector that lies `rows` rows further on in the same matrix.
   RawVector after(std::size_t rows, std::size_t dim) const {
     return half() ? RawVector(halves() + rows * dim) : RawVector(floats() + rows * dim);
   }
@@ -33,7 +33,7 @@ class RawVector {
   std::uintptr_t address_ = 0;
 };
 
-// The floats of a raw vector: where they lie, or widened into `buffer`.
+// Returns the floats of a raw vector: in place if they are float32, else converted in `buffer`.
 inline const float* floats_of(RawVector raw, std::size_t dim, std::vector<float>& buffer) {
   if (!raw.half()) return raw.floats();
   buffer.resize(dim);

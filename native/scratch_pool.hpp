@@ -1,4 +1,4 @@
-// Scratch objects that threads borrow for one call and give back, so that their memory is reused.
+// Scratch objects that threads borrow for one call and return, so that their memory is reused.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,7 @@ template <class T>
 class ScratchPool {
  public:
   explicit ScratchPool(std::function<std::unique_ptr<T>()> make) : make_(std::move(make)) {
-    // Giving back must not fail, not even when memory is short.
+    // Returning an object must not fail, not even when memory is short.
     idle_.reserve(kIdleMax);
   }
 
@@ -44,7 +44,7 @@ class ScratchPool {
   }
 
  private:
-  // More idle objects than this are not worth their memory.
+  // The most idle objects that are worth their memory.
   static constexpr std::size_t kIdleMax = 32;
 
   void give_back(std::unique_ptr<T> object) {

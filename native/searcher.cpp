@@ -7,8 +7,8 @@
 namespace engram {
 namespace {
 
-// A walk costs about this many scanned rows for each candidate it keeps. Below that a flat scan of the codes is both
-// faster and more exact.
+// A walk costs as much as scanning about this many rows for each candidate that it keeps. A flat scan of fewer rows is
+// both faster and more exact.
 constexpr std::size_t kRowsPerCandidate = 100;
 
 }  // namespace
@@ -26,7 +26,7 @@ const std::vector<Found>& Searcher::search(const float* query, std::size_t k, st
   walked_.reset(0);
   const bool flat = view.count < ef * kRowsPerCandidate;
   if (!flat) walk(ef, view.count);
-  // An island, of equal vectors for instance, may end a walk early.
+  // A walk may end early on an island of the graph, for instance one of equal vectors.
   if (!flat && walked_.size() < std::min<std::size_t>(k, view.linked)) return search_on(query, k, ef, view);
   scan_.begin(view, flat ? 0 : view.linked, view.count);
   scanned_.clear();
@@ -45,7 +45,7 @@ const std::vector<Found>& Searcher::search_on(const float* query, std::size_t k,
 void Searcher::walk(std::size_t ef, Slot count) {
   walked_.reset(ef);
   forget_visits();
-  // What was published after the view was made may be linked by now.
+  // Slots that were published after the view was made may be linked by now. The walk ignores them.
   limit_ = std::min(count, static_cast<Slot>(visited_.size()));
   const EntryTable::Start start = graph_.entries().nearest(probe_.bits());
   meet(start.slots, start.count);
@@ -80,7 +80,7 @@ void Searcher::rank(std::size_t k) {
   ranked_.clear();
   for (std::size_t i = 0; i < walked_.size(); ++i) ranked_.push_back({0.0F, walked_.slot(i)});
   for (const WalkKey key : scanned_) ranked_.push_back({0.0F, slot_in(key)});
-  // A vector that was being linked may have been met both in the graph and in the tail.
+  // A vector that was linked during the search may have been met both in the graph and in the tail.
   std::sort(ranked_.begin(), ranked_.end());
   const auto same = [](const Candidate& a, const Candidate& b) { return a.link == b.link; };
   ranked_.erase(std::unique(ranked_.begin(), ranked_.end(), same), ranked_.end());
@@ -88,7 +88,7 @@ void Searcher::rank(std::size_t k) {
 }
 
 void Searcher::forget_visits() {
-  // Slots beyond today's capacity may show up in lists while we walk; the walk leaves them out.
+  // Lists may get slots beyond the present capacity during the walk; the walk ignores them.
   if (visited_.size() < table_.capacity()) visited_.resize(table_.capacity());
   if (++visit_mark_ != 0) return;
   std::fill(visited_.begin(), visited_.end(), std::uint8_t{0});

@@ -1,9 +1,9 @@
 // Search: one query against the graph, the tail and the raw vectors, at one snapshot.
 //
-// Three stages, each more exact and on fewer vectors: a walk through the graph by 1-bit estimates (byte codes in low
-// dimensions) together with a flat scan of what is not linked yet; ranking of all found by byte codes; ranking of the
-// best by the raw vectors. Here the walk sees the whole graph, which allows the leanest of loops; where something is
-// hidden, it is the first step of a `Walk`.
+// A search has three stages, each more exact and on fewer vectors: a walk through the graph by 1-bit estimates (byte
+// codes in low dimensions) together with a flat scan of the tail; ranking of all candidates by byte codes; ranking of
+// the best candidates by raw vectors. The walk here needs the whole graph to be visible, which allows a very short
+// inner loop. If something is hidden, the search is the first step of a `Walk` instead.
 #pragma once
 
 #include <cstdint>
@@ -19,21 +19,21 @@
 
 namespace engram {
 
-// One thread's search engine; keep it from query to query, as it owns the scratch memory.
+// The search engine of one thread. Keep it from query to query, because it owns the scratch memory.
 class Searcher {
  public:
   explicit Searcher(const Graph& graph);
 
-  // The `k` best visible vectors, best first; `ef` bounds the candidates kept on the way.
+  // Returns the `k` best visible vectors, best first. `ef` bounds the candidates kept on the way.
   const std::vector<Found>& search(const float* query, std::size_t k, std::size_t ef, const View& view);
-  // What the last search would have weighed, but for a damaged raw vector.
+  // The candidates that the last search left out because their raw vectors are damaged.
   const std::vector<Slot>& damaged() const { return damaged_; }
 
  private:
-  // The search that nothing hides from, at a higher price.
+  // Searches with a `Walk`, which also works if slots are hidden or the graph has islands, at a higher cost.
   const std::vector<Found>& search_on(const float* query, std::size_t k, std::size_t ef, const View& view);
   void walk(std::size_t ef, Slot count);
-  // Keeps those of `slots` in fresh_ that the walk has not met before.
+  // Stores those of `slots` that the walk has not met before in fresh_.
   void meet(const Slot* slots, std::size_t n);
   void take_fresh();
   void rank(std::size_t k);
@@ -46,7 +46,7 @@ class Searcher {
   CandidatePool walked_;
   FlatScan scan_;
   std::vector<WalkKey> scanned_;
-  Slot limit_ = 0;  // Slots from here on are not met.
+  Slot limit_ = 0;  // Slots from this one on are ignored.
   std::vector<std::uint8_t> visited_;
   std::uint8_t visit_mark_ = 0;
   std::size_t fresh_count_ = 0;

@@ -15,7 +15,8 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "sums are stored little-endian");
 
-// Offsets in a record's header, and how many sums it and a table sector hold.
+// Offsets in a record's header, and how many checksums the header and a table sector hold (docs/formats.md describes
+// both).
 constexpr std::uint8_t kMagic[4] = {'E', 'G', 'R', '2'};
 constexpr std::uint64_t kHeaderSumAt = 4;
 constexpr std::uint64_t kSumCountAt = 8;
@@ -48,7 +49,7 @@ std::int64_t as_offset(std::uint64_t begin, std::uint64_t bytes) {
   return static_cast<std::int64_t>(bytes > kMost - begin ? kMost : begin + bytes);
 }
 
-// Hands out the parts' bytes sector by sector; one that spans parts is put together in the caller's buffer.
+// Yields the bytes of the parts sector by sector. A sector that spans parts is put together in the caller's buffer.
 class SectorReader {
  public:
   explicit SectorReader(std::span<const Octets> parts) : parts_(parts) {}
@@ -137,7 +138,8 @@ std::int64_t RecordSectors::check_reach(std::uint64_t sector) const {
   return fits(offset) ? kAllRight : as_offset(offset, 0);
 }
 
-// Sectors of the payload that are summed side by side, wherever they lie. Wrong is the first in the order of adding.
+// Sectors of the payload whose checksums are computed side by side, wherever the sectors lie. The first wrong sector is
+// the first in the order of adding.
 class RecordSectors::Batch {
  public:
   explicit Batch(const RecordSectors& record) : record_(record) {}
@@ -180,7 +182,7 @@ std::int64_t RecordSectors::check(std::span<const std::uint64_t> ranges) const {
   if constexpr (!kChecksReads) return kAllRight;
   if (!in_file_) return as_offset(position_, 0);
   Batch batch(*this);
-  std::uint64_t seen_first = 0;  // The sectors [seen_first, seen_last) are in the batch, or were.
+  std::uint64_t seen_first = 0;  // The sectors [seen_first, seen_last) have been added to the batch.
   std::uint64_t seen_last = 0;
   for (std::size_t i = 0; i + 1 < ranges.size(); i += 2) {
     if (const std::int64_t outside = check_inside(ranges[i], ranges[i + 1]); outside != kAllRight) {

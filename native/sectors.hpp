@@ -1,8 +1,9 @@
-// Checksums of the sectors of a log record, made when it is written and checked when a part of it is read.
+// Checksums of the sectors of a log record, computed when the record is written and checked when a part of it is read
+// (our own, see docs/decisions/0013).
 //
-// A sector is what a disk writes as a whole, and fine enough to check one hit without reading its whole record. The
-// seed of a sector's sum is its number in the file plus the file's salt, so that a sector in a wrong place is wrong.
-// What a record says about itself comes from the disk: no length in it is believed before it is compared with the file.
+// A disk writes a sector as a whole, and a sector is small enough to check one hit without reading its whole record.
+// The seed of a sector's checksum is the number of the sector in the file plus the file's salt, so a sector in a wrong
+// place is wrong. The lengths in a record come from the disk, so each one is compared with the file before it is used.
 #pragma once
 
 #include <cstddef>
@@ -16,30 +17,31 @@ inline constexpr std::int64_t kAllRight = -1;
 
 using Octets = std::span<const std::uint8_t>;
 
-// Writes the sum of each sector of the parts, which lie one after the other, to `sums`. Their bytes together are a
-// multiple of a sector; the first of them has the number `first_sector` in its file.
+// Writes the checksum of each sector of `parts`, taken one after the other, to `sums`. The bytes of all parts together
+// are a multiple of a sector. The first sector has the number `first_sector` in its file.
 void sector_sums(std::span<const Octets> parts, std::uint32_t salt, std::uint64_t first_sector, std::uint32_t* sums);
 
-// The record at `position` of a file that lies at `file`. Its first sector is the header; table sectors with the sums
-// that the header has no room for follow, then the payload.
+// The record at `position` of the file whose bytes are `file`. The first sector of a record is its header. Table
+// sectors with the checksums that the header has no room for follow, then the payload.
 class RecordSectors {
  public:
   RecordSectors(Octets file, std::uint64_t position, std::uint32_t salt);
 
-  // Each answers kAllRight or the offset in the file of the first wrong sector; what would lie outside the file or the
-  // record is wrong.
+  // `check`, `check_all` and `check_torn` return kAllRight or the offset in the file of the first wrong sector. A
+  // sector that would lie outside the file or the record is wrong.
 
-  // The payload's sectors that the ranges touch: pairs of start and stop, counted from the payload's beginning. Sectors
-  // that a range shares with those before it are checked once, if the ranges ascend.
+  // Checks the payload's sectors that the ranges touch. The ranges are pairs of start and stop, in bytes from the
+  // beginning of the payload. If they ascend, a sector that a range shares with those before it is checked once.
   std::int64_t check(std::span<const std::uint64_t> ranges) const;
-  // The table and the payload.
+  // Checks the table and the payload.
   std::int64_t check_all() const;
-  // As above up to the offset `stop` of the file, except that a sector may be all zero, as if it was never written; and
-  // that anything goes where the sum was in a table sector that was never written.
+  // Checks the table and the payload up to the offset `stop` of the file, as a torn write may have left them: a sector
+  // may also be all zero, as if it was never written, and a payload sector may hold anything if the table sector with
+  // its checksum is all zero.
   std::int64_t check_torn(std::uint64_t stop) const;
-  // The header's own checksum, and that it begins as a record does.
+  // Whether the header matches its own checksum and begins with the magic number of a record.
   bool header_right() const;
-  // Where the record ends in the file, as it says itself.
+  // The offset in the file at which the record ends, according to its own header.
   std::uint64_t end() const { return payload_begin() + kSectorBytes * sum_count_; }
 
  private:
@@ -49,7 +51,7 @@ class RecordSectors {
   std::uint64_t payload_begin() const;
   std::uint64_t offset_of(std::uint64_t sector) const;
   std::uint64_t table_sector_of(std::uint64_t sector) const;
-  // Whether the file and the table reach as far as the payload's sector `sector` and its sum.
+  // Checks that the file and the table reach as far as the payload's sector `sector` and its checksum.
   std::int64_t check_reach(std::uint64_t sector) const;
   const std::uint8_t* sum_at(std::uint64_t sector) const;
   std::uint32_t seed_of(std::uint64_t offset) const;
@@ -66,18 +68,18 @@ class RecordSectors {
   std::uint64_t table_sectors_ = 0;
 };
 
-// How far records were checked that lie back to back, and the first wrong sector, or kAllRight.
+// How far consecutive records were checked, and the offset of the first wrong sector, or kAllRight.
 struct RecordsChecked {
   std::uint64_t position;
   std::int64_t wrong;
 };
 
-// Checks the records of [begin, end) from `begin` on until `bytes_max` bytes are done. If one is wrong, `position` is
-// where it begins, since what it says of its length may be wrong, too.
+// Checks the consecutive records of [begin, end) from `begin` on until `bytes_max` bytes are done. If a record is
+// wrong, `position` is where it begins, because the length in it may be wrong, too.
 RecordsChecked check_records(Octets file, std::uint64_t begin, std::uint64_t end, std::uint32_t salt,
                              std::uint64_t bytes_max);
 
-// The offset of the first sector in [start, stop) that is not all zero, or -1.
+// Returns the offset of the first sector in [start, stop) that is not all zero, or -1.
 std::int64_t nonzero_sector(Octets file, std::uint64_t start, std::uint64_t stop);
 
 }  // namespace engram

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-// Chunks allocated at a time once a space has outgrown its first.
+// Chunks that are allocated at a time, once a space has outgrown its first chunk.
 constexpr std::size_t kSlabChunks = 8;
 
 }  // namespace
@@ -25,7 +25,7 @@ Block::Block(std::size_t bytes, bool huge) : mapped_bytes_(huge ? bytes + kHugeP
   if (!huge) return;
   data_ += round_up(reinterpret_cast<std::uintptr_t>(data_), kHugePage) - reinterpret_cast<std::uintptr_t>(data_);
 #if defined(MADV_HUGEPAGE)
-  // A refusal costs speed, not correctness.
+  // If the kernel refuses, that costs speed, not correctness.
   static_cast<void>(madvise(data_, bytes, MADV_HUGEPAGE));
 #endif
 }
@@ -88,7 +88,7 @@ void SlotTable::reserve(std::size_t count) {
   if (count > kSlotMax) throw std::length_error("the index is full: it holds at most 2^31 - 2 vectors");
   while (capacity() < count) {
     if (spare_chunks_ == 0) {
-      // The first chunk stays on small pages, so that a space with few vectors takes little memory.
+      // The first chunk uses small pages, so that a space with few vectors takes little memory.
       const bool first = capacity() == 0;
       spare_chunks_ = first ? 1 : kSlabChunks;
       blocks_.push_back(first ? Block(layout_.saved_bytes, false) : next_slab());
@@ -115,7 +115,7 @@ Block SlotTable::next_slab() {
 void SlotTable::prepare(std::size_t used) {
   const std::size_t slab_slots = kSlabChunks << kChunkBits;
   if (used <= kChunkSlots || capacity() > used + slab_slots / 2) return;
-  // Whoever finds another thread at it leaves it to that thread.
+  // If another thread is preparing a slab already, this one leaves it to that thread.
   if (touching_.exchange(true, std::memory_order_acquire)) return;
   if (!has_prepared()) {
     const std::size_t bytes = kSlabChunks * layout_.saved_bytes;
@@ -125,7 +125,7 @@ void SlotTable::prepare(std::size_t used) {
       const std::lock_guard guard(preparing_);
       prepared_ = std::move(slab);
     } catch (const std::bad_alloc&) {
-      // Doing ahead is a favour; the writer reports a lack of memory when it needs some.
+      // Preparing is optional. The writer reports a lack of memory when it needs memory.
     }
   }
   touching_.store(false, std::memory_order_release);

@@ -1,8 +1,8 @@
-// The memory of the index: fixed-size chunks of slots, reached through a table of base addresses.
+// The memory of the index: chunks with a fixed number of slots, reached through a table of base addresses.
 //
-// A chunk never moves, so readers need no lock while the table grows. What a checkpoint keeps (codes, links,
-// generations) lies in one block per chunk with the same layout on disk, so loading is mapping. What belongs to the
-// process only (addresses and checksums of raw vectors, locks) lies in a second block.
+// A chunk never moves, so readers need no lock while the table grows. Each chunk has two blocks. The first holds what a
+// checkpoint saves (codes, links, generations), with the same layout as on the disk, so loading means mapping. The
+// second holds what belongs to the process only (addresses and checksums of raw vectors, locks).
 #pragma once
 
 #include <atomic>
@@ -19,27 +19,27 @@
 
 namespace engram {
 
-// A neighbour entry: the slot, and in the top bit whether the neighbour hangs on this node (see neighbours.hpp).
+// A link to a neighbour: the slot, and in the top bit whether the neighbour hangs on this node (see graph.hpp).
 using Link = std::uint32_t;
 
-// Lists are plain memory: readers and the holder of a node's lock meet in these two operations only, and the holder may
-// read its list plainly, because nobody else writes it. (std::atomic_ref would say the same; not every compiler has
-// it.)
+// Lists are plain memory. Readers and the holder of a node's lock share them through these two operations only. The
+// holder may read its list directly, because no other thread writes it. (std::atomic_ref would do the same, but not
+// every compiler has it.)
 inline Link load_link(const Link* link) { return __atomic_load_n(link, __ATOMIC_ACQUIRE); }
 inline void store_link(Link* link, Link value) { __atomic_store_n(link, value, __ATOMIC_RELEASE); }
 
 static_assert(std::atomic<Generation>::is_always_lock_free && sizeof(std::atomic<Generation>) == sizeof(Generation));
 static_assert(std::atomic<RawVector>::is_always_lock_free && sizeof(std::atomic<RawVector>) == sizeof(RawVector));
 
-// Memory of a block: allocated, or a private mapping of a part of a checkpoint file.
+// The memory of a block: allocated, or a private mapping of a part of a checkpoint file.
 class Block {
  public:
   Block() = default;
-  // Zeroed memory that costs nothing until touched. `huge` aligns it for huge pages and asks for them: walks touch
-  // memory at random, and huge pages spare most of the address translation.
+  // Zeroed memory that costs nothing until it is touched. `huge` aligns it for huge pages and asks for them: walks
+  // access memory at random, and huge pages save most of the address translation.
   Block(std::size_t bytes, bool huge);
-  // Maps `bytes` of the open file at `offset`; writes stay private to the process. Pages that cannot be read become
-  // zeros (see bus_guard.hpp).
+  // Maps `bytes` bytes of the open file at `offset`. Writes stay private to the process. Pages that cannot be read
+  // become zeros (see bus_guard.hpp).
   Block(int file, std::size_t offset, std::size_t bytes);
   Block(Block&& other) noexcept;
   Block& operator=(Block&& other) noexcept;
@@ -54,7 +54,7 @@ class Block {
   std::uint8_t* data_ = nullptr;
   void* mapping_ = nullptr;
   std::size_t mapped_bytes_ = 0;
-  GuardedRange guard_;  // Of a mapped file.
+  GuardedRange guard_;  // Guards a mapped file.
 };
 
 class SlotTable {
@@ -65,18 +65,19 @@ class SlotTable {
 
   SlotTable(const Codec& codec, std::size_t degree_max);
 
-  // Makes room for slots [0, count). Only the writer calls it.
+  // Makes room for the slots [0, count). Only the writer calls it.
   void reserve(std::size_t count);
-  // Makes the memory of the next slab ready, if `used` slots leave little room and none is ready yet. Any thread: the
-  // kernel takes longer to hand out fresh memory than the writer to fill it, so others do it ahead.
+  // Allocates and touches the next slab, if `used` slots leave little room and no slab is ready yet. Any thread may
+  // call it. The kernel takes longer to provide fresh memory than the writer to fill it, so other threads prepare it in
+  // advance.
   void prepare(std::size_t used);
-  // Adopts a mapped block as the next chunk.
+  // Takes over a mapped block as the next chunk.
   void adopt(Block&& saved);
 
   std::size_t degree_max() const { return degree_max_; }
   std::size_t saved_block_bytes() const { return layout_.saved_bytes; }
-  // Writes the saved block of the slots [first, last) of one chunk to `image`: lists from `lists` (degree_max + 1 links
-  // per slot), and only deaths up to `generation`, as later ones may not be durable yet.
+  // Writes the saved block of the slots [first, last) of one chunk to `image`. The lists come from `lists` (degree_max
+  // + 1 links per slot). Deaths after `generation` are left out, because they may not be durable yet.
   void copy_block(Slot first, Slot last, const Link* lists, Generation generation, std::uint8_t* image) const;
   std::size_t bytes_per_slot() const { return (layout_.saved_bytes + layout_.volatile_bytes) / kChunkSlots; }
   std::size_t capacity() const { return capacity_.load(std::memory_order_acquire); }
@@ -88,18 +89,18 @@ class SlotTable {
   std::uint8_t* codes(Slot s) const {
     return saved_base(s >> kChunkBits) + layout_.codes + within(s) * layout_.code_stride;
   }
-  // links(s)[0] is the number of links, the links follow. Shared: see load_link and store_link.
+  // links(s)[0] is the number of links, and the links follow. Threads share lists: use load_link and store_link.
   Link* links(Slot s) const {
     return reinterpret_cast<Link*>(saved_base(s >> kChunkBits) + layout_.links + within(s) * layout_.link_stride);
   }
   std::atomic<Generation>& born(Slot s) const { return generation_at(s, layout_.born); }
-  // 0 while the vector lives.
+  // The generation at which the version ended; 0 while it is live.
   std::atomic<Generation>& died(Slot s) const { return generation_at(s, layout_.died); }
 
   std::atomic<RawVector>& raw(Slot s) const {
     return reinterpret_cast<std::atomic<RawVector>*>(volatile_base(s >> kChunkBits))[within(s)];
   }
-  // The checksum of the raw vector's bytes; written before the slot is published.
+  // The checksum of the raw vector's bytes. It is written before the slot is published.
   std::atomic<std::uint32_t>& sum(Slot s) const {
     return reinterpret_cast<std::atomic<std::uint32_t>*>(volatile_base(s >> kChunkBits) + layout_.sums)[within(s)];
   }
@@ -107,7 +108,7 @@ class SlotTable {
     return reinterpret_cast<std::atomic<std::uint8_t>*>(volatile_base(s >> kChunkBits) + layout_.locks)[within(s)];
   }
 
-  // Whether linking a slot is done: what was interrupted is taken up again slot by slot.
+  // Whether the slot is linked completely. Linking that was interrupted is resumed slot by slot.
   std::atomic<std::uint8_t>& linked(Slot s) const {
     return reinterpret_cast<std::atomic<std::uint8_t>*>(volatile_base(s >> kChunkBits) + layout_.linked)[within(s)];
   }
@@ -116,7 +117,7 @@ class SlotTable {
   std::size_t code_stride() const { return layout_.code_stride; }
 
  private:
-  // Offsets of the columns in a chunk's blocks.
+  // Offsets of the columns in the two blocks of a chunk.
   struct Layout {
     std::size_t bit_stride, code_stride, link_stride;
     std::size_t codes, links, born, died, saved_bytes;
@@ -138,22 +139,23 @@ class SlotTable {
   }
   Block next_slab();
   bool has_prepared();
-  // Puts a chunk to use; `saved` is its part of a block that the table owns.
+  // Puts a chunk into use. `saved` is its part of a block that the table owns.
   void add_chunk(std::uint8_t* saved);
 
   std::size_t degree_max_;
   Layout layout_;
-  // Tables of base addresses, one entry per possible chunk: address space, of which only the used start is touched.
+  // Tables of base addresses, with one entry per possible chunk. They reserve address space, and only the used
+  // beginning is ever touched.
   Block saved_table_;
   Block volatile_table_;
   std::atomic<std::size_t> capacity_{0};
   std::vector<Block> blocks_;
   std::vector<Block> adopted_;
-  std::uint8_t* spare_ = nullptr;  // Chunks allocated ahead, in the newest slab.
+  std::uint8_t* spare_ = nullptr;  // Unused chunks of the newest slab.
   std::size_t spare_chunks_ = 0;
   std::mutex preparing_;
   std::atomic<bool> touching_{false};
-  std::optional<Block> prepared_;  // The next slab, touched.
+  std::optional<Block> prepared_;  // The next slab, already touched.
 };
 
 }  // namespace engram

@@ -7,9 +7,10 @@
 
 namespace engram {
 
-// Position of a vector in the slot table. 31 bits, because a walk key keeps one bit for "already expanded".
+// Position of a vector in the slot table. It has 31 bits, because a key of the CandidatePool needs one bit for "already
+// expanded".
 using Slot = std::uint32_t;
-// The space's version number of an observation, from 1.
+// The generation of an observation: its position in the log of the space, from 1.
 using Generation = std::uint64_t;
 
 inline constexpr Slot kSlotMax = (1U << 31) - 2;

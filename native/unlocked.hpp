@@ -1,4 +1,4 @@
-// Native work without the interpreter lock, which ends well even if the interpreter has ended meanwhile.
+// Releases the interpreter lock for native work, and ends safely even if the interpreter has ended meanwhile.
 #pragma once
 
 #include <Python.h>
@@ -12,10 +12,10 @@ namespace engram {
 
 // Releases the interpreter lock while it lives.
 //
-// An interpreter that has ended never gives the lock back: until Python 3.14 it ends the asking thread with
-// pthread_exit, which unwinds the stack by force, and a destructor must not be left that way: std::terminate would
-// abort the process in the middle of its orderly end. So the thread stays here, with nothing left to do, until the
-// process is gone.
+// An interpreter that has ended never gives the lock back. Until Python 3.14 it ends a thread that asks for the lock by
+// pthread_exit, which unwinds the stack by force. A destructor must not be left that way, because std::terminate would
+// abort the process in the middle of its orderly shutdown. So the thread pauses here, with nothing left to do, until
+// the process ends.
 class Unlocked {
  public:
   Unlocked() : state_(PyEval_SaveThread()) {}

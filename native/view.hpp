@@ -1,4 +1,4 @@
-// What one search may see, fixed before it begins: a snapshot and, if it is filtered, a list of what is allowed.
+// What one search can see, fixed before the search begins: a snapshot and, if the search is filtered, an allow-list.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 
 namespace engram {
 
-// A bitmap of generations that a filter lets through; generations beyond it are not allowed. The words belong to the
-// caller.
+// A bitmap of the generations that a filter lets through. Generations beyond the bitmap are not allowed. The words
+// belong to the caller.
 class AllowList {
  public:
   AllowList() = default;
@@ -22,7 +22,7 @@ class AllowList {
   explicit operator bool() const { return words_ != nullptr; }
   std::size_t allowed() const { return allowed_; }
   bool allows(Generation g) const { return g / 64 < count_ && ((words_[g / 64] >> (g % 64)) & 1U) != 0; }
-  // Calls visit(generation) for each allowed one of [first, last], in order.
+  // Calls visit(generation) for each allowed generation in [first, last], in ascending order.
   template <class Visit>
   void for_each(Generation first, Generation last, Visit visit) const {
     const Generation end = std::min<Generation>(last / 64 + 1, count_);
@@ -42,14 +42,14 @@ class AllowList {
 
 struct View {
   Slot count = 0;                 // Only slots [0, count) can be visible.
-  Slot linked = 0;                // Slots [0, linked) are in the graph; the rest is scanned.
+  Slot linked = 0;                // Slots [0, linked) are in the graph; the rest is the tail.
   bool whole_graph = true;        // Whether all nodes of the graph were below `count` when the view was made.
-  Generation snapshot = kNever;   // Versions up to this generation; kNever: everything below `count`.
-  bool deletions = false;         // Whether any version has died.
-  double visible_fraction = 1.0;  // Share of the graph's nodes that can be seen, roughly.
+  Generation snapshot = kNever;   // The newest visible generation; kNever: all below `count`.
+  bool deletions = false;         // Whether any version has ended.
+  double visible_fraction = 1.0;  // Approximate share of the graph's nodes that are visible.
   AllowList allowed;
 
-  // Whether anything below `count` is hidden.
+  // Whether any slot below `count` may be hidden.
   bool hides() const { return deletions || allowed; }
 
   bool sees(const SlotTable& table, Slot slot) const {
@@ -61,10 +61,11 @@ struct View {
     return died == 0 || died > snapshot;
   }
 
-  // Rows that a flat scan would have to measure.
+  // How many rows a flat scan would have to measure.
   double scan_rows() const {
     if (!allowed) return count;
-    // Those that the list leaves out cost a look at its bits only; those that it lets through lie scattered.
+    // A slot that the allow-list leaves out costs only a look at its bit, a sixteenth of a row. Allowed slots lie
+    // scattered in memory, so each costs two rows.
     return static_cast<double>(count) / 16.0 +
            2.0 * static_cast<double>(std::min<std::size_t>(allowed.allowed(), count));
   }

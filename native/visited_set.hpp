@@ -1,7 +1,7 @@
-// The slots that one walk has met: an open-addressed hash set, a few kilobytes however large the index is.
+// The slots that one walk has met: an open-addressed hash set of a few kilobytes, for any size of the index.
 //
-// A byte per slot of the index would be simpler, but at a million slots it no longer fits the caches next to the codes,
-// and a walk that is kept for later would pin a megabyte.
+// A byte per slot of the index would be simpler. But at a million slots these bytes no longer fit into the caches
+// beside the codes, and a walk that is kept for later would hold a megabyte.
 #pragma once
 
 #include <algorithm>
@@ -15,7 +15,7 @@ namespace engram {
 
 class VisitedSet {
  public:
-  // Forgets everything; `expected` slots will fit without growing.
+  // Removes all slots, and makes room for `expected` slots without growing.
   void reset(std::size_t expected) {
     const std::size_t wanted = std::bit_ceil(std::max<std::size_t>(expected * 2, kPlacesMin));
     if (places_.size() != wanted) places_.resize(wanted);
@@ -24,7 +24,7 @@ class VisitedSet {
     count_ = 0;
   }
 
-  // Whether the slot is met for the first time.
+  // Adds a slot and returns whether the walk meets it for the first time.
   bool insert(Slot slot) {
     const std::size_t mask = places_.size() - 1;
     std::size_t at = place(slot);
@@ -49,7 +49,7 @@ class VisitedSet {
  private:
   static constexpr std::size_t kPlacesMin = 512;
 
-  // Fibonacci hashing: the top bits of a product, so that neighbouring slots spread out.
+  // Fibonacci hashing: takes the top bits of a product, so that neighbouring slots spread out.
   std::size_t place(Slot slot) const { return (slot * 0x9E3779B97F4A7C15ULL) >> shift_; }
 
   void grow() {

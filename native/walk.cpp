@@ -5,10 +5,11 @@
 namespace engram {
 namespace {
 
-// Walking distances are coarse, so this many candidates are ranked for each result that is given.
+// Walking distances are coarse, so this many candidates are ranked for each result.
 constexpr std::size_t kRankedPerResult = 2;
 constexpr std::size_t kExpectedMet = 1024;
-// A walk costs about this many scanned rows for each candidate it keeps. Below that a flat scan is faster, and exact.
+// A walk costs as much as scanning about this many rows for each candidate that it keeps. A flat scan of fewer rows is
+// faster, and exact.
 constexpr double kRowsPerCandidate = 50.0;
 
 }  // namespace
@@ -18,7 +19,7 @@ Walk::Walk(const Graph& graph)
 
 void Walk::begin(const float* query, const View& view) {
   view_ = view;
-  // In an index that was empty, the codec is still to learn its centre; and there is nothing to aim at.
+  // In an empty index the codec has not learned its centre yet, and there is nothing to search.
   if (view.count > 0) probe_.aim(query);
   entered_ = false;
   all_met_ = false;
@@ -33,7 +34,7 @@ const std::vector<Found>& Walk::next(std::size_t count, std::size_t ef) {
   found_.clear();
   damaged_.clear();
   if (view_.count == 0) return found_;
-  // Finding nothing says that there is no more, so it must not be for damage alone.
+  // An empty result means that there are no more results, so it must not be returned because of damage alone.
   for (std::size_t damaged = 0; found_.empty(); damaged = damaged_.size()) {
     refill(std::max(ef, count * kRankedPerResult));
     advance();
@@ -44,11 +45,12 @@ const std::vector<Found>& Walk::next(std::size_t count, std::size_t ef) {
 }
 
 void Walk::advance() {
-  // Slots beyond today's capacity may show up in lists while we walk; the walk leaves them out.
+  // Lists may get slots beyond the present capacity during the walk; the walk ignores them.
   limit_ = static_cast<Slot>(table_.capacity());
   if (!entered_) enter();
   while (!settled()) {
-    // An empty frontier means an island, of equal vectors for instance: there may be more elsewhere.
+    // An empty frontier means that the walk is on an island, for instance one of equal vectors. There may be more
+    // elsewhere.
     if (frontier_.empty() || static_cast<double>(rows_met_) > view_.scan_rows()) {
       scan_the_rest();
       break;
@@ -101,7 +103,8 @@ void Walk::take(const Slot* slots, std::size_t n) {
     const WalkKey met = walk_key(distances[i], fresh[i]);
     frontier_.push_back(met);
     std::push_heap(frontier_.begin(), frontier_.end(), std::greater<>());
-    // What was linked after the walk began is walked through: it has been measured with the tail, or is too new.
+    // A node that was linked after the walk began is walked through but not collected: it was scanned with the tail, or
+    // is too new.
     if (fresh[i] < view_.linked && (!view_.hides() || view_.sees(table_, fresh[i]))) collect(met);
   }
 }
@@ -122,7 +125,7 @@ void Walk::collect(WalkKey candidate) {
 }
 
 void Walk::refill(std::size_t beam) {
-  // A smaller beam than before leaves more at hand than it needs, which does no harm.
+  // After a call with a larger beam, more candidates are at hand than needed, which does no harm.
   beam_ = beam;
   while (near_.size() < beam_ && !far_.empty()) {
     std::pop_heap(far_.begin(), far_.end(), std::greater<>());

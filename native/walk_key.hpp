@@ -1,4 +1,4 @@
-// A candidate in one integer that compares like it: the distance above, the slot below.
+// A candidate as one integer that compares like the candidate: the distance is the upper half, the slot the lower half.
 #pragma once
 
 #include <cstdint>

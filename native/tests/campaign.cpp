@@ -1,7 +1,7 @@
-// A campaign for the sanitizers: on one index at once, a writer, two linkers that run out of memory now and then, two
-// searchers, a walker, a matcher of standing cues, a saver and a mover to a fresh index; then checks that must hold
-// afterwards; then files that are cut short under their readers. Run by `make sanitize`; prints what it did and exits
-// non-zero at the first broken promise.
+// A campaign for the sanitizers. One index is used at once by a writer, two linkers that run out of memory now and
+// then, two searchers, a walker, a matcher of standing recalls, a saver, and a mover to a fresh index. Then the
+// campaign checks what must hold afterwards. Finally it truncates files while threads read them. Run by `make
+// sanitize`. It prints what it did, and exits with a status other than zero at the first broken guarantee.
 #include <atomic>
 #include <cmath>
 #include <cstdio>
@@ -21,7 +21,7 @@
 
 namespace {
 
-// How many more allocations this thread may make before one fails; negative: all succeed.
+// How many more allocations of this thread succeed before one fails; negative: all succeed.
 thread_local int allocations_left = -1;
 
 }  // namespace
@@ -72,13 +72,13 @@ struct Campaign {
   Campaign(std::size_t n_, std::size_t dim_, Metric metric)
       : n(n_), dim(dim_), vectors(random_vectors(n_, dim_)), index(dim_, metric, {8, 31, 24}) {}
 
-  // Every other batch lies where it is, the others are copied.
+  // Every other batch is used where it lies; the others are copied.
   std::optional<engram::RawVector> raw(std::size_t start) const {
     if (start % (2 * kBatch) != 0) return std::nullopt;
     return engram::RawVector(&vectors[start * dim]);
   }
 
-  // Every fourth batch is followed by deletions of every tenth vector of the batch before, each a generation.
+  // After every fourth batch, every tenth vector of that batch is deleted. Each deletion has a generation of its own.
   void write() {
     Generation generation = 0;
     for (std::size_t start = 0; start < n; start += kBatch) {
@@ -100,7 +100,8 @@ struct Campaign {
     engram::BackgroundThread aside;
     while (!written.load(std::memory_order_acquire) || index.indexed_generation() < index.visible_generation()) {
       std::size_t linked = 0;
-      // Some calls fail at their first allocation, some later, most not at all; what they leave is taken up again.
+      // Some calls fail at their first allocation, some later, and most not at all. Later calls link the slots that
+      // failed calls leave.
       const int fails_after = ++calls % 3 == 0 ? static_cast<int>(calls % 7) : -1;
       try {
         aside.run([&] {
@@ -160,7 +161,7 @@ struct Campaign {
     }
   }
 
-  // Moves what lives to a fresh index, again and again, while everything else goes on.
+  // Moves the live versions to a fresh index, again and again, while everything else goes on.
   void move() {
     for (int i = 0; i < 3; ++i) {
       Index fresh(dim, index.metric(), index.parameters());

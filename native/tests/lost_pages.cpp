@@ -32,7 +32,7 @@ void check(bool holds, const char* promise) {
   std::exit(1);
 }
 
-// A file that is there for as long as this object, and what of it is mapped.
+// A file that exists as long as this object, and a mapping of it.
 class CutFile {
  public:
   CutFile(std::string path, const void* data, std::size_t bytes) : path_(std::move(path)) {
@@ -65,7 +65,7 @@ std::vector<float> random_vectors() {
   return vectors;
 }
 
-// Searches meet lost vectors in all threads at once; all that lies in them is named, and nothing of it is found.
+// Searches in all threads meet lost vectors at once. They must name lost vectors as damaged and find none of them.
 void search_what_is_lost(const std::string& path) {
   const std::vector<float> vectors = random_vectors();
   const CutFile file(path + "-raw", vectors.data(), vectors.size() * sizeof(float));
@@ -95,7 +95,7 @@ void search_what_is_lost(const std::string& path) {
   check(index.lost_pages() == 0, "they are those of the vectors, and not of the index");
 }
 
-// Mappings come and go while others are cut under their readers.
+// Creates and removes mappings while other mapped files are truncated under their readers.
 void map_and_cut(const std::string& path) {
   const std::vector<std::uint8_t> zeros(64 * kPage, 0);
   std::vector<std::thread> threads;

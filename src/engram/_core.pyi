@@ -1,4 +1,8 @@
-"""Types of the native core; `engram.index` is its documented face."""
+"""Types of the native C++ core. Its documented interface is `engram.index`.
+
+Functions raise ValueError if an argument has a wrong shape, type, length or alignment, and OSError if a file cannot be
+opened, mapped or written.
+"""
 
 from collections.abc import Sequence
 
@@ -7,20 +11,36 @@ from numpy.typing import NDArray
 
 _Raw = NDArray[np.float32] | NDArray[np.float16]
 _Sums = NDArray[np.uint32] | None
-# The generations left out for a damaged raw vector; None: nothing is.
+# Generations that are left out because their raw vectors are damaged: uint64, shape (n,), ascending; None: no damage.
 _Damaged = NDArray[np.uint64] | None
 _Buffer = bytes | bytearray | memoryview | NDArray[np.generic]
 
-class CorruptCheckpoint(ValueError): ...
-class DamagedVector(ValueError): ...
+class CorruptCheckpoint(ValueError):
+    """A file is not a checkpoint, is damaged, has unreadable pages, or does not fit the given raw vectors."""
 
-def simd() -> str: ...
-def read_ahead(pieces: list[NDArray[np.uint8]]) -> None: ...
+class DamagedVector(ValueError):
+    """A raw vector that is to be copied differs from the vector that was appended."""
+
+def simd() -> str:
+    """Return the name of the kernels in use: ``"portable"``, ``"avx2"``, ``"avx512"`` or ``"neon"``."""
+
+def read_ahead(pieces: list[NDArray[np.uint8]]) -> None:
+    """Request pieces of mapped files, each uint8 of shape ``(n,)``, from the disk; return when all are in memory."""
+
 def crc32c_rows(matrix: NDArray[np.float32] | NDArray[np.float16] | NDArray[np.uint8]) -> NDArray[np.uint32]:
-    """Return the checksum of each row's bytes."""
+    """Return the CRC-32C of the bytes of each row of a matrix, shape ``(n, columns)``: uint32, shape ``(n,)``."""
 
 def sector_sums(parts: Sequence[_Buffer], salt: int, first_sector: int) -> bytes:
-    """Return the little-endian checksums of the sectors that `parts` make up, one part after the other."""
+    """Return the checksums of the sectors that `parts` make up, as little-endian numbers of 4 bytes.
+
+    Parameters
+    ----------
+    parts
+        Consecutive bytes of the file, together a multiple of 512 bytes.
+    salt, first_sector
+        The segment's salt, and the number of the first sector in the file. The checksum of a sector starts from the sum
+        of the salt and the sector's number.
+    """
 
 def check_sectors(memory: _Buffer, position: int, ranges: Sequence[int], salt: int) -> int:
     """Check the payload's sectors that `ranges` touch; return -1 or the offset in the file of the first wrong one.
@@ -28,15 +48,29 @@ def check_sectors(memory: _Buffer, position: int, ranges: Sequence[int], salt: i
     Parameters
     ----------
     memory, position
-        The mapped file, and where in it the record begins.
+        The mapped file, and the offset in it at which the record begins.
     ranges
-        Start and stop of each range, one after the other, counted from the beginning of the payload.
+        Start and stop of each range, one after the other, in bytes from the beginning of the payload.
+    salt
+        The segment's salt.
     """
 
 def read_text(
     memory: _Buffer, position: int, payload: int, place: tuple[int, int, int], row: int, salt: int
 ) -> str | int:
-    """Copy one text of a record's column, then check where it was read; for the parameters see `read_row`.
+    """Copy one text of a record's column, then check the sectors it was read from.
+
+    Parameters
+    ----------
+    memory, position, payload
+        The mapped file, and the offsets in it at which the record and its payload begin.
+    place
+        Where the column lies in the payload: the beginning of its offsets, the beginning of its bytes, and the number
+        of these bytes.
+    row
+        The row in the record.
+    salt
+        The segment's salt.
 
     Returns
     -------
@@ -53,73 +87,113 @@ def read_row(
     row: int,
     salt: int,
 ) -> tuple[int, float, float, str, str, str, str] | int:
-    """Copy one row of a record but for its vector, then check where it was read.
+    """Copy one row of a record without its vector, then check the sectors it was read from.
 
     Parameters
     ----------
     memory, position, payload
-        The mapped file, and where in it the record and its payload begin.
+        The mapped file, and the offsets in it at which the record and its payload begin.
     numbers
         Where times, confidences and importances begin in the payload.
     texts
-        Where ids, contents, metadata and tags lie in it: the beginnings of their offsets and of their bytes, and how
-        many bytes these are; None where there is no such column.
+        Where ids, contents, metadata and tags lie in the payload: for each column the beginning of its offsets, the
+        beginning of its bytes, and the number of these bytes; None for a column that the record does not have.
+    row
+        The row in the record.
+    salt
+        The segment's salt.
 
     Returns
     -------
     tuple or int
-        Time, confidence, importance and the four texts; or the offset in the file of the first wrong sector.
+        Time (microseconds since 1970 UTC), confidence, importance and the four texts; or the offset in the file of the
+        first wrong sector.
     """
 
 def check_all(memory: _Buffer, position: int, salt: int) -> int:
     """Check a record's table and payload; return -1 or the offset in the file of the first wrong sector."""
 
 def check_records(memory: _Buffer, begin: int, end: int, salt: int, bytes_max: int) -> tuple[int, int]:
-    """Check the records of ``[begin, end)``, which lie back to back, from `begin` on until `bytes_max` are done.
+    """Check the consecutive records of ``[begin, end)``, from `begin` on, until `bytes_max` bytes are done.
 
     Returns
     -------
     position, wrong
-        How far it got, and -1; or where the first wrong record begins, and the offset of its first wrong sector.
+        The offset up to which the records are right, and -1; or the offset at which the first wrong record begins, and
+        the offset of its first wrong sector.
     """
 
 def torn_sectors(memory: _Buffer, position: int, salt: int, stop: int) -> int:
     """Return -1 if a record's sectors below `stop` are each right or zero, else the offset of the first that is not.
 
-    Where a table sector is zero, the payload sectors whose checksums it held may be anything.
+    If a table sector is zero, the payload sectors whose checksums belong in it may hold anything.
     """
 
 def nonzero_sector(memory: _Buffer, start: int, stop: int) -> int:
     """Return the offset of the first sector in ``[start, stop)`` that is not all zero, or -1."""
 
 def lost_pages() -> int:
-    """Return how many mapped pages this process could not read; each reads as zeros since."""
+    """Return how many mapped pages this process could not read; each one has read as zeros since."""
 
 class Mapping:
-    """A file mapped to be read; pages that cannot be read become zeros and are counted."""
+    """A file mapped for reading; pages that cannot be read become zeros and are counted."""
 
     def __init__(self, fd: int, nbytes: int, random_reads: bool) -> None: ...
     def view(self) -> NDArray[np.uint8]:
-        """Return the bytes, read-only; the mapping stays as long as any view of it."""
+        """Return the bytes: uint8, shape ``(nbytes,)``, read-only. The mapping lives as long as any view of it."""
     @property
-    def lost_pages(self) -> int: ...
+    def lost_pages(self) -> int:
+        """Pages of the file that could not be read."""
 
 class Walk:
-    def next(self, count: int, ef: int) -> tuple[NDArray[np.uint64], NDArray[np.float32], _Damaged]: ...
+    """A search that can be continued, made by `Index.walk`."""
+
+    def next(self, count: int, ef: int) -> tuple[NDArray[np.uint64], NDArray[np.float32], _Damaged]:
+        """Return up to `count` results that were not returned before, best first; none when there are no more.
+
+        Returns
+        -------
+        generations, scores, damaged
+            uint64 and float32, shape ``(n,)``, and the generations that are left out as damaged.
+
+        Raises
+        ------
+        CorruptCheckpoint
+            If pages of the mapped checkpoint are lost.
+        """
 
 class CueTable:
+    """Cues with thresholds, for `Index.match`."""
+
     def __init__(self, dim: int, metric: str) -> None: ...
-    def add(self, key: int, vector: NDArray[np.float32], threshold: float) -> None: ...
-    def remove(self, key: int) -> bool: ...
+    def add(self, key: int, vector: NDArray[np.float32], threshold: float) -> None:
+        """Add or replace a cue, shape ``(dim,)``; vectors with a score of at least `threshold` match it."""
+    def remove(self, key: int) -> bool:
+        """Remove a cue; return whether it was there."""
     def __len__(self) -> int: ...
 
 class Index:
+    """The graph over the vectors of a space, which `engram.index.HnswIndex` wraps."""
+
     def __init__(self, dim: int, metric: str, m: int, degree_max: int, ef_construction: int) -> None: ...
-    def append(self, vectors: NDArray[np.float32], first_generation: int, raw: _Raw | None, sums: _Sums) -> None: ...
-    def publish(self, generation: int) -> None: ...
-    def discard(self) -> None: ...
-    def remove(self, versions: NDArray[np.uint64], at: NDArray[np.uint64]) -> int: ...
-    def link(self, count_max: int, background: bool) -> int: ...
+    def append(self, vectors: NDArray[np.float32], first_generation: int, raw: _Raw | None, sums: _Sums) -> None:
+        """Encode vectors, shape ``(n, dim)``, under the generations from `first_generation` on, not visible yet.
+
+        Parameters
+        ----------
+        raw
+            Where the same vectors lie as long as the index lives; None: the index copies them.
+        sums
+            CRC-32C of each row's bytes in `raw`, shape ``(n,)``; None: they are computed.
+        """
+    def publish(self, generation: int) -> None:
+        """Make everything up to `generation` visible to searches without a snapshot."""
+    def discard(self) -> None:
+        """Discard the vectors that were appended but not published."""
+    def remove(self, versions: NDArray[np.uint64], at: NDArray[np.uint64]) -> int:
+        """End versions at the generations `at`, both of shape ``(n,)``; return how many were live."""
+    def link(self, count_max: int, background: bool) -> int:
+        """Link up to `count_max` published vectors into the graph; return how many, 0 when there is nothing to do."""
     def search(
         self,
         queries: NDArray[np.float32],
@@ -128,36 +202,118 @@ class Index:
         snapshot: int,
         allowed: NDArray[np.uint64] | None,
         threads: int,
-    ) -> tuple[NDArray[np.uint64], NDArray[np.float32], _Damaged]: ...
-    def walk(self, query: NDArray[np.float32], snapshot: int, allowed: NDArray[np.uint64] | None) -> Walk: ...
+    ) -> tuple[NDArray[np.uint64], NDArray[np.float32], _Damaged]:
+        """Find the `k` nearest visible vectors of each query, shape ``(n, dim)``.
+
+        Returns
+        -------
+        generations, scores, damaged
+            uint64 and float32, shape ``(n, k)``, best first, padded with generation 0 and score -inf, and the
+            generations that are left out as damaged.
+
+        Raises
+        ------
+        CorruptCheckpoint
+            If pages of the mapped checkpoint are lost.
+        """
+    def walk(self, query: NDArray[np.float32], snapshot: int, allowed: NDArray[np.uint64] | None) -> Walk:
+        """Start a search for one query, shape ``(dim,)``, that can be continued."""
     def match(
         self, cues: CueTable, first_generation: int, last_generation: int
-    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.float32], _Damaged]: ...
-    def successor(self) -> Index: ...
-    def take_over(self, from_: Index, first_slot: int, horizon: int, all: bool) -> int: ...
-    def save(self, place: int | str, with_raw: bool, background: bool) -> int: ...
+    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.float32], _Damaged]:
+        """Find which cues the published versions of the generations ``first_generation..last_generation`` match.
+
+        Returns
+        -------
+        keys, generations, scores, damaged
+            uint64, uint64 and float32, shape ``(n,)``, one per match in the order of generations, and the generations
+            that are left out as damaged.
+
+        Raises
+        ------
+        CorruptCheckpoint
+            If pages of the mapped checkpoint are lost.
+        """
+    def successor(self) -> Index:
+        """Return an empty index with the parameters of this one, which keeps the same raw vectors alive."""
+    def take_over(self, from_: Index, first_slot: int, horizon: int, all: bool) -> int:
+        """Append and publish what `from_` has published from `first_slot` on; return the slot to continue from.
+
+        Parameters
+        ----------
+        horizon
+            Versions that ended at or before this generation are left out.
+        all
+            Whether to append also what `from_` has not published; the writer of `from_` must wait meanwhile.
+
+        Raises
+        ------
+        CorruptCheckpoint
+            If pages of the mapped checkpoint of `from_` are lost.
+        """
+    def save(self, place: int | str, with_raw: bool, background: bool) -> int:
+        """Write a checkpoint of everything linked to a path or descriptor; return the generation it covers.
+
+        Raises
+        ------
+        CorruptCheckpoint
+            If pages of the mapped checkpoint of this index are lost.
+        DamagedVector
+            If a raw vector to be written is damaged.
+        """
     @staticmethod
-    def load(place: int | str) -> Index: ...
+    def load(place: int | str) -> Index:
+        """Open a checkpoint that holds raw vectors.
+
+        Raises
+        ------
+        CorruptCheckpoint
+            If the file is not a checkpoint, is damaged, or holds no raw vectors.
+        """
     @staticmethod
-    def load_with_raw(place: int | str, blocks: list[tuple[int, _Raw, _Sums]]) -> Index: ...
-    def statistics(self) -> dict[str, int | list[int]]: ...
+    def load_with_raw(place: int | str, blocks: list[tuple[int, _Raw, _Sums]]) -> Index:
+        """Open a checkpoint with the raw vectors of `blocks`.
+
+        Parameters
+        ----------
+        blocks
+            In ascending order: the first generation, the vectors, shape ``(n, dim)``, and the CRC-32C of each row's
+            bytes, shape ``(n,)``; without checksums, the vectors are trusted.
+
+        Raises
+        ------
+        CorruptCheckpoint
+            If the file is not a checkpoint, is damaged, or does not fit the blocks.
+        """
+    def statistics(self) -> dict[str, int | list[int]]:
+        """Visit the whole graph; return the fields of `engram.index.GraphStatistics`."""
     @property
-    def dim(self) -> int: ...
+    def dim(self) -> int:
+        """Length of the vectors."""
     @property
-    def metric(self) -> str: ...
+    def metric(self) -> str:
+        """``"cosine"``, ``"ip"`` or ``"l2"``."""
     @property
-    def m(self) -> int: ...
+    def m(self) -> int:
+        """Neighbours that a new node chooses, at most."""
     @property
-    def ef_construction(self) -> int: ...
+    def ef_construction(self) -> int:
+        """Candidates from which a new node chooses its neighbours."""
     @property
-    def visible_generation(self) -> int: ...
+    def visible_generation(self) -> int:
+        """The generation up to which everything is published."""
     @property
-    def indexed_generation(self) -> int: ...
+    def indexed_generation(self) -> int:
+        """The generation up to which everything is linked into the graph."""
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Number of published vectors, live and dead."""
     @property
-    def live(self) -> int: ...
+    def live(self) -> int:
+        """Number of published vectors that are live."""
     @property
-    def lost_pages(self) -> int: ...
+    def lost_pages(self) -> int:
+        """Pages of the mapped checkpoint that could not be read; if there are any, results may be wrong or missing."""
     @property
-    def nbytes(self) -> int: ...
+    def nbytes(self) -> int:
+        """Memory of the index in bytes, with the raw vectors that it copied."""
