@@ -1,4 +1,4 @@
-"""What an `OSError` of the disk means for the caller."""
+"""Translation of disk errors (`OSError`) into Engram's typed errors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
 
 
 def unavailable(error: OSError, doing: str) -> Unavailable:
-    """The typed error for `error`, met while `doing`.
+    """Return the typed error for `error`, which occurred while `doing`, a phrase such as ``"opening the log"``.
 
-    Its code is ``disk_full``, ``read_only``, ``in_the_way`` (a file where a directory should be, or the like), or
+    The code is ``disk_full``, ``read_only``, ``in_the_way`` (for example a file where a directory should be), or
     ``log_failed`` for everything else.
     """
     reason = error.strerror or str(error)
@@ -42,7 +42,7 @@ def unavailable(error: OSError, doing: str) -> Unavailable:
 
 @contextmanager
 def typed_failures(doing: str) -> Iterator[None]:
-    """Turn every `OSError` of the body into `Unavailable`."""
+    """Turn every `OSError` of the body into `Unavailable`; see `unavailable`."""
     try:
         yield
     except OSError as error:
