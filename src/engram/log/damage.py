@@ -1,4 +1,4 @@
-"""The damage that was found in a space: named, counted, and told once."""
+"""The damage found in one space: recorded by place, counted, and logged."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Final
 
 from engram.model.damage import Damage
 
-# More places are counted and not remembered: somebody who has a hundred must repair the space anyway.
+# Further places are only counted: a space with a hundred damaged places has to be repaired anyway.
 _REMEMBERED_MAX: Final = 100
 logger = logging.getLogger(__name__)
 
 
 class Damages:
-    """The damage of one space since it was opened. Any thread may report and look.
+    """The damage found in one space since it was opened. Any thread may call the methods.
 
     Parameters
     ----------
     space
         The space's name.
     remembered_max
-        How many places are remembered one by one; others are only counted.
+        Number of places that are recorded individually; further ones are only counted.
     """
 
     def __init__(self, space: str = "", remembered_max: int = _REMEMBERED_MAX) -> None:
@@ -33,16 +33,16 @@ class Damages:
 
     @property
     def count(self) -> int:
-        """Distinct damaged places found, including those that are not remembered one by one."""
+        """Number of damaged places found. A place that is not recorded individually counts each time it is reported."""
         return self._count
 
     def all(self) -> tuple[Damage, ...]:
-        """The first damaged places found, in the order of finding."""
+        """Return the recorded damaged places, in the order in which they were found."""
         with self._guard:
             return tuple(self._found.values())
 
     def report(self, file: str, offset: int, first_generation: int, last_generation: int, what: str) -> Damage:
-        """Note a damaged place and return it; what is known already is not counted again."""
+        """Record a damaged place and return it. A place that is already recorded is not counted or logged again."""
         damage = Damage(self.space, file, offset, first_generation, last_generation, what)
         with self._guard:
             if (file, offset) in self._found:

@@ -1,4 +1,4 @@
-"""Who a store, a space and a segment are: random numbers, never names."""
+"""Identities of stores, spaces and segments. They are random numbers, never names."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ ID_BYTES: Final = 16
 
 
 class Identity(NamedTuple):
-    """The random 128-bit ids that everything of a space carries, as 32 hexadecimal digits each.
+    """The random 128-bit ids that every part of a space carries, each as 32 hexadecimal digits.
 
     Parameters
     ----------
     store
-        Of the data directory.
+        Id of the data directory.
     space
-        Of the space; a space that is made anew under an old name is another one.
+        Id of the space. A space that is created again under an old name has another id.
     incarnation
-        Of this course of events. A restored or repaired space begins a new one, because its newest generations and
-        sequence numbers may be given to other observations than before.
+        Id of the history of the space. A restored or repaired space begins a new incarnation, because its newest
+        generations and sequence numbers may be assigned to other observations than before.
     """
 
     store: str
@@ -28,15 +28,15 @@ class Identity(NamedTuple):
 
     @classmethod
     def new(cls, store: str | None = None) -> Identity:
-        """A new space, in the data directory `store` or in one of its own."""
+        """Return the identity of a new space, in the data directory with the id `store` or in a new one."""
         return cls(store or new_id(), new_id(), new_id())
 
 
 def new_id() -> str:
-    """A random 128-bit id."""
+    """Return a random 128-bit id as 32 hexadecimal digits."""
     return secrets.token_hex(ID_BYTES)
 
 
 def new_salt() -> int:
-    """The random number that all checksums of a segment start from, so that no other segment's bytes fit into it."""
+    """Return a random 32-bit number for a segment's checksums to start from, so that no other segment's bytes fit."""
     return secrets.randbits(32)

@@ -32,8 +32,8 @@ class Log(RecordTable):
     """Records with rising generations, in segments that are mapped into memory.
 
     One thread writes (`append`, `sync`, `close`); any number of threads read (`records`, `locate`, the records
-    themselves) without locks, since records are published complete and never change. Not usable in a forked child.
-    Open with `Log.open`.
+    themselves) without locks, because records are published complete and never change. Open with `Log.open`. Not usable
+    in a forked child. After `close`, every write raises `FailedPrecondition`.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Log(RecordTable):
         self._nbytes = recovered.nbytes
         self._pool = SegmentPool(storage, manifest, damages, recovered.last_epoch, recovered.blanks)
         self._segments = list(recovered.segments)
-        # After a crash the last segment ends in remains that new records must not be mixed with.
+        # None after a crash: the last segment ends in a torn write, which new records must not be mixed with.
         self._segment = recovered.last
         self._is_torn = bool(recovered.segments) and recovered.last is None and recovered.segments[-1].format > 1
         self._failure: Unavailable | None = None
@@ -79,30 +79,28 @@ class Log(RecordTable):
         damages: Damages | None = None,
         read_only: bool = False,
     ) -> Log:
-        """Open the log on `storage`, or begin one.
+        """Open the log on `storage`, or create one.
 
         Parameters
         ----------
-        storage
-            A directory of its own.
-        manifest
-            The space's manifest, which lists the log's segments.
+        storage, manifest
+            The directory of the log, which holds nothing else; and the space's manifest, which lists the segments.
         dim
             Dimension of the vectors.
         segment_bytes
-            Size of new segments once the log has grown to it; the first ones are smaller. A larger record gets a
-            segment of its own.
+            Size of new segments in bytes, once the log has grown to it; the first ones are smaller. A larger record
+            gets a segment of its own.
         trusted_generation
-            What a checkpoint covers. Records up to it get only their headers checked, and they must be there.
+            The generation that a checkpoint covers. Records up to it must exist, and only their headers are checked.
         damages
-            Where damage is reported.
+            Object that receives reports of damage.
         read_only
-            Whether to change nothing at all on the storage.
+            Whether to change nothing on the storage.
 
         Raises
         ------
         CorruptData
-            If durable records are broken or missing, naming the file and the offset. An unfinished write at the very
+            If durable records are broken or missing; it names the file and the offset. An unfinished write at the very
             end, which a crash explains, is dropped instead.
         NewerFormat
             If a newer version wrote some of it.
@@ -121,21 +119,21 @@ class Log(RecordTable):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all records."""
+        """Size of all records in bytes."""
         return self._nbytes
 
     @property
     def segments(self) -> Sequence[Segment]:
-        """The segments that were written to, oldest first; grows while the log is written."""
+        """The segments that were written to, oldest first. The sequence grows while the log is written."""
         return self._segments
 
     def check_usable(self) -> None:
-        """Refuse what could not be written any more.
+        """Raise if the log takes no more writes.
 
         Raises
         ------
         Unavailable
-            After a failure for good; see `append` and `sync`.
+            If the log is read-only, or after a permanent failure of `append` or `sync`.
         FailedPrecondition
             After `close`.
         """
@@ -145,29 +143,31 @@ class Log(RecordTable):
             raise Unavailable(self._failure.message, code=self._failure.code, field="disk")
 
     def append(self, entries: Sequence[LogEntry], *, gaps: bool = False) -> list[Record]:
-        """Write `entries` in one go. They are not durable before `sync`.
+        """Write `entries` at once and return their records. They are not durable before `sync`.
 
         Parameters
         ----------
         gaps
-            Whether generations may be left out, as where `entries` come from another log that was damaged.
+            Whether generations may be missing. This is needed if `entries` come from another log that was damaged.
 
         Raises
         ------
         Unavailable
-            ``disk_full`` or ``read_only``: nothing of `entries` is in the log, now or after a crash, and a later
-            append may succeed. ``log_failed``: the log takes no more writes; reopening it tells what was stored.
+            ``disk_full`` or ``read_only``: nothing of `entries` is in the log, now or after a crash, and a later append
+            may succeed. ``log_failed``: the log takes no more writes; reopening it shows what was stored.
+        ValueError
+            If `entries` do not continue the log, or columns have wrong shapes. Nothing is written.
         """
         prepared = self.prepare(entries, gaps=gaps)
         self.write(prepared)
         return prepared.records
 
     def prepare(self, entries: Sequence[LogEntry], *, gaps: bool = False) -> PreparedWrite:
-        """Give `entries` their places, without writing them yet; what comes next must be writing them.
+        """Assign positions to `entries` without writing them. The next call must be `write`.
 
         Raises
         ------
-        Unavailable
+        Unavailable, ValueError
             As for `append`.
         """
         self.check_usable()
@@ -176,7 +176,7 @@ class Log(RecordTable):
         return PreparedWrite(self._place([encode_record(entry, self._dim) for entry in entries]))
 
     def write(self, prepared: PreparedWrite) -> None:
-        """Write what was prepared, as `append` does."""
+        """Write what `prepare` returned. Raises as `append` does."""
         plan = prepared.runs
         try:
             self._write(plan)
@@ -194,7 +194,7 @@ class Log(RecordTable):
         ------
         Unavailable
             ``log_failed``: what was appended since the last sync may or may not be stored, and the log takes no more
-            writes. After a failed sync the kernel may have dropped the data, so trying again would prove nothing.
+            writes. The kernel may have dropped the data after the failed sync, so a second attempt would prove nothing.
         """
         self.check_usable()
         if self._synced_generation == self._last_generation or self._segment is None:
@@ -207,17 +207,17 @@ class Log(RecordTable):
         self._durable_end = self._end_now()
 
     def leave_mark(self, *, closed: bool = False) -> None:
-        """Note outside of the log how far it is durable. Any thread may call it.
+        """Record in the manifest up to where the log is durable. Any thread may call it.
 
         Parameters
         ----------
         closed
-            Whether nothing will be written after it.
+            Whether nothing will be written after the mark.
 
         Raises
         ------
         Unavailable
-            If that cannot be written; the mark that was left before still holds.
+            If the mark cannot be written. The previous mark still holds then.
         """
         mark = self._durable_end._replace(closed=closed)
         if not self.read_only and mark != self._manifest.mark:
@@ -225,7 +225,7 @@ class Log(RecordTable):
                 self._manifest.set_mark(mark)
 
     def close(self) -> None:
-        """Release the files, and leave a mark behind the last record. Records stay readable. Again, it does nothing."""
+        """Close the files; mark the end of the log if all is durable. Records stay readable. Idempotent."""
         if self._closed:
             return
         self._closed = True
@@ -240,10 +240,10 @@ class Log(RecordTable):
                 segment.file.close()
 
     def _take_possession(self, storage: Storage, recovered: RecoveredLog) -> None:
-        """Make what was found durable, and remove what an interrupted creation left."""
+        """Make the recovered records durable, and remove files that an interrupted segment creation left."""
         for segment in recovered.segments:
             if segment is recovered.segments[-1]:
-                # After kill -9 the records are read from memory the kernel may not have written yet.
+                # After kill -9 the recovered records may exist only in memory that the kernel has not written out yet.
                 segment.file.sync()
             if segment is not self._segment:
                 segment.file.close()
@@ -255,9 +255,9 @@ class Log(RecordTable):
         return Mark(self._last_generation, last.epoch if last else 0, last.end if last else 0)
 
     def _place(self, records: Sequence[EncodedRecord]) -> list[Run]:
-        """Give every record its place. Creates the segments for all of them first, so a full disk stops it here."""
+        """Assign a position to every record. All segments are created here, so a full disk shows before any write."""
         plan: list[Run] = []
-        # A clock that is set back must not turn the order of generations around.
+        # Commit times must not decrease with rising generations, even if the clock is set back.
         committed_us = self._records[-1].committed_us if self._records else 0
         now = now_us()
         segment, position = self._segment, 0 if self._segment is None else self._segment.end
@@ -291,7 +291,7 @@ class Log(RecordTable):
     def _write(self, plan: Sequence[Run]) -> None:
         previous = self._segment
         for run in plan:
-            # Only the last segment may lack a sync, or recovery could not tell a crash from damage.
+            # Only the last segment may be unsynced. Otherwise recovery could not tell a crash from damage.
             if previous is not None and run.segment is not previous:
                 self._seal(previous)
             run.segment.write(run.records)
@@ -304,7 +304,7 @@ class Log(RecordTable):
             raise self._fail(f"a sync of the log failed: {error}") from error
 
     def _give_up(self, plan: Sequence[Run], failure: Unavailable) -> None:
-        """Undo a failed write so that no part of it can ever become part of the log, then report it."""
+        """Undo a failed write so that no part of it can ever become part of the log, then raise the error."""
         try:
             for run in plan:
                 run.segment.erase(run.start, run.end)
@@ -331,11 +331,11 @@ class Log(RecordTable):
         self._add(appended)
 
     def _next_segment_bytes(self) -> int:
-        """New segments grow with the log, so that many small spaces do not reserve much."""
+        """Return the size of the next segment. It grows with the log, so that many small spaces do not reserve much."""
         return min(self._segment_bytes, max(_SEGMENT_BYTES_FIRST, self._nbytes + -self._nbytes % BLOCK_BYTES))
 
     def _begin_to_write(self) -> None:
-        """Take back the mark that nothing was written after a clean stop, before that is no longer true."""
+        """Clear the mark's `closed` flag before the first write after a clean stop."""
         if self._manifest.mark.closed:
             with typed_failures("noting that the log goes on"):
                 self._manifest.set_mark(self._manifest.mark._replace(closed=False))

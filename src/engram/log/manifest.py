@@ -1,7 +1,7 @@
-"""The manifest of a space: what it is, which files belong to it, and how far its log provably went.
+"""The manifest of a space: its identity and settings, its files, and how far its log provably reached.
 
-It is the one place outside the log that knows where the log ends. It is replaced as a whole when a segment or a
-checkpoint appears, about every second while there are commits, and at a clean stop.
+It is the only place outside the log that says where the log ends. It is replaced as a whole when a segment or a
+checkpoint is added, about every second while there are commits, and at a clean stop.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ class SegmentEntry(NamedTuple):
     Parameters
     ----------
     epoch
-        Its number.
+        Number of the segment.
     nbytes
-        The size of its file.
+        Size of its file in bytes.
     format
-        1 for one that Engram 0.1 wrote, else 2.
+        1 if Engram 0.1 wrote the segment, else 2.
     salt
-        Of a segment of format 2: what its checksums start from. No other segment has it.
+        Format 2 only: the number that the segment's checksums start from. No other segment has the same one.
     crc, end, last_generation
-        Of a segment of format 1, which is never written again: the CRC32C of the file, where its last record ends, and
-        that record's last generation.
+        Format 1 only, where a segment is never written again: the CRC32C of the file, the offset where its last record
+        ends, and the last generation of that record.
     """
 
     epoch: int
@@ -46,7 +46,7 @@ class SegmentEntry(NamedTuple):
 
 
 class CheckpointEntry(NamedTuple):
-    """A checkpoint of the graph: its file's name, size and CRC32C, and the generation it covers."""
+    """A checkpoint of the graph: its file name, the generation it covers, and the size and CRC32C of the file."""
 
     name: str
     generation: int
@@ -55,16 +55,16 @@ class CheckpointEntry(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """How far the log went at least.
+    """A position that the log reached at least.
 
     Parameters
     ----------
     generation
-        Everything up to here was durable.
+        All generations up to this one were durable.
     epoch, offset
-        Where the last of it ends.
+        Number of the segment where the last of these generations ends, and the offset in bytes.
     closed
-        Whether nothing was written after it: it was left by a clean stop.
+        Whether a clean stop left the mark, so that nothing was written after it.
     """
 
     generation: int = 0
@@ -74,19 +74,21 @@ class Mark(NamedTuple):
 
 
 class Manifest:
-    """The manifest of one space. Any thread may change it; every change is durable when it returns.
+    """The manifest of one space. Any thread may change it. Every change is durable when the call returns.
 
-    The lock covers the write of a small file. Nobody takes it on the way of a commit, except where a commit needs a new
-    segment that nobody prepared.
+    The lock is held while a small file is written. A commit takes the lock only if it is the first one after a clean
+    stop, or if it needs a new segment that was not prepared in advance.
 
     Parameters
     ----------
     storage
         The space's directory.
     identity
-        Who the space is.
+        The identity of the space.
     settings
-        What the space was made with; opaque here.
+        The settings that the space was created with. The manifest does not interpret them.
+    segments, checkpoints, mark
+        The initial content. Checkpoints are ordered newest first.
     """
 
     def __init__(
@@ -104,18 +106,18 @@ class Manifest:
         self._segments = {entry.epoch: entry for entry in segments}
         self._checkpoints = tuple(checkpoints)
         self._mark = mark
-        # The list of a large log is long, and a mark is left every second.
+        # The segment list of a large log is long, and the mark changes every second, so the list is kept encoded.
         self._encoded_segments: Encoded | None = None
         self._guard = threading.Lock()
 
     @classmethod
     def read(cls, storage: Storage, name: str = "") -> Manifest:
-        """The manifest in `storage`, the directory of space `name`.
+        """Read the manifest in `storage`, the directory of the space `name`.
 
         Raises
         ------
         NewerFormat
-            If a newer version wrote it.
+            If a newer version of Engram wrote it.
         CorruptData
             If it is not as it was written.
         OSError
@@ -141,35 +143,35 @@ class Manifest:
 
     @property
     def segments(self) -> tuple[SegmentEntry, ...]:
-        """The segments, in the order of their numbers."""
+        """The entries of the segments, ordered by segment number."""
         with self._guard:
             return tuple(entry for _, entry in sorted(self._segments.items()))
 
     @property
     def checkpoints(self) -> tuple[CheckpointEntry, ...]:
-        """The checkpoints, newest first."""
+        """The entries of the checkpoints, newest first."""
         return self._checkpoints
 
     @property
     def mark(self) -> Mark:
-        """How far the log went at least."""
+        """The position that the log reached at least."""
         return self._mark
 
     def save(self) -> None:
-        """Write it as it is."""
+        """Write the manifest in its current state."""
         with self._guard:
             self._write()
 
     def add_segment(self, entry: SegmentEntry) -> None:
-        """Note a segment, whose file is there and durable, before anything is written to it."""
+        """Add a segment whose file exists and is durable. Call this before anything is written to the segment."""
         self._change_segments(lambda: self._segments.__setitem__(entry.epoch, entry))
 
     def remove_segment(self, epoch: int) -> None:
-        """Forget a segment that nothing was written to, before its file goes."""
+        """Remove a segment that was never written to. Call this before its file is removed."""
         self._change_segments(lambda: self._segments.pop(epoch, None))
 
     def set_checkpoints(self, checkpoints: Sequence[CheckpointEntry]) -> None:
-        """Say which checkpoints there are, newest first."""
+        """Set the list of checkpoints, newest first."""
 
         def change() -> None:
             self._checkpoints = tuple(checkpoints)
@@ -177,7 +179,7 @@ class Manifest:
         self._change(change)
 
     def set_mark(self, mark: Mark) -> None:
-        """Say how far the log went; a mark of less than is known already is ignored."""
+        """Set how far the log reached. A mark with a lower generation than the current mark is ignored."""
         if mark.generation < self._mark.generation or mark == self._mark:
             return
 
@@ -194,7 +196,7 @@ class Manifest:
         self._change(changed)
 
     def _change(self, change: Callable[[], object]) -> None:
-        """Apply `change` and write it; where that fails, nothing has changed."""
+        """Apply `change` and write the manifest; if the write fails, restore the previous state."""
         with self._guard:
             before = dict(self._segments), self._checkpoints, self._mark, self._encoded_segments
             change()

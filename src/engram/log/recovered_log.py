@@ -1,4 +1,4 @@
-"""What a log consists of when it has been opened."""
+"""The content of a log after recovery."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from engram.log.segments.segment import Segment
 
 @dataclass(slots=True)
 class RecoveredLog:
-    """The state of a log on its storage.
+    """The state of a log as it was found on its storage.
 
     Parameters
     ----------
     records
-        All of them, generations rising.
+        All records, with rising generations.
     segments
-        Those that records or the remains of a crash are in, oldest first.
+        The segments that contain records or the remains of a crash, oldest first.
     last
         The segment that the next record may go to, or None if it must go to a new one.
     blanks
         Prepared segments that were never used, oldest first.
     leftovers
-        Names of files of segments that were never used and are not listed; whoever writes removes them.
+        Names of segment files that were never used and that the manifest does not list. A writer removes them.
     last_epoch
-        The highest segment number that is taken.
+        The highest segment number in use.
     """
 
     records: list[Record] = field(default_factory=list)
@@ -37,15 +37,15 @@ class RecoveredLog:
 
     @property
     def last_generation(self) -> int:
-        """The generation of the last record, or 0."""
+        """The last generation of the last record, or 0 for an empty log."""
         return self.records[-1].last_generation if self.records else 0
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all records."""
+        """Size of all records in bytes."""
         return sum(segment.end - segment.begin for segment in self.segments)
 
     def close(self) -> None:
-        """Close the handles; records stay readable."""
+        """Close the files. Records stay readable."""
         for segment in (*self.segments, *self.blanks):
             segment.file.close()

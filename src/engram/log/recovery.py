@@ -1,8 +1,9 @@
-"""What is in the log when it is opened: every durable record, and nothing that was never one.
+"""Recovery of a log when it is opened: it returns every durable record, and nothing that never was a record.
 
-A crash may leave the last writes torn: each of their sectors is right or still zero, in any order. Such a tail is
-dropped, for nothing in it was acknowledged. Anything else that is broken is damage, and so is a log that does not go as
-far as the manifest says it did. Damage is reported, never repaired: nothing is deleted or overwritten here.
+A crash may leave the last writes torn: each of their sectors is either right or still zero, in any order. Recovery
+drops such writes, because nothing in them was acknowledged. Anything else that is broken is damage. A log that does not
+reach as far as its manifest says is damaged, too. Damage is reported, never repaired: nothing is deleted or overwritten
+here. The rule is our own, see docs/decisions/0013-every-byte-is-checked.md.
 """
 
 from __future__ import annotations
@@ -32,21 +33,24 @@ def recover(storage: Storage, manifest: Manifest, dim: int, trusted_generation: 
     storage
         The directory of the log.
     manifest
-        Which segments there are, and how far the log went.
+        The space's manifest, which lists the segments and says how far the log reached.
     dim
-        Dimension of the vectors in it.
+        Dimension of the vectors.
     trusted_generation
-        What a checkpoint covers. Records up to it get only their headers checked here; each of their bytes is checked
-        when it is read.
+        The generation that a checkpoint covers. Of the records up to it only the headers are checked here. Each of
+        their other bytes is checked when it is read.
     damages
-        Where damage is reported that keeps nothing from being read.
+        Object that receives reports of damage that does not keep the log from being read.
 
     Raises
     ------
     CorruptData
-        Naming the file and the offset, if durable records are broken or missing, or files are not this log's.
+        If durable records are broken or missing, or if files do not belong to this log. The error names the file and
+        the offset.
     NewerFormat
-        If a newer version wrote some of it.
+        If a newer version of Engram wrote a part of the log.
+    OSError
+        If the storage cannot be read.
     """
     log = RecoveredLog()
     try:
@@ -73,7 +77,7 @@ def _look_at_strangers(log: RecoveredLog, storage: Storage, manifest: Manifest, 
         is_blank = segment.nonzero_from(segment.begin if header is not None else 0) < 0
         _check_was_readable([segment])
         if is_blank:
-            # Its creation was interrupted before it was listed.
+            # The creation of the segment was interrupted before the manifest listed it.
             log.leftovers.append(segment.name)
         elif header is not None and header.identity.space == manifest.identity.space:
             raise corrupt(segment.name, 0, "the space's manifest does not know it, so the manifest is older or was cut")
@@ -97,7 +101,7 @@ def _open_segments(
             continue
         _check_header(segment, entry, manifest)
         if segment.nonzero_from(segment.begin) >= 0:
-            # Blank ones before it are passed: numbers rise with generations.
+            # Blank segments with lower numbers are closed below: numbers rise with generations, so they cannot be used.
             log.blanks.remove(segment)
             log.segments.append(segment)
     used = max((segment.epoch for segment in log.segments), default=0)
@@ -108,7 +112,10 @@ def _open_segments(
 
 
 def _check_header(segment: Segment, entry: SegmentEntry, manifest: Manifest) -> None:
-    """Report a first sector that is not this segment's. What follows proves by its checksums whose it is."""
+    """Refuse a segment whose first sector names another owner; only report a first sector that is damaged.
+
+    A damaged first sector is no reason to refuse: the checksums of the records prove which segment they belong to.
+    """
     header = read_segment_header(segment.memory, segment.name)
     if header is None:
         segment.report(0, 0, 0, "its first sector does not fit its checksum")
@@ -122,7 +129,7 @@ def _read_segments(log: RecoveredLog, dim: int, mark: Mark, trusted_generation: 
     for number, (segment, limit) in enumerate(zip(fresh, limits, strict=True)):
         broken = _scan(log, segment, dim, limit, trusted_generation)
         if limit is None:
-            # Also the one in front of a segment that holds nothing but a crash's remains.
+            # Besides the last segment, this is one that is followed only by segments with the remains of a crash.
             torn = _judge_tail(log, segment, broken, mark)
             log.last = segment if number == len(fresh) - 1 and not torn else None
         elif log.last_generation != limit:
@@ -135,10 +142,10 @@ def _read_segments(log: RecoveredLog, dim: int, mark: Mark, trusted_generation: 
 
 
 def _limits(segments: Sequence[Segment]) -> list[int | None]:
-    """Up to which generation each segment was read when the next one was begun; None where no next one says so.
+    """Return the last generation of each segment that belongs to the log, or None if no later segment says so.
 
-    After a crash the log goes on in a new segment, and what is left in the old one behind that generation must not be
-    believed.
+    After a crash the log continues in a new segment. The first record there names the generation that precedes it. What
+    the old segment contains behind that generation is not part of the log.
     """
     limits: list[int | None] = []
     following: int | None = None
@@ -157,8 +164,8 @@ def _scan(
 
     Returns
     -------
-    tuple or None
-        The header of a record that follows and is broken, and the offset of the damage in it.
+    tuple[Header, int] or None
+        If the next record is broken: its header, and the offset of the damage in the file.
     """
     segment.end = segment.begin
     while (header := segment.header_at(segment.end)) is not None:
@@ -185,7 +192,7 @@ def _check_dim(segment: Segment, header: Header, dim: int) -> None:
 
 
 def _judge_tail(log: RecoveredLog, last: Segment, broken: tuple[Header, int] | None, mark: Mark) -> bool:
-    """Decide whether a crash explains what lies behind the last record, and whether there is anything."""
+    """Return whether a crash left anything behind the last record; raise `CorruptData` if it was not a crash."""
     remains = last.nonzero_from(last.end)
     if remains < 0:
         return False

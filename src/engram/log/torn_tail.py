@@ -1,4 +1,4 @@
-"""What recovery says of the end of a log, in whichever format it is."""
+"""Reports about the end of a log, in either format."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ logger = logging.getLogger(__name__)
 
 
 def corrupt(name: str, offset: int, what: str, code: str = "corrupt_log") -> CorruptData:
-    """The report of damage in a file of the log."""
+    """Return the error for damage at `offset` in the log file `name`."""
     return CorruptData(f"{name} is damaged at offset {offset}: {what}", code=code, field=name, value=offset)
 
 
 def drop_unfinished(log: RecoveredLog, last: Segment, later: Iterable[Header]) -> None:
-    """Say that a write was not finished and is dropped, unless `later` headers know that it was durable.
+    """Log that an unfinished write is dropped, unless a header in `later` shows that the write was durable.
 
     Raises
     ------
     CorruptData
-        If one does.
+        If a later header shows that the write was durable.
     """
     lost = log.last_generation + 1
     known_durable = max((header.synced_generation for header in later), default=0)

@@ -1,1 +1,1 @@
-"""Work on data directories as a whole: checking, repairing, backing up and restoring them."""
+"""Maintenance of whole data directories: verify, repair, back up and restore."""

@@ -1,4 +1,4 @@
-"""The segments of a log that may be damaged: those that are provably its own, and what is wrong with the others."""
+"""The segments of a log that may be damaged: those that provably belong to it, and reports about the others."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ _LOG: Final = "log"
 
 
 def epochs_in(storage: Storage) -> list[int]:
-    """The numbers of the segments whose files are in the directory of a log, ascending."""
+    """Return the numbers of the segments whose files are in the directory of a log, ascending."""
     return sorted(epoch for name in storage.names() if (epoch := segment_epoch(name)) is not None)
 
 
 def identity_in(storage: Storage) -> Identity | None:
-    """Who most segments in the directory of a log say they belong to; None if no segment says anything."""
+    """Return the identity that most segments in the directory of a log name, or None if no segment names one.
+
+    The incarnation is that of the newest of these segments.
+    """
     found: Counter[tuple[str, str]] = Counter()
     newest: dict[tuple[str, str], Identity] = {}
     for epoch in epochs_in(storage):
@@ -49,25 +52,25 @@ def identity_in(storage: Storage) -> Identity | None:
 def find_segments(
     storage: Storage, manifest: Manifest | None, space_id: str, damages: Damages
 ) -> tuple[list[Segment], int]:
-    """The segments of a space, in order, and the highest number of one that is lost; 0 for none.
+    """Return the segments of a space, in order, and the highest number of a segment that is lost, 0 for none.
 
-    Whatever is wrong with any of them is reported.
+    Everything that is wrong with a segment is reported.
 
     Parameters
     ----------
     storage
         The directory of the log.
     manifest
-        The space's manifest; None where it is lost, or of format 1.
+        The space's manifest; None if it is lost, or for a space of format 1.
     space_id
-        Which space's segments are meant; empty for one of format 1.
+        Id of the space; empty for a space of format 1.
     damages
-        Where damage is reported.
+        Object that receives reports of damage.
 
     Raises
     ------
     NewerFormat
-        If a newer version wrote one of them.
+        If a newer version of Engram wrote one of the segments.
     """
     entries = {entry.epoch: entry for entry in manifest.segments} if manifest is not None else {}
     there = set(epochs_in(storage))
@@ -96,7 +99,7 @@ def find_segments(
             segments.append(segment)
         else:
             file.close()
-        # Zeros where the first sector should be may have taken the place of everything that was there.
+        # A first sector of zeros may mean that zeros have replaced the whole content, so the segment may be lost, too.
         is_emptied = segment is not None and not segment.view[:SECTOR_BYTES].any()
         if is_emptied or (segment is None and (entry is not None or manifest is None)):
             lost_epoch = epoch
@@ -117,7 +120,7 @@ def _listed(file: StorageFile, entry: SegmentEntry, space_id: str, damages: Dama
 
 
 def _sized(file: StorageFile, epoch: int, nbytes: int, salt: int, format: int, damages: Damages) -> Segment:
-    """The segment in a file that was made with `nbytes` bytes; one that was cut reads as zeros behind its end."""
+    """Return the segment in a file that was created with `nbytes` bytes. A file that was cut is padded with zeros."""
     size = file.size
     segment = Segment(epoch, PaddedFile(file, nbytes) if size < nbytes else file, salt, damages, format)
     if size != nbytes:
@@ -126,7 +129,7 @@ def _sized(file: StorageFile, epoch: int, nbytes: int, salt: int, format: int, d
 
 
 def _is_listed1(segment: Segment, entry: SegmentEntry) -> bool:
-    """Whether a file of format 1, which says nothing of its owner, is the listed one, or a damaged form of it."""
+    """Return whether a format 1 file, which does not name its owner, is the listed one or a damaged form of it."""
     if crc32c(segment.memory) == entry.crc:
         return True
     headers = headers_in(segment)
@@ -150,7 +153,7 @@ def _unlisted(
     header = _header_of(segment)
     if header is not None:
         if segment.nonzero_from(segment.begin) < 0:
-            # It was prepared, and nothing was written to it.
+            # The segment was prepared and never written to.
             return segment
         if header.identity.space != space_id or header.epoch != epoch:
             segment.report(0, 0, 0, "it does not belong to this space")
@@ -161,7 +164,7 @@ def _unlisted(
     if segment.nonzero_from(0) < 0:
         return None
     old = Segment(epoch, file, 0, damages, format=1)
-    # Nothing in a segment of format 1 says whose it is, so one is believed only where no manifest names the files.
+    # A format 1 segment does not name its owner, so it is accepted only if there is no manifest that lists the files.
     if manifest is None and headers_in(old):
         return old
     segment.report(0, 0, 0, "nothing shows whose segment it is, so nothing in it can be checked")
@@ -173,12 +176,12 @@ def _header_of(segment: Segment) -> SegmentHeader | None:
 
 
 def headers_in(segment: Segment) -> list[Header]:
-    """The headers of all records that check out, in the order of the file, also behind damage.
+    """Return all valid record headers, in the order of the file, including those behind damage.
 
     Raises
     ------
     NewerFormat
-        If a newer version wrote one of them.
+        If a newer version of Engram wrote one of the records.
     """
     step, magic = (SECTOR_BYTES, MAGIC) if segment.format > 1 else (ALIGNMENT, MAGIC1)
     candidates: list[int] | None = None
@@ -199,7 +202,7 @@ def headers_in(segment: Segment) -> list[Header]:
 
 
 def _places_of(segment: Segment, magic: bytes, step: int) -> list[int]:
-    """Where a record may begin."""
+    """Return the offsets where a record may begin, ascending."""
     whole = len(segment.view) - len(segment.view) % step
     words = np.frombuffer(segment.memory[:whole], np.uint32)[:: step // 4]
     places: list[int] = (step * np.flatnonzero(words == int.from_bytes(magic, "little"))).tolist()

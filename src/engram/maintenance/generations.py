@@ -1,4 +1,4 @@
-"""Ranges of generations, as reports name them."""
+"""Ranges of generations, for reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class GenerationRange(NamedTuple):
 
 
 def merged(ranges: Iterable[GenerationRange]) -> list[GenerationRange]:
-    """The same generations in as few ranges as possible, ascending."""
+    """Return the same generations in as few ranges as possible, ascending."""
     result: list[GenerationRange] = []
     for one in sorted(ranges):
         if result and one.first <= result[-1].last + 1:

@@ -1,4 +1,4 @@
-"""A data directory that is being made: it appears as a whole, or not at all."""
+"""Creation of a data directory that appears completely or not at all."""
 
 from __future__ import annotations
 
@@ -26,12 +26,17 @@ _LEFT_BY_US: Final = frozenset({LOCK, UNFINISHED})
 
 
 class NewDirectory:
-    """What becomes a data directory with `complete` and `publish`; until then, all of it is in a folder of its own.
+    """A data directory under construction. Until `publish`, everything is in a separate folder inside it.
 
     Parameters
     ----------
     storage
-        The directory.
+        The directory that becomes the data directory.
+
+    Attributes
+    ----------
+    storage
+        The folder inside that directory that holds everything until `publish`.
     """
 
     def __init__(self, storage: FileStorage) -> None:
@@ -41,26 +46,30 @@ class NewDirectory:
 
     @property
     def path(self) -> Path:
-        """Where it is going to be."""
+        """Path of the finished data directory."""
         return self._storage.path
 
     def space(self, name: str) -> FileStorage:
-        """The directory of a space, new and empty."""
+        """Return the directory of a space, new and empty."""
         return self.storage.directory("spaces").directory(name)
 
     def list_space(self, name: str, space_id: str, generation: int) -> None:
-        """Note that a space is complete."""
+        """Note that the space `name`, whose log ends with `generation`, is complete."""
         self._listed[name] = Listed(space_id, generation)
 
     def complete(self, store_id: str) -> None:
-        """Write the list of spaces: what is in the folder is a data directory from now on."""
+        """Write the list of spaces, which makes the folder a data directory."""
         self.storage.directory("spaces")
         write_list(self.storage, store_id, self._listed)
 
     def publish(self) -> None:
-        """Put it in its place, durably. Interrupted, it is no data directory yet, or one whose spaces are all there."""
+        """Move everything to its final place, durably.
+
+        If this is interrupted, the directory either is no data directory yet, or it is one that contains all of its
+        spaces.
+        """
         names = self.storage.names()
-        # The list of spaces comes last: with it, the directory is complete.
+        # Move the list of spaces last, because it makes the directory a complete data directory.
         for name in sorted(names, key="store.json".__eq__):
             self._storage.rename(f"{UNFINISHED}/{name}", name)
         (self.path / UNFINISHED).rmdir()
@@ -70,27 +79,30 @@ class NewDirectory:
 def new_directory(
     path: str | os.PathLike[str], source: str | os.PathLike[str], generations: Mapping[str, int]
 ) -> Iterator[NewDirectory]:
-    """A new data directory, which nobody else uses meanwhile; whatever fails leaves nothing of it.
+    """Create a data directory that nobody else uses meanwhile. A failure leaves nothing of it.
 
     Parameters
     ----------
     path
-        Where; it must not exist yet, or be empty. What an interrupted call left there is removed.
+        Path of the new directory. It must not exist, or be an empty directory. Leftovers of an interrupted call are
+        removed.
     source
-        What is read; the new directory must not be in it.
+        The directory that is read. The new directory must not be inside it, nor the other way round.
     generations
-        How far the spaces go that are to be made, to tell whether what is there already is newer.
+        For each space that will be created, by name, the generation that its log will end with. It shows whether a
+        store that already exists at `path` is newer.
 
     Raises
     ------
     AlreadyExists
-        ``newer_directory`` if there is a store that has more; ``directory_not_empty`` if there is anything else.
+        With code ``newer_directory`` if there is a store with more generations; with code ``directory_not_empty`` if
+        there is anything else.
     InvalidInput
-        If one is inside the other.
+        If both directories are the same, or one is inside the other.
     StoreLocked
-        If somebody else is making it.
+        If the directory is already being created.
     Unavailable
-        If it cannot be written.
+        If the directory cannot be written.
     """
     path = Path(path)
     check_apart(path, source)
@@ -117,12 +129,12 @@ def new_directory(
 
 
 def check_apart(path: str | os.PathLike[str], source: str | os.PathLike[str]) -> None:
-    """Refuse a directory that is inside the one that is read, or the other way round.
+    """Refuse two directories that are the same, or one of which is inside the other.
 
     Raises
     ------
     InvalidInput
-        Naming both.
+        If the directories overlap; the error names both.
     """
     inner, outer = Path(path).resolve(), Path(source).resolve()
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
@@ -161,7 +173,10 @@ def _check_empty(path: Path, generations: Mapping[str, int]) -> None:
 
 
 def _generations_in(path: Path) -> dict[str, int]:
-    """How far the spaces in a data directory went, as far as can be told of one that may be damaged or at work."""
+    """Return the last generation of each space in a data directory, by name.
+
+    The directory may be damaged or in use. Spaces without a readable manifest are left out.
+    """
     try:
         storage = FileStorage(path, read_only=True)
         catalogue = SpaceCatalog(storage)
@@ -176,7 +191,11 @@ def _generations_in(path: Path) -> dict[str, int]:
 
 
 def _generation_of(space: StoredSpace, manifest: Manifest) -> int:
-    """Where the log of a space ends: a process that was killed wrote more than it left a mark of."""
+    """Return the generation that the log of a space ends with.
+
+    The log must be read, because a process that was killed may have written more than its last mark says. If the log
+    cannot be read, the generation of the mark is returned.
+    """
     covered = max((entry.generation for entry in manifest.checkpoints), default=0)
     try:
         log = recover(space.storage.directory(LOG), manifest, space.config.dim, covered, Damages())

@@ -1,4 +1,4 @@
-"""How far work on a data directory has come."""
+"""Progress of work on a data directory."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import NamedTuple, TypeAlias
 
 
 class Progress(NamedTuple):
-    """A moment of the work.
+    """The progress at one moment.
 
     Parameters
     ----------
     doing
-        What is done, such as ``"checking"``.
+        The current work, such as ``"checking"``.
     space
-        With which space.
+        Name of the space that is worked on.
     done_bytes, total_bytes
-        How much of it; a total of 0 is not known.
+        Number of bytes that are done, and in total; a total of 0 is unknown.
     """
 
     doing: str
@@ -29,16 +29,16 @@ OnProgress: TypeAlias = Callable[[Progress], None]
 
 
 def unseen(progress: Progress) -> None:
-    """Show nothing."""
+    """Ignore the progress."""
 
 
 class Counter:
-    """Adds up bytes and shows them.
+    """Adds up the bytes that are done, and reports the progress.
 
     Parameters
     ----------
     show
-        Who is told.
+        Function that receives each `Progress`.
     doing, space, total_bytes
         As in `Progress`.
     """
@@ -49,6 +49,6 @@ class Counter:
         show(self._progress)
 
     def add(self, nbytes: int) -> None:
-        """Note that `nbytes` more are done."""
+        """Add `nbytes` to the bytes that are done, and report the progress."""
         self._progress = self._progress._replace(done_bytes=self._progress.done_bytes + nbytes)
         self._show(self._progress)

@@ -1,4 +1,4 @@
-"""A data directory that is looked at as it is, in whatever state, and never changed."""
+"""Read-only access to a data directory, whatever its state."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ LOG: Final = "log"
 
 
 class Described(NamedTuple):
-    """What is known of a space without reading its log.
+    """What is known about a space without reading its log.
 
     Parameters
     ----------
     name
-        Its name.
+        Name of the space.
     storage
-        Its directory; None if that is missing.
+        Its directory; None if the directory is missing.
     manifest
-        Its manifest; None where that is lost, or for a space of format 1.
+        Its manifest; None if the manifest is lost, or for a space of format 1.
     config
-        Its settings; None where they are lost.
+        Its settings; None if they are lost.
     format
-        1 for a space of format 1 that was never opened by this version; else 2.
+        1 for a space of format 1 that this version never opened for writing; else 2.
     space_id
-        Its id as the list of spaces has it, or its manifest; empty where neither does.
+        Its id from the list of spaces, or else from its manifest; empty if neither has it.
     generation_min
-        It went at least so far.
+        A generation that its log reached at least.
     error
-        Why its description is not believed.
+        The reason why its description is not trusted; None if it is.
     """
 
     name: str
@@ -57,14 +57,14 @@ class Described(NamedTuple):
 
 @contextmanager
 def opened_source(path: str | os.PathLike[str], *, lock: bool = True) -> Iterator[SpaceCatalog]:
-    """The catalogue of a data directory, read-only.
+    """Open a data directory read-only and yield its catalogue of spaces.
 
     Parameters
     ----------
     path
         The data directory.
     lock
-        Whether to keep writers away meanwhile.
+        Whether to take a shared lock, which keeps writers away meanwhile.
 
     Raises
     ------
@@ -72,6 +72,8 @@ def opened_source(path: str | os.PathLike[str], *, lock: bool = True) -> Iterato
         If there is no data directory.
     StoreLocked
         If a process has it open for writing.
+    NewerFormat
+        If a newer version of Engram wrote the list of spaces.
     Unavailable
         If it cannot be read.
     """
@@ -90,12 +92,12 @@ def opened_source(path: str | os.PathLike[str], *, lock: bool = True) -> Iterato
 
 
 def describe(catalogue: SpaceCatalog, name: str) -> Described:
-    """What is known of a space without reading its log.
+    """Return what is known about a space without reading its log.
 
     Raises
     ------
     NewerFormat
-        If a newer version wrote its description.
+        If a newer version of Engram wrote its description.
     """
     listed = catalogue.listed(name)
     known = Described(name, None, space_id=listed.space, generation_min=listed.generation)

@@ -1,8 +1,8 @@
-"""Which records of a log that may be damaged are part of it, and which generations are lost.
+"""Survey of a log that may be damaged: the records that are part of it, and the generations that are lost.
 
-Every record says which generation the one in front of it ended with, so what is missing is known from what is left.
-What a crash left behind the end of a segment must not be taken for what was lost: it was never acknowledged, and other
-observations may have been given its generations. It is told from damage as recovery tells it.
+Every record names the last generation of the record before it, so the records that are left show what is missing. What
+a crash left behind the end of a segment must not count as lost: it was never acknowledged, and its generations may have
+been given to other observations. The survey tells it from damage by the same rules as recovery.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from engram.log.segments.segment import MISFIT, Segment
 from engram.maintenance.found_segments import find_segments, headers_in
 from engram.maintenance.generations import GenerationRange, merged
 
-# What a segment was read up to when the next one was begun, where the record that says it is broken.
+# The limit of a segment, see `_limits`, if the record that names it is broken.
 _UNKNOWN: Final = -1
 
 
@@ -33,9 +33,9 @@ class Found(NamedTuple):
     Parameters
     ----------
     record
-        It, whose header checks out.
+        The record; its header is valid.
     is_whole
-        Whether every byte behind its header does, too.
+        Whether every byte behind the header is valid, too.
     """
 
     record: Record
@@ -49,17 +49,17 @@ class Survey:
     Parameters
     ----------
     found
-        The records, generations rising.
+        The records, with rising generations.
     lost
-        Generations of records that are missing, or whose headers are broken: nothing is known of their ids.
+        Generations of records that are missing or whose headers are broken. Nothing is known about their ids.
     is_cut
-        Whether records are missing at the end of which not even the generations are known.
+        Whether records are missing at the end whose generations are unknown, too.
     unfinished
-        Writes at the end that a crash interrupted, for a person. Nothing in them was acknowledged.
+        Writes at the end that a crash interrupted, as texts for people. Nothing in them was acknowledged.
     dim
-        Length of the vectors; 0 if there is no record.
+        Dimension of the vectors; 0 if it was not given and there is no record.
     nbytes
-        Of the records.
+        Size of the records in bytes.
     """
 
     found: list[Found] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Survey:
 
     @property
     def last_generation(self) -> int:
-        """The last generation that is accounted for: found or lost."""
+        """The last generation that was found or is known to be lost."""
         lost = self.lost[-1].last if self.lost else 0
         return max(lost, self.found[-1].record.last_generation if self.found else 0)
 
@@ -95,18 +95,18 @@ def survey(
     manifest, space_id
         As for `find_segments`.
     damages
-        Where all damage is reported.
+        Object that receives reports of all damage.
     generation_min
-        The log is known from elsewhere to have gone at least so far.
+        A generation that the log is known, from elsewhere, to have reached.
     dim
-        Length of the vectors; 0 for that of the first record.
+        Dimension of the vectors; 0 for that of the first record.
     on_bytes
-        Told how many bytes were read.
+        Function that receives the size in bytes of each record that was read.
 
     Raises
     ------
     NewerFormat
-        If a newer version wrote some of it.
+        If a newer version of Engram wrote a part of the log.
     """
     segments, lost_epoch = find_segments(storage, manifest, space_id, damages)
     mark = manifest.mark if manifest is not None else Mark()
@@ -117,7 +117,7 @@ def survey(
     for segment, its_headers, limit in zip(segments, headers, limits, strict=True):
         reading.read(segment, its_headers, limit)
         segment.file.close()
-    # A segment that is lost may have held more than the mark says, unless the mark is that of a clean stop.
+    # A lost segment may have held more than the mark says, unless a clean stop left the mark.
     is_cut = lost_epoch >= max(1, mark.epoch, *(segment.epoch for segment in segments)) and not mark.closed
     return reading.finish(max(mark.generation, generation_min), is_cut)
 
@@ -125,9 +125,10 @@ def survey(
 def _limits(
     segments: list[Segment], headers: list[list[Header]], ends1: dict[int, int], lost_epoch: int
 ) -> list[int | None]:
-    """Up to which generation each segment belongs to the log; None for the last, and `_UNKNOWN` where that is lost.
+    """Return the last generation of each segment that belongs to the log.
 
-    Only the first record of the very next segment says it: one that is further on may follow records that are lost.
+    It is None for the last segment, and `_UNKNOWN` if the record that names it is lost. Only the first record of the
+    very next segment names it. A later segment may follow lost records.
     """
     limits: list[int | None] = []
     following: int | None = None
@@ -145,7 +146,7 @@ def _limits(
 
 
 class _Reading:
-    """Goes through the segments in order."""
+    """Reads the segments in order and collects the result."""
 
     def __init__(self, mark: Mark, dim: int, on_bytes: Callable[[int], None]) -> None:
         self._mark = mark
@@ -154,7 +155,7 @@ class _Reading:
         self._result = Survey(dim=dim)
 
     def read(self, segment: Segment, headers: list[Header], limit: int | None) -> None:
-        """Take in a segment."""
+        """Read a segment; for `limit` see `_limits`."""
         durable = self._durable_in(segment, headers)
         end, is_suspect, is_damage = segment.begin, False, False
         for header in headers:
@@ -175,7 +176,7 @@ class _Reading:
         self._judge_end(segment, end, limit)
 
     def finish(self, durable: int, is_cut: bool) -> Survey:
-        """What was found, of a log that was durable up to a generation."""
+        """Return the survey of a log that is known to have been durable up to the generation `durable`."""
         if self._last < durable:
             self._result.lost.append(GenerationRange(self._last + 1, durable))
         self._result.lost = merged(self._result.lost)
@@ -183,9 +184,10 @@ class _Reading:
         return self._result
 
     def _durable_in(self, segment: Segment, headers: list[Header]) -> int:
-        """The last generation in a segment that was provably durable there.
+        """Return the last generation in a segment that was provably durable there.
 
-        Only what was written to the very segment proves it: later ones may give its generations to others.
+        Only what was written to this very segment proves it: later segments may give the same generations to other
+        observations.
         """
         marked = self._mark.generation if self._mark.epoch == segment.epoch else 0
         return max([marked, *(header.synced_generation for header in headers)])
@@ -193,16 +195,16 @@ class _Reading:
     def _is_believed(
         self, segment: Segment, header: Header, limit: int | None, durable: int, is_suspect: bool, is_damage: bool
     ) -> bool:
-        """Whether a record is part of the log; it is suspect if it is broken, or lies behind something broken."""
+        """Return whether a record is part of the log. A suspect record is broken, or lies behind something broken."""
         if limit is not None and limit != _UNKNOWN:
             return header.last_generation <= limit
         if not is_suspect or header.last_generation <= durable:
             return True
-        # No later segment can have given its generations to others, and no crash leaves the log like this.
+        # No later segment can have given the record's generations to others, and no crash leaves such damage.
         return limit is None and is_damage and self._mark.epoch <= segment.epoch
 
     def _is_damage(self, segment: Segment, position: int) -> bool:
-        """Whether something lies where a record should begin that is none, and that no unfinished write leaves."""
+        """Return whether there is something other than a record at `position` that no unfinished write leaves there."""
         if segment.header_at(position) is not None:
             return False
         if segment.format > 1:
@@ -223,7 +225,7 @@ class _Reading:
         self._on_bytes(header.length)
 
     def _judge_end(self, segment: Segment, end: int, limit: int | None) -> None:
-        """Look at what lies behind the last record of the log."""
+        """Report what lies behind the last record of the log, as damage or as an unfinished write."""
         if limit is not None:
             return
         is_empty = not segment.view[end:].any()
@@ -247,7 +249,7 @@ class _Reading:
 
 
 def _is_torn_wrongly(segment: Segment, header: Header, offset: int) -> bool:
-    """Whether a record is broken in a way that no unfinished write leaves."""
+    """Return whether a record is broken in a way that no unfinished write causes."""
     if offset < 0 or segment.format == 1:
         return False
     return _core.torn_sectors(segment.view, header.position, segment.salt, header.end) >= 0

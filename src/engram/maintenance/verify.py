@@ -1,4 +1,4 @@
-"""``engram verify``: read and check all that a data directory holds, and change nothing."""
+"""``engram verify``: read and check everything in a data directory without changing it."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ _CHECKPOINTS: Final = "checkpoints"
 
 @dataclass(frozen=True, slots=True)
 class CheckedSpace:
-    """A space that was checked.
+    """The result for a space that was checked.
 
     Parameters
     ----------
     name
-        Its name.
+        Name of the space.
     generation
-        Where its log ends; 0 for one that does not open.
+        The generation that its log ends with; 0 for a space that does not open.
     live_count
-        Observations that are alive.
+        Number of live observations.
     log_bytes
-        Bytes of its records.
+        Size of its records in bytes.
     linked_count
-        What of its graph was in a checkpoint, and checked.
+        Number of observations in its graph that a checkpoint held and that were checked.
     """
 
     name: str
@@ -51,16 +51,16 @@ class CheckedSpace:
 
 @dataclass(slots=True)
 class Verdict:
-    """What a check found.
+    """The result of a check.
 
     Parameters
     ----------
     spaces
-        Those that open.
+        The spaces that open.
     unsound
-        Those that do not, by name, and why.
+        The spaces that do not open, by name, each with the reason.
     damages
-        All damage that was found; of a record its first damaged place.
+        All damage that was found; for each record its first damaged place.
     """
 
     spaces: list[CheckedSpace] = field(default_factory=list)
@@ -74,12 +74,12 @@ class Verdict:
 
     @property
     def is_newer(self) -> bool:
-        """Whether nothing is wrong but that a newer version wrote some of it, which therefore could not be checked."""
+        """Whether the only fault is that a newer version of Engram wrote some parts, which could not be checked."""
         newer = all(isinstance(error, NewerFormat) for error in self.unsound.values())
         return bool(self.unsound) and newer and not self.damages
 
     def values(self) -> dict[str, Any]:
-        """The verdict for JSON."""
+        """Return the verdict as values for JSON."""
         return {
             "sound": self.is_sound,
             "spaces": [asdict(space) for space in self.spaces],
@@ -93,27 +93,27 @@ class Verdict:
 def verify(path: str | os.PathLike[str], *, spaces: Sequence[str] = (), on_progress: OnProgress = unseen) -> Verdict:
     """Check every byte of a data directory: logs, checkpoints and their graphs, descriptions, the list of spaces.
 
-    Nothing is changed, so a read-only file system is fine. Writers are kept away meanwhile.
+    Nothing is changed, so a read-only file system is sufficient. Writers are kept away meanwhile.
 
     Parameters
     ----------
     path
         The data directory.
     spaces
-        Which spaces; none for all.
+        Names of the spaces to check; empty for all.
     on_progress
-        Told how far it is.
+        Function that receives the progress.
 
     Raises
     ------
     NotFound
         If there is no such directory or space.
     StoreLocked
-        If a process has it open for writing.
+        If a process has the directory open for writing.
     NewerFormat
-        If a newer version wrote the list of spaces.
+        If a newer version of Engram wrote the list of spaces.
     Unavailable
-        If it cannot be read.
+        If the directory cannot be read.
     """
     verdict = Verdict()
     with opened_source(path) as catalogue:
@@ -177,7 +177,7 @@ def _check_graph(state: SpaceState, name: str) -> None:
 def _look_into(
     catalogue: SpaceCatalog, name: str, error: EngramError, verdict: Verdict, on_progress: OnProgress
 ) -> None:
-    """Find out all that is wrong with a space that does not open."""
+    """Find everything that is wrong with a space that does not open."""
     verdict.unsound[name] = error
     if not isinstance(error, NewerFormat):
         _survey(catalogue, name, verdict, on_progress)

@@ -1,1 +1,1 @@
-"""Files and directories as the log uses them."""
+"""Access to files and directories for the log."""

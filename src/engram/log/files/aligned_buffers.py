@@ -1,4 +1,4 @@
-"""Aligned memory from which files are written past the page cache."""
+"""Aligned memory for direct writes, which bypass the page cache."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-# What direct writes align to: pages, and the blocks of every disk in use.
+# Direct writes are aligned to this: the size of a page, which is also a multiple of the block size of disks in use.
 BLOCK_BYTES: Final = 4096
-# A huge page; one write of this size is within a tenth of what larger ones reach.
+# The size of a huge page. The throughput of a write of this size is within a tenth of that of larger ones.
 STAGING_BYTES: Final = 2 << 20
-# Kept for the next write. One thread commits for all logs, so a second one is the exception.
+# Free buffers kept for later writes. One thread commits for all logs, so a second buffer is rarely needed.
 _KEPT_MAX: Final = 2
 
 
 class AlignedBufferPool:
-    """Staging buffers for the files of a storage, lent to one write at a time and used again. Any thread may borrow."""
+    """Reusable staging buffers for the files of one storage, lent to one write at a time. Any thread may borrow one."""
 
     def __init__(self) -> None:
         self._free: deque[memoryview] = deque(maxlen=_KEPT_MAX)
 
     @contextmanager
     def borrow(self) -> Iterator[memoryview]:
-        """`STAGING_BYTES` of aligned memory with arbitrary content."""
+        """Lend `STAGING_BYTES` of aligned memory with arbitrary content for the duration of a ``with`` block."""
         try:
             staging = self._free.pop()
         except IndexError:
@@ -37,11 +37,11 @@ class AlignedBufferPool:
 
 
 def fill(staging: memoryview, pending: Sequence[memoryview]) -> tuple[int, list[memoryview]]:
-    """Copy as much of `pending` as fits into `staging`; return the number of bytes and what is left."""
+    """Copy as much of `pending` into `staging` as fits; return the number of copied bytes and the remaining buffers."""
     filled = 0
     for position, buffer in enumerate(pending):
         taken = min(len(buffer), len(staging) - filled)
-        # This keeps the interpreter lock for some microseconds. To get it back from a busy thread would take longer.
+        # The copy holds the GIL for some microseconds. Getting the GIL back from a busy thread would take longer.
         staging[filled : filled + taken] = buffer[:taken]
         filled += taken
         if taken < len(buffer):
@@ -52,7 +52,7 @@ def fill(staging: memoryview, pending: Sequence[memoryview]) -> tuple[int, list[
 def _aligned_memory() -> memoryview:
     memory = mmap.mmap(-1, STAGING_BYTES)
     if hasattr(mmap, "MADV_HUGEPAGE"):
-        # A refusal costs a little speed and nothing else.
+        # Huge pages only make writes a little faster, so a refusal is harmless.
         with contextlib.suppress(OSError):
             memory.madvise(mmap.MADV_HUGEPAGE)
     return memoryview(memory)

@@ -1,4 +1,4 @@
-"""JSON files that say which format they are of and carry a checksum of themselves."""
+"""JSON files that name their own format and contain a checksum of their content."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from crc32c import crc32c
 
 from engram.errors import CorruptData, NewerFormat
 
-# What this version writes, and the first version of Engram that reads it.
+# The format that this version writes, and the first version of Engram that reads it.
 FORMAT: Final = 2
 NEEDS: Final = "0.2.0"
 _SUM: Final = "crc32c"
-# A line for each value; `indent` would take three times as long, and the list of a large space's segments is long.
+# Write one value per line. `indent` would take three times as long, and the segment list of a large space is long.
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",\n", ": ")).encode
 
 
 class Encoded(NamedTuple):
-    """JSON of a value that goes into many files and seldom changes.
+    """A JSON value that is encoded once and written many times, because it seldom changes.
 
     Parameters
     ----------
     text
-        As it stands in a file.
+        The JSON text as written to a file.
     canonical
-        As the checksum is taken of it.
+        The canonical JSON text that the checksum is computed from.
     """
 
     text: str
@@ -34,12 +34,12 @@ class Encoded(NamedTuple):
 
 
 def encoded(value: Any) -> Encoded:
-    """`value` in JSON."""
+    """Return `value` encoded as JSON."""
     return Encoded(_encode(value), _canonical(value))
 
 
 def encode_checked(content: Mapping[str, Any]) -> bytes:
-    """The file with `content`, to which format and checksum are added. A value may be `Encoded` already."""
+    """Return the bytes of a file with `content`, its format and its checksum. A value may already be `Encoded`."""
     whole = {"format": FORMAT, "needs": NEEDS, **content}
     parts = {key: value if isinstance(value, Encoded) else encoded(value) for key, value in whole.items()}
     canonical = ",".join(f"{_encode(key)}:{parts[key].canonical}" for key in sorted(parts))
@@ -48,14 +48,14 @@ def encode_checked(content: Mapping[str, Any]) -> bytes:
 
 
 def decode_checked(data: bytes, file: str) -> dict[str, Any]:
-    """The content of a file that `encode_checked` made, without format and checksum.
+    """Return the content of a file that `encode_checked` made, without format and checksum.
 
     Raises
     ------
     NewerFormat
-        If a newer version wrote it.
+        If a newer version of Engram wrote the file.
     CorruptData
-        If it is not as it was written.
+        If the file is not as it was written.
     """
     try:
         content = json.loads(data)
@@ -80,7 +80,7 @@ def decode_checked(data: bytes, file: str) -> dict[str, Any]:
 
 
 def format_of(data: bytes) -> int | None:
-    """The format a file says it is of, or None if it says nothing that can be read."""
+    """Return the format that a file claims to have, or None if the file does not show a format."""
     try:
         content = json.loads(data)
     except (ValueError, RecursionError):

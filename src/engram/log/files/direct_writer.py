@@ -1,7 +1,8 @@
-"""Writing past the page cache, which a log that is seldom read back has no use for.
+"""Direct I/O: appends to files that bypass the page cache.
 
-A page of the cache that was never used before costs several times as much as the copy into it, and on virtual machines,
-whose host must find memory first, more than ten times. See docs/decisions/0009-the-log-bypasses-the-page-cache.md.
+The log is seldom read back, so it does not profit from the page cache. A page that was not in the cache before costs
+several times as much as the copy into it. On virtual machines, whose host must find the memory first, it costs more
+than ten times as much. See docs/decisions/0009-the-log-bypasses-the-page-cache.md.
 """
 
 from __future__ import annotations
@@ -18,36 +19,39 @@ from engram.log.files.aligned_buffers import BLOCK_BYTES, AlignedBufferPool, fil
 class DirectWriter:
     """Appends to one file in whole blocks.
 
-    Appends seldom end where a block does. The block that was begun is written again by the next append: the bytes that
-    were there before are the same, so that a torn write leaves them as they were, and behind the last byte it is filled
-    with zeros. That is what the page cache does, too.
+    An append rarely ends on a block boundary, so the next append rewrites the last, partial block. Its old bytes are
+    unchanged, hence a torn write cannot damage them; the rest of the block is zero-filled. The page cache does the
+    same.
 
     Parameters
     ----------
     descriptor
-        The file, opened with `DIRECT`; the writer closes it. Its size is a multiple of `BLOCK_BYTES`.
+        Descriptor of the file, opened with `DIRECT`; the writer closes it. The size of the file is a multiple of
+        `BLOCK_BYTES`.
     view
-        Its bytes.
+        The bytes of the file: uint8, shape ``(size,)``.
     stagings
-        Memory to write from.
+        Pool of aligned memory to write from.
     """
 
     def __init__(self, descriptor: int, view: NDArray[np.uint8], stagings: AlignedBufferPool) -> None:
         self._view = view
         self._stagings = stagings
-        # The end of the last append, and what its last block began with.
+        # The offset where the last append ended, and the bytes of the partial block before it.
         self._end = 0
         self._begun = b""
         self._descriptor = descriptor
 
     def write(self, offset: int, pending: Sequence[memoryview]) -> None:
-        """Write `pending` one after the other from `offset` on; nothing lies behind that in the same block.
+        """Write the buffers in `pending` back to back, starting at `offset`.
+
+        The rest of the last block becomes zero, so it must not contain data.
 
         Raises
         ------
         OSError
-            Also, with EINVAL, if it turns out only now that the file system does not support it. What was written then
-            is a part of what should have been.
+            If the write fails; a part of the data may have been written then. The error is EINVAL if the file system
+            turns out not to support direct I/O, which may show only at the first write.
         """
         begun = self._begun if offset == self._end else self._view[offset - offset % BLOCK_BYTES : offset].tobytes()
         position = offset - len(begun)
@@ -69,10 +73,10 @@ class DirectWriter:
     def _write_blocks(self, blocks: memoryview, position: int) -> None:
         written = 0
         while written < len(blocks):
-            # After an odd number of bytes the next call fails with EINVAL.
+            # If a call writes a number of bytes that is not a multiple of the block, the next call fails with EINVAL.
             written += os.pwrite(self._descriptor, blocks[written:], position + written)
 
 
-# Elsewhere the page cache must do.
+# Systems without ``O_DIRECT`` write through the page cache.
 DIRECT = getattr(os, "O_DIRECT", 0)
 SUPPORTED = bool(DIRECT)

@@ -1,4 +1,4 @@
-"""One process per data directory."""
+"""The lock on a data directory: one process that writes, or any number of processes that only read."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ _TEXT_BYTES_MAX = 512
 
 
 class DirectoryLock:
-    """Holds a data directory for this process until `release`, or until the process ends in whatever way.
+    """Holds a data directory for this process until `release` or until the process ends, however it ends.
 
-    The lock is the kernel's (``flock``), so nothing is left to clean up after ``kill -9``; the file's content (process
-    id, host, time of opening) only serves the message. A forked child does not inherit the lock: it drops its copy of
-    the descriptor at once, so that it cannot keep the directory locked when its parent ends.
+    The lock is the kernel's (``flock``), so nothing has to be cleaned up after ``kill -9``. The content of the lock
+    file (process id, host, time of opening) serves error messages only. A forked child does not inherit the lock: it
+    closes its copy of the descriptor at once, so that it cannot keep the directory locked after its parent has ended.
 
     Parameters
     ----------
     directory
-        Where it is, for messages.
+        Path of the directory. It is used in messages, and to find the lock file if `place` is None.
     place
-        The directory itself, opened; None: it is found by its name.
+        Descriptor of the open directory; None to find the directory by its path.
     shared
-        Whether others may hold the lock in the same way; then nothing is written.
+        Whether to take a shared lock, which other processes may hold at the same time. Nothing is written then.
 
     Raises
     ------
     StoreLocked
-        If the directory is held already, by another process or by this one; the message says which.
+        If another process, or this one, already holds the directory. The message says which.
     OSError
-        If the lock file cannot be written.
+        If the lock file cannot be opened or written.
     """
 
     def __init__(self, directory: Path, place: int | None = None, *, shared: bool = False) -> None:
@@ -50,7 +50,7 @@ class DirectoryLock:
         except FileNotFoundError:
             if not shared:
                 raise
-            # Nobody ever opened the directory to write, as that of a copy, perhaps: there is nothing to lock.
+            # No process ever opened the directory for writing (it may be a copy), so there is nothing to lock.
             return
         except OSError as error:
             error.filename = str(directory / FILE_NAME)
@@ -66,7 +66,7 @@ class DirectoryLock:
                 return
             text = f"{os.getpid()} {socket.gethostname()} {self._opened_at}\n".encode()
             os.pwrite(descriptor, text, 0)
-            # Only now, so that whoever reads meanwhile never finds the file empty.
+            # Truncate after the write, so that a concurrent reader never finds the file empty.
             os.ftruncate(descriptor, len(text))
         except BaseException:
             with _guard:
@@ -74,15 +74,15 @@ class DirectoryLock:
             raise
 
     def release(self) -> None:
-        """Let others have the directory. Calling it again does nothing."""
+        """Release the lock. Further calls do nothing."""
         if self._descriptor is not None:
             with _guard:
-                # Closing alone would do, but not while a child between fork and exec still holds a copy.
+                # Closing alone does not release the lock while a child between fork and exec holds a copy.
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
                 self._drop()
 
     def _take(self, directory: Path, descriptor: int) -> None:
-        # Neither call waits for anything. Together they let a thread that comes second find who came first.
+        # Taking the lock and noting its holder never block. The guard lets a second thread find the first holder.
         with _guard:
             try:
                 fcntl.flock(descriptor, (fcntl.LOCK_SH if self._shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
@@ -107,10 +107,10 @@ class DirectoryLock:
 
 
 def _describe(text: bytes) -> tuple[str, str]:
-    """Who holds a directory, in words and as a value, by the content of its lock file.
+    """Return who holds a directory, as a phrase and as a short value, from the content of its lock file.
 
-    The content may be that of an earlier holder, if the present one is just about to write its own, or can write
-    nothing since the disk is full. And a process of another container has a number that means nothing here.
+    The content may be that of an earlier holder: the current holder may be about to write its own, or may be unable to
+    write because the disk is full. The process id of a process in another container has no meaning here.
     """
     pid, _, rest = text.decode(errors="replace").split("\n", 1)[0].strip().partition(" ")
     host, _, opened_at = rest.partition(" ")
@@ -127,7 +127,7 @@ def _describe(text: bytes) -> tuple[str, str]:
 
 
 def _is_other_process(pid: int) -> bool:
-    """Whether `pid` is a process that this one can see, other than itself."""
+    """Return whether `pid` is a process that is visible from here and is not this one."""
     if pid in (0, os.getpid()):
         return False
     try:
@@ -144,7 +144,7 @@ _guard = threading.Lock()
 
 
 def _drop_all_in_child() -> None:
-    global _guard  # noqa: PLW0603 - some other thread of the parent may have held it, and does not exist here.
+    global _guard  # noqa: PLW0603 - another thread of the parent may have held it; the child lacks that thread.
     _guard = threading.Lock()
     for lock in list(_held):
         lock._drop()

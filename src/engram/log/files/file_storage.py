@@ -1,4 +1,4 @@
-"""`Storage` on the file system."""
+"""Implementation of `Storage` on the file system."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _TEMPORARY_SUFFIX: Final = ".tmp"
 
 
 class FileStorage:
-    """A directory of the file system, created with its parents if it is not there.
+    """A directory of the file system, created with its parents if it does not exist.
 
-    It holds on to the directory itself and not to its name: whoever renames the directory, puts another one in its
-    place or changes the working directory does not change where things are stored. Directories in it share its one
-    descriptor. Safe to use from any thread; two threads must not write the same file.
+    The object refers to the directory itself, not to its name. Renaming the directory, putting another one in its place
+    or changing the working directory does not change where files are stored. Subdirectories share the one descriptor of
+    the outermost directory. Safe to use from any thread, but two threads must not write to the same file.
 
     Parameters
     ----------
     path
-        Where it is.
+        Path of the directory.
     read_only
-        Whether to refuse every change, as on a read-only file system. The directory must be there then.
+        Whether to refuse every change with the error of a read-only file system. The directory must exist then.
 
     Raises
     ------
     OSError
-        If it is not there and cannot be created, or is no directory.
+        If the directory does not exist and cannot be created, or if `path` is not a directory.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, read_only: bool = False) -> None:
@@ -55,21 +55,21 @@ class FileStorage:
 
     @property
     def path(self) -> Path:
-        """Where the directory was when it was opened; for messages only."""
+        """Path of the directory at the time when it was opened; for messages only."""
         return self._path
 
     @property
     def root_descriptor(self) -> int:
-        """The descriptor of the outermost directory."""
+        """Descriptor of the outermost directory."""
         return self._root.descriptor
 
     def names(self) -> list[str]:
-        """The names of files and directories in it, sorted. Leftovers of interrupted `replace` calls do not count."""
+        """Return the sorted names of files and subdirectories, without leftovers of interrupted `replace` calls."""
         with self._opened() as descriptor:
             return sorted(name for name in os.listdir(descriptor) if not name.endswith(_TEMPORARY_SUFFIX))
 
     def is_directory(self, name: str) -> bool:
-        """Whether there is a directory called `name` in it."""
+        """Return whether a subdirectory `name` exists."""
         try:
             with self._named(name):
                 return stat.S_ISDIR(os.stat(self._at(name), dir_fd=self._root.descriptor).st_mode)
@@ -77,7 +77,7 @@ class FileStorage:
             return False
 
     def create(self, name: str, size: int, begin: Buffer = b"") -> MappedFile:
-        """A new file of `size` bytes; see `Storage.create`."""
+        """Create a file of `size` bytes; see `Storage.create`."""
         self._check_writable(name)
         descriptor = self.descriptor(name, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
@@ -94,7 +94,7 @@ class FileStorage:
             raise
 
     def open(self, name: str) -> MappedFile:
-        """An existing file, for writing unless the storage is read-only."""
+        """Open an existing file, for writing unless the storage is read-only."""
         descriptor = self.descriptor(name, os.O_RDONLY if self.read_only else os.O_RDWR)
         try:
             return MappedFile(descriptor, self._reopener(name), self._stagings, is_new=False)
@@ -109,7 +109,7 @@ class FileStorage:
         self.sync()
 
     def read(self, name: str) -> bytes:
-        """The content of a file."""
+        """Return the content of a file."""
         with os.fdopen(self.descriptor(name, os.O_RDONLY), "rb") as file:
             return file.read()
 
@@ -124,7 +124,7 @@ class FileStorage:
         self.rename(temporary, name)
 
     def rename(self, old: str, new: str) -> None:
-        """Give a file another name, durably; a file that has that name is gone."""
+        """Rename a file, durably. An existing file with the new name is replaced."""
         self._check_writable(new)
         root = self._root.descriptor
         with self._named(new):
@@ -132,7 +132,7 @@ class FileStorage:
         self.sync()
 
     def directory(self, name: str, *, create: bool = True) -> FileStorage:
-        """The directory `name` in this one, made if it is not there and may be made."""
+        """Return the subdirectory `name`, created if it is missing, `create` is set and the storage is writable."""
         if create and not self.read_only and not self.is_directory(name):
             with self._named(name):
                 os.mkdir(self._at(name), dir_fd=self._root.descriptor)
@@ -146,17 +146,17 @@ class FileStorage:
         return child
 
     def descriptor(self, name: str, flags: int) -> int:
-        """An open descriptor of a file, which the caller closes."""
+        """Open a file and return its descriptor, which the caller closes."""
         with self._named(name):
             return os.open(self._at(name), flags | os.O_CLOEXEC, 0o644, dir_fd=self._root.descriptor)
 
     def sync(self) -> None:
-        """Make the names in the directory durable: the files that appeared, vanished or were renamed."""
+        """Make the entries of the directory durable: the files that were created, removed or renamed."""
         with self._opened() as descriptor:
             os.fsync(descriptor)
 
     def close(self) -> None:
-        """Let go of the directory, and of all directories in it. Open files stay open."""
+        """Close the directory and all of its subdirectories. Open files stay open."""
         self._root.close()
 
     @contextlib.contextmanager
@@ -172,7 +172,7 @@ class FileStorage:
 
     @contextlib.contextmanager
     def _named(self, name: str) -> Iterator[None]:
-        """Have errors name the whole path, which people know, and not the part within the directory that is open."""
+        """Make errors of the body name the whole path, not only the part below the open directory."""
         try:
             yield
         except OSError as error:
@@ -196,7 +196,7 @@ class FileStorage:
 
 
 class _Root:
-    """The descriptor of a directory, closed at the latest when nobody refers to it any more."""
+    """The descriptor of a directory. It is closed at the latest when nothing refers to this object any more."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -220,7 +220,7 @@ if sys.platform == "linux":
 else:
 
     def _allocate(descriptor: int, size: int) -> None:
-        # Without fallocate only writing makes the file system reserve the blocks.
+        # Without fallocate, the file system reserves blocks only when they are written.
         zeros = bytes(1 << 20)
         for offset in range(0, size, len(zeros)):
             os.pwrite(descriptor, zeros[: size - offset], offset)

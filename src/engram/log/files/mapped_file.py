@@ -1,4 +1,4 @@
-"""An open file of the log."""
+"""A file of the log, written by system calls and read through a memory mapping."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from engram.log.files.aligned_buffers import BLOCK_BYTES, AlignedBufferPool
 from engram.log.files.direct_writer import DIRECT, SUPPORTED, DirectWriter
 from engram.log.files.storage import Buffer
 
-# More buffers than this in one pwritev call are refused by Linux and macOS alike.
+# Linux and macOS refuse more buffers than this in one pwritev call.
 _BUFFERS_PER_CALL_MAX: Final = 1024
-# Smaller writes go through the page cache: it makes them no slower, and keeps them at hand for recalls.
+# Smaller writes use the page cache: it does not make them slower, and their data stay in memory for recalls.
 DIRECT_BYTES_MIN: Final = 64 << 10
 
 
 class MappedFile:
-    """A file of fixed size, written past the page cache where that pays, and read through one shared mapping.
+    """A file of fixed size. Large writes bypass the page cache where possible; all reads use one shared mapping.
 
-    The kernel keeps the two together: a direct write drops the cached pages it passes by, and waits for those that are
-    not written yet. Takes over `descriptor`, unless it raises.
+    The kernel keeps writes and mapping consistent: a direct write drops the cached pages in its range, and waits for
+    those of them that are not written out yet. The object takes ownership of `descriptor`, unless the constructor
+    raises.
 
     Parameters
     ----------
     descriptor
-        The open file.
+        Descriptor of the open file.
     reopen
-        Opens the same file once more, with other flags.
+        Function that opens the same file again with the given flags and returns the descriptor.
     stagings
-        Memory to write from.
+        Pool of aligned memory to write from.
     is_new
-        Whether the file was just made, to be written and then read by recalls, here and there. Of one that was there,
-        the descriptor is let go until it is written: a large log has more files than a process may have open. It is
-        read from front to back, as at recovery.
+        Whether the file was just created. A new file keeps its descriptor, as it is about to be written, and is mapped
+        without read-ahead, as recalls read at random places. An existing file is read from front to back at recovery,
+        and releases its descriptor until it is written: a large log has more files than a process may have open.
     """
 
     def __init__(
@@ -55,23 +56,23 @@ class MappedFile:
         self._direct: DirectWriter | None = None
         self._may_be_direct = SUPPORTED and self._size % BLOCK_BYTES == 0
         self._closed = False
-        # The last lines: until then the caller still owns the descriptor and closes it on failure.
+        # This assignment comes last: until then the caller owns the descriptor and closes it on failure.
         self._descriptor: int | None = descriptor
         if not is_new:
             self._let_go()
 
     def __del__(self) -> None:
-        # Whoever fails half-way drops files without closing them. One that could not be made owns no descriptor yet.
+        # A failure may drop a file without closing it. A file whose constructor failed owns no descriptor.
         if hasattr(self, "_descriptor"):
             self.close()
 
     @property
     def size(self) -> int:
-        """Bytes in the file."""
+        """Size of the file in bytes."""
         return self._size
 
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
-        """Write `buffers` one after the other from `offset` on; see `StorageFile.write`."""
+        """Write `buffers` back to back, starting at `offset`; see `StorageFile.write`."""
         descriptor = self._open_descriptor()
         pending = [memoryview(buffer).cast("B") for buffer in buffers]
         nbytes = sum(map(len, pending))
@@ -88,16 +89,19 @@ class MappedFile:
             raise FileNotFoundError(errno.ENOENT, "the file was removed while it was written")
 
     def view(self) -> NDArray[np.uint8]:
-        """The mapped bytes, read-only. Pages that cannot be read are zeros, so check what is read."""
+        """Return the mapped bytes: uint8, shape ``(size,)``, read-only.
+
+        Pages that cannot be read appear as zeros, so the caller must check what it reads.
+        """
         return self._view
 
     @property
     def lost_pages(self) -> int:
-        """Pages that could not be read: a bad sector, or a file that was cut short."""
+        """Number of pages that could not be read, because of a bad sector or because the file was cut short."""
         return self._mapping.lost_pages
 
     def close(self) -> None:
-        """Close the descriptors and take no more writes; the mapping stays as long as a view refers to it."""
+        """Close the descriptors and refuse further writes. The mapping stays as long as a view refers to it."""
         self._closed = True
         self._give_up_direct()
         self._let_go()
@@ -142,7 +146,7 @@ class MappedFile:
         return self._descriptor
 
     def _is_other(self, descriptor: int) -> bool:
-        """Whether somebody put another file in the place of this one."""
+        """Return whether the descriptor is of another file, which took the name of this one."""
         found = os.fstat(descriptor)
         return (found.st_dev, found.st_ino) != self._identity
 
@@ -160,7 +164,7 @@ def _write_cached(descriptor: int, offset: int, pending: list[memoryview]) -> No
 
 
 def _after(pending: list[memoryview], written: int) -> list[memoryview]:
-    """What is left of `pending` when its first `written` bytes are done."""
+    """Return what remains of `pending` after its first `written` bytes."""
     for index, buffer in enumerate(pending):
         if written < len(buffer):
             return [buffer[written:], *pending[index + 1 :]]

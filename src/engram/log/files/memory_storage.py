@@ -1,4 +1,4 @@
-"""`Storage` in RAM: what `MemoryStore(None)` runs on, and what tests wrap with faults."""
+"""Implementation of `Storage` in RAM, for `MemoryStore(None)` and for tests, which inject faults into it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _ALIGNMENT = 64
 
 
 class MemoryStorage:
-    """A directory in RAM that behaves like `FileStorage`, down to the errors. It lives as long as it is referenced.
+    """A directory in RAM that behaves like `FileStorage`, including its errors. It exists as long as it is referenced.
 
-    Safe to use from any thread; two threads must not write the same file.
+    Safe to use from any thread, but two threads must not write to the same file.
     """
 
     path = None
@@ -26,15 +26,15 @@ class MemoryStorage:
         self._directories: dict[str, MemoryStorage] = {}
 
     def names(self) -> list[str]:
-        """The names of files and directories in it, sorted."""
+        """Return the sorted names of files and subdirectories."""
         return sorted([*self._files, *self._directories])
 
     def is_directory(self, name: str) -> bool:
-        """Whether there is a directory called `name` in it."""
+        """Return whether a subdirectory `name` exists."""
         return name in self._directories
 
     def create(self, name: str, size: int, begin: Buffer = b"") -> MemoryFile:
-        """A new file of `size` bytes; see `Storage.create`."""
+        """Create a file of `size` bytes; see `Storage.create`."""
         if name in self._files:
             raise FileExistsError(name)
         self._files[name] = _aligned_zeros(size)
@@ -42,7 +42,7 @@ class MemoryStorage:
         return MemoryFile(self._files[name])
 
     def open(self, name: str) -> MemoryFile:
-        """An existing file, for writing."""
+        """Open an existing file, for writing."""
         return MemoryFile(self._content(name))
 
     def remove(self, name: str) -> None:
@@ -51,7 +51,7 @@ class MemoryStorage:
         del self._files[name]
 
     def read(self, name: str) -> bytes:
-        """The content of a file."""
+        """Return the content of a file."""
         return self._content(name).tobytes()
 
     def replace(self, name: str, data: bytes) -> None:
@@ -59,7 +59,7 @@ class MemoryStorage:
         self._files[name] = np.frombuffer(bytearray(data), dtype=np.uint8)
 
     def directory(self, name: str) -> MemoryStorage:
-        """The directory `name` in this one."""
+        """Return the subdirectory `name`, created if it does not exist."""
         return self._directories.setdefault(name, MemoryStorage())
 
     def _content(self, name: str) -> NDArray[np.uint8]:
@@ -70,7 +70,7 @@ class MemoryStorage:
 
 
 def _aligned_zeros(size: int) -> NDArray[np.uint8]:
-    """Zeros that start where a mapped file would put them as far as vector instructions care: at a multiple of 64."""
+    """Return zeros: uint8, shape ``(size,)``, aligned to 64 bytes like a mapped file, for vector instructions."""
     memory = np.zeros(size + _ALIGNMENT, dtype=np.uint8)
     start = -memory.ctypes.data % _ALIGNMENT
     return memory[start : start + size]
@@ -87,7 +87,7 @@ class MemoryFile:
 
     @property
     def size(self) -> int:
-        """Bytes in the file."""
+        """Size of the file in bytes."""
         return len(self._content)
 
     @property
@@ -96,7 +96,7 @@ class MemoryFile:
         return 0
 
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
-        """Copy `buffers` one after the other to `offset`."""
+        """Copy `buffers` back to back into the file, starting at `offset`; see `StorageFile.write`."""
         self._check_open()
         parts = [np.frombuffer(buffer, dtype=np.uint8) for buffer in buffers]
         if offset + sum(map(len, parts)) > self.size:
@@ -106,15 +106,15 @@ class MemoryFile:
             offset += len(part)
 
     def sync(self) -> None:
-        """RAM is as durable as it gets."""
+        """Check that the file is open. RAM offers no further durability."""
         self._check_open()
 
     def view(self) -> NDArray[np.uint8]:
-        """The bytes, read-only."""
+        """Return the bytes: uint8, shape ``(size,)``, read-only."""
         return self._view
 
     def close(self) -> None:
-        """Refuse further writes; views stay valid."""
+        """Refuse further writes. Views stay valid."""
         self._closed = True
 
     def _check_open(self) -> None:

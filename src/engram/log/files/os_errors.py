@@ -1,4 +1,4 @@
-"""What an `OSError` of the disk means for the caller."""
+"""Translation of disk errors (`OSError`) into Engram's typed errors."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def is_passing(error: OSError) -> bool:
-    """Whether `error` says nothing about the file: the process, or the system, has too much open at the moment."""
+    """Return whether `error` says nothing about the file: the process or the system has too much open."""
     return error.errno in _TOO_MANY_FILES or error.errno == errno.ENOMEM
 
 
 def unavailable(error: OSError, doing: str) -> Unavailable:
-    """The typed error for `error`, met while `doing`.
+    """Return the typed error for `error`, which occurred while `doing`, a phrase such as ``"opening the log"``.
 
-    Its code is ``disk_full``, ``read_only``, ``in_the_way`` (a file where a directory should be, or the like),
+    The code is ``disk_full``, ``read_only``, ``in_the_way`` (for example a file where a directory should be),
     ``too_many_files``, or ``log_failed`` for everything else.
     """
     reason = error.strerror or str(error)
@@ -54,7 +54,7 @@ def unavailable(error: OSError, doing: str) -> Unavailable:
 
 @contextmanager
 def typed_failures(doing: str) -> Iterator[None]:
-    """Turn every `OSError` of the body into `Unavailable`."""
+    """Turn every `OSError` of the body into `Unavailable`; see `unavailable`."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Records that have their places in the log and are about to be written."""
+"""Records that have their positions in the log and are about to be written."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ from engram.log.segments.segment import Segment
 
 
 class Run(NamedTuple):
-    """Records that go into one segment back to back."""
+    """Records that are written back to back into one segment."""
 
     segment: Segment
     records: list[EncodedRecord]
 
     @property
     def start(self) -> int:
-        """Where the first begins."""
+        """Offset in the segment where the first record begins, in bytes."""
         return self.records[0].header.position
 
     @property
     def end(self) -> int:
-        """Where the last ends."""
+        """Offset in the segment where the last record ends, in bytes."""
         return self.records[-1].header.end
 
 
 class PreparedWrite:
-    """What one append writes, and the records that will be there for readers.
+    """The data that one append writes, and the records that readers see afterwards.
 
     Parameters
     ----------
     runs
-        In order; one per segment.
+        The runs, in order, one per segment.
 
     Attributes
     ----------
     records
-        All of them, in order.
+        All records, in order.
     vector_sums
-        For each record the CRC32C of its vectors, so that nobody need sum them again; None for DELETE.
+        For each record the CRC32C of each of its vectors, so that they need not be computed again: uint32, shape
+        ``(count,)``; None for DELETE.
     """
 
     __slots__ = ("records", "runs", "vector_sums")

@@ -1,8 +1,8 @@
-"""What the log and the catalogue need from a disk, behind two small protocols.
+"""Protocols for the storage that the log and the catalogue need.
 
-`engram.log.files.file_storage` is the real one; `engram.log.files.memory_storage` is its twin in RAM, which tests give
-faults.
-Every method raises plain `OSError`; `engram.log.files.os_errors` turns it into the typed error the caller sees.
+`engram.log.files.file_storage` implements them on the file system, `engram.log.files.memory_storage` in RAM; tests
+inject faults into the latter. Every method raises plain `OSError`. `engram.log.files.os_errors` turns it into the typed
+error that the caller sees.
 """
 
 from __future__ import annotations
@@ -18,37 +18,54 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 
 
 class StorageFile(Protocol):
-    """A file of fixed size: written anywhere, made durable on demand, read through a mapping."""
+    """A file of fixed size. It is written at any offset, made durable on demand, and read through a mapping."""
 
     @property
     def size(self) -> int:
-        """Bytes in the file; fixed when it was created."""
+        """Size of the file in bytes, fixed at its creation."""
 
     @property
     def lost_pages(self) -> int:
         """Pages that could not be read when they were asked for, and look like zeros."""
 
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
-        """Write the non-empty `buffers` one after the other from `offset` on. Not durable before `sync`.
+        """Write the non-empty `buffers` back to back, starting at `offset`. They are not durable before `sync`.
 
-        Files are written from front to back: within a page, what lies behind the last byte may become zero.
+        Files are written from front to back. Bytes behind the last written byte may become zero, up to the end of its
+        page.
+
+        Raises
+        ------
+        OSError
+            If the write fails.
+        ValueError
+            If the buffers do not fit into the file, or the file is closed.
         """
 
     def sync(self) -> None:
-        """Return once everything written is on the disk. After a failure nothing is known about what was written.
+        """Return once everything written is on the disk.
 
-        It is a failure, too, if the file has no name any more, since nobody would find what was written.
+        Raises
+        ------
+        OSError
+            If the sync fails; the state of the written data is unknown then. A file that has no name any more is such a
+            failure, because nobody could find its data.
+        ValueError
+            If the file is closed.
         """
 
     def view(self) -> NDArray[np.uint8]:
-        """The file's bytes, read-only and always current. Valid as long as it is referenced, even after `close`."""
+        """Return the file's bytes: uint8, shape ``(size,)``, read-only and always current.
+
+        The view is valid as long as it is referenced, even after `close`.
+        """
 
     def close(self) -> None:
-        """Release the handle; views stay valid."""
+        """Release the handle. Views stay valid."""
 
 
 class Storage(Protocol):
-    """A directory."""
+    """A directory with files and subdirectories."""
 
     @property
     def read_only(self) -> bool:
@@ -56,31 +73,32 @@ class Storage(Protocol):
 
     @property
     def path(self) -> Path | None:
-        """Where it is on the file system, or None if it is not."""
+        """Path of the directory on the file system, or None if it is not on one."""
 
     def names(self) -> list[str]:
-        """The names of files and directories in it, sorted."""
+        """Return the sorted names of files and subdirectories."""
 
     def is_directory(self, name: str) -> bool:
-        """Whether there is a directory called `name` in it."""
+        """Return whether a subdirectory `name` exists."""
 
     def create(self, name: str, size: int, begin: Buffer = b"") -> StorageFile:
-        """A new file of `size` bytes, which begins with `begin` and goes on with zeros.
+        """Create a file of `size` bytes that begins with `begin` and is filled up with zeros.
 
-        It is allocated and durable, so that no later write can find the disk full. A failure leaves no file behind.
+        The file is allocated and durable on return, so no later write to it can find the disk full. A failure leaves no
+        file behind.
         """
 
     def open(self, name: str) -> StorageFile:
-        """An existing file, for writing unless the storage is read-only."""
+        """Open an existing file, for writing unless the storage is read-only."""
 
     def remove(self, name: str) -> None:
         """Remove a file, durably. Views of it stay valid."""
 
     def read(self, name: str) -> bytes:
-        """The content of a file."""
+        """Return the content of a file."""
 
     def replace(self, name: str, data: bytes) -> None:
-        """Give the file the content `data`, durably: after a crash it has the old content or the new, never a mix."""
+        """Replace a file's content with `data`, durably. A crash leaves the old content or the new, never a mix."""
 
     def directory(self, name: str) -> Storage:
-        """The directory `name` in this one, created if it is not there."""
+        """Return the subdirectory `name`, created if it does not exist."""

@@ -1,1 +1,1 @@
-"""Logs of format 1, which Engram 0.1 wrote: they are read, and never written any more."""
+"""Logs of format 1, which Engram 0.1 wrote. This version reads them and never writes them."""

@@ -1,4 +1,7 @@
-"""Checksums for files that have none as fine as a hit, taken when a file is opened, before all of it is checked."""
+"""Sector checksums of a format 1 file, computed when the file is opened, before all of it is checked.
+
+Format 1 has one checksum per record, which is too coarse to check a single hit.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,15 @@ _SUM_BYTES: Final = 4
 
 
 class OpeningSums:
-    """What the sectors of a file were when it was opened.
+    """The checksums that the sectors of a file had when it was opened.
 
-    The sums are taken first, and whoever takes them checks the whole file against its own checksum then: so no byte can
-    have changed between what was checked and what is remembered here.
+    The constructor computes the sums. The caller then checks the whole file against the file's own checksums. Because
+    of this order, no byte can have changed between what was checked and what is remembered here.
 
     Parameters
     ----------
     memory
-        The mapped file.
+        The bytes of the mapped file.
     """
 
     __slots__ = ("_memory", "_sums")
@@ -30,9 +33,13 @@ class OpeningSums:
         self._sums = self._sums_of(0, len(memory))
 
     def first_change(self, ranges: Sequence[int]) -> int:
-        """The offset of the first sector that has changed, of those that pairs of begin and end touch; -1 for none.
+        """Return the file offset of the first changed sector that `ranges` touch, or -1 if none has changed.
 
-        What lies outside of the file has changed, too: whatever led there did.
+        Parameters
+        ----------
+        ranges
+            Pairs of begin and end, one after the other, as offsets in the file. A range outside of the file counts as
+            changed, because only changed data can have led there.
         """
         for start, stop in zip(ranges[::2], ranges[1::2], strict=True):
             if not 0 <= start <= stop <= len(self._memory):
@@ -47,7 +54,7 @@ class OpeningSums:
         return -1
 
     def _sums_of(self, first: int, stop: int) -> bytes:
-        """The sums of the sectors from the one at `first` to the one that ends at or behind `stop`."""
+        """Return the checksums of the sectors from the one at `first` to the one that ends at or behind `stop`."""
         taken = self._memory[first : stop + -stop % SECTOR_BYTES]
         padding = bytes(-len(taken) % SECTOR_BYTES)
         return _core.sector_sums([taken, padding] if padding else [taken], 0, first // SECTOR_BYTES) if taken else b""

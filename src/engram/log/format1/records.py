@@ -1,8 +1,8 @@
-"""Records of format 1, which Engram 0.1 wrote: they are read, and never written any more.
+"""Records of format 1, which Engram 0.1 wrote. This version reads them and never writes them.
 
-Records begin at offset 0 of a segment and at multiples of 64. A header of 192 bytes is followed by vectors, padding,
-times, confidences, importances, the offsets of each column of texts, and the texts. One checksum covers the header, and
-one all the rest; there is no identity. See docs/formats.md.
+Records begin at offset 0 of a segment and at multiples of 64 bytes. A header of 192 bytes is followed by vectors,
+padding, times, confidences, importances, the offsets of each text column, and the texts. One checksum covers the
+header, and another one everything else. A record does not say which space it belongs to. See docs/formats.md.
 """
 
 from __future__ import annotations
@@ -28,7 +28,17 @@ _PREFIX = struct.Struct("<4sI")
 
 
 class Header1(NamedTuple):
-    """What a header of format 1 says."""
+    """The content of a format 1 header.
+
+    Parameters
+    ----------
+    header
+        The fields that format 2 has as well.
+    payload_crc
+        CRC32C of the bytes behind the header.
+    segment_bytes
+        Size of the segment's file in bytes.
+    """
 
     header: Header
     payload_crc: int
@@ -36,7 +46,7 @@ class Header1(NamedTuple):
 
 
 def read_header1(memory: memoryview, position: int, epoch: int) -> Header1 | None:
-    """The header at `position`, or None if there is none that checks out and says it belongs there."""
+    """Return the header at `position`, or None if there is no valid header for this position and `epoch`."""
     if position + HEADER_BYTES > len(memory):
         return None
     magic, crc = _PREFIX.unpack_from(memory, position)
@@ -53,7 +63,7 @@ def read_header1(memory: memoryview, position: int, epoch: int) -> Header1 | Non
         length=length,
         first_generation=first_generation,
         last_generation=first_generation + rows - 1,
-        # Generations had no gaps.
+        # Generations have no gaps in format 1.
         previous_generation=first_generation - 1,
         synced_generation=synced,
         first_sequence=first_sequence,
@@ -62,7 +72,7 @@ def read_header1(memory: memoryview, position: int, epoch: int) -> Header1 | Non
         epoch=epoch,
         dim=dim,
         session=sys.intern(session[:session_bytes].decode()),
-        # It did not number the writers of sessions.
+        # Format 1 does not number the writers of sessions.
         writer=0,
         columns=_columns(kind, optional, sizes),
         sum_count=0,
@@ -71,14 +81,14 @@ def read_header1(memory: memoryview, position: int, epoch: int) -> Header1 | Non
 
 
 def payload_is_whole1(memory: memoryview, header1: Header1) -> bool:
-    """Whether the bytes after the header are the ones that were written."""
+    """Return whether the bytes behind the header match their checksum."""
     header = header1.header
     payload = memory[header.position + HEADER_BYTES : header.end]
     return len(payload) == header.length - HEADER_BYTES and crc32c(payload) == header1.payload_crc
 
 
 def lay_out1(header: Header) -> Layout:
-    """The layout of a record of format 1, from the end of its header."""
+    """Return the layout of a format 1 record, in bytes from the end of its header."""
     offsets_bytes = 4 * (header.rows + 1)
     if header.kind != RecordKind.OBSERVE:
         return Layout(ids=TextPlace(0, offsets_bytes, header.columns[0][1]))
@@ -106,7 +116,7 @@ def lay_out1(header: Header) -> Layout:
 
 
 def _columns(kind: int, optional: int, sizes: list[int]) -> tuple[tuple[int, int], ...]:
-    """The columns of texts that there are, and the lengths of their blobs."""
+    """Return the text columns of a record: their numbers, and the lengths of their blobs in bytes."""
     ids, contents, metadata, tags = sizes
     columns: list[tuple[int, int]] = [(Column.IDS, ids)]
     if kind == RecordKind.OBSERVE:

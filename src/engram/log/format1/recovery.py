@@ -1,4 +1,4 @@
-"""Logs of format 1, which Engram 0.1 wrote: read whole and checked whole, since their checksums are one per record."""
+"""Recovery of format 1 logs. All bytes are read and checked, because there is only one checksum per record."""
 
 from __future__ import annotations
 
@@ -24,12 +24,24 @@ _MAGIC_WORD = int.from_bytes(MAGIC, "little")
 
 
 def recover1(storage: Storage, dim: int, damages: Damages) -> RecoveredLog:
-    """Read a log of format 1 that no manifest lists yet.
+    """Read a format 1 log that no manifest lists yet.
+
+    Parameters
+    ----------
+    storage
+        The directory of the log.
+    dim
+        Dimension of the vectors.
+    damages
+        Object that receives reports of damage.
 
     Raises
     ------
     CorruptData
-        Naming the file and the offset, if durable records are broken or missing.
+        If durable records are broken or missing, a segment was cut, or the vectors have another dimension. The error
+        names the file and the offset.
+    OSError
+        If the storage cannot be read.
     """
     log = RecoveredLog()
     epochs = sorted(epoch for name in storage.names() if (epoch := segment_epoch(name)) is not None)
@@ -40,7 +52,8 @@ def recover1(storage: Storage, dim: int, damages: Damages) -> RecoveredLog:
             log.segments.append(segment)
             first = read_header1(segment.memory, 0, epoch)
             if first is None and segment.nonzero_from(0) < 0:
-                # Prepared and never used, and never to be used any more.
+                # The segment was prepared and never used. It will not be used any more, because new segments have
+                # format 2.
                 log.segments.remove(segment)
                 segment.file.close()
                 log.leftovers.append(segment.name)
@@ -57,14 +70,14 @@ def recover1(storage: Storage, dim: int, damages: Damages) -> RecoveredLog:
 
 
 def entries_of(segments: Sequence[Segment], records: Sequence[Record]) -> list[SegmentEntry]:
-    """What a manifest says of segments of format 1, once `records` have been read from them."""
+    """Return the manifest entries of format 1 segments, given the `records` that were read from them."""
     last_generations: dict[int, int] = {}
     for record in records:
         last_generations[record.segment.epoch] = record.last_generation
     entries = []
     before = 0
     for segment in segments:
-        # A segment of nothing but a crash's remains ends where the one before it does.
+        # A segment that holds only the remains of a crash ends with the same generation as the segment before it.
         before = last_generations.get(segment.epoch, before)
         crc = crc32c(segment.memory)
         entries.append(SegmentEntry(segment.epoch, len(segment.view), 1, 0, crc, segment.end, before))
@@ -72,12 +85,21 @@ def entries_of(segments: Sequence[Segment], records: Sequence[Record]) -> list[S
 
 
 def open_listed1(segment: Segment, entry: SegmentEntry, last_generation: int) -> list[Record]:
-    """The records of a segment of format 1 that the manifest lists; all of the file is checked.
+    """Return the records of a format 1 segment that the manifest lists. The whole file is checked.
+
+    Parameters
+    ----------
+    segment
+        The segment.
+    entry
+        Its entry in the manifest.
+    last_generation
+        The last generation of the segment before it.
 
     Raises
     ------
     CorruptData
-        If the file is not the one that was listed.
+        If the file is not the one that was listed, or its records do not reach the listed generation.
     """
     segment.opening_sums = OpeningSums(segment.memory)
     if crc32c(segment.memory) != entry.crc:
@@ -95,7 +117,7 @@ def open_listed1(segment: Segment, entry: SegmentEntry, last_generation: int) ->
 
 
 def _scan(segment: Segment, next_generation: int, dim: int) -> Iterator[Record]:
-    """The records that continue the log at `next_generation`; `end` is set behind them."""
+    """Yield the records that continue the log at `next_generation`, and set the segment's `end` behind them."""
     segment.end = 0
     while (found := read_header1(segment.memory, segment.end, segment.epoch)) is not None:
         header = found.header
@@ -131,7 +153,7 @@ def _check_origin(segment: Segment, found: Header1, dim: int) -> None:
 
 
 def _gap(log: RecoveredLog, segment: Segment, first: Header) -> CorruptData:
-    """The report of a segment that does not begin where the log ends so far."""
+    """Return the error for a segment whose first record does not continue the log."""
     earlier = log.segments[-2] if len(log.segments) > 1 else segment
     return corrupt(
         earlier.name,
@@ -142,12 +164,12 @@ def _gap(log: RecoveredLog, segment: Segment, first: Header) -> CorruptData:
 
 
 def _judge_tail(log: RecoveredLog, last: Segment) -> None:
-    """Decide whether a crash explains what lies behind the last record."""
+    """Drop an unfinished write behind the last record, or raise `CorruptData` if a crash does not explain it."""
     if last.nonzero_from(last.end - last.end % 512) < 0 or not last.view[last.end :].any():
         return
     lost = log.last_generation + 1
     start = bytes(last.memory[last.end : last.end + len(MAGIC)])
-    # A torn write leaves each byte as it was or as it should be; nothing else can have come from this log.
+    # A torn write leaves each byte zero or as it should be. Any other byte cannot come from this log.
     if any(found not in (0, meant) for found, meant in zip(start, MAGIC, strict=False)):
         raise corrupt(last.name, last.end, f"the record of generation {lost} should begin there, but {start!r} does")
     if not _may_be_torn(last):
@@ -160,7 +182,7 @@ def _judge_tail(log: RecoveredLog, last: Segment) -> None:
 
 
 def _may_be_torn(last: Segment) -> bool:
-    """Whether some sector of the broken record behind the end was not written, as far as its length is known."""
+    """Return whether some sector of the broken record at the end was not written, as far as its length is known."""
     found = read_header1(last.memory, last.end, last.epoch)
     stop = min(last.end + (HEADER_BYTES if found is None else found.header.length), len(last.view))
     starts = [last.end, *range(last.end + -last.end % SECTOR_BYTES, stop, SECTOR_BYTES)]

@@ -1,1 +1,1 @@
-"""Records: what a log entry looks like once it is stored."""
+"""Records: the stored form of log entries."""

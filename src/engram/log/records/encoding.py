@@ -1,4 +1,4 @@
-"""From log entries to the bytes of records."""
+"""Encoding of log entries as the bytes of records."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ _encode_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encod
 
 
 class EncodedRecord(NamedTuple):
-    """A record in bytes.
+    """The bytes of a record.
 
     Parameters
     ----------
     header
-        Still without a place until `place`, and without a time unless it is copied from another log.
+        The header. `place` sets its segment and position, its preceding and durable generations, and its commit time.
+        Before that, the commit time is 0, except for an entry that is copied from another log.
     payload
-        The columns, one after the other, in whole sectors.
+        The columns, one after the other, padded to whole sectors.
     buffers
-        All that is to be written; empty until `place`.
+        Everything that has to be written; empty until `place`.
     vector_sums
-        The CRC32C of each vector, as in the payload; None for DELETE.
+        The CRC32C of each vector, as in the payload: uint32, shape ``(count,)``; None for DELETE.
     """
 
     header: Header
@@ -44,7 +45,7 @@ class EncodedRecord(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """Bytes on disk."""
+        """Size of the record on disk in bytes."""
         return self.header.length
 
     def place(
@@ -57,7 +58,10 @@ class EncodedRecord(NamedTuple):
         synced_generation: int,
         committed_us: int,
     ) -> EncodedRecord:
-        """The same record, to be written at `position` of segment `epoch` at the time `committed_us`."""
+        """Return the same record, ready to be written at `position` of segment `epoch`.
+
+        The segment's checksums start from `salt`. The other parameters become fields of the `Header`.
+        """
         header = self.header._replace(
             epoch=epoch,
             position=position,
@@ -73,12 +77,12 @@ class EncodedRecord(NamedTuple):
 
 
 def encode_record(entry: LogEntry, dim: int) -> EncodedRecord:
-    """Encode `entry`. The vectors are referenced, not copied.
+    """Return the record of `entry`. The vectors, of dimension `dim`, are referenced, not copied.
 
     Raises
     ------
     ValueError
-        If a column has another number of rows than the ids. Nothing was written then.
+        If a column does not have as many rows as there are ids, or if the vectors have another dimension.
     """
     batch = entry.batch
     count = entry.count

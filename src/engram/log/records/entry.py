@@ -1,4 +1,4 @@
-"""What is given to the log."""
+"""Entries: the input of the log."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ from engram.model.observations import ObservationBatch
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One thing to log.
+    """One entry to append to the log: a batch of observations, or ids to delete.
 
     Parameters
     ----------
     kind
         OBSERVE stores `batch`; DELETE removes `ids`.
     first_generation
-        The generation of the first row; each row or id uses one.
+        The generation of the first row. Each row or deleted id uses one generation.
     batch
-        The observations, checked; None for DELETE.
+        The observations, already checked; None for DELETE.
     ids
         The ids to delete; empty for OBSERVE.
     session, first_sequence
-        Where the observations came from; ``""`` and 0 without a session.
+        The session that the observations came from, and the sequence number of the first one; ``""`` and 0 without a
+        session.
     committed_us
-        When it was written first, microseconds since 1970 UTC, of an entry that is copied from another log; 0 for now.
+        For an entry that is copied from another log: the time of its first commit, microseconds since 1970 UTC. 0
+        stands for the current time.
     writer
-        Number of the client that sent them in that session; 0 if it has none.
+        Number of the client that sent the observations in that session; 0 if the client has none.
     """
 
     kind: RecordKind
@@ -47,7 +49,7 @@ class LogEntry:
 
     @property
     def count(self) -> int:
-        """How many generations it uses."""
+        """Number of generations that the entry uses."""
         return len(self.ids) if self.batch is None else len(self.batch)
 
     @property
@@ -57,21 +59,21 @@ class LogEntry:
 
     @property
     def times_us(self) -> NDArray[np.int64]:
-        """As in `Record`, which this becomes; so are the others. OBSERVE only."""
+        """Observation times: int64, shape ``(count,)``, microseconds since 1970 UTC. OBSERVE entries only."""
         return self._observed().times_us
 
     @property
     def confidences(self) -> NDArray[np.float32]:
-        """float32, shape ``(count,)``."""
+        """Confidences: float32, shape ``(count,)``. OBSERVE entries only."""
         return self._observed().confidences
 
     def metadata_column(self) -> list[dict[str, Any] | None] | None:
-        """The metadata of all rows, None where there is none; None if no row has any."""
+        """Return the metadata of all rows, None for a row without; None if no row has any. OBSERVE entries only."""
         texts = self._observed().metadata
         return None if texts is None else list(map(read_metadata, texts))
 
     def tags_column(self) -> list[list[str] | None] | None:
-        """The tags of all rows, None where there are none; None if no row has any."""
+        """Return the tags of all rows, None for a row without; None if no row has any. OBSERVE entries only."""
         tags = self._observed().tags
         return None if tags is None else [list(row) or None for row in tags]
 
@@ -82,17 +84,21 @@ class LogEntry:
 
 
 def check_order(entries: Sequence[LogEntry], expected: int, *, gaps: bool = False) -> None:
-    """Refuse entries that do not follow each other from the generation `expected` on.
+    """Check that `entries` follow each other, beginning with the generation `expected`.
 
     Parameters
     ----------
+    entries
+        The entries, in order.
+    expected
+        The generation that comes next in the log.
     gaps
-        Whether generations may be left out between them.
+        Whether generations may be missing between entries.
 
     Raises
     ------
     ValueError
-        Naming the first that does not.
+        If there are no entries, or if one is empty or out of order; the message names the first such entry.
     """
     if not entries:
         raise ValueError("nothing to append")

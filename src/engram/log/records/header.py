@@ -1,4 +1,4 @@
-"""The header of a record on disk, format 2. docs/formats.md describes it byte by byte."""
+"""The header of a record on disk in format 2. docs/formats.md describes it byte by byte."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _COLUMNS_MAX: Final = (INLINE_SUMS_OFFSET - _COLUMNS_OFFSET) // _COLUMN.size
 
 
 class RecordKind(IntEnum):
-    """What a record does to its ids."""
+    """The effect of a record on its ids: OBSERVE stores observations, DELETE removes ids."""
 
     OBSERVE = 1
     DELETE = 2
 
 
 class Column(IntEnum):
-    """The numbers of the columns. Those from 128 on may be passed over by a reader that does not know them.
+    """The numbers of the columns. A reader may skip columns from 128 on that it does not know.
 
-    This version writes none of GENERATIONS, EXPIRES_AT, VECTOR_PRESENCE and TEXT_PRESENCE, and refuses a record that
-    has one by the format that it needs.
+    This version does not write GENERATIONS, EXPIRES_AT, VECTOR_PRESENCE or TEXT_PRESENCE. It refuses a record that has
+    one of these columns with `NewerFormat`.
     """
 
     VECTORS = 1
@@ -55,41 +55,43 @@ _COLUMNS: Final = frozenset(range(Column.VECTORS, Column.GENERATIONS))
 
 
 class Header(NamedTuple):
-    """What is known of a record besides its payload.
+    """The fields of a record's header.
 
     Parameters
     ----------
     kind
-        The `RecordKind`.
+        A `RecordKind` as a number.
     rows
-        Observations, or deleted ids.
+        Number of observations, or of deleted ids.
     length
-        Bytes of the whole record, a multiple of the sector.
+        Size of the whole record in bytes, a multiple of the sector size.
     first_generation, last_generation
-        Of the first and the last row. Without a column of generations they are contiguous.
+        Generations of the first and the last row. Without a GENERATIONS column, the generations of the rows are
+        contiguous.
     previous_generation
-        The last generation of the record in front of this one in the log, 0 for the first. What lies between may be
-        empty for good reasons; what is in front must reach exactly so far, or it was cut.
+        The last generation of the preceding record in the log; 0 for the first record. Generations may legally be
+        missing between the two records. But the log before this record must end with exactly this generation, or it was
+        cut.
     synced_generation
-        The last generation known to be durable when the record was written. It tells damage from a crash: a broken
-        record was durable, and its loss is corruption, if a later record knows it to be durable.
+        The last generation that was known to be durable when the record was written. It tells damage from a crash: if a
+        later record names a broken record as durable, the loss is corruption.
     first_sequence
-        The session's sequence number of the first observation; 0 without a session.
+        Sequence number of the first observation in its session; 0 without a session.
     committed_us
-        When it was written, microseconds since 1970 UTC; never before that of the record in front of it.
+        Commit time, microseconds since 1970 UTC; never before that of the preceding record.
     position, epoch
-        Where it was written: the offset in its segment, and the segment's number.
+        Offset of the record in its segment in bytes, and the number of the segment.
     dim
-        Length of the vectors.
+        Dimension of the vectors.
     session
-        Where the observations came from, at most 64 bytes of UTF-8; ``""`` for no session.
+        The session that the observations came from, at most 64 bytes of UTF-8; ``""`` for no session.
     writer
-        Number of the client that sent them in that session; 0 if it is not known.
+        Number of the client that sent the observations in that session; 0 if it is not known.
     columns
         The number and the length in bytes of each column, in the order of the payload. Each column begins at a multiple
         of 8 bytes.
     sum_count
-        Sectors of payload, each of which has a checksum.
+        Number of sectors in the payload, each of which has a checksum.
     """
 
     kind: int
@@ -111,16 +113,22 @@ class Header(NamedTuple):
 
     @property
     def payload(self) -> int:
-        """Where the payload begins in the segment."""
+        """Offset of the payload in the segment, in bytes."""
         return self.position + SECTOR_BYTES * (1 + table_sectors(self.sum_count))
 
     @property
     def end(self) -> int:
-        """Where the record ends in the segment."""
+        """Offset of the end of the record in the segment, in bytes."""
         return self.position + self.length
 
     def pack(self, sums: bytes, salt: int) -> bytes:
-        """The header's sector, with the first of the checksums `sums` of the payload."""
+        """Return the sector of the header, which includes the first 48 of the payload's checksums `sums`.
+
+        Raises
+        ------
+        ValueError
+            If the session id is too long, or if there are too many columns.
+        """
         session = self.session.encode()
         if len(session) > SESSION_ID_BYTES_MAX:
             raise ValueError(f"session {self.session[:64]!r} is longer than {SESSION_ID_BYTES_MAX} bytes")
@@ -136,7 +144,7 @@ class Header(NamedTuple):
 
 
 def read_header(memory: memoryview, position: int, salt: int, epoch: int) -> Header | None:
-    """The header at `position`, or None if there is none that checks out and says it belongs there."""
+    """Return the header at `position`, or None if there is no valid header for this position and `epoch`."""
     if position + SECTOR_BYTES > len(memory):
         return None
     magic, found = _PREFIX.unpack_from(memory, position)
@@ -147,7 +155,7 @@ def read_header(memory: memoryview, position: int, salt: int, epoch: int) -> Hea
     )
     columns_at = position + _COLUMNS_OFFSET
     columns = tuple(_COLUMN.iter_unpack(memory[columns_at : columns_at + _COLUMN.size * column_count]))
-    # Interned: a session's thousands of records share one string.
+    # Interned, so that the thousands of records of a session share one string.
     session = sys.intern(text[:session_bytes].decode())
     header = Header._make((kind, *numbers, session, writer, columns, sum_count))
     is_placed = (header.position, header.epoch) == (position, epoch) and table == table_sectors(sum_count)
@@ -155,15 +163,15 @@ def read_header(memory: memoryview, position: int, salt: int, epoch: int) -> Hea
 
 
 def check_known(header: Header, name: str) -> None:
-    """Refuse a record that says something this version does not understand.
+    """Refuse a record that contains anything this version does not know.
 
     Raises
     ------
     NewerFormat
-        The record is sound, and a newer Engram reads it.
+        If there is anything unknown in the record. It is intact, and a newer version of Engram reads it.
     """
     if header.kind in _KINDS and _COLUMNS.issuperset(dict(header.columns)):
-        # Almost always; the rest takes a while.
+        # Nearly every record returns here. The rest of the check is slow.
         return
     unknown = [] if header.kind in _KINDS else [f"a record of kind {header.kind}"]
     unknown += [

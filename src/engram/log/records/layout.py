@@ -1,4 +1,4 @@
-"""Where the columns of a record lie in its payload."""
+"""The layout of a record: the positions of the columns in its payload."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ COLUMN_ALIGNMENT: Final = 8
 
 
 class TextPlace(NamedTuple):
-    """Where a column of texts lies, in bytes from the beginning of the payload.
+    """The position of a text column, in bytes from the beginning of the payload.
 
     Parameters
     ----------
     offsets
-        The beginning of its ``rows + 1`` offsets, uint32.
+        Where the column's ``rows + 1`` offsets begin; they are uint32.
     start, nbytes
-        The blob of all texts.
+        Where the blob of all texts begins, and its length.
     """
 
     offsets: int
@@ -26,12 +26,12 @@ class TextPlace(NamedTuple):
 
     @property
     def stop(self) -> int:
-        """Where the blob ends."""
+        """Where the blob ends, in bytes from the beginning of the payload."""
         return self.start + self.nbytes
 
 
 class Layout(NamedTuple):
-    """The beginning of each column, in bytes from the beginning of the payload; -1 or None where there is none."""
+    """The position of each column, in bytes from the beginning of the payload; -1 or None for a missing column."""
 
     vectors: int = -1
     vector_sums: int = -1
@@ -45,12 +45,12 @@ class Layout(NamedTuple):
 
     @property
     def numbers(self) -> tuple[int, int, int]:
-        """Those of times, confidences and importances."""
+        """Positions of the times, the confidences and the importances."""
         return self[2:5]
 
     @property
     def texts(self) -> tuple[TextPlace | None, TextPlace | None, TextPlace | None, TextPlace | None]:
-        """Those of ids, contents, metadata and tags."""
+        """Positions of the ids, the contents, the metadata and the tags."""
         return self[5:9]
 
 
@@ -69,14 +69,14 @@ _TEXTS: Final = frozenset({Column.IDS, Column.CONTENTS, Column.METADATA, Column.
 
 
 def lay_out(header: Header) -> Layout:
-    """The layout of a record of format 2."""
+    """Return the layout of a format 2 record."""
     places: dict[str, int | TextPlace] = {}
     offsets_bytes = 4 * (header.rows + 1)
     start = 0
     for number, nbytes in header.columns:
-        field = _FIELDS.get(number)  # type: ignore[call-overload]  # A number may be one that is not known here.
+        field = _FIELDS.get(number)  # type: ignore[call-overload]  # This version may not know the number.
         if field is not None:
             is_text = number in _TEXTS
             places[field] = TextPlace(start, start + offsets_bytes, nbytes - offsets_bytes) if is_text else start
         start += nbytes + -nbytes % COLUMN_ALIGNMENT
-    return Layout(**places)  # type: ignore[arg-type]  # Which field is of which kind, _TEXTS says.
+    return Layout(**places)  # type: ignore[arg-type]  # _TEXTS determines the type of each field.

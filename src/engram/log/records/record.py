@@ -1,8 +1,8 @@
-"""Records: what a log entry looks like once it is stored, read in place and checked as it is read.
+"""Records: the stored form of log entries, read in place and checked on every read.
 
-Everything stays columns: writing a batch costs a handful of C-level calls whatever its size, and reading one decodes
-only what is asked for. Each read first copies what it needs out of the mapping and then checks the mapping's sectors,
-so what is returned was whole after it was taken.
+Data stay in columns: writing a batch costs a handful of C-level calls whatever its size, and reading one decodes only
+what is requested. Each read first copies the bytes it needs out of the mapping and then checks the sectors in the
+mapping, so the returned bytes are known to have been intact after they were copied.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from engram.log.segments.segment import Segment
 from engram.model.hit import StoredRow
 from engram.model.metadata import read_metadata, read_metadata_column
 
-# Of records with fewer rows, the layout is made anew for every look.
+# Records with fewer rows do not keep their layout; it is computed again for every read.
 _KEPT_ROWS_MIN: Final = 16
 _TIME: Final = struct.Struct("<q")
 _REAL: Final = struct.Struct("<f")
@@ -33,8 +33,8 @@ class Record:
     """A record of the log.
 
     Holds no object per row; every column is decoded on demand. Immutable, safe to read from any thread, and valid as
-    long as it is referenced. Every method that returns stored values raises `CorruptData` where the bytes are not the
-    ones that were written.
+    long as it is referenced. Every method that returns stored values raises `CorruptData` if the bytes are not the ones
+    that were written.
     """
 
     __slots__ = (
@@ -75,10 +75,10 @@ class Record:
 
     @property
     def raw_vectors(self) -> NDArray[np.float32]:
-        """float32, shape ``(count, dim)``, a read-only view that is **not** checked; shape ``(0, dim)`` for DELETE.
+        """The vectors, **not** checked: float32, shape ``(count, dim)``, read-only; shape ``(0, dim)`` for DELETE.
 
-        For the index, which checks each vector as it ranks by it. Making the view does not touch the segment, whose
-        pages may be on the disk only.
+        The index uses them, and checks each vector when it ranks by it. It is a view, and making it does not touch the
+        segment, whose pages may be only on the disk.
         """
         rows = self.count if self.kind is RecordKind.OBSERVE else 0
         flat = np.frombuffer(self.segment.memory, np.float32, rows * self._dim, self._payload)
@@ -86,40 +86,40 @@ class Record:
 
     @property
     def dim(self) -> int:
-        """Length of the vectors."""
+        """Dimension of the vectors."""
         return self._dim
 
     @property
     def payload_offset(self) -> int:
-        """Where the columns begin in the segment; the vectors come first."""
+        """Offset of the columns in the segment, in bytes. The vectors come first."""
         return self._payload
 
     @property
     def position(self) -> int:
-        """Where it begins in its segment."""
+        """Offset of the record in its segment, in bytes."""
         return self._position
 
     @property
     def nbytes(self) -> int:
-        """Bytes on disk."""
+        """Size of the record on disk in bytes."""
         return self._nbytes
 
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The vectors of some rows; float32, shape ``(n, dim)``, a copy."""
+        """Return the vectors of `rows`, int64, shape ``(n,)``: a copy, float32, shape ``(n, dim)``."""
         size = 4 * self._dim
         vectors: NDArray[np.float32] = self.raw_vectors[rows]
         self._check(*(edge for row in rows.tolist() for edge in (size * row, size * (row + 1))))
         return vectors
 
     def vector(self, row: int) -> NDArray[np.float32]:
-        """The vector of one row; float32, shape ``(dim,)``, read-only."""
+        """Return the vector of one row: float32, shape ``(dim,)``, read-only."""
         vector: NDArray[np.float32] = self.raw_vectors[row].copy()
         self._check(vector.nbytes * row, vector.nbytes * (row + 1))
         vector.flags.writeable = False
         return vector
 
     def vector_sums(self) -> NDArray[np.uint32]:
-        """The CRC32C of each vector; uint32, shape ``(count,)``. Format 1 stored none, so they are taken anew there."""
+        """Return the CRC32C of each vector: uint32, shape ``(count,)``. Format 1 has none, so they are computed."""
         start = self._lay_out().vector_sums
         if start >= 0:
             return self._numbers(start, np.uint32)
@@ -129,85 +129,85 @@ class Record:
 
     @property
     def times_us(self) -> NDArray[np.int64]:
-        """int64, shape ``(count,)``, microseconds since 1970 UTC. OBSERVE only, like the following columns."""
+        """Observation times: int64, shape ``(count,)``, microseconds since 1970 UTC. OBSERVE records only."""
         return self._numbers(self._lay_out().times, np.int64)
 
     @property
     def confidences(self) -> NDArray[np.float32]:
-        """float32, shape ``(count,)``."""
+        """Confidences: float32, shape ``(count,)``. OBSERVE records only."""
         return self._numbers(self._lay_out().confidences, np.float32)
 
     @property
     def importances(self) -> NDArray[np.float32]:
-        """float32, shape ``(count,)``."""
+        """Importances: float32, shape ``(count,)``. OBSERVE records only."""
         return self._numbers(self._lay_out().importances, np.float32)
 
     def time_us(self, row: int) -> int:
-        """The time of one row."""
+        """Return the observation time of one row, microseconds since 1970 UTC. OBSERVE records only."""
         return int(self._number(self._lay_out().times, _TIME, row))
 
     def confidence(self, row: int) -> float:
-        """The confidence of one row."""
+        """Return the confidence of one row. OBSERVE records only."""
         return self._number(self._lay_out().confidences, _REAL, row)
 
     def importance(self, row: int) -> float:
-        """The importance of one row."""
+        """Return the importance of one row. OBSERVE records only."""
         return self._number(self._lay_out().importances, _REAL, row)
 
     def ids(self) -> list[str]:
-        """All ids, in order."""
+        """Return all ids, in the order of the rows."""
         return self._whole(self._lay_out().ids).texts()
 
     def id(self, row: int) -> str:
-        """The id of one row."""
+        """Return the id of one row."""
         return self._text(self._lay_out().ids, row)
 
     def rfind(self, id: str, end: int) -> int:
-        """The last row before `end` with this id, or -1."""
+        """Return the last row before row `end` that has this id, or -1."""
         return self._whole(self._lay_out().ids).rfind(id, end)
 
     def content(self, row: int) -> str:
-        """The text of one row."""
+        """Return the text of one row."""
         return self._text(self._lay_out().contents, row)
 
     def contents(self) -> list[str]:
-        """All texts, in order."""
+        """Return all texts, in the order of the rows; empty for DELETE."""
         place = self._lay_out().contents
         return self._whole(place).texts() if place else []
 
     def metadata_column(self) -> list[dict[str, Any] | None] | None:
-        """The metadata of all rows, None where there is none or none that can be read; None if no row has any."""
+        """Return the metadata of all rows, None for a row without readable metadata; None if no row has any."""
         place = self._lay_out().metadata
         return None if place is None else read_metadata_column(self._whole(place).texts())
 
     def tags_column(self) -> list[list[str] | None] | None:
-        """The tags of all rows, None where there are none; None if no row has any."""
+        """Return the tags of all rows, None for a row without tags; None if no row has any."""
         place = self._lay_out().tags
         if place is None:
             return None
-        # One document for all rows: decoding them one by one would cost several times as much.
+        # Decode all rows as one JSON document: decoding them one by one would cost several times as much.
         return list(json.loads(f"[{','.join(text or 'null' for text in self._whole(place).texts())}]"))
 
     def metadata_texts(self) -> list[str] | None:
-        """The metadata of all rows as stored: JSON object texts, ``""`` for none; None if no row has any."""
+        """Return the stored metadata of all rows as JSON object texts, ``""`` for none; None if no row has any."""
         place = self._lay_out().metadata
         return None if place is None else self._whole(place).texts()
 
     def metadata_json(self, row: int) -> str:
-        """The metadata of one row as the JSON object text that was stored, or ``""``."""
+        """Return the metadata of one row as the stored JSON object text, ``""`` for none."""
         return self._text(self._lay_out().metadata, row)
 
     def metadata(self, row: int) -> dict[str, Any]:
-        """The metadata of one row; empty also if what is stored cannot be read."""
+        """Return the metadata of one row; empty also if the stored text cannot be read."""
         return read_metadata(self.metadata_json(row)) or {}
 
     def tags(self, row: int) -> list[str]:
-        """The tags of one row."""
+        """Return the tags of one row."""
         text = self._text(self._lay_out().tags, row)
         return list(json.loads(text)) if text else []
 
     def row(self, row: int) -> StoredRow:
-        """All of one row but its vector, for less than one by one."""
+        """Return one row without its vector, at a lower cost than reading each column of it."""
         layout, segment = self._lay_out(), self.segment
         if segment.format == 1:
             return self._row1(layout, row)
@@ -220,7 +220,7 @@ class Record:
         return StoredRow(id, time_us, confidence, importance, content, metadata, tags)
 
     def _row1(self, layout: Layout, row: int) -> StoredRow:
-        """As `row`, of a segment that has no checksums of sectors."""
+        """Return the same as `row`, from a segment of format 1, which has no sector checksums."""
         memory, payload = self.segment.memory, self._payload
         numbers: list[Any] = []
         texts: list[bytes] = []
@@ -239,7 +239,7 @@ class Record:
         return StoredRow(id, time_us, confidence, importance, content, metadata, tags)
 
     def beside_vectors(self) -> list[NDArray[np.uint8]]:
-        """Its bytes but for the vectors; making the views does not touch the segment."""
+        """Return views of all bytes but the vectors: uint8, one-dimensional. Making them does not touch the segment."""
         columns = self._payload + (4 * self.count * self._dim if self.kind is RecordKind.OBSERVE else 0)
         view = self.segment.view
         return [view[self._position : self._payload], view[columns : self._position + self._nbytes]]
@@ -250,7 +250,7 @@ class Record:
         Raises
         ------
         CorruptData
-            Naming the first damaged place.
+            If a byte is damaged; the error names the first damaged place.
         """
         offset = self.segment.damage_in(self._header())
         if offset >= 0:
@@ -270,10 +270,10 @@ class Record:
         return read
 
     def _whole(self, place: TextPlace | None) -> TextColumn:
-        """A whole column of texts, as a copy of its own that has been checked."""
-        assert place is not None  # noqa: S101  (for the type checker: columns that are read whole were asked for)
+        """Return a whole text column, as a copy that has been checked."""
+        assert place is not None  # noqa: S101  (for the type checker: the callers know that the column exists)
         memory, begin, end = self.segment.memory, self._payload, place.offsets + 4 * (self.count + 1)
-        # In format 1, offsets and texts do not lie side by side.
+        # Two slices, because the offsets and the texts are not adjacent in format 1.
         taken = b"".join(
             (memory[begin + place.offsets : begin + end], memory[begin + place.start : begin + place.stop])
         )
@@ -308,12 +308,12 @@ class Record:
     def _lay_out(self) -> Layout:
         if self._layout is not None:
             return self._layout
-        # The columns of a hit are mostly asked for one after the other.
+        # The columns of a hit are usually read one after the other, so the segment keeps its last layout.
         position, layout = self.segment.last_layout
         if position == self._position and layout is not None:
             return layout
         layout = self.segment.lay_out(self._header())
-        # It takes about as much memory as a dozen rows. Two threads may both make it; they are equal.
+        # A layout takes about as much memory as a dozen rows. Two threads may both compute it, with equal results.
         if self.count >= _KEPT_ROWS_MIN:
             self._layout = layout
         else:

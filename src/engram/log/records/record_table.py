@@ -10,12 +10,12 @@ from engram.log.records.record import Record
 
 
 class RecordTable:
-    """Records with rising generations. One thread adds; any number of threads look, without locks.
+    """Records with rising generations. One thread adds records; any number of threads read, without locks.
 
     Parameters
     ----------
     records
-        Those that are there, in order. The list is taken over.
+        The existing records, in order. The table takes ownership of the list.
     """
 
     def __init__(self, records: list[Record]) -> None:
@@ -25,20 +25,20 @@ class RecordTable:
 
     @property
     def last_generation(self) -> int:
-        """The generation of the last appended record, or 0."""
+        """The last generation of the last record, or 0 if there is none."""
         return self._last_generation
 
     def records(self) -> Sequence[Record]:
-        """All records in order; grows while the log is written."""
+        """Return all records, in order. The sequence grows while the log is written."""
         return self._records
 
     def locate(self, generation: int) -> tuple[Record, int]:
-        """The record that holds `generation`, and its row there.
+        """Return the record that holds `generation`, and its row in that record.
 
         Raises
         ------
         LookupError
-            If there is no such generation.
+            If no record holds `generation`.
         """
         index = bisect_right(self._first_generations, generation) - 1
         if index >= 0:
@@ -49,26 +49,26 @@ class RecordTable:
         raise LookupError(f"generation {generation} is not in the log, which goes up to {self._last_generation}")
 
     def records_from(self, generation: int) -> Iterator[Record]:
-        """The records from the one that holds `generation` on, up to the newest that is appended meanwhile."""
+        """Yield the records from the one that holds `generation` on, including those that are appended meanwhile."""
         index = max(bisect_right(self._first_generations, generation) - 1, 0)
         while index < len(self._first_generations):
             yield self._records[index]
             index += 1
 
     def generation_at(self, time_us: int) -> int:
-        """The last generation that was written at or before `time_us`, microseconds since 1970 UTC; 0 for none."""
+        """Return the last generation committed at or before `time_us`, microseconds since 1970 UTC; 0 for none."""
         index = bisect_right(self._records, time_us, key=attrgetter("committed_us"))
         return self._records[index - 1].last_generation if index else 0
 
     def backwards(self, generation: int) -> Iterator[tuple[Record, int]]:
-        """The records from the one that holds `generation` back to the first, each with its rows up to there."""
+        """Yield the records back from the one that holds `generation`, each with its number of rows up to it."""
         start = bisect_right(self._first_generations, generation) - 1
         for index in range(start, -1, -1):
             record = self._records[index]
             yield record, min(record.count, generation - record.first_generation + 1)
 
     def _add(self, records: Sequence[Record]) -> None:
-        # Readers bisect the generations, so the records they lead to must be there first.
+        # Readers bisect the generations without a lock, so the records must be added before their generations.
         self._records.extend(records)
         self._first_generations.extend(record.first_generation for record in records)
         self._last_generation = records[-1].last_generation

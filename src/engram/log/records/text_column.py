@@ -1,4 +1,4 @@
-"""Texts as a column: all their UTF-8 in one blob, and offsets into it."""
+"""Text columns: the UTF-8 of all texts in one blob, and offsets into it."""
 
 from __future__ import annotations
 
@@ -16,25 +16,33 @@ _span_at: Final = struct.Struct("<II").unpack_from
 
 
 def read_text(memory: memoryview, payload: int, place: TextPlace, row: int) -> tuple[bytes, tuple[int, int, int, int]]:
-    """One text of a column; see `TextColumn` for the parameters. It is as good as its memory: check the ranges.
+    """Read one text of a column without checking it; the caller must check the returned ranges.
+
+    For the parameters see `TextColumn`.
 
     Returns
     -------
-    bytes, tuple
-        A copy of its UTF-8; and what it was read from, begin and end of its offsets and of itself, in bytes from the
-        payload's begin.
+    tuple[bytes, tuple[int, int, int, int]]
+        A copy of the text's UTF-8; and the ranges that were read, in bytes from the beginning of the payload: begin and
+        end of the text's offsets, then begin and end of the text.
     """
     offsets, start, nbytes = place
     offsets += 4 * row
     begin, end = _span_at(memory, payload + offsets)
     first = payload + start
-    # Offsets that are damaged must not lead out of the column, to a copy of half the segment.
+    # Damaged offsets must not lead out of the column, or a large part of the segment might be copied.
     utf8 = bytes(memory[first + begin : first + (end if end < nbytes else nbytes)])
     return utf8, (offsets, offsets + 8, start + begin, start + end)
 
 
 def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], bytes]:
-    """The column of `texts`: ``n + 1`` offsets, and the blob in which text i is ``blob[offsets[i]:offsets[i + 1]]``."""
+    """Return `texts` as a column.
+
+    Returns
+    -------
+    tuple[NDArray[np.uint32], bytes]
+        The offsets, shape ``(n + 1,)``, ascending; and the blob in which text i is ``blob[offsets[i]:offsets[i + 1]]``.
+    """
     joined = "".join(texts)
     if joined.isascii():
         blob = joined.encode()
@@ -47,14 +55,14 @@ def encode_texts(texts: Sequence[str]) -> tuple[NDArray[np.uint32], bytes]:
 
 
 class TextColumn:
-    """A column of texts inside a record, decoded when asked. What it reads is as good as its memory.
+    """A text column inside a record, decoded on demand. It does not check what it reads.
 
     Parameters
     ----------
     memory
-        Where the record is.
+        Bytes that contain the record.
     payload
-        Where the record's payload begins in it.
+        Where the record's payload begins in `memory`, in bytes.
     place
         Where the column lies in the payload.
     count
@@ -69,7 +77,7 @@ class TextColumn:
         self._blob = memory[payload + place.start : payload + place.stop]
 
     def texts(self) -> list[str]:
-        """All texts, in order."""
+        """Return all texts, in the order of the rows."""
         blob = bytes(self._blob)
         offsets = self._offsets.tolist()
         slices = map(slice, offsets[:-1], offsets[1:])
@@ -78,12 +86,12 @@ class TextColumn:
         return list(map(bytes.decode, map(blob.__getitem__, slices)))
 
     def rfind(self, text: str, end: int) -> int:
-        """The last row before `end` that holds exactly `text`, or -1."""
+        """Return the last row before row `end` that holds exactly `text`, or -1."""
         wanted = text.encode()
         offsets = np.frombuffer(self._offsets, np.uint32)
         blob = bytes(self._blob[: int(offsets[end])])
         limit = len(blob)
-        # An occurrence may straddle two texts, or be a part of a longer one; each miss moves the limit down.
+        # An occurrence in the blob may span two texts or be a part of a longer one. Each such miss lowers the limit.
         while (found := blob.rfind(wanted, 0, limit)) >= 0:
             row = int(np.searchsorted(offsets[: end + 1], found, side="right")) - 1
             if offsets[row] == found and offsets[row + 1] == found + len(wanted):

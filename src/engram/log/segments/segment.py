@@ -1,4 +1,4 @@
-"""One file of the log."""
+"""A segment: one file of the log."""
 
 from __future__ import annotations
 
@@ -25,42 +25,43 @@ MISFIT: Final = "its bytes do not fit their checksum"
 
 
 def segment_name(epoch: int) -> str:
-    """The file name of segment number `epoch`."""
+    """Return the file name of segment number `epoch`."""
     return f"{epoch:012d}.log"
 
 
 def segment_epoch(name: str) -> int | None:
-    """The number of the segment called `name`, or None if that is no segment's name."""
+    """Return the number of the segment with the file name `name`, or None if it is not the name of a segment."""
     match = _NAME.fullmatch(name)
     return int(match[1]) if match else None
 
 
 class Segment:
-    """A file of the log: a sector that says whose it is, then records one after the other, then zeros.
+    """A file of the log: a first sector that names its owner, then records back to back, then zeros.
 
-    It never shrinks and no byte of a record changes, so its mapping may be handed out for good. `end` is where the
-    next record goes; whoever writes moves it, once the records are part of the log.
+    The file never shrinks, and no byte of a record ever changes, so views of its mapping stay valid for good.
 
     Parameters
     ----------
     epoch
-        Its number.
+        Number of the segment.
     file
-        Where it is.
+        The file.
     salt
-        What its checksums start from.
+        The number that the segment's checksums start from.
     damages
-        Where damage is reported.
+        Object that receives reports of damage.
     format
-        1 for a segment that Engram 0.1 wrote. It has no checksums of sectors, so whoever opens it reads and checks all
-        of it first.
+        1 for a segment that Engram 0.1 wrote. It has no sector checksums, so all of it must be read and checked when it
+        is opened.
 
     Attributes
     ----------
+    end
+        Offset where the next record goes. The writer moves it once the records are part of the log.
     opening_sums
-        Of a segment of format 1: what its sectors were when all of it was checked; None until then.
+        Format 1 only: the checksums that the sectors had when all of the file was checked; None until then.
     last_layout
-        The position of the record whose layout was made last, and that layout; for records that keep none.
+        Position and layout of the record whose layout was computed last, for records that do not keep their own.
     """
 
     __slots__ = ("damages", "end", "epoch", "file", "format", "last_layout", "memory", "opening_sums", "salt", "view")
@@ -79,33 +80,33 @@ class Segment:
 
     @property
     def name(self) -> str:
-        """Its file name."""
+        """The segment's file name."""
         return segment_name(self.epoch)
 
     @property
     def begin(self) -> int:
-        """Where its first record begins."""
+        """Offset where the first record begins, in bytes."""
         return SECTOR_BYTES if self.format > 1 else 0
 
     def write(self, records: Sequence[EncodedRecord]) -> None:
-        """Write `records`, which were placed here back to back, in one go."""
+        """Write `records` at once. They were placed in this segment back to back."""
         buffers: list[Buffer] = [buffer for record in records for buffer in record.buffers]
         self.file.write(records[0].header.position, buffers)
 
     def erase(self, start: int, end: int) -> None:
-        """Durably overwrite with zeros what a failed write may have left."""
+        """Overwrite the bytes from `start` to `end`, which a failed write may have left, with zeros, durably."""
         zeros = bytes(_CHUNK_BYTES)
         for offset in range(start, end, _CHUNK_BYTES):
             self.file.write(offset, [zeros[: end - offset]])
         self.file.sync()
 
     def header_at(self, position: int) -> Header | None:
-        """The header of the record at `position`, if one checks out there.
+        """Return the header of the record at `position`, or None if there is no valid header.
 
         Raises
         ------
         NewerFormat
-            If a newer version wrote it.
+            If a newer version of Engram wrote the record.
         """
         if self.format == 1:
             header1 = read_header1(self.memory, position, self.epoch)
@@ -116,15 +117,22 @@ class Segment:
         return header
 
     def payload_of(self, header: Header) -> int:
-        """Where the payload of a record begins."""
+        """Return the offset of a record's payload in the segment, in bytes."""
         return header.payload if self.format > 1 else header.position + HEADER1_BYTES
 
     def lay_out(self, header: Header) -> Layout:
-        """Where the columns of a record lie in its payload."""
+        """Return the positions of the columns in a record's payload."""
         return lay_out(header) if self.format > 1 else lay_out1(header)
 
     def first_damage(self, position: int, ranges: Sequence[int]) -> int:
-        """Check parts of the record at `position`: pairs of begin and end, in bytes from the beginning of its payload.
+        """Check parts of the record at `position`.
+
+        Parameters
+        ----------
+        position
+            Offset of the record in the file.
+        ranges
+            Pairs of begin and end, one after the other, in bytes from the beginning of the record's payload.
 
         Returns
         -------
@@ -138,7 +146,7 @@ class Segment:
         return _core.check_sectors(self.view, position, ranges, self.salt)
 
     def damage_in(self, header: Header) -> int:
-        """The offset of the first damage behind the header of a record, or -1: every byte of it is read."""
+        """Check every byte behind a record's header; return the offset in the file of the first damage, or -1."""
         if self.format > 1:
             return _core.check_all(self.view, header.position, self.salt)
         header1 = read_header1(self.memory, header.position, self.epoch)
@@ -146,39 +154,40 @@ class Segment:
         return -1 if whole else header.position
 
     def check_records(self, position: int, bytes_max: int) -> tuple[int, int]:
-        """Check the records from the one at `position` on, about `bytes_max` bytes of them; format 2 only.
+        """Check the records from the one at `position` on, about `bytes_max` bytes of them. Format 2 only.
 
         Returns
         -------
-        position, wrong
-            How far it got, and -1; or where the first damaged record begins, and the offset of the damage.
+        tuple[int, int]
+            The offset that was reached, and -1; or the offset where the first damaged record begins, and that of the
+            damage.
         """
         return _core.check_records(self.view, position, self.end, self.salt, bytes_max)
 
     def report(self, offset: int, first_generation: int, last_generation: int, what: str = MISFIT) -> Damage:
-        """Note damage in a record that holds these generations."""
+        """Report damage at `offset`, in a record that holds the given generations, and return it."""
         return self.damages.report(f"log/{self.name}", offset, first_generation, last_generation, what)
 
     def nonzero_from(self, start: int) -> int:
-        """The offset of the first sector from `start` on that was written to, or -1."""
+        """Return the offset of the first sector from `start` on that was written to, or -1 if all of them are zero."""
         if start >= len(self.view):
             return -1
         return _core.nonzero_sector(self.view, start, len(self.view))
 
     def later_headers(self, start: int) -> list[Header]:
-        """The headers that check out somewhere from `start` on, in whatever state their records are."""
+        """Return all valid headers from `start` on, in whatever state their records are."""
         positions = range(start, len(self.view) - SECTOR_BYTES + 1, SECTOR_BYTES)
         found = (read_header(self.memory, position, self.salt, self.epoch) for position in positions)
         return [header for header in found if header is not None]
 
 
 def check_size(segment: Segment, nbytes: int) -> None:
-    """Refuse a segment whose file has another size than it was made with.
+    """Refuse a segment whose file does not have the size it was created with.
 
     Raises
     ------
     CorruptData
-        Naming both.
+        If the sizes differ; the error names both.
     """
     if len(segment.view) != nbytes:
         raise CorruptData(

@@ -1,4 +1,4 @@
-"""The first sector of a segment: which store, space and course of events it belongs to, and its place among others."""
+"""The first sector of a segment: the store, space and incarnation it belongs to, and its number in the log."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _FIELDS = struct.Struct(f"<HHIQQ{ID_BYTES}s{ID_BYTES}s{ID_BYTES}s")
 
 
 class SegmentHeader(NamedTuple):
-    """What a segment says of itself.
+    """The content of a segment's first sector.
 
     Parameters
     ----------
     salt
-        What the checksums of its sectors start from.
+        The number that the checksums of the other sectors start from.
     epoch
-        Its number in the log.
+        Number of the segment in the log.
     nbytes
-        The size of its file.
+        Size of the file in bytes.
     identity
-        The space it was made for, in the incarnation of that time.
+        The space that the segment was created for, with the incarnation of that time.
     """
 
     salt: int
@@ -37,7 +37,7 @@ class SegmentHeader(NamedTuple):
     identity: Identity
 
     def pack(self) -> bytes:
-        """The sector as it is written."""
+        """Return the bytes of the sector."""
         ids = (bytes.fromhex(one) for one in self.identity)
         fields = _FIELDS.pack(FORMAT, 0, self.salt, self.epoch, self.nbytes, *ids)
         checked = fields.ljust(SECTOR_BYTES - _PREFIX.size, b"\0")
@@ -45,12 +45,12 @@ class SegmentHeader(NamedTuple):
 
 
 def read_segment_header(memory: memoryview, name: str) -> SegmentHeader | None:
-    """What the segment in `memory` says of itself; None if its first sector does not check out.
+    """Return the header of the segment in `memory`, or None if its first sector is not valid.
 
     Raises
     ------
     NewerFormat
-        If a newer version wrote it.
+        If a newer version of Engram wrote it.
     """
     if len(memory) < SECTOR_BYTES:
         return None

@@ -1,4 +1,4 @@
-"""Empty segments, the next one prepared in the background while the current one fills."""
+"""Blank segments. The next one is prepared in the background while the current one fills."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from engram.log.manifest import Manifest, SegmentEntry
 from engram.log.segments.segment import Segment, segment_name
 from engram.log.segments.segment_header import SegmentHeader
 
-# Smaller segments are created faster than a thread starts.
+# Creating a smaller segment takes less time than starting a thread.
 _PREPARED_BYTES_MIN: Final = 16 << 20
 logger = logging.getLogger(__name__)
 
 
 class SegmentPool:
-    """Hands out blank segments with rising numbers, which the manifest lists before anything is written to them.
+    """Hands out blank segments with rising numbers. The manifest lists each one before anything is written to it.
 
-    Reserving the blocks of a file and making that durable takes milliseconds, which no commit should wait for. So a
-    short-lived thread creates the next segment ahead. It only reserves: filling the file with zeros too makes single
-    syncs faster but costs the disk bandwidth that a sustained stream needs; docs/decisions/0001-log-is-the-store.md
-    has the numbers. Used by the writer thread only.
+    Reserving the blocks of a file and making that durable takes milliseconds, and no commit should wait for it.
+    Therefore a short-lived thread creates the next segment in advance. It only reserves the blocks. Filling the file
+    with zeros, too, would make single syncs faster but cost disk bandwidth that a sustained stream needs; for the
+    numbers see docs/decisions/0001-log-is-the-store.md. Used by the writer thread only.
 
     Parameters
     ----------
     storage
         The directory of the log.
     manifest
-        Where segments are listed.
+        The manifest that lists the segments.
     damages
-        Where the segments report damage.
+        Object that receives the segments' reports of damage.
     last_epoch
-        The highest segment number that is taken.
+        The highest segment number in use.
     blanks
         Blank segments found at recovery, oldest first.
     """
@@ -60,46 +60,46 @@ class SegmentPool:
         self._preparation: _Preparation | None = None
 
     def take(self, size_min: int, size: int) -> Segment:
-        """A blank segment with room for `size_min` bytes; of `size` bytes if it must be created.
+        """Return a blank segment with room for `size_min` bytes. A new segment gets `size` bytes, or more if it must.
 
         Raises
         ------
         OSError
-            If it cannot be created. Nothing has changed then.
+            If the segment cannot be created. The pool stays usable.
         """
         self._finish_preparation()
         while self._ready:
             segment = self._ready.popleft()
             if len(segment.view) - segment.begin >= size_min:
                 return segment
-            # It must go for good: numbers rise with generations, so it cannot be used after a later one.
+            # The segment is too small. Numbers rise with generations, so it cannot be used after a later one.
             segment.file.close()
             self._manifest.remove_segment(segment.epoch)
             self._storage.remove(segment.name)
         self._last_epoch += 1
         size_min += BLOCK_BYTES
-        # Whole blocks, as files that end within one cannot be written past the page cache.
+        # Use whole blocks: direct I/O cannot write a file that ends within a block.
         return self._create(self._last_epoch, size if size_min <= size else size_min + -size_min % BLOCK_BYTES)
 
     def give_back(self, segments: Sequence[Segment]) -> None:
-        """Return taken segments, in order, that are still blank."""
+        """Return segments to the pool that `take` handed out and that are still blank, in the same order."""
         self._ready.extendleft(reversed(segments))
 
     def prepare(self, size: int) -> None:
-        """Start preparing a segment of `size` bytes, unless one is ready."""
+        """Start creating a segment of `size` bytes, unless one is ready or being created, or `size` is below 16 MiB."""
         if size >= _PREPARED_BYTES_MIN and not self._ready and self._preparation is None:
             self._last_epoch += 1
             self._preparation = _Preparation(self, self._last_epoch, size)
 
     def close(self) -> None:
-        """Stop preparing and close what is ready; blank files stay for the next time."""
+        """Wait for a segment being created, and close the blank segments. Their files stay for the next opening."""
         self._finish_preparation()
         for segment in self._ready:
             segment.file.close()
         self._ready.clear()
 
     def _create(self, epoch: int, size: int) -> Segment:
-        """A new segment, durable and listed. Any thread may call it."""
+        """Create a segment that is durable and listed. Any thread may call it."""
         header = SegmentHeader(new_salt(), epoch, size, self._manifest.identity)
         file = self._storage.create(segment_name(epoch), size, header.pack())
         try:
@@ -134,7 +134,7 @@ class _Preparation:
         self._thread.start()
 
     def finish(self) -> Segment | None:
-        """The segment once it is there, or None if it could not be created."""
+        """Wait for the segment and return it, or None if it could not be created."""
         self._thread.join()
         return self._segment
 
@@ -142,5 +142,5 @@ class _Preparation:
         try:
             self._segment = self._pool._create(self._epoch, self._size)
         except OSError as error:
-            # The writer meets the same error when it needs the segment, and reports it to who is waiting.
+            # The writer gets the same error when it needs the segment, and reports it to the waiting caller.
             logger.warning("could not prepare log segment %s ahead: %s", segment_name(self._epoch), error)

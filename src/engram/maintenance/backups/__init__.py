@@ -1,1 +1,1 @@
-"""Backups of data directories, and data directories of backups."""
+"""Backups of data directories, and data directories restored from backups."""

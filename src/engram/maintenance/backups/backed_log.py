@@ -1,4 +1,4 @@
-"""One log, copied into a backup that may hold some of it already."""
+"""Copying of one log into a backup that may already hold a part of it."""
 
 from __future__ import annotations
 
@@ -31,33 +31,35 @@ def back_up_log(
     Parameters
     ----------
     log, manifest
-        The log, and what was read of it last.
+        The directory of the log, and the manifest as it was last read.
     segments
         The directory of all segments in the backup.
     earlier
-        What the backup holds of the space.
+        What the backup already holds of the space; None for nothing.
     damages
-        Where damage is reported.
+        Object that receives reports of damage.
     on_bytes
-        Told how many bytes were copied.
+        Function that receives the number of bytes of each copied piece.
 
     Returns
     -------
-    tuple
-        What the backup is to hold of the space, and how many bytes of it were copied.
+    tuple[BackedSpace, int]
+        What the backup is to hold of the space, and the number of its bytes that were copied.
 
     Raises
     ------
     CorruptData
-        If something is damaged; nothing of the space is to be in the backup then but what was there.
+        If something is damaged. The backup must then keep what it already holds of the space, and nothing else of it.
     FailedPrecondition
-        If the backup has more than the log.
+        If the backup has more generations than the log.
+    NewerFormat
+        If a newer version of Engram wrote a part of the log.
     OSError
-        If the one cannot be read or the other not written.
+        If the log cannot be read or the backup cannot be written.
     """
     parts = whole_prefix(log, manifest, damages)
     known = {} if earlier is None else {segment.entry.epoch: segment for segment in earlier.segments}
-    # What was the last segment of the log then may have had a failed write undone since.
+    # The last segment of the earlier backup is copied again: a failed write to it may have been undone since.
     sealed = {epoch for epoch in known if epoch != max(known)}
     backed: list[BackedSegment] = []
     last, copied = 0, 0
@@ -93,12 +95,15 @@ def back_up_log(
 
 
 def _durable(manifest: Manifest, parts: list[Part], part: Part) -> int:
-    """Up to which generation the bytes of a part must be whole: all of it, if the log went on in another segment."""
+    """Return the generation up to which the bytes of a part must be intact.
+
+    If the log continues in another segment, that is all of the part.
+    """
     return manifest.mark.generation if part is parts[-1] else part.last_generation
 
 
 def _keep(segments: FileStorage, part: Part, name: str) -> None:
-    """Give a copy its name, durably, without what lies behind its last whole record."""
+    """Give a copy its final name, durably, and cut off what lies behind its last intact record."""
     descriptor = segments.descriptor(_TEMPORARY, os.O_RDWR)
     try:
         os.ftruncate(descriptor, part.end)

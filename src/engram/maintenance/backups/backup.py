@@ -1,4 +1,4 @@
-"""``engram backup``: a copy of a data directory, taken beside whoever writes it, and added to by the next one."""
+"""``engram backup``: copy a data directory, even while a process writes it, or update an earlier copy."""
 
 from __future__ import annotations
 
@@ -35,20 +35,22 @@ _ATTEMPTS: Final = 5
 
 @dataclass(slots=True)
 class BackupReport:
-    """What a backup holds now.
+    """The content of a backup, and what was copied into it.
 
     Parameters
     ----------
     source, path
-        The data directory and the backup.
+        Paths of the data directory and of the backup.
     spaces
-        The spaces that are in it as they were when it was taken, by name.
+        The spaces that the backup holds in their state at the time of this backup, by name.
     copied_bytes, kept_bytes
-        What was copied, and what was in the backup already.
+        Number of bytes that were copied, and that the backup already held.
     refused
-        The spaces that could not be backed up, by name, and why. One that an earlier backup holds is still there.
+        The spaces that could not be backed up, by name, each with the reason. If an earlier backup holds such a space,
+        it is still there.
     kept
-        The spaces that are in it as an earlier backup left them, because they could not be backed up now, or are gone.
+        The spaces that the backup holds as an earlier backup left them, by name, because they could not be backed up
+        now or do not exist any more.
     damages
         All damage that was found.
     """
@@ -64,11 +66,11 @@ class BackupReport:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every space is in it as it was when it was taken."""
+        """Whether the backup holds every space in its state at the time of this backup."""
         return not (self.refused or self.kept or self.damages)
 
     def values(self) -> dict[str, Any]:
-        """The report for JSON."""
+        """Return the report as values for JSON."""
         return {
             "source": self.source,
             "path": self.path,
@@ -87,33 +89,37 @@ def backup(
 ) -> BackupReport:
     """Copy a data directory, whether or not a process writes it meanwhile.
 
-    Each space is copied as of one generation: everything that was acknowledged before the call is in it. Every byte of
-    the copy is read again and checked. Into a directory that holds a backup of the same store, only what is new is
-    copied; until the end, the earlier backup is the valid one. Checkpoints are left out: the graph is made again.
+    Each space is copied as of one generation. The copy contains everything that was acknowledged before the call. Every
+    byte of the copy is read again and checked. If the target holds a backup of the same store, only new data are
+    copied, and the earlier backup stays valid until the end. Checkpoints are left out: the graph is built again after a
+    restore.
 
     Parameters
     ----------
     path
         The data directory.
     backup_path
-        Where the backup goes: a new or empty directory, or an earlier backup of the same store.
+        Path of the backup: a new or empty directory, or an earlier backup of the same store.
     on_progress
-        Told how far it is.
+        Function that receives the progress.
 
     Raises
     ------
     NotFound
         If there is no data directory.
     AlreadyExists
-        If the other directory holds something else, or the backup of another store.
+        If the target holds something else, or the backup of another store.
+    InvalidInput
+        If both directories are the same, or one is inside the other.
     StoreLocked
         If another backup to the same place is being taken.
     CorruptData
-        If the earlier backup is damaged.
+        If the earlier backup is damaged, or the new one is not as it was written.
     NewerFormat
-        If a newer version wrote the data directory or the earlier backup.
+        If a newer version of Engram wrote the list of spaces or the earlier backup. A single space that a newer version
+        wrote is refused in the report.
     Unavailable
-        If one cannot be read, or the other not written.
+        If the data directory cannot be read or the backup cannot be written.
     """
     report = BackupReport(os.fspath(path), os.fspath(backup_path))
     check_apart(backup_path, path)
@@ -150,7 +156,8 @@ def _back_up_space(
                 space, copied = back_up_log(_log_of(manifest), manifest, segments, earlier, damages, counter.add)
                 break
             except FileNotFoundError as error:
-                # The writer replaced a segment that it never used; the manifest does not list it any more.
+                # The writer replaced a segment that it never used, and the manifest does not list it any more. Try
+                # again.
                 if attempt == _ATTEMPTS - 1:
                     message = f"space {name}: a segment is missing: {error.filename or error}"
                     raise CorruptData(message, code="missing_segment", field="space", value=name) from error
@@ -171,8 +178,8 @@ def _manifest_of(catalogue: SpaceCatalog, known: Described, damages: Damages) ->
     assert known.storage is not None  # noqa: S101  (for the type checker: a space without directory has an error)
     if known.manifest is not None:
         return known.manifest
-    assert known.config is not None  # noqa: S101  (for the type checker, likewise)
-    # A space of format 1 that this version never wrote has no manifest, and nobody writes it.
+    assert known.config is not None  # noqa: S101  (for the type checker: a sound space has settings)
+    # A format 1 space that this version never wrote has no manifest, and no process writes it.
     log = recover1(known.storage.directory(LOG), known.config.dim, damages)
     log.close()
     entries = entries_of(log.segments, log.records)
@@ -181,12 +188,12 @@ def _manifest_of(catalogue: SpaceCatalog, known: Described, damages: Damages) ->
 
 
 def _log_of(manifest: Manifest) -> FileStorage:
-    assert isinstance(manifest.storage, FileStorage)  # noqa: S101  (for the type checker: it is a directory on the disk)
+    assert isinstance(manifest.storage, FileStorage)  # noqa: S101  (for the type checker: it is on the disk)
     return manifest.storage.directory(LOG)
 
 
 def _check_continues(name: str, manifest: Manifest, earlier: BackedSpace | None) -> None:
-    """Refuse to let a space take the place of another one, or of another course of its events."""
+    """Refuse to replace a space by another one, or by another incarnation of it."""
     if earlier is not None and manifest.identity != earlier.identity:
         raise FailedPrecondition(
             f"the backup holds another space {name}, or the same before it was restored or repaired; back this one up "
@@ -253,7 +260,7 @@ def _earlier(target: FileStorage, store_id: str) -> Backup:
 
 
 def _prune(segments: FileStorage, kept: set[str]) -> None:
-    """Remove what the backup does not list any more."""
+    """Remove the files that the backup does not list any more."""
     for name in segments.names():
         if name not in kept:
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""The contents of a backup: a file that lists them, and the segments, each under a name that says what is in it."""
+"""The files of a backup: a list of its contents, and the segments, which are named after their content."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class BackedSegment(NamedTuple):
     Parameters
     ----------
     entry
-        What the manifest says of it.
+        The segment's entry in the manifest.
     end
-        How many bytes of it are in the backup; what is behind them is zeros.
+        Number of the segment's bytes that are in the backup; all bytes behind them are zeros.
     crc
-        The CRC32C of these bytes.
+        CRC32C of these bytes.
     """
 
     entry: SegmentEntry
@@ -33,7 +33,7 @@ class BackedSegment(NamedTuple):
     crc: int
 
     def file_name(self, space_id: str) -> str:
-        """Its name in the backup: other bytes have another one, so that nothing is ever overwritten."""
+        """Return the segment's file name in the backup. Other bytes have another name, so nothing is overwritten."""
         return f"{space_id}-{self.entry.epoch:012d}-{self.end:x}-{self.crc:08x}.log"
 
 
@@ -43,13 +43,13 @@ class BackedSpace(NamedTuple):
     Parameters
     ----------
     identity, settings
-        As in its manifest.
+        As in the space's manifest.
     generation
-        Everything up to here is in it, and nothing else.
+        The last generation in the backup, which holds everything up to it and nothing else.
     taken_us
-        When that was the newest, microseconds since 1970 UTC.
+        When the space was copied, microseconds since 1970 UTC.
     segments
-        Its log.
+        The segments of its log.
     """
 
     identity: Identity
@@ -60,24 +60,24 @@ class BackedSpace(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its log."""
+        """Size of the space's log in the backup, in bytes."""
         return sum(segment.end for segment in self.segments)
 
     @property
     def file_names(self) -> list[str]:
-        """The files of its log, in order."""
+        """File names of the space's segments, in order."""
         return [segment.file_name(self.identity.space) for segment in self.segments]
 
 
 class Backup(NamedTuple):
-    """What a backup holds.
+    """The content of a backup.
 
     Parameters
     ----------
     store
-        The id of the data directory.
+        Id of the data directory.
     spaces
-        Its spaces, by name.
+        The spaces, by name.
     """
 
     store: str
@@ -85,21 +85,21 @@ class Backup(NamedTuple):
 
     @property
     def file_names(self) -> set[str]:
-        """All files of segments."""
+        """File names of all segments."""
         return {name for space in self.spaces.values() for name in space.file_names}
 
 
 def read_backup(storage: FileStorage) -> Backup:
-    """The backup in a directory.
+    """Return the backup in a directory.
 
     Raises
     ------
     NotFound
-        If there is none.
+        If there is no backup.
     CorruptData
-        If its list is damaged.
+        If the list of its contents is damaged.
     NewerFormat
-        If a newer version wrote it.
+        If a newer version of Engram wrote it.
     Unavailable
         If it cannot be read.
     """
@@ -119,7 +119,13 @@ def read_backup(storage: FileStorage) -> Backup:
 
 
 def write_backup(storage: FileStorage, backup: Backup) -> None:
-    """Make `backup` the one in the directory, at once and durably."""
+    """Replace the backup in the directory by `backup`, atomically and durably.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
     spaces = {
         name: {
             "identity": space.identity._asdict(),

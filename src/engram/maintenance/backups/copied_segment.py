@@ -1,4 +1,4 @@
-"""A part of a segment, copied and checked: what is checked is the copy, so that nothing can come in between."""
+"""Copying and checking of a part of a segment. The check reads the copy, so it covers exactly what was copied."""
 
 from __future__ import annotations
 
@@ -21,11 +21,22 @@ _CHUNK_BYTES: Final = 1 << 20
 def copy_part(source: FileStorage, part: Part, target: FileStorage, name: str, on_bytes: Callable[[int], None]) -> None:
     """Copy the beginning of a segment to the file `name`, durably.
 
+    Parameters
+    ----------
+    source
+        The directory of the log.
+    part
+        The segment, and how much of it to copy.
+    target, name
+        The directory and the name of the copy.
+    on_bytes
+        Function that receives the number of bytes of each copied piece.
+
     Raises
     ------
     OSError
-        If the one cannot be read or the other not written. A sector that cannot be read is such an error, since the
-        file is read and not mapped.
+        If the segment cannot be read or the copy cannot be written. A sector that cannot be read is such an error,
+        because the file is read and not mapped.
     """
     reader = source.descriptor(segment_name(part.entry.epoch), os.O_RDONLY)
     try:
@@ -50,26 +61,35 @@ def copy_part(source: FileStorage, part: Part, target: FileStorage, name: str, o
 def check_copy(
     storage: FileStorage, name: str, part: Part, previous: int, durable: int, damages: Damages
 ) -> tuple[Part, int]:
-    """Read a copied part again and check every byte of it; return what of it is whole, and its CRC32C.
+    """Read a copied part again and check every byte of it.
 
     Parameters
     ----------
     storage, name
-        Where the copy is.
+        The directory and the name of the copy.
     part
-        What it should be.
+        What the copy should contain.
     previous
         The last generation of the part before.
     durable
-        Everything up to here must be whole. A record behind it that is not may have been written while it was copied,
-        and the part ends in front of it.
+        Everything up to this generation must be intact. A broken record behind it may have been written while it was
+        copied; the part then ends in front of that record.
     damages
-        Where damage is reported.
+        Object that receives reports of damage.
+
+    Returns
+    -------
+    tuple[Part, int]
+        The intact part of the copy, and its CRC32C.
 
     Raises
     ------
     CorruptData
         If something durable is broken.
+    NewerFormat
+        If a newer version of Engram wrote a record of it.
+    OSError
+        If the copy cannot be opened.
     """
     file = storage.open(name)
     segment = Segment(part.entry.epoch, file, part.entry.salt, damages, part.entry.format)
@@ -97,12 +117,14 @@ def check_copy(
 
 
 def check_backed(storage: FileStorage, name: str, backed: BackedSegment) -> None:
-    """Read a file of a backup, and check that it is the one that was written.
+    """Read a file of a backup, and check that it is as it was written.
 
     Raises
     ------
     CorruptData
-        If it is not.
+        If the file is missing or not as it was written.
+    OSError
+        If the file cannot be read.
     """
     try:
         descriptor = storage.descriptor(name, os.O_RDONLY)
@@ -120,7 +142,17 @@ def check_backed(storage: FileStorage, name: str, backed: BackedSegment) -> None
 
 
 def mismatch(name: str, backed: BackedSegment, found: tuple[int, int] | None) -> CorruptData:
-    """The error for a file of a backup that is not as it was written: its size and CRC32C, or None if it is missing."""
+    """Return the error for a file of a backup that is not as it was written.
+
+    Parameters
+    ----------
+    name
+        Name of the file.
+    backed
+        What was written.
+    found
+        The size in bytes and the CRC32C of the file, or None if it is missing.
+    """
     if found is None:
         return CorruptData(f"segments/{name} is missing from the backup", code="corrupt_backup", field=name)
     return CorruptData(
@@ -141,6 +173,6 @@ def _write_all(descriptor: int, data: bytes, offset: int) -> None:
 
 
 def _forget_pages(descriptor: int) -> None:
-    """Have what is read next come from the disk and not from memory, where the system can do that."""
+    """Drop the cached pages of a file, so that it is next read from the disk, if the system supports that."""
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)

@@ -1,4 +1,4 @@
-"""``engram restore``: a new data directory from a backup."""
+"""``engram restore``: create a data directory from a backup."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from engram.maintenance.verify import verify
 
 @dataclass(slots=True)
 class RestoreReport:
-    """What was restored.
+    """The result of a restore.
 
     Parameters
     ----------
     source, path
-        The backup and the new data directory.
+        Paths of the backup and of the new data directory.
     spaces
-        The generation each space goes to.
+        The last generation of each space, by name.
     """
 
     source: str
@@ -41,39 +41,44 @@ class RestoreReport:
     spaces: dict[str, int] = field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:
-        """The report for JSON."""
+        """Return the report as values for JSON."""
         return {"source": self.source, "path": self.path, "spaces": self.spaces}
 
 
 def restore(
     backup_path: str | os.PathLike[str], new_path: str | os.PathLike[str], *, on_progress: OnProgress = unseen
 ) -> RestoreReport:
-    """Make a data directory of a backup, and check all of it.
+    """Create a data directory from a backup, and check all of it.
 
-    Every space begins a new incarnation: sessions, snapshots and cursors of what came after the backup are refused by
-    name.
+    Every space begins a new incarnation: sessions, snapshots and cursors from the time after the backup are refused
+    with an error that says so.
 
     Parameters
     ----------
     backup_path
         The backup, which is not changed.
     new_path
-        Where the data directory goes; it must not exist, or be empty.
+        Path of the new data directory; it must not exist, or be an empty directory.
     on_progress
-        Told how far it is.
+        Function that receives the progress.
 
     Raises
     ------
     NotFound
         If there is no backup.
     AlreadyExists
-        If there is something in the new directory: ``newer_directory`` if that is a store with more in it.
+        If the new directory is not empty: ``newer_directory`` if it is a store with more generations, else
+        ``directory_not_empty``.
+    InvalidInput
+        If both directories are the same, or one is inside the other.
+    StoreLocked
+        If the backup is being written, or the new directory is already being created.
     CorruptData
         If the backup is damaged; nothing is restored then.
     NewerFormat
-        If a newer version wrote the backup.
+        If a newer version of Engram wrote the backup.
     Unavailable
-        If one cannot be read, or the other not written.
+        If the backup cannot be read or the new directory cannot be written.
     """
     if not Path(backup_path).is_dir():
         raise NotFound(f"there is no backup {backup_path}", code="no_backup", field="path", value=backup_path)

@@ -1,4 +1,4 @@
-"""How far a log goes whose writer may be at work: the beginning that is whole, in each of its segments."""
+"""The intact beginning of a log that a process may be writing, in each of its segments."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from engram.maintenance.found_segments import headers_in
 
 
 class Part(NamedTuple):
-    """The part of a log that is in one segment.
+    """The part of a log that lies in one segment.
 
     Parameters
     ----------
     entry
-        The segment.
+        The segment's entry in the manifest.
     end
-        Where its last record ends.
+        Offset where the part ends, in bytes: behind its last record, or for format 1 at the end of the file.
     last_generation
-        What that record ends with.
+        The last generation of that record.
     """
 
     entry: SegmentEntry
@@ -33,26 +33,28 @@ class Part(NamedTuple):
 
 
 def whole_prefix(storage: Storage, manifest: Manifest, damages: Damages) -> list[Part]:
-    """The parts of a log, by the headers of its records alone; each byte is checked once it has been copied.
+    """Return the parts of a log, judged by its record headers alone. Each byte is checked once it has been copied.
 
-    Nothing is taken for damage that a writer may be about to write. Records behind the mark of the manifest are part of
-    the log as far as they follow each other.
+    What a writer may be about to write is not taken for damage. Records behind the manifest's mark are part of the log
+    as far as they follow each other.
 
     Parameters
     ----------
     storage
         The directory of the log.
     manifest
-        As it was read last.
+        The manifest as it was last read.
     damages
-        Where segments report damage.
+        Object that receives reports of damage.
 
     Raises
     ------
     CorruptData
-        If something that the manifest says was durable is not there.
+        If something that the manifest says was durable is missing or broken, or if a segment is not the listed one.
+    NewerFormat
+        If a newer version of Engram wrote one of the segments.
     FileNotFoundError
-        If a segment is not there: the writer may have removed it since, or it may be lost.
+        If a segment is missing: the writer may have removed it since, or it may be lost.
     OSError
         If a segment cannot be read.
     """
@@ -95,7 +97,7 @@ def _opened(storage: Storage, entry: SegmentEntry, identity: Identity, damages: 
 
 
 def _walk(segment: Segment, last: int, limit: int | None) -> int:
-    """Set the segment's end behind its last record; return that one's last generation."""
+    """Set the segment's `end` behind its last record, and return that record's last generation."""
     while (header := segment.header_at(segment.end)) is not None:
         if header.previous_generation != last or (limit is not None and header.last_generation > limit):
             break
@@ -108,6 +110,6 @@ def _lost(segment: Segment | None, last: int, durable: int, manifest: Manifest) 
     what = f"the record of generation {last + 1} is broken or missing, but everything up to {durable} was durable"
     if segment is None:
         return CorruptData(f"{manifest.storage.path}: {what}", code="corrupt_log")
-    # Say where the damage is, not only where reading ended.
+    # Report the whole range of lost generations, not only where reading ended.
     later = [header for header in headers_in(segment) if header.position >= segment.end]
     return segment.report(segment.end, last + 1, later[0].previous_generation if later else durable, what).error()

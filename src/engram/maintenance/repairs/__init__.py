@@ -1,1 +1,1 @@
-"""New data directories of what is sound in damaged ones."""
+"""Repair: new data directories from what is intact in damaged ones."""

@@ -1,4 +1,4 @@
-"""A file that was cut short, as long as it should be."""
+"""A file that was cut short, padded to its original size."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from engram.log.files.storage import Buffer, StorageFile
 
 
 class PaddedFile:
-    """A copy in memory, in which what is missing reads as zeros: no checksum lets these pass. It takes no writes.
+    """A copy in memory of a file that was cut short. Missing bytes read as zeros, which fail every checksum.
+
+    It refuses writes.
 
     Parameters
     ----------
     file
-        What is left; it is closed.
+        The file that was cut; it is closed.
     size
-        How long it should be.
+        The size in bytes that the file should have.
     """
 
     def __init__(self, file: StorageFile, size: int) -> None:
@@ -38,20 +40,32 @@ class PaddedFile:
 
     @property
     def size(self) -> int:
-        """Bytes, those included that are missing."""
+        """Size in bytes, including the missing ones."""
         return len(self._bytes)
 
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
-        """Refuse."""
+        """Refuse to write.
+
+        Raises
+        ------
+        OSError
+            Always: EROFS.
+        """
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     def sync(self) -> None:
-        """Refuse."""
+        """Refuse to sync.
+
+        Raises
+        ------
+        OSError
+            Always: EROFS.
+        """
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     def view(self) -> NDArray[np.uint8]:
-        """All of it, read-only."""
+        """Return all bytes: uint8, shape ``(size,)``, read-only."""
         return self._bytes
 
     def close(self) -> None:
-        """Do nothing."""
+        """Do nothing, because the original file is already closed."""

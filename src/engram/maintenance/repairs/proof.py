@@ -1,8 +1,8 @@
-"""Which state of each id is proven, where parts of the log are lost.
+"""Proof of the newest state of each id, if parts of the log are lost.
 
-An id's newest readable state is proven if nothing whose ids cannot be read comes after it: then no lost record can have
-superseded or deleted it. Otherwise the newest state may be among what was lost, and what is readable of the id may be
-an older one.
+The newest readable state of an id is proven if no lost row whose id cannot be read comes after it: then no lost record
+can have superseded or deleted it. Otherwise the newest state may be among the lost rows, and the readable state of the
+id may be an older one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _FOR_EVER: Final = 1 << 63
 
 
 class Proof:
-    """What can be said of each id.
+    """What is proven about each id.
 
     Parameters
     ----------
@@ -29,18 +29,18 @@ class Proof:
     Attributes
     ----------
     lost
-        All generations that are lost, those included whose ids are known.
+        All generations that are lost, including those whose ids are known.
     lost_ids
-        The ids of lost rows whose ids can be read, with their generations.
+        The ids and generations of the lost rows whose ids can be read.
     unproven
-        The ids whose newest readable version may have been superseded or deleted by what is lost.
+        The ids whose newest readable version may have been superseded or deleted by a lost row.
     """
 
     def __init__(self, survey: Survey) -> None:
         lost = list(survey.lost)
         self.lost_ids: list[tuple[str, int]] = []
         self._unreadable = _FOR_EVER if survey.is_cut else max((one.last for one in lost), default=0)
-        # Of each id the generation of the newest state, negative if that is none that can be answered.
+        # For each id, the generation of its newest state; negative if that state is a deletion or cannot be read.
         newest: dict[str, int] = {}
         for found in survey.found:
             rescued = rescue(found)

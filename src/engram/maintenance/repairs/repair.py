@@ -1,4 +1,4 @@
-"""``engram repair``: a new data directory with all that is sound in a damaged one."""
+"""``engram repair``: create a data directory from what is intact in a damaged one."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ REPORT: Final = "repair.json"
 
 @dataclass(frozen=True, slots=True)
 class RepairOptions:
-    """How to repair.
+    """Options of a repair.
 
     Parameters
     ----------
     metric, embedder
-        Of spaces whose description is lost; without a metric they cannot be repaired.
+        Used for spaces whose description is lost. Without a metric, such spaces cannot be repaired.
     keep_unproven
-        Whether to take the newest readable version of an id for its newest, even if a later one may be lost.
+        Whether to treat the newest readable version of an id as its newest version, even if a later one may be lost.
     """
 
     metric: Metric | None = None
@@ -57,21 +57,22 @@ def repair(
     options: RepairOptions = _DEFAULT_OPTIONS,
     on_progress: OnProgress = unseen,
 ) -> RepairReport:
-    """Make a new data directory of what is sound in another one, which is not changed.
+    """Create a data directory from what is intact in another one, which is not changed.
 
-    Everything keeps its generation and the time it was written; what is lost leaves gaps. Every space begins a new
-    incarnation, so that sessions, snapshots and cursors of the old one are refused by name.
+    Every row keeps its generation and its commit time; what is lost leaves gaps. Every space begins a new incarnation,
+    so that sessions, snapshots and cursors of the old one are refused with an error that says so.
 
     Parameters
     ----------
     path
         The damaged directory.
     new_path
-        Where the new one goes; it must not exist, or be empty. The report is in it, too, as ``repair.json``.
+        Path of the new directory; it must not exist, or be an empty directory. The report is written there, too, as
+        ``repair.json``.
     options
-        How to repair.
+        Options of the repair.
     on_progress
-        Told how far it is.
+        Function that receives the progress.
 
     Raises
     ------
@@ -79,12 +80,16 @@ def repair(
         If there is no data directory.
     StoreLocked
         If a process has one of the directories open.
+    CorruptData
+        If a record became unreadable during the repair.
     AlreadyExists
-        If there is something in the new directory.
+        If the new directory is not empty.
+    InvalidInput
+        If both directories are the same, or one is inside the other.
     NewerFormat
-        If a newer version wrote some of it: then nothing is made, since that version would repair more.
+        If a newer version of Engram wrote a part. Nothing is created then, because that version would repair more.
     Unavailable
-        If the disk fails, or is full.
+        If the disk fails or is full.
     """
     report = RepairReport(os.fspath(path), os.fspath(new_path))
     with opened_source(path) as catalogue:

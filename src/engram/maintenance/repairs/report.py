@@ -1,4 +1,4 @@
-"""What a repair kept, lost and set aside."""
+"""The report of a repair: what was kept, what was lost, and what was set aside."""
 
 from __future__ import annotations
 
@@ -12,33 +12,34 @@ from engram.model.damage import Damage
 
 @dataclass(slots=True)
 class RepairedSpace:
-    """A space that was made anew from what is sound.
+    """A space that was created again from what is intact.
 
     Parameters
     ----------
     name
-        Its name.
+        Name of the space.
     generation
-        Where its log ends now.
+        The generation that its new log ends with.
     kept
-        Rows that are in it: observations and deletions, under their old generations.
+        Number of rows in it: observations and deletions, under their old generations.
     lost
-        Generations that are not.
+        The generations that are lost.
     lost_ids
         The id and the generation of each lost row whose id could be read. Such an id has no state any more, unless a
         later one was kept.
     set_aside
-        Observations of ids whose newest state is not proven, which are not in the space but in a file.
+        Number of observations that are in a file instead of the space, because the newest state of their ids is not
+        proven.
     set_aside_ids
-        How many ids these are of.
+        Number of ids that these observations have.
     is_cut
-        Whether it cannot be said how much is lost at the end.
+        Whether it is unknown how much is lost at the end.
     end_is_proven
-        Whether something outside of the log says how far it went.
+        Whether something outside of the log shows how far the log reached.
     description
-        Where its settings are from: ``"manifest"``, ``"format 1"`` or ``"options"``.
+        Where the settings come from: ``"manifest"``, ``"format 1"`` or ``"options"``.
     unfinished
-        Writes that a crash interrupted and that were left out; nothing in them was acknowledged.
+        Writes that a crash interrupted and that were left out. Nothing in them was acknowledged.
     damages
         All damage that was found.
     """
@@ -58,22 +59,22 @@ class RepairedSpace:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing that was acknowledged is missing from it."""
+        """Whether nothing that was acknowledged is missing from the space."""
         return not (self.lost or self.set_aside or self.is_cut) and self.end_is_proven
 
 
 @dataclass(slots=True)
 class RepairReport:
-    """What became of each space of a data directory.
+    """The result of a repair for each space of a data directory.
 
     Parameters
     ----------
     source, path
-        The old directory and the new one.
+        Paths of the old directory and of the new one.
     spaces
-        Those that were made anew.
+        The spaces that were created again.
     left_behind
-        Those that were not, by name, and why.
+        The spaces that were not, by name, each with the reason.
     damages
         Damage of the list of spaces.
     """
@@ -90,7 +91,7 @@ class RepairReport:
         return not self.left_behind and all(space.is_complete for space in self.spaces)
 
     def values(self) -> dict[str, Any]:
-        """The report for JSON."""
+        """Return the report as values for JSON."""
         return {
             "source": self.source,
             "path": self.path,

@@ -1,4 +1,4 @@
-"""Reading what is readable of a record, row by row where it is damaged."""
+"""Reading of what can be read in a record, row by row if the record is damaged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Rescued:
     record
         The record.
     ids
-        One for each row; None where it cannot be read.
+        The id of each row; None if it cannot be read.
     is_readable
         For each row, whether all of it can be read.
     """
@@ -33,21 +33,21 @@ class Rescued:
     is_readable: Sequence[bool]
 
     def generation(self, row: int) -> int:
-        """The generation of a row."""
+        """Return the generation of a row."""
         return self.record.first_generation + row
 
 
 def rescue(found: Found) -> Rescued:
-    """What can be read of a record that is part of the log."""
+    """Return what can be read of a record that is part of the log."""
     record = found.record
     if found.is_whole:
         try:
             return Rescued(record, record.ids(), [True] * record.count)
         except CorruptData:
-            # It became unreadable since it was checked.
+            # The record became unreadable after it was checked, so treat it as damaged.
             pass
     if record.segment.format == 1:
-        # One checksum covers all of it, so no part of it can be told from damage.
+        # One checksum covers the whole payload, so intact rows cannot be told from damaged ones.
         return Rescued(record, [None] * record.count, [False] * record.count)
     ids = [_id_of(record, row) for row in range(record.count)]
     is_readable = [id is not None and _is_readable(record, row) for row, id in enumerate(ids)]
@@ -55,12 +55,12 @@ def rescue(found: Found) -> Rescued:
 
 
 def batch_of(record: Record, rows: range) -> ObservationBatch:
-    """Neighbouring rows of a record as they were observed.
+    """Return consecutive rows of a record as a batch of observations.
 
     Raises
     ------
     CorruptData
-        If one of them is damaged.
+        If one of the rows is damaged.
     """
     taken = [record.row(row) for row in rows]
     metadata = [row.metadata_json for row in taken]
@@ -78,12 +78,12 @@ def batch_of(record: Record, rows: range) -> ObservationBatch:
 
 
 def whole_batch_of(record: Record) -> ObservationBatch:
-    """All rows of a sound record, column by column.
+    """Return all rows of an intact record as a batch of observations, read column by column.
 
     Raises
     ------
     CorruptData
-        If it is not sound.
+        If the record is not intact.
     """
     tags = record.tags_column()
     batch = ObservationBatch(
@@ -96,7 +96,7 @@ def whole_batch_of(record: Record) -> ObservationBatch:
         metadata=record.metadata_texts(),
         tags=None if tags is None else [row or () for row in tags],
     )
-    # After the copies were made, so that what was copied is what was checked.
+    # Check after the copies are made, so that the check covers what was copied.
     record.check()
     return batch
 

@@ -1,4 +1,4 @@
-"""Writing what is sound of a damaged log into a new one, row by row where that is needed."""
+"""Writing what is intact in a damaged log into a new one, row by row where that is needed."""
 
 from __future__ import annotations
 
@@ -18,26 +18,31 @@ _BYTES_PER_SYNC: Final = 32 << 20
 
 
 class _Fate(Enum):
-    """What becomes of a row."""
+    """What happens to a row."""
 
     KEPT = 1
-    # Of an observation whose id can be read. The deletion keeps an older version from being answered in its place, and
-    # a session's sequence numbers without a gap.
+    # An observation whose id can be read is replaced by a deletion. The deletion keeps an older version from being
+    # returned instead, and it keeps the sequence numbers of the session free of gaps.
     DELETED = 2
     LOST = 3
 
 
 class Rewriting:
-    """Copies records, in order, under the generations and times they have.
+    """Copies records, in order, with the generations and commit times that they have.
 
     Parameters
     ----------
     log
         The new log.
     withheld
-        The ids none of whose observations are to be in it.
+        The ids whose observations must not be in the new log.
     set_aside
-        Where these go.
+        The file that receives these observations.
+
+    Attributes
+    ----------
+    kept
+        Number of rows that were kept.
     """
 
     def __init__(self, log: Log, withheld: Set[str], set_aside: SetAside) -> None:
@@ -48,14 +53,16 @@ class Rewriting:
         self.kept = 0
 
     def add(self, found: Found) -> None:
-        """Copy what is sound of a record.
+        """Copy what is intact in a record.
 
         Raises
         ------
         CorruptData
-            If it became unreadable since it was found.
+            If the record became unreadable after it was found.
         Unavailable
-            If it cannot be written.
+            If the new log cannot be written.
+        OSError
+            If the file of withheld observations cannot be written.
         """
         entries = list(self._entries(rescue(found)))
         if entries:
@@ -65,7 +72,13 @@ class Rewriting:
             self.finish()
 
     def finish(self) -> None:
-        """Make all of it durable."""
+        """Make everything that was copied durable.
+
+        Raises
+        ------
+        Unavailable
+            If the new log cannot be written.
+        """
         self._log.sync()
         self._unsynced = 0
 

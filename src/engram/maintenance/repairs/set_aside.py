@@ -1,4 +1,4 @@
-"""Observations whose newest state is not proven, as JSON Lines that ``engram ingest`` takes."""
+"""Observations whose newest state is not proven, in a JSON Lines file that ``engram ingest`` reads."""
 
 from __future__ import annotations
 
@@ -14,12 +14,17 @@ DIRECTORY: Final = "set-aside"
 
 
 class SetAside:
-    """A file of observations, made with the first of them.
+    """A file of observations, created when the first one is added.
 
     Parameters
     ----------
     path
         The file.
+
+    Attributes
+    ----------
+    count
+        Number of observations in the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -46,9 +51,9 @@ class SetAside:
         Raises
         ------
         CorruptData
-            If it cannot be read.
+            If the row cannot be read.
         OSError
-            If it cannot be written.
+            If the file cannot be written.
         """
         found = record.row(row)
         values: dict[str, Any] = {
@@ -72,7 +77,7 @@ class SetAside:
 
 
 def sync_directory(path: Path) -> None:
-    """Make the names in a directory durable."""
+    """Make the entries of a directory durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
