@@ -22,8 +22,8 @@ std::size_t CueTable::size() const {
 }
 
 void CueTable::add(std::uint64_t key, const float* vector, float threshold) {
-  remove(key);
   const std::lock_guard guard(mutex_);
+  remove_locked(key);
   const float norm = std::sqrt(kernels().squared_norm(vector, dim_));
   places_[key] = cues_.size();
   cues_.push_back({key, threshold, norm, norm});
@@ -32,6 +32,10 @@ void CueTable::add(std::uint64_t key, const float* vector, float threshold) {
 
 bool CueTable::remove(std::uint64_t key) {
   const std::lock_guard guard(mutex_);
+  return remove_locked(key);
+}
+
+bool CueTable::remove_locked(std::uint64_t key) {
   const auto found = places_.find(key);
   if (found == places_.end()) return false;
   // The last cue moves into the gap. The next match encodes it there.

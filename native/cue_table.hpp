@@ -44,6 +44,7 @@ class CueTable {
     float coded_norm;  // Of the coded vector: relative to the codec's centre; 1 under cosine.
   };
 
+  bool remove_locked(std::uint64_t key);
   void encode(const Codec& codec);
   // Upper bound of the score of `cue` and a vector: `cosine` is that of their codes, `norm` that of the coded vector.
   float bound(const Cue& cue, float cosine, float norm) const;

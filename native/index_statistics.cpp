@@ -16,6 +16,8 @@ Statistics Index::statistics() const {
   std::vector<std::uint8_t> reached(s.linked, 0);
   std::vector<Slot> stack;
   graph_.entries().for_each([&](Slot slot) {
+    // A link call that failed may leave an entry point that does not count as linked yet.
+    if (slot >= s.linked || reached[slot] != 0) return;
     reached[slot] = 1;
     stack.push_back(slot);
   });

@@ -10,6 +10,8 @@ from engram.model.damage import Damage
 
 # Further places are only counted: a space with a hundred damaged places has to be repaired anyway.
 _REMEMBERED_MAX: Final = 100
+# The places of further ones are known up to this number, so that reading them again does not count them again.
+_KNOWN_MAX: Final = 100_000
 logger = logging.getLogger(__name__)
 
 
@@ -29,11 +31,12 @@ class Damages:
         self._remembered_max = remembered_max
         self._guard = threading.Lock()
         self._found: dict[tuple[str, int], Damage] = {}
+        self._known: set[tuple[str, int]] = set()
         self._count = 0
 
     @property
     def count(self) -> int:
-        """Number of damaged places found. A place that is not recorded individually counts each time it is reported."""
+        """Number of distinct damaged places found."""
         return self._count
 
     def all(self) -> tuple[Damage, ...]:
@@ -42,12 +45,14 @@ class Damages:
             return tuple(self._found.values())
 
     def report(self, file: str, offset: int, first_generation: int, last_generation: int, what: str) -> Damage:
-        """Record a damaged place and return it. A place that is already recorded is not counted or logged again."""
+        """Record a damaged place and return it. A place that is already known is not counted or logged again."""
         damage = Damage(self.space, file, offset, first_generation, last_generation, what)
         with self._guard:
-            if (file, offset) in self._found:
+            if (file, offset) in self._known:
                 return damage
             self._count += 1
+            if len(self._known) < _KNOWN_MAX:
+                self._known.add((file, offset))
             if len(self._found) < self._remembered_max:
                 self._found[file, offset] = damage
         logger.error("%s", damage.message)

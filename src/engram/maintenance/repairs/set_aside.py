@@ -65,8 +65,9 @@ class SetAside:
             "confidence": found.confidence,
             "importance": found.importance,
         }
-        if found.metadata_json:
-            values["metadata"] = json.loads(found.metadata_json)
+        # Earlier versions stored metadata that cannot be read, and that `engram ingest` would refuse.
+        if found.metadata:
+            values["metadata"] = found.metadata
         if found.tags:
             values["tags"] = found.tags
         if self._file is None:

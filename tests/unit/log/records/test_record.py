@@ -295,3 +295,12 @@ def test_columns_of_another_length_are_a_bug_of_the_caller() -> None:
 def test_overlong_session_is_refused() -> None:
     with pytest.raises(ValueError, match="64 bytes"):
         segment_with(LogEntry(RecordKind.OBSERVE, 1, batch_of(["a"]), session="x" * 65))
+
+
+def test_damage_beyond_what_is_recorded_is_counted_once_too() -> None:
+    damages = Damages("notes", remembered_max=2)
+    for _ in range(3):
+        for offset in range(5):
+            damages.report("log/000000000001.log", offset, 1, 2, "broken")
+    assert damages.count == 5
+    assert [damage.offset for damage in damages.all()] == [0, 1]
