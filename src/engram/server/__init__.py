@@ -1,6 +1,6 @@
 """The gRPC server: thin adapters over `engram.streaming` and `engram.store`.
 
-Names are loaded on first use, so that a process that is to be a server understands signals before it imports the rest.
+Names are imported on first use, so that a server process can install its signal handlers before it imports the rest.
 """
 
 from __future__ import annotations

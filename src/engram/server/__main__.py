@@ -1,4 +1,4 @@
-"""``python -m engram.server``: the server alone, for those who need no more of the command line."""
+"""``python -m engram.server``: the server alone, without the rest of the command line."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from engram.lifecycle.stop_signals import EndSignals
 
 
 def main() -> None:
-    """Read the arguments and serve until told to stop."""
+    """Parse the arguments and serve until a signal stops the process."""
     signals = EndSignals.of_process()
-    # These take a while to import, and signals must be understood before.
+    # Imported here because these imports take a while, and signals must be handled from the start.
     from engram.server import ServerOptions, serve, tune_allocator  # noqa: PLC0415
     from engram.server.options import PORT_DEFAULT  # noqa: PLC0415
 
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def _directory(text: str) -> Path:
-    # The empty path would be the working directory, which nobody asked for.
+    # `Path("")` is the working directory, which an empty argument hardly means.
     if not text:
         raise argparse.ArgumentTypeError("the empty path names no directory; pass . for the working directory")
     return Path(text)

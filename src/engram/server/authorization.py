@@ -1,4 +1,4 @@
-"""The one place where a call is allowed or refused."""
+"""Authorization: the one place where a call is allowed or refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import grpc
 
 
 class Action(Enum):
-    """What a call wants to do with a space."""
+    """An operation that a call wants to perform on a space."""
 
     OBSERVE = "observe"
     RECALL = "recall"
@@ -19,14 +19,23 @@ class Action(Enum):
 
 
 class Authorizer(Protocol):
-    """Decides about each call once, before anything is done for it; MemoryStream asks for observing and recalling."""
+    """Decides about each call once, before anything is done for it.
+
+    A MemoryStream asks for OBSERVE when its session is opened, and for RECALL with each recall.
+    """
 
     def authorize(self, context: grpc.aio.ServicerContext[object, object], action: Action, space: str) -> None:
-        """Return if the call may do `action` in `space` (empty: the server as a whole), else raise an `EngramError`."""
+        """Return if the call may perform `action` in `space`, which is empty for the server as a whole.
+
+        Raises
+        ------
+        EngramError
+            If the call may not.
+        """
 
 
 class AllowEveryone:
-    """Lets every call pass: the server only listens where everyone is trusted."""
+    """Allows every call, for a server that only listens where every client is trusted."""
 
     def authorize(self, context: grpc.aio.ServicerContext[object, object], action: Action, space: str) -> None:
-        """Return, always."""
+        """Allow the call."""

@@ -1,4 +1,4 @@
-"""What every call goes through: refusal while stopping, and errors turned into a gRPC status with its detail."""
+"""The wrapper of every call: it refuses calls while the server stops, and turns errors into a detailed gRPC status."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _logger = logging.getLogger(__name__)
 
 
 class ServerCalls:
-    """Wraps the behaviours of the service, and knows how many calls are under way."""
+    """Wraps the behaviours of the service and counts the calls under way."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -27,7 +27,7 @@ class ServerCalls:
         self._idle.set()
 
     def wrap(self, behaviour: Behaviour) -> Callable[[Any, Context], Awaitable[Any]]:
-        """Return the handler that gRPC calls for `behaviour`."""
+        """Return the gRPC handler that runs `behaviour`."""
 
         async def handle(request: Any, context: Context) -> Any:
             self._active += 1
@@ -53,7 +53,7 @@ class ServerCalls:
         return handle
 
     async def finished(self, timeout_s: float) -> None:
-        """Wait until no call is under way, or `timeout_s` have passed."""
+        """Wait until no call is under way, at most `timeout_s` seconds."""
         try:
             await asyncio.wait_for(self._idle.wait(), timeout_s)
         except TimeoutError:
@@ -61,5 +61,5 @@ class ServerCalls:
 
 
 async def abort(context: Context, error: EngramError) -> None:
-    """End the call with the status that stands for `error`."""
+    """End the call with the gRPC status for `error`."""
     await context.abort(status_code(error), error.message[:400], status_trailers(error))

@@ -1,4 +1,4 @@
-"""What the calls of a server share: the store, the way into it, the sessions, and the threads recalls run on."""
+"""What all calls of a server share: the store, the path into it, the sessions, and the recall threads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Context = grpc.aio.ServicerContext[object, object]
 
 
 class Engine:
-    """Opens the store and holds everything that is shared; made on the event loop it serves.
+    """Opens the store and holds everything that calls share. Must be created on the event loop that it serves.
 
     Raises
     ------
@@ -76,52 +76,62 @@ class Engine:
         self._make_default_space()
 
     def authorize(self, context: Context, action: Action, space: str = "") -> None:
-        """Ask whether the call may do this; see `Authorizer`."""
-        self._authorizer.authorize(context, action, space)
-
-    def space(self, context: Context, action: Action, name: str) -> Space:
-        """Return the space called `name` (empty: ``default``) if the call may do `action` in it.
+        """Check that the call may perform `action` in `space`; see `Authorizer`.
 
         Raises
         ------
-        InvalidInput, NotFound
-            If there can be, or there is, no such space.
+        EngramError
+            If the call may not.
+        """
+        self._authorizer.authorize(context, action, space)
+
+    def space(self, context: Context, action: Action, name: str) -> Space:
+        """Return the space called `name` (empty: ``default``) if the call may perform `action` in it.
+
+        Raises
+        ------
+        InvalidInput
+            If the name is not a valid name of a space.
+        NotFound
+            If there is no such space.
+        EngramError
+            If the call may not perform `action`, or the space cannot be served.
         """
         name = name or DEFAULT_SPACE
         self.authorize(context, action, name)
         return self.store.space(name, create=False)
 
     def connect(self) -> Connection:
-        """Return the streaming side of a new stream."""
+        """Return the `Connection` of a new stream."""
         return Connection(self.ingest, self.sessions, self.options.connection)
 
     def check_running(self) -> None:
-        """Refuse calls once the server stops.
+        """Check that the server is not stopping.
 
         Raises
         ------
         Unavailable
-            If it does.
+            If the server is stopping.
         """
         if self.stopping.is_set():
             raise stopping_error()
 
     def stop(self) -> None:
-        """Refuse further calls, and end those that would never end by themselves."""
+        """Refuse further calls, and end those that would never end by themselves, such as standing recalls."""
         self.stopping.set()
         self.recalls.stop(stopping_error())
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        """Run `work`, which takes too long for the event loop, on one of the recall threads."""
+        """Run `work`, which would block the event loop for too long, on a recall thread, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def close(self) -> None:
-        """Close the store, which checkpoints. The event loop goes on meanwhile, to carry the last answers."""
+        """Close the store, which writes checkpoints. The event loop runs meanwhile and delivers the last results."""
         await self.in_thread(self.store.close)
         self._threads.shutdown()
 
     def tick(self) -> None:
-        """Do what time alone makes necessary; to be called about once a second."""
+        """Expire sessions and read the gauges. To be called about once a second."""
         self.sessions.expire()
         self.admission.tick()
 
@@ -139,12 +149,12 @@ class Engine:
     def _make_default_space(self) -> None:
         config = self.options.default_space
         if config.name in self.store.unsound:
-            # It is there and cannot be served, as the store has said; the others can.
+            # The default space exists but cannot be served, which the store has reported. Other spaces can be served.
             return
         if all(space.config.name != config.name for space in self.store.spaces()):
             self.store.space(config.name, dim=config.dim, metric=config.metric, embedder=config.embedder)
 
 
 def stopping_error() -> Unavailable:
-    """Return what calls are told when the server stops."""
+    """Return the error with which calls end when the server stops."""
     return Unavailable("the server is shutting down", code="shutting_down", retry_after_ms=1000)

@@ -1,4 +1,4 @@
-"""The gRPC side of a server: the service, health, reflection, limits, and an end that loses nothing."""
+"""The gRPC side of a server: the service, health, reflection, limits, and a shutdown that loses nothing."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_concurrent_streams", 1024),
-    # A port that is taken must be an error, not shared with whoever has it.
+    # Listening on a port that is in use must fail, not share the port with the other process.
     ("grpc.so_reuseport", 0),
-    # Notice a dead client within a minute, and let clients ping as often as every ten seconds.
+    # Detect a dead client within a minute, and let clients ping as often as every ten seconds.
     ("grpc.keepalive_time_ms", 40_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
 )
-# What remains when our own calls have ended are watches of health and reflection, which would never end by themselves.
+# When the calls of the service have ended, only watches of health and reflection remain. They never end by themselves.
 _REMAINING_GRACE_S: Final = 0.2
 
 
 class GrpcServer:
-    """Answers gRPC calls for an engine."""
+    """The gRPC server that answers calls for an engine."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._calls = ServerCalls(engine)
-        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]  # The stubs lack the asynchronous half.
+        # The stubs lack the asynchronous half of the module.
+        self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         self._server = grpc.aio.server(options=_OPTIONS)
         self._server.add_generic_rpc_handlers((service_handler(self._calls),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -45,12 +46,12 @@ class GrpcServer:
         )
 
     async def start(self, host: str, port: int) -> int:
-        """Listen and answer; return the port.
+        """Start to listen and to answer calls; return the port.
 
         Raises
         ------
         Unavailable
-            If the address cannot be had.
+            If the server cannot listen on the address.
         """
         try:
             port = self._server.add_insecure_port(f"{host}:{port}")
@@ -67,7 +68,7 @@ class GrpcServer:
         return port
 
     async def stop(self, grace_s: float) -> None:
-        """Refuse new calls, let those under way end within `grace_s`, then cancel the rest."""
+        """Refuse new calls, let those under way end within `grace_s` seconds, then cancel the rest."""
         await self._health.enter_graceful_shutdown()
         self._engine.stop()
         await self._calls.finished(grace_s)

@@ -1,4 +1,4 @@
-"""Messages whose bytes cannot be read are answered like other bad input, instead of ending the stream."""
+"""Messages that cannot be parsed. They are answered like other invalid input instead of ending the stream."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """Stands for a message that was no message."""
+    """A placeholder for a message that could not be parsed."""
 
     error: InvalidInput
 
 
 def lenient(name: str, parse: Callable[[bytes], T]) -> Callable[[bytes], T | Malformed]:
-    """Return a deserializer for gRPC that gives a `Malformed` where `parse` raises.
+    """Return a deserializer for gRPC that returns a `Malformed` where `parse` raises a `DecodeError`.
 
-    gRPC answers an exception in a deserializer by ending the call, and with it a whole stream.
+    gRPC ends the call, and with it the whole stream, if a deserializer raises.
 
     Parameters
     ----------
     name
-        What the bytes should be, for the error.
+        Name of the message type, for the error.
+    parse
+        Parses the bytes of a message.
     """
 
     def deserialize(data: bytes) -> T | Malformed:

@@ -1,4 +1,4 @@
-"""How a server is set up."""
+"""The settings of a server."""
 
 from __future__ import annotations
 
@@ -30,37 +30,42 @@ class ServerOptions:
     Parameters
     ----------
     data
-        Directory of the store; None keeps everything in memory, for trying things out.
+        Directory of the store; None keeps everything in memory, for trials.
     host, port
-        Where to listen; port 0 takes a free one.
+        Address to listen on; port 0 takes a free port.
     port_file
-        Where to write the port once the server is ready, for whoever started it with port 0.
+        File that the port is written to once the server is ready, for a process that started it with port 0.
     allow_remote
-        Listening beyond the loopback interface is refused unless this is set, as long as there are no keys.
+        Permit a host beyond the loopback interface. It is refused otherwise, because clients are not authenticated.
     default_space
-        How the space ``default`` is made if it does not exist yet.
+        Settings of the space ``default``, which is created if it does not exist yet.
     ready
-        Called with ``host:port`` once calls are answered.
+        Called with ``host:port`` once the server answers calls.
     store
-        How the store uses the machine.
+        Settings of the store.
     lanes, connection
-        Limits of the queue before the committer, and of each connection.
+        Limits of the queue before the committer, for each priority, and of each connection.
     thresholds
-        At which fill pressure rises and falls.
+        Fills at which the pressure level rises and falls.
     memory_bytes_max
-        What all indexes and lanes together may hold.
+        Memory budget in bytes, for all indexes, lanes and paused sessions, and for the logs of a store in memory.
     disk_free_bytes_min
-        What stays free on the disk of the store.
+        Bytes that stay free on the disk of the store.
     sessions_max, session_idle_s_max
-        How many sessions are kept, and how long a silent one.
+        The most sessions that are kept, and the seconds after which a silent session expires.
     paused_bytes_max
-        What all paused sessions together may keep of what their clients send all the same.
-    recall_threads
-        Recalls that run at the same time; more wait, up to `recalls_waiting_max`.
+        Bytes of observations that may be buffered, over all paused sessions, while their clients keep sending.
+    recall_threads, recalls_waiting_max
+        Recalls that run at the same time, and recalls that may wait.
     recall_streams_max
-        Recall streams that may be open at the same time, standing recalls among them.
+        Recall streams that may be open at the same time, including standing recalls.
     grace_s
-        How long calls may take to end when the server stops.
+        Seconds that calls may take to end when the server stops.
+
+    Raises
+    ------
+    InvalidInput
+        If the host is not a loopback address and `allow_remote` is not set, or the port is outside of 0 to 65535.
     """
 
     data: Path | None

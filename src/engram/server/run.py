@@ -1,4 +1,4 @@
-"""Running a server from start to end."""
+"""Running a server from start to shutdown."""
 
 from __future__ import annotations
 
@@ -23,7 +23,13 @@ _logger = logging.getLogger(__name__)
 
 
 def serve(options: ServerOptions) -> None:
-    """Run a server, as all that this process is for, until SIGTERM, SIGINT or SIGHUP; see `EndSignals`."""
+    """Run a server until SIGTERM, SIGINT or SIGHUP, in a process that serves no other purpose; see `EndSignals`.
+
+    Raises
+    ------
+    EngramError
+        If the store cannot be opened, or the server cannot listen on the address.
+    """
     signals = EndSignals.of_process()
     asyncio.run(run_server(options, signals=signals))
     signals.finish()
@@ -32,24 +38,24 @@ def serve(options: ServerOptions) -> None:
 async def run_server(
     options: ServerOptions, stop: asyncio.Event | None = None, signals: EndSignals | None = None
 ) -> None:
-    """Open the store, answer calls until SIGTERM, SIGINT, SIGHUP or `stop`, then end without losing anything.
+    """Open the store, answer calls until SIGTERM, SIGINT, SIGHUP or `stop`, then shut down without losing anything.
 
-    Ending means: health says NOT_SERVING, new calls are refused, what is in flight is stored and acked, streams are
-    told CLOSED and end with UNAVAILABLE, the index is checkpointed and the store closed.
+    Shutdown means: health reports NOT_SERVING, new calls are refused, what is in flight is stored and acked, streams
+    are told CLOSED and end with UNAVAILABLE, the index is checkpointed, and the store is closed.
 
     Parameters
     ----------
     options
-        The settings.
+        The settings of the server.
     stop
-        Ends the server when it is set.
+        Event that ends the server when it is set.
     signals
-        What handles signals already, in a process that is the server's alone.
+        The signal handling that is already installed, in a process that only runs the server.
 
     Raises
     ------
     EngramError
-        If the store cannot be opened or the address cannot be had.
+        If the store cannot be opened, or the server cannot listen on the address.
     """
     tune_interpreter()
     stop = stop or asyncio.Event()
@@ -91,7 +97,7 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     handled = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # Only the main thread of a Unix process can have handlers; elsewhere the caller uses `stop`.
+        # Only the main thread of a Unix process can install handlers; elsewhere the caller uses `stop`.
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(number, stop.set)
             handled.append(number)

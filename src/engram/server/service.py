@@ -1,4 +1,4 @@
-"""Which behaviour answers which method of `engram.v1.EngramService`."""
+"""The methods of `engram.v1.EngramService` and the behaviours that answer them."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ _METHODS: Final[dict[str, tuple[Callable[..., Any], Behaviour, type[Message], ty
     "GetStatus": (grpc.unary_unary_rpc_method_handler, get_status, pb.GetStatusRequest, pb.GetStatusResponse),
 }
 
-# Parsers other than protobuf's own.
+# Parsers that replace protobuf's own.
 _PARSERS: Final[dict[str, Callable[[bytes], Any]]] = {"ObserveStream": ObserveMessage.parse}
 
 
 def service_handler(calls: ServerCalls) -> grpc.GenericRpcHandler[Any, Any]:
-    """Return the handler of the whole service.
+    """Return the gRPC handler of the whole service.
 
-    The generated registration is not used because it fixes the deserializers, which here must not raise.
+    The generated registration is not used, because it fixes the deserializers, and those used here must not raise.
     """
     return grpc.method_handlers_generic_handler(
         SERVICE_NAME,

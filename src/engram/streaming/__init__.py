@@ -1,5 +1,5 @@
-"""Sessions, lanes, acknowledgements and recalls, without any transport: every skin of the server shares these objects.
+"""Sessions, lanes, acknowledgements and recalls, independent of any transport.
 
-Everything here lives on the event loop's thread except `Lanes`, with what it is made of, and `Mailbox`; they say which
-calls other threads make.
+All objects here are used on the event loop's thread only, except `Lanes` with its parts, `Mailbox` and `RecallBatches`.
+The docstrings of these say which calls other threads may make.
 """

@@ -1,4 +1,4 @@
-"""What the server has done since it started, as plain integers read from outside."""
+"""Counters of the server's work since its start, as plain integers."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Counters:
-    """Written on the event loop's thread only; anyone may read.
+    """Counters that only the event loop's thread changes and any thread may read.
 
     Parameters
     ----------
     connections
-        Streams open now.
+        Streams that are open now.
     observations_accepted, observations_rejected
-        Observations stored, and refused for whatever reason.
+        Observations stored, and observations refused for any reason.
     recalls
         Recalls answered.
     malformed
-        Messages whose bytes could not be read.
+        Messages whose bytes could not be parsed.
     """
 
     connections: int = 0

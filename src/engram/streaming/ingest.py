@@ -1,4 +1,4 @@
-"""The way of observations and deletes from the event loop into the store, and of the answers back."""
+"""The path of observations and deletes from the event loop to the store, and of the results back."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Receive = Callable[[CommitResult | EngramError], None]
 
 
 class Ingest:
-    """Hands requests to the store's committer; answers arrive on the event loop, one wake-up per commit.
+    """Submits requests to the store's committer. The results of one group commit share one wake-up of the event loop.
 
     Parameters
     ----------
     store
-        Whose committer stores the requests.
+        The store whose committer stores the requests.
     mailbox
-        Brings the answers to the event loop.
+        Delivers the results to the event loop.
     admission
-        Refuses what the pressure does not admit.
+        Refuses requests that the pressure does not admit.
     executor
-        Runs embedders, which take too long for the event loop.
+        Runs embedders, which would block the event loop for too long.
     """
 
     def __init__(self, store: MemoryStore, mailbox: Mailbox, admission: LoadShedder, executor: Executor) -> None:
@@ -42,12 +42,12 @@ class Ingest:
         self._executor = executor
 
     async def prepare(self, space: Space, batch: ObservationBatch) -> ObservationBatch:
-        """Check `batch` against `space`, after its embedder has made the vectors if there are none.
+        """Return `batch`, checked against `space`, with vectors from the embedder of the space if it has none.
 
         Raises
         ------
         InvalidInput
-            Naming the first fault; nothing of the batch may be stored.
+            If the batch is invalid. The error names the first fault; nothing of the batch may be stored.
         FailedPrecondition
             If vectors are missing and the space has no embedder.
         """
@@ -66,12 +66,12 @@ class Ingest:
         first_sequence: int = 0,
         writer: int = 0,
     ) -> None:
-        """Queue a prepared batch; `receive` gets the answer, later, on the event loop.
+        """Queue a prepared batch. The event loop later calls `receive` with the result.
 
         Raises
         ------
         OverCapacity, Unavailable
-            If the store does not take it; then `receive` is never called.
+            If the batch is not queued. `receive` is never called in this case.
         """
         held = Held(space, priority, len(batch), batch.nbytes)
         request = CommitRequest(
@@ -87,24 +87,24 @@ class Ingest:
         self._queue(request, held)
 
     async def observe(self, space: Space, batch: ObservationBatch, priority: Priority) -> CommitResult:
-        """Check and store `batch`, outside of any session.
+        """Check and store `batch` outside of any session, and return the result of the commit.
 
         Raises
         ------
         EngramError
-            Whatever keeps it from being stored.
+            If the batch could not be stored. The error gives the reason.
         """
         answer = _Answer()
         self.submit(space, await self.prepare(space, batch), answer.receive, priority=priority)
         return await answer.result
 
     async def delete(self, space: Space, ids: Sequence[str]) -> CommitResult:
-        """Delete the observations with these ids.
+        """Delete the observations with these ids, and return the result of the commit.
 
         Raises
         ------
         OverCapacity, Unavailable
-            If the store cannot take the request now.
+            If the store cannot accept the request now.
         """
         answer = _Answer()
         held = Held(space, Priority.NORMAL, len(ids), sum(map(len, ids)))
@@ -123,11 +123,11 @@ class Ingest:
     def _queue(self, request: CommitRequest, held: Held) -> None:
         self.admission.check(held.space, held.priority)
         self._store.submit(request)
-        # The answer comes through the event loop, so it cannot overtake this.
+        # The result arrives through the event loop, so it cannot come before this call.
         self.admission.entered(held)
 
     def _answerer(self, held: Held, receive: Receive) -> Receive:
-        """What takes an answer on the committer's thread and brings it to the event loop."""
+        """Return a callback that takes the result on the committer's thread and delivers it to the event loop."""
 
         def answered(outcome: CommitResult | EngramError) -> None:
             self.admission.left(held)
@@ -137,7 +137,7 @@ class Ingest:
 
 
 class _Answer:
-    """A future that takes a result or an error, and ignores them once its waiter is gone."""
+    """A future that receives a result or an error, and ignores it once the waiter has been cancelled."""
 
     def __init__(self) -> None:
         self.result: asyncio.Future[CommitResult] = asyncio.get_running_loop().create_future()

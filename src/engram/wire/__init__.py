@@ -1,4 +1,4 @@
-"""The wire contract: generated messages, and pure functions between them and columns, hits and errors.
+"""The wire contract: generated messages, and pure functions that convert them to and from columns, hits and errors.
 
-``engram_pb2*`` is generated from ``proto/engram/v1/engram.proto`` by ``make proto``; nothing in here does I/O.
+``make proto`` generates ``engram_pb2*`` from ``proto/engram/v1/engram.proto``. Nothing in this package does I/O.
 """

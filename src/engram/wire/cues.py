@@ -1,4 +1,4 @@
-"""Cues on the wire: messages to and from `Cue`, `Filter` and `Strength`."""
+"""Conversion of messages to and from `Cue`, `Filter` and `Strength`."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _BY_NUMBERS: Final[dict[str, pb.CueBy.ValueType]] = {
 
 
 def decode_cue(cue: pb.Cue) -> Cue:
-    """Return the cue that the message stands for.
+    """Return the cue in a message.
 
     Raises
     ------
     InvalidInput
-        If there is nothing to recall by, or it cannot be read.
+        If the message has nothing to recall by, or its content is invalid.
     """
     kind = cue.WhichOneof("cue_type")
     if kind is None and not cue.HasField("filter") and not cue.text:
@@ -51,7 +51,7 @@ def decode_cue(cue: pb.Cue) -> Cue:
     if kind == "embedding":
         vector = decode_vector(cue.embedding.vector_f32, cue.embedding.vector, "cue.embedding.vector_f32")
         thresholds.append(cue.embedding.similarity_threshold)
-    # In the original protocol a threshold of 0 is one that is not given.
+    # In the original protocol, a threshold of 0 means that no threshold is given.
     given = [threshold for threshold in thresholds if threshold]
     if cue.HasField("score_min"):
         given.append(cue.score_min)
@@ -65,20 +65,26 @@ def decode_cue(cue: pb.Cue) -> Cue:
 
 
 def encode_cue(cue: Cue) -> pb.Cue:
-    """Return the message for a cue."""
+    """Return the message for `cue`."""
     message = pb.Cue(by=_BY_NUMBERS[cue.by], text=cue.text)
     if cue.vector is not None:
         message.embedding.vector_f32 = np.asarray(cue.vector, "<f4").tobytes()
     if cue.score_min is not None:
         message.score_min = cue.score_min
-    # Without anything else, even an open filter says what is wanted: everything.
+    # A cue without vector and text recalls by its filter alone, so the filter is sent even if it lets everything pass.
     if not (cue.ranks and cue.filter.is_open):
         message.filter.CopyFrom(_encode_filter(cue.filter))
     return message
 
 
 def decode_strength(message: pb.MemoryStrength) -> Strength:
-    """Return the weighing that the message stands for. Raises `InvalidInput` if a number is out of range."""
+    """Return the memory strength settings in `message`.
+
+    Raises
+    ------
+    InvalidInput
+        If a number is out of range.
+    """
     power = message.forgetting == pb.MemoryStrength.FORGETTING_POWER
     return Strength(
         message.half_life_s or None, "power" if power else "exponential", reinforce=not message.without_reinforcement
@@ -86,7 +92,7 @@ def decode_strength(message: pb.MemoryStrength) -> Strength:
 
 
 def encode_strength(strength: Strength) -> pb.MemoryStrength:
-    """Return the message for a weighing."""
+    """Return the message for `strength`."""
     power = strength.forgetting == "power"
     return pb.MemoryStrength(
         half_life_s=strength.half_life_s or 0,
@@ -118,7 +124,7 @@ def _decode_filter(cue: pb.Cue) -> Filter:
 
 
 def _seconds(message: pb.CueFilter | pb.TemporalCue, field: str) -> Iterable[float]:
-    if message.HasField(field):  # type: ignore[arg-type]  # The stubs want literals.
+    if message.HasField(field):  # type: ignore[arg-type]  # The stubs accept only literals.
         yield from_timestamp(getattr(message, field), f"cue.{field}") / 1_000_000
 
 

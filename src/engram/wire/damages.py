@@ -1,4 +1,4 @@
-"""Damage and spaces that could not be opened, on the wire."""
+"""Conversion of messages to and from damaged places, and spaces that could not be opened."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _TEXT_CHARACTERS_MAX = 400
 
 
 def encode_damage(damage: Damage) -> pb.Damage:
-    """Return the message that stands for a damaged place, its text cut to a bounded length."""
+    """Return the message for a damaged place, its text cut to a bounded length."""
     return pb.Damage(
         memory_space_id=damage.space,
         file=damage.file,
@@ -23,7 +23,7 @@ def encode_damage(damage: Damage) -> pb.Damage:
 
 
 def decode_damage(message: pb.Damage) -> Damage:
-    """Return the damaged place that `message` stands for."""
+    """Return the damaged place in `message`."""
     return Damage(
         message.memory_space_id,
         message.file,

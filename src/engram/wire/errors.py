@@ -1,6 +1,6 @@
-"""Errors on the wire: `EngramError` to and from `ErrorDetail`, and to and from a gRPC status.
+"""Conversion of `EngramError` to and from `ErrorDetail`, and to and from a gRPC status.
 
-A gRPC status carries the detail (and a `RetryInfo` when there is a retry time) in the standard
+A gRPC status carries the detail, and a `RetryInfo` if there is a retry time, in the standard
 ``grpc-status-details-bin`` trailer, so that clients in any language can read field, limit, value and retry time.
 """
 
@@ -31,7 +31,7 @@ from engram.wire import engram_pb2 as pb
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 _TOO_LARGE: Final = re.compile(r"message(?: length)? larger than max \(?(\d+) vs\.? (\d+)\)?", re.IGNORECASE)
-# Trailers share a budget of 8 KiB, so no text of an error may be long.
+# Trailers share a budget of 8 KiB, so each text of an error is cut to this length.
 _TEXT_CHARACTERS_MAX: Final = 400
 
 _KINDS: Final[dict[str, type[EngramError]]] = {
@@ -61,7 +61,7 @@ _STATUS_OF_KIND: Final[dict[str, grpc.StatusCode]] = {
     NewerFormat.default_code: grpc.StatusCode.FAILED_PRECONDITION,
     EngramError.default_code: grpc.StatusCode.INTERNAL,
 }
-# For calls ended by gRPC itself or by a proxy, which bring no detail. The other statuses become a plain `EngramError`.
+# For calls that gRPC itself or a proxy ended, without a detail. All other statuses become a plain `EngramError`.
 _KIND_OF_STATUS: Final[dict[grpc.StatusCode, type[EngramError]]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
     grpc.StatusCode.NOT_FOUND: NotFound,
@@ -74,7 +74,7 @@ _KIND_OF_STATUS: Final[dict[grpc.StatusCode, type[EngramError]]] = {
 
 
 def encode_error(error: EngramError) -> pb.ErrorDetail:
-    """Return the message that stands for `error`, its texts cut to a bounded length."""
+    """Return the message for `error`, its texts cut to a bounded length."""
     return pb.ErrorDetail(
         code=_shorten(error.code),
         field=_shorten(error.field),
@@ -88,7 +88,7 @@ def encode_error(error: EngramError) -> pb.ErrorDetail:
 
 
 def decode_error(detail: pb.ErrorDetail) -> EngramError:
-    """Return the error that `detail` stands for; an unknown kind becomes a plain `EngramError`."""
+    """Return the error in `detail`. An unknown kind becomes a plain `EngramError`."""
     kind = _KINDS.get(detail.kind, EngramError)
     return kind(
         detail.message,
@@ -102,12 +102,12 @@ def decode_error(detail: pb.ErrorDetail) -> EngramError:
 
 
 def status_code(error: EngramError) -> grpc.StatusCode:
-    """Return the gRPC status that ends a call with `error`."""
+    """Return the code of the gRPC status that ends a call with `error`."""
     return _STATUS_OF_KIND[_kind(error)]
 
 
 def status_trailers(error: EngramError) -> tuple[tuple[str, bytes], ...]:
-    """Return the trailing metadata that carries `error` beside its gRPC status."""
+    """Return the trailing metadata that carries the detail of `error` beside its gRPC status."""
     status = Status(code=status_code(error).value[0], message=_shorten(error.message))
     status.details.add().Pack(encode_error(error))
     if error.retry_after_ms:
@@ -120,14 +120,14 @@ def status_trailers(error: EngramError) -> tuple[tuple[str, bytes], ...]:
 def decode_status(
     code: grpc.StatusCode, message: str | None, trailers: Iterable[tuple[str, str | bytes]] | None
 ) -> EngramError:
-    """Return the error behind a failed call, from its status, message and trailing metadata."""
+    """Return the error of a failed call, from its status code, message and trailing metadata."""
     for key, value in trailers or ():
         if key == DETAILS_KEY and isinstance(value, bytes):
             error = _unpack_detail(value)
             if error is not None:
                 return error
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and (sizes := _TOO_LARGE.search(message or "")):
-        # gRPC's own limit. In its words this is a shortage like any other, but it does not pass.
+        # gRPC reports its own message size limit with the status for a temporary shortage, but retrying cannot help.
         return InvalidInput(
             f"a message of {sizes[1]} bytes is larger than the {sizes[2]} that gRPC takes here: send or ask for less",
             code="message_bytes",
@@ -146,7 +146,7 @@ def _unpack_detail(trailer: bytes) -> EngramError | None:
             if packed.Unpack(detail):
                 return decode_error(detail)
     except DecodeError:
-        pass  # A trailer from elsewhere; the bare status still says what to do.
+        pass  # The trailer was not written by Engram. The status code alone still tells the kind of error.
     return None
 
 

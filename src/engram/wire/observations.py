@@ -1,7 +1,7 @@
-"""Observations on the wire: messages to and from the columns of `engram.model.observations.ObservationBatch`.
+"""Conversion of messages to and from the columns of `engram.model.observations.ObservationBatch`.
 
 Nothing here checks contents against a space; `engram.model.observations.check_batch` does that for every transport.
-What is checked is only what the columns cannot express: that the bytes of the vectors divide into rows.
+The only checks here are those that columns cannot express, such as that the bytes of the vectors divide into rows.
 """
 
 from __future__ import annotations
@@ -40,20 +40,23 @@ _PRIORITY_NUMBERS: Final[dict[Priority, pb.Priority.ValueType]] = {
 
 
 def decode_batch(message: pb.ObservationBatch, vectors: memoryview = _NO_VECTORS) -> ObservationBatch:
-    """Return the columns of `message`; optional columns that are empty get their defaults.
+    """Return the columns of `message`. Optional columns that are empty get their defaults.
 
-    The vectors are read-only float32 of shape ``(n, dimension)``, or ``(n, 0)`` when the message has none and the
-    space's embedder is to make them.
+    The vectors are float32, shape ``(n, dimension)``, and read-only unless they came as float16. Their shape is
+    ``(n, 0)`` if the message has none, in which case the space's embedder makes them.
 
     Parameters
     ----------
+    message
+        The batch as it was received.
     vectors
-        Those that `engram.server.messages.detach` took out of the message.
+        The vectors that `engram.server.messages.detach` removed from the message, as bytes.
 
     Raises
     ------
     InvalidInput
-        If the count is not the number of ids, or the vectors are not ``count * dimension`` numbers.
+        If the count is not the number of ids, the vector type is unknown, or the vectors are not ``count * dimension``
+        numbers.
     """
     ids = list(message.ids)
     count = len(ids)
@@ -78,7 +81,7 @@ def decode_batch(message: pb.ObservationBatch, vectors: memoryview = _NO_VECTORS
 
 
 def encode_batch(batch: ObservationBatch, priority: Priority = Priority.NORMAL) -> pb.ObservationBatch:
-    """Return the message that carries `batch` as float32 columns."""
+    """Return the message that carries `batch` as columns, with float32 vectors."""
     count, dim = batch.vectors.shape
     return pb.ObservationBatch(
         count=count,
@@ -97,10 +100,10 @@ def encode_batch(batch: ObservationBatch, priority: Priority = Priority.NORMAL) 
 
 
 def decode_episode(message: pb.Episode) -> ObservationBatch:
-    """Return a batch of the one observation in `message`.
+    """Return the one observation in `message` as a batch.
 
-    ``who``, ``why``, ``how``, ``where_location``, ``decay_rate`` and ``emotional_valence`` become metadata keys when
-    they are present. A confidence or importance of 0 counts as not given, because proto3 cannot tell them apart.
+    ``who``, ``why``, ``how``, ``where_location``, ``decay_rate`` and ``emotional_valence`` become metadata keys if they
+    are present. A confidence or importance of 0 counts as not given, because proto3 cannot tell the two apart.
 
     Raises
     ------
@@ -121,7 +124,12 @@ def decode_episode(message: pb.Episode) -> ObservationBatch:
 
 
 def decode_vector(packed: bytes, numbers: Any, field: str) -> NDArray[np.float32]:
-    """Return a vector given either as little-endian float32 bytes or as a repeated field; bytes win.
+    """Return a vector given either as little-endian float32 bytes or as a repeated field; the bytes take precedence.
+
+    Returns
+    -------
+    NDArray[np.float32]
+        float32, shape ``(dim,)``; read-only if it was given as bytes.
 
     Raises
     ------
@@ -142,7 +150,7 @@ def decode_vector(packed: bytes, numbers: Any, field: str) -> NDArray[np.float32
 
 
 def decode_priority(number: int) -> Priority:
-    """Return the lane that `number` names; unspecified means normal.
+    """Return the priority with this wire number; unspecified means NORMAL.
 
     Raises
     ------
@@ -206,7 +214,7 @@ def _episode_metadata(message: pb.Episode) -> str:
     for name in ("decay_rate", "emotional_valence"):
         number = getattr(message, name)
         if number:
-            # Seven digits are all a float32 has; more would only show its binary rounding.
+            # A float32 has only seven significant digits; more would only show its binary rounding.
             metadata[name] = float(f"{number:.7g}")
     if not metadata:
         return ""

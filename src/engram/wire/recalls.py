@@ -1,4 +1,4 @@
-"""Recalls on the wire: requests to queries, hits to memories."""
+"""Conversion of recall requests to queries, and of hits to memories."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from engram.wire import engram_pb2 as pb
 from engram.wire.cues import decode_cue, decode_strength
 from engram.wire.times import from_timestamp, set_timestamp
 
-# gRPC clients refuse messages of more than 4 MiB unless told otherwise.
+# gRPC clients refuse messages of more than 4 MiB by default.
 _BATCH_BYTES_MAX: Final = 3 * 1024 * 1024
-# The largest texts, metadata (which is sent as a whole and by key), tags and vector of one hit.
+# The largest size of one hit: its text, metadata (which is sent both as a whole and by key), tags and vector.
 _HIT_BYTES_MAX: Final = CONTENT_BYTES_MAX + 4 * METADATA_BYTES_MAX + TAGS_MAX * TAG_BYTES_MAX + 4 * DIMENSION_MAX + 4096
 _FITTING_HITS: Final = MESSAGE_BYTES_MAX // _HIT_BYTES_MAX
 RESULTS_BYTES: Final = "results_bytes"
@@ -39,13 +39,19 @@ def decode_recall(message: pb.RecallRequest) -> RecallQuery:
     Raises
     ------
     InvalidInput
-        If a number is out of bounds, or the cue is missing or cannot be read.
+        If a number is out of bounds, or the cue is missing or invalid.
     """
     return RecallQuery(**_common(message))
 
 
 def decode_streaming_recall(message: pb.StreamingRecallRequest) -> RecallQuery:
-    """Return the query of a streaming recall. Raises as `decode_recall`."""
+    """Return the query of a streaming recall.
+
+    Raises
+    ------
+    InvalidInput
+        If a number is out of bounds, or the cue is missing or invalid.
+    """
     return RecallQuery(
         **_common(message),
         batch_size=message.batch_size or BATCH_DEFAULT,
@@ -56,9 +62,10 @@ def decode_streaming_recall(message: pb.StreamingRecallRequest) -> RecallQuery:
 
 
 def encode_batch(batch: Recalled, *, more_results: bool, embeddings: bool = False) -> list[pb.StreamingRecallResponse]:
-    """Return one batch of a streamed recall: one answer, or more if that would exceed what clients accept by default.
+    """Return the messages for one batch of a streamed recall.
 
-    All but the last have `more_results`, whatever it has.
+    There is one message, or more if a single one would exceed what clients accept by default. The last message takes
+    `more_results` from the argument; all others have it set.
     """
     answer = pb.StreamingRecallResponse(
         metadata=encode_metadata(batch), snapshot_sequence=batch.generation, more_results=more_results
@@ -80,11 +87,11 @@ def encode_recalled(recalled: Recalled, *, embeddings: bool = False) -> pb.Recal
     Raises
     ------
     InvalidInput
-        If it is larger than a message may be, which no trying again would change.
+        If the answer is larger than a message may be. Retrying does not help.
     """
     answer = pb.RecallResponse(snapshot_sequence=recalled.generation, metadata=encode_metadata(recalled))
     add_hits(answer.results, recalled.hits, embeddings=embeddings)
-    # To measure an answer costs about as much as to send it, and most could not be too large.
+    # Measuring an answer costs about as much as sending it, and most answers have too few hits to be too large.
     if len(recalled.hits) > _FITTING_HITS and (nbytes := answer.ByteSize()) > MESSAGE_BYTES_MAX:
         count = len(recalled.hits)
         raise InvalidInput(
@@ -100,14 +107,14 @@ def encode_recalled(recalled: Recalled, *, embeddings: bool = False) -> pb.Recal
 
 
 def add_hits(memories: Any, hits: Iterable[Hit], *, embeddings: bool) -> None:
-    """Add `hits` to a repeated field of memories, with their embeddings if asked for."""
+    """Add `hits` to `memories`, a repeated field, with their embeddings if `embeddings` is set."""
     for hit in hits:
         row = hit.row()
-        # Made in place: a message that is made elsewhere would be copied.
+        # Created in place, because protobuf copies a message that is created elsewhere.
         memory = memories.add(
             id=row.id,
             activation=hit.score,
-            # That of what is recent was lowered.
+            # The confidence of a recent hit was lowered, so the stored one does not apply.
             confidence=hit.confidence if hit.recent else row.confidence,
             content=row.content,
             score=hit.score,
@@ -128,7 +135,7 @@ def add_hits(memories: Any, hits: Iterable[Hit], *, embeddings: bool) -> None:
 
 
 def encode_metadata(recalled: Recalled) -> pb.RecallMetadata:
-    """Return the figures that come with the results: a hit's activation is its score."""
+    """Return the statistics that come with the results. The activation of a hit is its score."""
     count = len(recalled.hits)
     return pb.RecallMetadata(
         total_activated=recalled.found,
@@ -154,7 +161,7 @@ def _common(message: pb.RecallRequest | pb.StreamingRecallRequest) -> dict[str, 
 
 def _add_metadata(memory: pb.Memory, metadata_json: str) -> None:
     memory.metadata_json = metadata_json
-    # What an older version has stored and cannot be read is passed on as it is, and only there.
+    # Metadata that an older version stored and that cannot be parsed is sent as `metadata_json` only, unchanged.
     for key, value in (read_metadata(metadata_json) or {}).items():
         with contextlib.suppress(RecursionError):
             memory.metadata[_as_utf8(key)] = _as_text(value)
@@ -165,5 +172,5 @@ def _as_text(value: Any) -> str:
 
 
 def _as_utf8(text: str) -> str:
-    # An escape in the JSON can stand for half a surrogate pair, which UTF-8, and so a protobuf string, cannot carry.
+    # A JSON escape can stand for half a surrogate pair, which UTF-8, and so a protobuf string, cannot represent.
     return text.encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""Times on the wire: protobuf timestamps to and from microseconds since 1970 UTC."""
+"""Conversion of protobuf timestamps to and from microseconds since 1970 UTC."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engram.model.times import check_time_us
 
 
 def to_timestamp(time_us: int) -> Timestamp:
-    """Return the timestamp of `time_us`, microseconds since 1970 UTC (may be negative)."""
+    """Return the timestamp for `time_us`, microseconds since 1970 UTC (may be negative)."""
     timestamp = Timestamp()
     set_timestamp(timestamp, time_us)
     return timestamp
@@ -22,12 +22,13 @@ def set_timestamp(timestamp: Timestamp, time_us: int) -> None:
 
 
 def from_timestamp(timestamp: Timestamp, field: str) -> int:
-    """Return `timestamp`, which somebody asks for, in microseconds since 1970 UTC.
+    """Return `timestamp`, given in a request, in microseconds since 1970 UTC.
 
     Raises
     ------
     InvalidInput
-        If it is not within the years 1 to 9999, naming `field`.
+        If its nanoseconds are outside of 0 to 999999999, or it is not within the years 1 to 9999. The error names
+        `field`.
     """
     if not 0 <= timestamp.nanos < 1_000_000_000:
         raise InvalidInput(
@@ -41,5 +42,5 @@ def from_timestamp(timestamp: Timestamp, field: str) -> int:
 
 
 def stored_us(timestamp: Timestamp) -> int:
-    """Return `timestamp`, which a server answers with, in microseconds since 1970 UTC, whatever was stored."""
+    """Return `timestamp`, given in a server's answer, in microseconds since 1970 UTC. Its range is not checked."""
     return timestamp.seconds * 1_000_000 + timestamp.nanos // 1000

@@ -1,1 +1,1 @@
-"""What the server does for each call."""
+"""The behaviours of the server, one for each method of the service."""

@@ -1,4 +1,4 @@
-"""MemoryStream: observing and recalling on one stream, recalls running concurrently."""
+"""MemoryStream: observations and recalls on one stream. The recalls run concurrently."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from engram.server.messages.observe_message import ObserveMessage
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import encode_error
 
-# Recalls of one stream under way at once; the stream is not read meanwhile.
+# Recalls of one stream under way at the same time. The stream is not read on while one more would exceed this.
 _RECALLS_MAX: Final = 32
-# Standing recalls of one stream, which stay until they are cancelled.
+# Standing recalls of one stream. They stay open until they are cancelled.
 _STANDING_MAX: Final = 1024
 _logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _logger = logging.getLogger(__name__)
 async def memory_stream(
     engine: Engine, requests: AsyncIterator[pb.MemoryStreamRequest | Malformed], context: Context
 ) -> None:
-    """Serve one stream."""
+    """Serve one MemoryStream."""
     stream = _MemoryStream(engine, context)
     try:
         await run_stream(engine, stream.connection, stream.read(requests), stream.write_observe)
@@ -40,9 +40,9 @@ class _MemoryStream:
         self.connection = engine.connect()
         self._engine = engine
         self._context = context
-        # gRPC takes one write at a time, and both acks and results are written.
+        # gRPC permits one write at a time, but acks and results are written by different tasks.
         self._writing = asyncio.Lock()
-        # With their recall ids.
+        # The tasks of recalls and of standing recalls, with their recall ids.
         self._recalls: dict[asyncio.Task[None], int] = {}
         self._standing: dict[asyncio.Task[None], int] = {}
 
@@ -86,7 +86,7 @@ class _MemoryStream:
             return
         if len(self._recalls) >= _RECALLS_MAX and not request.follow:
             if self.connection.outbox.holding:
-                # Waiting for results that a paused stream does not send would never see its RESUME.
+                # A paused stream sends no results, so waiting for them here would block reading the RESUME forever.
                 await self._write_error(recall_id, _too_many("recalls of this paused stream are waiting", _RECALLS_MAX))
                 return
             await asyncio.wait(self._recalls, return_when=asyncio.FIRST_COMPLETED)
@@ -96,7 +96,10 @@ class _MemoryStream:
         task.add_done_callback(tasks.pop)
 
     async def _cancel_recall(self, recall_id: int) -> None:
-        """End the recalls with this id, and say so also if there is none any more: its end may be on its way."""
+        """Cancel the recalls with this id and confirm it, even if there is none any more.
+
+        The last answer of a recall that has just ended may still be on its way to the client.
+        """
         tasks = {**self._recalls, **self._standing}
         await _cancelled([task for task, id in tasks.items() if id == recall_id])
         await self._write(pb.StreamingRecallResponse(), recall_id)
@@ -106,7 +109,7 @@ class _MemoryStream:
             async with aclosing(recall_batches(self._engine, request, self._context)) as answers:
                 async for answer in answers:
                     await self.connection.outbox.turn()
-                    # Cancelling the recall must not cut a write short: gRPC takes the next only after it.
+                    # Cancelling the recall must not interrupt a write: gRPC accepts the next write only after it.
                     await asyncio.shield(self._write(answer, recall_id))
         except EngramError as error:
             await self._write_error(recall_id, error)
@@ -122,7 +125,10 @@ class _MemoryStream:
             await self._context.write(pb.MemoryStreamResponse(recall=answer, recall_id=recall_id))
 
     async def _finish_recalls(self) -> None:
-        """The client sends nothing more, so it cannot resume any more either: a pause ends."""
+        """Let recalls end, and cancel standing recalls, since the client sends nothing more.
+
+        This also ends a pause, because no RESUME can follow.
+        """
         self.connection.outbox.release()
         await _cancelled(list(self._standing))
         if self._recalls:

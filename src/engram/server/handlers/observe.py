@@ -1,4 +1,4 @@
-"""The observing side of ObserveStream and MemoryStream: messages to the connection, events to messages."""
+"""The observing side of ObserveStream and MemoryStream: it passes messages to a connection and writes its events."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _logger = logging.getLogger(__name__)
 
 
 async def run_stream(engine: Engine, connection: Connection, read: Coroutine[Any, Any, None], write: Write) -> None:
-    """Read with `read` and write what the connection is told, until it is finished, cancelled, or the server stops.
+    """Run `read` and write the events of `connection`, until it is finished or cancelled, or the server stops.
 
     Raises
     ------
     EngramError
-        What ends the call.
+        If the call ends with an error.
     """
     reader = asyncio.create_task(_reading(connection, read))
     stopper = asyncio.create_task(_stopping(engine, connection, reader))
@@ -55,12 +55,13 @@ async def run_stream(engine: Engine, connection: Connection, read: Coroutine[Any
 async def take_message(
     engine: Engine, context: Context, connection: Connection, message: ObserveMessage | Malformed
 ) -> None:
-    """Have `connection` act on one message.
+    """Have `connection` process one message.
 
     Raises
     ------
     EngramError
-        What ends the call: no init, or an init that cannot be met.
+        If the call must end: no init came first, the init cannot be met, the message names another space or session
+        than the stream's, or the session does not permit the operation.
     """
     if isinstance(message, Malformed):
         engine.counters.malformed += 1
@@ -118,7 +119,7 @@ async def _observe(connection: Connection, message: ObserveMessage) -> None:
     try:
         observations = _decode(message)
     except Exception as failure:
-        # Whatever a message holds, it must not end the stream for those that come behind it.
+        # No content of a message may end the stream, because valid messages may come behind it.
         error = failure if isinstance(failure, EngramError) else _undecodable(failure)
         count = min(len(request.batch.ids), BATCH_COUNT_MAX) if request.HasField("batch") else 1
         connection.reject(request.sequence_number, count, error)

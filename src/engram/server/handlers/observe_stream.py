@@ -11,7 +11,7 @@ from engram.server.messages.observe_message import ObserveMessage
 
 
 async def observe_stream(engine: Engine, requests: AsyncIterator[ObserveMessage | Malformed], context: Context) -> None:
-    """Serve one stream."""
+    """Serve one ObserveStream."""
     connection = engine.connect()
 
     async def read() -> None:

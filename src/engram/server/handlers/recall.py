@@ -1,4 +1,4 @@
-"""RecallStream and Recall: one snapshot, in batches or at once."""
+"""RecallStream and Recall: results from one snapshot, in batches or in one answer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def recall_batches(
     Raises
     ------
     EngramError
-        Whatever is wrong with the request.
+        If the request cannot be answered. The error gives the reason.
     """
     space = engine.space(context, Action.RECALL, request.memory_space_id)
 
@@ -41,7 +41,7 @@ async def recall_batches(
 
 
 async def recall(engine: Engine, request: pb.RecallRequest, context: Context) -> pb.RecallResponse:
-    """Return the results of one recall."""
+    """Return the results of one recall in one answer."""
     space = engine.space(context, Action.RECALL, request.memory_space_id)
     return await engine.recalls.answer(
         space, decode_recall(request), lambda answer: encode_recalled(answer, embeddings=request.include_embeddings)

@@ -1,4 +1,4 @@
-"""Remember and Forget: observations and deletes outside of any session, answered when they are durable."""
+"""Remember and Forget: observations and deletes outside of any session, answered once they are durable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engram.wire.observations import decode_batch, decode_episode, decode_priori
 
 
 async def remember(engine: Engine, request: pb.RememberRequest, context: Context) -> pb.RememberResponse:
-    """Store one observation or a batch."""
+    """Store one observation or a batch of observations."""
     space = engine.space(context, Action.OBSERVE, request.memory_space_id)
     what = request.WhichOneof("what")
     if what is None:
@@ -34,7 +34,7 @@ async def remember(engine: Engine, request: pb.RememberRequest, context: Context
 
 
 async def forget(engine: Engine, request: pb.ForgetRequest, context: Context) -> pb.ForgetResponse:
-    """Delete observations by id; ids that are not there are no error."""
+    """Delete observations by id. Ids that do not exist are no error."""
     space = engine.space(context, Action.FORGET, request.memory_space_id)
     count = len(request.ids)
     if not 1 <= count <= BATCH_COUNT_MAX:

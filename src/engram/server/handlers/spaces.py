@@ -1,4 +1,4 @@
-"""CreateSpace, GetSpace, ListSpaces and GetStatus."""
+"""The behaviours of CreateSpace, GetSpace, ListSpaces and GetStatus."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NAMED_DAMAGES_MAX: Final = 100
 
 
 async def create_space(engine: Engine, request: pb.CreateSpaceRequest, context: Context) -> pb.Space:
-    """Create a space; one that exists with the same settings is no error."""
+    """Create a space. An existing space with the same settings is no error."""
     name = request.memory_space_id or DEFAULT_SPACE
     engine.authorize(context, Action.CREATE, name)
     config = SpaceConfig(
@@ -74,7 +74,10 @@ async def get_status(engine: Engine, request: pb.GetStatusRequest, context: Cont
 
 
 def named_damages(damages: Iterable[Damage], count_max: int = _NAMED_DAMAGES_MAX) -> list[Damage]:
-    """Up to so many of `damages`: the first of each space, then the second of each, so that none hides the others."""
+    """Return up to `count_max` of `damages`, sorted by space.
+
+    The first of each space are taken, then the second of each space, and so on, so that no space hides the others.
+    """
     spaces: dict[str, list[Damage]] = {}
     for damage in damages:
         spaces.setdefault(damage.space, []).append(damage)

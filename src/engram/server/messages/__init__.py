@@ -1,1 +1,1 @@
-"""Messages of observe streams in protobuf, from and to the sessions."""
+"""Conversion between the protobuf messages of observe streams and the objects of sessions."""

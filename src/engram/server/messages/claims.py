@@ -1,4 +1,4 @@
-"""What a client says about itself in init, and the claim it stands for."""
+"""Conversion of a client's init message to a claim."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from engram.wire import engram_pb2 as pb
 
 
 def decode_claim(init: pb.StreamInit) -> Claim:
-    """Return the claim of a client; one without a writer's number is a writer of its own, whatever it knows."""
+    """Return the claim in `init`. A client without a writer number is a new writer; its `known_sequence` is ignored."""
     if not init.writer:
         return Claim(incarnation=init.incarnation)
     known_sequence = init.known_sequence if init.HasField("known_sequence") else None

@@ -1,7 +1,7 @@
-"""Vectors taken out of a serialized request before protobuf sees it.
+"""Removal of the vectors from a serialized request before protobuf parses it.
 
-Protobuf would copy them twice, once when it parses the message and once when they are asked for, and at 100 000
-observations a second each copy is 300 MB a second.
+Protobuf would copy the vectors twice: once when it parses the message, and once when they are read. At 100 000
+observations per second, each copy is 300 MB per second.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from typing import Final
 
 from engram.wire import engram_pb2 as pb
 
-# Smaller messages parse faster than they are looked through.
+# Parsing a smaller message is faster than searching it for the vectors.
 _MESSAGE_BYTES_MIN: Final = 16 << 10
-# What precedes the vectors in a message of ours: some scalars and two ids.
+# Fields that precede the vectors in a message of Engram's own clients: some scalars and two ids.
 _FIELDS_MAX: Final = 16
 _VARINT_BYTES_MAX: Final = 10
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
@@ -23,8 +23,9 @@ _VECTORS: Final = pb.ObservationBatch.VECTORS_FIELD_NUMBER << 3 | _LENGTH
 def detach_vectors(data: bytes) -> tuple[bytes, memoryview]:
     """Return a serialized ``ObservationRequest`` without the vectors of its batch, and the vectors.
 
-    Whatever is unusual, from a short message to one that is none, comes back as it is, with no vectors: what is wrong
-    with it is for protobuf to say. Should the field occur again behind, as protobuf allows, it is left there.
+    The vectors are a view of `data`, not a copy. Anything unusual, from a short message to bytes that are no message,
+    is returned unchanged and with no vectors; protobuf reports what is wrong with it. If the field occurs a second
+    time, as protobuf allows, that occurrence stays in the message.
     """
     if len(data) >= _MESSAGE_BYTES_MIN:
         try:
@@ -47,7 +48,7 @@ def _detach(data: bytes) -> tuple[bytes, memoryview]:
 
 
 def _find(data: bytes, position: int, end: int, wanted: int) -> tuple[int, int, int]:
-    """Return where the field's tag, its content and what follows begin."""
+    """Return the positions of the field's tag, of its content, and of the first byte after it."""
     for _ in range(_FIELDS_MAX):
         start = position
         tag, position = _varint(data, position)
@@ -69,7 +70,7 @@ def _find(data: bytes, position: int, end: int, wanted: int) -> tuple[int, int, 
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """Return the number at `position` and where it ends."""
+    """Return the varint at `position` and the position after it."""
     value = 0
     for index in range(_VARINT_BYTES_MAX):
         byte = data[position + index]

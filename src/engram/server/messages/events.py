@@ -1,4 +1,4 @@
-"""What a connection is told, as messages: the events of its outbox to `ObservationResponse`."""
+"""Conversion of the events in a connection's outbox to `ObservationResponse` messages."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def encode_level(level: Level) -> pb.PressureLevel.ValueType:
 
 
 def encode_event(event: Event, session_id: str, load: Callable[[], SpaceLoad]) -> pb.ObservationResponse:
-    """Return the message that tells `event` to the client of session `session_id`, whose space is under `load`.
+    """Return the message that reports `event` to the client of session `session_id`.
 
-    The sequence number is, for ACCEPTED and INDEXED, the last one covered; for REJECTED, the first of the refused
-    message; otherwise the last durable one of the session.
+    The sequence number of the message is, for ACCEPTED and INDEXED, the last one covered; for REJECTED, the first of
+    the refused message; otherwise the last durable one of the session. `load` returns the load on the client's space.
     """
     now = to_timestamp(now_us())
     if isinstance(event, SessionAck):

@@ -1,4 +1,4 @@
-"""Flow control on the wire: `FlowControl` to what a connection understands."""
+"""Conversion of `FlowControl` messages to `Flow` requests."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _ACTIONS: Final = {
 
 
 def decode_flow(message: pb.FlowControl) -> Flow:
-    """Return what `message` asks for; an action that a later client invents asks for nothing.
+    """Return the request in `message`. An unknown action, from a newer client, becomes NONE.
 
     Raises
     ------
     InvalidInput
-        If the preferred rate is not a number of messages.
+        If the preferred rate is negative or not finite.
     """
     rate = message.preferred_rate
     if not math.isfinite(rate) or rate < 0:

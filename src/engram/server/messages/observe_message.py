@@ -1,4 +1,4 @@
-"""A request of an observe stream as the server takes it in."""
+"""A request of an observe stream as the server parses it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _NO_VECTORS: Final = memoryview(b"")
 
 
 class ObserveMessage(NamedTuple):
-    """A request, and the vectors of its batch if they were taken out of it to spare copies."""
+    """A request, and the vectors of its batch if they were detached from it to save copies."""
 
     request: pb.ObservationRequest
     vectors: memoryview = _NO_VECTORS
 
     @classmethod
     def parse(cls, data: bytes) -> ObserveMessage:
-        """Parse what a client sent.
+        """Parse the bytes of a client's request.
 
         Raises
         ------
         google.protobuf.message.DecodeError
-            If it is no request.
+            If the bytes are not a request.
         """
         rest, vectors = detach_vectors(data)
         return cls(pb.ObservationRequest.FromString(rest), vectors)

@@ -1,1 +1,1 @@
-"""The queue with lanes in front of the committer."""
+"""The queue before the committer: bounded lanes, one for each priority."""

@@ -1,4 +1,4 @@
-"""Room in a lane for every space: from half full on, who has more than an equal share waits for the others."""
+"""Fair shares of a lane: once it is half full, a space above an equal share gets no more room."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 from engram.store.commit.queue import CommitTarget
 
 _DIVIDED_FROM: Final = 0.5
-# A space counts among those that share for so long after it sent something, whether there was room for it or not.
+# A space counts as one of those that share the lane for this long after its last request, admitted or refused.
 _INTEREST_S: Final = 5.0
 
 
 class Share(NamedTuple):
-    """What a space fills of a lane, and what it may fill at the moment; from 0 to 1."""
+    """The fraction of a lane that a space fills, and the fraction that it may fill now; both from 0 to 1."""
 
     fill: float
     fill_max: float
@@ -24,14 +24,14 @@ _NOBODY: Final[Mapping[CommitTarget, Share]] = MappingProxyType({})
 
 
 class FairShares:
-    """The shares of one lane.
+    """The shares of all spaces in one lane.
 
-    A space that is alone may fill the lane. When others send too, or tried to, and the lane is more than half full, a
-    space with more than an equal share gets no more room until it has less. So a busy space, however fast it sends,
-    keeps the others out for one take of the committer at most.
+    A space that is alone may fill the lane. When other spaces also send, or tried to, and the lane is at least half
+    full, a space above an equal share gets no more room until it no longer exceeds that share. So a busy space, however
+    fast it sends, keeps the others out for at most one `take` of the committer.
 
-    The thread that serves the lane calls `note` and `divide`, any thread `excess` and `claim`. What they exchange is
-    replaced as a whole or set in one step, so nobody waits.
+    The thread that serves the lane calls `divide`; any thread may call `excess` and `claim`. Shared state is replaced
+    as a whole or changed in one atomic step, so no thread waits for another.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -40,26 +40,26 @@ class FairShares:
         self._claimed_s: Final[dict[CommitTarget, float]] = {}
 
     def excess(self, space: CommitTarget) -> Share | None:
-        """Return the share of `space` if it has more than that; None if it may go on."""
+        """Return the share of `space` if `space` exceeds it, or None if the lane may admit more from `space`."""
         return self._crowding.get(space)
 
     def claim(self, space: CommitTarget) -> None:
-        """Note that `space` wants room in the lane."""
+        """Record that `space` wants room in the lane."""
         self._claimed_s[space] = self._clock()
 
     def divide(
         self, fill: float, fills: Callable[[], Mapping[CommitTarget, float]], arrived: Iterable[CommitTarget]
     ) -> None:
-        """Work out who has too much.
+        """Determine which spaces exceed an equal share of the lane.
 
         Parameters
         ----------
         fill
-            How full the lane is.
+            Fill of the lane, from 0 to 1.
         fills
-            Tells which part of it each space fills; not asked while there is room.
+            Returns the fraction of the lane that each space fills. It is called only if the lane is at least half full.
         arrived
-            The spaces that something arrived from since the last call.
+            The spaces whose requests were admitted since the last call.
         """
         for space in arrived:
             self.claim(space)
@@ -67,7 +67,7 @@ class FairShares:
             self._crowding = _NOBODY
             return
         lapsed_s = self._clock() - _INTEREST_S
-        # A copy, made in one step, as other threads add to it.
+        # Other threads add entries meanwhile, so the loop needs a copy; `copy` is one atomic step.
         for space, claimed_s in self._claimed_s.copy().items():
             if claimed_s < lapsed_s:
                 self._claimed_s.pop(space, None)

@@ -1,4 +1,4 @@
-"""One lane: its limits, its fill, and the turns that wait in it, fairly between spaces."""
+"""One lane: its limits, its fill, and its queued requests, served fairly between spaces."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _MIB: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LaneLimits:
-    """How much may wait in one lane: observations and bytes."""
+    """The limits of one lane: how many observations and how many bytes may wait in it."""
 
     count_max: int
     bytes_max: int
 
     def fill(self, count: int, nbytes: int) -> float:
-        """Return how full a lane is with so much in it: the fuller of count and bytes, from 0 to 1."""
+        """Return the fill of a lane with this content: the larger fraction of count and bytes, from 0 to 1."""
         return max(count / self.count_max, nbytes / self.bytes_max)
 
 
@@ -35,7 +35,7 @@ DEFAULT_LIMITS: Final[Mapping[Priority, LaneLimits]] = {
 
 @dataclass(frozen=True, slots=True)
 class LaneStatistics:
-    """One lane at one moment. `depth` and `capacity` count observations; the totals count requests."""
+    """The state of one lane at one moment. `depth` and `capacity` count observations; the totals count requests."""
 
     priority: Priority
     depth: int
@@ -47,45 +47,45 @@ class LaneStatistics:
 
     @property
     def fill(self) -> float:
-        """The fuller of count and bytes, from 0 to 1."""
+        """The larger fraction of count and bytes in use, from 0 to 1."""
         return max(self.depth / self.capacity, self.nbytes / self.bytes_max)
 
 
 @dataclass(frozen=True, slots=True)
 class LanesStatistics:
-    """All lanes at one moment."""
+    """The state of all lanes at one moment."""
 
     lanes: tuple[LaneStatistics, ...]
 
     @property
     def depth(self) -> int:
-        """Observations waiting in all lanes."""
+        """The number of observations waiting in all lanes."""
         return sum(lane.depth for lane in self.lanes)
 
     @property
     def capacity(self) -> int:
-        """Observations that may wait in all lanes."""
+        """The number of observations that may wait in all lanes together."""
         return sum(lane.capacity for lane in self.lanes)
 
     @property
     def pressure(self) -> float:
-        """Fill of the fullest lane, from 0 to 1."""
+        """The fill of the fullest lane, from 0 to 1."""
         return max(lane.fill for lane in self.lanes)
 
 
 class LaneLoad(NamedTuple):
-    """How much went through one end of a lane since it was made."""
+    """Totals of what entered or what left a lane since the lane was created."""
 
     requests: int = 0
     observations: int = 0
     nbytes: int = 0
 
     def plus(self, turn: QueuedRequest) -> LaneLoad:
-        """Return the load after `turn` went through too."""
+        """Return the totals after `turn` entered or left the lane, too."""
         return LaneLoad(self.requests + 1, self.observations + turn.count, self.nbytes + turn.nbytes)
 
     def minus(self, earlier: LaneLoad) -> LaneLoad:
-        """Return what went through here but not yet through the end whose load is `earlier`; never negative."""
+        """Return what is still in the lane: these totals minus `earlier`, those of what left; never negative."""
         return LaneLoad(
             max(0, self.requests - earlier.requests),
             max(0, self.observations - earlier.observations),
@@ -95,7 +95,7 @@ class LaneLoad(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class QueuedRequest:
-    """A request's place in its lane. It is `served` early if a later request of its session is served."""
+    """A request queued in a lane. It is `served` ahead of its turn if a later request of its session is served."""
 
     request: CommitRequest
     count: int
@@ -105,7 +105,7 @@ class QueuedRequest:
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """The turns of one space in a lane."""
+    """The queued requests of one space in a lane."""
 
     space: CommitTarget
     turns: deque[QueuedRequest] = field(default_factory=deque)
@@ -114,10 +114,18 @@ class _Waiting:
 
 
 class Lane:
-    """The turns of one priority. One thread, which serves them, calls its methods; `served` any thread may read.
+    """The queued requests of one priority. One thread, which serves them, calls the methods.
 
-    Within a space they are first in, first out. Between spaces the one goes first that has been served the fewest
-    observations since it began to wait, so a space with much to say delays the others by one request at most.
+    Any thread may read `served`. Within a space, requests are first in, first out. Between spaces, the one goes first
+    that has been served the fewest observations since it began to wait, so a space that sends much delays the others by
+    at most one request. This is a form of start-time fair queueing (Goyal, Vin and Cheng, 1996).
+
+    Attributes
+    ----------
+    served
+        Totals of what has been served; replaced as a whole.
+    passed_over
+        Number of consecutive takes that did not serve the lane although requests waited in it.
     """
 
     def __init__(self, priority: Priority, limits: LaneLimits) -> None:
@@ -126,14 +134,14 @@ class Lane:
         self.served = LaneLoad()
         self.passed_over = 0
         self._waiting: Final[dict[CommitTarget, _Waiting]] = {}
-        # A heap of every space that waits, by the observations it was served; equals in the order of arrival.
+        # A heap of every waiting space, ordered by the observations served to it; ties in the order of arrival.
         self._order: Final[list[tuple[int, int, _Waiting]]] = []
         self._arrivals = 0
-        # Where the space stood that was served last. Newcomers begin there: they cannot claim what they did not use.
+        # Position of the space served last. A space that begins to wait starts there: idle time earns it no credit.
         self._position = 0
 
     def add(self, turn: QueuedRequest) -> None:
-        """Append `turn` to those of its space."""
+        """Append the request `turn` to the queue of its space."""
         space = turn.request.space
         waiting = self._waiting.get(space)
         if waiting is None:
@@ -145,7 +153,7 @@ class Lane:
         waiting.nbytes += turn.nbytes
 
     def head(self) -> QueuedRequest | None:
-        """Return the turn that is next, or None if nobody waits."""
+        """Return the request to serve next, or None if none waits."""
         while self._order:
             waiting = self._order[0][2]
             while waiting.turns and waiting.turns[0].served:
@@ -157,12 +165,12 @@ class Lane:
         return None
 
     def advance(self, count: int) -> None:
-        """Count `count` observations as served to the space of the head."""
+        """Charge `count` served observations to the space of the head."""
         self._position, arrival, waiting = self._order[0]
         heapq.heapreplace(self._order, (self._position + count, arrival, waiting))
 
     def release(self, turn: QueuedRequest) -> None:
-        """Give back the room of `turn`, which is served now."""
+        """Mark the request `turn` as served and free its room in the lane."""
         turn.served = True
         waiting = self._waiting[turn.request.space]
         waiting.count -= turn.count
@@ -170,7 +178,7 @@ class Lane:
         self.served = self.served.plus(turn)
 
     def fills(self) -> dict[CommitTarget, float]:
-        """Return which part of the lane each waiting space fills, from 0 to 1."""
+        """Return the fraction of the lane that each waiting space fills, from 0 to 1."""
         return {
             space: self.limits.fill(waiting.count, waiting.nbytes)
             for space, waiting in self._waiting.items()

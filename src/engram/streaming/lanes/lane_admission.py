@@ -1,4 +1,4 @@
-"""Admission into the lanes: exact limits for any number of threads, none of which waits for another."""
+"""Admission into the lanes: the limits are exact for any number of threads, and no thread waits for another."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from engram.streaming.lanes.lock_free_list import ListReader, LockFreeList
 
 
 class _State(NamedTuple):
-    """What had been admitted into each lane after some admission, or that it was closed then."""
+    """The totals admitted into each lane up to some admission, and whether the lanes are closed."""
 
     admitted: tuple[LaneLoad, ...]
     closed: bool = False
 
 
 class _Arrival:
-    """An admitted turn and the state after it."""
+    """An item of the list: a state, and the request whose admission led to it (None for `close`, and once read)."""
 
     __slots__ = ("state", "turn")
 
@@ -31,18 +31,18 @@ class _Arrival:
 
 
 class LaneAdmission:
-    """Admits requests whole or refuses them; any thread may call any method except `arrived`.
+    """Admits each request whole or refuses it. Any thread may call any method except `arrived`.
 
-    An admission appends to a `LockFreeList`, whose last item knows what has been admitted so far. What has been served
-    is counted by the one thread that serves; an outdated look at that count errs on the side of refusing. So the lanes
-    never hold more than their limits, not even for a moment, and nobody takes a lock.
+    An admission appends to a `LockFreeList` whose last item holds the totals admitted so far. The one thread that
+    serves counts what has been served; an outdated value of that count can only lead to a refusal. So the lanes never
+    hold more than their limits, not even for a moment, and no thread takes a lock.
 
     Parameters
     ----------
     lanes, shares
-        By priority, the highest first.
+        One for each priority, the highest first.
     time_ms
-        Tells how long it takes until so many observations have been served.
+        Returns the time in milliseconds until the given number of observations has been served.
     """
 
     def __init__(self, lanes: Sequence[Lane], shares: Sequence[FairShares], time_ms: Callable[[int], int]) -> None:
@@ -55,7 +55,7 @@ class LaneAdmission:
 
     @property
     def closed(self) -> bool:
-        """Whether nothing is admitted any more."""
+        """Whether the lanes admit nothing more."""
         return self._chain.last.state.closed
 
     def admit(self, request: CommitRequest) -> None:
@@ -64,7 +64,7 @@ class LaneAdmission:
         Raises
         ------
         OverCapacity
-            If there is no room, naming what is full, its limit and when to come back.
+            If there is no room. The error names what is full, its limit and when to retry.
         Unavailable
             After `close`.
         """
@@ -79,31 +79,31 @@ class LaneAdmission:
             raise
 
     def close(self) -> None:
-        """Admit nothing more."""
+        """Admit nothing more. Requests that are already admitted can still be served."""
         self._chain.append(lambda last: _Arrival(_State(last.state.admitted, closed=True)))
 
     def has_arrivals(self) -> bool:
-        """Whether `arrived` would return something."""
+        """Return whether `arrived` would return any request."""
         return bool(self._reader)
 
     def arrived(self) -> list[QueuedRequest]:
-        """Return what was admitted since the last call, in order. Belongs to the one thread that serves."""
+        """Return the requests admitted since the last call, in order. Only the thread that serves may call it."""
         turns = []
         for arrival in self._reader:
             if arrival.turn is not None:
                 turns.append(arrival.turn)
-                # The chain keeps its last item, but need not keep what was in it.
+                # The list keeps its last item alive, but the request in it must not be kept.
                 arrival.turn = None
         return turns
 
     def waiting(self, lane: int) -> LaneLoad:
-        """Return what is in a lane."""
-        # Read in this order, it is never more than there was at some moment.
+        """Return what waits in the lane at index `lane`."""
+        # `admitted` is read before `served`, so the result never exceeds what the lane held at some moment.
         admitted = self._chain.last.state.admitted[lane]
         return admitted.minus(self._lanes[lane].served)
 
     def statistics(self) -> tuple[LaneStatistics, ...]:
-        """Return the fill of every lane."""
+        """Return the statistics of every lane."""
         state = self._chain.last.state
         return tuple(map(self._statistics_of, self._lanes, state.admitted, self._refused))
 
@@ -137,7 +137,8 @@ class LaneAdmission:
 
     def _full(self, lane: Lane, what: str, used: int, more: int, limit: int, count: int) -> OverCapacity:
         name, excess = lane.priority.name.lower(), used + more - limit
-        # Bytes drain with the observations they belong to. What exceeds an empty lane never fits.
+        # Bytes drain with the observations they belong to. A request larger than an empty lane never fits, so its error
+        # has no retry time.
         count_before = -(-excess * count // max(used, 1))
         return OverCapacity(
             f"the {name} lane holds {used} of {limit} {what}; {more} more do not fit",

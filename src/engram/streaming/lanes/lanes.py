@@ -1,4 +1,4 @@
-"""The queue before the committer: three bounded lanes, High, Normal and Low, that keep every session in order."""
+"""The queue before the committer: three bounded lanes, High, Normal and Low, that keep each session in order."""
 
 from __future__ import annotations
 
@@ -21,24 +21,26 @@ _PRIORITIES: Final = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
 class Lanes:
     """An `engram.store.commit.queue.CommitQueue` with priorities, in which no thread ever waits for another.
 
-    High goes before Normal, Normal before Low; a lane that waits is served at least once in `takes_max` takes. Within
-    a lane each space is first in, first out, and spaces are served alike, however much one of them sends. Within a
-    session order comes before priority: a request is never served before the earlier ones of its session, so when its
-    turn comes they are served with it.
+    High is served before Normal, and Normal before Low. A lane in which requests wait is served at least once in
+    `takes_max` takes. Within a lane, the requests of one space are first in, first out, and all spaces get equal
+    service, however much one of them sends. Within a session, order precedes priority: a request is never served before
+    the earlier requests of its session. When its turn comes, these are served first, whatever lanes they are in.
 
-    Any thread may call `put`, `close` and what only looks; `take` belongs to one thread, which alone knows the order of
-    service. Between them lies a lock-free chain: see `LaneAdmission` for the limits and `LockFreeList` for the reasons.
+    Any thread may call `put`, `close` and the methods that only read. One thread calls `take`; only this thread knows
+    the order of service. A lock-free list connects both sides: `LaneAdmission` explains how the limits stay exact, and
+    `LockFreeList` why no lock is needed.
 
     Parameters
     ----------
     limits
-        Per lane. A request is admitted whole or not at all.
+        Limits of each lane. A request is admitted whole or not at all.
     take_count_max, take_bytes_max
-        What one `take` returns at most, exceeded only by one request at a time that is larger or overdue.
+        The most observations and bytes that one `take` returns. Only a single larger request, or overdue requests (at
+        most one of each lane), exceed them.
     takes_max
-        See above.
+        A lane in which requests wait is served at least once in this many takes.
     clock
-        Seconds, monotonic; for the measured drain rate and the shares of the spaces.
+        Monotonic clock in seconds, for the measured drain rate and the shares of the spaces.
     """
 
     def __init__(
@@ -55,7 +57,7 @@ class Lanes:
         self._drain_rate: Final = ServiceRate(clock)
         self._entrance: Final = LaneAdmission(self._lanes, self._shares, self._drain_rate.time_ms)
         self._arrived: Final = ThreadWakeup()
-        # The unserved turns of each session, in order, whatever their lanes.
+        # The unserved requests of each session, in order, across all lanes.
         self._sessions: Final[dict[tuple[CommitTarget, str], deque[QueuedRequest]]] = {}
         self._waiting = 0
         self._take_count_max: Final = take_count_max
@@ -64,16 +66,16 @@ class Lanes:
 
     @property
     def depth(self) -> int:
-        """Observations waiting in all lanes."""
+        """The number of observations waiting in all lanes."""
         return self.statistics().depth
 
     def put(self, request: CommitRequest) -> None:
-        """Admit `request` into the lane of its priority, at once and whole, or refuse it.
+        """Admit `request` into the lane of its priority, immediately and whole, or refuse it.
 
         Raises
         ------
         OverCapacity
-            If there is no room, naming what is full, its limit and when to come back.
+            If there is no room. The error names what is full, its limit and when to retry.
         Unavailable
             If the lanes are closed.
         """
@@ -81,8 +83,11 @@ class Lanes:
         self._arrived.ring()
 
     def take(self, timeout_s: float | None = None) -> list[CommitRequest]:
-        """Return the next requests, waiting up to `timeout_s` for the first; none on timeout or when closed."""
-        # Who comes back for more has stored what was taken last.
+        """Return the next requests, waiting up to `timeout_s` seconds for the first (None: without a limit).
+
+        The list is empty on timeout, or when the lanes are closed and empty.
+        """
+        # The committer takes more only when it has stored what it took last.
         self._drain_rate.finish()
         self._arrived.sleep_until(self._has_work_or_is_closed, timeout_s)
         arrived = self._entrance.arrived()
@@ -99,16 +104,16 @@ class Lanes:
         return taken.requests
 
     def close(self) -> None:
-        """Admit nothing more. What waits can still be taken."""
+        """Admit nothing more. Waiting requests can still be taken."""
         self._entrance.close()
         self._arrived.ring()
 
     def time_to_drain_ms(self, count: int) -> int:
-        """Return how long the committer takes for `count` observations, at the measured rate."""
+        """Return the time in milliseconds that the committer needs for `count` observations, at the measured rate."""
         return self._drain_rate.time_ms(count)
 
     def statistics(self) -> LanesStatistics:
-        """Return the fill of every lane."""
+        """Return the statistics of every lane."""
         return LanesStatistics(self._entrance.statistics())
 
     def _has_work_or_is_closed(self) -> bool:
@@ -135,14 +140,14 @@ class Lanes:
                     self._serve(turn, lane, taken)
 
     def _with_earlier(self, turn: QueuedRequest) -> list[QueuedRequest]:
-        """Return `turn` and the earlier unserved ones of its session, in order."""
+        """Return the unserved requests of the session of `turn`, in order, up to and including `turn`."""
         if not turn.request.session:
             return [turn]
         queue = self._sessions[_session_key(turn)]
         return [queue[i] for i in range(queue.index(turn) + 1)]
 
     def _serve(self, turn: QueuedRequest, lane: Lane, taken: _Take) -> None:
-        # Whose turn it is pays for what is served on it, also if that waited in another lane.
+        # `lane` granted the service, so it is charged even if the request waited in another lane.
         lane.advance(turn.count)
         self._lanes[turn.request.priority - 1].release(turn)
         if turn.request.session:
@@ -162,7 +167,7 @@ class Lanes:
 
 
 class _Take:
-    """What one `take` has gathered so far, and the room that is left."""
+    """The requests that one `take` has gathered so far, and the room that is left."""
 
     def __init__(self, count_max: int, bytes_max: int) -> None:
         self.requests: list[CommitRequest] = []
@@ -173,12 +178,12 @@ class _Take:
         self._bytes_max = bytes_max
 
     def has_room(self, turn: QueuedRequest) -> bool:
-        """Whether `turn` fits. The first always does, or a large one would never be served."""
+        """Return whether `turn` fits. The first request always fits; otherwise a large one would never be served."""
         fits = self.count + turn.count <= self._count_max and self._nbytes + turn.nbytes <= self._bytes_max
         return fits or not self.requests
 
     def add(self, turn: QueuedRequest, lane: Lane) -> None:
-        """Add `turn`, served on a turn of `lane`."""
+        """Add the request `turn`, to which `lane` granted service."""
         self.requests.append(turn.request)
         self.lanes.add(lane.priority)
         self.count += turn.count

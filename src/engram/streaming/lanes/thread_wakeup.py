@@ -1,4 +1,4 @@
-"""Wakes a thread that found nothing to do, without ever making the waking thread wait."""
+"""Wakes a thread that has nothing to do, without ever blocking the thread that wakes it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from time import monotonic
 
 
 class ThreadWakeup:
-    """One thread sleeps on it, any thread may ring it.
+    """A wake-up signal: one thread sleeps on it, and any thread may call `ring`.
 
-    The lock inside guards nothing: it is a binary semaphore. The sleeper acquires it, ringing releases it, and
-    releasing never waits. While nobody sleeps, ringing is one look at a flag.
+    The inner lock protects no data: it is a binary semaphore. The sleeping thread acquires it and `ring` releases it,
+    which never blocks. While no thread sleeps, `ring` only reads a flag.
     """
 
     def __init__(self) -> None:
@@ -21,21 +21,23 @@ class ThreadWakeup:
         self._asleep = False
 
     def ring(self) -> None:
-        """Wake the sleeper if there is one. Call it after what he waits for has become true."""
+        """Wake the sleeping thread, if any. Call it after the condition of that thread has become true."""
         if self._asleep:
-            # Others may have rung since the sleeper looked last. Once is enough.
+            # Another thread may have released the semaphore already. One release is enough, and a second one raises.
             with contextlib.suppress(RuntimeError):
                 self._semaphore.release()
 
     def sleep_until(self, ready: Callable[[], bool], timeout_s: float | None = None) -> None:
-        """Return when `ready` holds, or after `timeout_s`."""
+        """Return when `ready` holds, or after `timeout_s` seconds (None: no timeout)."""
         deadline_s = None if timeout_s is None else monotonic() + timeout_s
         while not ready():
             self._asleep = True
-            # Looked at again now that whoever makes it true will ring.
+            # Check again after setting the flag: a thread that makes the condition true from now on releases the
+            # semaphore; one that did so before did not see the flag.
             if ready():
                 break
-            # An alarm that rang late, for an earlier sleep, wakes too soon; then the loop looks and sleeps again.
+            # A late release, meant for an earlier sleep, wakes this one too soon; the loop then checks and sleeps
+            # again.
             left_s = -1.0 if deadline_s is None else max(0.0, deadline_s - monotonic())
             if not self._semaphore.acquire(timeout=left_s):
                 break

@@ -1,1 +1,1 @@
-"""What the event loop is told by other threads."""
+"""Delivery of results and notifications from other threads to the event loop."""

@@ -1,4 +1,4 @@
-"""Waiting on the event loop until something about an object has changed."""
+"""A condition variable for the coroutines of one event loop."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class LoopCondition:
-    """Wakes coroutines that wait for a condition. Lives on one event loop's thread, so it needs no lock."""
+    """Wakes coroutines that wait for a condition. Used on one event loop's thread only, so it needs no lock."""
 
     __slots__ = ("_waiters",)
 
@@ -15,14 +15,14 @@ class LoopCondition:
         self._waiters: set[asyncio.Future[None]] = set()
 
     def notify(self) -> None:
-        """Let every waiter look at its condition again."""
+        """Wake every waiting coroutine, so that it checks its condition again."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiters.clear()
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
-        """Return once `condition` holds; it is looked at now and after every `notify`."""
+        """Return once `condition` holds. It is checked now and after every `notify`."""
         while not condition():
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.add(waiter)

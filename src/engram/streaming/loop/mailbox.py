@@ -1,4 +1,4 @@
-"""The way from other threads to the event loop: many posts, one wake-up."""
+"""A mailbox from other threads to the event loop, in which many posts share one wake-up."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-# One delivery handles at most this many posts before the loop gets to look at its sockets again.
+# One delivery handles at most this many posts, so that the event loop polls its sockets in between.
 _DELIVERY_MAX: Final = 4096
 _logger = logging.getLogger(__name__)
 
 
 class Mailbox:
-    """Carries results of the committer and of the index workers to the event loop.
+    """Delivers results of the committer and of the index workers to the event loop.
 
-    Waking the loop costs far more than a post, so posts made while a wake-up is under way share it: the results of one
-    group commit arrive together, and the acks made from them merge.
+    Waking the event loop costs far more than a post, so posts made while a wake-up is pending share it. Therefore the
+    results of one group commit arrive together, and the acks made from them merge.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -26,10 +26,11 @@ class Mailbox:
         self._waking = False
 
     def post(self, receive: Callable[[Any], None], item: Any) -> None:
-        """Have the loop call ``receive(item)`` soon, in the order of posts. Any thread may call this."""
+        """Have the event loop call ``receive(item)`` soon, in the order of posts. Any thread may call this."""
         self._posts.append((receive, item))
-        # Two threads that both see no wake-up under way wake the loop twice, which is harmless. A thread that sees one
-        # has already appended, and delivery clears the flag before it looks, so no post is left lying.
+        # Two threads that both see no pending wake-up wake the loop twice, which is harmless. A thread that sees one
+        # has already appended its post, and `_deliver` clears the flag before it reads the posts, so none is left
+        # behind.
         if not self._waking:
             self._waking = True
             self._wake()
@@ -40,7 +41,7 @@ class Mailbox:
         except RuntimeError:
             if not self._loop.is_closed():
                 raise
-            # The server is gone, and with it everyone who could be told.
+            # The event loop is closed: the server has ended, and no receiver is left.
 
     def _deliver(self) -> None:
         self._waking = False
@@ -49,7 +50,7 @@ class Mailbox:
             try:
                 receive(item)
             except Exception:
-                # One receiver's fault must not keep the others from their results.
+                # A receiver that fails must not keep the others from their results.
                 _logger.exception("a receiver failed")
         if self._posts and not self._waking:
             self._waking = True

@@ -1,4 +1,4 @@
-"""Carries the movements of a space's indexed watermark from the index workers to the event loop."""
+"""Relays the movements of a space's indexed watermark from the index workers to the event loop."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from engram.streaming.loop.mailbox import Mailbox
 
 
 class WatermarkRelay:
-    """Has the event loop look at the watermark after it moved; moves made meanwhile share one look.
+    """Calls `receive` on the event loop after the watermark moved. Moves made before that call share it.
 
     Parameters
     ----------
     space
-        Whose watermark is followed, from now on.
+        The space whose indexed watermark is followed from now on.
     mailbox
-        Brings the news to the event loop.
+        Delivers the notifications to the event loop.
     receive
-        Called there with the name of the space and its indexed generation.
+        Called on the event loop with the name of the space and its indexed generation.
     """
 
     def __init__(self, space: Space, mailbox: Mailbox, receive: Callable[[str, int], None]) -> None:
@@ -34,6 +34,6 @@ class WatermarkRelay:
             self._mailbox.post(self._look, None)
 
     def _look(self, _: None) -> None:
-        # Cleared first: a move during the look below asks for another one.
+        # Cleared before the watermark is read, so that a move during the read leads to another call.
         self._pending = False
         self._receive(self._space.config.name, self._space.indexed_generation)

@@ -1,1 +1,1 @@
-"""Measuring how full the server is, and refusing what is too much."""
+"""Measuring the pressure on the server, and refusing requests when it is too high."""

@@ -1,4 +1,4 @@
-"""What pressure is measured on: the lanes, a space's tail, memory, and the disk."""
+"""Gauges of everything that is limited: the lanes, the tail of a space, memory, and the disk."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from engram.store.space import Space
 from engram.streaming.lanes.lane import LanesStatistics, LaneStatistics
 from engram.streaming.sessions.paused_backlog import BacklogBudget
 
-# Memory and disk do not empty by themselves; somebody has to see to them.
+# Memory and disk do not drain by themselves; an operator has to act first.
 _RETRY_AFTER_MS_STUCK: Final = 10_000
-# Enough for the log's next segments and the end of a checkpoint.
+# Enough for the next segments of the log and for finishing a checkpoint.
 DISK_FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How full one limited thing is.
+    """A measurement of one limited resource.
 
     Parameters
     ----------
     field
-        The name of the limit, as errors give it.
+        Name of the limit, as errors give it.
     value, limit
-        What there is, and what there may be.
+        Current amount and its limit, in observations or in bytes.
     fill
-        From 0 to 1, or more where a limit was lowered below what is there.
+        Fraction of the limit in use, from 0 to 1; more than 1 where a limit was lowered below the current amount.
     time_to_drain_ms
-        How long that many units of `value` take to drain.
+        Returns the time in milliseconds that the given amount, in units of `value`, takes to drain.
     """
 
     field: str
@@ -44,37 +44,37 @@ class Reading:
     time_to_drain_ms: Callable[[int], int]
 
     def time_until_ms(self, percent: int) -> int:
-        """How long until only that much of the limit is used, as far as is known."""
+        """Return the estimated time in milliseconds until only `percent` percent of the limit is in use."""
         return self.time_to_drain_ms(max(0, self.value - self.limit * percent // 100))
 
 
 class Gauge(Protocol):
-    """Something that can be read."""
+    """A measuring point for one limited resource."""
 
     def read(self) -> Reading:
-        """How full it is now."""
+        """Return the current reading."""
 
 
 class Queue(Protocol):
-    """What a gauge needs of the lanes."""
+    """The part of the lanes' interface that gauges use."""
 
     def statistics(self) -> LanesStatistics:
-        """The fill of every lane."""
+        """Return the statistics of every lane."""
 
     def time_to_drain_ms(self, count: int) -> int:
-        """How long the committer takes for that many observations."""
+        """Return the time in milliseconds that the committer needs for `count` observations."""
 
 
 class LanesGauge:
-    """The fullest lane, by count or by bytes.
+    """Measures the fullest lane, by observations or by bytes.
 
     Parameters
     ----------
     lanes
         The queue before the committer.
     of_share
-        How much of an equal share of a lane somebody uses, where it is read for one of those who share. A lane that is
-        full presses nobody harder than this.
+        Returns the fraction of its equal share of a lane that one space uses, if the gauge measures for that space. The
+        fill of a lane counts at most this much. The default sets no such bound, for a gauge that concerns all spaces.
     """
 
     def __init__(self, lanes: Queue, of_share: Callable[[LaneStatistics], float] = lambda _: math.inf) -> None:
@@ -82,7 +82,7 @@ class LanesGauge:
         self._of_share = of_share
 
     def read(self) -> Reading:
-        """How full the fullest lane is."""
+        """Return the reading of the fullest lane."""
         fills = [(min(lane.fill, self._of_share(lane)), lane) for lane in self._lanes.statistics().lanes]
         fill, lane = max(fills, key=itemgetter(0))
         name = lane.priority.name.lower()
@@ -101,13 +101,13 @@ class LanesGauge:
 
 
 class TailGauge:
-    """What of a space is not linked yet."""
+    """Measures the tail of one space: observations that are admitted but not linked into its graph yet."""
 
     def __init__(self, tail: TailBudget) -> None:
         self._tail = tail
 
     def read(self) -> Reading:
-        """How full the tail is."""
+        """Return the reading of the tail."""
         tail = self._tail
         count, unit = tail.count, tail.unit_bytes
         return Reading(
@@ -120,20 +120,20 @@ class TailGauge:
 
 
 class MemoryGauge:
-    """The memory of all indexes, of what waits in the lanes, and of what paused sessions keep.
+    """Measures the memory of all indexes, of the requests in the lanes, and of what paused sessions buffer.
 
     Parameters
     ----------
     lanes
         The queue before the committer.
     spaces
-        Tells what spaces there are.
+        Returns all spaces.
     backlogs
-        Of paused sessions.
+        The buffers of paused sessions.
     bytes_max
-        The budget.
+        The memory budget in bytes.
     with_logs
-        Whether logs are in memory too.
+        Whether the logs are kept in memory and count, too.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class MemoryGauge:
         self._with_logs = with_logs
 
     def read(self) -> Reading:
-        """How much of the memory budget is used."""
+        """Return the reading of the memory budget."""
         nbytes = sum(lane.nbytes for lane in self._lanes.statistics().lanes)
         nbytes += self._backlogs.nbytes
         for space in self._spaces():
@@ -163,14 +163,14 @@ class MemoryGauge:
 
 
 class DiskGauge:
-    """What is left on the disk. It is full when only the reserve is free, half full when twice the reserve is."""
+    """Measures the free disk space: the fill is 1 when only the reserve is free, and 0.5 when twice the reserve is."""
 
     def __init__(self, path: Path, free_bytes_min: int) -> None:
         self._path = path
         self._free_bytes_min = free_bytes_min
 
     def read(self) -> Reading:
-        """How close the free space is to the reserve."""
+        """Return the reading of the free space relative to the reserve."""
         free = shutil.disk_usage(self._path).free
         return Reading("disk_free_bytes", free, self._free_bytes_min, self._free_bytes_min / max(1, free), _stuck)
 

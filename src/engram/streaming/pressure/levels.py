@@ -1,4 +1,4 @@
-"""Pressure as a pure state machine: how full something is, in four levels that do not flap."""
+"""Pressure as a pure state machine: a fill is mapped to one of four levels, with hysteresis."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Percentages = tuple[int, int, int]
 
 
 class Level(IntEnum):
-    """How hard something is pressed."""
+    """The pressure level of a limited resource."""
 
     NORMAL = 0
     WARNING = 1
@@ -23,12 +23,13 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """At how many percent of its limit something enters and leaves Warning, Critical and Overloaded.
+    """The fills, in percent of the limit, at which Warning, Critical and Overloaded are entered and left.
 
     Raises
     ------
     InvalidInput
-        If they do not rise, or something would leave a level above where it enters it.
+        If the percentages do not rise, one is not above 0 or is above 100, or a level is not left below where it is
+        entered.
     """
 
     enter: Percentages = (50, 80, 95)
@@ -49,18 +50,18 @@ class Thresholds:
 
     @classmethod
     def parse(cls, enter: str, leave: str) -> Self:
-        """Read thresholds as they are written in settings: ``"50/80/95"`` and ``"40/70/90"``.
+        """Return thresholds parsed from the form used in settings, such as ``"50/80/95"`` and ``"40/70/90"``.
 
         Raises
         ------
         InvalidInput
-            If they are not three whole numbers each, or do not go together.
+            If one of the texts is not three whole numbers, or the numbers are not valid thresholds.
         """
         return cls(_parse(enter), _parse(leave))
 
 
 class Hysteresis:
-    """The level of one limited thing. A level is entered at its threshold and left at a lower one."""
+    """The pressure level of one limited resource. A level is entered at its threshold and left at a lower one."""
 
     __slots__ = ("_thresholds", "level")
 
@@ -69,7 +70,7 @@ class Hysteresis:
         self.level = Level.NORMAL
 
     def feed(self, fill: float) -> bool:
-        """Take how full it is, 1 being full; return whether the level changed."""
+        """Update the level from `fill`, where 1 is full, and return whether the level changed."""
         percent = 100 * fill
         level = self.level
         while level < Level.OVERLOADED and percent >= self._thresholds.enter[level]:
@@ -82,7 +83,7 @@ class Hysteresis:
         return changed
 
 
-# The lowest level at which a priority is refused. High is refused only by what is really full.
+# The lowest level at which a priority is refused. High is missing: it is refused only where a limit itself is reached.
 REFUSED_FROM = {Priority.LOW: Level.CRITICAL, Priority.NORMAL: Level.OVERLOADED}
 
 

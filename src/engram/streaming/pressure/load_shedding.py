@@ -1,4 +1,4 @@
-"""Who is admitted under which pressure, and who is told when it changes."""
+"""Load shedding: which priorities are admitted at which pressure, and which streams are told when it changes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STATES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class SpaceLoad:
-    """What a client is told about the load: the lanes' fill in observations, and the pressure on its space."""
+    """The load as a client is told it: the content of the lanes in observations, and the pressure on its space."""
 
     queue_depth: int
     queue_capacity: int
@@ -39,27 +39,28 @@ class SpaceLoad:
 
 
 class LoadShedder:
-    """Watches the pressure on every space: its tail, and what all spaces share.
+    """Measures the pressure on every space, refuses requests when it is too high, and tells streams when it changes.
 
-    A space is pressed as hard as the hardest pressed of these, but by a lane no harder than it fills its own equal
-    share of it: who crowds the lanes is told and refused, who sends little is not. Nothing is polled: a look is taken,
-    once per turn of the event loop, after something was admitted, committed or indexed. Only what nothing announces,
-    memory and disk, waits for `tick`. Used on the event loop's thread only.
+    The pressure on a space is the highest of these gauges: its own tail, the lanes, memory and the disk. A full lane
+    counts only up to the share of it that the space itself uses, so a space that sends little is not refused because of
+    a busy one. Nothing is polled: the gauges are read once per iteration of the event loop in which something was
+    admitted, committed or indexed. Only memory and disk, whose changes nothing announces, are read by `tick` instead.
+    Used on the event loop's thread only.
 
     Parameters
     ----------
     lanes
         The queue before the committer.
     ticked
-        Gauges that are looked at with each `tick`.
+        Gauges that are read by `tick`.
     thresholds
-        Of every level.
+        Thresholds of the levels, the same for every gauge.
     mailbox
-        Brings the news of what has been indexed.
+        Delivers notifications of what has been indexed.
     soon
-        Has a function called in the next turn of the event loop.
+        Schedules a function for the next iteration of the event loop.
     tell
-        Called when the streams of a space should hear of a change.
+        Called when the streams of a space are to be told of a change.
     """
 
     def __init__(
@@ -84,12 +85,12 @@ class LoadShedder:
         self._due: set[str] = set()
 
     def check(self, space: Space, priority: Priority) -> None:
-        """Refuse what the pressure on `space` does not admit.
+        """Refuse a request of `priority` if the pressure on `space` does not admit it.
 
         Raises
         ------
         OverCapacity
-            Naming what is full and when to come back.
+            If the request is refused. The error names what is full and when to retry.
         """
         name = priority.name.lower()
         from_level = REFUSED_FROM.get(priority)
@@ -101,30 +102,31 @@ class LoadShedder:
         pressed = self._pressed(space)
         if self._hardest(pressed).level < from_level:
             return
-        # Refusals name current numbers, and must not outlive their reason if somebody forgot to announce it.
+        # Read the gauges again: a refusal must name current numbers, and must not outlast its reason if the change that
+        # ended it was not announced.
         self._look(pressed)
         hardest = self._hardest(pressed)
         if hardest.level >= from_level:
             raise self._refusal(hardest, from_level, f"{name} priority is not admitted")
 
     def entered(self, held: Held) -> None:
-        """Note that something waits in its lane now."""
+        """Record that a request now waits in its lane."""
         self._usage.enter(held)
         self.look_soon(held.space)
 
     def left(self, held: Held) -> None:
-        """Note that something which had entered has its answer."""
+        """Record that a request which had entered a lane has its result."""
         self._usage.leave(held)
         self.look_soon(held.space)
 
     def look_soon(self, space: Space) -> None:
-        """Something changed for `space`: look at it, once for all that happens in this turn."""
+        """Schedule a check of `space`; all changes in this iteration of the event loop share one check."""
         if not self._due:
             self._soon(self._look_at_due)
         self._due.add(self._pressed(space).name)
 
     def tick(self) -> None:
-        """Look at everything; to be called about once a second."""
+        """Read all gauges. To be called about once a second."""
         for meter in (self._queue, *self._ticked):
             meter.look()
         for pressed in self._spaces.values():
@@ -132,11 +134,11 @@ class LoadShedder:
             self._announce(pressed)
 
     def status(self, space: Space) -> tuple[StreamState, OverCapacity | None]:
-        """What a stream of `space` should know now, and why."""
+        """Return the state that a stream of `space` should know now, and the reason (None if the state is ACTIVE)."""
         return self._status(self._pressed(space))
 
     def load(self, space: Space | None) -> SpaceLoad:
-        """The load as a client of `space` sees it."""
+        """Return the load as a client of `space` sees it; without a space, the load of what all spaces share."""
         lanes = self._lanes.statistics()
         meters = [self._queue, *self._ticked] if space is None else self._meters(self._pressed(space))
         level = max(meter.level for meter in meters)
@@ -163,7 +165,7 @@ class LoadShedder:
         pressed.look()
         self._announce(pressed)
         if max(before, self._queue.level) > Level.NORMAL:
-            # What one does in the lanes is felt by the others who have something in there.
+            # What one space adds to the lanes changes the pressure on the other spaces that have requests in there.
             for each in map(self._pressed, self._usage.spaces()):
                 each.look()
                 self._announce(each)
@@ -200,7 +202,7 @@ class LoadShedder:
 
 
 class _Meter:
-    """A gauge, its last reading, and the level that follows from all of them."""
+    """A gauge, its last reading, and the level that follows from all readings so far."""
 
     __slots__ = ("_gauge", "_hysteresis", "reading")
 
@@ -221,7 +223,7 @@ class _Meter:
 
 @dataclass(slots=True)
 class _Pressed:
-    """A space that somebody writes to: its tail, how the lanes press it, and what its streams were told last."""
+    """A space that receives writes: the meters of its tail and of the lanes, and the last state told to its streams."""
 
     name: str
     tail: _Meter

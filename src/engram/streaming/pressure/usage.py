@@ -1,4 +1,4 @@
-"""What each space has in the lanes, and how much of an equal share that is."""
+"""The content of the lanes by space, and how it compares with an equal share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a request holds of a lane. Not the request, which may be large and has an end of its own."""
+    """The part of a lane that a request occupies. It does not keep the request, which may be large, in memory."""
 
     space: Space
     priority: Priority
@@ -24,26 +24,26 @@ class Held:
 
 
 class Usage:
-    """Counts what is between admission and answer, by lane and space. Used on the event loop's thread only."""
+    """Counts what is between admission and result, by lane and space. Used on the event loop's thread only."""
 
     def __init__(self) -> None:
-        # Observations and bytes of every space that has something in the lane.
+        # By lane: observations and bytes of every space that has requests in it.
         self._held: Final[dict[Priority, dict[Space, tuple[int, int]]]] = {priority: {} for priority in Priority}
 
     def enter(self, held: Held) -> None:
-        """Count in what has been admitted."""
+        """Add a request that has been admitted."""
         self._add(held, 1)
 
     def leave(self, held: Held) -> None:
-        """Count out what has been answered."""
+        """Subtract a request that has its result."""
         self._add(held, -1)
 
     def spaces(self) -> Iterable[Space]:
-        """Everyone who has something in a lane."""
+        """Return all spaces that have requests in a lane."""
         return set().union(*self._held.values())
 
     def of_share(self, space: Space, lane: LaneStatistics) -> float:
-        """Return how much `space` uses of an equal share of `lane`: 1 is all of it, 0.5 half of it."""
+        """Return the fraction of an equal share of `lane` that `space` uses: 1 is all of the share, 0.5 half of it."""
         holders = self._held[lane.priority]
         count, nbytes = holders.get(space, (0, 0))
         sharing = len(holders) if space in holders else len(holders) + 1

@@ -1,1 +1,1 @@
-"""Recalls beside streams of observations."""
+"""Recalls of a server, which run beside streams of observations."""

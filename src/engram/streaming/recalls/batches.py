@@ -1,4 +1,4 @@
-"""The batches of one streamed recall, encoded on threads while earlier ones are being sent."""
+"""The batches of one streamed recall. Threads encode them while earlier batches are being sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Encode = Callable[[Recalled, bool], T]
 
 
 class RecallBatches(Generic[T]):
-    """The encoded batches of one recall; made on any thread, but by one at a time."""
+    """The encoded batches of one recall. Any thread may make them, but only one at a time."""
 
     def __init__(self, stream: RecallStream, encode: Encode[T], start_s: float) -> None:
         self._stream = stream
@@ -29,15 +29,16 @@ class RecallBatches(Generic[T]):
 
     @property
     def more(self) -> bool:
-        """Whether there may be more, without those that follow a standing recall."""
+        """Whether there may be more batches, not counting the matches of a standing recall."""
         return self._stream.more_results
 
     @property
     def follower(self) -> Subscription | None:
+        """The subscription with which a standing recall continues, or None."""
         return self._stream.follower
 
     def make(self, hits_max: int) -> list[T]:
-        """At least one batch, and further ones up to so many hits."""
+        """Return the next batches: at least one, and further ones until they have at least `hits_max` hits."""
         made = []
         hits = 0
         while True:
@@ -48,17 +49,18 @@ class RecallBatches(Generic[T]):
                 return made
 
     def poll(self) -> list[T]:
-        """What followed since."""
+        """Return one batch with matches of the standing recall that were not returned yet."""
         return [self._encoded(self._stream.poll())]
 
     def close(self) -> None:
+        """Close the recall stream, which frees what it holds."""
         self._stream.close()
 
     def close_after(self, making: Future[Any] | None) -> None:
-        """Free everything, once the batch that is being made is done."""
+        """Free everything once `making`, which may be making batches on a thread, is done."""
         self._dropped = True
         if self.follower is not None:
-            # Ends a look through the log that may be under way.
+            # Ends a search of the log that may be under way.
             self.follower.close()
         if making is None:
             self.close()
@@ -73,7 +75,10 @@ class RecallBatches(Generic[T]):
 
 
 def begin(space: Space, query: RecallQuery, encode: Encode[T]) -> tuple[RecallBatches[T], list[T]]:
-    """The batches of `query`, and the first of them: made together, as going to a thread and back costs time."""
+    """Return the batches of `query`, and the first of them.
+
+    Both are made in one call, because a round trip to a thread costs time.
+    """
     start_s = time.perf_counter()
     batches = RecallBatches(space.open(query), encode, start_s)
     try:

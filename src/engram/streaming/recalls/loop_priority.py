@@ -1,4 +1,4 @@
-"""Recalls have the right of way on the event loop; whoever brings observations in lets them pass."""
+"""Priority of recalls on the event loop: messages of observations give way to them."""
 
 from __future__ import annotations
 
@@ -8,36 +8,37 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-# A recall takes about four turns of the loop to be accepted, and twice as many to be answered.
+# The event loop needs about four iterations to accept a recall, and twice as many to answer it.
 _TURNS: Final = 16
-# Where there was one recall, the next is expected: it needs its turns before anybody here can know of it.
+# For this long after a recall another one is expected: it needs iterations of the loop before this module can see it.
 _EXPECTED_S: Final = 1.0
 _PATIENCE_S: Final = 0.02
 
 
 class LoopPriority:
-    """Gives recalls turns of the event loop between any two messages of observations.
+    """Runs iterations of the event loop for recalls between any two messages of observations.
 
-    A recall needs little work in many turns of the loop, a message of observations much work in one; and gRPC accepts
-    one call after the other. So under load recalls would wait for each other at the door, each for several messages,
-    while the processors still have time for them. Therefore, as long as there are recalls, turns pass between any two
-    messages, however many streams they come from, until no recall has come for that many turns, or for so long that
-    streams must go on, too. A turn in which nothing happens costs next to nothing. Used on the event loop's thread
-    only.
+    A recall needs little work in many iterations of the event loop; a message of observations needs much work in one.
+    gRPC accepts one call after the other. Under load, recalls would therefore queue to be accepted, each for the time
+    of several messages, although the recall threads are idle. So while there are recalls, iterations of the loop pass
+    between any two messages, however many streams they come from: until no recall has come for `turns` iterations, or
+    for so long that streams must continue, too. An iteration in which nothing happens costs next to nothing. The method
+    is our own, see docs/decisions/0011. Used on the event loop's thread only.
 
     Parameters
     ----------
     turns
-        Turns without a new recall between two messages.
+        Iterations without a new recall that pass between two messages.
     patience_s
-        After so many seconds the next message has its turn in any case, once those turns have passed.
+        After this many seconds, further recalls do not delay the next message any more: it follows as soon as the
+        present count of iterations is complete.
     clock_s
-        Tells the time in seconds.
+        Monotonic clock in seconds.
 
     Attributes
     ----------
     under_way
-        Recalls that are under way.
+        The number of recalls under way.
     """
 
     def __init__(
@@ -49,12 +50,12 @@ class LoopPriority:
         self._patience_s = patience_s
         self._clock_s = clock_s
         self._expected_until_s = clock_s()
-        # Fair: who waits longest is next.
+        # `asyncio.Lock` is fair: the message that has waited longest is next.
         self._gate = asyncio.Lock()
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """A recall that is under way for as long as the context."""
+        """Count one recall as under way for the duration of the context."""
         self.under_way += 1
         self._begun += 1
         try:
@@ -64,7 +65,7 @@ class LoopPriority:
             self._expected_until_s = self._clock_s() + _EXPECTED_S
 
     async def give(self) -> None:
-        """Let recalls pass, if there are recalls."""
+        """Let recalls pass before the next message; return at once if none is under way or expected."""
         if not self._is_wanted():
             return
         async with self._gate:

@@ -1,4 +1,4 @@
-"""Recalls for an event loop: made on threads, limited in number, streamed a batch at a time."""
+"""Recalls for an event loop: run on threads, limited in number, and streamed in batches."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from engram.streaming.recalls.loop_priority import LoopPriority
 
 T = TypeVar("T")
 _RETRY_AFTER_MS: Final = 100
-# After the first, batches with so many hits are made at once, as going to a thread and back costs about as much as ten.
+# Hits that are made per round trip to a thread, after the first batch. A round trip costs about as much as ten hits.
 _AHEAD_HITS: Final = 100
 
 
@@ -29,20 +29,20 @@ class Recalls:
     Parameters
     ----------
     threads
-        Where they run.
+        Runs the recalls.
     mailbox
-        The way back to the event loop.
+        Delivers notifications to the event loop.
     counters
-        Where answered recalls are counted.
+        Counts answered recalls.
     waiting_max
-        Recalls that may wait for a thread.
+        Recalls that may wait for a thread, or for their answer or first batch from one.
     streams_max
         Recall streams that may be open.
 
     Attributes
     ----------
     right_of_way
-        What others on the event loop give way by.
+        Other work on the event loop calls its `give` to let recalls pass.
     """
 
     def __init__(
@@ -61,46 +61,46 @@ class Recalls:
         self._streams_max = streams_max
         self._waiting = 0
         self._streams = 0
-        # What wakes the standing recalls, and why they are to end, if they are.
+        # The events that wake standing recalls, and the error that ends these once `stop` was called.
         self._ready: set[asyncio.Event] = set()
         self._stopped: EngramError | None = None
 
     @property
     def streams(self) -> int:
-        """Recall streams that are open."""
+        """The number of open recall streams."""
         return self._streams
 
     def stop(self, reason: EngramError) -> None:
-        """End all standing recalls with `reason`; others end by themselves."""
+        """End all standing recalls with `reason`. Other recalls end by themselves."""
         self._stopped = reason
         for ready in self._ready:
             ready.set()
 
     async def answer(self, space: Space, query: RecallQuery, encode: Callable[[Recalled], T]) -> T:
-        """Answer `query` at once, encoded.
+        """Answer `query` as a whole and return the encoded answer.
 
         Raises
         ------
         OverCapacity
             If too many recalls wait already.
         EngramError
-            Whatever is wrong with the query.
+            If the query cannot be answered. The error gives the reason.
         """
         with self.right_of_way.taken():
             return await self._first(lambda: encode(space.answer(query)))
 
     async def stream(self, space: Space, query: RecallQuery, encode: Encode[T]) -> AsyncGenerator[T, None]:
-        """Yield the batches of `query`, encoded; while some are sent, the next few are made.
+        """Yield the encoded batches of `query`. While some are being sent, a thread makes the next few.
 
-        There is at least one, and the last says that there are no more; then come those of a standing recall. Closing
-        the generator frees everything as soon as the batch that is being made is done.
+        There is at least one batch, and the last one says that there are no more. The batches of a standing recall come
+        after it. Closing the generator frees everything as soon as the batch that is being made is done.
 
         Raises
         ------
         OverCapacity
             If too many recalls wait, or too many streams are open already.
         EngramError
-            Whatever is wrong with the query.
+            If the query cannot be answered. The error gives the reason.
         """
         with self._one_more_stream():
             with self.right_of_way.taken():
@@ -123,7 +123,7 @@ class Recalls:
                 batches.close_after(making)
 
     async def _follow(self, follower: Subscription) -> AsyncGenerator[None, None]:
-        """Yield whenever there is something to poll."""
+        """Yield whenever the standing recall may have matches to poll."""
         ready = asyncio.Event()
         self._ready.add(ready)
         try:

@@ -1,1 +1,1 @@
-"""Sessions of clients and the connections that speak for them."""
+"""Sessions of clients, and the connections that serve them."""

@@ -1,4 +1,4 @@
-"""Acknowledgements: cumulative, merged per commit, and followed by INDEXED when the watermark passes."""
+"""Acknowledgements: cumulative, merged per commit, and followed by INDEXED once the watermark has passed."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Final
 
 from engram.errors import EngramError
 
-# Both records below forget detail, never facts, beyond this many entries.
+# Beyond this many entries, `AckHistory` forgets the oldest generations and `Unindexed` merges neighbours. Their answers
+# become less detailed, never wrong.
 _HISTORY_MAX: Final = 256
 _UNINDEXED_MAX: Final = 1024
 
 
 class AckStatus(Enum):
-    """What became of the observations an ack covers."""
+    """The outcome that an ack reports for the observations it covers."""
 
     ACCEPTED = "accepted"
     INDEXED = "indexed"
@@ -24,17 +25,17 @@ class AckStatus(Enum):
 
 @dataclass(slots=True)
 class SessionAck:
-    """The answer for the sequences `first_sequence` to `last_sequence` of a session.
+    """The answer for the sequence numbers `first_sequence` to `last_sequence` of a session.
 
     Parameters
     ----------
     first_generation, last_generation
-        The generations the first and last were given; 0 if not known (any more). Other sessions may own generations
-        in between.
+        The generations of the first and the last observation; 0 if they are not known (any more). Generations in
+        between may belong to other sessions.
     memory_id
         Id of the last observation, if it came as a single message.
     error
-        For REJECTED: why, and which sequence the session waits for.
+        For REJECTED: the reason, and the sequence number that the session waits for.
     """
 
     status: AckStatus
@@ -46,7 +47,7 @@ class SessionAck:
     error: EngramError | None = None
 
     def absorb(self, later: SessionAck) -> bool:
-        """Extend this ack by `later` if together they are one cumulative ack; return whether that was so."""
+        """Extend this ack by `later` if both together form one cumulative ack; return whether they do."""
         follows = later.first_sequence == self.last_sequence + 1 and later.status is self.status
         if not follows or self.status is AckStatus.REJECTED:
             return False
@@ -57,20 +58,21 @@ class SessionAck:
 
 
 class AckHistory:
-    """The latest accepted acks of a session, so that a duplicate gets the generations of the original."""
+    """The latest accepted acks of a session, so that a duplicate is answered with the generations of the original."""
 
     __slots__ = ("_acks",)
 
     def __init__(self) -> None:
-        # First and last sequence, and the generation of the first. Not the acks themselves, which merge when sent.
+        # First and last sequence number, and the generation of the first. The acks themselves merge when they are sent,
+        # so they cannot be kept.
         self._acks: deque[tuple[int, int, int]] = deque(maxlen=_HISTORY_MAX)
 
     def add(self, last_sequence: int, last_generation: int, count: int) -> None:
-        """Remember what one message newly stored, which is given generations without gaps."""
+        """Record what one message newly stored. Its generations have no gaps."""
         self._acks.append((last_sequence - count + 1, last_sequence, last_generation - count + 1))
 
     def repeat(self, first_sequence: int, last_sequence: int) -> SessionAck:
-        """Return the ack for sequences that were accepted before, with generation 0 where it is forgotten."""
+        """Return the ack for sequence numbers that were accepted before, with generation 0 where it is forgotten."""
         repeated = SessionAck(AckStatus.ACCEPTED, first_sequence, last_sequence)
         for first, last, generation in self._acks:
             if first <= first_sequence <= last:
@@ -81,7 +83,7 @@ class AckHistory:
 
 
 class Unindexed:
-    """Accepted sequences of one session whose generations the indexed watermark has not passed yet."""
+    """Accepted sequence numbers of one session whose generations the indexed watermark has not passed yet."""
 
     __slots__ = ("_marks",)
 
@@ -92,7 +94,7 @@ class Unindexed:
         return len(self._marks)
 
     def add(self, ack: SessionAck) -> None:
-        """Note an accepted ack. Beyond a bound, neighbours are joined: INDEXED then comes for both at once."""
+        """Add an accepted ack. Beyond a bound, neighbours are merged, and INDEXED then covers both at once."""
         if len(self._marks) >= _UNINDEXED_MAX:
             self._join_neighbours()
         self._marks.append(

@@ -1,4 +1,4 @@
-"""What a client says about itself when it opens a session, and whether it may go on where it believes to be."""
+"""The claim of a client that opens a session, and the checks whether it may continue the session."""
 
 from __future__ import annotations
 
@@ -10,27 +10,29 @@ from engram.store.space import Space
 
 
 def new_writer() -> int:
-    """Return a number at random that stands for one writer of a session; never 0, which means unknown."""
+    """Return a random number that identifies one writer of a session; never 0, which means unknown."""
     return secrets.randbits(63) + 1
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who wants a session.
+    """The identity of a client that wants a session, and what it knows about the session.
 
-    Numbers alone do not say whose they are: of two clients with one session id, both may have unanswered observations
-    under the same numbers, and what is stored under them is of one of the two. Therefore every writer has a number of
-    its own, and one that comes back says up to where it knows the session.
+    Sequence numbers alone do not identify their client: two clients with one session id may both have unanswered
+    observations under the same numbers, and only those of one client are stored. Therefore every writer has a number of
+    its own, and a client that reconnects says up to which sequence number it knows the session. The method is our own,
+    see docs/decisions/0012.
 
     Parameters
     ----------
     writer
-        The client's number, the same on all its connections. Who names none is a writer of its own on each connection.
+        The client's number, the same on all its connections. A client that sends none is a new writer on each
+        connection.
     known_sequence
-        The last sequence number that a client that comes back knows to be durable; None on its first connection, when
-        it has nothing under any number yet.
+        The last sequence number that a reconnecting client knows to be durable; None on its first connection, when it
+        has nothing under any number yet.
     incarnation
-        Of the space, as the client was told it last; empty if it never was.
+        The incarnation of the space that the client was told last; empty if it never was told one.
     """
 
     writer: int = field(default_factory=new_writer)
@@ -38,12 +40,12 @@ class Claim:
     incarnation: str = ""
 
     def check_incarnation(self, session_id: str, space: Space) -> None:
-        """Refuse numbers of a future that the space has lost.
+        """Refuse a client whose sequence numbers belong to an earlier incarnation of the space.
 
         Raises
         ------
         FailedPrecondition
-            If the space was restored, repaired or made anew since this client last heard of it.
+            If the space was restored, repaired or created anew since the client was last told the incarnation.
         """
         if self.incarnation and space.incarnation and self.incarnation != space.incarnation:
             raise FailedPrecondition(
@@ -57,26 +59,26 @@ class Claim:
             )
 
     def check_owner(self, session_id: str, owner: int) -> None:
-        """Refuse a client that comes back although another one has opened the session since; 0 is nobody.
+        """Refuse a reconnecting client if another one, `owner`, has taken the session since; 0 means no owner is known.
 
         Raises
         ------
         FailedPrecondition
-            If it does.
+            If `owner` is another client.
         """
         if self.known_sequence is not None and owner not in (0, self.writer):
             raise _taken_over(session_id, self.known_sequence)
 
     def check_stored(self, session_id: str, space: Space) -> None:
-        """Refuse a client that comes back although another one has stored something under its numbers.
+        """Refuse a reconnecting client if another one has stored observations under its sequence numbers.
 
-        What follows the number that the client knows was stored by its own last connection, then perhaps by others:
-        whoever stored the last of it tells them apart.
+        Observations after the known sequence number were stored by the client's own last connection, and then perhaps
+        by others. The writer of the last observation tells whether there were others.
 
         Raises
         ------
         FailedPrecondition
-            If it does.
+            If another client has stored the last observation after the known sequence number.
         """
         if self.known_sequence is None or space.durable_sequence(session_id) <= self.known_sequence:
             return

@@ -1,4 +1,4 @@
-"""One live connection of a client to a session: its messages in, its events out through the outbox."""
+"""One live connection of a client to a session: messages come in, events go out through the outbox."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from engram.streaming.sessions.states import SessionState
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """Bounds of one connection.
+    """Limits of one connection.
 
     Parameters
     ----------
     in_flight_count_max, in_flight_bytes_max
-        Nothing more is admitted while the observations between admission and answer reach these; one message may exceed
-        them. They also bound what is kept of what a paused client sends.
+        Observations, and their bytes, between admission and answer. Nothing more is admitted once one of these limits
+        is reached; a single message may exceed them. They also limit what is buffered while a session is paused.
     drain_timeout_s
-        How long a close waits for everything to be indexed.
+        Seconds that a close waits for everything to be stored (and indexed, if asked for).
     """
 
     in_flight_count_max: int = 32_768
@@ -40,9 +40,10 @@ class ConnectionLimits:
 
 
 class Connection:
-    """What a transport drives: it awaits one method per message, in order, and writes what `outbox` gives.
+    """One connection, driven by a transport, which awaits one method per message, in order, and writes the outbox.
 
-    A method that raises an `EngramError` ends the call; everything a client can go on from is answered in the outbox.
+    A method that raises an `EngramError` ends the call. Errors after which the client can continue are answered in the
+    outbox instead.
     """
 
     def __init__(self, ingest: Ingest, sessions: Sessions, limits: ConnectionLimits) -> None:
@@ -55,10 +56,12 @@ class Connection:
         self._backlog: Final = PausedBacklog(limits.in_flight_count_max, limits.in_flight_bytes_max, sessions.backlogs)
 
     async def open(self, space: Space, session_id: str, claim: Claim | None = None) -> None:
-        """Open a session in `space`, or resume the one with this id, once nothing of it is in flight any more.
+        """Open a session in `space`, or resume the one with this id once none of its messages is in flight any more.
 
         Raises
         ------
+        FailedPrecondition
+            If this connection already has a session.
         EngramError
             As `Sessions.open`.
         """
@@ -71,29 +74,30 @@ class Connection:
         self._tell_pressure(self.session, space)
 
     async def observe(self, message: Message) -> None:
-        """Take observations: admit them, answer a duplicate, or refuse them in the outbox.
+        """Process observations: admit them, buffer them while paused, answer a duplicate, or refuse them in the outbox.
 
         Raises
         ------
         FailedPrecondition
-            If there is no session yet.
+            If there is no session yet, or the session is no longer this connection's.
         """
         session, space = self.opened()
         session.touch()
         if session.state is SessionState.PAUSED:
-            # Reading on, within bounds, is the only way to see the RESUME.
+            # Messages must be read on, within bounds, because the RESUME comes behind them on the same stream.
             self._keep(session, message)
         else:
             await self._admit(session, space, message)
         await self.outbox.room()
 
     async def flow(self, flow: Flow) -> None:
-        """Pause, resume, send faster or slower, or merely note that the client is alive.
+        """Pause, resume, send faster or slower. Every request also shows that the client is alive.
 
         Raises
         ------
         FailedPrecondition
-            If there is no session yet.
+            If there is no session yet, the session is no longer this connection's, or its state does not permit the
+            action.
         """
         session, space = self.opened()
         session.touch()
@@ -121,12 +125,12 @@ class Connection:
             await self._work_off_backlog()
 
     async def close(self, *, drain: bool, last_sequence: int = 0) -> None:
-        """End the session: wait until everything admitted is stored (and indexed, if `drain`), then tell CLOSED.
+        """End the session: wait until everything admitted is stored (and indexed, if `drain`), then send CLOSED.
 
         Raises
         ------
         FailedPrecondition
-            If there is no session yet.
+            If there is no session yet, or the session is no longer this connection's.
         """
         session, _ = self.opened()
         await self._work_off_backlog()
@@ -161,14 +165,23 @@ class Connection:
         self.outbox.finish()
 
     async def end_of_input(self) -> None:
-        """The client sends nothing more, without having closed: let it have its acks, and keep the session."""
+        """End the connection of a client that stopped sending without a close: send its acks, and keep the session.
+
+        Raises
+        ------
+        FailedPrecondition
+            If the session is no longer this connection's.
+        """
         if self.session is not None:
             await self._work_off_backlog()
             await self._settled(self.session)
         self.outbox.finish()
 
     async def shut_down(self, reason: EngramError) -> None:
-        """The server goes: let what is in flight be stored and acked, then end with CLOSED and `reason`."""
+        """End the connection because the server stops: let what is in flight be stored and acked, then send CLOSED.
+
+        Both CLOSED and the end of the call carry `reason`.
+        """
         session = self.session
         if session is not None and session.outbox is self.outbox:
             await self._settled(session)
@@ -176,23 +189,23 @@ class Connection:
         self.outbox.finish(reason)
 
     def complain(self, error: EngramError) -> None:
-        """Tell of an error that ends nothing and that belongs to no sequence number."""
+        """Report an error that ends nothing and belongs to no sequence number."""
         sequence = self.session.durable_sequence if self.session is not None else 0
         self.outbox.put(StateChange(StreamState.ERROR, error.message, sequence, error))
 
     def reject(self, first_sequence: int, count: int, error: EngramError) -> None:
-        """Refuse observations that could not even be decoded.
+        """Refuse observations that could not be decoded.
 
         Raises
         ------
         FailedPrecondition
-            If there is no session yet.
+            If there is no session yet, or the session is no longer this connection's.
         """
         session, _ = self.opened()
         session.reject(first_sequence, count, error)
 
     def detach(self) -> None:
-        """The connection is gone; its session stays for a while."""
+        """Detach from the session, because the connection is gone. The session stays until it is idle for too long."""
         self._backlog.clear()
         if self.session is not None:
             self._sessions.detach(self.session, self.outbox)
@@ -208,7 +221,7 @@ class Connection:
         if self.session is None or self.space is None:
             raise FailedPrecondition("the first message of a stream is init", code="no_init", field="init")
         if self.session.outbox is not self.outbox:
-            # It has been told so, but what it sent before it knew may still arrive.
+            # The client has been told so, but messages that it sent before may still arrive.
             raise FailedPrecondition(
                 f"session {self.session.id} has left this connection", code="session_taken_over", field="session"
             )
@@ -220,16 +233,16 @@ class Connection:
             await self._room(session)
             batch = await self._ingest.prepare(space, message.batch)
             if session.outbox is not self.outbox:
-                return  # Taken over while the embedder was at work.
-            # Only now, because earlier messages may have failed meanwhile.
+                return  # Taken over while the embedder ran.
+            # Checked after the waits above, because earlier messages may have failed meanwhile.
             offer = session.offer(message.first_sequence, count)
             if offer is SequenceVerdict.DURABLE:
                 session.repeat(message.first_sequence, message.first_sequence + count - 1)
             elif offer is SequenceVerdict.NEW:
                 self._submit(session, space, message, batch)
-            # A duplicate of what is in flight needs no answer of its own: acks are cumulative.
+            # A duplicate of a message in flight needs no answer of its own, because acks are cumulative.
         except EngramError as error:
-            # Whoever has taken the session over meanwhile has something else under these numbers.
+            # If another connection has taken over the session, it uses these sequence numbers for other observations.
             if session.outbox is self.outbox:
                 session.reject(message.first_sequence, count, error)
 
@@ -245,17 +258,17 @@ class Connection:
             first_sequence=message.first_sequence,
             writer=session.owner,
         )
-        # The answer comes through the event loop, so it cannot overtake this.
+        # The result arrives through the event loop, so it cannot come before this call.
         session.admit(in_flight)
 
     def _tell_pressure(self, session: Session, space: Space) -> None:
-        """Let a stream that was not there, or paused, when it changed know what the others know."""
+        """Send the pressure to a stream that is new or was paused, and so was not told of the last change."""
         state, reason = self._ingest.admission.status(space)
         if reason is not None:
             self.outbox.put_pressure(StateChange(state, reason.message, session.durable_sequence, reason))
 
     async def _room(self, session: Session) -> None:
-        """Wait until more may be in flight, or another connection has taken the session over."""
+        """Wait until more may be in flight, or another connection has taken over the session."""
         limits = self._limits
         await session.changed.wait_for(
             lambda: (
@@ -274,7 +287,7 @@ class Connection:
             session.reject(message.first_sequence, len(message.batch), error)
 
     async def _settled(self, session: Session) -> None:
-        """Wait until nothing is in flight, or another connection has taken the session over."""
+        """Wait until nothing is in flight, or another connection has taken over the session."""
         await session.changed.wait_for(lambda: session.settled or session.outbox is not self.outbox)
 
     async def _work_off_backlog(self) -> None:

@@ -1,4 +1,4 @@
-"""What a client may ask about the flow towards it."""
+"""Flow control requests: what a client may ask about the messages that the server sends to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class FlowAction(Enum):
-    """What to do."""
+    """The action that a flow control request asks for."""
 
     NONE = "none"
     PAUSE = "pause"
@@ -19,16 +19,16 @@ class FlowAction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One request of a client.
+    """One flow control request of a client.
 
     Parameters
     ----------
     action
-        What to do; with a rate, and for the rate alone, it may be left out.
+        The action, or NONE for a request that only sets a rate.
     buffer_remaining
-        With BUFFER_STATUS: how many more messages the client has room for. Without room, what can wait is kept back.
+        With BUFFER_STATUS: how many more messages the client has room for. Without room, what can wait is held back.
     preferred_rate
-        Messages a second that the client wants at most; 0 says nothing.
+        The most messages per second that the client wants; 0 means no preference.
     """
 
     action: FlowAction

@@ -1,4 +1,4 @@
-"""What one connection still has to be told: acks and statuses in order, merged while they wait."""
+"""The events that one connection still has to send: acks and statuses in order, merged while they wait."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from engram.streaming.loop.condition import LoopCondition
 from engram.streaming.sessions.acks import AckStatus, SessionAck
 from engram.streaming.sessions.send_rate import SendRate
 
-# Acks merge, so only answers to single bad messages, and to duplicates, can pile up; the reader waits while this many
-# are unsent, and no more than this many are kept back.
+# Acks merge, so only rejections of single messages and answers to duplicates can pile up. The reader waits while this
+# many events are unsent, and no more than this many are held back.
 _READY_MAX: Final = 256
 
 
 class StreamState(Enum):
-    """What a status tells the client about its stream."""
+    """The state of a stream that a status reports to the client."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -32,7 +32,7 @@ class StreamState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The session is open; the client continues with the number after `initial_sequence`."""
+    """The session is open. The client continues with the sequence number after `initial_sequence`."""
 
     session_id: str
     initial_sequence: int
@@ -55,12 +55,13 @@ Event = Opened | SessionAck | StateChange
 
 
 class SessionOutbox:
-    """Events for one connection. A session and a reader put, one writer takes; all on the event loop's thread.
+    """Queue of events for one connection. A session and a reader put, one writer takes, all on the event loop's thread.
 
-    While held (the client asked for a pause or has no room), and between two messages at the pace that it asked for,
-    acks of success wait and merge; rejections and statuses still go out, since they do not merge and must not pile up.
-    INDEXED acks wait in one slot behind the acks before them, and what is told about pressure in another where the
-    latest replaces what was not sent, so that their number never depends on how fast the client reads.
+    Acks of success wait and merge while the outbox is held (the client asked for a pause or has no room), and between
+    two messages if the client asked for a rate. Rejections and statuses still go out, because they do not merge and
+    must not pile up. INDEXED acks wait in one slot, behind the acks before them. Statuses about pressure wait in
+    another slot, where the latest replaces one that was not sent. So the number of both never depends on how fast the
+    client reads.
     """
 
     def __init__(self) -> None:
@@ -77,26 +78,26 @@ class SessionOutbox:
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will be put."""
+        """Whether the outbox takes no more events."""
         return self._finished
 
     @property
     def holding(self) -> bool:
-        """Whether the client lets nothing be sent that can wait."""
+        """Whether messages that can wait are held back at the client's request."""
         return self._holding
 
     async def turn(self) -> None:
-        """Wait until the client lets one more message be sent that can wait, and count it as sent."""
+        """Wait until one more message that can wait may be sent, and count it as sent."""
         await self._changed.wait_for(self._is_open)
         self._pace.sent(_now_s())
 
     def set_pace(self, change: Callable[[SendRate], None]) -> None:
-        """Change how fast what can wait is sent."""
+        """Change the rate at which messages that can wait are sent."""
         change(self._pace)
         self._changed.notify()
 
     def put(self, event: Event) -> None:
-        """Queue `event`, merged into the one before if both are one cumulative ack. Ignored once finished."""
+        """Queue `event`, merged into the one before if both form one cumulative ack. Ignored once finished."""
         if self._finished:
             return
         if isinstance(event, SessionAck) and event.status is AckStatus.INDEXED:
@@ -107,7 +108,7 @@ class SessionOutbox:
                 self._before(event)
             if len(self._held) >= _READY_MAX:
                 self._let_out()
-            # Behind what is kept back already, or an ack would overtake an earlier one.
+            # An ack goes behind those that are held back already; otherwise it would overtake them.
             queue = self._held if _may_wait(event) and (self._held or not self._is_open()) else self._ready
             last = queue[-1] if queue else None
             if not (isinstance(event, SessionAck) and isinstance(last, SessionAck) and last.absorb(event)):
@@ -115,32 +116,35 @@ class SessionOutbox:
         self._changed.notify()
 
     def put_pressure(self, status: StateChange) -> None:
-        """Tell the latest about the pressure, instead of what was not sent of it yet."""
+        """Queue a status about the pressure in place of one that was not sent yet. Ignored once finished."""
         if not self._finished:
             self._pressure = status
             self._changed.notify()
 
     def hold(self) -> None:
-        """Keep acks back from now on."""
+        """Hold back acks from now on."""
         self._holding = True
 
     def release(self) -> None:
-        """Let acks go out again, first those that were kept back."""
+        """Let acks go out again, first those that were held back."""
         self._holding = False
         self._changed.notify()
 
     def finish(self, error: EngramError | None = None) -> None:
-        """Take nothing more; the writer ends after what is queued, with `error` if any. Only the first call counts."""
+        """Take no more events. The writer ends after the queued ones, with `error` if any.
+
+        Only the first call counts.
+        """
         if self._finished:
             return
         self._finished = True
         self.error = error
-        # Who is leaving need not know, and CLOSED is the last word.
+        # A client that leaves need not know the pressure, and no status may come after CLOSED.
         self._pressure = None
         self.release()
 
     async def take(self) -> list[Event]:
-        """Wait for events and return all that may go out, in order; an empty list means finished."""
+        """Wait for events and return all that may be sent now, in order; an empty list means finished."""
         await self._changed.wait_for(lambda: self._finished or self._something_may_go())
         if self._pressure is not None:
             self._ready.append(self._pressure)
@@ -155,7 +159,7 @@ class SessionOutbox:
         return events
 
     async def room(self) -> None:
-        """Wait until few enough events are unsent for another message to be read."""
+        """Wait until so few events are unsent that another message may be read."""
         if len(self._ready) >= _READY_MAX:
             await self._changed.wait_for(lambda: len(self._ready) < _READY_MAX)
 
@@ -165,7 +169,7 @@ class SessionOutbox:
         return bool(self._held or self._indexed is not None) and self._is_open()
 
     def _is_open(self) -> bool:
-        """Whether what can wait may go now. If only the pace forbids it, whoever waits is woken when it is time."""
+        """Return whether messages that can wait may go now. If only the rate forbids it, a timer wakes the waiters."""
         if self._finished:
             return True
         if self._holding or self._pace.rate is None:
@@ -180,7 +184,7 @@ class SessionOutbox:
         self._changed.notify()
 
     def _before(self, status: StateChange) -> None:
-        """Queue what has to be told before `status`: all there is before the last one, else what may go."""
+        """Flush held acks ahead of `status`: all of them before CLOSED, otherwise only those that may be sent now."""
         if status.state is StreamState.CLOSED or (not self._held and self._is_open()):
             self._let_out()
 

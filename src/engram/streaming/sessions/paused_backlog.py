@@ -1,4 +1,4 @@
-"""What a client sends although it has paused its session: kept, within bounds, until it resumes."""
+"""Bounded buffers for the messages that a client sends while its session is paused, until it resumes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from engram.model.observations import ObservationBatch
 from engram.model.priority import Priority
 
 PAUSED_BYTES_MAX: Final = 256 * 1024 * 1024
-# Room comes when others resume, expire or leave, which nobody can foresee.
+# Room becomes free when other sessions resume, expire or end, which cannot be predicted.
 _RETRY_AFTER_MS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Observations as they came: the sequence number of the first, the columns, and the lane."""
+    """Observations as they were received: the sequence number of the first, the columns, and the lane."""
 
     first_sequence: int
     batch: ObservationBatch
@@ -26,19 +26,19 @@ class Message:
 
 
 class BacklogBudget:
-    """What all backlogs of a server may keep together. Used on the event loop's thread only."""
+    """The bytes that all backlogs of a server may hold together. Used on the event loop's thread only."""
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self.nbytes = 0
 
     def take(self, nbytes: int) -> None:
-        """Count `nbytes` in.
+        """Reserve `nbytes` bytes of the budget.
 
         Raises
         ------
         OverCapacity
-            If they do not fit.
+            If they do not fit; nothing is reserved then.
         """
         total = self.nbytes + nbytes
         if total > self._bytes_max:
@@ -53,12 +53,12 @@ class BacklogBudget:
         self.nbytes = total
 
     def give_back(self, nbytes: int) -> None:
-        """Count `nbytes` out."""
+        """Return `nbytes` reserved bytes to the budget."""
         self.nbytes -= nbytes
 
 
 class PausedBacklog:
-    """Messages in order, bounded in observations and bytes, and by what all backlogs together may keep."""
+    """Buffered messages in order, bounded in observations and bytes, and by the budget of all backlogs together."""
 
     def __init__(self, count_max: int, bytes_max: int, budget: BacklogBudget) -> None:
         self._messages: deque[Message] = deque()
@@ -77,7 +77,7 @@ class PausedBacklog:
         Raises
         ------
         OverCapacity
-            If it does not fit; nothing was kept.
+            If it does not fit; nothing is kept then.
         """
         count = self._count + len(message.batch)
         nbytes = self._nbytes + message.batch.nbytes
@@ -103,6 +103,6 @@ class PausedBacklog:
         return message
 
     def clear(self) -> None:
-        """Forget all messages: their client is gone, and will send them again."""
+        """Drop all messages. Their client is gone and will send them again."""
         while self._messages:
             self.pop()

@@ -1,4 +1,4 @@
-"""All sessions of a server: opened, resumed, taken over, expired."""
+"""The registry of a server's sessions: it opens, resumes, takes over and expires them."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ from engram.streaming.sessions.states import SessionState
 
 SESSIONS_MAX: Final = 10_000
 IDLE_S_MAX: Final = 300.0
-# Less than a client waits for an answer. What is in flight is at most what the lanes hold, which takes a second or two.
+# Less than a client waits for an answer. At most the content of the lanes is in flight, which takes a second or two.
 SETTLE_TIMEOUT_S: Final = 5.0
-# How long a client should wait when every session is in use.
+# The time after which a client should retry when every session is in use.
 _RETRY_AFTER_MS: Final = 5_000
 _SETTLING_RETRY_AFTER_MS: Final = 500
 
 
 class Sessions:
-    """Keeps one `Session` per space and id while it is in use, and for `idle_s_max` after.
+    """Keeps one `Session` per space and id while it is in use, and for `idle_s_max` seconds after.
 
-    What a session has made durable is recorded by its space, so a session that expired, or that a restart of the
-    server has ended, is resumed like any other. Used on the event loop's thread only.
+    The space records what a session has made durable, so a session that expired, or that ended with a restart of the
+    server, is resumed like any other. Used on the event loop's thread only.
 
     Parameters
     ----------
     mailbox
-        Brings the news of what has been indexed.
+        Delivers notifications of what has been indexed.
     counters
-        Counts what is accepted and rejected.
+        Counts accepted and rejected observations.
     sessions_max
-        At most this many are kept. Sessions without connection make room for new ones, the longest idle first.
+        The most sessions that are kept. Sessions without a connection make room for new ones, the longest idle first.
     idle_s_max
-        A session expires when its client has been silent for so long, with or without connection.
+        A session expires when its client has been silent for this many seconds, with or without a connection.
     paused_bytes_max
-        What is kept at most, of all sessions together, of what clients send although they have paused.
+        Bytes of observations that may be buffered, over all paused sessions, while their clients keep sending.
     settle_timeout_s
-        How long a session that is opened waits for what an older connection of it has in flight.
+        Seconds that opening a session waits for messages that an older connection of the session has in flight.
     clock
-        Seconds, monotonic.
+        Monotonic clock in seconds.
     """
 
     def __init__(
@@ -80,18 +80,18 @@ class Sessions:
     async def open(self, space: Space, session_id: str, outbox: SessionOutbox, claim: Claim | None = None) -> Session:
         """Open a new session, or resume `session_id`, and connect it to `outbox`.
 
-        Whoever was connected to the session, or waited to be, is told so and closed: the newer connection wins. What
-        the older one still has in flight is waited for, so that nothing the newer one sends under the numbers it is
-        told can be taken for a duplicate of it.
+        The newest connection wins: one that has the session already, or waits for it, is told so and closed. The call
+        then waits until nothing of the older connection is in flight. Otherwise, observations of the newer connection
+        could be taken for duplicates of those in flight under the same sequence numbers.
 
         Raises
         ------
         InvalidInput
             If the id is too long or not printable.
         FailedPrecondition
-            If `claim` does not allow to go on with the session, or a still newer connection came while this one waited.
+            If `claim` does not permit to continue the session, or a still newer connection came while this one waited.
         OverCapacity
-            If there are too many sessions with a connection.
+            If the limit of sessions is reached and every session is in use.
         Unavailable
             If what is in flight did not settle in time; trying again is safe.
         """
@@ -118,15 +118,16 @@ class Sessions:
         return session
 
     def detach(self, session: Session, outbox: SessionOutbox) -> None:
-        """Note that the connection of `outbox` is gone. The session can be resumed until it expires."""
+        """Record that the connection of `outbox` is gone. The session stays until it expires."""
         if session.outbox is outbox:
             session.outbox = None
             session.touch()
 
     def close(self, session: Session) -> None:
-        """End a drained session for good. With something in flight it only loses its connection.
+        """End a drained session for good. A session with messages in flight only loses its connection.
 
-        Whoever comes next under its id must find what is in flight, or would send under numbers that are taken.
+        The next connection under the same id must find the messages in flight; otherwise it would send under sequence
+        numbers that are taken.
         """
         if session.settled:
             session.move(SessionState.CLOSED)
@@ -135,7 +136,7 @@ class Sessions:
             self.detach(session, session.outbox)
 
     def expire(self) -> int:
-        """End the sessions that have been idle for too long, and return how many."""
+        """End the sessions that have been idle for too long, and return their number."""
         latest_s = self._clock() - self._idle_s_max
         idle = [session for session in self._everyone() if session.settled and session.claimant is None]
         expired = [session for session in idle if session.last_active_s <= latest_s]
@@ -144,13 +145,13 @@ class Sessions:
         return len(expired)
 
     def pass_watermark(self, space: str, generation: int) -> None:
-        """Tell the sessions of `space` that everything up to `generation` is indexed."""
+        """Notify the sessions of `space` that everything up to `generation` is indexed."""
         for session in list(self._sessions.get(space, {}).values()):
             if not session.indexed:
                 session.pass_watermark(generation)
 
     def tell_pressure(self, space: str, state: StreamState, reason: OverCapacity | None) -> None:
-        """Tell the streams of `space` that the pressure changed; a paused one hears of it when it resumes."""
+        """Tell the streams of `space` that the pressure changed. A paused stream is told when it resumes."""
         message = reason.message if reason is not None else "the pressure is gone"
         for session in self._sessions.get(space, {}).values():
             if session.outbox is not None and session.state is not SessionState.PAUSED:
@@ -179,7 +180,7 @@ class Sessions:
         return session
 
     async def _settled(self, session: Session, claimant: SessionOutbox) -> None:
-        """Wait, within bounds, until nothing of an older connection is in flight."""
+        """Wait until nothing of an older connection is in flight, at most `settle_timeout_s` seconds."""
         if session.settled:
             return
         try:
@@ -241,7 +242,7 @@ class Sessions:
 
 
 def _take_over(session: Session, claimant: SessionOutbox, writer: int) -> None:
-    """Have `claimant` be the next to speak for the session, and nobody until then."""
+    """Make `claimant` the next connection of the session, which has no connection until then."""
     older, session.outbox = session.outbox, None
     session.claimant, session.owner = claimant, writer
     session.touch()
@@ -249,7 +250,7 @@ def _take_over(session: Session, claimant: SessionOutbox, writer: int) -> None:
         error = _taken_over(session)
         older.put(StateChange(StreamState.ERROR, error.message, session.durable_sequence, error))
         older.finish()
-    # Whoever waits on an older connection has nothing to wait for any more.
+    # Coroutines of an older connection that wait for the session have nothing to wait for any more.
     session.changed.notify()
 
 

@@ -1,4 +1,4 @@
-"""One client's ordered stream into a space: which sequence number comes next, and what became of the earlier ones."""
+"""One client's ordered stream into a space: its next sequence number, and the outcome of the earlier ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from engram.streaming.sessions.states import SessionState, check_move
 
 
 class SequenceVerdict(Enum):
-    """What a message's sequence numbers say about it."""
+    """What the sequence numbers of a message say: it is new, or a duplicate of something in flight or durable."""
 
     NEW = "new"
     IN_FLIGHT = "in_flight"
@@ -28,7 +28,7 @@ class SequenceVerdict(Enum):
 
 @dataclass(slots=True, eq=False)
 class InFlight:
-    """A message between admission and the answer of the committer; `outbox` is of the connection it came on."""
+    """A message between admission and the committer's result. `outbox` is that of the connection it came on."""
 
     first_sequence: int
     last_sequence: int
@@ -38,30 +38,33 @@ class InFlight:
 
     @property
     def count(self) -> int:
-        """Number of observations."""
+        """The number of observations."""
         return self.last_sequence - self.first_sequence + 1
 
 
 class Session:
-    """The state of one session, without sockets; used on the event loop's thread only.
+    """The state of one session, independent of sockets. Used on the event loop's thread only.
 
-    Messages are pipelined: several may be in flight, always without gaps. When one fails, those admitted after it are
-    doomed - the store refuses them, since they would leave a gap - so the session waits again for the number of the
-    one that failed, and the client sends from there.
+    Messages are pipelined: several may be in flight, always without gaps. When one fails, those admitted after it fail
+    as well: the store refuses them, because they would leave a gap. The session then waits again for the sequence
+    number of the message that failed first, and the client sends again from there.
 
-    A session has at most one connection. Another one first claims it, which keeps the one before from having any more
-    effect, and gets it when nothing is in flight any more: then no number it is told to go on with is taken already.
+    A session has at most one connection. A newer connection first claims the session; from then on the older one has no
+    effect any more. The newer one gets the session when nothing is in flight any more, so that the sequence number it
+    is told to continue with is not taken already.
 
     Parameters
     ----------
     space, session_id
-        A session id means something only within its space.
+        Name of the space, and id of the session within the space.
     durable_sequence, generation
-        The last sequence the space has of this session, and the generation of the space now.
+        The session's last sequence number that is durable in the space, and the present generation of the space.
     latest
         The generations of what the session stored last, as far as the space remembers them.
+    counters
+        Counts accepted and rejected observations.
     clock
-        Seconds, monotonic.
+        Monotonic clock in seconds.
     """
 
     def __init__(
@@ -79,7 +82,7 @@ class Session:
         self.id: Final = session_id
         self.durable_sequence = durable_sequence
         self.state = SessionState.INIT
-        # Of the connection that speaks for the session, and of one that waits to be the next.
+        # The outboxes of the session's connection, and of a connection that waits to be the next.
         self.outbox: SessionOutbox | None = None
         self.claimant: SessionOutbox | None = None
         self.owner = 0
@@ -95,7 +98,7 @@ class Session:
             self._history.add(stored.last_sequence, stored.first_generation + stored.rows - 1, stored.rows)
         self._unindexed = Unindexed()
         if durable_sequence:
-            # The generations of what is durable already are unknown here, but all are at most the present one.
+            # The generations of what is durable already are not known here, but none is above the present generation.
             self._unindexed.add(SessionAck(AckStatus.ACCEPTED, 1, durable_sequence, 0, generation))
         self._indexed: SessionAck | None = None
 
@@ -112,7 +115,7 @@ class Session:
 
     @property
     def unused(self) -> bool:
-        """Whether nobody is connected, nobody waits to be, and nothing is in flight."""
+        """Whether the session has no connection, no connection waits for it, and nothing is in flight."""
         return self.outbox is None and self.claimant is None and self.settled
 
     @property
@@ -121,28 +124,28 @@ class Session:
         return not self._unindexed
 
     def move(self, wanted: SessionState) -> None:
-        """Change the state.
+        """Change the state to `wanted`.
 
         Raises
         ------
         FailedPrecondition
-            If `wanted` cannot be reached from here.
+            If `wanted` cannot be reached from the present state.
         """
         self.state = check_move(self.id, self.state, wanted)
         self.touch()
         self.changed.notify()
 
     def touch(self) -> None:
-        """Note that the client is there."""
+        """Record activity now; the idle time of the session starts again."""
         self.last_active_s = self._clock()
 
     def offer(self, first_sequence: int, count: int) -> SequenceVerdict:
-        """Say whether a message with these sequence numbers is new (at least at its end) or a duplicate.
+        """Return whether a message with these sequence numbers is new (at least at its end) or a duplicate.
 
         Raises
         ------
         SequenceError
-            If it leaves a gap, or numbers from before the first.
+            If the message would leave a gap, or starts below sequence number 1.
         """
         last_sequence = first_sequence + count - 1
         expected = self.expected_sequence
@@ -160,22 +163,22 @@ class Session:
         )
 
     def admit(self, message: InFlight) -> None:
-        """Take note of a new message that the store has taken into its queue; it came on the present connection."""
+        """Record a new message that the store has queued. It came on the present connection."""
         message.outbox = self.outbox
         self._expected_to_commit.append(message)
         self.in_flight_count += message.count
         self.in_flight_bytes += message.nbytes
 
     def repeat(self, first_sequence: int, last_sequence: int) -> None:
-        """Answer a duplicate of something durable with the original ack."""
+        """Answer a duplicate of durable observations with the original ack."""
         self._tell(self.outbox, self._history.repeat(first_sequence, last_sequence))
 
     def reject(self, first_sequence: int, count: int, error: EngramError) -> None:
-        """Tell that a message was refused before admission; its sequence numbers are not consumed."""
+        """Report that a message was refused before admission. Its sequence numbers are not consumed."""
         self._reject(self.outbox, first_sequence, count, error)
 
     def settle(self, message: InFlight, result: CommitResult | EngramError) -> None:
-        """Take the committer's answer for an admitted message."""
+        """Process the committer's result for an admitted message."""
         self.in_flight_count -= message.count
         self.in_flight_bytes -= message.nbytes
         self.touch()
@@ -187,7 +190,7 @@ class Session:
         self.changed.notify()
 
     def pass_watermark(self, generation: int) -> None:
-        """Tell what has become indexed, now that everything up to `generation` is."""
+        """Send an INDEXED ack for what has become indexed, now that everything up to `generation` is."""
         ack = self._unindexed.pass_watermark(generation)
         if ack is not None:
             self.touch()
@@ -196,7 +199,7 @@ class Session:
             self.changed.notify()
 
     def repeat_indexed(self) -> None:
-        """Tell a new connection how far everything is indexed, since the one before may not have heard of it."""
+        """Tell a new connection how far the session is indexed, because the previous one may not have received it."""
         if self._indexed is not None:
             self._tell(self.outbox, replace(self._indexed))
 
@@ -231,6 +234,6 @@ class Session:
                 pass
 
     def _tell(self, outbox: SessionOutbox | None, ack: SessionAck) -> None:
-        """Tell the connection that has sent what the answer is about, as long as the session is its own."""
+        """Send `ack` to `outbox`, that of the connection the message came on, if it still has the session."""
         if outbox is not None and outbox is self.outbox:
             outbox.put(ack)

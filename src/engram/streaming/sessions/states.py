@@ -1,4 +1,4 @@
-"""The states of a session and the moves between them."""
+"""The states of a session and the transitions between them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from engram.errors import FailedPrecondition
 
 
 class SessionState(Enum):
-    """Where a session is in its life."""
+    """The state of a session."""
 
     INIT = "init"
     ACTIVE = "active"
@@ -19,7 +19,8 @@ class SessionState(Enum):
     EXPIRED = "expired"
 
 
-# A client that comes back finds its session active whatever it was doing, so every living state leads to ACTIVE.
+# A reconnecting client finds its session active whatever state it was in, so every state that is not final leads to
+# ACTIVE.
 MOVES: Final[dict[SessionState, frozenset[SessionState]]] = {
     SessionState.INIT: frozenset({SessionState.ACTIVE}),
     SessionState.ACTIVE: frozenset(
@@ -40,7 +41,7 @@ def check_move(session_id: str, current: SessionState, wanted: SessionState) -> 
     Raises
     ------
     FailedPrecondition
-        Naming the states from which `wanted` can be reached, and the one the session is in.
+        If it may not. The error names the states from which `wanted` can be reached, and the current state.
     """
     if wanted in MOVES[current]:
         return wanted
