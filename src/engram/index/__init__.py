@@ -1,4 +1,4 @@
-"""The streaming graph index: vectors are found from the moment they are published, and linked in the background."""
+"""The streaming graph index: a vector is searchable as soon as it is published and is linked in the background."""
 
 from engram.index.cues import CueTable
 from engram.index.hnsw import HnswIndex, RawVectors

@@ -1,4 +1,4 @@
-"""Checks of arguments, with errors that name the limit and the value."""
+"""Checks of arguments; each error names the limit and the value."""
 
 from __future__ import annotations
 
@@ -11,12 +11,24 @@ from engram.model.vectors import as_float32
 
 
 def check_range(name: str, value: object, low: int, high: int) -> int:
-    """Return `value` as an `int`; raise `InvalidInput` unless it is a whole number within ``low..high``."""
+    """Return `value` as an `int` if it is a whole number within ``low..high``.
+
+    Raises
+    ------
+    InvalidInput
+        If it is not.
+    """
     return as_whole(name, value, low, high)
 
 
 def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raise `InvalidInput` unless `value` is one of `allowed`."""
+    """Check that `value` is one of `allowed`.
+
+    Raises
+    ------
+    InvalidInput
+        If it is not.
+    """
     if value not in allowed:
         raise InvalidInput(
             f"{name} is {value!r}; it must be one of {', '.join(allowed)}",
@@ -28,7 +40,13 @@ def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def as_matrix(name: str, vectors: ArrayLike, dim: int) -> NDArray[np.float32]:
-    """`vectors` as contiguous float32 of shape ``(n, dim)``, or `InvalidInput`."""
+    """Return `vectors` as a C-contiguous float32 array of shape ``(n, dim)``.
+
+    Raises
+    ------
+    InvalidInput
+        If the elements are not real numbers or the shape does not fit.
+    """
     matrix = as_float32(vectors, name)
     if matrix.ndim != 2 or matrix.shape[1] != dim:
         raise _wrong_shape(name, matrix.shape, f"(n, {dim})")
@@ -36,7 +54,13 @@ def as_matrix(name: str, vectors: ArrayLike, dim: int) -> NDArray[np.float32]:
 
 
 def as_vector(name: str, vector: ArrayLike, dim: int) -> NDArray[np.float32]:
-    """`vector` as contiguous float32 of shape ``(dim,)``, or `InvalidInput`."""
+    """Return `vector` as a C-contiguous float32 array of shape ``(dim,)``.
+
+    Raises
+    ------
+    InvalidInput
+        If the elements are not real numbers or the shape does not fit.
+    """
     array = as_float32(vector, name)
     if array.shape != (dim,):
         raise _wrong_shape(name, array.shape, f"({dim},)")

@@ -1,9 +1,9 @@
-"""Leaving the dead behind: the living move to a fresh graph, which then takes the place of the old one.
+"""Compaction: the live versions are copied to a fresh graph, which then replaces the old one.
 
-Deleted vectors stay in the graph as way-marks, so under churn it grows and its walks get longer. Mending lists in place
-would have to find every link to a dead node, would wear the graph out round by round, and would lose the order of slots
-by generation, which snapshots rest on. A fresh graph costs one more insertion per living vector and is as good as new
-(docs/decisions/0008).
+Deleted vectors stay in the graph because walks pass through them. Under churn the graph therefore grows and its walks
+get longer. Repairing neighbour lists in place would have to find every link to a dead node, would degrade the graph
+with each round, and would lose the order of slots by generation, on which snapshots depend. A fresh graph costs one
+more insertion per live vector and is as good as new (docs/decisions/0008).
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from engram import _core
 from engram.index.damage import corrupt_checkpoint
 
 _LINK_BATCH: Final = 512
-# Few enough to scan and to take over at the last moment, while the writer waits.
+# A tail this short is cheap to scan, and cheap to take over in the last step, while the writer waits.
 _TAIL_MAX: Final = 4_096
-# Under an ingest that outruns linking, the tail never gets short; the move is then made with the tail there is.
+# If ingest outruns linking, the tail never gets that short. After this many rounds the old graph is replaced anyway.
 _ROUNDS_MAX: Final = 64
 
 
 class Compaction:
-    """A move of the living from one native index to a fresh one, while the old one goes on serving.
+    """A move of the live versions from one native index to a fresh one, while the old index keeps serving.
 
     Parameters
     ----------
     old
-        The index to leave.
+        The native index to replace.
     horizon
-        Versions that died at or before this generation are left behind; older snapshots lose them.
+        Versions that ended at or before this generation are not copied. Snapshots older than the horizon lose them.
     """
 
     def __init__(self, old: _core.Index, horizon: int) -> None:
@@ -40,9 +40,22 @@ class Compaction:
         self._next_slot = 0
 
     def prepare(self, threads: int, go_on: Callable[[], bool]) -> bool:
-        """Move all but a short tail; return whether it was done rather than stopped by `go_on`.
+        """Copy and link all live versions but a short tail; return False if `go_on` stopped the work.
 
-        The writer may go on with the old index meanwhile, but deletions must be done again on the new one.
+        The writer may continue with the old index meanwhile. Deletions made meanwhile must be repeated on the new
+        index.
+
+        Parameters
+        ----------
+        threads
+            Number of linking threads.
+        go_on
+            Asked before every batch; the work stops once it returns False.
+
+        Raises
+        ------
+        CorruptData
+            If pages of the old index's mapped checkpoint are lost.
         """
         with ThreadPoolExecutor(threads, thread_name_prefix="engram-compaction") as pool:
             for _ in range(_ROUNDS_MAX):
@@ -54,7 +67,18 @@ class Compaction:
         return True
 
     def take_over(self, *, all: bool = False) -> None:
-        """Copy what was published since the last time; with `all`, while the writer waits, the unpublished too."""
+        """Copy the versions that were published since the last call.
+
+        Parameters
+        ----------
+        all
+            Whether to copy unpublished versions too. The writer must wait meanwhile.
+
+        Raises
+        ------
+        CorruptData
+            If pages of the old index's mapped checkpoint are lost.
+        """
         try:
             self._next_slot = self.new.take_over(self.old, self._next_slot, self._horizon, all)
         except _core.CorruptCheckpoint as error:
@@ -62,7 +86,7 @@ class Compaction:
 
     def _link(self, go_on: Callable[[], bool]) -> bool:
         while go_on():
-            # What nobody waits for goes on in the background.
+            # Nobody waits for a compaction, so it links at low priority (docs/decisions/0010).
             if self.new.link(_LINK_BATCH, True) == 0:
                 return True
         return False

@@ -1,4 +1,4 @@
-"""Standing cues: many queries that are matched against every new vector."""
+"""Cue tables: many cues that are matched against every new vector."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from engram.model.spaces import METRICS, Metric
 
 
 class CueTable:
-    """Cues with thresholds, for `HnswIndex.match`. Any thread may add and remove while another matches.
+    """A table of cues with thresholds, for `HnswIndex.match`.
+
+    Any thread may add and remove cues while another thread matches.
 
     Parameters
     ----------
     dim, metric
-        Those of the index.
+        Dimension and metric of the index.
 
     Raises
     ------
     InvalidInput
-        If one of them is out of range.
+        If `dim` is out of range or `metric` is unknown.
     """
 
     def __init__(self, dim: int, metric: Metric = "cosine") -> None:
@@ -31,14 +33,17 @@ class CueTable:
         self.native = _core.CueTable(dim, metric)
 
     def add(self, key: int, vector: ArrayLike, threshold: float) -> None:
-        """Match vectors whose score is at least `threshold`; a cue with the same key is replaced.
+        """Add a cue, or replace the cue with the same key.
 
         Parameters
         ----------
+        key
+            The cue's number, which `HnswIndex.match` returns with each match.
         vector
             float32, shape ``(dim,)``.
         threshold
-            In the metric's score: a cosine, an inner product, or minus a squared distance.
+            Vectors with at least this score match. Scores are those of the metric: cosine, inner product, or minus the
+            squared distance.
 
         Raises
         ------
@@ -48,7 +53,7 @@ class CueTable:
         self.native.add(key, as_vector("vector", vector, self._dim), threshold)
 
     def remove(self, key: int) -> bool:
-        """Forget a cue; return whether it was there."""
+        """Remove the cue with this key; return whether there was one."""
         return self.native.remove(key)
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""What a search does about vectors whose bytes are not what was appended."""
+"""What a search does about vectors and checkpoints whose bytes are damaged."""
 
 from __future__ import annotations
 
@@ -16,10 +16,17 @@ _NAMED_MAX: Final = 10
 def report(found: NDArray[np.uint64] | None, damaged: list[int] | None) -> None:
     """Append the generations that a search left out as damaged to `damaged`.
 
+    Parameters
+    ----------
+    found
+        uint64, shape ``(n,)``: the generations; None if nothing was left out.
+    damaged
+        The caller's list; None if the caller does not accept an incomplete result.
+
     Raises
     ------
     CorruptData
-        If there are any, and no list for them.
+        If something was left out and `damaged` is None.
     """
     if found is None:
         return
@@ -38,5 +45,5 @@ def report(found: NDArray[np.uint64] | None, damaged: list[int] | None) -> None:
 
 
 def corrupt_checkpoint(error: _core.CorruptCheckpoint, name: str = "") -> CorruptData:
-    """The typed error for a checkpoint that is damaged, or has become unreadable since it was loaded."""
+    """Return the typed error for a checkpoint that is damaged or became unreadable after it was loaded."""
     return CorruptData(str(error), code="corrupt_checkpoint", field="path", value=name)

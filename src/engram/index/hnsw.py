@@ -1,4 +1,4 @@
-"""`HnswIndex`, the typed face of the native graph: checks arguments, names errors, and nothing else."""
+"""`HnswIndex`, the typed Python interface of the native graph: it checks arguments and converts errors."""
 
 from __future__ import annotations
 
@@ -47,22 +47,22 @@ def _words(allowed: NDArray[np.uint64] | None) -> NDArray[np.uint64] | None:
 
 
 class HnswIndex:
-    """A navigable graph over vectors that searches may use while it is being built.
+    """A navigable graph over vectors that can be searched while it is being built.
 
-    Vectors carry generations, increasing numbers from 1. All methods release the interpreter lock and may be called
-    from any thread, except that `append`, `publish` and `delete` belong to one writer at a time; `add` takes care of
-    that by itself.
+    Each vector has a generation; generations start at 1 and increase. All methods release the interpreter lock. Any
+    thread may call any method, except that `append`, `publish`, `discard` and `delete` belong to one writer at a time.
+    `add` makes its callers wait for each other.
 
     Parameters
     ----------
     dim
         Length of the vectors, 8 to 4096.
     metric
-        ``"cosine"``, ``"ip"`` or ``"l2"``. Scores are cosine, inner product, or minus the squared Euclidean distance.
+        ``"cosine"``, ``"ip"`` or ``"l2"``. Scores: cosine, inner product, or minus the squared Euclidean distance.
     quality
-        ``"fast"``, ``"balanced"`` or ``"accurate"``: how much work goes into each vector's links.
+        ``"fast"``, ``"balanced"`` or ``"accurate"``: how much work goes into the links of each vector.
     m, ef_construction
-        Override the preset: links a vector chooses for itself (4..63), candidates it chooses from (8..512).
+        Override the preset: links that a new vector chooses (4..63), and candidates it chooses from (8..512).
 
     Raises
     ------
@@ -87,30 +87,29 @@ class HnswIndex:
         check_range("m", links, *_M_RANGE)
         candidates = preset.ef_construction if ef_construction is None else ef_construction
         check_range("ef_construction", candidates, *_EF_CONSTRUCTION_RANGE)
-        # Lists may grow to three times the choice before they are pruned, which spares most prunings; 47 and 63 fill
-        # whole cache lines together with their length.
+        # A list may grow to three times `m` before it is pruned, which avoids most prunings. A list of 47 or 63 links
+        # and its length fill whole cache lines.
         degree_max = preset.degree_max if m is None else min(127, -(-(3 * links) // 16) * 16 - 1)
         self._begin(_core.Index(dim, metric, links, degree_max, candidates))
 
     def _begin(self, native: _core.Index) -> None:
         self._native = native
         self._writing = threading.Lock()
-        # The writer and the last step of a compaction keep out of each other's way; searches just take the index that
-        # is there when they begin.
+        # Keeps the writer out of a compaction's last step. Searches take no lock: they use the index they begin on.
         self._moving = threading.Lock()
         self._compacting = threading.Lock()
         self._deleted_meanwhile: deque[_Deletions] = deque(maxlen=0)
         self._indexed_before = 0
 
     def add(self, vectors: ArrayLike, threads: int | None = None) -> int:
-        """Append vectors, make them visible and link them; return the generation of the first.
+        """Append vectors, make them visible and link them; return the generation of the first one.
 
         Parameters
         ----------
         vectors
             float32, shape ``(n, dim)``.
         threads
-            Threads to link with; default: one per core.
+            Number of linking threads; None: one per core.
 
         Raises
         ------
@@ -122,7 +121,7 @@ class HnswIndex:
             raise InvalidInput("vectors hold NaN or Inf", code="not_finite", field="vectors", limit="finite")
         with self._writing, LinkHelpers(self._native, len(matrix), threads or os.cpu_count() or 1):
             first = self._native.visible_generation + 1
-            # Piece by piece, so that linking begins with the first piece while the others are still being encoded.
+            # Linking begins with the first piece while later pieces are still being encoded.
             for start in range(0, len(matrix), _ENCODE_BATCH):
                 piece = matrix[start : start + _ENCODE_BATCH]
                 self._native.append(piece, first + start, None, None)
@@ -143,11 +142,16 @@ class HnswIndex:
         vectors
             float32, shape ``(n, dim)``, C-contiguous.
         raw
-            Where the same vectors will lie as long as the index lives, as float32 or float16 (a mapped file, or
-            `vectors` itself); it is not read before a search ranks by it. None: the index keeps a copy.
+            The same vectors as float32 or float16, in memory that stays valid as long as the index lives: a mapped
+            file, or `vectors` itself. A search reads `raw` only when it ranks by it. None: the index keeps a copy.
         sums
-            CRC-32C of each row's bytes in `raw`, with which a search compares them before it ranks by them. None:
-            float32 is summed from `vectors` and float16 from `raw`, which is read for that.
+            uint32, shape ``(n,)``: CRC-32C of each row's bytes in `raw`, which a search verifies before it ranks by the
+            row. None: float32 is summed from `vectors`; float16 is summed from `raw`, which is read for this.
+
+        Raises
+        ------
+        InvalidInput
+            If the shapes do not fit or `raw` has another type.
         """
         matrix = as_matrix("vectors", vectors, self.dim)
         if raw is not None and (raw.shape != matrix.shape or raw.dtype not in _RAW_TYPES):
@@ -162,24 +166,24 @@ class HnswIndex:
             self._native.append(matrix, first_generation, raw, sums)
 
     def publish(self, generation: int) -> None:
-        """Make everything up to `generation` visible to searches without a snapshot."""
+        """Make all versions up to `generation` visible to searches without a snapshot."""
         with self._moving:
             self._native.publish(generation)
 
     def discard(self) -> None:
-        """Forget what was appended and not published."""
+        """Discard the vectors that were appended and not published."""
         with self._moving:
             self._native.discard()
 
     def delete(self, generations: ArrayLike, at: ArrayLike) -> int:
-        """End the life of versions: snapshots from `at` on do not see them. Returns how many were alive.
+        """End versions, so that snapshots from `at` on do not see them; return how many of them were alive.
 
         Parameters
         ----------
         generations
-            uint64, shape ``(n,)``; unknown and dead ones are left alone.
+            uint64, shape ``(n,)``: the versions. Unknown and dead ones are ignored.
         at
-            One generation for all, or one each.
+            uint64: the generation that ends all of them, or one for each, shape ``(n,)``.
         """
         versions = np.ascontiguousarray(generations, dtype=np.uint64)
         ends = np.ascontiguousarray(np.broadcast_to(np.asarray(at, dtype=np.uint64), versions.shape))
@@ -188,10 +192,10 @@ class HnswIndex:
             return self._native.remove(versions, ends)
 
     def link(self, count_max: int, *, background: bool = False) -> int:
-        """Link up to `count_max` published vectors into the graph; return how many, 0 when there is nothing to do.
+        """Link up to `count_max` published vectors into the graph; return how many were linked, 0 if none are left.
 
-        In the `background` it is done on a thread of low priority, for which this one waits. Locks of Python, the
-        interpreter's above all, are never held at that priority. Elsewhere than on Linux it makes no difference.
+        With `background`, a native thread of low priority links and the calling thread waits for it. Python's locks,
+        the interpreter lock above all, are never held at low priority. `background` makes a difference only on Linux.
         """
         return self._native.link(count_max, background)
 
@@ -212,29 +216,29 @@ class HnswIndex:
         queries
             float32, shape ``(n, dim)`` or ``(dim,)``.
         ef
-            Candidates kept on the way; more is slower and more exact. At least `k` is used.
+            Number of candidates that the search keeps; a larger number is slower and more exact. At least `k` is used.
         max_generation
-            See only versions up to this generation, as it was then; None: everything published.
+            Search the versions that were alive at this generation; None: all published versions that are alive.
         threads
-            Threads to share many queries among.
+            Number of threads that share the queries.
         allowed
-            uint64 bitmap of the generations that may be found: bit ``g % 64`` of word ``g // 64``. Whether the graph is
-            walked or what is allowed is scanned flat depends on how many bits are set.
+            uint64 bitmap of the generations that may be found: bit ``g % 64`` of word ``g // 64``. The number of set
+            bits decides whether the graph is walked or the allowed vectors are scanned.
         damaged
-            Gets the generations that are left out because their vectors do not match their checksums any more.
+            Receives the generations that are left out because their vectors no longer match their checksums.
 
         Returns
         -------
-        generations, scores
-            uint64 and float32, shape ``(n, k)`` (or ``(k,)`` for one query), best first. Missing results have
-            generation 0 and score -inf.
+        tuple[NDArray[np.uint64], NDArray[np.float32]]
+            Generations and scores, shape ``(n, k)``, or ``(k,)`` for one query of shape ``(dim,)``; best first. Missing
+            results have generation 0 and score -inf.
 
         Raises
         ------
         InvalidInput
             If the shape does not fit or `k` or `ef` is out of range.
         CorruptData
-            If vectors are damaged and there is no list for them, or pages of the mapped checkpoint are lost.
+            If a vector is damaged and `damaged` is None, or pages of the mapped checkpoint are lost.
         """
         check_range("k", k, 1, RESULTS_MAX)
         check_range("ef", ef, 1, EF_MAX)
@@ -254,7 +258,7 @@ class HnswIndex:
         max_generation: int | None = None,
         allowed: NDArray[np.uint64] | None = None,
     ) -> Walk:
-        """Begin a search whose results are taken piece by piece; arguments as for `search`.
+        """Begin a search whose results are taken piece by piece; the parameters are those of `search`.
 
         Raises
         ------
@@ -267,17 +271,17 @@ class HnswIndex:
     def match(
         self, cues: CueTable, first_generation: int, last_generation: int, damaged: list[int] | None = None
     ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.float32]]:
-        """Find which cues the published versions of the generations ``first..last`` match.
+        """Find which cues match the published versions of the generations ``first_generation..last_generation``.
 
         Returns
         -------
-        keys, generations, scores
-            Of each match, shape ``(n,)``, in the order of generations.
+        tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.float32]]
+            Key, generation and score of each match, each of shape ``(n,)``, in the order of generations.
 
         Raises
         ------
         CorruptData
-            As for `search`.
+            If a vector is damaged and `damaged` is None, or pages of the mapped checkpoint are lost.
         """
         try:
             keys, generations, scores, lost = self._native.match(cues.native, first_generation, last_generation)
@@ -287,25 +291,24 @@ class HnswIndex:
         return keys, generations, scores
 
     def compact(self, horizon: int | None = None, threads: int = 1, go_on: Callable[[], bool] = lambda: True) -> int:
-        """Move the living to a fresh graph, so that dead versions take neither memory nor time any more.
+        """Move the live versions to a fresh graph, so that dead versions cost neither memory nor time any more.
 
-        Searches and the writer go on meanwhile, and walks that have begun see what they saw. Memory is needed for both
-        graphs until it is done.
+        Searches and the writer continue meanwhile. Walks that have begun keep the view they began with. Both graphs are
+        in memory until the move is done.
 
         Parameters
         ----------
         horizon
-            Leave behind what died at or before this generation: searches with an older `max_generation` will miss it.
-            None: everything that is dead.
+            Drop versions that ended at or before this generation; older snapshots then miss them. None: all dead ones.
         threads
-            Threads to link with.
+            Number of linking threads.
         go_on
-            Asked now and then; the first False abandons the move, with nothing changed.
+            Asked now and then; the first False abandons the move and changes nothing.
 
         Returns
         -------
         int
-            How many versions were left behind.
+            Number of dropped versions.
         """
         with self._compacting:
             with self._moving:
@@ -315,7 +318,7 @@ class HnswIndex:
                 if not move.prepare(threads, go_on):
                     return 0
                 with self._moving:
-                    # The writer may be between appending and publishing.
+                    # The writer may have appended vectors that it has not published yet.
                     move.take_over(all=True)
                     for versions, ends in self._deleted_meanwhile:
                         move.new.remove(versions, ends)
@@ -328,16 +331,16 @@ class HnswIndex:
     def save(self, path: str | os.PathLike[str], *, with_vectors: bool = True, background: bool = False) -> int:
         """Write a checkpoint of everything linked; return the generation it covers.
 
-        Linking waits while the lists are copied; appends and searches go on. `with_vectors` leaves out the raw
-        vectors if False, for a caller that keeps them elsewhere. `background` is as for `link`.
+        Linking waits while the lists are copied; appends and searches continue. `with_vectors=False` leaves out the raw
+        vectors, for a caller that keeps them elsewhere. `background` is as for `link`.
 
         Raises
         ------
         CorruptData
-            If a vector to be written is damaged, or pages of the mapped checkpoint are lost; an older file stays.
+            If a vector to be written is damaged, or pages of the mapped checkpoint are lost. An older file stays.
         """
         target = os.fspath(path)
-        # Beside it first: this index may be mapped from the very file.
+        # This index may be mapped from `target`, so a new file is written and then renamed.
         beside = f"{target}.new"
         try:
             covered = self._save(beside, with_vectors, background)
@@ -348,7 +351,7 @@ class HnswIndex:
         return covered
 
     def save_into(self, descriptor: int, *, with_vectors: bool = True, background: bool = False) -> int:
-        """Write a checkpoint as `save` does, over what is in a file that the caller has open and keeps."""
+        """Write a checkpoint as `save` does, replacing the content of a file that the caller has opened and keeps."""
         return self._save(descriptor, with_vectors, background)
 
     def _save(self, place: int | str, with_vectors: bool, background: bool) -> int:
@@ -370,11 +373,11 @@ class HnswIndex:
         Parameters
         ----------
         path
-            Its path, or the descriptor of the file, which the caller keeps and may close afterwards.
+            The file's path, or its descriptor. The caller keeps the descriptor and may close it afterwards.
         vectors
-            For a checkpoint without raw vectors: blocks of (first generation, float32 or float16 array ``(n, dim)``,
-            CRC-32C of each row's bytes) in ascending order that cover all its vectors and stay unchanged as long as the
-            index lives. A block without checksums is read as a whole, and taken for right.
+            For a checkpoint without raw vectors: blocks in ascending order that cover all its vectors and stay
+            unchanged as long as the index lives. A block is (first generation, float32 or float16 array ``(n, dim)``,
+            CRC-32C of each row's bytes). A block without checksums is read completely and taken as correct.
 
         Raises
         ------
@@ -394,7 +397,7 @@ class HnswIndex:
         return index
 
     def statistics(self) -> GraphStatistics:
-        """Visit the whole graph and report its shape and any damage; linking waits meanwhile."""
+        """Visit the whole graph and return its shape and any damage to its links; linking waits meanwhile."""
         found: dict[str, Any] = self._native.statistics()
         found["degrees"] = tuple(found["degrees"])
         return GraphStatistics(**found)
@@ -406,39 +409,39 @@ class HnswIndex:
 
     @property
     def metric(self) -> str:
-        """The metric's name."""
+        """Name of the metric."""
         return self._native.metric
 
     @property
     def visible_generation(self) -> int:
-        """The newest generation that searches without a snapshot see."""
+        """Newest generation that searches without a snapshot see."""
         return self._native.visible_generation
 
     @property
     def indexed_generation(self) -> int:
-        """Everything up to this generation is linked into the graph."""
-        # A compaction ends with a short tail again; the watermark stands still until that is linked, too.
+        """Generation up to which everything is linked into the graph."""
+        # After a compaction a short tail has to be linked again. The watermark must not go back meanwhile.
         return max(self._native.indexed_generation, self._indexed_before)
 
     @property
     def dead_count(self) -> int:
-        """Deleted versions that still take memory; `compact` leaves them behind."""
+        """Number of deleted versions that still take memory; `compact` drops them."""
         native = self._native
         return native.size - native.live
 
     @property
     def live_count(self) -> int:
-        """Published vectors that are not deleted."""
+        """Number of published vectors that are not deleted."""
         return self._native.live
 
     @property
     def nbytes(self) -> int:
-        """Memory reserved for codes, links and own copies of vectors, in bytes."""
+        """Memory reserved for codes, links and the index's own copies of vectors, in bytes."""
         return self._native.nbytes
 
     @property
     def lost_pages(self) -> int:
-        """Pages of the mapped checkpoint that could not be read; if any, the index is damaged and must be rebuilt."""
+        """Number of unreadable pages of the mapped checkpoint; if not 0, the index is damaged and must be rebuilt."""
         return self._native.lost_pages
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""Threads that link while a batch is being added."""
+"""Helper threads that link vectors while the rest of their batch is still being encoded."""
 
 from __future__ import annotations
 
@@ -8,13 +8,25 @@ from typing import Final
 from engram import _core
 
 _LINK_BATCH: Final = 512
-# A smaller batch is shared among threads too, down to this many vectors for each.
+# A smaller batch is shared among the threads too, in pieces of at least this many vectors.
 _SHARE_MIN: Final = 32
 _FOLLOW_WAIT_S: Final = 0.001
 
 
 class LinkHelpers:
-    """Threads that link what is being added; leaving the context joins in and waits for the last of them."""
+    """A context in which helper threads link the vectors that are being added.
+
+    On exit, the calling thread links as well and returns when all helpers have ended.
+
+    Parameters
+    ----------
+    native
+        The index to which vectors are added.
+    count
+        Number of vectors that are added.
+    threads
+        Number of linking threads, including the calling thread.
+    """
 
     def __init__(self, native: _core.Index, count: int, threads: int) -> None:
         self._native = native

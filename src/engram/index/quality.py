@@ -1,4 +1,4 @@
-"""How much work goes into each vector's links."""
+"""Presets for the work that goes into the links of each vector."""
 
 from __future__ import annotations
 
@@ -10,13 +10,24 @@ Quality = Literal["fast", "balanced", "accurate"]
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Links a vector chooses for itself, the length of a list, and candidates that are chosen from."""
+    """The graph parameters of one quality.
+
+    Parameters
+    ----------
+    m
+        Links that a new vector chooses, by RobustPrune (Subramanya et al., DiskANN, 2019).
+    degree_max
+        Length of a list of links; a longer list is pruned.
+    ef_construction
+        Candidates from which a new vector chooses its links.
+    """
 
     m: int
     degree_max: int
     ef_construction: int
 
 
+# The values were measured; see docs/decisions/0007.
 PRESETS: Final[dict[str, Preset]] = {
     "fast": Preset(m=24, degree_max=63, ef_construction=24),
     "balanced": Preset(m=24, degree_max=63, ef_construction=48),

@@ -1,4 +1,4 @@
-"""What a graph looks like from inside."""
+"""Statistics of a graph."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class GraphStatistics:
-    """What the graph looks like, found by visiting all of it.
+    """The shape of a graph, determined by visiting all of it.
 
-    There are no levels: walks begin at the nearest of a sample of the vectors (docs/decisions/0007).
+    The graph has no levels: a walk starts at the nearest of a sample of the vectors (docs/decisions/0007).
 
     Parameters
     ----------
     slots, linked, dead
-        Vectors published, linked into the graph, and no longer live.
+        Number of vectors that are published, that are linked into the graph, and that are no longer live.
     links
-        All neighbour entries together.
+        Number of neighbour entries in all lists together.
     entries
-        Nodes that searches may begin at.
+        Number of nodes at which a search may start.
     unreachable
-        Linked nodes that no path from the entries leads to; 0 in a sound graph.
+        Number of linked nodes that no path from the entries reaches; 0 in a sound graph.
     invalid_links
-        Links to oneself, to nothing, or twice to the same; 0 in a sound graph.
+        Number of links from a node to itself, to a node that is not linked, or to the same node twice; 0 in a sound
+        graph.
     degrees
         ``degrees[d]`` is the number of nodes with ``d`` links.
     """

@@ -1,4 +1,4 @@
-"""The store: spaces, their commits and recalls, checkpoints, recovery. It begins in `engram.store.memory_store`."""
+"""The store: spaces, commits, recalls, checkpoints and recovery; `engram.store.memory_store` is the entry point."""
 
 from engram.model.cue import Between, Cue, Filter
 from engram.model.hit import Hit

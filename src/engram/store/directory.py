@@ -1,4 +1,4 @@
-"""The data directory of a store: opened, and held for this process."""
+"""The data directory of a store: it is opened, and locked for this process."""
 
 from __future__ import annotations
 
@@ -15,12 +15,25 @@ from engram.store.space_catalog import check_is_store
 
 
 def open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tuple[Storage, DirectoryLock | None]:
-    """The directory `path`, made if it is not there, and the lock on it; memory and no lock for None.
+    """Open the data directory `path`, created if it does not exist, and return it with its lock.
+
+    Parameters
+    ----------
+    path
+        The directory; None for a storage in memory, which has no lock.
+    read_only
+        Whether the directory must exist and is never changed; the lock is then shared with other readers.
 
     Raises
     ------
-    InvalidInput, NotFound, StoreLocked, Unavailable
-        As `MemoryStore`.
+    InvalidInput
+        If `path` is empty or is not a path.
+    NotFound
+        If `read_only` is set and the directory is not a data directory.
+    StoreLocked
+        If another process, or this one, holds the directory; the message names its process id.
+    Unavailable
+        If the directory cannot be read or written.
     """
     if path is None:
         return MemoryStorage(), None
@@ -37,7 +50,10 @@ def open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tupl
 
 
 def _check_path(path: object) -> None:
-    """Refuse what names no directory: the empty path would mean the working directory, which nobody asked for."""
+    """Refuse a path that names no directory.
+
+    An empty path would mean the working directory, which hardly any caller intends.
+    """
     if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "\0" in str(path):
         raise InvalidInput(
             f"the path of the data directory is {shown(path)}; pass a directory, '.' for the working directory, "

@@ -1,4 +1,4 @@
-"""The thread that looks after what is stored: it notes how far the logs went, and reads everything again and again."""
+"""The housekeeping thread: it records how far the logs are durable and checks everything stored, again and again."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from engram.store.space_catalog import SpaceCatalog
 if TYPE_CHECKING:
     from engram.store.space import Space
 
-# The list of spaces is written again after so many rounds, if it changed.
+# The list of spaces is rewritten every so many rounds, if it changed.
 _ROUNDS_PER_NOTE = 60
 logger = logging.getLogger(__name__)
 
 
 class Housekeeping:
-    """Works from `start` to `stop`, a little every round.
+    """The housekeeping thread of a store; it works a little in every round, from `start` to `stop`.
 
     Parameters
     ----------
     spaces
-        The spaces that are open.
+        Returns the open spaces.
     catalogue
-        Where it is noted how far each of them went.
+        The catalogue in which the reached generation of each space is recorded.
     options
-        How often, and how fast.
+        Settings of the store: the intervals, and the rate of scrubbing.
     """
 
     def __init__(self, spaces: Callable[[], Sequence[Space]], catalogue: SpaceCatalog, options: StoreOptions) -> None:
@@ -43,27 +43,27 @@ class Housekeeping:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engram-keeper", daemon=True)
         self._scrubbing: Iterator[int] | None = None
-        # The first time, everything is read right after opening: what recalls need, they check themselves.
+        # The first scrub starts right after opening. Recalls need not wait for it: they check the bytes they read.
         self._scrub_due_s = time.monotonic()
         self.scrubs = 0
 
     def start(self) -> None:
-        """Begin to work."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Return when the round that is under way is done."""
+        """Stop the thread; return when the current round is done."""
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join()
 
     def note(self) -> None:
-        """Note how far each space went.
+        """Record the durable generation of each space in the catalogue.
 
         Raises
         ------
         Unavailable
-            If that cannot be written.
+            If the catalogue cannot be written.
         """
         self._catalogue.note(
             {space.config.name: (space.identity.space, space.durable_generation) for space in self._spaces()}
@@ -88,7 +88,7 @@ class Housekeeping:
             space.leave_mark()
 
     def _scrub(self) -> None:
-        """Read as much as this round may."""
+        """Read and check as many bytes as one round may read."""
         if not self._scrub_bytes:
             return
         if self._scrubbing is None:
@@ -106,7 +106,7 @@ class Housekeeping:
 
 
 def _scrub_all(spaces: Sequence[weakref.ref[Space]], catalogue: SpaceCatalog) -> Iterator[int]:
-    """Check all spaces, without keeping any of them alive that nobody else holds."""
+    """Check all spaces, without keeping a space alive that is referenced nowhere else."""
     catalogue.check()
     for weak in spaces:
         space = weak()

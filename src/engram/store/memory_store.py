@@ -38,31 +38,31 @@ logger = logging.getLogger(__name__)
 
 
 class MemoryStore:
-    """Memory spaces in one directory, which belongs to this process while the store is open.
+    """A store of memory spaces in one directory, which belongs to this process while the store is open.
 
-    Any thread may call any method. One thread commits, for all spaces; some index; one writes checkpoints; one matches
-    standing recalls. All of them end in `close`. A store that is not closed is closed when nobody holds it any more, or
-    when the interpreter ends. A forked child must not use the store; it cannot (code ``forked``), and closing it there
-    does nothing.
+    Any thread may call any method. One thread commits for all spaces, several index, one writes checkpoints, one
+    matches standing recalls and one does housekeeping; `close` ends them all. A store that is not closed is closed when
+    nothing references it any more, or when the interpreter ends. A forked child cannot use the store (code ``forked``),
+    and closing it there does nothing.
 
     Parameters
     ----------
     path
-        The data directory, created if it is not there; None for a store in memory that ends with the process.
+        The data directory, created if it does not exist; None for a store in memory that ends with the process.
     options
-        How to use the machine.
+        Settings of the store.
     intake
-        The queue before the committer; default: first in, first out.
+        The queue before the committer; None: first in, first out.
     storage
-        What to keep the data in, instead of `path`; whoever made it sees to it that nobody else uses it.
+        Storage to use instead of `path`; its creator ensures that nobody else uses it.
     read_only
-        Whether to change nothing at all in the directory, which must be there. Several processes may read it so; none
-        may while another writes.
+        Whether to change nothing in the directory, which must exist. Several processes may read it at the same time,
+        but not while another one writes.
 
     Raises
     ------
-    InvalidInput
-        If the path is empty or no path.
+    InvalidInput, NotFound
+        If the path is empty or is no path; if `read_only` is set and the path is not a data directory.
     StoreLocked
         If another process, or this one, has the directory open; the message names its process id.
     NewerFormat
@@ -111,22 +111,22 @@ class MemoryStore:
         self._ending = interpreter_exit.opened(self, self._name)
 
     def __del__(self) -> None:
-        # Threads of its own go on and the directory stays locked until somebody closes it.
+        # The store's threads run on, and the directory stays locked, until another thread closes the store.
         if getattr(self, "_ending", 0) and self._closing is None and os.getpid() == self._process:
             interpreter_exit.abandon(self, self._name)
 
     @property
     def path(self) -> Path | None:
-        """The data directory, or None."""
+        """Data directory; None for a store without one."""
         return self._storage.path
 
     @property
     def commits(self) -> int:
-        """Group commits since the store was opened."""
+        """Number of group commits since the store was opened."""
         return self._committer.commits
 
     def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
-        """What each index worker did."""
+        """Return what each index worker did since the store was opened."""
         return self._workers.statistics()
 
     def space(
@@ -137,45 +137,45 @@ class MemoryStore:
         embedder: str | None = None,
         create: bool = True,
     ) -> Space:
-        """The space called `name`, created if there is none; ``default`` always exists.
+        """Return the space called `name`, created if it does not exist; ``default`` always exists.
 
         Parameters
         ----------
         name
             ``[a-z0-9_-]{3,64}``.
         dim, metric, embedder
-            Settings of a new space: by default 768, ``"cosine"`` and no embedder. An existing one must have them.
+            Settings of a new space: by default 768, ``"cosine"`` and no embedder. An existing space must have them.
         create
-            Whether to create it.
+            Whether to create the space if it does not exist.
 
         Raises
         ------
         InvalidInput
             If the name or a setting is not allowed.
         NotFound
-            If there is no such space and `create` is False.
+            If the space does not exist and `create` is False, or the embedder is unknown.
         AlreadyExists
-            If it exists with other settings.
-        FailedPrecondition
-            If the store is closed.
-        Unavailable
-            If it cannot be written.
+            If the space exists with other settings.
+        FailedPrecondition, Unavailable
+            If the store is closed; if the space cannot be written.
+        EngramError
+            The error in `unsound`, if the space could not be opened.
         """
         check_process(self._process, "store")
         return self._table.get(name, dim, metric, embedder, create=create)
 
     def spaces(self) -> list[Space]:
-        """All spaces, by name."""
+        """Return all open spaces in the order of their names."""
         check_process(self._process, "store")
         return self._table.all()
 
     @property
     def unsound(self) -> dict[str, EngramError]:
-        """The spaces that could not be opened, by name, each with the error that says why. Others are not affected."""
+        """Errors of the spaces that could not be opened, by name. Other spaces are not affected."""
         return self._table.unsound
 
     def damages(self) -> tuple[Damage, ...]:
-        """The damage that was found since the store was opened, in its list of spaces and in each open space."""
+        """Return the damage found since the store was opened, in the list of spaces and in each open space."""
         return (
             *self._catalogue.damages.all(),
             *(damage for space in self.spaces() for damage in space.damages.all()),
@@ -183,11 +183,11 @@ class MemoryStore:
 
     @property
     def damaged_count(self) -> int:
-        """Damaged places found since the store was opened, including those that `damages` does not name."""
+        """Number of damaged places found since the store was opened, including those that `damages` does not name."""
         return self._catalogue.damages.count + sum(space.damages.count for space in self.spaces())
 
     def scrub(self) -> tuple[Damage, ...]:
-        """Read and check everything stored, as fast as it goes, and return all `damages`."""
+        """Read and check everything stored, at full speed, and return all `damages`."""
         self._catalogue.check()
         for space in self.spaces():
             for _ in space.scrub():
@@ -195,16 +195,16 @@ class MemoryStore:
         return self.damages()
 
     def submit(self, request: CommitRequest) -> None:
-        """Queue a request for the committer. Its `done` is called with the outcome, unless this raises.
+        """Queue a request for the committer. Its `done` is called with the outcome, unless this method raises.
 
         Raises
         ------
-        OverCapacity
-            If too much is waiting, or not linked yet.
+        InvalidInput, OverCapacity
+            If the arrays of a batch are not what the log writes; if too much is queued, or not linked yet.
         Unavailable
             If the space cannot take writes any more, or the store is closing.
         FailedPrecondition
-            In a forked child.
+            In a forked child, or if the store is closed.
         """
         check_process(self._process, "store")
         request.space.admit(request)
@@ -215,21 +215,21 @@ class MemoryStore:
             raise
 
     def checkpoint(self) -> None:
-        """Save what is linked of every graph, so that the next start need not link it again.
+        """Save the linked part of every graph, so that the next start need not link it again.
 
         Raises
         ------
-        Unavailable
-            If a checkpoint cannot be written. What is stored is safe in the log all the same.
+        FailedPrecondition, Unavailable
+            If the store is closed; if a checkpoint cannot be written. The log has everything that is stored
+            nevertheless.
         """
         for written in [self._checkpointer.request(space) for space in self.spaces()]:
             written.result()
 
     def close(self) -> None:
-        """Commit what is queued, link it (for a while), write checkpoints, end all threads and release the directory.
+        """Commit what is queued, link for up to `drain_s`, write checkpoints, end the threads, release the directory.
 
-        Recalls and snapshots of the spaces stay usable; writes are refused. Calling it again does nothing, or waits
-        for the first call.
+        Recalls and snapshots stay usable; writes are refused. A second call does nothing, or waits for the first one.
         """
         if os.getpid() != self._process:
             return
@@ -241,7 +241,7 @@ class MemoryStore:
             try:
                 self._shut_down()
             except BaseException as error:
-                # Such as Ctrl-C. The next call goes on where this one was interrupted.
+                # An interruption such as Ctrl-C. The next call continues where this one stopped.
                 self._closing = None
                 closing.set_exception(error)
                 raise
@@ -285,7 +285,7 @@ class MemoryStore:
         self._matcher.stop()
         self._table.close()
         with contextlib.suppress(FailedPrecondition):
-            # Refused only if an earlier call was interrupted after it asked for them.
+            # Refused only if an earlier call was interrupted after it had requested the checkpoints.
             for space in self.spaces():
                 self._checkpointer.request(space)
         self._checkpointer.stop()
@@ -301,7 +301,7 @@ class MemoryStore:
         self._release()
 
     def _release(self) -> None:
-        """Let others have the directory."""
+        """Release the directory, so that others can open it."""
         if self._lock is not None:
             self._lock.release()
         if isinstance(self._storage, FileStorage):
@@ -309,7 +309,7 @@ class MemoryStore:
 
 
 def _weakly(method: Callable[[Space], None]) -> Callable[[Space], None]:
-    """Return what calls `method` for a thread that must not keep its store alive; the space it is called with does."""
+    """Return a function that calls `method` without keeping its store alive; the space that is passed does that."""
     weak = weakref.WeakMethod(method)
 
     def call(space: Space) -> None:
@@ -321,7 +321,7 @@ def _weakly(method: Callable[[Space], None]) -> Callable[[Space], None]:
 
 
 def _weak_spaces(table: SpaceTable) -> Callable[[], list[Space]]:
-    """The same for a thread that asks for all spaces: none are left when nobody else holds their store."""
+    """Return a function that lists the spaces without keeping the store alive; it lists none once the store is gone."""
     weak = weakref.ref(table)
 
     def spaces() -> list[Space]:

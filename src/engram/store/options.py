@@ -21,58 +21,60 @@ _WHOLE_MAX: Final = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions:
-    """How a store uses the machine. None of it is recorded; every start may choose anew.
+    """The settings of a store. None of them is recorded, so every start may use other ones.
 
     Parameters
     ----------
     segment_bytes
-        Size of the log's files once a space has grown to it.
+        Size of a log segment in bytes, once the log of its space has grown to this size; before, segments are smaller.
     workers
-        Index threads, at most 16; 0: one per core.
+        Number of index threads, at most 16; 0: one per core.
     steal_threshold
-        An index worker without work of its own helps in spaces where more observations wait than this.
+        An idle index worker helps in another worker's space where more observations than this wait.
     link_count
-        Observations an index worker links before it looks around again, at most.
+        Maximum number of observations that an index worker links before it looks for work again.
     drain_s
-        How long closing lets the index workers link what waits; the rest is linked after the next start.
+        Seconds that closing lets the index workers link the tail; the rest is linked after the next start.
     quality
-        How much work goes into each vector's links: ``"fast"``, ``"balanced"``, ``"accurate"``.
+        ``"fast"``, ``"balanced"`` or ``"accurate"``: how much work goes into the links of each vector.
     ef
         Default breadth of a recall's graph search.
     checkpoint_count_min, checkpoint_percent
-        A checkpoint of the graph is written when that many observations were indexed since the last one, and that
-        percentage of all: so its cost per observation stays constant as a space grows.
+        Write a checkpoint of the graph once at least this many observations, and at least this percentage of all, were
+        indexed since the last one. The cost per observation thus stays constant as a space grows.
     retained_count, retained_s
-        How far back recalls may go, in generations and in seconds; 0 for no limit. Nothing is removed from the disk,
-        but what was superseded or deleted before leaves the index.
+        How far back recalls may go, in generations and in seconds; 0: no limit. Nothing is removed from the disk, but
+        versions that were superseded or deleted before that leave the index.
     compaction_count_min
-        That happens when so many versions are dead, and as many as are alive.
+        Compact once at least this many versions are dead and at least as many are dead as alive.
     recent_penalty, recent_tau_s
-        What is observed while a recall runs that includes it has its confidence multiplied by
-        ``1 - recent_penalty * exp(-age / recent_tau_s)``.
+        If a recall includes recent observations, the confidence of an observation committed while the recall runs is
+        multiplied by ``1 - recent_penalty * exp(-age / recent_tau_s)``, with the age counted from its commit, in
+        seconds.
     half_life_s
-        After how long half of a memory is kept, for recalls by strength that name no half-life.
+        Seconds after which half of a memory is kept, for recalls by strength that name no half-life.
     follower_count_max
-        Matches that may wait for one follower of a standing recall.
+        Maximum number of matches that may wait for one standing recall; it reads further ones from the log.
     intake_count_max, intake_bytes_max
-        What may wait for the committer, in observations and bytes.
+        Maximum number of observations, and of bytes, that may wait for the committer.
     commit_count_max, commit_bytes_max
-        What one group commit takes at most, unless a single request is larger.
+        Maximum number of observations, and of bytes, in one group commit, unless a single request is larger.
     tail_count_max, tail_bytes_max
-        What a space may hold that is not linked yet, in observations and in bytes of their vectors. Recall scans it.
+        Maximum number of observations of a space, and of bytes of their vectors, that may wait to be linked. Recall
+        scans the tail.
     mark_interval_s
-        While there are commits, it is noted this often outside of the log how far the log went. Only of what was
-        committed since, a loss at the very end of the log may look like a power cut.
+        Seconds between the marks that record, outside the log, how far the log went; they are written while there are
+        commits. A loss at the very end of the log can look like a power cut only behind the last mark.
     scrub_bytes_per_s, scrub_interval_s
-        Everything stored is read and checked after the store was opened, and again that many seconds after each time,
-        at this many bytes a second; 0 bytes a second for never.
+        Everything stored is read and checked after the store is opened, and again `scrub_interval_s` seconds after each
+        pass, at `scrub_bytes_per_s` bytes a second; 0 bytes a second: never.
     room_timeout_s
-        How long `Space.observe` and `Space.delete` wait for room in the tail before they give up.
+        Seconds that `Space.observe` and `Space.delete` wait for room in the tail before they raise `OverCapacity`.
 
     Raises
     ------
     InvalidInput
-        If a number is out of range.
+        If a number is out of range or `quality` is unknown.
     """
 
     segment_bytes: int = SEGMENT_BYTES_DEFAULT
@@ -122,7 +124,7 @@ class StoreOptions:
 
     @property
     def worker_count(self) -> int:
-        """The number of index threads to start."""
+        """Number of index threads to start."""
         return min(self.workers or os.cpu_count() or 1, WORKERS_MAX)
 
 

@@ -1,4 +1,4 @@
-"""Bringing a space back: its log, its graph from the newest checkpoint, and the rest of the graph's vectors."""
+"""Recovery of a space: its log, its graph from the newest whole checkpoint, and the vectors that it does not cover."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ LOG_DIRECTORY = "log"
 
 
 def recover_space(stored: StoredSpace, store_id: str, options: StoreOptions) -> SpaceState:
-    """Open a space that is stored.
+    """Open a stored space and return its state.
 
     Raises
     ------
     CorruptData
-        If it is damaged in a way that no crash explains.
+        If the space is damaged in a way that no crash explains.
     NewerFormat
         If a newer version wrote some of it.
     Unavailable
@@ -63,7 +63,7 @@ def recover_space(stored: StoredSpace, store_id: str, options: StoreOptions) -> 
 
 
 def _adopt_format_1(config: SpaceConfig, storage: Storage, store_id: str, damages: Damages) -> Manifest:
-    """Give a space of format 1 an identity, and list the files it has, so that others are strangers from now on."""
+    """Give a space of format 1 an identity and a manifest with its files; any other file is foreign from now on."""
     log = recover1(storage.directory(LOG_DIRECTORY), config.dim, damages)
     log.close()
     checkpoints: list[CheckpointEntry] = []
@@ -89,7 +89,8 @@ def _open_graph(stored: StoredSpace, manifest: Manifest, damages: Damages, optio
     if isinstance(storage, FileStorage) and (not storage.read_only or storage.is_directory(DIRECTORY)):
         checkpoints = Checkpoints(storage.directory(DIRECTORY), manifest, damages)
     for entry in checkpoints.newest_first() if checkpoints is not None else ():
-        # What a checkpoint covers was durable when it was written, so the log need not prove every byte of it again.
+        # Everything that a checkpoint covers was durable when it was written, so the log need not prove every byte of
+        # it again.
         log = _open_log(stored, manifest, damages, options, entry.generation)
         try:
             with _opened(checkpoints, entry) as descriptor:
@@ -145,7 +146,7 @@ def _opened(checkpoints: Checkpoints | None, entry: CheckpointEntry) -> Iterator
 
 
 def _load(descriptor: int, generation: int, config: SpaceConfig, log: Log) -> HnswIndex:
-    """The graph in an open checkpoint that covers everything up to `generation`."""
+    """Load the graph of an open checkpoint that covers everything up to `generation`."""
     blocks = []
     for record in _observed(log.records()):
         rows = generation + 1 - record.first_generation
@@ -161,7 +162,7 @@ def _load(descriptor: int, generation: int, config: SpaceConfig, log: Log) -> Hn
 
 
 def _append_uncovered(space: SpaceState) -> None:
-    """Give the index the vectors that the checkpoint does not cover."""
+    """Append the vectors that the checkpoint does not cover to the index."""
     covered = space.checkpoint_generation
     for record in _observed(space.log.records()):
         if record.last_generation > covered:
@@ -171,7 +172,7 @@ def _append_uncovered(space: SpaceState) -> None:
 
 
 def _replay(space: SpaceState) -> None:
-    """Find out from the log what can be filtered by, which versions live or ended when, and how far sessions got."""
+    """Rebuild from the log what filters use, which versions are live or ended when, and how far each session got."""
     ended: list[list[int]] = []
     ended_at: list[list[int]] = []
     for record in space.log.records():

@@ -1,4 +1,4 @@
-"""Reading everything that a space stores, and checking it, whether or not anybody asks for it."""
+"""Scrubbing: everything that a space stores is read and checked, whether or not a caller needs it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from engram.store.indexing.checkpoints import DIRECTORY
 from engram.store.recovery import LOG_DIRECTORY
 from engram.store.space_state import SpaceState
 
-# Checked in one go, without the interpreter: a millisecond's work.
+# Checked in one call without the interpreter lock; takes about a millisecond.
 _PIECE_BYTES: Final = 4 << 20
 
 
 def scrub(state: SpaceState) -> Iterator[int]:
-    """Check the records, files, checkpoints and description of a space; what is damaged is reported.
+    """Check the records, files, checkpoints and manifest of a space; damage is reported.
 
     Yields
     ------
     int
-        Bytes that were read since the last time, so that the caller can pause.
+        Bytes read since the last item, so that the caller can pause.
     """
     for segment in list(state.log.segments):
         yield from _scrub_segment(state, segment)
@@ -42,12 +42,12 @@ def _scrub_segment(state: SpaceState, segment: Segment) -> Iterator[int]:
     if segment.format == 1:
         for record in _records_of(state, segment):
             yield record.nbytes
-            # A damaged record reports itself.
+            # `check` reports the damage itself.
             with contextlib.suppress(CorruptData):
                 record.check()
         return
     position = segment.begin
-    # The end moves on while the log is written.
+    # `segment.end` grows while the log is written.
     while position < segment.end:
         reached, wrong = segment.check_records(position, _PIECE_BYTES)
         if wrong >= 0:
@@ -63,7 +63,7 @@ def _records_of(state: SpaceState, segment: Segment) -> Iterator[Record]:
 
 
 def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
-    """Whether the files that the manifest lists are still there under their names, and are the ones it means."""
+    """Check that the files that the manifest lists exist under their names and are the files that it means."""
     damages = state.log.damages
     log = storage.directory(LOG_DIRECTORY, create=False)
     for entry in state.manifest.segments:
@@ -77,7 +77,7 @@ def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
             state.checkpoints.is_whole(checkpoint)
     try:
         if storage.read_only and format_of(storage.read(FILE_NAME)) == 1:
-            # The description of a directory that was not adopted has no checksum.
+            # A read-only store does not adopt a space of format 1, whose description has no checksum.
             return
         found = Manifest.read(storage, damages.space)
         if found.identity != state.manifest.identity:
@@ -91,7 +91,7 @@ def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
 
 
 def _wrong_with(log: FileStorage, entry: SegmentEntry, manifest: Manifest) -> str:
-    """What is wrong with the file of a segment as it is found by its name; nothing if that is empty."""
+    """Return what is wrong with the file that has a segment's name; an empty text if nothing is wrong."""
     try:
         descriptor = log.descriptor(segment_name(entry.epoch), os.O_RDONLY)
         try:

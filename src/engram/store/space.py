@@ -1,4 +1,4 @@
-"""A memory space: what callers do with it."""
+"""A memory space: the methods with which callers write to it and look at its state."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from engram.store.statistics import SpaceStatistics
 
 
 class Space(SpaceRecalls):
-    """Observations of one tenant.
+    """The observations of one tenant; made by `MemoryStore.space`.
 
-    Any thread may call any method, except where it says otherwise. Recalls and look-ups take no locks. Not usable in
-    a forked child. Made by `MemoryStore.space`.
+    Any thread may call any method, except where a method says otherwise. Recalls and look-ups take no locks. A space is
+    not usable in a forked child.
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class Space(SpaceRecalls):
         metadata: Sequence[Mapping[str, Any] | str | None] | None = None,
         tags: Sequence[Sequence[str]] | None = None,
     ) -> int:
-        """Store observations; on return they are durable and recallable.
+        """Store observations; when this returns, they are durable and recallable.
 
         Parameters
         ----------
         ids
-            One each, at most 10 000; an id that exists is superseded.
+            One id each, at most 10 000; an id that exists is superseded.
         vectors
-            float32, shape ``(n, dim)``; None to have the space's embedder make them from `contents`.
+            float32, shape ``(n, dim)``; None: the space's embedder makes them from `contents`.
         contents, timestamps, confidences, importances, metadata, tags
             See `engram.model.observations.make_batch`.
 
@@ -95,11 +95,12 @@ class Space(SpaceRecalls):
         Raises
         ------
         InvalidInput
-            Naming the field and the position; nothing was stored.
+            If a column is refused; the error names the field and the position. Nothing was stored.
         FailedPrecondition
-            If vectors are missing and the space has no embedder.
+            If vectors are missing and there is no embedder or it fails, the store is closed, or the process is a forked
+            child.
         OverCapacity
-            If too much is waiting, or linking did not make room in time; nothing was stored.
+            If too much is queued, or linking did not make room in time. Nothing was stored.
         Unavailable
             If the store is closing or cannot write.
         """
@@ -110,12 +111,14 @@ class Space(SpaceRecalls):
         return self._wait_for(batch=self.prepare(batch)).last_generation
 
     def delete(self, ids: Sequence[str]) -> int:
-        """Delete observations; on return that is durable. Returns how many of the ids existed.
+        """Delete observations durably; return how many of the ids existed.
 
         Raises
         ------
         InvalidInput
-            If `ids` are too many, or not texts.
+            If there are too many ids, or one is not a text.
+        FailedPrecondition
+            If the store is closed, or the process is a forked child.
         OverCapacity, Unavailable
             As for `observe`.
         """
@@ -131,79 +134,81 @@ class Space(SpaceRecalls):
         """
         self._reader.check_process()
         if isinstance(batch.vectors, np.ndarray) and batch.vectors.size == 0:
-            # Before the embedder sees the texts, or a lone text would be embedded letter by letter.
+            # Checked before the embedder sees the texts: a plain string in place of a list would be embedded letter by
+            # letter.
             check_beside_vectors(batch)
             batch = with_vectors(batch, self._reader.search.embed(batch.contents))
         return check_batch(batch, self.config)
 
     def durable_sequence(self, session: str) -> int:
-        """The last sequence number of `session` that is stored for good; 0 for an unknown session."""
+        """Return the last durable sequence number of `session`; 0 for an unknown session."""
         return self._state.sessions.last_sequence(session)
 
     def latest_sequences(self, session: str) -> tuple[SequenceRange, ...]:
-        """The generations of what `session` stored last, oldest first, as far as they are remembered."""
+        """Return the latest stored sequence ranges of `session`, oldest first, as far as they are remembered."""
         return self._state.sessions.latest(session)
 
     def last_writer(self, session: str) -> int:
-        """Number of the writer that stored the last sequence number of `session`; 0 if it is not known."""
+        """Return the number of the writer that stored the last sequence number of `session`; 0 if it is not known."""
         return self._state.sessions.last_writer(session)
 
     # ---- watermarks and numbers ---------------------------------------------------------------------------------
 
     @property
     def generation(self) -> int:
-        """The newest visible generation."""
+        """Newest visible generation."""
         return self._state.index.visible_generation
 
     @property
     def visible_generation(self) -> int:
-        """Everything up to here is recallable."""
+        """Generation up to which everything is recallable."""
         return self._state.index.visible_generation
 
     @property
     def durable_generation(self) -> int:
-        """Everything up to here is on disk."""
+        """Generation up to which everything is on disk."""
         return self._state.log.synced_generation
 
     @property
     def indexed_generation(self) -> int:
-        """Everything up to here is linked into the graph."""
+        """Generation up to which everything is linked into the graph."""
         return self._state.index.indexed_generation
 
     @property
     def identity(self) -> Identity:
-        """The random ids of the store, the space and its present incarnation."""
+        """Random ids of the store, the space and its present incarnation."""
         return self._state.manifest.identity
 
     @property
     def incarnation(self) -> str:
-        """The course of events that generations and sequence numbers belong to, as 32 hexadecimal digits.
+        """Id of the history to which generations and sequence numbers belong, as 32 hexadecimal digits.
 
-        A space that was restored or repaired begins another one.
+        Restoring or repairing a space begins a new incarnation.
         """
         return self.identity.incarnation
 
     @property
     def damages(self) -> Damages:
-        """The damage that was found in what the space stored."""
+        """Damage found in what the space stores."""
         return self._state.log.damages
 
     @property
     def index_bytes(self) -> int:
-        """Memory of the index, and of what recalls filter by."""
+        """Memory of the index and the metadata index, in bytes."""
         return self._state.index.nbytes + self._state.attributes.nbytes
 
     def add_indexed_listener(self, callback: Callable[[int], None]) -> None:
-        """Have `callback` called with the indexed generation whenever it moved, on an index thread: keep it short.
+        """Have `callback` called with the indexed generation whenever it moves.
 
-        For a generation it is called after `done` of its request was.
+        `callback` runs on an index thread and must be short. For a generation, it is called after `done` of the request
+        that stored the generation.
         """
         self.indexing.add_listener(callback)
 
     def stats(self) -> SpaceStatistics:
-        """Numbers about the space, each of them current, not all of the same instant."""
+        """Return statistics of the space; each number is current, but they are not all of the same instant."""
         state, writer = self._state, self._writer
-        # Read in this order, or the watermarks could seem to overtake each other.
+        # Read in this order; otherwise one watermark could seem to overtake another.
         indexed, visible, durable = self.indexed_generation, self.visible_generation, self.durable_generation
         return SpaceStatistics(
             durable_generation=durable,
@@ -226,16 +231,18 @@ class Space(SpaceRecalls):
     # ---- for the store --------------------------------------------------------------------------------------------
 
     def admit(self, request: CommitRequest) -> None:
-        """Make room for `request` in what the space may hold, before it is queued.
+        """Reserve room in the tail for `request`, before it is queued.
 
         Raises
         ------
         InvalidInput
-            If the arrays of a batch are not what the log writes; whoever built it has not had it checked.
+            If a batch has not been checked and its arrays are not what the log writes.
         OverCapacity
             If too much is not linked yet.
         Unavailable
             If the space takes no more writes.
+        FailedPrecondition
+            If the log is closed.
         """
         if request.batch is not None:
             check_columns(request.batch, self.config.dim)
@@ -243,13 +250,13 @@ class Space(SpaceRecalls):
         self.tail.reserve(request.count)
 
     def withdraw(self, request: CommitRequest) -> None:
-        """Give back the room of a request that was admitted and could not be queued."""
+        """Release the room of a request that was admitted but could not be queued."""
         self.tail.release(request.count)
 
     def commit(self, requests: Sequence[CommitRequest]) -> None:
-        """Store `requests` in one group commit and answer each. Belongs to the committer's thread.
+        """Store `requests` in one group commit and answer each. Belongs to the committer thread.
 
-        Raises only what telling others of the commit raises, after everything is answered.
+        An exception comes only from notifying others of the commit, after every request has been answered.
         """
         try:
             if self._writer.commit(requests):
@@ -258,17 +265,17 @@ class Space(SpaceRecalls):
             self.tail.release(sum(request.count for request in requests))
 
     def leave_mark(self) -> None:
-        """Note outside of the log how far it is durable; see `Log.leave_mark`."""
+        """Record outside the log how far it is durable; see `Log.leave_mark`."""
         self._state.log.leave_mark()
 
     def scrub(self) -> Iterator[int]:
-        """Read and check everything the space stores, a piece at a time; see `engram.store.scrub`."""
+        """Read and check everything that the space stores, a piece at a time; see `engram.store.scrub`."""
         return scrub(self._state)
 
     def close(self) -> None:
-        """Close the log and end standing recalls, once the committer has stopped.
+        """Close the log and end standing recalls; the committer must have stopped.
 
-        What was recalled, and recalls themselves, stay usable.
+        Hits that were returned and further recalls stay usable.
         """
         self.followers.close()
         self._state.log.close()
@@ -284,7 +291,8 @@ class Space(SpaceRecalls):
                 answer.set_result(outcome)
 
         request = CommitRequest(space=self, batch=batch, delete_ids=delete_ids, done=done)
-        # Who waits for the answer anyway is held back where linking cannot keep up, rather than refused.
+        # The caller waits for the answer anyway. If linking cannot keep up, it is therefore held back rather than
+        # refused.
         self.tail.hold_back(lambda: self._submit(request), request.count)
         return answer.result()
 

@@ -1,4 +1,4 @@
-"""Which spaces there are: one directory each, and a file beside them that lists all, so that none can go unnoticed."""
+"""The catalogue of spaces: one directory per space, and a file that lists them all, so that a lost space is noticed."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ logger = logging.getLogger(__name__)
 
 
 class StoredSpace(NamedTuple):
-    """A space that is stored and can be opened.
+    """A stored space that can be opened.
 
     Parameters
     ----------
     config
-        Its settings.
+        Settings of the space.
     storage
-        Its directory.
+        Directory of the space.
     manifest
-        Its manifest; None for one of format 1, which has none yet.
+        Manifest of the space; None for a space of format 1, which has none yet.
     generation_min
-        It went at least so far.
+        Generation that the space is known to have reached; its log must not end before it.
     """
 
     config: SpaceConfig
@@ -47,17 +47,25 @@ class StoredSpace(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """What the list of spaces says of one: its id, empty for one of format 1, and how far it went at least."""
+    """An entry of the list of spaces.
+
+    Parameters
+    ----------
+    space
+        The space's id; empty for a space of format 1.
+    generation
+        Generation that the space is known to have reached.
+    """
 
     space: str
     generation: int
 
 
 class SpaceCatalog:
-    """The spaces of one data directory. Safe to use from any thread.
+    """The spaces of one data directory. Any thread may use it.
 
-    The lock covers the write of a small file, so that none writes over another's. Only those who create a space or note
-    how far the spaces went take it.
+    The lock covers the write of a small file, so that no writer overwrites another's changes. Only callers that create
+    a space or record reached generations take it.
 
     Parameters
     ----------
@@ -67,7 +75,7 @@ class SpaceCatalog:
     Attributes
     ----------
     damages
-        What is wrong with the list of spaces itself.
+        Damage of the list of spaces itself.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -81,26 +89,26 @@ class SpaceCatalog:
 
     @property
     def names(self) -> list[str]:
-        """The spaces that are there or listed, sorted, in whatever state they are."""
+        """Names of the spaces that exist or are listed, in whatever state they are; sorted."""
         return sorted({*(name for name in self._names() if not self._is_empty(name)), *self._listed})
 
     def listed(self, name: str) -> Listed:
-        """What the list says of a space; an empty id if it does not know the space."""
+        """Return the list's entry for a space; its id is empty if the space is not listed."""
         return self._listed.get(name, Listed("", 0))
 
     def directory(self, name: str) -> Storage:
-        """The directory of a space."""
+        """Return the directory of a space."""
         return self._spaces.directory(name)
 
     def load(self) -> tuple[list[StoredSpace], dict[str, EngramError]]:
-        """The spaces that can be opened, by name, and why the others cannot.
+        """Return the spaces that can be opened, in the order of their names, and the errors of the others, by name.
 
-        A space whose creation was interrupted does not exist. What is no directory of a space is left alone.
+        A space whose creation was interrupted does not exist. A directory that is not a space's directory is ignored.
 
         Raises
         ------
         Unavailable
-            If it cannot be found out which spaces there are.
+            If the spaces cannot be listed.
         """
         sound: list[StoredSpace] = []
         unsound: dict[str, EngramError] = {}
@@ -119,7 +127,7 @@ class SpaceCatalog:
         return sound, unsound
 
     def add(self, config: SpaceConfig) -> StoredSpace:
-        """Record a new space, durably.
+        """Record a new space durably.
 
         Raises
         ------
@@ -134,19 +142,26 @@ class SpaceCatalog:
         return StoredSpace(config, storage, manifest, 0)
 
     def note(self, generations: dict[str, tuple[str, int]]) -> None:
-        """Note the id of each space, and how far it went: it is refused from then on if it does not go so far.
+        """Record the id of each space and the generation it has reached.
+
+        A space whose log ends before its recorded generation is refused when it is opened.
+
+        Parameters
+        ----------
+        generations
+            Id and durable generation of each space, by name.
 
         Raises
         ------
         Unavailable
-            If it cannot be written.
+            If the list cannot be written.
         """
         if not self._storage.read_only:
             with typed_failures("noting how far the spaces went"):
                 self._list({name: Listed(*known) for name, known in generations.items()})
 
     def check(self) -> None:
-        """Look whether the list of spaces is still there and this store's; if not, that is reported."""
+        """Check that the list of spaces still exists and belongs to this store; otherwise report damage."""
         if not self._has_list:
             return
         try:
@@ -162,17 +177,17 @@ class SpaceCatalog:
         return [name for name in self._spaces.names() if is_space_name(name) and self._spaces.is_directory(name)]
 
     def _is_empty(self, name: str) -> bool:
-        """Whether a directory of a space has nothing in it, as an interrupted creation leaves it."""
+        """Return whether the directory of a space is empty, as an interrupted creation leaves it."""
         try:
             return not self._spaces.directory(name).names()
         except OSError:
-            # Who wants to open it meets the error again.
+            # Opening the space meets the same error and reports it.
             return False
 
     def _read_list(self) -> str:
-        """Read which spaces there are, or find it out; return the store's id."""
+        """Read the list of spaces, or infer it from the directories; return the store's id."""
         is_there = _FILE in self._storage.names()
-        # A directory of format 1 that is opened read-only has none, and gets none.
+        # A directory of format 1 that is opened read-only has no list and gets none.
         self._has_list = is_there or not self._storage.read_only
         if is_there:
             try:
@@ -190,7 +205,7 @@ class SpaceCatalog:
         return self._infer_list()
 
     def _infer_list(self) -> str:
-        """Make the list anew: of a new store, of one of format 1, or of one whose list is lost."""
+        """Rebuild the list of a new store, of one of format 1, or of one whose list is lost; return the store's id."""
         stores: Counter[str] = Counter()
         for name in self._names():
             try:
@@ -229,7 +244,7 @@ class SpaceCatalog:
         if identity.store != self.store_id or (listed is not None and listed.space not in ("", identity.space)):
             raise _corrupt(file, "the space belongs to another store, or to another time of this one", "foreign_space")
         if listed is None:
-            # Its creation was interrupted after the space was made, or the list is older than it.
+            # The creation was interrupted after the space was made, or the list is older than the space.
             logger.warning("space %s was not listed; it is from now on", name)
             if not self._storage.read_only:
                 self._list({name: Listed(identity.space, 0)})
@@ -244,18 +259,18 @@ class SpaceCatalog:
 
 
 def write_list(storage: Storage, store_id: str, spaces: Mapping[str, Listed]) -> None:
-    """Write the list of a data directory's spaces, durably."""
+    """Write the list of a data directory's spaces durably."""
     content: dict[str, Any] = {name: listed._asdict() for name, listed in sorted(spaces.items())}
     storage.replace(_FILE, encode_checked({"store": store_id, "spaces": content}))
 
 
 def check_is_store(storage: Storage) -> None:
-    """Refuse a directory that is no data directory: whoever only reads must not take it for an empty one.
+    """Check that a directory is a data directory; a reader must not take any other directory for an empty store.
 
     Raises
     ------
     NotFound
-        If it has neither spaces nor a list of them.
+        If it has no directory of spaces.
     """
     if not storage.is_directory(_DIRECTORY):
         raise NotFound(

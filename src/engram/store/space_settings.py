@@ -1,4 +1,4 @@
-"""The settings of a space as its description records them, in this format and in the one before."""
+"""The settings of a space, decoded from its manifest or from a description of format 1."""
 
 from __future__ import annotations
 
@@ -12,14 +12,23 @@ _SETTINGS: Final = frozenset({"name", "dim", "metric", "embedder"})
 
 
 def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConfig:
-    """The settings of space `name`.
+    """Return the settings of space `name` from its manifest.
+
+    Parameters
+    ----------
+    name
+        Name of the space.
+    settings
+        The settings as they are stored.
+    file
+        The file they are from, for messages.
 
     Raises
     ------
     NewerFormat
-        If there are settings that this version does not know.
+        If there is a setting that this version does not know.
     CorruptData
-        If they are not those of a space with this name.
+        If they are not the settings of a space with this name.
     """
     unknown = sorted(settings.keys() - _SETTINGS)
     if unknown:
@@ -45,10 +54,21 @@ def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConf
 
 
 def read_settings1(name: str, data: bytes, file: str) -> SpaceConfig:
-    """The settings in a description of format 1, which has no checksum.
+    """Return the settings from a description of format 1, which has no checksum.
+
+    Parameters
+    ----------
+    name
+        Name of the space.
+    data
+        Content of the description.
+    file
+        The file it is from, for messages.
 
     Raises
     ------
+    NewerFormat
+        If there is a setting that this version does not know.
     CorruptData
         If it is not the description of a space with this name.
     """

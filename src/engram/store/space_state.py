@@ -1,4 +1,4 @@
-"""What a space consists of."""
+"""The state of a space."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from engram.store.indexing.checkpoints import Checkpoints
 
 @dataclass(slots=True, eq=False)
 class SpaceState:
-    """The parts of one space. The committer's thread changes them; any thread reads them without locks.
+    """The parts of one space. The committer thread changes them; any thread reads them without locks.
 
     Parameters
     ----------
     log
         The store of record: every observation and deletion, by generation.
     index
-        The graph and its tail. Its visible generation is the space's: what it was told to publish can be seen.
+        The graph and its tail. Its visible generation is that of the space: what was published to it can be recalled.
     manifest
-        Who the space is, and which files belong to it.
+        The identity of the space, and the files that belong to it.
     checkpoints
-        Where checkpoints of the graph go; None for a space in memory.
+        The checkpoints of the graph; None for a space in memory.
     checkpoint_generation
-        What the newest checkpoint of the graph covers; 0 without one.
+        Generation that the newest checkpoint of the graph covers; 0 without one.
     attributes
         What recalls can filter by.
     versions
         The live version of each id.
     sessions
-        How far each session got.
+        The last durable sequence number of each session.
     answered_generation
-        Requests with generations up to here have had their answers.
+        Requests with generations up to this one have been answered.
     """
 
     log: Log

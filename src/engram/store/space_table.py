@@ -1,4 +1,4 @@
-"""The spaces of a store that are open, that are being made, and that cannot be opened."""
+"""The spaces of a store: those that are open, those that are being created, and those that cannot be opened."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ logger = logging.getLogger(__name__)
 
 
 class SpaceTable:
-    """Finds spaces by name and makes new ones. Any thread may call any method.
+    """Finds spaces by name and creates new ones. Any thread may call any method.
 
     Parameters
     ----------
     catalogue
-        Which spaces are stored.
+        The catalogue of the stored spaces.
     open_space
         Opens a stored space.
 
     Attributes
     ----------
     unsound
-        The spaces that could not be opened, by name, each with the error that says why.
+        Errors of the spaces that could not be opened, by name.
     """
 
     def __init__(self, catalogue: SpaceCatalog, open_space: Callable[[StoredSpace], Space]) -> None:
         self.unsound: Final[dict[str, EngramError]] = {}
         self._catalogue = catalogue
         self._open_space = open_space
-        # By name; the future of a space that is being opened keeps others from opening it too.
+        # By name. The future of a space that is being opened keeps other threads from opening it too.
         self._spaces: dict[str, Future[Space]] = {}
         self._guard = threading.Lock()
         self._closed = False
 
     def load(self) -> None:
-        """Open every stored space that can be opened, and note why the others cannot."""
+        """Open every stored space that can be opened; record the errors of the others in `unsound`."""
         stored, unsound = self._catalogue.load()
         self.unsound.update(unsound)
         for one in stored:
@@ -65,14 +65,15 @@ class SpaceTable:
             logger.error("space %s is not served: %s", name, reason)
 
     def all(self) -> list[Space]:
-        """The spaces that are open, by name."""
+        """Return the open spaces in the order of their names."""
         with self._guard:
             opened = sorted(self._spaces.items())
         return [future.result() for _, future in opened if future.done() and future.exception() is None]
 
     def get(self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool) -> Space:
-        """The space called `name`; see `MemoryStore.space`."""
-        # All of it is checked before anything is looked up or written, also what an existing space would ignore.
+        """Return the space called `name`, created if that is allowed; see `MemoryStore.space`."""
+        # All arguments are checked before anything is looked up or written, even those that an existing space would
+        # ignore.
         config = _asked_for(name, dim, metric, embedder)
         opened, is_mine = self._find(name, create or name == DEFAULT_SPACE)
         if is_mine:
@@ -87,13 +88,13 @@ class SpaceTable:
         return space
 
     def close(self) -> None:
-        """Open and make no more spaces; return when nobody is at it any more."""
+        """Refuse to open or create further spaces; return when no thread is doing so any more."""
         with self._guard:
             self._closed = True
         wait(list(self._spaces.values()))
 
     def _find(self, name: str, create: bool) -> tuple[Future[Space], bool]:
-        """The future of a space, and whether the caller is the one to open it."""
+        """Return the future of a space, and whether the caller must open it."""
         with self._guard:
             if self._closed:
                 raise FailedPrecondition("the store is closed", code="closed")
@@ -101,7 +102,7 @@ class SpaceTable:
             if opened is not None:
                 return opened, False
             if name in self.unsound:
-                # Each caller raises its own copy, for raising writes into the exception.
+                # Each caller raises its own copy, because raising modifies the exception.
                 raise copy.copy(self.unsound[name])
             if not create:
                 raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
@@ -110,7 +111,7 @@ class SpaceTable:
 
     def _create(self, config: SpaceConfig) -> Space:
         if config.embedder:
-            # An embedder that is unknown here, or not for this dimension, must not be recorded for good.
+            # An embedder that is unknown here, or does not fit the dimension, must not be recorded permanently.
             get_embedder(config.embedder, config.dim)
         return self._open_space(self._catalogue.add(config))
 

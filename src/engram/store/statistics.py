@@ -1,4 +1,4 @@
-"""Numbers about a space."""
+"""Statistics of a space."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SpaceStatistics:
-    """A space at one moment.
+    """The statistics of a space at one moment.
 
     Parameters
     ----------
     durable_generation, visible_generation, indexed_generation
-        The watermarks: everything up to there is on disk, recallable, linked into the graph.
+        The watermarks: everything up to them is on disk, recallable, and linked into the graph, respectively.
     tail_count
-        Generations that are visible but not indexed yet.
+        Number of generations that are visible but not indexed yet.
     live_count
-        Observations that are neither deleted nor superseded.
+        Number of observations that are neither deleted nor superseded.
     log_bytes, index_bytes
-        Size of the log, and memory of the index and of what recalls filter by.
+        Size of the log, and memory of the index and the metadata index, in bytes.
     session_count
-        Sessions with a durable sequence number.
+        Number of sessions with a durable sequence number.
     checkpoint_generation
-        What the newest checkpoint of the graph covers.
+        Generation that the newest checkpoint of the graph covers.
     checkpoints
-        How many were written since the store was opened.
+        Number of checkpoints written since the store was opened.
     commits, observed, deleted, duplicates
-        Group commits, and what they did, since the store was opened.
+        Number of group commits since the store was opened, and of the observations stored, ids deleted and duplicate
+        observations answered in them.
     damaged_count
-        Places in what is stored that were found damaged since the store was opened.
+        Number of damaged places found in what is stored since the store was opened.
     """
 
     durable_generation: int

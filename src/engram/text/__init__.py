@@ -1,6 +1,6 @@
-"""Texts to vectors: the embedders a space can name, and the registry that finds them.
+"""Embedders: they turn texts into vectors; a space names its embedder, and a registry finds it by that name.
 
-``lexical`` works everywhere, offline, at any dimension. ``minilm`` understands meaning and needs the extra
+``lexical`` needs no extra, works offline and has any dimension. ``minilm`` embeds meaning and needs the extra
 ``engram-stream[minilm]``.
 """
 

@@ -1,4 +1,4 @@
-"""What an embedder is, and the one check every embedder makes of its texts."""
+"""The `Embedder` protocol, and the check that every embedder makes of its texts."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from engram.model.limits import CONTENT_BYTES_MAX
 
 @runtime_checkable
 class Embedder(Protocol):
-    """Turns texts into vectors of one dimension; the same text gives the same vector, today and after a restart.
+    """Turns texts into vectors of one dimension; the same text always gives the same vector, also after a restart.
 
-    A space records the name of its embedder, not the embedder itself, so whatever is registered under a name must
-    keep producing comparable vectors for as long as there are spaces that name it.
+    A space records the name of its embedder, not the embedder. The embedder that is registered under a name must
+    therefore produce comparable vectors for as long as there are spaces with that name.
     """
 
     @property
     def name(self) -> str:
-        """The name the embedder is registered under and spaces record."""
+        """Name under which the embedder is registered, and which spaces record."""
         ...
 
     @property
     def dim(self) -> int:
-        """Length of the vectors it makes."""
+        """Length of the vectors."""
         ...
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return float32 of shape ``(len(texts), dim)``: rows of unit length, never a zero vector.
+        """Return one vector of unit length per text, never a zero vector: float32, shape ``(len(texts), dim)``.
 
-        Safe to call from several threads at once.
+        Several threads may call it at the same time.
 
         Raises
         ------
         InvalidInput
-            A text is not a string, too long, or holds nothing but white space; see `check_texts`.
+            If a text is not a string, is too long, or contains nothing but white space; see `check_texts`.
         """
         ...
 
 
 def check_texts(texts: Sequence[str]) -> Sequence[str]:
-    """Return `texts` if every one of them says something, and not too much.
+    """Return `texts` if each of them can be embedded.
 
-    White space has no direction to embed, and a made-up vector for it would turn up in recalls; so it is refused.
+    White space is refused: it has no direction, and an arbitrary vector for it would turn up in recalls.
 
     Raises
     ------
     InvalidInput
-        Code ``invalid_text`` if an element is not a string, ``content_size`` if it is too long to be stored,
-        ``empty_text`` if it is empty or all white space; the field names its position.
+        With code ``invalid_text`` if an element is not a string, ``content_size`` if it is too long to be stored, and
+        ``empty_text`` if it is empty or all white space. The error's field names the position.
     """
     for row, text in enumerate(texts):
         if not isinstance(text, str):
@@ -63,7 +63,7 @@ def check_texts(texts: Sequence[str]) -> Sequence[str]:
                 limit="str",
                 value=type(text).__name__,
             )
-        # A character is at least a byte, so this refuses nothing that the check of observations would accept.
+        # A character has at least one byte, so this refuses nothing that the check of observations would accept.
         if len(text) > CONTENT_BYTES_MAX:
             raise InvalidInput(
                 f"text {row} has {len(text)} characters; allowed are {CONTENT_BYTES_MAX} bytes",

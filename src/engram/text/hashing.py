@@ -1,7 +1,8 @@
-"""Features of words as 64-bit hashes that are the same in every process, on every platform, in every release.
+"""Features of words as 64-bit hashes that are the same in every process, on every platform and in every release.
 
-All arithmetic is on unsigned 64-bit integers, which wrap around by definition, over whole arrays: there is no Python
-call per word or per character. Changing a constant here changes every lexical vector ever stored, so don't.
+All arithmetic is on arrays of unsigned 64-bit integers, which wrap around by definition. There is no Python call per
+word or per character. No constant of this module may change: a change would alter every lexical vector, and stored
+vectors could no longer be compared with new ones.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ _GRAM_STEP: Final = np.uint64(0xD6E8FEB86659FD93)
 
 
 class WordFeatures(NamedTuple):
-    """Features of a sequence of words: entry i says that word ``words[i]`` has the feature ``hashes[i]``.
+    """Features of a sequence of words: word ``words[i]`` has the feature ``hashes[i]``.
 
-    The first ``len(words)`` entries are the words themselves, in order; the rest are their character n-grams.
+    The first ``len(words)`` entries are the words themselves, in order. The remaining entries are their character
+    n-grams.
     """
 
     words: NDArray[np.int64]
@@ -33,17 +35,17 @@ class WordFeatures(NamedTuple):
 
 
 def mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Spread every input bit over all 64 output bits (the finaliser of SplitMix64)."""
+    """Spread every input bit over all 64 output bits (the finaliser of SplitMix64); uint64, any shape."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return values ^ (values >> np.uint64(31))
 
 
 def hash_words(words: Sequence[str]) -> WordFeatures:
-    """Hash each word and each of its n-grams of `GRAM_SIZES` characters, the word's edges counting as characters.
+    """Hash each word and each of its n-grams of `GRAM_SIZES` characters; the edges of a word count as characters.
 
-    The edges make "cat" at the start of a word another feature than "cat" inside one, and give even a word of one
-    character an n-gram of its own.
+    With the edges, "cat" at the start of a word is a different feature from "cat" inside a word, and even a word of one
+    character has an n-gram.
     """
     text = _OPEN + (_CLOSE + _OPEN).join(words) + _CLOSE
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.uint64)
@@ -59,7 +61,8 @@ def hash_words(words: Sequence[str]) -> WordFeatures:
 
 
 def _hash_whole(codes: NDArray[np.uint64], starts: NDArray[np.int64], owners: NDArray[np.int64]) -> NDArray[np.uint64]:
-    # A sum, so that words of any length reduce in one call; position enters through an odd multiplier per place.
+    # A sum lets words of any length reduce in one call. An odd multiplier per position makes the sum depend on the
+    # order.
     places = (np.arange(len(codes)) - starts[owners] + 1).astype(np.uint64)
     terms = mix(codes * _LETTER) * (mix(places * _POSITION) | np.uint64(1))
     return mix(np.add.reduceat(terms, starts))

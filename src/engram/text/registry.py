@@ -1,4 +1,4 @@
-"""The embedders by name. A space records the name; the engine looks the embedder up when texts need vectors."""
+"""The registry of embedders: a space records a name, and the engine looks the embedder up when texts need vectors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 
 
 def _make_lexical(dim: int) -> Embedder:
-    from engram.text.lexical import LexicalEmbedder  # noqa: PLC0415  # Looked up only when a space uses it.
+    from engram.text.lexical import LexicalEmbedder  # noqa: PLC0415  # Imported only when a space uses it.
 
     return LexicalEmbedder(dim)
 
@@ -31,25 +31,26 @@ _factories: Final[dict[str, EmbedderFactory]] = {"lexical": _make_lexical, "mini
 
 
 def register_embedder(name: str, factory: EmbedderFactory) -> None:
-    """Make an embedder available to spaces of this process under `name`.
+    """Make an embedder available to the spaces of this process under `name`.
 
-    Register before opening a store whose spaces name it; a space can be opened and searched by vector without its
-    embedder, but text needs it.
+    Register an embedder before opening a store whose spaces name it. Without its embedder a space can be opened and
+    searched by vector, but it cannot embed text.
 
     Parameters
     ----------
     name
-        ``[a-z0-9_-]{1,64}``; recorded in every space that uses it.
+        ``[a-z0-9_-]{1,64}``; every space that uses the embedder records it.
     factory
-        Called with the dimension of the space, returns the embedder. It raises `InvalidInput` if it cannot make
-        vectors of that dimension.
+        Called with the dimension of the space; returns the embedder. It raises `InvalidInput` if it cannot make vectors
+        of that dimension.
 
     Raises
     ------
     InvalidInput
-        The name does not fit the pattern.
+        If the name does not match the pattern.
     AlreadyExists
-        The name is taken. Replacing it would make new vectors incomparable with stored ones.
+        If another factory is registered under the name. Replacing it would make new vectors incomparable with stored
+        ones.
     """
     if not _NAME.fullmatch(as_text("embedder", name, code="invalid_embedder_name")):
         raise InvalidInput(
@@ -66,23 +67,25 @@ def register_embedder(name: str, factory: EmbedderFactory) -> None:
 
 
 def embedder_names() -> list[str]:
-    """Names that `get_embedder` knows, sorted. ``minilm`` is listed even where its extra is not installed."""
+    """Return the registered names, sorted; ``minilm`` is among them even if its extra is not installed."""
     return sorted(_factories)
 
 
 def get_embedder(name: str, dim: int) -> Embedder:
-    """Make the embedder called `name` for vectors of length `dim`.
+    """Return an embedder called `name` for vectors of length `dim`.
 
     Raises
     ------
     FailedPrecondition
-        `name` is empty: the space was created without an embedder (code ``no_embedder``).
+        If `name` is empty because the space was created without an embedder (code ``no_embedder``).
     NotFound
-        No embedder of that name is registered (code ``unknown_embedder``); the message lists the known ones.
+        If no embedder is registered under `name` (code ``unknown_embedder``); the message lists the known names.
     InvalidInput
-        The embedder cannot make vectors of that dimension.
+        If the embedder cannot make vectors of that dimension.
     MissingExtra
-        The embedder needs an optional dependency that is not installed.
+        If the embedder needs an optional dependency that is not installed.
+    Unavailable
+        If the embedder cannot load its weights (code ``weights``).
     """
     if not name:
         raise FailedPrecondition(

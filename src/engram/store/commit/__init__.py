@@ -1,1 +1,1 @@
-"""The way in: requests, their queue, group commit, and what is alive after it."""
+"""Commits: requests and their queue, group commits, and the versions that are alive after them."""

@@ -1,4 +1,7 @@
-"""The one thread that writes: it turns whatever queued during the last sync into the next group commit."""
+"""The committer: one thread that writes for all spaces, in group commits (Gray & Reuter).
+
+All requests that are queued while a commit is synced become the next group commit.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,17 @@ from engram.store.commit.queue import CommitQueue, CommitRequest, CommitTarget
 from engram.store.commit.serial_executor import SerialExecutor
 
 logger = logging.getLogger(__name__)
-# Only a guard against an intake that loses a wake-up; nothing waits for it.
+# Guards against a queue that loses a wake-up; nothing else depends on it.
 _TAKE_TIMEOUT_S: Final = 60.0
 
 
 class Committer:
-    """Empties an intake into the spaces, from `start` to `stop`.
+    """The thread that takes requests from the queue and commits them to their spaces, from `start` to `stop`.
 
     Parameters
     ----------
     intake
-        Where requests wait. The committer closes it when it stops.
+        The queue of requests. The committer closes it when it stops.
     """
 
     def __init__(self, intake: CommitQueue) -> None:
@@ -31,11 +34,11 @@ class Committer:
         self.commits = 0
 
     def start(self) -> None:
-        """Begin to commit."""
+        """Start the committer thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Admit nothing more, commit what waits, and return when that is done."""
+        """Close the queue, commit the requests that are queued, and return when that is done."""
         self._stopping.set()
         self._intake.close()
         self._thread.join()
@@ -48,7 +51,8 @@ class Committer:
                 self._commit(requests)
             elif self._stopping.is_set():
                 return
-            # Spaces keep their store alive. Who waits for more must not keep what nobody else holds any more.
+            # A request references its space, and the space its store. While this thread waits for requests, it must not
+            # keep a store alive that is referenced nowhere else.
             del requests
 
     def _commit(self, requests: list[CommitRequest]) -> None:
@@ -59,6 +63,6 @@ class Committer:
             try:
                 space.commit(group)
             except Exception:
-                # All of it has been answered by then; the other spaces, and those who come next, need this thread.
+                # Every request has been answered by then. The other spaces and later requests still need this thread.
                 logger.exception("what follows a commit to space %s failed", space.config.name)
             self.commits += 1

@@ -1,4 +1,4 @@
-"""Group commits: how the state of a space changes."""
+"""Group commits: how requests change the state of a space."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from engram.store.commit.queue import CommitRequest
 from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.space_state import SpaceState
 
-# Fewer are encoded before another thread has woken up.
+# Fewer observations are encoded faster than another thread wakes up.
 _ENCODED_BESIDE_MIN: Final = 64
 logger = logging.getLogger(__name__)
 
 
 class GroupCommit:
-    """Commits requests to one space. Belongs to the committer's thread; the counters may be read from anywhere.
+    """Commits groups of requests to one space. Belongs to the committer thread; any thread may read the counters.
 
     Parameters
     ----------
     name
         The space's name, for messages.
     state
-        What changes.
+        State of the space, which commits change.
     encoder
-        Encodes beside the committer's thread.
+        Thread that encodes vectors while the committer thread writes.
     """
 
     def __init__(self, name: str, state: SpaceState, encoder: SerialExecutor) -> None:
@@ -45,12 +45,14 @@ class GroupCommit:
         self.duplicates = 0
 
     def check(self) -> None:
-        """Refuse what could not be stored any more.
+        """Check that the space can still be written to.
 
         Raises
         ------
         Unavailable
             After a failure that only reopening the store can resolve.
+        FailedPrecondition
+            If the log is closed.
         """
         self._state.log.check_usable()
         if self._failure is not None:
@@ -59,7 +61,7 @@ class GroupCommit:
     def commit(self, requests: Sequence[CommitRequest]) -> bool:
         """Store `requests` durably, make them visible and answer each; return whether anything changed.
 
-        Answers come last: what they tell is on disk and recallable by then.
+        Requests are answered last: what an answer reports is on disk and recallable by then.
         """
         plan = CommitPlan(self._state.versions, self._state.sessions, self._state.log.last_generation)
         try:
@@ -77,7 +79,7 @@ class GroupCommit:
         except Unavailable as error:
             failure = error
         except Exception as error:
-            # Log, graph and versions may disagree now; only reading the log again brings them together.
+            # The log, the graph and the versions may disagree now. Only reading the log again makes them consistent.
             logger.exception("a commit to space %s failed", self._name)
             self._failure = f"a commit failed: {error!r}; space {self._name} takes no more writes until it is reopened"
             failure = Unavailable(self._failure, code="commit_failed", field="space")
@@ -88,19 +90,19 @@ class GroupCommit:
         return True
 
     def _prepare(self, plan: CommitPlan, requests: Sequence[CommitRequest]) -> PreparedWrite | None:
-        """Plan `requests` and encode what is to be logged, with nothing changed yet; None if nothing is."""
+        """Plan `requests` and encode the log entries, with nothing changed yet; None if there is nothing to log."""
         for request in requests:
             plan.add(request)
         self.check()
         entries = plan.entries()
-        # A full disk stops it here.
+        # A full disk raises here, where nothing has changed yet.
         return self._state.log.prepare(entries) if entries else None
 
     def _refuse(self, plan: CommitPlan, requests: Sequence[CommitRequest], error: Exception) -> bool:
-        """Find the request that cannot be stored and refuse it alone; return whether the others changed anything."""
+        """Refuse only the request that cannot be stored; return whether the other requests changed anything."""
         if len(requests) > 1:
             middle = len(requests) // 2
-            # In order, for what one request stores is what the next builds on.
+            # The halves are committed in order, because a request can depend on what an earlier one stores.
             return any([self.commit(requests[:middle]), self.commit(requests[middle:])])
         logger.error("a request to space %s cannot be stored", self._name, exc_info=error)
         refusal = InvalidInput(
@@ -123,7 +125,7 @@ class GroupCommit:
             ended = plan.changes.ended_arrays()
             state.index.delete(*ended)
             state.attributes.end(*ended)
-        # From here on everything is durable. Those who look at a version or a sequence number now are not too early.
+        # Everything is durable from here on, so other threads may see the new versions and sequence numbers.
         state.versions.apply(plan.changes)
         for session, stored, writer in plan.stored_sequences:
             state.sessions.store(session, stored, writer)
@@ -137,7 +139,7 @@ class GroupCommit:
         self._state.log.sync()
 
     def _make_durable_beside(self, prepared: PreparedWrite, encode: Callable[[], None]) -> None:
-        """Write while the encoder encodes; neither needs the other's result."""
+        """Write and sync while the encoder encodes; neither needs the other's result."""
         encoding = self._encoder.begin(encode)
         try:
             self._make_durable(prepared)
@@ -150,5 +152,6 @@ class GroupCommit:
     def _encode(self, entries: Sequence[LogEntry], prepared: PreparedWrite) -> None:
         for entry, record, sums in zip(entries, prepared.records, prepared.vector_sums, strict=True):
             if entry.batch is not None:
-                # From memory, since the mapped record would have to be read back from the disk.
+                # Encoded from memory: a large commit bypasses the page cache, so the mapped record would be read back
+                # from the disk (docs/decisions/0009).
                 self._state.index.append(entry.batch.vectors, record.first_generation, record.raw_vectors, sums)

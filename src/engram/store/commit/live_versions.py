@@ -1,4 +1,4 @@
-"""Which version of each id is alive."""
+"""The live version of each id."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engram.log.records.record import Record
 class LiveVersions:
     """Maps each id to the generation of its live version.
 
-    Changed by the committer's thread only, through `VersionChanges`; other threads read single entries, which the
+    Only the committer thread changes it, through `VersionChanges`. Other threads read single entries, which the
     dictionary does atomically.
     """
 
@@ -27,13 +27,13 @@ class LiveVersions:
         return len(self._live)
 
     def live(self, id: str) -> int | None:
-        """The generation of the live version."""
+        """Return the generation of the live version of `id`, or None."""
         return self._live.get(id)
 
     def at(self, id: str, generation: int, log: Log) -> int | None:
-        """The generation of the version that was alive at `generation`.
+        """Return the generation of the version of `id` that was alive at `generation`, or None.
 
-        Costs a search through the ids of the log, backwards from `generation`, if the id changed since.
+        If the id changed after `generation`, this searches the ids of the log backwards from `generation`.
         """
         live = self._live.get(id)
         if live is not None and live <= generation:
@@ -43,13 +43,13 @@ class LiveVersions:
         return _find_backwards(id, generation, log)
 
     def change(self) -> VersionChanges:
-        """Begin a set of changes."""
+        """Return an empty set of changes."""
         return VersionChanges(self._live)
 
     def apply(self, changes: VersionChanges) -> None:
         """Make `changes` visible to `live` and `at`."""
         if not changes.deleted:
-            self._live.update(changes.pending)  # type: ignore[arg-type]  # Without deletions there are no Nones.
+            self._live.update(changes.pending)  # type: ignore[arg-type]  # Without deletions no value is None.
             return
         self._last_deletion = changes.last_deletion
         for id, generation in changes.pending.items():
@@ -59,7 +59,7 @@ class LiveVersions:
                 self._live[id] = generation
 
     def replay(self, record: Record) -> tuple[list[int], list[int]]:
-        """Apply a record of the log; return what it ended, as `VersionChanges.ended` and `ended_at`."""
+        """Apply a record of the log; return what it ended, as in `VersionChanges.ended` and `ended_at`."""
         changes = self.change()
         if record.kind is RecordKind.OBSERVE:
             changes.observe(record.ids(), record.first_generation)
@@ -70,12 +70,12 @@ class LiveVersions:
 
 
 class VersionChanges:
-    """What a group of requests changes, in order, before any of it is durable.
+    """The changes that a group of requests makes, in order, before any of them is durable.
 
     Parameters
     ----------
     live
-        The versions that are alive before.
+        The live versions before the changes.
     """
 
     def __init__(self, live: dict[str, int]) -> None:
@@ -83,28 +83,28 @@ class VersionChanges:
         self.pending: dict[str, int | None] = {}
         self.deleted = 0
         self.last_deletion = 0
-        # Generations whose life ends, and the generations that end it.
+        # The generations of the versions that end, and the generations that end them.
         self.ended: list[int] = []
         self.ended_at: list[int] = []
 
     def observe(self, ids: Sequence[str], first_generation: int) -> None:
-        """Give `ids` the generations from `first_generation` on."""
+        """Record that `ids` are observed with the generations from `first_generation` on."""
         born = range(first_generation, first_generation + len(ids))
         fresh: dict[str, int | None] = dict(zip(ids, born, strict=True))
         if len(fresh) < len(ids):
-            # An id occurs twice: the later row supersedes the earlier one, so they go one by one.
+            # An id occurs twice. The later row supersedes the earlier one, so the rows are handled one by one.
             for id, generation in zip(ids, born, strict=True):
                 self._end(self._current(id), generation)
                 self.pending[id] = generation
             return
-        # Most ids are new, and finding that out takes one look-up each and no list.
+        # Most ids are new. The test for this takes one look-up per id and builds no list.
         if not (self._live.keys().isdisjoint(ids) and self.pending.keys().isdisjoint(ids)):
             for old, generation in zip(self._currents(ids), born, strict=True):
                 self._end(old, generation)
         self.pending.update(fresh)
 
     def delete(self, ids: Sequence[str], first_generation: int) -> None:
-        """End `ids`, which exist and differ, at the generations from `first_generation` on."""
+        """Record that `ids`, which exist and are distinct, end at the generations from `first_generation` on."""
         for generation, id in enumerate(ids, first_generation):
             self._end(self._current(id), generation)
             self.pending[id] = None
@@ -112,12 +112,12 @@ class VersionChanges:
         self.last_deletion = first_generation + len(ids) - 1
 
     def existing(self, ids: Sequence[str]) -> list[str]:
-        """Those of `ids` that exist, each once."""
+        """Return those of `ids` that exist, each once."""
         distinct = list(dict.fromkeys(ids))
         return [id for id, old in zip(distinct, self._currents(distinct), strict=True) if old is not None]
 
     def ended_arrays(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """`ended` and `ended_at` as arrays."""
+        """Return `ended` and `ended_at` as arrays: uint64, shape ``(n,)`` each."""
         return np.array(self.ended, dtype=np.uint64), np.array(self.ended_at, dtype=np.uint64)
 
     def _current(self, id: str) -> int | None:

@@ -1,4 +1,4 @@
-"""What one group commit is going to do to a space: decided here, without touching anything."""
+"""The plan of a group commit: it determines what the commit does to a space, without changing anything."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from engram.store.commit.live_versions import LiveVersions
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.session_table import SequenceRange, SessionTable
 
-# Below this many rows a record of its own costs more than copying the rows into a shared one.
+# For fewer rows, a record of their own costs more than copying them into a shared record.
 _SMALL_ROWS: Final = 64
 _MERGED_ROWS_MAX: Final = 1024
 logger = logging.getLogger(__name__)
 
 
 class CommitPlan:
-    """Gives requests their generations, in order, and works out what to log and what to answer.
+    """Assigns generations to requests, in order, and determines what to log and what to answer.
 
-    A session's sequence numbers are the authority on what is new: what was stored before is answered and not stored
-    again, what leaves a gap is refused. Small neighbouring batches share a log record.
+    A session's sequence numbers decide what is new: an observation whose number was stored before is answered and not
+    stored again, and a batch that leaves a gap is refused. Small neighbouring batches of one session and writer share a
+    log record.
 
     Parameters
     ----------
     versions, sessions
-        The state of the space; only read.
+        State of the space, which is only read.
     last_generation
         The last generation that is taken.
     """
@@ -56,11 +57,11 @@ class CommitPlan:
 
     @property
     def last_generation(self) -> int:
-        """The last generation given."""
+        """Last generation that has been assigned."""
         return self._next_generation - 1
 
     def add(self, request: CommitRequest) -> None:
-        """Decide about one request."""
+        """Plan one request."""
         if request.batch is None:
             self._delete(request)
         elif request.session:
@@ -70,18 +71,18 @@ class CommitPlan:
             self._answer(request, CommitResult(first, self.last_generation, len(request.batch)))
 
     def entries(self) -> list[LogEntry]:
-        """What to log."""
+        """Return the log entries of the requests."""
         self._flush_small()
         return self._entries
 
     def settle(self, requests: Sequence[CommitRequest], failure: EngramError | None) -> None:
-        """Answer every request; with `failure` if that is what became of the log entries."""
-        # Planning itself may have failed, and then some have no answer of their own.
+        """Answer every request, with `failure` if it is not None and the answer depends on the log entries."""
+        # If planning failed, the requests that follow have no answer of their own.
         unplanned = [_PlannedAnswer(request, CommitResult(0, 0, 0), True) for request in requests[len(self._answers) :]]
         for answer in (*self._answers, *unplanned):
             outcome = answer.outcome
             if failure is not None and answer.depends_on_log:
-                # Each caller raises its own copy, for raising writes into the exception.
+                # Each caller raises its own copy, because raising modifies the exception.
                 outcome = copy.copy(failure)
             try:
                 answer.request.done(outcome)
@@ -162,8 +163,9 @@ class CommitPlan:
         return self._sessions.generation_of(session, sequence)
 
     def _answer(self, request: CommitRequest, outcome: CommitResult | EngramError) -> None:
-        # What repeats something durable is true whatever happens to this commit, and so is a gap behind it. That there
-        # is nothing to delete is not: an earlier request of this commit may be what deleted it.
+        # A duplicate of something durable holds even if this commit fails, and so does a gap behind it, unless the
+        # session has new rows in this commit. "Nothing to delete" does not: an earlier request of this commit may have
+        # deleted the ids.
         if isinstance(outcome, CommitResult) and not (request.session and outcome.duplicate):
             depends_on_log = outcome.count > 0 or self.deleted > 0
         else:
@@ -172,7 +174,7 @@ class CommitPlan:
 
 
 class _Origin(NamedTuple):
-    """Where observations come from, as a log entry has it."""
+    """The origin of observations, as a log entry records it."""
 
     session: str = ""
     first_sequence: int = 0

@@ -1,4 +1,4 @@
-"""The way into the store: requests, their results, and the bounded queue between callers and the committer."""
+"""Requests to the store, their results, and the bounded queue between callers and the committer."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _RETRY_AFTER_MS: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class CommitResult:
-    """What became of a request.
+    """The result of a request.
 
     Parameters
     ----------
     first_generation, last_generation
-        The generations it was given. 0 if none were needed, or if it is a duplicate whose generations are no longer
-        remembered.
+        Generations that were assigned to the request; 0 if it needed none, or if it is a duplicate whose generations
+        are no longer remembered.
     count
-        Observations stored, or ids deleted, by this request.
+        Number of observations stored, or ids deleted, by this request.
     duplicate
-        Everything in it was stored before, by an earlier request with the same sequence numbers.
+        Whether an earlier request with the same sequence numbers had stored everything in it.
     existed
-        For a delete: how many of the ids there were.
+        For a deletion: number of the ids that existed.
     """
 
     first_generation: int
@@ -41,19 +41,19 @@ class CommitResult:
 
 
 class CommitTarget(Protocol):
-    """What can be committed to: a space, as far as the queue and the committer are concerned."""
+    """What the queue and the committer need of a space."""
 
     @property
     def config(self) -> SpaceConfig:
-        """Its settings."""
+        """Settings of the space."""
         ...
 
     def admit(self, request: CommitRequest) -> None:
-        """Reserve room for a request, or raise why there is none."""
+        """Reserve room for a request, or raise the reason why there is none."""
         ...
 
     def withdraw(self, request: CommitRequest) -> None:
-        """Give back what `admit` reserved for a request that is not going to be committed."""
+        """Release what `admit` reserved for a request that will not be committed."""
         ...
 
     def commit(self, requests: Sequence[CommitRequest]) -> None:
@@ -63,30 +63,30 @@ class CommitTarget(Protocol):
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class CommitRequest:
-    """Something to store in, or delete from, a space.
+    """A request to store observations in a space, or to delete ids from it.
 
     Parameters
     ----------
     space
-        Where.
+        The space.
     batch
-        Observations that passed `Space.prepare`; None for a delete.
+        Observations that passed `Space.prepare`; None for a deletion.
     delete_ids
         The ids to delete; None for observations.
     session, first_sequence
-        The client's session, and the sequence number of the first observation; ``""`` and 0 outside of a session.
-        Deletes have none.
+        The client's session, and the sequence number of the first observation; ``""`` and 0 outside a session.
+        Deletions have none.
     writer
-        Number of the client that speaks for the session; 0 if it has none.
+        Number of the client that writes in the session; 0 if it has none.
     done
-        Called exactly once with the result or the error, on the committer's thread, so it must not block.
+        Called exactly once with the result or the error. It runs on the committer thread and must not block.
     priority
-        Used by queues that have lanes.
+        Lane of the request; used by queues that have lanes.
 
     Raises
     ------
     InvalidInput
-        If the fields do not go together.
+        If the fields contradict each other.
     """
 
     space: CommitTarget
@@ -112,19 +112,19 @@ class CommitRequest:
 
     @property
     def count(self) -> int:
-        """Observations, or ids."""
+        """Number of observations, or of ids to delete."""
         return len(self.batch if self.batch is not None else self.delete_ids or ())
 
     @property
     def nbytes(self) -> int:
-        """About what it holds in memory, in bytes."""
+        """Approximate memory of the request in bytes."""
         if self.batch is not None:
             return self.batch.nbytes
         return sum(map(len, self.delete_ids or ()))
 
     @property
     def last_sequence(self) -> int:
-        """The sequence number of the last observation; meaningful in a session only."""
+        """Sequence number of the last observation; meaningful only in a session."""
         return self.first_sequence + self.count - 1
 
 
@@ -133,30 +133,30 @@ class CommitQueue(Protocol):
 
     @property
     def depth(self) -> int:
-        """Observations waiting."""
+        """Number of observations that wait."""
 
     def put(self, request: CommitRequest) -> None:
-        """Queue `request` whole, or raise `OverCapacity`, or `Unavailable` after `close`."""
+        """Queue `request` as a whole, or raise `OverCapacity`, or `Unavailable` after `close`."""
 
     def take(self, timeout_s: float | None) -> list[CommitRequest]:
-        """The next requests, bounded in count and bytes; ``[]`` on timeout, or when closed and empty."""
+        """Return the next requests, bounded in count and bytes; ``[]`` on timeout, or when closed and empty."""
 
     def close(self) -> None:
-        """Admit nothing more; what waits can still be taken."""
+        """Admit no more requests; those that are queued can still be taken."""
 
 
 class FifoCommitQueue:
-    """First in, first out.
+    """A queue that returns requests in the order in which they came.
 
-    With a lock, held for a few additions, where the lanes of a server need none: whoever puts here waits for the answer
-    of the commit anyway, which takes a thousand times as long, so a lock-free queue would be more code for nothing.
+    It has a lock, held for a few additions, whereas the lanes of a server need none. A caller waits for its commit
+    anyway, which takes a thousand times as long, so a lock-free queue would be more code without a benefit.
 
     Parameters
     ----------
     count_max, bytes_max
-        What may wait, in observations and bytes.
+        Maximum number of observations, and of bytes, that may wait.
     take_count_max, take_bytes_max
-        What one `take` returns at most, unless a single request is larger.
+        Maximum number of observations, and of bytes, that one `take` returns, unless a single request is larger.
     """
 
     def __init__(self, count_max: int, bytes_max: int, take_count_max: int, take_bytes_max: int) -> None:
@@ -165,7 +165,7 @@ class FifoCommitQueue:
         self._take_count_max = take_count_max
         self._take_bytes_max = take_bytes_max
         self._filled = threading.Condition()
-        # With the sizes as they were counted in, so that exactly those are counted out again.
+        # Each request with the sizes that were added for it, so that exactly these are subtracted again.
         self._waiting: deque[tuple[CommitRequest, int, int]] = deque()
         self._count = 0
         self._nbytes = 0
@@ -173,16 +173,16 @@ class FifoCommitQueue:
 
     @property
     def depth(self) -> int:
-        """Observations waiting."""
+        """Number of observations that wait."""
         return self._count
 
     def put(self, request: CommitRequest) -> None:
-        """Queue `request` whole.
+        """Queue `request` as a whole.
 
         Raises
         ------
         OverCapacity
-            If it does not fit, naming the limit.
+            If it does not fit; the error names the limit.
         Unavailable
             After `close`.
         """
@@ -198,7 +198,7 @@ class FifoCommitQueue:
             self._filled.notify()
 
     def take(self, timeout_s: float | None) -> list[CommitRequest]:
-        """The next requests; ``[]`` on timeout, or when closed and empty."""
+        """Return the next requests, in order; ``[]`` on timeout, or when closed and empty."""
         taken: list[CommitRequest] = []
         taken_count = taken_bytes = 0
         with self._filled:
@@ -216,7 +216,7 @@ class FifoCommitQueue:
         return taken
 
     def close(self) -> None:
-        """Admit nothing more; what waits can still be taken."""
+        """Admit no more requests; those that are queued can still be taken."""
         with self._filled:
             self._closed = True
             self._filled.notify_all()
@@ -229,6 +229,6 @@ class FifoCommitQueue:
                 field=f"queue_{what}",
                 limit=limit,
                 value=used + more,
-                # What is larger than the whole queue will not fit later either.
+                # A request larger than the whole queue will not fit later either.
                 retry_after_ms=_RETRY_AFTER_MS if more <= limit else None,
             )

@@ -1,4 +1,4 @@
-"""A thread that works beside another one."""
+"""A thread that runs work for another thread."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from concurrent.futures import Future
 
 
 class SerialExecutor:
-    """Runs what it is given, one after the other, so that its owner can wait for something else meanwhile.
+    """Runs functions one after the other on a thread of its own, while its owner waits for something else.
 
-    Not an executor of the standard library: those refuse work as soon as the main thread has ended, while other threads
-    of the program may still observe.
+    The executors of the standard library are unsuitable: they refuse work as soon as the main thread has ended, while
+    other threads of the program may still observe.
 
     Parameters
     ----------
     name
-        Of the thread, which starts with the first piece of work.
+        Name of the thread, which starts with the first piece of work.
     """
 
     def __init__(self, name: str) -> None:
@@ -25,7 +25,7 @@ class SerialExecutor:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def begin(self, work: Callable[[], None]) -> Future[None]:
-        """Begin `work`; the future tells when it is done, or how it failed. For one thread at a time."""
+        """Begin `work`; return a future of its end or its failure. Only one thread at a time may call this."""
         if self._thread.ident is None:
             self._thread.start()
         done: Future[None] = Future()
@@ -33,7 +33,7 @@ class SerialExecutor:
         return done
 
     def stop(self) -> None:
-        """Return when everything is done and the thread has ended."""
+        """Finish all work and end the thread."""
         if self._thread.ident is not None:
             self._work.put(None)
             self._thread.join()
@@ -47,5 +47,5 @@ class SerialExecutor:
                 done.set_exception(error)
             else:
                 done.set_result(None)
-            # Let go of the work's data now, and not when there is more.
+            # Release the data of the work now rather than when the next work comes.
             del item, work, done

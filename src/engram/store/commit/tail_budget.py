@@ -1,4 +1,4 @@
-"""The bound on what a space holds that is not linked into its graph yet."""
+"""The limit on the observations of a space that are not linked into its graph yet."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ _FLOAT_BYTES: Final = 4
 
 
 class TailBudget:
-    """Counts what is visible but not indexed, and what is on its way there, against a limit.
+    """Counts the observations that are admitted and not indexed yet, against a limit.
 
-    What is admitted is counted before it waits for the committer, so the tail cannot outgrow its limit however many
-    callers there are. Any thread may call any method. The lock covers a few additions, never a wait for a disk.
+    An observation counts from its admission on, before it waits for the committer, so the tail cannot outgrow its limit
+    however many callers there are. Any thread may call any method. The lock covers a few additions and never a wait for
+    a disk.
 
     Parameters
     ----------
     index
-        Whose watermarks are followed.
+        The index whose watermarks are read.
     count_max, bytes_max
-        The limits. A space's vectors are all of one size, so the tighter of the two is one number of observations.
+        The limits. All vectors of a space have the same size, so the tighter of the two is a number of observations.
     room_timeout_s
-        For how long a caller is held back.
+        Seconds for which `hold_back` holds a caller back.
     clock
-        Seconds, monotonic.
+        Returns seconds, monotonic.
     """
 
     def __init__(
@@ -48,7 +49,8 @@ class TailBudget:
         self._index = index
         self._room_timeout_s = room_timeout_s
         self._reserved = 0
-        # As of the last answer: what became visible since is still counted as reserved, and not twice.
+        # The visible generation as of the last `release`. What became visible since then still counts as reserved;
+        # counting it here too would count it twice.
         self._visible = index.visible_generation
         self._indexed = index.indexed_generation
         self._drain_rate = ServiceRate(clock)
@@ -58,17 +60,17 @@ class TailBudget:
 
     @property
     def count(self) -> int:
-        """Observations that are admitted and not indexed."""
+        """Number of observations that are admitted and not indexed."""
         with self._changed:
             return self._count()
 
     def reserve(self, count: int) -> None:
-        """Count in what is about to be queued.
+        """Add `count` observations that are about to be queued.
 
         Raises
         ------
         OverCapacity
-            If it does not fit; nothing was counted.
+            If they do not fit; nothing was added.
         Unavailable
             After `close`.
         """
@@ -81,30 +83,30 @@ class TailBudget:
             self._reserved += count
 
     def release(self, count: int) -> None:
-        """Count out what was answered: either it is visible now, or it will never be."""
+        """Release `count` reserved observations whose request was answered: they are visible now or never will be."""
         with self._changed:
             self._reserved -= count
             self._visible = self._index.visible_generation
             self._wake()
 
     def moved(self, indexed_generation: int) -> None:
-        """Take note that everything up to `indexed_generation` is linked."""
+        """Record that everything up to `indexed_generation` is linked, and wake callers that wait for room."""
         with self._changed:
             if indexed_generation > self._indexed:
                 linked, self._indexed = indexed_generation - self._indexed, indexed_generation
                 self._drain_rate.finish()
                 if self._index.visible_generation > indexed_generation:
-                    # It goes on; the next step will be about as large as this one.
+                    # Linking continues, and the next step will be about as large as this one.
                     self._drain_rate.start(linked)
             self._wake()
 
     def hold_back(self, submit: Callable[[], None], count: int) -> None:
-        """Call `submit`, which reserves `count`, as soon as there is room.
+        """Call `submit`, which reserves `count` observations, as soon as there is room.
 
         Raises
         ------
         OverCapacity
-            If there is none in time, or never can be.
+            If there is no room in time, or there can never be room for `count`.
         EngramError
             Whatever else `submit` raises.
         """
@@ -118,13 +120,13 @@ class TailBudget:
                     raise
 
     def close(self) -> None:
-        """Admit nothing more, and wait for nothing more."""
+        """Admit nothing more, and stop waiting for room."""
         with self._changed:
             self._closed = True
             self._wake()
 
     def time_to_drain_ms(self, count: int) -> int:
-        """How long linking takes for `count` observations, at the measured rate."""
+        """Return the milliseconds that linking `count` observations takes, at the measured rate."""
         with self._changed:
             return self._drain_rate.time_ms(count)
 
@@ -150,6 +152,6 @@ class TailBudget:
             field=self.field,
             limit=self.limit * self.unit_bytes,
             value=(used + more) * self.unit_bytes,
-            # What is larger than the whole tail will not fit later either.
+            # A request larger than the whole tail will not fit later either.
             retry_after_ms=None if more > self.limit else self._drain_rate.time_ms(used + more - self.limit),
         )

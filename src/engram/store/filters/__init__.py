@@ -1,1 +1,1 @@
-"""Conditions on observations, as bitmaps over generations."""
+"""Filters: they determine which observations meet the conditions of a recall, on arrays by generation."""

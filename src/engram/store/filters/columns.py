@@ -1,4 +1,4 @@
-"""The numbers that every observation has, by generation, in chunks that are never moved."""
+"""Columns of numbers that every observation has, by generation, in chunks that are never moved."""
 
 from __future__ import annotations
 
@@ -17,10 +17,19 @@ _NEVER: Final = np.iinfo(np.int64).max
 
 
 class ColumnChunk:
-    """The generations ``number << CHUNK_BITS`` and following.
+    """The columns of the generations from ``number << CHUNK_BITS`` on.
 
-    `ends` tells from which generation on a version is dead: never, at some deletion or superseding, or always (0) where
-    the generation is no observation. `times_min` and `times_max` bound the times of the whole chunk.
+    Attributes
+    ----------
+    ends
+        int64, shape ``(CHUNK_ROWS,)``: the generation from which on a version is dead. The largest int64 stands for a
+        version that is alive, 0 for a generation that is not an observation.
+    times_us
+        int64, shape ``(CHUNK_ROWS,)``: observation times, microseconds since 1970 UTC.
+    confidences
+        float32, shape ``(CHUNK_ROWS,)``.
+    times_min, times_max
+        Bounds of all observation times in the chunk.
     """
 
     __slots__ = ("confidences", "ends", "times_max", "times_min", "times_us")
@@ -39,13 +48,16 @@ class ColumnChunk:
 
 
 class Columns:
-    """Written by the committer's thread, ahead of what is visible; read by any, without locks."""
+    """The columns of all observations of a space.
+
+    The committer thread writes them ahead of what is visible. Any thread reads them without locks.
+    """
 
     def __init__(self) -> None:
         self.chunks: list[ColumnChunk] = []
 
     def add(self, record: Record | LogEntry) -> None:
-        """Take in a record of the log, or what becomes one, which follows the last one."""
+        """Append a record of the log, or an entry that becomes one; it must follow the last one."""
         while len(self.chunks) <= record.last_generation >> CHUNK_BITS:
             self.chunks.append(ColumnChunk())
         if record.kind is not RecordKind.OBSERVE:
@@ -64,7 +76,13 @@ class Columns:
             done += taken
 
     def end(self, generations: NDArray[np.uint64], at: NDArray[np.uint64]) -> None:
-        """Note from which generations on versions are dead; the first end counts."""
+        """Record the generations at which versions end; only the first end of a version counts.
+
+        Parameters
+        ----------
+        generations, at
+            uint64, shape ``(n,)``: the versions, and the generation that ends each of them.
+        """
         numbers, rows = generations >> np.uint64(CHUNK_BITS), generations & np.uint64(CHUNK_ROWS - 1)
         for number in np.unique(numbers).tolist():
             here = numbers == number
@@ -72,7 +90,18 @@ class Columns:
             ends[rows[here]] = np.minimum(ends[rows[here]], at[here].astype(np.int64))
 
     def alive(self, generations: NDArray[np.int64], at: int) -> NDArray[np.bool_]:
-        """Which of `generations` are observations that are alive at the generation `at`."""
+        """Return which of `generations` are observations that are alive at the generation `at`.
+
+        Parameters
+        ----------
+        generations
+            int64, shape ``(n,)``.
+
+        Returns
+        -------
+        NDArray[np.bool_]
+            Shape ``(n,)``.
+        """
         numbers, rows = generations >> CHUNK_BITS, generations & (CHUNK_ROWS - 1)
         alive = np.empty(len(generations), dtype=bool)
         for number in np.unique(numbers).tolist():

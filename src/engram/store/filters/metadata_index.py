@@ -1,4 +1,4 @@
-"""What recalls can filter by, kept in memory: times, confidences, lives, tags and metadata of every observation."""
+"""The index of what recalls filter by: times, confidences, ends, tags and metadata of every observation, in memory."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from engram.store.filters.postings import Numbers, Postings
 
 
 class MetadataIndex:
-    """Written by the committer's thread before what it writes becomes visible; read by any, without locks.
+    """What recalls can filter by, for all observations of a space (docs/decisions/0005).
 
-    Everything is by generation, so a reader that looks no further than its snapshot sees what was true then. Rows
-    without tags and metadata cost no object and no Python call.
+    The committer thread writes an observation's entries before the observation becomes visible. Any thread reads
+    without locks. Everything is ordered by generation, so a reader that looks no further than its snapshot sees what
+    was true then. Rows without tags and metadata cost no object and no Python call.
     """
 
     def __init__(self) -> None:
@@ -32,7 +33,7 @@ class MetadataIndex:
         self._numbers: dict[str, Numbers] = {}
 
     def add(self, record: Record | LogEntry) -> None:
-        """Take in a record of the log, or what becomes one, which follows the last one."""
+        """Append a record of the log, or an entry that becomes one; it must follow the last one."""
         self.columns.add(record)
         if record.kind is not RecordKind.OBSERVE:
             return
@@ -43,25 +44,36 @@ class MetadataIndex:
             self._add_metadata(record.first_generation, metadata)
 
     def end(self, generations: NDArray[np.uint64], at: NDArray[np.uint64]) -> None:
-        """Note that versions died."""
+        """Record the generations at which versions end; the parameters are those of `Columns.end`."""
         self.columns.end(generations, at)
 
     def tagged(self, tag: str) -> NDArray[np.int64]:
-        """The generations that have `tag`, ascending."""
+        """Return the generations that have `tag`: int64, shape ``(n,)``, ascending."""
         return self._tags.get(tag)
 
     def equal(self, key: str, value: Scalar) -> NDArray[np.int64]:
-        """The generations whose metadata have `value` under `key`, ascending."""
+        """Return the generations whose metadata have `value` under `key`: int64, shape ``(n,)``, ascending."""
         return self._values.get(_value_key(key, value))
 
     def between(self, key: str, low: float | None, high: float | None) -> NDArray[np.int64]:
-        """The generations whose metadata have a number from `low` to `high` under `key`, ascending."""
+        """Return the generations whose metadata have a number from `low` to `high` under `key`.
+
+        Parameters
+        ----------
+        low, high
+            Bounds, both included; None leaves a side open.
+
+        Returns
+        -------
+        NDArray[np.int64]
+            Shape ``(n,)``, ascending.
+        """
         numbers = self._numbers.get(key)
         return np.empty(0, dtype=np.int64) if numbers is None else numbers.between(low, high)
 
     @property
     def nbytes(self) -> int:
-        """About how much memory it takes, in bytes."""
+        """Approximate memory in bytes."""
         numbers = sum(column.nbytes for column in list(self._numbers.values()))
         return self.columns.nbytes + self._tags.nbytes + self._values.nbytes + numbers
 
@@ -91,13 +103,13 @@ class MetadataIndex:
 
 
 def _value_key(key: str, value: Scalar) -> Hashable:
-    # JSON tells true from 1, Python's dictionaries do not; 1 and 1.0 are the same number in both.
+    # JSON distinguishes true from 1; Python's dictionaries do not. 1 and 1.0 are the same number in both.
     return key, isinstance(value, bool), value
 
 
 def _is_searchable(key: str, value: Any) -> bool:
     if isinstance(value, str):
-        # A text of n characters has at least n and at most 4 n bytes; only those in between need a closer look.
+        # A text of n characters has n to 4 n bytes in UTF-8, so most texts need not be encoded to be measured.
         limit = FILTER_TEXT_BYTES_MAX
         if len(value) > limit or (4 * len(value) > limit and len(value.encode("utf-8", "replace")) > limit):
             return False

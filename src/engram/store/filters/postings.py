@@ -1,4 +1,4 @@
-"""Which generations have what: ascending lists that one thread extends and any thread reads without a lock."""
+"""Postings: ascending lists of generations by key, which one thread extends and any thread reads without locks."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from numpy.typing import DTypeLike, NDArray
 
 _NONE: Final = np.empty(0, dtype=np.int64)
 _FIRST_ROOM: Final = 4
-# A key, its place in the dictionary, and the objects behind it, on average.
+# Average memory of a key, of its place in the dictionary, and of the objects behind it.
 _KEY_BYTES: Final = 200
 
 
 class GrowingArray:
-    """A column that is extended at its end.
+    """An array that one thread extends at its end.
 
-    `view` is replaced, never changed, so whoever holds one keeps what it had.
+    Attributes
+    ----------
+    view
+        The values so far. It is replaced and never changed, so a reader keeps the values it saw.
     """
 
     __slots__ = ("_room", "view")
@@ -27,7 +30,7 @@ class GrowingArray:
         self.view: NDArray[Any] = self._room[:0]
 
     def extend(self, values: Sequence[Any]) -> None:
-        """Add `values` behind the others."""
+        """Append `values`."""
         count, needed = len(self.view), len(self.view) + len(values)
         if needed > len(self._room):
             room = np.empty(max(needed, 2 * len(self._room)), self._room.dtype)
@@ -43,7 +46,10 @@ class GrowingArray:
 
 
 class Postings:
-    """Lists of generations by key. A key that occurs once, as most of many different values do, costs no array."""
+    """Lists of generations by key.
+
+    A key that occurs once costs no array. Where there are many distinct values, most of them occur once.
+    """
 
     def __init__(self) -> None:
         self._lists: dict[Hashable, int | GrowingArray] = {}
@@ -54,7 +60,7 @@ class Postings:
         return len(self._lists)
 
     def extend(self, key: Hashable, generations: Sequence[int]) -> None:
-        """Add `generations`, ascending and later than the others of `key`."""
+        """Append `generations`, which must ascend and be later than those already under `key`."""
         known = self._lists.get(key)
         if known is None:
             self.nbytes += _KEY_BYTES
@@ -64,7 +70,7 @@ class Postings:
         if not isinstance(known, GrowingArray):
             grown = GrowingArray(np.int64)
             grown.extend([*([] if known is None else [known]), *generations])
-            # Only now: a reader must not miss what it saw before.
+            # The list is replaced only when it is complete: a reader must not miss generations that it saw before.
             self._lists[key] = grown
             self.nbytes += grown.nbytes
             return
@@ -73,7 +79,7 @@ class Postings:
         self.nbytes += known.nbytes - before
 
     def get(self, key: Hashable) -> NDArray[np.int64]:
-        """The generations of `key`, ascending."""
+        """Return the generations of `key`: int64, shape ``(n,)``, ascending."""
         known = self._lists.get(key)
         if known is None:
             return _NONE
@@ -81,21 +87,27 @@ class Postings:
 
 
 class Numbers:
-    """The numbers that generations have under one key."""
+    """The numbers that generations have under one metadata key."""
 
     def __init__(self) -> None:
         self._generations = GrowingArray(np.int64)
         self._values = GrowingArray(np.float64)
 
     def extend(self, generations: Sequence[int], values: Sequence[float]) -> None:
-        """Add numbers of later generations."""
+        """Append the numbers of later generations."""
         self._values.extend(values)
         self._generations.extend(generations)
 
     def between(self, low: float | None, high: float | None) -> NDArray[np.int64]:
-        """The generations whose number lies within `low` and `high`, ascending."""
+        """Return the generations whose number lies within `low` and `high`, both included; None leaves a side open.
+
+        Returns
+        -------
+        NDArray[np.int64]
+            Shape ``(n,)``, ascending.
+        """
         generations = self._generations.view
-        # Values are added first, so there are at least as many.
+        # Values are appended first, so there is one for every generation in the view.
         values = self._values.view[: len(generations)]
         fits = np.ones(len(values), dtype=bool)
         if low is not None:

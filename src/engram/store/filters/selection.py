@@ -1,4 +1,4 @@
-"""Which observations pass a filter at a snapshot, worked out from the rarest condition on."""
+"""Selection of the observations that pass a filter at a snapshot, starting with the rarest condition."""
 
 from __future__ import annotations
 
@@ -21,12 +21,20 @@ Rows = slice | NDArray[np.int64]
 def select(
     attributes: MetadataIndex, filter: Filter, first: int, last: int, alive_at: int | None = None
 ) -> NDArray[np.int64]:
-    """The observations with generations from `first` to `last` that pass `filter`, ascending.
-
-    Only those that are alive at the generation `alive_at`; None: all, also those that were superseded or deleted since.
+    """Return the observations with generations from `first` to `last` that pass `filter`.
 
     Conditions that have a list of generations are applied rarest first, chunk by chunk, so the work is bounded by the
-    rarest of them; chunks whose times lie outside the window are skipped.
+    rarest condition (docs/decisions/0005). Chunks whose times lie outside the filter's time window are skipped.
+
+    Parameters
+    ----------
+    alive_at
+        Only observations that are alive at this generation; None: all, including those superseded or deleted since.
+
+    Returns
+    -------
+    NDArray[np.int64]
+        Generations, shape ``(n,)``, ascending.
     """
     required = sorted((_within(found, first, last) for found in _required(attributes, filter)), key=len)
     excluded = [_within(attributes.tagged(tag), first, last) for tag in filter.without_tags]
@@ -41,7 +49,8 @@ def select(
             continue
         start, end = max(first - base, 0), min(last - base + 1, CHUNK_ROWS)
         rarest = _rows_in(required[0], base) if required else None
-        # A list of rows where few have the rarest; where many have it, whole columns are faster.
+        # Where few rows have the rarest condition, only these are tested. Where many have it, testing whole columns is
+        # faster.
         rows = rarest if rarest is not None and len(rarest) < _FEW_ROWS else slice(start, end)
         keep = chunk.ends[rows] > (alive_at or 0)
         keep &= _fits_columns(chunk, rows, filter)
@@ -55,7 +64,7 @@ def select(
 
 
 def bitmap(generations: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """A bit for each of `generations`: bit ``g % 64`` of word ``g // 64``."""
+    """Return `generations`, which must ascend, as a uint64 bitmap: bit ``g % 64`` of word ``g // 64`` is set."""
     count = int(generations[-1]) + 1 if len(generations) else 0
     flags = np.zeros(count + -count % _WORD_BITS, dtype=bool)
     flags[generations] = True
@@ -78,7 +87,7 @@ def _within(generations: NDArray[np.int64], first: int, last: int) -> NDArray[np
 
 
 def _distinct(ascending: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Like ``np.unique``, which would sort what is sorted."""
+    """Return the distinct values of a sorted array; ``np.unique`` would sort it again."""
     return ascending[np.flatnonzero(np.diff(ascending, prepend=-1))]
 
 
@@ -96,7 +105,8 @@ def _fits_columns(chunk: ColumnChunk, rows: Rows, filter: Filter) -> NDArray[np.
     if filter.until_us is not None:
         fits &= chunk.times_us[rows] < filter.until_us
     if filter.confidence_min:
-        # Compared as it is stored, or a limit of 0.9 would leave out what was observed with 0.9.
+        # Compared as float32, as it is stored; otherwise a limit of 0.9 would leave out an observation with confidence
+        # 0.9.
         fits &= chunk.confidences[rows] >= np.float32(filter.confidence_min)
     return fits
 

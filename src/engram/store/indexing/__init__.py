@@ -1,1 +1,1 @@
-"""The threads that link, compact and checkpoint the graph."""
+"""Work on the graph behind the commits: linking, compaction and checkpoints, and the threads that do it."""

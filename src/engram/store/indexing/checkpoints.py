@@ -1,7 +1,7 @@
 """Checkpoints of a space's graph: they save the work of linking it again after a restart, and nothing else.
 
-The log is the store of record, so a checkpoint may be lost or broken at any time; the graph is then built from the log.
-Only checkpoints that the space's manifest lists are used, and only those whose bytes are the ones that were written.
+The log is the store of record, so a checkpoint may be lost or damaged at any time; the graph is then built from the
+log. Only a checkpoint that the space's manifest lists is used, and only if its bytes are those that were written.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ logger = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The checkpoints of one space, of which the newest two are kept.
+    """The checkpoints of one space; the newest two are kept.
 
     Parameters
     ----------
     storage
-        Where they are.
+        Directory of the checkpoints.
     manifest
-        Where they are listed.
+        Manifest that lists the checkpoints.
     damages
-        Where damage is reported.
+        Receives reports of damage.
     """
 
     def __init__(self, storage: FileStorage, manifest: Manifest, damages: Damages) -> None:
@@ -50,17 +50,17 @@ class Checkpoints:
         self._broken: set[str] = set()
 
     def newest_first(self) -> Iterator[CheckpointEntry]:
-        """Those that are whole. Broken ones are reported, and stay where they are."""
+        """Yield the checkpoints that are whole; damaged ones are reported and stay where they are."""
         for entry in self._manifest.checkpoints:
             if self.is_whole(entry):
                 yield entry
 
     def is_whole(self, entry: CheckpointEntry) -> bool:
-        """Whether its file holds what was written; if it does not, that is reported."""
+        """Return whether the file of a checkpoint holds what was written; if not, report the damage."""
         found = summed(self._storage, entry.name)
         if found == (entry.nbytes, entry.crc):
             return True
-        # A newer one may have taken its place meanwhile.
+        # A newer checkpoint may have replaced this one meanwhile.
         if entry in self._manifest.checkpoints:
             self.report(
                 entry, "the file is missing or cannot be read" if found is None else "it does not fit its checksum"
@@ -68,12 +68,12 @@ class Checkpoints:
         return False
 
     def report(self, entry: CheckpointEntry, what: str) -> None:
-        """Note that a checkpoint is of no use; the next that is written takes its place."""
+        """Report that a checkpoint is unusable; the next one that is written replaces it."""
         self._broken.add(entry.name)
         self._damages.report(f"{DIRECTORY}/{entry.name}", 0, 0, 0, f"{what}; it only costs time")
 
     def open(self, entry: CheckpointEntry) -> int:
-        """An open descriptor of a checkpoint, which the caller closes."""
+        """Return a descriptor of a checkpoint's file; the caller closes it."""
         return self._storage.descriptor(entry.name, os.O_RDONLY)
 
     def write(self, index: HnswIndex) -> int:
@@ -82,7 +82,9 @@ class Checkpoints:
         Raises
         ------
         Unavailable
-            If it cannot be written; older ones are still there.
+            If it cannot be written. Older checkpoints are unchanged.
+        CorruptData
+            If the mapped checkpoint of `index` has lost pages. Older checkpoints are unchanged.
         """
         try:
             descriptor = self._storage.descriptor(_TEMPORARY, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
@@ -102,7 +104,7 @@ class Checkpoints:
             self._discard(_TEMPORARY)
             raise unavailable(error, "writing a checkpoint") from error
         except RuntimeError as error:
-            # The native code reports failed writes this way.
+            # The native code raises this for a failed write.
             self._discard(_TEMPORARY)
             raise Unavailable(f"cannot write a checkpoint: {error}", code="checkpoint_failed", field="disk") from error
         self._prune()
@@ -121,7 +123,7 @@ class Checkpoints:
 
 
 def summed(storage: FileStorage, name: str) -> tuple[int, int] | None:
-    """The size and the CRC32C of a file; None if it cannot be read."""
+    """Return the size of a file in bytes and its CRC-32C; None if it cannot be read."""
     try:
         descriptor = storage.descriptor(name, os.O_RDONLY)
     except OSError:
@@ -135,7 +137,10 @@ def summed(storage: FileStorage, name: str) -> tuple[int, int] | None:
 
 
 def checkpoints_of_format_1(storage: FileStorage) -> list[CheckpointEntry]:
-    """The whole ones among checkpoints that no manifest lists yet, newest first; their names hold their checksums."""
+    """Return the whole checkpoints of a space of format 1, newest first.
+
+    No manifest lists them yet; the name of each holds its checksum.
+    """
     entries = []
     for name in sorted(storage.names(), reverse=True):
         match = _NAME.fullmatch(name)
@@ -146,7 +151,7 @@ def checkpoints_of_format_1(storage: FileStorage) -> list[CheckpointEntry]:
 
 
 def _sum_of(descriptor: int) -> tuple[int, int]:
-    # Read, and not mapped: a file that is cut short meanwhile must not end the process.
+    # The file is read and not mapped: if it is truncated meanwhile, a mapping would end the process.
     buffer = memoryview(bytearray(_CHUNK_BYTES))
     nbytes = crc = 0
     while got := os.preadv(descriptor, [buffer], nbytes):

@@ -1,4 +1,4 @@
-"""How far the graph of a space is: linking, who wants to know, and checkpoints of it."""
+"""The maintenance of a space's graph: linking, announcing how far it is, compaction and checkpoints."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Listener = Callable[[int], None]
 
 
 class IndexMaintenance:
-    """The part of a space that index threads and the checkpointer work on.
+    """The part of a space on which the index threads and the checkpoint thread work.
 
     Parameters
     ----------
     state
-        The space.
+        State of the space.
     options
-        When they are due.
+        Settings of the store, which say when compactions and checkpoints are due.
     """
 
     def __init__(self, state: SpaceState, options: StoreOptions) -> None:
         self._state = state
         self._options = options
         self._announced = state.index.indexed_generation
-        # A failed checkpoint is not tried again at once, but when the next one is due.
+        # A checkpoint that failed is not tried again at once, but when the next one is due.
         self._attempted = state.checkpoint_generation
         self._listeners: tuple[Listener, ...] = ()
         self._compacted_horizon = 0
@@ -36,31 +36,34 @@ class IndexMaintenance:
         self.compactions = 0
 
     def add_listener(self, listener: Listener) -> None:
-        """Have `listener` called with the indexed generation whenever it moved, after `done` of those requests."""
+        """Have `listener` called with the indexed generation when it moves, after `done` of the requests up to it."""
         self._listeners = (*self._listeners, listener)
 
     @property
     def pending(self) -> int:
-        """How much of the space is not indexed yet, what is being linked included."""
-        # Read in this order, it is never negative.
+        """Number of generations that are visible and not indexed, including those that are being linked."""
+        # Read in this order, the difference is never negative.
         indexed = self._state.index.indexed_generation
         return self._state.index.visible_generation - indexed
 
     def link(self, count_max: int) -> int:
-        """Link up to `count_max` of the tail; return how many were linked. Any number of threads at once.
+        """Link up to `count_max` observations of the tail; return how many were linked.
 
-        Fresh observations are found in the tail before they are linked, so linking gives way to acknowledgements and
-        recalls. A tail that gets long slows the streams down, which leaves more to linking.
+        Any number of threads may call it at the same time. Linking runs at low priority, behind acknowledgements and
+        recalls, because recall finds new observations in the tail before they are linked. A long tail slows the streams
+        down, which leaves more time for linking (docs/decisions/0010).
         """
         return self._state.index.link(min(count_max, self._options.link_count), background=True)
 
     def announce(self) -> None:
-        """Tell the listeners how far the graph is, if that is news. Any number of threads at once.
+        """Call the listeners with the indexed generation if it has moved.
 
-        To be called after every `link`, also after one without links: deletions move the watermark too. Every move is
-        followed by a look of the thread that made it, so none is missed; two threads may tell of the same one. Nobody
-        hears that something is indexed before hearing that it is stored: the look after the commit's answers tells of
-        what was indexed before them.
+        Any number of threads may call it at the same time. Call it after every `link`, even one that linked nothing:
+        deletions move the watermark too. The thread that moves the watermark always checks it afterwards, so no move
+        goes unreported; a move may be reported twice.
+
+        A generation is announced as indexed only after the request that stored it was answered. What was indexed before
+        the answer is announced by the check that follows the commit's answers.
         """
         indexed = min(self._state.index.indexed_generation, self._state.answered_generation)
         if indexed == self._announced:
@@ -73,28 +76,31 @@ class IndexMaintenance:
                 logger.exception("a listener for the indexed generation raised")
 
     def compaction_is_due(self, horizon: Callable[[], int]) -> bool:
-        """Whether as many versions are dead as alive, and that many have passed the horizon since the last compaction.
+        """Return whether the graph has enough dead versions to be compacted.
+
+        A compaction is due if at least `StoreOptions.compaction_count_min` versions are dead, and at least as many as
+        are alive, and if the horizon has moved by at least that many generations since the last compaction.
 
         Parameters
         ----------
         horizon
-            What died at or before this generation nobody will ask for any more.
+            Returns the horizon. Versions that ended at or before this generation can no longer be recalled.
         """
         index = self._state.index
         least = max(self._options.compaction_count_min, index.live_count)
         return index.dead_count >= least and horizon() - self._compacted_horizon >= least
 
     def compact(self, horizon: int, go_on: Callable[[], bool]) -> None:
-        """Leave behind what died at or before `horizon`, unless `go_on` says no meanwhile.
+        """Drop the versions that ended at or before `horizon`, unless `go_on` returns False meanwhile.
 
-        Belongs to the checkpointer's thread.
+        Belongs to the checkpoint thread.
         """
         self._compacted_horizon = horizon
         left = self._state.index.compact(horizon, go_on=go_on)
         self.compactions += left > 0
 
     def checkpoint_is_due(self) -> bool:
-        """Whether enough was indexed since the last checkpoint to write another."""
+        """Return whether enough was indexed since the last checkpoint to write another one."""
         if not self._writes_checkpoints():
             return False
         indexed = self._state.index.indexed_generation
@@ -102,14 +108,16 @@ class IndexMaintenance:
         return indexed - self._attempted >= max(self._options.checkpoint_count_min, indexed * percent // 100)
 
     def write_checkpoint(self) -> int:
-        """Write a checkpoint if anything was indexed since the last; return the generation that is covered.
+        """Write a checkpoint if anything was indexed since the last one; return the generation that is covered.
 
-        Belongs to the checkpointer's thread.
+        Belongs to the checkpoint thread.
 
         Raises
         ------
         Unavailable
             If it cannot be written.
+        CorruptData
+            If the mapped checkpoint of the graph has lost pages.
         """
         state = self._state
         self._attempted = state.index.indexed_generation
@@ -121,5 +129,5 @@ class IndexMaintenance:
         return state.checkpoint_generation
 
     def _writes_checkpoints(self) -> bool:
-        """Whether there is a place for checkpoints, and the store was not opened read-only."""
+        """Return whether there is a place for checkpoints and the store is not read-only."""
         return self._state.checkpoints is not None and not self._state.log.read_only

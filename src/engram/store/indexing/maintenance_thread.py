@@ -1,4 +1,4 @@
-"""The thread that writes checkpoints and compacts, so that nothing else waits for their disk writes and their work."""
+"""The thread that writes checkpoints and compacts, so that no other thread waits for this."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 class MaintenanceThread:
-    """Writes one checkpoint after the other, from `start` to `stop`, after a compaction where one is due."""
+    """Writes one checkpoint after the other, from `start` to `stop`; a compaction that is due comes first."""
 
     def __init__(self) -> None:
         # At most one entry per space: the future of its next checkpoint.
@@ -28,11 +28,11 @@ class MaintenanceThread:
         self._stopped = False
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the thread."""
         self._thread.start()
 
     def request(self, space: Space) -> Future[int]:
-        """Ask for a checkpoint of `space`; the future gets the generation it covers, or the error.
+        """Request a checkpoint of `space`; return a future of the generation it covers, or of the error.
 
         Raises
         ------
@@ -49,7 +49,7 @@ class MaintenanceThread:
             return future
 
     def stop(self) -> None:
-        """Write what was asked for, and return when that is done."""
+        """Write the checkpoints that were requested, and return when that is done."""
         with self._lock:
             self._stopped = True
             self._queue.put(None)
@@ -70,5 +70,6 @@ class MaintenanceThread:
             except Exception as error:
                 logger.exception("a checkpoint of space %s failed", space.config.name)
                 future.set_exception(error)
-            # Spaces keep their store alive. Who waits for more must not keep what nobody else holds any more.
+            # A space references its store. While this thread waits for requests, it must not keep a store alive that is
+            # referenced nowhere else.
             del space, future

@@ -1,4 +1,4 @@
-"""Which space an index worker turns to next: first its own, then those that have more than their worker can manage."""
+"""The schedule of index workers: a worker serves its own spaces first, then spaces whose own worker cannot keep up."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class IndexTask(NamedTuple):
     Parameters
     ----------
     space
-        Where to link.
+        The space in which to link.
     pending
-        How much waited there when somebody looked last.
+        Number of observations that waited there when it was last counted.
     call
-        The number of the call that made the space due.
+        Number of the `WorkStealingScheduler.add` call that made the space due.
     stolen
-        Whether the space is another worker's.
+        Whether another worker is the home of the space.
     """
 
     space: Space
@@ -40,24 +40,25 @@ class _Due:
 
 
 class WorkStealingScheduler:
-    """The spaces that are due, by their home worker. `Workers` guards it with its lock; no thread in here.
+    """The spaces that are due, grouped by their home worker.
 
-    Each space has a home: a worker, found by the hash of the space's name among those with the fewest homes. A worker
-    takes turns among its own due spaces. One with none steals: it takes turns among the due spaces of others that have
-    more than `steal_threshold` pending. Several workers may be at one space; the graph hands each of them its own
-    part of the tail.
+    It has no threads and no lock; `Workers` guards it with its own lock. Each space has a home: a worker, chosen by the
+    hash of the space's name among the workers with the fewest homes. A worker takes turns among its own due spaces. A
+    worker with none steals: it takes turns among the due spaces of other workers that have more than `steal_threshold`
+    observations pending. Several workers may be at one space; the graph hands each of them its own part of the tail.
 
     Parameters
     ----------
     workers
-        How many there are.
+        Number of workers.
     steal_threshold
-        See above.
+        Only a space with more pending observations than this is shared with other workers.
     """
 
     def __init__(self, workers: int, steal_threshold: int) -> None:
         self._steal_threshold: Final = steal_threshold
-        # Workers keep the board, and a space its store: those that are not due must be free to go.
+        # Weak references: worker threads keep this object alive, and a space keeps its store alive. A space that is not
+        # due must remain collectable.
         self._homes: Final[WeakKeyDictionary[Space, int]] = WeakKeyDictionary()
         self._homes_of: Final = [0] * workers
         self._due: Final[list[OrderedDict[Space, _Due]]] = [OrderedDict() for _ in range(workers)]
@@ -69,7 +70,7 @@ class WorkStealingScheduler:
         return any(self._due)
 
     def home_of(self, space: Space) -> int:
-        """Return the number of the worker whose space it is."""
+        """Return the number of the worker that is the home of `space`."""
         home = self._homes.get(space)
         if home is None:
             wanted, count = zlib.crc32(space.config.name.encode()), len(self._homes_of)
@@ -79,27 +80,28 @@ class WorkStealingScheduler:
         return home
 
     def add(self, space: Space, pending: int) -> bool:
-        """Make `space` due; return whether that is news for somebody who waits for work."""
+        """Make `space` due; return whether a waiting worker must be woken for it."""
         self._calls += 1
         return self._set_due(space, _Due(pending, self._calls))
 
     def next_for(self, worker: int) -> IndexTask | None:
-        """Return the next turn of `worker`, or None if there is nothing for it."""
+        """Return the next turn of `worker`; None if there is nothing for it to do."""
         own = bool(self._due[worker])
         line: OrderedDict[Space, _Due] | OrderedDict[Space, None] = self._due[worker] if own else self._crowded
         if not line:
             return None
         space = next(iter(line))
-        # To the end of the line, where the next worker finds it again.
+        # Moved to the end, so that the next worker takes another space first.
         line.move_to_end(space)
         due = self._due[self._homes[space]][space]
         return IndexTask(space, due.pending, due.call, stolen=not own)
 
     def finish(self, turn: IndexTask, linked: int, pending: int) -> bool:
-        """Note what came of a turn: how much was linked, and what is pending now; return what `add` does.
+        """Record how many observations a turn linked and how many are pending now; return what `add` returns.
 
-        A space in which nothing was left to link is done with, unless it became due again meanwhile. If something was
-        linked there may be more, also if another worker has found nothing since: what it did not find was at work.
+        If the turn linked nothing, the space is no longer due, unless it became due again meanwhile. If the turn linked
+        something, the space stays due even if another worker has found nothing in the meantime: that worker could not
+        see what this turn was linking.
         """
         space = turn.space
         dues = self._due[self._homes[space]]
@@ -119,5 +121,5 @@ class WorkStealingScheduler:
             self._crowded.setdefault(space)
         else:
             self._crowded.pop(space, None)
-        # A home worker waits only while none of its spaces is due, the others while none is crowded.
+        # A home worker waits only while none of its spaces is due; the others wait only while no space is crowded.
         return not was_due or (space in self._crowded and not was_crowded)

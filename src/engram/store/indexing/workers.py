@@ -1,4 +1,4 @@
-"""The threads that link the tail into the graph."""
+"""The worker threads that link the tail into the graph."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engram.store.indexing.scheduler import IndexTask, WorkStealingScheduler
 if TYPE_CHECKING:
     from engram.store.space import Space
 
-# Doubles while a worker dies again and again. A dead worker is back within a second, whatever happens.
+# The pause doubles while a worker dies again and again. A dead worker is back within a second in any case.
 _PAUSE_S_MIN: Final = 0.01
 _PAUSE_S_MAX: Final = 0.5
 logger = logging.getLogger(__name__)
@@ -24,20 +24,20 @@ FaultPoint = Literal["before link", "after link", "between turns"]
 
 @dataclass(slots=True)
 class WorkerStatistics:
-    """What one worker did since the store was opened, all its lives together.
+    """What one worker has done since the store was opened, including the threads that it replaced.
 
     Parameters
     ----------
     number
-        Which worker, from 0.
+        Number of the worker, from 0.
     batches, observations
-        What it linked.
+        Number of batches it linked, and of observations in them.
     stolen
-        Batches of these that it linked in another worker's space.
+        Number of these batches that were in another worker's space.
     restarts
-        How often it died and was replaced.
+        Number of times it died and was replaced.
     busy_s
-        Seconds it had a turn.
+        Seconds it spent in turns.
     """
 
     number: int
@@ -57,7 +57,7 @@ class WorkerStatistics:
 
 @dataclass(slots=True, eq=False)
 class _Worker:
-    """A place that one thread after the other fills. Only the thread that has it changes it."""
+    """A worker, which is run by one thread after another. Only its current thread changes it."""
 
     statistics: WorkerStatistics
     pause_s: float = 0.0
@@ -68,30 +68,31 @@ def _no_fault(_: FaultPoint) -> None:
 
 
 def batch_size(pending: int) -> int:
-    """How much one worker links before it looks around again, when so much waits in a space.
+    """Return how many observations a worker links per turn in a space where `pending` observations wait.
 
-    Small batches let several workers share what waits, and the watermark move often; large ones cost less each.
+    Small batches let several workers share the tail and move the watermark often. Large batches cost less per
+    observation.
     """
     return 10 if pending < 100 else 100 if pending < 1000 else 500
 
 
 class Workers:
-    """Index threads, shared by all spaces of a store; `WorkStealingScheduler` says which of them turns to which space.
+    """The index threads, shared by all spaces of a store; `WorkStealingScheduler` assigns spaces to them.
 
-    A thread that dies of an exception, whichever, starts its successor, at first at once and then after a pause that
-    grows while the exceptions go on; and it makes its space due again. Linking is idempotent per generation and
-    an index takes back what a failed call had begun, so nothing is lost or done twice.
+    A thread that dies of any exception starts its successor and makes its space due again. The successor starts at once
+    the first time, and after a growing pause while the exceptions continue. Linking is idempotent per generation, and
+    an index takes back what a failed call has begun, so nothing is lost or done twice.
 
     Parameters
     ----------
     count
         Number of threads.
     steal_threshold
-        A worker without work helps in spaces that have more pending than this.
+        A worker without work helps in spaces that have more observations pending than this.
     linked
         Called with the space after every turn, on the worker's thread.
     fault
-        Called at certain points of every turn. Tests have it raise, which kills the worker there.
+        Called at certain points of every turn. Tests let it raise, which kills the worker there.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Workers:
         self._fault: Final = fault
         self._workers: Final = [_Worker(WorkerStatistics(number)) for number in range(count)]
         self._changed: Final = threading.Condition()
-        # Guarded by it:
+        # Guarded by `_changed`:
         self._board: Final = WorkStealingScheduler(count, steal_threshold)
         self._threads: Final[dict[int, threading.Thread]] = {}
         self._busy = 0
@@ -114,28 +115,28 @@ class Workers:
 
     @property
     def restarts(self) -> int:
-        """How often a worker died and was replaced."""
+        """Number of times a worker died and was replaced."""
         return sum(worker.statistics.restarts for worker in self._workers)
 
     def statistics(self) -> tuple[WorkerStatistics, ...]:
-        """What each worker did."""
+        """Return the statistics of each worker."""
         return tuple(replace(worker.statistics) for worker in self._workers)
 
     def start(self) -> None:
-        """Begin to link."""
+        """Start the worker threads."""
         with self._changed:
             for worker in self._workers:
                 self._start_thread(worker)
 
     def notify(self, space: Space) -> None:
-        """Say that there is something to link in `space`, or to tell its listeners."""
+        """Make `space` due, because there is something to link in it or to tell its listeners."""
         pending = space.indexing.pending
         with self._changed:
             if self._board.add(space, pending):
                 self._changed.notify_all()
 
     def stop(self, drain_s: float = 0.0) -> None:
-        """Link what waits, for at most `drain_s`, then end all threads after the turns they are at.
+        """Link the tails for at most `drain_s` seconds, then end all threads after their current turns.
 
         What is not linked by then stays in the tail.
         """
@@ -144,7 +145,7 @@ class Workers:
             self._changed.wait_for(self._is_idle, drain_s if self._threads else 0)
             self._stopping = True
             self._changed.notify_all()
-            # From here on nobody is replaced, so these are all.
+            # No thread is replaced from here on, so these are all.
             threads = list(self._threads.values())
         for thread in threads:
             thread.join()
@@ -169,7 +170,7 @@ class Workers:
                 return
 
     def _has_successor(self, worker: _Worker) -> bool:
-        """Replace the thread of `worker`, which dies. False: there is no other thread to be had, so it must go on."""
+        """Replace the dying thread of `worker`; return False if no thread can be started and this one must go on."""
         worker.statistics.restarts += 1
         with self._changed:
             if not self._stopping:
@@ -182,18 +183,19 @@ class Workers:
 
     def _work(self, worker: _Worker) -> None:
         self._pause(worker.pause_s)
-        # Taken back by the first turn that succeeds.
+        # The first turn that succeeds resets the pause.
         worker.pause_s = min(max(2 * worker.pause_s, _PAUSE_S_MIN), _PAUSE_S_MAX)
         while (turn := self._next_turn(worker)) is not None:
             try:
                 self._take_turn(worker, turn)
             except BaseException:
-                # Somebody has to look again: for what was not linked, and to tell of what was.
+                # Another turn must link what was not linked, and announce what was.
                 self.notify(turn.space)
                 raise
             finally:
                 self._end_turn()
-                # Spaces keep their store alive. Who waits for more must not keep what nobody else holds any more.
+                # A space references its store. While this thread waits for a turn, it must not keep a store alive that
+                # is referenced nowhere else.
                 del turn
             worker.pause_s = 0.0
 
@@ -202,7 +204,7 @@ class Workers:
             self._changed.wait_for(lambda: self._stopping, pause_s)
 
     def _next_turn(self, worker: _Worker) -> IndexTask | None:
-        """Wait for the next turn; None when stopping."""
+        """Wait for the next turn and return it; None when the workers are stopping."""
         with self._changed:
             while not self._stopping:
                 turn = self._board.next_for(worker.statistics.number)

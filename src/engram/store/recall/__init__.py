@@ -1,1 +1,1 @@
-"""Recall on a snapshot: search, ranking, streams."""
+"""Recall on a snapshot: search, ranking and streams."""

@@ -1,4 +1,4 @@
-"""Exact scores of chosen observations, computed on the vectors in the log."""
+"""Exact scores of chosen observations, computed from their vectors in the log."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from engram.model.spaces import Metric
 
 
 def read_vectors(log: Log, generations: NDArray[np.int64], dim: int) -> NDArray[np.float32]:
-    """The vectors of observations, in the order of `generations`, which must ascend; shape ``(n, dim)``.
+    """Return the vectors of observations as float32, shape ``(n, dim)``, in the order of `generations`.
+
+    Parameters
+    ----------
+    generations
+        int64, shape ``(n,)``, ascending.
 
     Raises
     ------
     CorruptData
-        If one is damaged.
+        If one of the vectors is damaged.
     """
     vectors = np.empty((len(generations), dim), dtype=np.float32)
     done = 0
@@ -29,7 +34,18 @@ def read_vectors(log: Log, generations: NDArray[np.int64], dim: int) -> NDArray[
 
 
 def score(vectors: NDArray[np.float32], query: NDArray[np.float32], metric: Metric) -> NDArray[np.float32]:
-    """The similarity of each row of `vectors` to `query`; larger is nearer."""
+    """Return the similarity of each row of `vectors` to `query`; larger is nearer.
+
+    Parameters
+    ----------
+    vectors, query
+        float32, shapes ``(n, dim)`` and ``(dim,)``.
+
+    Returns
+    -------
+    NDArray[np.float32]
+        Shape ``(n,)``.
+    """
     if metric == "l2":
         differences = vectors - query
         distances: NDArray[np.float32] = np.einsum("ij,ij->i", differences, differences)
@@ -45,16 +61,41 @@ def score(vectors: NDArray[np.float32], query: NDArray[np.float32], metric: Metr
 def score_all(
     log: Log, generations: NDArray[np.int64], query: NDArray[np.float32], metric: Metric
 ) -> NDArray[np.float32]:
-    """The similarity of each observation to `query`, for `generations` that ascend. Raises as `read_vectors`."""
+    """Return the similarity of each observation to `query`: float32, shape ``(n,)``.
+
+    Parameters
+    ----------
+    generations
+        int64, shape ``(n,)``, ascending.
+    query
+        float32, shape ``(dim,)``.
+
+    Raises
+    ------
+    CorruptData
+        If one of the vectors is damaged.
+    """
     return score(read_vectors(log, generations, len(query)), query, metric)
 
 
 def score_readable(
     log: Log, generations: NDArray[np.int64], query: NDArray[np.float32], metric: Metric, damaged: list[int]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Like `score_all`, leaving out what is damaged: the generations that are left, and their scores.
+    """Return the observations whose vectors can be read, and their similarity to `query`.
 
-    `damaged` gets the others.
+    Parameters
+    ----------
+    generations
+        int64, shape ``(n,)``, ascending.
+    query
+        float32, shape ``(dim,)``.
+    damaged
+        Receives the generations of the other observations.
+
+    Returns
+    -------
+    tuple[NDArray[np.int64], NDArray[np.float32]]
+        Generations, ascending, and scores, each of shape ``(m,)``.
     """
     try:
         return generations, score_all(log, generations, query, metric)

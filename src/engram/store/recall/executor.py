@@ -1,4 +1,4 @@
-"""Recalls and look-ups in one space."""
+"""The executor of recalls and look-ups in one space."""
 
 from __future__ import annotations
 
@@ -32,25 +32,26 @@ from engram.store.recall.strength_ranking import RankedByStrength, strongest
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.registry import Subscriptions
 
-# Strength ranks so many times the hits that are asked for, and at least so many: the strongest need not be the nearest.
+# A ranking by strength considers this many times the number of hits asked for, and at least this many observations,
+# because the strongest observations need not be the nearest.
 _WEIGHED_FACTOR: Final = 4
 _WEIGHED_COUNT_MIN: Final = 100
 _NOTHING: Final[Ranked] = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
 
 
 class RecallExecutor:
-    """Answers from the state of a space at a generation, on any thread, without locks.
+    """Answers recalls from the state of a space at a generation, on any thread, without locks.
 
     Parameters
     ----------
     config
-        The space's settings.
+        Settings of the space.
     state
-        Where to look.
+        State of the space.
     options
-        Defaults of recalls.
+        Settings of the store: the defaults of recalls.
     followers
-        Where standing recalls join.
+        Registry to which standing recalls are added.
     """
 
     def __init__(self, config: SpaceConfig, state: SpaceState, options: StoreOptions, followers: Subscriptions) -> None:
@@ -64,16 +65,23 @@ class RecallExecutor:
         self.search = Search(config, state, FullText(state.log))
 
     def check_process(self) -> None:
-        """Refuse to read in a forked child. Raises `FailedPrecondition`, code ``forked``."""
+        """Refuse to read in a forked child.
+
+        Raises
+        ------
+        FailedPrecondition
+            In a forked child (code ``forked``).
+        """
         check_process(self._process, "store")
 
     def recall(self, query: RecallQuery, generation: int) -> Recalled:
-        """Answer at once. See `Space.recall`."""
+        """Answer a recall at once; see `Space.recall`."""
         self.check_process()
         start_s = time.perf_counter()
         wanted = self.search.prepare(query.cue)
         left_out = LeftOut(self._state.log, query.skip_damaged)
-        # Asked before the search: what is called indexed then was certainly not found in the tail.
+        # This reads the indexed generation before the search: a hit that is marked as indexed was then certainly not
+        # found in the tail.
         make_hits = self.hits_as_of(generation, left_out)
         if query.strength is not None:
             weighed = self._strongest(wanted, query, query.strength, generation, left_out)
@@ -86,9 +94,9 @@ class RecallExecutor:
         return Recalled(hits, generation, found, (time.perf_counter() - start_s) * 1000, left_out.any)
 
     def stream(self, query: RecallQuery, generation: int) -> RecallStream:
-        """Answer in batches. See `Space.recall_stream`."""
+        """Answer a recall in batches; see `Space.recall_stream`."""
         self.check_process()
-        # Checked here, and not when the first batch is asked for.
+        # The cue is checked here rather than when the first batch is taken.
         wanted = self.search.prepare(query.cue)
         ef = self._breadth(query)
         left_out = LeftOut(self._state.log, query.skip_damaged)
@@ -98,7 +106,7 @@ class RecallExecutor:
             weighed = self._strongest(wanted, query, query.strength, generation, left_out)
             walk: ResultWalk = RankedWalk(weighed.generations, weighed.strengths)
             make_hits = self._strong_hits(weighed, query.strength, left_out)
-            # The limit on similarity has been applied; what the stream compares are strengths.
+            # `score_min` limits the similarity and has been applied. The stream would compare strengths with it.
             query = replace(query, cue=replace(query.cue, score_min=None))
         elif generation == 0:
             walk = RankedWalk(*_NOTHING)
@@ -111,7 +119,7 @@ class RecallExecutor:
         return RecallStream(walk, query, generation, ef, make_hits, left_out, newcomers, follower)
 
     def get(self, id: str, generation: int | None) -> Hit | None:
-        """The version of `id` that is alive, or was at `generation`."""
+        """Return the live version of `id`, or the version that was alive at `generation`; None if there is none."""
         self.check_process()
         state = self._state
         indexed = state.index.indexed_generation
@@ -122,7 +130,7 @@ class RecallExecutor:
         return stored_hit(*state.log.locate(found), 1.0, found <= indexed, now_us())
 
     def hits_as_of(self, generation: int, left_out: LeftOut) -> MakeHits:
-        """What makes hits of generations and scores, for a recall of `generation` that begins now."""
+        """Return a function that makes hits of generations and scores, for a recall of `generation` that begins now."""
         state, options = self._state, self._options
         indexed = state.index.indexed_generation
 
@@ -162,7 +170,7 @@ class RecallExecutor:
         return RankedByStrength(weighed.generations[:count], weighed.similarities[:count], weighed.strengths[:count])
 
     def _strong_hits(self, weighed: RankedByStrength, strength: Strength, left_out: LeftOut) -> MakeHits:
-        """What makes hits of generations and strengths, and counts them as recalled."""
+        """Return a function that makes hits of generations and strengths, and counts each hit as a recall."""
         indexed = self._state.index.indexed_generation
         similarities = dict(zip(weighed.generations.tolist(), weighed.similarities.tolist(), strict=True))
 
@@ -180,7 +188,7 @@ class RecallExecutor:
         return make_hits
 
     def _places(self, generations: NDArray[np.int64]) -> list[tuple[Record, int]]:
-        """Where they are in the log, which has been read there."""
+        """Return the record and the row of each observation, after prefetching the records."""
         places = [self._state.log.locate(generation) for generation in generations.tolist()]
         self._read_ahead.read(record for record, _ in places)
         return places

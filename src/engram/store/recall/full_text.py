@@ -1,7 +1,7 @@
-"""Full-text search over the texts of a space, by SQLite's FTS5.
+"""Full-text search over the texts of a space, with SQLite's FTS5 (docs/decisions/0004).
 
-The index is built when it is first asked for something, and from then on it is brought up to the snapshot of every
-recall by words before it answers, so that what is acknowledged is found.
+The index is built by the first recall by words. Every recall by words first adds the texts up to its snapshot, so an
+acknowledged observation is found.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from engram.log.log import Log
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
 
-# Without a copy of the texts: they are in the log. Porter's stemmer makes "leaks" and "leaking" one word.
+# The index holds no copy of the texts, which are in the log. Porter's stemmer makes "leaks" and "leaking" one word.
 _CREATE: Final = "CREATE VIRTUAL TABLE texts USING fts5(content, content='', tokenize='porter unicode61')"
 _INSERT: Final = "INSERT INTO texts(rowid, content) VALUES (?, ?)"
 _SELECT: Final = "SELECT rowid, -rank FROM texts WHERE texts MATCH ? AND rowid <= ? ORDER BY rank"
 _FETCHED: Final = 1000
 _TAKEN_RECORDS: Final = 64
-# Words of a cue that are looked for; a longer cue is a text to be embedded rather than to be found again.
+# Maximum number of words of a cue that are looked for. A longer cue is rather a text to be embedded.
 _WORDS_MAX: Final = 64
 _WORD: Final = re.compile(r"\w+")
 
@@ -35,34 +35,49 @@ Passes = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 
 
 class FullText:
-    """Finds texts by their words. Any thread may use it; one at a time does.
+    """Finds texts by their words. Any thread may use it; calls wait for each other.
 
     Parameters
     ----------
     log
-        Where the texts are.
+        The log that has the texts.
     """
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._guard = threading.Lock()
         self._database: sqlite3.Connection | None = None
-        # Texts that could not be read when it was their turn, and why.
+        # Generations of the texts that could not be read when they were to be indexed, and the errors.
         self._damaged: list[tuple[int, CorruptData]] = []
         self._indexed = 0
 
     @property
     def indexed_generation(self) -> int:
-        """Texts up to here are in the index."""
+        """Generation up to which texts are in the index."""
         return self._indexed
 
     def best(
         self, text: str, generation: int, count: int, passes: Passes
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """The observations up to `generation` that share words with `text` and pass, best first, with their scores.
+        """Return the best observations up to `generation` that share words with `text` and pass.
 
-        Scores are those of BM25, larger is better. They weigh words by how rare they are now, also in a recall of the
-        past.
+        BM25 weighs words by how rare they are now, even in a recall of the past.
+
+        Parameters
+        ----------
+        text
+            The words to look for.
+        generation
+            The snapshot.
+        count
+            Maximum number of results.
+        passes
+            Returns for an array of generations (int64) which of them may be found.
+
+        Returns
+        -------
+        tuple[NDArray[np.int64], NDArray[np.float32]]
+            Generations and BM25 scores, each of shape ``(n,)``, best first; a larger score is better.
         """
         words = list(dict.fromkeys(word.lower() for word in _WORD.findall(text)))[:_WORDS_MAX]
         generations: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
@@ -81,7 +96,7 @@ class FullText:
         return np.concatenate(generations)[:count], np.concatenate(scores)[:count]
 
     def damaged(self, generation: int, passes: Passes) -> list[tuple[int, CorruptData]]:
-        """The observations up to `generation` that pass and whose texts could not be read, with the errors."""
+        """Return the observations up to `generation` that pass and whose texts could not be read, with the errors."""
         if not self._damaged:
             return []
         known = [found for found in self._damaged if found[0] <= generation]
@@ -89,7 +104,7 @@ class FullText:
         return [found for found, is_kept in zip(known, keep, strict=True) if is_kept]
 
     def catch_up(self) -> None:
-        """Take in all texts that are visible now, for a first recall that need not wait for it."""
+        """Add all texts that the log has now, so that the first recall by words need not do it."""
         with self._guard:
             self._take_in(self._log.last_generation)
 
@@ -111,12 +126,12 @@ class FullText:
                 for record in records:
                     if record.kind is RecordKind.OBSERVE:
                         self._database.executemany(_INSERT, self._texts(record))
-            # Only now: what is rolled back was not taken in.
+            # Set only after the transaction, because records that are rolled back were not added.
             self._indexed = records[-1].last_generation
         return self._database
 
     def _texts(self, record: Record) -> list[tuple[int, str]]:
-        """The texts of a record that can be read, with their generations."""
+        """Return the texts of a record that can be read, with their generations."""
         try:
             return [(row, text) for row, text in enumerate(record.contents(), record.first_generation) if text]
         except CorruptData:

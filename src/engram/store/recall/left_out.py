@@ -1,4 +1,4 @@
-"""What a recall cannot answer from, because the bytes are damaged: it raises, or goes on without and says so."""
+"""What a recall does about damaged observations: it raises, or leaves them out and says so."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from engram.log.records.record import Record
 
 
 class LeftOut:
-    """The observations that one recall met and could not read. To be used by one thread at a time.
+    """The damaged observations that one recall has met. One thread at a time may use it.
 
     Parameters
     ----------
     log
-        Where the observations are.
+        The log that has the observations.
     skip
-        Whether to go on without them.
+        Whether the recall goes on without damaged observations.
 
     Attributes
     ----------
     generations
-        Searches append those they left out; `settle` looks at them afterwards.
+        Generations that were left out. Searches append to it, and `settle` handles them afterwards.
     """
 
     def __init__(self, log: Log, skip: bool = False) -> None:
@@ -39,13 +39,13 @@ class LeftOut:
         return bool(self.generations)
 
     def settle(self) -> None:
-        """Report what searches left out since the last call.
+        """Report the observations that searches have left out since the last call.
 
         Raises
         ------
         CorruptData
-            Naming the first damaged place, unless damage is skipped. The next call raises it, too: whoever goes on
-            after the error must not get an answer that lacks something unsaid.
+            Names the first damaged place, unless damage is skipped. The next call raises the error again: a caller that
+            continues after it must not get an answer that is incomplete without saying so.
         """
         for generation in self.generations[self._settled :]:
             error = self._report(generation)
@@ -54,17 +54,23 @@ class LeftOut:
             self._settled += 1
 
     def note(self, generations: Sequence[int]) -> None:
-        """Leave out observations whose vectors were found damaged by others. Raises as `settle`."""
-        self.generations.extend(generations)
-        self.settle()
-
-    def add(self, unreadable: Sequence[tuple[int, CorruptData]]) -> None:
-        """Leave out observations that were found damaged by others.
+        """Leave out observations whose vectors were found damaged elsewhere.
 
         Raises
         ------
         CorruptData
-            The first error given, unless damage is skipped.
+            As for `settle`.
+        """
+        self.generations.extend(generations)
+        self.settle()
+
+    def add(self, unreadable: Sequence[tuple[int, CorruptData]]) -> None:
+        """Leave out observations that were found unreadable elsewhere.
+
+        Raises
+        ------
+        CorruptData
+            The first error in `unreadable`, unless damage is skipped.
         """
         for generation, error in unreadable:
             if not self.skip:
@@ -73,7 +79,7 @@ class LeftOut:
             self._settled += 1
 
     def can_be_read(self, record: Record, row: int) -> bool:
-        """Whether all of an observation can be read; only looked at where damage is skipped."""
+        """Return whether a whole observation can be read; if damage is not skipped, return True without reading it."""
         if self.skip:
             try:
                 record.row(row)
@@ -90,7 +96,8 @@ class LeftOut:
             record.vector(row)
         except CorruptData as error:
             return error
-        # A record of format 1 has one checksum for all of it, and what differs is the sum made when it was opened.
+        # A record of format 1 has a single checksum, which reading one vector does not check. The mismatch is with the
+        # checksum that was computed when the space was opened.
         what = "the vector is not the one that was read when the space was opened"
         segment = record.segment
         return segment.report(record.payload_offset + 4 * record.dim * row, generation, generation, what).error()

@@ -1,4 +1,4 @@
-"""Walks: sources that hand out results from the best on, a few at a time."""
+"""Result walks: they return results best first, a few at a time."""
 
 from __future__ import annotations
 
@@ -15,24 +15,36 @@ Generations = NDArray[np.int64] | NDArray[np.uint64]
 
 
 class ResultWalk(Protocol):
-    """Results that were not handed out before, the best of those known first."""
+    """A source of results that returns each result once, the best of the known results first."""
 
     def next(
         self, count: int, ef: int = ..., damaged: list[int] | None = None
     ) -> tuple[Generations, NDArray[np.float32]]:
-        """Generations and scores of up to `count` more results, best first; none at all when there are no more.
+        """Return up to `count` further results, best first; none if there are no more.
 
-        `damaged` gets the generations that were left out because their vectors are damaged.
+        Parameters
+        ----------
+        count
+            Maximum number of results.
+        ef
+            Number of candidates that are compared with one another.
+        damaged
+            Receives the generations that are left out because their vectors are damaged.
+
+        Returns
+        -------
+        tuple[Generations, NDArray[np.float32]]
+            Generations and scores, each of shape ``(n,)``.
         """
 
 
 class RankedWalk:
-    """Results that were ranked once and for all.
+    """A walk over results that are all ranked in advance.
 
     Parameters
     ----------
     generations, scores
-        All results, in any order.
+        int64 and float32, shape ``(n,)`` each: all results, in any order.
     """
 
     def __init__(self, generations: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
@@ -41,7 +53,7 @@ class RankedWalk:
         self._scores = scores[order]
 
     def next(self, count: int, ef: int = 0, damaged: list[int] | None = None) -> Ranked:
-        """The next `count` in the order of scores."""
+        """Return the next `count` results, best first; `ef` and `damaged` are ignored."""
         taken = self._generations[:count], self._scores[:count]
         self._generations, self._scores = self._generations[count:], self._scores[count:]
         return taken

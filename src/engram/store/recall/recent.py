@@ -1,4 +1,4 @@
-"""What is observed while a recall runs, for recalls that include it."""
+"""Recent observations: those committed while a recall runs that includes them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from engram.store.recall.search import PreparedCue
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.matching import match
 
-# Looked at after each batch; when more came, the newest of them, so that a batch never waits long for this.
+# Maximum number of observations matched per batch. If more arrived, only the newest are matched, so that a batch never
+# waits long.
 _LOOKED_AT_MAX: Final = 10_000
 
 
 class RecentObservations:
-    """The observations that became visible after a generation and fit a cue, each looked at once.
+    """The observations that became visible after a generation and match a cue; each is matched at most once.
 
     Parameters
     ----------
     state, metric
-        The space.
+        State and metric of the space.
     wanted
         The cue.
     generation
         The snapshot of the recall.
     left_out
-        What to do about those that are damaged.
+        Decides what to do about damaged observations.
     """
 
     def __init__(
@@ -42,12 +43,17 @@ class RecentObservations:
         self._left_out = left_out
 
     def best(self, count: int, score_min: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Up to `count` of those since the last call that score at least `score_min`, best first.
+        """Return up to `count` observations since the last call that score at least `score_min`, best first.
+
+        Returns
+        -------
+        tuple[NDArray[np.int64], NDArray[np.float32]]
+            Generations and scores, each of shape ``(n,)``.
 
         Raises
         ------
         CorruptData
-            If one is damaged, unless that is skipped.
+            If an observation is damaged, unless damage is skipped.
         """
         visible = self._state.index.visible_generation
         first = max(self._seen + 1, visible - _LOOKED_AT_MAX + 1)

@@ -1,4 +1,4 @@
-"""How often memories were recalled by strength, and what that makes of their strength; see `engram.model.strength`."""
+"""Reinforcement: how often memories were recalled by strength, and their strength; see `engram.model.strength`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from engram.model.spaces import Metric
 from engram.model.strength import Strength
 from engram.model.times import TIME_MIN_US
 
-# The most recently recalled are remembered; the others count as never recalled.
+# Only this many memories, the most recently recalled, are remembered. Others count as never recalled.
 _REMEMBERED_MAX: Final = 100_000
 
 
 class Memories(NamedTuple):
-    """What the strength of memories is made of, one entry each."""
+    """The values from which the strength of memories is computed: arrays of shape ``(n,)``, one entry per memory."""
 
     generations: NDArray[np.int64]
     similarities: NDArray[np.float32]
@@ -28,12 +28,12 @@ class Memories(NamedTuple):
 
 
 class Reinforcement:
-    """How often and when memories were last recalled by strength. Kept in memory only; any thread may call it.
+    """The number and the time of the recalls by strength of each memory. Kept in memory only; any thread may call it.
 
     Parameters
     ----------
     half_life_s
-        Where a recall names none.
+        Half-life in seconds for recalls that name none.
     """
 
     def __init__(self, half_life_s: float) -> None:
@@ -42,12 +42,24 @@ class Reinforcement:
         self._guard = threading.Lock()
 
     def weigh(self, memories: Memories, strength: Strength, metric: Metric, now_us: int) -> NDArray[np.float32]:
-        """The strength of each of `memories`; see `engram.model.strength`."""
+        """Return the strength of each memory: float32, shape ``(n,)``; see `engram.model.strength`.
+
+        Parameters
+        ----------
+        memories
+            The memories.
+        strength
+            How the recall ranks by strength.
+        metric
+            Metric of the similarities.
+        now_us
+            Time of the recall, microseconds since 1970 UTC.
+        """
         with self._guard:
             known = [self._recalled.get(generation, (0, 0)) for generation in memories.generations.tolist()]
         counts = np.array([count for count, _ in known], dtype=np.float64)
         latest_us = np.maximum(memories.times_us, np.array([at_us for _, at_us in known], dtype=np.int64))
-        # An older version has stored times from which no difference can be taken.
+        # An older version has stored times so extreme that a difference with them overflows.
         latest_us = np.maximum(latest_us, TIME_MIN_US)
         half_lives_s = (strength.half_life_s or self._half_life_s) * (1 + counts)
         ages = np.maximum(now_us - latest_us, 0) / 1e6 / half_lives_s
@@ -59,7 +71,7 @@ class Reinforcement:
         return weights
 
     def reinforce(self, generations: list[int], now_us: int) -> None:
-        """Count one more recall of each."""
+        """Count one more recall of each of `generations`, at `now_us` (microseconds since 1970 UTC)."""
         with self._guard:
             for generation in generations:
                 count, _ = self._recalled.pop(generation, (0, 0))

@@ -1,4 +1,4 @@
-"""Which states of a space can be recalled: now, one by its generation, or the one of some time."""
+"""Retention: which states of a space can be recalled, by generation or by time."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from engram.store.subscriptions.registry import Subscriptions
 
 
 class Retention:
-    """The retained generations of a space; usable from any thread.
+    """The retained generations of a space. Any thread may use it.
 
     Parameters
     ----------
     state
-        The space.
+        State of the space.
     options
-        How far back recalls may go.
+        Settings of the store, which say how far back recalls may go.
     followers
-        Who may still have to be told of what was superseded.
+        Subscriptions that may still have to match versions that were superseded.
     """
 
     def __init__(self, state: SpaceState, options: StoreOptions, followers: Subscriptions) -> None:
@@ -35,7 +35,7 @@ class Retention:
 
     @property
     def oldest(self) -> int:
-        """The oldest generation that can be recalled."""
+        """Oldest generation that can be recalled."""
         oldest = 0
         newest = self._state.index.visible_generation
         if self._count:
@@ -47,29 +47,37 @@ class Retention:
 
     @property
     def horizon(self) -> int:
-        """What died at or before this generation nobody will ask for any more."""
+        """Versions that ended at or before this generation can no longer be recalled; compaction may drop them."""
         held = [snapshot.generation for snapshot in list(self._held)]
         matched = self._followers.matched_generation
         return min([self.oldest, *held, *([] if matched is None else [matched])])
 
     def hold(self, snapshot: Snapshot) -> Snapshot:
-        """Keep what `snapshot` sees for as long as it is referenced, and return it."""
+        """Retain what `snapshot` sees for as long as it is referenced; return `snapshot`."""
         self._held.add(snapshot)
         return snapshot
 
     def generation_at(self, time_us: int) -> int:
-        """The generation that was current at a time.
+        """Return the generation that was current at `time_us`, microseconds since 1970 UTC.
 
         Raises
         ------
         FailedPrecondition
-            If it is no longer retained.
+            If the generation is no longer retained.
         """
-        # What is written and not yet visible does not count as there.
+        # Generations that are written but not visible yet do not count.
         return self.check(min(self._state.log.generation_at(time_us), self._state.index.visible_generation))
 
     def generation_of(self, query: RecallQuery) -> int:
-        """The generation that `query` is to be answered as of. Raises as `check`."""
+        """Return the generation as of which `query` is answered.
+
+        Raises
+        ------
+        InvalidInput
+            If the generation is yet to come.
+        FailedPrecondition
+            If the generation is no longer retained.
+        """
         if query.snapshot_us is not None:
             return self.generation_at(query.snapshot_us)
         if query.max_generation is not None:
@@ -77,12 +85,12 @@ class Retention:
         return self._state.index.visible_generation
 
     def check(self, generation: int) -> int:
-        """Return `generation`.
+        """Return `generation` if it can be recalled.
 
         Raises
         ------
         InvalidInput
-            If it is negative, or yet to come: a snapshot must not change while it is held.
+            If it is negative or yet to come; a snapshot must not change while it is held.
         FailedPrecondition
             If it is no longer retained.
         """

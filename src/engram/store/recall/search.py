@@ -1,4 +1,4 @@
-"""From a cue to ranked generations: which way of searching is cheapest for what the filter lets pass."""
+"""Search: from a cue to ranked generations, in the way that is cheapest for the observations that pass the filter."""
 
 from __future__ import annotations
 
@@ -24,17 +24,27 @@ from engram.store.recall.ranked import Ranked, RankedWalk, ResultWalk
 from engram.store.space_state import SpaceState
 from engram.text import Embedder, get_embedder
 
-# Up to so many observations, scoring each is cheaper than a walk that meets mostly what the filter keeps out.
+# Up to this many observations, scoring each one is cheaper than a walk that meets mostly observations that the filter
+# excludes (docs/decisions/0005).
 _EXACT_COUNT_MAX: Final = 1000
-# What the filter keeps out is walked through, but leads less far: as many candidates find less of what passes.
+# Breadth factor of a filtered search. The walk passes through excluded nodes but does not collect them, so the same
+# number of candidates yields fewer results that pass.
 _FILTERED_BREADTH: Final = 2
-# Rankings are fused at least so deep: what one ranking has far down may be near the top of the other.
+# Minimum depth of fused rankings: what is far down in one ranking may be near the top of the other.
 _FUSED_COUNT_MIN: Final = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PreparedCue:
-    """A cue, and the vector that it has or that the space's embedder made of its text."""
+    """A cue with its vector: the cue's own, or the one that the space's embedder made of its text.
+
+    Parameters
+    ----------
+    cue
+        The cue.
+    vector
+        float32, shape ``(dim,)``; None if the cue does not ask for similarity.
+    """
 
     cue: Cue
     vector: NDArray[np.float32] | None
@@ -46,11 +56,11 @@ class Search:
     Parameters
     ----------
     config
-        The space's settings.
+        Settings of the space.
     state
-        Where to look.
+        State of the space.
     full_text
-        The index of its texts.
+        Full-text index of the space.
     """
 
     def __init__(self, config: SpaceConfig, state: SpaceState, full_text: FullText) -> None:
@@ -60,24 +70,28 @@ class Search:
 
     @cached_property
     def embedder(self) -> Embedder:
-        """The space's embedder.
+        """Embedder of the space.
 
         Raises
         ------
         FailedPrecondition
-            If it has none.
+            If the space has no embedder.
+        NotFound, MissingExtra, Unavailable
+            If the embedder cannot be made; see `engram.text.get_embedder`.
         """
         return get_embedder(self._config.embedder, self._config.dim)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """What the embedder makes of `texts`, which is code of somebody else: float32, shape ``(len(texts), dim)``.
+        """Return the vectors that the embedder makes of `texts`: float32, shape ``(len(texts), dim)``.
+
+        The result is checked, because an embedder can be foreign code.
 
         Raises
         ------
         InvalidInput
-            If it refuses a text.
+            If the embedder refuses a text.
         FailedPrecondition
-            If there is no embedder, or it fails, or makes something else than vectors of this space.
+            If there is no embedder, or it fails, or it returns anything but vectors of this space.
         """
         embedder = self.embedder
         try:
@@ -96,7 +110,7 @@ class Search:
         return made
 
     def prepare(self, cue: Cue) -> PreparedCue:
-        """Check the cue, and embed its text where similarity is asked for.
+        """Check the cue against the space; embed its text if similarity is asked for and it has no vector.
 
         Raises
         ------
@@ -111,29 +125,40 @@ class Search:
         return PreparedCue(cue, check_query(vector, self._config))
 
     def best(self, wanted: PreparedCue, count: int, generation: int, ef: int, left_out: LeftOut) -> Ranked:
-        """Up to `count` observations alive at `generation`, best first.
+        """Return up to `count` observations that were alive at `generation`, best first.
+
+        Returns
+        -------
+        tuple[NDArray[np.int64], NDArray[np.float32]]
+            Generations and scores, each of shape ``(n,)``.
 
         Raises
         ------
         CorruptData
-            If what is needed is damaged, unless `left_out` skips it.
+            If needed bytes are damaged, unless `left_out` skips damage.
         """
         chosen = self._choose(wanted, generation)
         if self._is_ranked(wanted, chosen):
             return self._ranked(wanted, chosen, generation, count, ef, left_out).next(count)
-        assert wanted.vector is not None  # noqa: S101  (for the type checker: what is not ranked has a vector)
+        assert wanted.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
         return self._nearest(wanted.vector, chosen, count, generation, ef, left_out)
 
     def walk(self, wanted: PreparedCue, count_max: int, generation: int, ef: int, left_out: LeftOut) -> ResultWalk:
-        """Observations alive at `generation`, a few at a time; a walk that is ranked in advance has `count_max`.
+        """Return a walk over the observations that were alive at `generation`.
 
-        Raises as `best`; a walk that is not ranked in advance is given ``left_out.generations`` at every step.
+        A walk that is ranked in advance has up to `count_max` results. Any other walk must be given
+        ``left_out.generations`` at every step.
+
+        Raises
+        ------
+        CorruptData
+            If needed bytes are damaged, unless `left_out` skips damage.
         """
         chosen = self._choose(wanted, generation)
         if self._is_ranked(wanted, chosen):
             return self._ranked(wanted, chosen, generation, count_max, ef, left_out)
         allowed = None if chosen is None else bitmap(chosen)
-        assert wanted.vector is not None  # noqa: S101  (for the type checker: what is not ranked has a vector)
+        assert wanted.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
         return self._state.index.walk(wanted.vector, max_generation=generation, allowed=allowed)
 
     def _embedder_failed(self, what: str) -> FailedPrecondition:
@@ -142,11 +167,11 @@ class Search:
 
     @staticmethod
     def breadth(cue: Cue, ef: int) -> int:
-        """How many candidates a search for `cue` weighs against one another where `ef` are enough without a filter."""
+        """Return the number of candidates that a search for `cue` compares, where `ef` are enough without a filter."""
         return ef if cue.filter.is_open else min(EF_MAX, ef * _FILTERED_BREADTH)
 
     def _choose(self, wanted: PreparedCue, generation: int) -> NDArray[np.int64] | None:
-        """What passes the filter; None for everything, where that need not be listed."""
+        """Return the observations that pass the filter, ascending; None for all, where they need not be listed."""
         if wanted.cue.filter.is_open and wanted.cue.ranks:
             return None
         return select(self._state.attributes, wanted.cue.filter, 1, generation, alive_at=generation)
@@ -210,6 +235,6 @@ class Search:
             return chosen[places] == generations if len(chosen) else np.zeros(len(generations), dtype=bool)
 
         ranked = self._full_text.best(wanted.cue.text, generation, count, passes)
-        # Who cannot be read might have been among them.
+        # An observation whose text cannot be read might have been among the results.
         left_out.add(self._full_text.damaged(generation, passes))
         return ranked

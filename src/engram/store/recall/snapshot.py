@@ -1,4 +1,4 @@
-"""A space as it was at one generation."""
+"""Snapshots: a space as it was at one generation."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from engram.store.recall.stream import RecallStream
 class Snapshot:
     """Answers from the observations that were alive at `generation`, whatever is written meanwhile.
 
-    Costs nothing to make or keep; usable from any thread. It stays valid as long as it is referenced, also when its
-    generation is older than what the store retains for others. Made by `Space.snapshot`.
+    A snapshot costs nothing to make or keep, and any thread may use it. It stays valid as long as it is referenced,
+    even if its generation is older than what the store retains for others. Made by `Space.snapshot`.
 
     Parameters
     ----------
     reader
-        What reads the space.
+        Executor of the space's recalls.
     generation
-        Which state of it.
+        Generation of the snapshot.
     """
 
     __slots__ = ("__weakref__", "_reader", "generation")
@@ -31,7 +31,7 @@ class Snapshot:
         self.generation = generation
 
     def get(self, id: str) -> Hit | None:
-        """The observation with this id; see `Space.get`."""
+        """Return the observation with this id, or None; see `Space.get`."""
         return self._reader.get(id, self.generation)
 
     def recall(
@@ -43,7 +43,7 @@ class Snapshot:
         strength: Strength | None = None,
         skip_damaged: bool = False,
     ) -> Hits:
-        """The best hits; see `Space.recall`."""
+        """Return the best hits; see `Space.recall`."""
         query = RecallQuery(as_cue(cue), results_max=k, ef=ef, strength=strength, skip_damaged=skip_damaged)
         answer = self._reader.recall(query, self.generation)
         return Hits(answer.hits, answer.generation, answer.incomplete)
@@ -59,7 +59,7 @@ class Snapshot:
         strength: Strength | None = None,
         skip_damaged: bool = False,
     ) -> RecallStream:
-        """The best hits in batches; see `Space.recall_stream`."""
+        """Return the best hits in batches; see `Space.recall_stream`."""
         query = RecallQuery(
             as_cue(cue),
             max_results,

@@ -1,4 +1,4 @@
-"""The reading side of a memory space."""
+"""The methods of a memory space that read it."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from engram.store.subscriptions.registry import Subscriptions
 
 
 class SpaceRecalls:
-    """What can be recalled from a space; the base of `Space`.
+    """The recalls and look-ups of a space; the base class of `Space`.
 
     Parameters
     ----------
     config
-        The space's settings.
+        Settings of the space.
     state
-        What it consists of.
+        State of the space.
     options
-        Defaults of recalls.
+        Settings of the store: the defaults of recalls.
     announce
         Has the matcher look at the space.
     """
@@ -57,41 +57,42 @@ class SpaceRecalls:
         strength: Strength | None = None,
         skip_damaged: bool = False,
     ) -> Hits:
-        """Find the observations that fit a cue best, best first.
+        """Find the observations that match a cue best, best first.
 
         Parameters
         ----------
         cue
             A vector of shape ``(dim,)``, a text for the space's embedder, or a `Cue`, which can say more.
         k
-            At most this many hits.
+            Maximum number of hits.
         max_generation
-            Answer as of this generation; None for now.
+            Answer as of this generation; None: now.
         ef
-            Breadth of the graph search, 1 to 10 000; more is slower and more exact. Twice as much where there is a
-            filter.
+            Breadth of the graph search, 1 to 10 000; a larger number is slower and more exact. It is doubled if there
+            is a filter.
         snapshot_time
             Answer as of this time instead: seconds since 1970, a datetime (UTC if it has no zone) or another `Moment`.
             A time to come means now.
         strength
             Rank by the strength of memories instead of similarity alone.
         skip_damaged
-            Where bytes that the answer needs are damaged, leave those observations out instead of raising; the answer
-            is marked as ``incomplete`` then.
+            Leave out observations with damaged bytes that the answer needs, instead of raising; the answer is then
+            marked as ``incomplete``.
 
         Returns
         -------
         Hits
-            A list of `Hit`, which also knows the ``generation`` it is from.
+            A list of `Hit` with the ``generation`` of the snapshot it is from.
 
         Raises
         ------
         InvalidInput
-            If the cue does not fit the space or a number is out of range.
+            If the cue does not fit the space, or a number is out of range.
         FailedPrecondition
             If a text is to be embedded and the space has no embedder, or the snapshot is no longer retained.
         CorruptData
-            If the ranking needs bytes that are damaged. A hit raises it, too, where its own text or other columns are.
+            If the ranking needs damaged bytes. A hit raises it, too, if its own text or another of its columns is
+            damaged.
         """
         query = RecallQuery(
             as_cue(cue),
@@ -120,30 +121,32 @@ class SpaceRecalls:
         timeout_ms: int | None = None,
         skip_damaged: bool = False,
     ) -> RecallStream:
-        """Like `recall`, handing out hits in batches as they are found, all from one snapshot.
+        """Return the hits of a recall in batches, as they are found, all from one snapshot.
 
-        The first batch comes after the first pass of the search; each further one continues the same walk.
+        The first batch comes after the first pass of the search. Each further batch continues the same walk.
 
         Parameters
         ----------
         max_results, batch_size
-            At most 10 000 and 100.
+            Maximum number of hits, up to 10 000, and of hits per batch, up to 100.
         include_recent
-            Batches after the first may also have what is observed meanwhile, marked as ``recent``.
+            Whether batches after the first may also contain observations made meanwhile, marked as ``recent``.
         follow
-            After the last batch wait for new observations that fit, and hand out each once, in the order of
-            generations, until the stream is closed. The cue needs a `score_min` if it has a vector or text.
+            Whether to wait for new matching observations after the last batch, and to return each of them once, in the
+            order of generations, until the stream is closed. The cue needs a `score_min` if it has a vector or text.
         timeout_ms
-            End with an error if the batches take longer.
+            Raise an error if the batches take longer than this many milliseconds.
         cue, max_generation, ef, snapshot_time, strength, skip_damaged
-            See `recall`; the stream itself says whether it is ``incomplete``.
+            As for `recall`; the stream has its own ``incomplete``.
 
         Raises
         ------
         InvalidInput, FailedPrecondition
-            As for `recall`, at once and not when iterating.
+            As for `recall`, at once and not during iteration.
         OverCapacity
             If there are too many standing recalls.
+        CorruptData
+            If a ranking that is made at once needs damaged bytes. During iteration, batches raise it.
         """
         return self.open(
             RecallQuery(
@@ -162,27 +165,28 @@ class SpaceRecalls:
         )
 
     def answer(self, query: RecallQuery) -> Recalled:
-        """What `recall` does, for a query that is made already; also tells the generation of the snapshot."""
+        """Answer `query` as `recall` does; the answer also has the generation of the snapshot."""
         return self._reader.recall(query, self.history.generation_of(query))
 
     def open(self, query: RecallQuery) -> RecallStream:
-        """What `recall_stream` does, for a query that is made already."""
+        """Open a stream for `query` as `recall_stream` does."""
         stream = self._reader.stream(query, self.history.generation_of(query))
         if query.follow:
-            # What was committed while it joined may not have been announced to the matcher.
+            # A commit during the subscription may not have been announced to the matcher.
             self._announce()
         return stream
 
     def get(self, id: str, max_generation: int | None = None) -> Hit | None:
-        """The observation with this id, or None.
+        """Return the observation with this id, or None.
 
-        With `max_generation`, the version that was alive then; that takes a search through the log if the id changed
-        since.
+        With `max_generation`, return the version that was alive then. If the id changed since, this searches the log.
 
         Raises
         ------
         InvalidInput
             If the id is not a text, or the generation is yet to come.
+        FailedPrecondition
+            If the generation is no longer retained.
         """
         as_text("id", id)
         if max_generation is None:
@@ -190,14 +194,14 @@ class SpaceRecalls:
         return self._reader.get(id, self.history.check(max_generation))
 
     def snapshot(self, max_generation: int | None = None, *, time: Moment | None = None) -> Snapshot:
-        """The space as it is now, or was at a generation or time, for any number of recalls.
+        """Return the space as it is now, or was at a generation or time, for any number of recalls.
 
         Raises
         ------
         InvalidInput
-            If the generation is yet to come, or the time is none.
+            If the generation is yet to come, or `time` is not a time.
         FailedPrecondition
-            If that is no longer retained.
+            If the generation is no longer retained.
         """
         self._reader.check_process()
         if time is not None:

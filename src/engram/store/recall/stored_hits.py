@@ -16,7 +16,7 @@ def stored_hit(
     recalled_us: int,
     strength: float | None = None,
 ) -> Hit:
-    """The hit for one row of the log."""
+    """Return the hit for one row of a record."""
     hit = object.__new__(Hit)
     put = object.__setattr__
     put(hit, "score", score)
@@ -30,10 +30,10 @@ def stored_hit(
 
 
 def recent_hit(record: Record, row: int, score: float, recalled_us: int, penalty: float, tau_s: float) -> Hit:
-    """The hit for one row of the log that was written after the snapshot of its recall.
+    """Return the hit for one row of a record that was written after the snapshot of the recall.
 
-    Its confidence is that of the observation times ``1 - penalty * exp(-age / tau_s)``, where the
-    age is counted from the commit.
+    The confidence of the hit is that of the observation times ``1 - penalty * exp(-age / tau_s)``. The age is counted
+    from the commit, in seconds.
     """
     hit = stored_hit(record, row, score, False, recalled_us)
     since_s = age_s(record.committed_us, recalled_us)

@@ -1,4 +1,4 @@
-"""A recall in batches, continued for as long as somebody asks for more."""
+"""Recall streams: recalls in batches, which continue for as long as batches are taken."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from engram.store.recall.recent import RecentObservations
 if TYPE_CHECKING:
     from engram.store.subscriptions.subscription import Subscription
 
-# One candidate more for so many results that were handed out.
+# The number of candidates grows by one for every so many results that were returned.
 _RESULTS_PER_BREADTH: Final = 3
 _NONE: Final = np.empty(0, dtype=np.int64)
 _NO_SCORES: Final = np.empty(0, dtype=np.float32)
@@ -33,21 +33,21 @@ MakeHits = Callable[[NDArray[np.int64], NDArray[np.float32]], list[Hit]]
 
 
 class RecallStream(Iterator[Hits]):
-    """Batches of hits, all from one snapshot; each batch best first, and later ones as good as the search gets.
+    """Batches of hits from one snapshot, each best first; a later batch may hold better hits than an earlier one.
 
-    Each is a `Hits`, which says whether anything damaged was left out up to it.
+    Each batch is a `Hits`, which says whether anything damaged was left out up to this batch.
 
-    Made by `Space.recall_stream`. Holds one walk of the graph and less than two of the largest batches, whatever the
-    number of results; closing it, or dropping it, frees them. To be used by one thread at a time.
+    Made by `Space.recall_stream`. A stream holds one walk of the graph and less than two of the largest batches,
+    whatever the number of results. Closing the stream, or dropping it, frees them. One thread at a time may use it.
 
     Attributes
     ----------
     generation
-        The snapshot.
+        Generation of the snapshot.
     more_results
-        Whether there may be more batches. What follows a standing recall is not counted.
+        Whether there may be more batches. Matches of a standing recall are not counted.
     follower
-        Where a standing recall goes on, or None.
+        The subscription that continues a standing recall; None for other recalls.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class RecallStream(Iterator[Hits]):
         self._left_out = left_out
         self._newcomers = newcomers
         self._left = query.results_max
-        # Scores and generations that were found and not handed out yet.
+        # Scores and generations that were found and not returned yet.
         self._found: list[tuple[float, int]] = []
         self._is_first = True
         self._failure: CorruptData | None = None
@@ -80,18 +80,18 @@ class RecallStream(Iterator[Hits]):
 
     @property
     def incomplete(self) -> bool:
-        """Whether damaged observations were left out so far."""
+        """Whether damaged observations have been left out so far."""
         return self._left_out.any
 
     def next_batch(self) -> Hits:
-        """The next batch; fewer than a full one, and maybe none at all, when `more_results` turns false.
+        """Return the next batch; the last one, after which `more_results` is False, may be short or empty.
 
         Raises
         ------
         CorruptData
-            If what it needs is damaged, unless `RecallQuery.skip_damaged` is set.
+            If needed bytes are damaged, unless `RecallQuery.skip_damaged` is set.
         Unavailable
-            After `RecallQuery.timeout_ms`. What was handed out stands.
+            After `RecallQuery.timeout_ms`. Batches that were returned remain valid.
         """
         self._check_usable()
         if not self.more_results:
@@ -109,18 +109,18 @@ class RecallStream(Iterator[Hits]):
         return self._batch(np.array(generations, dtype=np.int64), np.array(scores, dtype=np.float32))
 
     def poll(self) -> Hits:
-        """What followed and was not handed out yet, up to a batch, without waiting for it.
+        """Return the new matches of a standing recall, up to a batch, without waiting.
 
         Raises
         ------
         CorruptData
-            As `next_batch`; what was committed before the damage has been handed out.
+            As for `next_batch`; all matches committed before the damage have been returned.
         """
         self._check_usable()
         return self._batch() if self.follower is None else self._batch(*self.follower.poll(self._query.batch_size))
 
     def close(self) -> None:
-        """Free what the recall holds; there are no more batches."""
+        """Free the walk and end the subscription; there are no more batches."""
         self._end()
         if self.follower is not None and os.getpid() == self._process:
             self.follower.close()
@@ -153,11 +153,11 @@ class RecallStream(Iterator[Hits]):
     def _check_usable(self) -> None:
         check_process(self._process, "recall stream")
         if self._failure is not None:
-            # What was to be handed out with it is gone, and must not be missing unsaid.
+            # The hits of the failed batch are lost. Continuing would silently leave them out.
             raise copy.copy(self._failure)
 
     def _search(self, count: int) -> None:
-        """Walk on until there is a batch to hand out, or nothing more to find."""
+        """Continue the walk until there is a batch to return, or nothing more to find."""
         score_min = -np.inf if self._query.cue.score_min is None else self._query.cue.score_min
         while self._walk is not None and len(self._found) < count:
             generations, scores = self._walk.next(
@@ -165,28 +165,30 @@ class RecallStream(Iterator[Hits]):
             )
             self._left_out.settle()
             similar = scores >= score_min
-            # A walk goes outwards, so one step that found nothing near enough is the last.
+            # A walk goes from near to far, so a step that found nothing near enough is the last one.
             if not similar.any():
                 self._walk = None
             self._found += zip(scores[similar].tolist(), generations[similar].tolist(), strict=True)
 
     def _breadth(self) -> int:
-        """How many candidates to weigh against one another: few for a first batch that is soon there, then more.
+        """Return the number of candidates to compare.
 
-        The farther out, the more are about as near, and what is met late must still find its place.
+        Small for a quick first batch, then growing with the results already returned: far from the query, scores lie
+        close together and more candidates are needed to keep them in order.
         """
         handed_out = self._query.results_max - self._left
         return min(EF_MAX, self._ef + handed_out // _RESULTS_PER_BREADTH)
 
     def _stride(self) -> int:
-        """How many results to ask the walk for: few for the first batch, then for several batches at once.
+        """Return the minimum number of results to request from the walk in one step.
 
-        Each step weighs all candidates and lets go of the interpreter, which under load takes long to come back.
+        It is 0 for the first batch and later enough for several batches, because each step ranks all candidates and
+        releases the interpreter lock, which takes long to get back under load.
         """
         return 0 if self._is_first else min(RECALL_BATCH_MAX, self._left)
 
     def _look_for_newcomers(self, count: int) -> None:
-        # The first batch is to come soon, and nothing can have been observed since the snapshot that it is late for.
+        # Skipped for the first batch: it should be fast, and almost nothing can have arrived since the snapshot.
         if self._newcomers is not None and not self._is_first:
             worst = min((score for score, _ in self._found), default=-np.inf) if len(self._found) >= count else -np.inf
             generations, scores = self._newcomers.best(count, worst)

@@ -15,7 +15,7 @@ from engram.store.recall.reinforcement import Memories, Reinforcement
 
 
 class RankedByStrength(NamedTuple):
-    """Memories by strength, the strongest first."""
+    """Memories ranked by strength, the strongest first; arrays of shape ``(n,)``."""
 
     generations: NDArray[np.int64]
     similarities: NDArray[np.float32]
@@ -29,7 +29,13 @@ def strongest(
     strength: Strength,
     ranked: tuple[NDArray[np.int64], NDArray[np.float32]],
 ) -> RankedByStrength:
-    """Rank what was ranked by similarity by strength."""
+    """Rank results by strength that were ranked by similarity.
+
+    Parameters
+    ----------
+    ranked
+        Generations (int64) and similarities (float32), shape ``(n,)`` each.
+    """
     generations, similarities = ranked
     memories = _read(log, generations, similarities)
     strengths = reinforcement.weigh(memories, strength, metric, now_us())

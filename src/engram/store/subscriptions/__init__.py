@@ -1,1 +1,1 @@
-"""Standing recalls: each new observation that matches is told."""
+"""Standing recalls: each new observation that matches a cue is delivered to the subscription."""

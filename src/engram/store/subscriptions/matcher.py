@@ -1,4 +1,4 @@
-"""The thread that matches what is committed with the standing recalls of all spaces."""
+"""The thread that matches committed observations against the standing recalls of all spaces."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 class Matcher:
-    """Matches space by space, a bounded number of observations at a time, from `start` to `stop`."""
+    """Matches one space after the other, a bounded number of observations at a time, from `start` to `stop`."""
 
     def __init__(self) -> None:
         self._due: set[Subscriptions] = set()
@@ -23,11 +23,11 @@ class Matcher:
         self._thread = threading.Thread(target=self._run, name="engram-matcher", daemon=True)
 
     def start(self) -> None:
-        """Begin to match."""
+        """Start the thread."""
         self._thread.start()
 
     def notify(self, followers: Subscriptions) -> None:
-        """Say that something became visible in the space of `followers`."""
+        """Request a match, because something became visible in the space of `followers`."""
         with self._lock:
             if not len(followers) or followers in self._due:
                 return
@@ -35,7 +35,7 @@ class Matcher:
         self._queue.put(followers)
 
     def stop(self) -> None:
-        """Return when the thread has ended. What is not matched yet is not."""
+        """Stop the thread; return when it has ended. What is not matched by then stays unmatched."""
         self._queue.put(None)
         if self._thread.ident is not None:
             self._thread.join()
@@ -48,7 +48,7 @@ class Matcher:
                 if followers.advance():
                     self.notify(followers)
             except Exception:
-                # The next commit tries again; the followers' place is kept.
+                # The next commit tries again from the same position.
                 logger.exception("matching standing recalls failed")
-            # Who waits for more must not keep what nobody else holds any more.
+            # While this thread waits for spaces, it must not keep one alive that is referenced nowhere else.
             del followers

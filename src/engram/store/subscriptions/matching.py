@@ -1,4 +1,4 @@
-"""Which new observations fit a cue: exactly scored, in the order of their generations."""
+"""Exact matching of new observations against a cue, in the order of generations."""
 
 from __future__ import annotations
 
@@ -21,9 +21,20 @@ def match(
     damaged: list[int],
     alive_at: int | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The observations from `first` to `last` that fit, and their scores; see `select` for `alive_at`.
+    """Return the observations with generations from `first` to `last` that match the cue, and their scores.
 
-    `damaged` gets the generations of those that cannot be compared with the cue; they may fit or not.
+    Parameters
+    ----------
+    damaged
+        Receives the generations that cannot be compared with the cue, because their vectors are damaged. They may match
+        or not.
+    alive_at
+        As for `select`.
+
+    Returns
+    -------
+    tuple[NDArray[np.int64], NDArray[np.float32]]
+        Generations, ascending, and scores, each of shape ``(n,)``. A cue without a vector gives every score as 1.
     """
     generations = select(state.attributes, wanted.cue.filter, first, last, alive_at)
     if wanted.vector is None or not len(generations):

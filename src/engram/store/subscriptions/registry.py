@@ -1,4 +1,4 @@
-"""The standing recalls of a space, matched together with what is committed."""
+"""The subscriptions of a space, which are matched together against what is committed (docs/decisions/0006)."""
 
 from __future__ import annotations
 
@@ -21,25 +21,26 @@ from engram.store.space_state import SpaceState
 from engram.store.subscriptions.matching import match
 from engram.store.subscriptions.subscription import Subscription
 
-# Observations matched at once: enough for the product of matrices to pay, few enough for all to be told soon.
+# Number of observations matched at once: enough to make the matrix product efficient, few enough to deliver matches
+# soon.
 _STEP: Final = 1024
 _RETRY_AFTER_MS: Final = 1000
 _NOTHING: Final[Ranked] = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
 
 
 class Subscriptions:
-    """Who follows a space, and how far what was committed has been matched.
+    """The subscriptions of a space, and the generation up to which committed observations have been matched.
 
-    Any thread may join and leave; `advance` belongs to the matcher's.
+    Any thread may add and remove subscriptions. `advance` belongs to the matcher thread.
 
     Parameters
     ----------
     config
-        The space's settings.
+        Settings of the space.
     state
-        What is followed.
+        State of the space.
     count_max
-        Matches that may wait for one follower.
+        Maximum number of matches that may wait for one subscription.
     """
 
     def __init__(self, config: SpaceConfig, state: SpaceState, count_max: int) -> None:
@@ -48,7 +49,7 @@ class Subscriptions:
         self._count_max = count_max
         self._guard = threading.Lock()
         self._keys = itertools.count(1)
-        # Whoever drops a standing recall without closing it has left, too.
+        # Weak references: a standing recall that is dropped without being closed has ended, too.
         self._followers: WeakValueDictionary[int, Subscription] = WeakValueDictionary()
         self._known: set[int] = set()
         self._table = CueTable(config.dim, config.metric)
@@ -59,16 +60,25 @@ class Subscriptions:
 
     @property
     def matched_generation(self) -> int | None:
-        """Everything up to here has been matched; None if nobody follows."""
+        """Generation up to which everything has been matched; None without subscriptions."""
         return self._matched if self._followers else None
 
     def follow(self, wanted: PreparedCue, generation: int, left_out: LeftOut) -> Subscription:
-        """Follow what is observed after `generation`; `left_out` says what to do about what is damaged.
+        """Return a new subscription to the observations after `generation` that match a cue.
+
+        Parameters
+        ----------
+        wanted
+            The cue.
+        generation
+            The subscription receives observations with later generations.
+        left_out
+            Decides what to do about damaged observations.
 
         Raises
         ------
         OverCapacity
-            If there are `FOLLOWERS_MAX` already.
+            If there are `FOLLOWERS_MAX` subscriptions already.
         """
         follower = Subscription(self, wanted, self._count_max, left_out)
         with self._guard:
@@ -93,17 +103,26 @@ class Subscriptions:
         return follower
 
     def rejoin(self, follower: Subscription, missed_from: int) -> None:
-        """Have a follower that was too slow read what it missed, from that generation on, and be offered the rest."""
+        """Let a subscription that was too slow read the log from `missed_from` on, up to what has been matched by now.
+
+        Later matches are offered to it again.
+        """
         with self._guard:
             follower.join(missed_from, self._matched)
 
     def look_up(self, wanted: PreparedCue, first: int, last: int, damaged: list[int]) -> list[tuple[int, float]]:
-        """What fits one cue in the log; `damaged` gets, ascending, the generations that cannot be compared with it."""
+        """Match one cue against the log; return the generation and score of each match, in the order of generations.
+
+        Parameters
+        ----------
+        damaged
+            Receives, ascending, the generations that cannot be compared with the cue.
+        """
         generations, scores = match(self._state, self._config.metric, wanted, first, last, damaged)
         return list(zip(generations.tolist(), scores.tolist(), strict=True))
 
     def advance(self) -> bool:
-        """Match some of what became visible and offer it; return whether there is more."""
+        """Match some of what became visible and offer the matches; return whether there is more."""
         with self._guard:
             self._remove_left()
             visible = self._state.index.visible_generation
@@ -114,7 +133,7 @@ class Subscriptions:
             return self._matched < visible
 
     def close(self) -> None:
-        """End all standing recalls."""
+        """End all subscriptions."""
         for follower in list(self._followers.values()):
             follower.close()
 
@@ -138,7 +157,7 @@ class Subscriptions:
                 follower.leave_to_log(until)
 
     def _first_unclear(self, follower: Subscription, lost: list[int]) -> int:
-        """The first of `lost` that may match, as far as the codes of its vector tell; 0 if none may."""
+        """Return the first generation in `lost` that may match, judging by the codes of its vector; 0 if none may."""
         wanted = follower.wanted
         if wanted.vector is None or wanted.cue.score_min is None:
             return 0
@@ -157,24 +176,24 @@ class Subscriptions:
         return 0
 
     def _similar(self, first: int, last: int) -> tuple[dict[int, Ranked], list[int]]:
-        """By key, what is similar enough and passes the filter, ascending; and what could not be compared, ascending.
+        """Return the similar observations that pass the filter, by key, and those that could not be compared.
 
-        One damaged vector must not keep everybody from everything else: it is reported, and left to those whom it
-        concerns.
+        Both are in the order of generations. A damaged vector must not block the delivery of all other observations: it
+        is reported, and only the subscriptions that it concerns deal with it.
         """
         left_out = LeftOut(self._state.log, skip=True)
         lost = left_out.generations
         try:
             keys, generations, scores = self._state.index.match(self._table, first, last, lost)
         except CorruptData:
-            # Pages of the graph's checkpoint are lost. The log has all vectors, too.
+            # Pages of the graph's checkpoint are lost, but the log has all vectors, too.
             return {}, list(range(first, last + 1))
         left_out.settle()
-        # Stable, so that the generations of each key stay in order.
+        # A stable sort keeps the generations of each key in order.
         order = np.argsort(keys, kind="stable")
         distinct, starts = np.unique(keys[order], return_index=True)
         matches = {}
-        # What of nothing is split is one piece, of nothing.
+        # Splitting an empty array yields one empty piece, hence `strict=False`.
         for key, rows in zip(distinct.tolist(), np.split(order, starts[1:]), strict=False):
             follower = self._followers.get(key)
             if follower is None:

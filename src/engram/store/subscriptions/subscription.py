@@ -1,4 +1,4 @@
-"""One standing recall: what matched its cue, waiting to be taken."""
+"""A subscription: the matches of one standing recall that wait to be taken."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from numpy.typing import NDArray
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.search import PreparedCue
 
-# Observations looked at in one step while catching up.
+# Number of observations that a subscription matches in one step while it catches up.
 _STEP: Final = 4096
 
 
 class MatchBacklog(Protocol):
-    """Where a follower finds what it was not offered."""
+    """The source of the observations that a subscription was not offered."""
 
     def rejoin(self, follower: Subscription, missed_from: int) -> None:
-        """Have a follower read everything from a generation on, and be offered what comes after that."""
+        """Let a subscription read the log from `missed_from` on, and offer it what comes after that."""
         ...
 
     def look_up(self, wanted: PreparedCue, first: int, last: int, damaged: list[int]) -> list[tuple[int, float]]:
-        """Look for what fits one cue in the log; `damaged` gets the generations that cannot be compared with it."""
+        """Match one cue against the log; `damaged` receives the generations that cannot be compared with the cue."""
         ...
 
 
 class Subscription:
-    """Gets every observation that matches its cue once, in the order of generations.
+    """Delivers every observation that matches its cue once, in the order of generations.
 
-    What is matched as it commits waits in a bounded queue. A follower too slow for it loses nothing and holds nobody
-    up: what finds no room is left to the log, and the follower reads it there, at its own pace, before it joins the
-    others again. So is what is damaged and might have matched: the follower comes to it in its turn, and then ends with
-    an error or goes on without, as its recall wants it. One thread takes.
+    Matches of committed observations wait in a bounded queue. If the queue is full, the subscription misses nothing and
+    delays nobody: it reads further matches from the log, at its own pace, and then is offered new matches again
+    (docs/decisions/0006). It also reads from the log where an observation is damaged and may match. When it reaches
+    that observation, it ends with an error or skips it, as its recall demands. Only one thread takes matches.
 
     Parameters
     ----------
     backlog
-        Where it joined.
+        The registry that the subscription belongs to.
     wanted
         The cue.
     count_max
-        Matches that may wait.
+        Maximum number of matches that may wait.
     left_out
-        What to do about damage; used by the thread that takes.
+        Decides what to do about damage; used only by the thread that takes matches.
     """
 
     def __init__(self, backlog: MatchBacklog, wanted: PreparedCue, count_max: int, left_out: LeftOut) -> None:
@@ -56,7 +56,8 @@ class Subscription:
         self._count_max = count_max
         self._changed = threading.Condition()
         self._waiting: deque[tuple[int, float]] = deque()
-        # Matches read in the log, and the generations still to be read there; all come before what waits.
+        # Matches read from the log, and the range of generations still to be read there. All of them precede those in
+        # `_waiting`.
         self._early: deque[tuple[int, float]] = deque()
         self._unread = (1, 0)
         self._missed_from = 0
@@ -65,7 +66,7 @@ class Subscription:
 
     @property
     def closed(self) -> bool:
-        """Whether it wants no more."""
+        """Whether the subscription was closed."""
         return self._closed
 
     @property
@@ -82,7 +83,15 @@ class Subscription:
     def take(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
         """Wait for matches and return up to `count` of them, in the order of generations; None once closed.
 
-        Raises as `poll`.
+        Returns
+        -------
+        tuple[NDArray[np.int64], NDArray[np.float32]] or None
+            Generations and scores, each of shape ``(n,)``.
+
+        Raises
+        ------
+        CorruptData
+            As for `poll`.
         """
         while True:
             found = self.poll(count)
@@ -94,13 +103,18 @@ class Subscription:
                     return None
 
     def poll(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Up to `count` matches that are there, without waiting, in the order of generations.
+        """Return up to `count` available matches without waiting, in the order of generations.
+
+        Returns
+        -------
+        tuple[NDArray[np.int64], NDArray[np.float32]]
+            Generations and scores, each of shape ``(n,)``; empty if there are none.
 
         Raises
         ------
         CorruptData
-            If the next match may be one that is damaged, unless that is skipped; what came before has been handed out.
-            The next call raises it again.
+            If the next observation is damaged and may match, unless damage is skipped. All matches before it have been
+            returned. The next call raises the error again.
         """
         found: list[tuple[int, float]] = []
         while not found and not self._closed:
@@ -116,7 +130,7 @@ class Subscription:
         return np.array([g for g, _ in found], dtype=np.int64), np.array([s for _, s in found], dtype=np.float32)
 
     def close(self) -> None:
-        """Want no more; whoever waits in `take` gets None."""
+        """Close the subscription; a thread that waits in `take` gets None."""
         with self._changed:
             self._closed = True
             self._waiting.clear()
@@ -124,7 +138,7 @@ class Subscription:
         self._tell()
 
     def offer(self, generations: list[int], scores: list[float]) -> None:
-        """Queue matches, as far as there is room. Belongs to the matcher."""
+        """Queue matches, as far as there is room. Belongs to the matcher thread."""
         with self._changed:
             if self._closed or self._missed_from:
                 return
@@ -136,7 +150,7 @@ class Subscription:
         self._tell()
 
     def leave_to_log(self, generation: int) -> None:
-        """Have it read everything from `generation` on in the log. Belongs to the matcher."""
+        """Make the subscription read everything from `generation` on from the log. Belongs to the matcher thread."""
         with self._changed:
             if self._closed or self._missed_from:
                 return
@@ -145,7 +159,10 @@ class Subscription:
         self._tell()
 
     def join(self, unread_first: int, unread_last: int) -> None:
-        """Note what is to be read in the log; what is offered from now on is later. Called while nothing is offered."""
+        """Set the range of generations to read from the log; every match offered later has a later generation.
+
+        Called while nothing is offered.
+        """
         with self._changed:
             self._unread = unread_first, unread_last
             self._missed_from = 0
