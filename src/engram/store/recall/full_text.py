@@ -103,11 +103,6 @@ class FullText:
         keep = passes(np.array([one for one, _ in known], dtype=np.int64)).tolist()
         return [found for found, is_kept in zip(known, keep, strict=True) if is_kept]
 
-    def catch_up(self) -> None:
-        """Add all texts that the log has now, so that the first recall by words need not do it."""
-        with self._guard:
-            self._take_in(self._log.last_generation)
-
     def _matching(self, query: str, generation: int) -> Iterator[list[tuple[int, float]]]:
         cursor = self._take_in(generation).execute(_SELECT, (query, generation))
         try:
