@@ -1,4 +1,6 @@
-"""Settings: defaults, then a TOML file, then environment variables, then command-line options; the last one wins.
+"""Settings, read from defaults, a TOML file, environment variables and command-line options.
+
+Each of these sources overrides the ones before it.
 
     # engram.toml                     # the same as
     [server]
@@ -6,7 +8,8 @@
     [client]
     address = "localhost:50052"       # ENGRAM_CLIENT_ADDRESS=...    engram status --address localhost:50052
 
-Everything that is not understood is an error that names where it stands and what is allowed.
+An unknown section or key, or an invalid value, is an error that names its source and what is allowed. Environment
+variables that do not start with ENGRAM_SERVER_ or ENGRAM_CLIENT_ are not settings.
 """
 
 from __future__ import annotations
@@ -37,9 +40,9 @@ def _setting(default: Any, help: str, *, low: float | None = None, high: float |
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """How ``engram serve`` runs; every field is a key of ``[server]``."""
+    """Settings of ``engram serve``; each field is a key of the section ``[server]``."""
 
-    data: Path = _setting(Path("engram-data"), "directory of the store")  # noqa: RUF009 - a Path never changes.
+    data: Path = _setting(Path("engram-data"), "directory of the store")  # noqa: RUF009 - a Path is immutable.
     host: str = _setting("127.0.0.1", "address to listen on")
     port: int = _setting(50051, "port of the gRPC endpoint; 0 takes a free one", low=0, high=65535)
     allow_remote: bool = _setting(False, "permit a host that other machines can reach")
@@ -67,7 +70,7 @@ class ServerSettings:
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """How commands reach a server; every field is a key of ``[client]``."""
+    """Settings of commands that call a server; each field is a key of the section ``[client]``."""
 
     address: str = _setting("127.0.0.1:50051", "host:port of the server")
     space: str = _setting(DEFAULT_SPACE, "memory space")
@@ -76,7 +79,7 @@ class ClientSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings, one section each."""
+    """All settings; each field is one section."""
 
     server: ServerSettings = field(default_factory=ServerSettings)
     client: ClientSettings = field(default_factory=ClientSettings)
@@ -84,7 +87,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """One value and where it was found."""
+    """One value and the source that it comes from."""
 
     section: str
     key: str
@@ -98,22 +101,23 @@ def load_settings(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Put the settings together.
+    """Load the settings from all sources.
 
     Parameters
     ----------
     path
-        The file; default ``$ENGRAM_CONFIG``, else ``engram.toml`` in the working directory if there is one.
+        The TOML file. Default: the file that ``$ENGRAM_CONFIG`` names, else ``engram.toml`` in the working directory
+        if it exists.
     environ
-        The environment; default the process's.
+        The environment variables; default: those of the process.
     flags
-        Command-line options as ``"section.key": value``; None values were not given.
+        Command-line options as ``"section.key": value``; a value of None means that the option was not given.
 
     Raises
     ------
     InvalidInput
-        A file that cannot be read, an unknown section or key, or a bad value; the message names file or variable,
-        key and what is allowed.
+        If the file cannot be read, a section or key is unknown, or a value is invalid. The message names the file or
+        variable, the key and what is allowed.
     """
     environ = os.environ if environ is None else environ
     given = [*_from_file(path, environ), *_from_environment(environ), *_from_flags(flags or {})]
@@ -127,7 +131,7 @@ _SECTIONS: Final[Mapping[str, Any]] = {"server": ServerSettings, "client": Clien
 
 
 def describe_settings() -> Iterator[tuple[str, str, str]]:
-    """Yield ``section.key``, its environment variable and its help, for documentation."""
+    """Yield ``section.key``, the environment variable and the help text of each setting, for the documentation."""
     for section, kind in _SECTIONS.items():
         for item in fields(kind):
             yield f"{section}.{item.name}", _variable(section, item.name), item.metadata["help"]
@@ -158,7 +162,7 @@ def _from_file(path: Path | None, environ: Mapping[str, str]) -> Iterator[_Given
 def _from_environment(environ: Mapping[str, str]) -> Iterator[_Given]:
     for name, value in sorted(environ.items()):
         section, _, key = name.removeprefix(_PREFIX).lower().partition("_")
-        # Only variables of our sections are ours; others may belong to whoever started us.
+        # Other variables that start with ENGRAM_ may belong to another program, so they are not an error.
         if name.startswith(_PREFIX) and section in _SECTIONS and key:
             _check_key(section, key, "environment", name, f"{_PREFIX}{section.upper()}_{{}}")
             yield _Given(section, key, value, f"variable {name}", is_text=True)
@@ -196,7 +200,7 @@ def _convert(item: _Given) -> Any:
 
 
 def _as_type(value: Any, wanted: type, is_text: bool) -> Any:
-    """Return `value` as `wanted`, or None if it is not one."""
+    """Return `value` as an object of type `wanted`, or None if it cannot be converted."""
     if is_text and wanted is bool:
         return True if value.lower() in _TRUE else False if value.lower() in _FALSE else None
     if is_text and wanted in (int, float):

@@ -1,27 +1,29 @@
-"""Every error Engram raises on purpose, each naming the field, the limit and the value that broke it.
+"""The errors that Engram raises on purpose.
 
-The classes follow what the caller can do about the error, not where it arose; `code` says precisely what happened
-and is the same string in Python, in gRPC and in JSON.
+Each error names the field that was refused, the limit and the value. The classes are divided by what the caller can do
+about an error, not by where it arises. `code` names the exact cause; it is the same string in Python, in gRPC and in
+JSON.
 """
 
 from __future__ import annotations
 
 
 class EngramError(Exception):
-    """Base of all Engram errors.
+    """Base class of all Engram errors.
 
     Parameters
     ----------
     message
-        One sentence for a person.
+        One sentence for people.
     code
-        Stable machine-readable name of the cause, such as ``"dimension_mismatch"``.
+        Stable, machine-readable name of the cause, such as ``"dimension_mismatch"``; None for the code of the class.
     field, limit, value
-        What was refused: the input's name, the bound that applies, and what came instead (never a whole payload).
+        Name of the refused input, the limit that applies, and the value that was passed. The value is never a whole
+        payload.
     retry_after_ms
-        When trying again makes sense; None if it does not by itself.
+        Milliseconds after which a retry makes sense; None if waiting alone does not help.
     expected_sequence
-        For sequence errors: the number the session waits for.
+        Sequence errors only: the sequence number that the session expects next.
     """
 
     default_code = "internal"
@@ -48,7 +50,7 @@ class EngramError(Exception):
 
 
 class InvalidInput(EngramError, ValueError):
-    """The input can never be accepted as it is (wrong dimension, NaN, bad id, oversized text, ...)."""
+    """The input can never be accepted as it is: wrong dimension, NaN, invalid id, oversized text and so on."""
 
     default_code = "invalid_input"
 
@@ -60,54 +62,54 @@ class NotFound(EngramError, LookupError):
 
 
 class AlreadyExists(EngramError):
-    """The space exists with other settings than the ones asked for."""
+    """The space exists, but with settings that differ from the requested ones."""
 
     default_code = "already_exists"
 
 
 class FailedPrecondition(EngramError):
-    """Right call, wrong state: no init yet, a text cue for a space without embedder, a closed store."""
+    """The state does not permit the call: no init yet, a text cue for a space without embedder, a closed store."""
 
     default_code = "failed_precondition"
 
 
 class SequenceError(EngramError):
-    """A sequence number left a gap. The session waits for `expected_sequence`; nothing was stored."""
+    """A sequence number leaves a gap. Nothing was stored; the session expects `expected_sequence`."""
 
     default_code = "sequence_gap"
 
 
 class OverCapacity(EngramError):
-    """A queue, buffer or budget is full. Nothing was stored; try again after `retry_after_ms`."""
+    """A queue, buffer or budget is full. Nothing was stored; retry after `retry_after_ms`."""
 
     default_code = "over_capacity"
 
 
 class Unavailable(EngramError):
-    """The engine cannot take writes now: shutting down, disk full, read-only, or a failed sync."""
+    """The engine cannot accept writes now (shutting down, disk full, read-only, failed sync), or no server answers."""
 
     default_code = "unavailable"
 
 
 class StoreLocked(EngramError):
-    """Another process, or this very one, has the data directory open; the message says which, and since when."""
+    """The data directory is open in another process or in this one; the message names the process and since when."""
 
     default_code = "store_locked"
 
 
 class CorruptData(EngramError):
-    """Stored bytes do not check out in a place where a crash cannot explain it."""
+    """Stored bytes fail their checks in a place where a crash cannot be the reason."""
 
     default_code = "corrupt_data"
 
 
 class NewerFormat(FailedPrecondition):
-    """What is stored was written by a newer Engram; the message says which one reads it. Nothing is damaged."""
+    """A newer Engram wrote the stored data; the message says which version reads it. Nothing is damaged."""
 
     default_code = "newer_format"
 
 
 class MissingExtra(EngramError, ImportError):
-    """An optional dependency is not installed; the message says which extra brings it."""
+    """An optional dependency is not installed; the message names the extra that installs it."""
 
     default_code = "missing_extra"

@@ -1,1 +1,1 @@
-"""The command ``engram``. It begins in `engram.cli.main`; every command has a file of its own."""
+"""The command line ``engram``: `engram.cli.main` is the entry point, `engram.cli.commands` has a module per command."""

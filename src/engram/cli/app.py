@@ -1,4 +1,4 @@
-"""The group of all commands. A further command is one more file and one more line here."""
+"""The group of all commands. A new command needs a module in `engram.cli.commands` and an entry in the list here."""
 
 from __future__ import annotations
 

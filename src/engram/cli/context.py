@@ -1,4 +1,4 @@
-"""What every command shares: the settings file and the two consoles."""
+"""The context that all commands share: the settings file and the two consoles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from engram.config import Settings, load_settings
 
 @dataclass(slots=True)
 class CliContext:
-    """Results go to `out`; progress and complaints go to `err`, so that results can be piped."""
+    """The settings file and the consoles of one run.
+
+    Results go to `out`; progress and error messages go to `err`, so that results can be piped.
+    """
 
     config: Path | None = None
     debug: bool = False
@@ -25,11 +28,11 @@ class CliContext:
     err: Console = field(default_factory=lambda: Console(file=sys.stderr, highlight=False))
 
     def settings(self, flags: Mapping[str, Any] | None = None) -> Settings:
-        """The settings, with the options of this command on top."""
+        """Return the settings; `flags` are the options of the command and override all other sources."""
         return load_settings(self.config, flags=flags)
 
     def print_json(self, value: Any) -> None:
-        """Print one JSON document on `out`."""
+        """Print `value` as one JSON document on standard output."""
         click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 

@@ -1,4 +1,4 @@
-"""Damage and spaces that cannot be used, for people and for JSON."""
+"""Damage and unusable spaces, as tables for people and as values for JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engram.model.damage import Damage
 
 
 def damages_table(damages: Iterable[Damage]) -> Table:
-    """Where something is damaged, which generations that may cost, and what is wrong."""
+    """Return a table of damaged places: file and offset, the generations that may be lost, and the problem."""
     table = make_table("damaged")
     table.add_column("space", style="cyan", overflow="fold")
     table.add_column("file", overflow="fold")
@@ -29,7 +29,7 @@ def damages_table(damages: Iterable[Damage]) -> Table:
 
 
 def unsound_table(spaces: Iterable[UnsoundSpace]) -> Table:
-    """Which spaces cannot be used, and why."""
+    """Return a table of the spaces that cannot be used, with the reasons."""
     table = make_table("cannot be used")
     table.add_column("space", style="cyan", overflow="fold")
     table.add_column("code", no_wrap=True)
@@ -40,17 +40,17 @@ def unsound_table(spaces: Iterable[UnsoundSpace]) -> Table:
 
 
 def damage_values(damage: Damage) -> dict[str, Any]:
-    """A damaged place for JSON."""
+    """Return a damaged place as a dictionary for JSON."""
     return damage._asdict()
 
 
 def unsound_values(space: UnsoundSpace) -> dict[str, Any]:
-    """A space that cannot be used for JSON; unlike others, it has an ``error``."""
+    """Return an unusable space as a dictionary for JSON; unlike a usable space, it has an ``error``."""
     return {"name": space.name, "error": {"code": space.code, "message": space.message}}
 
 
 def advice(named: int, count: int) -> str:
-    """What to do about `count` damaged places, of which `named` were shown."""
+    """Return advice for `count` damaged places, of which `named` are shown."""
     more = f"{count - named:,} more places are damaged. " if count > named else ""
     return (
         f"{more}What is damaged is not served; everything else is. With nothing using the directory, "

@@ -1,4 +1,4 @@
-"""What the commands that work on whole directories share: their usage, progress, results and exit codes."""
+"""The parts that commands on whole directories share: usage, progress, results and exit codes."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ EXIT_IN_USE: Final = 3
 
 
 class DirectoryCommand(click.Command):
-    """A command that takes directories as arguments, and says so to whoever passes ``--data`` as to the others."""
+    """A command that takes its directories as arguments and not, like other commands, with ``--data``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; the error for ``--data`` explains how to pass the directory."""
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -37,16 +38,16 @@ class DirectoryCommand(click.Command):
 
 
 class Outcome(NamedTuple):
-    """What came of a command.
+    """The outcome of a command.
 
     Parameters
     ----------
     values
-        All of it, for JSON.
+        The outcome for JSON.
     lines
-        The same for people.
+        The outcome for people, as lines of text.
     exit_code
-        What the command exits with.
+        Exit code of the command.
     """
 
     values: dict[str, Any]
@@ -55,9 +56,10 @@ class Outcome(NamedTuple):
 
 
 def concluded(cli: CliContext, as_json: bool, work: Callable[[OnProgress], Outcome]) -> int:
-    """Do `work` while showing its progress, print what came of it, and return the exit code.
+    """Run `work`, show its progress, print its outcome, and return the exit code.
 
-    If it cannot be done, one line and the exit code say why.
+    An `EngramError` is printed as one line; the exit code is `EXIT_IN_USE` if the store is locked, else `EXIT_FAILED`.
+    With ``--debug`` the error is raised.
     """
     try:
         with _quiet():
@@ -78,7 +80,7 @@ def concluded(cli: CliContext, as_json: bool, work: Callable[[OnProgress], Outco
 
 @contextmanager
 def _shown(cli: CliContext, as_json: bool) -> Iterator[OnProgress]:
-    """Someone to tell of progress: a bar on a terminal, else one line for each thing that is begun."""
+    """Yield a callback for progress: it shows a bar on a terminal, else it prints one line per step."""
     if as_json or not cli.err.is_terminal:
         yield _Lines(cli, hidden=as_json)
         return
@@ -89,7 +91,7 @@ def _shown(cli: CliContext, as_json: bool) -> Iterator[OnProgress]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the library from logging what the command is going to tell."""
+    """Keep the library from logging the errors that the command prints itself."""
     logger = logging.getLogger("engram")
     before = logger.level
     logger.setLevel(logging.CRITICAL)

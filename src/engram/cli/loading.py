@@ -1,4 +1,4 @@
-"""Moving a file into a space: chunk by chunk, continuing where an earlier run ended."""
+"""Loading of a file into a space, chunk by chunk, from where an earlier run ended."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from engram.model.limits import BATCH_BYTES_MAX
 from engram.model.observations import ObservationBatch
 
 BAD_ROWS_KEPT_MAX: Final = 100
-# A server refuses larger batches, and smaller ones are acknowledged sooner.
+# A quarter of what a server accepts, because smaller batches are acknowledged sooner.
 _BATCH_BYTES_MAX: Final = BATCH_BYTES_MAX // 4
 
 
 @dataclass(slots=True)
 class Report:
-    """What became of a file.
+    """The result of loading a file.
 
     Parameters
     ----------
     stored
-        Rows that this run has stored.
+        Number of rows that this run stored.
     resumed
-        Rows that an earlier run had stored.
+        Number of rows that an earlier run stored.
     refused
-        Rows that cannot be stored; the first of them are in `bad`.
+        Number of rows that cannot be stored.
     generation
-        The last one; 0 if nothing was stored.
+        Generation of the last row that this run stored; 0 if it stored none.
+    bad
+        The first rows that cannot be stored, at most `BAD_ROWS_KEPT_MAX`.
     """
 
     stored: int = 0
@@ -40,7 +42,7 @@ class Report:
     bad: list[BadRow] = field(default_factory=list)
 
     def values(self) -> dict[str, Any]:
-        """The report for JSON."""
+        """Return the report as a dictionary for JSON."""
         return {
             "stored": self.stored,
             "resumed": self.resumed,
@@ -61,21 +63,29 @@ def load(
 ) -> None:
     """Put all good rows into the sink and wait until they are stored.
 
+    An interrupt, such as Ctrl-C, does not wait: rows that the sink has not stored yet are left to the next run.
+
     Parameters
     ----------
+    chunks
+        Chunks of the file, in order.
+    sink
+        Destination of the rows.
     report
-        Filled in as things happen, so that it is right even if this raises.
+        Updated during the load, so that it is correct even if this function raises.
     skip_bad
-        Go on after a bad row and tell `on_bad`; otherwise the rows before it are stored and it is raised.
-
-    An interrupt, as by Ctrl-C, is not kept waiting: what was handed over and is not stored yet is left to the next run.
+        Whether to continue after a bad row. Otherwise the first bad row raises, after the rows before it are stored.
+    on_bad
+        Called with each bad row if `skip_bad` is set.
+    on_progress
+        Called with each chunk after its rows are in the sink.
 
     Raises
     ------
     InvalidInput
-        The first bad row, unless `skip_bad`.
+        With code ``bad_row``, naming the first bad row, unless `skip_bad` is set.
     EngramError
-        The space cannot take more.
+        If the file cannot be read any further, or the sink refuses a batch.
     """
     try:
         stopped_by = _load(chunks, sink, report, skip_bad, on_bad, on_progress)
@@ -117,7 +127,7 @@ def _load(
                 _note(report, row)
                 on_bad(row)
     except Exception:
-        # What was handed over before counts all the same.
+        # The sink still stores the batches it got before the error, so they count.
         report.generation = sink.finish()
         raise
     report.generation = sink.finish()

@@ -1,4 +1,4 @@
-"""The entry point: runs a command and turns whatever goes wrong into one sentence and an exit code."""
+"""The entry point of the command line: it runs a command and reports an error as one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _USAGE_CODES: Final = frozenset(
 def main() -> None:
     """Run the command line of this process and exit."""
     if _command(sys.argv[1:]) == "serve":
-        # Before all that it takes a while to import.
+        # Handle signals from the start, before the slow imports.
         EndSignals.of_process()
     sys.exit(run(sys.argv[1:]))
 
@@ -27,14 +27,20 @@ def main() -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command.
 
+    Parameters
+    ----------
+    arguments
+        The arguments of the command line, without the name of the program.
+
     Returns
     -------
-    The exit code: 0 done, 1 the engine could not, 2 the command was not understood, 4 done and damage was found, 130
-    interrupted.
+    int
+        The exit code: 0 for success, 1 if the engine failed, 2 for wrong usage or settings, 4 for success with damage
+        found, 130 if interrupted. Commands on directories have codes of their own.
     """
     debug = "--debug" in arguments
     if not debug:
-        # gRPC's own log lines tell in its words what we tell in ours; it reads this when it is first imported.
+        # gRPC would log errors that this program prints itself. gRPC reads the variable when it is first imported.
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         return _run(arguments)
@@ -42,7 +48,7 @@ def run(arguments: Sequence[str]) -> int:
         _complain("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has enough; and there is nobody to flush the rest to.
+        # The reader has closed the pipe. Redirect stdout, so that flushing it at the end does not fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
     except EngramError as error:
@@ -58,7 +64,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _command(arguments: Sequence[str]) -> str:
-    """The name of the command among the arguments, as `engram.cli.app` will find it; empty if there is none."""
+    """Return the name of the command that `engram.cli.app` will find in the arguments; empty if there is none."""
     words = iter(arguments)
     for word in words:
         if word == "--config":
@@ -70,7 +76,7 @@ def _command(arguments: Sequence[str]) -> str:
 
 def _run(arguments: Sequence[str]) -> int:
     try:
-        import click  # noqa: PLC0415 - an optional dependency, whose absence deserves a sentence of its own.
+        import click  # noqa: PLC0415 - an optional dependency, whose absence is reported below.
 
         from engram.cli.app import app  # noqa: PLC0415 - see above.
     except ImportError as error:
@@ -84,7 +90,7 @@ def _run(arguments: Sequence[str]) -> int:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         if type(error).__name__ == "NoArgsIsHelpError":
-            # Not an error so much as a question.
+            # A command without arguments is answered with its help, not with an error.
             error.show()
         else:
             command = "engram" if context is None else context.command_path

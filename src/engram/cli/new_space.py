@@ -1,4 +1,4 @@
-"""A space for a file that has none yet: made when the first rows are known to fit, and not before."""
+"""Creation of a space for a file, delayed until the first rows are known to fit the space."""
 
 from __future__ import annotations
 
@@ -14,25 +14,34 @@ from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import Metric, SpaceConfig
 
-# No file is asked for more rows than this before there is a space, however small its chunks.
+# Before the space is created, chunks are read until there are at least this many rows.
 _ROWS_SEEN_MAX: Final = 1000
 
 
 def plan_space(
     chunks: Iterable[FileChunk], name: str, dim: int | None, metric: Metric, embedder: str
 ) -> tuple[SpaceConfig, Iterator[FileChunk]]:
-    """What space the rows of a file need, and the rows.
+    """Choose the settings of a space that fits the rows of a file.
 
     Parameters
     ----------
+    chunks
+        Chunks of the file.
+    name, metric, embedder
+        Settings of the space.
     dim
-        The dimension, if it is known; otherwise it is that of most vectors among the first rows, so that a bad row
-        has no say in it.
+        Dimension of the space, if it is known. Otherwise it is the most frequent dimension among the first rows, so
+        that a single bad row does not decide it.
+
+    Returns
+    -------
+    tuple[SpaceConfig, Iterator[FileChunk]]
+        The settings, and all chunks, including those that were read here.
 
     Raises
     ------
     InvalidInput
-        If a setting is not allowed, or there are neither vectors nor an embedder to make them.
+        If a setting is invalid, or there are neither vectors nor an embedder to make them.
     """
     chunks = iter(chunks)
     seen: list[FileChunk] = []
@@ -57,32 +66,35 @@ def plan_space(
 
 
 class NewSpaceSink:
-    """A sink for a space that is made with the first batch, which was checked by then.
+    """A sink that creates its space when it gets the first batch, which has been checked by then.
 
-    A file that has nothing to store thus leaves no space behind, whose settings could never be changed.
+    Therefore a file without a good row leaves no space behind; the settings of a space could never be changed.
 
     Parameters
     ----------
     config
-        What the space is going to be.
+        Settings of the space.
     make
-        Makes the space and returns the sink for it.
+        Creates the space and returns the sink for it.
     """
 
     def __init__(self, config: SpaceConfig, make: Callable[[], Sink]) -> None:
         self.config = config
-        # Nothing can have been stored where nothing is.
+        # A space that does not exist holds no observations of the session.
         self.durable_sequence = 0
         self._make = make
         self._sink: Sink | None = None
 
     def put(self, batch: ObservationBatch) -> None:
+        """Create the space with the first batch, and pass on every batch to its sink."""
         if self._sink is None:
             self._sink = self._make()
         self._sink.put(batch)
 
     def finish(self) -> int:
+        """Wait for all answers and return the last generation; 0 if no space was created."""
         return 0 if self._sink is None else self._sink.finish()
 
     def abandon(self) -> tuple[int, int]:
+        """Give up unanswered batches; return the last generation and the number of stored observations."""
         return (0, 0) if self._sink is None else self._sink.abandon()

@@ -1,4 +1,4 @@
-"""A server in a process of its own, started and ended by a command."""
+"""A server in a child process, started and stopped by a command."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _LOG_CHARACTERS_MAX: Final = 2000
 
 
 class ServerChild:
-    """``engram serve`` on a free port of the loopback interface; entering starts it, leaving stops it.
+    """``engram serve`` on a free port of the loopback interface, as a context manager that starts and stops it.
 
     Parameters
     ----------
     data
         The data directory.
     log
-        Where its output goes.
+        File to which the output of the server is appended.
 
     Raises
     ------
     Unavailable
-        It did not come up; the message ends with what it logged last.
+        If the server does not start; the message ends with the last output of the server.
     """
 
     def __init__(self, data: Path, log: Path) -> None:
@@ -51,27 +51,33 @@ class ServerChild:
 
     @property
     def pid(self) -> int:
-        """Its process id; 0 if it does not run."""
+        """Process id of the server; 0 if the server is not running."""
         return self._process.pid if self._process is not None else 0
 
     def start(self) -> None:
-        """Start the server and wait until it answers."""
+        """Start the server and wait until it is ready, for at most 60 s.
+
+        Raises
+        ------
+        Unavailable
+            If the server does not start; the message ends with the last output of the server.
+        """
         port_file = self._log.with_suffix(".port")
         port_file.unlink(missing_ok=True)
         command = [sys.executable, "-m", "engram", "serve", "--data", str(self._data), "--host", "127.0.0.1"]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - this very program.
+            self._process = subprocess.Popen(  # noqa: S603 - starts this program itself.
                 [*command, "--port", "0", "--port-file", str(port_file)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # Ctrl-C is for the command that started the server, which then ends it in its own way.
+                # Ctrl-C must reach only the command, which then stops the server itself.
                 start_new_session=True,
             )
         try:
             self._wait_until_ready(port_file)
         except BaseException:
-            # Such as Ctrl-C: nobody else would end it.
+            # After any error, including Ctrl-C, nothing else would stop the server.
             self.stop()
             raise
         self.address = f"127.0.0.1:{port_file.read_text().strip()}"
@@ -87,14 +93,14 @@ class ServerChild:
             time.sleep(_POLL_S)
 
     def kill(self) -> None:
-        """End the server as a crash would: no warning, no clean-up."""
+        """Kill the server with SIGKILL: like a crash, without warning and without clean-up."""
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)
             self._process.wait()
             self._process = None
 
     def stop(self) -> None:
-        """Ask the server to end; insist if it does not."""
+        """Ask the server to end; kill it if it has not ended after 20 s."""
         if self._process is None:
             return
         self._process.terminate()

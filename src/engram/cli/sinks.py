@@ -1,4 +1,4 @@
-"""Where ``engram ingest`` puts its batches: a session of a server, or of a store in this process."""
+"""The sinks of ``engram ingest``: a session of a server, or of a store in this process."""
 
 from __future__ import annotations
 
@@ -14,38 +14,53 @@ from engram.model.spaces import SpaceConfig
 from engram.store import MemoryStore
 from engram.store.commit.queue import CommitRequest, CommitResult
 
-# Enough for one batch to be checked, one to wait and one to be written at any time.
+# Enough that one batch is checked, one waits and one is written at any time.
 _IN_FLIGHT_MAX: Final = 4
 
 
 class Sink(Protocol):
-    """Takes batches in order, under the sequence numbers of one session."""
+    """A destination that stores batches in order, under the sequence numbers of one session."""
 
     @property
     def config(self) -> SpaceConfig:
-        """The space."""
+        """Settings of the space."""
         ...
 
     @property
     def durable_sequence(self) -> int:
-        """How many observations of the session were stored before."""
+        """Number of observations of the session that were stored before this sink was opened."""
         ...
 
     def put(self, batch: ObservationBatch) -> None:
-        """Hand over a batch; waits while too much is unanswered. Raises why an earlier one was refused."""
+        """Hand over a batch; wait while too many batches are unanswered.
+
+        Raises
+        ------
+        EngramError
+            The error that an earlier batch, or this one, was refused with.
+        """
         ...
 
     def finish(self) -> int:
-        """Wait for all answers and return the last generation. Raises why something was refused."""
+        """Wait for all answers and return the last generation.
+
+        Raises
+        ------
+        EngramError
+            The error that a batch was refused with.
+        """
         ...
 
     def abandon(self) -> tuple[int, int]:
-        """Give up what is unanswered; return the last generation and how many observations were stored."""
+        """Give up unanswered batches; return the last generation and the number of stored observations.
+
+        Both numbers cover only the batches that are answered by now.
+        """
         ...
 
 
 class ServerSink:
-    """A session of a server."""
+    """A sink for a session of a server."""
 
     def __init__(self, target: ServerTarget, space: str, session: str) -> None:
         self._client = Client(target.address, space=space, session_id=session, timeout_s=target.timeout_s)
@@ -59,15 +74,16 @@ class ServerSink:
         self.durable_sequence = self._client.durable_sequence
 
     def put(self, batch: ObservationBatch) -> None:
+        """Send a batch; wait while the buffer of the client is full."""
         future = self._hand_over(batch)
         while future is None:
-            # A server that is away comes back, or the client gives up on what waits, and then this raises why.
+            # While the server is away, this waits. If the client gives up on the oldest batch, this raises its error.
             self._answers.wait_for_one()
             future = self._hand_over(batch)
         self._answers.add(future, len(batch))
 
     def _hand_over(self, batch: ObservationBatch) -> Future[Ack] | None:
-        """Have the client send a batch; None if it has no room for it, as too much is unanswered."""
+        """Have the client send a batch; return None if its buffer is full of unanswered observations."""
         try:
             return self._observe(batch)
         except OverCapacity as error:
@@ -88,6 +104,7 @@ class ServerSink:
         )
 
     def finish(self) -> int:
+        """Wait for all answers, close the client, and return the last generation."""
         try:
             generation = self._answers.all()
         except EngramError:
@@ -97,12 +114,13 @@ class ServerSink:
         return generation
 
     def abandon(self) -> tuple[int, int]:
+        """Close the client without waiting; return the last generation and the number of stored observations."""
         self._client.close(timeout_s=0)
         return self._answers.known()
 
 
 class StoreSink:
-    """A session of a store in this process."""
+    """A sink for a session of a store in this process."""
 
     def __init__(self, store: MemoryStore, space: str, session: str) -> None:
         self._store = store
@@ -117,6 +135,7 @@ class StoreSink:
         self._next_sequence = self.durable_sequence + 1
 
     def put(self, batch: ObservationBatch) -> None:
+        """Submit a batch to the committer; wait while too many batches are unanswered."""
         batch = self._space.prepare(batch)
         answer: Future[CommitResult] = Future()
 
@@ -136,65 +155,69 @@ class StoreSink:
         self._next_sequence += len(batch)
 
     def finish(self) -> int:
+        """Wait for all answers and return the last generation."""
         return self._answers.all()
 
     def abandon(self) -> tuple[int, int]:
-        # The few that are unanswered are stored when the store is closed.
+        """Return the last generation and the number of observations that are known to be stored."""
+        # The few unanswered batches are stored when the store is closed.
         return self._answers.known()
 
 
 def open_sink(target: Target, space: str, session: str) -> Sink:
-    """A sink for one space of a target.
+    """Return a sink for one space of a target, under the session id `session`.
 
     Raises
     ------
     NotFound
-        There is no such space.
+        If there is no such space.
+    EngramError
+        If the session cannot be opened.
     """
     if isinstance(target, DirectoryTarget):
         return StoreSink(target.store, space, session)
-    assert isinstance(target, ServerTarget)  # noqa: S101 - the only other kind there is.
+    assert isinstance(target, ServerTarget)  # noqa: S101 - there is no other kind of target.
     return ServerSink(target, space, session)
 
 
 class _Answers:
-    """Answers that are still to come, in order."""
+    """Pending answers, in the order of their batches."""
 
     def __init__(self) -> None:
-        # With the number of observations each is for.
+        # Each pending answer with the number of observations in its batch.
         self._waiting: deque[tuple[Future[Ack] | Future[CommitResult], int]] = deque()
         self._last_generation = 0
         self._stored = 0
 
     def add(self, answer: Future[Ack] | Future[CommitResult], count: int) -> None:
-        """Note one more, for `count` observations, and look at those that have come."""
+        """Add the pending answer for a batch of `count` observations, and take the answers that have arrived."""
         self._waiting.append((answer, count))
         while self._waiting and self._waiting[0][0].done():
             self._take()
 
     def wait_below(self, count: int) -> None:
-        """Wait until fewer than `count` are missing."""
+        """Wait until fewer than `count` answers are pending."""
         while len(self._waiting) >= count:
             self._take()
 
     def wait_for_one(self) -> None:
-        """Wait for the oldest that is missing, if any is."""
+        """Wait for the oldest pending answer, if there is one."""
         if self._waiting:
             self._take()
 
     def all(self) -> int:
-        """Wait for all; return the last generation."""
+        """Wait for all answers; return the last generation."""
         self.wait_below(1)
         return self._last_generation
 
     def known(self) -> tuple[int, int]:
-        """Return the last generation and how many observations were stored, as far as is known without waiting."""
+        """Return the last generation and the number of stored observations, by the answers that have arrived."""
         while self._waiting and _succeeded(self._waiting[0][0]):
             self._take()
         return self._last_generation, self._stored
 
     def _take(self) -> None:
-        # Waits without losing the answer if that is interrupted.
+        # Wait before the answer is removed, so that an interrupt does not lose it.
         self._waiting[0][0].exception()
         answer, count = self._waiting.popleft()
         self._last_generation = answer.result().last_generation

@@ -1,4 +1,4 @@
-"""Results as tables for people and as plain values for JSON."""
+"""Results as tables for people and as values for JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CONTENT_CHARACTERS_MAX = 300
 
 
 def hits_table(hits: Sequence[Hit], title: str = "") -> Table:
-    """Hits, best first."""
+    """Return a table of hits, in their order."""
     table = make_table(title)
     table.add_column("#", justify="right", style="dim")
     table.add_column("score", justify="right", no_wrap=True)
@@ -27,13 +27,13 @@ def hits_table(hits: Sequence[Hit], title: str = "") -> Table:
         content = (
             hit.content if len(hit.content) <= _CONTENT_CHARACTERS_MAX else hit.content[:_CONTENT_CHARACTERS_MAX] + "…"
         )
-        # As Text, since stored content may hold what rich would take for markup.
+        # `Text` keeps rich from interpreting stored content as markup.
         table.add_row(str(number), f"{hit.score:.4f}", Text(hit.id), Text(content))
     return table
 
 
 def hit_values(hit: Hit) -> dict[str, Any]:
-    """A hit for JSON."""
+    """Return a hit as a dictionary for JSON."""
     return {
         "id": hit.id,
         "score": hit.score,
@@ -50,7 +50,7 @@ def hit_values(hit: Hit) -> dict[str, Any]:
 
 
 def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
-    """Spaces with their settings, live observations, newest generation, and how many wait to be indexed (tail)."""
+    """Return a table of spaces: settings, live observations, newest generation, tail, and sizes of log and index."""
     table = make_table(title)
     table.add_column("space", style="cyan", overflow="fold")
     for name in ("vectors", "embedder", "live", "generation", "tail", "log", "index"):
@@ -72,7 +72,7 @@ def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
 
 
 def space_values(space: SpaceStatus) -> dict[str, Any]:
-    """A space for JSON."""
+    """Return a space as a dictionary for JSON."""
     return {
         "name": space.name,
         "dim": space.config.dim,
@@ -89,7 +89,7 @@ def space_values(space: SpaceStatus) -> dict[str, Any]:
 
 
 def server_table(status: ServerStatus, address: str) -> Table:
-    """A server's counters."""
+    """Return a table of the counters of a server."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column()
@@ -108,7 +108,7 @@ def server_table(status: ServerStatus, address: str) -> Table:
 
 
 def workers_table(workers: Iterable[WorkerStatus]) -> Table:
-    """What each index worker did, and how long that took."""
+    """Return a table of the work of each index worker, and of its duration in seconds."""
     table = make_table("")
     for name in ("worker", "linked", "batches", "stolen", "restarts", "busy s"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -125,7 +125,7 @@ def workers_table(workers: Iterable[WorkerStatus]) -> Table:
 
 
 def nbytes_text(nbytes: float) -> str:
-    """A size that people can read."""
+    """Return a number of bytes as text with a binary unit, such as ``"1.5 MiB"``."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if nbytes < 1024:
             return f"{nbytes:.0f} {unit}" if unit == "B" else f"{nbytes:.1f} {unit}"
@@ -134,17 +134,17 @@ def nbytes_text(nbytes: float) -> str:
 
 
 def shorten(text: str, count_max: int = _CONTENT_CHARACTERS_MAX) -> str:
-    """At most so many characters of a text."""
+    """Return `text`; if it is longer than `count_max` characters, return these followed by an ellipsis."""
     return text if len(text) <= count_max else text[:count_max].rstrip() + "…"
 
 
 def _is_shown(time_us: int) -> bool:
-    # `datetime` covers the years 1 to 9999 only; a day of margin keeps time zones out of trouble.
+    # `datetime` covers only the years 1 to 9999. The margin of one day allows for time zones.
     return -62_135_500_000 < time_us / 1e6 < 253_402_200_000
 
 
 def make_table(title: str) -> Table:
-    """An empty table in the style of all."""
+    """Return an empty table in the style that all tables share."""
     return Table(
         title=title or None,
         title_justify="left",

@@ -1,4 +1,4 @@
-"""What a command works on: a server, or a data directory that no server has open."""
+"""The targets of commands: a server, or a data directory that no server has open."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Target(Protocol):
-    """The calls that commands share."""
+    """A server or a data directory, with the calls that commands need."""
 
     def __enter__(self) -> Self: ...
 
@@ -31,23 +31,23 @@ class Target(Protocol):
     ) -> None: ...
 
     def recall(self, space: str, query: RecallQuery) -> Hits:
-        """The best hits."""
+        """Return the best hits."""
         ...
 
     def follow(self, space: str, query: RecallQuery) -> Iterator[Hits]:
-        """The best hits, and then what is observed and fits."""
+        """Yield the best hits, and then new observations that match."""
         ...
 
     def spaces(self) -> list[SpaceStatus]:
-        """All spaces that can be used."""
+        """Return all spaces that can be used."""
         ...
 
     def unsound_spaces(self) -> list[UnsoundSpace]:
-        """The others, with the reasons."""
+        """Return the spaces that cannot be used, with the reasons."""
         ...
 
     def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
-        """Create a space, or return the one with the same settings."""
+        """Create a space, or return the existing one if it has the same settings."""
         ...
 
 
@@ -68,6 +68,7 @@ class ServerTarget:
         self.client.close()
 
     def recall(self, space: str, query: RecallQuery) -> Hits:
+        """Return the best hits."""
         with Client(self.address, space=space, timeout_s=self.timeout_s) as client:
             return client.recall(
                 query.cue,
@@ -80,6 +81,7 @@ class ServerTarget:
             )
 
     def follow(self, space: str, query: RecallQuery) -> Iterator[Hits]:
+        """Yield the best hits, and then new observations that match, until the server no longer answers."""
         with Client(self.address, space=space, timeout_s=self.timeout_s) as client:
             yield from client.recall_stream(
                 query.cue,
@@ -92,33 +94,36 @@ class ServerTarget:
             )
 
     def spaces(self) -> list[SpaceStatus]:
+        """Return all spaces that can be used."""
         return self.client.spaces()
 
     def unsound_spaces(self) -> list[UnsoundSpace]:
+        """Return the spaces that cannot be used, with the reasons."""
         return self.client.unsound_spaces()
 
     def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
+        """Create a space, or return the existing one if it has the same settings."""
         return self.client.create_space(name, dim, metric, embedder)
 
 
 class DirectoryTarget:
-    """A data directory, opened by this very process.
+    """A data directory, opened by this process.
 
     Parameters
     ----------
     path
         The directory.
     create
-        Whether it may be new.
+        Whether to create the directory if it does not exist.
     read_only
-        Whether to change nothing in it.
+        Whether to leave the directory unchanged.
 
     Raises
     ------
     NotFound
-        There is no such directory and `create` is False.
+        If there is no such directory and `create` is False.
     StoreLocked
-        A server has it open.
+        If another process, such as a server, has the directory open.
     """
 
     def __init__(self, path: Path, create: bool = False, read_only: bool = False) -> None:
@@ -135,37 +140,45 @@ class DirectoryTarget:
         self.store.close()
 
     def recall(self, space: str, query: RecallQuery) -> Hits:
+        """Return the best hits."""
         answer = existing_space(self.store, space).answer(query)
         return Hits(answer.hits, answer.generation, answer.incomplete)
 
     def follow(self, space: str, query: RecallQuery) -> Iterator[Hits]:
-        # Nobody else can observe anything in a directory that this process has open.
+        """Yield the best hits only; this process has the directory open, so nothing new can be observed in it."""
         yield self.recall(space, query)
 
     def spaces(self) -> list[SpaceStatus]:
+        """Return all spaces that can be used."""
         return [space_status(space) for space in self.store.spaces()]
 
     def unsound_spaces(self) -> list[UnsoundSpace]:
+        """Return the spaces that cannot be used, with the reasons, by name."""
         found = sorted(self.store.unsound.items())
         return [UnsoundSpace(name, error.code, error.message) for name, error in found]
 
     def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
+        """Create a space, or return the existing one if it has the same settings."""
         return space_status(self.store.space(name, dim, metric, embedder))
 
 
 def existing_space(store: MemoryStore, name: str) -> Space:
-    """The space called `name`. Even ``default`` is not made by asking for it: its settings would be there for good.
+    """Return the space called `name`.
+
+    A missing space is not created, not even ``default``, because the settings of a space can never be changed.
 
     Raises
     ------
+    InvalidInput
+        If `name` is not a valid name of a space.
     NotFound
-        There is no such space.
+        If there is no such space.
     CorruptData
-        It is there and could not be opened.
+        If the space exists but could not be opened.
     """
     check_space_name(name)
     if name in store.unsound:
-        # Raises what is wrong with it.
+        # Raises the error that keeps the space from being opened.
         return store.space(name, create=False)
     for space in store.spaces():
         if space.config.name == name:
@@ -178,7 +191,7 @@ def _seconds(time_us: int | None) -> float | None:
 
 
 def space_status(space: Space) -> SpaceStatus:
-    """What a server would report about an embedded space."""
+    """Return the status that a server would report for an embedded space."""
     stats = space.stats()
     return SpaceStatus(
         space.config,
@@ -207,7 +220,26 @@ def target_options(command: F) -> F:
 def open_target(
     cli: CliContext, address: str | None, data: Path | None, create: bool = False, *, read_only: bool = False
 ) -> Target:
-    """The target that the options and settings name; a directory is not changed at all if only reading is meant."""
+    """Return the target that the options and settings name.
+
+    Parameters
+    ----------
+    cli
+        Context of the command.
+    address, data
+        The options ``--address`` and ``--data``.
+    create, read_only
+        See `DirectoryTarget`.
+
+    Raises
+    ------
+    click.UsageError
+        If both `address` and `data` are given.
+    InvalidInput
+        If a setting or the address is invalid.
+    NotFound, StoreLocked
+        See `DirectoryTarget`.
+    """
     if address is not None and data is not None:
         raise click.UsageError("--address and --data exclude each other: a server, or a directory without one.")
     if data is not None:
@@ -217,5 +249,5 @@ def open_target(
 
 
 def client_settings(cli: CliContext, address: str | None = None, space: str | None = None) -> Settings:
-    """The settings with the options of a client command on top."""
+    """Return the settings; the options of a client command override all other sources."""
     return cli.settings({"client.address": address, "client.space": space})

@@ -6,9 +6,9 @@ import os
 
 from engram.errors import MissingExtra
 
-# Where gRPC's event machinery runs, as it does in every client, its handlers of a fork end the child by a crash or a
-# complaint. They are of no use either: the child of a program that used a client is refused clients of its own. gRPC
-# reads this when it is first used.
+# In a process with running event threads of gRPC, which every client has, gRPC's fork handlers make a forked child
+# crash or log errors. The handlers are not needed, because a child of a process that has used a client is refused
+# clients of its own. gRPC reads the variable when it is first used.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 try:

@@ -1,4 +1,4 @@
-"""What a client learns about observations that are safe."""
+"""The acknowledgement that a client gets for stored observations."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Proof that observations are durable and recallable.
+    """The acknowledgement that observations are durable and recallable.
 
     Parameters
     ----------
     first_sequence, last_sequence
-        The session's sequence numbers of the observations, both inclusive.
+        Sequence numbers of the observations in their session, both inclusive.
     first_generation, last_generation
-        The generations they were given, both inclusive.
+        Generations of the observations, both inclusive.
     exact
-        False if the original acknowledgement was lost on the way and only learned of after a reconnect, or covered
-        interleaved commits: the observations are then visible at `last_generation`, but their own ones may be lower.
+        Whether the generations are those of the observations. False if the original acknowledgement was lost and the
+        client learned of the commit after a reconnect, or if the acknowledgement covers interleaved commits. Then the
+        observations are visible at `last_generation`, but their own generations may be lower.
     """
 
     first_sequence: int
@@ -28,21 +29,21 @@ class Ack:
 
     @property
     def sequence(self) -> int:
-        """The last sequence number covered."""
+        """Last sequence number covered by the acknowledgement."""
         return self.last_sequence
 
     @property
     def generation(self) -> int:
-        """A recall with ``max_generation`` of at least this sees all the observations."""
+        """Generation from which on all observations are visible: the least ``max_generation`` of a recall for them."""
         return self.last_generation
 
     @property
     def count(self) -> int:
-        """How many observations are covered."""
+        """Number of observations covered by the acknowledgement."""
         return self.last_sequence - self.first_sequence + 1
 
     def row(self, offset: int) -> Ack:
-        """The part that belongs to the observation at position `offset` of the batch."""
+        """Return the acknowledgement of the single observation at position `offset` of the batch."""
         sequence = self.first_sequence + offset
         first = self.first_generation + offset if self.exact else self.first_generation
         last = first if self.exact else self.last_generation

@@ -1,4 +1,4 @@
-"""What can be the address of a server, checked by form before anything is sent there."""
+"""Parsing of the address of a server; its form is checked before anything is sent there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN_CHARACTERS_MAX: Final = 100
 
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SOCKETS: Final = ("unix:", "unix-abstract:")
-# Names that gRPC gives to its ways of finding a host; what follows is host and port all the same.
+# Prefixes that name a resolver of gRPC. A host and a port follow them.
 _RESOLVER: Final = re.compile(r"(?:dns:(?:///)?|ipv4:|ipv6:)(?=.*:|\[)")
 _NAME: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?")
 _LOCAL_NAMES: Final = frozenset({"localhost", "localhost.", "ip6-localhost", "ip6-loopback"})
@@ -24,14 +24,14 @@ _LOCAL_NAMES: Final = frozenset({"localhost", "localhost.", "ip6-localhost", "ip
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server is.
+    """The address of a server.
 
     Parameters
     ----------
     target
-        As gRPC takes it.
+        The address in the form that gRPC accepts.
     is_local
-        Whether it is on this very machine, so that no proxy is of use.
+        Whether the server is on this machine, so that no proxy may be used.
     """
 
     target: str
@@ -39,12 +39,12 @@ class Address:
 
 
 def parse_address(address: object) -> Address:
-    """Return the address that a caller gave as ``host:port``, ``[ipv6]:port`` or ``unix:path``.
+    """Return the address that a caller passes as ``host:port``, ``[ipv6]:port`` or ``unix:path``.
 
     Raises
     ------
     InvalidInput
-        Naming what came and what to pass instead.
+        With code ``invalid_address``, naming the value and what to pass instead.
     """
     if isinstance(address, bytes | bytearray):
         _refuse(address, "is bytes, not a text", f"{bytes(address).decode(errors='replace')!r}")
@@ -77,7 +77,7 @@ def _socket(address: str) -> Address:
 
 
 def _host(address: str, place: str) -> str:
-    """The host of ``host:port``, with both checked."""
+    """Check host and port of ``host:port``; return the host."""
     if place.startswith("["):
         host, bracket, port = place[1:].partition("]")
         if not bracket or not _is_ip(host, 6):
@@ -127,7 +127,7 @@ def _is_local(host: str) -> bool:
     except ValueError:
         return False
     mapped = getattr(ip, "ipv4_mapped", None) or ip
-    # Whoever connects to "any address" reaches this machine.
+    # A connection to the unspecified address, 0.0.0.0 or ::, reaches this machine.
     return bool(mapped.is_loopback or mapped.is_unspecified)
 
 

@@ -1,4 +1,4 @@
-"""The client for coroutines; `Client` runs this one on a thread."""
+"""The client for coroutines; `Client` runs an `AsyncClient` on a background thread."""
 
 from __future__ import annotations
 
@@ -29,34 +29,35 @@ from engram.model.times import Moment, Moments
 class AsyncClient(AsyncReader):
     """A connection to an Engram server, for one memory space.
 
-    Observations are grouped into batches and answered through futures; broken connections and restarted servers are
-    ridden out without loss or duplicates, because every observation has a sequence number in a session that the
-    server remembers. Nothing connects before the first call.
+    The client sends observations in batches and returns a future for the acknowledgement of each. Every observation has
+    a sequence number in a session that the server remembers. Therefore a broken connection or a restart of the server
+    causes neither loss nor duplicates. The client connects at the first call.
+
+    A client that is not closed sends the observations it holds when the client is garbage-collected, when its event
+    loop ends, or when the interpreter ends. Observations that cannot be sent within some seconds are then reported in
+    one line on stderr.
 
     Parameters
     ----------
     address
         ``host:port``, ``[ipv6]:port`` or ``unix:path`` of the server's gRPC endpoint. A server on this machine is never
-        looked for through a proxy.
+        reached through a proxy.
     space
         Name of the memory space.
     session_id
-        A name for the stream of observations, to continue it in a later process: `durable_sequence` then tells how
-        many observations the server has of it. Empty for a new session. Two clients must not have one at a time: the
-        newer wins, the older fails with `session_taken_over`.
+        Id of the session, to resume it in a later process; empty for a new session. After a resume, `durable_sequence`
+        is the number of its observations that the server has. Only one client may use a session at a time: the newer
+        one wins, and the older one fails with code ``session_taken_over``.
     incarnation
-        With `session_id`: what `incarnation` was when the session was last open, to be refused (`other_incarnation`) if
-        the space has been restored, repaired or made anew since.
+        Value of `incarnation` when the session `session_id` was last open. If the space has been restored, repaired or
+        created again since, the session is refused with code ``other_incarnation``.
     priority
         Lane of the observations: ``"high"``, ``"normal"`` or ``"low"``.
     limits, options
-        Bounds on buffers, grouping and waiting.
+        Bounds on buffering and micro-batching, and on sending and waiting.
     timeout_s
-        How long any single call may take, retries included: it ends by then, with an error at the latest. `flush` may
-        take longer as long as there are answers, and `close` has a limit of its own.
-
-    A client that is not closed sends what it holds when nobody holds it any more, when its event loop ends, or when the
-    interpreter does. What cannot be sent within some seconds then is named in one line on stderr.
+        Seconds that a single call may take, retries included; a call that takes longer fails. `flush` may take longer
+        while answers arrive, and `close` has its own limit.
 
     Examples
     --------
@@ -108,29 +109,32 @@ class AsyncClient(AsyncReader):
         Raises
         ------
         NotFound
-            The space does not exist.
+            If the space does not exist.
         FailedPrecondition
-            Another client has taken the session over (``session_taken_over``), or the space has lost what was
-            acknowledged in it (``lost_future``, ``other_incarnation``).
+            If another client has taken over the session (``session_taken_over``), or the space no longer has what was
+            acknowledged in the session (``lost_future``, ``other_incarnation``).
         Unavailable
-            The server cannot be reached.
+            If the server cannot be reached.
         """
         async with self._calls.within("opening the session"):
             await (await self.observing()).stream.connected()
 
     @property
     def session_id(self) -> str:
-        """Id of the session; empty until it is open."""
+        """Id of the session; before the session is open, the id that was passed to the client."""
         return self._observing.stream.session_id if self._observing is not None else self._session_id
 
     @property
     def incarnation(self) -> str:
-        """Which past the space has, as the server told it; to be kept with the session's id. Empty until it is open."""
+        """Incarnation of the space, as reported by the server; keep it together with the id of the session.
+
+        Before the session is open, this is the incarnation that was passed to the client.
+        """
         return self._observing.stream.incarnation if self._observing is not None else self._incarnation
 
     @property
     def durable_sequence(self) -> int:
-        """Last sequence number of the session that is acknowledged; 0 until it is open."""
+        """Last acknowledged sequence number of the session; 0 before the session is open."""
         return self._observing.stream.durable_sequence if self._observing is not None else 0
 
     async def observe(
@@ -145,20 +149,21 @@ class AsyncClient(AsyncReader):
         metadata: Mapping[str, Any] | str | None = None,
         tags: Sequence[str] = (),
     ) -> asyncio.Future[Ack]:
-        """Observe one thing; waits only while the buffer is full.
+        """Send one observation; wait only while the buffer is full.
 
         Parameters
         ----------
         id
-            The same id again supersedes the earlier observation.
+            Id of the observation. An id that is observed again supersedes the earlier observation.
         vector
-            float32-like, shape ``(dim,)``; None to have the space's embedder make it of `content`.
+            float32-like, shape ``(dim,)``; None to have the space's embedder make the vector from `content`.
         content
-            The text that is recalled with it.
+            Text of the observation.
         timestamp
-            Seconds since 1970, a datetime (UTC if it has no zone) or another `Moment`; default now.
+            Time of the observation: seconds since 1970, a datetime (UTC without a time zone) or another `Moment`;
+            default: now.
         confidence, importance
-            In [0, 1].
+            Numbers in [0, 1].
         metadata
             A mapping, or a JSON object as text.
         tags
@@ -166,21 +171,22 @@ class AsyncClient(AsyncReader):
 
         Returns
         -------
-        A future of the `Ack`, done when the observation is durable and recallable. It fails with a typed error, such
-        as `InvalidInput`, if the observation is refused.
+        asyncio.Future[Ack]
+            Done when the observation is durable and recallable. The future fails with a typed error, such as
+            `InvalidInput`, if the observation is refused.
 
         Raises
         ------
         InvalidInput
-            The vector's shape does not fit the space, or a value cannot be converted.
+            If the vector does not have the dimension of the space, or a value cannot be converted.
         NotFound
-            The space does not exist.
+            If the space does not exist.
         FailedPrecondition
             As in `open`.
         Unavailable
-            The server cannot be reached.
+            If the server cannot be reached.
         OverCapacity
-            Code ``buffer_full``: too much is unanswered, and that did not change in time. Nothing was taken.
+            With code ``buffer_full``, if the buffer is still full after `timeout_s`. The observation is not taken.
         """
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         observing = await self.observing()
@@ -211,23 +217,24 @@ class AsyncClient(AsyncReader):
         metadata: Sequence[Mapping[str, Any] | str | None] | None = None,
         tags: Sequence[Sequence[str]] | None = None,
     ) -> asyncio.Future[Ack]:
-        """Observe up to 10 000 things at once, stored as a whole or not at all; the fast way for many.
+        """Send up to 10 000 observations, which are stored as a whole or not at all; this is the fastest way for many.
 
         Parameters
         ----------
-        vectors
-            Shape ``(n, dim)``; None to have the space's embedder make them of `contents`.
-        ids and all others
+        ids, contents, timestamps, confidences, importances, metadata, tags
             One entry per observation; see `observe`.
+        vectors
+            float32-like, shape ``(n, dim)``; None to have the space's embedder make the vectors from `contents`.
 
         Returns
         -------
-        A future of one `Ack` with the range of generations.
+        asyncio.Future[Ack]
+            Done with one `Ack` for all observations and their range of generations; fails as in `observe`.
 
         Raises
         ------
         InvalidInput
-            Naming the field, the position, the limit and the value; nothing of the batch is sent.
+            Naming the field, the row, the limit and the value; nothing of the batch is sent.
         NotFound, FailedPrecondition, Unavailable, OverCapacity
             As in `observe`.
         """
@@ -249,19 +256,20 @@ class AsyncClient(AsyncReader):
         return future
 
     async def flush(self, timeout_s: float | None = None) -> None:
-        """Wait until everything observed so far is answered.
+        """Wait until all observations that were sent so far are answered.
 
         Parameters
         ----------
         timeout_s
-            For how long; None as long as there is an answer within the client's `timeout_s`, again and again.
+            Seconds to wait in all. None: there is no such limit, but the wait fails if no answer arrives for the
+            `timeout_s` of the client.
 
         Raises
         ------
         EngramError
-            The first refusal since the last flush, for callers who do not look at the futures.
+            The first refusal since the last flush, for callers that do not look at the futures.
         Unavailable
-            Code ``flush_timeout``: not everything was answered in time. It is still being sent.
+            With code ``flush_timeout``, if not everything is answered in time; the client still sends the rest.
         """
         self._calls.check()
         observing = self._observing
@@ -273,10 +281,10 @@ class AsyncClient(AsyncReader):
             raise error
 
     async def close(self, timeout_s: float | None = 30.0) -> None:
-        """Send and await everything observed, then disconnect; after `timeout_s` give up on what is left.
+        """Send all observations, wait for the answers, and disconnect; after `timeout_s` seconds, give up on the rest.
 
-        What was refused or given up and not reported by `flush` is logged as a warning. In a forked child it does
-        nothing.
+        Observations that were refused or given up, and not reported by `flush`, are logged as a warning. In a forked
+        child this does nothing.
         """
         if os.getpid() != self._process:
             return
@@ -287,7 +295,7 @@ class AsyncClient(AsyncReader):
         await self._calls.close()
 
     async def observing(self) -> ObserveSession:
-        """The open session, opened if need be; for this package only."""
+        """Return the session, and open it if necessary; for use in this package only."""
         self._calls.check()
         if self._closed:
             raise FailedPrecondition("the client is closed", code="client_closed")
@@ -301,7 +309,7 @@ class AsyncClient(AsyncReader):
                 self._observing = ObserveSession(
                     GrpcTransport(self._calls.channel, self._calls.address, self.space),
                     config,
-                    # Neither of these holds the client itself, whose end is the session's.
+                    # These must not reference the client: the session ends when the client is garbage-collected.
                     functools.partial(encode_batch_field, priority=self._priority),
                     reopen=functools.partial(_reopen, self._calls.address.target, self._calls.timeout_s, self.space),
                     limits=self._limits,
@@ -309,7 +317,7 @@ class AsyncClient(AsyncReader):
                     session_id=self._session_id,
                     incarnation=self._incarnation,
                 )
-                # A task that has not begun could not tell that it is cancelled.
+                # Let the new task of the session start. A task that has not started cannot handle its cancellation.
                 await asyncio.sleep(0)
         return self._observing
 

@@ -1,4 +1,4 @@
-"""The calls of a client that change no session: recalling, forgetting, spaces, status."""
+"""The calls of a client that need no session: recall, forget, spaces, status."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _EOF: Final[Any] = aio.EOF  # type: ignore[attr-defined]  # Missing in the stubs
 
 
 class AsyncReader:
-    """One memory space of a server, to recall from; the base of `AsyncClient`.
+    """The base class of `AsyncClient`, with the calls that need no session.
 
     Parameters
     ----------
     calls
-        The channel.
+        Channel to the server.
     space
         Name of the memory space.
     """
@@ -61,37 +61,48 @@ class AsyncReader:
         include_vectors: bool = False,
         skip_damaged: bool = False,
     ) -> Hits:
-        """Return the `k` observations that fit best a vector, a text if the space has an embedder, or a `Cue`.
+        """Return the `k` observations that best match a cue, best first.
+
+        Results that are too large for one message are fetched in batches, as by `recall_stream`, and sorted here.
 
         Parameters
         ----------
+        cue
+            A vector, a text if the space has an embedder, or a `Cue`.
+        k
+            Maximum number of hits, 1 to 10 000.
         max_generation
-            See only what was observed up to this generation; default everything.
+            Recall as of this generation; default: the newest.
         snapshot_time
-            See what there was at this time instead: seconds since 1970, a datetime (UTC if it has no zone) or another
+            Recall as of this time instead: seconds since 1970, a datetime (UTC without a time zone) or another
             `Moment`.
         ef
-            Search effort; larger finds more of the true nearest and takes longer.
+            Breadth of the graph search; a larger value finds more of the true nearest and takes longer.
         strength
-            Rank by the strength of memories instead of similarity alone.
+            Ranking by memory strength; None to rank by the score of the cue.
         include_vectors
-            Return the stored vectors, too.
+            Whether to return the stored vectors, too.
         skip_damaged
-            Where what is stored is damaged, leave those observations out instead of raising; the answer is marked as
-            ``incomplete`` then.
-
-        More than one message can hold comes in batches, as from `recall_stream`, and is put in order here.
+            Whether to leave out observations whose stored bytes are damaged, instead of raising. The result is then
+            marked as ``incomplete``.
 
         Returns
         -------
         Hits
-            A list of `Hit`, which also knows the ``generation`` it is from, and whether it is ``incomplete``.
+            A list of `Hit`, with the ``generation`` of its snapshot and a flag ``incomplete``.
 
         Raises
         ------
-        InvalidInput, NotFound, FailedPrecondition, Unavailable
+        InvalidInput
+            If an argument is invalid.
+        NotFound
+            If the space does not exist.
+        FailedPrecondition
+            If the space has no embedder for a text, or the snapshot is no longer retained.
+        OverCapacity, Unavailable
+            If the server stays overloaded, or cannot be reached.
         CorruptData
-            If the answer needs what is damaged where it is stored, or the space could not be opened.
+            If the recall needs damaged bytes, or the space could not be opened.
         """
         query = make_query(
             cue,
@@ -106,7 +117,7 @@ class AsyncReader:
         try:
             response = await self._calls.unary(self._calls.stub.Recall, request)
         except InvalidInput as error:
-            # With strength, what was recalled counts as recalled, and would count twice.
+            # A recall by strength reinforces its results, so a second attempt would reinforce them twice.
             if error.code != RESULTS_BYTES or strength is not None:
                 raise
             return await self._recall_in_batches(query, include_vectors)
@@ -139,31 +150,39 @@ class AsyncReader:
         include_vectors: bool = False,
         skip_damaged: bool = False,
     ) -> AsyncGenerator[Hits, None]:
-        """Yield hits in batches as they are found, each best first, all from one snapshot.
+        """Yield hits in batches as they are found; each batch is sorted best first, and all are from one snapshot.
 
         Parameters
         ----------
-        max_results, batch_size
-            At most 10 000 and 100.
-        include_recent
-            Batches after the first may also have what is observed meanwhile, marked as ``recent``.
-        follow
-            After the last batch wait for new observations that fit, and yield each once, in the order of generations,
-            until the generator is closed, or the server does not answer any more. The cue needs a `score_min` if it has
-            a vector or text.
-        timeout_ms
-            End with an error if the batches take longer.
-        skip_damaged
-            Leave out what is damaged. From then on each batch is marked as ``incomplete``; where there is none to mark,
-            an empty one comes.
-        cue and all others
+        cue, max_generation, snapshot_time, ef, strength, include_vectors
             See `recall`.
+        max_results, batch_size
+            Maximum number of hits in all, up to 10 000, and per batch, up to 100.
+        include_recent
+            Whether batches after the first may also hold observations that are committed while the recall runs. Such
+            hits are marked as ``recent``.
+        follow
+            Whether to wait for new observations that match after the last batch. Each of them is yielded once, in the
+            order of generations, until the generator is closed or the server no longer answers. A cue with a vector or
+            a text then needs a `score_min`.
+        timeout_ms
+            Milliseconds after which the recall fails; the time spent following does not count. None for no limit.
+        skip_damaged
+            Whether to leave out observations whose stored bytes are damaged, instead of raising. From the first one
+            left out, each batch is marked as ``incomplete``; if there is no other batch to mark, an empty one is
+            yielded.
+
+        Yields
+        ------
+        Hits
+            The next batch.
 
         Raises
         ------
         InvalidInput, NotFound, FailedPrecondition, OverCapacity, Unavailable
+            As in `recall`.
         CorruptData
-            If the answer needs what is damaged. A standing recall ends with it where it may have missed a match.
+            If the recall needs damaged bytes. A standing recall raises this where damage may hide a match.
         """
         query = replace(
             make_query(
@@ -206,28 +225,33 @@ class AsyncReader:
         reading = asyncio.ensure_future(call.read())
         try:
             while not (await asyncio.wait([reading], timeout=self._calls.timeout_s))[0]:
-                # Nothing may match for hours, so a server that is gone without a word is found by asking.
+                # Nothing may match for hours. This call detects that the server is gone.
                 await self.space_status()
             return await reading
         finally:
             reading.cancel()
 
     async def forget(self, ids: Sequence[str]) -> int:
-        """Delete observations by id; return how many there were. Unknown ids are ignored."""
+        """Delete observations by id; return how many existed. Unknown ids are ignored."""
         request = pb.ForgetRequest(memory_space_id=self.space, ids=check_ids(ids))
         return (await self._calls.unary(self._calls.stub.Forget, request)).forgotten
 
     async def create_space(
         self, name: str, dim: int | None = None, metric: Metric = "cosine", embedder: str = ""
     ) -> SpaceStatus:
-        """Create a space, or return it if it exists with the same settings.
+        """Create a space, or return the existing one if it has the same settings.
+
+        Parameters
+        ----------
+        name, dim, metric, embedder
+            See `SpaceConfig`; `dim` is 768 by default.
 
         Raises
         ------
         InvalidInput
-            A setting is out of range.
+            If a setting is out of range.
         AlreadyExists
-            It exists with other settings.
+            If the space exists with other settings.
         """
         config = SpaceConfig(name, DIMENSION_DEFAULT if dim is None else dim, metric, embedder)
         request = pb.CreateSpaceRequest(
@@ -236,12 +260,12 @@ class AsyncReader:
         return decode_space(await self._calls.unary(self._calls.stub.CreateSpace, request))
 
     async def spaces(self) -> list[SpaceStatus]:
-        """List the spaces of the server, without those of `unsound_spaces`."""
+        """List the spaces that can be used; `unsound_spaces` lists the others."""
         response = await self._calls.unary(self._calls.stub.ListSpaces, pb.ListSpacesRequest())
         return [decode_space(space) for space in response.spaces]
 
     async def unsound_spaces(self) -> list[UnsoundSpace]:
-        """List the spaces that are there and could not be opened, with the reasons."""
+        """List the spaces that exist but could not be opened, with the reasons."""
         response = await self._calls.unary(self._calls.stub.ListSpaces, pb.ListSpacesRequest())
         return [decode_unsound_space(space) for space in response.unsound_spaces]
 
@@ -251,9 +275,9 @@ class AsyncReader:
         Raises
         ------
         NotFound
-            It does not exist.
+            If the space does not exist.
         CorruptData
-            It is there and could not be opened.
+            If the space exists but could not be opened.
         """
         request = pb.GetSpaceRequest(memory_space_id=self.space)
         try:
@@ -268,5 +292,5 @@ class AsyncReader:
             ) from None
 
     async def status(self) -> ServerStatus:
-        """Return the server's version, counters, queue lanes and spaces, and what is damaged."""
+        """Return the server's version, counters, lanes, index workers and spaces, and the damage it has found."""
         return decode_server_status(await self._calls.unary(self._calls.stub.GetStatus, pb.GetStatusRequest()))

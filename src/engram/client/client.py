@@ -1,4 +1,4 @@
-"""The client for ordinary, blocking code: `AsyncClient` on a background thread."""
+"""The client for blocking code: an `AsyncClient` on a background thread."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from engram.model.times import Moment, Moments
 class Client:
     """A connection to an Engram server, for one memory space; safe to use from several threads.
 
-    This is `AsyncClient` for code without an event loop: the same parameters, the same behaviour, futures of
+    The parameters and the behaviour are those of `AsyncClient`, for code without an event loop. Futures are those of
     `concurrent.futures`.
 
     Parameters
@@ -88,17 +88,17 @@ class Client:
 
     @property
     def session_id(self) -> str:
-        """Id of the session; empty until it is open."""
+        """Id of the session; before the session is open, the id that was passed to the client."""
         return self._client.session_id
 
     @property
     def incarnation(self) -> str:
-        """Which past the space has, as the server told it. See `AsyncClient.incarnation`."""
+        """Incarnation of the space. See `AsyncClient.incarnation`."""
         return self._client.incarnation
 
     @property
     def durable_sequence(self) -> int:
-        """Last sequence number of the session that is acknowledged; 0 until it is open."""
+        """Last acknowledged sequence number of the session; 0 before the session is open."""
         return self._client.durable_sequence
 
     def open(self) -> None:
@@ -117,7 +117,7 @@ class Client:
         metadata: Mapping[str, Any] | str | None = None,
         tags: Sequence[str] = (),
     ) -> concurrent.futures.Future[Ack]:
-        """Observe one thing; blocks only while the buffer is full. See `AsyncClient.observe`."""
+        """Send one observation; block only while the buffer is full. See `AsyncClient.observe`."""
         future: concurrent.futures.Future[Ack] = concurrent.futures.Future()
         offer = self._opened().offer_row(
             future,
@@ -145,7 +145,7 @@ class Client:
         metadata: Sequence[Mapping[str, Any] | str | None] | None = None,
         tags: Sequence[Sequence[str]] | None = None,
     ) -> concurrent.futures.Future[Ack]:
-        """Observe up to 10 000 things at once, all or none; the fast way. See `AsyncClient.observe_batch`."""
+        """Send up to 10 000 observations, stored as a whole or not at all. See `AsyncClient.observe_batch`."""
         future: concurrent.futures.Future[Ack] = concurrent.futures.Future()
         offer = self._opened().offer_batch(
             future,
@@ -162,7 +162,7 @@ class Client:
         return future
 
     def flush(self, timeout_s: float | None = None) -> None:
-        """Wait until everything observed so far is answered. Raises as `AsyncClient.flush`."""
+        """Wait until all observations that were sent so far are answered. Raises as `AsyncClient.flush`."""
         self._thread.run(self._client.flush(timeout_s))
 
     def recall(
@@ -177,7 +177,7 @@ class Client:
         include_vectors: bool = False,
         skip_damaged: bool = False,
     ) -> Hits:
-        """Return the `k` observations that fit a vector, text or `Cue` best. See `AsyncClient.recall`."""
+        """Return the `k` observations that best match a vector, a text or a `Cue`. See `AsyncClient.recall`."""
         return self._thread.run(
             self._client.recall(
                 cue,
@@ -230,38 +230,38 @@ class Client:
             while (hits := self._thread.run(following())) is not None:
                 yield hits
         finally:
-            # Nothing is left to close at the end of the interpreter, nor in a child that was forked meanwhile.
+            # At the end of the interpreter, and in a child that was forked meanwhile, there is nothing left to close.
             with contextlib.suppress(FailedPrecondition):
                 self._thread.run(batches.aclose())
 
     def forget(self, ids: Sequence[str]) -> int:
-        """Delete observations by id; return how many there were."""
+        """Delete observations by id; return how many existed. Unknown ids are ignored."""
         return self._thread.run(self._client.forget(ids))
 
     def create_space(
         self, name: str, dim: int | None = None, metric: Metric = "cosine", embedder: str = ""
     ) -> SpaceStatus:
-        """Create a space, or return it if it exists with the same settings. See `AsyncClient.create_space`."""
+        """Create a space, or return the existing one with the same settings. See `AsyncClient.create_space`."""
         return self._thread.run(self._client.create_space(name, dim, metric, embedder))
 
     def spaces(self) -> list[SpaceStatus]:
-        """List the spaces of the server, without those of `unsound_spaces`."""
+        """List the spaces that can be used; `unsound_spaces` lists the others."""
         return self._thread.run(self._client.spaces())
 
     def unsound_spaces(self) -> list[UnsoundSpace]:
-        """List the spaces that are there and could not be opened, with the reasons."""
+        """List the spaces that exist but could not be opened, with the reasons."""
         return self._thread.run(self._client.unsound_spaces())
 
     def space_status(self) -> SpaceStatus:
-        """Return the settings and watermarks of this client's space. Raises `NotFound` if it does not exist."""
+        """Return the settings and watermarks of this client's space. See `AsyncClient.space_status`."""
         return self._thread.run(self._client.space_status())
 
     def status(self) -> ServerStatus:
-        """Return the server's version, counters, queue lanes and spaces, and what is damaged."""
+        """Return the server's version, counters, lanes, index workers and spaces, and the damage it has found."""
         return self._thread.run(self._client.status())
 
     def close(self, timeout_s: float | None = 30.0) -> None:
-        """Send and await everything observed, then disconnect. See `AsyncClient.close`."""
+        """Send all observations, wait for the answers, and disconnect. See `AsyncClient.close`."""
         if os.getpid() == self._process:
             self._thread.run(self._client.close(timeout_s))
 

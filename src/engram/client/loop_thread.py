@@ -1,4 +1,4 @@
-"""One event loop on a daemon thread, shared by the blocking clients of a process, until the interpreter ends."""
+"""One event loop on a daemon thread. All blocking clients of a process share it until the interpreter ends."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _STOP_S: Final = 1.0
 
 
 class LoopThread:
-    """Runs coroutines for threads that wait for them.
+    """An event loop that runs coroutines for threads that wait for the results.
 
-    One loop for all clients, because gRPC's event machinery serves one loop per process best.
+    All clients share one loop, because gRPC's poller works best with one event loop per process.
     """
 
     _shared: LoopThread | None = None
@@ -35,25 +35,31 @@ class LoopThread:
         quiet_poller(self._loop)
         self._thread = threading.Thread(target=self._loop.run_forever, name="engram-client", daemon=True)
         self._thread.start()
-        # Opened before the sessions that run on it, it ends after them.
+        # Registered before the sessions that run on the loop, so that it is closed after them.
         interpreter_exit.opened(self, "the event loop of the clients", keep=True)
 
     @classmethod
     def shared(cls) -> LoopThread:
-        """The process's loop; a forked child gets one of its own, since threads do not survive a fork."""
+        """Return the loop of this process; a forked child gets a new one, because threads do not survive a fork."""
         with cls._lock:
             if cls._shared is None or cls._shared._process != os.getpid():
                 cls._shared = cls()
             return cls._shared
 
     def check(self) -> None:
-        """Refuse what would wait for ever. Raises `FailedPrecondition`: in a forked child, or after the end."""
+        """Raise an error if a call would wait for ever.
+
+        Raises
+        ------
+        FailedPrecondition
+            In a forked child (code ``forked``), or after the loop has ended (code ``client_closed``).
+        """
         check_process(self._process, "client")
         if self._loop.is_closed():
             raise FailedPrecondition("the interpreter is ending and takes no more calls", code="client_closed")
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the loop and return its result; interrupting the wait cancels it."""
+        """Run a coroutine on the loop and return its result; an interrupt of the wait cancels the coroutine."""
         try:
             self.check()
         except BaseException:
@@ -63,17 +69,17 @@ class LoopThread:
         return wait(future)
 
     def end(self, timeout_s: float) -> None:
-        """Stop the loop, so that it does not run into the end of the interpreter."""
+        """Stop the loop, because it must not run while the interpreter ends."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout_s + _STOP_S)
         if not self._thread.is_alive():
-            # A call whose end gRPC has not seen yet, on a slow machine, is of no use to anybody any more.
+            # On a slow machine, gRPC may not have seen the end of a call yet. Nothing waits for such a call any more.
             silence(self._loop)
             self._loop.close()
 
 
 def wait(future: concurrent.futures.Future[T], timeout_s: float | None = None) -> T:
-    """Wait for a future; if the wait is interrupted, as by Ctrl-C, nobody wants its result any more."""
+    """Wait for a future and return its result; cancel it if the wait is interrupted, as by Ctrl-C, or times out."""
     try:
         return future.result(timeout_s)
     except BaseException:
@@ -82,7 +88,7 @@ def wait(future: concurrent.futures.Future[T], timeout_s: float | None = None) -
 
 
 def _renew_lock() -> None:
-    # Another thread of the parent may have held it.
+    # Another thread of the parent may have held the lock at the fork.
     LoopThread._lock = threading.Lock()
 
 

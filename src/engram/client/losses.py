@@ -1,4 +1,4 @@
-"""What a client was given and could not store, for those who do not look at the futures."""
+"""A record of observations that a client could not store, for callers that do not look at the futures."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Losses:
     Parameters
     ----------
     count
-        How many.
+        Number of these observations.
     first_ids
-        The first of their ids.
+        Ids of the first of them, at most `NAMED_MAX`.
     error
-        Why the first of them was.
+        Error of the first of them; None if there are none.
     """
 
     count: int = 0
@@ -31,13 +31,13 @@ class Losses:
     error: EngramError | None = None
 
     def add(self, count: int, first_ids: Sequence[str], error: EngramError) -> None:
-        """Count in some more, of which the first ids are given."""
+        """Add `count` observations with the same error; `first_ids` are the first of their ids."""
         self.count += count
         self.first_ids.extend(first_ids[: NAMED_MAX - len(self.first_ids)])
         self.error = self.error or error
 
     def describe(self, space: str) -> str:
-        """Return what to tell of them in one sentence."""
+        """Return one sentence that describes the losses."""
         ids = ", ".join(map(repr, self.first_ids)) + (", ..." if self.count > len(self.first_ids) else "")
         observations = "1 observation" if self.count == 1 else f"{self.count} observations"
         verb = "was" if self.count == 1 else "were"

@@ -1,4 +1,4 @@
-"""What is left on an event loop that was stopped under it, and would complain when it is collected."""
+"""Suppression of warnings about tasks that are left on a stopped event loop."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 
 
 def silence(loop: asyncio.AbstractEventLoop) -> None:
-    """Have nothing said about the tasks of ours and of gRPC on an event loop that has stopped for good."""
+    """Close the tasks of Engram and gRPC on an event loop that has stopped for good, without a warning."""
     for task in asyncio.all_tasks(loop):
         coroutine: Any = task.get_coro()
         is_python = isinstance(coroutine, types.CoroutineType)
-        # What is compiled does not say where it is from; it is gRPC's.
+        # A compiled coroutine does not name its file; it belongs to gRPC.
         if not is_python or not {"engram", "grpc"}.isdisjoint(PurePath(coroutine.cr_code.co_filename).parts):
-            # As asyncio itself does it with what it gathers.
+            # `asyncio.gather` sets this attribute on its tasks, too.
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # Missing in the stubs.
-            # What they do when they are closed may need the event loop, which they had for the last time.
+            # The clean-up code of a coroutine may need the event loop, which no longer runs.
             with contextlib.suppress(RuntimeError):
                 coroutine.close()

@@ -1,4 +1,4 @@
-"""What a client can learn about a server and its spaces."""
+"""The status of a server and of its spaces, as a client sees it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,21 @@ from engram.wire.damages import decode_damage, decode_unsound
 
 @dataclass(frozen=True, slots=True)
 class SpaceStatus:
-    """A memory space, how far its watermarks are, and how many damaged places were found in it."""
+    """The settings, watermarks and sizes of a memory space.
+
+    Parameters
+    ----------
+    config
+        Settings of the space.
+    durable_generation, visible_generation, indexed_generation
+        Watermarks: generations up to which everything is on disk, recallable, and linked into the graph.
+    live_count
+        Number of observations that are neither deleted nor superseded.
+    log_bytes, index_bytes
+        Size of the log, and memory of the index and of the data for filters, in bytes.
+    damaged_count
+        Number of damaged places found in the space since it was opened.
+    """
 
     config: SpaceConfig
     durable_generation: int
@@ -32,16 +46,16 @@ class SpaceStatus:
 
 @dataclass(frozen=True, slots=True)
 class UnsoundSpace:
-    """A space that is there and could not be opened.
+    """A space that exists but could not be opened.
 
     Parameters
     ----------
     name
-        Its name.
+        Name of the space.
     code
-        The code of the error that every use of it raises.
+        Code of the error that every use of the space raises.
     message
-        What is wrong with it.
+        Description of the problem.
     """
 
     name: str
@@ -51,7 +65,17 @@ class UnsoundSpace:
 
 @dataclass(frozen=True, slots=True)
 class LaneStatus:
-    """One priority lane of the server's queue."""
+    """One priority lane of the server's queue.
+
+    Parameters
+    ----------
+    priority
+        ``"high"``, ``"normal"`` or ``"low"``.
+    depth, capacity
+        Number of observations in the lane, and its limit.
+    nbytes, bytes_max
+        Bytes of observations in the lane, and their limit.
+    """
 
     priority: str
     depth: int
@@ -62,20 +86,20 @@ class LaneStatus:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStatus:
-    """What one index worker of the server did since that started.
+    """The work of one index worker since the server started.
 
     Parameters
     ----------
     number
-        Which worker, from 0.
+        Number of the worker, from 0.
     batches, observations
-        What it linked.
+        Number of batches, and of observations, that the worker linked.
     stolen
-        Batches of these that it linked in another worker's space.
+        Number of these batches that the worker linked in a space of another worker.
     restarts
-        How often it died and was replaced.
+        Number of times the worker died and was replaced.
     busy_s
-        Seconds it had a turn.
+        Seconds that the worker spent on batches.
     """
 
     number: int
@@ -88,16 +112,26 @@ class WorkerStatus:
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """A server's version, counters since it started, queue lanes, index workers and spaces, and what is damaged.
+    """The version, counters, lanes, index workers, spaces and damage of a server.
 
     Parameters
     ----------
+    version
+        Version of Engram that the server runs.
+    uptime_s
+        Seconds since the server started.
+    sessions, connections
+        Number of sessions, and of connections.
+    observations_accepted, observations_rejected, recalls, commits
+        Counters since the server started.
+    lanes, workers, spaces
+        The lanes of the queue, the index workers, and the spaces that can be used.
     damaged_count
-        Damaged places found since it started.
+        Number of damaged places found since the server started.
     damages
-        Up to a hundred of them.
+        The damaged places, up to a hundred of them.
     unsound_spaces
-        The spaces that it does not serve.
+        The spaces that could not be opened and are not served.
     """
 
     version: str
@@ -132,7 +166,7 @@ def decode_space(message: pb.Space) -> SpaceStatus:
 
 
 def decode_unsound_space(message: pb.UnsoundSpace) -> UnsoundSpace:
-    """Return the space, and why it is not served."""
+    """Return the space, and the reason why it is not served."""
     name, error = decode_unsound(message)
     return UnsoundSpace(name, error.code, error.message)
 

@@ -1,4 +1,4 @@
-"""What a server says on an observe stream, free of any transport; and what a transport has to offer."""
+"""The events of an observe stream, and the protocol of a transport; both are independent of gRPC."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from engram.errors import EngramError
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What a client says of itself when it connects.
+    """The data that a client sends when it connects.
 
     Parameters
     ----------
     session_id
-        The session to resume; empty for a new one.
+        Id of the session to resume; empty for a new session.
     writer
-        A number at random, the same on all connections of one stream, so that the server can tell it from another
-        client with the same session id.
+        Random number that is the same on all connections of one stream. By this number the server distinguishes the
+        client from another one with the same session id, see docs/decisions/0012.
     known_sequence
-        The last number that is known to be durable, on every connection but the first.
+        Last sequence number that the client knows to be durable; None on the first connection.
     incarnation
-        Of the space, as the server told it last.
+        Incarnation of the space that the server last reported; empty if it is not known.
     """
 
     session_id: str = ""
@@ -35,7 +35,21 @@ class Greeting:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The session is open: its id, what of it is durable, what the server can take, and which past the space has."""
+    """The reply of the server that the session is open.
+
+    Parameters
+    ----------
+    session_id
+        Id of the session.
+    durable_sequence
+        Last durable sequence number of the session.
+    generation
+        Generation of the space at this moment.
+    queue_capacity
+        Number of observations that fit into the server's queue; 0 if it is not known.
+    incarnation
+        Incarnation of the space.
+    """
 
     session_id: str
     durable_sequence: int
@@ -46,21 +60,21 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Everything up to ``ack.last_sequence`` is durable and recallable."""
+    """The event that everything up to ``ack.last_sequence`` is durable and recallable."""
 
     ack: Ack
 
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """Everything up to `sequence` is linked into the graph, too."""
+    """The event that everything up to `sequence` is linked into the graph."""
 
     sequence: int
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The message that carried ``first..last`` is not stored."""
+    """The event that the batch with the sequence numbers ``first..last`` is refused and not stored."""
 
     first: int
     last: int
@@ -69,7 +83,15 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class LoadChange:
-    """The server's load changed."""
+    """The event that the load of the server has changed.
+
+    Parameters
+    ----------
+    mood
+        The new load.
+    retry_after_ms
+        Milliseconds that the client should wait; 0 if the server names no time.
+    """
 
     mood: ServerLoad
     retry_after_ms: int = 0
@@ -77,14 +99,14 @@ class LoadChange:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something about the session is wrong that belongs to no particular message."""
+    """The event of an error that concerns the session and no particular batch."""
 
     error: EngramError
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The server has closed the session, as asked."""
+    """The event that the server has closed the session."""
 
 
 Event = Accepted | Indexed | Refused | LoadChange | Trouble | Closed
@@ -94,25 +116,43 @@ class StreamConnection(Protocol):
     """One open stream of a session."""
 
     async def send(self, payload: Any, first_sequence: int) -> None:
-        """Send a batch under that number. Raises `EngramError` if the connection is broken."""
+        """Send a batch whose first observation has the number `first_sequence`.
+
+        Raises
+        ------
+        EngramError
+            If the connection is broken.
+        """
         ...
 
     async def receive(self) -> Event:
-        """The next event. Raises `EngramError` when the stream ends, however it ends."""
+        """Return the next event.
+
+        Raises
+        ------
+        EngramError
+            When the stream ends, for whatever reason.
+        """
         ...
 
     async def close_session(self, last_sequence: int) -> None:
-        """Tell the server that nothing more will come."""
+        """Tell the server that no more observations will follow."""
         ...
 
     async def abort(self) -> None:
-        """Let go of the stream at once; the session stays resumable."""
+        """End the stream at once; the session can be resumed."""
         ...
 
 
 class Transport(Protocol):
-    """Opens connections."""
+    """A transport, which opens connections to a server."""
 
     async def connect(self, greeting: Greeting) -> tuple[StreamConnection, Welcome]:
-        """Open a session, or resume the one named. Raises `EngramError`."""
+        """Open a new session, or resume the one that `greeting` names.
+
+        Raises
+        ------
+        EngramError
+            If the server refuses the session or does not answer.
+        """
         ...

@@ -1,4 +1,4 @@
-"""A small set of real texts with real embeddings, for demonstrations, examples and tests that need no download."""
+"""A small set of texts with their embeddings, for demonstrations, examples and tests that need no download."""
 
 from engram.data.sample import Rows, Sample, sample
 

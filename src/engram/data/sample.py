@@ -25,11 +25,12 @@ class Rows:
     Parameters
     ----------
     ids
-        Unique, made of the word a text explains: ``"coffee-bean"``, with a number from the second text on: ``"bow-2"``.
+        Unique ids, made from the word that a text explains, such as ``"coffee-bean"``. From the second text of a word
+        on, the id ends in a number: ``"bow-2"``.
     contents
-        ``"word: gloss"``.
+        Texts of the form ``"word: gloss"``.
     vectors
-        float32, shape ``(n, 384)``, rows of unit length, read-only.
+        Embeddings: float32, shape ``(n, 384)``, rows of unit length, read-only.
     """
 
     ids: tuple[str, ...]
@@ -42,14 +43,24 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample(Rows):
-    """The sample; `queries` are rows that were held out of it, whose nearest neighbours in it make sense."""
+    """The sample, with queries for it.
+
+    Parameters
+    ----------
+    ids, contents, vectors
+        As in `Rows`.
+    queries
+        Rows that are not in the sample. Their nearest neighbours in the sample are related in meaning.
+    """
 
     queries: Rows
 
 
 @cache
 def sample() -> Sample:
-    """Return the sample: 4 000 rows and 50 queries. It is read once; later calls return the same object.
+    """Return the sample: 4 000 rows and 50 queries.
+
+    The files are read once; later calls return the same object.
 
     Examples
     --------

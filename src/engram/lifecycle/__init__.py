@@ -1,1 +1,1 @@
-"""What happens to a process: forks, signals, and the end of the interpreter."""
+"""Process lifecycle: forks, signals, and the end of the interpreter."""

@@ -1,7 +1,8 @@
-"""What a forked child may not use of its parent, and the error that says so.
+"""A check that a forked child does not use objects of its parent.
 
-A fork copies memory, not threads: whatever waits for a thread of the parent, or for a lock that one of them held just
-then, would wait for ever. So the doors of what has threads ask `check_process` first, before they take any lock.
+A fork copies memory, but no threads. A child that waits for a thread of its parent, or for a lock that such a thread
+held at the fork, waits for ever. Therefore every public call of an object with threads calls `check_process` first,
+before it takes a lock.
 """
 
 from __future__ import annotations
@@ -12,19 +13,19 @@ from engram.errors import FailedPrecondition
 
 
 def check_process(process: int, what: str) -> None:
-    """Refuse the use of what another process has made.
+    """Raise an error if another process made the object that is about to be used.
 
     Parameters
     ----------
     process
-        The id of the process that made it.
+        Id of the process that made the object.
     what
-        Its name, such as ``"store"``.
+        Name of the object, such as ``"store"``.
 
     Raises
     ------
     FailedPrecondition
-        Code ``forked``, in any other process than that.
+        With code ``forked``, if the current process is not `process`.
     """
     here = os.getpid()
     if here != process:
@@ -36,5 +37,5 @@ def check_process(process: int, what: str) -> None:
 
 
 def forked(message: str, process: int) -> FailedPrecondition:
-    """Return the error for what only `process` can use."""
+    """Return the error for the use of an object that only `process` can use."""
     return FailedPrecondition(message, code="forked", field="process", limit=process, value=os.getpid())

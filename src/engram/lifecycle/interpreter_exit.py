@@ -1,11 +1,12 @@
-"""The end of the interpreter: what is still open then is closed, in bounded time, with the program's own exit status.
+"""Closing of objects that are still open when the interpreter ends, in bounded time.
 
-Whoever opens something that should be closed says so with `opened`. At the end, after the program's threads have ended,
-everything that is still open is closed, the latest first, on a thread of its own, so that nothing that hangs keeps the
-program from ending. That is silent if all went well; if not, what was logged as a warning meanwhile becomes one line on
-stderr. What nobody holds any more, and was not closed, is closed by the same thread at once (`abandon`).
+An object that should be closed is registered with `opened`. At the end of the interpreter, after the program's threads
+have ended, all objects that are still open are closed, the latest first. A separate thread closes them within
+`ENDING_S`, so that an object that hangs cannot keep the program from ending. The exit status stays that of the program.
+Nothing is printed if all objects were closed without a warning; otherwise the warnings are printed as one line on
+stderr. The same thread closes objects that were garbage-collected without being closed (`abandon`).
 
-A forked child has no such duties: what is open there belongs to its parent.
+A forked child closes nothing of its parent, because the objects belong to the parent.
 """
 
 from __future__ import annotations
@@ -33,49 +34,50 @@ _LINE_CHARACTERS_MAX: Final = 2000
 
 
 class Endable(Protocol):
-    """Something that is open."""
+    """An open object that can be closed."""
 
     def end(self, timeout_s: float) -> None:
-        """Close it within about that time; what goes wrong is logged as a warning, with its count and first ids."""
+        """Close the object within about `timeout_s` seconds; log losses as a warning with their count and first ids."""
         ...
 
 
 def opened(thing: Endable, name: str, *, keep: bool = False) -> int:
-    """Have `thing` closed when the interpreter ends; returns the key for `closed`.
+    """Register `thing` to be closed when the interpreter ends; return the key for `closed`.
 
     Parameters
     ----------
     thing
-        Only a weak reference to it is kept.
+        The open object.
     name
-        What to call it when it cannot be closed in time.
+        Name of the object in the message if it cannot be closed in time.
     keep
-        Keep it alive until it is closed.
+        Whether to keep the object alive until it is closed; otherwise only a weak reference is held.
     """
     return _duties.add((lambda: thing) if keep else weakref.ref(thing), name)
 
 
 def closed(key: int) -> None:
-    """Note that what was opened under `key` is closed."""
+    """Remove the object that was registered under `key`, because it is closed."""
     _duties.things.pop(key, None)
 
 
 def abandon(thing: Endable, name: str) -> None:
-    """Close, soon and on another thread, what nobody holds any more. For ``__del__``: takes no lock, never raises."""
+    """Close `thing` soon, on another thread. For use in ``__del__``: takes no lock and never raises."""
     _duties.abandon(thing, name)
 
 
 def report(message: str) -> None:
-    """Have `message` told when the interpreter ends, in the one line there is."""
+    """Add `message` to the line that is printed when the interpreter ends."""
     _duties.reports.append(message)
 
 
 class _Duties:
-    """What one process has to close."""
+    """The objects that one process has to close."""
 
     def __init__(self) -> None:
         self.process: Final = os.getpid()
-        # By key, in the order of opening: what returns the thing, or None if it is gone, and its name.
+        # Keys ascend in the order of opening. A value is a function that returns the object, or None if it is gone, and
+        # the name of the object.
         self.things: Final[dict[int, tuple[Callable[[], Endable | None], str]]] = {}
         self.reports: Final[list[str]] = []
         self._keys = itertools.count(1)
@@ -100,7 +102,7 @@ class _Duties:
         self._work.put(lambda: self._end(key, ENDING_S))
 
     def run(self) -> None:
-        """Close everything; return when that is done, or time is up."""
+        """Close everything; return when all is closed or `ENDING_S` is over."""
         if os.getpid() != self.process:
             return
         deadline_s = time.monotonic() + ENDING_S
@@ -117,25 +119,25 @@ class _Duties:
         _tell(self.reports)
         self.reports.clear()
         if hurry:
-            # There is one line, and it has been said. What is late has nobody to tell.
+            # The line has been printed. Objects that are closed later must not print another one.
             _LOGGER.addHandler(logging.NullHandler())
             _LOGGER.propagate = False
 
     def _register(self) -> None:
-        """Start the thread while threads can be started, which is not so at the end, and ask to be called then."""
+        """Register `run` with `atexit` and start the thread now, because none can be started at the end."""
         if self._is_registered:
             return
         self._is_registered = True
         thread = threading.Thread(target=self._serve, name="engram-ending", daemon=True)
-        # Without it, whatever is open is closed by the thread that ends the interpreter.
+        # If no thread can be started, the thread that ends the interpreter closes everything.
         with contextlib.suppress(RuntimeError):
             thread.start()
             self._thread = thread
         atexit.register(self.run)
         process = sys.modules.get("multiprocessing.process")
         if process is not None and process.parent_process() is not None:
-            # A child of multiprocessing that was forked ends without what `atexit` has.
-            from multiprocessing.util import Finalize  # noqa: PLC0415 - only where it is there already.
+            # A forked child of multiprocessing ends without running the functions of `atexit`.
+            from multiprocessing.util import Finalize  # noqa: PLC0415 - only if multiprocessing is already loaded.
 
             Finalize(None, self._run_in_child, exitpriority=-100)
 
@@ -146,11 +148,11 @@ class _Duties:
         self.run()
 
     def _run_aside(self, deadline_s: float) -> bool:
-        """Close everything on the thread for that; False if there was not enough time."""
+        """Close everything on the separate thread; return False if there was not enough time."""
         done = threading.Event()
 
         def work() -> None:
-            # What cannot be closed in time should still be able to say what it could not do.
+            # The margin lets an object that cannot be closed in time report what it could not do.
             self._end_all(deadline_s - _TELLING_S)
             done.set()
 
@@ -161,7 +163,7 @@ class _Duties:
         return done.wait(max(0.0, deadline_s - time.monotonic()))
 
     def _end_all(self, deadline_s: float) -> None:
-        # Closing one thing may open another.
+        # Closing one object may open another.
         while keys := list(self.things):
             self._end(max(keys), max(0.0, deadline_s - time.monotonic()))
 
@@ -179,12 +181,12 @@ class _Duties:
     def _serve(self) -> None:
         while (work := self._work.get()) is not None:
             work()
-            # Let go of what was closed now, and not when there is more to close.
+            # Release the closed object now; the loop variable would hold it until the next object comes.
             del work
 
 
 class _Collector(logging.Handler):
-    """Keeps the messages of warnings."""
+    """A logging handler that collects the messages of warnings."""
 
     def __init__(self, messages: list[str]) -> None:
         super().__init__(logging.WARNING)
@@ -197,7 +199,7 @@ class _Collector(logging.Handler):
 
 @contextlib.contextmanager
 def _collected(messages: list[str]) -> Iterator[None]:
-    """Collect warnings, which a program that has not set up logging would find on stderr, each on lines of its own."""
+    """Add warnings to `messages`; without a handler, Python would print each of them on stderr."""
     collector = _Collector(messages)
     _LOGGER.addHandler(collector)
     try:
@@ -210,13 +212,13 @@ def _tell(messages: list[str]) -> None:
     if not messages:
         return
     line = " ".join("; ".join(dict.fromkeys(messages)).split())[:_LINE_CHARACTERS_MAX]
-    # Whoever closed stderr does not want to know.
+    # If stderr is closed, there is no other place for the message.
     with contextlib.suppress(Exception):
         print(f"engram: {line}", file=sys.stderr, flush=True)
 
 
 def _forget() -> None:
-    global _duties  # noqa: PLW0603 - one process, one set of duties.
+    global _duties  # noqa: PLW0603 - each process has one instance.
     _duties = _Duties()
 
 

@@ -1,9 +1,9 @@
-"""The signals that ask the process of a server to end, understood from its first moment to its last.
+"""The signals that end a server process: SIGTERM, SIGINT and SIGHUP, handled from its start to its end.
 
-The first one ends it in order: what is in flight is answered, checkpoints are written. A second one is answered in one
-line and changes nothing, for whoever sent it may just not have seen the first. A third one insists: the process ends at
-once, says what it skips, and loses nothing that was acknowledged. A process that is not ready yet has nothing to put in
-order and ends at the first.
+The first signal shuts the server down in order: calls in flight are answered and checkpoints are written. The second
+signal prints one line and changes nothing, because its sender may not know of the first. The third signal ends the
+process at once; it prints what is skipped, and nothing that was acknowledged is lost. A process that is not ready yet
+has nothing to shut down and ends at the first signal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class EndSignals:
-    """What becomes of the signals of this process. Belongs to the main thread; there is one, see `of_process`."""
+    """The signal handler of this process. It belongs to the main thread; `of_process` returns the only instance."""
 
     _of_process: EndSignals | None = None
 
@@ -31,7 +31,7 @@ class EndSignals:
 
     @classmethod
     def of_process(cls) -> EndSignals:
-        """The one of this process, which handles the signals from now on."""
+        """Return the instance of this process; the first call installs it as signal handler."""
         if cls._of_process is None:
             cls._of_process = cls()
             cls._of_process._install()
@@ -39,7 +39,7 @@ class EndSignals:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Hold signals back while the process may start over; the process that it becomes handles them."""
+        """Block the signals while the process may replace itself by `exec`; the new program handles them."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
             yield
@@ -47,16 +47,16 @@ class EndSignals:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def hand_to(self, stop: Callable[[], object]) -> None:
-        """Have `stop` called by the first signal from now on, since there is something to put in order."""
+        """Have the first signal call `stop` from now on, because there is something to shut down."""
         self._stop = stop
 
     def finish(self) -> None:
-        """Ignore what comes now: everything is in order, and only the interpreter has to end."""
+        """Ignore all further signals: the server is shut down, and only the interpreter has to end."""
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
     def handle(self, number: int, _: FrameType | None = None) -> None:
-        """Do what a signal asks for."""
+        """Handle signal `number` as the module describes."""
         self._count += 1
         name = signal.Signals(number).name
         if self._stop is None:
@@ -75,14 +75,14 @@ class EndSignals:
 
     def _install(self) -> None:
         for number in _SIGNALS:
-            # Whoever starts a process with nohup wants it to outlive the terminal.
+            # nohup ignores SIGHUP so that the process outlives its terminal; keep it ignored.
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self.handle)
-        # Held back by the process that this one was, before it started over.
+        # `held` blocked the signals before this process replaced itself, and `exec` keeps them blocked.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
 def _tell(message: str) -> None:
-    # Past all buffers and locks, which whatever was interrupted may hold.
+    # Write to the descriptor, because the interrupted code may hold the locks of buffered streams.
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.write(sys.stderr.fileno(), f"engram: {message}\n".encode())

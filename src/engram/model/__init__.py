@@ -1,1 +1,1 @@
-"""The vocabulary that all of Engram shares: what is observed, what is asked, and what is answered."""
+"""The types that all of Engram shares: observations, recall queries and results, with their limits and checks."""

@@ -1,4 +1,4 @@
-"""What to recall by: a vector or a text, and conditions that every result meets."""
+"""Cues and filters: what a recall searches for, and the conditions that every result meets."""
 
 from __future__ import annotations
 
@@ -25,12 +25,17 @@ BYS: Final[tuple[str, ...]] = get_args(By)
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Numbers from `low` to `high`, both included; None leaves that side open.
+    """A range of numbers from `low` to `high`.
+
+    Parameters
+    ----------
+    low, high
+        Bounds of the range, both inclusive; None for no bound.
 
     Raises
     ------
     InvalidInput
-        If one of them is no number, such as a text, or `low` is above `high`, so that nothing lies between them.
+        If a bound is not a number, or `low` is greater than `high`.
     """
 
     low: float | None = None
@@ -52,24 +57,26 @@ class Between:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Conditions on observations, all of which must hold.
+    """Conditions that an observation must all meet.
 
     Parameters
     ----------
     since, until
-        When it was observed, a `Moment` such as seconds since 1970 or a datetime: from `since` on, before `until`.
+        Bounds of the observation time: at or after `since`, and before `until`. Each is a `Moment`, such as seconds
+        since 1970 or a datetime.
     tags, without_tags
-        It has all of the first and none of the second.
+        Tags that the observation must all have, and tags of which it must have none.
     metadata
-        For each key of the metadata object either the value it has there (a text, a number, a truth value or None), or
-        the range its number is `Between`.
+        Required values of top-level keys of the metadata: a text, a number, a truth value or None must be equal; a
+        `Between` must contain the number.
     confidence_min
-        At least this confidence, as it was observed.
+        Minimum confidence, in [0, 1]. It is compared with the confidence as observed.
 
     Raises
     ------
     InvalidInput
-        If there are more than `FILTER_TERMS_MAX` conditions, or one of them can never be met because of its form.
+        If a value has the wrong type or is out of range, if there are more than `FILTER_TERMS_MAX` tags and metadata
+        keys, or if no observation can ever meet a condition, such as an empty tag.
     """
 
     since: Moment | None = None
@@ -108,17 +115,17 @@ class Filter:
 
     @property
     def since_us(self) -> int | None:
-        """`since` in microseconds since 1970 UTC."""
+        """Inclusive lower bound of the observation time, in microseconds since 1970 UTC; None for no bound."""
         return None if self.since is None else as_time_us(self.since, "since")
 
     @property
     def until_us(self) -> int | None:
-        """`until` in microseconds since 1970 UTC."""
+        """Exclusive upper bound of the observation time, in microseconds since 1970 UTC; None for no bound."""
         return None if self.until is None else as_time_us(self.until, "until")
 
     @property
     def is_open(self) -> bool:
-        """Whether it lets everything pass."""
+        """Whether the filter has no conditions."""
         conditions = self.since, self.until
         return conditions == (None, None) and not (
             self.tags or self.without_tags or self.metadata or self.confidence_min
@@ -130,25 +137,29 @@ NO_FILTER: Final = Filter()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cue:
-    """What to recall by. With neither vector nor text: everything that passes the filter, newest first.
+    """What a recall searches for.
+
+    A cue with neither a vector nor a text returns everything that passes the filter, newest first.
 
     Parameters
     ----------
     vector
-        float32-like, shape ``(dim,)``.
+        Query vector: float32-like, shape ``(dim,)``; None for no vector.
     text
-        For the space's embedder, unless a vector is given, and for the search by words.
+        Query text. The space's embedder turns the text into a vector unless `vector` is given. The full-text search
+        looks for the words of the text.
     by
-        ``"similarity"`` of vectors; ``"words"`` of the text; or ``"both"``, the two rankings fused.
+        Ranking of the results: ``"similarity"`` of vectors, ``"words"`` (full-text search for the text), or ``"both"``
+        (the two rankings combined by reciprocal rank fusion).
     filter
-        Conditions that every result meets.
+        Conditions that every result must meet.
     score_min
-        Only results at least this similar; None for all. For cues by similarity only.
+        Minimum score of a result; None for no minimum. Only a cue by similarity, with a vector or a text, may have one.
 
     Raises
     ------
     InvalidInput
-        If the parts do not go together.
+        If a part has the wrong type, or the parts do not fit together.
     """
 
     vector: ArrayLike | None = None
@@ -175,7 +186,7 @@ class Cue:
 
     @property
     def ranks(self) -> bool:
-        """Whether there is anything to rank by."""
+        """Whether the cue has a vector or a text to rank results by."""
         return self.vector is not None or bool(self.text)
 
 
@@ -184,12 +195,13 @@ CueLike = ArrayLike | str | Cue
 
 
 def as_cue(cue: CueLike) -> Cue:
-    """A bare vector or text as a `Cue`.
+    """Return a vector, a text or a `Cue` as a `Cue`.
 
     Raises
     ------
     InvalidInput
-        If it is none of these. None, above all, would otherwise mean everything.
+        If `cue` is None, an empty text, or something else. None is refused because a cue without vector and text would
+        return everything.
     """
     if isinstance(cue, Cue):
         return cue
@@ -215,7 +227,7 @@ def _check_text(name: str, text: object) -> None:
 
 
 def _as_scalar(field: str, wanted: object) -> Scalar | Between:
-    """What a metadata value is compared with, as Python's own type; values that could never be met are refused."""
+    """Return the value of a metadata condition as a built-in type; refuse a value that no metadata can have."""
     if isinstance(wanted, np.generic):
         wanted = wanted.item()
     if isinstance(wanted, str):

@@ -1,4 +1,4 @@
-"""One damaged place in what is stored."""
+"""The description of a damaged place in the stored data."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from engram.errors import CorruptData
 
 
 class Damage(NamedTuple):
-    """One damaged place.
+    """One damaged place in the stored data.
 
     Parameters
     ----------
     space
-        The space's name.
+        Name of the space; empty if the file belongs to no space.
     file
-        The file in the space's directory.
+        Path of the file in the directory of the space.
     offset
-        Where in it, in bytes.
+        Position of the damage in the file, in bytes.
     first_generation, last_generation
-        What may be lost there; 0 where that cannot be told.
+        Range of generations that may be lost, both inclusive; 0 if the range is unknown.
     what
-        What is wrong, for a person.
+        Description of the damage, for people.
     """
 
     space: str
@@ -33,7 +33,7 @@ class Damage(NamedTuple):
 
     @property
     def message(self) -> str:
-        """The damage in a sentence."""
+        """One sentence that describes the damage."""
         lost = ""
         if self.last_generation:
             one = self.first_generation == self.last_generation
@@ -47,5 +47,5 @@ class Damage(NamedTuple):
         return f"{where}{self.file} is damaged at offset {self.offset}{lost}: {self.what}"
 
     def error(self, code: str = "corrupt_data") -> CorruptData:
-        """The error for whoever asked for what is damaged."""
+        """Return the error to raise when the damaged data is needed."""
         return CorruptData(self.message, code=code, field=self.file, value=self.offset)

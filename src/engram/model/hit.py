@@ -1,4 +1,4 @@
-"""What a recall or a look-up returns."""
+"""The results of recalls and look-ups."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engram.model.metadata import read_metadata
 
 
 class StoredRow(NamedTuple):
-    """One observation as it is stored, without its vector."""
+    """One observation as stored, without its vector."""
 
     id: str
     time_us: int
@@ -26,71 +26,76 @@ class StoredRow(NamedTuple):
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Its metadata; empty also if what is stored cannot be read."""
+        """Metadata of the observation; empty if there is none or it cannot be read."""
         return read_metadata(self.metadata_json) or {}
 
     @property
     def tags(self) -> list[str]:
-        """Its tags."""
+        """Tags of the observation."""
         return list(json.loads(self.tags_json)) if self.tags_json else []
 
 
 class HitSource(Protocol):
-    """What hits take their columns from: it has a method for each that is not set, which takes the row."""
+    """A source from which hits read their attributes.
+
+    Apart from `id`, a source has one method for each attribute of `Hit` that is not set when the hit is made. The
+    method is named like the attribute, takes the row number and returns the value.
+    """
 
     def id(self, row: int) -> str:
-        """The id of one row."""
+        """Return the id of one row."""
 
 
 class RowSource(HitSource, Protocol):
-    """A source that reads a whole row for little more than one column of it."""
+    """A source that reads a whole row at little more than the cost of one column."""
 
     def row(self, row: int) -> StoredRow:
-        """All of one row but its vector."""
+        """Return one row without its vector."""
         ...
 
     def vector(self, row: int) -> NDArray[np.float32]:
-        """The vector of one row; float32, shape ``(dim,)``, read-only."""
+        """Return the vector of one row: float32, shape ``(dim,)``, read-only."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """One observation, with its score if it was found by similarity.
+    """One observation that a recall or a look-up found.
 
-    Hits decode their columns when they are first asked for, those of an embedded store from the log, those of a client
-    from the answer; they stay valid, with the content they were found with, as long as they are referenced.
+    A hit decodes its attributes on first access: a hit of an embedded store reads the log, a hit of a client reads the
+    response. A hit stays valid, with the content it was found with, as long as it is referenced.
 
     Parameters
     ----------
     id
-        The observation's id.
+        Id of the observation.
     score
-        Similarity in the space's metric, larger is nearer; 1.0 for a look-up by id.
+        Score of the ranking; larger is better. For a cue by similarity this is the similarity in the space's metric.
+        For a look-up by id, and for a cue without vector and text, it is 1.0.
     confidence
-        As observed, in [0, 1]; lowered if the hit is `recent`.
+        Confidence as observed, in [0, 1]; lowered if the hit is `recent`.
     generation
-        The version's generation.
+        Generation of this version of the observation.
     content
-        Its text.
+        Text of the observation.
     metadata
-        Its JSON object.
+        Metadata of the observation, the decoded JSON object.
     tags
-        Its tags.
+        Tags of the observation.
     time_us
-        When it was observed, microseconds since 1970 UTC.
+        Time of the observation, in microseconds since 1970 UTC.
     importance
-        As observed, in [0, 1].
+        Importance as observed, in [0, 1].
     indexed
-        Whether it was linked into the graph by then, and not found in the tail of the newest.
+        Whether the observation was linked into the graph at the time of the recall; False if it was in the tail.
     vector
-        float32, shape ``(dim,)``, read-only; None where it was not asked for.
+        Vector of the observation: float32, shape ``(dim,)``, read-only; None if it was not requested.
     recent
-        Whether it was observed after the snapshot of the recall, by one that includes such.
+        Whether the observation was committed after the snapshot of the recall.
     strength
-        What it was ranked by; None if that is the score.
+        Memory strength that the results were ranked by; None if they were ranked by score.
     recalled_us
-        When it was recalled, microseconds since 1970 UTC.
+        Time of the recall, in microseconds since 1970 UTC.
     """
 
     id: str
@@ -111,13 +116,13 @@ class Hit:
 
     @property
     def age_s(self) -> float:
-        """Seconds from when it was observed to when it was recalled; 0 for what is observed in the future."""
+        """Seconds between the observation and the recall; 0 if the time of the observation is in the future."""
         return age_s(self.time_us, self.recalled_us)
 
     def row(self) -> StoredRow:
-        """All of the observation but its vector, as it is in the log.
+        """Return the observation without its vector; a hit of an embedded store returns it as stored in the log.
 
-        For whoever passes it all on; what is asked for one by one is decoded one by one.
+        Use this to pass on the whole observation; it does not decode the attributes one by one.
         """
         source, row = self._source or (None, 0)
         if hasattr(source, "row"):
@@ -125,10 +130,10 @@ class Hit:
         metadata, tags = (json.dumps(value) if value else "" for value in (self.metadata, self.tags))
         return StoredRow(self.id, self.time_us, self.confidence, self.importance, self.content, metadata, tags)
 
-    if not TYPE_CHECKING:  # A type checker that saw it would let every misspelt name pass.
+    if not TYPE_CHECKING:  # With `__getattr__`, a type checker would accept every misspelt attribute.
 
         def __getattr__(self, name: str) -> Any:
-            # Only reached while the slot is empty, as `stored_hit` and `received_hit` leave it.
+            # Called only while the slot is empty; `stored_hit` and `received_hit` leave slots empty.
             if name not in _FIELDS or self._source is None:
                 raise AttributeError(f"a hit has no attribute {name!r}")
             source, row = self._source
@@ -140,7 +145,7 @@ class Hit:
             return value
 
     def _take(self, source: RowSource, row: int) -> None:
-        """Read all columns but the vector with one look at the log, as each look is checked."""
+        """Read everything except the vector in one read, because every read of the log checks checksums."""
         values = source.row(row)
         put = object.__setattr__
         put(self, "id", values.id)
@@ -156,14 +161,14 @@ class Hit:
 
 
 class Hits(list[Hit]):
-    """The answer to a recall: its hits, best first.
+    """The hits of a recall, best first.
 
     Attributes
     ----------
     generation
-        The snapshot they are from.
+        Generation of the snapshot that the hits are from.
     incomplete
-        Whether observations were left out because what is stored of them is damaged.
+        Whether observations were left out because their stored bytes are damaged.
     """
 
     def __init__(self, hits: Iterable[Hit] = (), generation: int = 0, incomplete: bool = False) -> None:
@@ -173,12 +178,12 @@ class Hits(list[Hit]):
 
 
 def age_s(time_us: int, recalled_us: int) -> float:
-    """Seconds from when something was observed to when it was recalled; 0 for what is observed in the future."""
+    """Return the seconds from an observation to its recall; 0 if the time of the observation is in the future."""
     return max(0.0, (recalled_us - time_us) / 1e6)
 
 
 def received_hit(source: HitSource, row: int) -> Hit:
-    """The hit for one row of `source`, which has all columns."""
+    """Return the hit for one row of `source`, which supplies all attributes."""
     hit = object.__new__(Hit)
     object.__setattr__(hit, "_source", (source, row))
     return hit
@@ -189,7 +194,7 @@ def _from_values(*values: Any) -> Hit:
 
 
 class _ReadRow:
-    """What is left to decode of a row that was read from the log."""
+    """A row that was read from the log; metadata and tags are not decoded yet, and the vector is not read yet."""
 
     __slots__ = ("_source", "_values")
 
@@ -213,6 +218,6 @@ class _ReadRow:
         return self._source.vector(row)
 
 
-# Whoever wants only these does not have the rest read, which lies elsewhere and may be long.
+# Access to these does not read the other attributes, which are stored elsewhere and may be long.
 _READ_ALONE: Final = frozenset({"id", "vector"})
 _FIELDS: Final = tuple(item.name for item in fields(Hit) if item.init)

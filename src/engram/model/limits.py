@@ -1,4 +1,4 @@
-"""The limits on input, in one place, so that every transport refuses the same things."""
+"""The limits on input. All transports share them, so that all refuse the same input."""
 
 from __future__ import annotations
 

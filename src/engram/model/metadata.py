@@ -1,8 +1,8 @@
-"""Metadata: JSON objects with limits, and one fate for everything that JSON allows and not all readers agree on.
+"""Metadata: encoding, checks and decoding of JSON objects.
 
-On the way in, `check_metadata` refuses NaN and infinities, numbers that do not fit 64 bits, keys that occur twice, half
-surrogate pairs, and what is nested too deeply or has too many keys. On the way out, `read_metadata` never raises:
-what an older version has stored is there, whatever it is.
+`check_metadata` accepts only objects that all JSON readers understand alike. It refuses NaN and infinities, numbers
+that do not fit 64 bits, keys that occur twice, lone surrogates, and objects that are nested too deeply or have too many
+keys. `read_metadata` never raises, because an older version may have stored metadata that this one refuses.
 """
 
 from __future__ import annotations
@@ -20,28 +20,30 @@ from engram.errors import InvalidInput
 from engram.model.limits import METADATA_DEPTH_MAX, METADATA_KEYS_MAX
 from engram.model.scalars import is_utf8, shown
 
-# Whole numbers beyond 64 bits mean something else to nearly every reader of JSON.
+# Nearly all readers of JSON change or refuse whole numbers beyond 64 bits.
 WHOLE_MIN: Final = -(2**63)
 WHOLE_MAX: Final = 2**64 - 1
 _HALF_PAIR: Final = re.compile(r"\\u[dD][89a-fA-F]")
-# Fewer digits always fit 64 bits, sign included.
+# A number of at most this many characters, sign included, always fits 64 bits.
 _DIGITS_SURE: Final = 18
-# A shorter text has no room for so many levels or keys.
+# A shorter text cannot have too many levels or keys.
 _EXTENT_BYTES_SURE: Final = min(2 * METADATA_DEPTH_MAX, 4 * METADATA_KEYS_MAX)
-# Nobody's metadata hold it.
+# A random separator, which no metadata contain.
 _BETWEEN: Final = secrets.token_hex(16)
 _logger: Final = logging.getLogger(__name__)
 _unreadable_told: Final = Event()
 
 
 def encode_metadata(metadata: Mapping[str, Any] | str | None, field: str) -> str:
-    """Return `metadata` as JSON text, ``""`` for none. A text is returned as it is; `check_metadata` does the rest.
+    """Return `metadata` as JSON text, ``""`` for None.
+
+    A text is returned unchanged; `check_metadata` checks it.
 
     Raises
     ------
     InvalidInput
-        With code ``invalid_metadata``, naming `field`, if it is neither a mapping nor a text nor None, or holds what
-        JSON cannot express.
+        With code ``invalid_metadata``, naming `field`, if `metadata` is not a mapping, a text or None, or holds values
+        that JSON cannot express.
     """
     if metadata is None:
         return ""
@@ -58,19 +60,25 @@ def encode_metadata(metadata: Mapping[str, Any] | str | None, field: str) -> str
 
 
 def check_metadata(text: str, field: str) -> None:
-    """Check one JSON object text, which is not empty.
+    """Check that `text` is a JSON object within the limits; it must not be empty.
 
     Raises
     ------
     InvalidInput
-        With code ``invalid_metadata``, naming `field` and what is wrong.
+        With code ``invalid_metadata``, naming `field` and the problem.
     """
     if not isinstance(parse_json(text, field), dict):
         raise _refused(field, 'is not a JSON object, such as {"key": 1}', "a JSON object", text[:40])
 
 
 def check_metadata_column(texts: Sequence[str]) -> None:
-    """Check every text that is not empty, for less than one by one. Raises as `check_metadata`, naming the row."""
+    """Check every non-empty text; this is cheaper than checking them one by one.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``invalid_metadata``, naming the row and the problem.
+    """
     present = [text for text in texts if text]
     if present and not _pass_together(present):
         for row, text in enumerate(texts):
@@ -79,7 +87,13 @@ def check_metadata_column(texts: Sequence[str]) -> None:
 
 
 def parse_json(text: str, field: str) -> Any:
-    """Return the value of a JSON text, held to the same limits as metadata. Raises as `check_metadata`."""
+    """Return the value of a JSON text, which must keep the limits of metadata.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``invalid_metadata``, naming `field` and the problem.
+    """
     try:
         value = _decode(text)
     except RecursionError as error:
@@ -94,7 +108,7 @@ def parse_json(text: str, field: str) -> Any:
 
 
 def read_metadata(text: str) -> dict[str, Any] | None:
-    """Return the object that was stored as `text`; None if there is none, or if it cannot be read. Never raises."""
+    """Return the object that is stored as `text`; None if there is none or it cannot be read. Never raises."""
     if not text:
         return None
     try:
@@ -108,9 +122,9 @@ def read_metadata(text: str) -> dict[str, Any] | None:
 
 
 def read_metadata_column(texts: list[str]) -> list[dict[str, Any] | None]:
-    """`read_metadata` of every row, for less than one by one."""
+    """Apply `read_metadata` to every row; this is cheaper than reading the rows one by one."""
     try:
-        # One document for all rows: decoding them one by one costs several times as much.
+        # All rows are decoded as one document. Decoding them one by one costs several times as much.
         column: list[Any] = json.loads(f"[{','.join(text or 'null' for text in texts)}]")
     except (ValueError, RecursionError):
         column = []
@@ -120,14 +134,14 @@ def read_metadata_column(texts: list[str]) -> list[dict[str, Any] | None]:
 
 
 def _pass_together(texts: Sequence[str]) -> bool:
-    """Whether all of `texts` certainly pass; False where each has to be looked at."""
+    """Return True if all of `texts` are certainly valid, False if each of them must be checked."""
     between = f',"{_BETWEEN}",'
     joined = f'["{_BETWEEN}",{between.join(texts)}]'
     try:
         column: list[Any] = _decode(joined)
     except (ValueError, RecursionError):
         return False
-    # What stands between them shows that none of them ends in another, as `{"a":[1` would in `2]}`.
+    # The separators prove that no text continues in the next one, as `{"a":[1` would in `2]}`.
     are_apart = len(column) == 2 * len(texts) and column[::2] == [_BETWEEN] * len(texts)
     return (
         are_apart
@@ -138,7 +152,7 @@ def _pass_together(texts: Sequence[str]) -> bool:
 
 
 def _is_small(text: str) -> bool:
-    """Whether counting characters, which is cheap, leaves no need to count what they stand for."""
+    """Return whether `text` has so few brackets and colons that it cannot have too many levels or keys."""
     return text.count("{") + text.count("[") <= METADATA_DEPTH_MAX and text.count(":") <= METADATA_KEYS_MAX
 
 

@@ -1,7 +1,7 @@
-"""Observations as columns, and the checks every one of them passes before it is queued.
+"""Batches of observations as columns, and the checks that every batch passes before it is queued.
 
-There is no object per observation anywhere on the way in: a batch is a handful of columns, checked, logged and
-indexed as columns. The checks are vectorised; only a failing batch is looked at row by row, to name the culprit.
+The write path has no object per observation: it checks, logs and indexes columns. The checks are vectorised; only a
+batch that fails is checked row by row, to name the first bad row.
 """
 
 from __future__ import annotations
@@ -32,30 +32,30 @@ from engram.model.spaces import SpaceConfig
 from engram.model.times import Moments, as_times_us, check_times_us
 from engram.model.vectors import as_matrix, check_vectors
 
-# The columns that are arrays, and what each of them holds.
+# The columns that are one-dimensional arrays, with their dtypes.
 _NUMBERS: Final = (("times_us", np.int64), ("confidences", np.float32), ("importances", np.float32))
 
 
 @dataclass(frozen=True, slots=True)
 class ObservationBatch:
-    """Observations as columns; row i of each column belongs to observation i.
+    """A batch of observations as columns; row i of each column belongs to observation i.
 
     Parameters
     ----------
     ids
-        One non-empty string each; the same id again supersedes the earlier observation.
+        Id of each observation, not empty. An id that is observed again supersedes the earlier observation.
     vectors
         float32, shape ``(n, dim)``, C-contiguous.
     contents
-        The texts, possibly empty strings.
+        Text of each observation, which may be empty.
     times_us
-        int64, shape ``(n,)``: when it was observed, microseconds since 1970 UTC.
+        Observation times: int64, shape ``(n,)``, microseconds since 1970 UTC.
     confidences, importances
         float32, shape ``(n,)``, each in [0, 1].
     metadata
-        One JSON object text each (``""`` for none), or None if no row has any.
+        Metadata of each observation as a JSON object text, ``""`` for none; None if no observation has metadata.
     tags
-        One sequence of strings each, or None if no row has any.
+        Tags of each observation; None if no observation has tags.
     """
 
     ids: Sequence[str]
@@ -73,8 +73,8 @@ class ObservationBatch:
 
     @property
     def nbytes(self) -> int:
-        """Approximate size in memory and in the log: the vectors plus the characters of the texts."""
-        # Counted once, since every stage on the way in asks for it.
+        """Approximate size in memory and in the log, in bytes: vectors, characters of all texts, 32 bytes per row."""
+        # Cached, because every stage of the write path reads it.
         if self._nbytes == 0:
             text = sum(map(len, self.ids)) + sum(map(len, self.contents))
             if self.metadata is not None:
@@ -86,7 +86,7 @@ class ObservationBatch:
 
 
 def now_us() -> int:
-    """The wall clock in microseconds since 1970 UTC."""
+    """Return the time of the wall clock in microseconds since 1970 UTC."""
     return time.time_ns() // 1000
 
 
@@ -100,25 +100,26 @@ def make_batch(
     metadata: Sequence[Mapping[str, Any] | str | None] | None = None,
     tags: Sequence[Sequence[str]] | None = None,
 ) -> ObservationBatch:
-    """Build a batch from what a Python caller has at hand, filling in the optional columns.
+    """Convert Python values to a batch and fill in the optional columns.
 
     Parameters
     ----------
     ids, vectors, contents, tags
-        As in `ObservationBatch`; `vectors` may be anything NumPy turns into a 2-d array of real numbers, the others
-        any iterable but a text.
+        As in `ObservationBatch`. `vectors` may be anything that NumPy converts to a 2-d array of real numbers; the
+        others may be any iterable except a text.
     timestamps
-        A `Moment` per row: seconds since 1970, datetimes (UTC if they have no zone), NumPy's ``datetime64`` or texts
-        of ISO 8601, within the years 1 to 9999; default: now.
+        A `Moment` per row: seconds since 1970, datetimes (UTC without a time zone), NumPy's ``datetime64`` or ISO 8601
+        texts, within the years 1 to 9999. Default: now.
     confidences, importances
-        Default 1 and 0.5.
+        One number per row; default 1 and 0.5.
     metadata
-        A mapping or a JSON object text per row.
+        A mapping, a JSON object text or None per row.
 
     Raises
     ------
     InvalidInput
-        If the columns do not fit together or cannot be converted. `check_batch` does the rest.
+        If a column cannot be converted, or a column of times or numbers has the wrong length. `check_batch` makes all
+        other checks.
     """
     names = as_list("ids", ids, '["note-1"]')
     count = len(names)
@@ -138,14 +139,14 @@ def make_batch(
 
 
 def check_batch(batch: ObservationBatch, config: SpaceConfig) -> ObservationBatch:
-    """Check a batch against the limits and the space it is meant for; return it unchanged.
+    """Check a batch against the limits and the settings of its space; return it unchanged.
 
-    This is the one gate: whoever built the batch, what passes can be written to the log as it is.
+    Every batch passes this check, whatever code built it. A batch that passes can be written to the log as it is.
 
     Raises
     ------
     InvalidInput
-        Naming the field, the position in the batch, the limit and the value. Nothing of the batch may be stored.
+        Naming the field, the row, the limit and the value. Nothing of a refused batch may be stored.
     """
     check_beside_vectors(batch)
     check_columns(batch, config.dim)
@@ -155,18 +156,18 @@ def check_batch(batch: ObservationBatch, config: SpaceConfig) -> ObservationBatc
 
 
 def check_bytes(nbytes: int) -> None:
-    """Refuse a batch of more than `BATCH_BYTES_MAX`. Raises as `check_batch`."""
+    """Raise `InvalidInput` if the size of a batch exceeds `BATCH_BYTES_MAX`."""
     if nbytes > BATCH_BYTES_MAX:
         raise _invalid("batch_bytes", "batch", BATCH_BYTES_MAX, nbytes, f"a batch of {nbytes} bytes")
 
 
 def check_columns(batch: ObservationBatch, dim: int) -> None:
-    """Check that each array of a batch has the type and the shape that the log writes; takes a few microseconds.
+    """Check that each array of a batch has the dtype and shape that the log writes; this takes a few microseconds.
 
     Raises
     ------
     InvalidInput
-        Naming the column.
+        If an array has another dtype, shape or length; the error names the column.
     """
     count = len(batch)
     _check_array("vectors", batch.vectors, np.float32, 2)
@@ -188,7 +189,7 @@ def check_columns(batch: ObservationBatch, dim: int) -> None:
 
 
 def check_beside_vectors(batch: ObservationBatch) -> None:
-    """Check all of a batch but its vectors, which may be still to come. Raises as `check_batch`."""
+    """Check everything except the vectors, which an embedder may add later; raise `InvalidInput` as `check_batch`."""
     _check_lists(batch)
     count = len(batch)
     if not 1 <= count <= BATCH_COUNT_MAX:
@@ -228,7 +229,7 @@ def concatenate(batches: Sequence[ObservationBatch]) -> ObservationBatch:
 
 
 def with_vectors(batch: ObservationBatch, vectors: NDArray[np.float32]) -> ObservationBatch:
-    """The same batch with other vectors, as when an embedder supplies them."""
+    """Return a copy of the batch with `vectors`, such as those of an embedder: float32, shape ``(n, dim)``."""
     return replace(batch, vectors=vectors)
 
 
@@ -249,7 +250,7 @@ def _check_lists(batch: ObservationBatch) -> None:
     for name in ("ids", "contents", "metadata", "tags"):
         column = getattr(batch, name)
         if not isinstance(column, list | tuple) and not (column is None and name in ("metadata", "tags")):
-            # What is no list is either refused with a word, or could have been passed as one.
+            # `as_list` refuses some types with a specific message; the caller can pass all others as a list.
             as_list(name, column, "a list of texts")
             raise InvalidInput(
                 f"column {name} is of type {type(column).__name__}; pass a list",
@@ -275,7 +276,7 @@ def _check_array(name: str, column: object, dtype: type[np.generic], ndim: int) 
 
 def _check_texts(field: str, texts: Sequence[str], bytes_min: int, bytes_max: int) -> None:
     try:
-        # Joining checks at C speed that every element is text that UTF-8 can carry.
+        # Joining and encoding checks at C speed that every element is a text that UTF-8 can encode.
         "".join(texts).encode()
     except (TypeError, UnicodeEncodeError):
         for row, text in enumerate(texts):
@@ -283,7 +284,7 @@ def _check_texts(field: str, texts: Sequence[str], bytes_min: int, bytes_max: in
         raise
     lengths = list(map(len, texts))
     longest = max(lengths)
-    # A character is at most four bytes of UTF-8, so most batches need no exact count.
+    # A character takes at most four bytes of UTF-8, so most batches need no exact count.
     fits = longest * 4 <= bytes_max or max(len(t.encode()) for t in texts) <= bytes_max
     if fits and min(lengths) >= bytes_min:
         return

@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Priority(IntEnum):
-    """What a request may overtake."""
+    """The priority of a request, which selects the lane it waits in."""
 
     HIGH = 1
     NORMAL = 2

@@ -1,4 +1,4 @@
-"""A recall as every transport asks for it, and the answer to one that is answered at once."""
+"""The recall query that all transports share, and the result of a recall that is not streamed."""
 
 from __future__ import annotations
 
@@ -21,38 +21,42 @@ _TIMEOUT_MS_MAX: Final = 2**31 - 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecallQuery:
-    """What to recall.
+    """The parameters of one recall.
 
     Parameters
     ----------
     cue
-        What to recall by.
+        What the recall searches for.
     results_max
-        At most this many hits, 1 to 10 000.
+        Maximum number of hits, 1 to 10 000.
     batch_size
-        Hits per batch when streamed, 1 to 100.
+        Streamed recalls only: hits per batch, 1 to 100.
     max_generation
-        Answer as of this generation; None for now.
+        Recall as of this generation; None for the newest.
     snapshot_us
-        Answer as of this time, microseconds since 1970 UTC, instead.
+        Recall as of this time, in microseconds since 1970 UTC; None if the recall names no time. It excludes
+        `max_generation`.
     ef
-        Breadth of the graph search, 1 to 10 000; None for the default.
+        Breadth of the graph search, 1 to 10 000; None for the default of the store.
     include_recent
-        Streamed recalls only: also hand out what is observed while the recall runs.
+        Streamed recalls only: whether batches after the first may also hold observations that are committed while the
+        recall runs.
     follow
-        Streamed recalls only: then stay open, and hand out what is observed from then on.
+        Streamed recalls only: whether the stream stays open after the last batch and returns new observations that
+        match (a standing recall).
     strength
-        Rank by the strength of memories instead of similarity alone.
+        Ranking by memory strength; None to rank by the score of the cue.
     skip_damaged
-        Where bytes that the answer needs are damaged, leave those observations out and say that the answer is
-        incomplete, instead of raising.
+        Whether to leave out observations whose stored bytes are damaged, and mark the result as incomplete. Otherwise
+        a recall that needs damaged bytes raises.
     timeout_ms
-        Streamed recalls only: end, with an error, if it takes longer; following is not counted. None for no limit.
+        Streamed recalls only: milliseconds after which the recall fails; the time spent following does not count. None
+        for no limit.
 
     Raises
     ------
     InvalidInput
-        If a number is out of bounds, or two settings contradict each other.
+        If a value has the wrong type, a number is out of range, or two parameters contradict each other.
     """
 
     cue: Cue
@@ -98,15 +102,26 @@ class RecallQuery:
             raise _refused("a standing recall needs to know what is similar enough", "score_min", "a score", "none")
 
     def _keep(self, name: str, number: int) -> None:
-        # Python's own type, which everything behind this door counts on.
+        # The built-in `int` replaces a NumPy integer, because all later stages rely on the built-in type.
         object.__setattr__(self, name, number)
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """The answer to a recall: the hits, best first, and the generation of the snapshot they are from.
+    """The result of a recall that is not streamed.
 
-    `found` counts the hits before `score_min` was applied. `incomplete` tells that damaged observations were left out.
+    Attributes
+    ----------
+    hits
+        The hits, best first.
+    generation
+        Generation of the snapshot that the hits are from.
+    found
+        Number of hits before `score_min` was applied.
+    elapsed_ms
+        Duration of the recall, in milliseconds.
+    incomplete
+        Whether damaged observations were left out.
     """
 
     hits: Sequence[Hit]
@@ -117,12 +132,12 @@ class Recalled:
 
 
 def check_range(field: str, value: object, low: int, high: int) -> int:
-    """Return `value` as an `int` if it is a whole number within `low` and `high`.
+    """Return `value` as an `int` from `low` to `high`.
 
     Raises
     ------
     InvalidInput
-        Naming the field and the limits.
+        With code ``invalid_<field>``, naming the field and the limits, if `value` is not such a number.
     """
     return as_whole(field, value, low, high, code=f"invalid_{field}")
 

@@ -1,4 +1,4 @@
-"""One number or one text that a caller passes: what is taken for it, and what is refused with a word."""
+"""Conversion and checks of single numbers and texts that a caller passes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from engram.errors import InvalidInput
 
 _SHOWN_CHARACTERS_MAX: Final = 60
 _NUMBERS: Final = (int, float, np.integer, np.floating)
-# Whole numbers by their class, and not by their meaning.
+# Subclasses of the number types above that do not stand for a number.
 _NO_NUMBERS: Final = (bool, np.timedelta64)
 
 
 def as_whole(field: str, value: object, low: int, high: int, *, code: str = "out_of_range") -> int:
-    """Return `value` as an `int` from `low` to `high`; NumPy's whole numbers are taken, truth values are not.
+    """Return `value` as an `int` from `low` to `high`; NumPy integers are accepted, truth values are refused.
 
     Raises
     ------
     InvalidInput
-        With `code`, naming `field`, the limits and what came.
+        With `code`, naming `field`, the limits and the value.
     """
     limit = f"{low}..{high}"
     if isinstance(value, _NO_NUMBERS) or not isinstance(value, int | np.integer):
@@ -42,24 +42,30 @@ def as_whole(field: str, value: object, low: int, high: int, *, code: str = "out
 
 
 def as_real(field: str, value: object, wanted: str = "a number", *, code: str = "out_of_range") -> float:
-    """Return `value` as a `float` that is not NaN; truth values and texts are no numbers.
+    """Return `value` as a `float`; NaN, truth values and texts are refused.
 
     Parameters
     ----------
+    field
+        Name of the value in the error message.
+    value
+        The value.
     wanted
-        What to pass, for the message.
+        Description of an accepted value, for the error message.
+    code
+        Code of the error.
 
     Raises
     ------
     InvalidInput
-        With `code`, naming `field`, `wanted` and what came.
+        With `code`, naming `field`, `wanted` and the value.
     """
     if type(value) is float and not math.isnan(value):
         return value
     number = math.nan
     if is_real(value):
         try:
-            number = float(value)  # type: ignore[arg-type]  # `is_real` has looked.
+            number = float(value)  # type: ignore[arg-type]  # `is_real` has checked the type.
         except OverflowError:
             wanted = f"{wanted} that a double can hold"
     if math.isnan(number):
@@ -70,17 +76,17 @@ def as_real(field: str, value: object, wanted: str = "a number", *, code: str = 
 
 
 def is_real(value: object) -> bool:
-    """Whether `value` is a number on the real line, NaN and the infinities included."""
+    """Return whether `value` is a real number; NaN and the infinities count as such."""
     return type(value) is float or (isinstance(value, _NUMBERS) and not isinstance(value, _NO_NUMBERS))
 
 
 def as_text(field: str, value: object, *, code: str = "invalid_text") -> str:
-    """Return `value` if it is a text that UTF-8 can carry.
+    """Return `value` if it is a text that UTF-8 can encode.
 
     Raises
     ------
     InvalidInput
-        With `code`, naming `field`, and what to pass instead.
+        With `code`, naming `field` and what to pass instead.
     """
     if type(value) is str and value.isascii():
         return value
@@ -104,7 +110,7 @@ def as_text(field: str, value: object, *, code: str = "invalid_text") -> str:
 
 
 def is_utf8(text: str) -> bool:
-    """Whether `text` can be written as UTF-8, which half of a surrogate pair cannot."""
+    """Return whether UTF-8 can encode `text`; a lone surrogate cannot be encoded."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -113,13 +119,13 @@ def is_utf8(text: str) -> bool:
 
 
 def shown(value: object, *, with_type: bool = True) -> str:
-    """A short description of `value` for a message: never a whole payload, never an error."""
+    """Return a short description of `value` for a message; never a whole payload, and never raises."""
     if value is None:
         return "None"
     try:
         text = ascii(value) if isinstance(value, str) else repr(value)
     except Exception:
-        # A value whose own `repr` fails is still to be named, as is a number too long for a text.
+        # The `repr` of a caller's object may raise anything, and that of a very long number raises ValueError.
         text = "a value that cannot be shown"
     text = " ".join(text.split())
     if len(text) > _SHOWN_CHARACTERS_MAX:

@@ -1,4 +1,4 @@
-"""Several of something that a caller passes: a text where a list is meant is refused, here and for all."""
+"""Conversion and checks of lists and columns that a caller passes; a text is never accepted as a list."""
 
 from __future__ import annotations
 
@@ -18,27 +18,31 @@ _TEXTS = (str, bytes, bytearray, memoryview)
 
 
 def as_list(field: str, values: Iterable[T], example: str, *, ordered: bool = True) -> list[T]:
-    """Return `values`, which may be any iterable but a text or a mapping, as a list.
+    """Return `values` as a list; any iterable except a text or a mapping is accepted.
 
-    A text is a sequence of letters in Python, so it would pass for a list of texts, each a letter long.
+    A text is refused because Python would iterate over it as a list of one-letter texts.
 
     Parameters
     ----------
+    field
+        Name of the values in the error message.
+    values
+        The values.
     example
-        What could be passed instead, for the message.
+        Example of an accepted list, for the error message.
     ordered
-        Whether the position of each matters; then a set is refused, too.
+        Whether the order of the elements matters; if so, a set is refused.
 
     Raises
     ------
     InvalidInput
-        With code ``not_a_list``, naming `field`. What is an element wrongly is not looked at.
+        With code ``not_a_list``, naming `field`. The elements are not checked.
     """
     if type(values) is list or type(values) is tuple:
         return list(values)
     if isinstance(values, np.ndarray) and values.ndim:
         return cast("list[T]", values.tolist())
-    # An array without a dimension is iterable by its type alone.
+    # A zero-dimensional array passes for an Iterable by its type, but cannot be iterated over.
     if isinstance(values, (*_TEXTS, np.ndarray)) or not isinstance(values, Iterable):
         raise _refused(field, values, f"pass a list, such as {example}")
     if isinstance(values, Mapping):
@@ -47,17 +51,26 @@ def as_list(field: str, values: Iterable[T], example: str, *, ordered: bool = Tr
         raise _refused(field, values, f"a set has no order; pass a list, such as {example}")
     if hasattr(values, "__len__"):
         return list(values)
-    # What has no length may have no end; one more than are allowed is refused all the same.
+    # An iterable without a length may be infinite. One element too many is enough for a later check to refuse the list.
     return list(islice(values, BATCH_COUNT_MAX + 1))
 
 
 def as_lists(field: str, rows: Iterable[Iterable[T] | None], example: str) -> list[list[T]]:
-    """Return `rows`, each of which is a list or None for an empty one, as lists. Raises as `as_list`, naming the row.
+    """Return `rows` as a list of lists; a row of None becomes an empty list.
 
     Parameters
     ----------
+    field
+        Name of the rows in the error message.
+    rows
+        The rows.
     example
-        What one row could be, for the message.
+        Example of an accepted row, for the error message.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``not_a_list``, naming `field` and, if a single row is wrong, the row.
     """
     column = as_list(field, rows, f"[{example}]")
     if set(map(type, column)) <= {list, tuple}:
@@ -73,15 +86,21 @@ def as_column(field: str, values: object, count: int, kinds: str, wanted: str) -
 
     Parameters
     ----------
+    field
+        Name of the column in the error message.
+    values
+        The values.
+    count
+        Number of rows.
     kinds
-        The kinds of NumPy's types that are taken, such as ``"fiu"`` for numbers.
+        Accepted kinds of NumPy dtypes, such as ``"fiu"`` for numbers.
     wanted
-        What the elements are, for the message.
+        Description of the elements, for the error message.
 
     Raises
     ------
     InvalidInput
-        Naming `field`: a text, a single value, another shape, masked or of another kind.
+        Naming `field`, if `values` is a text, a single value, masked, of another shape or of another kind.
     """
     if not isinstance(values, np.ndarray):
         if not hasattr(values, "__array__"):
@@ -89,7 +108,7 @@ def as_column(field: str, values: object, count: int, kinds: str, wanted: str) -
         try:
             values = np.asarray(values)
         except Exception as error:
-            # Whatever the caller's own objects raise when they are asked for their numbers.
+            # The conversion calls methods of the caller's objects, which may raise anything.
             raise _invalid(field, f"cannot be read as {wanted}: {error}", wanted, type(values).__name__) from error
     array = cast("NDArray[Any]", values)
     if isinstance(array, np.ma.MaskedArray):
@@ -104,7 +123,7 @@ def as_column(field: str, values: object, count: int, kinds: str, wanted: str) -
 
 
 def wrong_length(field: str, length: int, count: int) -> InvalidInput:
-    """The error for a column of `length` rows where there are `count` ids."""
+    """Return the error for a column of `length` rows in a batch of `count` ids."""
     return InvalidInput(
         f"column {field} has {length} rows where ids has {count}",
         code="column_length",

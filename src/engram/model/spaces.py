@@ -1,4 +1,4 @@
-"""What a memory space is: its name and the settings that are fixed when it is created."""
+"""Memory spaces: their names, and the settings that are fixed when a space is created."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _NAME = re.compile(r"[a-z0-9_-]{3,64}")
 
 @dataclass(frozen=True, slots=True)
 class SpaceConfig:
-    """The settings of one memory space, recorded when it is created and never changed afterwards.
+    """The settings of one memory space, which are recorded when the space is created and never change.
 
     Parameters
     ----------
     name
-        ``[a-z0-9_-]{3,64}``.
+        Name of the space; it matches ``[a-z0-9_-]{3,64}``.
     dim
-        Length of every embedding in the space, 8 to 4096.
+        Dimension of every vector in the space, 8 to 4096.
     metric
-        ``"cosine"``, ``"ip"`` (inner product) or ``"l2"`` (Euclidean). Scores are always larger-is-nearer.
+        ``"cosine"``, ``"ip"`` (inner product) or ``"l2"`` (Euclidean). A larger score always means nearer.
     embedder
-        Name of the embedder that turns texts into vectors, or ``""`` for none.
+        Name of the embedder that turns texts into vectors; ``""`` for none.
 
     Raises
     ------
     InvalidInput
-        If a setting is of another type or outside of its limits, naming what came and what to pass. A file is written
-        from settings that passed, so none holds others.
+        If a setting has the wrong type or is out of range; the error names the value and what to pass. Files are
+        written from checked settings, so no file holds invalid ones.
     """
 
     name: str
@@ -47,7 +47,7 @@ class SpaceConfig:
     def __post_init__(self) -> None:
         check_space_name(self.name)
         dim = as_whole("dimension", self.dim, DIMENSION_MIN, DIMENSION_MAX, code="invalid_dimension")
-        # A whole number of NumPy would not pass through JSON.
+        # Python's `json` cannot encode a NumPy integer.
         object.__setattr__(self, "dim", dim)
         metric = as_text("metric", self.metric, code="invalid_metric")
         if metric not in METRICS:
@@ -62,17 +62,17 @@ class SpaceConfig:
 
 
 def is_space_name(name: str) -> bool:
-    """Whether `name` can name a space."""
+    """Return whether `name` is a valid name of a space."""
     return _NAME.fullmatch(name) is not None
 
 
 def check_space_name(name: str) -> str:
-    """Return `name` if it can name a space.
+    """Return `name` if it is a valid name of a space.
 
     Raises
     ------
     InvalidInput
-        If it does not match ``[a-z0-9_-]{3,64}``.
+        If `name` is not a text, or does not match ``[a-z0-9_-]{3,64}``.
     """
     as_text("memory_space_id", name, code="invalid_space_name")
     if not _NAME.fullmatch(name):

@@ -1,11 +1,11 @@
-"""The strength of memories: what is certain, important and fresh, or was recalled often, comes first.
+"""Memory strength: a ranking by similarity, confidence, importance, age and the number of recalls.
 
 strength = s * confidence * (1 + importance) / 2 * kept
 
-s     the similarity, not below 0; under the metric l2, 1 / (1 + squared distance); 1 for a cue without vector
+s     the similarity, at least 0; under the metric l2, 1 / (1 + squared distance); 1 for a cue without a vector
 kept  2 ** -(age / h), or 1 / (1 + age / h) with forgetting by a power law
-age   time since it was observed, or was last recalled by strength if that is later
-h     the half-life, times 1 + the number of recalls by strength that it was a result of
+age   the time since the observation, or since its last recall by strength if that is later
+h     the half-life, times 1 + the number of recalls by strength that returned the observation
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ FORGETTINGS: Final[tuple[str, ...]] = get_args(Forgetting)
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """How a recall weighs memories.
+    """The parameters of a ranking by memory strength.
 
     Parameters
     ----------
     half_life_s
-        After so long without being recalled, half of a memory is kept; None for the space's, see `StoreOptions`.
+        Seconds without a recall after which half of the strength is left; None for the half-life of the store, see
+        `StoreOptions`.
     forgetting
-        ``"exponential"`` or ``"power"``.
+        Decay of the strength with age: ``"exponential"``, or ``"power"`` for a power law.
     reinforce
-        Whether the results count as recalled once more.
+        Whether the recall counts as a recall of its results, which makes them stronger in later recalls.
 
     Raises
     ------
     InvalidInput
-        If the half-life is not positive, or the kind of forgetting unknown.
+        If the half-life is not a positive, finite number, or the kind of forgetting is unknown.
     """
 
     half_life_s: float | None = None

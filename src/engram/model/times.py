@@ -1,8 +1,8 @@
-"""Times: whatever a caller has at hand becomes microseconds since 1970 UTC, with one bound for all doors.
+"""Conversion of times to microseconds since 1970 UTC, with one range for all callers.
 
-The bound is the years 1 to 9999: what `datetime` and protobuf's timestamps can express, so that a time which was taken
-can be shown anywhere. It also tells seconds from milliseconds, microseconds and nanoseconds, which are beyond it for
-any date of our days. A time without a zone is UTC.
+The range is the years 1 to 9999. `datetime` and protobuf timestamps cover the same years, so every accepted time can be
+shown anywhere. The range also detects a wrong unit: today's date in milliseconds, microseconds or nanoseconds is out of
+range if it is read as seconds. A time without a time zone is UTC.
 """
 
 from __future__ import annotations
@@ -31,19 +31,21 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _YEARS: Final = "the years 1 to 9999"
 _WANTED: Final = "seconds since 1970, a datetime (UTC if it has no zone) or a text such as 2025-01-31T12:00:00Z"
-# Between these, in microseconds, a number in another unit is told as what it most likely is: 1990 to 2200.
+# The years 1990 to 2200, in microseconds. If a refused number falls between them in another unit, the error message
+# suggests that unit.
 _LIKELY_US: Final = (631_152_000 * _MICROS, 7_258_118_400 * _MICROS)
-# What one unit is, in microseconds.
+# Microseconds per unit.
 _UNITS: Final = {"seconds": _MICROS, "milliseconds": 1000, "microseconds": 1, "nanoseconds": 0.001}
 
 
 def as_time_us(moment: object, field: str) -> int:
-    """Return one `Moment` in microseconds since 1970 UTC.
+    """Return a `Moment` as microseconds since 1970 UTC.
 
     Raises
     ------
     InvalidInput
-        With code ``invalid_time``, naming `field`: not a time, not finite, NaT, or outside of the years 1 to 9999.
+        With code ``invalid_time``, naming `field`, if `moment` is not a time, not finite, NaT, or outside the years 1
+        to 9999.
     """
     if is_real(moment):
         return _from_seconds(moment, field)
@@ -55,18 +57,18 @@ def as_time_us(moment: object, field: str) -> int:
         if isinstance(moment, date):
             return int((_at(moment) - _EPOCH) // _MICROSECOND)
     except (ValueError, TypeError, ArithmeticError):
-        # Not in the form of a date, or one of another library that stands for none.
+        # A text that is not ISO 8601, or a missing date of another library, such as NaT of pandas.
         pass
     raise _refused(field, f"{field} is {shown(moment)}; pass {_WANTED}", shown(moment))
 
 
 def as_times_us(moments: Moments, count: int, field: str) -> NDArray[np.int64]:
-    """Return a `Moment` for each of `count` rows as int64 of shape ``(count,)``, microseconds since 1970 UTC.
+    """Return one `Moment` per row as microseconds since 1970 UTC: int64, shape ``(count,)``.
 
     Raises
     ------
     InvalidInput
-        As `as_time_us`, naming the row, and where there is not one for each row.
+        As `as_time_us`, naming the row; also if there is not exactly one time for each of `count` rows.
     """
     column = as_column(field, moments, count, "fiuMOU", "times")
     if column.dtype.kind in "OU":
@@ -88,15 +90,34 @@ def as_times_us(moments: Moments, count: int, field: str) -> NDArray[np.int64]:
 
 
 def check_time_us(time_us: int, field: str) -> int:
-    """Return `time_us`, microseconds since 1970 UTC, if it is within the bound. Raises as `as_time_us`."""
+    """Return `time_us`, in microseconds since 1970 UTC, if it is within the years 1 to 9999.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``invalid_time``, naming `field`.
+    """
     if not TIME_MIN_US <= time_us <= TIME_MAX_US:
         raise _out_of_range(field, time_us, "microseconds")
     return time_us
 
 
 def check_times_us(times_us: NDArray[np.int64], field: str) -> None:
-    """Check that every one of `times_us` is within the bound. Raises as `as_time_us`, naming the row."""
-    # Two reductions cost no array, and nearly every batch passes.
+    """Check that all of `times_us` are within the years 1 to 9999.
+
+    Parameters
+    ----------
+    times_us
+        int64, shape ``(n,)``, microseconds since 1970 UTC.
+    field
+        Name of the times in the error message.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``invalid_time``, naming `field` and the row.
+    """
+    # Two reductions need no temporary array, and nearly every batch passes.
     if len(times_us) and not (times_us.min() >= TIME_MIN_US and times_us.max() <= TIME_MAX_US):
         row = int(np.argmin((times_us >= TIME_MIN_US) & (times_us <= TIME_MAX_US)))
         check_time_us(int(times_us[row]), f"{field}[{row}]")
@@ -112,7 +133,7 @@ def _from_seconds(seconds: Any, field: str) -> int:
     try:
         micros = int(seconds) * _MICROS if isinstance(seconds, int | np.integer) else round(float(seconds) * _MICROS)
     except (ValueError, OverflowError):
-        # NaN and the infinities.
+        # NaN or an infinity.
         micros = TIME_MAX_US + 1
     if not TIME_MIN_US <= micros <= TIME_MAX_US:
         raise _out_of_range(field, seconds, "seconds")
@@ -120,7 +141,7 @@ def _from_seconds(seconds: Any, field: str) -> int:
 
 
 def _from_datetime64(column: NDArray[Any], field: str, only: int | None = None) -> NDArray[np.int64]:
-    # In whole years first, because a unit coarser than microseconds could wrap around when it is converted.
+    # Compare whole years first, because the conversion of a coarser unit to microseconds could wrap around.
     years = column.astype("datetime64[Y]").astype(np.int64) + 1970
     good = ~np.isnat(column) & (years >= 1) & (years <= 9999)
     if not good.all():

@@ -1,4 +1,4 @@
-"""Vectors: what passes for one, and the checks that each passes before it is stored or searched for."""
+"""Conversion of vectors, and the checks that every vector passes before it is stored or searched for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from engram.errors import InvalidInput
 from engram.model.spaces import SpaceConfig
 
-# A squared norm beyond this would overflow float32 arithmetic downstream; far below it, cosine loses all precision.
+# Squared norms above the maximum would overflow float32 arithmetic downstream. Below the minimum, cosine loses all
+# precision.
 _SQUARED_NORM_MAX = 1e30
 _SQUARED_NORM_MIN_COSINE = 1e-30
 
@@ -20,17 +21,22 @@ def as_float32(values: ArrayLike, field: str, what: str = "") -> NDArray[np.floa
 
     Parameters
     ----------
+    values
+        Real numbers.
+    field
+        Name of the values in the error.
     what
-        What it is, for the message; default `field`.
+        Description of the values in the error message; default `field`.
 
     Raises
     ------
     InvalidInput
-        With code ``invalid_vector``: rows of different lengths, or other elements than real numbers. Masked arrays,
-        complex numbers, dates, texts, truth values and objects would all become numbers that nobody meant.
+        With code ``invalid_vector``, if rows have different lengths or elements are not real numbers. Masked arrays,
+        complex numbers, dates, texts, truth values and objects are refused, because NumPy would turn them into numbers
+        that the caller did not mean.
     """
     if type(values) is np.ndarray and values.dtype == np.float32:
-        # What nearly every caller has; the rest takes several times as long.
+        # Fast path for what nearly every caller passes; the checks below take several times as long.
         return np.ascontiguousarray(values) if values.ndim else values
     if _is_masked(values):
         raise _unreadable(field, what, "it is a masked array; pass array.filled(...)", "masked")
@@ -39,7 +45,7 @@ def as_float32(values: ArrayLike, field: str, what: str = "") -> NDArray[np.floa
     try:
         array = np.asarray(values)
     except Exception as error:
-        # Whatever the caller's own objects raise when they are asked for their numbers.
+        # The conversion calls methods of the caller's objects, which may raise anything.
         raise _unreadable(field, what, str(error), type(values).__name__) from error
     if array.dtype.kind not in "fiu":
         raise _unreadable(field, what, f"its elements are of type {array.dtype}; pass real numbers", array.dtype)
@@ -48,12 +54,12 @@ def as_float32(values: ArrayLike, field: str, what: str = "") -> NDArray[np.floa
 
 
 def as_matrix(vectors: ArrayLike, field: str = "vectors") -> NDArray[np.float32]:
-    """Return `vectors` as float32 of shape ``(n, dim)``.
+    """Return `vectors` as a float32 array of shape ``(n, dim)``.
 
     Raises
     ------
     InvalidInput
-        As `as_float32`, and with code ``dimension_mismatch`` for another shape.
+        As `as_float32`, and with code ``dimension_mismatch`` for another number of dimensions.
     """
     matrix = as_float32(vectors, field)
     if matrix.ndim != 2:
@@ -68,7 +74,7 @@ def as_matrix(vectors: ArrayLike, field: str = "vectors") -> NDArray[np.float32]
 
 
 def as_query(vector: ArrayLike, field: str = "vector") -> NDArray[np.float32]:
-    """Return `vector` as float32 of shape ``(n,)``, where n is not 0.
+    """Return `vector` as a float32 array of shape ``(n,)`` with at least one element.
 
     Raises
     ------
@@ -93,7 +99,8 @@ def check_query(vector: ArrayLike, config: SpaceConfig) -> NDArray[np.float32]:
     Raises
     ------
     InvalidInput
-        Wrong dimension, NaN or Inf, or a zero vector under cosine.
+        If the vector is not a row of real numbers, has the wrong dimension, holds NaN or Inf, has a norm that float32
+        cannot square, or is a zero vector under cosine.
     """
     query = as_query(vector)
     check_vectors(query[None, :], config)
@@ -101,12 +108,20 @@ def check_query(vector: ArrayLike, config: SpaceConfig) -> NDArray[np.float32]:
 
 
 def check_vectors(vectors: NDArray[np.float32], config: SpaceConfig) -> None:
-    """Check that each row of a float32 matrix can be stored in the space and searched for.
+    """Check that each row of `vectors` can be stored in the space and searched for.
+
+    Parameters
+    ----------
+    vectors
+        float32, shape ``(n, dim)``.
+    config
+        Settings of the space.
 
     Raises
     ------
     InvalidInput
-        Naming the row: wrong dimension, NaN or Inf, a norm that float32 cannot square, a zero vector under cosine.
+        If the dimension is wrong, or a row, which the error names, holds NaN or Inf, has a norm that float32 cannot
+        square, or is a zero vector under cosine.
     """
     if vectors.ndim != 2 or vectors.shape[1] != config.dim:
         got = vectors.shape[-1] if vectors.ndim else 0
@@ -117,7 +132,7 @@ def check_vectors(vectors: NDArray[np.float32], config: SpaceConfig) -> None:
             limit=config.dim,
             value=got,
         )
-    # One pass finds NaN, Inf, overflow and zero at once: each of them leaves its mark in the squared norm.
+    # One pass detects NaN, Inf, overflow and zero vectors at once, because each of them shows in the squared norm.
     with np.errstate(over="ignore", invalid="ignore"):
         squared = np.einsum("ij,ij->i", vectors, vectors)
     good = squared <= _SQUARED_NORM_MAX
@@ -159,7 +174,7 @@ def _unfit(vectors: NDArray[np.float32], row: int) -> InvalidInput:
 
 
 def _is_masked(values: Any) -> bool:
-    # NumPy drops the masks of rows that it joins.
+    # When NumPy joins masked rows into one array, it drops their masks.
     return isinstance(values, np.ma.MaskedArray) or (
         isinstance(values, list | tuple) and any(isinstance(row, np.ma.MaskedArray) for row in values)
     )

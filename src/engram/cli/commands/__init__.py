@@ -1,1 +1,1 @@
-"""The commands, a file each."""
+"""The commands, one module each; `engram.cli.commands.backup` also has ``restore``."""

@@ -1,4 +1,4 @@
-"""``engram backup`` and ``engram restore``: copies of a data directory, and data directories of copies."""
+"""``engram backup`` and ``engram restore``: copy a data directory, and make a data directory from a copy."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ from engram.maintenance.progress import OnProgress
 def backup(cli: CliContext, *, directory: Path, destination: Path, as_json: bool) -> int:
     """Copy the data directory DIR to DEST, beside whoever writes it.
 
-    DEST is new, empty, or an earlier backup of the same store, to which only what is new is added. Each space is copied
-    as of one generation, and every byte of the copy is read again and checked. An interrupted backup leaves the earlier
-    one as it was. A damaged space is not copied; what an earlier backup has of it stays.
+    A process may write to DIR meanwhile. DEST must be new, empty, or an earlier backup of the same store; to an earlier
+    backup, only new data is added. Each space is copied as of one generation, and every byte of the copy is read back
+    and checked. An interrupted backup leaves the earlier one unchanged. A damaged space is not copied; its copy in an
+    earlier backup stays.
 
     \b
     Exit codes:
       0  all spaces are backed up
-      1  a space is damaged, and not backed up
-      2  it could not be done: DEST holds something else, a disk fails or is full, or a newer Engram wrote DIR
-      3  another backup to DEST is being taken
+      1  a space is damaged and not backed up
+      2  the backup failed: DEST holds something else, a disk fails or is full, or a newer Engram wrote DIR
+      3  another backup to DEST is running
 
     \b
     Examples:
@@ -56,14 +57,14 @@ def backup(cli: CliContext, *, directory: Path, destination: Path, as_json: bool
 def restore(cli: CliContext, *, source: Path, new_directory: Path, as_json: bool) -> int:
     """Make the data directory NEW_DIR of a BACKUP, and check all of it.
 
-    NEW_DIR must not exist, or be empty; one that is newer than the backup is named. Sessions that went on after the
-    backup do not go on in the new directory.
+    NEW_DIR must be empty or not exist. If NEW_DIR is a store with more in it than the backup, the error says so.
+    Sessions that continued after the backup cannot be resumed in NEW_DIR.
 
     \b
     Exit codes:
       0  everything is restored
-      2  it could not be done: NEW_DIR is not empty, the backup is damaged, a disk fails or is full
-      3  something else is being made of NEW_DIR, or the backup is being written
+      2  the restore failed: NEW_DIR is not empty, the backup is damaged, or a disk fails or is full
+      3  another process is writing NEW_DIR or the backup
 
     \b
     Examples:

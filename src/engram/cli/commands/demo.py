@@ -1,4 +1,4 @@
-"""``engram demo``: a real server, real texts, a real crash, and the proof that nothing is lost."""
+"""``engram demo``: stream texts into a server, kill the server, restart it, and check that nothing is lost."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _SPACE: Final = "demo"
 _TEXT_SPACE: Final = "demo-text"
 _QUERIES: Final = 5
 _HITS: Final = 3
-# Thorough enough to find the true nearest of a few thousand, so that both recalls must agree.
+# Large enough to find the exact nearest of a few thousand vectors, so that both recalls must agree.
 _EF: Final = 512
 _TEXT_CUE: Final = "a drink made of coffee beans"
 _BATCH: Final = 100
-# Without a bound, everything would be sent at once and would only wait for itself.
+# Without a bound, all batches would be sent at once, and the measured delays would be the time in the queue.
 _UNANSWERED_MAX: Final = 4
 
 Found = list[tuple[str, str, float]]
@@ -43,7 +43,17 @@ Found = list[tuple[str, str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """How streaming went: observations a second, and how long acknowledgements took, in milliseconds."""
+    """The result of streaming the sample.
+
+    Parameters
+    ----------
+    count
+        Number of observations.
+    rate
+        Observations per second.
+    p50_ms, p99_ms
+        Percentiles of the time from sending a batch to its acknowledgement, in milliseconds.
+    """
 
     count: int
     rate: float
@@ -62,8 +72,8 @@ class Streamed:
 def demo(cli: CliContext, data: Path | None) -> None:
     """See what Engram does, in less than half a minute.
 
-    Starts a server, streams a few thousand dictionary entries with their embeddings into it, recalls some, kills the
-    server without warning, starts it again and recalls the same. Exits with 0 only if both recalls agree.
+    Starts a server, streams a few thousand dictionary entries with their embeddings into it, and recalls some of them.
+    Then kills the server without warning, starts it again and makes the same recalls. Exits with 0 only if both agree.
 
     \b
     Examples:
@@ -112,7 +122,7 @@ def _run(cli: CliContext, directory: Path, server: ServerChild) -> bool:
 
 @contextmanager
 def _directories(data: Path | None) -> Iterator[tuple[Path, Path]]:
-    """Where the data go, and a place for the server's output; what is temporary is removed."""
+    """Yield the data directory and a directory for the server's output; remove the temporary ones at the end."""
     with tempfile.TemporaryDirectory(prefix="engram-demo-") as name:
         scratch = Path(name)
         yield (scratch / "data" if data is None else data), scratch
@@ -120,7 +130,7 @@ def _directories(data: Path | None) -> Iterator[tuple[Path, Path]]:
 
 @contextmanager
 def _clients(address: str) -> Iterator[tuple[Client, Client]]:
-    """Clients for the space of vectors and the space of texts."""
+    """Yield clients for the space of vectors and the space of texts."""
     with Client(address, space=_SPACE) as client, Client(address, space=_TEXT_SPACE) as texts:
         client.create_space(_SPACE, dim=SAMPLE_DIM)
         client.create_space(_TEXT_SPACE, dim=SAMPLE_DIM, embedder="lexical")
@@ -165,7 +175,7 @@ def _recall_all(client: Client, texts: Client, entries: Sample, cues: Sequence[i
 
 def _show(cli: CliContext, cues: Sequence[str], found: Sequence[Found]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
-    # One line each, cut off where the terminal ends.
+    # Each hit gets one line, which is cut off at the width of the terminal.
     table.add_column("asked for", ratio=2, style="cyan", no_wrap=True, overflow="ellipsis")
     table.add_column("score", justify="right", min_width=5)
     table.add_column("recalled", ratio=3, no_wrap=True, overflow="ellipsis")

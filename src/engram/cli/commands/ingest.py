@@ -77,9 +77,9 @@ def ingest(
       id, text, embedding, time, confidence, importance, metadata, tags
     and .npz files the arrays
       ids, contents, vectors, times, confidences, importances, metadata.
-    Only the ids are always needed, and vectors unless the space has an embedder.
+    Ids are required. Vectors are required unless the space has an embedder. Everything else is optional.
 
-    A run that was interrupted continues where it ended when it is started again with the unchanged file.
+    An interrupted run continues where it ended if it is started again with the unchanged file.
 
     \b
     Examples:
@@ -92,7 +92,7 @@ def ingest(
     with open_target(cli, address, data, create) as target:
         chunks = source.chunks(count)
         session = f"ingest-{uuid.uuid4().hex if restart else fingerprint(file)}"
-        # The space of an earlier run is as good as a new one; whether the rows fit it shows at once.
+        # With --create, the space of an earlier run is reused; the first chunk shows whether the rows fit it.
         if create and name not in {existing.name for existing in target.spaces()}:
             config, chunks = plan_space(chunks, name, dim, cast(Metric, metric), embedder)
             sink: Sink = NewSpaceSink(config, lambda: _make_space(target, config, session))
@@ -129,7 +129,7 @@ def _show_bad(cli: CliContext, file: Path, row: BadRow, report: Report) -> None:
 
 
 class _Rate(ProgressColumn):
-    """Rows a second."""
+    """A progress column with the rows per second."""
 
     def render(self, task: Task) -> Text:
         elapsed = task.elapsed or 0
@@ -137,7 +137,7 @@ class _Rate(ProgressColumn):
 
 
 class _Progress:
-    """A bar on the error console, if that is a terminal."""
+    """A progress bar on the error console; hidden if that is not a terminal."""
 
     def __init__(self, bar: Progress, total: int) -> None:
         self._bar = bar
@@ -152,7 +152,7 @@ class _Progress:
         self._bar.stop()
 
     def advance_to(self, chunk: FileChunk) -> None:
-        """Show that a chunk is done."""
+        """Move the bar to the end of `chunk`."""
         self._rows += len(chunk.ids)
         self._bar.update(self._task, completed=chunk.position, rows=self._rows)
 

@@ -1,4 +1,4 @@
-"""``engram recall``: ask for what is most similar."""
+"""``engram recall``: find the most similar observations."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ def recall(
 ) -> int:
     """Recall what is most similar to a TEXT or a vector, or what is newest.
 
-    A text needs a space with an embedder, unless --words are looked for. With conditions alone, the newest comes first.
+    A TEXT needs a space with an embedder, except with --words. With conditions alone, the newest come first.
 
-    An answer that needs what is damaged where it is stored is refused, and the damage named. With --skip-damaged it
-    comes all the same; if it lacks something, that is said on standard error, and the exit code is 4.
+    A recall that needs damaged data fails and names the damage. With --skip-damaged, damaged observations are left out
+    instead. If any are left out, a message on standard error says so, and the exit code is 4.
 
     \b
     Examples:
@@ -142,7 +142,7 @@ def _complain_of_damage(cli: CliContext) -> None:
 
 
 def _condition(text: str) -> tuple[str, Scalar]:
-    """A ``key=value``, where the value is a JSON scalar or else a text."""
+    """Split ``key=value``; return the value as a JSON scalar, or as a text if it is not one."""
     key, separator, value = text.partition("=")
     if not separator:
         raise click.UsageError(f"--where {text!r} is not KEY=VALUE.")
@@ -154,12 +154,12 @@ def _condition(text: str) -> tuple[str, Scalar]:
 
 
 def read_vector(path: Path) -> NDArray[np.float32]:
-    """Read one vector from a .npy file or a JSON array.
+    """Read one vector from a .npy file or a JSON array: float32, shape ``(dim,)``.
 
     Raises
     ------
     InvalidInput
-        The file holds something else.
+        If the file cannot be read or does not hold one vector.
     """
     try:
         if path.suffix == ".npy":
@@ -167,7 +167,7 @@ def read_vector(path: Path) -> NDArray[np.float32]:
         else:
             with click.open_file(str(path)) as file:
                 vector = json.load(file)
-        # Programs like to save one vector as a matrix of one row.
+        # Many programs save a single vector as a matrix with one row.
         return as_query(vector[0] if np.ndim(vector) == 2 and len(vector) == 1 else vector, str(path))
     except (ValueError, TypeError, OSError, RecursionError) as error:
         raise InvalidInput(

@@ -1,4 +1,4 @@
-"""``engram repair``: a new data directory of what is sound in a damaged one."""
+"""``engram repair``: make a new data directory from the sound part of a damaged one."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def repair(
 ) -> int:
     """Make the data directory NEW_DIR of all that is sound in DIR, which is not changed.
 
-    NEW_DIR must not exist, or be empty. What is kept has the generations it had; what is lost is listed by generation,
-    and by id where the id can be read. An observation is set aside, in a file that engram ingest takes, if a newer
-    version of its id may be among what is lost. Sessions of the old directory do not go on in the new one.
+    NEW_DIR must be empty or not exist. Observations that are kept keep their generations. Lost ones are listed by
+    generation, and by id where the id can be read. An observation is set aside if a newer version of its id may be
+    lost: it goes to a file that engram ingest can read. Sessions of DIR cannot be resumed in NEW_DIR.
 
     \b
     Exit codes:
       0  nothing is lost
       1  something is lost or set aside, or a space could not be repaired
-      2  it could not be done: NEW_DIR is not empty, a disk fails or is full, or a newer Engram wrote DIR
+      2  the repair failed: NEW_DIR is not empty, a disk fails or is full, or a newer Engram wrote DIR
       3  a process has DIR open for writing
 
     \b

@@ -66,7 +66,8 @@ def serve(
 ) -> None:
     """Run a server until it is interrupted; nothing acknowledged is ever lost.
 
-    SIGTERM, SIGINT (Ctrl-C) and SIGHUP end it in order; the third of them ends it at once, without checkpoints.
+    SIGTERM, SIGINT (Ctrl-C) and SIGHUP shut the server down in order. The third signal ends it at once, without
+    checkpoints.
 
     \b
     Examples:
@@ -100,7 +101,7 @@ def serve(
 
 
 def _serve(settings: ServerSettings, data: Path | None, port_file: Path | None) -> None:
-    # These take a while to import, which other commands, and --help, need not wait for.
+    # These imports are slow, and other commands and --help do not need them.
     from engram.server import ServerOptions, memory_budget_bytes, serve, tune_allocator  # noqa: PLC0415
     from engram.store.options import StoreOptions  # noqa: PLC0415
     from engram.streaming.pressure.levels import Thresholds  # noqa: PLC0415
@@ -129,7 +130,7 @@ def _serve(settings: ServerSettings, data: Path | None, port_file: Path | None) 
         recall_threads=settings.recall_threads,
         grace_s=settings.grace_s,
     )
-    # Only now, when everything that can be wrong with the command has been found.
+    # This may replace the process by itself, so it comes after all checks of the options and settings.
     with EndSignals.of_process().held():
         tune_allocator()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -20,7 +20,7 @@ from engram.model.spaces import METRICS, Metric
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def spaces(context: click.Context, *, address: str | None, data: Path | None, as_json: bool) -> None:
-    """List memory spaces, or create one. Those that are there and cannot be used are listed with the reason.
+    """List memory spaces, or create one. Spaces that exist but cannot be used are listed with the reason.
 
     \b
     Examples:
@@ -29,7 +29,7 @@ def spaces(context: click.Context, *, address: str | None, data: Path | None, as
       engram spaces create notes --dim 384 --embedder lexical
     """
     if context.invoked_subcommand is not None:
-        # What is said before the name of the subcommand is said to it, too.
+        # Options before the name of the subcommand apply to the subcommand, too.
         given = {"address": address, "data": data, "as_json": as_json or None}
         context.default_map = {
             context.invoked_subcommand: {name: value for name, value in given.items() if value is not None}

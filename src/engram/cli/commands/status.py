@@ -1,4 +1,4 @@
-"""``engram status``: how a server or a data directory is doing."""
+"""``engram status``: show the state of a server or a data directory."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from engram.model.damage import Damage
 def status(cli: CliContext, *, address: str | None, data: Path | None, as_json: bool) -> int:
     """Show counters, queues, index workers and spaces, and what is damaged.
 
-    Damage is what was found since the server started, or, of a directory, what opening it finds; to check every byte of
-    a directory, use engram verify.
+    For a server, damage is what was found since the server started; for a directory, what was found by opening it. To
+    check every byte of a directory, use engram verify.
 
     \b
     Exit codes:
       0  no damage is known
-      1  there is no answer
+      1  the server does not answer, or the directory cannot be opened
       4  something is damaged, or a space cannot be used
 
     \b
@@ -57,7 +57,7 @@ class _Found:
     unsound: list[UnsoundSpace]
 
     def values(self) -> dict[str, Any]:
-        """All of it for JSON."""
+        """Return everything as a dictionary for JSON."""
         return {
             **({} if self.server is None else asdict(self.server)),
             "spaces": [space_values(space) for space in self.spaces],

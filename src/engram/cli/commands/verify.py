@@ -23,16 +23,16 @@ from engram.maintenance.verify import verify as verify_directory
 def verify(cli: CliContext, *, directory: Path, spaces: tuple[str, ...], as_json: bool) -> int:
     """Read and check every byte of the data directory DIR, and change nothing.
 
-    Checked are the logs, the checkpoints and their graphs, the descriptions of the spaces, and the list of spaces. A
-    read-only file system is fine. No process may write the directory meanwhile; beside one that does, take a backup,
-    which checks what it copies.
+    The check covers the logs, the checkpoints and their graphs, the descriptions of the spaces, and the list of spaces.
+    It works on a read-only file system. No process may have DIR open for writing; if one does, take a backup instead,
+    which checks everything that it copies.
 
     \b
     Exit codes:
       0  everything is sound
       1  something is damaged, or a space cannot be opened
-      2  it could not be checked: no such directory or space, it cannot be read, or a newer Engram wrote it
-      3  a process has it open for writing
+      2  the check failed: no such directory or space, DIR cannot be read, or a newer Engram wrote it
+      3  a process has DIR open for writing
 
     \b
     Examples:

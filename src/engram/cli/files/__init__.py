@@ -1,1 +1,1 @@
-"""Files of observations, read in chunks of bounded size."""
+"""Readers of files with observations; they read in chunks of bounded size."""

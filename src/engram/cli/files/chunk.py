@@ -1,4 +1,4 @@
-"""A stretch of a file as columns, and what is wrong with it."""
+"""Chunks of a file as columns, and the check of their rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engram.model.spaces import SpaceConfig
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
-    """A row that cannot be stored: its number in the file, from 1, and why."""
+    """A row that cannot be stored: its number in the file, from 1, and the reason."""
 
     number: int
     reason: str
@@ -29,15 +29,17 @@ class FileChunk:
     Parameters
     ----------
     numbers
-        Line or row number of each row, from 1.
-    columns
-        Arguments of `engram.model.observations.make_batch` besides the ids, each with one entry per row.
+        Line or row number of each row in the file, from 1.
+    ids
+        Id of each row.
     vectors
-        Shape ``(n, dim)``; ``(n, 0)`` if the file leaves them to the embedder.
+        Numbers of any dtype, shape ``(n, dim)``; ``(n, 0)`` if an embedder is to make the vectors.
+    columns
+        Other arguments of `engram.model.observations.make_batch`, each with one entry per row.
     bad
-        Rows of the same stretch that could not even be read.
+        Rows of the same part of the file that could not be read.
     position
-        How much of the file is read with it, in the unit of `FileSource.total`.
+        How much of the file has been read at the end of the chunk, in the unit of `FileSource.total`.
     """
 
     numbers: Sequence[int]
@@ -48,7 +50,7 @@ class FileChunk:
     position: int = 0
 
     def row(self, index: int) -> FileChunk:
-        """The chunk of one row."""
+        """Return a chunk with only the row at position `index`."""
         columns = {name: column[index : index + 1] for name, column in self.columns.items()}
         return FileChunk(
             self.numbers[index : index + 1], self.ids[index : index + 1], self.vectors[index : index + 1], columns
@@ -56,21 +58,21 @@ class FileChunk:
 
 
 class FileSource(Protocol):
-    """An open file."""
+    """An open file of observations."""
 
     @property
     def total(self) -> int:
-        """Its size in bytes or rows, whatever it counts progress in."""
+        """Size of the file in bytes or rows, the unit in which the chunks count their position."""
         ...
 
     def chunks(self, count_max: int) -> Iterator[FileChunk]:
-        """Its rows in order, at most `count_max` at a time."""
+        """Yield the rows in order, at most `count_max` per chunk."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """The rows of a chunk that may be sent, in order, and the others."""
+    """The rows of a chunk that can be stored, in order, and those that cannot."""
 
     batch: ObservationBatch | None
     numbers: Sequence[int]
@@ -78,7 +80,7 @@ class Screened:
 
 
 def screen(chunk: FileChunk, config: SpaceConfig) -> Screened:
-    """Check a chunk against a space; only when something is wrong, row by row."""
+    """Check a chunk against a space; check row by row only if the chunk as a whole fails."""
     if not chunk.ids:
         return Screened(None, (), chunk.bad)
     try:
@@ -103,7 +105,7 @@ def screen(chunk: FileChunk, config: SpaceConfig) -> Screened:
 
 
 def from_row(batch: ObservationBatch, start: int, end: int | None = None) -> ObservationBatch:
-    """The part of a batch from row `start` on, up to `end`."""
+    """Return the rows of a batch from `start` up to, but not including, `end`; without `end`, up to the last."""
     part = slice(start, end)
     return replace(
         batch,

@@ -1,4 +1,4 @@
-"""JSON Lines: one object a line with id, text, embedding, time, confidence, importance, metadata, tags."""
+"""JSON Lines: one object per line with id, text, embedding, time, confidence, importance, metadata, tags."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from engram.model.scalars import as_real
 from engram.model.times import as_time_us
 from engram.model.vectors import as_query
 
-# What an export or a repair adds for people; it is not taken over.
+# Exports and repairs add these fields for people; ingest ignores them.
 _PASSED_OVER: Final = frozenset({"generation"})
 _FIELDS: Final = ("id", "text", "embedding", "time", "confidence", "importance", "metadata", "tags")
-# A line holds at most a vector, a text and metadata; what is longer is not JSON Lines.
+# A line holds at most a vector, a text and metadata. A file with a longer line is not JSON Lines.
 _LINE_BYTES_MAX: Final = 1024 * 1024
 _NO_VECTOR: Final = np.empty(0, np.float32)
 
@@ -36,7 +36,7 @@ class JsonlSource:
         self.total = path.stat().st_size
 
     def chunks(self, count_max: int) -> Iterator[FileChunk]:
-        """Rows in order; a chunk ends where the length of the embeddings changes."""
+        """Yield the rows in order, at most `count_max` per chunk; all embeddings of a chunk have one length."""
         position = 0
         numbers: list[int] = []
         rows: list[_Row] = []
@@ -46,7 +46,7 @@ class JsonlSource:
                 row = _read(line)
                 if isinstance(row, str):
                     bad.append(BadRow(number, row))
-                    # What is no JSON Lines at all is all bad, and may be large.
+                    # A large file of another format has only bad rows, so their number per chunk is bounded, too.
                     if len(bad) >= count_max:
                         yield _chunk(numbers, rows, bad, position + len(line))
                         numbers, rows, bad = [], [], []
@@ -78,13 +78,13 @@ def _chunk(numbers: list[int], rows: list[_Row], bad: list[BadRow], position: in
 
 
 def _read(line: bytes) -> _Row | str | None:
-    """The row of a line, or what is wrong with it, or None for a blank line."""
+    """Return the row of a line, a text that describes the problem, or None for a blank line."""
     if not line.strip():
         return None
     if len(line) > _LINE_BYTES_MAX:
         return f"the line is longer than {_LINE_BYTES_MAX} bytes, so this is not JSON Lines; nothing behind it is read"
     try:
-        # Left to find out, the decoder would also take lines of other encodings, and some by chance.
+        # Given bytes, `json` would guess the encoding and accept others than UTF-8, some of them by chance.
         return _row(_decode(line.decode("utf-8-sig")))
     except InvalidInput as error:
         return error.message
@@ -144,5 +144,5 @@ def _bad(message: str) -> InvalidInput:
     return InvalidInput(message, code="bad_row", field="row")
 
 
-# Numbers are left to Python's decoder, which is faster; what they become is checked with the columns.
+# The default hooks parse numbers, because they are faster; the numbers are checked later as columns.
 _decode: Final = json.JSONDecoder(object_pairs_hook=_unique).decode

@@ -1,4 +1,4 @@
-"""NumPy archives: arrays ids, vectors and, if wanted, contents, times, confidences, importances, metadata."""
+"""NumPy archives: the array ids and, optionally, vectors, contents, times, confidences, importances, metadata."""
 
 from __future__ import annotations
 
@@ -28,12 +28,13 @@ _TEXTS: Final = frozenset({"ids", "contents", "metadata"})
 
 
 class NpzSource:
-    """A ``.npz`` file whose arrays are streamed side by side; they are never in memory as a whole.
+    """A ``.npz`` file; all arrays are streamed in parallel, and no array is ever in memory as a whole.
 
     Raises
     ------
     InvalidInput
-        It is not such a file, lacks ids, holds unknown or pickled arrays, or their lengths differ.
+        If the file is not a NumPy archive, lacks ids, or holds an array that is unknown, pickled, in Fortran order, or
+        of a wrong type, number of dimensions or length.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,7 +43,7 @@ class NpzSource:
             self.total = _count(path, _open(path, stack))
 
     def chunks(self, count_max: int) -> Iterator[FileChunk]:
-        """Rows in order."""
+        """Yield the rows in order, at most `count_max` per chunk."""
         with ExitStack() as stack:
             arrays = _open(self._path, stack)
             for start in range(0, self.total, count_max):
@@ -57,7 +58,7 @@ class NpzSource:
 
 
 class _Stream:
-    """One array of the archive, read from front to back."""
+    """One array of the archive, read from the first row to the last."""
 
     def __init__(self, path: Path, name: str, file: IO[bytes]) -> None:
         self._where = f"array {name!r} of {path}"
@@ -78,7 +79,7 @@ class _Stream:
             raise _bad(f"{self._where} must hold texts, not {dtype}; save it as np.array(values, dtype=str)")
 
     def read(self, count: int) -> NDArray[Any]:
-        """The next `count` rows."""
+        """Return the next `count` rows as an array of shape ``(count, ...)``."""
         row_shape = self.shape[1:]
         nbytes = count * int(np.prod(row_shape, dtype=np.int64)) * self._dtype.itemsize
         data = self._file.read(nbytes)

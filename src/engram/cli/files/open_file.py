@@ -1,4 +1,4 @@
-"""Which kind of file it is, and which file it is."""
+"""Opening of a file by its format, and fingerprints of files."""
 
 from __future__ import annotations
 
@@ -27,15 +27,17 @@ def open_source(path: Path, format: str | None) -> FileSource:
 
     Parameters
     ----------
+    path
+        The file.
     format
-        One of `FORMATS`; None to go by the ending of the name.
+        One of `FORMATS`; None to choose by the suffix of the file name.
 
     Raises
     ------
     InvalidInput
-        The ending says nothing, or the file is not what it says.
+        If the suffix is unknown, or the file does not have the format.
     MissingExtra
-        Reading it needs an optional dependency.
+        If reading the format needs an optional dependency that is not installed.
     """
     name = format or _SUFFIXES.get(path.suffix.lower())
     if name is None:
@@ -50,7 +52,10 @@ def open_source(path: Path, format: str | None) -> FileSource:
 
 
 def fingerprint(path: Path) -> str:
-    """A short name for this very state of a file: another one as soon as it has been changed in any way."""
+    """Return 32 hexadecimal digits that identify a file and its state.
+
+    They are a hash of the size, the modification time, and the first and last 64 KiB of the file.
+    """
     status = path.stat()
     digest = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode())
     with path.open("rb") as file:

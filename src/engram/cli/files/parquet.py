@@ -1,4 +1,4 @@
-"""Parquet: columns id, text, embedding, time, confidence, importance, metadata, tags."""
+"""Parquet files with the columns id, text, embedding, time, confidence, importance, metadata, tags."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class ParquetSource:
     Raises
     ------
     MissingExtra
-        pyarrow is not installed.
+        If pyarrow is not installed.
     InvalidInput
-        It is not a Parquet file, has no column id, or has unknown ones.
+        If the file is not a Parquet file, has no column id, or has unknown columns.
     """
 
     def __init__(self, path: Path) -> None:
         try:
-            # By name, because the package is optional and has no types.
+            # Imported by name, because pyarrow is optional and has no type information.
             arrow: Any = importlib.import_module("pyarrow")
             parquet: Any = importlib.import_module("pyarrow.parquet")
         except ImportError as error:
@@ -62,7 +62,7 @@ class ParquetSource:
         self.total: int = self._file.metadata.num_rows
 
     def chunks(self, count_max: int) -> Iterator[FileChunk]:
-        """Rows in order."""
+        """Yield the rows in order, at most `count_max` per chunk."""
         start = 0
         for table in self._file.iter_batches(batch_size=count_max):
             count = table.num_rows
@@ -97,7 +97,7 @@ class ParquetSource:
 
 
 def _json(value: Any) -> str:
-    """Metadata as JSON text: a text is taken as it is, a struct or map becomes an object."""
+    """Return metadata as JSON text: a text is returned unchanged, a struct or map becomes an object."""
     if value is None or isinstance(value, str):
         return value or ""
     pairs = dict(value) if isinstance(value, list) else value

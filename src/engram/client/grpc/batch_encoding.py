@@ -1,9 +1,9 @@
-"""Requests as bytes, put together so that vectors are copied once and not once per layer.
+"""Encoding of observe requests; it copies vectors only once.
 
-Protobuf copies a bytes field when it is set, again when its message becomes part of another, and again when that is
-serialised. Here the small columns go through protobuf; the vectors, which are nearly everything, are joined in before
-them, where the server finds them at once. The result is what protobuf itself would read and write, with fields in an
-order it allows.
+Protobuf copies a bytes field when it is set, again when its message becomes part of another one, and again when that
+is serialised. Therefore protobuf encodes only the small columns here. The vectors, which are nearly all of the data,
+are put before the columns, where the server finds them at once. The result is a valid protobuf message, because
+protobuf allows fields in any order.
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ from engram.wire import engram_pb2 as pb
 from engram.wire.observations import encode_batch
 
 _LENGTH_DELIMITED: Final = 2
-# Tags, lengths and the sequence number around what is counted.
+# Upper bound on the tags, lengths and the sequence number, which are not counted otherwise.
 _FRAME_BYTES_MAX: Final = 64
 _VARINT: Final = 0
 
 
 def encode_batch_field(batch: ObservationBatch, priority: Priority) -> bytes:
-    """The field ``batch`` of an `ObservationRequest`: everything of the request but its sequence number.
+    """Return the encoded field ``batch`` of an `ObservationRequest`: the whole request except its sequence number.
 
-    The caller's vectors are copied, so they may change afterwards.
+    The vectors are copied, so the caller may change its arrays afterwards.
 
     Raises
     ------
     InvalidInput
-        If the message would be larger than a server reads; it would end the stream, for all that is on it.
+        With code ``batch_bytes``, if the message would be larger than a server reads. Such a message would end the
+        stream and with it all other requests on it.
     """
     dim = batch.vectors.shape[1]
     columns = encode_batch(_without_vectors(batch), priority)
@@ -57,7 +58,7 @@ def encode_batch_field(batch: ObservationBatch, priority: Priority) -> bytes:
 
 
 def with_sequence(batch_field: bytes, first_sequence: int) -> bytes:
-    """The whole request: a batch under its sequence number."""
+    """Return the whole encoded request: the sequence number, followed by `batch_field`."""
     return b"".join((_SEQUENCE_TAG, _varint(first_sequence), batch_field))
 
 

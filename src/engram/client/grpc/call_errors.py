@@ -1,4 +1,4 @@
-"""What a failed gRPC call means for the caller: what the server said, or why no server answers."""
+"""Typed errors for failed gRPC calls: the error of the server, or the reason why no server answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engram.wire.errors import decode_status
 NO_SERVER: Final = "no_server"
 NOT_ENGRAM: Final = "not_engram"
 
-# In gRPC's words, and in ours. The first that fits tells.
+# Patterns in the messages of gRPC, and our description of the reason. The first pattern that matches counts.
 _REASONS: Final = tuple(
     (re.compile(words, re.IGNORECASE), reason)
     for words, reason in (
@@ -35,7 +35,7 @@ _REASONS: Final = tuple(
     )
 )
 _OTHER_PROTOCOL: Final = re.compile(r"parsing HTTP/2|http1|HTTP/1|HTTP status", re.IGNORECASE)
-# In the order in which gRPC looks at them.
+# In the order in which gRPC reads the variables.
 _PROXY_VARIABLES: Final = ("grpc_proxy", "https_proxy", "http_proxy")
 
 
@@ -45,7 +45,7 @@ def call_error(
     details: str | None,
     trailers: Iterable[tuple[str, str | bytes]] | None,
 ) -> EngramError:
-    """The typed error behind a call to `address` that ended with `code`."""
+    """Return the typed error for a call to `address` that ended with `code`."""
     error = decode_status(code, details, trailers)
     if code is grpc.StatusCode.UNIMPLEMENTED:
         return EngramError(
@@ -60,7 +60,7 @@ def call_error(
 
 
 def no_server(address: Address, details: str) -> Unavailable:
-    """The error that no Engram server answers at `address`, with what `details` of gRPC's tell of the reason."""
+    """Return the error that no Engram server answers at `address`, with the reason by gRPC's message `details`."""
     if _OTHER_PROTOCOL.search(details):
         return Unavailable(
             f"what answers at {address.target} is no Engram server: it speaks HTTP/1 or another protocol, not gRPC; "

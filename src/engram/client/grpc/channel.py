@@ -1,4 +1,4 @@
-"""The channel to a server and its unary calls: typed errors, and retries while a server is away."""
+"""The gRPC channel to a server, and its unary calls with typed errors and retries."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 _CHANNEL_OPTIONS: Final = [
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
-    # A server that restarts is back within a second, so gRPC's own two minutes between attempts would be far too long.
+    # A restarted server is back within a second. The two minutes between attempts that gRPC allows are far too long.
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.min_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    # Clients of one process get connections of their own instead of sharing one, with its flow control.
+    # Each client of a process gets its own connection; clients that share one would share its flow control, too.
     ("grpc.use_local_subchannel_pool", 1),
 ]
 
-# A proxy can be the way to other machines, but never to this one.
+# A proxy may be needed to reach other machines, but never to reach this one.
 _LOCAL_OPTIONS: Final = [*_CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0)]
 
 _FIRST_CONTACT_S: Final = 2.0
-# What no waiting cures: somebody has to do something first, here or at the server.
+# Errors that do not pass by waiting, because someone has to act first, at the client or at the server.
 _LASTING_CODES: Final = frozenset({NOT_ENGRAM, "read_only", "in_the_way", "log_failed", "commit_failed"})
 _LATE_S: Final = 0.25
 
@@ -51,15 +51,15 @@ class GrpcChannel:
     address
         ``host:port``, ``[ipv6]:port`` or ``unix:path``.
     timeout_s
-        How long a unary call may take, retries included.
+        Seconds that a unary call may take, retries included.
 
     Raises
     ------
     InvalidInput
-        If `address` can be none.
+        If `address` is not a valid address.
     """
 
-    # The first process of all that were forked from one another that opened a channel.
+    # Id of the first process, among this one and those it was forked from, that used a channel.
     _first_process: int | None = None
 
     def __init__(self, address: str, timeout_s: float) -> None:
@@ -72,7 +72,7 @@ class GrpcChannel:
 
     @property
     def channel(self) -> aio.Channel:
-        """The channel, opened if need be."""
+        """The gRPC channel; opened on first access."""
         self.check()
         if self._channel is None:
             options = _LOCAL_OPTIONS if self.address.is_local else _CHANNEL_OPTIONS
@@ -80,13 +80,13 @@ class GrpcChannel:
         return self._channel
 
     def check(self) -> None:
-        """Refuse a forked child what would hang in it.
+        """Raise an error in a forked child, in which calls would hang.
 
         Raises
         ------
         FailedPrecondition
-            Code ``forked``: the client was made by the parent, or the parent has used gRPC, whose threads, which its
-            calls need, are not there.
+            With code ``forked``, if a parent process made the client or has used a client. gRPC needs its threads, and
+            a forked child does not have them.
         """
         check_process(self._process, "client")
         if GrpcChannel._first_process is None:
@@ -100,7 +100,13 @@ class GrpcChannel:
 
     @contextlib.asynccontextmanager
     async def within(self, doing: str) -> AsyncIterator[None]:
-        """Bound the body by the time of a call. Raises `Unavailable`, code ``call_timeout``."""
+        """Limit the body to the timeout of a call.
+
+        Raises
+        ------
+        Unavailable
+            With code ``call_timeout``, or ``no_server`` if the server has never answered.
+        """
         try:
             async with asyncio.timeout(self.timeout_s):
                 yield
@@ -118,29 +124,30 @@ class GrpcChannel:
 
     @property
     def stub(self) -> EngramServiceAsyncStub:
-        """The service's methods."""
+        """Stub with the methods of the service."""
         self.check()
         if self._stub is None:
             self._stub = EngramServiceStub(self.channel)
         return self._stub
 
     async def unary(self, method: Callable[..., Awaitable[Response]], request: object) -> Response:
-        """Make a call that does no harm when made twice; retry while the server is away or full.
+        """Make an idempotent call; retry while the server is away or full.
 
         Raises
         ------
         EngramError
-            What the server said; `Unavailable` naming the address, and what was tried, if it cannot be reached in
-            time.
+            The error of the server; `Unavailable`, naming the address and the reason, if the server cannot be reached
+            in time.
         """
         loop = asyncio.get_running_loop()
-        # A call that is under way may take its time; a server that has never answered most likely is not there.
+        # A call may use the whole timeout. Retries end early if the server has never answered, because then it most
+        # likely does not exist.
         deadline_s = loop.time() + self.timeout_s
         retry_until_s = deadline_s if self._reached else loop.time() + min(self.timeout_s, _FIRST_CONTACT_S)
         backoff = Backoff()
         while True:
             try:
-                # The first of the two is told to the server. The second needs no gRPC to come true.
+                # gRPC passes the first timeout to the server. The second one also works if gRPC does not respond.
                 call = method(request, timeout=max(0.001, deadline_s - loop.time()))
                 async with asyncio.timeout_at(deadline_s + _LATE_S):
                     response = await call
@@ -157,7 +164,7 @@ class GrpcChannel:
             await asyncio.sleep(delay_s)
 
     def error(self, failure: aio.AioRpcError) -> EngramError:
-        """The typed error behind a failed call."""
+        """Return the typed error for a failed call."""
         if self._reached and failure.code() is StatusCode.DEADLINE_EXCEEDED:
             return Unavailable(
                 f"the server at {self.address.target} did not answer within {self.timeout_s:g} s",
@@ -178,5 +185,5 @@ class GrpcChannel:
 
 
 def _may_pass(error: EngramError) -> bool:
-    """Whether the same call may succeed a little later."""
+    """Return whether the same call may succeed a little later."""
     return isinstance(error, Unavailable | OverCapacity) and error.code not in _LASTING_CODES

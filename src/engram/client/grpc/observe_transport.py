@@ -1,4 +1,4 @@
-"""Observe streams over gRPC: protobuf messages to and from `engram.client.transport`."""
+"""Observe streams over gRPC: conversion between protobuf messages and the types of `engram.client.transport`."""
 
 from __future__ import annotations
 
@@ -32,31 +32,31 @@ _MOODS: Final = {
 
 
 class GrpcTransport:
-    """Opens observe streams of one space on a channel.
+    """The transport that opens observe streams of one space on a gRPC channel.
 
     Parameters
     ----------
     channel
-        The way to the server.
+        Channel to the server.
     address
-        Where it is, for messages.
+        Address of the server, for messages.
     space
         Name of the memory space.
     """
 
     def __init__(self, channel: aio.Channel, address: Address, space: str) -> None:
-        # Requests are bytes already.
+        # There is no serializer, because requests are already encoded.
         self._observe = channel.stream_stream(_METHOD, None, pb.ObservationResponse.FromString)
         self._address = address
         self._space = space
 
     async def connect(self, greeting: Greeting) -> tuple[GrpcConnection, Welcome]:
-        """Open a session, or resume the one named.
+        """Open a new session, or resume the one that `greeting` names.
 
         Raises
         ------
         EngramError
-            As the server refuses it; `Unavailable` if it does not answer.
+            The error that the server refuses the session with; `Unavailable` if the server does not answer within 10 s.
         """
         call = self._observe(None)
         init = pb.StreamInit(
@@ -98,36 +98,60 @@ class GrpcConnection:
         self._address = address
 
     async def send(self, payload: bytes, first_sequence: int) -> None:
-        """Send a batch, as `encode_batch_field` made it. Raises `EngramError` if the call is over."""
+        """Send a batch that `encode_batch_field` encoded.
+
+        Raises
+        ------
+        EngramError
+            The reason why the call has ended.
+        """
         await self.write(with_sequence(payload, first_sequence))
 
     async def receive(self) -> Event:
-        """The next event. Raises `EngramError` when the call ends, however it ends."""
+        """Return the next event.
+
+        Raises
+        ------
+        EngramError
+            The reason why the call has ended.
+        """
         event = decode_response(await self.read())
         if isinstance(event, Closed):
-            # The end of the call follows at once. Seen now, it cannot find the event loop closed later.
+            # The call ends right after this. Wait for its end now, because gRPC must not report it to a closed loop.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._call.code(), _END_S)
         return event
 
     async def close_session(self, last_sequence: int) -> None:
-        """Tell the server that nothing more will come."""
+        """Tell the server that no more observations will follow."""
         request = pb.ObservationRequest(close=pb.StreamClose(last_sequence=last_sequence))
         await self.write(request.SerializeToString())
 
     async def abort(self) -> None:
-        """Cancel the call; the session stays resumable."""
+        """Cancel the call; the session can be resumed."""
         _cancel(self._call)
 
     async def write(self, request: bytes) -> None:
-        """Write one message. Raises `EngramError` with the reason if the call is over."""
+        """Write one message.
+
+        Raises
+        ------
+        EngramError
+            The reason why the call has ended.
+        """
         try:
             await self._call.write(request)
         except (aio.AioRpcError, asyncio.InvalidStateError) as error:
             raise await self._reason() from error
 
     async def read(self) -> pb.ObservationResponse:
-        """Read one message. Raises `EngramError` with the reason if the call is over."""
+        """Read one message.
+
+        Raises
+        ------
+        EngramError
+            The reason why the call has ended.
+        """
         try:
             response: Any = await self._call.read()
         except (aio.AioRpcError, asyncio.InvalidStateError) as error:
@@ -144,13 +168,13 @@ class GrpcConnection:
 
 
 def _cancel(call: aio.StreamStreamCall[bytes, pb.ObservationResponse]) -> None:
-    # An event loop that is closed has taken its calls with it.
+    # Raised if the event loop is closed; then the call has ended, too.
     with contextlib.suppress(RuntimeError):
         call.cancel()
 
 
 def decode_response(response: pb.ObservationResponse) -> Event:
-    """Return the event that a response stands for."""
+    """Return the event that a response represents."""
     result = response.WhichOneof("result")
     if result == "ack":
         return _decode_ack(response.ack, response.sequence_number)
@@ -177,7 +201,7 @@ def _decode_status(status: pb.StreamStatus) -> Event:
         return Closed()
     if status.state == pb.StreamStatus.STATE_ERROR:
         return Trouble(decode_error(status.error))
-    # A state that a later server invents says nothing about load.
+    # A state that only a later server knows says nothing about load.
     return LoadChange(_MOODS.get(status.state, ServerLoad.ACTIVE), status.error.retry_after_ms)
 
 

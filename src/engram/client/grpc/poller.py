@@ -1,4 +1,4 @@
-"""gRPC's one machinery for all event loops of a process, kept from complaining on one loop about another."""
+"""Suppression of errors that gRPC's poller, shared by all event loops of a process, reports on the wrong loop."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ _HANDLER: Final = "PollerCompletionQueue"
 
 
 def quiet_poller(loop: asyncio.AbstractEventLoop) -> None:
-    """Say nothing of what gRPC finds on `loop` and is another loop's, which took it already, or is closed."""
+    """Ignore errors of gRPC's poller on `loop` about events of another loop.
+
+    The poller raises `BlockingIOError` if the other loop has already taken the event, and `RuntimeError` if the other
+    loop is closed.
+    """
     loop.set_exception_handler(_handle)
 
 

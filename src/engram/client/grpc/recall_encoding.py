@@ -1,4 +1,4 @@
-"""Recall requests out, hits in."""
+"""Encoding of recall requests, and decoding of hits."""
 
 from __future__ import annotations
 
@@ -32,10 +32,16 @@ def make_query(
     strength: Strength | None,
     skip_damaged: bool,
 ) -> RecallQuery:
-    """Return the query for up to `k` hits at once. Raises `InvalidInput` if a number is out of bounds."""
+    """Return the query for up to `k` hits.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument has the wrong type or is out of range, or two arguments contradict each other.
+    """
     count = check_range("k", k, 1, RESULTS_MAX)
     if max_generation is not None:
-        # On the wire, 0 is not given.
+        # In a request, 0 means that no generation is given.
         max_generation = check_range("max_generation", max_generation, 1, GENERATION_MAX)
     return RecallQuery(
         as_cue(cue),
@@ -49,7 +55,7 @@ def make_query(
 
 
 def recall_request(space: str, query: RecallQuery, *, include_vectors: bool) -> pb.RecallRequest:
-    """Return the request that asks for `query` at once."""
+    """Return the request for `query` as a unary recall."""
     return pb.RecallRequest(
         memory_space_id=space,
         cue=encode_cue(query.cue),
@@ -64,7 +70,7 @@ def recall_request(space: str, query: RecallQuery, *, include_vectors: bool) -> 
 
 
 def recall_stream_request(space: str, query: RecallQuery, *, include_vectors: bool) -> pb.StreamingRecallRequest:
-    """Return the request that asks for `query` in batches."""
+    """Return the request for `query` as a streamed recall."""
     return pb.StreamingRecallRequest(
         memory_space_id=space,
         cue=encode_cue(query.cue),
@@ -84,14 +90,14 @@ def recall_stream_request(space: str, query: RecallQuery, *, include_vectors: bo
 
 
 def decode_hits(answer: pb.RecallResponse | pb.StreamingRecallResponse) -> Hits:
-    """Return the hits in `answer`, which decode what they are asked for."""
+    """Return the hits in `answer`; they decode each attribute on first access."""
     received = _Received(answer.results)
     hits = [received_hit(received, row) for row in range(len(answer.results))]
     return Hits(hits, answer.snapshot_sequence, answer.metadata.incomplete)
 
 
 class _Received:
-    """The columns of hits, out of the message they came with. Each takes a row."""
+    """The source of the hits of one response; each method returns one attribute of a row."""
 
     __slots__ = ("_memories",)
 
@@ -149,7 +155,7 @@ def check_ids(ids: Sequence[str]) -> list[str]:
     Raises
     ------
     InvalidInput
-        If `ids` is a lone text, or one of them is none.
+        If `ids` is a single text, or an id is not a text.
     """
     names = as_list("ids", ids, '["note-1"]', ordered=False)
     return [as_text(f"ids[{row}]", name) for row, name in enumerate(names)]

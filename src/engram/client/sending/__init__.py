@@ -1,1 +1,1 @@
-"""Streaming to a server: buffers, windows, rates and sessions, free of any transport."""
+"""Streaming of observations to a server: buffers, windows, rates and sessions, independent of the transport."""

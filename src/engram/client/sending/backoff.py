@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt: doubling, bounded, and spread so that clients do not return in step."""
+"""Exponential backoff between attempts, with jitter so that clients do not all return at the same moment."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ DELAY_S_MAX: Final = 2.0
 
 
 class Backoff:
-    """Delays between attempts.
+    """The delays between attempts, which double up to a bound.
 
     Parameters
     ----------
     first_s, delay_s_max
-        The first delay and the bound that doubling stops at.
+        First delay, and upper bound of all delays, in seconds.
     spread
-        Source of the jitter; each delay is between half of its nominal length and all of it.
+        Source of the jitter. Each delay is between half of its nominal length and all of it.
     """
 
     def __init__(
@@ -29,11 +29,11 @@ class Backoff:
         self._next_s = first_s
 
     def next_s(self) -> float:
-        """Seconds to wait now; the following delay is twice as long, up to the bound."""
+        """Return the seconds to wait now; the following delay is twice as long, up to the bound."""
         nominal = self._next_s
         self._next_s = min(nominal * 2, self._delay_s_max)
         return nominal * self._spread.uniform(0.5, 1.0)
 
     def reset(self) -> None:
-        """Start over after a success."""
+        """Start again with the first delay, after a success."""
         self._next_s = self._first_s

@@ -1,4 +1,4 @@
-"""Wakes the one coroutine that sends, from any thread."""
+"""A wake-up signal from any thread to the coroutine that sends."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import asyncio
 
 
 class LoopWakeup:
-    """Rung by producers and answers, awaited by the sender. Create it on the loop that it wakes."""
+    """A signal that any thread may send to one waiting coroutine. Create it on the event loop of that coroutine."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._rung = asyncio.Event()
 
     def ring(self) -> None:
-        """Let `wait` return; from any thread. A loop that is already closed has nobody left to wake."""
+        """Let `wait` return; callable from any thread. Has no effect if the event loop is closed."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._rung.set)
 
     async def wait(self, delay_s_max: float) -> None:
-        """Wait until rung since the last wait, or for at most `delay_s_max`."""
+        """Wait until `ring` has been called since the last wait, or for at most `delay_s_max` seconds."""
         timer = self._loop.call_later(delay_s_max, self._rung.set)
         try:
             await self._rung.wait()

@@ -1,4 +1,4 @@
-"""Single observations that wait a few milliseconds for company, and the batch they leave as."""
+"""Micro-batching: single observations wait up to `linger_ms` and are sent together as one batch."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from engram.model.times import Moment, as_time_us
 from engram.model.vectors import as_float32
 from engram.text.embedder import check_texts
 
-# The id and the objects that hold it all, on average.
+# Average size in bytes of the id and of the Python objects of a row.
 ROW_OVERHEAD_BYTES = 128
 _logger: Final = logging.getLogger(__name__)
 
 
 class PendingRow(NamedTuple):
-    """One observation, its data already copied from the caller."""
+    """One observation, with a copy of the caller's data."""
 
     id: str
     vector: NDArray[np.float32]
@@ -44,14 +44,16 @@ class PendingRow(NamedTuple):
 
 
 class Settle(Protocol):
-    """Receives the answer to one observation."""
+    """A callback that receives the answer to one observation."""
 
-    def __call__(self, answer: Answer, /) -> None: ...
+    def __call__(self, answer: Answer, /) -> None:
+        """Receive the answer."""
+        ...
 
 
 @dataclass(slots=True, eq=False)
 class OpenBatch:
-    """A batch in the making: rows of one vector length, and whom to tell about each."""
+    """A batch that still takes rows: rows with vectors of one length, and the callback of each row."""
 
     index: int
     opened_s: float
@@ -61,17 +63,17 @@ class OpenBatch:
 
     @property
     def count(self) -> int:
-        """Number of rows."""
+        """Number of rows in the batch."""
         return len(self.rows)
 
     def append(self, row: PendingRow, settle: Settle) -> None:
-        """Add an observation."""
+        """Add an observation and its callback."""
         self.rows.append(row)
         self.settles.append(settle)
         self.nbytes += row.nbytes
 
     def takes(self, row: PendingRow) -> bool:
-        """Whether `row` can stand in the same matrix as the rows before it."""
+        """Return whether the vector of `row` has the same length as those of the rows before."""
         return not self.rows or self.rows[0].vector.size == row.vector.size
 
 
@@ -87,12 +89,15 @@ def make_row(
     metadata: Mapping[str, Any] | str | None = None,
     tags: Sequence[str] = (),
 ) -> PendingRow:
-    """Copy one observation of the caller into a row; only types and shape are checked here, `seal` checks the rest.
+    """Copy one observation of the caller into a row; check only types and the shape of the vector.
+
+    `seal` makes all other checks.
 
     Raises
     ------
     InvalidInput
-        The vector has another dimension than the space or is not numbers, or a value cannot be converted.
+        If the vector does not have the dimension of the space or is not a vector of numbers, if it is missing and the
+        space has no embedder, or if a value cannot be converted.
     """
     as_text("id", id)
     as_text("content", content)
@@ -129,9 +134,18 @@ def make_row(
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What became of rows: what the transport sends of those that can be sent (None if none can), and the others.
+    """The result of `seal`.
 
-    `first_ids` names some of those that can be sent, for whoever has to tell of them.
+    Parameters
+    ----------
+    payload
+        The rows that can be sent, as one encoded batch; None if there are none.
+    settles
+        Callbacks of the rows that can be sent.
+    first_ids
+        Ids of the first rows that can be sent, to name the batch in messages.
+    refused
+        The other rows, each with its callback and its error.
     """
 
     payload: Any | None
@@ -141,10 +155,10 @@ class Sealed:
 
 
 def seal(rows: OpenBatch, config: SpaceConfig, encode: Callable[[ObservationBatch], Any]) -> Sealed:
-    """Check rows, make them a batch and encode it. Never raises: whatever fails, each row is sent or refused.
+    """Check rows and encode them as a batch. Never raises: each row is either in the payload or refused.
 
-    One bad observation must not take down the ones that happened to share its few milliseconds, so when something
-    fails, the rows are tried one by one.
+    If the batch as a whole fails, the rows are tried one by one, because a bad observation must not fail the others
+    that are in the same batch only by chance.
     """
     with contextlib.suppress(Exception):
         return Sealed(encode(_checked(rows.rows, config)), rows.settles, _first_ids(rows.rows))
@@ -162,7 +176,7 @@ def seal(rows: OpenBatch, config: SpaceConfig, encode: Callable[[ObservationBatc
     try:
         return Sealed(encode(_checked(good, config)) if good else None, settles, _first_ids(good), refused)
     except Exception as error:
-        # Each of them could be sent and all together cannot.
+        # Each row can be sent alone, but not all of them together.
         failure = _as_typed(error)
     refused.extend((row, settle, failure) for row, settle in zip(good, settles, strict=True))
     return Sealed(None, (), (), refused)
@@ -180,25 +194,26 @@ def _as_typed(error: Exception) -> EngramError:
 
 
 def check_outgoing(batch: ObservationBatch, config: SpaceConfig) -> ObservationBatch:
-    """Check a batch as the server will, also one without vectors, which its embedder makes later.
+    """Check a batch as the server will; it may lack vectors, which the embedder of the space then makes later.
 
     Raises
     ------
     InvalidInput
-        As `engram.model.observations.check_batch`; also vectors missing where the space has no embedder.
+        As `engram.model.observations.check_batch`; also if vectors are missing and the space has no embedder, or a text
+        to embed has no visible character.
     """
     if batch.vectors.shape[1:] != (0,):
         return check_batch(batch, config)
     _check_embeds(config)
     check_beside_vectors(batch)
-    # An embedder refuses a whole batch for one text that says nothing.
+    # An embedder refuses the whole batch if one text has no visible character.
     check_texts(batch.contents)
     check_bytes(batch.nbytes + 4 * config.dim * len(batch))
     return batch
 
 
 def settle_rows(settles: Sequence[Settle]) -> Callable[[Answer], None]:
-    """One answer to a batch, told to each of its rows."""
+    """Return a callback that passes the answer to a batch on to each of its rows."""
 
     def settle(answer: Answer) -> None:
         if isinstance(answer, Exception):

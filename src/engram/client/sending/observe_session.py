@@ -1,4 +1,4 @@
-"""One open session of a client, and what a caller hands to it. Shared by the coroutine and the blocking client."""
+"""One open session of a client, and the calls that add observations to it; shared by `AsyncClient` and `Client`."""
 
 from __future__ import annotations
 
@@ -44,14 +44,24 @@ _HANG_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PendingAdd:
-    """Something to observe that may have to wait for room: try, wait for `room`, try again."""
+    """Observations that may have to wait for room: call `try_add`, wait for `room`, and call `try_add` again.
+
+    Parameters
+    ----------
+    try_add
+        Adds the observations to the buffer; returns False if there is no room.
+    room
+        Returns a future that is done when it is worth calling `try_add` again.
+    held
+        Returns the number of observations in the buffer.
+    """
 
     try_add: Callable[[], bool]
     room: Callable[[], concurrent.futures.Future[None]]
     held: Callable[[], int]
 
     def no_room(self, timeout_s: float) -> OverCapacity:
-        """Return the error for who has waited for room for so long."""
+        """Return the error for a caller that has waited for room for `timeout_s` seconds."""
         return OverCapacity(
             f"{self.held()} observations are not answered, and there was no room for more within {timeout_s:g} s",
             code="buffer_full",
@@ -63,21 +73,22 @@ class PendingAdd:
 
 
 class ObserveSession:
-    """A session of one client with one space: buffer, stream and the task that runs it.
+    """A session of one client with one space: the buffer, the stream, and the task that runs the stream.
 
-    Create it on the event loop; offers may be made from any thread. What is open when the interpreter ends is drained
-    then, on its event loop if that still runs, otherwise over a connection of another.
+    Create it on the event loop; any thread may call `offer_row` and `offer_batch`. A session that is open when the
+    interpreter ends is drained then: on its event loop if that still runs, otherwise over a new connection on another
+    event loop.
 
     Parameters
     ----------
     transport
         Opens connections on the running event loop.
-    reopen
-        Makes, on another event loop, a transport and what closes it; None if there is no such thing.
-    config, encode, options, session_id
+    config, encode, options, session_id, incarnation
         See `ObserveStream`.
     limits
         See `SendBuffer`.
+    reopen
+        Makes a transport on another event loop, and a function that closes it; None if this is not possible.
     """
 
     def __init__(
@@ -115,17 +126,17 @@ class ObserveSession:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing can be observed here any more."""
+        """Whether the session has ended and takes no more observations."""
         return self.task.done()
 
     def check_may_begin_anew(self) -> None:
-        """Refuse to be followed by another stream of the same client after an end that its owner has to know of.
+        """Check that the client may open a new session after this one.
 
         Raises
         ------
         FailedPrecondition
-            The session has been taken over, or what was acknowledged in it is lost. Going on would hide the one and
-            fight for the other.
+            If the session was taken over, or observations that were acknowledged in it are lost. A new session would
+            take the session back from the other client, or hide the loss.
         """
         error = self.stream.failure
         if self.ended and isinstance(error, FailedPrecondition) and error.code in _LASTING_CODES:
@@ -134,7 +145,13 @@ class ObserveSession:
     def offer_row(
         self, future: AnyFuture, id: str, vector: ArrayLike | None, content: str, **details: Any
     ) -> PendingAdd:
-        """A single observation, answered through `future`; `details` as for `make_row`."""
+        """Return a single observation to add, which is answered through `future`; `details` are as for `make_row`.
+
+        Raises
+        ------
+        InvalidInput
+            As `make_row`.
+        """
         row = make_row(self.config, id, vector, content, **details)
         settle, nbytes = settle_future(future), row.nbytes
         return PendingAdd(lambda: self.outbox.try_add_row(row, settle), lambda: self.outbox.room(1, nbytes), self._held)
@@ -142,7 +159,15 @@ class ObserveSession:
     def offer_batch(
         self, future: AnyFuture, ids: Sequence[str], vectors: ArrayLike | None, **columns: Any
     ) -> PendingAdd:
-        """A batch, stored as a whole or not at all, answered through `future`; `columns` as for `make_batch`."""
+        """Return a batch to add, which is answered through `future`; `columns` are as for `make_batch`.
+
+        The batch is stored as a whole or not at all.
+
+        Raises
+        ------
+        InvalidInput
+            If the batch is empty, or as `make_batch` and `check_outgoing`.
+        """
         ids = as_list("ids", ids, '["note-1"]')
         if vectors is None:
             vectors = np.empty((len(ids), 0), np.float32)
@@ -162,12 +187,19 @@ class ObserveSession:
         return self.outbox.count
 
     async def flush(self, timeout_s: float | None, silence_s: float) -> None:
-        """Wait until everything given so far is answered: for `timeout_s`, or else as long as there are answers.
+        """Wait until everything added so far is answered.
+
+        Parameters
+        ----------
+        timeout_s
+            Seconds to wait in all; None to wait as long as there are answers.
+        silence_s
+            If `timeout_s` is None: seconds without an answer after which the wait fails.
 
         Raises
         ------
         Unavailable
-            Code ``flush_timeout``, if it is not in time, or nothing was for `silence_s`.
+            With code ``flush_timeout``, if the time is over.
         """
         loop, flushed = asyncio.get_running_loop(), asyncio.wrap_future(self.outbox.flushed())
         start_s = loop.time()
@@ -193,7 +225,7 @@ class ObserveSession:
         )
 
     async def drain(self, timeout_s: float | None) -> None:
-        """Send and await everything held, then end the session; after `timeout_s` give up on what is left."""
+        """Send everything held, wait for the answers, and end the session; after `timeout_s`, give up on the rest."""
         self.outbox.close()
         self.stream.drain()
         _, late = await asyncio.wait([self.task], timeout=timeout_s)
@@ -203,15 +235,15 @@ class ObserveSession:
         await asyncio.gather(self.task, return_exceptions=True)
 
     def let_go(self) -> None:
-        """End the session once everything held is answered, without waiting; from any thread."""
-        # An event loop that is closed leaves it to the end of the interpreter.
+        """End the session once everything held is answered, but do not wait for that; callable from any thread."""
+        # If the event loop is closed, `end` drains the session at the end of the interpreter.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.stream.drain)
 
     def end(self, timeout_s: float) -> None:
-        """Send and await everything held when the interpreter ends, or warn of it."""
+        """Drain the session at the end of the interpreter; log a warning about observations that are not stored."""
         if self._loop.is_running():
-            # The loop stops counting on us, should it hang.
+            # `drain` keeps to `timeout_s` only if the event loop does not hang.
             wait_s = timeout_s + _HANG_S
             with contextlib.suppress(TimeoutError, concurrent.futures.CancelledError):
                 asyncio.run_coroutine_threadsafe(self.drain(timeout_s), self._loop).result(wait_s)
@@ -221,7 +253,7 @@ class ObserveSession:
         self.warn()
 
     def warn(self) -> None:
-        """Log what was refused or given up, and not reported by a flush."""
+        """Log observations that were refused or given up and not reported by a flush."""
         losses = self.outbox.take_losses()
         if losses.count:
             _log.warning("%s", losses.describe(self.config.name))
@@ -249,25 +281,25 @@ class ObserveSession:
         await close()
 
     def _ended(self, _: asyncio.Task[None]) -> None:
-        # A task that was cancelled before it began has told nobody anything.
+        # A task that was cancelled before it started leaves observations unanswered; `end` handles them.
         if not self.outbox.count:
             interpreter_exit.closed(self._ending)
 
 
 def settle_future(future: AnyFuture) -> Callable[[Answer], None]:
-    """What answers `future`, unless its owner has cancelled it."""
+    """Return a callback that sets the answer of `future`, unless the caller has cancelled the future."""
 
     def settle(answer: Answer) -> None:
         try:
             if isinstance(answer, EngramError):
                 future.set_exception(answer)
-                # Reported by flush and close, too, so an owner who never looks at it need not be told a third time.
+                # Mark the exception as retrieved. `flush` and `close` report it, so asyncio need not warn about it.
                 future.exception()
             else:
                 future.set_result(answer)
         except (asyncio.InvalidStateError, concurrent.futures.InvalidStateError):
-            pass  # Cancelled: nobody wants the answer.
+            pass  # The caller has cancelled the future.
         except RuntimeError:
-            pass  # The loop of whoever waits is closed. Others share the answer, and they are to get theirs.
+            pass  # The event loop of the future is closed. The other rows of the batch still get their answers.
 
     return settle

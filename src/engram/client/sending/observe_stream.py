@@ -1,4 +1,4 @@
-"""Moves batches from the outbox to the server and answers back, across broken connections and restarted servers."""
+"""The observe stream: it sends batches and receives answers, across broken connections and restarts of the server."""
 
 from __future__ import annotations
 
@@ -36,28 +36,27 @@ from engram.model.spaces import SpaceConfig
 
 
 class ObserveStream:
-    """The session of one client with one space.
-
-    All methods run on one event loop.
+    """The stream of one session of a client with one space. All methods run on one event loop.
 
     Parameters
     ----------
     transport
         Opens connections.
     outbox
-        Where batches come from and answers are accounted.
+        Buffer from which batches are taken and in which they are settled.
     bell
-        What the outbox rings when there is something to send.
+        Wakes the sender when the outbox has something to send.
     config
-        The space, to check single observations when they leave as a batch.
+        Settings of the space; single observations are checked against them when they are sent as a batch.
     encode
-        Makes what the transport sends of a checked batch.
+        Encodes a checked batch for the transport.
+    options
+        Bounds on sending and waiting.
     session_id, incarnation
-        A session to resume; empty for a new one. And the incarnation of the space that it was told; empty if not known.
-    window
-        What that session has in flight, from a stream that cannot go on.
-    writer
-        The number of that stream, since this one is no other client; None for one of its own.
+        Id of the session to resume, empty for a new one, and the incarnation of its space, empty if not known.
+    window, writer
+        Batches in flight, and writer number, of an earlier stream of the session that this stream replaces; None for
+        new ones. By the writer number the server knows that both streams belong to one client.
     """
 
     def __init__(
@@ -98,11 +97,11 @@ class ObserveStream:
 
     @property
     def durable_sequence(self) -> int:
-        """Everything up to here is acknowledged."""
+        """Last acknowledged sequence number of the session."""
         return self._window.acked_sequence
 
     async def connected(self) -> None:
-        """Wait for the first connection. Raises what made it impossible."""
+        """Wait for the first connection; raise the error that made it impossible."""
         await asyncio.shield(self._connected)
 
     def drain(self) -> None:
@@ -111,20 +110,20 @@ class ObserveStream:
         self._bell.ring()
 
     def give_up(self) -> None:
-        """Let the next cancellation of `run` be the last word on what is not answered."""
+        """Have the next cancellation of `run` fail everything that is not answered."""
         self._giving_up = True
 
     def release(self) -> SendWindow:
-        """Return what is in flight, for a stream that takes the place of this one, whose event loop is no more."""
+        """Return the batches in flight, for a stream that replaces this one because its event loop has ended."""
         released, self._window = self._window, SendWindow(1)
         released.disconnected()
         return released
 
     async def run(self) -> None:
-        """Keep the session going until it is drained or has failed.
+        """Run the session until it is drained or has failed.
 
-        An `EngramError` that will not pass is told to everything unanswered, not raised. A cancellation that nobody
-        here has asked for is the end of the event loop: the task goes on until everything is answered, for a while.
+        A lasting `EngramError` is not raised; it is the answer to everything unanswered. A cancellation without
+        `give_up` means that the event loop ends: then the task continues, for at most 10 s, until all is answered.
         """
         try:
             try:
@@ -139,13 +138,13 @@ class ObserveStream:
             self._fail(Unavailable("the client was closed before the server answered", code="client_closed"))
             raise
         except GeneratorExit:
-            # The event loop was closed under the task. What is unanswered is left to whoever ends the client.
+            # The event loop was closed before the task ended. `ObserveSession.end` sends what is unanswered.
             raise
         except BaseException as error:
             self._fail(EngramError(f"the client failed: {error!r}", code="client_failed"))
             raise
         if not self._connected.done():
-            # Drained before it ever connected; whoever waits for the connection is not left waiting.
+            # Drained before the first connection: callers that wait for the connection must not wait for ever.
             self._connected.set_exception(Unavailable("the client was closed", code="client_closed"))
             self._connected.exception()
 
@@ -156,7 +155,7 @@ class ObserveStream:
             await asyncio.sleep(0 if drained else self._backoff.next_s())
 
     async def _send_the_rest(self) -> None:
-        """Have everything answered before the event loop ends, which waits for that."""
+        """Send everything and wait for the answers; the event loop waits for this task before it ends."""
         self._closing = True
         self._outbox.close()
         try:
@@ -171,7 +170,7 @@ class ObserveStream:
             interpreter_exit.report(losses.describe(self._config.name))
 
     async def _session(self) -> bool:
-        """Connect and converse; return True when drained, False to try again. Raises when trying again is no use."""
+        """Connect, send and receive; return True when drained, False to retry. Raises if a retry cannot help."""
         try:
             connection, welcome = await self._transport.connect(self._greeting())
         except EngramError as error:
@@ -202,7 +201,7 @@ class ObserveStream:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         except GeneratorExit:
-            # The event loop was closed under the task, and with it under these.
+            # The event loop was closed, so these tasks cannot be awaited any more.
             raise
         except BaseException:
             await _cancelled(tasks)
@@ -230,14 +229,14 @@ class ObserveStream:
                 await connection.send(outgoing.payload, first)
             elif self._is_drained():
                 await connection.close_session(self._window.acked_sequence)
-                # The receiver ends the conversation as soon as the server has said goodbye.
+                # `_receive` returns as soon as the server confirms the close; then `_converse` cancels this wait.
                 await asyncio.sleep(self._options.close_s)
                 return
             else:
                 await self._bell.wait(self._delay_s())
 
     def _next(self) -> OutgoingBatch | None:
-        """The next batch, if it is due and may go now."""
+        """Return the next batch if it is due and may be sent now, else None."""
         now_s = self._loop.time()
         if self._pace.delay_s(now_s) > 0:
             return None
@@ -250,7 +249,7 @@ class ObserveStream:
         return self._seal(item) if isinstance(item, OpenBatch) else item
 
     def _delay_s(self) -> float:
-        """For how long there is certainly nothing to do unless something wakes the sender."""
+        """Return the seconds for which there is nothing to do unless something wakes the sender."""
         now_s = self._loop.time()
         pace_s = self._pace.delay_s(now_s)
         due_s = self._outbox.due_s()
@@ -331,7 +330,7 @@ class ObserveStream:
         return len(self._window) == 0 and self._outbox.count == 0
 
     def _bear(self, error: EngramError) -> None:
-        """Note a failed attempt; raise it if it will not pass, or has not passed for too long."""
+        """Note the error of a failed attempt; raise it if it is lasting, or if there was no progress for too long."""
         self._patience.trouble = error
         if not is_passing(error):
             raise error
@@ -353,7 +352,7 @@ class ObserveStream:
         self.failure = error
         if not self._connected.done():
             self._connected.set_exception(error)
-            self._connected.exception()  # Marks it as seen: observers learn of it through the outbox.
+            self._connected.exception()  # Marks it as retrieved: callers get the error through the outbox.
         for outgoing, answer in self._window.abandon(error):
             self._answer(outgoing, answer)
         for item in self._outbox.close(error):
@@ -366,7 +365,7 @@ class ObserveStream:
 
 
 async def _cancelled(tasks: Sequence[asyncio.Future[None]]) -> list[BaseException | None]:
-    """Cancel what still runs, and return what became of each."""
+    """Cancel the tasks that still run; return the exception of each task, or None."""
     for task in tasks:
         task.cancel()
     return await asyncio.gather(*tasks, return_exceptions=True)

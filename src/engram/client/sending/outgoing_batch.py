@@ -1,4 +1,4 @@
-"""One batch on its way to the server."""
+"""A batch that is sent to the server."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ Answer = Ack | EngramError
 
 @dataclass(slots=True, eq=False)
 class OutgoingBatch:
-    """A batch that the client owes the server, from the moment the caller hands it over until it is answered.
+    """A batch, from the moment the caller hands it over until it is answered.
 
     Parameters
     ----------
     payload
-        What the transport sends. It already holds a copy of the caller's data, so the caller may reuse its arrays.
+        The encoded batch that the transport sends. It holds a copy of the caller's data, so the caller may reuse its
+        arrays.
     count, nbytes
-        What it occupies of the client's buffer.
+        Number of observations, and bytes, that the batch occupies in the client's buffer.
     settle
-        Called exactly once, with the answer.
+        Callback, which is called exactly once, with the answer.
     index
-        Position among everything the caller has handed over.
+        Position of the batch among everything that the caller has handed over.
     first_ids
-        The first few ids in it, to name it by.
+        Ids of the first few observations, to name the batch in messages.
     first_sequence
-        Number under which it was last sent; 0 if never.
+        Sequence number of the first observation when the batch was last sent; 0 if it was never sent.
     """
 
     payload: Any
@@ -43,5 +44,5 @@ class OutgoingBatch:
 
     @property
     def last_sequence(self) -> int:
-        """Number of its last observation."""
+        """Sequence number of the last observation when the batch was last sent."""
         return self.first_sequence + self.count - 1

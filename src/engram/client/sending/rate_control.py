@@ -1,6 +1,6 @@
-"""How fast a client may send: unlimited until the server objects, then half, then gradually more again.
+"""Rate control of a client: no limit until the server complains, then half the rate, then gradually more again.
 
-Pure state with the clock passed in, like `SendWindow`.
+The state reads no clock; callers pass the time, as in `ProgressWatchdog`.
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ from enum import Enum, auto
 from typing import Final
 
 RATE_MIN: Final = 100.0
-# However often it complains, the server gets at least this part of what it took before: what is too much all the same,
-# the waits that it asks for hold back. Doubling every second, the full rate is back after as many seconds as halvings.
+# Lower bound: the rate never falls below 1/32 of what it was before the first complaint. If that is still too much, the
+# server's `retry_after_ms` slows the client further. The rate doubles every second, so the full rate is back after as
+# many seconds as there were halvings.
 HALVINGS_MAX: Final = 5
 _GROWTH_PER_S: Final = 2.0
 _MEASURE_S: Final = 0.5
-# Complaints in quick succession are about the same moment; the rate that the first one brought must show its effect.
+# Complaints in quick succession have the same cause. The first halving needs time to take effect.
 _HALVING_S_MIN: Final = 0.2
 
 
 class ServerLoad(Enum):
-    """What the server last said about its load."""
+    """The load of the server, as it last reported it."""
 
     ACTIVE = auto()
     BACKPRESSURE = auto()
@@ -29,11 +30,11 @@ class ServerLoad(Enum):
 
 
 class RateControl:
-    """Decides when the next batch may go.
+    """The rate limit of a client, which determines when the next batch may be sent.
 
-    The rate is halved when the server reports backpressure or overload, or refuses, and doubles every second once it is
-    active again; when it passes what was sent before the trouble, the limit goes away. While the server is overloaded
-    nothing is sent for as long as it asks, or until it says that it is better.
+    The rate is halved when the server reports backpressure or overload, or refuses a batch. It doubles every second
+    while the server is active. The limit ends when the rate exceeds the rate before the first halving. While the server
+    is overloaded, nothing is sent for as long as the server asks, or until it reports a lower load.
     """
 
     def __init__(self) -> None:
@@ -59,7 +60,7 @@ class RateControl:
             self._free_at_s = max(self._free_at_s, now_s) + count / self.rate
 
     def status(self, mood: ServerLoad, retry_after_ms: int, now_s: float) -> None:
-        """Take a status of the server."""
+        """Apply a reported load of the server, and the milliseconds that it asks to wait."""
         recovers = self.mood is ServerLoad.OVERLOADED and mood is not ServerLoad.OVERLOADED
         self.mood = mood
         if recovers or mood is ServerLoad.ACTIVE:
@@ -70,20 +71,20 @@ class RateControl:
             self._halve(now_s)
 
     def refused(self, retry_after_ms: int, now_s: float) -> None:
-        """Take it that the server has no room, and asks to come back later."""
+        """Halve the rate, and send nothing for `retry_after_ms`, because the server has no room."""
         self._halve(now_s)
         self.hold(retry_after_ms, now_s)
 
     def hold(self, retry_after_ms: int, now_s: float) -> None:
-        """Send nothing for a while, as a refusal with ``retry_after_ms`` asks."""
+        """Send nothing for `retry_after_ms` milliseconds."""
         self._free_at_s = max(self._free_at_s, now_s + retry_after_ms / 1000)
 
     def disconnected(self) -> None:
-        """Forget what this connection said about load; a rate that was learned stays."""
+        """Forget the load that was reported on this connection, but keep the rate."""
         self.mood = ServerLoad.ACTIVE
 
     def delay_s(self, now_s: float) -> float:
-        """Seconds until the next batch may go: 0 for now, infinity while the server has paused the stream."""
+        """Return the seconds until the next batch may be sent: 0 for now, infinity while the stream is paused."""
         if self.mood is ServerLoad.PAUSED:
             return math.inf
         self._grow(now_s)

@@ -1,4 +1,4 @@
-"""The buffer between the threads that observe and the loop that sends: bounded, ordered, safe from any thread."""
+"""The bounded, ordered, thread-safe buffer between the threads that observe and the event loop that sends."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from engram.model.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 
 @dataclass(frozen=True, slots=True)
 class OutboxLimits:
-    """How much a client holds and how it groups single observations.
+    """The limits of a client's send buffer and of micro-batching.
 
     Parameters
     ----------
     count_max, bytes_max
-        Bound on observations that are not answered yet; at the bound, observing waits. A batch larger than the
-        bound is taken when nothing else is held.
+        Maximum number and bytes of unanswered observations; when the buffer is full, observing waits. A batch that is
+        larger than the buffer is accepted when the buffer is empty.
     batch_count, batch_bytes, linger_ms
-        Single observations leave as a batch when there are that many, that many bytes, or the first has waited so
-        long.
+        Single observations are sent as a batch when there are `batch_count` of them, when they have `batch_bytes`, or
+        when the first has waited for `linger_ms` milliseconds.
     """
 
     count_max: int = 65_536
@@ -37,26 +37,26 @@ class OutboxLimits:
 
 
 class SendBuffer:
-    """Everything a client has been given and the server has not answered.
+    """All observations that a client has taken and the server has not answered.
 
-    Producers add from any thread; one consumer takes, and settles what it took. Waiting for room and for a flush are
-    futures, so that threads and coroutines can wait for the same thing.
+    Producers add from any thread. One consumer takes batches and settles them. Room and flushes are awaited through
+    futures, so that both threads and coroutines can wait.
 
     Parameters
     ----------
     limits
-        Bounds and grouping.
+        Limits of the buffer and of micro-batching.
     wake
-        Called without the lock whenever the consumer may have something new to do; from any thread.
+        Called from any thread, without the lock held, whenever the consumer may have something new to do.
     clock
-        Seconds, monotonic.
+        Returns monotonic time in seconds.
     """
 
     def __init__(self, limits: OutboxLimits, wake: Callable[[], None], clock: Callable[[], float]) -> None:
         self.limits = limits
         self._wake = wake
         self._clock = clock
-        # More rows or bytes would be refused together, though each of them could be stored.
+        # A larger batch would be refused, although each of its rows alone could be stored.
         self._batch_count = min(limits.batch_count, BATCH_COUNT_MAX)
         self._batch_bytes = min(limits.batch_bytes, BATCH_BYTES_MAX // 2)
         self._lock = threading.Lock()
@@ -70,30 +70,30 @@ class SendBuffer:
         self._flush_waiters: list[tuple[int, Future[None]]] = []
         self._refusal: EngramError | None = None
         self._losses = Losses()
-        # By the clock, when something was answered last.
+        # Time of the last answer, by the clock.
         self.answered_s = clock()
 
     def awake(self, wake: Callable[[], None]) -> None:
-        """Have another consumer woken from now on."""
+        """Replace the function that wakes the consumer."""
         self._wake = wake
 
     @property
     def count(self) -> int:
-        """Observations held: waiting or unanswered."""
+        """Number of observations held, waiting or unanswered."""
         return self._count
 
     @property
     def nbytes(self) -> int:
-        """Approximate bytes held."""
+        """Approximate number of bytes held."""
         return self._nbytes
 
     def try_add_row(self, row: PendingRow, settle: Settle) -> bool:
-        """Add a single observation; False if there is no room now.
+        """Add a single observation; return False if there is no room now.
 
         Raises
         ------
         EngramError
-            The outbox is closed or has failed.
+            If the buffer is closed or has failed.
         """
         nbytes = row.nbytes
         with self._lock:
@@ -113,12 +113,12 @@ class SendBuffer:
         return True
 
     def try_add_batch(self, outgoing: OutgoingBatch) -> bool:
-        """Add a batch behind everything added before; False if there is no room now.
+        """Add a batch behind everything added before; return False if there is no room now.
 
         Raises
         ------
         EngramError
-            The outbox is closed or has failed.
+            If the buffer is closed or has failed.
         """
         with self._lock:
             if not self._reserve(outgoing.count, outgoing.nbytes):
@@ -130,7 +130,7 @@ class SendBuffer:
         return True
 
     def room(self, count: int, nbytes: int) -> Future[None]:
-        """A future that is done when it is worth trying to add that much."""
+        """Return a future that is done when it is worth trying to add `count` observations of `nbytes` bytes."""
         waiter: Future[None] = Future()
         with self._lock:
             if self._refusal is not None or self._fits(count, nbytes):
@@ -140,7 +140,7 @@ class SendBuffer:
         return waiter
 
     def flushed(self) -> Future[None]:
-        """A future that is done when everything added so far is answered."""
+        """Return a future that is done when everything added so far is answered."""
         waiter: Future[None] = Future()
         with self._lock:
             self._cut()
@@ -152,30 +152,33 @@ class SendBuffer:
         return waiter
 
     def take_error(self) -> EngramError | None:
-        """The first refusal since the last call, for callers who do not look at the futures."""
+        """Return the first refusal since the last call, or None; this also resets `take_losses`."""
         return self.take_losses().error
 
     def take_losses(self) -> Losses:
-        """What was refused or given up since this was asked last."""
+        """Return the observations that were refused or given up since the last call, and forget them."""
         with self._lock:
             losses, self._losses = self._losses, Losses()
         return losses
 
     def due_s(self) -> float | None:
-        """When the next batch is due, by the clock: a full one at once, an open one after lingering; None if empty."""
+        """Return the time by the clock when the next batch is due, 0 for a complete batch; None if there is none."""
         with self._lock:
             if self._ready:
                 return 0.0
             return None if self._open is None else self._open.opened_s + self.limits.linger_ms / 1000
 
     def next_count(self) -> int:
-        """Size of the batch that `take` would return; 0 if there is none."""
+        """Return the number of observations in the batch that `take` would return; 0 if there is none."""
         with self._lock:
             head = self._ready[0] if self._ready else self._open
             return 0 if head is None else head.count
 
     def take(self) -> OutgoingBatch | OpenBatch:
-        """The oldest batch, for the consumer to send and settle; `next_count` says whether there is one."""
+        """Remove and return the oldest batch, for the consumer to send and settle.
+
+        There must be one, see `next_count`.
+        """
         with self._lock:
             if not self._ready:
                 self._cut()
@@ -184,7 +187,19 @@ class SendBuffer:
     def settled(
         self, index: int | None, count: int, nbytes: int, answer: Answer, first_ids: Sequence[str] = ()
     ) -> None:
-        """Free what an answered batch occupied and let waiting producers go on; None for only a part of a batch."""
+        """Free the room of an answered batch and let waiting producers continue.
+
+        Parameters
+        ----------
+        index
+            Index of the batch; None if only a part of the batch is answered.
+        count, nbytes
+            Number of observations, and bytes, that are answered.
+        answer
+            The answer; an error counts as a loss.
+        first_ids
+            Ids of the first of these observations.
+        """
         with self._lock:
             self.answered_s = self._clock()
             if index is not None:
@@ -197,11 +212,14 @@ class SendBuffer:
         _release(waiters)
 
     def close(self, error: EngramError | None = None) -> list[OutgoingBatch | OpenBatch]:
-        """Refuse further additions, with `error` if given; return what was not taken yet."""
+        """Refuse further additions, with `error` if it is given.
+
+        With `error`, all batches that the consumer has not taken are removed and returned. Without, none are.
+        """
         with self._lock:
             self._cut()
             self._refusal = error or FailedPrecondition("the client is closed", code="client_closed")
-            # Without an error the consumer still sends what waits.
+            # Without an error, the consumer still sends the waiting batches.
             left = list(self._ready) if error is not None else []
             if error is not None:
                 self._ready.clear()
@@ -247,6 +265,6 @@ class SendBuffer:
 
 def _release(waiters: list[Future[None]]) -> None:
     for waiter in waiters:
-        # A waiter that gave up has cancelled its future; claiming it first makes the race harmless.
+        # A caller that no longer waits has cancelled its future. This call prevents a race with the cancellation.
         if waiter.set_running_or_notify_cancel():
             waiter.set_result(None)

@@ -1,15 +1,15 @@
-"""The sending half of a session as pure state: what was sent, what is answered, what has to go again.
+"""The sending half of a session as pure state: which batches were sent, are answered, or have to be sent again.
 
-Nothing here touches a socket or a clock, so every order of events that a network can produce can be tested as plain
-calls. The rules:
+The window uses no socket and no clock, so tests can produce every order of network events by plain calls. The rules:
 
-- Sequence numbers are given when a batch is sent, without gaps. The number of a refused batch is free again.
-- The server works through the stream in order. Once it refuses one batch, it refuses everything sent behind it as a
-  gap, so the window goes back to the refused number (go-back-N). The refusals still on their way for those later
-  batches are recognised as stale and ignored.
-- A batch keeps its number for as long as any copy of it could still become durable, and a refusal that passes does
-  not rule that out: it may speak of a copy that an earlier connection carried. Only behind a batch that can never be
-  stored do the numbers move up. Therefore sending again cannot store anything twice: the server knows the number.
+- A batch gets its sequence numbers when it is sent, without gaps. The numbers of a refused batch are free again.
+- The server processes the stream in order. Once it refuses a batch, it refuses all batches that were sent after it as
+  gaps. Therefore the window goes back to the refused number (go-back-N). The refusals of the later batches, which are
+  still on the way, are recognised as stale and ignored.
+- A batch keeps its numbers as long as any copy of the batch could still become durable. A transient refusal does not
+  rule that out, because it may concern a copy that was sent over an earlier connection. Later batches take over the
+  numbers of a batch only if that batch can never be stored. Therefore sending a batch again cannot store it twice: the
+  server knows the numbers.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ class _Flight:
 
 
 class SendWindow:
-    """What one session has in flight.
+    """The batches of one session that are in flight or have to be sent again.
 
     Parameters
     ----------
     flight_count_max
-        How many observations may be unanswered at once. A single larger batch still goes, alone.
+        Maximum number of unanswered observations. A larger batch is sent alone.
     final
-        Kinds of passing refusals that settle a batch all the same. Only what is told before a batch is admitted, such
-        as `OverCapacity`, can be final: then no copy of it could become durable later.
+        Classes of transient refusals that nevertheless settle a batch. Only refusals before a batch is admitted, such
+        as `OverCapacity`, can be final, because then no copy of the batch can become durable later.
     """
 
     def __init__(self, flight_count_max: int, final: tuple[type[EngramError], ...] = ()) -> None:
@@ -53,7 +53,7 @@ class SendWindow:
         self.acked_sequence = 0
         self.flight_count = 0
         self._next_sequence = 1
-        # The last number ever used; None before the first connection.
+        # Highest sequence number ever used; None before the first connection.
         self._used_sequence: int | None = None
         self._serial = 0
         self._flights: deque[_Flight] = deque()
@@ -64,22 +64,22 @@ class SendWindow:
         return len(self._flights) + len(self._returned)
 
     def can_send(self, count: int) -> bool:
-        """Whether `count` more observations fit into the flight."""
+        """Return whether `count` more observations may be in flight."""
         return not self._flights or self.flight_count + count <= self.flight_count_max
 
     def pop_returned(self) -> OutgoingBatch | None:
-        """The oldest batch that has to be sent again, if it fits; it goes before anything new."""
+        """Remove and return the oldest batch that has to be sent again, before any new one; None if it does not fit."""
         if self._returned and self.can_send(self._returned[0].count):
             return self._returned.popleft()
         return None
 
     @property
     def has_returned(self) -> bool:
-        """Whether batches wait to be sent again."""
+        """Whether there are batches that have to be sent again."""
         return bool(self._returned)
 
     def send(self, outgoing: OutgoingBatch) -> int:
-        """Number a batch and count it as in flight; return its first sequence number."""
+        """Give a batch its sequence numbers and count it as in flight; return the first number."""
         first = outgoing.first_sequence = self._next_sequence
         self._next_sequence += outgoing.count
         self._used_sequence = max(self._used_sequence or 0, outgoing.last_sequence)
@@ -89,7 +89,10 @@ class SendWindow:
         return first
 
     def accepted(self, ack: Ack) -> list[Settled]:
-        """Take a cumulative acknowledgement: everything up to its last sequence is durable."""
+        """Apply a cumulative acknowledgement; return the batches it settles.
+
+        Everything up to the last sequence number of `ack` is durable.
+        """
         settled: list[Settled] = []
         serial = 0
         while self._flights and self._flights[0].last <= ack.last_sequence:
@@ -98,29 +101,29 @@ class SendWindow:
             self.flight_count -= flight.outgoing.count
             self.acked_sequence = flight.last
             settled.append((flight.outgoing, _share(ack, flight)))
-        # What was sent before a batch that is now acknowledged has been answered, too.
+        # The server answers in order, so everything that was sent before an acknowledged batch has been answered.
         while self._stale and self._stale[0].serial < serial:
             self._stale.popleft()
         return settled
 
     def rejected(self, first: int, last: int, error: EngramError) -> list[Settled]:
-        """Take the refusal of the batch that was sent as ``first..last``.
+        """Apply the refusal of the batch that was sent as ``first..last``; return the batches it settles.
 
-        A refusal that passes (a full queue, an unavailable store, a gap) makes the window send again from there; any
-        other settles the batch with the error, and the ones behind it move up into its numbers.
+        After a transient refusal (a full queue, an unavailable store, a gap), everything from this batch on has to be
+        sent again. Any other refusal settles the batch with the error, and the batches behind it get its numbers.
 
         Raises
         ------
         SequenceError
-            If the refusal fits nothing in flight, or the server expects a number that is already acknowledged. Only
-            a reconnect can find out where the session stands.
+            If the refusal matches no batch in flight, or the server expects a number that is already acknowledged. Only
+            a reconnect can determine the state of the session.
         """
         for flight in self._stale:
             if (flight.first, flight.last) == (first, last):
                 self._stale.remove(flight)
                 return []
         if first >= self._next_sequence:
-            # What an earlier connection left in the server's queue was refused; it is going to be sent again anyway.
+            # The batch was sent over an earlier connection and refused in the server's queue. It is sent again anyway.
             return []
         if isinstance(error, SequenceError) and error.expected_sequence is not None:
             first = error.expected_sequence
@@ -137,29 +140,33 @@ class SendWindow:
         )
 
     def disconnected(self) -> None:
-        """Put everything in flight back, oldest first; the numbers are kept until the server says what it has."""
+        """Mark everything in flight to be sent again, oldest first.
+
+        The batches keep their numbers until the server reports its last durable number.
+        """
         self._returned.extendleft(flight.outgoing for flight in reversed(self._flights))
         self._flights.clear()
         self._stale.clear()
         self.flight_count = 0
 
     def resumed(self, durable_sequence: int, generation: int) -> list[Settled]:
-        """Continue after the last durable sequence that the server reports on (re)connecting.
+        """Continue after the last durable number that the server reports on a (re)connect; return the settled batches.
 
         Parameters
         ----------
         durable_sequence
-            Everything up to here is stored and thereby answered.
+            Sequence number up to which everything is stored and thereby answered.
         generation
-            The space's generation at this moment.
+            Generation of the space at this moment.
 
         Raises
         ------
         FailedPrecondition
-            Code ``lost_future``: the server has less than it acknowledged. Going on would hide that. Or code
-            ``session_taken_over``: it has more than was ever sent, which only another client can have stored.
+            With code ``lost_future``, if the server has less than it acknowledged; to continue would hide the loss.
+            With code ``session_taken_over``, if it has more than was ever sent, because only another client can have
+            stored that.
         SequenceError
-            Code ``session_mismatch``: it ends inside a batch, as a server with other data would.
+            With code ``session_mismatch``, if the durable number is inside a batch: the server has other data.
         """
         if durable_sequence < self.acked_sequence:
             raise _lost_future(durable_sequence, self.acked_sequence)
@@ -167,7 +174,7 @@ class SendWindow:
             raise _taken_over(durable_sequence, self._used_sequence)
         stored = [each for each in self._returned if 0 < each.first_sequence <= durable_sequence]
         if stored and stored[-1].last_sequence > durable_sequence:
-            # Before anything is settled, so that all of it is still there to be told what is wrong.
+            # Raise before any batch is settled, so that this error becomes the answer to all of them.
             raise _mismatch(durable_sequence, stored[-1])
         settled: list[Settled] = []
         for outgoing in stored:
@@ -180,7 +187,7 @@ class SendWindow:
         return settled
 
     def abandon(self, error: EngramError) -> list[Settled]:
-        """Give up on everything unanswered."""
+        """Remove all unanswered batches and settle them with `error`."""
         self.disconnected()
         settled: list[Settled] = [(outgoing, error) for outgoing in self._returned]
         self._returned.clear()
@@ -201,7 +208,7 @@ class SendWindow:
 
 
 def _share(ack: Ack, flight: _Flight) -> Ack:
-    """The part of a cumulative acknowledgement that belongs to one batch."""
+    """Return the part of a cumulative acknowledgement that belongs to one batch."""
     spans_match = ack.last_generation - ack.first_generation == ack.last_sequence - ack.first_sequence
     if ack.exact and spans_match and ack.first_generation > 0 and flight.first >= ack.first_sequence:
         generation = ack.first_generation + flight.first - ack.first_sequence

@@ -1,4 +1,4 @@
-"""The bounds on how a client sends and waits."""
+"""The options of a client for sending and waiting."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
-    """Bounds on sending and waiting.
+    """The options of a client for sending and waiting.
 
     Parameters
     ----------
     flight_count_max
-        Observations that may be unanswered at once; a quarter of the server's queue if that is less.
+        Maximum number of observations that are sent and not answered; a quarter of the server's queue if that is less.
     patience_s
-        Without any progress for so long, everything unanswered fails with the last error. Time for which the server has
-        asked the client to wait does not count.
+        Seconds without any progress after which everything unanswered fails with the last error. Time for which the
+        server has asked the client to wait does not count.
     silence_s
-        A server that owes answers and says nothing for so long is asked anew over a new connection.
+        Seconds after which the client reconnects if the server owes answers and sends nothing.
     close_s
-        How long a drained stream waits for the server's goodbye.
+        Seconds that a drained stream waits for the server to confirm the close.
     refusal_delay_ms
-        Pause after a passing refusal that names no retry time.
+        Milliseconds to wait after a transient refusal that names no retry time.
     on_overload
-        ``"wait"``: batches that an overloaded server refuses are sent again until it takes them, so that callers see
-        their futures take longer. ``"fail"``: the futures fail with `OverCapacity`, and what to do is up to the caller.
+        ``"wait"``: batches that an overloaded server refuses are sent again until the server accepts them, and their
+        futures take longer. ``"fail"``: the futures fail with `OverCapacity`, and the caller decides what to do.
     """
 
     flight_count_max: int = 32_768

@@ -1,4 +1,4 @@
-"""How long a client bears trouble before it asks anew or gives up. Pure state with the clock passed in."""
+"""Timeouts after which a client reconnects or gives up. The state reads no clock; callers pass the time."""
 
 from __future__ import annotations
 
@@ -9,26 +9,28 @@ from engram.errors import EngramError, OverCapacity, SequenceError, Unavailable
 GAVE_UP: Final = "gave_up"
 NOT_CONNECTED: Final = "not_connected"
 
-# What gRPC reports when a connection or a server goes away in the middle of a call; trying again may well work.
+# Codes that gRPC reports when a connection or a server goes away during a call. A retry may succeed.
 _PASSING_CODES: Final = frozenset({"cancelled", "unknown", "internal", "deadline_exceeded", "aborted"})
 
 
 def is_passing(error: EngramError) -> bool:
-    """Whether connecting again may cure `error`."""
+    """Return whether `error` is transient, so that a reconnect may help."""
     if error.code in (GAVE_UP, "session_mismatch"):
         return False
     return isinstance(error, Unavailable | OverCapacity | SequenceError) or error.code in _PASSING_CODES
 
 
 class ProgressWatchdog:
-    """Two clocks: since the last progress, and since the server last said anything.
+    """Two timers: the time since the last progress, and the time since the server last sent anything.
 
     Parameters
     ----------
     patience_s
-        Without progress for so long, the client gives up.
+        Seconds without progress after which the client gives up.
     silence_s
-        A server that owes answers and says nothing for so long is asked anew over a new connection.
+        Seconds after which the client reconnects if the server owes answers and sends nothing.
+    now_s
+        Current time, in seconds of a monotonic clock.
     """
 
     def __init__(self, patience_s: float, silence_s: float, now_s: float) -> None:
@@ -39,21 +41,21 @@ class ProgressWatchdog:
         self.trouble: EngramError = Unavailable("no connection yet", code=NOT_CONNECTED)
 
     def progress(self, now_s: float) -> None:
-        """Something was answered, or nothing is wanted."""
+        """Note that something was answered, or that nothing waits for an answer."""
         self._progress_s = max(now_s, self._excused_until_s)
 
     def excuse(self, now_s: float, wait_s: float) -> None:
-        """The server has asked to wait that long from now on; none of this is lack of progress."""
+        """Note that the server asks to wait for `wait_s` seconds, which do not count as lack of progress."""
         start_s = max(now_s, self._excused_until_s)
         self._excused_until_s = max(start_s, now_s + wait_s)
         self._progress_s += self._excused_until_s - start_s
 
     def heard(self, now_s: float) -> None:
-        """The server said something, or owes nothing."""
+        """Note that the server sent something, or owes no answers."""
         self._heard_s = now_s
 
     def check_progress(self, now_s: float) -> None:
-        """Raise `Unavailable` or `OverCapacity`, code ``gave_up``, when there was no progress for too long."""
+        """Raise `Unavailable` or `OverCapacity`, code ``gave_up``, if there was no progress for `patience_s`."""
         if now_s - self._progress_s <= self._patience_s:
             return
         kind = type(self.trouble) if isinstance(self.trouble, Unavailable | OverCapacity) else Unavailable
@@ -67,7 +69,7 @@ class ProgressWatchdog:
         )
 
     def check_silence(self, now_s: float) -> None:
-        """Raise `Unavailable`, code ``server_silent``, when the server owes answers and says nothing."""
+        """Raise `Unavailable`, code ``server_silent``, if the server owes answers and sent nothing for `silence_s`."""
         if now_s - self._heard_s > self._silence_s:
             raise Unavailable(
                 f"the server owes answers and has been silent for {self._silence_s:g} s",
