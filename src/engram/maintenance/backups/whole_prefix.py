@@ -9,6 +9,7 @@ from engram.log.damage import Damages
 from engram.log.files.storage import Storage
 from engram.log.identity import Identity
 from engram.log.manifest import Manifest, SegmentEntry
+from engram.log.records.sectors import SECTOR_BYTES
 from engram.log.segments.segment import Segment, segment_name
 from engram.log.segments.segment_header import read_segment_header
 from engram.maintenance.found_segments import headers_in
@@ -22,9 +23,10 @@ class Part(NamedTuple):
     entry
         The segment.
     end
-        Where its last record ends.
+        Where its last record ends; or where the sector behind it does, if that is no record and not empty. Whether that
+        is damage can be told only a moment later: a writer may be about to fill it.
     last_generation
-        What that record ends with.
+        What the last record ends with.
     """
 
     entry: SegmentEntry
@@ -50,7 +52,7 @@ def whole_prefix(storage: Storage, manifest: Manifest, damages: Damages) -> list
     Raises
     ------
     CorruptData
-        If something that the manifest says was durable is not there.
+        If something that the manifest or a later record says was durable is not there.
     FileNotFoundError
         If a segment is not there: the writer may have removed it since, or it may be lost.
     OSError
@@ -67,10 +69,15 @@ def whole_prefix(storage: Storage, manifest: Manifest, damages: Damages) -> list
             parts.append(Part(entry, entry.nbytes, entry.last_generation))
             last = entry.last_generation
         else:
-            before = last
             last = _walk(segment, last, limit)
-            if last > before:
-                parts.append(Part(entry, segment.end, last))
+            end = segment.end
+            if limit is None:
+                proven = _durable_behind(segment)
+                if proven > last:
+                    raise _lost(segment, last, proven, manifest)
+                end += SECTOR_BYTES if begins_nonzero(segment, end) else 0
+            if end > segment.begin:
+                parts.append(Part(entry, end, last))
         segment.file.close()
         if limit is not None and last != limit:
             raise _lost(segment, last, limit, manifest)
@@ -102,6 +109,21 @@ def _walk(segment: Segment, last: int, limit: int | None) -> int:
         last = header.last_generation
         segment.end += header.length
     return last
+
+
+def begins_nonzero(segment: Segment, position: int) -> bool:
+    """Whether anything was written to the sector at `position`."""
+    return 0 <= segment.nonzero_from(position) < position + SECTOR_BYTES
+
+
+def _durable_behind(segment: Segment) -> int:
+    """Up to which generation records behind the end of a segment prove that everything was durable; 0 without any."""
+    if segment.nonzero_from(segment.end) < 0:
+        return 0
+    proven = max((header.synced_generation for header in segment.later_headers(segment.end)), default=0)
+    # A writer may have gone on meanwhile. What a later record knows to be durable was there before it, so it is there
+    # now that the later one was seen, unless it was damaged.
+    return proven if segment.header_at(segment.end) is None else 0
 
 
 def _lost(segment: Segment | None, last: int, durable: int, manifest: Manifest) -> CorruptData:
