@@ -28,6 +28,7 @@ from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG, Described, describe, opened_source
 from engram.model.damage import Damage
 from engram.model.observations import now_us
+from engram.store.recovery import check_not_older
 from engram.store.space_catalog import SpaceCatalog
 
 _ATTEMPTS: Final = 5
@@ -144,10 +145,13 @@ def _back_up_space(
     counter = Counter(on_progress, "copying", name)
     try:
         for attempt in range(_ATTEMPTS):
-            manifest = _manifest_of(catalogue, describe(catalogue, name), damages)
+            known = describe(catalogue, name)
+            manifest = _manifest_of(catalogue, known, damages)
             _check_continues(name, manifest, earlier)
             try:
                 space, copied = back_up_log(_log_of(manifest), manifest, segments, earlier, damages, counter.add)
+                # The list of spaces was read before the log, so a writer can only have gone further.
+                check_not_older(name, space.generation, known.generation_min)
                 break
             except FileNotFoundError as error:
                 # The writer replaced a segment that it never used; the manifest does not list it any more.

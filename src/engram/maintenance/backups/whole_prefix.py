@@ -12,7 +12,7 @@ from engram.log.manifest import Manifest, SegmentEntry
 from engram.log.records.sectors import SECTOR_BYTES
 from engram.log.segments.segment import Segment, segment_name
 from engram.log.segments.segment_header import read_segment_header
-from engram.maintenance.found_segments import headers_in
+from engram.maintenance.found_segments import epochs_in, headers_in
 
 
 class Part(NamedTuple):
@@ -52,12 +52,14 @@ def whole_prefix(storage: Storage, manifest: Manifest, damages: Damages) -> list
     Raises
     ------
     CorruptData
-        If something that the manifest or a later record says was durable is not there.
+        If something that the manifest or a later record says was durable is not there, or if there is a segment that
+        the manifest does not know.
     FileNotFoundError
         If a segment is not there: the writer may have removed it since, or it may be lost.
     OSError
         If a segment cannot be read.
     """
+    _look_at_strangers(storage, manifest, damages)
     segments = [_opened(storage, entry, manifest.identity, damages) for entry in manifest.segments]
     firsts = [segment.header_at(segment.begin) for segment in segments]
     parts: list[Part] = []
@@ -99,6 +101,38 @@ def _opened(storage: Storage, entry: SegmentEntry, identity: Identity, damages: 
     if (header.salt, header.epoch, header.identity.space) != (entry.salt, entry.epoch, identity.space):
         raise segment.report(0, 0, 0, "it is a segment of another place, space or time").error("foreign_segment")
     return segment
+
+
+def _look_at_strangers(storage: Storage, manifest: Manifest, damages: Damages) -> None:
+    """Refuse segments that the manifest does not list, as recovery does, but not those that a writer has just added."""
+    listed = {entry.epoch for entry in manifest.segments}
+    for epoch in epochs_in(storage):
+        if epoch in listed:
+            continue
+        try:
+            file = storage.open(segment_name(epoch))
+        except FileNotFoundError:
+            # It was never used, and its writer has removed it.
+            continue
+        segment = Segment(epoch, file, 0, damages)
+        file.close()
+        # One that holds nothing is only being made. A writer lists it before anything else is written to it, so one
+        # that holds something is listed by now, unless it is a stranger.
+        if segment.nonzero_from(segment.begin) >= 0 and not _is_listed(epoch, manifest):
+            raise _stranger(segment, manifest)
+
+
+def _is_listed(epoch: int, manifest: Manifest) -> bool:
+    """Whether the manifest lists a segment as it is now on the disk."""
+    return any(entry.epoch == epoch for entry in Manifest.read(manifest.storage, "").segments)
+
+
+def _stranger(segment: Segment, manifest: Manifest) -> CorruptData:
+    header = read_segment_header(segment.memory, segment.name)
+    if header is not None and header.identity.space == manifest.identity.space:
+        what = "the space's manifest does not know it, so the manifest is older or was cut"
+        return segment.report(0, 0, 0, what).error("corrupt_log")
+    return segment.report(0, 0, 0, "it does not belong to this space").error("foreign_segment")
 
 
 def _walk(segment: Segment, last: int, limit: int | None) -> int:

@@ -7,20 +7,17 @@ import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 import pytest
 
 from engram.errors import AlreadyExists, CorruptData, EngramError, InvalidInput, NewerFormat, NotFound
 from engram.log.files.checked_json import encode_checked
-from engram.maintenance.backups import backed_log as backed_log_module
 from engram.maintenance.backups import backup as backup_module
 from engram.maintenance.backups.backup import backup
-from engram.maintenance.backups.copied_segment import copy_part
 from engram.maintenance.backups.restore import restore
 from engram.maintenance.verify import verify
-from engram.store import MemoryStore, StoreOptions
+from engram.store import MemoryStore
 from tests.doubles.damaged import (
     DIM,
     SMALL_SEGMENTS,
@@ -320,80 +317,6 @@ def test_a_torn_end_is_left_out(data: tuple[Path, Written], tmp_path: Path) -> N
     assert report.spaces[SPACE].generation == max(written.rows)
     restore(tmp_path / "backup", tmp_path / "restored")
     check_holds(tmp_path / "restored", written, max(written.rows))
-
-
-RECORD = 1024
-
-
-def begin_of(number: int) -> int:
-    """Where the record of a generation begins in the log of `unmarked`."""
-    return 512 + RECORD * (number - 1)
-
-
-@pytest.fixture
-def unmarked(tmp_path: Path) -> Path:
-    """A directory as a kill leaves it: generations 1 to 4, a record and a sync each, and a mark at the first."""
-    path = tmp_path / "unmarked"
-    with MemoryStore(tmp_path / "live", options=StoreOptions(mark_interval_s=3600)) as store:
-        space = store.space(SPACE, dim=DIM)
-        for number in range(1, 5):
-            space.observe([f"id-{number}"], np.ones((1, DIM)), [f"text {number}"])
-            if number == 1:
-                space.leave_mark()
-        shutil.copytree(tmp_path / "live", path)
-    return path
-
-
-@pytest.mark.parametrize(
-    "harm",
-    [
-        lambda file: flip(file, begin_of(2) + 600),
-        lambda file: zero(file, begin_of(2) + 512, 512),
-        lambda file: flip(file, begin_of(2) + 100),
-        lambda file: zero(file, begin_of(2), RECORD),
-        lambda file: flip(file, begin_of(4) + 600),
-        lambda file: flip(file, begin_of(4) + 100),
-    ],
-    ids=["payload", "zeros in it", "header", "zeros", "payload of the last", "header of the last"],
-)
-def test_damage_behind_the_mark_is_refused_as_opening_refuses_it(
-    unmarked: Path, tmp_path: Path, harm: Callable[[Path], None]
-) -> None:
-    harm(logs_of(unmarked)[0])
-    with MemoryStore(unmarked, read_only=True) as store:
-        assert set(store.unsound) == {SPACE}
-    report = backup(unmarked, tmp_path / "backup")
-    assert set(report.refused) == {SPACE}
-    assert report.damages
-    assert restore(tmp_path / "backup", tmp_path / "restored").spaces == {}
-
-
-@pytest.mark.parametrize("place", [begin_of(4), begin_of(4) + 512], ids=["header", "payload"])
-def test_an_unfinished_write_behind_the_mark_is_left_out(unmarked: Path, tmp_path: Path, place: int) -> None:
-    zero(logs_of(unmarked)[0], place, 512)
-    report = backup(unmarked, tmp_path / "backup")
-    assert report.is_complete
-    assert report.spaces[SPACE].generation == 3
-
-
-@pytest.mark.parametrize("place", [begin_of(4) + 100, begin_of(4) + 600], ids=["header", "payload"])
-def test_a_sector_that_was_being_written_as_it_was_copied_is_no_damage(
-    unmarked: Path, tmp_path: Path, place: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The writer had half of a sector in the file when it was copied, and all of it a moment later."""
-    log = logs_of(unmarked)[0]
-    flip(log, place)
-
-    def copy_and_finish(*arguments: Any) -> None:
-        copy_part(*arguments)
-        flip(log, place)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(backed_log_module, "copy_part", copy_and_finish)
-        report = backup(unmarked, tmp_path / "backup")
-    assert report.is_complete
-    assert report.spaces[SPACE].generation == 3
-    assert backup(unmarked, tmp_path / "backup").spaces[SPACE].generation == 4
 
 
 def test_errors_are_typed(tmp_path: Path) -> None:
