@@ -94,14 +94,14 @@ def new_directory(
     """
     path = Path(path)
     check_apart(path, source)
-    is_new = not path.exists()
-    _check_empty(path, generations)
     with typed_failures(f"making data directory {path}"):
+        is_new = not path.exists()
+        _check_empty(path, generations)
         storage = FileStorage(path)
         lock = DirectoryLock(storage.path, storage.root_descriptor)
     try:
-        _check_empty(path, generations)
         with typed_failures(f"making data directory {path}"):
+            _check_empty(path, generations)
             shutil.rmtree(path / UNFINISHED, ignore_errors=True)
             try:
                 yield NewDirectory(storage)
@@ -127,7 +127,9 @@ def check_apart(path: str | os.PathLike[str], source: str | os.PathLike[str]) ->
     InvalidInput
         Naming both.
     """
-    inner, outer = Path(path).resolve(), Path(source).resolve()
+    with typed_failures(f"looking where {path} and {source} are"):
+        # It leaves links in a circle as they are, which are an error where they are opened.
+        inner, outer = (Path(os.path.realpath(one)) for one in (path, source))
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
         raise InvalidInput(
             f"{path} and {source} are one directory, or one is inside the other; name a new one elsewhere",

@@ -81,8 +81,15 @@ class SpaceCatalog:
 
     @property
     def names(self) -> list[str]:
-        """The spaces that are there or listed, sorted, in whatever state they are."""
-        return sorted({*(name for name in self._names() if not self._is_empty(name)), *self._listed})
+        """The spaces that are there or listed, sorted, in whatever state they are.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be found out which spaces are there.
+        """
+        with typed_failures("opening the catalogue of spaces"):
+            return sorted({*(name for name in self._names() if not self._is_empty(name)), *self._listed})
 
     def listed(self, name: str) -> Listed:
         """What the list says of a space; an empty id if it does not know the space."""
@@ -104,9 +111,7 @@ class SpaceCatalog:
         """
         sound: list[StoredSpace] = []
         unsound: dict[str, EngramError] = {}
-        with typed_failures("opening the catalogue of spaces"):
-            names = self.names
-        for name in names:
+        for name in self.names:
             try:
                 space = self._load(name)
             except EngramError as error:

@@ -28,6 +28,7 @@ from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG, Described, describe, opened_source
 from engram.model.damage import Damage
 from engram.model.observations import now_us
+from engram.store.directory import check_path
 from engram.store.recovery import check_not_older
 from engram.store.space_catalog import SpaceCatalog
 
@@ -103,6 +104,8 @@ def backup(
 
     Raises
     ------
+    InvalidInput
+        If one is no path, or one is inside the other.
     NotFound
         If there is no data directory.
     AlreadyExists
@@ -116,6 +119,8 @@ def backup(
     Unavailable
         If one cannot be read, or the other not written.
     """
+    check_path(path)
+    check_path(backup_path, "the backup")
     report = BackupReport(os.fspath(path), os.fspath(backup_path))
     check_apart(backup_path, path)
     with opened_source(path, lock=False) as catalogue, _opened_target(backup_path) as target:
@@ -242,7 +247,9 @@ def _opened_target(path: str | os.PathLike[str]) -> Iterator[FileStorage]:
 
 
 def _earlier(target: FileStorage, store_id: str) -> Backup:
-    if FILE_NAME not in target.names():
+    with typed_failures(f"reading backup {target.path}"):
+        names = target.names()
+    if FILE_NAME not in names:
         return Backup(store_id, {})
     earlier = read_backup(target)
     if earlier.store != store_id:
