@@ -21,8 +21,8 @@ from engram.log.recovery import recover
 from engram.maintenance.source import LOG
 from engram.store.space_catalog import Listed, SpaceCatalog, StoredSpace, write_list
 
-UNFINISHED: Final = "unfinished"
-_LEFT_BY_US: Final = frozenset({LOCK, UNFINISHED})
+# Nobody else calls a folder like this.
+UNFINISHED: Final = ".engram-unfinished"
 
 
 class NewDirectory:
@@ -106,18 +106,21 @@ def new_directory(
     """
     path = Path(path)
     check_apart(path, source)
-    is_new = not path.exists()
-    _check_empty(path, generations)
     with typed_failures(f"making data directory {path}"):
+        is_new = not path.exists()
+        _check_empty(path, generations)
         storage = FileStorage(path)
         lock = DirectoryLock(storage.path, storage.root_descriptor)
     try:
-        _check_empty(path, generations)
         with typed_failures(f"making data directory {path}"):
+            _check_empty(path, generations)
             shutil.rmtree(path / UNFINISHED, ignore_errors=True)
-            yield NewDirectory(storage)
+            try:
+                yield NewDirectory(storage)
+            except BaseException:
+                shutil.rmtree(path / UNFINISHED, ignore_errors=True)
+                raise
     except BaseException:
-        shutil.rmtree(path / UNFINISHED, ignore_errors=True)
         if is_new:
             with contextlib.suppress(OSError):
                 (path / LOCK).unlink()
@@ -136,7 +139,9 @@ def check_apart(path: str | os.PathLike[str], source: str | os.PathLike[str]) ->
     InvalidInput
         If the directories overlap; the error names both.
     """
-    inner, outer = Path(path).resolve(), Path(source).resolve()
+    with typed_failures(f"looking where {path} and {source} are"):
+        # It leaves links in a circle as they are, which are an error where they are opened.
+        inner, outer = (Path(os.path.realpath(one)) for one in (path, source))
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
         raise InvalidInput(
             f"{path} and {source} are one directory, or one is inside the other; name a new one elsewhere",
@@ -151,7 +156,7 @@ def _check_empty(path: Path, generations: Mapping[str, int]) -> None:
         return
     if not path.is_dir():
         raise AlreadyExists(f"{path} is no directory", code="directory_not_empty", field="path", value=path)
-    names = sorted({entry.name for entry in path.iterdir()} - _LEFT_BY_US)
+    names = sorted({entry.name for entry in path.iterdir()} - _left_by_us(path))
     if not names:
         return
     for name, there in _generations_in(path).items():
@@ -170,6 +175,13 @@ def _check_empty(path: Path, generations: Mapping[str, int]) -> None:
         field="path",
         value=path,
     )
+
+
+def _left_by_us(path: Path) -> set[str]:
+    """What an interrupted call may have left. It made the lock first, so a folder without one is somebody else's."""
+    unfinished = path / UNFINISHED
+    is_ours = (path / LOCK).is_file() and unfinished.is_dir() and not unfinished.is_symlink()
+    return {LOCK, UNFINISHED} if is_ours else {LOCK}
 
 
 def _generations_in(path: Path) -> dict[str, int]:

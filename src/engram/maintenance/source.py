@@ -16,6 +16,7 @@ from engram.log.files.os_errors import typed_failures, unavailable
 from engram.log.files.storage import Storage
 from engram.log.manifest import FILE_NAME, Manifest
 from engram.model.spaces import SpaceConfig
+from engram.store.directory import check_path
 from engram.store.space_catalog import SpaceCatalog, check_is_store
 from engram.store.space_settings import decode_settings, read_settings1
 
@@ -68,6 +69,8 @@ def opened_source(path: str | os.PathLike[str], *, lock: bool = True) -> Iterato
 
     Raises
     ------
+    InvalidInput
+        If `path` is no path.
     NotFound
         If there is no data directory.
     StoreLocked
@@ -77,9 +80,10 @@ def opened_source(path: str | os.PathLike[str], *, lock: bool = True) -> Iterato
     Unavailable
         If it cannot be read.
     """
-    if not Path(path).is_dir():
-        raise NotFound(f"there is no data directory {path}", code="no_data", field="path", value=path)
+    check_path(path)
     with typed_failures(f"opening data directory {os.fspath(path)}"):
+        if not Path(path).is_dir():
+            raise NotFound(f"there is no data directory {path}", code="no_data", field="path", value=path)
         storage = FileStorage(path, read_only=True)
         check_is_store(storage)
         held = DirectoryLock(storage.path, storage.root_descriptor, shared=True) if lock else None

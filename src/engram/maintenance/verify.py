@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from engram.errors import EngramError, NewerFormat, NotFound
 from engram.log.damage import Damages
+from engram.log.files.os_errors import typed_failures
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.progress import Counter, OnProgress, unseen
-from engram.maintenance.source import LOG, describe, opened_source
+from engram.maintenance.source import LOG, Described, describe, opened_source
 from engram.maintenance.survey import survey
 from engram.model.damage import Damage
 from engram.store.options import StoreOptions
@@ -106,6 +107,8 @@ def verify(path: str | os.PathLike[str], *, spaces: Sequence[str] = (), on_progr
 
     Raises
     ------
+    InvalidInput
+        If `path` is no path.
     NotFound
         If there is no such directory or space.
     StoreLocked
@@ -188,21 +191,26 @@ def _survey(catalogue: SpaceCatalog, name: str, verdict: Verdict, on_progress: O
     counter = Counter(on_progress, "checking", name)
     try:
         known = describe(catalogue, name)
-        if known.storage is None or not known.storage.is_directory(LOG):
-            return
-        log = known.storage.directory(LOG)
-        identity = identity_in(log)
-        space_id = known.space_id or (identity.space if identity is not None else "")
-        dim = known.config.dim if known.config is not None else 0
-        survey(
-            log,
-            known.manifest,
-            space_id,
-            damages,
-            generation_min=known.generation_min,
-            dim=dim,
-            on_bytes=counter.add,
-        )
+        with typed_failures(f"checking space {name}"):
+            _survey_log(known, damages, counter)
     except EngramError as error:
         verdict.unsound.setdefault(name, error)
     verdict.damages += damages.all()
+
+
+def _survey_log(known: Described, damages: Damages, counter: Counter) -> None:
+    if known.storage is None or not known.storage.is_directory(LOG):
+        return
+    log = known.storage.directory(LOG)
+    identity = identity_in(log)
+    space_id = known.space_id or (identity.space if identity is not None else "")
+    dim = known.config.dim if known.config is not None else 0
+    survey(
+        log,
+        known.manifest,
+        space_id,
+        damages,
+        generation_min=known.generation_min,
+        dim=dim,
+        on_bytes=counter.add,
+    )

@@ -37,7 +37,7 @@ def open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tupl
     """
     if path is None:
         return MemoryStorage(), None
-    _check_path(path)
+    check_path(path, or_none=True)
     with typed_failures(f"opening data directory {os.fspath(path)}"):
         storage = FileStorage(path, read_only=read_only)
         try:
@@ -49,17 +49,33 @@ def open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tupl
             raise
 
 
-def _check_path(path: object) -> None:
+def check_path(path: object, what: str = "the data directory", *, or_none: bool = False) -> None:
     """Refuse a path that names no directory.
 
     An empty path would mean the working directory, which hardly any caller intends.
+
+    Parameters
+    ----------
+    path
+        What was passed.
+    what
+        The thing that the path is of, for the message.
+    or_none
+        Whether the message offers None as a choice.
+
+    Raises
+    ------
+    InvalidInput
+        If the path is empty, contains a null character, or is no path.
     """
     if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "\0" in str(path):
+        advice = "a directory, or '.' for the working directory"
+        if or_none:
+            advice = "a directory, '.' for the working directory, or None for a store in memory"
         raise InvalidInput(
-            f"the path of the data directory is {shown(path)}; pass a directory, '.' for the working directory, "
-            "or None for a store in memory",
+            f"the path of {what} is {shown(path)}; pass {advice}",
             code="invalid_path",
             field="path",
-            limit="a path or None",
+            limit="a path or None" if or_none else "a path",
             value=shown(path),
         )

@@ -122,17 +122,31 @@ def _open_log(
         damages=damages,
         read_only=stored.storage.read_only,
     )
-    if log.last_generation < stored.generation_min:
+    try:
+        check_not_older(stored.config.name, log.last_generation, stored.generation_min)
+    except CorruptData:
         log.close()
+        raise
+    return log
+
+
+def check_not_older(name: str, generation: int, generation_min: int) -> None:
+    """Refuse a space whose log does not go as far as the list of spaces says.
+
+    Raises
+    ------
+    CorruptData
+        Naming both generations.
+    """
+    if generation < generation_min:
         raise CorruptData(
-            f"space {stored.config.name} ends with generation {log.last_generation}, but {stored.generation_min} was "
-            "durable: its directory is from an older time",
+            f"space {name} ends with generation {generation}, but {generation_min} was durable: its directory is from "
+            "an older time",
             code="older_space",
             field="generation",
-            limit=stored.generation_min,
-            value=log.last_generation,
+            limit=generation_min,
+            value=generation,
         )
-    return log
 
 
 @contextmanager

@@ -89,8 +89,15 @@ class SpaceCatalog:
 
     @property
     def names(self) -> list[str]:
-        """Names of the spaces that exist or are listed, in whatever state they are; sorted."""
-        return sorted({*(name for name in self._names() if not self._is_empty(name)), *self._listed})
+        """Names of the spaces that exist or are listed, in whatever state they are; sorted.
+
+        Raises
+        ------
+        Unavailable
+            If the directory of spaces cannot be read.
+        """
+        with typed_failures("opening the catalogue of spaces"):
+            return sorted({*(name for name in self._names() if not self._is_empty(name)), *self._listed})
 
     def listed(self, name: str) -> Listed:
         """Return the list's entry for a space; its id is empty if the space is not listed."""
@@ -112,9 +119,7 @@ class SpaceCatalog:
         """
         sound: list[StoredSpace] = []
         unsound: dict[str, EngramError] = {}
-        with typed_failures("opening the catalogue of spaces"):
-            names = self.names
-        for name in names:
+        for name in self.names:
             try:
                 space = self._load(name)
             except EngramError as error:

@@ -70,7 +70,7 @@ def back_up_log(
             last = part.last_generation
             continue
         copy_part(log, part, segments, _TEMPORARY, on_bytes)
-        whole, crc = check_copy(segments, _TEMPORARY, part, last, _durable(manifest, parts, part), damages)
+        whole, crc = check_copy(segments, _TEMPORARY, part, last, _durable(manifest, parts, part), damages, log)
         last = whole.last_generation
         if part.entry.format == 1 or whole.end > SECTOR_BYTES:
             segment = BackedSegment(part.entry, whole.end, crc)

@@ -28,6 +28,8 @@ from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG, Described, describe, opened_source
 from engram.model.damage import Damage
 from engram.model.observations import now_us
+from engram.store.directory import check_path
+from engram.store.recovery import check_not_older
 from engram.store.space_catalog import SpaceCatalog
 
 _ATTEMPTS: Final = 5
@@ -105,6 +107,8 @@ def backup(
 
     Raises
     ------
+    InvalidInput
+        If one is no path, or one is inside the other.
     NotFound
         If there is no data directory.
     AlreadyExists
@@ -121,6 +125,8 @@ def backup(
     Unavailable
         If the data directory cannot be read or the backup cannot be written.
     """
+    check_path(path)
+    check_path(backup_path, "the backup")
     report = BackupReport(os.fspath(path), os.fspath(backup_path))
     check_apart(backup_path, path)
     with opened_source(path, lock=False) as catalogue, _opened_target(backup_path) as target:
@@ -150,10 +156,13 @@ def _back_up_space(
     counter = Counter(on_progress, "copying", name)
     try:
         for attempt in range(_ATTEMPTS):
-            manifest = _manifest_of(catalogue, describe(catalogue, name), damages)
+            known = describe(catalogue, name)
+            manifest = _manifest_of(catalogue, known, damages)
             _check_continues(name, manifest, earlier)
             try:
                 space, copied = back_up_log(_log_of(manifest), manifest, segments, earlier, damages, counter.add)
+                # The list of spaces was read before the log, so a writer can only have gone further.
+                check_not_older(name, space.generation, known.generation_min)
                 break
             except FileNotFoundError as error:
                 # The writer replaced a segment that it never used, and the manifest does not list it any more. Try
@@ -245,7 +254,9 @@ def _opened_target(path: str | os.PathLike[str]) -> Iterator[FileStorage]:
 
 
 def _earlier(target: FileStorage, store_id: str) -> Backup:
-    if FILE_NAME not in target.names():
+    with typed_failures(f"reading backup {target.path}"):
+        names = target.names()
+    if FILE_NAME not in names:
         return Backup(store_id, {})
     earlier = read_backup(target)
     if earlier.store != store_id:

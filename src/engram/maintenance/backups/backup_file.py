@@ -10,6 +10,8 @@ from engram.log.files.file_storage import FileStorage
 from engram.log.files.os_errors import typed_failures
 from engram.log.identity import Identity
 from engram.log.manifest import SegmentEntry
+from engram.model.scalars import shown
+from engram.model.spaces import is_space_name
 
 FILE_NAME: Final = "backup.json"
 SEGMENTS: Final = "segments"
@@ -108,7 +110,7 @@ def read_backup(storage: FileStorage) -> Backup:
             if FILE_NAME not in storage.names():
                 raise NotFound(f"{storage.path} is no backup: it has no {FILE_NAME}", code="no_backup", field="path")
             content = decode_checked(storage.read(FILE_NAME), FILE_NAME)
-        spaces = {name: _space(space) for name, space in content["spaces"].items()}
+        spaces = {_checked_name(name): _space(space) for name, space in content["spaces"].items()}
         return Backup(content["store"], spaces)
     except (KeyError, TypeError, AttributeError) as error:
         raise CorruptData(
@@ -137,6 +139,18 @@ def write_backup(storage: FileStorage, backup: Backup) -> None:
         for name, space in sorted(backup.spaces.items())
     }
     storage.replace(FILE_NAME, encode_checked({"store": backup.store, "spaces": spaces}))
+
+
+def _checked_name(name: str) -> str:
+    """Refuse what cannot name a space before it becomes part of a path, which might lead anywhere."""
+    if not is_space_name(name):
+        raise CorruptData(
+            f"{FILE_NAME} is damaged: {shown(name, with_type=False)} is no name of a space",
+            code="corrupt_description",
+            field=FILE_NAME,
+            value=shown(name, with_type=False),
+        )
+    return name
 
 
 def _space(content: dict[str, Any]) -> BackedSpace:

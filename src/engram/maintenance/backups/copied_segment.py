@@ -8,12 +8,15 @@ from typing import Final
 
 from crc32c import crc32c
 
+from engram import _core
 from engram.errors import CorruptData
 from engram.log.damage import Damages
 from engram.log.files.file_storage import FileStorage
+from engram.log.records.header import Header
+from engram.log.records.sectors import SECTOR_BYTES
 from engram.log.segments.segment import MISFIT, Segment, segment_name
 from engram.maintenance.backups.backup_file import BackedSegment
-from engram.maintenance.backups.whole_prefix import Part
+from engram.maintenance.backups.whole_prefix import Part, begins_nonzero
 
 _CHUNK_BYTES: Final = 1 << 20
 
@@ -59,7 +62,7 @@ def copy_part(source: FileStorage, part: Part, target: FileStorage, name: str, o
 
 
 def check_copy(
-    storage: FileStorage, name: str, part: Part, previous: int, durable: int, damages: Damages
+    storage: FileStorage, name: str, part: Part, previous: int, durable: int, damages: Damages, source: FileStorage
 ) -> tuple[Part, int]:
     """Read a copied part again and check every byte of it.
 
@@ -73,9 +76,12 @@ def check_copy(
         The last generation of the part before.
     durable
         Everything up to this generation must be intact. A broken record behind it may have been written while it was
-        copied; the part then ends in front of that record.
+        copied, or may have been left by a crash; the part then ends in front of that record. If neither explains what
+        is there, it is damage.
     damages
         Object that receives reports of damage.
+    source
+        The directory that the part was copied from.
 
     Returns
     -------
@@ -103,10 +109,12 @@ def check_copy(
         last = previous
         while segment.end < part.end:
             header = segment.header_at(segment.end)
+            if header is not None and header.previous_generation != last:
+                header = None
             offset = segment.end if header is None else segment.damage_in(header)
             if header is None or offset >= 0:
-                generation = part.last_generation if header is None else header.last_generation
-                if last < durable:
+                generation = max(last + 1, part.last_generation) if header is None else header.last_generation
+                if last < durable or _is_damage(segment, header, last, source):
                     raise segment.report(offset, last + 1, generation, MISFIT).error()
                 break
             last = header.last_generation
@@ -114,6 +122,36 @@ def check_copy(
         return Part(part.entry, segment.end, last), crc32c(segment.memory[: segment.end])
     finally:
         file.close()
+
+
+def _is_damage(segment: Segment, header: Header | None, last: int, source: FileStorage) -> bool:
+    """Whether neither a crash nor a writer explains that there is no whole record at the end of what was checked.
+
+    A crash leaves each sector of its last writes right or empty, and nothing behind them that knows them to be durable,
+    as recovery judges it. Where a writer was at work while it was copied, there are other bytes by now, since the copy
+    was made durable in between.
+    """
+    if header is None:
+        end, is_wrong = segment.end + SECTOR_BYTES, begins_nonzero(segment, segment.end)
+    else:
+        end = header.end
+        is_wrong = _core.torn_sectors(segment.view, header.position, segment.salt, end) >= 0
+    if not is_wrong:
+        is_wrong = any(later.synced_generation > last for later in segment.later_headers(segment.end))
+    return is_wrong and _is_unchanged(segment, end, source)
+
+
+def _is_unchanged(segment: Segment, end: int, source: FileStorage) -> bool:
+    """Whether what lies behind the end of a copied segment, up to `end`, is still the same where it was copied from."""
+    reader = source.descriptor(segment.name, os.O_RDONLY)
+    try:
+        for offset in range(segment.end, end, _CHUNK_BYTES):
+            stop = min(end, offset + _CHUNK_BYTES)
+            if os.pread(reader, stop - offset, offset) != segment.memory[offset:stop]:
+                return False
+    finally:
+        os.close(reader)
+    return True
 
 
 def check_backed(storage: FileStorage, name: str, backed: BackedSegment) -> None:

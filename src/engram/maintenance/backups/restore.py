@@ -22,6 +22,7 @@ from engram.maintenance.new_directory import NewDirectory, new_directory
 from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG
 from engram.maintenance.verify import verify
+from engram.store.directory import check_path
 
 
 @dataclass(slots=True)
@@ -64,6 +65,8 @@ def restore(
 
     Raises
     ------
+    InvalidInput
+        If one is no path, or one is inside the other.
     NotFound
         If there is no backup.
     AlreadyExists
@@ -80,10 +83,12 @@ def restore(
     Unavailable
         If the backup cannot be read or the new directory cannot be written.
     """
-    if not Path(backup_path).is_dir():
-        raise NotFound(f"there is no backup {backup_path}", code="no_backup", field="path", value=backup_path)
+    check_path(backup_path, "the backup")
+    check_path(new_path, "the new directory")
     report = RestoreReport(os.fspath(backup_path), os.fspath(new_path))
     with typed_failures(f"reading backup {os.fspath(backup_path)}"):
+        if not Path(backup_path).is_dir():
+            raise NotFound(f"there is no backup {backup_path}", code="no_backup", field="path", value=backup_path)
         source = FileStorage(backup_path, read_only=True)
         lock = DirectoryLock(source.path, source.root_descriptor, shared=True)
     try:

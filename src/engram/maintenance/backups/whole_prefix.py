@@ -9,9 +9,10 @@ from engram.log.damage import Damages
 from engram.log.files.storage import Storage
 from engram.log.identity import Identity
 from engram.log.manifest import Manifest, SegmentEntry
+from engram.log.records.sectors import SECTOR_BYTES
 from engram.log.segments.segment import Segment, segment_name
 from engram.log.segments.segment_header import read_segment_header
-from engram.maintenance.found_segments import headers_in
+from engram.maintenance.found_segments import epochs_in, headers_in
 
 
 class Part(NamedTuple):
@@ -22,9 +23,11 @@ class Part(NamedTuple):
     entry
         The segment's entry in the manifest.
     end
-        Offset where the part ends, in bytes: behind its last record, or for format 1 at the end of the file.
+        Offset where the part ends, in bytes: behind its last record; behind the sector that follows if that is neither
+        a record nor empty; for format 1 at the end of the file. Whether such a sector is damage can be told only a
+        moment later: a writer may be about to fill it.
     last_generation
-        The last generation of that record.
+        The last generation of the last record.
     """
 
     entry: SegmentEntry
@@ -50,7 +53,8 @@ def whole_prefix(storage: Storage, manifest: Manifest, damages: Damages) -> list
     Raises
     ------
     CorruptData
-        If something that the manifest says was durable is missing or broken, or if a segment is not the listed one.
+        If something that the manifest or a later record says was durable is missing or broken, or if there is a
+        segment that the manifest does not list.
     NewerFormat
         If a newer version of Engram wrote one of the segments.
     FileNotFoundError
@@ -58,6 +62,7 @@ def whole_prefix(storage: Storage, manifest: Manifest, damages: Damages) -> list
     OSError
         If a segment cannot be read.
     """
+    _look_at_strangers(storage, manifest, damages)
     segments = [_opened(storage, entry, manifest.identity, damages) for entry in manifest.segments]
     firsts = [segment.header_at(segment.begin) for segment in segments]
     parts: list[Part] = []
@@ -69,10 +74,15 @@ def whole_prefix(storage: Storage, manifest: Manifest, damages: Damages) -> list
             parts.append(Part(entry, entry.nbytes, entry.last_generation))
             last = entry.last_generation
         else:
-            before = last
             last = _walk(segment, last, limit)
-            if last > before:
-                parts.append(Part(entry, segment.end, last))
+            end = segment.end
+            if limit is None:
+                proven = _durable_behind(segment)
+                if proven > last:
+                    raise _lost(segment, last, proven, manifest)
+                end += SECTOR_BYTES if begins_nonzero(segment, end) else 0
+            if end > segment.begin:
+                parts.append(Part(entry, end, last))
         segment.file.close()
         if limit is not None and last != limit:
             raise _lost(segment, last, limit, manifest)
@@ -96,6 +106,38 @@ def _opened(storage: Storage, entry: SegmentEntry, identity: Identity, damages: 
     return segment
 
 
+def _look_at_strangers(storage: Storage, manifest: Manifest, damages: Damages) -> None:
+    """Refuse segments that the manifest does not list, as recovery does, but not those that a writer has just added."""
+    listed = {entry.epoch for entry in manifest.segments}
+    for epoch in epochs_in(storage):
+        if epoch in listed:
+            continue
+        try:
+            file = storage.open(segment_name(epoch))
+        except FileNotFoundError:
+            # It was never used, and its writer has removed it.
+            continue
+        segment = Segment(epoch, file, 0, damages)
+        file.close()
+        # One that holds nothing is only being made. A writer lists it before anything else is written to it, so one
+        # that holds something is listed by now, unless it is a stranger.
+        if segment.nonzero_from(segment.begin) >= 0 and not _is_listed(epoch, manifest):
+            raise _stranger(segment, manifest)
+
+
+def _is_listed(epoch: int, manifest: Manifest) -> bool:
+    """Whether the manifest lists a segment as it is now on the disk."""
+    return any(entry.epoch == epoch for entry in Manifest.read(manifest.storage, "").segments)
+
+
+def _stranger(segment: Segment, manifest: Manifest) -> CorruptData:
+    header = read_segment_header(segment.memory, segment.name)
+    if header is not None and header.identity.space == manifest.identity.space:
+        what = "the space's manifest does not know it, so the manifest is older or was cut"
+        return segment.report(0, 0, 0, what).error("corrupt_log")
+    return segment.report(0, 0, 0, "it does not belong to this space").error("foreign_segment")
+
+
 def _walk(segment: Segment, last: int, limit: int | None) -> int:
     """Set the segment's `end` behind its last record, and return that record's last generation."""
     while (header := segment.header_at(segment.end)) is not None:
@@ -104,6 +146,21 @@ def _walk(segment: Segment, last: int, limit: int | None) -> int:
         last = header.last_generation
         segment.end += header.length
     return last
+
+
+def begins_nonzero(segment: Segment, position: int) -> bool:
+    """Whether anything was written to the sector at `position`."""
+    return 0 <= segment.nonzero_from(position) < position + SECTOR_BYTES
+
+
+def _durable_behind(segment: Segment) -> int:
+    """Up to which generation records behind the end of a segment prove that everything was durable; 0 without any."""
+    if segment.nonzero_from(segment.end) < 0:
+        return 0
+    proven = max((header.synced_generation for header in segment.later_headers(segment.end)), default=0)
+    # A writer may have gone on meanwhile. What a later record knows to be durable was there before it, so it is there
+    # now that the later one was seen, unless it was damaged.
+    return proven if segment.header_at(segment.end) is None else 0
 
 
 def _lost(segment: Segment | None, last: int, durable: int, manifest: Manifest) -> CorruptData:

@@ -25,6 +25,7 @@ from engram.maintenance.repairs.set_aside import DIRECTORY, SetAside
 from engram.maintenance.source import LOG, Described, describe, opened_source
 from engram.maintenance.survey import Survey, survey
 from engram.model.spaces import Metric, SpaceConfig
+from engram.store.directory import check_path
 from engram.store.space_catalog import SpaceCatalog
 
 REPORT: Final = "repair.json"
@@ -76,6 +77,8 @@ def repair(
 
     Raises
     ------
+    InvalidInput
+        If one is no path, or one is inside the other.
     NotFound
         If there is no data directory.
     StoreLocked
@@ -91,6 +94,8 @@ def repair(
     Unavailable
         If the disk fails or is full.
     """
+    check_path(path)
+    check_path(new_path, "the new directory")
     report = RepairReport(os.fspath(path), os.fspath(new_path))
     with opened_source(path) as catalogue:
         known = {name: catalogue.listed(name).generation for name in catalogue.names}

@@ -13,6 +13,7 @@ import pytest
 from engram.errors import AlreadyExists, EngramError, InvalidInput, StoreLocked
 from engram.log.records.header import RecordKind
 from engram.maintenance.generations import GenerationRange, merged
+from engram.maintenance.new_directory import UNFINISHED
 from engram.maintenance.repairs.repair import RepairOptions, repair
 from engram.maintenance.verify import verify
 from engram.model.observations import make_batch
@@ -244,8 +245,9 @@ def test_where_it_goes_must_be_new(data: Path, tmp_path: Path) -> None:
 
 
 def test_what_an_interrupted_repair_left_is_no_obstacle(data: Path, tmp_path: Path) -> None:
-    (tmp_path / "new" / "unfinished" / "spaces").mkdir(parents=True)
-    (tmp_path / "new" / "unfinished" / "spaces" / "half").write_text("half")
+    (tmp_path / "new" / UNFINISHED / "spaces").mkdir(parents=True)
+    (tmp_path / "new" / UNFINISHED / "spaces" / "half").write_text("half")
+    (tmp_path / "new" / "LOCK").touch()
     assert repair(data, tmp_path / "new").is_complete
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["LOCK", "repair.json", "spaces", "store.json"]
 
