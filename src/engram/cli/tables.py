@@ -133,11 +133,6 @@ def nbytes_text(nbytes: float) -> str:
     return f"{nbytes:.1f} TiB"
 
 
-def shorten(text: str, count_max: int = _CONTENT_CHARACTERS_MAX) -> str:
-    """Return `text`; if it is longer than `count_max` characters, return these followed by an ellipsis."""
-    return text if len(text) <= count_max else text[:count_max].rstrip() + "…"
-
-
 def _is_shown(time_us: int) -> bool:
     # `datetime` covers only the years 1 to 9999. The margin of one day allows for time zones.
     return -62_135_500_000 < time_us / 1e6 < 253_402_200_000

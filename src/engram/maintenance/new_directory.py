@@ -178,7 +178,10 @@ def _check_empty(path: Path, generations: Mapping[str, int]) -> None:
 
 
 def _left_by_us(path: Path) -> set[str]:
-    """What an interrupted call may have left. It made the lock first, so a folder without one is somebody else's."""
+    """Return the names that an interrupted call may have left.
+
+    Such a call takes the lock first, so a folder beside no lock belongs to somebody else.
+    """
     unfinished = path / UNFINISHED
     is_ours = (path / LOCK).is_file() and unfinished.is_dir() and not unfinished.is_symlink()
     return {LOCK, UNFINISHED} if is_ours else {LOCK}
