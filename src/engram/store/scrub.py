@@ -76,6 +76,8 @@ def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
         if state.checkpoints is not None:
             state.checkpoints.is_whole(checkpoint)
     try:
+        if state.manifest.checkpoints and not storage.is_directory(DIRECTORY):
+            damages.report(DIRECTORY, 0, 0, 0, "the directory of checkpoints is missing")
         if storage.read_only and format_of(storage.read(FILE_NAME)) == 1:
             # The description of a directory that was not adopted has no checksum.
             return
@@ -86,8 +88,6 @@ def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
         damages.report(FILE_NAME, 0, 0, 0, error.message)
     except OSError as error:
         damages.report(FILE_NAME, 0, 0, 0, f"it cannot be read: {error.strerror}")
-    if state.manifest.checkpoints and not storage.is_directory(DIRECTORY):
-        damages.report(DIRECTORY, 0, 0, 0, "the directory of checkpoints is missing")
 
 
 def _wrong_with(log: FileStorage, entry: SegmentEntry, manifest: Manifest) -> str:

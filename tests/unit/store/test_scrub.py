@@ -14,7 +14,8 @@ from tests.doubles.batches import DIM
 from tests.doubles.stored_ids import observe
 from tests.doubles.waiting import wait_until_indexed
 
-OPTIONS = StoreOptions(segment_bytes=1 << 16, scrub_bytes_per_s=0)
+# The thread of the store itself keeps out of it.
+OPTIONS = StoreOptions(segment_bytes=1 << 16, scrub_bytes_per_s=0, mark_interval_s=3600)
 
 
 @pytest.fixture
@@ -113,3 +114,59 @@ def test_a_dropped_store_is_not_kept_alive_by_its_scrub(tmp_path: Path) -> None:
     held = keeper._scrubbing.gi_frame.f_locals  # type: ignore[attr-defined]
     assert not any(isinstance(value, Space) for value in held.values())
     store.close()
+
+
+def test_a_space_whose_mark_cannot_be_written_keeps_nothing_else_from_being_done(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The broken one is the first by name."""
+    _, folder = notes_of(store)
+    other = store.space("other")
+    shutil.rmtree(folder)
+    keeper = Housekeeping(store.spaces, store._catalogue, StoreOptions(scrub_interval_s=3600))
+    for _ in range(60):
+        keeper._round()
+    assert other._state.manifest.mark.generation == other.durable_generation > 0
+    assert store._catalogue.listed("other").generation == other.durable_generation
+    assert keeper.scrubs == 1
+    told = [record.message for record in caplog.records if "the mark of space notes" in record.message]
+    assert len(told) == 1
+
+
+def test_a_space_that_cannot_be_scrubbed_keeps_no_other_from_it(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, _ = notes_of(store)
+    other = store.space("other")
+    assert store.path is not None
+    record = next(iter(other._state.log.records()))
+    flip(store.path / "spaces" / "other" / "log" / record.segment.name, record.position + 600)
+
+    def failing() -> Iterator[int]:
+        yield 1
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(notes, "scrub", failing)
+    keeper = Housekeeping(store.spaces, store._catalogue, StoreOptions(scrub_interval_s=3600))
+    keeper._round()
+    assert [damage.space for damage in store.damages()] == ["other"]
+
+
+def test_a_directory_that_cannot_be_looked_into_keeps_no_other_from_being_scrubbed(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, _ = notes_of(store)
+    other = store.space("other")
+    assert store.path is not None
+    record = next(iter(other._state.log.records()))
+    flip(store.path / "spaces" / "other" / "log" / record.segment.name, record.position + 600)
+    storage = notes._state.manifest.storage
+
+    def refuse(name: str) -> bool:
+        raise PermissionError(13, "Permission denied", name)
+
+    monkeypatch.setattr(storage, "is_directory", refuse)
+    assert {(damage.space, damage.file) for damage in store.scrub()} == {
+        ("notes", "space.json"),
+        ("other", f"log/{record.segment.name}"),
+    }
