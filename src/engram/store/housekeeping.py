@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ class Housekeeping:
         self._rounds = 0
         self._failures = _Failures()
         self._thread = threading.Thread(target=self._run, name="engram-keeper", daemon=True)
-        self._scrubbing: Iterator[int] | None = None
+        self._scrubbing: Generator[int, None, None] | None = None
         # The first time, everything is read right after opening: what recalls need, they check themselves.
         self._scrub_due_s = time.monotonic()
         self.scrubs = 0
@@ -59,6 +59,9 @@ class Housekeeping:
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join()
+        if self._scrubbing is not None:
+            # It may hold an open file.
+            self._scrubbing.close()
 
     def note(self) -> None:
         """Note how far each space went.
@@ -135,7 +138,9 @@ class _Failures:
         return before != kind
 
 
-def _scrub_all(spaces: Sequence[weakref.ref[Space]], catalogue: SpaceCatalog, failures: _Failures) -> Iterator[int]:
+def _scrub_all(
+    spaces: Sequence[weakref.ref[Space]], catalogue: SpaceCatalog, failures: _Failures
+) -> Generator[int, None, None]:
     """Check all spaces, without keeping any of them alive that nobody else holds."""
     catalogue.check()
     for weak in spaces:

@@ -72,9 +72,8 @@ def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
         if what and entry in state.manifest.segments:
             damages.report(f"{LOG_DIRECTORY}/{segment_name(entry.epoch)}", 0, 0, 0, what)
     for checkpoint in state.manifest.checkpoints:
-        yield checkpoint.nbytes
         if state.checkpoints is not None:
-            state.checkpoints.is_whole(checkpoint)
+            yield from state.checkpoints.check(checkpoint)
     try:
         if state.manifest.checkpoints and not storage.is_directory(DIRECTORY):
             damages.report(DIRECTORY, 0, 0, 0, "the directory of checkpoints is missing")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.housekeeping import Housekeeping
+from engram.store.indexing import checkpoints
 from tests.doubles.batches import DIM
 from tests.doubles.stored_ids import observe
 from tests.doubles.waiting import wait_until_indexed
@@ -170,3 +173,43 @@ def test_a_directory_that_cannot_be_looked_into_keeps_no_other_from_being_scrubb
         ("notes", "space.json"),
         ("other", f"log/{record.segment.name}"),
     }
+
+
+def test_a_large_checkpoint_is_read_a_piece_at_a_time(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two pieces the keeper leaves marks, and can be stopped."""
+    space, folder = notes_of(store)
+    (checkpoint,) = (folder / "checkpoints").iterdir()
+    monkeypatch.setattr(checkpoints, "_CHUNK_BYTES", 4096)
+    reads: list[int] = []
+    preadv = os.preadv
+
+    def counted(*args: Any) -> int:
+        reads.append(preadv(*args))
+        return reads[-1]
+
+    monkeypatch.setattr(os, "preadv", counted)
+    pieces = []
+    for nbytes in space.scrub():
+        assert len(reads) <= 2
+        if sum(reads):
+            pieces.append(nbytes)
+        reads.clear()
+    assert sum(pieces) == checkpoint.stat().st_size
+    assert max(pieces) == 4096
+
+
+def test_a_scrub_that_is_stopped_leaves_no_file_open(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, folder = notes_of(store)
+    (checkpoint,) = (folder / "checkpoints").iterdir()
+    monkeypatch.setattr(checkpoints, "_CHUNK_BYTES", 4096)
+    keeper = Housekeeping(store.spaces, store._catalogue, StoreOptions(scrub_bytes_per_s=1))
+
+    def is_open() -> bool:
+        descriptors = Path("/dev/fd")
+        return any(os.path.samefile(one, checkpoint) for one in descriptors.iterdir() if one.exists())
+
+    while not is_open():
+        keeper._scrub()
+        assert keeper.scrubs == 0
+    keeper.stop()
+    assert not is_open()

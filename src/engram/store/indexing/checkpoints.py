@@ -10,8 +10,8 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Generator, Iterator
+from typing import Final, TypeVar
 
 from crc32c import crc32c
 
@@ -27,6 +27,7 @@ _NAME: Final = re.compile(r"graph-(\d{20})-([0-9a-f]{8})\.checkpoint")
 _TEMPORARY: Final = "graph.tmp"
 _CHUNK_BYTES: Final = 4 << 20
 DIRECTORY: Final = "checkpoints"
+_Result = TypeVar("_Result")
 logger = logging.getLogger(__name__)
 
 
@@ -57,7 +58,17 @@ class Checkpoints:
 
     def is_whole(self, entry: CheckpointEntry) -> bool:
         """Whether its file holds what was written; if it does not, that is reported."""
-        found = summed(self._storage, entry.name)
+        return _finished(self.check(entry))
+
+    def check(self, entry: CheckpointEntry) -> Generator[int, None, bool]:
+        """As `is_whole`, a piece at a time, so that the caller can pause: a checkpoint may have gigabytes.
+
+        Yields
+        ------
+        int
+            Bytes that were read since the last time.
+        """
+        found = yield from _summing(self._storage, entry.name)
         if found == (entry.nbytes, entry.crc):
             return True
         # A newer one may have taken its place meanwhile.
@@ -122,12 +133,17 @@ class Checkpoints:
 
 def summed(storage: FileStorage, name: str) -> tuple[int, int] | None:
     """The size and the CRC32C of a file; None if it cannot be read."""
+    return _finished(_summing(storage, name))
+
+
+def _summing(storage: FileStorage, name: str) -> Generator[int, None, tuple[int, int] | None]:
+    """As `summed`, a piece at a time; yields how many bytes were read."""
     try:
         descriptor = storage.descriptor(name, os.O_RDONLY)
     except OSError:
         return None
     try:
-        return _sum_of(descriptor)
+        return (yield from _summing_open(descriptor))
     except OSError:
         return None
     finally:
@@ -146,10 +162,25 @@ def checkpoints_of_format_1(storage: FileStorage) -> list[CheckpointEntry]:
 
 
 def _sum_of(descriptor: int) -> tuple[int, int]:
+    return _finished(_summing_open(descriptor))
+
+
+def _summing_open(descriptor: int) -> Generator[int, None, tuple[int, int]]:
     # Read, and not mapped: a file that is cut short meanwhile must not end the process.
     buffer = memoryview(bytearray(_CHUNK_BYTES))
     nbytes = crc = 0
     while got := os.preadv(descriptor, [buffer], nbytes):
         crc = crc32c(buffer[:got], crc)
         nbytes += got
+        yield got
     return nbytes, crc
+
+
+def _finished(pieces: Generator[int, None, _Result]) -> _Result:
+    """What work in pieces comes to, done without a pause."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result
