@@ -167,7 +167,9 @@ def _append_uncovered(space: SpaceState) -> None:
         if record.last_generation > covered:
             known = max(0, covered + 1 - record.first_generation)
             vectors = record.raw_vectors[known:]
-            space.index.append(vectors, record.first_generation + known, raw=vectors)
+            # The checksums of the log, since what is read here may not be what was checked when the log was opened.
+            sums = record.vector_sums()[known:]
+            space.index.append(vectors, record.first_generation + known, raw=vectors, sums=sums)
 
 
 def _replay(space: SpaceState) -> None:
