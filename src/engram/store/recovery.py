@@ -65,7 +65,13 @@ def recover_space(stored: StoredSpace, store_id: str, options: StoreOptions) -> 
 def _adopt_format_1(config: SpaceConfig, storage: Storage, store_id: str, damages: Damages) -> Manifest:
     """Give a space of format 1 an identity, and list the files it has, so that others are strangers from now on."""
     log = recover1(storage.directory(LOG_DIRECTORY), config.dim, damages)
-    log.close()
+    try:
+        if not storage.read_only:
+            for segment in log.segments:
+                # What is listed is what was read, and of that the kernel may not have written all yet.
+                segment.file.sync()
+    finally:
+        log.close()
     checkpoints: list[CheckpointEntry] = []
     if isinstance(storage, FileStorage) and storage.is_directory(DIRECTORY):
         checkpoints = checkpoints_of_format_1(storage.directory(DIRECTORY))
