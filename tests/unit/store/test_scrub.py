@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engram.errors import CorruptData
+from engram.log.records.record import Record
 from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.housekeeping import Housekeeping
 from engram.store.indexing import checkpoints
@@ -213,3 +216,25 @@ def test_a_scrub_that_is_stopped_leaves_no_file_open(store: MemoryStore, monkeyp
         assert keeper.scrubs == 0
     keeper.stop()
     assert not is_open()
+
+
+def test_what_is_read_to_its_end_while_it_is_written_has_its_records(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scrub that meets damage asks for the record, also in the moment in which that becomes part of the log."""
+    space, folder = notes_of(store)
+    log = space._state.log
+    add = log._add
+    scrubbed = []
+
+    def scrub_first(records: Sequence[Record]) -> None:
+        flip(folder / "log" / records[0].segment.name, records[0].position + 600)
+        scrubbed.append(sum(space.scrub()))
+        add(records)
+
+    monkeypatch.setattr(log, "_add", scrub_first)
+    with contextlib.suppress(CorruptData):
+        observe(space, "late")
+    assert len(scrubbed) == 1
+    monkeypatch.undo()
+    assert [one.first_generation for one in store.scrub()] == [log.last_generation]
