@@ -327,8 +327,10 @@ class Log(RecordTable):
                 self._is_torn = False
                 self._pool.prepare(self._next_segment_bytes())
             self._nbytes += run.end - run.start
-            run.segment.end = run.end
         self._add(appended)
+        # Whoever reads a segment up to its end must find the records there.
+        for run in prepared.runs:
+            run.segment.end = run.end
 
     def _next_segment_bytes(self) -> int:
         """Return the size of the next segment. It grows with the log, so that many small spaces do not reserve much."""

@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from engram.errors import EngramError
@@ -41,8 +42,10 @@ class Housekeeping:
         self._scrub_bytes = round(options.scrub_bytes_per_s * options.mark_interval_s)
         self._scrub_interval_s = options.scrub_interval_s
         self._stopped = threading.Event()
+        self._rounds = 0
+        self._failures = _Failures()
         self._thread = threading.Thread(target=self._run, name="engram-keeper", daemon=True)
-        self._scrubbing: Iterator[int] | None = None
+        self._scrubbing: Generator[int, None, None] | None = None
         # The first scrub starts right after opening. Recalls need not wait for it: they check the bytes they read.
         self._scrub_due_s = time.monotonic()
         self.scrubs = 0
@@ -56,6 +59,9 @@ class Housekeeping:
         self._stopped.set()
         if self._thread.ident is not None:
             self._thread.join()
+        if self._scrubbing is not None:
+            # It may hold an open file.
+            self._scrubbing.close()
 
     def note(self) -> None:
         """Record the durable generation of each space in the catalogue.
@@ -70,22 +76,23 @@ class Housekeeping:
         )
 
     def _run(self) -> None:
-        rounds = 0
         while not self._stopped.wait(self._interval_s):
-            rounds += 1
-            try:
-                self._mark()
-                if rounds % _ROUNDS_PER_NOTE == 0:
-                    self.note()
-                self._scrub()
-            except EngramError as error:
-                logger.warning("%s", error)
-            except Exception:
-                logger.exception("looking after the store failed; it is tried again")
+            self._round()
+
+    def _round(self) -> None:
+        """Do a little of everything; what fails keeps nothing else from being done."""
+        self._rounds += 1
+        self._mark()
+        if self._rounds % _ROUNDS_PER_NOTE == 0:
+            with self._failures.borne("the list of spaces"):
+                self.note()
+        with self._failures.borne("the scrub"):
+            self._scrub()
 
     def _mark(self) -> None:
         for space in self._spaces():
-            space.leave_mark()
+            with self._failures.borne(f"the mark of space {space.config.name}"):
+                space.leave_mark()
 
     def _scrub(self) -> None:
         """Read and check as many bytes as one round may read."""
@@ -94,7 +101,8 @@ class Housekeeping:
         if self._scrubbing is None:
             if time.monotonic() < self._scrub_due_s:
                 return
-            self._scrubbing = _scrub_all([weakref.ref(space) for space in self._spaces()], self._catalogue)
+            spaces = [weakref.ref(space) for space in self._spaces()]
+            self._scrubbing = _scrub_all(spaces, self._catalogue, self._failures)
         read = 0
         for nbytes in self._scrubbing:
             read += nbytes
@@ -105,11 +113,41 @@ class Housekeeping:
         self.scrubs += 1
 
 
-def _scrub_all(spaces: Sequence[weakref.ref[Space]], catalogue: SpaceCatalog) -> Iterator[int]:
+class _Failures:
+    """Failures of the rounds. Each kind of failure of a task is logged once, not every round. One thread uses it."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, str] = {}
+
+    @contextmanager
+    def borne(self, what: str) -> Iterator[None]:
+        """Log a failure of the body, which does `what` and will be tried again, and go on."""
+        try:
+            yield
+        except EngramError as error:
+            if self._is_news(what, error.code):
+                logger.warning("%s: %s; it is tried again", what, error)
+        except Exception as error:
+            if self._is_news(what, type(error).__name__):
+                logger.exception("%s failed; it is tried again", what)
+        else:
+            self._told.pop(what, None)
+
+    def _is_news(self, what: str, kind: str) -> bool:
+        before, self._told[what] = self._told.get(what), kind
+        return before != kind
+
+
+def _scrub_all(
+    spaces: Sequence[weakref.ref[Space]], catalogue: SpaceCatalog, failures: _Failures
+) -> Generator[int, None, None]:
     """Check all spaces, without keeping a space alive that is referenced nowhere else."""
     catalogue.check()
     for weak in spaces:
         space = weak()
-        pieces = iter(()) if space is None else space.scrub()
+        if space is None:
+            continue
+        what, pieces = f"the scrub of space {space.config.name}", space.scrub()
         del space
-        yield from pieces
+        with failures.borne(what):
+            yield from pieces

@@ -65,7 +65,13 @@ def recover_space(stored: StoredSpace, store_id: str, options: StoreOptions) -> 
 def _adopt_format_1(config: SpaceConfig, storage: Storage, store_id: str, damages: Damages) -> Manifest:
     """Give a space of format 1 an identity and a manifest with its files; any other file is foreign from now on."""
     log = recover1(storage.directory(LOG_DIRECTORY), config.dim, damages)
-    log.close()
+    try:
+        if not storage.read_only:
+            for segment in log.segments:
+                # What is listed is what was read, and of that the kernel may not have written all yet.
+                segment.file.sync()
+    finally:
+        log.close()
     checkpoints: list[CheckpointEntry] = []
     if isinstance(storage, FileStorage) and storage.is_directory(DIRECTORY):
         checkpoints = checkpoints_of_format_1(storage.directory(DIRECTORY))
@@ -182,7 +188,9 @@ def _append_uncovered(space: SpaceState) -> None:
         if record.last_generation > covered:
             known = max(0, covered + 1 - record.first_generation)
             vectors = record.raw_vectors[known:]
-            space.index.append(vectors, record.first_generation + known, raw=vectors)
+            # The checksums of the log, since what is read here may not be what was checked when the log was opened.
+            sums = record.vector_sums()[known:]
+            space.index.append(vectors, record.first_generation + known, raw=vectors, sums=sums)
 
 
 def _replay(space: SpaceState) -> None:

@@ -72,10 +72,11 @@ def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
         if what and entry in state.manifest.segments:
             damages.report(f"{LOG_DIRECTORY}/{segment_name(entry.epoch)}", 0, 0, 0, what)
     for checkpoint in state.manifest.checkpoints:
-        yield checkpoint.nbytes
         if state.checkpoints is not None:
-            state.checkpoints.is_whole(checkpoint)
+            yield from state.checkpoints.check(checkpoint)
     try:
+        if state.manifest.checkpoints and not storage.is_directory(DIRECTORY):
+            damages.report(DIRECTORY, 0, 0, 0, "the directory of checkpoints is missing")
         if storage.read_only and format_of(storage.read(FILE_NAME)) == 1:
             # A read-only store does not adopt a space of format 1, whose description has no checksum.
             return
@@ -86,8 +87,6 @@ def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
         damages.report(FILE_NAME, 0, 0, 0, error.message)
     except OSError as error:
         damages.report(FILE_NAME, 0, 0, 0, f"it cannot be read: {error.strerror}")
-    if state.manifest.checkpoints and not storage.is_directory(DIRECTORY):
-        damages.report(DIRECTORY, 0, 0, 0, "the directory of checkpoints is missing")
 
 
 def _wrong_with(log: FileStorage, entry: SegmentEntry, manifest: Manifest) -> str:

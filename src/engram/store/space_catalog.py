@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
-from engram.errors import CorruptData, EngramError, NotFound
+from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
 from engram.log.damage import Damages
 from engram.log.files.checked_json import decode_checked, encode_checked, format_of
 from engram.log.files.os_errors import typed_failures, unavailable
@@ -212,7 +212,10 @@ class SpaceCatalog:
     def _infer_list(self) -> str:
         """Rebuild the list of a new store, of one of format 1, or of one whose list is lost; return the store's id."""
         stores: Counter[str] = Counter()
+        silent: dict[str, EngramError | OSError] = {}
         for name in self._names():
+            if self._is_empty(name):
+                continue
             try:
                 storage = self._spaces.directory(name)
                 if format_of(storage.read(FILE_NAME)) == 1:
@@ -221,12 +224,38 @@ class SpaceCatalog:
                     stores[Manifest.read(storage, name).identity.store] += 1
             except (EngramError, OSError) as error:
                 logger.info("space %s says nothing about the store: %s", name, error)
+                silent[name] = error
+        if not stores and not self._storage.read_only:
+            self._check_is_new(silent)
         if stores and not self.damages.count:
             self.damages.report(_FILE, 0, 0, 0, "the list of spaces is missing; spaces that are missing go unnoticed")
         store_id = stores.most_common(1)[0][0] if stores else new_id()
         if not self._storage.read_only:
             write_list(self._storage, store_id, self._listed)
         return store_id
+
+    def _check_is_new(self, silent: Mapping[str, EngramError | OSError]) -> None:
+        """Refuse to give an id to a store that may have one: its spaces would be strangers for good.
+
+        Parameters
+        ----------
+        silent
+            The spaces that do not say which store they are of, and why.
+        """
+        for name, error in silent.items():
+            if isinstance(error, OSError) and not isinstance(error, FileNotFoundError):
+                raise unavailable(error, f"finding out which store this is, since {_FILE} is lost") from error
+            if self._listed:
+                # What is of format 1 got no id yet, and neither did a damaged space beside it.
+                continue
+            if isinstance(error, NewerFormat):
+                raise error
+            raise _corrupt(
+                f"{_DIRECTORY}/{name}/{FILE_NAME}",
+                f"it does not say which store this is, and {_FILE} is lost; nothing was written. Put one of the two "
+                f"back, or repair the directory into a new one ({error})",
+                "unknown_store",
+            )
 
     def _load(self, name: str) -> StoredSpace | None:
         file = f"{_DIRECTORY}/{name}/{FILE_NAME}"

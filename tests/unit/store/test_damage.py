@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from engram.errors import CorruptData
-from engram.store import Cue, Filter, MemoryStore, Space, StoreOptions, Strength
+from engram.store import Cue, Filter, MemoryStore, Space, StoreOptions, Strength, recovery
+from engram.store.indexing.checkpoints import Checkpoints
+from engram.store.space_state import SpaceState
 from tests.doubles.batches import vector_of
 from tests.doubles.damaged import SPACE, flip_stored
 
@@ -119,3 +121,24 @@ def test_writes_and_other_spaces_go_on(tmp_path: Path) -> None:
         assert space.observe(["b"], -np.ones((1, 8), np.float32)) == 2
         assert [hit.content for hit in other.recall(np.ones(8))] == ["text of b"]
         assert {damage.space for damage in store.damages()} == {SPACE}
+
+
+def test_no_vector_is_ranked_by_that_was_damaged_while_its_space_was_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no checkpoint covers is checked when the log is opened, and read again for the index."""
+    options = StoreOptions(workers=1, scrub_bytes_per_s=0)
+    monkeypatch.setattr(Checkpoints, "write", lambda *_: 0)
+    with MemoryStore(tmp_path, options=options) as store:
+        store.space(SPACE, dim=DIM).observe(["a", "b", "c"], [vector_of(id, dim=DIM) for id in "abc"])
+    append = recovery._append_uncovered
+
+    def damaged_meanwhile(state: SpaceState) -> None:
+        damage_vector(tmp_path)
+        append(state)
+
+    monkeypatch.setattr(recovery, "_append_uncovered", damaged_meanwhile)
+    with MemoryStore(tmp_path, options=options) as store:
+        damaged: list[int] = []
+        found, _ = store.space(SPACE)._state.index.search(CUE, k=3, damaged=damaged)
+        assert (sorted(found.tolist()), damaged) == ([0, 1, 3], [2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import tarfile
 from concurrent.futures import Future
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from engram.errors import CorruptData, NewerFormat, Unavailable
-from engram.log.files.checked_json import FORMAT
+from engram.log.files.checked_json import FORMAT, format_of
 from engram.log.files.file_storage import FileStorage
 from engram.log.files.storage import Storage
 from engram.log.manifest import Manifest
@@ -19,6 +20,7 @@ from engram.model.observations import make_batch
 from engram.store import Cue, Filter, MemoryStore
 from engram.store.commit.queue import CommitRequest, CommitResult
 from tests.doubles.batches import DIM
+from tests.doubles.faulty_storage import Fault, FaultyStorage
 from tests.doubles.places import FIXTURES
 from tests.doubles.stored_ids import observe
 
@@ -115,6 +117,23 @@ def test_opening_only_to_read_changes_nothing(number: int, tmp_path: Path) -> No
             store.space("notes").observe(["x"], contents=["y"])
         assert refusal.value.code == "read_only"
     assert tree(path) == before
+
+
+def test_format_1_is_listed_only_once_it_is_durable(tmp_path: Path) -> None:
+    """As after `kill -9`: what is read may not be on the disk yet, and the list has the checksum of what was read."""
+    folder = extracted(1, tmp_path) / "spaces" / "notes"
+    storage = FaultyStorage()
+    notes = storage.directory("spaces").directory("notes")
+    notes.replace("space.json", (folder / "space.json").read_bytes())
+    for path in (folder / "log").iterdir():
+        notes.directory("log").create(path.name, path.stat().st_size).write(0, [path.read_bytes()])
+    storage.faults.pending.append(Fault("sync", errno.EIO))
+    with MemoryStore(None, storage=storage) as store:
+        assert store.unsound["notes"].code == "log_failed"
+    assert format_of(notes.read("space.json")) == 1
+    with MemoryStore(None, storage=storage) as store:
+        assert store.space("notes").generation == 249
+    assert format_of(notes.read("space.json")) == 2
 
 
 def test_format_1_is_listed_when_it_is_first_opened_to_write(tmp_path: Path) -> None:

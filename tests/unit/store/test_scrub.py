@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from engram.errors import CorruptData
+from engram.log.records.record import Record
 from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.housekeeping import Housekeeping
+from engram.store.indexing import checkpoints
 from tests.doubles.batches import DIM
 from tests.doubles.stored_ids import observe
 from tests.doubles.waiting import wait_until_indexed
 
-OPTIONS = StoreOptions(segment_bytes=1 << 16, scrub_bytes_per_s=0)
+# The thread of the store itself keeps out of it.
+OPTIONS = StoreOptions(segment_bytes=1 << 16, scrub_bytes_per_s=0, mark_interval_s=3600)
 
 
 @pytest.fixture
@@ -113,3 +120,121 @@ def test_a_dropped_store_is_not_kept_alive_by_its_scrub(tmp_path: Path) -> None:
     held = keeper._scrubbing.gi_frame.f_locals  # type: ignore[attr-defined]
     assert not any(isinstance(value, Space) for value in held.values())
     store.close()
+
+
+def test_a_space_whose_mark_cannot_be_written_keeps_nothing_else_from_being_done(
+    store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The broken one is the first by name."""
+    _, folder = notes_of(store)
+    other = store.space("other")
+    shutil.rmtree(folder)
+    keeper = Housekeeping(store.spaces, store._catalogue, StoreOptions(scrub_interval_s=3600))
+    for _ in range(60):
+        keeper._round()
+    assert other._state.manifest.mark.generation == other.durable_generation > 0
+    assert store._catalogue.listed("other").generation == other.durable_generation
+    assert keeper.scrubs == 1
+    told = [record.message for record in caplog.records if "the mark of space notes" in record.message]
+    assert len(told) == 1
+
+
+def test_a_space_that_cannot_be_scrubbed_keeps_no_other_from_it(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, _ = notes_of(store)
+    other = store.space("other")
+    assert store.path is not None
+    record = next(iter(other._state.log.records()))
+    flip(store.path / "spaces" / "other" / "log" / record.segment.name, record.position + 600)
+
+    def failing() -> Iterator[int]:
+        yield 1
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(notes, "scrub", failing)
+    keeper = Housekeeping(store.spaces, store._catalogue, StoreOptions(scrub_interval_s=3600))
+    keeper._round()
+    assert [damage.space for damage in store.damages()] == ["other"]
+
+
+def test_a_directory_that_cannot_be_looked_into_keeps_no_other_from_being_scrubbed(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes, _ = notes_of(store)
+    other = store.space("other")
+    assert store.path is not None
+    record = next(iter(other._state.log.records()))
+    flip(store.path / "spaces" / "other" / "log" / record.segment.name, record.position + 600)
+    storage = notes._state.manifest.storage
+
+    def refuse(name: str) -> bool:
+        raise PermissionError(13, "Permission denied", name)
+
+    monkeypatch.setattr(storage, "is_directory", refuse)
+    assert {(damage.space, damage.file) for damage in store.scrub()} == {
+        ("notes", "space.json"),
+        ("other", f"log/{record.segment.name}"),
+    }
+
+
+def test_a_large_checkpoint_is_read_a_piece_at_a_time(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two pieces the keeper leaves marks, and can be stopped."""
+    space, folder = notes_of(store)
+    (checkpoint,) = (folder / "checkpoints").iterdir()
+    monkeypatch.setattr(checkpoints, "_CHUNK_BYTES", 4096)
+    reads: list[int] = []
+    preadv = os.preadv
+
+    def counted(*args: Any) -> int:
+        reads.append(preadv(*args))
+        return reads[-1]
+
+    monkeypatch.setattr(os, "preadv", counted)
+    pieces = []
+    for nbytes in space.scrub():
+        assert len(reads) <= 2
+        if sum(reads):
+            pieces.append(nbytes)
+        reads.clear()
+    assert sum(pieces) == checkpoint.stat().st_size
+    assert max(pieces) == 4096
+
+
+def test_a_scrub_that_is_stopped_leaves_no_file_open(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, folder = notes_of(store)
+    (checkpoint,) = (folder / "checkpoints").iterdir()
+    monkeypatch.setattr(checkpoints, "_CHUNK_BYTES", 4096)
+    keeper = Housekeeping(store.spaces, store._catalogue, StoreOptions(scrub_bytes_per_s=1))
+
+    def is_open() -> bool:
+        descriptors = Path("/dev/fd")
+        return any(os.path.samefile(one, checkpoint) for one in descriptors.iterdir() if one.exists())
+
+    while not is_open():
+        keeper._scrub()
+        assert keeper.scrubs == 0
+    keeper.stop()
+    assert not is_open()
+
+
+def test_what_is_read_to_its_end_while_it_is_written_has_its_records(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scrub that meets damage asks for the record, also in the moment in which that becomes part of the log."""
+    space, folder = notes_of(store)
+    log = space._state.log
+    add = log._add
+    scrubbed = []
+
+    def scrub_first(records: Sequence[Record]) -> None:
+        flip(folder / "log" / records[0].segment.name, records[0].position + 600)
+        scrubbed.append(sum(space.scrub()))
+        add(records)
+
+    monkeypatch.setattr(log, "_add", scrub_first)
+    with contextlib.suppress(CorruptData):
+        observe(space, "late")
+    assert len(scrubbed) == 1
+    monkeypatch.undo()
+    assert [one.first_generation for one in store.scrub()] == [log.last_generation]

@@ -211,6 +211,68 @@ def test_a_missing_list_is_told_where_there_are_spaces() -> None:
     assert SpaceCatalog(MemoryStorage()).damages.count == 0
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_a_lost_list_is_not_made_anew_while_no_space_can_be_read(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = stored(CONFIG)
+    store_id = SpaceCatalog(storage).store_id
+    storage.remove("store.json")
+
+    def refuse(name: str) -> bytes:
+        raise OSError(number, "not now", f"spaces/notes/{name}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(folder(storage, "notes"), "read", refuse)
+        with pytest.raises(Unavailable, match=r"spaces/notes/space\.json"):
+            SpaceCatalog(storage)
+    assert "store.json" not in storage.names()
+    assert SpaceCatalog(storage).store_id == store_id
+    assert loaded(storage) == ([CONFIG], {})
+
+
+@pytest.mark.parametrize("content", [None, b"{}"])
+def test_a_lost_list_is_not_made_anew_of_nothing_but_damage(content: bytes | None) -> None:
+    storage = stored(CONFIG)
+    right = folder(storage, "notes").read("space.json")
+    storage.remove("store.json")
+    if content is None:
+        folder(storage, "notes").directory("log")
+        folder(storage, "notes").remove("space.json")
+    else:
+        folder(storage, "notes").replace("space.json", content)
+    with pytest.raises(CorruptData, match="nothing was written") as refusal:
+        SpaceCatalog(storage)
+    assert (refusal.value.code, refusal.value.field) == ("unknown_store", "spaces/notes/space.json")
+    folder(storage, "notes").replace("space.json", right)
+    assert loaded(storage) == ([CONFIG], {})
+
+
+def test_a_lost_list_of_newer_spaces_is_not_made_anew() -> None:
+    storage = stored(CONFIG)
+    newer = {**json.loads(folder(storage, "notes").read("space.json")), "format": 3, "needs": "0.9.0"}
+    del newer["crc32c"]
+    folder(storage, "notes").replace("space.json", json.dumps(newer).encode())
+    storage.remove("store.json")
+    with pytest.raises(NewerFormat, match=r"0\.9\.0"):
+        SpaceCatalog(storage)
+    assert "store.json" not in storage.names()
+
+
+def test_who_only_reads_is_told_of_each_space_that_says_nothing(tmp_path: Path) -> None:
+    SpaceCatalog(FileStorage(tmp_path)).add(CONFIG)
+    (tmp_path / "store.json").unlink()
+    (tmp_path / "spaces" / "notes" / "space.json").write_bytes(b"{}")
+    sound, unsound = SpaceCatalog(FileStorage(tmp_path, read_only=True)).load()
+    assert (sound, [error.code for error in unsound.values()]) == ([], ["corrupt_description"])
+
+
+def test_a_damaged_space_of_format_1_keeps_no_other_from_being_listed() -> None:
+    storage = MemoryStorage()
+    folder(storage, "older").replace("space.json", json.dumps({"format": 1, "name": "older", "dim": 8}).encode())
+    folder(storage, "damaged").replace("space.json", b"{")
+    configs, unsound = loaded(storage)
+    assert (configs, list(unsound)) == ([SpaceConfig("older", 8)], ["damaged"])
+
+
 def test_a_space_that_an_older_list_does_not_know_is_listed() -> None:
     storage = stored(CONFIG)
     older = storage.read("store.json")

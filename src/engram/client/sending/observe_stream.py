@@ -192,8 +192,7 @@ class ObserveStream:
             await connection.abort()
 
     def _greeting(self) -> Greeting:
-        known_sequence = self._window.acked_sequence if self.connections else None
-        return Greeting(self.session_id, self.writer, known_sequence, self.incarnation)
+        return Greeting(self.session_id, self.writer, self._window.known_sequence, self.incarnation)
 
     async def _converse(self, connection: StreamConnection) -> bool:
         self._patience.heard(self._loop.time())

@@ -63,6 +63,11 @@ class SendWindow:
     def __len__(self) -> int:
         return len(self._flights) + len(self._returned)
 
+    @property
+    def known_sequence(self) -> int | None:
+        """The last acknowledged number, on whichever stream that was; None before the first connection of any."""
+        return None if self._used_sequence is None else self.acked_sequence
+
     def can_send(self, count: int) -> bool:
         """Return whether `count` more observations may be in flight."""
         return not self._flights or self.flight_count + count <= self.flight_count_max

@@ -10,8 +10,8 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Generator, Iterator
+from typing import Final, TypeVar
 
 from crc32c import crc32c
 
@@ -27,6 +27,7 @@ _NAME: Final = re.compile(r"graph-(\d{20})-([0-9a-f]{8})\.checkpoint")
 _TEMPORARY: Final = "graph.tmp"
 _CHUNK_BYTES: Final = 4 << 20
 DIRECTORY: Final = "checkpoints"
+_Result = TypeVar("_Result")
 logger = logging.getLogger(__name__)
 
 
@@ -57,7 +58,17 @@ class Checkpoints:
 
     def is_whole(self, entry: CheckpointEntry) -> bool:
         """Return whether the file of a checkpoint holds what was written; if not, report the damage."""
-        found = summed(self._storage, entry.name)
+        return _finished(self.check(entry))
+
+    def check(self, entry: CheckpointEntry) -> Generator[int, None, bool]:
+        """Do the same as `is_whole` piece by piece, so that the caller can pause: a checkpoint may have gigabytes.
+
+        Yields
+        ------
+        int
+            Bytes read since the last time.
+        """
+        found = yield from _summing(self._storage, entry.name)
         if found == (entry.nbytes, entry.crc):
             return True
         # A newer checkpoint may have replaced this one meanwhile.
@@ -124,12 +135,17 @@ class Checkpoints:
 
 def summed(storage: FileStorage, name: str) -> tuple[int, int] | None:
     """Return the size of a file in bytes and its CRC-32C; None if it cannot be read."""
+    return _finished(_summing(storage, name))
+
+
+def _summing(storage: FileStorage, name: str) -> Generator[int, None, tuple[int, int] | None]:
+    """Do the same as `summed` piece by piece; yield the number of bytes read each time."""
     try:
         descriptor = storage.descriptor(name, os.O_RDONLY)
     except OSError:
         return None
     try:
-        return _sum_of(descriptor)
+        return (yield from _summing_open(descriptor))
     except OSError:
         return None
     finally:
@@ -151,10 +167,25 @@ def checkpoints_of_format_1(storage: FileStorage) -> list[CheckpointEntry]:
 
 
 def _sum_of(descriptor: int) -> tuple[int, int]:
+    return _finished(_summing_open(descriptor))
+
+
+def _summing_open(descriptor: int) -> Generator[int, None, tuple[int, int]]:
     # The file is read and not mapped: if it is truncated meanwhile, a mapping would end the process.
     buffer = memoryview(bytearray(_CHUNK_BYTES))
     nbytes = crc = 0
     while got := os.preadv(descriptor, [buffer], nbytes):
         crc = crc32c(buffer[:got], crc)
         nbytes += got
+        yield got
     return nbytes, crc
+
+
+def _finished(pieces: Generator[int, None, _Result]) -> _Result:
+    """Run work in pieces to its end without a pause, and return its result."""
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as end:
+            result: _Result = end.value
+            return result

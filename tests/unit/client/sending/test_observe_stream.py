@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -305,6 +306,39 @@ async def test_who_comes_back_after_another_client_is_told_so_and_gets_no_acks_o
     driver = start()
     assert await answer(driver.batch("a", "b")) is taken
     assert [greeting.known_sequence for greeting in server.greetings] == [None, 0]
+
+
+def test_what_is_finished_on_another_loop_says_what_is_known_of_the_session() -> None:
+    """Only then the server compares who stored what, and another client's data are not taken for this one's."""
+    server = FakeServer()
+    sent: Future[None] = Future()
+
+    def keep(connection: FakeConnection, payload: list[str], first: int) -> bool:
+        if first == 1:
+            return False
+        sent.set_result(None)
+        server.on_message = lambda *_: False
+        return True
+
+    async def close() -> None:
+        pass
+
+    server.on_message = keep
+    acks: list[Future[Ack]] = [Future(), Future()]
+
+    async def begin() -> Driver:
+        driver = Driver(server, OPTIONS, OutboxLimits(), reopen=lambda: (server, close))
+        for number, ack in enumerate(acks):
+            assert driver.observing.offer_batch(ack, [f"id-{number}"], np.ones((1, 8))).try_add()
+        await asyncio.wait_for(asyncio.wrap_future(sent), WAIT_S)
+        return driver
+
+    loop = asyncio.new_event_loop()
+    driver = loop.run_until_complete(begin())
+    driver.observing.end(WAIT_S)
+    loop.close()
+    assert [ack.result(0).last_sequence for ack in acks] == [1, 2]
+    assert [greeting.known_sequence for greeting in server.greetings] == [None, 1]
 
 
 async def test_the_incarnation_that_was_told_is_sent_on_resuming(server: FakeServer, start: Start) -> None:
