@@ -187,11 +187,18 @@ class MemoryStore:
         return self._catalogue.damages.count + sum(space.damages.count for space in self.spaces())
 
     def scrub(self) -> tuple[Damage, ...]:
-        """Read and check everything stored, at full speed, and return all `damages`."""
+        """Read and check everything stored, at full speed, and return all `damages`.
+
+        Raises
+        ------
+        FailedPrecondition
+            If the store is closed, also if it is closed meanwhile: its files cannot be reached then.
+        """
+        self._check_open()
         self._catalogue.check()
         for space in self.spaces():
             for _ in space.scrub():
-                pass
+                self._check_open()
         return self.damages()
 
     def submit(self, request: CommitRequest) -> None:
@@ -260,6 +267,10 @@ class MemoryStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _check_open(self) -> None:
+        if self._closing is not None:
+            raise FailedPrecondition("the store is closed", code="closed")
 
     def _open_space(self, stored: StoredSpace) -> Space:
         state = recover_space(stored, self._catalogue.store_id, self._options)

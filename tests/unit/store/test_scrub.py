@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engram.errors import CorruptData
+from engram.errors import CorruptData, FailedPrecondition
 from engram.log.records.record import Record
 from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.housekeeping import Housekeeping
@@ -238,3 +238,26 @@ def test_what_is_read_to_its_end_while_it_is_written_has_its_records(
     assert len(scrubbed) == 1
     monkeypatch.undo()
     assert [one.first_generation for one in store.scrub()] == [log.last_generation]
+
+
+def test_the_files_of_a_closed_store_are_not_called_damaged(store: MemoryStore) -> None:
+    store.close()
+    with pytest.raises(FailedPrecondition) as refused:
+        store.scrub()
+    assert refused.value.code == "closed"
+    assert store.damages() == ()
+
+
+def test_a_scrub_ends_when_its_store_is_closed(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    space, _ = notes_of(store)
+    pieces = space.scrub()
+
+    def closing() -> Iterator[int]:
+        yield next(pieces)
+        store.close()
+        yield from pieces
+
+    monkeypatch.setattr(space, "scrub", closing)
+    with pytest.raises(FailedPrecondition, match="the store is closed"):
+        store.scrub()
+    assert store.damages() == ()

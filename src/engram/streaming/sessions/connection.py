@@ -134,6 +134,8 @@ class Connection:
         """
         session, _ = self.opened()
         await self._work_off_backlog()
+        if session.outbox is not self.outbox:
+            return  # Taken over meanwhile: it is not this connection's to end.
         session.move(SessionState.DRAINING)
         self.outbox.release()
         error: EngramError | None = None

@@ -172,3 +172,30 @@ async def test_a_connection_taken_over_while_an_embedder_works_admits_nothing(
     await newer.observe(bare)
     world.store.commit_all()
     assert await acks(newer) == [("accepted", 1, 3)]
+
+
+async def test_a_connection_taken_over_while_it_works_off_its_backlog_does_not_end_the_session(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    full = message(1, 3)
+    bare = Message(1, with_vectors(full.batch, np.empty((3, 0), np.float32)), Priority.NORMAL)
+
+    def embed(batch: ObservationBatch) -> ObservationBatch:
+        assert go_on.wait(60)
+        return with_vectors(batch, full.batch.vectors)
+
+    monkeypatch.setattr(world.space, "prepare", embed)
+    older = await world.open()
+    await older.flow(PAUSE)
+    await older.observe(bare)
+    closing = asyncio.create_task(older.close(drain=False))
+    await asyncio.sleep(0)
+    newer = await world.open()
+    go_on.set()
+    await asyncio.wait_for(closing, 60)
+    session, _ = newer.opened()
+    assert session.state is SessionState.ACTIVE
+    await newer.observe(bare)
+    world.store.commit_all()
+    assert await acks(newer) == [("accepted", 1, 3)]
