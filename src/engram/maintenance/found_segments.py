@@ -28,17 +28,29 @@ def epochs_in(storage: Storage) -> list[int]:
     return sorted(epoch for name in storage.names() if (epoch := segment_epoch(name)) is not None)
 
 
+def mapped(storage: Storage, epoch: int) -> StorageFile:
+    """The file of a segment, to be looked at: its mapping needs no descriptor, so none stays open whatever happens.
+
+    Raises
+    ------
+    OSError
+        If it is not there or cannot be read.
+    """
+    file = storage.open(segment_name(epoch))
+    file.close()
+    return file
+
+
 def identity_in(storage: Storage) -> Identity | None:
     """Who most segments in the directory of a log say they belong to; None if no segment says anything."""
     found: Counter[tuple[str, str]] = Counter()
     newest: dict[tuple[str, str], Identity] = {}
     for epoch in epochs_in(storage):
         try:
-            file = storage.open(segment_name(epoch))
+            file = mapped(storage, epoch)
         except OSError:
             continue
         header = read_segment_header(file.view().data, segment_name(epoch))
-        file.close()
         if header is not None:
             found[header.identity[:2]] += 1
             newest[header.identity[:2]] = header.identity
@@ -79,7 +91,7 @@ def find_segments(
             lost_epoch = epoch
             continue
         try:
-            file = storage.open(segment_name(epoch))
+            file = mapped(storage, epoch)
         except OSError as error:
             damages.report(name, 0, 0, 0, f"the file cannot be read: {error.strerror or error}")
             lost_epoch = epoch
@@ -91,8 +103,6 @@ def find_segments(
             segment = _unlisted(file, epoch, manifest, space_id, damages)
         if segment is not None:
             segments.append(segment)
-        else:
-            file.close()
         # Zeros where the first sector should be may have taken the place of everything that was there.
         is_emptied = segment is not None and not segment.view[:SECTOR_BYTES].any()
         if is_emptied or (segment is None and (entry is not None or manifest is None)):
