@@ -29,6 +29,19 @@ def epochs_in(storage: Storage) -> list[int]:
     return sorted(epoch for name in storage.names() if (epoch := segment_epoch(name)) is not None)
 
 
+def mapped(storage: Storage, epoch: int) -> StorageFile:
+    """Return the file of a segment, mapped and closed: no descriptor stays open, whatever happens.
+
+    Raises
+    ------
+    OSError
+        If it is not there or cannot be read.
+    """
+    file = storage.open(segment_name(epoch))
+    file.close()
+    return file
+
+
 def identity_in(storage: Storage) -> Identity | None:
     """Return the identity that most segments in the directory of a log name, or None if no segment names one.
 
@@ -38,11 +51,10 @@ def identity_in(storage: Storage) -> Identity | None:
     newest: dict[tuple[str, str], Identity] = {}
     for epoch in epochs_in(storage):
         try:
-            file = storage.open(segment_name(epoch))
+            file = mapped(storage, epoch)
         except OSError:
             continue
         header = read_segment_header(file.view().data, segment_name(epoch))
-        file.close()
         if header is not None:
             found[header.identity[:2]] += 1
             newest[header.identity[:2]] = header.identity
@@ -83,7 +95,7 @@ def find_segments(
             lost_epoch = epoch
             continue
         try:
-            file = storage.open(segment_name(epoch))
+            file = mapped(storage, epoch)
         except OSError as error:
             if is_passing(error):
                 raise
@@ -97,8 +109,6 @@ def find_segments(
             segment = _unlisted(file, epoch, manifest, space_id, damages)
         if segment is not None:
             segments.append(segment)
-        else:
-            file.close()
         # A first sector of zeros may mean that zeros have replaced the whole content, so the segment may be lost, too.
         is_emptied = segment is not None and not segment.view[:SECTOR_BYTES].any()
         if is_emptied or (segment is None and (entry is not None or manifest is None)):

@@ -116,7 +116,6 @@ def survey(
     limits = _limits(segments, headers, ends1, lost_epoch)
     for segment, its_headers, limit in zip(segments, headers, limits, strict=True):
         reading.read(segment, its_headers, limit)
-        segment.file.close()
     # A lost segment may have held more than the mark says, unless a clean stop left the mark.
     is_cut = lost_epoch >= max(1, mark.epoch, *(segment.epoch for segment in segments)) and not mark.closed
     return reading.finish(max(mark.generation, generation_min), is_cut)

@@ -10,9 +10,9 @@ from engram.log.files.storage import Storage
 from engram.log.identity import Identity
 from engram.log.manifest import Manifest, SegmentEntry
 from engram.log.records.sectors import SECTOR_BYTES
-from engram.log.segments.segment import Segment, segment_name
+from engram.log.segments.segment import Segment
 from engram.log.segments.segment_header import read_segment_header
-from engram.maintenance.found_segments import epochs_in, headers_in
+from engram.maintenance.found_segments import epochs_in, headers_in, mapped
 
 
 class Part(NamedTuple):
@@ -83,7 +83,6 @@ def whole_prefix(storage: Storage, manifest: Manifest, damages: Damages) -> list
                 end += SECTOR_BYTES if begins_nonzero(segment, end) else 0
             if end > segment.begin:
                 parts.append(Part(entry, end, last))
-        segment.file.close()
         if limit is not None and last != limit:
             raise _lost(segment, last, limit, manifest)
     if last < manifest.mark.generation:
@@ -92,7 +91,7 @@ def whole_prefix(storage: Storage, manifest: Manifest, damages: Damages) -> list
 
 
 def _opened(storage: Storage, entry: SegmentEntry, identity: Identity, damages: Damages) -> Segment:
-    segment = Segment(entry.epoch, storage.open(segment_name(entry.epoch)), entry.salt, damages, entry.format)
+    segment = Segment(entry.epoch, mapped(storage, entry.epoch), entry.salt, damages, entry.format)
     if segment.file.size != entry.nbytes:
         what = f"the file has {segment.file.size} bytes where it was made with {entry.nbytes}"
         raise segment.report(min(segment.file.size, entry.nbytes), 0, 0, what).error("truncated_segment")
@@ -113,12 +112,10 @@ def _look_at_strangers(storage: Storage, manifest: Manifest, damages: Damages) -
         if epoch in listed:
             continue
         try:
-            file = storage.open(segment_name(epoch))
+            segment = Segment(epoch, mapped(storage, epoch), 0, damages)
         except FileNotFoundError:
             # It was never used, and its writer has removed it.
             continue
-        segment = Segment(epoch, file, 0, damages)
-        file.close()
         # One that holds nothing is only being made. A writer lists it before anything else is written to it, so one
         # that holds something is listed by now, unless it is a stranger.
         if segment.nonzero_from(segment.begin) >= 0 and not _is_listed(epoch, manifest):
