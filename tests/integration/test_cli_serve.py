@@ -102,7 +102,7 @@ def test_a_demo_whose_recalls_differ_fails(tmp_path: Path) -> None:
     """The proof is a real comparison: with a recall that forgets, the demo exits with 1."""
     code = (
         "import sys\n"
-        "from engram.cli import demo\n"
+        "from engram.cli.commands import demo\n"
         "from engram.cli.main import run\n"
         "real, calls = demo._recall_all, []\n"
         "def forgetful(*arguments):\n"
