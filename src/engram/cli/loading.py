@@ -89,7 +89,8 @@ def load(
     """
     try:
         stopped_by = _load(chunks, sink, report, skip_bad, on_bad, on_progress)
-    except KeyboardInterrupt:
+    except BaseException:
+        # A row that was handed over counts only once it is answered.
         report.generation, report.stored = sink.abandon()
         raise
     if stopped_by is not None:
@@ -127,8 +128,8 @@ def _load(
                 _note(report, row)
                 on_bad(row)
     except Exception:
-        # The sink still stores the batches it got before the error, so they count.
-        report.generation = sink.finish()
+        # The sink still stores the batches that it got before the error.
+        sink.finish()
         raise
     report.generation = sink.finish()
     return stopped_by

@@ -33,7 +33,7 @@ class ListSink:
         return len(self.ids)
 
     def abandon(self) -> tuple[int, int]:
-        return 1, 1
+        return len(self.ids), len(self.ids)
 
 
 def chunks(*rows: str, size: int = 2) -> Iterator[FileChunk]:
@@ -115,9 +115,25 @@ def test_an_interrupt_is_not_kept_waiting_and_the_report_tells_what_is_known() -
         raise KeyboardInterrupt
 
     sink.finish = interrupt  # type: ignore[method-assign]
+    sink.abandon = lambda: (1, 1)  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         load(chunks("a", "b", "c"), sink, report, skip_bad=False, on_bad=print, on_progress=lambda chunk: None)
     assert (report.stored, report.generation) == (1, 1)
+
+
+def test_rows_that_were_handed_over_and_never_answered_do_not_count_as_stored() -> None:
+    sink, report = ListSink(), Report()
+
+    def lost() -> int:
+        raise Unavailable("no server answers")
+
+    sink.finish = lost  # type: ignore[method-assign]
+    sink.abandon = lambda: (2, 2)  # type: ignore[method-assign]
+    with pytest.raises(Unavailable, match="no server answers"):
+        load(
+            chunks("a", "b", "c", "d", "e"), sink, report, skip_bad=False, on_bad=print, on_progress=lambda chunk: None
+        )
+    assert (report.stored, report.generation) == (2, 2)
 
 
 def test_huge_batches_are_divided() -> None:
