@@ -108,8 +108,10 @@ def describe(catalogue: SpaceCatalog, name: str) -> Described:
     storage = catalogue.directory(name)
     try:
         there = storage.names()
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return known._replace(error=_missing(name, f"spaces/{name}", "the directory of the space is missing"))
+    except OSError as error:
+        return known._replace(error=unavailable(error, f"reading spaces/{name}"))
     known = known._replace(storage=storage)
     file = f"spaces/{name}/{FILE_NAME}"
     if FILE_NAME not in there:
