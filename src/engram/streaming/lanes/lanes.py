@@ -129,15 +129,25 @@ class Lanes:
         for lane in self._lanes:
             head = lane.head()
             if head is not None and lane.passed_over >= self._takes_max - 1:
-                self._serve(self._with_earlier(head)[0], lane, taken)
+                turn = self._with_earlier(head)[0]
+                self._serve(turn, lane, taken)
+                lane.advance(turn.count)
 
     def _serve_by_priority(self, taken: _Take) -> None:
         for lane in self._lanes:
             while (head := lane.head()) is not None:
+                before = taken.count
+                is_full = False
                 for turn in self._with_earlier(head):
-                    if not taken.has_room(turn):
-                        return
+                    is_full = not taken.has_room(turn)
+                    if is_full:
+                        break
                     self._serve(turn, lane, taken)
+                if taken.count > before:
+                    # The space of the head caused all of them to be served, so it is charged for all.
+                    lane.advance(taken.count - before)
+                if is_full:
+                    return
 
     def _with_earlier(self, turn: QueuedRequest) -> list[QueuedRequest]:
         """Return the unserved requests of the session of `turn`, in order, up to and including `turn`."""
@@ -147,8 +157,7 @@ class Lanes:
         return [queue[i] for i in range(queue.index(turn) + 1)]
 
     def _serve(self, turn: QueuedRequest, lane: Lane, taken: _Take) -> None:
-        # `lane` granted the service, so it is charged even if the request waited in another lane.
-        lane.advance(turn.count)
+        # `lane` granted the service, even if the request waited in another lane.
         self._lanes[turn.request.priority - 1].release(turn)
         if turn.request.session:
             key = _session_key(turn)

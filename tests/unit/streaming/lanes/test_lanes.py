@@ -345,3 +345,15 @@ def test_what_was_taken_is_not_kept_in_memory() -> None:
     del asked
     gc.collect()
     assert waiter() is None
+
+
+def test_a_space_pays_for_all_that_its_session_has_served_at_once() -> None:
+    """Earlier requests of a session are served with a later one, and none of them at the cost of another space."""
+    lanes = Lanes(limits(10_000))
+    busy, quiet = FakeSpace("busy"), FakeSpace("quiet")
+    lanes.put(request("busy low", 1, priority=Priority.LOW, session="s", space=busy))
+    lanes.put(request("busy high", 1000, priority=Priority.HIGH, session="s", space=busy))
+    lanes.put(request("busy more", 1, priority=Priority.HIGH, space=busy))
+    for number in range(3):
+        lanes.put(request(f"quiet {number}", 1, priority=Priority.HIGH, space=quiet))
+    assert names(lanes.take(0)) == ["busy low", "busy high", "quiet 0", "quiet 1", "quiet 2", "busy more"]
