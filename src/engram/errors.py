@@ -7,6 +7,9 @@ JSON.
 
 from __future__ import annotations
 
+# Codes of `Unavailable` that stay until somebody does something about them.
+_LASTING_CODES = frozenset({"not_engram", "read_only", "in_the_way", "log_failed", "commit_failed"})
+
 
 class EngramError(Exception):
     """Base class of all Engram errors.
@@ -48,6 +51,11 @@ class EngramError(Exception):
         self.retry_after_ms = retry_after_ms
         self.expected_sequence = expected_sequence
 
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same call may succeed a little later, although nobody does anything about it."""
+        return False
+
 
 class InvalidInput(EngramError, ValueError):
     """The input can never be accepted as it is: wrong dimension, NaN, invalid id, oversized text and so on."""
@@ -84,11 +92,21 @@ class OverCapacity(EngramError):
 
     default_code = "over_capacity"
 
+    @property
+    def is_transient(self) -> bool:
+        """True: there is room again once what waits is done."""
+        return True
+
 
 class Unavailable(EngramError):
     """The engine cannot accept writes now (shutting down, disk full, read-only, failed sync), or no server answers."""
 
     default_code = "unavailable"
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether waiting may help: not where somebody has to see to the disk, the rights or the address first."""
+        return self.code not in _LASTING_CODES
 
 
 class StoreLocked(EngramError):

@@ -12,8 +12,8 @@ from grpc import StatusCode, aio
 
 from engram.client.address import parse_address
 from engram.client.grpc.call_errors import NO_SERVER, NOT_ENGRAM, call_error, no_server
-from engram.client.sending.backoff import Backoff
-from engram.errors import EngramError, OverCapacity, Unavailable
+from engram.client.retry import Backoff
+from engram.errors import EngramError, Unavailable
 from engram.lifecycle.forking import check_process, forked
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.wire.engram_pb2_grpc import EngramServiceStub
@@ -36,8 +36,6 @@ _CHANNEL_OPTIONS: Final = [
 _LOCAL_OPTIONS: Final = [*_CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0)]
 
 _FIRST_CONTACT_S: Final = 2.0
-# Errors that do not pass by waiting, because someone has to act first, at the client or at the server.
-_LASTING_CODES: Final = frozenset({NOT_ENGRAM, "read_only", "in_the_way", "log_failed", "commit_failed"})
 _LATE_S: Final = 0.25
 
 Response = TypeVar("Response")
@@ -159,7 +157,7 @@ class GrpcChannel:
                 error = self.error(failure)
                 self._reached |= error.code not in (NO_SERVER, NOT_ENGRAM)
             delay_s = max(backoff.next_s(), (error.retry_after_ms or 0) / 1000)
-            if not _may_pass(error) or loop.time() + delay_s >= retry_until_s:
+            if not error.is_transient or loop.time() + delay_s >= retry_until_s:
                 raise error
             await asyncio.sleep(delay_s)
 
@@ -182,8 +180,3 @@ class GrpcChannel:
         if self._channel is not None:
             await self._channel.close(None)
             self._channel = self._stub = None
-
-
-def _may_pass(error: EngramError) -> bool:
-    """Return whether the same call may succeed a little later."""
-    return isinstance(error, Unavailable | OverCapacity) and error.code not in _LASTING_CODES

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engram.client.losses import NAMED_MAX
-from engram.client.sending.backoff import Backoff
+from engram.client.retry import Backoff, may_reconnect
 from engram.client.sending.loop_wakeup import LoopWakeup
 from engram.client.sending.micro_batch import OpenBatch, seal, settle_rows
 from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
@@ -16,7 +16,7 @@ from engram.client.sending.rate_control import RateControl, ServerLoad
 from engram.client.sending.send_buffer import SendBuffer
 from engram.client.sending.send_window import SendWindow, Settled
 from engram.client.sending.stream_options import StreamOptions
-from engram.client.sending.watchdog import NOT_CONNECTED, ProgressWatchdog, is_passing
+from engram.client.sending.watchdog import NOT_CONNECTED, ProgressWatchdog
 from engram.client.transport import (
     Accepted,
     Closed,
@@ -331,7 +331,7 @@ class ObserveStream:
     def _bear(self, error: EngramError) -> None:
         """Note the error of a failed attempt; raise it if it is lasting, or if there was no progress for too long."""
         self._patience.trouble = error
-        if not is_passing(error):
+        if not may_reconnect(error):
             raise error
         self._check_progress()
 

@@ -18,13 +18,12 @@ from collections import deque
 from dataclasses import dataclass
 
 from engram.client.ack import Ack
+from engram.client.retry import may_resend
 from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
-from engram.errors import EngramError, FailedPrecondition, OverCapacity, SequenceError, Unavailable
+from engram.errors import EngramError, FailedPrecondition, SequenceError
 
 Settled = tuple[OutgoingBatch, Answer]
 """A batch that is finished with, and how."""
-
-_PASSING = (OverCapacity, Unavailable, SequenceError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +206,7 @@ class SendWindow:
                 self._stale.append(flight)
         self._stale = deque(sorted(self._stale, key=lambda flight: flight.serial))
         self._next_sequence = refused.first
-        if isinstance(error, _PASSING) and not isinstance(error, self._final):
+        if may_resend(error) and not isinstance(error, self._final):
             return []
         return [(self._returned.popleft(), error)]
 

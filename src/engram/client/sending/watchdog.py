@@ -4,20 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from engram.errors import EngramError, OverCapacity, SequenceError, Unavailable
+from engram.client.retry import GAVE_UP
+from engram.errors import EngramError, OverCapacity, Unavailable
 
-GAVE_UP: Final = "gave_up"
 NOT_CONNECTED: Final = "not_connected"
-
-# Codes that gRPC reports when a connection or a server goes away during a call. A retry may succeed.
-_PASSING_CODES: Final = frozenset({"cancelled", "unknown", "internal", "deadline_exceeded", "aborted"})
-
-
-def is_passing(error: EngramError) -> bool:
-    """Return whether `error` is transient, so that a reconnect may help."""
-    if error.code in (GAVE_UP, "session_mismatch"):
-        return False
-    return isinstance(error, Unavailable | OverCapacity | SequenceError) or error.code in _PASSING_CODES
 
 
 class ProgressWatchdog:

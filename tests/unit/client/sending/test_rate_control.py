@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engram.client.sending.backoff import Backoff
+from engram.client.retry import Backoff, may_reconnect
 from engram.client.sending.rate_control import RATE_MIN, RateControl, ServerLoad
-from engram.client.sending.watchdog import ProgressWatchdog, is_passing
+from engram.client.sending.watchdog import ProgressWatchdog
 from engram.errors import (
     EngramError,
     FailedPrecondition,
@@ -211,4 +211,4 @@ def test_silence_is_noticed_only_after_its_time() -> None:
     ],
 )
 def test_which_errors_a_reconnect_may_cure(error: EngramError, passing: bool) -> None:
-    assert is_passing(error) is passing
+    assert may_reconnect(error) is passing

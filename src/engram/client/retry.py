@@ -1,0 +1,61 @@
+"""The retry policy of the client: what is tried again, and after which delay.
+
+Three things can be tried again. A call that changes nothing is made again if its error `is_transient`. A batch that was
+refused is sent again on the same stream if `may_resend` says so. A stream that ended is opened again if `may_reconnect`
+says so; whatever was not acknowledged is then sent again under the same numbers, so nothing is stored twice.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+from engram.errors import EngramError, OverCapacity, SequenceError, Unavailable
+
+GAVE_UP: Final = "gave_up"
+# Codes that gRPC reports when a connection or a server goes away during a call.
+_CONNECTION_CODES: Final = frozenset({"cancelled", "unknown", "internal", "deadline_exceeded", "aborted"})
+FIRST_S: Final = 0.05
+DELAY_S_MAX: Final = 2.0
+
+
+def may_resend(error: EngramError) -> bool:
+    """Return whether a batch that was refused with `error` may be accepted later on the same stream."""
+    return isinstance(error, OverCapacity | Unavailable | SequenceError)
+
+
+def may_reconnect(error: EngramError) -> bool:
+    """Return whether a new stream may go on where one ended with `error`."""
+    if error.code in (GAVE_UP, "session_mismatch"):
+        return False
+    return may_resend(error) or error.code in _CONNECTION_CODES
+
+
+class Backoff:
+    """The delays between attempts: exponential up to a bound, with jitter so that clients do not return all at once.
+
+    Parameters
+    ----------
+    first_s, delay_s_max
+        First delay, and upper bound of all delays, in seconds.
+    spread
+        Source of the jitter. Each delay is between half of its nominal length and all of it.
+    """
+
+    def __init__(
+        self, first_s: float = FIRST_S, delay_s_max: float = DELAY_S_MAX, spread: random.Random | None = None
+    ) -> None:
+        self._first_s = first_s
+        self._delay_s_max = delay_s_max
+        self._spread = spread or random.Random()  # noqa: S311 - jitter, not a secret
+        self._next_s = first_s
+
+    def next_s(self) -> float:
+        """Return the seconds to wait now; the following delay is twice as long, up to the bound."""
+        nominal = self._next_s
+        self._next_s = min(nominal * 2, self._delay_s_max)
+        return nominal * self._spread.uniform(0.5, 1.0)
+
+    def reset(self) -> None:
+        """Start again with the first delay, after a success."""
+        self._next_s = self._first_s
