@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from engram.cli.files.chunk import BadRow, FileChunk, from_row, screen
+from engram.cli.files.chunk import BadRow, FileChunk, screen
 from engram.cli.sinks import Sink
 from engram.errors import InvalidInput
 from engram.model.limits import BATCH_BYTES_MAX
@@ -117,7 +117,7 @@ def _load(
             if screened.bad and not skip_bad:
                 stopped_by = screened.bad[0]
                 keep = sum(number < stopped_by.number for number in screened.numbers)
-                batch = from_row(batch, 0, keep) if batch is not None and keep else None
+                batch = batch.rows(0, keep) if batch is not None and keep else None
             if batch is not None:
                 _put(sink, batch, sequence, report)
                 sequence += len(batch)
@@ -140,7 +140,7 @@ def _put(sink: Sink, batch: ObservationBatch, sequence: int, report: Report) -> 
     report.resumed += known
     count = max(1, int(len(batch) * _BATCH_BYTES_MAX / max(1, batch.nbytes)))
     for start in range(known, len(batch), count):
-        part = from_row(batch, start, start + count)
+        part = batch.rows(start, start + count)
         sink.put(part)
         report.stored += len(part)
 

@@ -12,15 +12,9 @@ from numpy.typing import ArrayLike
 from engram.errors import EngramError
 from engram.log.damage import Damages
 from engram.log.identity import Identity
+from engram.model.batch_checks import check_batch, check_beside_vectors, check_columns
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.model.observations import (
-    ObservationBatch,
-    check_batch,
-    check_beside_vectors,
-    check_columns,
-    make_batch,
-    with_vectors,
-)
+from engram.model.observations import ObservationBatch, make_batch, with_vectors
 from engram.model.query import check_range
 from engram.model.scalars import as_text
 from engram.model.sequences import as_list

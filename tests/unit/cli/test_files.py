@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.cli.files.chunk import FileChunk, FileSource, from_row, screen
+from engram.cli.files.chunk import FileChunk, FileSource, screen
 from engram.cli.files.jsonl import JsonlSource
 from engram.cli.files.npz import NpzSource
 from engram.cli.files.open_file import fingerprint, open_source
@@ -310,7 +310,7 @@ def test_a_fingerprint_changes_with_the_file(tmp_path: Path) -> None:
 
 def test_a_part_of_a_batch_keeps_its_rows_together(tmp_path: Path) -> None:
     rows = [{"id": str(n), "embedding": [n + 1.0] * 8, "text": f"t{n}", "tags": [str(n)]} for n in range(4)]
-    part = from_row(only_batch(jsonl(tmp_path, *rows)), 1, 3)
+    part = only_batch(jsonl(tmp_path, *rows)).rows(1, 3)
     assert (list(part.ids), list(part.contents), part.vectors[:, 0].tolist()) == (["1", "2"], ["t1", "t2"], [2.0, 3.0])
     assert part.tags is not None
     assert [list(row) for row in part.tags] == [["1"], ["2"]]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.model.observations import ObservationBatch, check_batch, make_batch
+from engram.model.batch_checks import check_batch
+from engram.model.observations import ObservationBatch, concatenate, make_batch
 from engram.model.spaces import SpaceConfig
 from engram.model.times import TIME_MAX_US
 
@@ -136,3 +137,53 @@ def test_generators_and_arrays_make_the_same_batch_as_lists() -> None:
     )
     assert check_batch(made, SPACE).ids == ["0", "1", "2"]
     assert (made.contents, made.confidences.tolist(), made.tags) == (["x", "y", "z"], [0, 0.25, 0.5], [["t"]] * 3)
+
+
+def full_batch(count: int) -> ObservationBatch:
+    numbers = range(count)
+    return make_batch(
+        [f"id-{n}" for n in numbers],
+        np.arange(count * 8, dtype=np.float32).reshape(count, 8) + 1,
+        [f"text {n}" for n in numbers],
+        [float(n) for n in numbers],
+        [n / 10 for n in numbers],
+        [n / 20 for n in numbers],
+        [{"n": n} for n in numbers],
+        [[f"tag-{n}"] for n in numbers],
+    )
+
+
+def columns_of(batch: ObservationBatch) -> dict[str, Any]:
+    values = {item.name: getattr(batch, item.name) for item in fields(ObservationBatch) if item.init}
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, None), (3, None), (2, 5), (0, 0), (9, 12)])
+def test_rows_are_those_of_every_column(start: int, stop: int | None) -> None:
+    batch = full_batch(9)
+    part = batch.rows(start, stop)
+    assert columns_of(part) == {name: column[start:stop] for name, column in columns_of(batch).items()}
+    bare = make_batch(batch.ids, batch.vectors).rows(start, stop)
+    assert (bare.metadata, bare.tags, len(bare)) == (None, None, len(part))
+
+
+def test_what_was_taken_apart_can_be_joined_again() -> None:
+    batch = full_batch(9)
+    joined = concatenate([batch.rows(0, 4), batch.rows(4, 4), batch.rows(4)])
+    assert columns_of(joined) == columns_of(batch)
+    assert joined.nbytes == batch.nbytes
+
+
+def test_joining_fills_in_what_only_some_batches_have() -> None:
+    bare = make_batch(["x", "y"], np.ones((2, 8)))
+    joined = concatenate([bare, full_batch(1), bare])
+    assert joined.metadata == ["", "", '{"n":0}', "", ""]
+    assert joined.tags == [(), (), ["tag-0"], (), ()]
+    assert (concatenate([bare, bare]).metadata, concatenate([bare, bare]).tags) == (None, None)
+
+
+def test_a_batch_without_vectors_keeps_the_rest() -> None:
+    batch = full_batch(3)
+    without = batch.without_vectors()
+    assert without.vectors.shape == (3, 0)
+    assert columns_of(replace(without, vectors=batch.vectors)) == columns_of(batch)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
@@ -102,22 +102,6 @@ def screen(chunk: FileChunk, config: SpaceConfig) -> Screened:
     columns = {name: [column[index] for index in good] for name, column in chunk.columns.items()}
     kept = FileChunk([chunk.numbers[i] for i in good], [chunk.ids[i] for i in good], chunk.vectors[good], columns)
     return Screened(_checked(kept, config), kept.numbers, bad)
-
-
-def from_row(batch: ObservationBatch, start: int, end: int | None = None) -> ObservationBatch:
-    """Return the rows of a batch from `start` up to, but not including, `end`; without `end`, up to the last."""
-    part = slice(start, end)
-    return replace(
-        batch,
-        ids=batch.ids[part],
-        vectors=batch.vectors[part],
-        contents=batch.contents[part],
-        times_us=batch.times_us[part],
-        confidences=batch.confidences[part],
-        importances=batch.importances[part],
-        metadata=None if batch.metadata is None else batch.metadata[part],
-        tags=None if batch.tags is None else batch.tags[part],
-    )
 
 
 def _checked(chunk: FileChunk, config: SpaceConfig) -> ObservationBatch:

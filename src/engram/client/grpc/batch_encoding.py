@@ -37,7 +37,7 @@ def encode_batch_field(batch: ObservationBatch, priority: Priority) -> bytes:
         stream and with it all other requests on it.
     """
     dim = batch.vectors.shape[1]
-    columns = encode_batch(_without_vectors(batch), priority)
+    columns = encode_batch(batch.without_vectors(), priority)
     columns.dimension = dim
     head = columns.SerializeToString()
     nbytes = len(head) + 4 * dim * len(batch) + _FRAME_BYTES_MAX
@@ -60,19 +60,6 @@ def encode_batch_field(batch: ObservationBatch, priority: Priority) -> bytes:
 def with_sequence(batch_field: bytes, first_sequence: int) -> bytes:
     """Return the whole encoded request: the sequence number, followed by `batch_field`."""
     return b"".join((_SEQUENCE_TAG, _varint(first_sequence), batch_field))
-
-
-def _without_vectors(batch: ObservationBatch) -> ObservationBatch:
-    return ObservationBatch(
-        batch.ids,
-        np.empty((len(batch.ids), 0), np.float32),
-        batch.contents,
-        batch.times_us,
-        batch.confidences,
-        batch.importances,
-        batch.metadata,
-        batch.tags,
-    )
 
 
 def _varint(number: int) -> bytes:

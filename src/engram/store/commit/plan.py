@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple
 
 from engram.errors import EngramError, SequenceError
@@ -114,7 +113,7 @@ class CommitPlan:
             return
         known = expected - first_sequence
         self.duplicates += known
-        fresh = _without_first(batch, known) if known else batch
+        fresh = batch.rows(known) if known else batch
         first = self._observe(fresh, _Origin(session, expected, request.writer))
         self._progress[session] = last_sequence
         self.stored_sequences.append((session, SequenceRange(expected, len(fresh), first), request.writer))
@@ -197,18 +196,4 @@ def _gap(session: str, first_sequence: int, expected: int) -> SequenceError:
         limit=expected,
         value=first_sequence,
         expected_sequence=expected,
-    )
-
-
-def _without_first(batch: ObservationBatch, rows: int) -> ObservationBatch:
-    return replace(
-        batch,
-        ids=batch.ids[rows:],
-        vectors=batch.vectors[rows:],
-        contents=batch.contents[rows:],
-        times_us=batch.times_us[rows:],
-        confidences=batch.confidences[rows:],
-        importances=batch.importances[rows:],
-        metadata=None if batch.metadata is None else batch.metadata[rows:],
-        tags=None if batch.tags is None else batch.tags[rows:],
     )
