@@ -166,8 +166,8 @@ Generation Index::save(const Place& place, bool with_raw) {
     // are linked first.
     while (const auto range = take_returned()) link_range(range->first, range->second, 1);
     header.generation = indexed_generation();
-    // `publish` shows slots a moment before their generation. Slots that are linked in that moment stay out of the file:
-    // whoever loads it would take them for damage.
+    // `publish` shows slots a moment before their generation. Slots that are linked in that moment stay out of the
+    // file: whoever loads it would take them for damage.
     const Slot of_generation = born_until(header.generation, visible_slots_.load(std::memory_order_acquire));
     header.linked = std::min(of_generation, linked_.load(std::memory_order_acquire));
     lists.resize(header.linked * list_links);
