@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -60,6 +61,7 @@ class Subscription:
         # `_waiting`.
         self._early: deque[tuple[int, float]] = deque()
         self._unread = (1, 0)
+        self._first = 1
         self._missed_from = 0
         self._listener: Callable[[], None] | None = None
         self._closed = False
@@ -140,7 +142,10 @@ class Subscription:
     def offer(self, generations: list[int], scores: list[float]) -> None:
         """Queue matches, as far as there is room. Belongs to the matcher thread."""
         with self._changed:
-            if self._closed or self._missed_from:
+            # A matcher that lags behind offers what was committed before the subscription began.
+            earlier = bisect_left(generations, self._first)
+            generations, scores = generations[earlier:], scores[earlier:]
+            if self._closed or self._missed_from or not generations:
                 return
             room = self._count_max - len(self._waiting)
             self._waiting.extend(zip(generations[:room], scores[:room], strict=True))
@@ -154,16 +159,17 @@ class Subscription:
         with self._changed:
             if self._closed or self._missed_from:
                 return
-            self._missed_from = generation
+            self._missed_from = max(generation, self._first)
             self._changed.notify_all()
         self._tell()
 
     def join(self, unread_first: int, unread_last: int) -> None:
-        """Set the range of generations to read from the log; every match offered later has a later generation.
+        """Set the range of generations to read from the log; of what is offered later, only later ones are taken.
 
         Called while nothing is offered.
         """
         with self._changed:
+            self._first = unread_first
             self._unread = unread_first, unread_last
             self._missed_from = 0
 

@@ -129,3 +129,25 @@ def test_closed_followers_make_room(space: Space, monkeypatch: pytest.MonkeyPatc
     first.close()
     space.recall_stream(cue, follow=True).close()
     second.close()
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_whoever_follows_while_the_matcher_lags_gets_nothing_from_before(
+    space: Space, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    cue = Cue(ANY, score_min=0.5)
+    advance = space.followers.advance
+    with space.recall_stream(cue, follow=True) as earlier:
+        monkeypatch.setattr(space.followers, "advance", lambda: False)
+        before = [f"near{number}" for number in range(count)]
+        observe(space, *before)
+        with space.recall_stream(cue, count, count, follow=True) as later:
+            assert len(next(later)) == count
+            while advance():
+                pass
+            assert later.poll() == []
+            observe(space, "near-last")
+            while advance():
+                pass
+            assert following(space, later, "near-last") == ["near-last"]
+        assert following(space, earlier, "near-last") == [*before, "near-last"]
