@@ -75,21 +75,21 @@ class ServerChild:
                 start_new_session=True,
             )
         try:
-            self._wait_until_ready(port_file)
+            self._wait_until_ready(self._process, port_file)
         except BaseException:
             # After any error, including Ctrl-C, nothing else would stop the server.
             self.stop()
             raise
         self.address = f"127.0.0.1:{port_file.read_text().strip()}"
 
-    def _wait_until_ready(self, port_file: Path) -> None:
-        assert self._process is not None  # noqa: S101 - it was just started.
+    def _wait_until_ready(self, process: subprocess.Popen[bytes], port_file: Path) -> None:
         deadline_s = time.monotonic() + _READY_S_MAX
         while not port_file.exists():
-            if self._process.poll() is not None or time.monotonic() > deadline_s:
+            if process.poll() is not None or time.monotonic() > deadline_s:
                 self.stop()
                 last = self._log.read_text(errors="replace")[-_LOG_CHARACTERS_MAX:].strip()
                 raise Unavailable(f"the server did not start; it said: {last}", code="server_not_started")
+            # The server writes the file and tells nobody; the deadline above bounds the wait.
             time.sleep(_POLL_S)
 
     def kill(self) -> None:

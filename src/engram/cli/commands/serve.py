@@ -102,9 +102,9 @@ def serve(
 
 def _serve(settings: ServerSettings, data: Path | None, port_file: Path | None) -> None:
     # These imports are slow, and other commands and --help do not need them.
-    from engram.server import ServerOptions, memory_budget_bytes, serve, tune_allocator  # noqa: PLC0415
-    from engram.store.options import StoreOptions  # noqa: PLC0415
-    from engram.streaming.pressure.levels import Thresholds  # noqa: PLC0415
+    from engram.server import ServerOptions, memory_budget_bytes, serve, tune_allocator  # noqa: PLC0415 - slow.
+    from engram.store.options import StoreOptions  # noqa: PLC0415 - see above.
+    from engram.streaming.pressure.levels import Thresholds  # noqa: PLC0415 - see above.
 
     options = ServerOptions(
         data=data,
