@@ -11,7 +11,7 @@ from engram.client import Ack, Client
 from engram.errors import EngramError, NotFound, OverCapacity
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
-from engram.store import MemoryStore
+from engram.store.store_engine import StoreEngine
 from engram.store.commit.queue import CommitRequest, CommitResult
 
 # Enough that one batch is checked, one waits and one is written at any time.
@@ -122,7 +122,7 @@ class ServerSink:
 class StoreSink:
     """A sink for a session of a store in this process."""
 
-    def __init__(self, store: MemoryStore, space: str, session: str) -> None:
+    def __init__(self, store: StoreEngine, space: str, session: str) -> None:
         self._store = store
         try:
             self._space = existing_space(store, space)

@@ -16,7 +16,8 @@ from engram.errors import NotFound
 from engram.model.hit import Hits
 from engram.model.query import RecallQuery
 from engram.model.spaces import Metric, check_space_name
-from engram.store import MemoryStore, Space
+from engram.store.space_engine import SpaceEngine
+from engram.store.store_engine import StoreEngine
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -129,7 +130,7 @@ class DirectoryTarget:
     def __init__(self, path: Path, create: bool = False, read_only: bool = False) -> None:
         if not create and not path.is_dir():
             raise NotFound(f"there is no data directory {path}", code="no_data", field="data", value=path)
-        self.store = MemoryStore(path, read_only=read_only)
+        self.store = StoreEngine(path, read_only=read_only)
 
     def __enter__(self) -> Self:
         return self
@@ -162,7 +163,7 @@ class DirectoryTarget:
         return space_status(self.store.space(name, dim, metric, embedder))
 
 
-def existing_space(store: MemoryStore, name: str) -> Space:
+def existing_space(store: StoreEngine, name: str) -> SpaceEngine:
     """Return the space called `name`.
 
     A missing space is not created, not even ``default``, because the settings of a space can never be changed.
@@ -190,7 +191,7 @@ def _seconds(time_us: int | None) -> float | None:
     return None if time_us is None else time_us / 1e6
 
 
-def space_status(space: Space) -> SpaceStatus:
+def space_status(space: SpaceEngine) -> SpaceStatus:
     """Return the status that a server would report for an embedded space."""
     stats = space.stats()
     return SpaceStatus(

@@ -27,7 +27,7 @@ class RecallQuery:
     ----------
     cue
         What the recall searches for.
-    results_max
+    k
         Maximum number of hits, 1 to 10 000.
     batch_size
         Streamed recalls only: hits per batch, 1 to 100.
@@ -52,6 +52,8 @@ class RecallQuery:
     timeout_ms
         Streamed recalls only: milliseconds after which the recall fails; the time spent following does not count. None
         for no limit.
+    include_vectors
+        Whether the hits have their vectors. The hits of an embedded store always have them, and read them on access.
 
     Raises
     ------
@@ -60,7 +62,7 @@ class RecallQuery:
     """
 
     cue: Cue
-    results_max: int = RESULTS_DEFAULT
+    k: int = RESULTS_DEFAULT
     batch_size: int = BATCH_DEFAULT
     max_generation: int | None = None
     snapshot_us: int | None = None
@@ -70,11 +72,12 @@ class RecallQuery:
     strength: Strength | None = None
     timeout_ms: int | None = None
     skip_damaged: bool = False
+    include_vectors: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.cue, Cue):
             raise _refused(f"the cue is {shown(self.cue)}; pass a Cue", "cue", "a Cue", type(self.cue).__name__)
-        self._keep("results_max", as_whole("max_results", self.results_max, 1, RESULTS_MAX, code="invalid_max_results"))
+        self._keep("k", check_range("k", self.k, 1, RESULTS_MAX))
         self._keep("batch_size", check_range("batch_size", self.batch_size, 1, RECALL_BATCH_MAX))
         if self.ef is not None:
             self._keep("ef", check_range("ef", self.ef, 1, EF_MAX))

@@ -14,8 +14,8 @@ from engram.errors import Unavailable
 from engram.model.spaces import DEFAULT_SPACE
 from engram.server.authorization import Action, AllowEveryone, Authorizer
 from engram.server.options import ServerOptions
-from engram.store.memory_store import MemoryStore
-from engram.store.space import Space
+from engram.store.store_engine import StoreEngine
+from engram.store.space_engine import SpaceEngine
 from engram.streaming.counters import Counters
 from engram.streaming.ingest import Ingest
 from engram.streaming.lanes.lanes import Lanes
@@ -49,7 +49,7 @@ class Engine:
             take_count_max=options.store.commit_count_max,
             take_bytes_max=options.store.commit_bytes_max,
         )
-        self.store: Final = MemoryStore(options.data, options=options.store, intake=self.lanes)
+        self.store: Final = StoreEngine(options.data, options=options.store, intake=self.lanes)
         self.stopping: Final = asyncio.Event()
         self._authorizer = authorizer or AllowEveryone()
         self._threads = ThreadPoolExecutor(options.recall_threads, thread_name_prefix="engram-recall")
@@ -85,7 +85,7 @@ class Engine:
         """
         self._authorizer.authorize(context, action, space)
 
-    def space(self, context: Context, action: Action, name: str) -> Space:
+    def space(self, context: Context, action: Action, name: str) -> SpaceEngine:
         """Return the space called `name` (empty: ``default``) if the call may perform `action` in it.
 
         Raises

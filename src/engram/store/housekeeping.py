@@ -15,7 +15,7 @@ from engram.store.options import StoreOptions
 from engram.store.space_catalog import SpaceCatalog
 
 if TYPE_CHECKING:
-    from engram.store.space import Space
+    from engram.store.space_engine import SpaceEngine
 
 # The list of spaces is rewritten every so many rounds, if it changed.
 _ROUNDS_PER_NOTE = 60
@@ -35,7 +35,7 @@ class Housekeeping:
         Settings of the store: the intervals, and the rate of scrubbing.
     """
 
-    def __init__(self, spaces: Callable[[], Sequence[Space]], catalogue: SpaceCatalog, options: StoreOptions) -> None:
+    def __init__(self, spaces: Callable[[], Sequence[SpaceEngine]], catalogue: SpaceCatalog, options: StoreOptions) -> None:
         self._spaces = spaces
         self._catalogue = catalogue
         self._interval_s = options.mark_interval_s
@@ -139,7 +139,7 @@ class _Failures:
 
 
 def _scrub_all(
-    spaces: Sequence[weakref.ref[Space]], catalogue: SpaceCatalog, failures: _Failures
+    spaces: Sequence[weakref.ref[SpaceEngine]], catalogue: SpaceCatalog, failures: _Failures
 ) -> Generator[int, None, None]:
     """Check all spaces, without keeping a space alive that is referenced nowhere else."""
     catalogue.check()

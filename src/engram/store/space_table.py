@@ -12,7 +12,7 @@ from typing import Final
 from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition, NotFound
 from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
-from engram.store.space import Space
+from engram.store.space_engine import SpaceEngine
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.text import get_embedder
 
@@ -35,12 +35,12 @@ class SpaceTable:
         Errors of the spaces that could not be opened, by name.
     """
 
-    def __init__(self, catalogue: SpaceCatalog, open_space: Callable[[StoredSpace], Space]) -> None:
+    def __init__(self, catalogue: SpaceCatalog, open_space: Callable[[StoredSpace], SpaceEngine]) -> None:
         self.unsound: Final[dict[str, EngramError]] = {}
         self._catalogue = catalogue
         self._open_space = open_space
         # By name. The future of a space that is being opened keeps other threads from opening it too.
-        self._spaces: dict[str, Future[Space]] = {}
+        self._spaces: dict[str, Future[SpaceEngine]] = {}
         self._guard = threading.Lock()
         self._closed = False
 
@@ -49,7 +49,7 @@ class SpaceTable:
         stored, unsound = self._catalogue.load()
         self.unsound.update(unsound)
         for one in stored:
-            opened: Future[Space] = Future()
+            opened: Future[SpaceEngine] = Future()
             try:
                 opened.set_result(self._open_space(one))
             except EngramError as error:
@@ -64,13 +64,13 @@ class SpaceTable:
         for name, reason in self.unsound.items():
             logger.error("space %s is not served: %s", name, reason)
 
-    def all(self) -> list[Space]:
+    def all(self) -> list[SpaceEngine]:
         """Return the open spaces in the order of their names."""
         with self._guard:
             opened = sorted(self._spaces.items())
         return [future.result() for _, future in opened if future.done() and future.exception() is None]
 
-    def get(self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool) -> Space:
+    def get(self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool) -> SpaceEngine:
         """Return the space called `name`, created if that is allowed; see `MemoryStore.space`."""
         # All arguments are checked before anything is looked up or written, even those that an existing space would
         # ignore.
@@ -93,7 +93,7 @@ class SpaceTable:
             self._closed = True
         wait(list(self._spaces.values()))
 
-    def _find(self, name: str, create: bool) -> tuple[Future[Space], bool]:
+    def _find(self, name: str, create: bool) -> tuple[Future[SpaceEngine], bool]:
         """Return the future of a space, and whether the caller must open it."""
         with self._guard:
             if self._closed:
@@ -109,7 +109,7 @@ class SpaceTable:
             self._spaces[name] = opened = Future()
             return opened, True
 
-    def _create(self, config: SpaceConfig) -> Space:
+    def _create(self, config: SpaceConfig) -> SpaceEngine:
         if config.embedder:
             # An embedder that is unknown here, or does not fit the dimension, must not be recorded permanently.
             get_embedder(config.embedder, config.dim)

@@ -11,8 +11,8 @@ from engram.errors import EngramError
 from engram.model.observations import ObservationBatch
 from engram.model.priority import Priority
 from engram.store.commit.queue import CommitRequest, CommitResult
-from engram.store.memory_store import MemoryStore
-from engram.store.space import Space
+from engram.store.store_engine import StoreEngine
+from engram.store.space_engine import SpaceEngine
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.pressure.load_shedding import LoadShedder
 from engram.streaming.pressure.usage import Held
@@ -35,13 +35,13 @@ class Ingest:
         Runs embedders, which would block the event loop for too long.
     """
 
-    def __init__(self, store: MemoryStore, mailbox: Mailbox, admission: LoadShedder, executor: Executor) -> None:
+    def __init__(self, store: StoreEngine, mailbox: Mailbox, admission: LoadShedder, executor: Executor) -> None:
         self._store = store
         self.admission = admission
         self._mailbox = mailbox
         self._executor = executor
 
-    async def prepare(self, space: Space, batch: ObservationBatch) -> ObservationBatch:
+    async def prepare(self, space: SpaceEngine, batch: ObservationBatch) -> ObservationBatch:
         """Return `batch`, checked against `space`, with vectors from the embedder of the space if it has none.
 
         Raises
@@ -57,7 +57,7 @@ class Ingest:
 
     def submit(
         self,
-        space: Space,
+        space: SpaceEngine,
         batch: ObservationBatch,
         receive: Receive,
         *,
@@ -86,7 +86,7 @@ class Ingest:
         )
         self._queue(request, held)
 
-    async def observe(self, space: Space, batch: ObservationBatch, priority: Priority) -> CommitResult:
+    async def observe(self, space: SpaceEngine, batch: ObservationBatch, priority: Priority) -> CommitResult:
         """Check and store `batch` outside of any session, and return the result of the commit.
 
         Raises
@@ -98,7 +98,7 @@ class Ingest:
         self.submit(space, await self.prepare(space, batch), answer.receive, priority=priority)
         return await answer.result
 
-    async def delete(self, space: Space, ids: Sequence[str]) -> CommitResult:
+    async def delete(self, space: SpaceEngine, ids: Sequence[str]) -> CommitResult:
         """Delete the observations with these ids, and return the result of the commit.
 
         Raises

@@ -817,7 +817,7 @@ class StreamingRecallRequest(_message.Message):
         max_results: _builtins.int = ...,
         snapshot_isolation: _builtins.bool = ...,
         snapshot_time: _timestamp_pb2.Timestamp | None = ...,
-        max_generation: _builtins.int = ...,
+        max_generation: _builtins.int | None = ...,
         include_recent: _builtins.bool = ...,
         batch_size: _builtins.int = ...,
         ef: _builtins.int = ...,
@@ -827,11 +827,13 @@ class StreamingRecallRequest(_message.Message):
         timeout_ms: _builtins.int = ...,
         skip_damaged: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "cue", b"cue", "max_generation", b"max_generation", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "cue", b"cue", "ef", b"ef", "follow", b"follow", "include_embeddings", b"include_embeddings", "include_recent", b"include_recent", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "session_id", b"session_id", "skip_damaged", b"skip_damaged", "snapshot_isolation", b"snapshot_isolation", "snapshot_time", b"snapshot_time", "strength", b"strength", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "batch_size", b"batch_size", "cue", b"cue", "ef", b"ef", "follow", b"follow", "include_embeddings", b"include_embeddings", "include_recent", b"include_recent", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "session_id", b"session_id", "skip_damaged", b"skip_damaged", "snapshot_isolation", b"snapshot_isolation", "snapshot_time", b"snapshot_time", "strength", b"strength", "timeout_ms", b"timeout_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
+    _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_generation) -> _WhichOneofReturnType__max_generation | None: ...
 
 Global___StreamingRecallRequest: _TypeAlias = StreamingRecallRequest  # noqa: Y015
 
@@ -1454,18 +1456,20 @@ class RecallRequest(_message.Message):
         memory_space_id: _builtins.str = ...,
         cue: Global___Cue | None = ...,
         max_results: _builtins.int = ...,
-        max_generation: _builtins.int = ...,
+        max_generation: _builtins.int | None = ...,
         ef: _builtins.int = ...,
         include_embeddings: _builtins.bool = ...,
         snapshot_time: _timestamp_pb2.Timestamp | None = ...,
         strength: Global___MemoryStrength | None = ...,
         skip_damaged: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "cue", b"cue", "max_generation", b"max_generation", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "ef", b"ef", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "skip_damaged", b"skip_damaged", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "cue", b"cue", "ef", b"ef", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "skip_damaged", b"skip_damaged", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
+    _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_generation) -> _WhichOneofReturnType__max_generation | None: ...
 
 Global___RecallRequest: _TypeAlias = RecallRequest  # noqa: Y015
 
@@ -1540,6 +1544,114 @@ class ForgetResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ForgetResponse: _TypeAlias = ForgetResponse  # noqa: Y015
+
+@_typing.final
+class GetRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
+    MAX_GENERATION_FIELD_NUMBER: _builtins.int
+    INCLUDE_EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    max_generation: _builtins.int
+    """Look up as of this generation; absent: the newest."""
+    include_embeddings: _builtins.bool
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 10 000."""
+
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+        max_generation: _builtins.int | None = ...,
+        include_embeddings: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "max_generation", b"max_generation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "ids", b"ids", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
+    _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_generation) -> _WhichOneofReturnType__max_generation | None: ...
+
+Global___GetRequest: _TypeAlias = GetRequest  # noqa: Y015
+
+@_typing.final
+class GetResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    snapshot_sequence: _builtins.int
+    """The generation of the look-up."""
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Memory]:
+        """In the order of the ids; an id that does not exist is left out."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___Memory] | None = ...,
+        snapshot_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results", "snapshot_sequence", b"snapshot_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetResponse: _TypeAlias = GetResponse  # noqa: Y015
+
+@_typing.final
+class GetSnapshotRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    MAX_GENERATION_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_TIME_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    max_generation: _builtins.int
+    """At most one of the two; without both: now."""
+    @_builtins.property
+    def snapshot_time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        max_generation: _builtins.int | None = ...,
+        snapshot_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "max_generation", b"max_generation", "snapshot_time", b"snapshot_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "max_generation", b"max_generation", "memory_space_id", b"memory_space_id", "snapshot_time", b"snapshot_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
+    _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_generation) -> _WhichOneofReturnType__max_generation | None: ...
+
+Global___GetSnapshotRequest: _TypeAlias = GetSnapshotRequest  # noqa: Y015
+
+@_typing.final
+class GetSnapshotResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SNAPSHOT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    snapshot_sequence: _builtins.int
+    def __init__(
+        self,
+        *,
+        snapshot_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["snapshot_sequence", b"snapshot_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSnapshotResponse: _TypeAlias = GetSnapshotResponse  # noqa: Y015
 
 @_typing.final
 class CreateSpaceRequest(_message.Message):

@@ -64,6 +64,16 @@ class EngramServiceStub:
                 request_serializer=engram_dot_wire_dot_engram__pb2.ForgetRequest.SerializeToString,
                 response_deserializer=engram_dot_wire_dot_engram__pb2.ForgetResponse.FromString,
                 _registered_method=True)
+        self.Get = channel.unary_unary(
+                '/engram.v1.EngramService/Get',
+                request_serializer=engram_dot_wire_dot_engram__pb2.GetRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.GetResponse.FromString,
+                _registered_method=True)
+        self.GetSnapshot = channel.unary_unary(
+                '/engram.v1.EngramService/GetSnapshot',
+                request_serializer=engram_dot_wire_dot_engram__pb2.GetSnapshotRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.GetSnapshotResponse.FromString,
+                _registered_method=True)
         self.CreateSpace = channel.unary_unary(
                 '/engram.v1.EngramService/CreateSpace',
                 request_serializer=engram_dot_wire_dot_engram__pb2.CreateSpaceRequest.SerializeToString,
@@ -128,6 +138,20 @@ class EngramServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Get(self, request, context):
+        """Look observations up by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSnapshot(self, request, context):
+        """Name a snapshot: the generation that is the newest now, or was at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateSpace(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -184,6 +208,16 @@ def add_EngramServiceServicer_to_server(servicer, server):
                     servicer.Forget,
                     request_deserializer=engram_dot_wire_dot_engram__pb2.ForgetRequest.FromString,
                     response_serializer=engram_dot_wire_dot_engram__pb2.ForgetResponse.SerializeToString,
+            ),
+            'Get': grpc.unary_unary_rpc_method_handler(
+                    servicer.Get,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.GetRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.GetResponse.SerializeToString,
+            ),
+            'GetSnapshot': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSnapshot,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.GetSnapshotRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.GetSnapshotResponse.SerializeToString,
             ),
             'CreateSpace': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSpace,
@@ -368,6 +402,60 @@ class EngramService:
             '/engram.v1.EngramService/Forget',
             engram_dot_wire_dot_engram__pb2.ForgetRequest.SerializeToString,
             engram_dot_wire_dot_engram__pb2.ForgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Get(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/Get',
+            engram_dot_wire_dot_engram__pb2.GetRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.GetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSnapshot(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/GetSnapshot',
+            engram_dot_wire_dot_engram__pb2.GetSnapshotRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.GetSnapshotResponse.FromString,
             options,
             channel_credentials,
             insecure,

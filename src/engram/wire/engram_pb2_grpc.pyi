@@ -42,6 +42,10 @@ class EngramServiceStub:
     Remember: _grpc.UnaryUnaryMultiCallable[_engram_pb2.RememberRequest, _engram_pb2.RememberResponse]
     Recall: _grpc.UnaryUnaryMultiCallable[_engram_pb2.RecallRequest, _engram_pb2.RecallResponse]
     Forget: _grpc.UnaryUnaryMultiCallable[_engram_pb2.ForgetRequest, _engram_pb2.ForgetResponse]
+    Get: _grpc.UnaryUnaryMultiCallable[_engram_pb2.GetRequest, _engram_pb2.GetResponse]
+    """Look observations up by id."""
+    GetSnapshot: _grpc.UnaryUnaryMultiCallable[_engram_pb2.GetSnapshotRequest, _engram_pb2.GetSnapshotResponse]
+    """Name a snapshot: the generation that is the newest now, or was at a time."""
     CreateSpace: _grpc.UnaryUnaryMultiCallable[_engram_pb2.CreateSpaceRequest, _engram_pb2.Space]
     GetSpace: _grpc.UnaryUnaryMultiCallable[_engram_pb2.GetSpaceRequest, _engram_pb2.Space]
     ListSpaces: _grpc.UnaryUnaryMultiCallable[_engram_pb2.ListSpacesRequest, _engram_pb2.ListSpacesResponse]
@@ -59,6 +63,10 @@ class EngramServiceAsyncStub(EngramServiceStub):
     Remember: _aio.UnaryUnaryMultiCallable[_engram_pb2.RememberRequest, _engram_pb2.RememberResponse]  # type: ignore[assignment]
     Recall: _aio.UnaryUnaryMultiCallable[_engram_pb2.RecallRequest, _engram_pb2.RecallResponse]  # type: ignore[assignment]
     Forget: _aio.UnaryUnaryMultiCallable[_engram_pb2.ForgetRequest, _engram_pb2.ForgetResponse]  # type: ignore[assignment]
+    Get: _aio.UnaryUnaryMultiCallable[_engram_pb2.GetRequest, _engram_pb2.GetResponse]  # type: ignore[assignment]
+    """Look observations up by id."""
+    GetSnapshot: _aio.UnaryUnaryMultiCallable[_engram_pb2.GetSnapshotRequest, _engram_pb2.GetSnapshotResponse]  # type: ignore[assignment]
+    """Name a snapshot: the generation that is the newest now, or was at a time."""
     CreateSpace: _aio.UnaryUnaryMultiCallable[_engram_pb2.CreateSpaceRequest, _engram_pb2.Space]  # type: ignore[assignment]
     GetSpace: _aio.UnaryUnaryMultiCallable[_engram_pb2.GetSpaceRequest, _engram_pb2.Space]  # type: ignore[assignment]
     ListSpaces: _aio.UnaryUnaryMultiCallable[_engram_pb2.ListSpacesRequest, _engram_pb2.ListSpacesResponse]  # type: ignore[assignment]
@@ -109,6 +117,22 @@ class EngramServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _engram_pb2.ForgetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_engram_pb2.ForgetResponse, _abc.Awaitable[_engram_pb2.ForgetResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def Get(
+        self,
+        request: _engram_pb2.GetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.GetResponse, _abc.Awaitable[_engram_pb2.GetResponse]]:
+        """Look observations up by id."""
+
+    @_abc_1.abstractmethod
+    def GetSnapshot(
+        self,
+        request: _engram_pb2.GetSnapshotRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.GetSnapshotResponse, _abc.Awaitable[_engram_pb2.GetSnapshotResponse]]:
+        """Name a snapshot: the generation that is the newest now, or was at a time."""
 
     @_abc_1.abstractmethod
     def CreateSpace(

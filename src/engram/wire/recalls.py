@@ -16,11 +16,13 @@ from engram.model.limits import (
     DIMENSION_MAX,
     MESSAGE_BYTES_MAX,
     METADATA_BYTES_MAX,
+    RESULTS_MAX,
     TAG_BYTES_MAX,
     TAGS_MAX,
 )
 from engram.model.metadata import read_metadata
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, Recalled, RecallQuery
+from engram.model.scalars import as_whole
 from engram.wire import engram_pb2 as pb
 from engram.wire.cues import decode_cue, decode_strength
 from engram.wire.times import from_timestamp, set_timestamp
@@ -146,16 +148,22 @@ def encode_metadata(recalled: Recalled) -> pb.RecallMetadata:
     )
 
 
+def _count(message: pb.RecallRequest | pb.StreamingRecallRequest) -> int:
+    count = message.max_results or message.cue.max_results or RESULTS_DEFAULT
+    return as_whole("max_results", count, 1, RESULTS_MAX, code="invalid_max_results")
+
+
 def _common(message: pb.RecallRequest | pb.StreamingRecallRequest) -> dict[str, Any]:
     by_time = message.HasField("snapshot_time")
     return {
         "cue": decode_cue(message.cue),
-        "results_max": message.max_results or message.cue.max_results or RESULTS_DEFAULT,
-        "max_generation": message.max_generation or None,
+        "k": _count(message),
+        "max_generation": message.max_generation if message.HasField("max_generation") else None,
         "snapshot_us": from_timestamp(message.snapshot_time, "snapshot_time") if by_time else None,
         "ef": message.ef or None,
         "strength": decode_strength(message.strength) if message.HasField("strength") else None,
         "skip_damaged": message.skip_damaged,
+        "include_vectors": message.include_embeddings,
     }
 
 

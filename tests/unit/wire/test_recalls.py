@@ -109,7 +109,7 @@ def test_a_vector_cue() -> None:
         pb.RecallRequest(cue=pb.Cue(embedding=pb.EmbeddingCue(vector=[1.0, 2.0], similarity_threshold=0.5)))
     )
     assert vector(query.cue) == [1.0, 2.0]
-    assert (query.results_max, query.cue.score_min, query.max_generation, query.ef) == (10, 0.5, None, None)
+    assert (query.k, query.cue.score_min, query.max_generation, query.ef) == (10, 0.5, None, None)
 
 
 def test_packed_bytes_win_over_numbers() -> None:
@@ -124,7 +124,7 @@ def test_a_text_cue_with_tags() -> None:
     query = decode_streaming_recall(
         pb.StreamingRecallRequest(cue=pb.Cue(semantic=semantic, max_results=7), batch_size=3)
     )
-    assert (query.cue.text, query.results_max, query.batch_size) == ("coast", 7, 3)
+    assert (query.cue.text, query.k, query.batch_size) == ("coast", 7, 3)
     assert (query.cue.filter.tags, query.cue.filter.without_tags) == (frozenset("a"), frozenset("b"))
 
 

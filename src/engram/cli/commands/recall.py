@@ -105,7 +105,7 @@ def recall(
             ),
             score_min,
         ),
-        results_max=count,
+        k=count,
         max_generation=max_generation,
         snapshot_us=None if at is None else as_time_us(at, "at"),
         ef=ef,

@@ -15,7 +15,7 @@ from engram.server.authorization import Action
 from engram.server.engine import Context, Engine
 from engram.server.messages.events import encode_level
 from engram.store.indexing.workers import WorkerStatistics
-from engram.store.space import Space
+from engram.store.space_engine import SpaceEngine
 from engram.streaming.lanes.lane import LaneStatistics
 from engram.wire import engram_pb2 as pb
 from engram.wire.damages import encode_damage, encode_unsound
@@ -90,7 +90,7 @@ def _encode_unsound(engine: Engine) -> list[pb.UnsoundSpace]:
     return [encode_unsound(name, error) for name, error in sorted(engine.store.unsound.items())]
 
 
-def _encode_space(engine: Engine, space: Space) -> pb.Space:
+def _encode_space(engine: Engine, space: SpaceEngine) -> pb.Space:
     config = space.config
     load = engine.admission.load(space)
     stats = space.stats()

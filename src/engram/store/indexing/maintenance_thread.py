@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from engram.errors import EngramError, FailedPrecondition
 
 if TYPE_CHECKING:
-    from engram.store.space import Space
+    from engram.store.space_engine import SpaceEngine
 
 logger = logging.getLogger(__name__)
 
@@ -21,9 +21,9 @@ class MaintenanceThread:
 
     def __init__(self) -> None:
         # At most one entry per space: the future of its next checkpoint.
-        self._waiting: dict[Space, Future[int]] = {}
+        self._waiting: dict[SpaceEngine, Future[int]] = {}
         self._lock = threading.Lock()
-        self._queue: queue.SimpleQueue[Space | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[SpaceEngine | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="engram-checkpointer", daemon=True)
         self._stopped = False
 
@@ -31,7 +31,7 @@ class MaintenanceThread:
         """Start the thread."""
         self._thread.start()
 
-    def request(self, space: Space) -> Future[int]:
+    def request(self, space: SpaceEngine) -> Future[int]:
         """Request a checkpoint of `space`; return a future of the generation it covers, or of the error.
 
         Raises

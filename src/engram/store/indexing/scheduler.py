@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    from engram.store.space import Space
+    from engram.store.space_engine import SpaceEngine
 
 
 class IndexTask(NamedTuple):
@@ -27,7 +27,7 @@ class IndexTask(NamedTuple):
         Whether another worker is the home of the space.
     """
 
-    space: Space
+    space: SpaceEngine
     pending: int
     call: int
     stolen: bool
@@ -59,17 +59,17 @@ class WorkStealingScheduler:
         self._steal_threshold: Final = steal_threshold
         # Weak references: worker threads keep this object alive, and a space keeps its store alive. A space that is not
         # due must remain collectable.
-        self._homes: Final[WeakKeyDictionary[Space, int]] = WeakKeyDictionary()
+        self._homes: Final[WeakKeyDictionary[SpaceEngine, int]] = WeakKeyDictionary()
         self._homes_of: Final = [0] * workers
-        self._due: Final[list[OrderedDict[Space, _Due]]] = [OrderedDict() for _ in range(workers)]
-        self._crowded: Final[OrderedDict[Space, None]] = OrderedDict()
+        self._due: Final[list[OrderedDict[SpaceEngine, _Due]]] = [OrderedDict() for _ in range(workers)]
+        self._crowded: Final[OrderedDict[SpaceEngine, None]] = OrderedDict()
         self._calls = 0
 
     def __bool__(self) -> bool:
         """Whether any space is due."""
         return any(self._due)
 
-    def home_of(self, space: Space) -> int:
+    def home_of(self, space: SpaceEngine) -> int:
         """Return the number of the worker that is the home of `space`."""
         home = self._homes.get(space)
         if home is None:
@@ -79,7 +79,7 @@ class WorkStealingScheduler:
             self._homes_of[home] += 1
         return home
 
-    def add(self, space: Space, pending: int) -> bool:
+    def add(self, space: SpaceEngine, pending: int) -> bool:
         """Make `space` due; return whether a waiting worker must be woken for it."""
         self._calls += 1
         return self._set_due(space, _Due(pending, self._calls))
@@ -87,7 +87,7 @@ class WorkStealingScheduler:
     def next_for(self, worker: int) -> IndexTask | None:
         """Return the next turn of `worker`; None if there is nothing for it to do."""
         own = bool(self._due[worker])
-        line: OrderedDict[Space, _Due] | OrderedDict[Space, None] = self._due[worker] if own else self._crowded
+        line: OrderedDict[SpaceEngine, _Due] | OrderedDict[SpaceEngine, None] = self._due[worker] if own else self._crowded
         if not line:
             return None
         space = next(iter(line))
@@ -113,7 +113,7 @@ class WorkStealingScheduler:
             self._crowded.pop(space, None)
         return False
 
-    def _set_due(self, space: Space, due: _Due) -> bool:
+    def _set_due(self, space: SpaceEngine, due: _Due) -> bool:
         dues = self._due[self.home_of(space)]
         was_due, was_crowded = space in dues, space in self._crowded
         dues[space] = due

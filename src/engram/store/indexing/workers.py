@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from engram.store.indexing.scheduler import IndexTask, WorkStealingScheduler
 
 if TYPE_CHECKING:
-    from engram.store.space import Space
+    from engram.store.space_engine import SpaceEngine
 
 # The pause doubles while a worker dies again and again. A dead worker is back within a second in any case.
 _PAUSE_S_MIN: Final = 0.01
@@ -99,7 +99,7 @@ class Workers:
         self,
         count: int,
         steal_threshold: int,
-        linked: Callable[[Space], None],
+        linked: Callable[[SpaceEngine], None],
         fault: Callable[[FaultPoint], None] = _no_fault,
     ) -> None:
         self._linked: Final = linked
@@ -128,7 +128,7 @@ class Workers:
             for worker in self._workers:
                 self._start_thread(worker)
 
-    def notify(self, space: Space) -> None:
+    def notify(self, space: SpaceEngine) -> None:
         """Make `space` due, because there is something to link in it or to tell its listeners."""
         pending = space.indexing.pending
         with self._changed:

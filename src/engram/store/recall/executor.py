@@ -88,7 +88,7 @@ class RecallExecutor:
             hits = self._strong_hits(weighed, query.strength, left_out)(weighed.generations, weighed.strengths)
             found = len(hits)
         else:
-            ranked = self._best(wanted, query, query.results_max, generation, left_out)
+            ranked = self._best(wanted, query, query.k, generation, left_out)
             hits = make_hits(*_at_least(query.cue.score_min, ranked))
             found = len(ranked[0])
         return Recalled(hits, generation, found, (time.perf_counter() - start_s) * 1000, left_out.any)
@@ -111,7 +111,7 @@ class RecallExecutor:
         elif generation == 0:
             walk = RankedWalk(*_NOTHING)
         else:
-            walk = self.search.walk(wanted, query.results_max, generation, ef, left_out)
+            walk = self.search.walk(wanted, query.k, generation, ef, left_out)
         if query.include_recent:
             newcomers = RecentObservations(self._state, self._config.metric, wanted, generation, left_out)
         if query.follow:
@@ -160,13 +160,13 @@ class RecallExecutor:
     def _strongest(
         self, wanted: PreparedCue, query: RecallQuery, strength: Strength, generation: int, left_out: LeftOut
     ) -> RankedByStrength:
-        count = min(RESULTS_MAX, max(_WEIGHED_FACTOR * query.results_max, _WEIGHED_COUNT_MIN))
+        count = min(RESULTS_MAX, max(_WEIGHED_FACTOR * query.k, _WEIGHED_COUNT_MIN))
         ranked = _at_least(query.cue.score_min, self._best(wanted, query, count, generation, left_out))
         if left_out.skip:
             readable = [left_out.can_be_read(*self._state.log.locate(one)) for one in ranked[0].tolist()]
             ranked = ranked[0][readable], ranked[1][readable]
         weighed = strongest(self._state.log, self._config.metric, self._reinforcement, strength, ranked)
-        count = query.results_max
+        count = query.k
         return RankedByStrength(weighed.generations[:count], weighed.similarities[:count], weighed.strengths[:count])
 
     def _strong_hits(self, weighed: RankedByStrength, strength: Strength, left_out: LeftOut) -> MakeHits:

@@ -71,7 +71,7 @@ class RecallStream(Iterator[Hits]):
         self._make_hits = make_hits
         self._left_out = left_out
         self._newcomers = newcomers
-        self._left = query.results_max
+        self._left = query.k
         # Scores and generations that were found and not returned yet.
         self._found: list[tuple[float, int]] = []
         self._is_first = True
@@ -176,7 +176,7 @@ class RecallStream(Iterator[Hits]):
         Small for a quick first batch, then growing with the results already returned: far from the query, scores lie
         close together and more candidates are needed to keep them in order.
         """
-        handed_out = self._query.results_max - self._left
+        handed_out = self._query.k - self._left
         return min(EF_MAX, self._ef + handed_out // _RESULTS_PER_BREADTH)
 
     def _stride(self) -> int:

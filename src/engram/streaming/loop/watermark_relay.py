@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engram.store.space import Space
+from engram.store.space_engine import SpaceEngine
 from engram.streaming.loop.mailbox import Mailbox
 
 
@@ -21,7 +21,7 @@ class WatermarkRelay:
         Called on the event loop with the name of the space and its indexed generation.
     """
 
-    def __init__(self, space: Space, mailbox: Mailbox, receive: Callable[[str, int], None]) -> None:
+    def __init__(self, space: SpaceEngine, mailbox: Mailbox, receive: Callable[[str, int], None]) -> None:
         self._space = space
         self._mailbox = mailbox
         self._receive = receive

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from engram.store.commit.tail_budget import TailBudget
-from engram.store.space import Space
+from engram.store.space_engine import SpaceEngine
 from engram.streaming.lanes.lane import LanesStatistics, LaneStatistics
 from engram.streaming.sessions.paused_backlog import BacklogBudget
 
@@ -139,7 +139,7 @@ class MemoryGauge:
     def __init__(
         self,
         lanes: Queue,
-        spaces: Callable[[], Iterable[Space]],
+        spaces: Callable[[], Iterable[SpaceEngine]],
         backlogs: BacklogBudget,
         bytes_max: int,
         *,

@@ -9,7 +9,7 @@ from typing import Final
 
 from engram.errors import OverCapacity
 from engram.model.priority import Priority
-from engram.store.space import Space
+from engram.store.space_engine import SpaceEngine
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.loop.watermark_relay import WatermarkRelay
 from engram.streaming.pressure.gauges import Gauge, LanesGauge, Queue, Reading, TailGauge
@@ -84,7 +84,7 @@ class LoadShedder:
         self._tell = tell
         self._due: set[str] = set()
 
-    def check(self, space: Space, priority: Priority) -> None:
+    def check(self, space: SpaceEngine, priority: Priority) -> None:
         """Refuse a request of `priority` if the pressure on `space` does not admit it.
 
         Raises
@@ -119,7 +119,7 @@ class LoadShedder:
         self._usage.leave(held)
         self.look_soon(held.space)
 
-    def look_soon(self, space: Space) -> None:
+    def look_soon(self, space: SpaceEngine) -> None:
         """Schedule a check of `space`; all changes in this iteration of the event loop share one check."""
         if not self._due:
             self._soon(self._look_at_due)
@@ -133,18 +133,18 @@ class LoadShedder:
             pressed.look()
             self._announce(pressed)
 
-    def status(self, space: Space) -> tuple[StreamState, OverCapacity | None]:
+    def status(self, space: SpaceEngine) -> tuple[StreamState, OverCapacity | None]:
         """Return the state that a stream of `space` should know now, and the reason (None if the state is ACTIVE)."""
         return self._status(self._pressed(space))
 
-    def load(self, space: Space | None) -> SpaceLoad:
+    def load(self, space: SpaceEngine | None) -> SpaceLoad:
         """Return the load as a client of `space` sees it; without a space, the load of what all spaces share."""
         lanes = self._lanes.statistics()
         meters = [self._queue, *self._ticked] if space is None else self._meters(self._pressed(space))
         level = max(meter.level for meter in meters)
         return SpaceLoad(lanes.depth, lanes.capacity, max(meter.reading.fill for meter in meters), level)
 
-    def _pressed(self, space: Space) -> _Pressed:
+    def _pressed(self, space: SpaceEngine) -> _Pressed:
         name = space.config.name
         if name not in self._spaces:
             lanes = LanesGauge(self._lanes, partial(self._usage.of_share, space))

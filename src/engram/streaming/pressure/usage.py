@@ -10,14 +10,14 @@ from engram.model.priority import Priority
 from engram.streaming.lanes.lane import LaneStatistics
 
 if TYPE_CHECKING:
-    from engram.store.space import Space
+    from engram.store.space_engine import SpaceEngine
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
     """The part of a lane that a request occupies. It does not keep the request, which may be large, in memory."""
 
-    space: Space
+    space: SpaceEngine
     priority: Priority
     count: int
     nbytes: int
@@ -28,7 +28,7 @@ class Usage:
 
     def __init__(self) -> None:
         # By lane: observations and bytes of every space that has requests in it.
-        self._held: Final[dict[Priority, dict[Space, tuple[int, int]]]] = {priority: {} for priority in Priority}
+        self._held: Final[dict[Priority, dict[SpaceEngine, tuple[int, int]]]] = {priority: {} for priority in Priority}
 
     def enter(self, held: Held) -> None:
         """Add a request that has been admitted."""
@@ -38,11 +38,11 @@ class Usage:
         """Subtract a request that has its result."""
         self._add(held, -1)
 
-    def spaces(self) -> Iterable[Space]:
+    def spaces(self) -> Iterable[SpaceEngine]:
         """Return all spaces that have requests in a lane."""
         return set().union(*self._held.values())
 
-    def of_share(self, space: Space, lane: LaneStatistics) -> float:
+    def of_share(self, space: SpaceEngine, lane: LaneStatistics) -> float:
         """Return the fraction of an equal share of `lane` that `space` uses: 1 is all of the share, 0.5 half of it."""
         holders = self._held[lane.priority]
         count, nbytes = holders.get(space, (0, 0))

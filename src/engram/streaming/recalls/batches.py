@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from engram.model.hit import Hits
 from engram.model.query import Recalled, RecallQuery
 from engram.store.recall.stream import RecallStream
-from engram.store.space import Space
+from engram.store.space_engine import SpaceEngine
 from engram.store.subscriptions.subscription import Subscription
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class RecallBatches(Generic[T]):
         return self._encode(batch, self._stream.more_results)
 
 
-def begin(space: Space, query: RecallQuery, encode: Encode[T]) -> tuple[RecallBatches[T], list[T]]:
+def begin(space: SpaceEngine, query: RecallQuery, encode: Encode[T]) -> tuple[RecallBatches[T], list[T]]:
     """Return the batches of `query`, and the first of them.
 
     Both are made in one call, because a round trip to a thread costs time.

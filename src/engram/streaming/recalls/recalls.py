@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from engram.errors import EngramError, OverCapacity
 from engram.model.query import Recalled, RecallQuery
-from engram.store.space import Space
+from engram.store.space_engine import SpaceEngine
 from engram.store.subscriptions.subscription import Subscription
 from engram.streaming.counters import Counters
 from engram.streaming.loop.mailbox import Mailbox
@@ -76,7 +76,7 @@ class Recalls:
         for ready in self._ready:
             ready.set()
 
-    async def answer(self, space: Space, query: RecallQuery, encode: Callable[[Recalled], T]) -> T:
+    async def answer(self, space: SpaceEngine, query: RecallQuery, encode: Callable[[Recalled], T]) -> T:
         """Answer `query` as a whole and return the encoded answer.
 
         Raises
@@ -89,7 +89,7 @@ class Recalls:
         with self.right_of_way.taken():
             return await self._first(lambda: encode(space.answer(query)))
 
-    async def stream(self, space: Space, query: RecallQuery, encode: Encode[T]) -> AsyncGenerator[T, None]:
+    async def stream(self, space: SpaceEngine, query: RecallQuery, encode: Encode[T]) -> AsyncGenerator[T, None]:
         """Yield the encoded batches of `query`. While some are being sent, a thread makes the next few.
 
         There is at least one batch, and the last one says that there are no more. The batches of a standing recall come

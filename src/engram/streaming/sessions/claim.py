@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from engram.errors import FailedPrecondition
-from engram.store.space import Space
+from engram.store.space_engine import SpaceEngine
 
 
 def new_writer() -> int:
@@ -39,7 +39,7 @@ class Claim:
     known_sequence: int | None = None
     incarnation: str = ""
 
-    def check_incarnation(self, session_id: str, space: Space) -> None:
+    def check_incarnation(self, session_id: str, space: SpaceEngine) -> None:
         """Refuse a client whose sequence numbers belong to an earlier incarnation of the space.
 
         Raises
@@ -69,7 +69,7 @@ class Claim:
         if self.known_sequence is not None and owner not in (0, self.writer):
             raise _taken_over(session_id, self.known_sequence)
 
-    def check_stored(self, session_id: str, space: Space) -> None:
+    def check_stored(self, session_id: str, space: SpaceEngine) -> None:
         """Refuse a reconnecting client if another one has stored observations under its sequence numbers.
 
         Observations after the known sequence number were stored by the client's own last connection, and then perhaps

@@ -9,7 +9,7 @@ from typing import Final
 
 from engram.errors import EngramError, FailedPrecondition, OverCapacity, Unavailable
 from engram.model.observations import ObservationBatch
-from engram.store.space import Space
+from engram.store.space_engine import SpaceEngine
 from engram.streaming.ingest import Ingest
 from engram.streaming.sessions.claim import Claim
 from engram.streaming.sessions.flow_control import Flow, FlowAction
@@ -49,13 +49,13 @@ class Connection:
     def __init__(self, ingest: Ingest, sessions: Sessions, limits: ConnectionLimits) -> None:
         self.outbox: Final = SessionOutbox()
         self.session: Session | None = None
-        self.space: Space | None = None
+        self.space: SpaceEngine | None = None
         self._ingest = ingest
         self._sessions = sessions
         self._limits = limits
         self._backlog: Final = PausedBacklog(limits.in_flight_count_max, limits.in_flight_bytes_max, sessions.backlogs)
 
-    async def open(self, space: Space, session_id: str, claim: Claim | None = None) -> None:
+    async def open(self, space: SpaceEngine, session_id: str, claim: Claim | None = None) -> None:
         """Open a session in `space`, or resume the one with this id once none of its messages is in flight any more.
 
         Raises
@@ -212,7 +212,7 @@ class Connection:
         if self.session is not None:
             self._sessions.detach(self.session, self.outbox)
 
-    def opened(self) -> tuple[Session, Space]:
+    def opened(self) -> tuple[Session, SpaceEngine]:
         """Return the session and its space.
 
         Raises
@@ -229,7 +229,7 @@ class Connection:
             )
         return self.session, self.space
 
-    async def _admit(self, session: Session, space: Space, message: Message) -> None:
+    async def _admit(self, session: Session, space: SpaceEngine, message: Message) -> None:
         count = len(message.batch)
         try:
             await self._room(session)
@@ -248,7 +248,7 @@ class Connection:
             if session.outbox is self.outbox:
                 session.reject(message.first_sequence, count, error)
 
-    def _submit(self, session: Session, space: Space, message: Message, batch: ObservationBatch) -> None:
+    def _submit(self, session: Session, space: SpaceEngine, message: Message, batch: ObservationBatch) -> None:
         last_sequence = message.first_sequence + len(batch) - 1
         in_flight = InFlight(message.first_sequence, last_sequence, batch.nbytes, message.memory_id)
         self._ingest.submit(
@@ -263,7 +263,7 @@ class Connection:
         # The result arrives through the event loop, so it cannot come before this call.
         session.admit(in_flight)
 
-    def _tell_pressure(self, session: Session, space: Space) -> None:
+    def _tell_pressure(self, session: Session, space: SpaceEngine) -> None:
         """Send the pressure to a stream that is new or was paused, and so was not told of the last change."""
         state, reason = self._ingest.admission.status(space)
         if reason is not None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from engram.errors import FailedPrecondition, InvalidInput, OverCapacity, Unavailable
 from engram.model.limits import SESSION_ID_BYTES_MAX
-from engram.store.space import Space
+from engram.store.space_engine import SpaceEngine
 from engram.streaming.counters import Counters
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.loop.watermark_relay import WatermarkRelay
@@ -77,7 +77,7 @@ class Sessions:
     def __len__(self) -> int:
         return sum(map(len, self._sessions.values()))
 
-    async def open(self, space: Space, session_id: str, outbox: SessionOutbox, claim: Claim | None = None) -> Session:
+    async def open(self, space: SpaceEngine, session_id: str, outbox: SessionOutbox, claim: Claim | None = None) -> Session:
         """Open a new session, or resume `session_id`, and connect it to `outbox`.
 
         The newest connection wins: one that has the session already, or waits for it, is told so and closed. The call
@@ -160,7 +160,7 @@ class Sessions:
     def _everyone(self) -> Iterator[Session]:
         return (session for group in self._sessions.values() for session in group.values())
 
-    def _find_or_create(self, space: Space, session_id: str) -> Session:
+    def _find_or_create(self, space: SpaceEngine, session_id: str) -> Session:
         name = space.config.name
         session = self._sessions.get(name, {}).get(session_id)
         if session is not None:

@@ -22,7 +22,7 @@ from tests.doubles.batches import DIM, vector_of
 from tests.doubles.waiting import TIMEOUT_S
 
 ANY = vector_of("any")
-QUERY = RecallQuery(Cue(ANY, score_min=-1.0), results_max=100, batch_size=10)
+QUERY = RecallQuery(Cue(ANY, score_min=-1.0), k=100, batch_size=10)
 FOLLOW = RecallQuery(Cue(ANY, score_min=0.9), batch_size=10, follow=True)
 
 

@@ -28,7 +28,7 @@ from engram.store.indexing.maintenance_thread import MaintenanceThread
 from engram.store.indexing.workers import Workers, WorkerStatistics
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
-from engram.store.space import Space
+from engram.store.space_engine import SpaceEngine
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_table import SpaceTable
 from engram.store.subscriptions.matcher import Matcher
@@ -37,7 +37,7 @@ _DEFAULT_OPTIONS: Final = StoreOptions()
 logger = logging.getLogger(__name__)
 
 
-class MemoryStore:
+class StoreEngine:
     """A store of memory spaces in one directory, which belongs to this process while the store is open.
 
     Any thread may call any method. One thread commits for all spaces, several index, one writes checkpoints, one
@@ -136,7 +136,7 @@ class MemoryStore:
         metric: Metric | None = None,
         embedder: str | None = None,
         create: bool = True,
-    ) -> Space:
+    ) -> SpaceEngine:
         """Return the space called `name`, created if it does not exist; ``default`` always exists.
 
         Parameters
@@ -164,7 +164,7 @@ class MemoryStore:
         check_process(self._process, "store")
         return self._table.get(name, dim, metric, embedder, create=create)
 
-    def spaces(self) -> list[Space]:
+    def spaces(self) -> list[SpaceEngine]:
         """Return all open spaces in the order of their names."""
         check_process(self._process, "store")
         return self._table.all()
@@ -260,7 +260,7 @@ class MemoryStore:
         """Close the store when the interpreter ends; see `engram.lifecycle.interpreter_exit`."""
         self.close()
 
-    def __enter__(self) -> MemoryStore:
+    def __enter__(self) -> StoreEngine:
         return self
 
     def __exit__(
@@ -272,17 +272,17 @@ class MemoryStore:
         if self._closing is not None:
             raise FailedPrecondition("the store is closed", code="closed")
 
-    def _open_space(self, stored: StoredSpace) -> Space:
+    def _open_space(self, stored: StoredSpace) -> SpaceEngine:
         state = recover_space(stored, self._catalogue.store_id, self._options)
-        space = Space(stored.config, state, self._options, self.submit, self._committed, self._committer.encoder)
+        space = SpaceEngine(stored.config, state, self._options, self.submit, self._committed, self._committer.encoder)
         self._workers.notify(space)
         return space
 
-    def _committed(self, space: Space) -> None:
+    def _committed(self, space: SpaceEngine) -> None:
         self._workers.notify(space)
         self._matcher.notify(space.followers)
 
-    def _linked(self, space: Space) -> None:
+    def _linked(self, space: SpaceEngine) -> None:
         indexing = space.indexing
         if indexing.checkpoint_is_due() or indexing.compaction_is_due(lambda: space.history.horizon):
             self._checkpointer.request(space)
@@ -319,11 +319,11 @@ class MemoryStore:
             self._storage.close()
 
 
-def _weakly(method: Callable[[Space], None]) -> Callable[[Space], None]:
+def _weakly(method: Callable[[SpaceEngine], None]) -> Callable[[SpaceEngine], None]:
     """Return a function that calls `method` without keeping its store alive; the space that is passed does that."""
     weak = weakref.WeakMethod(method)
 
-    def call(space: Space) -> None:
+    def call(space: SpaceEngine) -> None:
         found = weak()
         if found is not None:
             found(space)
@@ -331,11 +331,11 @@ def _weakly(method: Callable[[Space], None]) -> Callable[[Space], None]:
     return call
 
 
-def _weak_spaces(table: SpaceTable) -> Callable[[], list[Space]]:
+def _weak_spaces(table: SpaceTable) -> Callable[[], list[SpaceEngine]]:
     """Return a function that lists the spaces without keeping the store alive; it lists none once the store is gone."""
     weak = weakref.ref(table)
 
-    def spaces() -> list[Space]:
+    def spaces() -> list[SpaceEngine]:
         found = weak()
         return [] if found is None else found.all()
 

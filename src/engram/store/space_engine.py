@@ -33,7 +33,7 @@ from engram.store.space_state import SpaceState
 from engram.store.statistics import SpaceStatistics
 
 
-class Space(SpaceRecalls):
+class SpaceEngine(SpaceRecalls):
     """The observations of one tenant; made by `MemoryStore.space`.
 
     Any thread may call any method, except where a method says otherwise. Recalls and look-ups take no locks. A space is
@@ -46,7 +46,7 @@ class Space(SpaceRecalls):
         state: SpaceState,
         options: StoreOptions,
         submit: Callable[[CommitRequest], None],
-        published: Callable[[Space], None],
+        published: Callable[[SpaceEngine], None],
         encoder: SerialExecutor,
     ) -> None:
         super().__init__(config, state, options, lambda: published(self))
