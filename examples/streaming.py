@@ -22,7 +22,7 @@ async def stream(client: AsyncClient, data: Sample) -> Ack:
     for first in range(0, len(data), BATCH):
         rows = slice(first, first + BATCH)
         # This waits only when the client's buffer is full, which is how a slow server slows it down.
-        acks.append(await client.observe_batch(data.ids[rows], data.vectors[rows], data.contents[rows]))
+        acks.append(await client.submit(data.ids[rows], data.vectors[rows], data.contents[rows]))
     return [await ack for ack in acks][-1]
 
 
@@ -40,7 +40,7 @@ async def main(address: str) -> None:
         print(f"stored: session {client.session_id} is durable up to {ack.sequence}, generation {ack.generation}")
 
         # All batches of one recall come from one snapshot.
-        async for batch in client.recall_stream(cue, max_results=20, batch_size=5, max_generation=ack.generation):
+        async for batch in client.recall_stream(cue, k=20, batch_size=5, max_generation=ack.generation):
             print(", ".join(f"{hit.id} {hit.score:.2f}" for hit in batch))
 
 

@@ -82,10 +82,10 @@ def _observe_in_session(store: MemoryStore, notes: Space, first: int) -> None:
         timestamps=[1_700_010_000 + number for number in numbers],
     )
     done: Future[CommitResult | EngramError] = Future()
-    store.submit(
+    store._engine.submit(
         CommitRequest(
-            space=notes,
-            batch=notes.prepare(batch),
+            space=notes._engine,
+            batch=notes._engine.prepare(batch),
             session="reader-1",
             first_sequence=first,
             done=done.set_result,

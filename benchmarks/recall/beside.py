@@ -50,7 +50,7 @@ async def _loaded_server(dim: int) -> AsyncIterator[tuple[str, NDArray[np.float3
             await client.create_space(SPACE, dim=dim)
             for first in range(0, PRELOADED, 1000):
                 ids = [f"old-{i}" for i in range(first, first + 1000)]
-                await client.observe_batch(ids, rows[first : first + 1000], [f"observation {id}" for id in ids])
+                await client.submit(ids, rows[first : first + 1000], [f"observation {id}" for id in ids])
             await client.flush()
             await _caught_up(client)
         yield address, rows[PRELOADED:]
@@ -74,7 +74,7 @@ async def _freshness(dim: int, seconds: float, rate: float) -> dict[str, Any]:
                 number = 0
                 while load.poll() is None:
                     number += 1
-                    future = await writer.observe(f"probe-{number}", vectors[number])
+                    future = await writer.submit(f"probe-{number}", vectors[number])
                     await future
                     acked_s = time.perf_counter()
                     tries.append(1)

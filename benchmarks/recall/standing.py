@@ -37,7 +37,7 @@ async def _standing(dim: int, seconds: float, cues: int, rate: float) -> dict[st
     ):
         async with AsyncClient(address, space=SPACE) as writer, AsyncClient(address, space=SPACE) as reader:
             await writer.create_space(SPACE, dim=dim)
-            await (await writer.observe_batch(["first"], base[:1]))
+            await (await writer.submit(["first"], base[:1]))
             followers = [
                 asyncio.create_task(_follow(reader, cue, found, sent_s, latencies_ms))
                 for cue, found in zip(wanted, got, strict=True)
@@ -96,7 +96,7 @@ async def _stream(
         vectors[row] = wanted[cue]
         ids = [f"{number}-{i}" for i in range(BATCH)]
         sent_s[ids[row]] = time.perf_counter()
-        acks.append((cue, row, await writer.observe_batch(ids, vectors)))
+        acks.append((cue, row, await writer.submit(ids, vectors)))
         number += 1
     await writer.flush()
     return [(cue, (await ack).first_generation + row) for cue, row, ack in acks], number * BATCH

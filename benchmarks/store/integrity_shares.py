@@ -110,6 +110,6 @@ def scrub_s_per_gib(stores: Path) -> float:
 
         def work() -> None:
             nonlocal nbytes
-            nbytes = sum(space.scrub())
+            nbytes = sum(space._engine.scrub())
 
         return cpu_s(work) * 2**30 / nbytes

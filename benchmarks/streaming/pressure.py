@@ -94,7 +94,7 @@ class Load:
             for client in self._clients:
                 start = self._sent % (len(self._rows) - BATCH)
                 ids = [f"{self._sent + row}" for row in range(BATCH)]
-                self.futures.append(await client.observe_batch(ids, self._rows[start : start + BATCH]))
+                self.futures.append(await client.submit(ids, self._rows[start : start + BATCH]))
                 self._sent += BATCH
 
     async def answered(self) -> int:

@@ -17,7 +17,7 @@ class IndexedWatch:
     def __init__(self, space: Space) -> None:
         self._space = space
         self._moved = threading.Condition()
-        space.add_indexed_listener(self._look)
+        space._engine.add_indexed_listener(self._look)
 
     def wait(self, generation: int | None = None) -> None:
         """Return once everything up to `generation`, by default all there is now, is in the graph.

@@ -48,7 +48,7 @@ async def stream(address: str, rate: float, seconds: float, dim: int) -> dict[st
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
             row = number * BATCH % (DISTINCT - BATCH)
-            await client.observe_batch([f"{number}-{i}" for i in range(BATCH)], rows[row : row + BATCH], texts)
+            await client.submit([f"{number}-{i}" for i in range(BATCH)], rows[row : row + BATCH], texts)
             count += BATCH
             number += 1
         await client.flush()

@@ -107,7 +107,7 @@ def _write(directory: Path, older: Path, seed: str, plan: str, begin: int) -> in
 
 
 def _changes_of(space: Space) -> list[Change]:
-    return [_change_of(space.config.name, record) for record in space._state.log.records()]
+    return [_change_of(space.config.name, record) for record in space._engine._state.log.records()]
 
 
 def _change_of(space: str, record: Record) -> Change:

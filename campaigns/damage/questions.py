@@ -56,7 +56,7 @@ def questions(model: Model) -> list[Question]:
 
 
 def _numbers(space: Space, model: Model) -> str:
-    found = (space.generation, space.stats().live_count, space.durable_sequence(SESSION))
+    found = (space.generation, space.stats().live_count, space._engine.durable_sequence(SESSION))
     meant = (model.generation, len(model.alive()), model.sequence(SESSION))
     return "" if found == meant else f"generation, live ones and the session are {found}, not {meant}"
 
@@ -190,7 +190,7 @@ def _worded(model: Model) -> Iterator[Question]:
         def worded(space: Askable, words: str = words, meant: dict[int, float] = meant) -> str:
             hits = space.recall(Cue(text=words, by="words"), k=max(1, len(alive)))
             # A client is not told what was found.
-            is_sound = isinstance(space, Space) and not space.damages.count
+            is_sound = isinstance(space, Space) and not space._engine.damages.count
             right = meant if is_sound else _as_counted(hits, meant)
             return _compared(hits, right, model) or _is_sorted(hits)
 
@@ -248,7 +248,7 @@ def _skipping(model: Model, cue: NDArray[np.float32]) -> Iterator[Question]:
         def skipping(space: Space, cue: Cue = cue_of_it, meant: dict[int, float] = meant) -> str:
             try:
                 hits = space.recall(cue, k=max(1, len(alive)), ef=_EF, skip_damaged=True)
-                right = _as_counted(hits, meant) if space.damages.count and cue.by == "words" else meant
+                right = _as_counted(hits, meant) if space._engine.damages.count and cue.by == "words" else meant
                 # A vector may lie beside a damaged one in a sector, which it says when it is asked for.
                 return _compared(hits, right, model, whole=not hits.incomplete, read=5, with_vectors=False)
             except CorruptData as error:

@@ -78,10 +78,10 @@ def apply(space: Space, change: Change, store: MemoryStore) -> CommitResult:
         outcomes.append(outcome)
         answered.set()
 
-    batch = space.prepare(change.batch()) if change.rows else None
-    store.submit(
+    batch = space._engine.prepare(change.batch()) if change.rows else None
+    store._engine.submit(
         CommitRequest(
-            space=space,
+            space=space._engine,
             batch=batch,
             delete_ids=None if change.rows else list(change.deleted),
             session=change.session,
@@ -104,7 +104,7 @@ def _do(step: str, store: MemoryStore, directory: Path, older: Path) -> None:
         store.checkpoint()
     elif step == "m":
         for space in store.spaces():
-            space.leave_mark()
+            space._engine.leave_mark()
     elif step == "b":
         for name in SPACES:
             # What the next checkpoint would be written to is a directory.
@@ -120,7 +120,7 @@ def unblock(directory: Path) -> None:
 def wait_until_indexed(space: Space) -> None:
     """Return when everything is in the graph."""
     changed = threading.Semaphore(0)
-    space.add_indexed_listener(lambda _: changed.release())
+    space._engine.add_indexed_listener(lambda _: changed.release())
     while space.indexed_generation < space.visible_generation:
         changed.acquire()
 

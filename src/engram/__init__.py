@@ -9,50 +9,65 @@ Names are loaded on first use, so that ``import engram`` stays quick and needs n
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engram.client import AsyncClient, Client
     from engram.errors import EngramError
     from engram.index import HnswIndex
-    from engram.store import Between, Cue, Filter, Hit, MemoryStore, RecallStream, Snapshot, Space, Strength
+    from engram.model.ack import Ack, Deletion
+    from engram.model.cue import Between, Cue, Filter
+    from engram.model.hit import Hit, Hits
+    from engram.model.query import RecallQuery
+    from engram.model.strength import Strength
+    from engram.store import MemoryStore, RecallStream, Snapshot, Space, StoreOptions
 
 __version__ = "0.2.0"
 __all__ = [
+    "Ack",
     "AsyncClient",
     "Between",
     "Client",
     "Cue",
+    "Deletion",
     "EngramError",
     "Filter",
     "Hit",
+    "Hits",
     "HnswIndex",
     "MemoryStore",
+    "RecallQuery",
     "RecallStream",
     "Snapshot",
     "Space",
+    "StoreOptions",
     "Strength",
     "__version__",
 ]
 
 _HOMES = {
+    "Ack": "engram.model.ack",
     "AsyncClient": "engram.client",
     "Between": "engram.model.cue",
     "Client": "engram.client",
     "Cue": "engram.model.cue",
+    "Deletion": "engram.model.ack",
     "EngramError": "engram.errors",
     "Filter": "engram.model.cue",
     "Hit": "engram.model.hit",
+    "Hits": "engram.model.hit",
     "HnswIndex": "engram.index",
     "MemoryStore": "engram.store",
+    "RecallQuery": "engram.model.query",
     "RecallStream": "engram.store",
     "Snapshot": "engram.store",
     "Space": "engram.store",
+    "StoreOptions": "engram.store",
     "Strength": "engram.model.strength",
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'engram' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

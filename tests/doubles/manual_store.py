@@ -10,8 +10,8 @@ from engram.store.commit.queue import CommitQueue, CommitRequest
 from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
-from engram.store.space import Space
 from engram.store.space_catalog import StoredSpace
+from engram.store.space_engine import SpaceEngine
 from tests.doubles.batches import DIM
 from tests.doubles.faulty_storage import FaultyStorage
 from tests.doubles.logs import manifest_of
@@ -36,7 +36,7 @@ class ManualStore:
         self._encoder = SerialExecutor("test-encoder")
         stored = StoredSpace(SpaceConfig("default", DIM), storage, manifest_of(storage), 0)
         self._state = recover_space(stored, "", _OPTIONS)
-        self.space = Space(stored.config, self._state, _OPTIONS, self.submit, lambda _: None, self._encoder)
+        self.space = SpaceEngine(stored.config, self._state, _OPTIONS, self.submit, lambda _: None, self._encoder)
 
     def submit(self, request: CommitRequest) -> None:
         """Queue a request, as `MemoryStore.submit` does."""

@@ -35,7 +35,7 @@ def wait_until_indexed(space: Space, generation: int | None = None) -> None:
         if space.indexed_generation >= wanted:
             reached.set()
 
-    space.add_indexed_listener(look)
+    space._engine.add_indexed_listener(look)
     look(0)
     moved = wait_while_it_moves(reached, lambda: space.indexed_generation)
     assert moved, f"{space.indexed_generation} of {wanted} indexed, and nothing for {TIMEOUT_S:g} s"

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from engram.client.ack import Ack
 from engram.client.address import parse_address
 from engram.client.grpc.batch_encoding import encode_batch_field
 from engram.client.grpc.observe_transport import GrpcConnection, GrpcTransport
@@ -16,6 +15,7 @@ from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.transport import Greeting, Welcome
 from engram.errors import EngramError
+from engram.model.ack import Ack
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
 from tests.integration.server_process import DIM, TIMEOUT_S, vectors_of

@@ -225,7 +225,7 @@ async def recall_ids(stub: Any, space: str, name: str, max_results: int = 10, ma
     """Ids recalled with the vector of `name` as cue."""
     answer = await stub.Recall(
         pb.RecallRequest(
-            memory_space_id=space, cue=vector_cue(name), max_results=max_results, max_generation=max_generation
+            memory_space_id=space, cue=vector_cue(name), max_results=max_results, max_generation=max_generation or None
         ),
         timeout=TIMEOUT_S,
     )

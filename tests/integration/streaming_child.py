@@ -15,12 +15,12 @@ SESSION = "campaign"
 def stream(address: str, space: str, batches: int) -> None:
     """Send `batches` of new observations; print the last sequence of each acknowledgement."""
     with Client(address, space=space, session_id=SESSION) as client:
-        client.open()
+        client.connect()
         first = client.durable_sequence + 1
         futures: list[Future[Ack]] = []
         for number in range(batches):
             ids = numbered(first + number * BATCH, BATCH)
-            futures.append(client.observe_batch(ids, vectors_of(ids)))
+            futures.append(client.submit(ids, vectors_of(ids)))
         for future in as_completed(futures):
             print(future.result().last_sequence, flush=True)
 

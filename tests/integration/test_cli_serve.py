@@ -47,7 +47,7 @@ def test_a_server_serves_until_it_is_interrupted(tmp_path: Path) -> None:
         with Client(line.split()[4]) as client:
             config = client.space_status().config
             assert (config.dim, config.embedder) == (32, "lexical")
-            client.observe("a", None, "warm coffee").result(TIMEOUT_S)
+            client.submit("a", None, "warm coffee").result(TIMEOUT_S)
         process.send_signal(signal.SIGINT)
         _, complaint = process.communicate(timeout=TIMEOUT_S)
     finally:

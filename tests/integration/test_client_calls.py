@@ -92,12 +92,12 @@ def client(make: Any) -> Either:
 
 
 def observe_ids(client: Either, ids: list[str]) -> Ack:
-    return client.result(client.observe_batch(ids, vectors_of(ids), [f"text of {name}" for name in ids]))
+    return client.result(client.submit(ids, vectors_of(ids), [f"text of {name}" for name in ids]))
 
 
 def test_an_observation_is_recallable_as_soon_as_its_future_is_done(client: Either) -> None:
     moment = datetime(2024, 5, 1, tzinfo=UTC)
-    future = client.observe(
+    future = client.submit(
         "a",
         vectors_of(["a"])[0],
         "text of a",
@@ -119,9 +119,9 @@ def test_an_observation_is_recallable_as_soon_as_its_future_is_done(client: Eith
 
 def test_single_observations_and_batches_share_one_sequence(client: Either) -> None:
     vectors = vectors_of(numbered(0, 300))
-    first = [client.observe(f"single-{row}", vectors[row]) for row in range(300)]
-    batch = client.observe_batch(ids=numbered(0, 300), vectors=vectors)
-    last = client.observe("last", vectors[0])
+    first = [client.submit(f"single-{row}", vectors[row]) for row in range(300)]
+    batch = client.submit(ids=numbered(0, 300), vectors=vectors)
+    last = client.submit("last", vectors[0])
     assert [client.result(future) for future in first] == [Ack(n, n, n, n) for n in range(1, 301)]
     assert client.result(batch) == Ack(301, 600, 301, 600)
     assert client.result(last) == Ack(601, 601, 601, 601)
@@ -131,7 +131,7 @@ def test_single_observations_and_batches_share_one_sequence(client: Either) -> N
 def test_the_callers_arrays_may_be_reused_at_once(client: Either) -> None:
     ids, vectors = numbered(1, 64), vectors_of(numbered(1, 64))
     original, single = vectors.copy(), vectors[0].copy()
-    futures = [client.observe_batch(ids=ids, vectors=vectors), client.observe("single", single)]
+    futures = [client.submit(ids=ids, vectors=vectors), client.submit("single", single)]
     vectors[:] = single[:] = 7
     for future in futures:
         client.result(future)
@@ -141,13 +141,13 @@ def test_the_callers_arrays_may_be_reused_at_once(client: Either) -> None:
 
 
 def test_flush_waits_for_everything(client: Either) -> None:
-    futures = [client.observe(name, vector) for name, vector in zip("abc", vectors_of(["a", "b", "c"]), strict=True)]
+    futures = [client.submit(name, vector) for name, vector in zip("abc", vectors_of(["a", "b", "c"]), strict=True)]
     client.flush(TIMEOUT_S)
     assert all(future.done() for future in futures)
 
 
 def test_a_bad_observation_fails_alone_and_flush_tells_of_it(client: Either) -> None:
-    good, bad = client.observe("a", vectors_of(["a"])[0]), client.observe("b", np.zeros(DIM))
+    good, bad = client.submit("a", vectors_of(["a"])[0]), client.submit("b", np.zeros(DIM))
     with pytest.raises(InvalidInput, match="zero vector"):
         client.flush(TIMEOUT_S)
     assert client.error(bad).code == "zero_vector"
@@ -159,20 +159,20 @@ def test_a_bad_batch_is_refused_before_it_is_sent(client: Either) -> None:
     vectors = vectors_of(["a", "b", "c"])
     vectors[1, 3] = np.nan
     with pytest.raises(InvalidInput, match="embedding 1 holds nan at position 3"):
-        client.observe_batch(ids=["a", "b", "c"], vectors=vectors)
+        client.submit(ids=["a", "b", "c"], vectors=vectors)
     with pytest.raises(InvalidInput, match="has dimension 3 where"):
-        client.observe_batch(ids=["a"], vectors=np.ones((1, 3)))
+        client.submit(ids=["a"], vectors=np.ones((1, 3)))
     with pytest.raises(InvalidInput, match="at least one"):
-        client.observe_batch(ids=[], vectors=np.ones((0, DIM)))
+        client.submit(ids=[], vectors=np.ones((0, DIM)))
     with pytest.raises(InvalidInput, match="needs an embedder"):
-        client.observe_batch(ids=["a"], contents=["text"])
+        client.submit(ids=["a"], contents=["text"])
     assert client.space_status().visible_generation == 0
 
 
 def test_recall_streams_in_batches_from_one_snapshot(client: Either) -> None:
     ids = numbered(1, 25)
     observe_ids(client, ids)
-    batches = client.recall_stream(vectors_of(ids)[0], max_results=25, batch_size=10)
+    batches = client.recall_stream(vectors_of(ids)[0], k=25, batch_size=10)
     first = next(batches)
     observe_ids(client, numbered(100, 25))
     rest = list(batches)
@@ -182,7 +182,7 @@ def test_recall_streams_in_batches_from_one_snapshot(client: Either) -> None:
 
 def test_a_recall_stream_may_be_left_early(client: Either) -> None:
     observe_ids(client, numbered(1, 25))
-    for hits in client.recall_stream(vectors_of(["a"])[0], max_results=25, batch_size=5):
+    for hits in client.recall_stream(vectors_of(["a"])[0], k=25, batch_size=5):
         assert len(hits) == 5
         break
 
@@ -200,8 +200,8 @@ def test_text_in_a_space_with_an_embedder(make: Any) -> None:
     name = f"client-{next(_numbers)}"
     client = make(space=name)
     client.create_space(name, dim=64, embedder="lexical")
-    mixed = [client.observe("a", None, "warm coffee"), client.observe("b", np.ones(64), "no text matters here")]
-    batch = client.observe_batch(ids=["c", "d"], contents=["cold tea", "a red bicycle"])
+    mixed = [client.submit("a", None, "warm coffee"), client.submit("b", np.ones(64), "no text matters here")]
+    batch = client.submit(ids=["c", "d"], contents=["cold tea", "a red bicycle"])
     for future in [*mixed, batch]:
         client.result(future)
     assert client.recall("coffee", k=1)[0].id == "a"
@@ -210,10 +210,10 @@ def test_text_in_a_space_with_an_embedder(make: Any) -> None:
 
 def test_forget(client: Either) -> None:
     observe_ids(client, ["a", "b"])
-    assert client.forget(["a", "unknown"]) == 1
+    assert client.delete(["a", "unknown"]) == 1
     assert [hit.id for hit in client.recall(vectors_of(["a"])[0])] == ["b"]
     with pytest.raises(InvalidInput, match="pass a list"):
-        client.forget("b")
+        client.delete("b")
 
 
 def test_spaces_and_status(client: Either) -> None:
@@ -253,8 +253,8 @@ def test_creating_a_space_again(client: Either) -> None:
 def test_a_missing_space_is_an_error_that_says_what_to_do(make: Any) -> None:
     client = make(space="missing")
     for call in (
-        lambda: client.observe("a", vectors_of(["a"])[0]),
-        lambda: client.observe_batch(["a"], vectors_of(["a"])),
+        lambda: client.submit("a", vectors_of(["a"])[0]),
+        lambda: client.submit(["a"], vectors_of(["a"])),
         client.open,
         client.space_status,
     ):
@@ -279,9 +279,9 @@ def test_the_space_may_be_created_after_a_first_failure(make: Any) -> None:
     name = f"client-{next(_numbers)}"
     client = make(space=name)
     with pytest.raises(NotFound):
-        client.observe("a", vectors_of(["a"])[0])
+        client.submit("a", vectors_of(["a"])[0])
     client.create_space(name, dim=DIM)
-    assert client.result(client.observe("a", vectors_of(["a"])[0])) == Ack(1, 1, 1, 1)
+    assert client.result(client.submit("a", vectors_of(["a"])[0])) == Ack(1, 1, 1, 1)
 
 
 def test_nobody_there(make: Any) -> None:
@@ -290,15 +290,15 @@ def test_nobody_there(make: Any) -> None:
         client.status()
     assert caught.value.code == "no_server"
     with pytest.raises(Unavailable):
-        client.observe("a", [1.0])
+        client.submit("a", [1.0])
 
 
 def test_closing_sends_everything_and_then_refuses(client: Either, make: Any) -> None:
-    futures = [client.observe(name, vectors_of([name])[0]) for name in numbered(1, 50)]
+    futures = [client.submit(name, vectors_of([name])[0]) for name in numbered(1, 50)]
     client.close()
     assert [client.result(future).sequence for future in futures] == list(range(1, 51))
     with pytest.raises(FailedPrecondition, match="closed"):
-        client.observe("a", vectors_of(["a"])[0])
+        client.submit("a", vectors_of(["a"])[0])
     client.close()
     assert make(space=client.space).space_status().live_count == 50
 
@@ -306,24 +306,24 @@ def test_closing_sends_everything_and_then_refuses(client: Either, make: Any) ->
 def test_a_named_session_is_continued_by_another_client(client: Either, make: Any) -> None:
     ids = numbered(1, 10)
     with_name = make(space=client.space, session_id="import-7")
-    with_name.result(with_name.observe_batch(ids, vectors_of(ids)))
+    with_name.result(with_name.submit(ids, vectors_of(ids)))
     with_name.close()
     again = make(space=client.space, session_id="import-7")
-    again.open()
+    again.connect()
     assert (again.session_id, again.durable_sequence) == ("import-7", 10)
-    assert again.result(again.observe("next", vectors_of(["next"])[0])).sequence == 11
+    assert again.result(again.submit("next", vectors_of(["next"])[0])).sequence == 11
 
 
 def test_a_small_buffer_only_makes_observing_wait(client: Either, make: Any) -> None:
     small = make(space=client.space, limits=OutboxLimits(count_max=8, batch_count=4))
-    futures = [small.observe(name, vectors_of([name])[0]) for name in numbered(1, 200)]
+    futures = [small.submit(name, vectors_of([name])[0]) for name in numbered(1, 200)]
     assert [small.result(future).sequence for future in futures] == list(range(1, 201))
 
 
 @pytest.mark.parametrize("priority", ["high", "normal", "low"])
 def test_every_lane_stores(client: Either, make: Any, priority: str) -> None:
     lane = make(space=client.space, priority=priority)
-    assert lane.result(lane.observe(priority, vectors_of([priority])[0])).sequence == 1
+    assert lane.result(lane.submit(priority, vectors_of([priority])[0])).sequence == 1
 
 
 def test_an_unknown_priority_is_refused(make: Any) -> None:

@@ -25,7 +25,7 @@ one = rows(1)[0]
 
 async def observe(client, count={COUNT}):
     for id in ids(0, count):
-        await client.observe(id, one)
+        await client.submit(id, one)
 """
 
 
@@ -44,19 +44,18 @@ def stored(server: ServerProcess, space: str) -> int:
 
 
 SENT = {
-    "module": "client = Client(address, space=space)\nfor id in ids(0, 2000): client.observe(id, one)",
-    "gone": "client = Client(address, space=space)\nfor id in ids(0, 2000): client.observe(id, one)\ndel client",
-    "batches": "client = Client(address, space=space)\n"
-    "for n in range(20): client.observe_batch(ids(100 * n, 100), rows(100))",
+    "module": "client = Client(address, space=space)\nfor id in ids(0, 2000): client.submit(id, one)",
+    "gone": "client = Client(address, space=space)\nfor id in ids(0, 2000): client.submit(id, one)\ndel client",
+    "batches": "client = Client(address, space=space)\nfor n in range(20): client.submit(ids(100 * n, 100), rows(100))",
     "cycle": "client = Client(address, space=space); client.me = client\n"
-    "for id in ids(0, 2000): client.observe(id, one)\ndel client",
+    "for id in ids(0, 2000): client.submit(id, one)\ndel client",
     "threads": "client = Client(address, space=space)\n"
-    "def go(n): [client.observe(id, one) for id in ids(500 * n, 500)]\n"
+    "def go(n): [client.submit(id, one) for id in ids(500 * n, 500)]\n"
     "for n in range(4): threading.Thread(target=go, args=(n,)).start()",
     "two clients": "clients = [Client(address, space=space) for _ in range(2)]\n"
-    "for n, client in enumerate(clients):\n    for id in ids(1000 * n, 1000): client.observe(id, one)",
-    "stream": "client = Client(address, space=space)\nfor id in ids(0, 2000): client.observe(id, one)\n"
-    "stream = client.recall_stream(one, follow=True, max_results=1); next(stream, None) if 0 else None",
+    "for n, client in enumerate(clients):\n    for id in ids(1000 * n, 1000): client.submit(id, one)",
+    "stream": "client = Client(address, space=space)\nfor id in ids(0, 2000): client.submit(id, one)\n"
+    "stream = client.recall_stream(one, follow=True, k=1); next(stream, None) if 0 else None",
     "async": "client = AsyncClient(address, space=space)\nasyncio.run(observe(client))",
     "async local": "async def main(): await observe(AsyncClient(address, space=space))\nasyncio.run(main())",
     "loop left open": "loop = asyncio.new_event_loop(); client = AsyncClient(address, space=space)\n"
@@ -87,7 +86,7 @@ def test_everything_is_sent(server: ServerProcess, fresh: str, work: str) -> Non
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_however_it_ends(server: ServerProcess, fresh: str, kind: str, end: str, code: int, last_line: str) -> None:
     work = {
-        "sync": f"client = Client(address, space=space)\nfor id in ids(0, 2000): client.observe(id, one)\n{end}",
+        "sync": f"client = Client(address, space=space)\nfor id in ids(0, 2000): client.submit(id, one)\n{end}",
         "async": f"async def main():\n    await observe(AsyncClient(address, space=space))\n    {end}\n"
         "asyncio.run(main())",
     }[kind]
@@ -132,10 +131,10 @@ def test_what_could_not_be_sent_is_named(mortal: ServerProcess, kind: str, numbe
     lose = f"os.kill({mortal.process.pid}, {int(number)})"
     work = {
         "sync": f"client = Client(address, space=space)\nclient.open()\n{lose}\n"
-        "for id in ids(0, 2000): client.observe(id, one)",
-        "async": f"async def main():\n    client = AsyncClient(address, space=space)\n    await client.open()\n"
+        "for id in ids(0, 2000): client.submit(id, one)",
+        "async": f"async def main():\n    client = AsyncClient(address, space=space)\n    await client.connect()\n"
         f"    {lose}\n    await observe(client)\nasyncio.run(main())",
-        "loop closed": f"async def main():\n    await client.open()\n    {lose}\n    await observe(client)\n"
+        "loop closed": f"async def main():\n    await client.connect()\n    {lose}\n    await observe(client)\n"
         "client = AsyncClient(address, space=space); loop = asyncio.new_event_loop()\n"
         "loop.run_until_complete(main()); loop.close()",
     }[kind]
@@ -151,11 +150,11 @@ def test_the_line_is_short_whatever_was_lost(mortal: ServerProcess, count: int) 
 from engram.client import OutboxLimits
 interpreter_exit.ENDING_S, interpreter_exit._TELLING_S = 3.0, 1.0
 client = Client(address, space=space, limits=OutboxLimits(count_max=100_000))
-client.open()
+client.connect()
 os.kill({mortal.process.pid}, signal.SIGSTOP)
 for first in range(0, {count}, 10_000):
     size = min(10_000, {count} - first)
-    client.observe_batch(ids(first, size, "new\\nline" * 20), rows(size))
+    client.submit(ids(first, size, "new\\nline" * 20), rows(size))
 """
     ended = run_program(OPEN + work, mortal.address, "notes", report_leaks=False)
     assert len(ended.lines) == 1, ended.err

@@ -24,7 +24,7 @@ async def stream(address: str, name: str) -> list[int]:
         futures = []
         for batch in range(BATCHES):
             ids = numbered(batch * BATCH, BATCH, name)
-            futures.append(await client.observe_batch(ids, vectors_of(ids)))
+            futures.append(await client.submit(ids, vectors_of(ids)))
         await client.flush(TIMEOUT_S)
         return [(await future).last_sequence for future in futures]
 
@@ -54,7 +54,7 @@ async def test_a_full_queue_delays_but_loses_nothing(tmp_path: Path) -> None:
 async def test_clients_of_one_loop_have_sessions_of_their_own(count: int, space: str, server: ServerProcess) -> None:
     clients = [AsyncClient(server.address, space=space) for _ in range(count)]
     for client in clients:
-        await client.open()
+        await client.connect()
     assert len({client.session_id for client in clients}) == count
     for client in clients:
         await client.close()

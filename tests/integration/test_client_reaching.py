@@ -53,7 +53,7 @@ def test_a_server_on_this_machine_is_reached_whatever_the_proxy(
         with Client(address) as client:
             client.create_space("notes", dim=8)
         with Client(address, space="notes") as client:
-            assert client.observe("a", [1.0] * 8).result(TIMEOUT_S).sequence == 1
+            assert client.submit("a", [1.0] * 8).result(TIMEOUT_S).sequence == 1
             assert [hit.id for hit in client.recall([1.0] * 8)] == ["a"]
 
         async def asynchronous() -> int:

@@ -43,7 +43,7 @@ def restarting(tmp_path: Path) -> Iterator[Restarting]:
 
 def observe(client: Client, first: int, count: int) -> Future[Ack]:
     ids = numbered(first, count)
-    return client.observe_batch(ids, vectors_of(ids), [f"text of {name}" for name in ids])
+    return client.submit(ids, vectors_of(ids), [f"text of {name}" for name in ids])
 
 
 def check_complete(client: Client, count: int) -> None:
@@ -113,9 +113,9 @@ def test_single_observations_survive_too(restarting: Restarting) -> None:
     with Client(restarting.address, space="main") as client:
         names = numbered(1, 1000)
         vectors = vectors_of(names)
-        futures = [client.observe(name, vector) for name, vector in zip(names[:500], vectors[:500], strict=True)]
+        futures = [client.submit(name, vector) for name, vector in zip(names[:500], vectors[:500], strict=True)]
         restarting.restart(signal.SIGKILL)
-        futures += [client.observe(name, vector) for name, vector in zip(names[500:], vectors[500:], strict=True)]
+        futures += [client.submit(name, vector) for name, vector in zip(names[500:], vectors[500:], strict=True)]
         client.flush(TIMEOUT_S)
         assert [future.result(0).sequence for future in futures] == list(range(1, 1001))
         check_complete(client, 1000)
@@ -140,11 +140,11 @@ def test_of_two_clients_with_one_session_id_the_newer_wins_and_nothing_acknowled
         Client(restarting.address, space="main", session_id="shared") as newer,
     ):
         names = [numbered(1 + 20 * each, 20, prefix="older") for each in range(50)]
-        sent = [(ids, older.observe_batch(ids, vectors_of(ids))) for ids in names]
+        sent = [(ids, older.submit(ids, vectors_of(ids))) for ids in names]
         sent[10][1].result(TIMEOUT_S)
-        newer.open()
+        newer.connect()
         mine = numbered(1, 20, prefix="newer")
-        sent.append((mine, newer.observe_batch(mine, vectors_of(mine))))
+        sent.append((mine, newer.submit(mine, vectors_of(mine))))
         acked: list[tuple[str, int]] = []
         for ids, future in sent:
             error = future.exception(TIMEOUT_S)

@@ -27,13 +27,13 @@ NEAR = Cue(vector=ONE, score_min=0.5)
 Call = Callable[[Client], Any]
 
 CALLS: dict[str, Call] = {
-    "open": Client.open,
-    "observe": lambda client: client.observe("a", ONE),
-    "observe_batch": lambda client: client.observe_batch(["a"], ONE[None, :]),
+    "open": Client.connect,
+    "observe": lambda client: client.submit("a", ONE),
+    "observe_batch": lambda client: client.submit(["a"], ONE[None, :]),
     "recall": lambda client: client.recall(ONE),
     "recall_stream": lambda client: list(client.recall_stream(ONE)),
     "follow": lambda client: next(client.recall_stream(NEAR, follow=True)),
-    "forget": lambda client: client.forget(["a"]),
+    "forget": lambda client: client.delete(["a"]),
     "create_space": lambda client: client.create_space("other"),
     "spaces": Client.spaces,
     "space_status": Client.space_status,
@@ -112,18 +112,18 @@ def test_a_full_buffer_or_a_flush_ends(stopped: ServerProcess, kind: str) -> Non
     """What was taken is still sent, once the server goes on."""
     limits = OutboxLimits(count_max=100)
     with Client(stopped.address, space="notes", timeout_s=TIME_S, limits=limits) as client:
-        client.open()
+        client.connect()
         stopped.process.send_signal(signal.SIGSTOP)
 
         def fill(client: Client) -> None:
             for number in range(0, 2000, 10):
                 if kind == "rows":
-                    client.observe(f"{number}", ONE)
+                    client.submit(f"{number}", ONE)
                 else:
-                    client.observe_batch([f"{number + row}" for row in range(10)], np.ones((10, DIM)))
+                    client.submit([f"{number + row}" for row in range(10)], np.ones((10, DIM)))
 
         if kind == "flush":
-            client.observe("0", ONE)
+            client.submit("0", ONE)
             error = refused(Client.flush, client)
             assert isinstance(error, Unavailable)
             assert error.code == "flush_timeout"
@@ -141,7 +141,7 @@ def test_a_flush_goes_on_as_long_as_there_are_answers(server: ServerProcess) -> 
         admin.create_space("long", dim=DIM)
     with Client(server.address, space="long", timeout_s=5, limits=OutboxLimits(count_max=60_000)) as client:
         for number in range(0, 60_000, 1000):
-            client.observe_batch([f"{number + row}" for row in range(1000)], np.ones((1000, DIM)))
+            client.submit([f"{number + row}" for row in range(1000)], np.ones((1000, DIM)))
         client.flush()
         assert client.space_status().live_count == 60_000
 
@@ -150,8 +150,8 @@ def test_a_flush_goes_on_as_long_as_there_are_answers(server: ServerProcess) -> 
 def test_a_stream_ends_when_the_server_stops(stopped: ServerProcess, batches: int) -> None:
     with Client(stopped.address, space="notes", timeout_s=TIME_S) as client:
         ids = [f"{number}" for number in range(5000)]
-        client.observe_batch(ids, np.random.default_rng(1).standard_normal((5000, DIM))).result(HANG_S)
-        stream = client.recall_stream(ONE, max_results=5000, batch_size=100, include_vectors=True)
+        client.submit(ids, np.random.default_rng(1).standard_normal((5000, DIM))).result(HANG_S)
+        stream = client.recall_stream(ONE, k=5000, batch_size=100, include_vectors=True)
         for _ in range(batches):
             next(stream)
         stopped.process.send_signal(signal.SIGSTOP)
@@ -162,8 +162,8 @@ def test_a_stream_ends_when_the_server_stops(stopped: ServerProcess, batches: in
 
 def test_a_standing_recall_notices_a_server_that_is_gone_without_a_word(stopped: ServerProcess) -> None:
     with Client(stopped.address, space="notes", timeout_s=TIME_S) as client:
-        client.observe("a", ONE).result(HANG_S)
-        stream = client.recall_stream(NEAR, follow=True, max_results=1, batch_size=1)
+        client.submit("a", ONE).result(HANG_S)
+        stream = client.recall_stream(NEAR, follow=True, k=1, batch_size=1)
         assert [hit.id for hit in next(stream)] == ["a"]
         stopped.process.send_signal(signal.SIGSTOP)
         error = refused(lambda _: next(stream), client)
@@ -175,12 +175,12 @@ def test_a_standing_recall_notices_a_server_that_is_gone_without_a_word(stopped:
 @pytest.mark.parametrize("held", [0, 1, 1000])
 def test_closing_ends(stopped: ServerProcess, held: int, timeout_s: float) -> None:
     client = Client(stopped.address, space="notes", timeout_s=TIME_S)
-    client.open()
+    client.connect()
     stopped.process.send_signal(signal.SIGSTOP)
-    futures = [client.observe(f"{number}", ONE) for number in range(held)]
+    futures = [client.submit(f"{number}", ONE) for number in range(held)]
     client.close(timeout_s)
     assert all(future.done() for future in futures)
-    error = refused(lambda client: client.observe("late", ONE), client)
+    error = refused(lambda client: client.submit("late", ONE), client)
     assert isinstance(error, FailedPrecondition)
     stopped.process.send_signal(signal.SIGCONT)
 
@@ -190,7 +190,11 @@ async def test_many_callers_do_not_wait_for_one_another(name: str) -> None:
     """Each of them has its own time, also where they wait for the same session."""
     with nobody("never answers") as address:
         client = AsyncClient(address, space="notes", timeout_s=TIME_S)
-        call = {"observe": lambda: client.observe("a", ONE), "recall": lambda: client.recall(ONE), "open": client.open}
+        call = {
+            "observe": lambda: client.submit("a", ONE),
+            "recall": lambda: client.recall(ONE),
+            "open": client.connect,
+        }
         begun = asyncio.get_running_loop().time()
         attempts = [asyncio.create_task(call[name]()) for _ in range(100)]
         results = await asyncio.wait_for(asyncio.gather(*attempts, return_exceptions=True), HANG_S)

@@ -177,7 +177,7 @@ address = sys.argv[1]
 with Client(address) as client:
     client.create_space("forks", dim=16)
 client = Client(address, space="forks")
-client.observe("a", rows(1)[0]).result(30)
+client.submit("a", rows(1)[0]).result(30)
 stream = client.recall_stream(rows(1)[0], 10, 1)
 next(stream)
 """
@@ -192,8 +192,8 @@ ATTEMPTS_ON_CLIENT = [
     "before",
     [
         "",
-        "for id in ids(0, 2000): client.observe(id, rows(1)[0])",
-        "def busy():\n    for id in ids(0, 200): client.observe(id, rows(1)[0]); client.recall(rows(1)[0])\n"
+        "for id in ids(0, 2000): client.submit(id, rows(1)[0])",
+        "def busy():\n    for id in ids(0, 200): client.submit(id, rows(1)[0]); client.recall(rows(1)[0])\n"
         "threading.Thread(target=busy).start()",
     ],
     ids=["idle", "sending", "busy"],
@@ -202,17 +202,17 @@ def test_a_client_is_refused_to_a_child(server: ServerProcess, before: str) -> N
     program = f"""
 {before}
 def work():
-    attempt("observe", lambda: client.observe("b", rows(1)[0]))
-    attempt("observe_batch", lambda: client.observe_batch(["b"], rows(1)))
+    attempt("observe", lambda: client.submit("b", rows(1)[0]))
+    attempt("observe_batch", lambda: client.submit(["b"], rows(1)))
     attempt("flush", client.flush)
     attempt("recall", lambda: client.recall(rows(1)[0]))
     attempt("recall_stream", lambda: list(client.recall_stream(rows(1)[0])))
     attempt("stream", lambda: next(stream))
-    attempt("forget", lambda: client.forget(["a"]))
+    attempt("forget", lambda: client.delete(["a"]))
     attempt("create_space", lambda: client.create_space("more"))
     attempt("spaces", client.spaces)
     attempt("status", client.status)
-    attempt("open", client.open)
+    attempt("open", client.connect)
     attempt("new client", lambda: Client(address, space="forks").observe("c", rows(1)[0]))
     attempt("new async client", lambda: asyncio.run(AsyncClient(address, space="forks").recall(rows(1)[0])))
     attempt("old async client", lambda: asyncio.run(client._client.recall(rows(1)[0])))
@@ -229,7 +229,7 @@ client.flush()
     "kind",
     [
         "client = Client(address); client.recall(rows(1)[0])",
-        "client = Client(address); [client.observe(id, rows(1)[0]) for id in ids(0, 2000, 'left')]",
+        "client = Client(address); [client.submit(id, rows(1)[0]) for id in ids(0, 2000, 'left')]",
         "client = AsyncClient(address); asyncio.run(client.recall(rows(1)[0]))",
     ],
 )

@@ -35,7 +35,7 @@ def cue(id: str) -> NDArray[np.float32]:
 def fill(client: Client) -> None:
     for id in "abc":
         # A record each, so that each has sectors of its own.
-        client.observe(id, cue(id), f"text of {id}").result(TIMEOUT_S)
+        client.submit(id, cue(id), f"text of {id}").result(TIMEOUT_S)
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_damage_under_a_running_server_is_named_skipped_shown_and_stops_nothing_
         assert sorted(hit.id for batch in batches for hit in batch) == ["a", "c"]
         assert batches[-1].incomplete
 
-        client.observe("d", cue("d"), "text of d").result(TIMEOUT_S)
+        client.submit("d", cue("d"), "text of d").result(TIMEOUT_S)
         assert ids(client.recall(cue("d"), skip_damaged=True)) == ["a", "c", "d"]
         assert (ids(other.recall(cue("a"))), other.recall(cue("a")).incomplete) == (["a", "b", "c"], False)
 
@@ -121,10 +121,10 @@ def test_followers_of_what_is_sound_miss_nothing(running: ServerProcess, data: P
     near = Cue(cue("n"), score_min=0.9)
     with connected(running) as client:
         following = client.recall_stream(near, follow=True)
-        client.observe("n1", cue("n"), "text of n1").result(TIMEOUT_S)
+        client.submit("n1", cue("n"), "text of n1").result(TIMEOUT_S)
         assert ids(next(following)) == ["n1"]
         flip_stored(data, cue("b").tobytes())
-        client.observe("n2", cue("n"), "text of n2").result(TIMEOUT_S)
+        client.submit("n2", cue("n"), "text of n2").result(TIMEOUT_S)
         assert ids(next(following)) == ["n2"]
         # Whoever begins in the past comes by the damage, after what was there before.
         past = client.recall_stream(Cue(cue("a"), score_min=-1.0), max_generation=1, follow=True)
@@ -166,9 +166,9 @@ def test_a_server_starts_with_every_space_that_is_sound(data: Path, names: tuple
             client.space_status,
             lambda: client.recall(cue("a")),
             lambda: list(client.recall_stream(cue("a"))),
-            lambda: client.forget(["a"]),
+            lambda: client.delete(["a"]),
             lambda: client.create_space(names[0], DIM),
-            lambda: client.observe("a", cue("a")).result(TIMEOUT_S),
+            lambda: client.submit("a", cue("a")).result(TIMEOUT_S),
         )
         for call in calls:
             with pytest.raises(CorruptData) as refused:
@@ -176,7 +176,7 @@ def test_a_server_starts_with_every_space_that_is_sound(data: Path, names: tuple
             assert (refused.value.code, refused.value.message) == (unsound.code, unsound.message)
         for name in set(NAMES) - set(names):
             with connected(server, name) as other:
-                other.observe("d", cue("d"), "text of d").result(TIMEOUT_S)
+                other.submit("d", cue("d"), "text of d").result(TIMEOUT_S)
                 assert ids(other.recall(cue("a"))) == ["a", "b", "c", "d"]
     shown = engram("status", "--address", server.address)
     assert shown.returncode == 4, shown.stderr
@@ -232,7 +232,7 @@ def test_a_space_of_a_newer_version_is_not_served_and_called_newer(data: Path) -
         with pytest.raises(NewerFormat, match=r"Engram 0\.9\.0"):
             client.recall(cue("a"))
         with pytest.raises(EngramError, match=r"Engram 0\.9\.0"):
-            client.observe("a", cue("a")).result(TIMEOUT_S)
+            client.submit("a", cue("a")).result(TIMEOUT_S)
         assert ids(sound.recall(cue("a"))) == ["a", "b", "c"]
     assert server.stop() == 0, server.log()
     assert "Traceback" not in server.log(), server.log()

@@ -168,17 +168,17 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "future": lambda client: client.recall(np.ones(DIM), max_generation=99),
     "batch size": lambda client: list(client.recall_stream(np.ones(DIM), batch_size=1.0)),  # type: ignore[arg-type]
     "time": lambda client: client.recall(np.ones(DIM), snapshot_time=time.time_ns()),
-    "forget": lambda client: client.forget("note-1"),
-    "forget numbers": lambda client: client.forget([1]),  # type: ignore[list-item]
-    "forget half": lambda client: client.forget(["\ud800"]),
+    "forget": lambda client: client.delete("note-1"),
+    "forget numbers": lambda client: client.delete([1]),  # type: ignore[list-item]
+    "forget half": lambda client: client.delete(["\ud800"]),
     "dim": lambda client: client.create_space("odd", dim=8.0),  # type: ignore[arg-type]
     "dim 0": lambda client: client.create_space("odd", dim=0),
     "metric": lambda client: client.create_space("odd", dim=8, metric=b"ip"),  # type: ignore[arg-type]
-    "ids": lambda client: client.observe_batch("abc", np.ones((3, DIM))),
-    "tags": lambda client: client.observe_batch(["a"], np.ones((1, DIM)), tags=["urgent"]),
-    "importances": lambda client: client.observe_batch(["a"], np.ones((1, DIM)), importances=np.ones((1, 4))),
-    "metadata": lambda client: client.observe_batch(["a"], np.ones((1, DIM)), metadata=[NESTED]),
-    "timestamps": lambda client: client.observe_batch(["a"], np.ones((1, DIM)), timestamps=[time.time_ns()]),
+    "ids": lambda client: client.submit("abc", np.ones((3, DIM))),
+    "tags": lambda client: client.submit(["a"], np.ones((1, DIM)), tags=["urgent"]),
+    "importances": lambda client: client.submit(["a"], np.ones((1, DIM)), importances=np.ones((1, 4))),
+    "metadata": lambda client: client.submit(["a"], np.ones((1, DIM)), metadata=[NESTED]),
+    "timestamps": lambda client: client.submit(["a"], np.ones((1, DIM)), timestamps=[time.time_ns()]),
 }
 
 
@@ -195,17 +195,17 @@ async def test_a_client_refuses_as_the_library_does(server: ServerProcess, space
 
 async def test_a_bad_row_of_a_client_leaves_its_neighbours_to_be_stored(server: ServerProcess, space: str) -> None:
     async with AsyncClient(server.address, space=space) as client:
-        futures = [await client.observe("a", vectors_of(["a"])[0])]
+        futures = [await client.submit("a", vectors_of(["a"])[0])]
         for wrong in ({"timestamp": time.time_ns()}, {"tags": "urgent"}, {"metadata": {"a": float("nan")}}):
             with pytest.raises(InvalidInput):
-                await client.observe("bad", vectors_of(["bad"])[0], **wrong)
+                await client.submit("bad", vectors_of(["bad"])[0], **wrong)
         # These pass the first look and are refused when the rows leave as a batch.
         late = [
-            await client.observe("deep", vectors_of(["deep"])[0], metadata=NESTED),
-            await client.observe("zero", np.zeros(DIM)),
-            await client.observe("vague", vectors_of(["vague"])[0], confidence=1.5),
+            await client.submit("deep", vectors_of(["deep"])[0], metadata=NESTED),
+            await client.submit("zero", np.zeros(DIM)),
+            await client.submit("vague", vectors_of(["vague"])[0], confidence=1.5),
         ]
-        futures.append(await client.observe("b", vectors_of(["b"])[0]))
+        futures.append(await client.submit("b", vectors_of(["b"])[0]))
         acks = await asyncio.wait_for(asyncio.gather(*futures), TIMEOUT_S)
         assert [ack.generation for ack in acks] == [1, 2]
         errors = await asyncio.wait_for(asyncio.gather(*late, return_exceptions=True), TIMEOUT_S)

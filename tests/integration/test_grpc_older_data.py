@@ -36,7 +36,7 @@ def data(tmp_path: Path) -> Path:
     with MemoryStore(tmp_path / "data") as store:
         space = store.space("notes", dim=DIM)
         # Past the check, as a version without it did; closing the store answers it.
-        store.submit(CommitRequest(space=space, batch=batch, done=outcomes.append))
+        store._engine.submit(CommitRequest(space=space._engine, batch=batch, done=outcomes.append))
     assert [type(outcome) for outcome in outcomes] == [CommitResult]
     return tmp_path / "data"
 

@@ -19,7 +19,7 @@ from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
-from engram.store.space import Space
+from engram.store.space_engine import SpaceEngine
 from engram.streaming.lanes.lane import LaneLimits
 from engram.streaming.sessions.connection import ConnectionLimits
 from engram.wire import engram_pb2 as pb
@@ -65,14 +65,14 @@ class Gate:
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
     gate = Gate()
-    commit = Space.commit
+    commit = SpaceEngine.commit
 
-    def gated(space: Space, requests: Any) -> Any:
+    def gated(space: SpaceEngine, requests: Any) -> Any:
         gate.reached.set()
         assert gate.open.wait(TIMEOUT_S)
         return commit(space, requests)
 
-    monkeypatch.setattr(Space, "commit", gated)
+    monkeypatch.setattr(SpaceEngine, "commit", gated)
     yield gate
     gate.open.set()
 
@@ -241,14 +241,14 @@ async def test_too_many_sessions_end_the_call_with_a_retry_time() -> None:
 
 async def test_too_many_recalls_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     entered, release = threading.Semaphore(0), threading.Event()
-    answer = Space.answer
+    answer = SpaceEngine.answer
 
-    def slow(space: Space, *arguments: Any, **keywords: Any) -> Any:
+    def slow(space: SpaceEngine, *arguments: Any, **keywords: Any) -> Any:
         entered.release()
         assert release.wait(TIMEOUT_S)
         return answer(space, *arguments, **keywords)
 
-    monkeypatch.setattr(Space, "answer", slow)
+    monkeypatch.setattr(SpaceEngine, "answer", slow)
     async with serving(recall_threads=1, recalls_waiting_max=3) as (engine, stub):
         await stub.Remember(pb.RememberRequest(batch=encode_batch(batch_of(["early"]))), timeout=TIMEOUT_S)
         calls = [stub.Recall(pb.RecallRequest(cue=vector_cue("early")), timeout=TIMEOUT_S) for _ in range(4)]

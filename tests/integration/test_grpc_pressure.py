@@ -167,7 +167,7 @@ async def test_clients_ride_out_an_overload_without_errors(linking: threading.Ev
                 futures = []
                 for number in range(10 * TAIL_MAX // clients // 50):
                     ids = numbered(1 + number * 50, 50, name)
-                    futures.append(await client.observe_batch(ids, vectors_of(ids)))
+                    futures.append(await client.submit(ids, vectors_of(ids)))
                     if number == 5:
                         linking.set()
                 return [(await future).count for future in futures]
@@ -185,7 +185,7 @@ async def test_a_caller_who_asks_for_them_gets_errors(linking: threading.Event) 
             outcomes: list[Any] = []
             for number in range(2 * TAIL_MAX // 50):
                 ids = numbered(1 + number * 50, 50)
-                future = await client.observe_batch(ids, vectors_of(ids))
+                future = await client.submit(ids, vectors_of(ids))
                 outcomes += await asyncio.gather(future, return_exceptions=True)
                 if isinstance(outcomes[-1], OverCapacity):
                     break
@@ -262,7 +262,7 @@ async def test_three_tenants_do_not_see_each_other(server: ServerProcess, stub: 
             for first in range(1, count + 1, size):
                 vectors = vectors_of(numbered(first, size, name))
                 texts = [f"{name} {number}" for number in range(first, first + size)]
-                futures.append(await client.observe_batch(numbered(first, size), vectors, texts))
+                futures.append(await client.submit(numbered(first, size), vectors, texts))
             assert [(await future).last_generation for future in futures] == list(range(size, count + 1, size))
 
     await asyncio.gather(*map(stream, names))

@@ -81,7 +81,7 @@ def test_a_client_is_killed_and_resumed_mid_stream(server: Restarting, kills: in
         last = run_child(server.address, batches=20, lines=10**9)
         assert last >= acked + 20 * BATCH
         with Client(server.address, space="main", session_id=SESSION) as resumed:
-            resumed.open()
+            resumed.connect()
             assert resumed.durable_sequence == last
         check_every_observation_is_there_once(client, last, seed=kills)
         print(f"{kills} kills of the client: {last} observations sent, each stored once")
@@ -103,7 +103,7 @@ class Streaming(threading.Thread):
     def run(self) -> None:
         while not self._stopping.is_set():
             ids = numbered(1 + len(self.futures) * BATCH, BATCH)
-            future = self.client.observe_batch(ids, vectors_of(ids))
+            future = self.client.submit(ids, vectors_of(ids))
             future.add_done_callback(lambda _: self.acked.release())
             self.futures.append(future)
 

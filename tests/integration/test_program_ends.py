@@ -138,7 +138,7 @@ THREADS = "any(t.name.startswith('engram-') and t.name != 'engram-ending' for t 
     [
         "del store, space",
         "snapshot = space.snapshot()\ndel store, space, snapshot",
-        "stream = space.recall_stream(rows(1)[0], follow=True, max_results=1)\ndel store, space, stream",
+        "stream = space.recall_stream(rows(1)[0], follow=True, k=1)\ndel store, space, stream",
         "try:\n    raise ValueError\nexcept ValueError as error:\n    del store, space",
     ],
 )

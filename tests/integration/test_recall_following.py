@@ -20,6 +20,7 @@ from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.options import ServerOptions
+from engram.store import Space
 from engram.wire import engram_pb2 as pb
 from tests.integration.server_process import DIM, EOF, TIMEOUT_S, ServerProcess, connect, vector_cue, vectors_of
 
@@ -36,7 +37,7 @@ async def client(server: ServerProcess, space: str) -> AsyncGenerator[AsyncClien
 async def observe(client: AsyncClient, *ids: str, **columns: Any) -> int:
     """Observe near and far things, by the beginnings of their ids; return the last generation."""
     vectors = np.stack([TARGET if id.startswith("near") else -TARGET for id in ids])
-    return (await (await client.observe_batch(ids, vectors, **columns))).last_generation
+    return (await (await client.submit(ids, vectors, **columns))).last_generation
 
 
 async def following(stream: AsyncGenerator[list[Hit], None], until: str) -> list[Hit]:
@@ -196,7 +197,7 @@ async def _read_all(call: Any) -> int:
 async def test_streams_are_limited_and_dropping_one_makes_room() -> None:
     engine = Engine(ServerOptions(None, default_space=SpaceConfig("default", DIM), recall_streams_max=2))
     space = engine.store.space("default")
-    space.observe(["a", "b"], [TARGET, TARGET])
+    Space(space).observe(["a", "b"], [TARGET, TARGET])
     query = RecallQuery(NEAR, batch_size=1)
 
     def encode(batch: Any, more: bool) -> int:

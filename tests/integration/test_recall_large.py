@@ -30,7 +30,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         client.create_space(SPACE, dim=DIM)
         for first in range(1, COUNT + 1, 100):
             names = numbered(first, 100)
-            client.observe_batch(names, vectors_of(names), [name.ljust(CONTENT_BYTES_MAX, "x") for name in names])
+            client.submit(names, vectors_of(names), [name.ljust(CONTENT_BYTES_MAX, "x") for name in names])
         client.flush(TIMEOUT_S)
     yield server.address
     server.stop(signal.SIGKILL)
@@ -80,6 +80,6 @@ def test_with_strength_it_is_the_callers_choice(address: str) -> None:
 def test_a_request_that_is_too_large_is_refused_for_good(address: str) -> None:
     ids = [str(number).rjust(512, "x") for number in range(MESSAGE_BYTES_MAX // 512)]
     with Client(address, space=SPACE, timeout_s=TIMEOUT_S) as client, pytest.raises(InvalidInput) as refused:
-        client.forget(ids)
+        client.delete(ids)
     assert refused.value.code == "message_bytes"
     assert refused.value.limit == str(MESSAGE_BYTES_MAX)

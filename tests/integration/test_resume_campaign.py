@@ -158,7 +158,7 @@ def check(space: Space, acked: list[Acked]) -> int:
     A session that is alone in its space has the same number for sequence and generation.
     """
     stored = rows_by_number(space)
-    assert space.durable_sequence(SESSION) == len(stored) == space.stats().live_count
+    assert space._engine.durable_sequence(SESSION) == len(stored) == space.stats().live_count
     assert len(set(stored)) == len(stored)
     rows = 0
     for first, names in acked:

@@ -38,12 +38,12 @@ from engram.server import ServerOptions, serve
 serve(ServerOptions(Path(sys.argv[2]), port=0, ready=lambda address: print("ready at", address, flush=True)))
 """
 AT_RECOVERY = """
-from engram.store import memory_store
-recover = memory_store.recover_space
+from engram.store import store_engine
+recover = store_engine.recover_space
 def slow(*arguments):
     pause("recovering")
     return recover(*arguments)
-memory_store.recover_space = slow
+store_engine.recover_space = slow
 """
 AT_CLOSE = """
 from engram.store.indexing.maintenance_thread import MaintenanceThread
@@ -156,7 +156,7 @@ def test_a_third_signal_ends_it_at_once(tmp_path: Path, data: Path, number: sign
     server = Server(["-c", RUNNER.format(patch=AT_CLOSE), str(tmp_path / "gate"), str(data)])
     address = server.expect("ready at").split()[-1]
     with Client(address, space="notes") as client:
-        client.observe("0-0", [1.0] * 16).result(TIMEOUT_S)
+        client.submit("0-0", [1.0] * 16).result(TIMEOUT_S)
     server.send(number)
     server.expect("closing")
     server.send(number)
@@ -221,9 +221,9 @@ from engram.server import ServerOptions, run_server
 def ready(address):
     os.kill(os.getpid(), signal.SIGTERM)
 if {moment == "before it is ready"}:
-    from engram.store import memory_store
-    recover = memory_store.recover_space
-    memory_store.recover_space = lambda *arguments: os.kill(os.getpid(), signal.SIGTERM) or recover(*arguments)
+    from engram.store import store_engine
+    recover = store_engine.recover_space
+    store_engine.recover_space = lambda *arguments: os.kill(os.getpid(), signal.SIGTERM) or recover(*arguments)
     ready = print
 asyncio.run(run_server(ServerOptions(Path(sys.argv[1]), port=0, ready=ready)))
 assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -64,7 +64,7 @@ def stream(space: Space, seconds: float, seed: int) -> None:
         with moved:
             moved.notify()
 
-    space.add_indexed_listener(look)
+    space._engine.add_indexed_listener(look)
     rng = np.random.default_rng(seed)
     deadline_s = time.monotonic() + seconds
     batch = 0
@@ -93,7 +93,7 @@ def test_killed_workers_lose_nothing(
             wait_until_indexed(space)
         for space in spaces:
             assert space.indexed_generation == space.visible_generation == space.stats().live_count
-            graph = space._state.index.statistics()
+            graph = space._engine._state.index.statistics()
             assert graph.linked == graph.slots == space.generation
             assert graph.unreachable == graph.invalid_links == 0
             newest = f"{space.generation // BATCH - 1}-{BATCH - 1}"

@@ -16,6 +16,7 @@ from engram.store import Hit, MemoryStore, Snapshot, Space, StoreOptions
 from engram.store.commit.queue import CommitRequest
 from tests.doubles.batches import DIM, batch_of, content_of, vector_of
 from tests.doubles.faulty_storage import FaultyStorage
+from tests.doubles.stores import store_on
 from tests.doubles.waiting import Outcomes, wait_until_indexed
 
 # Few ids, so that they meet again and again.
@@ -70,8 +71,8 @@ class ModelledSpace(RuleBasedStateMachine):
         self.version += 1
         outcomes = Outcomes()
         batch = batch_of(ids, self.version)
-        self.store.submit(
-            CommitRequest(space=self.space, batch=batch, session=session, first_sequence=first, done=outcomes)
+        self.store._engine.submit(
+            CommitRequest(space=self.space._engine, batch=batch, session=session, first_sequence=first, done=outcomes)
         )
         fresh = ids[last + 1 - first :]
         result = outcomes.result()
@@ -121,7 +122,7 @@ class ModelledSpace(RuleBasedStateMachine):
         for id in ("a", "记忆"):
             self.check_hit(self.space.get(id), id, state)
         for session in ("s", "t"):
-            assert self.space.durable_sequence(session) == self.sequences.get(session, 0)
+            assert self.space._engine.durable_sequence(session) == self.sequences.get(session, 0)
 
     def teardown(self) -> None:
         if hasattr(self, "store"):
@@ -185,14 +186,14 @@ class SpaceThatCrashes(ModelledSpace):
 
     def open_first(self) -> MemoryStore:
         self.storage = FaultyStorage()
-        return MemoryStore(None, storage=self.storage, options=OPTIONS)
+        return store_on(storage=self.storage, options=OPTIONS)
 
     @rule(random=st.randoms(use_true_random=False), kill=st.booleans())
     def crash(self, random: Random, kill: bool) -> None:
         survivor = self.storage.after_kill() if kill else self.storage.after_power_loss(random)
         self.store.close()
         self.storage = survivor
-        self.store = MemoryStore(None, storage=survivor, options=OPTIONS)
+        self.store = store_on(storage=survivor, options=OPTIONS)
         self.space = self.open_space()
 
 

@@ -11,8 +11,8 @@ from engram.client import Ack, Client
 from engram.errors import EngramError, NotFound, OverCapacity
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
-from engram.store.store_engine import StoreEngine
 from engram.store.commit.queue import CommitRequest, CommitResult
+from engram.store.store_engine import StoreEngine
 
 # Enough that one batch is checked, one waits and one is written at any time.
 _IN_FLIGHT_MAX: Final = 4
@@ -67,7 +67,7 @@ class ServerSink:
         self._answers = _Answers()
         try:
             self.config = self._client.space_status().config
-            self._client.open()
+            self._client.connect()
         except BaseException:
             self._client.close()
             raise
@@ -92,7 +92,7 @@ class ServerSink:
             return None
 
     def _observe(self, batch: ObservationBatch) -> Future[Ack]:
-        return self._client.observe_batch(
+        return self._client.submit(
             batch.ids,
             batch.vectors,
             batch.contents,

@@ -71,28 +71,12 @@ class ServerTarget:
     def recall(self, space: str, query: RecallQuery) -> Hits:
         """Return the best hits."""
         with Client(self.address, space=space, timeout_s=self.timeout_s) as client:
-            return client.recall(
-                query.cue,
-                query.results_max,
-                max_generation=query.max_generation,
-                snapshot_time=_seconds(query.snapshot_us),
-                ef=query.ef,
-                strength=query.strength,
-                skip_damaged=query.skip_damaged,
-            )
+            return client.answer(query)
 
     def follow(self, space: str, query: RecallQuery) -> Iterator[Hits]:
         """Yield the best hits, and then new observations that match, until the server no longer answers."""
         with Client(self.address, space=space, timeout_s=self.timeout_s) as client:
-            yield from client.recall_stream(
-                query.cue,
-                query.results_max,
-                max_generation=query.max_generation,
-                snapshot_time=_seconds(query.snapshot_us),
-                ef=query.ef,
-                follow=True,
-                skip_damaged=query.skip_damaged,
-            )
+            yield from client.open(query)
 
     def spaces(self) -> list[SpaceStatus]:
         """Return all spaces that can be used."""
@@ -185,10 +169,6 @@ def existing_space(store: StoreEngine, name: str) -> SpaceEngine:
         if space.config.name == name:
             return space
     raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
-
-
-def _seconds(time_us: int | None) -> float | None:
-    return None if time_us is None else time_us / 1e6
 
 
 def space_status(space: SpaceEngine) -> SpaceStatus:

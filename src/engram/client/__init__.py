@@ -12,12 +12,12 @@ from engram.errors import MissingExtra
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 
 try:
-    from engram.client.ack import Ack
     from engram.client.async_client import AsyncClient
     from engram.client.client import Client
     from engram.client.sending.send_buffer import OutboxLimits
     from engram.client.sending.stream_options import StreamOptions
     from engram.client.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
+    from engram.model.ack import Ack
 except ImportError as error:
     if (error.name or "").partition(".")[0] not in ("grpc", "google"):
         raise

@@ -5,33 +5,37 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack, overload
 
 from numpy.typing import ArrayLike
 
-from engram.client.ack import Ack
 from engram.client.async_reader import AsyncReader
 from engram.client.grpc.batch_encoding import encode_batch_field
 from engram.client.grpc.channel import GrpcChannel
 from engram.client.grpc.observe_transport import GrpcTransport
-from engram.client.sending.observe_session import ObserveSession, PendingAdd
+from engram.client.sending.observe_session import ObserveSession, PendingAdd, unanswered
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
-from engram.errors import FailedPrecondition, InvalidInput
-from engram.model.priority import Priority
+from engram.errors import FailedPrecondition
+from engram.model.ack import Ack
+from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
+from engram.model.columns import ObservationColumns, ObservationFields
+from engram.model.hit import Hits
+from engram.model.keywords import warn_renamed
+from engram.model.priority import priority_named
+from engram.model.query import RecallQuery
 from engram.model.scalars import as_text
 from engram.model.spaces import DEFAULT_SPACE
-from engram.model.times import Moment, Moments
 
 
 class AsyncClient(AsyncReader):
     """A connection to an Engram server, for one memory space.
 
-    The client sends observations in batches and returns a future for the acknowledgement of each. Every observation has
-    a sequence number in a session that the server remembers. Therefore a broken connection or a restart of the server
-    causes neither loss nor duplicates. The client connects at the first call.
+    The client sends observations in batches; `observe` waits for the answer, and `submit` returns a future of it. Every
+    observation has a sequence number in a session that the server remembers. Therefore a broken connection or a restart
+    of the server causes neither loss nor duplicates. The client connects at the first call.
 
     A client that is not closed sends the observations it holds when the client is garbage-collected, when its event
     loop ends, or when the interpreter ends. Observations that cannot be sent within some seconds are then reported in
@@ -62,9 +66,10 @@ class AsyncClient(AsyncReader):
     Examples
     --------
     >>> async with AsyncClient("localhost:50051") as client:          # doctest: +SKIP
-    ...     future = await client.observe("id-1", vector, "text")     # waits only if the buffer is full
-    ...     ack = await future                                        # durable and recallable
+    ...     ack = await client.observe("id-1", vector, "text")        # durable and recallable
     ...     hits = await client.recall(vector, k=10)
+    ...     future = await client.submit("id-2", vector, "text")      # waits only if the buffer is full
+    ...     ack = await future
     """
 
     def __init__(
@@ -80,7 +85,7 @@ class AsyncClient(AsyncReader):
         timeout_s: float = 10.0,
     ) -> None:
         super().__init__(GrpcChannel(address, timeout_s), space)
-        self._priority = _check_priority(priority)
+        self._priority = priority_named(priority)
         self._session_id = as_text("session_id", session_id, code="invalid_session_id")
         self._incarnation = as_text("incarnation", incarnation, code="invalid_incarnation")
         self._limits = limits or OutboxLimits()
@@ -103,7 +108,7 @@ class AsyncClient(AsyncReader):
     ) -> None:
         await self.close()
 
-    async def open(self) -> None:
+    async def connect(self) -> None:
         """Open the session now instead of with the first observation.
 
         Raises
@@ -117,7 +122,23 @@ class AsyncClient(AsyncReader):
             If the server cannot be reached.
         """
         async with self._calls.within("opening the session"):
-            await (await self.observing()).stream.connected()
+            await (await self._opened()).stream.connected()
+
+    @overload
+    def open(self) -> Coroutine[Any, Any, None]: ...
+
+    @overload
+    def open(self, query: RecallQuery) -> AsyncGenerator[Hits, None]: ...
+
+    def open(self, query: RecallQuery | None = None) -> Coroutine[Any, Any, None] | AsyncGenerator[Hits, None]:
+        """Open a stream of the hits of `query`, as `recall_stream` does.
+
+        Without a query, it opens the session, which is deprecated: this is called `connect` now.
+        """
+        if query is not None:
+            return self._batches(query)
+        warn_renamed("open()", "connect()")
+        return self.connect()
 
     @property
     def session_id(self) -> str:
@@ -137,122 +158,114 @@ class AsyncClient(AsyncReader):
         """Last acknowledged sequence number of the session; 0 before the session is open."""
         return self._observing.stream.durable_sequence if self._observing is not None else 0
 
+    @overload
+    async def observe(
+        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+    ) -> Ack: ...
+
+    @overload
     async def observe(
         self,
-        id: str,
-        vector: ArrayLike | None = None,
-        content: str = "",
-        *,
-        timestamp: Moment | None = None,
-        confidence: float = 1.0,
-        importance: float = 0.5,
-        metadata: Mapping[str, Any] | str | None = None,
-        tags: Sequence[str] = (),
-    ) -> asyncio.Future[Ack]:
-        """Send one observation; wait only while the buffer is full.
+        ids: Sequence[str],
+        vectors: ArrayLike | None = None,
+        contents: Sequence[str] | None = None,
+        **columns: Unpack[ObservationColumns],
+    ) -> Ack: ...
+
+    @one_or_many
+    async def observe(self, *arguments: Any, **keywords: Any) -> Ack:
+        """Store one observation or many; when this returns, they are durable and recallable.
+
+        With an id that is a text, the arguments describe one observation: ``observe("note-1", vector, "a text",
+        confidence=0.9)``. With a list of ids, they are columns: ``observe(ids, vectors, texts, confidences=[...])``.
+        Use `submit` to send many without waiting for each.
 
         Parameters
         ----------
-        id
-            Id of the observation. An id that is observed again supersedes the earlier observation.
-        vector
-            float32-like, shape ``(dim,)``; None to have the space's embedder make the vector from `content`.
-        content
-            Text of the observation.
-        timestamp
-            Time of the observation: seconds since 1970, a datetime (UTC without a time zone) or another `Moment`;
-            default: now.
-        confidence, importance
-            Numbers in [0, 1].
-        metadata
-            A mapping, or a JSON object as text.
-        tags
-            Up to 64 short labels.
+        ids
+            The id of one observation, or up to 10 000 ids. An id that exists is superseded.
+        vectors
+            float32-like, shape ``(dim,)`` for one and ``(n, dim)`` for many; None: the space's embedder makes the
+            vectors from `contents`.
+        contents
+            The text of one observation, or one text each.
+        **columns
+            ``timestamp``, ``confidence``, ``importance``, ``metadata`` and ``tags`` for one, or ``timestamps``,
+            ``confidences``, ``importances``, ``metadata`` and ``tags`` for many; see `ObservationColumns`.
 
         Returns
         -------
-        asyncio.Future[Ack]
-            Done when the observation is durable and recallable. The future fails with a typed error, such as
-            `InvalidInput`, if the observation is refused.
+        Ack
+            As a number, the generation of the last observation. Several are stored as a whole or not at all.
 
         Raises
         ------
         InvalidInput
-            If the vector does not have the dimension of the space, or a value cannot be converted.
+            If a vector does not have the dimension of the space, or another value is refused; the error names the
+            field, the row, the limit and the value. Nothing was stored.
         NotFound
             If the space does not exist.
         FailedPrecondition
-            As in `open`.
+            As in `connect`.
         Unavailable
-            If the server cannot be reached.
+            If the server cannot be reached; with code ``observe_timeout``, if there is no answer within `timeout_s`:
+            the observations are still being sent, and may be stored later.
         OverCapacity
-            With code ``buffer_full``, if the buffer is still full after `timeout_s`. The observation is not taken.
+            With code ``buffer_full``, if the buffer is still full after `timeout_s`. Nothing was taken.
         """
-        future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        observing = await self.observing()
-        await self._hand_over(
-            observing.offer_row(
-                future,
-                id,
-                vector,
-                content,
-                timestamp=timestamp,
-                confidence=confidence,
-                importance=importance,
-                metadata=metadata,
-                tags=tags,
-            )
-        )
-        return future
+        future = await self._submit(take_observations(arguments, keywords))
+        await asyncio.wait([future], timeout=self._calls.timeout_s)
+        if not future.done():
+            raise unanswered(self._calls.timeout_s)
+        return future.result()
+
+    @overload
+    async def submit(
+        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+    ) -> asyncio.Future[Ack]: ...
+
+    @overload
+    async def submit(
+        self,
+        ids: Sequence[str],
+        vectors: ArrayLike | None = None,
+        contents: Sequence[str] | None = None,
+        **columns: Unpack[ObservationColumns],
+    ) -> asyncio.Future[Ack]: ...
+
+    @one_or_many
+    async def submit(self, *arguments: Any, **keywords: Any) -> asyncio.Future[Ack]:
+        """Send one observation or many; wait only while the buffer is full.
+
+        The arguments are those of `observe`. Single observations are sent together in batches.
+
+        Returns
+        -------
+        asyncio.Future[Ack]
+            Done when the observations are durable and recallable. It fails with a typed error, such as `InvalidInput`,
+            if they are refused.
+
+        Raises
+        ------
+        InvalidInput, NotFound, FailedPrecondition, Unavailable, OverCapacity
+            As in `observe`.
+        """
+        return await self._submit(take_observations(arguments, keywords))
 
     async def observe_batch(
         self,
         ids: Sequence[str],
         vectors: ArrayLike | None = None,
         contents: Sequence[str] | None = None,
-        *,
-        timestamps: Moments | None = None,
-        confidences: ArrayLike | None = None,
-        importances: ArrayLike | None = None,
-        metadata: Sequence[Mapping[str, Any] | str | None] | None = None,
-        tags: Sequence[Sequence[str]] | None = None,
+        **columns: Unpack[ObservationColumns],
     ) -> asyncio.Future[Ack]:
-        """Send up to 10 000 observations, which are stored as a whole or not at all; this is the fastest way for many.
+        """Send many observations. Deprecated: `submit` takes them now, and `observe` waits until they are stored."""
+        warn_renamed("observe_batch", "submit")
+        return await self.submit(ids, vectors, contents, **columns)
 
-        Parameters
-        ----------
-        ids, contents, timestamps, confidences, importances, metadata, tags
-            One entry per observation; see `observe`.
-        vectors
-            float32-like, shape ``(n, dim)``; None to have the space's embedder make the vectors from `contents`.
-
-        Returns
-        -------
-        asyncio.Future[Ack]
-            Done with one `Ack` for all observations and their range of generations; fails as in `observe`.
-
-        Raises
-        ------
-        InvalidInput
-            Naming the field, the row, the limit and the value; nothing of the batch is sent.
-        NotFound, FailedPrecondition, Unavailable, OverCapacity
-            As in `observe`.
-        """
+    async def _submit(self, observations: OneObservation | ManyObservations) -> asyncio.Future[Ack]:
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        observing = await self.observing()
-        await self._hand_over(
-            observing.offer_batch(
-                future,
-                ids,
-                vectors,
-                contents=contents,
-                timestamps=timestamps,
-                confidences=confidences,
-                importances=importances,
-                metadata=metadata,
-                tags=tags,
-            )
-        )
+        await self._add_when_room((await self._opened()).offer(future, observations))
         return future
 
     async def flush(self, timeout_s: float | None = None) -> None:
@@ -294,8 +307,8 @@ class AsyncClient(AsyncReader):
             self._observing.warn()
         await self._calls.close()
 
-    async def observing(self) -> ObserveSession:
-        """Return the session, and open it if necessary; for use in this package only."""
+    async def _opened(self) -> ObserveSession:
+        """Return the session, and open it if necessary."""
         self._calls.check()
         if self._closed:
             raise FailedPrecondition("the client is closed", code="client_closed")
@@ -321,7 +334,7 @@ class AsyncClient(AsyncReader):
                 await asyncio.sleep(0)
         return self._observing
 
-    async def _hand_over(self, offer: PendingAdd) -> None:
+    async def _add_when_room(self, offer: PendingAdd) -> None:
         deadline_s = asyncio.get_running_loop().time() + self._calls.timeout_s
         while not offer.try_add():
             try:
@@ -334,13 +347,3 @@ class AsyncClient(AsyncReader):
 def _reopen(address: str, timeout_s: float, space: str) -> tuple[GrpcTransport, Callable[[], Awaitable[None]]]:
     calls = GrpcChannel(address, timeout_s)
     return GrpcTransport(calls.channel, calls.address, space), calls.close
-
-
-def _check_priority(name: str) -> Priority:
-    names = [priority.name.lower() for priority in Priority]
-    if name in names:
-        return Priority[name.upper()]
-    known = ", ".join(names)
-    raise InvalidInput(
-        f"priority {name!r} is not one of {known}", code="invalid_priority", field="priority", limit=known, value=name
-    )

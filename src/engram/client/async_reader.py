@@ -1,4 +1,4 @@
-"""The calls of a client that need no session: recall, forget, spaces, status."""
+"""The calls of a client that need no session: recalls, look-ups, deletions, spaces, status."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from grpc import aio
 
 from engram.client.grpc.channel import GrpcChannel
-from engram.client.grpc.recall_encoding import check_ids, decode_hits, make_query, recall_request, recall_stream_request
+from engram.client.grpc.recall_encoding import check_ids, decode_hits, recall_request, recall_stream_request
+from engram.client.snapshot import AsyncClientSnapshot
 from engram.client.status import (
     ServerStatus,
     SpaceStatus,
@@ -21,15 +22,25 @@ from engram.client.status import (
     decode_unsound_space,
 )
 from engram.errors import InvalidInput, NotFound
+from engram.model.ack import Deletion
 from engram.model.cue import CueLike
-from engram.model.hit import Hits
+from engram.model.hit import Hit, Hits
+from engram.model.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
-from engram.model.query import RecallQuery
+from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_generation, check_one_snapshot
+from engram.model.recall_options import (
+    STREAM_COUNT_DEFAULT,
+    RecallOptions,
+    RecallStreamOptions,
+    recall_query,
+    stream_query,
+)
+from engram.model.scalars import as_text
 from engram.model.spaces import Metric, SpaceConfig, check_space_name
-from engram.model.strength import Strength
-from engram.model.times import Moment
+from engram.model.times import Moment, as_time_us
 from engram.wire import engram_pb2 as pb
 from engram.wire.recalls import RESULTS_BYTES
+from engram.wire.times import to_timestamp
 
 _EOF: Final[Any] = aio.EOF  # type: ignore[attr-defined]  # Missing in the stubs.
 
@@ -49,18 +60,8 @@ class AsyncReader:
         self.space = check_space_name(space)
         self._calls = calls
 
-    async def recall(
-        self,
-        cue: CueLike,
-        k: int = 10,
-        *,
-        max_generation: int | None = None,
-        snapshot_time: Moment | None = None,
-        ef: int | None = None,
-        strength: Strength | None = None,
-        include_vectors: bool = False,
-        skip_damaged: bool = False,
-    ) -> Hits:
+    @spelled_out(RecallOptions)
+    async def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
         """Return the `k` observations that best match a cue, best first.
 
         Results that are too large for one message are fetched in batches, as by `recall_stream`, and sorted here.
@@ -71,20 +72,8 @@ class AsyncReader:
             A vector, a text if the space has an embedder, or a `Cue`.
         k
             Maximum number of hits, 1 to 10 000.
-        max_generation
-            Recall as of this generation; default: the newest.
-        snapshot_time
-            Recall as of this time instead: seconds since 1970, a datetime (UTC without a time zone) or another
-            `Moment`.
-        ef
-            Breadth of the graph search; a larger value finds more of the true nearest and takes longer.
-        strength
-            Ranking by memory strength; None to rank by the score of the cue.
-        include_vectors
-            Whether to return the stored vectors, too.
-        skip_damaged
-            Whether to leave out observations whose stored bytes are damaged, instead of raising. The result is then
-            marked as ``incomplete``.
+        **options
+            See `RecallOptions`.
 
         Returns
         -------
@@ -104,73 +93,51 @@ class AsyncReader:
         CorruptData
             If the recall needs damaged bytes, or the space could not be opened.
         """
-        query = make_query(
-            cue,
-            k,
-            max_generation=max_generation,
-            snapshot_time=snapshot_time,
-            ef=ef,
-            strength=strength,
-            skip_damaged=skip_damaged,
-        )
-        request = recall_request(self.space, query, include_vectors=include_vectors)
+        return await self.answer(recall_query(cue, k, **options))
+
+    async def answer(self, query: RecallQuery) -> Hits:
+        """Return the hits of `query`, as `recall` does."""
         try:
-            response = await self._calls.unary(self._calls.stub.Recall, request)
+            response = await self._calls.unary(self._calls.stub.Recall, recall_request(self.space, query))
         except InvalidInput as error:
             # A recall by strength reinforces its results, so a second attempt would reinforce them twice.
-            if error.code != RESULTS_BYTES or strength is not None:
+            if error.code != RESULTS_BYTES or query.strength is not None:
                 raise
-            return await self._recall_in_batches(query, include_vectors)
+            return await self._recall_in_batches(query)
         return decode_hits(response)
 
-    async def _recall_in_batches(self, query: RecallQuery, include_vectors: bool) -> Hits:
+    async def _recall_in_batches(self, query: RecallQuery) -> Hits:
         timeout_ms = max(1, round(1000 * self._calls.timeout_s))
         query = replace(query, batch_size=RECALL_BATCH_MAX, timeout_ms=timeout_ms)
         hits = Hits()
-        async with aclosing(self._batches(query, include_vectors)) as batches:
+        async with aclosing(self._batches(query)) as batches:
             async for batch in batches:
                 hits += batch
                 hits.generation, hits.incomplete = batch.generation, batch.incomplete
         hits.sort(key=lambda hit: -hit.score)
         return hits
 
-    async def recall_stream(
+    @accepts_old(max_results="k")
+    @spelled_out(RecallStreamOptions)
+    def recall_stream(
         self,
         cue: CueLike,
-        max_results: int = 100,
-        batch_size: int = 10,
-        *,
-        max_generation: int | None = None,
-        snapshot_time: Moment | None = None,
-        ef: int | None = None,
-        include_recent: bool = False,
-        follow: bool = False,
-        strength: Strength | None = None,
-        timeout_ms: int | None = None,
-        include_vectors: bool = False,
-        skip_damaged: bool = False,
+        k: int = STREAM_COUNT_DEFAULT,
+        batch_size: int = BATCH_DEFAULT,
+        **options: Unpack[RecallStreamOptions],
     ) -> AsyncGenerator[Hits, None]:
         """Yield hits in batches as they are found; each batch is sorted best first, and all are from one snapshot.
 
         Parameters
         ----------
-        cue, max_generation, snapshot_time, ef, strength, include_vectors
-            See `recall`.
-        max_results, batch_size
-            Maximum number of hits in all, up to 10 000, and per batch, up to 100.
-        include_recent
-            Whether batches after the first may also hold observations that are committed while the recall runs. Such
-            hits are marked as ``recent``.
-        follow
-            Whether to wait for new observations that match after the last batch. Each of them is yielded once, in the
-            order of generations, until the generator is closed or the server no longer answers. A cue with a vector or
-            a text then needs a `score_min`.
-        timeout_ms
-            Milliseconds after which the recall fails; the time spent following does not count. None for no limit.
-        skip_damaged
-            Whether to leave out observations whose stored bytes are damaged, instead of raising. From the first one
-            left out, each batch is marked as ``incomplete``; if there is no other batch to mark, an empty one is
-            yielded.
+        cue
+            As for `recall`.
+        k, batch_size
+            Maximum number of hits in all, 1 to 10 000, and per batch, 1 to 100.
+        **options
+            See `RecallStreamOptions`. A standing recall ends when the server no longer answers. With `skip_damaged`,
+            each batch from the first observation left out is marked as ``incomplete``; if there is no other batch to
+            mark, an empty one is yielded.
 
         Yields
         ------
@@ -180,32 +147,74 @@ class AsyncReader:
         Raises
         ------
         InvalidInput, NotFound, FailedPrecondition, OverCapacity, Unavailable
-            As in `recall`.
+            As in `recall`; what is wrong with the arguments is raised at once.
         CorruptData
             If the recall needs damaged bytes. A standing recall raises this where damage may hide a match.
         """
-        query = replace(
-            make_query(
-                cue,
-                1,
-                max_generation=max_generation,
-                snapshot_time=snapshot_time,
-                ef=ef,
-                strength=strength,
-                skip_damaged=skip_damaged,
-            ),
-            results_max=max_results,
-            batch_size=batch_size,
-            include_recent=include_recent,
-            follow=follow,
-            timeout_ms=timeout_ms,
-        )
-        async with aclosing(self._batches(query, include_vectors)) as batches:
-            async for batch in batches:
-                yield batch
+        return self._batches(stream_query(cue, k, batch_size, **options))
 
-    async def _batches(self, query: RecallQuery, include_vectors: bool) -> AsyncGenerator[Hits, None]:
-        request = recall_stream_request(self.space, query, include_vectors=include_vectors)
+    async def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
+        """Return the observation with this id, or None.
+
+        Parameters
+        ----------
+        id
+            The id.
+        max_generation
+            Return the version that was alive at this generation; None: the newest.
+        include_vectors
+            Whether the hit has its vector.
+
+        Raises
+        ------
+        InvalidInput
+            If the id is not a text, or the generation is yet to come.
+        NotFound
+            If the space does not exist.
+        FailedPrecondition
+            If the generation is no longer retained.
+        CorruptData
+            If the observation is damaged.
+        """
+        request = pb.GetRequest(
+            memory_space_id=self.space,
+            ids=[as_text("id", id)],
+            max_generation=as_generation(max_generation),
+            include_embeddings=include_vectors,
+        )
+        hits = decode_hits(await self._calls.unary(self._calls.stub.Get, request))
+        return hits[0] if hits else None
+
+    @accepts_old(time="snapshot_time")
+    async def snapshot(
+        self, max_generation: int | None = None, *, snapshot_time: Moment | None = None
+    ) -> AsyncClientSnapshot:
+        """Return the space as it is now, or was at a generation or time, for any number of recalls.
+
+        The server keeps what the snapshot sees for as long as it retains its generation: the number and the age of the
+        generations that a server retains are settings of the server.
+
+        Raises
+        ------
+        InvalidInput
+            If the generation is yet to come, `snapshot_time` is not a time, or both are given.
+        NotFound
+            If the space does not exist.
+        FailedPrecondition
+            If the generation is no longer retained.
+        """
+        check_one_snapshot(max_generation, snapshot_time)
+        moment_us = None if snapshot_time is None else as_time_us(snapshot_time, "snapshot_time")
+        request = pb.GetSnapshotRequest(
+            memory_space_id=self.space,
+            max_generation=as_generation(max_generation),
+            snapshot_time=None if moment_us is None else to_timestamp(moment_us),
+        )
+        response = await self._calls.unary(self._calls.stub.GetSnapshot, request)
+        return AsyncClientSnapshot(self, response.snapshot_sequence)
+
+    async def _batches(self, query: RecallQuery) -> AsyncGenerator[Hits, None]:
+        request = recall_stream_request(self.space, query)
         call: Any = self._calls.stub.RecallStream(request)
         told = False
         try:
@@ -231,10 +240,31 @@ class AsyncReader:
         finally:
             reading.cancel()
 
-    async def forget(self, ids: Sequence[str]) -> int:
-        """Delete observations by id; return how many existed. Unknown ids are ignored."""
+    async def delete(self, ids: Sequence[str]) -> Deletion:
+        """Delete observations durably by id. Unknown ids are ignored.
+
+        Returns
+        -------
+        Deletion
+            As a number, how many of the ids existed.
+
+        Raises
+        ------
+        InvalidInput
+            If there are too many ids, or one is not a text.
+        NotFound
+            If the space does not exist.
+        OverCapacity, Unavailable
+            If the server stays overloaded, or cannot be reached.
+        """
         request = pb.ForgetRequest(memory_space_id=self.space, ids=check_ids(ids))
-        return (await self._calls.unary(self._calls.stub.Forget, request)).forgotten
+        response = await self._calls.unary(self._calls.stub.Forget, request)
+        return Deletion(response.forgotten, response.generation)
+
+    async def forget(self, ids: Sequence[str]) -> Deletion:
+        """Delete observations by id. Deprecated: it is called `delete` now."""
+        warn_renamed("forget", "delete")
+        return await self.delete(ids)
 
     async def create_space(
         self, name: str, dim: int | None = None, metric: Metric = "cosine", embedder: str = ""

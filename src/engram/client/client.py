@@ -6,25 +6,36 @@ import concurrent.futures
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack, overload
 
 from numpy.typing import ArrayLike
 
-from engram.client.ack import Ack
 from engram.client.async_client import AsyncClient
 from engram.client.loop_thread import LoopThread, wait
-from engram.client.sending.observe_session import ObserveSession, PendingAdd
+from engram.client.sending.observe_session import ObserveSession, PendingAdd, unanswered
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
+from engram.client.snapshot import ClientSnapshot
 from engram.client.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.errors import FailedPrecondition
+from engram.model.ack import Ack, Deletion
+from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
+from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
-from engram.model.hit import Hits
+from engram.model.hit import Hit, Hits
+from engram.model.keywords import accepts_old, spelled_out, warn_renamed
+from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery
+from engram.model.recall_options import (
+    STREAM_COUNT_DEFAULT,
+    RecallOptions,
+    RecallStreamOptions,
+    recall_query,
+    stream_query,
+)
 from engram.model.spaces import DEFAULT_SPACE, Metric
-from engram.model.strength import Strength
-from engram.model.times import Moment, Moments
+from engram.model.times import Moment
 
 
 class Client:
@@ -41,9 +52,10 @@ class Client:
     Examples
     --------
     >>> with Client("localhost:50051") as client:                     # doctest: +SKIP
-    ...     future = client.observe("id-1", vector, "text")           # returns at once
-    ...     future.result().generation                                # durable and recallable from here on
+    ...     ack = client.observe("id-1", vector, "text")              # durable and recallable
     ...     hits = client.recall(vector, k=10)
+    ...     future = client.submit("id-2", vector, "text")            # returns at once
+    ...     future.result().generation                                # durable and recallable from here on
     """
 
     def __init__(
@@ -101,127 +113,107 @@ class Client:
         """Last acknowledged sequence number of the session; 0 before the session is open."""
         return self._client.durable_sequence
 
-    def open(self) -> None:
-        """Open the session now instead of with the first observation. Raises as `AsyncClient.open`."""
-        self._thread.run(self._client.open())
+    def connect(self) -> None:
+        """Open the session now instead of with the first observation. Raises as `AsyncClient.connect`."""
+        self._thread.run(self._client.connect())
 
+    @overload
+    def observe(
+        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+    ) -> Ack: ...
+
+    @overload
     def observe(
         self,
-        id: str,
-        vector: ArrayLike | None = None,
-        content: str = "",
-        *,
-        timestamp: Moment | None = None,
-        confidence: float = 1.0,
-        importance: float = 0.5,
-        metadata: Mapping[str, Any] | str | None = None,
-        tags: Sequence[str] = (),
-    ) -> concurrent.futures.Future[Ack]:
-        """Send one observation; block only while the buffer is full. See `AsyncClient.observe`."""
-        future: concurrent.futures.Future[Ack] = concurrent.futures.Future()
-        offer = self._opened().offer_row(
-            future,
-            id,
-            vector,
-            content,
-            timestamp=timestamp,
-            confidence=confidence,
-            importance=importance,
-            metadata=metadata,
-            tags=tags,
-        )
-        _hand_over(offer, self._timeout_s)
-        return future
+        ids: Sequence[str],
+        vectors: ArrayLike | None = None,
+        contents: Sequence[str] | None = None,
+        **columns: Unpack[ObservationColumns],
+    ) -> Ack: ...
+
+    @one_or_many
+    def observe(self, *arguments: Any, **keywords: Any) -> Ack:
+        """Store one observation or many; return when they are durable and recallable. See `AsyncClient.observe`."""
+        future = self._submit(take_observations(arguments, keywords))
+        try:
+            return future.result(self._timeout_s)
+        except concurrent.futures.TimeoutError:
+            raise unanswered(self._timeout_s) from None
+
+    @overload
+    def submit(
+        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+    ) -> concurrent.futures.Future[Ack]: ...
+
+    @overload
+    def submit(
+        self,
+        ids: Sequence[str],
+        vectors: ArrayLike | None = None,
+        contents: Sequence[str] | None = None,
+        **columns: Unpack[ObservationColumns],
+    ) -> concurrent.futures.Future[Ack]: ...
+
+    @one_or_many
+    def submit(self, *arguments: Any, **keywords: Any) -> concurrent.futures.Future[Ack]:
+        """Send one observation or many; wait only while the buffer is full. See `AsyncClient.submit`."""
+        return self._submit(take_observations(arguments, keywords))
 
     def observe_batch(
         self,
         ids: Sequence[str],
         vectors: ArrayLike | None = None,
         contents: Sequence[str] | None = None,
-        *,
-        timestamps: Moments | None = None,
-        confidences: ArrayLike | None = None,
-        importances: ArrayLike | None = None,
-        metadata: Sequence[Mapping[str, Any] | str | None] | None = None,
-        tags: Sequence[Sequence[str]] | None = None,
+        **columns: Unpack[ObservationColumns],
     ) -> concurrent.futures.Future[Ack]:
-        """Send up to 10 000 observations, stored as a whole or not at all. See `AsyncClient.observe_batch`."""
-        future: concurrent.futures.Future[Ack] = concurrent.futures.Future()
-        offer = self._opened().offer_batch(
-            future,
-            ids,
-            vectors,
-            contents=contents,
-            timestamps=timestamps,
-            confidences=confidences,
-            importances=importances,
-            metadata=metadata,
-            tags=tags,
-        )
-        _hand_over(offer, self._timeout_s)
-        return future
+        """Send many observations. Deprecated: `submit` takes them now, and `observe` waits until they are stored."""
+        warn_renamed("observe_batch", "submit")
+        return self.submit(ids, vectors, contents, **columns)
 
     def flush(self, timeout_s: float | None = None) -> None:
         """Wait until all observations that were sent so far are answered. Raises as `AsyncClient.flush`."""
         self._thread.run(self._client.flush(timeout_s))
 
-    def recall(
-        self,
-        cue: CueLike,
-        k: int = 10,
-        *,
-        max_generation: int | None = None,
-        snapshot_time: Moment | None = None,
-        ef: int | None = None,
-        strength: Strength | None = None,
-        include_vectors: bool = False,
-        skip_damaged: bool = False,
-    ) -> Hits:
+    @spelled_out(RecallOptions)
+    def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
         """Return the `k` observations that best match a vector, a text or a `Cue`. See `AsyncClient.recall`."""
-        return self._thread.run(
-            self._client.recall(
-                cue,
-                k,
-                max_generation=max_generation,
-                snapshot_time=snapshot_time,
-                ef=ef,
-                strength=strength,
-                include_vectors=include_vectors,
-                skip_damaged=skip_damaged,
-            )
-        )
+        return self.answer(recall_query(cue, k, **options))
 
+    def answer(self, query: RecallQuery) -> Hits:
+        """Return the hits of `query`, as `recall` does."""
+        return self._thread.run(self._client.answer(query))
+
+    @accepts_old(max_results="k")
+    @spelled_out(RecallStreamOptions)
     def recall_stream(
         self,
         cue: CueLike,
-        max_results: int = 100,
-        batch_size: int = 10,
-        *,
-        max_generation: int | None = None,
-        snapshot_time: Moment | None = None,
-        ef: int | None = None,
-        include_recent: bool = False,
-        follow: bool = False,
-        strength: Strength | None = None,
-        timeout_ms: int | None = None,
-        include_vectors: bool = False,
-        skip_damaged: bool = False,
+        k: int = STREAM_COUNT_DEFAULT,
+        batch_size: int = BATCH_DEFAULT,
+        **options: Unpack[RecallStreamOptions],
     ) -> Iterator[Hits]:
         """Yield hits in batches as they are found, all from one snapshot. See `AsyncClient.recall_stream`."""
-        batches = self._client.recall_stream(
-            cue,
-            max_results,
-            batch_size,
-            max_generation=max_generation,
-            snapshot_time=snapshot_time,
-            ef=ef,
-            include_recent=include_recent,
-            follow=follow,
-            strength=strength,
-            timeout_ms=timeout_ms,
-            include_vectors=include_vectors,
-            skip_damaged=skip_damaged,
-        )
+        return self.open(stream_query(cue, k, batch_size, **options))
+
+    @overload
+    def open(self) -> None: ...
+
+    @overload
+    def open(self, query: RecallQuery) -> Iterator[Hits]: ...
+
+    def open(self, query: RecallQuery | None = None) -> Iterator[Hits] | None:
+        """Open a stream of the hits of `query`, as `recall_stream` does.
+
+        Without a query, it opens the session, which is deprecated: this is called `connect` now.
+        """
+        if query is not None:
+            return self._batches(query)
+        warn_renamed("open()", "connect()")
+        self.connect()
+        return None
+
+    def _batches(self, query: RecallQuery) -> Iterator[Hits]:
+        batches = self._client.open(query)
 
         async def following() -> Hits | None:
             return await anext(batches, None)
@@ -234,9 +226,24 @@ class Client:
             with contextlib.suppress(FailedPrecondition):
                 self._thread.run(batches.aclose())
 
-    def forget(self, ids: Sequence[str]) -> int:
-        """Delete observations by id; return how many existed. Unknown ids are ignored."""
-        return self._thread.run(self._client.forget(ids))
+    def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
+        """Return the observation with this id, or None. See `AsyncClient.get`."""
+        return self._thread.run(self._client.get(id, max_generation, include_vectors=include_vectors))
+
+    @accepts_old(time="snapshot_time")
+    def snapshot(self, max_generation: int | None = None, *, snapshot_time: Moment | None = None) -> ClientSnapshot:
+        """Return the space as it is now, or was at a generation or time. See `AsyncClient.snapshot`."""
+        snapshot = self._thread.run(self._client.snapshot(max_generation, snapshot_time=snapshot_time))
+        return ClientSnapshot(self, snapshot.generation)
+
+    def delete(self, ids: Sequence[str]) -> Deletion:
+        """Delete observations durably by id; unknown ids are ignored. See `AsyncClient.delete`."""
+        return self._thread.run(self._client.delete(ids))
+
+    def forget(self, ids: Sequence[str]) -> Deletion:
+        """Delete observations by id. Deprecated: it is called `delete` now."""
+        warn_renamed("forget", "delete")
+        return self.delete(ids)
 
     def create_space(
         self, name: str, dim: int | None = None, metric: Metric = "cosine", embedder: str = ""
@@ -265,14 +272,19 @@ class Client:
         if os.getpid() == self._process:
             self._thread.run(self._client.close(timeout_s))
 
+    def _submit(self, observations: OneObservation | ManyObservations) -> concurrent.futures.Future[Ack]:
+        future: concurrent.futures.Future[Ack] = concurrent.futures.Future()
+        _add_when_room(self._opened().offer(future, observations), self._timeout_s)
+        return future
+
     def _opened(self) -> ObserveSession:
         self._thread.check()
         if self._observing is None or self._observing.ended:
-            self._observing = self._thread.run(self._client.observing())
+            self._observing = self._thread.run(self._client._opened())
         return self._observing
 
 
-def _hand_over(offer: PendingAdd, timeout_s: float) -> None:
+def _add_when_room(offer: PendingAdd, timeout_s: float) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not offer.try_add():
         try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from engram.client.ack import Ack
 from engram.client.sending.rate_control import ServerLoad
 from engram.errors import EngramError
+from engram.model.ack import Ack
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from engram.errors import InvalidInput
+from engram.model.columns import check_keywords
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,13 +28,12 @@ def spelled_out(*options: type) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         signature = inspect.signature(function)
         taken = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
-        known = {*names, *(one.name for one in taken)}
-        shown = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=..., annotation=_text(kind)) for name, kind in names.items()]
+        known = [*(one.name for one in taken if one.name != "self"), *names]
+        shown = [_parameter(name, getattr(kind, "__forward_arg__", str(kind))) for name, kind in names.items()]
 
         @functools.wraps(function)
         def call(*args: Any, **keywords: Any) -> Any:
-            if not keywords.keys() <= known:
-                raise unknown_keyword(function.__name__, keywords, known)
+            check_keywords(keywords, known)
             return function(*args, **keywords)
 
         call.__signature__ = signature.replace(parameters=[*taken, *shown])  # type: ignore[attr-defined]
@@ -81,23 +79,11 @@ def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
     warnings.warn(f"{old} is deprecated and goes with the next release; use {new}", DeprecationWarning, stacklevel)
 
 
-def unknown_keyword(function: str, keywords: Mapping[str, object], known: Collection[str]) -> InvalidInput:
-    """Return the error for the first of `keywords` that is not `known`, with the nearest name that is."""
-    name = next(name for name in keywords if name not in known)
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(sorted(known - {'self'}))}"
-    return InvalidInput(
-        f"{function} takes no argument {name}{hint}",
-        code="unknown_argument",
-        field=name,
-        limit=", ".join(sorted(set(known) - {"self"})),
-        value=name,
-    )
-
-
 def _warn(function: str, what: str) -> None:
     warnings.warn(f"{function}: {what}", DeprecationWarning, stacklevel=3)
 
 
-def _text(kind: object) -> object:
-    return getattr(kind, "__forward_arg__", kind)
+def _parameter(name: str, kind: str) -> inspect.Parameter:
+    # Whatever has a default of another kind says None, and what the default is in its description.
+    default = False if kind == "bool" else None
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)

@@ -81,8 +81,7 @@ class RecallQuery:
         self._keep("batch_size", check_range("batch_size", self.batch_size, 1, RECALL_BATCH_MAX))
         if self.ef is not None:
             self._keep("ef", check_range("ef", self.ef, 1, EF_MAX))
-        if self.max_generation is not None:
-            self._keep("max_generation", check_range("max_generation", self.max_generation, 0, GENERATION_MAX))
+        object.__setattr__(self, "max_generation", as_generation(self.max_generation))
         if self.timeout_ms is not None:
             self._keep("timeout_ms", as_whole("timeout_ms", self.timeout_ms, 1, _TIMEOUT_MS_MAX, code="invalid_recall"))
         if self.strength is not None and not isinstance(self.strength, Strength):
@@ -92,8 +91,7 @@ class RecallQuery:
                 "Strength",
                 type(self.strength).__name__,
             )
-        if self.max_generation is not None and self.snapshot_us is not None:
-            raise _refused("a snapshot is named by generation or by time", "snapshot_time", "one of them", "both")
+        check_one_snapshot(self.max_generation, self.snapshot_us)
         if (self.follow or self.include_recent) and (self.cue.by != "similarity" or self.strength is not None):
             raise _refused(
                 "what is observed meanwhile is matched by similarity and filter only",
@@ -143,6 +141,29 @@ def check_range(field: str, value: object, low: int, high: int) -> int:
         With code ``invalid_<field>``, naming the field and the limits, if `value` is not such a number.
     """
     return as_whole(field, value, low, high, code=f"invalid_{field}")
+
+
+def as_generation(max_generation: object) -> int | None:
+    """Return `max_generation` as an `int`, or None.
+
+    Raises
+    ------
+    InvalidInput
+        If it is neither None nor a generation.
+    """
+    return None if max_generation is None else check_range("max_generation", max_generation, 0, GENERATION_MAX)
+
+
+def check_one_snapshot(max_generation: object, snapshot_time: object) -> None:
+    """Check that at most one of two ways to name a snapshot is used.
+
+    Raises
+    ------
+    InvalidInput
+        If neither of the two is None.
+    """
+    if max_generation is not None and snapshot_time is not None:
+        raise _refused("a snapshot is named by generation or by time", "snapshot_time", "one of them", "both")
 
 
 def _refused(message: str, field: str, limit: object, value: object) -> InvalidInput:

@@ -14,8 +14,8 @@ from engram.errors import Unavailable
 from engram.model.spaces import DEFAULT_SPACE
 from engram.server.authorization import Action, AllowEveryone, Authorizer
 from engram.server.options import ServerOptions
-from engram.store.store_engine import StoreEngine
 from engram.store.space_engine import SpaceEngine
+from engram.store.store_engine import StoreEngine
 from engram.streaming.counters import Counters
 from engram.streaming.ingest import Ingest
 from engram.streaming.lanes.lanes import Lanes

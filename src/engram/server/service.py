@@ -9,6 +9,7 @@ import grpc
 from google.protobuf.message import Message
 
 from engram.server.calls import Behaviour, ServerCalls
+from engram.server.handlers.look_up import get, get_snapshot
 from engram.server.handlers.memory_stream import memory_stream
 from engram.server.handlers.observe_stream import observe_stream
 from engram.server.handlers.recall import recall, recall_stream
@@ -42,6 +43,13 @@ _METHODS: Final[dict[str, tuple[Callable[..., Any], Behaviour, type[Message], ty
     "Remember": (grpc.unary_unary_rpc_method_handler, remember, pb.RememberRequest, pb.RememberResponse),
     "Recall": (grpc.unary_unary_rpc_method_handler, recall, pb.RecallRequest, pb.RecallResponse),
     "Forget": (grpc.unary_unary_rpc_method_handler, forget, pb.ForgetRequest, pb.ForgetResponse),
+    "Get": (grpc.unary_unary_rpc_method_handler, get, pb.GetRequest, pb.GetResponse),
+    "GetSnapshot": (
+        grpc.unary_unary_rpc_method_handler,
+        get_snapshot,
+        pb.GetSnapshotRequest,
+        pb.GetSnapshotResponse,
+    ),
     "CreateSpace": (grpc.unary_unary_rpc_method_handler, create_space, pb.CreateSpaceRequest, pb.Space),
     "GetSpace": (grpc.unary_unary_rpc_method_handler, get_space, pb.GetSpaceRequest, pb.Space),
     "ListSpaces": (grpc.unary_unary_rpc_method_handler, list_spaces, pb.ListSpacesRequest, pb.ListSpacesResponse),

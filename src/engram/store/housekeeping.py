@@ -35,7 +35,9 @@ class Housekeeping:
         Settings of the store: the intervals, and the rate of scrubbing.
     """
 
-    def __init__(self, spaces: Callable[[], Sequence[SpaceEngine]], catalogue: SpaceCatalog, options: StoreOptions) -> None:
+    def __init__(
+        self, spaces: Callable[[], Sequence[SpaceEngine]], catalogue: SpaceCatalog, options: StoreOptions
+    ) -> None:
         self._spaces = spaces
         self._catalogue = catalogue
         self._interval_s = options.mark_interval_s

@@ -1,25 +1,22 @@
-"""A memory space: the methods with which callers write to it and look at its state."""
+"""The inside of a memory space: what the store, the committer and servers work with; users have `Space`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from engram.errors import EngramError
 from engram.log.damage import Damages
 from engram.log.identity import Identity
 from engram.model.batch_checks import check_batch, check_beside_vectors, check_columns
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.model.observations import ObservationBatch, make_batch, with_vectors
+from engram.model.observations import ObservationBatch, with_vectors
 from engram.model.query import check_range
 from engram.model.scalars import as_text
 from engram.model.sequences import as_list
 from engram.model.spaces import SpaceConfig
-from engram.model.times import Moments
 from engram.store.commit.group_commit import GroupCommit
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.serial_executor import SerialExecutor
@@ -57,66 +54,37 @@ class SpaceEngine(SpaceRecalls):
         self._submit = submit
         self._published = published
 
-    # ---- observing ----------------------------------------------------------------------------------------------
+    def check_process(self) -> None:
+        """Refuse to work in a forked child, with `FailedPrecondition` (code ``forked``)."""
+        self._reader.check_process()
 
-    def observe(
-        self,
-        ids: Sequence[str],
-        vectors: ArrayLike | None = None,
-        contents: Sequence[str] | None = None,
-        timestamps: Moments | None = None,
-        confidences: ArrayLike | None = None,
-        importances: ArrayLike | None = None,
-        metadata: Sequence[Mapping[str, Any] | str | None] | None = None,
-        tags: Sequence[Sequence[str]] | None = None,
-    ) -> int:
-        """Store observations; when this returns, they are durable and recallable.
+    # ---- writing ------------------------------------------------------------------------------------------------
 
-        Parameters
-        ----------
-        ids
-            One id each, at most 10 000; an id that exists is superseded.
-        vectors
-            float32, shape ``(n, dim)``; None: the space's embedder makes them from `contents`.
-        contents, timestamps, confidences, importances, metadata, tags
-            See `engram.model.observations.make_batch`.
-
-        Returns
-        -------
-        int
-            The generation of the last observation.
+    def submit(self, batch: ObservationBatch) -> Future[CommitResult]:
+        """Queue a batch that passed `prepare`; wait for room if linking or committing is behind.
 
         Raises
         ------
-        InvalidInput
-            If a column is refused; the error names the field and the position. Nothing was stored.
-        FailedPrecondition
-            If vectors are missing and there is no embedder or it fails, the store is closed, or the process is a forked
-            child.
         OverCapacity
-            If too much is queued, or linking did not make room in time. Nothing was stored.
+            If there is no room in time. Nothing was stored.
+        FailedPrecondition
+            If the store is closed, or the process is a forked child.
         Unavailable
             If the store is closing or cannot write.
         """
-        self._reader.check_process()
-        if vectors is None:
-            vectors = np.empty((0, self.config.dim), dtype=np.float32)
-        batch = make_batch(ids, vectors, contents, timestamps, confidences, importances, metadata, tags)
-        return self._wait_for(batch=self.prepare(batch)).last_generation
+        return self._queue(batch=batch)
 
-    def delete(self, ids: Sequence[str]) -> int:
-        """Delete observations durably; return how many of the ids existed.
+    def delete(self, ids: Sequence[str]) -> CommitResult:
+        """Delete observations durably.
 
         Raises
         ------
         InvalidInput
             If there are too many ids, or one is not a text.
-        FailedPrecondition
-            If the store is closed, or the process is a forked child.
-        OverCapacity, Unavailable
-            As for `observe`.
+        FailedPrecondition, OverCapacity, Unavailable
+            As for `submit`.
         """
-        return self._wait_for(delete_ids=_checked_ids(ids)).existed
+        return self._queue(delete_ids=_checked_ids(ids)).result()
 
     def prepare(self, batch: ObservationBatch) -> ObservationBatch:
         """Return `batch`, checked against the space, with vectors from the space's embedder if it has none.
@@ -151,11 +119,6 @@ class SpaceEngine(SpaceRecalls):
     @property
     def generation(self) -> int:
         """Newest visible generation."""
-        return self._state.index.visible_generation
-
-    @property
-    def visible_generation(self) -> int:
-        """Generation up to which everything is recallable."""
         return self._state.index.visible_generation
 
     @property
@@ -203,7 +166,7 @@ class SpaceEngine(SpaceRecalls):
         """Return statistics of the space; each number is current, but they are not all of the same instant."""
         state, writer = self._state, self._writer
         # Read in this order; otherwise one watermark could seem to overtake another.
-        indexed, visible, durable = self.indexed_generation, self.visible_generation, self.durable_generation
+        indexed, visible, durable = self.indexed_generation, self.generation, self.durable_generation
         return SpaceStatistics(
             durable_generation=durable,
             visible_generation=visible,
@@ -274,9 +237,13 @@ class SpaceEngine(SpaceRecalls):
         self.followers.close()
         self._state.log.close()
 
-    def _wait_for(self, batch: ObservationBatch | None = None, delete_ids: Sequence[str] | None = None) -> CommitResult:
+    def _queue(
+        self, batch: ObservationBatch | None = None, delete_ids: Sequence[str] | None = None
+    ) -> Future[CommitResult]:
         self._reader.check_process()
         answer: Future[CommitResult] = Future()
+        # A running future cannot be cancelled: what is queued will be stored.
+        answer.set_running_or_notify_cancel()
 
         def done(outcome: CommitResult | EngramError) -> None:
             if isinstance(outcome, EngramError):
@@ -285,10 +252,9 @@ class SpaceEngine(SpaceRecalls):
                 answer.set_result(outcome)
 
         request = CommitRequest(space=self, batch=batch, delete_ids=delete_ids, done=done)
-        # The caller waits for the answer anyway. If linking cannot keep up, it is therefore held back rather than
-        # refused.
+        # If linking cannot keep up, a caller in this process is held back rather than refused.
         self.tail.hold_back(lambda: self._submit(request), request.count)
-        return answer.result()
+        return answer
 
 
 def _checked_ids(ids: Sequence[str]) -> list[str]:

@@ -12,8 +12,8 @@ from typing import Final
 from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition, NotFound
 from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
-from engram.store.space_engine import SpaceEngine
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
+from engram.store.space_engine import SpaceEngine
 from engram.text import get_embedder
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,9 @@ class SpaceTable:
             opened = sorted(self._spaces.items())
         return [future.result() for _, future in opened if future.done() and future.exception() is None]
 
-    def get(self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool) -> SpaceEngine:
+    def get(
+        self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool
+    ) -> SpaceEngine:
         """Return the space called `name`, created if that is allowed; see `MemoryStore.space`."""
         # All arguments are checked before anything is looked up or written, even those that an existing space would
         # ignore.

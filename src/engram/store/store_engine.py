@@ -1,4 +1,4 @@
-"""`MemoryStore`: a directory of memory spaces, and the threads that work on them."""
+"""The inside of a store: a directory of memory spaces, and the threads that work on them."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from engram.store.indexing.maintenance_thread import MaintenanceThread
 from engram.store.indexing.workers import Workers, WorkerStatistics
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
-from engram.store.space_engine import SpaceEngine
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
+from engram.store.space_engine import SpaceEngine
 from engram.store.space_table import SpaceTable
 from engram.store.subscriptions.matcher import Matcher
 
@@ -38,37 +38,23 @@ logger = logging.getLogger(__name__)
 
 
 class StoreEngine:
-    """A store of memory spaces in one directory, which belongs to this process while the store is open.
+    """The inside of a `MemoryStore`: its spaces, the threads that work on them, and the queue before the committer.
 
-    Any thread may call any method. One thread commits for all spaces, several index, one writes checkpoints, one
-    matches standing recalls and one does housekeeping; `close` ends them all. A store that is not closed is closed when
-    nothing references it any more, or when the interpreter ends. A forked child cannot use the store (code ``forked``),
-    and closing it there does nothing.
+    A server uses it directly, with a queue of its own.
 
     Parameters
     ----------
-    path
-        The data directory, created if it does not exist; None for a store in memory that ends with the process.
-    options
-        Settings of the store.
+    path, options, read_only
+        As for `MemoryStore`.
     intake
         The queue before the committer; None: first in, first out.
     storage
         Storage to use instead of `path`; its creator ensures that nobody else uses it.
-    read_only
-        Whether to change nothing in the directory, which must exist. Several processes may read it at the same time,
-        but not while another one writes.
 
     Raises
     ------
-    InvalidInput, NotFound
-        If the path is empty or is no path; if `read_only` is set and the path is not a data directory.
-    StoreLocked
-        If another process, or this one, has the directory open; the message names its process id.
-    NewerFormat
-        If a newer version wrote the directory.
-    Unavailable
-        If the directory cannot be read or written.
+    EngramError
+        As for `MemoryStore`.
     """
 
     def __init__(
@@ -137,30 +123,7 @@ class StoreEngine:
         embedder: str | None = None,
         create: bool = True,
     ) -> SpaceEngine:
-        """Return the space called `name`, created if it does not exist; ``default`` always exists.
-
-        Parameters
-        ----------
-        name
-            ``[a-z0-9_-]{3,64}``.
-        dim, metric, embedder
-            Settings of a new space: by default 768, ``"cosine"`` and no embedder. An existing space must have them.
-        create
-            Whether to create the space if it does not exist.
-
-        Raises
-        ------
-        InvalidInput
-            If the name or a setting is not allowed.
-        NotFound
-            If the space does not exist and `create` is False, or the embedder is unknown.
-        AlreadyExists
-            If the space exists with other settings.
-        FailedPrecondition, Unavailable
-            If the store is closed; if the space cannot be written.
-        EngramError
-            The error in `unsound`, if the space could not be opened.
-        """
+        """Return the space called `name`; see `MemoryStore.space`."""
         check_process(self._process, "store")
         return self._table.get(name, dim, metric, embedder, create=create)
 
@@ -187,13 +150,7 @@ class StoreEngine:
         return self._catalogue.damages.count + sum(space.damages.count for space in self.spaces())
 
     def scrub(self) -> tuple[Damage, ...]:
-        """Read and check everything stored, at full speed, and return all `damages`.
-
-        Raises
-        ------
-        FailedPrecondition
-            If the store is closed, also if it is closed meanwhile: its files cannot be reached then.
-        """
+        """Read and check everything stored; see `MemoryStore.scrub`."""
         self._check_open()
         self._catalogue.check()
         for space in self.spaces():
@@ -222,14 +179,7 @@ class StoreEngine:
             raise
 
     def checkpoint(self) -> None:
-        """Save the linked part of every graph, so that the next start need not link it again.
-
-        Raises
-        ------
-        FailedPrecondition, Unavailable
-            If the store is closed; if a checkpoint cannot be written. The log has everything that is stored
-            nevertheless.
-        """
+        """Save the linked part of every graph; see `MemoryStore.checkpoint`."""
         for written in [self._checkpointer.request(space) for space in self.spaces()]:
             written.result()
 

@@ -11,8 +11,8 @@ from engram.errors import EngramError
 from engram.model.observations import ObservationBatch
 from engram.model.priority import Priority
 from engram.store.commit.queue import CommitRequest, CommitResult
-from engram.store.store_engine import StoreEngine
 from engram.store.space_engine import SpaceEngine
+from engram.store.store_engine import StoreEngine
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.pressure.load_shedding import LoadShedder
 from engram.streaming.pressure.usage import Held

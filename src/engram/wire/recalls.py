@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from engram.errors import InvalidInput
-from engram.model.hit import Hit, age_s
+from engram.model.hit import Hit, Hits, age_s
 from engram.model.limits import (
     CONTENT_BYTES_MAX,
     DIMENSION_MAX,
@@ -93,19 +93,35 @@ def encode_recalled(recalled: Recalled, *, embeddings: bool = False) -> pb.Recal
     """
     answer = pb.RecallResponse(snapshot_sequence=recalled.generation, metadata=encode_metadata(recalled))
     add_hits(answer.results, recalled.hits, embeddings=embeddings)
+    _check_size(answer, len(recalled.hits), "ask for at most {} of these, or for a stream (recall_stream)")
+    return answer
+
+
+def encode_found(hits: Hits, *, embeddings: bool = False) -> pb.GetResponse:
+    """Return the answer to a look-up by ids.
+
+    Raises
+    ------
+    InvalidInput
+        If the answer is larger than a message may be. Retrying does not help.
+    """
+    answer = pb.GetResponse(snapshot_sequence=hits.generation)
+    add_hits(answer.results, hits, embeddings=embeddings)
+    _check_size(answer, len(hits), "ask for at most {} of these ids at once")
+    return answer
+
+
+def _check_size(answer: pb.RecallResponse | pb.GetResponse, count: int, advice: str) -> None:
     # Measuring an answer costs about as much as sending it, and most answers have too few hits to be too large.
-    if len(recalled.hits) > _FITTING_HITS and (nbytes := answer.ByteSize()) > MESSAGE_BYTES_MAX:
-        count = len(recalled.hits)
+    if count > _FITTING_HITS and (nbytes := answer.ByteSize()) > MESSAGE_BYTES_MAX:
         raise InvalidInput(
             f"the {count} results are {nbytes} bytes, and an answer has at most {MESSAGE_BYTES_MAX}: "
-            f"ask for at most {count * MESSAGE_BYTES_MAX // nbytes} of these, or for a stream (recall_stream), which "
-            "sends any number in batches",
+            + advice.format(count * MESSAGE_BYTES_MAX // nbytes),
             code=RESULTS_BYTES,
             field="max_results",
             limit=MESSAGE_BYTES_MAX,
             value=nbytes,
         )
-    return answer
 
 
 def add_hits(memories: Any, hits: Iterable[Hit], *, embeddings: bool) -> None:

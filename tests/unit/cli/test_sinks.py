@@ -30,10 +30,10 @@ class FullClient:
 
         return Status()
 
-    def open(self) -> None:
+    def connect(self) -> None:
         pass
 
-    def observe_batch(self, ids: list[str], *_: Any, **__: Any) -> Future[Ack]:
+    def submit(self, ids: list[str], *_: Any, **__: Any) -> Future[Ack]:
         if self.taken and not self.taken[-1].done():
             self.refused += 1
             number = len(self.taken)
@@ -82,6 +82,6 @@ def test_other_refusals_are_not_waited_out(sink: ServerSink, monkeypatch: pytest
     def refuse(*_: Any, **__: Any) -> Future[Ack]:
         raise OverCapacity("too much for ever", code="batch_bytes")
 
-    monkeypatch.setattr(sink._client, "observe_batch", refuse)
+    monkeypatch.setattr(sink._client, "submit", refuse)
     with pytest.raises(OverCapacity, match="for ever"):
         sink.put(batch_of(["a"]))

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from engram.client.ack import Ack
 from engram.client.transport import Accepted, Closed, Event, Greeting, Refused, Welcome
 from engram.errors import EngramError, SequenceError, Unavailable
+from engram.model.ack import Ack
 
 
 class FakeConnection:

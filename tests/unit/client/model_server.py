@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from engram.client.ack import Ack
 from engram.errors import EngramError, InvalidInput, OverCapacity, SequenceError, Unavailable
+from engram.model.ack import Ack
 
 
 @dataclass(frozen=True)

@@ -83,5 +83,5 @@ def test_an_answer_tells_its_snapshot_and_whether_it_lacks_something(kind: Any) 
 def test_requests_say_whether_to_skip_damage() -> None:
     for skip in (False, True):
         query = RecallQuery(Cue([1.0]), skip_damaged=skip)
-        assert recall_request("notes", query, include_vectors=False).skip_damaged is skip
-        assert recall_stream_request("notes", query, include_vectors=False).skip_damaged is skip
+        assert recall_request("notes", query).skip_damaged is skip
+        assert recall_stream_request("notes", query).skip_damaged is skip

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.client.ack import Ack
 from engram.client.sending.micro_batch import OpenBatch, make_row, seal
 from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.outgoing_batch import OutgoingBatch
@@ -17,6 +16,7 @@ from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.send_window import SendWindow
 from engram.client.sending.stream_options import StreamOptions
 from engram.errors import EngramError, InvalidInput, SequenceError, Unavailable
+from engram.model.ack import Ack
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
 from tests.unit.client.fake_transport import FakeConnection, FakeServer

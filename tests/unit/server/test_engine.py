@@ -15,7 +15,7 @@ from engram.server.engine import Engine
 from engram.server.options import ServerOptions
 from engram.store.indexing.checkpoints import Checkpoints
 from engram.store.indexing.index_maintenance import IndexMaintenance
-from engram.store.memory_store import MemoryStore
+from engram.store.store_engine import StoreEngine
 from tests.doubles.batches import DIM, batch_of
 
 COUNT = 500
@@ -27,7 +27,7 @@ async def test_closing_links_what_waits_and_writes_one_checkpoint_of_it(
 ) -> None:
     written: list[int] = []
     held, closing = threading.Event(), threading.Event()
-    write, link, close = Checkpoints.write, IndexMaintenance.link, MemoryStore.close
+    write, link, close = Checkpoints.write, IndexMaintenance.link, StoreEngine.close
 
     def counting(checkpoints: Checkpoints, index: Any) -> int:
         written.append(write(checkpoints, index))
@@ -39,13 +39,13 @@ async def test_closing_links_what_waits_and_writes_one_checkpoint_of_it(
             assert closing.wait(TIMEOUT_S)
         return link(indexing, min(count_max, 100))
 
-    def going_on(store: MemoryStore) -> None:
+    def going_on(store: StoreEngine) -> None:
         closing.set()
         close(store)
 
     monkeypatch.setattr(Checkpoints, "write", counting)
     monkeypatch.setattr(IndexMaintenance, "link", lingering)
-    monkeypatch.setattr(MemoryStore, "close", going_on)
+    monkeypatch.setattr(StoreEngine, "close", going_on)
     engine = Engine(ServerOptions(tmp_path, default_space=SpaceConfig("default", DIM)))
     space = engine.store.space("default", create=False)
     await engine.ingest.observe(space, batch_of([f"id-{number}" for number in range(COUNT)]), Priority.NORMAL)

@@ -140,5 +140,5 @@ def test_no_vector_is_ranked_by_that_was_damaged_while_its_space_was_opened(
     monkeypatch.setattr(recovery, "_append_uncovered", damaged_meanwhile)
     with MemoryStore(tmp_path, options=options) as store:
         damaged: list[int] = []
-        found, _ = store.space(SPACE)._state.index.search(CUE, k=3, damaged=damaged)
+        found, _ = store.space(SPACE)._engine._state.index.search(CUE, k=3, damaged=damaged)
         assert (sorted(found.tolist()), damaged) == ([0, 1, 3], [2])

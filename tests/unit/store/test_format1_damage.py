@@ -42,7 +42,7 @@ def test_a_bit_that_flips_after_opening_is_not_served(store: MemoryStore, tmp_pa
     assert damaged is not None
     with pytest.raises(CorruptData, match=r"000000000001\.log is damaged at offset"):
         _ = damaged.content
-    assert space.damages.count == 1
+    assert space._engine.damages.count == 1
 
 
 def test_a_file_that_is_cut_after_opening_is_not_served(store: MemoryStore, tmp_path: Path) -> None:

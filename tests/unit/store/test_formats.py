@@ -23,6 +23,7 @@ from tests.doubles.batches import DIM
 from tests.doubles.faulty_storage import Fault, FaultyStorage
 from tests.doubles.places import FIXTURES
 from tests.doubles.stored_ids import observe
+from tests.doubles.stores import store_on
 
 FORMATS = range(1, FORMAT + 1)
 
@@ -69,7 +70,7 @@ def check(store: MemoryStore) -> None:
     assert notes.recall(hit.content, k=1)[0].id == "note-3-8"
     found = notes.recall(Cue(filter=Filter(tags={"deck-8"}, metadata={"n": 3})))
     assert [one.id for one in found] == ["note-3-8"]
-    assert notes.durable_sequence("reader-1") == 6
+    assert notes._engine.durable_sequence("reader-1") == 6
     vectors = store.space("vectors")
     right = np.random.default_rng(11).standard_normal((300, 24)).astype(np.float32)
     nearest = vectors.recall(right[17], k=1)[0]
@@ -89,20 +90,20 @@ def test_every_format_opens_and_goes_on(number: int, tmp_path: Path) -> None:
     with MemoryStore(path) as store:
         notes = store.space("notes")
         outcome: Future[CommitResult] = Future()
-        batch = notes.prepare(make_batch(["s-7"], np.empty((0, 16), np.float32), ["session row 7"]))
+        batch = notes._engine.prepare(make_batch(["s-7"], np.empty((0, 16), np.float32), ["session row 7"]))
         request = CommitRequest(
-            space=notes,
+            space=notes._engine,
             batch=batch,
             session="reader-1",
             first_sequence=7,
             done=outcome.set_result,  # type: ignore[arg-type]
         )
-        store.submit(request)
+        store._engine.submit(request)
         assert outcome.result(60).first_generation == 250
         observe(store.space("new", dim=DIM), "a")
     with MemoryStore(path) as store:
         assert store.space("notes").get("s-7") is not None
-        assert store.space("notes").durable_sequence("reader-1") == 7
+        assert store.space("notes")._engine.durable_sequence("reader-1") == 7
         assert store.scrub() == ()
 
 
@@ -128,10 +129,10 @@ def test_format_1_is_listed_only_once_it_is_durable(tmp_path: Path) -> None:
     for path in (folder / "log").iterdir():
         notes.directory("log").create(path.name, path.stat().st_size).write(0, [path.read_bytes()])
     storage.faults.pending.append(Fault("sync", errno.EIO))
-    with MemoryStore(None, storage=storage) as store:
+    with store_on(storage=storage) as store:
         assert store.unsound["notes"].code == "log_failed"
     assert format_of(notes.read("space.json")) == 1
-    with MemoryStore(None, storage=storage) as store:
+    with store_on(storage=storage) as store:
         assert store.space("notes").generation == 249
     assert format_of(notes.read("space.json")) == 2
 

@@ -32,6 +32,7 @@ from engram.store.commit.queue import CommitRequest, FifoCommitQueue
 from tests.doubles.batches import DIM, batch_of, vector_of
 from tests.doubles.faulty_storage import Fault, FaultyStorage
 from tests.doubles.stored_ids import live_ids, observe
+from tests.doubles.stores import store_on
 from tests.doubles.waiting import TIMEOUT_S, Outcomes, wait_until_indexed
 
 HOLDER = """
@@ -129,18 +130,22 @@ def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
         observe(space, "a", "b", "c")
         observe(space, "a", version=1)
         space.delete(["c"])
-        store.submit(CommitRequest(space=space, batch=batch_of(["s"]), session="s", first_sequence=1, done=outcomes))
+        store._engine.submit(
+            CommitRequest(space=space._engine, batch=batch_of(["s"]), session="s", first_sequence=1, done=outcomes)
+        )
         outcomes.result()
         wait_until_indexed(space)
     with MemoryStore(tmp_path) as store:
         space = store.space("notes", create=False)
         assert live_ids(space) == ["a", "b", "s"]
         assert (space.generation, space.durable_generation, space.stats().live_count) == (6, 6, 3)
-        assert space.durable_sequence("s") == 1
+        assert space._engine.durable_sequence("s") == 1
         found = [space.get("a", max_generation=generation) for generation in (3, 4)]
         assert [hit.generation for hit in found if hit is not None] == [1, 4]
         assert {hit.id for hit in space.recall(vector_of("c"), max_generation=3)} == {"a", "b", "c"}
-        store.submit(CommitRequest(space=space, batch=batch_of(["s"]), session="s", first_sequence=1, done=outcomes))
+        store._engine.submit(
+            CommitRequest(space=space._engine, batch=batch_of(["s"]), session="s", first_sequence=1, done=outcomes)
+        )
         assert outcomes.result().duplicate
         assert observe(space, "d") == 7
 
@@ -251,7 +256,7 @@ def test_a_path_that_is_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [1, 100])
 def test_a_full_disk_refuses_and_recovers(rows: int) -> None:
     storage = FaultyStorage()
-    with MemoryStore(None, storage=storage) as store:
+    with store_on(storage=storage) as store:
         space = store.space("notes", dim=DIM)
         observe(space, "a")
         storage.faults.pending.append(Fault("write", errno.ENOSPC, bytes_before=200))
@@ -262,28 +267,30 @@ def test_a_full_disk_refuses_and_recovers(rows: int) -> None:
         assert observe(space, "b") == 2
         assert live_ids(space) == ["a", "b"]
         assert {hit.id for hit in space.recall(vector_of("b"), k=10)} == {"a", "b"}
-    with MemoryStore(None, storage=storage.after_power_loss(Random(1))) as store:
+    with store_on(storage=storage.after_power_loss(Random(1))) as store:
         assert live_ids(store.space("notes")) == ["a", "b"]
 
 
 def test_a_refused_request_of_a_session_can_be_repeated() -> None:
     storage = FaultyStorage()
     outcomes = Outcomes()
-    with MemoryStore(None, storage=storage) as store:
+    with store_on(storage=storage) as store:
         space = store.space("notes", dim=DIM)
-        request = CommitRequest(space=space, batch=batch_of(["a"]), session="s", first_sequence=1, done=outcomes)
+        request = CommitRequest(
+            space=space._engine, batch=batch_of(["a"]), session="s", first_sequence=1, done=outcomes
+        )
         storage.faults.pending.append(Fault("create", errno.ENOSPC))
-        store.submit(request)
+        store._engine.submit(request)
         assert outcomes.error().code == "disk_full"
-        assert space.durable_sequence("s") == 0
-        store.submit(request)
+        assert space._engine.durable_sequence("s") == 0
+        store._engine.submit(request)
         assert outcomes.result().count == 1
-        assert space.durable_sequence("s") == 1
+        assert space._engine.durable_sequence("s") == 1
 
 
 def test_after_a_failed_sync_nothing_is_taken_and_the_rest_still_works() -> None:
     storage = FaultyStorage()
-    with MemoryStore(None, storage=storage) as store:
+    with store_on(storage=storage) as store:
         space, other = store.space("notes", dim=DIM), store.space("other", dim=DIM)
         observe(space, "a")
         storage.faults.pending.append(Fault("sync", errno.EIO))
@@ -293,7 +300,7 @@ def test_after_a_failed_sync_nothing_is_taken_and_the_rest_still_works() -> None
             assert refusal.value.code == "log_failed"
         assert (space.generation, live_ids(space), space.get("unknown")) == (1, ["a"], None)
         assert observe(other, "b") == 1
-    with MemoryStore(None, storage=storage.after_power_loss(Random(3))) as store:
+    with store_on(storage=storage.after_power_loss(Random(3))) as store:
         assert live_ids(store.space("notes"))[0] == "a"
 
 
@@ -343,7 +350,7 @@ def test_closing_commits_what_is_queued(tmp_path: Path) -> None:
     store = MemoryStore(tmp_path)
     space = store.space("notes", dim=DIM)
     for number in range(100):
-        store.submit(CommitRequest(space=space, batch=batch_of([f"id-{number}"]), done=outcomes))
+        store._engine.submit(CommitRequest(space=space._engine, batch=batch_of([f"id-{number}"]), done=outcomes))
     store.close()
     assert len(outcomes.all) == 100
     assert not any(isinstance(outcome, EngramError) for outcome in outcomes.all)
@@ -390,7 +397,7 @@ def test_several_threads_may_close(tmp_path: Path) -> None:
 
 def test_a_full_queue_refuses() -> None:
     intake = FifoCommitQueue(count_max=3, bytes_max=1 << 20, take_count_max=10, take_bytes_max=1 << 20)
-    with MemoryStore(None, intake=intake) as store:
+    with store_on(intake=intake) as store:
         space = store.space("notes", dim=DIM)
         with pytest.raises(OverCapacity) as refusal:
             observe(space, "a", "b", "c", "d")

@@ -86,7 +86,7 @@ def torn(path: Path) -> Path:
     with MemoryStore(path / "live") as store:
         space = store.space(SPACE, dim=DIM)
         write(space, Random(2), 5)
-        space.leave_mark()
+        space._engine.leave_mark()
         space.observe(["torn"], np.ones((1, DIM)), ["t" * 3000])
         copied(path / "live", path / "data")
     file = logs_of(path / "data")[-1]

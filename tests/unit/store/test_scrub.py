@@ -51,16 +51,16 @@ def notes_of(store: MemoryStore) -> tuple[Space, Path]:
 
 def test_what_is_sound_is_read_whole_and_nothing_is_said(store: MemoryStore) -> None:
     space, folder = notes_of(store)
-    stored = sum(record.nbytes for record in space._state.log.records())
+    stored = sum(record.nbytes for record in space._engine._state.log.records())
     (checkpoint,) = (folder / "checkpoints").iterdir()
-    assert sum(space.scrub()) >= stored + checkpoint.stat().st_size
+    assert sum(space._engine.scrub()) >= stored + checkpoint.stat().st_size
     assert store.scrub() == ()
     assert len(list((folder / "log").iterdir())) > 1
 
 
 def test_every_damaged_record_is_named_once(store: MemoryStore) -> None:
     space, folder = notes_of(store)
-    records = list(space._state.log.records())
+    records = list(space._engine._state.log.records())
     chosen = [records[0], records[7], records[-1]]
     for record in chosen:
         flip(folder / "log" / record.segment.name, record.position + record.nbytes - 700)
@@ -76,7 +76,7 @@ def test_every_damaged_record_is_named_once(store: MemoryStore) -> None:
 
 def test_a_damaged_header_does_not_hide_what_lies_behind_it(store: MemoryStore) -> None:
     space, folder = notes_of(store)
-    first, second = list(space._state.log.records())[:2]
+    first, second = list(space._engine._state.log.records())[:2]
     flip(folder / "log" / first.segment.name, first.position + 26)
     flip(folder / "log" / second.segment.name, second.position + 600)
     assert [one.first_generation for one in store.scrub()] == [first.first_generation, second.first_generation]
@@ -96,10 +96,10 @@ def test_files_that_are_missing_cut_or_others_are_named(store: MemoryStore) -> N
 
 def test_the_keeper_reads_a_little_every_round_and_all_in_the_end(store: MemoryStore) -> None:
     space, folder = notes_of(store)
-    record = list(space._state.log.records())[3]
+    record = list(space._engine._state.log.records())[3]
     flip(folder / "log" / record.segment.name, record.position + 600)
     options = StoreOptions(scrub_bytes_per_s=50_000, scrub_interval_s=3600)
-    keeper = Housekeeping(store.spaces, store._catalogue, options)
+    keeper = Housekeeping(store._engine.spaces, store._engine._catalogue, options)
     rounds = 0
     while keeper.scrubs == 0:
         keeper._scrub()
@@ -113,7 +113,7 @@ def test_the_keeper_reads_a_little_every_round_and_all_in_the_end(store: MemoryS
 
 def test_a_dropped_store_is_not_kept_alive_by_its_scrub(tmp_path: Path) -> None:
     store = MemoryStore(tmp_path / "data", options=OPTIONS)
-    keeper = Housekeeping(store.spaces, store._catalogue, StoreOptions(scrub_bytes_per_s=1))
+    keeper = Housekeeping(store._engine.spaces, store._engine._catalogue, StoreOptions(scrub_bytes_per_s=1))
     observe(store.space("notes", dim=DIM), *(f"id-{row}" for row in range(100)))
     keeper._scrub()
     assert keeper._scrubbing is not None
@@ -129,11 +129,11 @@ def test_a_space_whose_mark_cannot_be_written_keeps_nothing_else_from_being_done
     _, folder = notes_of(store)
     other = store.space("other")
     shutil.rmtree(folder)
-    keeper = Housekeeping(store.spaces, store._catalogue, StoreOptions(scrub_interval_s=3600))
+    keeper = Housekeeping(store._engine.spaces, store._engine._catalogue, StoreOptions(scrub_interval_s=3600))
     for _ in range(60):
         keeper._round()
-    assert other._state.manifest.mark.generation == other.durable_generation > 0
-    assert store._catalogue.listed("other").generation == other.durable_generation
+    assert other._engine._state.manifest.mark.generation == other.durable_generation > 0
+    assert store._engine._catalogue.listed("other").generation == other.durable_generation
     assert keeper.scrubs == 1
     told = [record.message for record in caplog.records if "the mark of space notes" in record.message]
     assert len(told) == 1
@@ -145,15 +145,15 @@ def test_a_space_that_cannot_be_scrubbed_keeps_no_other_from_it(
     notes, _ = notes_of(store)
     other = store.space("other")
     assert store.path is not None
-    record = next(iter(other._state.log.records()))
+    record = next(iter(other._engine._state.log.records()))
     flip(store.path / "spaces" / "other" / "log" / record.segment.name, record.position + 600)
 
     def failing() -> Iterator[int]:
         yield 1
         raise OSError("the disk is gone")
 
-    monkeypatch.setattr(notes, "scrub", failing)
-    keeper = Housekeeping(store.spaces, store._catalogue, StoreOptions(scrub_interval_s=3600))
+    monkeypatch.setattr(notes._engine, "scrub", failing)
+    keeper = Housekeeping(store._engine.spaces, store._engine._catalogue, StoreOptions(scrub_interval_s=3600))
     keeper._round()
     assert [damage.space for damage in store.damages()] == ["other"]
 
@@ -164,9 +164,9 @@ def test_a_directory_that_cannot_be_looked_into_keeps_no_other_from_being_scrubb
     notes, _ = notes_of(store)
     other = store.space("other")
     assert store.path is not None
-    record = next(iter(other._state.log.records()))
+    record = next(iter(other._engine._state.log.records()))
     flip(store.path / "spaces" / "other" / "log" / record.segment.name, record.position + 600)
-    storage = notes._state.manifest.storage
+    storage = notes._engine._state.manifest.storage
 
     def refuse(name: str) -> bool:
         raise PermissionError(13, "Permission denied", name)
@@ -192,7 +192,7 @@ def test_a_large_checkpoint_is_read_a_piece_at_a_time(store: MemoryStore, monkey
 
     monkeypatch.setattr(os, "preadv", counted)
     pieces = []
-    for nbytes in space.scrub():
+    for nbytes in space._engine.scrub():
         assert len(reads) <= 2
         if sum(reads):
             pieces.append(nbytes)
@@ -205,7 +205,7 @@ def test_a_scrub_that_is_stopped_leaves_no_file_open(store: MemoryStore, monkeyp
     _, folder = notes_of(store)
     (checkpoint,) = (folder / "checkpoints").iterdir()
     monkeypatch.setattr(checkpoints, "_CHUNK_BYTES", 4096)
-    keeper = Housekeeping(store.spaces, store._catalogue, StoreOptions(scrub_bytes_per_s=1))
+    keeper = Housekeeping(store._engine.spaces, store._engine._catalogue, StoreOptions(scrub_bytes_per_s=1))
 
     def is_open() -> bool:
         descriptors = Path("/dev/fd")
@@ -223,13 +223,13 @@ def test_what_is_read_to_its_end_while_it_is_written_has_its_records(
 ) -> None:
     """A scrub that meets damage asks for the record, also in the moment in which that becomes part of the log."""
     space, folder = notes_of(store)
-    log = space._state.log
+    log = space._engine._state.log
     add = log._add
     scrubbed = []
 
     def scrub_first(records: Sequence[Record]) -> None:
         flip(folder / "log" / records[0].segment.name, records[0].position + 600)
-        scrubbed.append(sum(space.scrub()))
+        scrubbed.append(sum(space._engine.scrub()))
         add(records)
 
     monkeypatch.setattr(log, "_add", scrub_first)
@@ -250,14 +250,14 @@ def test_the_files_of_a_closed_store_are_not_called_damaged(store: MemoryStore) 
 
 def test_a_scrub_ends_when_its_store_is_closed(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     space, _ = notes_of(store)
-    pieces = space.scrub()
+    pieces = space._engine.scrub()
 
     def closing() -> Iterator[int]:
         yield next(pieces)
         store.close()
         yield from pieces
 
-    monkeypatch.setattr(space, "scrub", closing)
+    monkeypatch.setattr(space._engine, "scrub", closing)
     with pytest.raises(FailedPrecondition, match="the store is closed"):
         store.scrub()
     assert store.damages() == ()

@@ -34,11 +34,11 @@ def observe(space: Space, *ids: str, version: int = 0) -> int:
         ids,
         batch.vectors,
         batch.contents,
-        batch.times_us / 1e6,
-        batch.confidences,
-        batch.importances,
-        batch.metadata,
-        batch.tags,
+        timestamps=batch.times_us / 1e6,
+        confidences=batch.confidences,
+        importances=batch.importances,
+        metadata=batch.metadata,
+        tags=batch.tags,
     )
 
 
@@ -48,7 +48,7 @@ def recalled(space: Space, id: str, version: int = 0, **options: Any) -> list[st
 
 def test_an_observation_is_recallable_on_return(space: Space) -> None:
     assert observe(space, "a", "b") == 2
-    assert (space.generation, space.durable_generation, space.visible_generation) == (2, 2, 2)
+    assert (space.generation, space.durable_generation) == (2, 2)
     best, other = space.recall(vector_of("b"))
     assert (best.id, best.generation, best.content) == ("b", 2, content_of("b"))
     assert best.score == pytest.approx(1.0, abs=1e-5)
@@ -137,7 +137,7 @@ def test_a_snapshot_does_not_move(space: Space) -> None:
 
 def test_a_stream_is_one_generation_in_batches(space: Space) -> None:
     observe(space, *(f"id-{row}" for row in range(25)))
-    stream = space.recall_stream(vector_of("id-3"), max_results=23, batch_size=10)
+    stream = space.recall_stream(vector_of("id-3"), k=23, batch_size=10)
     observe(space, "id-3", "new", version=1)
     space.delete(["id-4"])
     batches = list(stream)
@@ -163,7 +163,7 @@ def test_indexed_says_whether_it_came_from_the_graph(space: Space) -> None:
     assert space.recall(vector_of("a"))[0].indexed
     assert space.stats().tail_count == 0
     moved = threading.Event()
-    space.add_indexed_listener(lambda generation: moved.set() if generation >= 3 else None)
+    space._engine.add_indexed_listener(lambda generation: moved.set() if generation >= 3 else None)
     observe(space, "b")
     # A deletion has nothing to link, but the watermark passes it.
     space.delete(["a"])
@@ -183,13 +183,13 @@ def test_nobody_hears_of_indexed_before_stored(space: Space) -> None:
 
     def done(_: object) -> None:
         # The worst case: it is in the graph before the answer is out.
-        while space.indexing.link(10):
+        while space._engine.indexing.link(10):
             pass
-        space.indexing.announce()
+        space._engine.indexing.announce()
         told_before_done.extend(told)
 
-    space.add_indexed_listener(listen)
-    space._submit(CommitRequest(space=space, batch=batch_of(["a", "b"]), done=done))
+    space._engine.add_indexed_listener(listen)
+    space._engine._submit(CommitRequest(space=space._engine, batch=batch_of(["a", "b"]), done=done))
     assert all_told.wait(TIMEOUT_S)
     assert told_before_done == []
 
@@ -198,9 +198,9 @@ def test_listeners_that_raise_do_no_harm(space: Space, caplog: pytest.LogCapture
     def raises(_: int) -> None:
         raise RuntimeError("the listener is gone")
 
-    space.add_indexed_listener(raises)
+    space._engine.add_indexed_listener(raises)
     told = threading.Event()
-    space.add_indexed_listener(lambda _: told.set())
+    space._engine.add_indexed_listener(lambda _: told.set())
     observe(space, "a")
     assert told.wait(TIMEOUT_S)
     assert "the listener is gone" in caplog.text
@@ -293,8 +293,8 @@ def test_bad_recalls_are_refused_by_name(space: Space, options: dict[str, Any], 
 @pytest.mark.parametrize(
     ("options", "field"),
     [
-        ({"max_results": 0}, "max_results"),
-        ({"max_results": 5.0}, "max_results"),
+        ({"k": 0}, "k"),
+        ({"k": 5.0}, "k"),
         ({"batch_size": 101}, "batch_size"),
         ({"batch_size": True}, "batch_size"),
         ({"batch_size": None}, "batch_size"),
@@ -319,9 +319,9 @@ def test_sessions_are_exactly_once(space: Space) -> None:
 
     def send(first_sequence: int, *ids: str) -> None:
         request = CommitRequest(
-            space=space, batch=batch_of(ids), session="s", first_sequence=first_sequence, done=outcomes
+            space=space._engine, batch=batch_of(ids), session="s", first_sequence=first_sequence, done=outcomes
         )
-        space._submit(request)
+        space._engine._submit(request)
 
     send(1, "a", "b")
     assert outcomes.result() == CommitResult(1, 2, 2)
@@ -333,7 +333,7 @@ def test_sessions_are_exactly_once(space: Space) -> None:
     assert error.expected_sequence == 3
     send(2, "b", "c")
     assert outcomes.result() == CommitResult(2, 3, 1)
-    assert (space.durable_sequence("s"), space.durable_sequence("other")) == (3, 0)
+    assert (space._engine.durable_sequence("s"), space._engine.durable_sequence("other")) == (3, 0)
     assert space.generation == 3
     assert space.stats().duplicates == 3
 

@@ -9,13 +9,13 @@ from typing import Any, Final
 import grpc
 from grpc import aio
 
-from engram.client.ack import Ack
 from engram.client.address import Address
 from engram.client.grpc.batch_encoding import with_sequence
 from engram.client.grpc.call_errors import call_error
 from engram.client.sending.rate_control import ServerLoad
 from engram.client.transport import Accepted, Closed, Event, Greeting, Indexed, LoadChange, Refused, Trouble, Welcome
 from engram.errors import EngramError, Unavailable
+from engram.model.ack import Ack
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import decode_error

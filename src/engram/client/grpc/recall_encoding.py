@@ -8,80 +8,44 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.model.cue import CueLike, as_cue
 from engram.model.hit import Hits, received_hit
-from engram.model.limits import RESULTS_MAX
 from engram.model.metadata import read_metadata
-from engram.model.query import GENERATION_MAX, RecallQuery, check_range
+from engram.model.query import RecallQuery
 from engram.model.scalars import as_text
 from engram.model.sequences import as_list
-from engram.model.strength import Strength
-from engram.model.times import Moment, as_time_us
 from engram.wire import engram_pb2 as pb
 from engram.wire.cues import encode_cue, encode_strength
 from engram.wire.times import stored_us, to_timestamp
 
 
-def make_query(
-    cue: CueLike,
-    k: int,
-    *,
-    max_generation: int | None,
-    snapshot_time: Moment | None,
-    ef: int | None,
-    strength: Strength | None,
-    skip_damaged: bool,
-) -> RecallQuery:
-    """Return the query for up to `k` hits.
-
-    Raises
-    ------
-    InvalidInput
-        If an argument has the wrong type or is out of range, or two arguments contradict each other.
-    """
-    count = check_range("k", k, 1, RESULTS_MAX)
-    if max_generation is not None:
-        # In a request, 0 means that no generation is given.
-        max_generation = check_range("max_generation", max_generation, 1, GENERATION_MAX)
-    return RecallQuery(
-        as_cue(cue),
-        results_max=count,
-        max_generation=max_generation,
-        snapshot_us=None if snapshot_time is None else as_time_us(snapshot_time, "snapshot_time"),
-        ef=ef,
-        strength=strength,
-        skip_damaged=skip_damaged,
-    )
-
-
-def recall_request(space: str, query: RecallQuery, *, include_vectors: bool) -> pb.RecallRequest:
+def recall_request(space: str, query: RecallQuery) -> pb.RecallRequest:
     """Return the request for `query` as a unary recall."""
     return pb.RecallRequest(
         memory_space_id=space,
         cue=encode_cue(query.cue),
-        max_results=query.results_max,
-        max_generation=query.max_generation or 0,
+        max_results=query.k,
+        max_generation=query.max_generation,
         snapshot_time=None if query.snapshot_us is None else to_timestamp(query.snapshot_us),
         ef=query.ef or 0,
-        include_embeddings=include_vectors,
+        include_embeddings=query.include_vectors,
         strength=None if query.strength is None else encode_strength(query.strength),
         skip_damaged=query.skip_damaged,
     )
 
 
-def recall_stream_request(space: str, query: RecallQuery, *, include_vectors: bool) -> pb.StreamingRecallRequest:
+def recall_stream_request(space: str, query: RecallQuery) -> pb.StreamingRecallRequest:
     """Return the request for `query` as a streamed recall."""
     return pb.StreamingRecallRequest(
         memory_space_id=space,
         cue=encode_cue(query.cue),
-        max_results=query.results_max,
+        max_results=query.k,
         snapshot_isolation=True,
-        max_generation=query.max_generation or 0,
+        max_generation=query.max_generation,
         snapshot_time=None if query.snapshot_us is None else to_timestamp(query.snapshot_us),
         include_recent=query.include_recent,
         batch_size=query.batch_size,
         ef=query.ef or 0,
-        include_embeddings=include_vectors,
+        include_embeddings=query.include_vectors,
         follow=query.follow,
         strength=None if query.strength is None else encode_strength(query.strength),
         timeout_ms=query.timeout_ms or 0,
@@ -89,11 +53,12 @@ def recall_stream_request(space: str, query: RecallQuery, *, include_vectors: bo
     )
 
 
-def decode_hits(answer: pb.RecallResponse | pb.StreamingRecallResponse) -> Hits:
+def decode_hits(answer: pb.RecallResponse | pb.StreamingRecallResponse | pb.GetResponse) -> Hits:
     """Return the hits in `answer`; they decode each attribute on first access."""
     received = _Received(answer.results)
     hits = [received_hit(received, row) for row in range(len(answer.results))]
-    return Hits(hits, answer.snapshot_sequence, answer.metadata.incomplete)
+    incomplete = not isinstance(answer, pb.GetResponse) and answer.metadata.incomplete
+    return Hits(hits, answer.snapshot_sequence, incomplete)
 
 
 class _Received:

@@ -14,7 +14,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from engram.client.ack import Ack
 from engram.client.grpc.poller import quiet_poller
 from engram.client.losses import NAMED_MAX
 from engram.client.sending.loop_wakeup import LoopWakeup
@@ -27,6 +26,8 @@ from engram.client.silence import silence
 from engram.client.transport import Transport
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity, Unavailable
 from engram.lifecycle import interpreter_exit
+from engram.model.ack import Ack
+from engram.model.arguments import ManyObservations, OneObservation
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.sequences import as_list
 from engram.model.spaces import SpaceConfig
@@ -141,6 +142,20 @@ class ObserveSession:
         error = self.stream.failure
         if self.ended and isinstance(error, FailedPrecondition) and error.code in _LASTING_CODES:
             raise copy.copy(error)
+
+    def offer(self, future: AnyFuture, observations: OneObservation | ManyObservations) -> PendingAdd:
+        """Return observations to add, which are answered through `future`.
+
+        Raises
+        ------
+        InvalidInput
+            As `offer_row` and `offer_batch`.
+        """
+        if isinstance(observations, OneObservation):
+            one = observations
+            return self.offer_row(future, one.id, one.vector, one.content, **one.fields)
+        many = observations
+        return self.offer_batch(future, many.ids, many.vectors, contents=many.contents, **many.columns)
 
     def offer_row(
         self, future: AnyFuture, id: str, vector: ArrayLike | None, content: str, **details: Any
@@ -303,3 +318,14 @@ def settle_future(future: AnyFuture) -> Callable[[Answer], None]:
             pass  # The event loop of the future is closed. The other rows of the batch still get their answers.
 
     return settle
+
+
+def unanswered(timeout_s: float) -> Unavailable:
+    """Return the error of an `observe` that waited for `timeout_s` seconds."""
+    return Unavailable(
+        f"there was no answer within {timeout_s:g} s; the observations are still being sent, and may be stored later",
+        code="observe_timeout",
+        field="timeout_s",
+        limit=timeout_s,
+        value=timeout_s,
+    )

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from engram.client.ack import Ack
 from engram.errors import EngramError
+from engram.model.ack import Ack
 
 Answer = Ack | EngramError
 """How a batch ends: stored, or refused with the reason."""

@@ -17,10 +17,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-from engram.client.ack import Ack
 from engram.client.retry import may_resend
 from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
 from engram.errors import EngramError, FailedPrecondition, SequenceError
+from engram.model.ack import Ack
 
 Settled = tuple[OutgoingBatch, Answer]
 """A batch that is finished with, and how."""

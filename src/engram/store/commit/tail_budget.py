@@ -101,12 +101,12 @@ class TailBudget:
             self._wake()
 
     def hold_back(self, submit: Callable[[], None], count: int) -> None:
-        """Call `submit`, which reserves `count` observations, as soon as there is room.
+        """Call `submit`, which reserves `count` observations, as soon as there is room in the tail and in the queue.
 
         Raises
         ------
         OverCapacity
-            If there is no room in time, or there can never be room for `count`.
+            If there is no room in the tail or in the queue in time, or there can never be room for `count`.
         EngramError
             Whatever else `submit` raises.
         """
@@ -115,8 +115,13 @@ class TailBudget:
             try:
                 return submit()
             except OverCapacity as error:
-                passes = error.code == "tail_full" and count <= self.limit
-                if not passes or not self._wait_for_room(count, deadline_s - time.monotonic()):
+                left_s = deadline_s - time.monotonic()
+                if error.retry_after_ms is None or left_s <= 0:
+                    raise
+                if error.code == "queue_full":
+                    # Other spaces share the queue, and their answers, which free room in it, are not seen here.
+                    self._wait_for_answer(min(error.retry_after_ms / 1000, left_s))
+                elif error.code != "tail_full" or not self._wait_for_room(count, left_s):
                     raise
 
     def close(self) -> None:
@@ -138,6 +143,14 @@ class TailBudget:
             self._waiting += 1
             try:
                 return self._changed.wait_for(lambda: self._closed or self._count() + count <= self.limit, timeout_s)
+            finally:
+                self._waiting -= 1
+
+    def _wait_for_answer(self, timeout_s: float) -> None:
+        with self._changed:
+            self._waiting += 1
+            try:
+                self._changed.wait(timeout_s)
             finally:
                 self._waiting -= 1
 

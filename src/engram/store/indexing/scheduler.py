@@ -87,7 +87,9 @@ class WorkStealingScheduler:
     def next_for(self, worker: int) -> IndexTask | None:
         """Return the next turn of `worker`; None if there is nothing for it to do."""
         own = bool(self._due[worker])
-        line: OrderedDict[SpaceEngine, _Due] | OrderedDict[SpaceEngine, None] = self._due[worker] if own else self._crowded
+        line: OrderedDict[SpaceEngine, _Due] | OrderedDict[SpaceEngine, None] = (
+            self._due[worker] if own else self._crowded
+        )
         if not line:
             return None
         space = next(iter(line))

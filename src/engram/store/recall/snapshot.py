@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from engram.model.cue import CueLike, as_cue
+from typing import Unpack
+
+from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
-from engram.model.query import RecallQuery
-from engram.model.strength import Strength
+from engram.model.keywords import accepts_old, spelled_out
+from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT
+from engram.model.recall_options import (
+    STREAM_COUNT_DEFAULT,
+    SnapshotRecallOptions,
+    SnapshotStreamOptions,
+    recall_query,
+    stream_query,
+)
+from engram.model.scalars import as_text
 from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.stream import RecallStream
 
@@ -30,43 +40,28 @@ class Snapshot:
         self._reader = reader
         self.generation = generation
 
-    def get(self, id: str) -> Hit | None:
-        """Return the observation with this id, or None; see `Space.get`."""
-        return self._reader.get(id, self.generation)
+    def __repr__(self) -> str:
+        return f"Snapshot(generation={self.generation})"
 
-    def recall(
-        self,
-        cue: CueLike,
-        k: int = 10,
-        ef: int | None = None,
-        *,
-        strength: Strength | None = None,
-        skip_damaged: bool = False,
-    ) -> Hits:
+    def get(self, id: str, *, include_vectors: bool = False) -> Hit | None:
+        """Return the observation with this id, or None; see `Space.get`."""
+        return self._reader.get(as_text("id", id), self.generation)
+
+    @accepts_old("ef")
+    @spelled_out(SnapshotRecallOptions)
+    def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[SnapshotRecallOptions]) -> Hits:
         """Return the best hits; see `Space.recall`."""
-        query = RecallQuery(as_cue(cue), results_max=k, ef=ef, strength=strength, skip_damaged=skip_damaged)
-        answer = self._reader.recall(query, self.generation)
+        answer = self._reader.recall(recall_query(cue, k, **options), self.generation)
         return Hits(answer.hits, answer.generation, answer.incomplete)
 
+    @accepts_old(max_results="k")
+    @spelled_out(SnapshotStreamOptions)
     def recall_stream(
         self,
         cue: CueLike,
-        max_results: int = 100,
-        batch_size: int = 10,
-        *,
-        ef: int | None = None,
-        include_recent: bool = False,
-        strength: Strength | None = None,
-        skip_damaged: bool = False,
+        k: int = STREAM_COUNT_DEFAULT,
+        batch_size: int = BATCH_DEFAULT,
+        **options: Unpack[SnapshotStreamOptions],
     ) -> RecallStream:
         """Return the best hits in batches; see `Space.recall_stream`."""
-        query = RecallQuery(
-            as_cue(cue),
-            max_results,
-            batch_size,
-            ef=ef,
-            include_recent=include_recent,
-            strength=strength,
-            skip_damaged=skip_damaged,
-        )
-        return self._reader.stream(query, self.generation)
+        return self._reader.stream(stream_query(cue, k, batch_size, **options), self.generation)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from engram.model.cue import CueLike, as_cue
-from engram.model.hit import Hit, Hits
-from engram.model.limits import RESULTS_MAX
-from engram.model.query import Recalled, RecallQuery, check_range
+from engram.model.hit import Hit
+from engram.model.query import Recalled, RecallQuery, check_one_snapshot
 from engram.model.scalars import as_text
 from engram.model.spaces import SpaceConfig
-from engram.model.strength import Strength
-from engram.model.times import Moment, as_time_us
 from engram.store.options import StoreOptions
 from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.retention import Retention
@@ -46,130 +42,30 @@ class SpaceRecalls:
         self._reader = RecallExecutor(config, state, options, self.followers)
         self._announce = announce
 
-    def recall(
-        self,
-        cue: CueLike,
-        k: int = 10,
-        max_generation: int | None = None,
-        ef: int | None = None,
-        *,
-        snapshot_time: Moment | None = None,
-        strength: Strength | None = None,
-        skip_damaged: bool = False,
-    ) -> Hits:
-        """Find the observations that match a cue best, best first.
-
-        Parameters
-        ----------
-        cue
-            A vector of shape ``(dim,)``, a text for the space's embedder, or a `Cue`, which can say more.
-        k
-            Maximum number of hits.
-        max_generation
-            Answer as of this generation; None: now.
-        ef
-            Breadth of the graph search, 1 to 10 000; a larger number is slower and more exact. It is doubled if there
-            is a filter.
-        snapshot_time
-            Answer as of this time instead: seconds since 1970, a datetime (UTC if it has no zone) or another `Moment`.
-            A time to come means now.
-        strength
-            Rank by the strength of memories instead of similarity alone.
-        skip_damaged
-            Leave out observations with damaged bytes that the answer needs, instead of raising; the answer is then
-            marked as ``incomplete``.
-
-        Returns
-        -------
-        Hits
-            A list of `Hit` with the ``generation`` of the snapshot it is from.
+    def answer(self, query: RecallQuery) -> Recalled:
+        """Answer `query` at once.
 
         Raises
         ------
         InvalidInput
-            If the cue does not fit the space, or a number is out of range.
+            If the cue does not fit the space, or the generation is yet to come.
         FailedPrecondition
             If a text is to be embedded and the space has no embedder, or the snapshot is no longer retained.
         CorruptData
-            If the ranking needs damaged bytes. A hit raises it, too, if its own text or another of its columns is
-            damaged.
+            If the ranking needs damaged bytes.
         """
-        query = RecallQuery(
-            as_cue(cue),
-            results_max=check_range("k", k, 1, RESULTS_MAX),
-            max_generation=max_generation,
-            snapshot_us=_moment_us(snapshot_time),
-            ef=ef,
-            strength=strength,
-            skip_damaged=skip_damaged,
-        )
-        answer = self.answer(query)
-        return Hits(answer.hits, answer.generation, answer.incomplete)
-
-    def recall_stream(
-        self,
-        cue: CueLike,
-        max_results: int = 100,
-        batch_size: int = 10,
-        max_generation: int | None = None,
-        *,
-        ef: int | None = None,
-        snapshot_time: Moment | None = None,
-        include_recent: bool = False,
-        follow: bool = False,
-        strength: Strength | None = None,
-        timeout_ms: int | None = None,
-        skip_damaged: bool = False,
-    ) -> RecallStream:
-        """Return the hits of a recall in batches, as they are found, all from one snapshot.
-
-        The first batch comes after the first pass of the search. Each further batch continues the same walk.
-
-        Parameters
-        ----------
-        max_results, batch_size
-            Maximum number of hits, up to 10 000, and of hits per batch, up to 100.
-        include_recent
-            Whether batches after the first may also contain observations made meanwhile, marked as ``recent``.
-        follow
-            Whether to wait for new matching observations after the last batch, and to return each of them once, in the
-            order of generations, until the stream is closed. The cue needs a `score_min` if it has a vector or text.
-        timeout_ms
-            Raise an error if the batches take longer than this many milliseconds.
-        cue, max_generation, ef, snapshot_time, strength, skip_damaged
-            As for `recall`; the stream has its own ``incomplete``.
-
-        Raises
-        ------
-        InvalidInput, FailedPrecondition
-            As for `recall`, at once and not during iteration.
-        OverCapacity
-            If there are too many standing recalls.
-        CorruptData
-            If a ranking that is made at once needs damaged bytes. During iteration, batches raise it.
-        """
-        return self.open(
-            RecallQuery(
-                as_cue(cue),
-                max_results,
-                batch_size,
-                max_generation,
-                _moment_us(snapshot_time),
-                ef,
-                include_recent,
-                follow,
-                strength,
-                timeout_ms,
-                skip_damaged,
-            )
-        )
-
-    def answer(self, query: RecallQuery) -> Recalled:
-        """Answer `query` as `recall` does; the answer also has the generation of the snapshot."""
         return self._reader.recall(query, self.history.generation_of(query))
 
     def open(self, query: RecallQuery) -> RecallStream:
-        """Open a stream for `query` as `recall_stream` does."""
+        """Open a stream of hits for `query`.
+
+        Raises
+        ------
+        InvalidInput, FailedPrecondition, CorruptData
+            As for `answer`.
+        OverCapacity
+            If there are too many standing recalls.
+        """
         stream = self._reader.stream(query, self.history.generation_of(query))
         if query.follow:
             # A commit during the subscription may not have been announced to the matcher.
@@ -193,23 +89,20 @@ class SpaceRecalls:
             return self._reader.get(id, None)
         return self._reader.get(id, self.history.check(max_generation))
 
-    def snapshot(self, max_generation: int | None = None, *, time: Moment | None = None) -> Snapshot:
-        """Return the space as it is now, or was at a generation or time, for any number of recalls.
+    def snapshot(self, max_generation: int | None = None, snapshot_us: int | None = None) -> Snapshot:
+        """Return the space as it is now, or was at a generation or time (microseconds since 1970 UTC).
 
         Raises
         ------
         InvalidInput
-            If the generation is yet to come, or `time` is not a time.
+            If the generation is yet to come, or both are given.
         FailedPrecondition
             If the generation is no longer retained.
         """
         self._reader.check_process()
-        if time is not None:
-            max_generation = self.history.generation_at(as_time_us(time, "time"))
+        check_one_snapshot(max_generation, snapshot_us)
+        if snapshot_us is not None:
+            max_generation = self.history.generation_at(snapshot_us)
         if max_generation is None:
             max_generation = self._state.index.visible_generation
         return self.history.hold(Snapshot(self._reader, self.history.check(max_generation)))
-
-
-def _moment_us(moment: Moment | None) -> int | None:
-    return None if moment is None else as_time_us(moment, "snapshot_time")

@@ -77,7 +77,9 @@ class Sessions:
     def __len__(self) -> int:
         return sum(map(len, self._sessions.values()))
 
-    async def open(self, space: SpaceEngine, session_id: str, outbox: SessionOutbox, claim: Claim | None = None) -> Session:
+    async def open(
+        self, space: SpaceEngine, session_id: str, outbox: SessionOutbox, claim: Claim | None = None
+    ) -> Session:
         """Open a new session, or resume `session_id`, and connect it to `outbox`.
 
         The newest connection wins: one that has the session already, or waits for it, is told so and closed. The call

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.client.ack import Ack
 from engram.client.sending.micro_batch import OpenBatch, check_outgoing, make_row, seal, settle_rows
 from engram.client.sending.outgoing_batch import Answer
 from engram.errors import InvalidInput
+from engram.model.ack import Ack
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.spaces import SpaceConfig
 

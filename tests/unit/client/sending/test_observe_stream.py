@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.client.ack import Ack
 from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.rate_control import ServerLoad
 from engram.client.sending.send_buffer import OutboxLimits
@@ -26,6 +25,7 @@ from engram.errors import (
     SequenceError,
     Unavailable,
 )
+from engram.model.ack import Ack
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
 from tests.unit.client.clock import WAIT_S, pass_time, until

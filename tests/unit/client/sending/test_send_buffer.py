@@ -8,11 +8,11 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from engram.client.ack import Ack
 from engram.client.sending.micro_batch import OpenBatch, PendingRow, make_row
 from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
 from engram.client.sending.send_buffer import OutboxLimits, SendBuffer
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
+from engram.model.ack import Ack
 from engram.model.spaces import SpaceConfig
 
 CONFIG = SpaceConfig("test", dim=8, embedder="lexical")

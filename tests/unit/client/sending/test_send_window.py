@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engram.client.ack import Ack
 from engram.client.sending.outgoing_batch import OutgoingBatch
 from engram.client.sending.send_window import SendWindow
 from engram.errors import FailedPrecondition, InvalidInput, OverCapacity, SequenceError
+from engram.model.ack import Ack
 
 
 def batch(count: int = 2) -> OutgoingBatch:

@@ -8,10 +8,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from engram.client.ack import Ack
 from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
 from engram.client.sending.send_window import SendWindow, Settled
 from engram.errors import EngramError, InvalidInput
+from engram.model.ack import Ack
 from tests.unit.client.model_server import ModelServer, Sent
 
 

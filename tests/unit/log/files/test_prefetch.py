@@ -24,7 +24,7 @@ def test_a_record_is_read_once_and_without_its_vectors(tmp_path: Path, monkeypat
     with MemoryStore(tmp_path / "store") as store:
         space = store.space("notes", dim=64)
         space.observe([f"id {row}" for row in range(100)], np.ones((100, 64), np.float32), ["text"] * 100)
-        record, _ = space._state.log.locate(1)
+        record, _ = space._engine._state.log.locate(1)
         ahead = Prefetch()
         ahead.read([record, record])
         assert len(asked) == 2

@@ -71,7 +71,7 @@ def test_what_is_restored_is_what_was_backed_up(data: tuple[Path, Written], tmp_
     with MemoryStore(path, read_only=True) as old, MemoryStore(tmp_path / "restored") as new:
         query = np.ones(DIM, np.float32)
         assert [h.id for h in old.space(SPACE).recall(query, 20)] == [h.id for h in new.space(SPACE).recall(query, 20)]
-        one, two = old.space(SPACE).identity, new.space(SPACE).identity
+        one, two = old.space(SPACE)._engine.identity, new.space(SPACE)._engine.identity
         assert one[:2] == two[:2]
         assert one.incarnation != two.incarnation
         assert new.space(SPACE).observe(["new"], np.ones((1, DIM))) == last + 1
@@ -306,7 +306,7 @@ def test_a_torn_end_is_left_out(data: tuple[Path, Written], tmp_path: Path) -> N
     live = tmp_path / "live"
     with MemoryStore(path, options=SMALL_SEGMENTS) as store:
         space = store.space(SPACE)
-        space.leave_mark()
+        space._engine.leave_mark()
         space.observe(["torn"], np.ones((1, DIM)), ["t" * 3000])
         shutil.copytree(path, live)
     file = logs_of(live)[-1]

@@ -53,7 +53,7 @@ def unmarked(tmp_path: Path) -> Path:
         for number in range(1, 5):
             space.observe([f"id-{number}"], np.ones((1, DIM)), [f"text {number}"])
             if number == 1:
-                space.leave_mark()
+                space._engine.leave_mark()
         shutil.copytree(tmp_path / "live", path)
     return path
 

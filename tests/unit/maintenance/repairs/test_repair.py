@@ -68,7 +68,7 @@ def test_times_and_generations_are_kept(data: Path, tmp_path: Path) -> None:
     logs = []
     for path in (data, tmp_path / "new"):
         with MemoryStore(path, read_only=True) as store:
-            records = store.space(SPACE)._state.log.records()
+            records = store.space(SPACE)._engine._state.log.records()
             logs.append([(r.first_generation, r.kind, r.committed_us) for r in records])
     assert logs[0] == logs[1]
     assert logs[0][-1][1] is RecordKind.DELETE
@@ -121,7 +121,7 @@ def test_unproven_versions_are_kept_on_request(data: Path, tmp_path: Path) -> No
 def test_it_is_a_new_incarnation_of_the_same_space(data: Path, tmp_path: Path) -> None:
     repair(data, tmp_path / "new")
     with MemoryStore(data, read_only=True) as old, MemoryStore(tmp_path / "new") as new:
-        one, two = old.space(SPACE).identity, new.space(SPACE).identity
+        one, two = old.space(SPACE)._engine.identity, new.space(SPACE)._engine.identity
         assert one[:2] == two[:2]
         assert one.incarnation != two.incarnation
         assert new.space(SPACE).observe(["f"], vectors(1)) == 11
@@ -134,8 +134,10 @@ def test_sessions_keep_their_progress_where_rows_are_set_aside_or_damaged(tmp_pa
         for first in (1, 3):
             batch = make_batch([f"s{first}", f"s{first + 1}"], vectors(2), ["one", "two"])
             done: list[CommitResult | EngramError] = []
-            request = CommitRequest(space=space, batch=batch, done=done.append, session="session", first_sequence=first)
-            store.submit(request)
+            request = CommitRequest(
+                space=space._engine, batch=batch, done=done.append, session="session", first_sequence=first
+            )
+            store._engine.submit(request)
             space.observe(["flush"], vectors(1))
             assert isinstance(done[0], CommitResult)
         space.observe(["last"], vectors(1))
@@ -145,7 +147,7 @@ def test_sessions_keep_their_progress_where_rows_are_set_aside_or_damaged(tmp_pa
     (report,) = repair(path, tmp_path / "new").spaces
     assert report.set_aside > 0
     with MemoryStore(tmp_path / "new", read_only=True) as store:
-        assert store.space(SPACE).durable_sequence("session") == 4
+        assert store.space(SPACE)._engine.durable_sequence("session") == 4
 
 
 def test_a_lost_description_needs_a_metric(data: Path, tmp_path: Path) -> None:
@@ -218,7 +220,7 @@ def test_of_a_damaged_directory_of_format_1_only_what_was_written_is_kept(tmp_pa
     with MemoryStore(root, read_only=True) as old, MemoryStore(tmp_path / "new", read_only=True) as new:
         for space in old.spaces():
             there = new.space(space.config.name)
-            for record in space._state.log.records():
+            for record in space._engine._state.log.records():
                 for id in record.ids():
                     one, two = space.get(id), there.get(id)
                     if two is None:

@@ -23,7 +23,7 @@ HUGE = '{"a":' + "9" * 5000 + "}"
 
 
 def request(space: Space, batch: ObservationBatch, done: Outcomes, session: str = "", first: int = 0) -> CommitRequest:
-    return CommitRequest(space=space, batch=batch, session=session, first_sequence=first, done=done)
+    return CommitRequest(space=space._engine, batch=batch, session=session, first_sequence=first, done=done)
 
 
 def unencodable(*ids: str) -> ObservationBatch:
@@ -39,7 +39,7 @@ def older_space(path: Path, stored: ObservationBatch, *, is_reopened: bool) -> I
         if not is_reopened:
             done = Outcomes()
             # Past the check, as a version without it did.
-            store.submit(request(space, stored, done))
+            store._engine.submit(request(space, stored, done))
             done.result()
         yield space
 
@@ -53,7 +53,7 @@ def test_a_request_that_cannot_be_encoded_is_refused_alone(tmp_path: Path, posit
             request(space, unencodable("bad") if n == position else batch_of([f"id-{n}"]), done[n]) for n in range(7)
         ]
         # As the committer does with what has queued.
-        space._writer.commit(requests)
+        space._engine._writer.commit(requests)
         outcomes = [answer.next() for answer in done]
         error = outcomes.pop(position)
         assert isinstance(error, InvalidInput)
@@ -79,15 +79,15 @@ def test_a_session_whose_request_was_refused_goes_on_from_its_number() -> None:
         space = store.space(dim=DIM)
         done = [Outcomes() for _ in range(3)]
         batches = [batch_of(["a"]), unencodable("b"), batch_of(["c"])]
-        space._writer.commit([request(space, batches[n], done[n], "s", n + 1) for n in range(3)])
+        space._engine._writer.commit([request(space, batches[n], done[n], "s", n + 1) for n in range(3)])
         assert done[0].result().last_generation == 1
         assert done[1].error().code == "not_storable"
         gap = done[2].error()
         assert isinstance(gap, SequenceError)
         assert gap.expected_sequence == 2
         again = Outcomes()
-        store.submit(request(space, batch_of(["b"]), again, "s", 2))
-        assert (again.result().last_generation, space.durable_sequence("s")) == (2, 2)
+        store._engine.submit(request(space, batch_of(["b"]), again, "s", 2))
+        assert (again.result().last_generation, space._engine.durable_sequence("s")) == (2, 2)
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, MemoryError, RecursionError, KeyError])
@@ -116,7 +116,7 @@ def test_the_committer_outlives_a_failure_behind_a_commit(monkeypatch: pytest.Mo
             raise RuntimeError("a bug")
 
         with monkeypatch.context() as patched:
-            patched.setattr(space, "_published", fail)
+            patched.setattr(space._engine, "_published", fail)
             assert space.observe(["a"], vector_of("a")[None, :]) == 1
         for where in (other, space):
             where.observe(["b"], vector_of("b")[None, :])
@@ -127,8 +127,8 @@ def test_a_closed_log_refuses_by_its_name() -> None:
     with MemoryStore(None) as store:
         space = store.space(dim=DIM)
         done = [Outcomes(), Outcomes()]
-        space._state.log.close()
-        space._writer.commit([request(space, batch_of(["a"]), answer) for answer in done])
+        space._engine._state.log.close()
+        space._engine._writer.commit([request(space, batch_of(["a"]), answer) for answer in done])
         assert [type(answer.error()) for answer in done] == [FailedPrecondition] * 2
 
 
@@ -139,7 +139,7 @@ def test_a_failure_after_the_write_began_makes_the_space_unusable(monkeypatch: p
         def fail(*_: Any) -> None:
             raise RuntimeError("a bug")
 
-        monkeypatch.setattr(space._state.attributes, "add", fail)
+        monkeypatch.setattr(space._engine._state.attributes, "add", fail)
         with pytest.raises(Unavailable, match="until it is reopened"):
             space.observe(["a"], vector_of("a")[None, :])
         with pytest.raises(Unavailable):
@@ -154,7 +154,7 @@ def test_a_batch_that_was_never_checked_is_refused_at_the_queue(name: str, shape
         batch = batch_of(["a", "b", "c"])
         wrong: dict[str, Any] = {name: np.zeros(shape, getattr(batch, name).dtype)}
         with pytest.raises(InvalidInput) as caught:
-            store.submit(request(space, replace(batch, **wrong), Outcomes()))
+            store._engine.submit(request(space, replace(batch, **wrong), Outcomes()))
         assert caught.value.field == name
         assert space.observe(["d"], vector_of("d")[None, :]) == 1
 
@@ -193,7 +193,7 @@ def test_every_error_of_a_refused_request_is_the_callers_own() -> None:
     with MemoryStore(None) as store:
         space = store.space(dim=DIM)
         done = [Outcomes(), Outcomes()]
-        space._writer.commit([request(space, unencodable(f"{n}"), answer) for n, answer in enumerate(done)])
+        space._engine._writer.commit([request(space, unencodable(f"{n}"), answer) for n, answer in enumerate(done)])
         errors: list[EngramError] = [answer.error() for answer in done]
         assert errors[0] is not errors[1]
 

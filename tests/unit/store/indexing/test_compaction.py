@@ -32,8 +32,8 @@ def test_the_dead_leave_an_index_that_need_not_remember(tmp_path: Path) -> None:
         churned(store)
         store.checkpoint()
         space = store.space("default")
-        assert space.indexing.compactions > 0
-        assert space._state.index.dead_count < COUNT * (ROUNDS - 1)
+        assert space._engine.indexing.compactions > 0
+        assert space._engine._state.index.dead_count < COUNT * (ROUNDS - 1)
         newest = space.generation
         before = [space.recall(row, k=3) for row in rows(ROUNDS - 1)[:20]]
         assert [hits[0].id for hits in before] == [f"id-{n}" for n in range(20)]
@@ -54,7 +54,7 @@ def test_everything_is_kept_without_a_limit(tmp_path: Path) -> None:
         churned(store)
         store.checkpoint()
         space = store.space("default")
-        assert space._state.index.dead_count == COUNT * (ROUNDS - 1)
+        assert space._engine._state.index.dead_count == COUNT * (ROUNDS - 1)
         assert space.recall(rows(0)[7], k=1, max_generation=COUNT)[0].id == "id-7"
 
 

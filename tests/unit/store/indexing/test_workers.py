@@ -12,7 +12,7 @@ import pytest
 
 from engram.model.spaces import SpaceConfig
 from engram.store.indexing.workers import FaultPoint, Workers, batch_size
-from engram.store.space import Space
+from engram.store.space_engine import SpaceEngine
 from tests.doubles.waiting import TIMEOUT_S
 
 
@@ -53,8 +53,8 @@ class FakeSpace:
         self.indexing = FakeIndexing(tail, failures)
 
 
-def as_space(fake: FakeSpace) -> Space:
-    return cast("Space", fake)
+def as_space(fake: FakeSpace) -> SpaceEngine:
+    return cast("SpaceEngine", fake)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def start() -> Any:
 
     def make(
         count: int = 2,
-        linked: Callable[[Space], None] = lambda _: None,
+        linked: Callable[[SpaceEngine], None] = lambda _: None,
         fault: Callable[[FaultPoint], None] = lambda _: None,
         steal_threshold: int = 1000,
     ) -> Workers:

@@ -142,7 +142,7 @@ def test_a_snapshot_by_time(space: Space, monkeypatch: pytest.MonkeyPatch) -> No
     for seconds, expected in ((0.999, ""), (1, "a"), (1.999, "a"), (2, "abc"), (9e9, "abc")):
         found = ids(space.recall(ANY, snapshot_time=seconds))
         assert sorted(found) == list(expected)
-        assert sorted(ids(space.snapshot(time=seconds).recall(ANY))) == list(expected)
+        assert sorted(ids(space.snapshot(snapshot_time=seconds).recall(ANY))) == list(expected)
 
 
 def test_times_of_commits_survive_a_restart(tmp_path: Any) -> None:
@@ -192,9 +192,9 @@ def test_the_horizon_is_behind_everyone_who_looks_back() -> None:
         held = space.snapshot(1)
         for id in ("c", "d"):
             space.observe([id], [ANY])
-        assert (space.history.oldest, space.history.horizon) == (3, 1)
+        assert (space._engine.history.oldest, space._engine.history.horizon) == (3, 1)
         del held
-        assert space.history.horizon == 3
+        assert space._engine.history.horizon == 3
 
 
 def test_retention_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,9 +207,9 @@ def test_retention_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
             space.observe([id], [ANY])
             now_us += 8_000_000
         # "a" is 16 s old: the state of ten seconds ago is the one after it.
-        assert space.history.oldest == 1
+        assert space._engine.history.oldest == 1
         now_us += 8_000_000
-        assert space.history.oldest == 2
+        assert space._engine.history.oldest == 2
 
 
 # ---- streams --------------------------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def test_retention_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_stream_continues_without_repeats(space: Space) -> None:
     fill(space)
     wait_until_indexed(space)
-    stream = space.recall_stream(ANY, max_results=45, batch_size=10)
+    stream = space.recall_stream(ANY, k=45, batch_size=10)
     batches = [stream.next_batch() for _ in range(4)]
     assert stream.more_results
     batches.append(stream.next_batch())
@@ -302,7 +302,7 @@ def test_a_stream_that_takes_too_long_ends(space: Space, monkeypatch: pytest.Mon
 
 def test_errors_come_at_once(space: Space) -> None:
     refused: list[dict[str, Any]] = [
-        {"max_results": 10_001},
+        {"k": 10_001},
         {"batch_size": 101},
         {"ef": 0},
         {"timeout_ms": 0},

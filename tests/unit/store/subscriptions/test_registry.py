@@ -109,9 +109,9 @@ def test_closing_the_store_ends_standing_recalls() -> None:
 
 def test_whoever_drops_a_standing_recall_has_left(space: Space) -> None:
     stream = space.recall_stream(Cue(ANY, score_min=0.5), follow=True)
-    assert len(space.followers) == 1
+    assert len(space._engine.followers) == 1
     del stream
-    assert len(space.followers) == 0
+    assert len(space._engine.followers) == 0
     observe(space, "near")
     with space.recall_stream(Cue(ANY, score_min=0.5), follow=True) as other:
         assert [hit.id for hit in next(other)] == ["near"]
@@ -136,9 +136,9 @@ def test_whoever_follows_while_the_matcher_lags_gets_nothing_from_before(
     space: Space, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     cue = Cue(ANY, score_min=0.5)
-    advance = space.followers.advance
+    advance = space._engine.followers.advance
     with space.recall_stream(cue, follow=True) as earlier:
-        monkeypatch.setattr(space.followers, "advance", lambda: False)
+        monkeypatch.setattr(space._engine.followers, "advance", lambda: False)
         before = [f"near{number}" for number in range(count)]
         observe(space, *before)
         with space.recall_stream(cue, count, count, follow=True) as later:

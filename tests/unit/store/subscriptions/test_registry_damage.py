@@ -50,7 +50,7 @@ class Held:
         flip_stored(self.path, hit.vector.tobytes())
 
     def match(self) -> None:
-        while self.space.followers.advance():
+        while self.space._engine.followers.advance():
             pass
 
 
@@ -85,7 +85,7 @@ def test_a_follower_that_may_have_missed_a_match_ends_and_gets_what_came_before(
         for _ in range(2):  # It does not go on after the error as if nothing had been.
             with pytest.raises(CorruptData, match=r"space notes: log/.* at offset \d+ \(generation 2\)"):
                 stream.poll()
-        assert held.space.damages.count == 1
+        assert held.space._engine.damages.count == 1
 
 
 def test_others_are_matched_on(held: Held) -> None:
@@ -100,7 +100,7 @@ def test_others_are_matched_on(held: Held) -> None:
     assert ids(far) == ["far0", "far4"]
     assert ids(tagged) == ["near2", "near5"]
     assert ids(newest) == ["near1", "near3"]
-    assert held.space.damages.count == 1
+    assert held.space._engine.damages.count == 1
 
 
 def test_with_skip_damaged_it_goes_on_and_is_incomplete(held: Held) -> None:

@@ -42,27 +42,31 @@ async def recalling(waiting_max: int = 10, streams_max: int = 10) -> AsyncIterat
 
 async def test_batches_come_in_order_and_the_last_says_so() -> None:
     async with recalling() as (recalls, space):
-        assert [batch async for batch in recalls.stream(space, QUERY, sizes)] == [(10, True), (10, True), (5, False)]
+        assert [batch async for batch in recalls.stream(space._engine, QUERY, sizes)] == [
+            (10, True),
+            (10, True),
+            (5, False),
+        ]
         assert recalls.streams == 0
 
 
 async def test_an_error_in_the_query_comes_from_the_stream() -> None:
     async with recalling() as (recalls, space):
         with pytest.raises(InvalidInput):
-            await anext(recalls.stream(space, RecallQuery(Cue(ANY[:3])), sizes))
+            await anext(recalls.stream(space._engine, RecallQuery(Cue(ANY[:3])), sizes))
         assert recalls.streams == 0
 
 
 async def test_more_streams_than_allowed_are_refused_until_one_ends() -> None:
     async with recalling(streams_max=2) as (recalls, space):
-        held = [recalls.stream(space, QUERY, sizes) for _ in range(2)]
+        held = [recalls.stream(space._engine, QUERY, sizes) for _ in range(2)]
         for stream in held:
             await anext(stream)
         with pytest.raises(OverCapacity) as caught:
-            await anext(recalls.stream(space, QUERY, sizes))
+            await anext(recalls.stream(space._engine, QUERY, sizes))
         assert (caught.value.code, caught.value.limit) == ("recall_streams", "2")
         await held[0].aclose()
-        assert len([batch async for batch in recalls.stream(space, QUERY, sizes)]) == 3
+        assert len([batch async for batch in recalls.stream(space._engine, QUERY, sizes)]) == 3
         await held[1].aclose()
 
 
@@ -86,7 +90,7 @@ async def test_dropping_a_stream_frees_its_walk_after_the_batch_under_way(monkey
     monkeypatch.setattr(RecallStream, "next_batch", slow)
     monkeypatch.setattr(RecallStream, "close", note)
     async with recalling() as (recalls, space):
-        stream = recalls.stream(space, QUERY, sizes)
+        stream = recalls.stream(space._engine, QUERY, sizes)
         await anext(stream)
         assert await asyncio.to_thread(entered.wait, TIMEOUT_S)
         await stream.aclose()
@@ -100,7 +104,7 @@ async def test_dropping_a_stream_frees_its_walk_after_the_batch_under_way(monkey
 
 async def test_what_follows_comes_when_it_commits() -> None:
     async with recalling() as (recalls, space):
-        stream = recalls.stream(space, FOLLOW, sizes)
+        stream = recalls.stream(space._engine, FOLLOW, sizes)
         assert await anext(stream) == (0, False)
         waiting = asyncio.ensure_future(anext(stream))
         await asyncio.to_thread(space.observe, ["near"], [ANY])
@@ -109,20 +113,20 @@ async def test_what_follows_comes_when_it_commits() -> None:
         assert recalls.streams == 0
         # The next commit finds nobody to tell.
         await asyncio.to_thread(space.observe, ["near"], [ANY])
-        space.followers.advance()
-        assert len(space.followers) == 0
+        space._engine.followers.advance()
+        assert len(space._engine.followers) == 0
 
 
 async def test_stopping_ends_standing_recalls_with_the_reason() -> None:
     async with recalling() as (recalls, space):
-        stream = recalls.stream(space, FOLLOW, sizes)
+        stream = recalls.stream(space._engine, FOLLOW, sizes)
         await anext(stream)
         waiting = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)
         recalls.stop(Unavailable("stopping", code="shutting_down"))
         with pytest.raises(Unavailable):
             await waiting
-        late = recalls.stream(space, FOLLOW, sizes)
+        late = recalls.stream(space._engine, FOLLOW, sizes)
         assert await anext(late) == (0, False)
         with pytest.raises(Unavailable):
             await anext(late)
@@ -130,19 +134,19 @@ async def test_stopping_ends_standing_recalls_with_the_reason() -> None:
 
 async def test_closing_the_store_ends_standing_recalls_quietly() -> None:
     async with recalling() as (recalls, space):
-        stream = recalls.stream(space, FOLLOW, sizes)
+        stream = recalls.stream(space._engine, FOLLOW, sizes)
         await anext(stream)
         waiting = asyncio.ensure_future(anext(stream, None))
         await asyncio.sleep(0)
-        space.followers.close()
+        space._engine.followers.close()
         assert await waiting is None
 
 
 async def test_recalls_have_the_right_of_way_until_they_are_answered_or_have_their_first_batch() -> None:
     async with recalling() as (recalls, space):
         gate = threading.Event()
-        answer = asyncio.create_task(recalls.answer(space, QUERY, lambda _: gate.wait(TIMEOUT_S)))
-        batches = recalls.stream(space, QUERY, lambda *_: gate.wait(TIMEOUT_S))
+        answer = asyncio.create_task(recalls.answer(space._engine, QUERY, lambda _: gate.wait(TIMEOUT_S)))
+        batches = recalls.stream(space._engine, QUERY, lambda *_: gate.wait(TIMEOUT_S))
         first = asyncio.ensure_future(anext(batches))
         await asyncio.sleep(0)
         assert recalls.right_of_way.under_way == 2

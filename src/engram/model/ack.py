@@ -1,0 +1,128 @@
+"""The answers to what was written: acknowledgements, which are also the generation, and deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Self
+
+from engram.model.keywords import warn_renamed
+
+
+class Ack(int):
+    """The acknowledgement that observations are durable and recallable. As a number, it is their last generation.
+
+    Parameters
+    ----------
+    first_sequence, last_sequence
+        Sequence numbers of the observations in their session, both inclusive; 0 outside a session.
+    first_generation, last_generation
+        Generations of the observations, both inclusive. From the last one on all observations are visible: it is the
+        least ``max_generation`` of a recall for them.
+    exact
+        Whether the generations are those of the observations. False if the original acknowledgement was lost and the
+        client learned of the commit after a reconnect, or if the acknowledgement covers interleaved commits. Then the
+        observations are visible at `last_generation`, but their own generations may be lower.
+    """
+
+    first_sequence: int
+    last_sequence: int
+    first_generation: int
+    last_generation: int
+    exact: bool
+
+    def __new__(
+        cls,
+        first_sequence: int,
+        last_sequence: int,
+        first_generation: int,
+        last_generation: int,
+        exact: bool = True,
+    ) -> Self:
+        """Make the acknowledgement of a range of sequence numbers and generations."""
+        ack = super().__new__(cls, last_generation)
+        ack.first_sequence = first_sequence
+        ack.last_sequence = last_sequence
+        ack.first_generation = first_generation
+        ack.last_generation = last_generation
+        ack.exact = exact
+        return ack
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, Ack) else int(self) == other
+
+    __hash__ = int.__hash__
+
+    def __repr__(self) -> str:
+        sequences = f", sequences {self.first_sequence}..{self.last_sequence}" if self.last_sequence else ""
+        return f"Ack(generations {self.first_generation}..{self.last_generation}{sequences})"
+
+    # As a text it is a number, so that a program that prints the generation prints it.
+    __str__ = int.__repr__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Ack, self._values()
+
+    @property
+    def sequence(self) -> int:
+        """Last sequence number covered by the acknowledgement."""
+        return self.last_sequence
+
+    @property
+    def generation(self) -> int:
+        """Last generation; the number that the acknowledgement is."""
+        return self.last_generation
+
+    @property
+    def count(self) -> int:
+        """Number of observations covered by the acknowledgement."""
+        if self.last_sequence:
+            return self.last_sequence - self.first_sequence + 1
+        return self.last_generation - self.first_generation + 1
+
+    def row(self, offset: int) -> Ack:
+        """Return the acknowledgement of the single observation at position `offset` of the batch."""
+        sequence = self.first_sequence + offset
+        first = self.first_generation + offset if self.exact else self.first_generation
+        last = first if self.exact else self.last_generation
+        return Ack(sequence, sequence, first, last, self.exact)
+
+    def result(self, timeout: float | None = None) -> Ack:
+        """Return the acknowledgement itself, as ``observe`` returned a future until the version before. Deprecated."""
+        warn_renamed("observe(...).result()", "observe(...), which waits itself, or submit(...).result()")
+        return self
+
+    def __await__(self) -> Generator[None, None, Ack]:
+        warn_renamed("await (await observe(...))", "await observe(...), or await (await submit(...))")
+        return self
+        yield
+
+    def _values(self) -> tuple[Any, ...]:
+        return self.first_sequence, self.last_sequence, self.first_generation, self.last_generation, self.exact
+
+
+class Deletion(int):
+    """The answer to a deletion. As a number, it says how many of the ids existed.
+
+    Parameters
+    ----------
+    existed
+        Number of the ids that existed.
+    generation
+        Generation from which on they are gone.
+    """
+
+    generation: int
+
+    def __new__(cls, existed: int, generation: int) -> Self:
+        """Make the answer to one deletion."""
+        deletion = super().__new__(cls, existed)
+        deletion.generation = generation
+        return deletion
+
+    def __repr__(self) -> str:
+        return f"Deletion({int(self)}, generation={self.generation})"
+
+    __str__ = int.__repr__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Deletion, (int(self), self.generation)

@@ -1,0 +1,170 @@
+"""`MemoryStore`: a directory of memory spaces, as its users see it; `engram.store.store_engine` is its inside."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from engram.errors import EngramError
+from engram.model.damage import Damage
+from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.store.indexing.workers import WorkerStatistics
+from engram.store.options import StoreOptions
+from engram.store.space import Space
+from engram.store.space_engine import SpaceEngine
+from engram.store.store_engine import StoreEngine
+
+_DEFAULT_OPTIONS: Final = StoreOptions()
+
+
+class MemoryStore:
+    """A store of memory spaces in one directory, which belongs to this process while the store is open.
+
+    Any thread may call any method. One thread commits for all spaces, several index, one writes checkpoints, one
+    matches standing recalls and one does housekeeping; `close` ends them all. A store that is not closed is closed when
+    nothing references it any more, or when the interpreter ends. A forked child cannot use the store (code ``forked``),
+    and closing it there does nothing.
+
+    Parameters
+    ----------
+    path
+        The data directory, created if it does not exist; None for a store in memory that ends with the process.
+    options
+        Settings of the store.
+    read_only
+        Whether to change nothing in the directory, which must exist. Several processes may read it at the same time,
+        but not while another one writes.
+
+    Raises
+    ------
+    InvalidInput, NotFound
+        If the path is empty or is no path; if `read_only` is set and the path is not a data directory.
+    StoreLocked
+        If another process, or this one, has the directory open; the message names its process id.
+    NewerFormat
+        If a newer version wrote the directory.
+    Unavailable
+        If the directory cannot be read or written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None,
+        *,
+        options: StoreOptions = _DEFAULT_OPTIONS,
+        read_only: bool = False,
+    ) -> None:
+        self._engine = StoreEngine(path, options=options, read_only=read_only)
+        # One object for each space, so that the same name gives the same object.
+        self._spaces: Final[dict[SpaceEngine, Space]] = {}
+
+    def __repr__(self) -> str:
+        return f"MemoryStore({None if self.path is None else str(self.path)!r})"
+
+    @property
+    def path(self) -> Path | None:
+        """Data directory; None for a store without one."""
+        return self._engine.path
+
+    @property
+    def commits(self) -> int:
+        """Number of group commits since the store was opened."""
+        return self._engine.commits
+
+    def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
+        """Return what each index worker did since the store was opened."""
+        return self._engine.worker_statistics()
+
+    def space(
+        self,
+        name: str = DEFAULT_SPACE,
+        dim: int | None = None,
+        metric: Metric | None = None,
+        embedder: str | None = None,
+        create: bool = True,
+    ) -> Space:
+        """Return the space called `name`, created if it does not exist; ``default`` always exists.
+
+        Parameters
+        ----------
+        name
+            ``[a-z0-9_-]{3,64}``.
+        dim, metric, embedder
+            Settings of a new space: by default 768, ``"cosine"`` and no embedder. An existing space must have them.
+        create
+            Whether to create the space if it does not exist.
+
+        Raises
+        ------
+        InvalidInput
+            If the name or a setting is not allowed.
+        NotFound
+            If the space does not exist and `create` is False, or the embedder is unknown.
+        AlreadyExists
+            If the space exists with other settings.
+        FailedPrecondition, Unavailable
+            If the store is closed; if the space cannot be written.
+        EngramError
+            The error in `unsound`, if the space could not be opened.
+        """
+        return self._face(self._engine.space(name, dim, metric, embedder, create))
+
+    def spaces(self) -> list[Space]:
+        """Return all open spaces in the order of their names."""
+        return [self._face(engine) for engine in self._engine.spaces()]
+
+    @property
+    def unsound(self) -> dict[str, EngramError]:
+        """Errors of the spaces that could not be opened, by name. Other spaces are not affected."""
+        return self._engine.unsound
+
+    def damages(self) -> tuple[Damage, ...]:
+        """Return the damage found since the store was opened, in the list of spaces and in each open space."""
+        return self._engine.damages()
+
+    @property
+    def damaged_count(self) -> int:
+        """Number of damaged places found since the store was opened, including those that `damages` does not name."""
+        return self._engine.damaged_count
+
+    def scrub(self) -> tuple[Damage, ...]:
+        """Read and check everything stored, at full speed, and return all `damages`.
+
+        Raises
+        ------
+        FailedPrecondition
+            If the store is closed, also if it is closed meanwhile: its files cannot be reached then.
+        """
+        return self._engine.scrub()
+
+    def checkpoint(self) -> None:
+        """Save the linked part of every graph, so that the next start need not link it again.
+
+        Raises
+        ------
+        FailedPrecondition, Unavailable
+            If the store is closed; if a checkpoint cannot be written. The log has everything that is stored
+            nevertheless.
+        """
+        self._engine.checkpoint()
+
+    def close(self) -> None:
+        """Commit what is queued, link for up to `drain_s`, write checkpoints, end the threads, release the directory.
+
+        Recalls and snapshots stay usable; writes are refused. A second call does nothing, or waits for the first one.
+        """
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _face(self, engine: SpaceEngine) -> Space:
+        # `setdefault` makes one of two threads that come at the same time use the object of the other.
+        return self._spaces.get(engine) or self._spaces.setdefault(engine, Space(engine))

@@ -1,0 +1,325 @@
+"""A memory space, as its users see it; `engram.store.space_engine` is its inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, Unpack, overload
+
+from numpy.typing import ArrayLike
+
+from engram.model.ack import Ack, Deletion
+from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
+from engram.model.columns import ObservationColumns, ObservationFields
+from engram.model.cue import CueLike
+from engram.model.hit import Hit, Hits
+from engram.model.keywords import accepts_old, spelled_out, warn_renamed
+from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery
+from engram.model.recall_options import (
+    STREAM_COUNT_DEFAULT,
+    RecallOptions,
+    RecallStreamOptions,
+    recall_query,
+    stream_query,
+)
+from engram.model.spaces import SpaceConfig
+from engram.model.times import Moment, as_time_us
+from engram.store.commit.queue import CommitResult
+from engram.store.recall.snapshot import Snapshot
+from engram.store.recall.stream import RecallStream
+from engram.store.statistics import SpaceStatistics
+
+if TYPE_CHECKING:
+    from engram.store.space_engine import SpaceEngine
+
+
+class Space:
+    """The observations of one tenant; made by `MemoryStore.space`.
+
+    `Client` has the same methods for a space of a server. Any thread may call any method; recalls and look-ups take no
+    locks. A space is not usable in a forked child (code ``forked``).
+    """
+
+    __slots__ = ("__weakref__", "_engine")
+
+    def __init__(self, engine: SpaceEngine) -> None:
+        self._engine = engine
+
+    def __repr__(self) -> str:
+        config = self.config
+        return f"Space({config.name!r}, dim={config.dim}, metric={config.metric!r}, generation={self.generation})"
+
+    # ---- writing ------------------------------------------------------------------------------------------------
+
+    @overload
+    def observe(
+        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+    ) -> Ack: ...
+
+    @overload
+    def observe(
+        self,
+        ids: Sequence[str],
+        vectors: ArrayLike | None = None,
+        contents: Sequence[str] | None = None,
+        **columns: Unpack[ObservationColumns],
+    ) -> Ack: ...
+
+    @one_or_many
+    def observe(self, *arguments: Any, **keywords: Any) -> Ack:
+        """Store one observation or many; when this returns, they are durable and recallable.
+
+        With an id that is a text, the arguments describe one observation: ``observe("note-1", vector, "a text",
+        confidence=0.9)``. With a list of ids, they are columns: ``observe(ids, vectors, texts, confidences=[...])``.
+
+        Parameters
+        ----------
+        ids
+            The id of one observation, or up to 10 000 ids. An id that exists is superseded.
+        vectors
+            float32-like, shape ``(dim,)`` for one and ``(n, dim)`` for many; None: the space's embedder makes the
+            vectors from `contents`.
+        contents
+            The text of one observation, or one text each.
+        **columns
+            ``timestamp``, ``confidence``, ``importance``, ``metadata`` and ``tags`` for one, or ``timestamps``,
+            ``confidences``, ``importances``, ``metadata`` and ``tags`` for many; see `ObservationColumns`.
+
+        Returns
+        -------
+        Ack
+            As a number, the generation of the last observation. Several are stored as a whole or not at all.
+
+        Raises
+        ------
+        InvalidInput
+            If a column is refused; the error names the field and the position. Nothing was stored.
+        FailedPrecondition
+            If vectors are missing and there is no embedder or it fails, or the store is closed.
+        OverCapacity
+            If too much is queued, or linking did not make room in time. Nothing was stored.
+        Unavailable
+            If the store is closing or cannot write.
+        """
+        return _ack(self._queue(take_observations(arguments, keywords)).result())
+
+    @overload
+    def submit(
+        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+    ) -> Future[Ack]: ...
+
+    @overload
+    def submit(
+        self,
+        ids: Sequence[str],
+        vectors: ArrayLike | None = None,
+        contents: Sequence[str] | None = None,
+        **columns: Unpack[ObservationColumns],
+    ) -> Future[Ack]: ...
+
+    @one_or_many
+    def submit(self, *arguments: Any, **keywords: Any) -> Future[Ack]:
+        """Store one observation or many without waiting for the disk; wait only while the queue is full.
+
+        The arguments and errors are those of `observe`. What is wrong with the arguments is raised at once.
+
+        Returns
+        -------
+        concurrent.futures.Future[Ack]
+            Done when the observations are durable and recallable; it fails with a typed error if they are not stored.
+        """
+        answer: Future[Ack] = Future()
+        # A running future cannot be cancelled: what is queued will be stored.
+        answer.set_running_or_notify_cancel()
+
+        def settle(committed: Future[CommitResult]) -> None:
+            error = committed.exception()
+            if error is None:
+                answer.set_result(_ack(committed.result()))
+            else:
+                answer.set_exception(error)
+
+        self._queue(take_observations(arguments, keywords)).add_done_callback(settle)
+        return answer
+
+    def delete(self, ids: Sequence[str]) -> Deletion:
+        """Delete observations durably by id. Unknown ids are ignored.
+
+        Returns
+        -------
+        Deletion
+            As a number, how many of the ids existed.
+
+        Raises
+        ------
+        InvalidInput
+            If there are too many ids, or one is not a text.
+        FailedPrecondition, OverCapacity, Unavailable
+            As for `observe`.
+        """
+        result = self._engine.delete(ids)
+        return Deletion(result.existed, result.last_generation or self.generation)
+
+    def _queue(self, observations: OneObservation | ManyObservations) -> Future[CommitResult]:
+        self._engine.check_process()
+        return self._engine.submit(self._engine.prepare(observations.batch()))
+
+    # ---- reading ------------------------------------------------------------------------------------------------
+
+    @accepts_old("max_generation", "ef")
+    @spelled_out(RecallOptions)
+    def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
+        """Find the observations that match a cue best, best first.
+
+        Parameters
+        ----------
+        cue
+            A vector of shape ``(dim,)``, a text for the space's embedder, or a `Cue`, which can say more.
+        k
+            Maximum number of hits, 1 to 10 000.
+        **options
+            See `RecallOptions`.
+
+        Returns
+        -------
+        Hits
+            A list of `Hit` with the ``generation`` of the snapshot it is from.
+
+        Raises
+        ------
+        InvalidInput
+            If the cue does not fit the space, or a number is out of range.
+        FailedPrecondition
+            If a text is to be embedded and the space has no embedder, or the snapshot is no longer retained.
+        CorruptData
+            If the ranking needs damaged bytes. A hit raises it, too, if its own text or another of its columns is
+            damaged.
+        """
+        return self.answer(recall_query(cue, k, **options))
+
+    @accepts_old("max_generation", max_results="k")
+    @spelled_out(RecallStreamOptions)
+    def recall_stream(
+        self,
+        cue: CueLike,
+        k: int = STREAM_COUNT_DEFAULT,
+        batch_size: int = BATCH_DEFAULT,
+        **options: Unpack[RecallStreamOptions],
+    ) -> RecallStream:
+        """Return the hits of a recall in batches, as they are found, all from one snapshot.
+
+        The first batch comes after the first pass of the search. Each further batch continues the same walk.
+
+        Parameters
+        ----------
+        cue
+            As for `recall`.
+        k, batch_size
+            Maximum number of hits in all, 1 to 10 000, and per batch, 1 to 100.
+        **options
+            See `RecallStreamOptions`.
+
+        Raises
+        ------
+        InvalidInput, FailedPrecondition
+            As for `recall`, at once and not during iteration.
+        OverCapacity
+            If there are too many standing recalls.
+        CorruptData
+            If a ranking that is made at once needs damaged bytes. During iteration, batches raise it.
+        """
+        return self.open(stream_query(cue, k, batch_size, **options))
+
+    def answer(self, query: RecallQuery) -> Hits:
+        """Return the hits of `query`, as `recall` does."""
+        answer = self._engine.answer(query)
+        return Hits(answer.hits, answer.generation, answer.incomplete)
+
+    def open(self, query: RecallQuery) -> RecallStream:
+        """Open a stream of the hits of `query`, as `recall_stream` does."""
+        return self._engine.open(query)
+
+    def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
+        """Return the observation with this id, or None.
+
+        Parameters
+        ----------
+        id
+            The id.
+        max_generation
+            Return the version that was alive at this generation; None: the newest. If the id changed since, this
+            searches the log.
+        include_vectors
+            Whether the hit has its vector. The hit of an embedded store always has it, and reads it on access.
+
+        Raises
+        ------
+        InvalidInput
+            If the id is not a text, or the generation is yet to come.
+        FailedPrecondition
+            If the generation is no longer retained.
+        """
+        return self._engine.get(id, max_generation)
+
+    @accepts_old(time="snapshot_time")
+    def snapshot(self, max_generation: int | None = None, *, snapshot_time: Moment | None = None) -> Snapshot:
+        """Return the space as it is now, or was at a generation or time, for any number of recalls.
+
+        Raises
+        ------
+        InvalidInput
+            If the generation is yet to come, `snapshot_time` is not a time, or both are given.
+        FailedPrecondition
+            If the generation is no longer retained.
+        """
+        snapshot_us = None if snapshot_time is None else as_time_us(snapshot_time, "snapshot_time")
+        return self._engine.snapshot(max_generation, snapshot_us)
+
+    # ---- state --------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Name of the space."""
+        return self._engine.config.name
+
+    @property
+    def config(self) -> SpaceConfig:
+        """Settings of the space."""
+        return self._engine.config
+
+    @property
+    def generation(self) -> int:
+        """Newest generation: everything up to it is durable and recallable."""
+        return self._engine.generation
+
+    @property
+    def visible_generation(self) -> int:
+        """The same as `generation`. Deprecated."""
+        warn_renamed("Space.visible_generation", "Space.generation")
+        return self._engine.generation
+
+    @property
+    def durable_generation(self) -> int:
+        """Generation up to which everything is on disk."""
+        return self._engine.durable_generation
+
+    @property
+    def indexed_generation(self) -> int:
+        """Generation up to which everything is linked into the graph."""
+        return self._engine.indexed_generation
+
+    @property
+    def incarnation(self) -> str:
+        """Id of the history to which generations and sequence numbers belong, as 32 hexadecimal digits.
+
+        Restoring or repairing a space begins a new incarnation.
+        """
+        return self._engine.incarnation
+
+    def stats(self) -> SpaceStatistics:
+        """Return statistics of the space; each number is current, but they are not all of the same instant."""
+        return self._engine.stats()
+
+
+def _ack(result: CommitResult) -> Ack:
+    return Ack(0, 0, result.first_generation, result.last_generation)
