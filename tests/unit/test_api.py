@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+import runpy
 from types import ModuleType
 
 import pytest
 
 import engram
+from engram import Space
 from tests.doubles.places import ROOT
 
 REFERENCE = re.findall(r"^::: (\S+)$", (ROOT / "docs" / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
@@ -51,6 +53,17 @@ def test_every_name_of_all_is_there_and_nothing_else_is_shown() -> None:
     for module in modules:
         assert sorted(module.__all__) == sorted(set(module.__all__)), module.__name__
         assert [name for name in module.__all__ if not hasattr(module, name)] == []
+
+
+def test_the_interface_is_the_one_that_was_written_down() -> None:
+    """Whoever changes what users call does it on purpose: python scripts/public_api.py > tests/unit/public_api.txt."""
+    written = (ROOT / "tests" / "unit" / "public_api.txt").read_text(encoding="utf-8")
+    assert list(runpy.run_path(str(ROOT / "scripts" / "public_api.py"))["lines"]()) == written.splitlines()
+
+
+def test_a_space_shows_what_its_users_may_use() -> None:
+    shown = {name for name in dir(Space) if not name.startswith("_")}
+    assert not shown & {"admit", "withdraw", "commit", "prepare", "tail", "indexing", "history", "followers"}
 
 
 def test_packages_say_what_they_are() -> None:

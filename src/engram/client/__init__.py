@@ -16,6 +16,7 @@ try:
     from engram.client.client import Client
     from engram.client.sending.send_buffer import OutboxLimits
     from engram.client.sending.stream_options import StreamOptions
+    from engram.client.snapshot import AsyncClientSnapshot, ClientSnapshot
     from engram.client.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
     from engram.model.ack import Ack
 except ImportError as error:
@@ -31,7 +32,9 @@ except ImportError as error:
 __all__ = [
     "Ack",
     "AsyncClient",
+    "AsyncClientSnapshot",
     "Client",
+    "ClientSnapshot",
     "LaneStatus",
     "OutboxLimits",
     "ServerStatus",

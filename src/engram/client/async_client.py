@@ -100,6 +100,14 @@ class AsyncClient(AsyncReader):
         if observing is not None and not self._closed and os.getpid() == self._process:
             observing.let_go()
 
+    def __repr__(self) -> str:
+        return f"AsyncClient({self.address!r}, space={self.space!r})"
+
+    @property
+    def address(self) -> str:
+        """Address of the server."""
+        return self._calls.address.target
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -85,6 +85,9 @@ class Client:
         self._process = os.getpid()
         self._timeout_s = timeout_s
 
+    def __repr__(self) -> str:
+        return f"Client({self._client.address!r}, space={self.space!r})"
+
     def __enter__(self) -> Self:
         return self
 

@@ -3,17 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
-from typing import TYPE_CHECKING, Unpack
+from typing import Protocol, Unpack
 
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
 from engram.model.keywords import accepts_old, spelled_out
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT
-from engram.model.recall_options import STREAM_COUNT_DEFAULT, SnapshotRecallOptions, SnapshotStreamOptions
+from engram.model.recall_options import (
+    STREAM_COUNT_DEFAULT,
+    RecallOptions,
+    RecallStreamOptions,
+    SnapshotRecallOptions,
+    SnapshotStreamOptions,
+)
 
-if TYPE_CHECKING:
-    from engram.client.async_reader import AsyncReader
-    from engram.client.client import Client
+
+class AsyncRecalls(Protocol):
+    """What a snapshot needs of an `AsyncClient`."""
+
+    async def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
+        """Return the observation with this id, or None."""
+        ...
+
+    async def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
+        """Return the best hits."""
+        ...
+
+    def recall_stream(
+        self,
+        cue: CueLike,
+        k: int = STREAM_COUNT_DEFAULT,
+        batch_size: int = BATCH_DEFAULT,
+        **options: Unpack[RecallStreamOptions],
+    ) -> AsyncGenerator[Hits, None]:
+        """Yield the best hits in batches."""
+        ...
+
+
+class BlockingRecalls(Protocol):
+    """What a snapshot needs of a `Client`."""
+
+    def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
+        """Return the observation with this id, or None."""
+        ...
+
+    def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
+        """Return the best hits."""
+        ...
+
+    def recall_stream(
+        self,
+        cue: CueLike,
+        k: int = STREAM_COUNT_DEFAULT,
+        batch_size: int = BATCH_DEFAULT,
+        **options: Unpack[RecallStreamOptions],
+    ) -> Iterator[Hits]:
+        """Yield the best hits in batches."""
+        ...
 
 
 class AsyncClientSnapshot:
@@ -29,7 +75,7 @@ class AsyncClientSnapshot:
 
     __slots__ = ("_client", "generation")
 
-    def __init__(self, client: AsyncReader, generation: int) -> None:
+    def __init__(self, client: AsyncRecalls, generation: int) -> None:
         self._client = client
         self.generation = generation
 
@@ -71,7 +117,7 @@ class ClientSnapshot:
 
     __slots__ = ("_client", "generation")
 
-    def __init__(self, client: Client, generation: int) -> None:
+    def __init__(self, client: BlockingRecalls, generation: int) -> None:
         self._client = client
         self.generation = generation
 
