@@ -19,7 +19,7 @@ RUNNABLE = $(if $(wildcard $(DEV)),$(DEV),$(DEMO))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test campaigns lint format proto bench docs extras sanitize clean distclean
+.PHONY: help demo test campaigns lint format proto settings bench docs extras sanitize clean distclean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ format: $(DEV) ## Rewrite Python and C++ sources in the project's format
 
 proto: $(DEV) ## Generate the protobuf code from proto/
 	@PYTHON=$(BIN)/python PATH="$(abspath $(BIN)):$$PATH" scripts/proto
+
+settings: $(DEV) ## Write the tables of settings into docs/configuration.md
+	@$(BIN)/python scripts/settings_tables.py
 
 bench: $(DEV) ## Measure streaming and the index on this machine, a short run of each
 	@$(BIN)/python -m benchmarks index-peers --short

@@ -25,16 +25,16 @@ from engram.cli.context import CliContext
     "--config",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Settings file; default engram.toml in the working directory, if there is one.",
+    help="Settings file [default: engram.toml in the working directory, if it exists].",
 )
-@click.option("--debug", is_flag=True, help="Show where an error arose.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def app(context: click.Context, config: Path | None, debug: bool) -> None:
-    """Engram, a streaming memory engine: what is acknowledged is durable and at once recallable.
+    """Engram, a streaming memory engine: an acknowledged observation is durable and can be recalled at once.
 
     \b
     Start here:
-      engram demo                         see it survive a crash, in half a minute
+      engram demo                         watch Engram survive a crash, in half a minute
       engram serve --data ./memories      run a server
       engram ingest notes.jsonl --space notes --create --embedder lexical
       engram recall "a warm drink" --space notes

@@ -27,7 +27,7 @@ class CliContext:
     out: Console = field(default_factory=lambda: Console(file=sys.stdout, highlight=False))
     err: Console = field(default_factory=lambda: Console(file=sys.stderr, highlight=False))
 
-    def settings(self, flags: Mapping[str, Any] | None = None) -> Settings:
+    def settings(self, flags: Mapping[str, object] | None = None) -> Settings:
         """Return the settings; `flags` are the options of the command and override all other sources."""
         return load_settings(self.config, flags=flags)
 

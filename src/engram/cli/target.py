@@ -10,8 +10,9 @@ from typing import Any, Protocol, Self, TypeVar
 import click
 
 from engram.cli.context import CliContext
+from engram.cli.setting_options import setting_option
 from engram.client import Client, SpaceStatus, UnsoundSpace
-from engram.config import Settings
+from engram.config import ClientSettings
 from engram.errors import NotFound
 from engram.model.hit import Hits
 from engram.model.query import RecallQuery
@@ -188,14 +189,13 @@ def space_status(space: SpaceEngine) -> SpaceStatus:
 
 def target_options(command: F) -> F:
     """Add ``--address`` and ``--data`` to a command."""
-    address = click.option("--address", metavar="HOST:PORT", help="Server to use [default: 127.0.0.1:50051].")
     data = click.option(
         "--data",
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
         help="Work on this data directory without a server.",
     )
-    return address(data(command))
+    return setting_option("client", "address")(data(command))
 
 
 def open_target(
@@ -226,9 +226,9 @@ def open_target(
     if data is not None:
         return DirectoryTarget(data, create, read_only)
     settings = client_settings(cli, address)
-    return ServerTarget(settings.client.address, settings.client.timeout_s)
+    return ServerTarget(settings.address, settings.timeout_s)
 
 
-def client_settings(cli: CliContext, address: str | None = None, space: str | None = None) -> Settings:
-    """Return the settings; the options of a client command override all other sources."""
-    return cli.settings({"client.address": address, "client.space": space})
+def client_settings(cli: CliContext, address: str | None = None, space: str | None = None) -> ClientSettings:
+    """Return the settings of a client command, whose options override all other sources."""
+    return cli.settings({"client.address": address, "client.space": space}).of(ClientSettings)

@@ -12,6 +12,7 @@ from engram.model.scalars import as_text, as_whole, shown
 
 Metric = Literal["cosine", "ip", "l2"]
 METRICS: Final[tuple[str, ...]] = get_args(Metric)
+METRIC_DEFAULT: Final[Metric] = "cosine"
 
 DEFAULT_SPACE: Final = "default"
 _NAME = re.compile(r"[a-z0-9_-]{3,64}")
@@ -41,7 +42,7 @@ class SpaceConfig:
 
     name: str
     dim: int = DIMENSION_DEFAULT
-    metric: Metric = "cosine"
+    metric: Metric = METRIC_DEFAULT
     embedder: str = ""
 
     def __post_init__(self) -> None:

@@ -16,14 +16,18 @@ def main() -> None:
     signals = EndSignals.of_process()
     # Imported here because these imports take a while, and signals must be handled from the start.
     from engram.server import ServerOptions, serve, tune_allocator  # noqa: PLC0415
-    from engram.server.options import PORT_DEFAULT  # noqa: PLC0415
 
-    parser = argparse.ArgumentParser(prog="python -m engram.server", description="Serve a store over gRPC.")
-    parser.add_argument("--data", type=_directory, help="directory of the store; without it all is kept in memory")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=PORT_DEFAULT, help="0 takes a free port")
-    parser.add_argument("--port-file", type=Path, help="where to write the port once the server is ready")
-    parser.add_argument("--allow-remote", action="store_true", help="permit a host that others can reach")
+    # Options that are not given are left out, so that `ServerOptions` alone has the defaults.
+    parser = argparse.ArgumentParser(
+        prog="python -m engram.server", description="Serve a store over gRPC.", argument_default=argparse.SUPPRESS
+    )
+    parser.add_argument(
+        "--data", type=_directory, default=None, help="directory of the store; without it, everything is in memory only"
+    )
+    parser.add_argument("--host", help="address to listen on")
+    parser.add_argument("--port", type=int, help="port of the gRPC endpoint; 0 takes a free port")
+    parser.add_argument("--port-file", type=Path, help="file that the port is written to once the server is ready")
+    parser.add_argument("--allow-remote", action="store_true", help="permit a host that other machines can reach")
     arguments = parser.parse_args()
     try:
         options = ServerOptions(ready=_say_ready, **vars(arguments))

@@ -11,6 +11,8 @@ from engram.errors import InvalidInput
 from engram.model.priority import Priority
 from engram.model.spaces import DEFAULT_SPACE, SpaceConfig
 from engram.server.process_tuning import memory_budget_bytes
+from engram.settings.checks import check_settings
+from engram.settings.setting import setting
 from engram.store.options import StoreOptions
 from engram.streaming.lanes.lane import DEFAULT_LIMITS, LaneLimits
 from engram.streaming.pressure.gauges import DISK_FREE_BYTES_MIN
@@ -19,7 +21,6 @@ from engram.streaming.sessions.connection import ConnectionLimits
 from engram.streaming.sessions.paused_backlog import PAUSED_BYTES_MAX
 from engram.streaming.sessions.registry import IDLE_S_MAX, SESSIONS_MAX
 
-PORT_DEFAULT: Final = 50051
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 
 
@@ -31,12 +32,14 @@ class ServerOptions:
     ----------
     data
         Directory of the store; None keeps everything in memory, for trials.
-    host, port
-        Address to listen on; port 0 takes a free port.
+    host
+        Address to listen on.
+    port
+        Port of the gRPC endpoint; 0 takes a free port.
     port_file
         File that the port is written to once the server is ready, for a process that started it with port 0.
     allow_remote
-        Permit a host beyond the loopback interface. It is refused otherwise, because clients are not authenticated.
+        Permit a host that other machines can reach. It is refused otherwise, because clients are not authenticated.
     default_space
         Settings of the space ``default``, which is created if it does not exist yet.
     ready
@@ -48,61 +51,63 @@ class ServerOptions:
     thresholds
         Fills at which the pressure level rises and falls.
     memory_bytes_max
-        Memory budget in bytes, for all indexes, lanes and paused sessions, and for the logs of a store in memory.
+        Memory budget for all indexes, queues and paused sessions, and for the logs of a store in memory; 0: three
+        quarters of the memory of the machine, or of its container.
     disk_free_bytes_min
-        Bytes that stay free on the disk of the store.
-    sessions_max, session_idle_s_max
-        The most sessions that are kept, and the seconds after which a silent session expires.
+        Free space that is left on the disk of the store; writes are refused before less is left.
+    sessions_max
+        Maximum number of sessions that are kept.
+    session_idle_s_max
+        Seconds without a message from its client after which a session expires. What it stored stays stored.
     paused_bytes_max
-        Bytes of observations that may be buffered, over all paused sessions, while their clients keep sending.
-    recall_threads, recalls_waiting_max
-        Recalls that run at the same time, and recalls that may wait.
+        Maximum bytes of observations, over all paused sessions, that are buffered while their clients keep sending.
+    recall_threads
+        Number of recalls that run at the same time.
+    recalls_waiting_max
+        Maximum number of recalls that wait for a thread; further ones are refused.
     recall_streams_max
-        Recall streams that may be open at the same time, including standing recalls.
+        Maximum number of recall streams that are open at the same time, including standing recalls.
     grace_s
-        Seconds that calls may take to end when the server stops.
+        Seconds that running calls get to end when the server stops.
 
     Raises
     ------
     InvalidInput
-        If the host is not a loopback address and `allow_remote` is not set, or the port is outside of 0 to 65535.
+        If the host is not a loopback address and `allow_remote` is not set, a value has the wrong type, or a number is
+        out of range.
     """
 
     data: Path | None
-    host: str = "127.0.0.1"
-    port: int = PORT_DEFAULT
+    host: str = setting("127.0.0.1", group="Server", metavar="ADDRESS")
+    port: int = setting(50051, group="Server", low=0, high=65535, code="invalid_port")
     port_file: Path | None = None
-    allow_remote: bool = False
+    allow_remote: bool = setting(False, group="Server")
     default_space: SpaceConfig = field(default_factory=lambda: SpaceConfig(DEFAULT_SPACE))
     ready: Callable[[str], None] | None = None
     store: StoreOptions = field(default_factory=StoreOptions)
     lanes: Mapping[Priority, LaneLimits] = field(default_factory=lambda: DEFAULT_LIMITS)
     connection: ConnectionLimits = field(default_factory=ConnectionLimits)
     thresholds: Thresholds = field(default_factory=Thresholds)
-    memory_bytes_max: int = field(default_factory=memory_budget_bytes)
-    disk_free_bytes_min: int = DISK_FREE_BYTES_MIN
-    sessions_max: int = SESSIONS_MAX
-    session_idle_s_max: float = IDLE_S_MAX
-    paused_bytes_max: int = PAUSED_BYTES_MAX
-    recall_threads: int = 4
-    recalls_waiting_max: int = 1024
-    recall_streams_max: int = 4096
-    grace_s: float = 10.0
+    memory_bytes_max: int = setting(0, group="Limits", unit="bytes", low=0)
+    disk_free_bytes_min: int = setting(DISK_FREE_BYTES_MIN, group="Limits", unit="bytes", low=1)
+    sessions_max: int = setting(SESSIONS_MAX, group="Limits", low=1)
+    session_idle_s_max: float = setting(IDLE_S_MAX, group="Limits", key="session_idle_s", unit="seconds", low=1)
+    paused_bytes_max: int = setting(PAUSED_BYTES_MAX, group="Limits", unit="bytes", low=1)
+    recall_threads: int = setting(4, group="Recall", low=1, high=256)
+    recalls_waiting_max: int = setting(1024, group="Recall", low=1)
+    recall_streams_max: int = setting(4096, group="Recall", low=1)
+    grace_s: float = setting(10.0, group="Server", unit="seconds", low=0)
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if self.host not in _LOOPBACK and not self.allow_remote:
             raise InvalidInput(
-                f"refusing to listen on {self.host}: everyone who reaches it could read and write all memories",
+                f"refusing to listen on {self.host}: everyone who reaches it could read and write all memories; "
+                "allow_remote permits it",
                 code="remote_not_allowed",
                 field="host",
                 limit="a loopback address, unless remote access is allowed explicitly",
                 value=self.host,
             )
-        if not 0 <= self.port <= 65535:
-            raise InvalidInput(
-                f"port {self.port} is outside 0..65535",
-                code="invalid_port",
-                field="port",
-                limit="0..65535",
-                value=self.port,
-            )
+        if not self.memory_bytes_max:
+            object.__setattr__(self, "memory_bytes_max", memory_budget_bytes())

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final, get_args
 
-from engram.errors import InvalidInput
 from engram.index import Quality
 from engram.log.log import SEGMENT_BYTES_DEFAULT
-from engram.model.scalars import as_real, as_whole
+from engram.settings.checks import check_settings
+from engram.settings.setting import setting
 
 WORKERS_MAX: Final = 16
-_MAY_BE_ZERO: Final = frozenset(
-    {"workers", "steal_threshold", "drain_s", "retained_count", "retained_s", "recent_penalty", "scrub_bytes_per_s"}
-)
-_WHOLE_MAX: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +24,9 @@ class StoreOptions:
     segment_bytes
         Size of a log segment in bytes, once the log of its space has grown to this size; before, segments are smaller.
     workers
-        Number of index threads, at most 16; 0: one per core.
+        Number of threads that link observations into the index, at most 16; 0: one per core.
     steal_threshold
-        An idle index worker helps in another worker's space where more observations than this wait.
+        Number of waiting observations above which an idle index worker helps the worker of another space.
     link_count
         Maximum number of observations that an index worker links before it looks for work again.
     drain_s
@@ -42,9 +38,12 @@ class StoreOptions:
     checkpoint_count_min, checkpoint_percent
         Write a checkpoint of the graph once at least this many observations, and at least this percentage of all, were
         indexed since the last one. The cost per observation thus stays constant as a space grows.
-    retained_count, retained_s
-        How far back recalls may go, in generations and in seconds; 0: no limit. Nothing is removed from the disk, but
-        versions that were superseded or deleted before that leave the index.
+    retained_count
+        Number of generations that recalls may go back; 0: no limit. Nothing is removed from the disk, but versions that
+        were superseded or deleted earlier leave the index.
+    retained_s
+        Seconds that recalls may go back; 0: no limit. Nothing is removed from the disk, but versions that were
+        superseded or deleted earlier leave the index.
     compaction_count_min
         Compact once at least this many versions are dead and at least as many are dead as alive.
     recent_penalty, recent_tau_s
@@ -59,9 +58,10 @@ class StoreOptions:
         Maximum number of observations, and of bytes, that may wait for the committer.
     commit_count_max, commit_bytes_max
         Maximum number of observations, and of bytes, in one group commit, unless a single request is larger.
-    tail_count_max, tail_bytes_max
-        Maximum number of observations of a space, and of bytes of their vectors, that may wait to be linked. Recall
-        scans the tail.
+    tail_count_max
+        Maximum number of observations of a space that may wait to be linked into the index. Every recall scans them.
+    tail_bytes_max
+        Maximum bytes of vectors of a space that may wait to be linked into the index. Every recall scans them.
     mark_interval_s
         Seconds between the marks that record, outside the log, how far the log went; they are written while there are
         commits. A loss at the very end of the log can look like a power cut only behind the last mark.
@@ -74,61 +74,43 @@ class StoreOptions:
     Raises
     ------
     InvalidInput
-        If a number is out of range or `quality` is unknown.
+        If a value has the wrong type, a number is out of range, or `quality` is unknown.
     """
 
-    segment_bytes: int = SEGMENT_BYTES_DEFAULT
-    workers: int = 0
-    steal_threshold: int = 100
-    link_count: int = 512
-    drain_s: float = 5.0
-    quality: Quality = "balanced"
-    ef: int = 64
-    checkpoint_count_min: int = 50_000
-    checkpoint_percent: int = 25
-    retained_count: int = 0
-    retained_s: float = 0.0
-    compaction_count_min: int = 10_000
-    recent_penalty: float = 0.1
-    recent_tau_s: float = 1.0
-    half_life_s: float = 7 * 86_400.0
-    follower_count_max: int = 10_000
-    intake_count_max: int = 100_000
-    intake_bytes_max: int = 512 << 20
-    commit_count_max: int = 8192
-    commit_bytes_max: int = 16 << 20
-    tail_count_max: int = 250_000
-    tail_bytes_max: int = 1 << 30
-    mark_interval_s: float = 1.0
-    scrub_bytes_per_s: int = 32 << 20
-    scrub_interval_s: float = 86_400.0
-    room_timeout_s: float = 60.0
+    segment_bytes: int = setting(SEGMENT_BYTES_DEFAULT, unit="bytes", low=1)
+    workers: int = setting(0, group="Index", low=0, high=WORKERS_MAX)
+    steal_threshold: int = setting(100, group="Index", low=0)
+    link_count: int = setting(512, low=1)
+    drain_s: float = setting(5.0, unit="seconds", low=0, high=math.inf)
+    quality: Quality = setting("balanced", choices=get_args(Quality))
+    ef: int = setting(64, low=1)
+    checkpoint_count_min: int = setting(50_000, low=1)
+    checkpoint_percent: int = setting(25, low=1)
+    retained_count: int = setting(0, group="Recall", low=0)
+    retained_s: float = setting(0.0, group="Recall", unit="seconds", low=0)
+    compaction_count_min: int = setting(10_000, low=1)
+    recent_penalty: float = setting(0.1, low=0, high=1)
+    recent_tau_s: float = setting(1.0, unit="seconds", above=0)
+    half_life_s: float = setting(7 * 86_400.0, unit="seconds", above=0)
+    follower_count_max: int = setting(10_000, low=1)
+    intake_count_max: int = setting(100_000, low=1)
+    intake_bytes_max: int = setting(512 << 20, unit="bytes", low=1)
+    commit_count_max: int = setting(8192, low=1)
+    commit_bytes_max: int = setting(16 << 20, unit="bytes", low=1)
+    tail_count_max: int = setting(250_000, group="Limits", low=1)
+    tail_bytes_max: int = setting(1 << 30, group="Limits", unit="bytes", low=1)
+    mark_interval_s: float = setting(1.0, unit="seconds", above=0)
+    scrub_bytes_per_s: int = setting(32 << 20, unit="bytes per second", low=0)
+    scrub_interval_s: float = setting(86_400.0, unit="seconds", above=0)
+    room_timeout_s: float = setting(60.0, unit="seconds", above=0)
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            least = 0 if field.name in _MAY_BE_ZERO else 1
-            if field.name == "quality":
-                if value not in get_args(Quality):
-                    raise _invalid(field.name, f"one of {', '.join(get_args(Quality))}", value)
-            elif field.type == "int":
-                as_whole(field.name, value, least, _WHOLE_MAX, code="invalid_option")
-            elif not (0 < as_real(field.name, value, code="invalid_option") < math.inf or field.name in _MAY_BE_ZERO):
-                raise _invalid(field.name, "> 0", value)
-            elif value < 0:
-                raise _invalid(field.name, ">= 0", value)
-        if self.recent_penalty > 1:
-            raise _invalid("recent_penalty", "0..1", self.recent_penalty)
-        if self.retained_s == math.inf:
-            raise _invalid("retained_s", "finite; 0 is for no limit", self.retained_s)
+        if isinstance(self.workers, int) and self.workers > WORKERS_MAX:
+            # Programs have always been allowed to ask for more than the store starts.
+            object.__setattr__(self, "workers", WORKERS_MAX)
+        check_settings(self)
 
     @property
     def worker_count(self) -> int:
         """Number of index threads to start."""
         return min(self.workers or os.cpu_count() or 1, WORKERS_MAX)
-
-
-def _invalid(field: str, limit: str, value: object) -> InvalidInput:
-    return InvalidInput(
-        f"{field} is {value}; it must be {limit}", code="invalid_option", field=field, limit=limit, value=value
-    )

@@ -11,7 +11,7 @@ from typing import Final
 
 from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition, NotFound
 from engram.model.limits import DIMENSION_DEFAULT
-from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
+from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, SpaceConfig
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
 from engram.text import get_embedder
@@ -122,7 +122,7 @@ def _asked_for(name: str, dim: int | None, metric: Metric | None, embedder: str 
     return SpaceConfig(
         name,
         DIMENSION_DEFAULT if dim is None else dim,
-        "cosine" if metric is None else metric,
+        METRIC_DEFAULT if metric is None else metric,
         "" if embedder is None else embedder,
     )
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engram.errors import InvalidInput
+from engram.server import memory_budget_bytes
 from engram.server.options import ServerOptions
 
 
@@ -26,3 +29,20 @@ def test_impossible_ports_are_refused(port: int) -> None:
     with pytest.raises(InvalidInput) as caught:
         ServerOptions(None, port=port)
     assert caught.value.code == "invalid_port"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("recall_threads", 0), ("recall_threads", 257), ("sessions_max", "5"), ("grace_s", -1), ("allow_remote", 1)],
+)
+def test_options_out_of_bounds_or_of_another_type_are_refused(field: str, value: Any) -> None:
+    settings: dict[str, Any] = {field: value}
+    with pytest.raises(InvalidInput, match=field) as caught:
+        ServerOptions(None, **settings)
+    assert (caught.value.code, caught.value.field) == ("invalid_option", field)
+
+
+def test_the_memory_budget_is_that_of_the_machine_unless_it_is_given() -> None:
+    assert ServerOptions(None).memory_bytes_max == memory_budget_bytes()
+    assert ServerOptions(None, memory_bytes_max=0).memory_bytes_max == memory_budget_bytes()
+    assert ServerOptions(None, memory_bytes_max=5).memory_bytes_max == 5

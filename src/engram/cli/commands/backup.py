@@ -22,12 +22,11 @@ from engram.maintenance.progress import OnProgress
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @pass_cli
 def backup(cli: CliContext, *, directory: Path, destination: Path, as_json: bool) -> int:
-    """Copy the data directory DIR to DEST, beside whoever writes it.
+    """Copy the data directory DIR to DEST. A process may write to DIR meanwhile.
 
-    A process may write to DIR meanwhile. DEST must be new, empty, or an earlier backup of the same store; to an earlier
-    backup, only new data is added. Each space is copied as of one generation, and every byte of the copy is read back
-    and checked. An interrupted backup leaves the earlier one unchanged. A damaged space is not copied; its copy in an
-    earlier backup stays.
+    DEST must be new, empty, or an earlier backup of the same store; to an earlier backup, only new data is added. Each
+    space is copied as of one generation, and every byte of the copy is read back and checked. An interrupted backup
+    leaves the earlier one unchanged. A damaged space is not copied; its copy in an earlier backup stays.
 
     \b
     Exit codes:
@@ -55,9 +54,9 @@ def backup(cli: CliContext, *, directory: Path, destination: Path, as_json: bool
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @pass_cli
 def restore(cli: CliContext, *, source: Path, new_directory: Path, as_json: bool) -> int:
-    """Make the data directory NEW_DIR of a BACKUP, and check all of it.
+    """Create the data directory NEW_DIR from BACKUP, and check every byte of NEW_DIR.
 
-    NEW_DIR must be empty or not exist. If NEW_DIR is a store with more in it than the backup, the error says so.
+    NEW_DIR must be empty or not exist. If NEW_DIR holds a store with newer data than BACKUP, the error says so.
     Sessions that continued after the backup cannot be resumed in NEW_DIR.
 
     \b

@@ -66,7 +66,7 @@ class Streamed:
     "--data",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Directory to use and keep [default: a temporary one].",
+    help="Data directory, which is kept afterwards [default: a temporary directory].",
 )
 @pass_cli
 def demo(cli: CliContext, data: Path | None) -> None:

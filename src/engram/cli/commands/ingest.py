@@ -16,38 +16,51 @@ from engram.cli.files.chunk import BadRow, FileChunk, FileSource
 from engram.cli.files.open_file import FORMATS, fingerprint, open_source
 from engram.cli.loading import Report, load
 from engram.cli.new_space import NewSpaceSink, plan_space
+from engram.cli.setting_options import setting_option
 from engram.cli.sinks import Sink, open_sink
 from engram.cli.target import Target, client_settings, open_target, target_options
 from engram.model.limits import BATCH_COUNT_MAX, DIMENSION_MAX, DIMENSION_MIN
-from engram.model.spaces import METRICS, Metric, SpaceConfig
+from engram.model.spaces import METRIC_DEFAULT, METRICS, Metric, SpaceConfig
 
 _BAD_ROWS_SHOWN_MAX = 20
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--space", metavar="NAME", help="Memory space [default: default].")
-@click.option("--create", is_flag=True, help="Create the space if there is none.")
+@setting_option("client", "space")
+@click.option("--create", is_flag=True, help="Create the space if it does not exist.")
 @click.option(
-    "--dim", type=click.IntRange(DIMENSION_MIN, DIMENSION_MAX), help="Its dimension [default: that of the vectors]."
+    "--dim",
+    type=click.IntRange(DIMENSION_MIN, DIMENSION_MAX),
+    help="Dimension of a space that --create creates [default: the most frequent dimension of the first vectors].",
 )
-@click.option("--metric", type=click.Choice(METRICS), default="cosine", show_default=True, help="Its metric.")
-@click.option("--embedder", default="", help='Its embedder, such as "lexical" [default: none].')
-@click.option("--format", "kind", type=click.Choice(list(FORMATS)), help="[default: by the ending of the name]")
+@click.option(
+    "--metric",
+    type=click.Choice(METRICS),
+    default=METRIC_DEFAULT,
+    show_default=True,
+    help="Metric of a space that --create creates.",
+)
+@click.option(
+    "--embedder", default="", help='Embedder of a space that --create creates, such as "lexical" [default: none].'
+)
+@click.option(
+    "--format", "kind", type=click.Choice(list(FORMATS)), help="Format of FILE [default: by the ending of its name]."
+)
 @click.option(
     "--batch",
     "count",
     type=click.IntRange(1, BATCH_COUNT_MAX),
     default=1000,
     show_default=True,
-    help="Rows that are stored together.",
+    help="Number of rows that are stored together.",
 )
 @click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),
     default="stop",
     show_default=True,
-    help="What to do at a bad row; those before it are stored in any case.",
+    help="Stop at a row that cannot be stored, or skip the row. Earlier rows are stored in any case.",
 )
 @click.option("--restart", is_flag=True, help="Store all rows again, even if an earlier run has stored some.")
 @target_options
@@ -88,7 +101,7 @@ def ingest(
       engram ingest big.parquet --data ./memories --on-error skip --json
     """
     source = open_source(file, kind)
-    name = client_settings(cli, space=space).client.space
+    name = client_settings(cli, space=space).space
     with open_target(cli, address, data, create) as target:
         chunks = source.chunks(count)
         session = f"ingest-{uuid.uuid4().hex if restart else fingerprint(file)}"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.exit_codes import EXIT_DAMAGE, EXIT_OK
+from engram.cli.setting_options import setting_option
 from engram.cli.tables import hit_values, hits_table
 from engram.cli.target import client_settings, open_target, target_options
 from engram.errors import InvalidInput
@@ -30,23 +31,40 @@ from engram.store import Cue, Filter, Strength
     "--vector",
     type=click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True),
     metavar="FILE",
-    help="Recall by the vector in a .npy file or a JSON array; - reads JSON from standard input.",
+    help="Recall by a vector, read from a .npy file or a JSON array; - reads JSON from standard input.",
 )
-@click.option("--space", metavar="NAME", help="Memory space [default: default].")
-@click.option("-k", "count", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Hits at most.")
-@click.option("--words", is_flag=True, help="Find the words of the TEXT instead of similar meaning.")
+@setting_option("client", "space")
+@click.option(
+    "-k", "count", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Maximum number of hits."
+)
+@click.option("--words", is_flag=True, help="Search for the words of TEXT instead of its meaning.")
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only hits with this tag; may be repeated.")
-@click.option("--without-tag", "without_tags", multiple=True, metavar="TAG", help="Only hits without this tag.")
-@click.option("--where", "conditions", multiple=True, metavar="KEY=VALUE", help="Only hits with this in the metadata.")
-@click.option("--since", type=click.DateTime(), help="Only what was observed at or after this time, in UTC.")
-@click.option("--until", type=click.DateTime(), help="Only what was observed before this time, in UTC.")
+@click.option(
+    "--without-tag", "without_tags", multiple=True, metavar="TAG", help="Only hits without this tag; may be repeated."
+)
+@click.option(
+    "--where",
+    "conditions",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Only hits with this value for this key in their metadata; may be repeated.",
+)
+@click.option(
+    "--since",
+    type=click.DateTime(),
+    metavar="TIME",
+    help="Only observations made at or after this time in UTC, such as 2025-01-31 or 2025-01-31T12:00:00.",
+)
+@click.option("--until", type=click.DateTime(), metavar="TIME", help="Only observations made before this time in UTC.")
 @click.option("--score-min", type=float, help="Only hits at least this similar.")
-@click.option("--max-generation", type=click.IntRange(1), help="As of this generation.")
-@click.option("--at", type=click.DateTime(), help="As of this time, in UTC.")
+@click.option("--max-generation", type=click.IntRange(1), help="Recall the space as it was at this generation.")
+@click.option("--at", type=click.DateTime(), metavar="TIME", help="Recall the space as it was at this time in UTC.")
 @click.option("--strength", is_flag=True, help="Rank by the strength of memories instead of similarity alone.")
-@click.option("--follow", is_flag=True, help="Then wait, and print what is observed and fits; Ctrl-C ends it.")
-@click.option("--ef", type=click.IntRange(1, 10_000), help="Search effort; more is slower and more exact.")
-@click.option("--skip-damaged", is_flag=True, help="Answer without what is damaged where it is stored.")
+@click.option(
+    "--follow", is_flag=True, help="After the hits, wait for new observations that match and print them, until Ctrl-C."
+)
+@click.option("--ef", type=click.IntRange(1, 10_000), help="Search effort; a larger number is slower and more exact.")
+@click.option("--skip-damaged", is_flag=True, help="Leave damaged observations out instead of failing.")
 @target_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_cli
@@ -74,9 +92,10 @@ def recall(
     data: Path | None,
     as_json: bool,
 ) -> int:
-    """Recall what is most similar to a TEXT or a vector, or what is newest.
+    """Recall the observations that are most similar to a TEXT or a vector, or the newest observations.
 
-    A TEXT needs a space with an embedder, except with --words. With conditions alone, the newest come first.
+    A TEXT needs a space with an embedder, except with --words. With conditions alone, the newest observations
+    come first.
 
     A recall that needs damaged data fails and names the damage. With --skip-damaged, damaged observations are left out
     instead. If any are left out, a message on standard error says so, and the exit code is 4.
@@ -115,7 +134,7 @@ def recall(
     )
     if not query.cue.ranks and query.cue.filter.is_open:
         raise click.UsageError("Give a TEXT, --vector FILE, or a condition such as --tag.")
-    name = client_settings(cli, space=space).client.space
+    name = client_settings(cli, space=space).space
     with open_target(cli, address, data, read_only=True) as target:
         found = incomplete = False
         for hits in target.follow(name, query) if follow else [target.recall(name, query)]:

@@ -22,8 +22,8 @@ _SHOWN_MAX: Final = 10
 @click.command(cls=DirectoryCommand)
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.argument("new_directory", type=click.Path(path_type=Path), metavar="NEW_DIR")
-@click.option("--metric", type=click.Choice(METRICS), help="Metric of spaces whose description is lost.")
-@click.option("--embedder", default="", help='Embedder of spaces whose description is lost, such as "lexical".')
+@click.option("--metric", type=click.Choice(METRICS), help="Metric for spaces whose description is lost.")
+@click.option("--embedder", default="", help='Embedder for spaces whose description is lost, such as "lexical".')
 @click.option(
     "--keep-unproven",
     is_flag=True,
@@ -41,7 +41,7 @@ def repair(
     keep_unproven: bool,
     as_json: bool,
 ) -> int:
-    """Make the data directory NEW_DIR of all that is sound in DIR, which is not changed.
+    """Create the data directory NEW_DIR from everything sound in DIR. DIR is not changed.
 
     NEW_DIR must be empty or not exist. Observations that are kept keep their generations. Lost ones are listed by
     generation, and by id where the id can be read. An observation is set aside if a newer version of its id may be

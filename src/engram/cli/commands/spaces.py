@@ -12,7 +12,7 @@ from engram.cli.damages import unsound_table, unsound_values
 from engram.cli.tables import space_values, spaces_table
 from engram.cli.target import open_target, target_options
 from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
-from engram.model.spaces import METRICS, Metric
+from engram.model.spaces import METRIC_DEFAULT, METRICS, Metric
 
 
 @click.group(invoke_without_command=True)
@@ -53,10 +53,12 @@ def spaces(context: click.Context, *, address: str | None, data: Path | None, as
     type=click.IntRange(DIMENSION_MIN, DIMENSION_MAX),
     default=DIMENSION_DEFAULT,
     show_default=True,
-    help="Length of every vector.",
+    help="Number of elements of each vector.",
 )
-@click.option("--metric", type=click.Choice(METRICS), default="cosine", show_default=True, help="Measure of nearness.")
-@click.option("--embedder", default="", help='Makes vectors of texts, such as "lexical"; default none.')
+@click.option(
+    "--metric", type=click.Choice(METRICS), default=METRIC_DEFAULT, show_default=True, help="Measure of similarity."
+)
+@click.option("--embedder", default="", help='Embedder that makes vectors of texts, such as "lexical" [default: none].')
 @target_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_cli
@@ -71,7 +73,7 @@ def create(
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Create the space NAME; fine if it exists with the same settings.
+    """Create the space NAME. If the space exists with the same settings, nothing changes.
 
     \b
     Examples:

@@ -22,10 +22,10 @@ from engram.model.damage import Damage
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @pass_cli
 def status(cli: CliContext, *, address: str | None, data: Path | None, as_json: bool) -> int:
-    """Show counters, queues, index workers and spaces, and what is damaged.
+    """Show counters, queues, index workers, spaces and known damage.
 
-    For a server, damage is what was found since the server started; for a directory, what was found by opening it. To
-    check every byte of a directory, use engram verify.
+    The known damage of a server is the damage found since its start; that of a directory is the damage found by opening
+    the directory. To check every byte of a directory, use engram verify.
 
     \b
     Exit codes:

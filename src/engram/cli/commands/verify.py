@@ -17,8 +17,8 @@ from engram.maintenance.verify import verify as verify_directory
 
 @click.command(cls=DirectoryCommand)
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
-@click.option("--space", "spaces", multiple=True, metavar="NAME", help="Only this space; may be repeated.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@click.option("--space", "spaces", multiple=True, metavar="NAME", help="Check only this space; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @pass_cli
 def verify(cli: CliContext, *, directory: Path, spaces: tuple[str, ...], as_json: bool) -> int:
     """Read and check every byte of the data directory DIR, and change nothing.

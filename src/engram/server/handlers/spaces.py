@@ -10,7 +10,7 @@ from typing import Final, cast
 from engram import __version__
 from engram.model.damage import Damage
 from engram.model.limits import DIMENSION_DEFAULT
-from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
+from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, SpaceConfig
 from engram.server.authorization import Action
 from engram.server.engine import Context, Engine
 from engram.server.messages.events import encode_level
@@ -29,7 +29,7 @@ async def create_space(engine: Engine, request: pb.CreateSpaceRequest, context: 
     name = request.memory_space_id or DEFAULT_SPACE
     engine.authorize(context, Action.CREATE, name)
     config = SpaceConfig(
-        name, request.dimension or DIMENSION_DEFAULT, cast("Metric", request.metric or "cosine"), request.embedder
+        name, request.dimension or DIMENSION_DEFAULT, cast("Metric", request.metric or METRIC_DEFAULT), request.embedder
     )
     space = await engine.in_thread(
         lambda: engine.store.space(config.name, dim=config.dim, metric=config.metric, embedder=config.embedder)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Self
 
 from engram.errors import InvalidInput
 from engram.model.priority import Priority
+from engram.settings.checks import check_settings
+from engram.settings.setting import setting
 
 Percentages = tuple[int, int, int]
 
@@ -25,6 +26,13 @@ class Level(IntEnum):
 class Thresholds:
     """The fills, in percent of the limit, at which Warning, Critical and Overloaded are entered and left.
 
+    Parameters
+    ----------
+    enter
+        Fill of a limit, in percent, from which the pressure is Warning, Critical and Overloaded.
+    leave
+        Fill of a limit, in percent, below which the pressure is no longer Warning, Critical and Overloaded.
+
     Raises
     ------
     InvalidInput
@@ -32,10 +40,15 @@ class Thresholds:
         entered.
     """
 
-    enter: Percentages = (50, 80, 95)
-    leave: Percentages = (40, 70, 90)
+    enter: Percentages = setting(
+        (50, 80, 95), group="Limits", key="pressure_enter", metavar="W/C/O", low=1, high=100, code="invalid_thresholds"
+    )
+    leave: Percentages = setting(
+        (40, 70, 90), group="Limits", key="pressure_leave", metavar="W/C/O", low=1, high=100, code="invalid_thresholds"
+    )
 
     def __post_init__(self) -> None:
+        check_settings(self)
         rising = all(each[0] < each[1] < each[2] for each in (self.enter, self.leave))
         apart = all(0 < leave < enter <= 100 for enter, leave in zip(self.enter, self.leave, strict=True))
         if not (rising and apart):
@@ -47,17 +60,6 @@ class Thresholds:
                 limit="0 < leave < enter <= 100, rising",
                 value=f"{_shown(self.enter)}, {_shown(self.leave)}",
             )
-
-    @classmethod
-    def parse(cls, enter: str, leave: str) -> Self:
-        """Return thresholds parsed from the form used in settings, such as ``"50/80/95"`` and ``"40/70/90"``.
-
-        Raises
-        ------
-        InvalidInput
-            If one of the texts is not three whole numbers, or the numbers are not valid thresholds.
-        """
-        return cls(_parse(enter), _parse(leave))
 
 
 class Hysteresis:
@@ -85,20 +87,6 @@ class Hysteresis:
 
 # The lowest level at which a priority is refused. High is missing: it is refused only where a limit itself is reached.
 REFUSED_FROM = {Priority.LOW: Level.CRITICAL, Priority.NORMAL: Level.OVERLOADED}
-
-
-def _parse(text: str) -> Percentages:
-    try:
-        first, second, third = map(int, text.split("/"))
-    except ValueError:
-        raise InvalidInput(
-            f"{text!r} is not three percentages, such as 50/80/95",
-            code="invalid_thresholds",
-            field="pressure",
-            limit="WARNING/CRITICAL/OVERLOADED, whole numbers",
-            value=text,
-        ) from None
-    return first, second, third
 
 
 def _shown(percentages: Percentages) -> str:

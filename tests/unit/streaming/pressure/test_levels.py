@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from engram.errors import InvalidInput
-from engram.streaming.pressure.levels import Hysteresis, Level, Thresholds
+from engram.streaming.pressure.levels import Hysteresis, Level, Percentages, Thresholds
 
 
 def levels(*fills: float) -> list[Level]:
@@ -52,26 +52,27 @@ def test_a_change_is_reported_and_its_absence_too() -> None:
     assert [hysteresis.feed(fill) for fill in (0.6, 0.7, 0.45, 0.3)] == [True, False, False, True]
 
 
-@pytest.mark.parametrize("text", ["", "50", "50/80", "50/80/95/99", "a/b/c", "50/80/9.5"])
-def test_what_is_not_three_percentages_is_refused(text: str) -> None:
+@pytest.mark.parametrize("enter", [(), (50,), (50, 80), (50, 80, 95, 99), ("a", "b", "c"), (50, 80, 9.5), "50/80/95"])
+def test_what_is_not_three_percentages_is_refused(enter: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
-        Thresholds.parse(text, "40/70/90")
-    assert (caught.value.code, caught.value.value) == ("invalid_thresholds", text)
+        Thresholds(enter, (40, 70, 90))
+    assert (caught.value.code, caught.value.field) == ("invalid_thresholds", "enter")
 
 
 @pytest.mark.parametrize(
     ("enter", "leave"),
     [
-        ("80/50/95", "40/70/90"),
-        ("50/80/95", "70/40/90"),
-        ("50/80/95", "50/70/90"),
-        ("50/80/95", "0/70/90"),
-        ("50/80/101", "40/70/90"),
+        ((80, 50, 95), (40, 70, 90)),
+        ((50, 80, 95), (70, 40, 90)),
+        ((50, 80, 95), (50, 70, 90)),
+        ((50, 80, 95), (0, 70, 90)),
+        ((50, 80, 101), (40, 70, 90)),
     ],
 )
-def test_thresholds_that_do_not_go_together_are_refused(enter: str, leave: str) -> None:
-    with pytest.raises(InvalidInput):
-        Thresholds.parse(enter, leave)
+def test_thresholds_that_do_not_go_together_are_refused(enter: Percentages, leave: Percentages) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Thresholds(enter, leave)
+    assert caught.value.code == "invalid_thresholds"
 
 
 @st.composite
