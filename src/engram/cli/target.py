@@ -202,6 +202,7 @@ def space_status(space: Space) -> SpaceStatus:
         stats.log_bytes,
         stats.index_bytes,
         stats.damaged_count,
+        stats.metrics,
     )
 
 
