@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 from engram.cli.main import run
 from engram.client import Client
+from engram.metrics.table import RECALLS, TABLE
 from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, numbered, steady_port, vectors_of
 
 _spaces = itertools.count(1)
@@ -139,8 +141,13 @@ def test_status_and_spaces_of_a_server(server: ServerProcess, name: str, capsys:
     status = summary(capsys)
     assert status["version"]
     assert name in [space["name"] for space in status["spaces"]]
+    assert {sample["name"] for sample in status["metrics"]} == {family.name for family in TABLE}
+    assert {"name": RECALLS.name, "labels": {}, "value": status["recalls"]} in status["metrics"]
     assert run(["status", *address]) == 0
-    assert server.address in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert server.address in shown
+    assert [family.title for family in TABLE if family.title not in shown] == []
+    assert re.search(r"^malformed messages +0\s*$", shown, re.MULTILINE)
 
 
 def start(address: str, file: Path, space: str) -> subprocess.Popen[str]:

@@ -13,6 +13,7 @@ import pytest
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
+from engram.metrics import table
 from engram.model.observations import make_batch
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
@@ -258,7 +259,7 @@ async def test_too_many_recalls_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
         release.set()
         codes = await asyncio.gather(*ended)
         assert sorted(code.name for code in codes) == ["OK", "OK", "OK", "RESOURCE_EXHAUSTED"]
-        assert engine.counters.recalls == 3
+        assert engine.counters.value(table.RECALLS) == 3
 
 
 async def test_a_stop_waits_for_what_is_in_flight(gate: Gate) -> None:

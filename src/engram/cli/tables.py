@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from engram.client import ServerStatus, SpaceStatus, WorkerStatus
+from engram.client import ServerStatus, SpaceStatus
+from engram.metrics.family import MetricFamily, MetricGroup, MetricKind
+from engram.metrics.sample import MetricSample
+from engram.metrics.samples import MetricSamples
+from engram.metrics.table import TABLE
 from engram.store import Hit
 
 _CONTENT_CHARACTERS_MAX = 300
@@ -50,23 +54,22 @@ def hit_values(hit: Hit) -> dict[str, Any]:
 
 
 def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
-    """Return a table of spaces: settings, live observations, newest generation, tail, and sizes of log and index."""
+    """Return a table of spaces: settings, newest generation, and the gauges of `engram.metrics.table` with a title."""
     table = make_table(title)
+    gauges = [family for family in _titled(MetricGroup.SPACES) if family.kind is MetricKind.GAUGE]
     table.add_column("space", style="cyan", overflow="fold")
-    for name in ("vectors", "embedder", "live", "generation", "tail", "log", "index"):
-        justify: Literal["left", "right"] = "left" if name in ("vectors", "embedder") else "right"
-        table.add_column(name, justify=justify, no_wrap=True)
+    table.add_column("vectors", no_wrap=True)
+    table.add_column("embedder", no_wrap=True)
+    for name in ("generation", *(family.title for family in gauges)):
+        table.add_column(name, justify="right", no_wrap=True)
     for space in spaces:
         config = space.config
         table.add_row(
             space.name,
             f"{config.dim} {config.metric}",
             config.embedder or "-",
-            f"{space.live_count:,}",
             f"{space.visible_generation:,}",
-            f"{space.visible_generation - space.indexed_generation:,}",
-            nbytes_text(space.log_bytes),
-            nbytes_text(space.index_bytes),
+            *(metric_text(space.metrics, family) for family in gauges),
         )
     return table
 
@@ -89,39 +92,49 @@ def space_values(space: SpaceStatus) -> dict[str, Any]:
 
 
 def server_table(status: ServerStatus, address: str) -> Table:
-    """Return a table of the counters of a server."""
+    """Return a table of the metrics of a server, and of the counters of all its spaces together."""
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column()
-    lanes = ", ".join(f"{lane.priority} {lane.depth:,} of {lane.capacity:,}" for lane in status.lanes)
-    for name, value in (
-        ("server", f"{address}, version {status.version}"),
-        ("up for", str(timedelta(seconds=int(status.uptime_s)))),
-        ("accepted", f"{status.observations_accepted:,} observations in {status.commits:,} commits"),
-        ("rejected", f"{status.observations_rejected:,} observations"),
-        ("recalls", f"{status.recalls:,}"),
-        ("sessions", f"{status.sessions:,} on {status.connections:,} connections"),
-        ("waiting", lanes or "-"),
-    ):
-        table.add_row(name, Text(value))
+    table.add_row("server", Text(f"{address}, version {status.version}"))
+    table.add_row("up for", str(timedelta(seconds=int(status.uptime_s))))
+    of_spaces = [family for family in _titled(MetricGroup.SPACES) if family.kind is MetricKind.COUNTER]
+    for family in (*_titled(MetricGroup.TRAFFIC), *_titled(MetricGroup.SERVER), *of_spaces):
+        table.add_row(family.title, metric_text(status.metrics, family))
     return table
 
 
-def workers_table(workers: Iterable[WorkerStatus]) -> Table:
-    """Return a table of the work of each index worker, and of its duration in seconds."""
+def group_table(metrics: MetricSamples, group: MetricGroup) -> Table:
+    """Return a table of the metrics of `group`, with a row for each value of its first label."""
+    families = _titled(group)
+    label = families[0].labels[0]
     table = make_table("")
-    for name in ("worker", "linked", "batches", "stolen", "restarts", "busy s"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for worker in workers:
-        table.add_row(
-            str(worker.number),
-            f"{worker.observations:,}",
-            f"{worker.batches:,}",
-            f"{worker.stolen:,}",
-            f"{worker.restarts:,}",
-            f"{worker.busy_s:,.1f}",
-        )
+    table.add_column(label)
+    for family in families:
+        table.add_column(family.title, justify="right", no_wrap=True)
+    for value, part in metrics.split(label).items():
+        table.add_row(Text(value), *(metric_text(part, family) for family in families))
     return table
+
+
+def metric_text(metrics: MetricSamples, family: MetricFamily) -> str:
+    """Return the sum of a metric over its labels as text, or ``"-"`` if it has no value."""
+    try:
+        value = metrics.value(family)
+    except KeyError:
+        return "-"
+    if family.unit == "bytes":
+        return nbytes_text(value)
+    return f"{value:,.1f}" if family.unit in {"seconds", "ratio"} else f"{value:,.0f}"
+
+
+def metric_values(sample: MetricSample) -> dict[str, Any]:
+    """Return a sample as a dictionary for JSON."""
+    return {"name": sample.name, "labels": dict(sample.labels), "value": sample.value}
+
+
+def _titled(group: MetricGroup) -> list[MetricFamily]:
+    return [family for family in TABLE if family.group is group and family.title]
 
 
 def nbytes_text(nbytes: float) -> str:

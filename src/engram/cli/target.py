@@ -184,6 +184,7 @@ def space_status(space: SpaceEngine) -> SpaceStatus:
         stats.log_bytes,
         stats.index_bytes,
         stats.damaged_count,
+        stats.metrics,
     )
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
+from engram.metrics.samples import NO_METRICS, MetricSamples
 from engram.model.damage import Damage
 from engram.model.spaces import Metric, SpaceConfig
 from engram.wire import engram_pb2 as pb
+from engram.wire.counter_fields import lane_name, server_fields, space_fields
 from engram.wire.damages import decode_damage, decode_unsound
+from engram.wire.metrics import decode_metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,9 @@ class SpaceStatus:
         Size of the log, and memory of the index and of the data for filters, in bytes.
     damaged_count
         Number of damaged places found in the space since it was opened.
+    metrics
+        The metrics of the space, which include everything above but the settings; `engram.metrics.table` describes
+        them.
     """
 
     config: SpaceConfig
@@ -37,6 +43,7 @@ class SpaceStatus:
     log_bytes: int
     index_bytes: int
     damaged_count: int = 0
+    metrics: MetricSamples = NO_METRICS
 
     @property
     def name(self) -> str:
@@ -132,6 +139,9 @@ class ServerStatus:
         The damaged places, up to a hundred of them.
     unsound_spaces
         The spaces that could not be opened and are not served.
+    metrics
+        The metrics of the server and of its spaces, which include all counters above; `engram.metrics.table` describes
+        them.
     """
 
     version: str
@@ -148,21 +158,12 @@ class ServerStatus:
     damaged_count: int = 0
     damages: tuple[Damage, ...] = ()
     unsound_spaces: tuple[UnsoundSpace, ...] = ()
+    metrics: MetricSamples = NO_METRICS
 
 
 def decode_space(message: pb.Space) -> SpaceStatus:
     """Return the status of a space."""
-    config = SpaceConfig(message.memory_space_id, message.dimension, cast(Metric, message.metric), message.embedder)
-    return SpaceStatus(
-        config,
-        message.durable_generation,
-        message.visible_generation,
-        message.indexed_generation,
-        message.live_count,
-        message.log_bytes,
-        message.index_bytes,
-        message.damaged_count,
-    )
+    return _decode_space(message, decode_metrics(message.metrics) or MetricSamples(space_fields(message)))
 
 
 def decode_unsound_space(message: pb.UnsoundSpace) -> UnsoundSpace:
@@ -173,6 +174,8 @@ def decode_unsound_space(message: pb.UnsoundSpace) -> UnsoundSpace:
 
 def decode_server_status(message: pb.GetStatusResponse) -> ServerStatus:
     """Return the status of a server."""
+    metrics = decode_metrics(message.metrics) or MetricSamples(server_fields(message))
+    by_space = metrics.split("memory_space")
     return ServerStatus(
         version=message.version,
         uptime_s=message.uptime_s,
@@ -184,15 +187,31 @@ def decode_server_status(message: pb.GetStatusResponse) -> ServerStatus:
         commits=message.commits,
         lanes=tuple(_decode_lane(lane) for lane in message.lanes),
         workers=tuple(_decode_worker(worker) for worker in message.workers),
-        spaces=tuple(decode_space(space) for space in message.spaces),
+        spaces=tuple(_decode_space(space, by_space.get(space.memory_space_id, NO_METRICS)) for space in message.spaces),
         damaged_count=message.damaged_count,
         damages=tuple(decode_damage(damage) for damage in message.damages),
         unsound_spaces=tuple(decode_unsound_space(space) for space in message.unsound_spaces),
+        metrics=metrics,
+    )
+
+
+def _decode_space(message: pb.Space, metrics: MetricSamples) -> SpaceStatus:
+    config = SpaceConfig(message.memory_space_id, message.dimension, cast(Metric, message.metric), message.embedder)
+    return SpaceStatus(
+        config,
+        message.durable_generation,
+        message.visible_generation,
+        message.indexed_generation,
+        message.live_count,
+        message.log_bytes,
+        message.index_bytes,
+        message.damaged_count,
+        metrics,
     )
 
 
 def _decode_lane(message: Any) -> LaneStatus:
-    name = pb.Priority.Name(message.priority).removeprefix("PRIORITY_").lower()
+    name = lane_name(message.priority)
     return LaneStatus(name, message.depth, message.capacity, message.bytes, message.bytes_max)
 
 

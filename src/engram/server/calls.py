@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from engram.errors import EngramError
+from engram.metrics import table
 from engram.server.engine import Context, Engine
 from engram.server.malformed import Malformed
 from engram.wire.errors import status_code, status_trailers
@@ -35,7 +36,7 @@ class ServerCalls:
             try:
                 self._engine.check_running()
                 if isinstance(request, Malformed):
-                    self._engine.counters.malformed += 1
+                    self._engine.counters.add(table.MALFORMED)
                     raise request.error
                 return await behaviour(self._engine, request, context)
             except EngramError as error:

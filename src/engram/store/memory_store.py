@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from engram.errors import EngramError
+from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
 from engram.model.spaces import DEFAULT_SPACE, Metric
 from engram.store.indexing.workers import WorkerStatistics
@@ -72,6 +73,10 @@ class MemoryStore:
     def commits(self) -> int:
         """Number of group commits since the store was opened."""
         return self._engine.commits
+
+    def metrics(self) -> MetricSamples:
+        """Return the metrics of the store and of its open spaces; `engram.metrics.table` describes them."""
+        return self._engine.metrics()
 
     def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
         """Return what each index worker did since the store was opened."""

@@ -10,6 +10,9 @@ import numpy as np
 from engram.errors import EngramError
 from engram.log.damage import Damages
 from engram.log.identity import Identity
+from engram.metrics import table
+from engram.metrics.sample import MetricSample
+from engram.metrics.samples import MetricSamples
 from engram.model.batch_checks import check_batch, check_beside_vectors, check_columns
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.model.observations import ObservationBatch, with_vectors
@@ -164,26 +167,7 @@ class SpaceEngine(SpaceRecalls):
 
     def stats(self) -> SpaceStatistics:
         """Return statistics of the space; each number is current, but they are not all of the same instant."""
-        state, writer = self._state, self._writer
-        # Read in this order; otherwise one watermark could seem to overtake another.
-        indexed, visible, durable = self.indexed_generation, self.generation, self.durable_generation
-        return SpaceStatistics(
-            durable_generation=durable,
-            visible_generation=visible,
-            indexed_generation=indexed,
-            tail_count=visible - indexed,
-            live_count=len(state.versions),
-            log_bytes=state.log.nbytes,
-            index_bytes=self.index_bytes,
-            session_count=len(state.sessions),
-            checkpoint_generation=state.checkpoint_generation,
-            checkpoints=self.indexing.checkpoints_written,
-            commits=writer.commits,
-            observed=writer.observed,
-            deleted=writer.deleted,
-            duplicates=writer.duplicates,
-            damaged_count=state.log.damages.count,
-        )
+        return SpaceStatistics.of(MetricSamples(self._samples()))
 
     # ---- for the store --------------------------------------------------------------------------------------------
 
@@ -236,6 +220,24 @@ class SpaceEngine(SpaceRecalls):
         """
         self.followers.close()
         self._state.log.close()
+
+    def _samples(self) -> Iterator[MetricSample]:
+        state, name = self._state, self.config.name
+        # Read in this order; otherwise one watermark could seem to overtake another.
+        indexed, visible, durable = self.indexed_generation, self.generation, self.durable_generation
+        yield table.GENERATION.sample(durable, name, "durable")
+        yield table.GENERATION.sample(visible, name, "visible")
+        yield table.GENERATION.sample(indexed, name, "indexed")
+        yield table.INDEX_LAG.sample(visible - indexed, name)
+        yield table.INDEX_LAG_LIMIT.sample(self.tail.limit, name)
+        yield table.LIVE_OBSERVATIONS.sample(len(state.versions), name)
+        yield table.LOG_BYTES.sample(state.log.nbytes, name)
+        yield table.INDEX_BYTES.sample(self.index_bytes, name)
+        yield table.STORED_SESSIONS.sample(len(state.sessions), name)
+        yield table.STANDING_RECALLS.sample(len(self.followers), name)
+        yield table.DAMAGED_PLACES.sample(state.log.damages.count, name)
+        yield from self._writer.samples()
+        yield from self.indexing.samples(name)
 
     def _queue(
         self, batch: ObservationBatch | None = None, delete_ids: Sequence[str] | None = None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from typing import Final
 
 from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition, NotFound
+from engram.metrics import table
+from engram.metrics.sample import MetricSample
 from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, SpaceConfig
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
@@ -69,6 +71,11 @@ class SpaceTable:
         with self._guard:
             opened = sorted(self._spaces.items())
         return [future.result() for _, future in opened if future.done() and future.exception() is None]
+
+    def samples(self) -> Iterator[MetricSample]:
+        """Yield the metrics of the spaces that cannot be used, and of the list of spaces."""
+        yield table.UNSOUND_SPACES.sample(len(self.unsound))
+        yield table.DAMAGED_PLACES.sample(self._catalogue.damages.count, self._catalogue.damages.space)
 
     def get(
         self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool

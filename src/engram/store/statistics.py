@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engram.metrics import table
+from engram.metrics.family import MetricFamily
+from engram.metrics.samples import MetricSamples
+
 
 @dataclass(frozen=True, slots=True)
 class SpaceStatistics:
@@ -30,6 +34,8 @@ class SpaceStatistics:
         observations answered in them.
     damaged_count
         Number of damaged places found in what is stored since the store was opened.
+    metrics
+        The metrics of the space, which include everything above; `engram.metrics.table` describes them.
     """
 
     durable_generation: int
@@ -46,4 +52,31 @@ class SpaceStatistics:
     observed: int
     deleted: int
     duplicates: int
-    damaged_count: int = 0
+    damaged_count: int
+    metrics: MetricSamples
+
+    @classmethod
+    def of(cls, metrics: MetricSamples) -> SpaceStatistics:
+        """Return the statistics that `metrics` of one space say."""
+
+        def whole(family: MetricFamily, **labels: str) -> int:
+            return int(metrics.value(family, **labels))
+
+        return cls(
+            durable_generation=whole(table.GENERATION, watermark="durable"),
+            visible_generation=whole(table.GENERATION, watermark="visible"),
+            indexed_generation=whole(table.GENERATION, watermark="indexed"),
+            tail_count=whole(table.INDEX_LAG),
+            live_count=whole(table.LIVE_OBSERVATIONS),
+            log_bytes=whole(table.LOG_BYTES),
+            index_bytes=whole(table.INDEX_BYTES),
+            session_count=whole(table.STORED_SESSIONS),
+            checkpoint_generation=whole(table.CHECKPOINT_GENERATION),
+            checkpoints=whole(table.CHECKPOINTS),
+            commits=whole(table.COMMITS),
+            observed=whole(table.OBSERVATIONS_STORED),
+            deleted=whole(table.OBSERVATIONS_DELETED),
+            duplicates=whole(table.OBSERVATIONS_DUPLICATE),
+            damaged_count=whole(table.DAMAGED_PLACES),
+            metrics=metrics,
+        )

@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -18,6 +19,7 @@ from engram.lifecycle import interpreter_exit
 from engram.lifecycle.forking import check_process
 from engram.log.files.file_storage import FileStorage
 from engram.log.files.storage import Storage
+from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
 from engram.model.spaces import DEFAULT_SPACE, Metric
 from engram.store.commit.committer import Committer
@@ -109,7 +111,13 @@ class StoreEngine:
     @property
     def commits(self) -> int:
         """Number of group commits since the store was opened."""
-        return self._committer.commits
+        return sum(space.stats().commits for space in self.spaces())
+
+    def metrics(self) -> MetricSamples:
+        """Return the metrics of the store and of its open spaces; `engram.metrics.table` describes them."""
+        of_workers = (worker.samples() for worker in self.worker_statistics())
+        of_spaces = (space.stats().metrics for space in self.spaces())
+        return MetricSamples(chain(self._table.samples(), *of_workers, *of_spaces))
 
     def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
         """Return what each index worker did since the store was opened."""

@@ -1,28 +1,38 @@
-"""Counters of the server's work since its start, as plain integers."""
+"""Counters of the traffic of a server since its start."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+
+from engram.metrics.family import MetricFamily, MetricGroup
+from engram.metrics.sample import MetricSample
+from engram.metrics.table import TABLE
 
 
-@dataclass(slots=True)
 class Counters:
-    """Counters that only the event loop's thread changes and any thread may read.
+    """The values of all metrics of the group `MetricGroup.TRAFFIC`, from zero.
 
-    Parameters
-    ----------
-    connections
-        Streams that are open now.
-    observations_accepted, observations_rejected
-        Observations stored, and observations refused for any reason.
-    recalls
-        Recalls answered.
-    malformed
-        Messages whose bytes could not be parsed.
+    Only the event loop's thread changes them; any thread may read them.
     """
 
-    connections: int = 0
-    observations_accepted: int = 0
-    observations_rejected: int = 0
-    recalls: int = 0
-    malformed: int = 0
+    def __init__(self) -> None:
+        self._values = {family: 0 for family in TABLE if family.group is MetricGroup.TRAFFIC}
+
+    def add(self, family: MetricFamily, amount: int = 1) -> None:
+        """Add `amount` to the value of `family`; a negative amount only to a gauge.
+
+        Raises
+        ------
+        KeyError
+            If the family is of another group.
+        """
+        self._values[family] += amount
+
+    def value(self, family: MetricFamily) -> int:
+        """Return the value of `family`."""
+        return self._values[family]
+
+    def samples(self) -> Iterator[MetricSample]:
+        """Yield every value."""
+        for family, value in self._values.items():
+            yield family.sample(value)

@@ -1785,6 +1785,7 @@ class Space(_message.Message):
     PRESSURE_FIELD_NUMBER: _builtins.int
     TAIL_COUNT_MAX_FIELD_NUMBER: _builtins.int
     DAMAGED_COUNT_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     dimension: _builtins.int
     metric: _builtins.str
@@ -1802,6 +1803,10 @@ class Space(_message.Message):
     """How many observations that are not indexed the space may hold."""
     damaged_count: _builtins.int
     """Places in what is stored that were found damaged since the server started."""
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricFamily]:
+        """All metrics of the space. GetStatusResponse has them among its own metrics instead."""
+
     def __init__(
         self,
         *,
@@ -1819,10 +1824,11 @@ class Space(_message.Message):
         pressure: _builtins.float = ...,
         tail_count_max: _builtins.int = ...,
         damaged_count: _builtins.int = ...,
+        metrics: _abc.Iterable[Global___MetricFamily] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged_count", b"damaged_count", "dimension", b"dimension", "durable_generation", b"durable_generation", "embedder", b"embedder", "index_bytes", b"index_bytes", "indexed_generation", b"indexed_generation", "live_count", b"live_count", "log_bytes", b"log_bytes", "memory_space_id", b"memory_space_id", "metric", b"metric", "pressure", b"pressure", "pressure_level", b"pressure_level", "tail_count_max", b"tail_count_max", "visible_generation", b"visible_generation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged_count", b"damaged_count", "dimension", b"dimension", "durable_generation", b"durable_generation", "embedder", b"embedder", "index_bytes", b"index_bytes", "indexed_generation", b"indexed_generation", "live_count", b"live_count", "log_bytes", b"log_bytes", "memory_space_id", b"memory_space_id", "metric", b"metric", "metrics", b"metrics", "pressure", b"pressure", "pressure_level", b"pressure_level", "tail_count_max", b"tail_count_max", "visible_generation", b"visible_generation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1861,6 +1867,7 @@ class GetStatusResponse(_message.Message):
     DAMAGED_COUNT_FIELD_NUMBER: _builtins.int
     DAMAGES_FIELD_NUMBER: _builtins.int
     UNSOUND_SPACES_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     uptime_s: _builtins.float
     sessions: _builtins.int
@@ -1883,6 +1890,10 @@ class GetStatusResponse(_message.Message):
     def damages(self) -> _containers.RepeatedCompositeFieldContainer[Global___Damage]: ...
     @_builtins.property
     def unsound_spaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnsoundSpace]: ...
+    @_builtins.property
+    def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricFamily]:
+        """All metrics of the server and of its spaces, including the numbers above. What is counted from now on is only here."""
+
     def __init__(
         self,
         *,
@@ -1900,14 +1911,69 @@ class GetStatusResponse(_message.Message):
         damaged_count: _builtins.int = ...,
         damages: _abc.Iterable[Global___Damage] | None = ...,
         unsound_spaces: _abc.Iterable[Global___UnsoundSpace] | None = ...,
+        metrics: _abc.Iterable[Global___MetricFamily] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commits", b"commits", "connections", b"connections", "damaged_count", b"damaged_count", "damages", b"damages", "lanes", b"lanes", "observations_accepted", b"observations_accepted", "observations_rejected", b"observations_rejected", "recalls", b"recalls", "sessions", b"sessions", "spaces", b"spaces", "unsound_spaces", b"unsound_spaces", "uptime_s", b"uptime_s", "version", b"version", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commits", b"commits", "connections", b"connections", "damaged_count", b"damaged_count", "damages", b"damages", "lanes", b"lanes", "metrics", b"metrics", "observations_accepted", b"observations_accepted", "observations_rejected", b"observations_rejected", "recalls", b"recalls", "sessions", b"sessions", "spaces", b"spaces", "unsound_spaces", b"unsound_spaces", "uptime_s", b"uptime_s", "version", b"version", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class MetricFamily(_message.Message):
+    """A metric, as docs/metrics.md describes it, and its values."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    SAMPLES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of the labels, in the order of `MetricSample.label_values`."""
+
+    @_builtins.property
+    def samples(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricSample]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        labels: _abc.Iterable[_builtins.str] | None = ...,
+        samples: _abc.Iterable[Global___MetricSample] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "name", b"name", "samples", b"samples"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MetricFamily: _TypeAlias = MetricFamily  # noqa: Y015
+
+@_typing.final
+class MetricSample(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_VALUES_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    value: _builtins.float
+    @_builtins.property
+    def label_values(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        label_values: _abc.Iterable[_builtins.str] | None = ...,
+        value: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label_values", b"label_values", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MetricSample: _TypeAlias = MetricSample  # noqa: Y015
 
 @_typing.final
 class Damage(_message.Message):

@@ -15,6 +15,7 @@ import pytest
 from engram.cli import exit_codes
 from engram.cli.app import app
 from engram.cli.main import run
+from engram.metrics.table import LIVE_OBSERVATIONS
 from engram.store import MemoryStore
 
 pytestmark = pytest.mark.usefixtures("in_empty_directory")
@@ -243,7 +244,14 @@ def test_a_data_directory_in_use_is_named(data: Path, capsys: Capture) -> None:
 
 def test_status_of_a_directory(data: Path, capsys: Capture) -> None:
     assert run(["status", "--data", str(data), "--json"]) == 0
-    assert [space["name"] for space in json.loads(capsys.readouterr().out)["spaces"]] == ["notes"]
+    found = json.loads(capsys.readouterr().out)
+    assert [space["name"] for space in found["spaces"]] == ["notes"]
+    [live] = [sample for sample in found["metrics"] if sample["name"] == LIVE_OBSERVATIONS.name]
+    assert live == {
+        "name": LIVE_OBSERVATIONS.name,
+        "labels": {"memory_space": "notes"},
+        "value": found["spaces"][0]["live_count"],
+    }
 
 
 def test_a_closed_pipe_ends_quietly() -> None:

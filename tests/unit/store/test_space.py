@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from engram.errors import FailedPrecondition, InvalidInput, SequenceError
+from engram.metrics import table
 from engram.store import MemoryStore, Space
 from engram.store.commit.queue import CommitRequest, CommitResult
 from tests.doubles.batches import DIM, batch_of, content_of, vector_of
@@ -364,6 +366,22 @@ def test_many_threads_share_commits(space: Space) -> None:
     stats = space.stats()
     assert (stats.live_count, stats.observed, space.generation) == (200, 200, 200)
     assert stats.commits <= 200
+
+
+def test_every_number_that_a_space_counts_is_a_metric(space: Space) -> None:
+    numbers = itertools.count(1001)
+    expected = set()
+    for part in (space._engine._writer, space._engine.indexing):
+        for name, value in vars(part).items():
+            if isinstance(value, int) and not name.startswith("_"):
+                setattr(part, name, next(numbers))
+                expected.add(getattr(part, name))
+    assert len(expected) == 6
+    stats = space.stats()
+    assert expected <= {sample.value for sample in stats.metrics}
+    assert {sample.labels["memory_space"] for sample in stats.metrics} == {space.config.name}
+    assert stats.commits == space._engine._writer.commits
+    assert stats.metrics.value(table.COMPACTIONS) == space._engine.indexing.compactions
 
 
 def test_recalls_see_whole_snapshots_while_everything_is_rewritten(space: Space) -> None:

@@ -11,9 +11,11 @@ import click
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.damages import advice, damage_values, damages_table, unsound_table, unsound_values
 from engram.cli.exit_codes import EXIT_DAMAGE, EXIT_OK
-from engram.cli.tables import server_table, space_values, spaces_table, workers_table
+from engram.cli.tables import group_table, metric_values, server_table, space_values, spaces_table
 from engram.cli.target import DirectoryTarget, ServerTarget, Target, open_target, target_options
 from engram.client import ServerStatus, SpaceStatus, UnsoundSpace
+from engram.metrics.family import MetricGroup
+from engram.metrics.samples import NO_METRICS, MetricSamples
 from engram.model.damage import Damage
 
 
@@ -55,6 +57,7 @@ class _Found:
     damaged_count: int
     damages: list[Damage]
     unsound: list[UnsoundSpace]
+    metrics: MetricSamples
 
     def values(self) -> dict[str, Any]:
         """Return everything as a dictionary for JSON."""
@@ -63,6 +66,7 @@ class _Found:
             "spaces": [space_values(space) for space in self.spaces],
             "damaged_count": self.damaged_count,
             "damages": [damage_values(damage) for damage in self.damages],
+            "metrics": [metric_values(sample) for sample in self.metrics],
             "unsound_spaces": [unsound_values(space) for space in self.unsound],
         }
 
@@ -70,19 +74,27 @@ class _Found:
 def _look(target: Target) -> _Found:
     if isinstance(target, ServerTarget):
         server = target.client.status()
-        unsound = list(server.unsound_spaces)
-        return _Found(server, list(server.spaces), server.damaged_count, list(server.damages), unsound)
-    count, damages = (
-        (target.store.damaged_count, target.store.damages()) if isinstance(target, DirectoryTarget) else (0, ())
-    )
-    return _Found(None, target.spaces(), count, list(damages), target.unsound_spaces())
+        return _Found(
+            server,
+            list(server.spaces),
+            server.damaged_count,
+            list(server.damages),
+            list(server.unsound_spaces),
+            server.metrics,
+        )
+    spaces, unsound = target.spaces(), target.unsound_spaces()
+    if not isinstance(target, DirectoryTarget):
+        return _Found(None, spaces, 0, [], unsound, NO_METRICS)
+    store = target.store
+    return _Found(None, spaces, store.damaged_count, list(store.damages()), unsound, store.metrics())
 
 
 def _tell(cli: CliContext, found: _Found, target: Target) -> None:
     if found.server is not None and isinstance(target, ServerTarget):
         cli.out.print(server_table(found.server, target.address))
         cli.out.print()
-        cli.out.print(workers_table(found.server.workers))
+        for group in (MetricGroup.QUEUE, MetricGroup.WORKERS):
+            cli.out.print(group_table(found.metrics, group))
     cli.out.print(spaces_table(found.spaces))
     if found.unsound:
         cli.out.print(unsound_table(found.unsound))

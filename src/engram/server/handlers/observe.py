@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from engram.errors import EngramError, InvalidInput
+from engram.metrics import table
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.server.authorization import Action
 from engram.server.engine import Context, Engine, stopping_error
@@ -36,14 +37,14 @@ async def run_stream(engine: Engine, connection: Connection, read: Coroutine[Any
     """
     reader = asyncio.create_task(_reading(connection, read))
     stopper = asyncio.create_task(_stopping(engine, connection, reader))
-    engine.counters.connections += 1
+    engine.counters.add(table.CONNECTIONS)
     try:
         while events := await connection.outbox.take():
             session_id = connection.session.id if connection.session is not None else ""
             for event in events:
                 await write(encode_event(event, session_id, lambda: engine.admission.load(connection.space)))
     finally:
-        engine.counters.connections -= 1
+        engine.counters.add(table.CONNECTIONS, -1)
         connection.detach()
         stopper.cancel()
         reader.cancel()
@@ -64,7 +65,7 @@ async def take_message(
         than the stream's, or the session does not permit the operation.
     """
     if isinstance(message, Malformed):
-        engine.counters.malformed += 1
+        engine.counters.add(table.MALFORMED)
         connection.complain(message.error)
         await connection.outbox.room()
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engram.errors import InvalidInput
+from engram.metrics import table
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.server.authorization import Action
 from engram.server.engine import Context, Engine
@@ -27,9 +28,9 @@ async def remember(engine: Engine, request: pb.RememberRequest, context: Context
     try:
         result = await engine.ingest.observe(space, batch, priority)
     except Exception:
-        engine.counters.observations_rejected += len(batch)
+        engine.counters.add(table.OBSERVATIONS_REJECTED, len(batch))
         raise
-    engine.counters.observations_accepted += result.count
+    engine.counters.add(table.OBSERVATIONS, result.count)
     return pb.RememberResponse(first_generation=result.first_generation, last_generation=result.last_generation)
 
 

@@ -8,17 +8,21 @@ from itertools import chain, islice, zip_longest
 from typing import Final, cast
 
 from engram import __version__
+from engram.metrics import table
+from engram.metrics.family import MetricFamily
 from engram.model.damage import Damage
 from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, SpaceConfig
 from engram.server.authorization import Action
 from engram.server.engine import Context, Engine
 from engram.server.messages.events import encode_level
+from engram.server.metrics import server_metrics, space_metrics
 from engram.store.indexing.workers import WorkerStatistics
 from engram.store.space_engine import SpaceEngine
 from engram.streaming.lanes.lane import LaneStatistics
 from engram.wire import engram_pb2 as pb
 from engram.wire.damages import encode_damage, encode_unsound
+from engram.wire.metrics import encode_metrics
 from engram.wire.observations import encode_priority
 
 _NAMED_DAMAGES_MAX: Final = 100
@@ -34,19 +38,19 @@ async def create_space(engine: Engine, request: pb.CreateSpaceRequest, context: 
     space = await engine.in_thread(
         lambda: engine.store.space(config.name, dim=config.dim, metric=config.metric, embedder=config.embedder)
     )
-    return _encode_space(engine, space)
+    return _describe(engine, space)
 
 
 async def get_space(engine: Engine, request: pb.GetSpaceRequest, context: Context) -> pb.Space:
     """Describe one space."""
-    return _encode_space(engine, engine.space(context, Action.DESCRIBE, request.memory_space_id))
+    return _describe(engine, engine.space(context, Action.DESCRIBE, request.memory_space_id))
 
 
 async def list_spaces(engine: Engine, request: pb.ListSpacesRequest, context: Context) -> pb.ListSpacesResponse:
     """Describe every space."""
     engine.authorize(context, Action.DESCRIBE)
     return pb.ListSpacesResponse(
-        spaces=[_encode_space(engine, space) for space in engine.store.spaces()],
+        spaces=[_describe(engine, space) for space in engine.store.spaces()],
         unsound_spaces=_encode_unsound(engine),
     )
 
@@ -54,22 +58,27 @@ async def list_spaces(engine: Engine, request: pb.ListSpacesRequest, context: Co
 async def get_status(engine: Engine, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
     """Describe the server."""
     engine.authorize(context, Action.DESCRIBE)
-    counters = engine.counters
+    metrics = server_metrics(engine)
+
+    def whole(family: MetricFamily) -> int:
+        return int(metrics.value(family))
+
     return pb.GetStatusResponse(
         version=__version__,
         uptime_s=time.monotonic() - engine.started_s,
         spaces=[_encode_space(engine, space) for space in engine.store.spaces()],
-        sessions=len(engine.sessions),
-        connections=counters.connections,
-        observations_accepted=counters.observations_accepted,
-        observations_rejected=counters.observations_rejected,
-        recalls=counters.recalls,
+        sessions=whole(table.ACTIVE_SESSIONS),
+        connections=whole(table.CONNECTIONS),
+        observations_accepted=whole(table.OBSERVATIONS),
+        observations_rejected=whole(table.OBSERVATIONS_REJECTED),
+        recalls=whole(table.RECALLS),
         lanes=map(_encode_lane, engine.lanes.statistics().lanes),
-        commits=engine.store.commits,
+        commits=whole(table.COMMITS),
         workers=map(_encode_worker, engine.store.worker_statistics()),
-        damaged_count=engine.store.damaged_count,
+        damaged_count=whole(table.DAMAGED_PLACES),
         damages=map(encode_damage, named_damages(engine.store.damages())),
         unsound_spaces=_encode_unsound(engine),
+        metrics=encode_metrics(metrics),
     )
 
 
@@ -88,6 +97,12 @@ def named_damages(damages: Iterable[Damage], count_max: int = _NAMED_DAMAGES_MAX
 
 def _encode_unsound(engine: Engine) -> list[pb.UnsoundSpace]:
     return [encode_unsound(name, error) for name, error in sorted(engine.store.unsound.items())]
+
+
+def _describe(engine: Engine, space: SpaceEngine) -> pb.Space:
+    message = _encode_space(engine, space)
+    message.metrics.extend(encode_metrics(space_metrics(engine, space)))
+    return message
 
 
 def _encode_space(engine: Engine, space: SpaceEngine) -> pb.Space:

@@ -31,7 +31,6 @@ class Committer:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engram-committer", daemon=True)
         self.encoder: Final = SerialExecutor("engram-encoder")
-        self.commits = 0
 
     def start(self) -> None:
         """Start the committer thread."""
@@ -65,4 +64,3 @@ class Committer:
             except Exception:
                 # Every request has been answered by then. The other spaces and later requests still need this thread.
                 logger.exception("what follows a commit to space %s failed", space.config.name)
-            self.commits += 1

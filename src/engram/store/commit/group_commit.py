@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from functools import partial
 from typing import Final
@@ -11,6 +11,8 @@ from typing import Final
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, Unavailable
 from engram.log.files.prepared_write import PreparedWrite
 from engram.log.records.entry import LogEntry
+from engram.metrics import table
+from engram.metrics.sample import MetricSample
 from engram.store.commit.plan import CommitPlan
 from engram.store.commit.queue import CommitRequest
 from engram.store.commit.serial_executor import SerialExecutor
@@ -57,6 +59,13 @@ class GroupCommit:
         self._state.log.check_usable()
         if self._failure is not None:
             raise Unavailable(self._failure, code="commit_failed", field="space")
+
+    def samples(self) -> Iterator[MetricSample]:
+        """Yield the metrics of the commits."""
+        yield table.COMMITS.sample(self.commits, self._name)
+        yield table.OBSERVATIONS_STORED.sample(self.observed, self._name)
+        yield table.OBSERVATIONS_DELETED.sample(self.deleted, self._name)
+        yield table.OBSERVATIONS_DUPLICATE.sample(self.duplicates, self._name)
 
     def commit(self, requests: Sequence[CommitRequest]) -> bool:
         """Store `requests` durably, make them visible and answer each; return whether anything changed.

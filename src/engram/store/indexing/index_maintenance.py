@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from engram.metrics import table
+from engram.metrics.sample import MetricSample
 from engram.store.options import StoreOptions
 from engram.store.space_state import SpaceState
 
@@ -34,6 +36,12 @@ class IndexMaintenance:
         self._compacted_horizon = 0
         self.checkpoints_written = 0
         self.compactions = 0
+
+    def samples(self, space: str) -> Iterator[MetricSample]:
+        """Yield the metrics of the maintenance, for the space called `space`."""
+        yield table.CHECKPOINT_GENERATION.sample(self._state.checkpoint_generation, space)
+        yield table.CHECKPOINTS.sample(self.checkpoints_written, space)
+        yield table.COMPACTIONS.sample(self.compactions, space)
 
     def add_listener(self, listener: Listener) -> None:
         """Have `listener` called with the indexed generation when it moves, after `done` of the requests up to it."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
+from engram.metrics import table
+from engram.metrics.sample import MetricSample
 from engram.store.indexing.scheduler import IndexTask, WorkStealingScheduler
 
 if TYPE_CHECKING:
@@ -53,6 +55,15 @@ class WorkerStatistics:
             self.batches += 1
             self.observations += linked
             self.stolen += stolen
+
+    def samples(self) -> Iterator[MetricSample]:
+        """Yield the metrics of the worker."""
+        worker = str(self.number)
+        yield table.OBSERVATIONS_INDEXED.sample(self.observations, worker)
+        yield table.BATCHES_PROCESSED.sample(self.batches, worker)
+        yield table.WORK_STOLEN.sample(self.stolen, worker)
+        yield table.WORKER_RESTARTS.sample(self.restarts, worker)
+        yield table.WORKER_BUSY.sample(self.busy_s, worker)
 
 
 @dataclass(slots=True, eq=False)

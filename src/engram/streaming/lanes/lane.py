@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from engram.metrics import table
+from engram.metrics.sample import MetricSample
 from engram.model.priority import Priority
 from engram.store.commit.queue import CommitRequest, CommitTarget
 
@@ -49,6 +51,16 @@ class LaneStatistics:
     def fill(self) -> float:
         """The larger fraction of count and bytes in use, from 0 to 1."""
         return max(self.depth / self.capacity, self.nbytes / self.bytes_max)
+
+    def samples(self) -> Iterator[MetricSample]:
+        """Yield the metrics of the lane."""
+        priority = self.priority.name.lower()
+        yield table.QUEUE_DEPTH.sample(self.depth, priority)
+        yield table.QUEUE_CAPACITY.sample(self.capacity, priority)
+        yield table.QUEUE_BYTES.sample(self.nbytes, priority)
+        yield table.QUEUE_CAPACITY_BYTES.sample(self.bytes_max, priority)
+        yield table.QUEUE_ADMITTED.sample(self.admitted_total, priority)
+        yield table.QUEUE_REFUSED.sample(self.refused_total, priority)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from engram.errors import OverCapacity
+from engram.metrics import table
+from engram.metrics.sample import MetricSample
 from engram.model.priority import Priority
 from engram.store.space_engine import SpaceEngine
 from engram.streaming.loop.mailbox import Mailbox
@@ -36,6 +38,11 @@ class SpaceLoad:
     queue_capacity: int
     pressure: float
     level: Level
+
+    def samples(self, space: str) -> Iterator[MetricSample]:
+        """Yield the metrics of the pressure on the space called `space`."""
+        yield table.PRESSURE.sample(self.pressure, space)
+        yield table.BACKPRESSURE_STATE.sample(self.level.value, space)
 
 
 class LoadShedder:

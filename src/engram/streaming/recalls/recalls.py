@@ -9,6 +9,8 @@ from contextlib import aclosing, contextmanager
 from typing import Final, TypeVar
 
 from engram.errors import EngramError, OverCapacity
+from engram.metrics import table
+from engram.metrics.sample import MetricSample
 from engram.model.query import Recalled, RecallQuery
 from engram.store.space_engine import SpaceEngine
 from engram.store.subscriptions.subscription import Subscription
@@ -69,6 +71,11 @@ class Recalls:
     def streams(self) -> int:
         """The number of open recall streams."""
         return self._streams
+
+    def samples(self) -> Iterator[MetricSample]:
+        """Yield the metrics of the recalls that are under way."""
+        yield table.RECALL_STREAMS.sample(self._streams)
+        yield table.RECALLS_WAITING.sample(self._waiting)
 
     def stop(self, reason: EngramError) -> None:
         """End all standing recalls with `reason`. Other recalls end by themselves."""
@@ -146,7 +153,7 @@ class Recalls:
             answer = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._waiting -= 1
-        self._counters.recalls += 1
+        self._counters.add(table.RECALLS)
         return answer
 
     @contextmanager

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from engram.errors import FailedPrecondition, InvalidInput, OverCapacity, Unavailable
+from engram.metrics import table
+from engram.metrics.sample import MetricSample
 from engram.model.limits import SESSION_ID_BYTES_MAX
 from engram.store.space_engine import SpaceEngine
 from engram.streaming.counters import Counters
@@ -76,6 +78,10 @@ class Sessions:
 
     def __len__(self) -> int:
         return sum(map(len, self._sessions.values()))
+
+    def samples(self) -> Iterator[MetricSample]:
+        """Yield the metrics of the sessions."""
+        yield table.ACTIVE_SESSIONS.sample(len(self))
 
     async def open(
         self, space: SpaceEngine, session_id: str, outbox: SessionOutbox, claim: Claim | None = None

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engram.errors import FailedPrecondition, Unavailable
+from engram.metrics import table
 from engram.model.observations import with_vectors
 from engram.model.priority import Priority
 from engram.streaming.sessions.acks import AckStatus
@@ -25,7 +26,7 @@ async def test_observations_are_acked_once_they_are_committed(world: World) -> N
     world.store.commit_all()
     assert await acks(connection) == [("accepted", 1, 11)]
     assert world.space.stored == [f"id-{i}" for i in range(1, 12)]
-    assert world.counters.observations_accepted == 11
+    assert world.counters.value(table.OBSERVATIONS) == 11
 
 
 async def test_nothing_goes_before_init(world: World) -> None:
@@ -75,7 +76,7 @@ async def test_a_bad_batch_is_rejected_whole_and_what_follows_too(world: World) 
         ("accepted", 1, None),
     ]
     assert world.space.stored == ["id-1", "id-2", "id-3"]
-    assert world.counters.observations_rejected == 6
+    assert world.counters.value(table.OBSERVATIONS_REJECTED) == 6
 
 
 async def test_a_failed_commit_rejects_what_was_queued_behind_it(world: World) -> None:

@@ -1,0 +1,66 @@
+"""The metrics of a server: each entry of the table has a value, and no number of the statistics is left out."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from engram.metrics import table
+from engram.metrics.family import MetricGroup
+from engram.metrics.samples import MetricSamples
+from engram.metrics.table import TABLE
+from engram.model.priority import Priority
+from engram.model.spaces import SpaceConfig
+from engram.server.engine import Engine
+from engram.server.metrics import server_metrics, space_metrics
+from engram.server.options import ServerOptions
+from engram.store.indexing.workers import WorkerStatistics
+from engram.streaming.lanes.lane import LaneStatistics
+from engram.streaming.pressure.levels import Level
+from engram.streaming.pressure.load_shedding import SpaceLoad
+from tests.doubles.batches import DIM, batch_of
+
+
+async def test_a_server_has_a_value_for_every_entry_of_the_table_and_for_nothing_else() -> None:
+    engine = Engine(ServerOptions(None, default_space=SpaceConfig("default", DIM)))
+    try:
+        space = engine.store.space("default", create=False)
+        await engine.ingest.observe(space, batch_of(["a", "b"]), Priority.NORMAL)
+        metrics = server_metrics(engine)
+        of_space = space_metrics(engine, space)
+    finally:
+        await engine.close()
+    described = {family.name: set(family.labels) for family in TABLE}
+    assert {sample.name: set(sample.labels) for sample in metrics} == described
+    series = [(sample.name, *sorted(sample.labels.items())) for sample in metrics]
+    assert len(series) == len(set(series)), "a value was reported twice"
+    assert {sample.name for sample in of_space} == {
+        family.name for family in TABLE if family.group is MetricGroup.SPACES
+    }
+    for samples in (metrics, of_space):
+        assert samples.value(table.LIVE_OBSERVATIONS) == samples.value(table.OBSERVATIONS_STORED) == 2
+        assert samples.value(table.GENERATION, memory_space="default", watermark="visible") == 2
+    assert metrics.value(table.QUEUE_ADMITTED, priority="normal") == 1
+
+
+def test_every_number_of_the_statistics_of_a_worker_is_a_metric() -> None:
+    worker = WorkerStatistics(3, batches=11, observations=12, stolen=13, restarts=14, busy_s=15.5)
+    assert_complete(worker, MetricSamples(worker.samples()), {"number"})
+    assert {sample.labels["worker"] for sample in worker.samples()} == {"3"}
+
+
+def test_every_number_of_the_statistics_of_a_lane_is_a_metric() -> None:
+    lane = LaneStatistics(Priority.LOW, 11, 12, 13, 14, 15, 16)
+    assert_complete(lane, MetricSamples(lane.samples()), {"priority"})
+    assert {sample.labels["priority"] for sample in lane.samples()} == {"low"}
+
+
+def test_the_pressure_on_a_space_is_a_metric() -> None:
+    samples = MetricSamples(SpaceLoad(11, 12, 0.75, Level.CRITICAL).samples("notes"))
+    assert samples == (table.PRESSURE.sample(0.75, "notes"), table.BACKPRESSURE_STATE.sample(2, "notes"))
+
+
+def assert_complete(statistics: object, samples: MetricSamples, names: set[str]) -> None:
+    """Assert that each field but `names` has a sample with its value. All values differ."""
+    numbers = [getattr(statistics, field.name) for field in fields(statistics) if field.name not in names]  # type: ignore[arg-type]
+    assert len(set(numbers)) == len(numbers)
+    assert sorted(numbers) == sorted(sample.value for sample in samples)
