@@ -190,7 +190,7 @@ class AsyncClient(AsyncReader):
         """
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         observing = await self.observing()
-        await self._hand_over(
+        await self._add_when_room(
             observing.offer_row(
                 future,
                 id,
@@ -240,7 +240,7 @@ class AsyncClient(AsyncReader):
         """
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         observing = await self.observing()
-        await self._hand_over(
+        await self._add_when_room(
             observing.offer_batch(
                 future,
                 ids,
@@ -321,7 +321,7 @@ class AsyncClient(AsyncReader):
                 await asyncio.sleep(0)
         return self._observing
 
-    async def _hand_over(self, offer: PendingAdd) -> None:
+    async def _add_when_room(self, offer: PendingAdd) -> None:
         deadline_s = asyncio.get_running_loop().time() + self._calls.timeout_s
         while not offer.try_add():
             try:

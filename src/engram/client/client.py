@@ -130,7 +130,7 @@ class Client:
             metadata=metadata,
             tags=tags,
         )
-        _hand_over(offer, self._timeout_s)
+        _add_when_room(offer, self._timeout_s)
         return future
 
     def observe_batch(
@@ -158,7 +158,7 @@ class Client:
             metadata=metadata,
             tags=tags,
         )
-        _hand_over(offer, self._timeout_s)
+        _add_when_room(offer, self._timeout_s)
         return future
 
     def flush(self, timeout_s: float | None = None) -> None:
@@ -272,7 +272,7 @@ class Client:
         return self._observing
 
 
-def _hand_over(offer: PendingAdd, timeout_s: float) -> None:
+def _add_when_room(offer: PendingAdd, timeout_s: float) -> None:
     deadline_s = time.monotonic() + timeout_s
     while not offer.try_add():
         try:

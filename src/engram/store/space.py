@@ -271,7 +271,7 @@ class Space(SpaceRecalls):
 
         Hits that were returned and further recalls stay usable.
         """
-        self.followers.close()
+        self.subscriptions.close()
         self._state.log.close()
 
     def _wait_for(self, batch: ObservationBatch | None = None, delete_ids: Sequence[str] | None = None) -> CommitResult:

@@ -44,7 +44,7 @@ def status(cli: CliContext, *, address: str | None, data: Path | None, as_json: 
     if as_json:
         cli.print_json(found.values())
     else:
-        _tell(cli, found, target)
+        _print_status(cli, found, target)
     return EXIT_DAMAGE if found.damaged_count or found.unsound else EXIT_OK
 
 
@@ -78,7 +78,7 @@ def _look(target: Target) -> _Found:
     return _Found(None, target.spaces(), count, list(damages), target.unsound_spaces())
 
 
-def _tell(cli: CliContext, found: _Found, target: Target) -> None:
+def _print_status(cli: CliContext, found: _Found, target: Target) -> None:
     if found.server is not None and isinstance(target, ServerTarget):
         cli.out.print(server_table(found.server, target.address))
         cli.out.print()

@@ -40,10 +40,10 @@ class SpaceRecalls:
         self, config: SpaceConfig, state: SpaceState, options: StoreOptions, announce: Callable[[], None]
     ) -> None:
         self.config = config
-        self.followers = Subscriptions(config, state, options.follower_count_max)
-        self.history = Retention(state, options, self.followers)
+        self.subscriptions = Subscriptions(config, state, options.follower_count_max)
+        self.retention = Retention(state, options, self.subscriptions)
         self._state = state
-        self._reader = RecallExecutor(config, state, options, self.followers)
+        self._reader = RecallExecutor(config, state, options, self.subscriptions)
         self._announce = announce
 
     def recall(
@@ -166,11 +166,11 @@ class SpaceRecalls:
 
     def answer(self, query: RecallQuery) -> Recalled:
         """Answer `query` as `recall` does; the answer also has the generation of the snapshot."""
-        return self._reader.recall(query, self.history.generation_of(query))
+        return self._reader.recall(query, self.retention.generation_of(query))
 
     def open(self, query: RecallQuery) -> RecallStream:
         """Open a stream for `query` as `recall_stream` does."""
-        stream = self._reader.stream(query, self.history.generation_of(query))
+        stream = self._reader.stream(query, self.retention.generation_of(query))
         if query.follow:
             # A commit during the subscription may not have been announced to the matcher.
             self._announce()
@@ -191,7 +191,7 @@ class SpaceRecalls:
         as_text("id", id)
         if max_generation is None:
             return self._reader.get(id, None)
-        return self._reader.get(id, self.history.check(max_generation))
+        return self._reader.get(id, self.retention.check(max_generation))
 
     def snapshot(self, max_generation: int | None = None, *, time: Moment | None = None) -> Snapshot:
         """Return the space as it is now, or was at a generation or time, for any number of recalls.
@@ -205,10 +205,10 @@ class SpaceRecalls:
         """
         self._reader.check_process()
         if time is not None:
-            max_generation = self.history.generation_at(as_time_us(time, "time"))
+            max_generation = self.retention.generation_at(as_time_us(time, "time"))
         if max_generation is None:
             max_generation = self._state.index.visible_generation
-        return self.history.hold(Snapshot(self._reader, self.history.check(max_generation)))
+        return self.retention.hold(Snapshot(self._reader, self.retention.check(max_generation)))
 
 
 def _moment_us(moment: Moment | None) -> int | None:

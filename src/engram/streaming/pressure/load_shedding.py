@@ -17,7 +17,7 @@ from engram.streaming.pressure.levels import REFUSED_FROM, Hysteresis, Level, Th
 from engram.streaming.pressure.usage import Held, Usage
 from engram.streaming.sessions.outbox import StreamState
 
-Tell = Callable[[str, StreamState, OverCapacity | None], None]
+Notify = Callable[[str, StreamState, OverCapacity | None], None]
 """Takes the name of a space, what its streams are to be told, and why."""
 
 STATES: Final = {
@@ -71,7 +71,7 @@ class LoadShedder:
         thresholds: Thresholds,
         mailbox: Mailbox,
         soon: Callable[[Callable[[], None]], object],
-        tell: Tell,
+        tell: Notify,
     ) -> None:
         self._lanes = lanes
         self._thresholds = thresholds
@@ -172,8 +172,8 @@ class LoadShedder:
 
     def _announce(self, pressed: _Pressed) -> None:
         state, reason = self._status(pressed)
-        if state is not pressed.told:
-            pressed.told = state
+        if state is not pressed.last_sent:
+            pressed.last_sent = state
             self._tell(pressed.name, state, reason)
 
     def _status(self, pressed: _Pressed) -> tuple[StreamState, OverCapacity | None]:
@@ -228,7 +228,7 @@ class _Pressed:
     name: str
     tail: _Meter
     lanes: _Meter
-    told: StreamState = StreamState.ACTIVE
+    last_sent: StreamState = StreamState.ACTIVE
 
     def look(self) -> None:
         """Read both gauges."""
