@@ -49,6 +49,14 @@ def notes_of(store: MemoryStore) -> tuple[Space, Path]:
     return store.space("notes"), store.path / "spaces" / "notes"
 
 
+def flip_in(store: MemoryStore, name: str, number: int = 0) -> Record:
+    """Damage the record at index `number` of the space called `name`, and return it."""
+    assert store.path is not None
+    record = list(store.space(name)._state.log.records())[number]
+    flip(store.path / "spaces" / name / "log" / record.segment.name, record.position + 600)
+    return record
+
+
 def test_what_is_sound_is_read_whole_and_nothing_is_said(store: MemoryStore) -> None:
     space, folder = notes_of(store)
     stored = sum(record.nbytes for record in space._state.log.records())
@@ -94,10 +102,8 @@ def test_files_that_are_missing_cut_or_others_are_named(store: MemoryStore) -> N
     assert {f"log/{first.name}", f"log/{second.name}", f"checkpoints/{checkpoint.name}", "space.json"} <= files
 
 
-def test_the_keeper_reads_a_little_every_round_and_all_in_the_end(store: MemoryStore) -> None:
-    space, folder = notes_of(store)
-    record = list(space._state.log.records())[3]
-    flip(folder / "log" / record.segment.name, record.position + 600)
+def test_the_housekeeping_thread_reads_a_little_every_round_and_all_in_the_end(store: MemoryStore) -> None:
+    record = flip_in(store, "notes", 3)
     options = StoreOptions(scrub_bytes_per_s=50_000, scrub_interval_s=3600)
     housekeeping = Housekeeping(store.spaces, store._catalogue, options)
     rounds = 0
@@ -135,18 +141,15 @@ def test_a_space_whose_mark_cannot_be_written_keeps_nothing_else_from_being_done
     assert other._state.manifest.mark.generation == other.durable_generation > 0
     assert store._catalogue.listed("other").generation == other.durable_generation
     assert housekeeping.scrubs == 1
-    told = [record.message for record in caplog.records if "the mark of space notes" in record.message]
-    assert len(told) == 1
+    logged = [record.message for record in caplog.records if "the mark of space notes" in record.message]
+    assert len(logged) == 1
 
 
 def test_a_space_that_cannot_be_scrubbed_keeps_no_other_from_it(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes, _ = notes_of(store)
-    other = store.space("other")
-    assert store.path is not None
-    record = next(iter(other._state.log.records()))
-    flip(store.path / "spaces" / "other" / "log" / record.segment.name, record.position + 600)
+    flip_in(store, "other")
 
     def failing() -> Iterator[int]:
         yield 1
@@ -162,10 +165,7 @@ def test_a_directory_that_cannot_be_looked_into_keeps_no_other_from_being_scrubb
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes, _ = notes_of(store)
-    other = store.space("other")
-    assert store.path is not None
-    record = next(iter(other._state.log.records()))
-    flip(store.path / "spaces" / "other" / "log" / record.segment.name, record.position + 600)
+    record = flip_in(store, "other")
     storage = notes._state.manifest.storage
 
     def refuse(name: str) -> bool:
