@@ -7,11 +7,10 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engram.client.losses import NAMED_MAX
 from engram.client.retry import Backoff, may_reconnect
+from engram.client.sending.batch_source import BatchSource
 from engram.client.sending.loop_wakeup import LoopWakeup
-from engram.client.sending.micro_batch import OpenBatch, seal, settle_rows
-from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
+from engram.client.sending.outgoing_batch import OutgoingBatch
 from engram.client.sending.rate_control import RateControl, ServerLoad
 from engram.client.sending.send_buffer import SendBuffer
 from engram.client.sending.send_window import SendWindow, Settled
@@ -82,7 +81,7 @@ class ObserveStream:
         self._transport = transport
         self._outbox = outbox
         self._config = config
-        self._encode = encode
+        self._batches = BatchSource(outbox, config, encode)
         self._options = options
         final = (OverCapacity,) if options.on_overload == "fail" else ()
         self._window = window or SendWindow(options.flight_count_max, final)
@@ -244,8 +243,11 @@ class ObserveStream:
         due_s = self._outbox.due_s()
         if due_s is None or due_s > now_s or not self._window.can_send(self._outbox.next_count()):
             return None
-        item = self._outbox.take()
-        return self._seal(item) if isinstance(item, OpenBatch) else item
+        outgoing = self._batches.take()
+        if outgoing is None:
+            # All of it was refused, and the next batch may be due already.
+            self._wakeup.wake()
+        return outgoing
 
     def _delay_s(self) -> float:
         """Return the seconds for which there is nothing to do unless something wakes the sender."""
@@ -258,20 +260,6 @@ class ObserveStream:
         if due_s is not None and due_s > now_s:
             return min(delay_s, due_s - now_s)
         return delay_s
-
-    def _seal(self, rows: OpenBatch) -> OutgoingBatch | None:
-        sealed = seal(rows, self._config, self._encode)
-        nbytes = rows.nbytes
-        for row, settle, error in sealed.refused:
-            settle(error)
-            nbytes -= row.nbytes
-            self._outbox.settled(None, 1, row.nbytes, error, (row.id,))
-        if sealed.payload is None:
-            self._outbox.settled(rows.index, 0, 0, sealed.refused[0][2])
-            self._wakeup.wake()
-            return None
-        settle_all = settle_rows(sealed.settles)
-        return OutgoingBatch(sealed.payload, len(sealed.settles), nbytes, settle_all, rows.index, sealed.first_ids)
 
     # ---- receiving --------------------------------------------------------------------------------------------
 
@@ -314,11 +302,7 @@ class ObserveStream:
             self._watchdog.note_progress(self._loop.time())
             self._backoff.reset()
         for outgoing, answer in settled:
-            self._answer(outgoing, answer)
-
-    def _answer(self, outgoing: OutgoingBatch, answer: Answer) -> None:
-        outgoing.settle(answer)
-        self._outbox.settled(outgoing.index, outgoing.count, outgoing.nbytes, answer, outgoing.first_ids)
+            self._batches.settle(outgoing, answer)
 
     # ---- failures ---------------------------------------------------------------------------------------------
 
@@ -353,14 +337,8 @@ class ObserveStream:
             self._connected.set_exception(error)
             self._connected.exception()  # Marks it as retrieved: callers get the error through the outbox.
         for outgoing, answer in self._window.abandon(error):
-            self._answer(outgoing, answer)
-        for item in self._outbox.close(error):
-            if isinstance(item, OpenBatch):
-                settle_rows(item.settles)(error)
-                first_ids = [row.id for row in item.rows[:NAMED_MAX]]
-                self._outbox.settled(item.index, item.count, item.nbytes, error, first_ids)
-            else:
-                self._answer(item, error)
+            self._batches.settle(outgoing, answer)
+        self._batches.fail(error)
 
 
 async def _cancelled(tasks: Sequence[asyncio.Future[None]]) -> list[BaseException | None]:
