@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 ENDING_S: Final = 10.0
-"""How long all closing at the end may take."""
+"""Seconds that closing everything at the end may take."""
 
 _PRINTING_S: Final = 2.0
 

@@ -10,7 +10,7 @@ from engram.client.ack import Ack
 from engram.errors import EngramError
 
 Answer = Ack | EngramError
-"""How a batch ends: stored, or refused with the reason."""
+"""The answer to a batch: an ack if it is stored, or the error with which it is refused."""
 
 
 @dataclass(slots=True, eq=False)

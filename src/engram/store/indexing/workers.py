@@ -24,7 +24,7 @@ FaultPoint = Literal["before link", "after link", "between tasks"]
 
 @dataclass(slots=True)
 class WorkerStatistics:
-    """What one worker has done since the store was opened, including the threads that it replaced.
+    """The work of one worker since the store was opened, including that of threads that it replaced.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class Reinforcement:
         memories
             The memories.
         strength
-            How the recall ranks by strength.
+            The settings of the ranking by strength.
         metric
             Metric of the similarities.
         now_us

@@ -95,7 +95,7 @@ class LaneLoad(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class QueuedRequest:
-    """A request queued in a lane. It is `served` ahead of its turn if a later request of its session is served."""
+    """A request queued in a lane. It is `served` early if a later request of its session is served."""
 
     request: CommitRequest
     count: int

@@ -24,7 +24,7 @@ class Lanes:
     High is served before Normal, and Normal before Low. A lane in which requests wait is served at least once in
     `takes_max` takes. Within a lane, the requests of one space are first in, first out, and all spaces get equal
     service, however much one of them sends. Within a session, order precedes priority: a request is never served before
-    the earlier requests of its session. When its turn comes, these are served first, whatever lanes they are in.
+    the earlier requests of its session. When it is served, these are served first, whatever lanes they are in.
 
     Any thread may call `put`, `close` and the methods that only read. One thread calls `take`; only this thread knows
     the order of service. A lock-free list connects both sides: `LaneAdmission` explains how the limits stay exact, and

@@ -223,7 +223,7 @@ class Connection:
         if self.session is None or self.space is None:
             raise FailedPrecondition("the first message of a stream is init", code="no_init", field="init")
         if self.session.outbox is not self.outbox:
-            # The client has been told so, but messages that it sent before may still arrive.
+            # The client has been informed, but messages that it sent before may still arrive.
             raise FailedPrecondition(
                 f"session {self.session.id} has left this connection", code="session_taken_over", field="session"
             )
@@ -264,7 +264,7 @@ class Connection:
         session.admit(in_flight)
 
     def _send_pressure(self, session: Session, space: Space) -> None:
-        """Send the pressure to a stream that is new or was paused, and so was not told of the last change."""
+        """Send the pressure to a stream that is new or was paused, and so did not get the last change."""
         state, reason = self._ingest.admission.status(space)
         if reason is not None:
             self.outbox.put_pressure(StateChange(state, reason.message, session.durable_sequence, reason))

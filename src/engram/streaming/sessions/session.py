@@ -19,7 +19,7 @@ from engram.streaming.sessions.states import SessionState, check_move
 
 
 class SequenceVerdict(Enum):
-    """What the sequence numbers of a message say: it is new, or a duplicate of something in flight or durable."""
+    """The verdict on the sequence numbers of a message: new, or a duplicate of one that is in flight or durable."""
 
     NEW = "new"
     IN_FLIGHT = "in_flight"
@@ -199,7 +199,7 @@ class Session:
             self.changed.notify()
 
     def repeat_indexed(self) -> None:
-        """Tell a new connection how far the session is indexed, because the previous one may not have received it."""
+        """Send a new connection how far the session is indexed, because the previous one may not have received it."""
         if self._indexed is not None:
             self._send(self.outbox, replace(self._indexed))
 
