@@ -29,7 +29,7 @@ Codec::Codec(std::size_t dim, Metric metric)
       window_(std::bit_floor(code_dim_)),
       metric_(metric),
       code_scale_(127.0F * std::sqrt(static_cast<float>(code_dim_)) / kCodeRange),
-      signs_(kRounds * 2 * window_) {
+      signs_(std::size_t{2} * kRounds * window_) {
   std::uint64_t state = 0x656E6772616DULL;
   for (float& sign : signs_) sign = (split_mix(state) & 1U) != 0 ? 1.0F : -1.0F;
 }

@@ -36,7 +36,7 @@ inline constexpr std::size_t kDegreeLimit = 127;
 
 // Marks a link to a node that hangs on the node of the list.
 inline constexpr Link kHangs = 0x80000000U;
-inline constexpr Slot slot_of(Link link) { return link & ~kHangs; }
+constexpr Slot slot_of(Link link) { return link & ~kHangs; }
 
 struct Candidate {
   float distance;

@@ -318,6 +318,7 @@ std::vector<Generation> Index::search(const float* queries, std::size_t n, std::
 
 std::vector<Generation> Index::generations_of(const std::vector<Slot>& slots) const {
   std::vector<Generation> generations;
+  generations.reserve(slots.size());
   for (const Slot slot : slots) generations.push_back(generation_of(slot));
   std::sort(generations.begin(), generations.end());
   generations.erase(std::unique(generations.begin(), generations.end()), generations.end());

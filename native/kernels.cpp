@@ -32,6 +32,7 @@ std::array<const Kernels*, 4> runnable() {
 }
 
 const Kernels& pick() {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): it is read once, and nothing here writes to the environment.
   if (const char* wanted = std::getenv("ENGRAM_SIMD"); wanted != nullptr) {
     if (const Kernels* k = kernels_by_name(wanted); k != nullptr) return *k;
   }

@@ -57,7 +57,7 @@ std::uint32_t hamming_long(const std::uint8_t* a, const std::uint8_t* b, std::si
 // Returns the sums of eight registers of eight counts each, in order.
 inline __m256i sum_each(const __m512i* counts) {
   __m512i pairs[4];
-  for (int i = 0; i < 4; ++i) {
+  for (std::size_t i = 0; i < 4; ++i) {
     const __m512i a = counts[2 * i];
     const __m512i b = counts[2 * i + 1];
     pairs[i] = _mm512_add_epi64(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));

@@ -8,7 +8,7 @@ namespace engram {
 namespace {
 
 // Most lists are much shorter than they may become, so it rarely pays to prefetch more than their first cache lines.
-constexpr std::size_t kListPrefetchBytes = 2 * 64;
+constexpr std::size_t kListPrefetchBytes = 128;
 
 }  // namespace
 

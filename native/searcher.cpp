@@ -54,7 +54,7 @@ void Searcher::walk(std::size_t ef, Slot count) {
     Slot neighbours[kDegreeLimit];
     meet(neighbours, graph_.neighbours(node, neighbours));
     for (std::size_t i = 0; i < fresh_count_; ++i) probe_.prefetch_row(fresh_[i]);
-    if (const Slot next = walked_.peek(); next != kNoSlot) prefetch(table_.links(next), 3 * 64);
+    if (const Slot next = walked_.peek(); next != kNoSlot) prefetch(table_.links(next), 192);
     take_fresh();
   }
 }

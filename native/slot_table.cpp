@@ -124,7 +124,7 @@ void SlotTable::prepare(std::size_t used) {
       for (std::size_t i = 0; i < bytes; i += kPage) slab.data()[i] = 0;
       const std::lock_guard guard(preparing_);
       prepared_ = std::move(slab);
-    } catch (const std::bad_alloc&) {
+    } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch)
       // Preparing is optional. The writer reports a lack of memory when it needs memory.
     }
   }

@@ -26,6 +26,7 @@ using Link = std::uint32_t;
 // holder may read its list directly, because no other thread writes it. (std::atomic_ref would do the same, but not
 // every compiler has it.)
 inline Link load_link(const Link* link) { return __atomic_load_n(link, __ATOMIC_ACQUIRE); }
+// NOLINTNEXTLINE(readability-non-const-parameter): the built-in writes through the pointer.
 inline void store_link(Link* link, Link value) { __atomic_store_n(link, value, __ATOMIC_RELEASE); }
 
 static_assert(std::atomic<Generation>::is_always_lock_free && sizeof(std::atomic<Generation>) == sizeof(Generation));

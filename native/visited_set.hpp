@@ -20,7 +20,7 @@ class VisitedSet {
     const std::size_t wanted = std::bit_ceil(std::max<std::size_t>(expected * 2, kPlacesMin));
     if (places_.size() != wanted) places_.resize(wanted);
     std::fill(places_.begin(), places_.end(), kNoSlot);
-    shift_ = 64 - std::bit_width(wanted - 1);
+    shift_ = static_cast<int>(64 - std::bit_width(wanted - 1));
     count_ = 0;
   }
 

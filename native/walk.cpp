@@ -136,19 +136,19 @@ void Walk::refill(std::size_t beam) {
 }
 
 void Walk::give(std::size_t count) {
-  weighed_.assign(near_.begin(), near_.end());
-  tail_.take(beam_, weighed_);
-  const std::size_t of_tail = weighed_.size();
-  rest_.take(beam_, weighed_);
+  candidates_.assign(near_.begin(), near_.end());
+  tail_.take(beam_, candidates_);
+  const std::size_t of_tail = candidates_.size();
+  rest_.take(beam_, candidates_);
   ranked_.clear();
-  for (const WalkKey candidate : weighed_) ranked_.push_back({0.0F, slot_in(candidate)});
+  for (const WalkKey candidate : candidates_) ranked_.push_back({0.0F, slot_in(candidate)});
   probe_.rank(ranked_, count, found_, damaged_);
   given_.assign(damaged_.begin(), damaged_.end());
   for (const Found& found : found_) given_.push_back(found.slot);
   std::sort(given_.begin(), given_.end());
   const auto given = [&](WalkKey key) { return std::binary_search(given_.begin(), given_.end(), slot_in(key)); };
-  for (std::size_t i = near_.size(); i < weighed_.size(); ++i) {
-    if (!given(weighed_[i])) (i < of_tail ? tail_ : rest_).give_back(weighed_[i]);
+  for (std::size_t i = near_.size(); i < candidates_.size(); ++i) {
+    if (!given(candidates_[i])) (i < of_tail ? tail_ : rest_).give_back(candidates_[i]);
   }
   near_.erase(std::remove_if(near_.begin(), near_.end(), given), near_.end());
   std::make_heap(near_.begin(), near_.end());

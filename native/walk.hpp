@@ -65,7 +65,7 @@ class Walk {
   // the walk before it came near the query in the graph.
   FlatScan tail_;
   FlatScan rest_;
-  std::vector<WalkKey> weighed_;
+  std::vector<WalkKey> candidates_;
   std::vector<Candidate> ranked_;
   std::vector<Found> found_;
   std::vector<Slot> damaged_;

@@ -38,7 +38,7 @@ async def _standing(dim: int, seconds: float, cues: int, rate: float) -> dict[st
         async with AsyncClient(address, space=SPACE) as writer, AsyncClient(address, space=SPACE) as reader:
             await writer.create_space(SPACE, dim=dim)
             await (await writer.submit(["first"], base[:1]))
-            followers = [
+            subscriptions = [
                 asyncio.create_task(_follow(reader, cue, found, sent_s, latencies_ms))
                 for cue, found in zip(wanted, got, strict=True)
             ]
@@ -46,9 +46,9 @@ async def _standing(dim: int, seconds: float, cues: int, rate: float) -> dict[st
             planted, count = await _stream(writer, base, wanted, sent_s, seconds, rate)
             # What is late or comes twice shows, too.
             await asyncio.sleep(3)
-            for follower in followers:
-                follower.cancel()
-            await asyncio.gather(*followers, return_exceptions=True)
+            for subscription in subscriptions:
+                subscription.cancel()
+            await asyncio.gather(*subscriptions, return_exceptions=True)
     expected: list[list[int]] = [[] for _ in range(cues)]
     for cue, generation in planted:
         expected[cue].append(generation)

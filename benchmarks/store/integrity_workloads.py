@@ -35,7 +35,7 @@ SINGLE = 300
 LOOKUPS = 2_000
 RECALLS = 300
 # Threads that no acknowledgement waits for: they go on beside what is measured, or come and go.
-_BESIDE = ("engram-worker", "engram-checkpointer", "engram-keeper", "engram-segment")
+_BESIDE = ("engram-worker", "engram-checkpointer", "engram-housekeeping", "engram-segment")
 
 
 def options() -> StoreOptions:

@@ -1,4 +1,4 @@
-"""A client that streams observations at a pace, in a process of its own."""
+"""A client that streams observations at a fixed rate, in a process of its own."""
 
 from __future__ import annotations
 

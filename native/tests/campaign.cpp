@@ -27,7 +27,11 @@ thread_local int allocations_left = -1;
 }  // namespace
 
 void* operator new(std::size_t bytes) {
-  if (allocations_left >= 0 && allocations_left-- == 0) throw std::bad_alloc();
+  if (allocations_left == 0) {
+    allocations_left = -1;
+    throw std::bad_alloc();
+  }
+  if (allocations_left > 0) --allocations_left;
   if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
   throw std::bad_alloc();
 }
@@ -49,7 +53,7 @@ constexpr std::size_t kBatch = 256;
 void check(bool holds, const char* promise) {
   if (holds) return;
   std::fprintf(stderr, "broken: %s\n", promise);
-  std::exit(1);
+  std::_Exit(1);
 }
 
 std::vector<float> random_vectors(std::size_t n, std::size_t dim) {

@@ -29,7 +29,7 @@ constexpr std::size_t kPage = 4096;
 void check(bool holds, const char* promise) {
   if (holds) return;
   std::fprintf(stderr, "broken: %s\n", promise);
-  std::exit(1);
+  std::_Exit(1);
 }
 
 // A file that exists as long as this object, and a mapping of it.
@@ -75,6 +75,7 @@ void search_what_is_lost(const std::string& path) {
   while (index.link(256) > 0) {
   }
   std::vector<std::thread> threads;
+  threads.reserve(4);
   std::atomic<bool> cut{false};
   for (std::size_t t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
@@ -99,6 +100,7 @@ void search_what_is_lost(const std::string& path) {
 void map_and_cut(const std::string& path) {
   const std::vector<std::uint8_t> zeros(64 * kPage, 0);
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (std::size_t t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (std::size_t i = 0; i < 50; ++i) {

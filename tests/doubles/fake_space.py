@@ -91,17 +91,17 @@ class FakeSpace:
 
 
 class FakeStore:
-    """Queues requests in `intake`; `commit` answers what one take gives."""
+    """Queues requests in `queue`; `commit` answers what one take gives."""
 
-    def __init__(self, intake: CommitQueue) -> None:
-        self.intake = intake
+    def __init__(self, queue: CommitQueue) -> None:
+        self.queue = queue
 
     def submit(self, request: CommitRequest) -> None:
-        self.intake.put(request)
+        self.queue.put(request)
 
     def commit(self) -> int:
         """Commit what one take returns, and say how many requests that were."""
-        taken = self.intake.take(0.0)
+        taken = self.queue.take(0.0)
         for request in taken:
             space: Any = request.space
             request.done(space.commit(request))

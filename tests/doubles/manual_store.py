@@ -30,8 +30,8 @@ class Stored(NamedTuple):
 class ManualStore:
     """One space, recovered from `storage`, and the queue before it."""
 
-    def __init__(self, intake: CommitQueue, storage: FaultyStorage) -> None:
-        self.intake = intake
+    def __init__(self, queue: CommitQueue, storage: FaultyStorage) -> None:
+        self.queue = queue
         self.storage = storage
         self._encoder = SerialExecutor("test-encoder")
         stored = StoredSpace(SpaceConfig("default", DIM), storage, manifest_of(storage), 0)
@@ -42,14 +42,14 @@ class ManualStore:
         """Queue a request, as `MemoryStore.submit` does."""
         request.space.admit(request)
         try:
-            self.intake.put(request)
+            self.queue.put(request)
         except BaseException:
             request.space.withdraw(request)
             raise
 
     def commit(self) -> int:
         """Make one group commit of what one take returns, and say how many requests that were."""
-        taken = self.intake.take(0.0)
+        taken = self.queue.take(0.0)
         if taken:
             self.space.commit(taken)
         return len(taken)

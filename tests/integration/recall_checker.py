@@ -89,16 +89,16 @@ class Checker:
         self._left = 0
         self.history = Retention()
 
-    async def run(self, recalls: int, writers: int = 3, readers: int = 6, followers: int = 2) -> None:
+    async def run(self, recalls: int, writers: int = 3, readers: int = 6, subscriptions: int = 2) -> None:
         """Make `recalls` recalls beside writers."""
         self._left = recalls
         await self._observe(10)
         writing = [asyncio.create_task(self._write()) for _ in range(writers)]
-        following = [asyncio.create_task(self._follow(cue)) for cue in range(followers)]
+        following = [asyncio.create_task(self._follow(cue)) for cue in range(subscriptions)]
         await asyncio.gather(*(self._read() for _ in range(readers)))
         await asyncio.gather(*writing)
         # Every follower sees the last one, which fits all their cues, after all others.
-        for cue in range(followers):
+        for cue in range(subscriptions):
             await self._remember(["last"], [CUES[cue]], "")
         await asyncio.wait_for(asyncio.gather(*following), TIMEOUT_S)
 

@@ -50,7 +50,7 @@ class Killer:
             if now_s < self._due_s or point != self._point:
                 return
             self._due_s = now_s + self._interval_s
-            self._point = self._random.choice(("before link", "after link", "between turns"))
+            self._point = self._random.choice(("before link", "after link", "between tasks"))
             self._died_s[name] = now_s
             self.kills.append(point)
         raise Killed

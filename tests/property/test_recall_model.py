@@ -163,7 +163,7 @@ class RecallModel(RuleBasedStateMachine):
             if v.generation > followed.generation and passes(v) and similarity(v) >= SIMILAR
         ]
         found: list[int] = []
-        if self.space._engine.followers and not followed.stream.follower.closed:  # type: ignore[union-attr]
+        if self.space._engine.subscriptions and not followed.stream.subscription.closed:  # type: ignore[union-attr]
             while len(found) < len(expected):
                 found += [hit.generation for hit in next(followed.stream)]
             assert found == expected

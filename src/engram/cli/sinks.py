@@ -75,14 +75,14 @@ class ServerSink:
 
     def put(self, batch: ObservationBatch) -> None:
         """Send a batch; wait while the buffer of the client is full."""
-        future = self._hand_over(batch)
+        future = self._add_when_room(batch)
         while future is None:
             # While the server is away, this waits. If the client gives up on the oldest batch, this raises its error.
             self._answers.wait_for_one()
-            future = self._hand_over(batch)
+            future = self._add_when_room(batch)
         self._answers.add(future, len(batch))
 
-    def _hand_over(self, batch: ObservationBatch) -> Future[Ack] | None:
+    def _add_when_room(self, batch: ObservationBatch) -> Future[Ack] | None:
         """Have the client send a batch; return None if its buffer is full of unanswered observations."""
         try:
             return self._observe(batch)

@@ -216,11 +216,11 @@ class AsyncReader:
     async def _batches(self, query: RecallQuery) -> AsyncGenerator[Hits, None]:
         request = recall_stream_request(self.space, query)
         call: Any = self._calls.stub.RecallStream(request)
-        told = False
+        was_incomplete = False
         try:
             while (response := await self._next(call, query.follow)) is not _EOF:
-                if response.results or response.metadata.incomplete > told:
-                    told = response.metadata.incomplete
+                if response.results or response.metadata.incomplete > was_incomplete:
+                    was_incomplete = response.metadata.incomplete
                     yield decode_hits(response)
         except aio.AioRpcError as failure:
             raise self._calls.error(failure) from None

@@ -9,7 +9,7 @@ from typing import Final
 from engram.errors import EngramError
 
 NAMED_MAX: Final = 3
-"""How many ids are named."""
+"""Maximum number of ids that are named."""
 
 
 @dataclass(slots=True)

@@ -48,7 +48,7 @@ class Sample(Rows):
     Parameters
     ----------
     ids, contents, vectors
-        As in `Rows`.
+        The same as in `Rows`.
     queries
         Rows that are not in the sample. Their nearest neighbours in the sample are related in meaning.
     """

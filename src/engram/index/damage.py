@@ -1,4 +1,4 @@
-"""What a search does about vectors and checkpoints whose bytes are damaged."""
+"""Handling of damaged vectors and checkpoints in a search."""
 
 from __future__ import annotations
 

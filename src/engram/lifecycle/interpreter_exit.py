@@ -25,9 +25,9 @@ from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 ENDING_S: Final = 10.0
-"""How long all closing at the end may take."""
+"""Seconds that closing everything at the end may take."""
 
-_TELLING_S: Final = 2.0
+_PRINTING_S: Final = 2.0
 
 _LOGGER: Final = logging.getLogger("engram")
 _LINE_CHARACTERS_MAX: Final = 2000
@@ -53,25 +53,25 @@ def opened(thing: Endable, name: str, *, keep: bool = False) -> int:
     keep
         Whether to keep the object alive until it is closed; otherwise only a weak reference is held.
     """
-    return _duties.add((lambda: thing) if keep else weakref.ref(thing), name)
+    return _registry.add((lambda: thing) if keep else weakref.ref(thing), name)
 
 
 def closed(key: int) -> None:
     """Remove the object that was registered under `key`, because it is closed."""
-    _duties.things.pop(key, None)
+    _registry.things.pop(key, None)
 
 
 def abandon(thing: Endable, name: str) -> None:
     """Close `thing` soon, on another thread. For use in ``__del__``: takes no lock and never raises."""
-    _duties.abandon(thing, name)
+    _registry.abandon(thing, name)
 
 
 def report(message: str) -> None:
     """Add `message` to the line that is printed when the interpreter ends."""
-    _duties.reports.append(message)
+    _registry.reports.append(message)
 
 
-class _Duties:
+class _Registry:
     """The objects that one process has to close."""
 
     def __init__(self) -> None:
@@ -107,18 +107,18 @@ class _Duties:
             return
         deadline_s = time.monotonic() + ENDING_S
         with _collected(self.reports):
-            hurry = ""
+            cut_short = ""
             try:
                 if not self._run_aside(deadline_s):
-                    hurry = f"within {ENDING_S:g} s"
+                    cut_short = f"within {ENDING_S:g} s"
             except KeyboardInterrupt:
-                hurry = "before the program was interrupted"
+                cut_short = "before the program was interrupted"
             left = [name for find, name in list(self.things.values()) if find() is not None]
-            if hurry and left:
-                self.reports.append(f"{' and '.join(left)} could not be closed {hurry}")
-        _tell(self.reports)
+            if cut_short and left:
+                self.reports.append(f"{' and '.join(left)} could not be closed {cut_short}")
+        _print_line(self.reports)
         self.reports.clear()
-        if hurry:
+        if cut_short:
             # The line has been printed. Objects that are closed later must not print another one.
             _LOGGER.addHandler(logging.NullHandler())
             _LOGGER.propagate = False
@@ -153,7 +153,7 @@ class _Duties:
 
         def work() -> None:
             # The margin lets an object that cannot be closed in time report what it could not do.
-            self._end_all(deadline_s - _TELLING_S)
+            self._end_all(deadline_s - _PRINTING_S)
             done.set()
 
         if self._thread is None:
@@ -208,7 +208,7 @@ def _collected(messages: list[str]) -> Iterator[None]:
         _LOGGER.removeHandler(collector)
 
 
-def _tell(messages: list[str]) -> None:
+def _print_line(messages: list[str]) -> None:
     if not messages:
         return
     line = " ".join("; ".join(dict.fromkeys(messages)).split())[:_LINE_CHARACTERS_MAX]
@@ -218,9 +218,9 @@ def _tell(messages: list[str]) -> None:
 
 
 def _forget() -> None:
-    global _duties  # noqa: PLW0603 - each process has one instance.
-    _duties = _Duties()
+    global _registry  # noqa: PLW0603 - each process has one instance.
+    _registry = _Registry()
 
 
-_duties = _Duties()
+_registry = _Registry()
 os.register_at_fork(after_in_child=_forget)

@@ -60,14 +60,14 @@ class EndSignals:
         self._count += 1
         name = signal.Signals(number).name
         if self._stop is None:
-            _tell(f"ended by {name} before it was ready")
+            _print_line(f"ended by {name} before it was ready")
             os._exit(0)
         elif self._count == 1:
             self._stop()
         elif self._count == 2:
-            _tell(f"{name}: the server is ending already; one more signal ends it without checkpoints")
+            _print_line(f"{name}: the server is ending already; one more signal ends it without checkpoints")
         else:
-            _tell(
+            _print_line(
                 f"{name}: ended without answering calls under way and without checkpoints; what was acknowledged is in "
                 "the log, and the next start takes longer"
             )
@@ -82,7 +82,7 @@ class EndSignals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
-def _tell(message: str) -> None:
+def _print_line(message: str) -> None:
     # Write to the descriptor, because the interrupted code may hold the locks of buffered streams.
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.write(sys.stderr.fileno(), f"engram: {message}\n".encode())

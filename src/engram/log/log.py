@@ -64,7 +64,7 @@ class Log(RecordTable):
         if read_only:
             self._failure = Unavailable("the store was opened read-only", code="read_only", field="path")
         else:
-            self._take_possession(storage, recovered)
+            self._sync_and_clean(storage, recovered)
         self._durable_end = self._end_now()
 
     @classmethod
@@ -239,7 +239,7 @@ class Log(RecordTable):
             for segment in self._segments:
                 segment.file.close()
 
-    def _take_possession(self, storage: Storage, recovered: RecoveredLog) -> None:
+    def _sync_and_clean(self, storage: Storage, recovered: RecoveredLog) -> None:
         """Make the recovered records durable, and remove files that an interrupted segment creation left."""
         for segment in recovered.segments:
             if segment is recovered.segments[-1]:

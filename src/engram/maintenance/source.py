@@ -24,22 +24,22 @@ LOG: Final = "log"
 
 
 class Described(NamedTuple):
-    """What is known about a space without reading its log.
+    """The facts about a space that are known without reading its log.
 
     Parameters
     ----------
     name
         Name of the space.
     storage
-        Its directory; None if the directory is missing.
+        The directory of the space; None if the directory is missing.
     manifest
-        Its manifest; None if the manifest is lost, or for a space of format 1.
+        The manifest of the space; None if the manifest is lost, or for a space of format 1.
     config
-        Its settings; None if they are lost.
+        The settings of the space; None if they are lost.
     format
         1 for a space of format 1 that this version never opened for writing; else 2.
     space_id
-        Its id from the list of spaces, or else from its manifest; empty if neither has it.
+        The id of the space from the list of spaces, or else from its manifest; empty if neither has it.
     generation_min
         A generation that its log reached at least.
     error

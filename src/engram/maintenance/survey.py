@@ -44,7 +44,7 @@ class Found(NamedTuple):
 
 @dataclass(slots=True)
 class Survey:
-    """What is left of a log.
+    """The remains of a log.
 
     Parameters
     ----------

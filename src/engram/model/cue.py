@@ -137,7 +137,7 @@ NO_FILTER: Final = Filter()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cue:
-    """What a recall searches for.
+    """The object of a recall: a vector or a text to search for, and conditions.
 
     A cue with neither a vector nor a text returns everything that passes the filter, newest first.
 

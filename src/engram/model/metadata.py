@@ -31,7 +31,7 @@ _EXTENT_BYTES_SURE: Final = min(2 * METADATA_DEPTH_MAX, 4 * METADATA_KEYS_MAX)
 # A random separator, which no metadata contain.
 _BETWEEN: Final = secrets.token_hex(16)
 _logger: Final = logging.getLogger(__name__)
-_unreadable_told: Final = Event()
+_unreadable_logged: Final = Event()
 
 
 def encode_metadata(metadata: Mapping[str, Any] | str | None, field: str) -> str:
@@ -114,8 +114,8 @@ def read_metadata(text: str) -> dict[str, Any] | None:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        if not _unreadable_told.is_set():
-            _unreadable_told.set()
+        if not _unreadable_logged.is_set():
+            _unreadable_logged.set()
             _logger.warning("stored metadata cannot be read (%s); recalls do not filter by it", error)
         return None
     return value if isinstance(value, dict) else None

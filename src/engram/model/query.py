@@ -26,7 +26,7 @@ class RecallQuery:
     Parameters
     ----------
     cue
-        What the recall searches for.
+        The cue to search for.
     k
         Maximum number of hits, 1 to 10 000.
     batch_size

@@ -57,7 +57,7 @@ def check_path(path: object, what: str = "the data directory", *, or_none: bool 
     Parameters
     ----------
     path
-        What was passed.
+        The value that was passed.
     what
         The thing that the path is of, for the message.
     or_none

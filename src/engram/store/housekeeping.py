@@ -46,7 +46,7 @@ class Housekeeping:
         self._stopped = threading.Event()
         self._rounds = 0
         self._failures = _Failures()
-        self._thread = threading.Thread(target=self._run, name="engram-keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="engram-housekeeping", daemon=True)
         self._scrubbing: Generator[int, None, None] | None = None
         # The first scrub starts right after opening. Recalls need not wait for it: they check the bytes they read.
         self._scrub_due_s = time.monotonic()
@@ -86,14 +86,14 @@ class Housekeeping:
         self._rounds += 1
         self._mark()
         if self._rounds % _ROUNDS_PER_NOTE == 0:
-            with self._failures.borne("the list of spaces"):
+            with self._failures.logged("the list of spaces"):
                 self.note()
-        with self._failures.borne("the scrub"):
+        with self._failures.logged("the scrub"):
             self._scrub()
 
     def _mark(self) -> None:
         for space in self._spaces():
-            with self._failures.borne(f"the mark of space {space.config.name}"):
+            with self._failures.logged(f"the mark of space {space.config.name}"):
                 space.leave_mark()
 
     def _scrub(self) -> None:
@@ -119,24 +119,24 @@ class _Failures:
     """Failures of the rounds. Each kind of failure of a task is logged once, not every round. One thread uses it."""
 
     def __init__(self) -> None:
-        self._told: dict[str, str] = {}
+        self._logged: dict[str, str] = {}
 
     @contextmanager
-    def borne(self, what: str) -> Iterator[None]:
+    def logged(self, what: str) -> Iterator[None]:
         """Log a failure of the body, which does `what` and will be tried again, and go on."""
         try:
             yield
         except EngramError as error:
-            if self._is_news(what, error.code):
+            if self._is_new(what, error.code):
                 logger.warning("%s: %s; it is tried again", what, error)
         except Exception as error:
-            if self._is_news(what, type(error).__name__):
+            if self._is_new(what, type(error).__name__):
                 logger.exception("%s failed; it is tried again", what)
         else:
-            self._told.pop(what, None)
+            self._logged.pop(what, None)
 
-    def _is_news(self, what: str, kind: str) -> bool:
-        before, self._told[what] = self._told.get(what), kind
+    def _is_new(self, what: str, kind: str) -> bool:
+        before, self._logged[what] = self._logged.get(what), kind
         return before != kind
 
 
@@ -151,5 +151,5 @@ def _scrub_all(
             continue
         what, pieces = f"the scrub of space {space.config.name}", space.scrub()
         del space
-        with failures.borne(what):
+        with failures.logged(what):
             yield from pieces

@@ -218,7 +218,7 @@ class SpaceEngine(SpaceRecalls):
 
         Hits that were returned and further recalls stay usable.
         """
-        self.followers.close()
+        self.subscriptions.close()
         self._state.log.close()
 
     def _samples(self) -> Iterator[MetricSample]:
@@ -234,7 +234,7 @@ class SpaceEngine(SpaceRecalls):
         yield table.LOG_BYTES.sample(state.log.nbytes, name)
         yield table.INDEX_BYTES.sample(self.index_bytes, name)
         yield table.STORED_SESSIONS.sample(len(state.sessions), name)
-        yield table.STANDING_RECALLS.sample(len(self.followers), name)
+        yield table.STANDING_RECALLS.sample(len(self.subscriptions), name)
         yield table.DAMAGED_PLACES.sample(state.log.damages.count, name)
         yield from self._writer.samples()
         yield from self.indexing.samples(name)

@@ -30,7 +30,7 @@ class SpaceState:
     checkpoint_generation
         Generation that the newest checkpoint of the graph covers; 0 without one.
     attributes
-        What recalls can filter by.
+        The index by which recalls filter.
     versions
         The live version of each id.
     sessions

@@ -88,13 +88,13 @@ class StoreEngine:
         except BaseException:
             self._release()
             raise
-        self._keeper = Housekeeping(_weak_spaces(self._table), self._catalogue, options)
+        self._housekeeping = Housekeeping(_weak_spaces(self._table), self._catalogue, options)
         self._checkpointer.start()
         self._workers.start()
         self._matcher.start()
         self._committer.start()
         if not self._storage.read_only:
-            self._keeper.start()
+            self._housekeeping.start()
         self._name = "a store in memory" if self.path is None else f"the store in {self.path}"
         self._ending = interpreter_exit.opened(self, self._name)
 
@@ -238,17 +238,17 @@ class StoreEngine:
 
     def _committed(self, space: SpaceEngine) -> None:
         self._workers.notify(space)
-        self._matcher.notify(space.followers)
+        self._matcher.notify(space.subscriptions)
 
     def _linked(self, space: SpaceEngine) -> None:
         indexing = space.indexing
-        if indexing.checkpoint_is_due() or indexing.compaction_is_due(lambda: space.history.horizon):
+        if indexing.checkpoint_is_due() or indexing.compaction_is_due(lambda: space.retention.horizon):
             self._checkpointer.request(space)
 
     def _shut_down(self) -> None:
         for space in self.spaces():
             space.tail.close()
-        self._keeper.stop()
+        self._housekeeping.stop()
         self._committer.stop()
         self._workers.stop(self._options.drain_s)
         self._matcher.stop()
@@ -264,7 +264,7 @@ class StoreEngine:
         for space in self.spaces():
             space.close()
         try:
-            self._keeper.note()
+            self._housekeeping.note()
         except EngramError as error:
             logger.warning("%s", error)
         self._release()

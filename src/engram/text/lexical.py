@@ -85,7 +85,7 @@ class LexicalEmbedder:
         return vectors
 
     def _embed_block(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        rows, hashes, weights = _weigh(texts)
+        rows, hashes, weights = _features(texts)
         flat = np.zeros(len(texts) * self.dim)
         for _ in range(_BUCKETS):
             buckets = ((hashes >> np.uint64(32)) * np.uint64(self.dim)) >> np.uint64(32)
@@ -103,7 +103,7 @@ class LexicalEmbedder:
         return np.asarray(vectors / norms[:, None])
 
 
-def _weigh(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float64]]:
+def _features(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.float64]]:
     """Return the distinct features of each text: the row of the text, the hash and the weight of the feature."""
     per_text = [_words(text) for text in texts]
     words = [word for row in per_text for word in row]

@@ -100,40 +100,47 @@ class EngramServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def ObserveStream(self, request_iterator, context):
-        """Stream observations in; receive cumulative acknowledgements and statuses.
+        """Takes observations, and answers with cumulative acknowledgements and with statuses. The first request is `init`
+        (otherwise the call ends with no_init). An observation that is refused gets an acknowledgement with status
+        REJECTED, and the stream goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecallStream(self, request, context):
-        """Recall by similarity; results arrive in batches, all from one snapshot.
+        """Recalls, and answers with the results in batches, all from one snapshot.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def MemoryStream(self, request_iterator, context):
-        """Observe and recall on one stream.
+        """Takes observations and recalls on one stream. Recalls run concurrently: at most 32, and beside them 1024 recalls
+        with `follow` (recalls_in_flight).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Remember(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Stores one observation or one batch, outside of any session. The answer comes once it is durable and recallable.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Recall(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Recalls, and answers with all results at once. An answer that would be larger than a message is refused
+        (results_bytes); RecallStream has no such limit.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Forget(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Deletes observations by id.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -153,25 +160,30 @@ class EngramServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateSpace(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Creates a space. A space that exists with the same settings is returned; with other settings the call is refused
+        (space_exists).
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSpace(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Describes one space.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListSpaces(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Describes all spaces.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetStatus(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Describes the server and all spaces.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

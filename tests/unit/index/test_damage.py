@@ -55,7 +55,7 @@ def test_a_search_leaves_out_what_is_damaged_and_names_it(raw_type: type, linked
     assert (after.tolist(), after_scores.tolist()) == (before[1:].tolist(), scores[1:].tolist())
     damaged.clear()
     index.search(-vectors[100], k=5, allowed=allowed, damaged=damaged)
-    assert damaged == [], "what a search does not weigh it says nothing about"
+    assert damaged == [], "a search says nothing about what it does not compare"
 
 
 def test_many_queries_name_all_damage_once() -> None:

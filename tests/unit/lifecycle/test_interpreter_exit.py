@@ -27,15 +27,15 @@ class Thing:
 
 
 @pytest.fixture
-def duties(monkeypatch: pytest.MonkeyPatch) -> interpreter_exit._Duties:
+def duties(monkeypatch: pytest.MonkeyPatch) -> interpreter_exit._Registry:
     """Duties of their own, which the end of the tests does not meet."""
-    own = interpreter_exit._Duties()
-    monkeypatch.setattr(interpreter_exit, "_duties", own)
+    own = interpreter_exit._Registry()
+    monkeypatch.setattr(interpreter_exit, "_registry", own)
     monkeypatch.setattr("atexit.register", lambda _: None)
     return own
 
 
-def test_the_latest_is_closed_first(duties: interpreter_exit._Duties, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_latest_is_closed_first(duties: interpreter_exit._Registry, capsys: pytest.CaptureFixture[str]) -> None:
     log: list[str] = []
     things = [Thing(log, name) for name in ("a", "b", "c")]
     for thing in things:
@@ -46,7 +46,7 @@ def test_the_latest_is_closed_first(duties: interpreter_exit._Duties, capsys: py
     assert capsys.readouterr().err == ""
 
 
-def test_what_is_closed_or_gone_is_left_alone(duties: interpreter_exit._Duties) -> None:
+def test_what_is_closed_or_gone_is_left_alone(duties: interpreter_exit._Registry) -> None:
     log: list[str] = []
     kept, closed = Thing(log, "kept"), Thing(log, "closed")
     interpreter_exit.opened(Thing(log, "gone"), "gone")
@@ -60,7 +60,7 @@ def test_what_is_closed_or_gone_is_left_alone(duties: interpreter_exit._Duties) 
 
 @pytest.mark.parametrize("failures", [1, 2, 3])
 def test_failures_keep_nothing_open_and_are_one_line(
-    duties: interpreter_exit._Duties, capsys: pytest.CaptureFixture[str], failures: int
+    duties: interpreter_exit._Registry, capsys: pytest.CaptureFixture[str], failures: int
 ) -> None:
     log: list[str] = []
     things = [Thing(log, f"{n}", OSError(f"broken\n{n}") if n < failures else None) for n in range(4)]
@@ -75,7 +75,7 @@ def test_failures_keep_nothing_open_and_are_one_line(
 
 
 def test_warnings_meanwhile_are_in_the_line(
-    duties: interpreter_exit._Duties, capsys: pytest.CaptureFixture[str]
+    duties: interpreter_exit._Registry, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Warning(Thing):
         def end(self, timeout_s: float) -> None:
@@ -87,7 +87,7 @@ def test_warnings_meanwhile_are_in_the_line(
     assert capsys.readouterr().err == "engram: 5 rows\n"
 
 
-def test_what_is_abandoned_is_closed_by_another_thread(duties: interpreter_exit._Duties) -> None:
+def test_what_is_abandoned_is_closed_by_another_thread(duties: interpreter_exit._Registry) -> None:
     ended = threading.Event()
 
     class Last(Thing):

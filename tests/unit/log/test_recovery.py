@@ -111,14 +111,20 @@ def test_remains_of_a_lost_write_never_join_a_later_one() -> None:
     assert stored_ids(opened(storage.after_kill())) == [*ids, "real"]
 
 
-def test_a_torn_record_is_not_trusted_for_its_generation() -> None:
+def torn() -> FaultyStorage:
+    """A log of one record and of another one whose header reached the disk, and whose payload did not."""
     storage, _ = filled(1)
     log = opened(storage)
     size = log.nbytes
     observe(log, "torn")
-    # Its header reached the disk, its payload did not; the log then went on in the next segment.
     storage = storage.after_kill()
     storage.damage(FIRST, place(1) + SECTOR_BYTES, bytes(size - SECTOR_BYTES))
+    return storage
+
+
+def test_a_torn_record_is_not_trusted_for_its_generation() -> None:
+    storage = torn()
+    # The log goes on in the next segment.
     log = opened(storage)
     observe(log, "real")
     log.sync()
@@ -127,15 +133,10 @@ def test_a_torn_record_is_not_trusted_for_its_generation() -> None:
 
 
 def test_torn_records_are_not_trusted_across_two_crashes() -> None:
-    storage, _ = filled(1)
-    log = opened(storage)
-    size = log.nbytes
-    observe(log, "torn")
-    storage = storage.after_kill()
-    storage.damage(FIRST, place(1) + SECTOR_BYTES, bytes(size - SECTOR_BYTES))
-    log = opened(storage)
+    first = torn()
+    log = opened(first)
     observe(log, "torn too")
-    storage = storage.after_kill()
+    storage = first.after_kill()
     # Of this write not even the header reached the disk, but parts of its payload did.
     storage.damage("000000000002.log", SECTOR_BYTES, bytes(SECTOR_BYTES))
     log = opened(storage)

@@ -173,7 +173,7 @@ def test_one_text_cannot_pass_for_several() -> None:
 
 
 def test_the_log_says_so_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    engram.model.metadata._unreadable_told.clear()
+    engram.model.metadata._unreadable_logged.clear()
     with caplog.at_level(logging.WARNING):
         read_metadata_column(UNREADABLE)
         read_metadata_column(UNREADABLE)

@@ -49,6 +49,14 @@ def notes_of(store: MemoryStore) -> tuple[Space, Path]:
     return store.space("notes"), store.path / "spaces" / "notes"
 
 
+def flip_in(store: MemoryStore, name: str, number: int = 0) -> Record:
+    """Damage the record at index `number` of the space called `name`, and return it."""
+    assert store.path is not None
+    record = list(store.space(name)._engine._state.log.records())[number]
+    flip(store.path / "spaces" / name / "log" / record.segment.name, record.position + 600)
+    return record
+
+
 def test_what_is_sound_is_read_whole_and_nothing_is_said(store: MemoryStore) -> None:
     space, folder = notes_of(store)
     stored = sum(record.nbytes for record in space._engine._state.log.records())
@@ -94,30 +102,28 @@ def test_files_that_are_missing_cut_or_others_are_named(store: MemoryStore) -> N
     assert {f"log/{first.name}", f"log/{second.name}", f"checkpoints/{checkpoint.name}", "space.json"} <= files
 
 
-def test_the_keeper_reads_a_little_every_round_and_all_in_the_end(store: MemoryStore) -> None:
-    space, folder = notes_of(store)
-    record = list(space._engine._state.log.records())[3]
-    flip(folder / "log" / record.segment.name, record.position + 600)
+def test_the_housekeeping_thread_reads_a_little_every_round_and_all_in_the_end(store: MemoryStore) -> None:
+    record = flip_in(store, "notes", 3)
     options = StoreOptions(scrub_bytes_per_s=50_000, scrub_interval_s=3600)
-    keeper = Housekeeping(store._engine.spaces, store._engine._catalogue, options)
+    housekeeping = Housekeeping(store._engine.spaces, store._engine._catalogue, options)
     rounds = 0
-    while keeper.scrubs == 0:
-        keeper._scrub()
+    while housekeeping.scrubs == 0:
+        housekeeping._scrub()
         rounds += 1
     assert rounds > 1
     assert [one.first_generation for one in store.damages()] == [record.first_generation]
     # It is not due again yet.
-    keeper._scrub()
-    assert keeper.scrubs == 1
+    housekeeping._scrub()
+    assert housekeeping.scrubs == 1
 
 
 def test_a_dropped_store_is_not_kept_alive_by_its_scrub(tmp_path: Path) -> None:
     store = MemoryStore(tmp_path / "data", options=OPTIONS)
-    keeper = Housekeeping(store._engine.spaces, store._engine._catalogue, StoreOptions(scrub_bytes_per_s=1))
+    housekeeping = Housekeeping(store._engine.spaces, store._engine._catalogue, StoreOptions(scrub_bytes_per_s=1))
     observe(store.space("notes", dim=DIM), *(f"id-{row}" for row in range(100)))
-    keeper._scrub()
-    assert keeper._scrubbing is not None
-    held = keeper._scrubbing.gi_frame.f_locals  # type: ignore[attr-defined]
+    housekeeping._scrub()
+    assert housekeeping._scrubbing is not None
+    held = housekeeping._scrubbing.gi_frame.f_locals  # type: ignore[attr-defined]
     assert not any(isinstance(value, Space) for value in held.values())
     store.close()
 
@@ -129,32 +135,29 @@ def test_a_space_whose_mark_cannot_be_written_keeps_nothing_else_from_being_done
     _, folder = notes_of(store)
     other = store.space("other")
     shutil.rmtree(folder)
-    keeper = Housekeeping(store._engine.spaces, store._engine._catalogue, StoreOptions(scrub_interval_s=3600))
+    housekeeping = Housekeeping(store._engine.spaces, store._engine._catalogue, StoreOptions(scrub_interval_s=3600))
     for _ in range(60):
-        keeper._round()
+        housekeeping._round()
     assert other._engine._state.manifest.mark.generation == other.durable_generation > 0
     assert store._engine._catalogue.listed("other").generation == other.durable_generation
-    assert keeper.scrubs == 1
-    told = [record.message for record in caplog.records if "the mark of space notes" in record.message]
-    assert len(told) == 1
+    assert housekeeping.scrubs == 1
+    logged = [record.message for record in caplog.records if "the mark of space notes" in record.message]
+    assert len(logged) == 1
 
 
 def test_a_space_that_cannot_be_scrubbed_keeps_no_other_from_it(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes, _ = notes_of(store)
-    other = store.space("other")
-    assert store.path is not None
-    record = next(iter(other._engine._state.log.records()))
-    flip(store.path / "spaces" / "other" / "log" / record.segment.name, record.position + 600)
+    flip_in(store, "other")
 
     def failing() -> Iterator[int]:
         yield 1
         raise OSError("the disk is gone")
 
     monkeypatch.setattr(notes._engine, "scrub", failing)
-    keeper = Housekeeping(store._engine.spaces, store._engine._catalogue, StoreOptions(scrub_interval_s=3600))
-    keeper._round()
+    housekeeping = Housekeeping(store._engine.spaces, store._engine._catalogue, StoreOptions(scrub_interval_s=3600))
+    housekeeping._round()
     assert [damage.space for damage in store.damages()] == ["other"]
 
 
@@ -162,10 +165,7 @@ def test_a_directory_that_cannot_be_looked_into_keeps_no_other_from_being_scrubb
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes, _ = notes_of(store)
-    other = store.space("other")
-    assert store.path is not None
-    record = next(iter(other._engine._state.log.records()))
-    flip(store.path / "spaces" / "other" / "log" / record.segment.name, record.position + 600)
+    record = flip_in(store, "other")
     storage = notes._engine._state.manifest.storage
 
     def refuse(name: str) -> bool:
@@ -179,7 +179,7 @@ def test_a_directory_that_cannot_be_looked_into_keeps_no_other_from_being_scrubb
 
 
 def test_a_large_checkpoint_is_read_a_piece_at_a_time(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two pieces the keeper leaves marks, and can be stopped."""
+    """Between two pieces the housekeeping thread leaves marks, and can be stopped."""
     space, folder = notes_of(store)
     (checkpoint,) = (folder / "checkpoints").iterdir()
     monkeypatch.setattr(checkpoints, "_CHUNK_BYTES", 4096)
@@ -205,16 +205,16 @@ def test_a_scrub_that_is_stopped_leaves_no_file_open(store: MemoryStore, monkeyp
     _, folder = notes_of(store)
     (checkpoint,) = (folder / "checkpoints").iterdir()
     monkeypatch.setattr(checkpoints, "_CHUNK_BYTES", 4096)
-    keeper = Housekeeping(store._engine.spaces, store._engine._catalogue, StoreOptions(scrub_bytes_per_s=1))
+    housekeeping = Housekeeping(store._engine.spaces, store._engine._catalogue, StoreOptions(scrub_bytes_per_s=1))
 
     def is_open() -> bool:
         descriptors = Path("/dev/fd")
         return any(os.path.samefile(one, checkpoint) for one in descriptors.iterdir() if one.exists())
 
     while not is_open():
-        keeper._scrub()
-        assert keeper.scrubs == 0
-    keeper.stop()
+        housekeeping._scrub()
+        assert housekeeping.scrubs == 0
+    housekeeping.stop()
     assert not is_open()
 
 

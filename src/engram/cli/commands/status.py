@@ -46,7 +46,7 @@ def status(cli: CliContext, *, address: str | None, data: Path | None, as_json: 
     if as_json:
         cli.print_json(found.values())
     else:
-        _tell(cli, found, target)
+        _print_status(cli, found, target)
     return EXIT_DAMAGE if found.damaged_count or found.unsound else EXIT_OK
 
 
@@ -89,7 +89,7 @@ def _look(target: Target) -> _Found:
     return _Found(None, spaces, store.damaged_count, list(store.damages()), unsound, store.metrics())
 
 
-def _tell(cli: CliContext, found: _Found, target: Target) -> None:
+def _print_status(cli: CliContext, found: _Found, target: Target) -> None:
     if found.server is not None and isinstance(target, ServerTarget):
         cli.out.print(server_table(found.server, target.address))
         cli.out.print()

@@ -39,7 +39,7 @@ class FileChunk:
     bad
         Rows of the same part of the file that could not be read.
     position
-        How much of the file has been read at the end of the chunk, in the unit of `FileSource.total`.
+        Position in the file at the end of the chunk, in the unit of `FileSource.total`.
     """
 
     numbers: Sequence[int]

@@ -10,18 +10,18 @@ class LoopWakeup:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._rung = asyncio.Event()
+        self._woken = asyncio.Event()
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Let `wait` return; callable from any thread. Has no effect if the event loop is closed."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._rung.set)
+            self._loop.call_soon_threadsafe(self._woken.set)
 
     async def wait(self, delay_s_max: float) -> None:
-        """Wait until `ring` has been called since the last wait, or for at most `delay_s_max` seconds."""
-        timer = self._loop.call_later(delay_s_max, self._rung.set)
+        """Wait until `wake` has been called since the last wait, or for at most `delay_s_max` seconds."""
+        timer = self._loop.call_later(delay_s_max, self._woken.set)
         try:
-            await self._rung.wait()
+            await self._woken.wait()
         finally:
             timer.cancel()
-        self._rung.clear()
+        self._woken.clear()

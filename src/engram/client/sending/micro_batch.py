@@ -218,11 +218,11 @@ def settle_rows(settles: Sequence[Settle]) -> Callable[[Answer], None]:
 
     def settle(answer: Answer) -> None:
         if isinstance(answer, Exception):
-            for tell in settles:
-                tell(answer)
+            for settle_row in settles:
+                settle_row(answer)
         else:
-            for offset, tell in enumerate(settles):
-                tell(answer.row(offset))
+            for offset, settle_row in enumerate(settles):
+                settle_row(answer.row(offset))
 
     return settle
 

@@ -105,15 +105,15 @@ class ObserveSession:
         reopen: Reopen | None = None,
     ) -> None:
         self._loop = loop = asyncio.get_running_loop()
-        bell = LoopWakeup()
+        wakeup = LoopWakeup()
         self.config = config
-        self.outbox = SendBuffer(limits, bell.ring, loop.time)
+        self.outbox = SendBuffer(limits, wakeup.wake, loop.time)
         self._reopen = reopen
         self._options = options
         self.stream = ObserveStream(
             transport,
             self.outbox,
-            bell,
+            wakeup,
             config,
             encode,
             options=options,
@@ -276,12 +276,12 @@ class ObserveSession:
     async def _finish_elsewhere(self, reopen: Reopen, timeout_s: float) -> None:
         silence(self._loop)
         quiet_poller(asyncio.get_running_loop())
-        bell = LoopWakeup()
+        wakeup = LoopWakeup()
         transport, close = reopen()
         self.stream = ObserveStream(
             transport,
             self.outbox,
-            bell,
+            wakeup,
             self.config,
             self._encode,
             options=self._options,
@@ -290,7 +290,7 @@ class ObserveSession:
             window=self.stream.release(),
             writer=self.stream.writer,
         )
-        self.outbox.awake(bell.ring)
+        self.outbox.set_wakeup(wakeup.wake)
         self.task = asyncio.get_running_loop().create_task(self.stream.run())
         await self.drain(timeout_s)
         await close()

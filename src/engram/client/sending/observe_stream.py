@@ -7,11 +7,10 @@ import secrets
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engram.client.losses import NAMED_MAX
 from engram.client.retry import Backoff, may_reconnect
+from engram.client.sending.batch_source import BatchSource
 from engram.client.sending.loop_wakeup import LoopWakeup
-from engram.client.sending.micro_batch import OpenBatch, seal, settle_rows
-from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
+from engram.client.sending.outgoing_batch import OutgoingBatch
 from engram.client.sending.rate_control import RateControl, ServerLoad
 from engram.client.sending.send_buffer import SendBuffer
 from engram.client.sending.send_window import SendWindow, Settled
@@ -44,7 +43,7 @@ class ObserveStream:
         Opens connections.
     outbox
         Buffer from which batches are taken and in which they are settled.
-    bell
+    wakeup
         Wakes the sender when the outbox has something to send.
     config
         Settings of the space; single observations are checked against them when they are sent as a batch.
@@ -63,7 +62,7 @@ class ObserveStream:
         self,
         transport: Transport,
         outbox: SendBuffer,
-        bell: LoopWakeup,
+        wakeup: LoopWakeup,
         config: SpaceConfig,
         encode: Callable[[ObservationBatch], Any],
         *,
@@ -82,15 +81,15 @@ class ObserveStream:
         self._transport = transport
         self._outbox = outbox
         self._config = config
-        self._encode = encode
+        self._batches = BatchSource(outbox, config, encode)
         self._options = options
         final = (OverCapacity,) if options.on_overload == "fail" else ()
         self._window = window or SendWindow(options.flight_count_max, final)
-        self._pace = RateControl()
+        self._rate_control = RateControl()
         self._backoff = Backoff()
         self._loop = asyncio.get_running_loop()
-        self._patience = ProgressWatchdog(options.patience_s, options.silence_s, self._loop.time())
-        self._bell = bell
+        self._watchdog = ProgressWatchdog(options.patience_s, options.silence_s, self._loop.time())
+        self._wakeup = wakeup
         self._connected: asyncio.Future[None] = self._loop.create_future()
         self._closing = False
         self._giving_up = False
@@ -107,7 +106,7 @@ class ObserveStream:
     def drain(self) -> None:
         """Let `run` return once everything is answered."""
         self._closing = True
-        self._bell.ring()
+        self._wakeup.wake()
 
     def give_up(self) -> None:
         """Have the next cancellation of `run` fail everything that is not answered."""
@@ -162,8 +161,8 @@ class ObserveStream:
             async with asyncio.timeout(interpreter_exit.ENDING_S):
                 await self._go_on()
         except TimeoutError:
-            trouble = self._patience.trouble
-            reason = "" if trouble.code == NOT_CONNECTED and self.connections else f"; {trouble.message}"
+            last_error = self._watchdog.last_error
+            reason = "" if last_error.code == NOT_CONNECTED and self.connections else f"; {last_error.message}"
             self._fail(Unavailable(f"the event loop ended before the server answered{reason}", code="client_closed"))
         losses = self._outbox.take_losses()
         if losses.count:
@@ -174,7 +173,7 @@ class ObserveStream:
         try:
             connection, welcome = await self._transport.connect(self._greeting())
         except EngramError as error:
-            self._bear(error)
+            self._note_failure(error)
             return False
         try:
             self.connections += 1
@@ -187,7 +186,7 @@ class ObserveStream:
                 self._connected.set_result(None)
             return await self._converse(connection)
         finally:
-            self._pace.disconnected()
+            self._rate_control.disconnected()
             self._window.disconnected()
             await connection.abort()
 
@@ -195,7 +194,7 @@ class ObserveStream:
         return Greeting(self.session_id, self.writer, self._window.known_sequence, self.incarnation)
 
     async def _converse(self, connection: StreamConnection) -> bool:
-        self._patience.heard(self._loop.time())
+        self._watchdog.note_traffic(self._loop.time())
         tasks = [asyncio.ensure_future(self._receive(connection)), asyncio.ensure_future(self._send(connection))]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -210,7 +209,7 @@ class ObserveStream:
             return True
         for result in results:
             if isinstance(result, EngramError):
-                self._bear(result)
+                self._note_failure(result)
             elif isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
                 raise result
         return False
@@ -224,7 +223,7 @@ class ObserveStream:
             outgoing = self._next()
             if outgoing is not None:
                 first = self._window.send(outgoing)
-                self._pace.sent(outgoing.count, self._loop.time())
+                self._rate_control.sent(outgoing.count, self._loop.time())
                 await connection.send(outgoing.payload, first)
             elif self._is_drained():
                 await connection.close_session(self._window.acked_sequence)
@@ -232,57 +231,46 @@ class ObserveStream:
                 await asyncio.sleep(self._options.close_s)
                 return
             else:
-                await self._bell.wait(self._delay_s())
+                await self._wakeup.wait(self._delay_s())
 
     def _next(self) -> OutgoingBatch | None:
         """Return the next batch if it is due and may be sent now, else None."""
         now_s = self._loop.time()
-        if self._pace.delay_s(now_s) > 0:
+        if self._rate_control.delay_s(now_s) > 0:
             return None
         if self._window.has_returned:
             return self._window.pop_returned()
         due_s = self._outbox.due_s()
         if due_s is None or due_s > now_s or not self._window.can_send(self._outbox.next_count()):
             return None
-        item = self._outbox.take()
-        return self._seal(item) if isinstance(item, OpenBatch) else item
+        outgoing = self._batches.take()
+        if outgoing is None:
+            # All of it was refused, and the next batch may be due already.
+            self._wakeup.wake()
+        return outgoing
 
     def _delay_s(self) -> float:
         """Return the seconds for which there is nothing to do unless something wakes the sender."""
         now_s = self._loop.time()
-        pace_s = self._pace.delay_s(now_s)
+        rate_delay_s = self._rate_control.delay_s(now_s)
         due_s = self._outbox.due_s()
         delay_s = self._options.silence_s / 4
-        if pace_s > 0:
-            return min(delay_s, pace_s)
+        if rate_delay_s > 0:
+            return min(delay_s, rate_delay_s)
         if due_s is not None and due_s > now_s:
             return min(delay_s, due_s - now_s)
         return delay_s
-
-    def _seal(self, rows: OpenBatch) -> OutgoingBatch | None:
-        sealed = seal(rows, self._config, self._encode)
-        nbytes = rows.nbytes
-        for row, settle, error in sealed.refused:
-            settle(error)
-            nbytes -= row.nbytes
-            self._outbox.settled(None, 1, row.nbytes, error, (row.id,))
-        if sealed.payload is None:
-            self._outbox.settled(rows.index, 0, 0, sealed.refused[0][2])
-            self._bell.ring()
-            return None
-        settle_all = settle_rows(sealed.settles)
-        return OutgoingBatch(sealed.payload, len(sealed.settles), nbytes, settle_all, rows.index, sealed.first_ids)
 
     # ---- receiving --------------------------------------------------------------------------------------------
 
     async def _receive(self, connection: StreamConnection) -> None:
         while True:
             event = await connection.receive()
-            self._patience.heard(self._loop.time())
+            self._watchdog.note_traffic(self._loop.time())
             if isinstance(event, Closed) and self._is_drained():
                 return
             self._handle(event)
-            self._bell.ring()
+            self._wakeup.wake()
 
     def _handle(self, event: Event) -> None:
         now_s = self._loop.time()
@@ -292,18 +280,18 @@ class ObserveStream:
             case Indexed(sequence):
                 self.indexed_sequence = sequence
             case Refused(first, last, error):
-                self._patience.trouble = error
+                self._watchdog.last_error = error
                 settled = self._window.rejected(first, last, error)
                 if isinstance(error, Unavailable):
-                    self._pace.hold(error.retry_after_ms or self._options.refusal_delay_ms, now_s)
+                    self._rate_control.hold(error.retry_after_ms or self._options.refusal_delay_ms, now_s)
                 elif isinstance(error, OverCapacity):
-                    self._pace.refused(error.retry_after_ms or self._options.refusal_delay_ms, now_s)
-                    self._patience.excuse(now_s, (error.retry_after_ms or 0) / 1000)
+                    self._rate_control.refused(error.retry_after_ms or self._options.refusal_delay_ms, now_s)
+                    self._watchdog.extend(now_s, (error.retry_after_ms or 0) / 1000)
                 self._settle(settled)
-            case LoadChange(mood, retry_after_ms):
-                self._pace.status(mood, retry_after_ms, now_s)
-                if mood is ServerLoad.OVERLOADED:
-                    self._patience.excuse(now_s, retry_after_ms / 1000)
+            case LoadChange(load, retry_after_ms):
+                self._rate_control.status(load, retry_after_ms, now_s)
+                if load is ServerLoad.OVERLOADED:
+                    self._watchdog.extend(now_s, retry_after_ms / 1000)
             case Trouble(error):
                 raise error
             case Closed():
@@ -311,16 +299,12 @@ class ObserveStream:
 
     def _settle(self, settled: Sequence[Settled]) -> None:
         if settled:
-            self._patience.progress(self._loop.time())
+            self._watchdog.note_progress(self._loop.time())
             self._backoff.reset()
         for outgoing, answer in settled:
-            self._answer(outgoing, answer)
+            self._batches.settle(outgoing, answer)
 
-    def _answer(self, outgoing: OutgoingBatch, answer: Answer) -> None:
-        outgoing.settle(answer)
-        self._outbox.settled(outgoing.index, outgoing.count, outgoing.nbytes, answer, outgoing.first_ids)
-
-    # ---- trouble ----------------------------------------------------------------------------------------------
+    # ---- failures ---------------------------------------------------------------------------------------------
 
     def _is_drained(self) -> bool:
         return self._closing and self._is_idle()
@@ -328,24 +312,24 @@ class ObserveStream:
     def _is_idle(self) -> bool:
         return len(self._window) == 0 and self._outbox.count == 0
 
-    def _bear(self, error: EngramError) -> None:
+    def _note_failure(self, error: EngramError) -> None:
         """Note the error of a failed attempt; raise it if it is lasting, or if there was no progress for too long."""
-        self._patience.trouble = error
+        self._watchdog.last_error = error
         if not may_reconnect(error):
             raise error
         self._check_progress()
 
     def _check_progress(self) -> None:
         now_s = self._loop.time()
-        if self._pace.mood is ServerLoad.PAUSED or (self._is_idle() and self._connected.done()):
-            self._patience.progress(now_s)
-        self._patience.check_progress(now_s)
+        if self._rate_control.load is ServerLoad.PAUSED or (self._is_idle() and self._connected.done()):
+            self._watchdog.note_progress(now_s)
+        self._watchdog.check_progress(now_s)
 
     def _check_silence(self) -> None:
         now_s = self._loop.time()
-        if self._pace.mood is ServerLoad.PAUSED or self._window.flight_count == 0:
-            self._patience.heard(now_s)
-        self._patience.check_silence(now_s)
+        if self._rate_control.load is ServerLoad.PAUSED or self._window.flight_count == 0:
+            self._watchdog.note_traffic(now_s)
+        self._watchdog.check_silence(now_s)
 
     def _fail(self, error: EngramError) -> None:
         self.failure = error
@@ -353,14 +337,8 @@ class ObserveStream:
             self._connected.set_exception(error)
             self._connected.exception()  # Marks it as retrieved: callers get the error through the outbox.
         for outgoing, answer in self._window.abandon(error):
-            self._answer(outgoing, answer)
-        for item in self._outbox.close(error):
-            if isinstance(item, OpenBatch):
-                settle_rows(item.settles)(error)
-                first_ids = [row.id for row in item.rows[:NAMED_MAX]]
-                self._outbox.settled(item.index, item.count, item.nbytes, error, first_ids)
-            else:
-                self._answer(item, error)
+            self._batches.settle(outgoing, answer)
+        self._batches.fail(error)
 
 
 async def _cancelled(tasks: Sequence[asyncio.Future[None]]) -> list[BaseException | None]:

@@ -10,7 +10,7 @@ from engram.errors import EngramError
 from engram.model.ack import Ack
 
 Answer = Ack | EngramError
-"""How a batch ends: stored, or refused with the reason."""
+"""The answer to a batch: an ack if it is stored, or the error with which it is refused."""
 
 
 @dataclass(slots=True, eq=False)

@@ -38,7 +38,7 @@ class RateControl:
     """
 
     def __init__(self) -> None:
-        self.mood = ServerLoad.ACTIVE
+        self.load = ServerLoad.ACTIVE
         self.rate: float | None = None
         self._rate_before = 0.0
         self._free_at_s = 0.0
@@ -59,15 +59,15 @@ class RateControl:
         if self.rate is not None:
             self._free_at_s = max(self._free_at_s, now_s) + count / self.rate
 
-    def status(self, mood: ServerLoad, retry_after_ms: int, now_s: float) -> None:
+    def status(self, load: ServerLoad, retry_after_ms: int, now_s: float) -> None:
         """Apply a reported load of the server, and the milliseconds that it asks to wait."""
-        recovers = self.mood is ServerLoad.OVERLOADED and mood is not ServerLoad.OVERLOADED
-        self.mood = mood
-        if recovers or mood is ServerLoad.ACTIVE:
+        recovers = self.load is ServerLoad.OVERLOADED and load is not ServerLoad.OVERLOADED
+        self.load = load
+        if recovers or load is ServerLoad.ACTIVE:
             self._free_at_s = self._grown_at_s = now_s
-        elif mood is ServerLoad.OVERLOADED:
+        elif load is ServerLoad.OVERLOADED:
             self.refused(retry_after_ms, now_s)
-        elif mood is ServerLoad.BACKPRESSURE:
+        elif load is ServerLoad.BACKPRESSURE:
             self._halve(now_s)
 
     def refused(self, retry_after_ms: int, now_s: float) -> None:
@@ -81,11 +81,11 @@ class RateControl:
 
     def disconnected(self) -> None:
         """Forget the load that was reported on this connection, but keep the rate."""
-        self.mood = ServerLoad.ACTIVE
+        self.load = ServerLoad.ACTIVE
 
     def delay_s(self, now_s: float) -> float:
         """Return the seconds until the next batch may be sent: 0 for now, infinity while the stream is paused."""
-        if self.mood is ServerLoad.PAUSED:
+        if self.load is ServerLoad.PAUSED:
             return math.inf
         self._grow(now_s)
         return max(0.0, self._free_at_s - now_s)
@@ -101,7 +101,7 @@ class RateControl:
         self._grown_at_s = now_s
 
     def _grow(self, now_s: float) -> None:
-        if self.rate is None or self.mood is not ServerLoad.ACTIVE:
+        if self.rate is None or self.load is not ServerLoad.ACTIVE:
             return
         self.rate *= _GROWTH_PER_S ** (now_s - self._grown_at_s)
         self._grown_at_s = now_s

@@ -73,7 +73,7 @@ class SendBuffer:
         # Time of the last answer, by the clock.
         self.answered_s = clock()
 
-    def awake(self, wake: Callable[[], None]) -> None:
+    def set_wakeup(self, wake: Callable[[], None]) -> None:
         """Replace the function that wakes the consumer."""
         self._wake = wake
 

@@ -26,41 +26,41 @@ class ProgressWatchdog:
     def __init__(self, patience_s: float, silence_s: float, now_s: float) -> None:
         self._patience_s = patience_s
         self._silence_s = silence_s
-        self._progress_s = self._heard_s = now_s
-        self._excused_until_s = now_s
-        self.trouble: EngramError = Unavailable("no connection yet", code=NOT_CONNECTED)
+        self._progress_s = self._traffic_s = now_s
+        self._extended_until_s = now_s
+        self.last_error: EngramError = Unavailable("no connection yet", code=NOT_CONNECTED)
 
-    def progress(self, now_s: float) -> None:
+    def note_progress(self, now_s: float) -> None:
         """Note that something was answered, or that nothing waits for an answer."""
-        self._progress_s = max(now_s, self._excused_until_s)
+        self._progress_s = max(now_s, self._extended_until_s)
 
-    def excuse(self, now_s: float, wait_s: float) -> None:
+    def extend(self, now_s: float, wait_s: float) -> None:
         """Note that the server asks to wait for `wait_s` seconds, which do not count as lack of progress."""
-        start_s = max(now_s, self._excused_until_s)
-        self._excused_until_s = max(start_s, now_s + wait_s)
-        self._progress_s += self._excused_until_s - start_s
+        start_s = max(now_s, self._extended_until_s)
+        self._extended_until_s = max(start_s, now_s + wait_s)
+        self._progress_s += self._extended_until_s - start_s
 
-    def heard(self, now_s: float) -> None:
+    def note_traffic(self, now_s: float) -> None:
         """Note that the server sent something, or owes no answers."""
-        self._heard_s = now_s
+        self._traffic_s = now_s
 
     def check_progress(self, now_s: float) -> None:
         """Raise `Unavailable` or `OverCapacity`, code ``gave_up``, if there was no progress for `patience_s`."""
         if now_s - self._progress_s <= self._patience_s:
             return
-        kind = type(self.trouble) if isinstance(self.trouble, Unavailable | OverCapacity) else Unavailable
+        kind = type(self.last_error) if isinstance(self.last_error, Unavailable | OverCapacity) else Unavailable
         raise kind(
-            f"no progress for {self._patience_s:g} s; the last problem was: {self.trouble.message}",
+            f"no progress for {self._patience_s:g} s; the last problem was: {self.last_error.message}",
             code=GAVE_UP,
             field="patience_s",
             limit=self._patience_s,
-            value=self.trouble.code,
-            retry_after_ms=self.trouble.retry_after_ms,
+            value=self.last_error.code,
+            retry_after_ms=self.last_error.retry_after_ms,
         )
 
     def check_silence(self, now_s: float) -> None:
         """Raise `Unavailable`, code ``server_silent``, if the server owes answers and sent nothing for `silence_s`."""
-        if now_s - self._heard_s > self._silence_s:
+        if now_s - self._traffic_s > self._silence_s:
             raise Unavailable(
                 f"the server owes answers and has been silent for {self._silence_s:g} s",
                 code="server_silent",

@@ -30,13 +30,13 @@ class DirectWriter:
         `BLOCK_BYTES`.
     view
         The bytes of the file: uint8, shape ``(size,)``.
-    stagings
+    pool
         Pool of aligned memory to write from.
     """
 
-    def __init__(self, descriptor: int, view: NDArray[np.uint8], stagings: AlignedBufferPool) -> None:
+    def __init__(self, descriptor: int, view: NDArray[np.uint8], pool: AlignedBufferPool) -> None:
         self._view = view
-        self._stagings = stagings
+        self._pool = pool
         # The offset where the last append ended, and the bytes of the partial block before it.
         self._end = 0
         self._begun = b""
@@ -56,7 +56,7 @@ class DirectWriter:
         begun = self._begun if offset == self._end else self._view[offset - offset % BLOCK_BYTES : offset].tobytes()
         position = offset - len(begun)
         pending = [memoryview(begun), *pending]
-        with self._stagings.borrow() as staging:
+        with self._pool.borrow() as staging:
             while pending:
                 filled, pending = fill(staging, pending)
                 whole = filled + -filled % BLOCK_BYTES

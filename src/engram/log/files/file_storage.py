@@ -45,7 +45,7 @@ class FileStorage:
             self._path.mkdir(parents=True, exist_ok=True)
         self._root = _Root(os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         self._within = PurePath()
-        self._stagings = AlignedBufferPool()
+        self._pool = AlignedBufferPool()
         self._read_only = read_only
 
     @property
@@ -86,7 +86,7 @@ class FileStorage:
                 os.pwrite(descriptor, begin, 0)
             os.fsync(descriptor)
             self.sync()
-            return MappedFile(descriptor, self._reopener(name), self._stagings, is_new=True)
+            return MappedFile(descriptor, self._reopener(name), self._pool, is_new=True)
         except BaseException:
             os.close(descriptor)
             with contextlib.suppress(OSError):
@@ -97,7 +97,7 @@ class FileStorage:
         """Open an existing file, for writing unless the storage is read-only."""
         descriptor = self.descriptor(name, os.O_RDONLY if self.read_only else os.O_RDWR)
         try:
-            return MappedFile(descriptor, self._reopener(name), self._stagings, is_new=False)
+            return MappedFile(descriptor, self._reopener(name), self._pool, is_new=False)
         except BaseException:
             os.close(descriptor)
             raise
@@ -141,7 +141,7 @@ class FileStorage:
         child._path = self._path / name
         child._root = self._root
         child._within = self._within / name
-        child._stagings = self._stagings
+        child._pool = self._pool
         child._read_only = self._read_only
         return child
 

@@ -35,7 +35,7 @@ class MappedFile:
         Descriptor of the open file.
     reopen
         Function that opens the same file again with the given flags and returns the descriptor.
-    stagings
+    pool
         Pool of aligned memory to write from.
     is_new
         Whether the file was just created. A new file keeps its descriptor, as it is about to be written, and is mapped
@@ -43,16 +43,14 @@ class MappedFile:
         and releases its descriptor until it is written: a large log has more files than a process may have open.
     """
 
-    def __init__(
-        self, descriptor: int, reopen: Callable[[int], int], stagings: AlignedBufferPool, *, is_new: bool
-    ) -> None:
+    def __init__(self, descriptor: int, reopen: Callable[[int], int], pool: AlignedBufferPool, *, is_new: bool) -> None:
         found = os.fstat(descriptor)
         self._size = found.st_size
         self._identity = found.st_dev, found.st_ino
         self._mapping = _core.Mapping(descriptor, self._size, is_new)
         self._view = self._mapping.view()
         self._reopen = reopen
-        self._stagings = stagings
+        self._pool = pool
         self._direct: DirectWriter | None = None
         self._may_be_direct = SUPPORTED and self._size % BLOCK_BYTES == 0
         self._closed = False
@@ -112,7 +110,7 @@ class MappedFile:
             return False
         try:
             if self._direct is None:
-                self._direct = DirectWriter(self._open_direct(), self._view, self._stagings)
+                self._direct = DirectWriter(self._open_direct(), self._view, self._pool)
             self._direct.write(offset, pending)
         except OSError as error:
             if error.errno != errno.EINVAL:

@@ -92,7 +92,7 @@ def open_listed1(segment: Segment, entry: SegmentEntry, last_generation: int) ->
     segment
         The segment.
     entry
-        Its entry in the manifest.
+        The entry of the segment in the manifest.
     last_generation
         The last generation of the segment before it.
 

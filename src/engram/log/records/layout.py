@@ -15,9 +15,9 @@ class TextPlace(NamedTuple):
     Parameters
     ----------
     offsets
-        Where the column's ``rows + 1`` offsets begin; they are uint32.
+        Position of the column's ``rows + 1`` offsets, which are uint32.
     start, nbytes
-        Where the blob of all texts begins, and its length.
+        Position and length of the blob of all texts.
     """
 
     offsets: int
@@ -26,7 +26,7 @@ class TextPlace(NamedTuple):
 
     @property
     def stop(self) -> int:
-        """Where the blob ends, in bytes from the beginning of the payload."""
+        """End of the blob, in bytes from the beginning of the payload."""
         return self.start + self.nbytes
 
 

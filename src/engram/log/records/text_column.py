@@ -62,9 +62,9 @@ class TextColumn:
     memory
         Bytes that contain the record.
     payload
-        Where the record's payload begins in `memory`, in bytes.
+        Byte in `memory` at which the record's payload begins.
     place
-        Where the column lies in the payload.
+        Position of the column in the payload.
     count
         Number of texts.
     """

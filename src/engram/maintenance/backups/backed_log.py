@@ -35,7 +35,7 @@ def back_up_log(
     segments
         The directory of all segments in the backup.
     earlier
-        What the backup already holds of the space; None for nothing.
+        The copy of the space that the backup already holds; None if it holds none.
     damages
         Object that receives reports of damage.
     on_bytes

@@ -49,7 +49,7 @@ class BackedSpace(NamedTuple):
     generation
         The last generation in the backup, which holds everything up to it and nothing else.
     taken_us
-        When the space was copied, microseconds since 1970 UTC.
+        Time at which the space was copied, in microseconds since 1970 UTC.
     segments
         The segments of its log.
     """

@@ -71,7 +71,7 @@ def check_copy(
     storage, name
         The directory and the name of the copy.
     part
-        What the copy should contain.
+        The description of the content that the copy should have.
     previous
         The last generation of the part before.
     durable
@@ -142,7 +142,7 @@ def _is_damage(segment: Segment, header: Header | None, last: int, source: FileS
 
 
 def _is_unchanged(segment: Segment, end: int, source: FileStorage) -> bool:
-    """Whether what lies behind the end of a copied segment, up to `end`, is still the same where it was copied from."""
+    """Whether the bytes behind the end of a copied segment, up to `end`, are still the same in its source."""
     reader = source.descriptor(segment.name, os.O_RDONLY)
     try:
         for offset in range(segment.end, end, _CHUNK_BYTES):
@@ -187,7 +187,7 @@ def mismatch(name: str, backed: BackedSegment, found: tuple[int, int] | None) ->
     name
         Name of the file.
     backed
-        What was written.
+        The description of the content that was written.
     found
         The size in bytes and the CRC32C of the file, or None if it is missing.
     """

@@ -19,12 +19,12 @@ _FOR_EVER: Final = 1 << 63
 
 
 class Proof:
-    """What is proven about each id.
+    """The proven state of each id.
 
     Parameters
     ----------
     survey
-        What is left of the log.
+        The remains of the log.
 
     Attributes
     ----------

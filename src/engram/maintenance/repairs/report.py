@@ -37,7 +37,7 @@ class RepairedSpace:
     end_is_proven
         Whether something outside of the log shows how far the log reached.
     description
-        Where the settings come from: ``"manifest"``, ``"format 1"`` or ``"options"``.
+        Source of the settings: ``"manifest"``, ``"format 1"`` or ``"options"``.
     unfinished
         Writes that a crash interrupted and that were left out. Nothing in them was acknowledged.
     damages

@@ -16,7 +16,7 @@ from engram.model.observations import ObservationBatch
 
 @dataclass(frozen=True, slots=True)
 class Rescued:
-    """What can be read of a record.
+    """The readable rows of a record.
 
     Parameters
     ----------

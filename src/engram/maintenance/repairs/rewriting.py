@@ -18,7 +18,7 @@ _BYTES_PER_SYNC: Final = 32 << 20
 
 
 class _Fate(Enum):
-    """What happens to a row."""
+    """The fate of a row in a repair."""
 
     KEPT = 1
     # An observation whose id can be read is replaced by a deletion. The deletion keeps an older version from being

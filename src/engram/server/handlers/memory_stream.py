@@ -108,7 +108,7 @@ class _MemoryStream:
         try:
             async with aclosing(recall_batches(self._engine, request, self._context)) as answers:
                 async for answer in answers:
-                    await self.connection.outbox.turn()
+                    await self.connection.outbox.wait_for_send_slot()
                     # Cancelling the recall must not interrupt a write: gRPC accepts the next write only after it.
                     await asyncio.shield(self._write(answer, recall_id))
         except EngramError as error:

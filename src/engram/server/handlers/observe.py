@@ -76,7 +76,7 @@ async def take_message(
         return
     _check_address(connection, request)
     if operation in {"batch", "observation"}:
-        await engine.recalls.right_of_way.give()
+        await engine.recalls.loop_priority.yield_to_recalls()
         await _observe(connection, message)
     elif operation == "flow":
         await connection.flow(decode_flow(request.flow))

@@ -22,12 +22,12 @@ class Committer:
 
     Parameters
     ----------
-    intake
+    queue
         The queue of requests. The committer closes it when it stops.
     """
 
-    def __init__(self, intake: CommitQueue) -> None:
-        self._intake = intake
+    def __init__(self, queue: CommitQueue) -> None:
+        self._queue = queue
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engram-committer", daemon=True)
         self.encoder: Final = SerialExecutor("engram-encoder")
@@ -39,13 +39,13 @@ class Committer:
     def stop(self) -> None:
         """Close the queue, commit the requests that are queued, and return when that is done."""
         self._stopping.set()
-        self._intake.close()
+        self._queue.close()
         self._thread.join()
         self.encoder.stop()
 
     def _run(self) -> None:
         while True:
-            requests = self._intake.take(_TAKE_TIMEOUT_S)
+            requests = self._queue.take(_TAKE_TIMEOUT_S)
             if requests:
                 self._commit(requests)
             elif self._stopping.is_set():

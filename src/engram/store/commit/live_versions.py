@@ -89,17 +89,17 @@ class VersionChanges:
 
     def observe(self, ids: Sequence[str], first_generation: int) -> None:
         """Record that `ids` are observed with the generations from `first_generation` on."""
-        born = range(first_generation, first_generation + len(ids))
-        fresh: dict[str, int | None] = dict(zip(ids, born, strict=True))
+        generations = range(first_generation, first_generation + len(ids))
+        fresh: dict[str, int | None] = dict(zip(ids, generations, strict=True))
         if len(fresh) < len(ids):
             # An id occurs twice. The later row supersedes the earlier one, so the rows are handled one by one.
-            for id, generation in zip(ids, born, strict=True):
+            for id, generation in zip(ids, generations, strict=True):
                 self._end(self._current(id), generation)
                 self.pending[id] = generation
             return
         # Most ids are new. The test for this takes one look-up per id and builds no list.
         if not (self._live.keys().isdisjoint(ids) and self.pending.keys().isdisjoint(ids)):
-            for old, generation in zip(self._currents(ids), born, strict=True):
+            for old, generation in zip(self._currents(ids), generations, strict=True):
                 self._end(old, generation)
         self.pending.update(fresh)
 

@@ -41,7 +41,7 @@ class CommitResult:
 
 
 class CommitTarget(Protocol):
-    """What the queue and the committer need of a space."""
+    """The part of a space that the queue and the committer use."""
 
     @property
     def config(self) -> SpaceConfig:

@@ -19,7 +19,7 @@ from engram.store.filters.postings import Numbers, Postings
 
 
 class MetadataIndex:
-    """What recalls can filter by, for all observations of a space (docs/decisions/0005).
+    """The properties of all observations of a space by which recalls can filter (docs/decisions/0005).
 
     The committer thread writes an observation's entries before the observation becomes visible. Any thread reads
     without locks. Everything is ordered by generation, so a reader that looks no further than its snapshot sees what

@@ -61,8 +61,8 @@ class MaintenanceThread:
             with self._lock:
                 future = self._waiting.pop(space)
             try:
-                if not self._stopped and space.indexing.compaction_is_due(lambda: space.history.horizon):
-                    space.indexing.compact(space.history.horizon, lambda: not self._stopped)
+                if not self._stopped and space.indexing.compaction_is_due(lambda: space.retention.horizon):
+                    space.indexing.compact(space.retention.horizon, lambda: not self._stopped)
                 future.set_result(space.indexing.write_checkpoint())
             except EngramError as error:
                 logger.warning("no checkpoint of space %s: %s", space.config.name, error)

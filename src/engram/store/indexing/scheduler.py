@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class IndexTask(NamedTuple):
-    """A worker's turn at a space.
+    """One batch of links to make in a space, given to one worker.
 
     Parameters
     ----------
@@ -43,9 +43,10 @@ class WorkStealingScheduler:
     """The spaces that are due, grouped by their home worker.
 
     It has no threads and no lock; `Workers` guards it with its own lock. Each space has a home: a worker, chosen by the
-    hash of the space's name among the workers with the fewest homes. A worker takes turns among its own due spaces. A
-    worker with none steals: it takes turns among the due spaces of other workers that have more than `steal_threshold`
-    observations pending. Several workers may be at one space; the graph hands each of them its own part of the tail.
+    hash of the space's name among the workers with the fewest homes. A worker serves its own due spaces in
+    turn. A worker with none steals: it serves in turn the due spaces of other workers that have more than
+    `steal_threshold` observations pending. Several workers may link in one space; the graph hands each of them its own
+    part of the tail.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ class WorkStealingScheduler:
         self._homes: Final[WeakKeyDictionary[SpaceEngine, int]] = WeakKeyDictionary()
         self._homes_of: Final = [0] * workers
         self._due: Final[list[OrderedDict[SpaceEngine, _Due]]] = [OrderedDict() for _ in range(workers)]
-        self._crowded: Final[OrderedDict[SpaceEngine, None]] = OrderedDict()
+        self._over_threshold: Final[OrderedDict[SpaceEngine, None]] = OrderedDict()
         self._calls = 0
 
     def __bool__(self) -> bool:
@@ -73,8 +74,8 @@ class WorkStealingScheduler:
         """Return the number of the worker that is the home of `space`."""
         home = self._homes.get(space)
         if home is None:
-            wanted, count = zlib.crc32(space.config.name.encode()), len(self._homes_of)
-            home = min(range(count), key=lambda number: (self._homes_of[number], (number - wanted) % count))
+            preferred, count = zlib.crc32(space.config.name.encode()), len(self._homes_of)
+            home = min(range(count), key=lambda number: (self._homes_of[number], (number - preferred) % count))
             self._homes[space] = home
             self._homes_of[home] += 1
         return home
@@ -85,43 +86,44 @@ class WorkStealingScheduler:
         return self._set_due(space, _Due(pending, self._calls))
 
     def next_for(self, worker: int) -> IndexTask | None:
-        """Return the next turn of `worker`; None if there is nothing for it to do."""
+        """Return the next task of `worker`; None if there is nothing for it to do."""
         own = bool(self._due[worker])
-        line: OrderedDict[SpaceEngine, _Due] | OrderedDict[SpaceEngine, None] = (
-            self._due[worker] if own else self._crowded
+        queue: OrderedDict[SpaceEngine, _Due] | OrderedDict[SpaceEngine, None] = (
+            self._due[worker] if own else self._over_threshold
         )
-        if not line:
+        if not queue:
             return None
-        space = next(iter(line))
+        space = next(iter(queue))
         # Moved to the end, so that the next worker takes another space first.
-        line.move_to_end(space)
+        queue.move_to_end(space)
         due = self._due[self._homes[space]][space]
         return IndexTask(space, due.pending, due.call, stolen=not own)
 
-    def finish(self, turn: IndexTask, linked: int, pending: int) -> bool:
-        """Record how many observations a turn linked and how many are pending now; return what `add` returns.
+    def finish(self, task: IndexTask, linked: int, pending: int) -> bool:
+        """Record how many observations a task linked and how many are pending now; return what `add` returns.
 
-        If the turn linked nothing, the space is no longer due, unless it became due again meanwhile. If the turn linked
+        If the task linked nothing, the space is no longer due, unless it became due again meanwhile. If the task linked
         something, the space stays due even if another worker has found nothing in the meantime: that worker could not
-        see what this turn was linking.
+        see what this task was linking.
         """
-        space = turn.space
+        space = task.space
         dues = self._due[self._homes[space]]
         due = dues.get(space)
         if linked:
-            return self._set_due(space, _Due(pending, due.call if due else turn.call))
-        if due is not None and due.call == turn.call:
+            return self._set_due(space, _Due(pending, due.call if due else task.call))
+        if due is not None and due.call == task.call:
             del dues[space]
-            self._crowded.pop(space, None)
+            self._over_threshold.pop(space, None)
         return False
 
     def _set_due(self, space: SpaceEngine, due: _Due) -> bool:
         dues = self._due[self.home_of(space)]
-        was_due, was_crowded = space in dues, space in self._crowded
+        was_due, was_over = space in dues, space in self._over_threshold
         dues[space] = due
         if due.pending > self._steal_threshold:
-            self._crowded.setdefault(space)
+            self._over_threshold.setdefault(space)
         else:
-            self._crowded.pop(space, None)
-        # A home worker waits only while none of its spaces is due; the others wait only while no space is crowded.
-        return not was_due or (space in self._crowded and not was_crowded)
+            self._over_threshold.pop(space, None)
+        # A home worker waits only while none of its spaces is due; the others wait only while no space is over the
+        # threshold.
+        return not was_due or (space in self._over_threshold and not was_over)

@@ -21,12 +21,12 @@ _PAUSE_S_MIN: Final = 0.01
 _PAUSE_S_MAX: Final = 0.5
 logger = logging.getLogger(__name__)
 
-FaultPoint = Literal["before link", "after link", "between turns"]
+FaultPoint = Literal["before link", "after link", "between tasks"]
 
 
 @dataclass(slots=True)
 class WorkerStatistics:
-    """What one worker has done since the store was opened, including the threads that it replaced.
+    """The work of one worker since the store was opened, including that of threads that it replaced.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class WorkerStatistics:
     restarts
         Number of times it died and was replaced.
     busy_s
-        Seconds it spent in turns.
+        Seconds it spent on tasks.
     """
 
     number: int
@@ -79,7 +79,7 @@ def _no_fault(_: FaultPoint) -> None:
 
 
 def batch_size(pending: int) -> int:
-    """Return how many observations a worker links per turn in a space where `pending` observations wait.
+    """Return how many observations a worker links per task in a space where `pending` observations wait.
 
     Small batches let several workers share the tail and move the watermark often. Large batches cost less per
     observation.
@@ -101,9 +101,9 @@ class Workers:
     steal_threshold
         A worker without work helps in spaces that have more observations pending than this.
     linked
-        Called with the space after every turn, on the worker's thread.
+        Called with the space after every task, on the worker's thread.
     fault
-        Called at certain points of every turn. Tests let it raise, which kills the worker there.
+        Called at certain points of every task. Tests let it raise, which kills the worker there.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Workers:
         self._workers: Final = [_Worker(WorkerStatistics(number)) for number in range(count)]
         self._changed: Final = threading.Condition()
         # Guarded by `_changed`:
-        self._board: Final = WorkStealingScheduler(count, steal_threshold)
+        self._scheduler: Final = WorkStealingScheduler(count, steal_threshold)
         self._threads: Final[dict[int, threading.Thread]] = {}
         self._busy = 0
         self._draining = False
@@ -140,14 +140,14 @@ class Workers:
                 self._start_thread(worker)
 
     def notify(self, space: SpaceEngine) -> None:
-        """Make `space` due, because there is something to link in it or to tell its listeners."""
+        """Make `space` due, because there is something to link in it or to announce to its listeners."""
         pending = space.indexing.pending
         with self._changed:
-            if self._board.add(space, pending):
+            if self._scheduler.add(space, pending):
                 self._changed.notify_all()
 
     def stop(self, drain_s: float = 0.0) -> None:
-        """Link the tails for at most `drain_s` seconds, then end all threads after their current turns.
+        """Link the tails for at most `drain_s` seconds, then end all threads after their current tasks.
 
         What is not linked by then stays in the tail.
         """
@@ -162,7 +162,7 @@ class Workers:
             thread.join()
 
     def _is_idle(self) -> bool:
-        return not self._board and not self._busy
+        return not self._scheduler and not self._busy
 
     def _start_thread(self, worker: _Worker) -> None:
         number = worker.statistics.number
@@ -194,54 +194,54 @@ class Workers:
 
     def _work(self, worker: _Worker) -> None:
         self._pause(worker.pause_s)
-        # The first turn that succeeds resets the pause.
+        # The first task that succeeds resets the pause.
         worker.pause_s = min(max(2 * worker.pause_s, _PAUSE_S_MIN), _PAUSE_S_MAX)
-        while (turn := self._next_turn(worker)) is not None:
+        while (task := self._next_task(worker)) is not None:
             try:
-                self._take_turn(worker, turn)
+                self._run_task(worker, task)
             except BaseException:
-                # Another turn must link what was not linked, and announce what was.
-                self.notify(turn.space)
+                # Another task must link what was not linked, and announce what was.
+                self.notify(task.space)
                 raise
             finally:
-                self._end_turn()
-                # A space references its store. While this thread waits for a turn, it must not keep a store alive that
+                self._end_task()
+                # A space references its store. While this thread waits for a task, it must not keep a store alive that
                 # is referenced nowhere else.
-                del turn
+                del task
             worker.pause_s = 0.0
 
     def _pause(self, pause_s: float) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._stopping, pause_s)
 
-    def _next_turn(self, worker: _Worker) -> IndexTask | None:
-        """Wait for the next turn and return it; None when the workers are stopping."""
+    def _next_task(self, worker: _Worker) -> IndexTask | None:
+        """Wait for the next task and return it; None when the workers are stopping."""
         with self._changed:
             while not self._stopping:
-                turn = self._board.next_for(worker.statistics.number)
-                if turn is not None:
+                task = self._scheduler.next_for(worker.statistics.number)
+                if task is not None:
                     self._busy += 1
-                    return turn
+                    return task
                 self._changed.wait()
         return None
 
-    def _take_turn(self, worker: _Worker, turn: IndexTask) -> None:
+    def _run_task(self, worker: _Worker, task: IndexTask) -> None:
         begin_s = time.perf_counter()
-        indexing = turn.space.indexing
+        indexing = task.space.indexing
         self._fault("before link")
-        linked = indexing.link(batch_size(turn.pending))
-        worker.statistics.count(linked, turn.stolen)
+        linked = indexing.link(batch_size(task.pending))
+        worker.statistics.count(linked, task.stolen)
         self._fault("after link")
         indexing.announce()
         pending = indexing.pending
         with self._changed:
-            if self._board.finish(turn, linked, pending):
+            if self._scheduler.finish(task, linked, pending):
                 self._changed.notify_all()
-        self._linked(turn.space)
+        self._linked(task.space)
         worker.statistics.busy_s += time.perf_counter() - begin_s
-        self._fault("between turns")
+        self._fault("between tasks")
 
-    def _end_turn(self) -> None:
+    def _end_task(self) -> None:
         with self._changed:
             self._busy -= 1
             if self._draining and self._is_idle():

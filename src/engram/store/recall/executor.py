@@ -34,8 +34,8 @@ from engram.store.subscriptions.registry import Subscriptions
 
 # A ranking by strength considers this many times the number of hits asked for, and at least this many observations,
 # because the strongest observations need not be the nearest.
-_WEIGHED_FACTOR: Final = 4
-_WEIGHED_COUNT_MIN: Final = 100
+_RERANKED_FACTOR: Final = 4
+_RERANKED_COUNT_MIN: Final = 100
 _NOTHING: Final[Ranked] = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
 
 
@@ -50,13 +50,15 @@ class RecallExecutor:
         State of the space.
     options
         Settings of the store: the defaults of recalls.
-    followers
+    subscriptions
         Registry to which standing recalls are added.
     """
 
-    def __init__(self, config: SpaceConfig, state: SpaceState, options: StoreOptions, followers: Subscriptions) -> None:
+    def __init__(
+        self, config: SpaceConfig, state: SpaceState, options: StoreOptions, subscriptions: Subscriptions
+    ) -> None:
         self._process = os.getpid()
-        self._followers = followers
+        self._subscriptions = subscriptions
         self._config = config
         self._state = state
         self._options = options
@@ -78,17 +80,19 @@ class RecallExecutor:
         """Answer a recall at once; see `Space.recall`."""
         self.check_process()
         start_s = time.perf_counter()
-        wanted = self.search.prepare(query.cue)
+        prepared = self.search.prepare(query.cue)
         left_out = LeftOut(self._state.log, query.skip_damaged)
         # This reads the indexed generation before the search: a hit that is marked as indexed was then certainly not
         # found in the tail.
         make_hits = self.hits_as_of(generation, left_out)
         if query.strength is not None:
-            weighed = self._strongest(wanted, query, query.strength, generation, left_out)
-            hits = self._strong_hits(weighed, query.strength, left_out)(weighed.generations, weighed.strengths)
+            by_strength = self._strongest(prepared, query, query.strength, generation, left_out)
+            hits = self._strong_hits(by_strength, query.strength, left_out)(
+                by_strength.generations, by_strength.strengths
+            )
             found = len(hits)
         else:
-            ranked = self._best(wanted, query, query.k, generation, left_out)
+            ranked = self._best(prepared, query, query.k, generation, left_out)
             hits = make_hits(*_at_least(query.cue.score_min, ranked))
             found = len(ranked[0])
         return Recalled(hits, generation, found, (time.perf_counter() - start_s) * 1000, left_out.any)
@@ -97,26 +101,26 @@ class RecallExecutor:
         """Answer a recall in batches; see `Space.recall_stream`."""
         self.check_process()
         # The cue is checked here rather than when the first batch is taken.
-        wanted = self.search.prepare(query.cue)
+        prepared = self.search.prepare(query.cue)
         ef = self._breadth(query)
         left_out = LeftOut(self._state.log, query.skip_damaged)
         make_hits = self.hits_as_of(generation, left_out)
-        newcomers = follower = None
+        recent = subscription = None
         if query.strength is not None:
-            weighed = self._strongest(wanted, query, query.strength, generation, left_out)
-            walk: ResultWalk = RankedWalk(weighed.generations, weighed.strengths)
-            make_hits = self._strong_hits(weighed, query.strength, left_out)
+            by_strength = self._strongest(prepared, query, query.strength, generation, left_out)
+            walk: ResultWalk = RankedWalk(by_strength.generations, by_strength.strengths)
+            make_hits = self._strong_hits(by_strength, query.strength, left_out)
             # `score_min` limits the similarity and has been applied. The stream would compare strengths with it.
             query = replace(query, cue=replace(query.cue, score_min=None))
         elif generation == 0:
             walk = RankedWalk(*_NOTHING)
         else:
-            walk = self.search.walk(wanted, query.k, generation, ef, left_out)
+            walk = self.search.walk(prepared, query.k, generation, ef, left_out)
         if query.include_recent:
-            newcomers = RecentObservations(self._state, self._config.metric, wanted, generation, left_out)
+            recent = RecentObservations(self._state, self._config.metric, prepared, generation, left_out)
         if query.follow:
-            follower = self._followers.follow(wanted, generation, left_out)
-        return RecallStream(walk, query, generation, ef, make_hits, left_out, newcomers, follower)
+            subscription = self._subscriptions.follow(prepared, generation, left_out)
+        return RecallStream(walk, query, generation, ef, make_hits, left_out, recent, subscription)
 
     def get(self, id: str, generation: int | None) -> Hit | None:
         """Return the live version of `id`, or the version that was alive at `generation`; None if there is none."""
@@ -149,30 +153,34 @@ class RecallExecutor:
 
         return make_hits
 
-    def _best(self, wanted: PreparedCue, query: RecallQuery, count: int, generation: int, left_out: LeftOut) -> Ranked:
+    def _best(
+        self, prepared: PreparedCue, query: RecallQuery, count: int, generation: int, left_out: LeftOut
+    ) -> Ranked:
         if generation == 0:
             return _NOTHING
-        return self.search.best(wanted, count, generation, self._breadth(query), left_out)
+        return self.search.best(prepared, count, generation, self._breadth(query), left_out)
 
     def _breadth(self, query: RecallQuery) -> int:
         return self.search.breadth(query.cue, query.ef or self._options.ef)
 
     def _strongest(
-        self, wanted: PreparedCue, query: RecallQuery, strength: Strength, generation: int, left_out: LeftOut
+        self, prepared: PreparedCue, query: RecallQuery, strength: Strength, generation: int, left_out: LeftOut
     ) -> RankedByStrength:
-        count = min(RESULTS_MAX, max(_WEIGHED_FACTOR * query.k, _WEIGHED_COUNT_MIN))
-        ranked = _at_least(query.cue.score_min, self._best(wanted, query, count, generation, left_out))
+        count = min(RESULTS_MAX, max(_RERANKED_FACTOR * query.k, _RERANKED_COUNT_MIN))
+        ranked = _at_least(query.cue.score_min, self._best(prepared, query, count, generation, left_out))
         if left_out.skip:
             readable = [left_out.can_be_read(*self._state.log.locate(one)) for one in ranked[0].tolist()]
             ranked = ranked[0][readable], ranked[1][readable]
-        weighed = strongest(self._state.log, self._config.metric, self._reinforcement, strength, ranked)
+        by_strength = strongest(self._state.log, self._config.metric, self._reinforcement, strength, ranked)
         count = query.k
-        return RankedByStrength(weighed.generations[:count], weighed.similarities[:count], weighed.strengths[:count])
+        return RankedByStrength(
+            by_strength.generations[:count], by_strength.similarities[:count], by_strength.strengths[:count]
+        )
 
-    def _strong_hits(self, weighed: RankedByStrength, strength: Strength, left_out: LeftOut) -> MakeHits:
+    def _strong_hits(self, by_strength: RankedByStrength, strength: Strength, left_out: LeftOut) -> MakeHits:
         """Return a function that makes hits of generations and strengths, and counts each hit as a recall."""
         indexed = self._state.index.indexed_generation
-        similarities = dict(zip(weighed.generations.tolist(), weighed.similarities.tolist(), strict=True))
+        similarities = dict(zip(by_strength.generations.tolist(), by_strength.similarities.tolist(), strict=True))
 
         def make_hits(generations: NDArray[np.int64], strengths: NDArray[np.float32]) -> list[Hit]:
             recalled_us = now_us()

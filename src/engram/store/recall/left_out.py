@@ -1,4 +1,4 @@
-"""What a recall does about damaged observations: it raises, or leaves them out and says so."""
+"""Handling of damaged observations in a recall: it raises, or leaves them out and reports this."""
 
 from __future__ import annotations
 

@@ -25,6 +25,6 @@ def fuse(*rankings: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.fl
         Generations and scores, each of shape ``(m,)``, in the order of generations.
     """
     generations, places = np.unique(np.concatenate(rankings), return_inverse=True)
-    shares = np.concatenate([1 / (_K + 1 + np.arange(len(ranking))) for ranking in rankings])
-    scores = np.bincount(places, weights=shares, minlength=len(generations))
+    reciprocals = np.concatenate([1 / (_K + 1 + np.arange(len(ranking))) for ranking in rankings])
+    scores = np.bincount(places, weights=reciprocals, minlength=len(generations))
     return generations, scores.astype(np.float32)

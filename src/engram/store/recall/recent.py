@@ -25,7 +25,7 @@ class RecentObservations:
     ----------
     state, metric
         State and metric of the space.
-    wanted
+    prepared
         The cue.
     generation
         The snapshot of the recall.
@@ -34,11 +34,11 @@ class RecentObservations:
     """
 
     def __init__(
-        self, state: SpaceState, metric: Metric, wanted: PreparedCue, generation: int, left_out: LeftOut
+        self, state: SpaceState, metric: Metric, prepared: PreparedCue, generation: int, left_out: LeftOut
     ) -> None:
         self._state = state
         self._metric = metric
-        self._wanted = wanted
+        self._wanted = prepared
         self._seen = generation
         self._left_out = left_out
 

@@ -41,7 +41,7 @@ class Reinforcement:
         self._recalled: OrderedDict[int, tuple[int, int]] = OrderedDict()
         self._guard = threading.Lock()
 
-    def weigh(self, memories: Memories, strength: Strength, metric: Metric, now_us: int) -> NDArray[np.float32]:
+    def strengths(self, memories: Memories, strength: Strength, metric: Metric, now_us: int) -> NDArray[np.float32]:
         """Return the strength of each memory: float32, shape ``(n,)``; see `engram.model.strength`.
 
         Parameters
@@ -49,7 +49,7 @@ class Reinforcement:
         memories
             The memories.
         strength
-            How the recall ranks by strength.
+            The settings of the ranking by strength.
         metric
             Metric of the similarities.
         now_us

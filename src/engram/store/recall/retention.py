@@ -22,13 +22,13 @@ class Retention:
         State of the space.
     options
         Settings of the store, which say how far back recalls may go.
-    followers
+    subscriptions
         Subscriptions that may still have to match versions that were superseded.
     """
 
-    def __init__(self, state: SpaceState, options: StoreOptions, followers: Subscriptions) -> None:
+    def __init__(self, state: SpaceState, options: StoreOptions, subscriptions: Subscriptions) -> None:
         self._state = state
-        self._followers = followers
+        self._subscriptions = subscriptions
         self._held: WeakSet[Snapshot] = WeakSet()
         self._count = options.retained_count
         self._seconds = options.retained_s
@@ -49,7 +49,7 @@ class Retention:
     def horizon(self) -> int:
         """Versions that ended at or before this generation can no longer be recalled; compaction may drop them."""
         held = [snapshot.generation for snapshot in list(self._held)]
-        matched = self._followers.matched_generation
+        matched = self._subscriptions.matched_generation
         return min([self.oldest, *held, *([] if matched is None else [matched])])
 
     def hold(self, snapshot: Snapshot) -> Snapshot:

@@ -105,8 +105,8 @@ class Search:
         except InvalidInput as error:
             raise self._embedder_failed(f"made something else: {error.message}") from error
         if made.shape != (len(texts), self._config.dim):
-            wanted = f"({len(texts)}, {self._config.dim})"
-            raise self._embedder_failed(f"made vectors of shape {made.shape} where {wanted} is needed")
+            prepared = f"({len(texts)}, {self._config.dim})"
+            raise self._embedder_failed(f"made vectors of shape {made.shape} where {prepared} is needed")
         return made
 
     def prepare(self, cue: Cue) -> PreparedCue:
@@ -124,7 +124,7 @@ class Search:
         vector = cue.vector if cue.vector is not None else self.embed([cue.text])[0]
         return PreparedCue(cue, check_query(vector, self._config))
 
-    def best(self, wanted: PreparedCue, count: int, generation: int, ef: int, left_out: LeftOut) -> Ranked:
+    def best(self, prepared: PreparedCue, count: int, generation: int, ef: int, left_out: LeftOut) -> Ranked:
         """Return up to `count` observations that were alive at `generation`, best first.
 
         Returns
@@ -137,13 +137,13 @@ class Search:
         CorruptData
             If needed bytes are damaged, unless `left_out` skips damage.
         """
-        chosen = self._choose(wanted, generation)
-        if self._is_ranked(wanted, chosen):
-            return self._ranked(wanted, chosen, generation, count, ef, left_out).next(count)
-        assert wanted.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
-        return self._nearest(wanted.vector, chosen, count, generation, ef, left_out)
+        chosen = self._choose(prepared, generation)
+        if self._is_ranked(prepared, chosen):
+            return self._ranked(prepared, chosen, generation, count, ef, left_out).next(count)
+        assert prepared.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
+        return self._nearest(prepared.vector, chosen, count, generation, ef, left_out)
 
-    def walk(self, wanted: PreparedCue, count_max: int, generation: int, ef: int, left_out: LeftOut) -> ResultWalk:
+    def walk(self, prepared: PreparedCue, count_max: int, generation: int, ef: int, left_out: LeftOut) -> ResultWalk:
         """Return a walk over the observations that were alive at `generation`.
 
         A walk that is ranked in advance has up to `count_max` results. Any other walk must be given
@@ -154,12 +154,12 @@ class Search:
         CorruptData
             If needed bytes are damaged, unless `left_out` skips damage.
         """
-        chosen = self._choose(wanted, generation)
-        if self._is_ranked(wanted, chosen):
-            return self._ranked(wanted, chosen, generation, count_max, ef, left_out)
+        chosen = self._choose(prepared, generation)
+        if self._is_ranked(prepared, chosen):
+            return self._ranked(prepared, chosen, generation, count_max, ef, left_out)
         allowed = None if chosen is None else bitmap(chosen)
-        assert wanted.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
-        return self._state.index.walk(wanted.vector, max_generation=generation, allowed=allowed)
+        assert prepared.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
+        return self._state.index.walk(prepared.vector, max_generation=generation, allowed=allowed)
 
     def _embedder_failed(self, what: str) -> FailedPrecondition:
         name = self._config.embedder
@@ -170,40 +170,40 @@ class Search:
         """Return the number of candidates that a search for `cue` compares, where `ef` are enough without a filter."""
         return ef if cue.filter.is_open else min(EF_MAX, ef * _FILTERED_BREADTH)
 
-    def _choose(self, wanted: PreparedCue, generation: int) -> NDArray[np.int64] | None:
+    def _choose(self, prepared: PreparedCue, generation: int) -> NDArray[np.int64] | None:
         """Return the observations that pass the filter, ascending; None for all, where they need not be listed."""
-        if wanted.cue.filter.is_open and wanted.cue.ranks:
+        if prepared.cue.filter.is_open and prepared.cue.ranks:
             return None
-        return select(self._state.attributes, wanted.cue.filter, 1, generation, alive_at=generation)
+        return select(self._state.attributes, prepared.cue.filter, 1, generation, alive_at=generation)
 
     @staticmethod
-    def _is_ranked(wanted: PreparedCue, chosen: NDArray[np.int64] | None) -> bool:
+    def _is_ranked(prepared: PreparedCue, chosen: NDArray[np.int64] | None) -> bool:
         few = chosen is not None and len(chosen) <= _EXACT_COUNT_MAX
-        return wanted.vector is None or wanted.cue.by != "similarity" or few
+        return prepared.vector is None or prepared.cue.by != "similarity" or few
 
     def _ranked(
         self,
-        wanted: PreparedCue,
+        prepared: PreparedCue,
         chosen: NDArray[np.int64] | None,
         generation: int,
         count: int,
         ef: int,
         left_out: LeftOut,
     ) -> RankedWalk:
-        if wanted.cue.by == "words":
-            return RankedWalk(*self._by_words(wanted, chosen, generation, count, left_out))
-        if wanted.vector is None:
+        if prepared.cue.by == "words":
+            return RankedWalk(*self._by_words(prepared, chosen, generation, count, left_out))
+        if prepared.vector is None:
             assert chosen is not None  # noqa: S101  (for the type checker: without a ranking, everything is listed)
             newest_first = chosen[::-1][:count]
             return RankedWalk(newest_first, np.ones(len(newest_first), dtype=np.float32))
-        if wanted.cue.by == "both":
+        if prepared.cue.by == "both":
             depth = min(RESULTS_MAX, max(count, _FUSED_COUNT_MIN))
-            similar, _ = self._nearest(wanted.vector, chosen, depth, generation, ef, left_out)
-            worded, _ = self._by_words(wanted, chosen, generation, depth, left_out)
+            similar, _ = self._nearest(prepared.vector, chosen, depth, generation, ef, left_out)
+            worded, _ = self._by_words(prepared, chosen, generation, depth, left_out)
             return RankedWalk(*fuse(similar, worded))
         assert chosen is not None  # noqa: S101  (for the type checker)
         lost = left_out.generations
-        walk = RankedWalk(*score_readable(self._state.log, chosen, wanted.vector, self._config.metric, lost))
+        walk = RankedWalk(*score_readable(self._state.log, chosen, prepared.vector, self._config.metric, lost))
         left_out.settle()
         return walk
 
@@ -225,7 +225,7 @@ class Search:
         return generations[found].astype(np.int64), scores[found]
 
     def _by_words(
-        self, wanted: PreparedCue, chosen: NDArray[np.int64] | None, generation: int, count: int, left_out: LeftOut
+        self, prepared: PreparedCue, chosen: NDArray[np.int64] | None, generation: int, count: int, left_out: LeftOut
     ) -> Ranked:
         def passes(generations: NDArray[np.int64]) -> NDArray[np.bool_]:
             if chosen is None:
@@ -234,7 +234,7 @@ class Search:
             places[places == len(chosen)] = 0
             return chosen[places] == generations if len(chosen) else np.zeros(len(generations), dtype=bool)
 
-        ranked = self._full_text.best(wanted.cue.text, generation, count, passes)
+        ranked = self._full_text.best(prepared.cue.text, generation, count, passes)
         # An observation whose text cannot be read might have been among the results.
         left_out.add(self._full_text.damaged(generation, passes))
         return ranked

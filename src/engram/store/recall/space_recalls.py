@@ -36,10 +36,10 @@ class SpaceRecalls:
         self, config: SpaceConfig, state: SpaceState, options: StoreOptions, announce: Callable[[], None]
     ) -> None:
         self.config = config
-        self.followers = Subscriptions(config, state, options.follower_count_max)
-        self.history = Retention(state, options, self.followers)
+        self.subscriptions = Subscriptions(config, state, options.follower_count_max)
+        self.retention = Retention(state, options, self.subscriptions)
         self._state = state
-        self._reader = RecallExecutor(config, state, options, self.followers)
+        self._reader = RecallExecutor(config, state, options, self.subscriptions)
         self._announce = announce
 
     def answer(self, query: RecallQuery) -> Recalled:
@@ -54,7 +54,7 @@ class SpaceRecalls:
         CorruptData
             If the ranking needs damaged bytes.
         """
-        return self._reader.recall(query, self.history.generation_of(query))
+        return self._reader.recall(query, self.retention.generation_of(query))
 
     def open(self, query: RecallQuery) -> RecallStream:
         """Open a stream of hits for `query`.
@@ -66,7 +66,7 @@ class SpaceRecalls:
         OverCapacity
             If there are too many standing recalls.
         """
-        stream = self._reader.stream(query, self.history.generation_of(query))
+        stream = self._reader.stream(query, self.retention.generation_of(query))
         if query.follow:
             # A commit during the subscription may not have been announced to the matcher.
             self._announce()
@@ -87,7 +87,7 @@ class SpaceRecalls:
         as_text("id", id)
         if max_generation is None:
             return self._reader.get(id, None)
-        return self._reader.get(id, self.history.check(max_generation))
+        return self._reader.get(id, self.retention.check(max_generation))
 
     def snapshot(self, max_generation: int | None = None, snapshot_us: int | None = None) -> Snapshot:
         """Return the space as it is now, or was at a generation or time (microseconds since 1970 UTC).
@@ -102,7 +102,7 @@ class SpaceRecalls:
         self._reader.check_process()
         check_one_snapshot(max_generation, snapshot_us)
         if snapshot_us is not None:
-            max_generation = self.history.generation_at(snapshot_us)
+            max_generation = self.retention.generation_at(snapshot_us)
         if max_generation is None:
             max_generation = self._state.index.visible_generation
-        return self.history.hold(Snapshot(self._reader, self.history.check(max_generation)))
+        return self.retention.hold(Snapshot(self._reader, self.retention.check(max_generation)))

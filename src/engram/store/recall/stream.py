@@ -46,7 +46,7 @@ class RecallStream(Iterator[Hits]):
         Generation of the snapshot.
     more_results
         Whether there may be more batches. Matches of a standing recall are not counted.
-    follower
+    subscription
         The subscription that continues a standing recall; None for other recalls.
     """
 
@@ -58,19 +58,19 @@ class RecallStream(Iterator[Hits]):
         ef: int,
         make_hits: MakeHits,
         left_out: LeftOut,
-        newcomers: RecentObservations | None = None,
-        follower: Subscription | None = None,
+        recent: RecentObservations | None = None,
+        subscription: Subscription | None = None,
     ) -> None:
         self._process = os.getpid()
         self.generation = generation
         self.more_results = True
-        self.follower = follower
+        self.subscription = subscription
         self._walk: ResultWalk | None = walk
         self._query = query
         self._ef = ef
         self._make_hits = make_hits
         self._left_out = left_out
-        self._newcomers = newcomers
+        self._recent = recent
         self._left = query.k
         # Scores and generations that were found and not returned yet.
         self._found: list[tuple[float, int]] = []
@@ -99,7 +99,7 @@ class RecallStream(Iterator[Hits]):
         self._check_deadline()
         count = min(self._query.batch_size, self._left)
         self._search(count)
-        self._look_for_newcomers(count)
+        self._add_recent(count)
         self._found.sort(key=_best_first)
         batch, self._found = self._found[:count], self._found[count:]
         self._left -= len(batch)
@@ -117,20 +117,22 @@ class RecallStream(Iterator[Hits]):
             As for `next_batch`; all matches committed before the damage have been returned.
         """
         self._check_usable()
-        return self._batch() if self.follower is None else self._batch(*self.follower.poll(self._query.batch_size))
+        return (
+            self._batch() if self.subscription is None else self._batch(*self.subscription.poll(self._query.batch_size))
+        )
 
     def close(self) -> None:
         """Free the walk and end the subscription; there are no more batches."""
         self._end()
-        if self.follower is not None and os.getpid() == self._process:
-            self.follower.close()
+        if self.subscription is not None and os.getpid() == self._process:
+            self.subscription.close()
 
     def __next__(self) -> Hits:
         self._check_usable()
         while self.more_results:
             if batch := self.next_batch():
                 return batch
-        if self.follower is None or not (matched := self.follower.take(self._query.batch_size)):
+        if self.subscription is None or not (matched := self.subscription.take(self._query.batch_size)):
             raise StopIteration
         return self._batch(*matched)
 
@@ -187,11 +189,11 @@ class RecallStream(Iterator[Hits]):
         """
         return 0 if self._is_first else min(RECALL_BATCH_MAX, self._left)
 
-    def _look_for_newcomers(self, count: int) -> None:
+    def _add_recent(self, count: int) -> None:
         # Skipped for the first batch: it should be fast, and almost nothing can have arrived since the snapshot.
-        if self._newcomers is not None and not self._is_first:
+        if self._recent is not None and not self._is_first:
             worst = min((score for score, _ in self._found), default=-np.inf) if len(self._found) >= count else -np.inf
-            generations, scores = self._newcomers.best(count, worst)
+            generations, scores = self._recent.best(count, worst)
             self._found += zip(scores.tolist(), generations.tolist(), strict=True)
         self._is_first = False
 
@@ -208,7 +210,7 @@ class RecallStream(Iterator[Hits]):
 
     def _end(self) -> None:
         self.more_results = False
-        self._walk = self._newcomers = None
+        self._walk = self._recent = None
         self._found = []
 
 

@@ -38,7 +38,7 @@ def strongest(
     """
     generations, similarities = ranked
     memories = _read(log, generations, similarities)
-    strengths = reinforcement.weigh(memories, strength, metric, now_us())
+    strengths = reinforcement.strengths(memories, strength, metric, now_us())
     order = np.argsort(-strengths, kind="stable")
     return RankedByStrength(generations[order], similarities[order], strengths[order])
 

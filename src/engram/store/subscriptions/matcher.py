@@ -26,13 +26,13 @@ class Matcher:
         """Start the thread."""
         self._thread.start()
 
-    def notify(self, followers: Subscriptions) -> None:
-        """Request a match, because something became visible in the space of `followers`."""
+    def notify(self, subscriptions: Subscriptions) -> None:
+        """Request a match, because something became visible in the space of `subscriptions`."""
         with self._lock:
-            if not len(followers) or followers in self._due:
+            if not len(subscriptions) or subscriptions in self._due:
                 return
-            self._due.add(followers)
-        self._queue.put(followers)
+            self._due.add(subscriptions)
+        self._queue.put(subscriptions)
 
     def stop(self) -> None:
         """Stop the thread; return when it has ended. What is not matched by then stays unmatched."""
@@ -41,14 +41,14 @@ class Matcher:
             self._thread.join()
 
     def _run(self) -> None:
-        while (followers := self._queue.get()) is not None:
+        while (subscriptions := self._queue.get()) is not None:
             with self._lock:
-                self._due.discard(followers)
+                self._due.discard(subscriptions)
             try:
-                if followers.advance():
-                    self.notify(followers)
+                if subscriptions.advance():
+                    self.notify(subscriptions)
             except Exception:
                 # The next commit tries again from the same position.
                 logger.exception("matching standing recalls failed")
             # While this thread waits for spaces, it must not keep one alive that is referenced nowhere else.
-            del followers
+            del subscriptions

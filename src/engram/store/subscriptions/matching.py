@@ -15,7 +15,7 @@ from engram.store.space_state import SpaceState
 def match(
     state: SpaceState,
     metric: Metric,
-    wanted: PreparedCue,
+    prepared: PreparedCue,
     first: int,
     last: int,
     damaged: list[int],
@@ -36,11 +36,11 @@ def match(
     tuple[NDArray[np.int64], NDArray[np.float32]]
         Generations, ascending, and scores, each of shape ``(n,)``. A cue without a vector gives every score as 1.
     """
-    generations = select(state.attributes, wanted.cue.filter, first, last, alive_at)
-    if wanted.vector is None or not len(generations):
+    generations = select(state.attributes, prepared.cue.filter, first, last, alive_at)
+    if prepared.vector is None or not len(generations):
         return generations, np.ones(len(generations), dtype=np.float32)
-    generations, scores = score_readable(state.log, generations, wanted.vector, metric, damaged)
-    if wanted.cue.score_min is None:
+    generations, scores = score_readable(state.log, generations, prepared.vector, metric, damaged)
+    if prepared.cue.score_min is None:
         return generations, scores
-    similar = scores >= np.float32(wanted.cue.score_min)
+    similar = scores >= np.float32(prepared.cue.score_min)
     return generations[similar], scores[similar]

@@ -50,25 +50,25 @@ class Subscriptions:
         self._guard = threading.Lock()
         self._keys = itertools.count(1)
         # Weak references: a standing recall that is dropped without being closed has ended, too.
-        self._followers: WeakValueDictionary[int, Subscription] = WeakValueDictionary()
+        self._subscriptions: WeakValueDictionary[int, Subscription] = WeakValueDictionary()
         self._known: set[int] = set()
         self._table = CueTable(config.dim, config.metric)
         self._matched = 0
 
     def __len__(self) -> int:
-        return len(self._followers)
+        return len(self._subscriptions)
 
     @property
     def matched_generation(self) -> int | None:
         """Generation up to which everything has been matched; None without subscriptions."""
-        return self._matched if self._followers else None
+        return self._matched if self._subscriptions else None
 
-    def follow(self, wanted: PreparedCue, generation: int, left_out: LeftOut) -> Subscription:
+    def follow(self, prepared: PreparedCue, generation: int, left_out: LeftOut) -> Subscription:
         """Return a new subscription to the observations after `generation` that match a cue.
 
         Parameters
         ----------
-        wanted
+        prepared
             The cue.
         generation
             The subscription receives observations with later generations.
@@ -80,10 +80,10 @@ class Subscriptions:
         OverCapacity
             If there are `FOLLOWERS_MAX` subscriptions already.
         """
-        follower = Subscription(self, wanted, self._count_max, left_out)
+        subscription = Subscription(self, prepared, self._count_max, left_out)
         with self._guard:
             self._remove_left()
-            if len(self._followers) >= FOLLOWERS_MAX:
+            if len(self._subscriptions) >= FOLLOWERS_MAX:
                 raise OverCapacity(
                     f"{FOLLOWERS_MAX} standing recalls follow space {self._config.name} already",
                     code="too_many_followers",
@@ -92,25 +92,25 @@ class Subscriptions:
                     value=FOLLOWERS_MAX + 1,
                     retry_after_ms=_RETRY_AFTER_MS,
                 )
-            if not self._followers:
+            if not self._subscriptions:
                 self._matched = self._state.index.visible_generation
-            follower.join(generation + 1, self._matched)
+            subscription.join(generation + 1, self._matched)
             key = next(self._keys)
-            self._followers[key] = follower
+            self._subscriptions[key] = subscription
             self._known.add(key)
-            if wanted.vector is not None and wanted.cue.score_min is not None:
-                self._table.add(key, wanted.vector, wanted.cue.score_min)
-        return follower
+            if prepared.vector is not None and prepared.cue.score_min is not None:
+                self._table.add(key, prepared.vector, prepared.cue.score_min)
+        return subscription
 
-    def rejoin(self, follower: Subscription, missed_from: int) -> None:
+    def rejoin(self, subscription: Subscription, missed_from: int) -> None:
         """Let a subscription that was too slow read the log from `missed_from` on, up to what has been matched by now.
 
         Later matches are offered to it again.
         """
         with self._guard:
-            follower.join(missed_from, self._matched)
+            subscription.join(missed_from, self._matched)
 
-    def look_up(self, wanted: PreparedCue, first: int, last: int, damaged: list[int]) -> list[tuple[int, float]]:
+    def look_up(self, prepared: PreparedCue, first: int, last: int, damaged: list[int]) -> list[tuple[int, float]]:
         """Match one cue against the log; return the generation and score of each match, in the order of generations.
 
         Parameters
@@ -118,7 +118,7 @@ class Subscriptions:
         damaged
             Receives, ascending, the generations that cannot be compared with the cue.
         """
-        generations, scores = match(self._state, self._config.metric, wanted, first, last, damaged)
+        generations, scores = match(self._state, self._config.metric, prepared, first, last, damaged)
         return list(zip(generations.tolist(), scores.tolist(), strict=True))
 
     def advance(self) -> bool:
@@ -127,24 +127,24 @@ class Subscriptions:
             self._remove_left()
             visible = self._state.index.visible_generation
             first, last = self._matched + 1, min(visible, self._matched + _STEP)
-            if self._followers and first <= last:
+            if self._subscriptions and first <= last:
                 self._match(first, last)
-            self._matched = last if self._followers else visible
+            self._matched = last if self._subscriptions else visible
             return self._matched < visible
 
     def close(self) -> None:
         """End all subscriptions."""
-        for follower in list(self._followers.values()):
-            follower.close()
+        for subscription in list(self._subscriptions.values()):
+            subscription.close()
 
     def _match(self, first: int, last: int) -> None:
         similar, lost = self._similar(first, last)
-        for key, follower in self._followers.items():
-            until = self._first_unclear(follower, lost) if lost else 0
+        for key, subscription in self._subscriptions.items():
+            until = self._first_unclear(subscription, lost) if lost else 0
             if key in similar:
                 generations, scores = similar[key]
-            elif follower.wanted.vector is None:
-                generations = select(self._state.attributes, follower.wanted.cue.filter, first, last)
+            elif subscription.prepared.vector is None:
+                generations = select(self._state.attributes, subscription.prepared.cue.filter, first, last)
                 scores = np.ones(len(generations), dtype=np.float32)
             else:
                 generations, scores = _NOTHING
@@ -152,18 +152,18 @@ class Subscriptions:
                 count = int(np.searchsorted(generations, until))
                 generations, scores = generations[:count], scores[:count]
             if len(generations):
-                follower.offer(generations.tolist(), scores.tolist())
+                subscription.offer(generations.tolist(), scores.tolist())
             if until:
-                follower.leave_to_log(until)
+                subscription.leave_to_log(until)
 
-    def _first_unclear(self, follower: Subscription, lost: list[int]) -> int:
+    def _first_unclear(self, subscription: Subscription, lost: list[int]) -> int:
         """Return the first generation in `lost` that may match, judging by the codes of its vector; 0 if none may."""
-        wanted = follower.wanted
-        if wanted.vector is None or wanted.cue.score_min is None:
+        prepared = subscription.prepared
+        if prepared.vector is None or prepared.cue.score_min is None:
             return 0
         alone = CueTable(self._config.dim, self._config.metric)
-        alone.add(1, wanted.vector, wanted.cue.score_min)
-        passing = select(self._state.attributes, wanted.cue.filter, lost[0], lost[-1])
+        alone.add(1, prepared.vector, prepared.cue.score_min)
+        passing = select(self._state.attributes, prepared.cue.filter, lost[0], lost[-1])
         candidates: list[int] = np.intersect1d(passing, lost).tolist()
         for generation in candidates:
             unclear: list[int] = []
@@ -195,10 +195,10 @@ class Subscriptions:
         matches = {}
         # Splitting an empty array yields one empty piece, hence `strict=False`.
         for key, rows in zip(distinct.tolist(), np.split(order, starts[1:]), strict=False):
-            follower = self._followers.get(key)
-            if follower is None:
+            subscription = self._subscriptions.get(key)
+            if subscription is None:
                 continue
-            filter = follower.wanted.cue.filter
+            filter = subscription.prepared.cue.filter
             found, similarities = generations[rows].astype(np.int64), scores[rows]
             if not filter.is_open:
                 passes = np.isin(found, select(self._state.attributes, filter, first, last))
@@ -208,8 +208,8 @@ class Subscriptions:
 
     def _remove_left(self) -> None:
         for key in list(self._known):
-            follower = self._followers.get(key)
-            if follower is None or follower.closed:
-                self._followers.pop(key, None)
+            subscription = self._subscriptions.get(key)
+            if subscription is None or subscription.closed:
+                self._subscriptions.pop(key, None)
                 self._known.discard(key)
                 self._table.remove(key)

@@ -21,11 +21,11 @@ _STEP: Final = 4096
 class MatchBacklog(Protocol):
     """The source of the observations that a subscription was not offered."""
 
-    def rejoin(self, follower: Subscription, missed_from: int) -> None:
+    def rejoin(self, subscription: Subscription, missed_from: int) -> None:
         """Let a subscription read the log from `missed_from` on, and offer it what comes after that."""
         ...
 
-    def look_up(self, wanted: PreparedCue, first: int, last: int, damaged: list[int]) -> list[tuple[int, float]]:
+    def look_up(self, prepared: PreparedCue, first: int, last: int, damaged: list[int]) -> list[tuple[int, float]]:
         """Match one cue against the log; `damaged` receives the generations that cannot be compared with the cue."""
         ...
 
@@ -42,7 +42,7 @@ class Subscription:
     ----------
     backlog
         The registry that the subscription belongs to.
-    wanted
+    prepared
         The cue.
     count_max
         Maximum number of matches that may wait.
@@ -50,8 +50,8 @@ class Subscription:
         Decides what to do about damage; used only by the thread that takes matches.
     """
 
-    def __init__(self, backlog: MatchBacklog, wanted: PreparedCue, count_max: int, left_out: LeftOut) -> None:
-        self.wanted: Final = wanted
+    def __init__(self, backlog: MatchBacklog, prepared: PreparedCue, count_max: int, left_out: LeftOut) -> None:
+        self.prepared: Final = prepared
         self._left_out = left_out
         self._backlog = backlog
         self._count_max = count_max
@@ -177,7 +177,7 @@ class Subscription:
         first, last = self._unread
         until = min(last, first + _STEP - 1)
         lost: list[int] = []
-        found = self._backlog.look_up(self.wanted, first, until, lost)
+        found = self._backlog.look_up(self.prepared, first, until, lost)
         before = [match for match in found if match[0] < lost[0]] if lost and not self._left_out.skip else []
         if before:
             self._early.extend(before)

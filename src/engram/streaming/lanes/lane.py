@@ -92,9 +92,9 @@ class LaneLoad(NamedTuple):
     observations: int = 0
     nbytes: int = 0
 
-    def plus(self, turn: QueuedRequest) -> LaneLoad:
-        """Return the totals after `turn` entered or left the lane, too."""
-        return LaneLoad(self.requests + 1, self.observations + turn.count, self.nbytes + turn.nbytes)
+    def plus(self, queued: QueuedRequest) -> LaneLoad:
+        """Return the totals after `queued` entered or left the lane, too."""
+        return LaneLoad(self.requests + 1, self.observations + queued.count, self.nbytes + queued.nbytes)
 
     def minus(self, earlier: LaneLoad) -> LaneLoad:
         """Return what is still in the lane: these totals minus `earlier`, those of what left; never negative."""
@@ -107,7 +107,7 @@ class LaneLoad(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class QueuedRequest:
-    """A request queued in a lane. It is `served` ahead of its turn if a later request of its session is served."""
+    """A request queued in a lane. It is `served` early if a later request of its session is served."""
 
     request: CommitRequest
     count: int
@@ -120,7 +120,7 @@ class _Waiting:
     """The queued requests of one space in a lane."""
 
     space: CommitTarget
-    turns: deque[QueuedRequest] = field(default_factory=deque)
+    requests: deque[QueuedRequest] = field(default_factory=deque)
     count: int = 0
     nbytes: int = 0
 
@@ -152,26 +152,26 @@ class Lane:
         # Position of the space served last. A space that begins to wait starts there: idle time earns it no credit.
         self._position = 0
 
-    def add(self, turn: QueuedRequest) -> None:
-        """Append the request `turn` to the queue of its space."""
-        space = turn.request.space
+    def add(self, queued: QueuedRequest) -> None:
+        """Append the request `queued` to the queue of its space."""
+        space = queued.request.space
         waiting = self._waiting.get(space)
         if waiting is None:
             waiting = self._waiting[space] = _Waiting(space)
             self._arrivals += 1
             heapq.heappush(self._order, (self._position, self._arrivals, waiting))
-        waiting.turns.append(turn)
-        waiting.count += turn.count
-        waiting.nbytes += turn.nbytes
+        waiting.requests.append(queued)
+        waiting.count += queued.count
+        waiting.nbytes += queued.nbytes
 
     def head(self) -> QueuedRequest | None:
         """Return the request to serve next, or None if none waits."""
         while self._order:
             waiting = self._order[0][2]
-            while waiting.turns and waiting.turns[0].served:
-                waiting.turns.popleft()
-            if waiting.turns:
-                return waiting.turns[0]
+            while waiting.requests and waiting.requests[0].served:
+                waiting.requests.popleft()
+            if waiting.requests:
+                return waiting.requests[0]
             heapq.heappop(self._order)
             del self._waiting[waiting.space]
         return None
@@ -181,13 +181,13 @@ class Lane:
         self._position, arrival, waiting = self._order[0]
         heapq.heapreplace(self._order, (self._position + count, arrival, waiting))
 
-    def release(self, turn: QueuedRequest) -> None:
-        """Mark the request `turn` as served and free its room in the lane."""
-        turn.served = True
-        waiting = self._waiting[turn.request.space]
-        waiting.count -= turn.count
-        waiting.nbytes -= turn.nbytes
-        self.served = self.served.plus(turn)
+    def release(self, queued: QueuedRequest) -> None:
+        """Mark the request `queued` as served and free its room in the lane."""
+        queued.served = True
+        waiting = self._waiting[queued.request.space]
+        waiting.count -= queued.count
+        waiting.nbytes -= queued.nbytes
+        self.served = self.served.plus(queued)
 
     def fills(self) -> dict[CommitTarget, float]:
         """Return the fraction of the lane that each waiting space fills, from 0 to 1."""

@@ -23,11 +23,11 @@ class _State(NamedTuple):
 class _Arrival:
     """An item of the list: a state, and the request whose admission led to it (None for `close`, and once read)."""
 
-    __slots__ = ("state", "turn")
+    __slots__ = ("queued", "state")
 
-    def __init__(self, state: _State, turn: QueuedRequest | None = None) -> None:
+    def __init__(self, state: _State, queued: QueuedRequest | None = None) -> None:
         self.state: Final = state
-        self.turn = turn
+        self.queued = queued
 
 
 class LaneAdmission:
@@ -49,14 +49,14 @@ class LaneAdmission:
         self._lanes: Final = lanes
         self._shares: Final = shares
         self._time_ms: Final = time_ms
-        self._chain: Final = LockFreeList(_Arrival(_State((LaneLoad(),) * len(lanes))))
-        self._reader: Final[ListReader[_Arrival]] = self._chain.reader()
+        self._admissions: Final = LockFreeList(_Arrival(_State((LaneLoad(),) * len(lanes))))
+        self._reader: Final[ListReader[_Arrival]] = self._admissions.reader()
         self._refused: Final = [LockFreeList(0) for _ in lanes]
 
     @property
     def closed(self) -> bool:
         """Whether the lanes admit nothing more."""
-        return self._chain.last.state.closed
+        return self._admissions.last.state.closed
 
     def admit(self, request: CommitRequest) -> None:
         """Admit `request` into the lane of its priority.
@@ -69,10 +69,10 @@ class LaneAdmission:
             After `close`.
         """
         lane = request.priority - 1
-        turn = QueuedRequest(request, request.count, request.nbytes)
+        queued = QueuedRequest(request, request.count, request.nbytes)
         try:
-            self._check_share(lane, turn)
-            self._chain.append(partial(self._admission, lane, turn))
+            self._check_share(lane, queued)
+            self._admissions.append(partial(self._admission, lane, queued))
         except OverCapacity:
             self._refused[lane].append(_one_more)
             self._shares[lane].claim(request.space)
@@ -80,7 +80,7 @@ class LaneAdmission:
 
     def close(self) -> None:
         """Admit nothing more. Requests that are already admitted can still be served."""
-        self._chain.append(lambda last: _Arrival(_State(last.state.admitted, closed=True)))
+        self._admissions.append(lambda last: _Arrival(_State(last.state.admitted, closed=True)))
 
     def has_arrivals(self) -> bool:
         """Return whether `arrived` would return any request."""
@@ -88,23 +88,23 @@ class LaneAdmission:
 
     def arrived(self) -> list[QueuedRequest]:
         """Return the requests admitted since the last call, in order. Only the thread that serves may call it."""
-        turns = []
+        requests = []
         for arrival in self._reader:
-            if arrival.turn is not None:
-                turns.append(arrival.turn)
+            if arrival.queued is not None:
+                requests.append(arrival.queued)
                 # The list keeps its last item alive, but the request in it must not be kept.
-                arrival.turn = None
-        return turns
+                arrival.queued = None
+        return requests
 
     def waiting(self, lane: int) -> LaneLoad:
         """Return what waits in the lane at index `lane`."""
         # `admitted` is read before `served`, so the result never exceeds what the lane held at some moment.
-        admitted = self._chain.last.state.admitted[lane]
+        admitted = self._admissions.last.state.admitted[lane]
         return admitted.minus(self._lanes[lane].served)
 
     def statistics(self) -> tuple[LaneStatistics, ...]:
         """Return the statistics of every lane."""
-        state = self._chain.last.state
+        state = self._admissions.last.state
         return tuple(map(self._statistics_of, self._lanes, state.admitted, self._refused))
 
     def _statistics_of(self, lane: Lane, admitted: LaneLoad, refused: LockFreeList[int]) -> LaneStatistics:
@@ -119,21 +119,21 @@ class LaneAdmission:
             refused.last,
         )
 
-    def _admission(self, lane: int, turn: QueuedRequest, last: _Arrival) -> _Arrival:
+    def _admission(self, lane: int, queued: QueuedRequest, last: _Arrival) -> _Arrival:
         if last.state.closed:
             raise Unavailable("the store is closing and takes no more writes", code="shutting_down")
         admitted = last.state.admitted
-        self._check_room(self._lanes[lane], admitted[lane], turn)
-        return _Arrival(_State((*admitted[:lane], admitted[lane].plus(turn), *admitted[lane + 1 :])), turn)
+        self._check_room(self._lanes[lane], admitted[lane], queued)
+        return _Arrival(_State((*admitted[:lane], admitted[lane].plus(queued), *admitted[lane + 1 :])), queued)
 
-    def _check_room(self, lane: Lane, admitted: LaneLoad, turn: QueuedRequest) -> None:
+    def _check_room(self, lane: Lane, admitted: LaneLoad, queued: QueuedRequest) -> None:
         served, limits = lane.served, lane.limits
         count = admitted.observations - served.observations
         nbytes = admitted.nbytes - served.nbytes
-        if count + turn.count > limits.count_max:
-            raise self._full(lane, "observations", count, turn.count, limits.count_max, count)
-        if nbytes + turn.nbytes > limits.bytes_max:
-            raise self._full(lane, "bytes", nbytes, turn.nbytes, limits.bytes_max, count)
+        if count + queued.count > limits.count_max:
+            raise self._full(lane, "observations", count, queued.count, limits.count_max, count)
+        if nbytes + queued.nbytes > limits.bytes_max:
+            raise self._full(lane, "bytes", nbytes, queued.nbytes, limits.bytes_max, count)
 
     def _full(self, lane: Lane, what: str, used: int, more: int, limit: int, count: int) -> OverCapacity:
         name, excess = lane.priority.name.lower(), used + more - limit
@@ -149,8 +149,8 @@ class LaneAdmission:
             retry_after_ms=None if more > limit else self._time_ms(count_before),
         )
 
-    def _check_share(self, lane: int, turn: QueuedRequest) -> None:
-        space = turn.request.space
+    def _check_share(self, lane: int, queued: QueuedRequest) -> None:
+        space = queued.request.space
         share = self._shares[lane].excess(space)
         if share is None:
             return

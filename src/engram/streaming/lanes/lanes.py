@@ -24,7 +24,7 @@ class Lanes:
     High is served before Normal, and Normal before Low. A lane in which requests wait is served at least once in
     `takes_max` takes. Within a lane, the requests of one space are first in, first out, and all spaces get equal
     service, however much one of them sends. Within a session, order precedes priority: a request is never served before
-    the earlier requests of its session. When its turn comes, these are served first, whatever lanes they are in.
+    the earlier requests of its session. When it is served, these are served first, whatever lanes they are in.
 
     Any thread may call `put`, `close` and the methods that only read. One thread calls `take`; only this thread knows
     the order of service. A lock-free list connects both sides: `LaneAdmission` explains how the limits stay exact, and
@@ -55,7 +55,7 @@ class Lanes:
         self._lanes: Final = tuple(Lane(priority, limits[priority]) for priority in _PRIORITIES)
         self._shares: Final = tuple(FairShares(clock) for _ in self._lanes)
         self._drain_rate: Final = ServiceRate(clock)
-        self._entrance: Final = LaneAdmission(self._lanes, self._shares, self._drain_rate.time_ms)
+        self._admission: Final = LaneAdmission(self._lanes, self._shares, self._drain_rate.time_ms)
         self._arrived: Final = ThreadWakeup()
         # The unserved requests of each session, in order, across all lanes.
         self._sessions: Final[dict[tuple[CommitTarget, str], deque[QueuedRequest]]] = {}
@@ -79,8 +79,8 @@ class Lanes:
         Unavailable
             If the lanes are closed.
         """
-        self._entrance.admit(request)
-        self._arrived.ring()
+        self._admission.admit(request)
+        self._arrived.wake()
 
     def take(self, timeout_s: float | None = None) -> list[CommitRequest]:
         """Return the next requests, waiting up to `timeout_s` seconds for the first (None: without a limit).
@@ -90,9 +90,9 @@ class Lanes:
         # The committer takes more only when it has stored what it took last.
         self._drain_rate.finish()
         self._arrived.sleep_until(self._has_work_or_is_closed, timeout_s)
-        arrived = self._entrance.arrived()
-        for turn in arrived:
-            self._line_up(turn)
+        arrived = self._admission.arrived()
+        for queued in arrived:
+            self._enqueue(queued)
         taken = _Take(self._take_count_max, self._take_bytes_max)
         self._serve_overdue(taken)
         self._serve_by_priority(taken)
@@ -105,8 +105,8 @@ class Lanes:
 
     def close(self) -> None:
         """Admit nothing more. Waiting requests can still be taken."""
-        self._entrance.close()
-        self._arrived.ring()
+        self._admission.close()
+        self._arrived.wake()
 
     def time_to_drain_ms(self, count: int) -> int:
         """Return the time in milliseconds that the committer needs for `count` observations, at the measured rate."""
@@ -114,63 +114,63 @@ class Lanes:
 
     def statistics(self) -> LanesStatistics:
         """Return the statistics of every lane."""
-        return LanesStatistics(self._entrance.statistics())
+        return LanesStatistics(self._admission.statistics())
 
     def _has_work_or_is_closed(self) -> bool:
-        return self._waiting > 0 or self._entrance.has_arrivals() or self._entrance.closed
+        return self._waiting > 0 or self._admission.has_arrivals() or self._admission.closed
 
-    def _line_up(self, turn: QueuedRequest) -> None:
-        self._lanes[turn.request.priority - 1].add(turn)
-        if turn.request.session:
-            self._sessions.setdefault(_session_key(turn), deque()).append(turn)
+    def _enqueue(self, queued: QueuedRequest) -> None:
+        self._lanes[queued.request.priority - 1].add(queued)
+        if queued.request.session:
+            self._sessions.setdefault(_session_key(queued), deque()).append(queued)
         self._waiting += 1
 
     def _serve_overdue(self, taken: _Take) -> None:
         for lane in self._lanes:
             head = lane.head()
             if head is not None and lane.passed_over >= self._takes_max - 1:
-                turn = self._with_earlier(head)[0]
-                self._serve(turn, lane, taken)
-                lane.advance(turn.count)
+                queued = self._with_earlier(head)[0]
+                self._serve(queued, lane, taken)
+                lane.advance(queued.count)
 
     def _serve_by_priority(self, taken: _Take) -> None:
         for lane in self._lanes:
             while (head := lane.head()) is not None:
                 before = taken.count
                 is_full = False
-                for turn in self._with_earlier(head):
-                    is_full = not taken.has_room(turn)
+                for queued in self._with_earlier(head):
+                    is_full = not taken.has_room(queued)
                     if is_full:
                         break
-                    self._serve(turn, lane, taken)
+                    self._serve(queued, lane, taken)
                 if taken.count > before:
                     # The space of the head caused all of them to be served, so it is charged for all.
                     lane.advance(taken.count - before)
                 if is_full:
                     return
 
-    def _with_earlier(self, turn: QueuedRequest) -> list[QueuedRequest]:
-        """Return the unserved requests of the session of `turn`, in order, up to and including `turn`."""
-        if not turn.request.session:
-            return [turn]
-        queue = self._sessions[_session_key(turn)]
-        return [queue[i] for i in range(queue.index(turn) + 1)]
+    def _with_earlier(self, queued: QueuedRequest) -> list[QueuedRequest]:
+        """Return the unserved requests of the session of `queued`, in order, up to and including `queued`."""
+        if not queued.request.session:
+            return [queued]
+        queue = self._sessions[_session_key(queued)]
+        return [queue[i] for i in range(queue.index(queued) + 1)]
 
-    def _serve(self, turn: QueuedRequest, lane: Lane, taken: _Take) -> None:
+    def _serve(self, queued: QueuedRequest, lane: Lane, taken: _Take) -> None:
         # `lane` granted the service, even if the request waited in another lane.
-        self._lanes[turn.request.priority - 1].release(turn)
-        if turn.request.session:
-            key = _session_key(turn)
+        self._lanes[queued.request.priority - 1].release(queued)
+        if queued.request.session:
+            key = _session_key(queued)
             self._sessions[key].popleft()
             if not self._sessions[key]:
                 del self._sessions[key]
         self._waiting -= 1
-        taken.add(turn, lane)
+        taken.add(queued, lane)
 
     def _divide(self, arrived: list[QueuedRequest]) -> None:
-        spaces = {(turn.request.priority, turn.request.space) for turn in arrived}
+        spaces = {(queued.request.priority, queued.request.space) for queued in arrived}
         for position, (lane, shares) in enumerate(zip(self._lanes, self._shares, strict=True)):
-            waiting = self._entrance.waiting(position)
+            waiting = self._admission.waiting(position)
             fill = lane.limits.fill(waiting.observations, waiting.nbytes)
             shares.divide(fill, lane.fills, [space for priority, space in spaces if priority is lane.priority])
 
@@ -186,18 +186,18 @@ class _Take:
         self._count_max = count_max
         self._bytes_max = bytes_max
 
-    def has_room(self, turn: QueuedRequest) -> bool:
-        """Return whether `turn` fits. The first request always fits; otherwise a large one would never be served."""
-        fits = self.count + turn.count <= self._count_max and self._nbytes + turn.nbytes <= self._bytes_max
+    def has_room(self, queued: QueuedRequest) -> bool:
+        """Return whether `queued` fits. The first request always fits; otherwise a large one would never be served."""
+        fits = self.count + queued.count <= self._count_max and self._nbytes + queued.nbytes <= self._bytes_max
         return fits or not self.requests
 
-    def add(self, turn: QueuedRequest, lane: Lane) -> None:
-        """Add the request `turn`, to which `lane` granted service."""
-        self.requests.append(turn.request)
+    def add(self, queued: QueuedRequest, lane: Lane) -> None:
+        """Add the request `queued`, to which `lane` granted service."""
+        self.requests.append(queued.request)
         self.lanes.add(lane.priority)
-        self.count += turn.count
-        self._nbytes += turn.nbytes
+        self.count += queued.count
+        self._nbytes += queued.nbytes
 
 
-def _session_key(turn: QueuedRequest) -> tuple[CommitTarget, str]:
-    return turn.request.space, turn.request.session
+def _session_key(queued: QueuedRequest) -> tuple[CommitTarget, str]:
+    return queued.request.space, queued.request.session

@@ -9,10 +9,10 @@ from time import monotonic
 
 
 class ThreadWakeup:
-    """A wake-up signal: one thread sleeps on it, and any thread may call `ring`.
+    """A wake-up signal: one thread sleeps on it, and any thread may call `wake`.
 
-    The inner lock protects no data: it is a binary semaphore. The sleeping thread acquires it and `ring` releases it,
-    which never blocks. While no thread sleeps, `ring` only reads a flag.
+    The inner lock protects no data: it is a binary semaphore. The sleeping thread acquires it and `wake` releases it,
+    which never blocks. While no thread sleeps, `wake` only reads a flag.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class ThreadWakeup:
         self._semaphore.acquire()
         self._asleep = False
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Wake the sleeping thread, if any. Call it after the condition of that thread has become true."""
         if self._asleep:
             # Another thread may have released the semaphore already. One release is enough, and a second one raises.

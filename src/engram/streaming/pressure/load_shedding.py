@@ -1,4 +1,4 @@
-"""Load shedding: which priorities are admitted at which pressure, and which streams are told when it changes."""
+"""Load shedding: it decides which priorities are admitted at which pressure, and sends each change to streams."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from engram.streaming.pressure.levels import REFUSED_FROM, Hysteresis, Level, Th
 from engram.streaming.pressure.usage import Held, Usage
 from engram.streaming.sessions.outbox import StreamState
 
-Tell = Callable[[str, StreamState, OverCapacity | None], None]
-"""Takes the name of a space, what its streams are to be told, and why."""
+Notify = Callable[[str, StreamState, OverCapacity | None], None]
+"""Takes the name of a space, the state to send to its streams, and the reason."""
 
 STATES: Final = {
     Level.NORMAL: StreamState.ACTIVE,
@@ -32,7 +32,7 @@ STATES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class SpaceLoad:
-    """The load as a client is told it: the content of the lanes in observations, and the pressure on its space."""
+    """The load that a client is sent: the content of the lanes in observations, and the pressure on its space."""
 
     queue_depth: int
     queue_capacity: int
@@ -46,7 +46,7 @@ class SpaceLoad:
 
 
 class LoadShedder:
-    """Measures the pressure on every space, refuses requests when it is too high, and tells streams when it changes.
+    """Measures the pressure on every space, refuses requests when it is too high, and informs streams of changes.
 
     The pressure on a space is the highest of these gauges: its own tail, the lanes, memory and the disk. A full lane
     counts only up to the share of it that the space itself uses, so a space that sends little is not refused because of
@@ -67,7 +67,7 @@ class LoadShedder:
     soon
         Schedules a function for the next iteration of the event loop.
     tell
-        Called when the streams of a space are to be told of a change.
+        Called to send a change to the streams of a space.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class LoadShedder:
         thresholds: Thresholds,
         mailbox: Mailbox,
         soon: Callable[[Callable[[], None]], object],
-        tell: Tell,
+        tell: Notify,
     ) -> None:
         self._lanes = lanes
         self._thresholds = thresholds
@@ -179,8 +179,8 @@ class LoadShedder:
 
     def _announce(self, pressed: _Pressed) -> None:
         state, reason = self._status(pressed)
-        if state is not pressed.told:
-            pressed.told = state
+        if state is not pressed.last_sent:
+            pressed.last_sent = state
             self._tell(pressed.name, state, reason)
 
     def _status(self, pressed: _Pressed) -> tuple[StreamState, OverCapacity | None]:
@@ -230,12 +230,12 @@ class _Meter:
 
 @dataclass(slots=True)
 class _Pressed:
-    """A space that receives writes: the meters of its tail and of the lanes, and the last state told to its streams."""
+    """A space that receives writes: the meters of its tail and of the lanes, and the last state sent to its streams."""
 
     name: str
     tail: _Meter
     lanes: _Meter
-    told: StreamState = StreamState.ACTIVE
+    last_sent: StreamState = StreamState.ACTIVE
 
     def look(self) -> None:
         """Read both gauges."""

@@ -33,9 +33,9 @@ class RecallBatches(Generic[T]):
         return self._stream.more_results
 
     @property
-    def follower(self) -> Subscription | None:
+    def subscription(self) -> Subscription | None:
         """The subscription with which a standing recall continues, or None."""
-        return self._stream.follower
+        return self._stream.subscription
 
     def make(self, hits_max: int) -> list[T]:
         """Return the next batches: at least one, and further ones until they have at least `hits_max` hits."""
@@ -59,9 +59,9 @@ class RecallBatches(Generic[T]):
     def close_after(self, making: Future[Any] | None) -> None:
         """Free everything once `making`, which may be making batches on a thread, is done."""
         self._dropped = True
-        if self.follower is not None:
+        if self.subscription is not None:
             # Ends a search of the log that may be under way.
-            self.follower.close()
+            self.subscription.close()
         if making is None:
             self.close()
         else:

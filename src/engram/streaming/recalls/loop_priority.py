@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Final
 
 # The event loop needs about four iterations to accept a recall, and twice as many to answer it.
-_TURNS: Final = 16
+_ITERATIONS: Final = 16
 # For this long after a recall another one is expected: it needs iterations of the loop before this module can see it.
 _EXPECTED_S: Final = 1.0
-_PATIENCE_S: Final = 0.02
+_WAIT_S_MAX: Final = 0.02
 
 
 class LoopPriority:
@@ -21,15 +21,15 @@ class LoopPriority:
     A recall needs little work in many iterations of the event loop; a message of observations needs much work in one.
     gRPC accepts one call after the other. Under load, recalls would therefore queue to be accepted, each for the time
     of several messages, although the recall threads are idle. So while there are recalls, iterations of the loop pass
-    between any two messages, however many streams they come from: until no recall has come for `turns` iterations, or
-    for so long that streams must continue, too. An iteration in which nothing happens costs next to nothing. The method
-    is our own, see docs/decisions/0011. Used on the event loop's thread only.
+    between any two messages, however many streams they come from: until no recall has come for `iterations`, or for so
+    long that streams must continue, too. An iteration in which nothing happens costs next to nothing. The method is our
+    own, see docs/decisions/0011. Used on the event loop's thread only.
 
     Parameters
     ----------
-    turns
+    iterations
         Iterations without a new recall that pass between two messages.
-    patience_s
+    wait_s_max
         After this many seconds, further recalls do not delay the next message any more: it follows as soon as the
         present count of iterations is complete.
     clock_s
@@ -42,19 +42,22 @@ class LoopPriority:
     """
 
     def __init__(
-        self, turns: int = _TURNS, patience_s: float = _PATIENCE_S, clock_s: Callable[[], float] = time.monotonic
+        self,
+        iterations: int = _ITERATIONS,
+        wait_s_max: float = _WAIT_S_MAX,
+        clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self.under_way = 0
         self._begun = 0
-        self._turns = turns
-        self._patience_s = patience_s
+        self._iterations = iterations
+        self._wait_s_max = wait_s_max
         self._clock_s = clock_s
         self._expected_until_s = clock_s()
         # `asyncio.Lock` is fair: the message that has waited longest is next.
         self._gate = asyncio.Lock()
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
+    def recall_in_progress(self) -> Iterator[None]:
         """Count one recall as under way for the duration of the context."""
         self.under_way += 1
         self._begun += 1
@@ -64,18 +67,18 @@ class LoopPriority:
             self.under_way -= 1
             self._expected_until_s = self._clock_s() + _EXPECTED_S
 
-    async def give(self) -> None:
+    async def yield_to_recalls(self) -> None:
         """Let recalls pass before the next message; return at once if none is under way or expected."""
-        if not self._is_wanted():
+        if not self._is_expected():
             return
         async with self._gate:
-            until_s = self._clock_s() + self._patience_s
-            begun, quiet = self._begun, 0
-            while quiet < self._turns and self._is_wanted():
+            until_s = self._clock_s() + self._wait_s_max
+            begun, idle = self._begun, 0
+            while idle < self._iterations and self._is_expected():
                 await asyncio.sleep(0)
-                quiet += 1
+                idle += 1
                 if self._begun != begun and self._clock_s() < until_s:
-                    begun, quiet = self._begun, 0
+                    begun, idle = self._begun, 0
 
-    def _is_wanted(self) -> bool:
+    def _is_expected(self) -> bool:
         return self.under_way > 0 or self._clock_s() < self._expected_until_s

@@ -43,8 +43,8 @@ class Recalls:
 
     Attributes
     ----------
-    right_of_way
-        Other work on the event loop calls its `give` to let recalls pass.
+    loop_priority
+        Other work on the event loop calls its `yield_to_recalls` to let recalls pass.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Recalls:
         waiting_max: int,
         streams_max: int,
     ) -> None:
-        self.right_of_way: Final = LoopPriority()
+        self.loop_priority: Final = LoopPriority()
         self._threads = threads
         self._mailbox = mailbox
         self._counters = counters
@@ -93,7 +93,7 @@ class Recalls:
         EngramError
             If the query cannot be answered. The error gives the reason.
         """
-        with self.right_of_way.taken():
+        with self.loop_priority.recall_in_progress():
             return await self._first(lambda: encode(space.answer(query)))
 
     async def stream(self, space: SpaceEngine, query: RecallQuery, encode: Encode[T]) -> AsyncGenerator[T, None]:
@@ -110,7 +110,7 @@ class Recalls:
             If the query cannot be answered. The error gives the reason.
         """
         with self._one_more_stream():
-            with self.right_of_way.taken():
+            with self.loop_priority.recall_in_progress():
                 batches, made = await self._first(lambda: begin(space, query, encode))
             making: Future[list[T]] | None = None
             try:
@@ -121,24 +121,24 @@ class Recalls:
                     made = await asyncio.wrap_future(making)
                 for batch in made:
                     yield batch
-                if batches.follower is not None:
-                    async with aclosing(self._follow(batches.follower)) as follow:
+                if batches.subscription is not None:
+                    async with aclosing(self._follow(batches.subscription)) as follow:
                         async for _ in follow:
                             making = self._threads.submit(batches.poll)
                             yield (await asyncio.wrap_future(making))[0]
             finally:
                 batches.close_after(making)
 
-    async def _follow(self, follower: Subscription) -> AsyncGenerator[None, None]:
+    async def _follow(self, subscription: Subscription) -> AsyncGenerator[None, None]:
         """Yield whenever the standing recall may have matches to poll."""
         ready = asyncio.Event()
         self._ready.add(ready)
         try:
-            follower.add_listener(lambda: self._mailbox.post(_set, ready))
-            while not follower.closed:
+            subscription.add_listener(lambda: self._mailbox.post(_set, ready))
+            while not subscription.closed:
                 if self._stopped is not None:
                     raise self._stopped
-                while follower.has_matches and self._stopped is None:
+                while subscription.has_matches and self._stopped is None:
                     yield
                 await ready.wait()
                 ready.clear()

@@ -32,7 +32,7 @@ class Claim:
         The last sequence number that a reconnecting client knows to be durable; None on its first connection, when it
         has nothing under any number yet.
     incarnation
-        The incarnation of the space that the client was told last; empty if it never was told one.
+        The last incarnation of the space that the client received; empty if it received none.
     """
 
     writer: int = field(default_factory=new_writer)
@@ -45,7 +45,7 @@ class Claim:
         Raises
         ------
         FailedPrecondition
-            If the space was restored, repaired or created anew since the client was last told the incarnation.
+            If the space was restored, repaired or created anew since the client last received its incarnation.
         """
         if self.incarnation and space.incarnation and self.incarnation != space.incarnation:
             raise FailedPrecondition(

@@ -71,7 +71,7 @@ class Connection:
             )
         self.session = await self._sessions.open(space, session_id, self.outbox, claim)
         self.space = space
-        self._tell_pressure(self.session, space)
+        self._send_pressure(self.session, space)
 
     async def observe(self, message: Message) -> None:
         """Process observations: admit them, buffer them while paused, answer a duplicate, or refuse them in the outbox.
@@ -109,20 +109,20 @@ class Connection:
             case FlowAction.RESUME:
                 session.move(SessionState.ACTIVE)
                 self.outbox.put(StateChange(StreamState.ACTIVE, sequence=session.durable_sequence))
-                self._tell_pressure(session, space)
+                self._send_pressure(session, space)
                 self.outbox.release()
             case FlowAction.SLOW_DOWN if not flow.preferred_rate:
-                self.outbox.set_pace(SendRate.slow_down)
+                self.outbox.set_rate(SendRate.slow_down)
             case FlowAction.SPEED_UP if not flow.preferred_rate:
-                self.outbox.set_pace(SendRate.speed_up)
+                self.outbox.set_rate(SendRate.speed_up)
             case FlowAction.BUFFER_STATUS if flow.buffer_remaining <= 0:
                 self.outbox.hold()
             case FlowAction.BUFFER_STATUS if session.state is not SessionState.PAUSED:
                 self.outbox.release()
         if flow.preferred_rate > 0:
-            self.outbox.set_pace(lambda pace: pace.prefer(flow.preferred_rate))
+            self.outbox.set_rate(lambda rate: rate.prefer(flow.preferred_rate))
         if flow.action is FlowAction.RESUME:
-            await self._work_off_backlog()
+            await self._admit_backlog()
 
     async def close(self, *, drain: bool, last_sequence: int = 0) -> None:
         """End the session: wait until everything admitted is stored (and indexed, if `drain`), then send CLOSED.
@@ -133,7 +133,7 @@ class Connection:
             If there is no session yet, or the session is no longer this connection's.
         """
         session, _ = self.opened()
-        await self._work_off_backlog()
+        await self._admit_backlog()
         if session.outbox is not self.outbox:
             return  # Taken over meanwhile: it is not this connection's to end.
         session.move(SessionState.DRAINING)
@@ -175,7 +175,7 @@ class Connection:
             If the session is no longer this connection's.
         """
         if self.session is not None:
-            await self._work_off_backlog()
+            await self._admit_backlog()
             await self._settled(self.session)
         self.outbox.finish()
 
@@ -223,7 +223,7 @@ class Connection:
         if self.session is None or self.space is None:
             raise FailedPrecondition("the first message of a stream is init", code="no_init", field="init")
         if self.session.outbox is not self.outbox:
-            # The client has been told so, but messages that it sent before may still arrive.
+            # The client has been informed, but messages that it sent before may still arrive.
             raise FailedPrecondition(
                 f"session {self.session.id} has left this connection", code="session_taken_over", field="session"
             )
@@ -263,8 +263,8 @@ class Connection:
         # The result arrives through the event loop, so it cannot come before this call.
         session.admit(in_flight)
 
-    def _tell_pressure(self, session: Session, space: SpaceEngine) -> None:
-        """Send the pressure to a stream that is new or was paused, and so was not told of the last change."""
+    def _send_pressure(self, session: Session, space: SpaceEngine) -> None:
+        """Send the pressure to a stream that is new or was paused, and so did not get the last change."""
         state, reason = self._ingest.admission.status(space)
         if reason is not None:
             self.outbox.put_pressure(StateChange(state, reason.message, session.durable_sequence, reason))
@@ -292,7 +292,7 @@ class Connection:
         """Wait until nothing is in flight, or another connection has taken over the session."""
         await session.changed.wait_for(lambda: session.settled or session.outbox is not self.outbox)
 
-    async def _work_off_backlog(self) -> None:
+    async def _admit_backlog(self) -> None:
         session, space = self.opened()
         while self._backlog:
             await self._admit(session, space, self._backlog.pop())

@@ -70,7 +70,7 @@ class SessionOutbox:
         self._indexed: SessionAck | None = None
         self._pressure: StateChange | None = None
         self._holding = False
-        self._pace = SendRate()
+        self._send_rate = SendRate()
         self._timer: asyncio.TimerHandle | None = None
         self._finished = False
         self.error: EngramError | None = None
@@ -86,14 +86,14 @@ class SessionOutbox:
         """Whether messages that can wait are held back at the client's request."""
         return self._holding
 
-    async def turn(self) -> None:
+    async def wait_for_send_slot(self) -> None:
         """Wait until one more message that can wait may be sent, and count it as sent."""
         await self._changed.wait_for(self._is_open)
-        self._pace.sent(_now_s())
+        self._send_rate.sent(_now_s())
 
-    def set_pace(self, change: Callable[[SendRate], None]) -> None:
+    def set_rate(self, change: Callable[[SendRate], None]) -> None:
         """Change the rate at which messages that can wait are sent."""
-        change(self._pace)
+        change(self._send_rate)
         self._changed.notify()
 
     def put(self, event: Event) -> None:
@@ -105,9 +105,9 @@ class SessionOutbox:
                 self._indexed = event
         else:
             if isinstance(event, StateChange):
-                self._before(event)
+                self._flush_before(event)
             if len(self._held) >= _READY_MAX:
-                self._let_out()
+                self._flush_held()
             # An ack goes behind those that are held back already; otherwise it would overtake them.
             queue = self._held if _may_wait(event) and (self._held or not self._is_open()) else self._ready
             last = queue[-1] if queue else None
@@ -145,14 +145,14 @@ class SessionOutbox:
 
     async def take(self) -> list[Event]:
         """Wait for events and return all that may be sent now, in order; an empty list means finished."""
-        await self._changed.wait_for(lambda: self._finished or self._something_may_go())
+        await self._changed.wait_for(lambda: self._finished or self._may_send())
         if self._pressure is not None:
             self._ready.append(self._pressure)
             self._pressure = None
         if self._is_open():
             if self._held or self._indexed is not None or any(map(_may_wait, self._ready)):
-                self._pace.sent(_now_s())
-            self._let_out()
+                self._send_rate.sent(_now_s())
+            self._flush_held()
         events = list(self._ready)
         self._ready.clear()
         self._changed.notify()
@@ -163,7 +163,7 @@ class SessionOutbox:
         if len(self._ready) >= _READY_MAX:
             await self._changed.wait_for(lambda: len(self._ready) < _READY_MAX)
 
-    def _something_may_go(self) -> bool:
+    def _may_send(self) -> bool:
         if self._ready or self._pressure is not None:
             return True
         return bool(self._held or self._indexed is not None) and self._is_open()
@@ -172,23 +172,23 @@ class SessionOutbox:
         """Return whether messages that can wait may go now. If only the rate forbids it, a timer wakes the waiters."""
         if self._finished:
             return True
-        if self._holding or self._pace.rate is None:
+        if self._holding or self._send_rate.rate is None:
             return not self._holding
-        delay_s = self._pace.delay_s(_now_s())
+        delay_s = self._send_rate.delay_s(_now_s())
         if delay_s > 0 and self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._time_has_come)
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
         return delay_s <= 0
 
-    def _time_has_come(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
         self._changed.notify()
 
-    def _before(self, status: StateChange) -> None:
+    def _flush_before(self, status: StateChange) -> None:
         """Flush held acks ahead of `status`: all of them before CLOSED, otherwise only those that may be sent now."""
         if status.state is StreamState.CLOSED or (not self._held and self._is_open()):
-            self._let_out()
+            self._flush_held()
 
-    def _let_out(self) -> None:
+    def _flush_held(self) -> None:
         self._ready.extend(self._held)
         self._held.clear()
         if self._indexed is not None:

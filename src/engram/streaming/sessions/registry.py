@@ -88,7 +88,7 @@ class Sessions:
     ) -> Session:
         """Open a new session, or resume `session_id`, and connect it to `outbox`.
 
-        The newest connection wins: one that has the session already, or waits for it, is told so and closed. The call
+        The newest connection wins: one that has the session already, or waits for it, is informed and closed. The call
         then waits until nothing of the older connection is in flight. Otherwise, observations of the newer connection
         could be taken for duplicates of those in flight under the same sequence numbers.
 
@@ -159,7 +159,7 @@ class Sessions:
                 session.pass_watermark(generation)
 
     def tell_pressure(self, space: str, state: StreamState, reason: OverCapacity | None) -> None:
-        """Tell the streams of `space` that the pressure changed. A paused stream is told when it resumes."""
+        """Send a change of the pressure to the streams of `space`. A paused stream gets it when it resumes."""
         message = reason.message if reason is not None else "the pressure is gone"
         for session in self._sessions.get(space, {}).values():
             if session.outbox is not None and session.state is not SessionState.PAUSED:

@@ -20,7 +20,7 @@ from engram.streaming.sessions.states import SessionState, check_move
 
 
 class SequenceVerdict(Enum):
-    """What the sequence numbers of a message say: it is new, or a duplicate of something in flight or durable."""
+    """The verdict on the sequence numbers of a message: new, or a duplicate of one that is in flight or durable."""
 
     NEW = "new"
     IN_FLIGHT = "in_flight"
@@ -172,7 +172,7 @@ class Session:
 
     def repeat(self, first_sequence: int, last_sequence: int) -> None:
         """Answer a duplicate of durable observations with the original ack."""
-        self._tell(self.outbox, self._history.repeat(first_sequence, last_sequence))
+        self._send(self.outbox, self._history.repeat(first_sequence, last_sequence))
 
     def reject(self, first_sequence: int, count: int, error: EngramError) -> None:
         """Report that a message was refused before admission. Its sequence numbers are not consumed."""
@@ -196,13 +196,13 @@ class Session:
         if ack is not None:
             self.touch()
             self._indexed = replace(ack)
-            self._tell(self.outbox, ack)
+            self._send(self.outbox, ack)
             self.changed.notify()
 
     def repeat_indexed(self) -> None:
-        """Tell a new connection how far the session is indexed, because the previous one may not have received it."""
+        """Send a new connection how far the session is indexed, because the previous one may not have received it."""
         if self._indexed is not None:
-            self._tell(self.outbox, replace(self._indexed))
+            self._send(self.outbox, replace(self._indexed))
 
     def _accept(self, message: InFlight, result: CommitResult) -> None:
         queue = self._expected_to_commit
@@ -221,11 +221,11 @@ class Session:
             self._counters.add(table.OBSERVATIONS, result.count)
             self._history.add(ack.last_sequence, ack.last_generation, result.count)
             self._unindexed.add(ack)
-        self._tell(message.outbox, ack)
+        self._send(message.outbox, ack)
 
     def _reject(self, outbox: SessionOutbox | None, first_sequence: int, count: int, error: EngramError) -> None:
         self._counters.add(table.OBSERVATIONS_REJECTED, count)
-        self._tell(
+        self._send(
             outbox, SessionAck(AckStatus.REJECTED, first_sequence, first_sequence + max(count, 1) - 1, error=error)
         )
 
@@ -234,7 +234,7 @@ class Session:
             while self._expected_to_commit.pop() is not failed:
                 pass
 
-    def _tell(self, outbox: SessionOutbox | None, ack: SessionAck) -> None:
+    def _send(self, outbox: SessionOutbox | None, ack: SessionAck) -> None:
         """Send `ack` to `outbox`, that of the connection the message came on, if it still has the session."""
         if outbox is not None and outbox is self.outbox:
             outbox.put(ack)

@@ -247,7 +247,7 @@ async def test_a_server_that_owes_answers_and_is_silent_is_asked_anew(
 async def test_an_idle_server_may_be_silent(server: FakeServer, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = start()
     await answer(driver.row("a"))
-    # Silence and patience pass several times while the stream has nothing to do.
+    # `silence_s` and `patience_s` pass several times while the stream has nothing to do.
     for _ in range(5):
         await pass_time(monkeypatch, OPTIONS.patience_s + OPTIONS.silence_s)
     assert await answer(driver.row("b")) == Ack(2, 2, 2, 2)

@@ -19,14 +19,14 @@ def request(count: int = 1, name: str = "a") -> CommitRequest:
     return CommitRequest(space=NO_SPACE, batch=batch_of([f"{name}{row}" for row in range(count)]), done=lambda _: None)
 
 
-def intake(
+def make_queue(
     count_max: int = 100, bytes_max: int = 1 << 20, take_count: int = 50, take_bytes: int = 1 << 20
 ) -> FifoCommitQueue:
     return FifoCommitQueue(count_max, bytes_max, take_count, take_bytes)
 
 
 def test_first_in_first_out() -> None:
-    queue = intake()
+    queue = make_queue()
     requests = [request() for _ in range(5)]
     for one in requests:
         queue.put(one)
@@ -37,7 +37,7 @@ def test_first_in_first_out() -> None:
 
 
 def test_the_count_is_bounded() -> None:
-    queue = intake(count_max=10)
+    queue = make_queue(count_max=10)
     queue.put(request(8))
     with pytest.raises(OverCapacity) as refusal:
         queue.put(request(3))
@@ -50,7 +50,7 @@ def test_the_count_is_bounded() -> None:
 
 def test_the_bytes_are_bounded() -> None:
     size = request(4).nbytes
-    queue = intake(bytes_max=2 * size)
+    queue = make_queue(bytes_max=2 * size)
     queue.put(request(4))
     queue.put(request(4))
     with pytest.raises(OverCapacity) as refusal:
@@ -62,12 +62,12 @@ def test_the_bytes_are_bounded() -> None:
 
 def test_what_can_never_fit_is_not_told_to_come_back() -> None:
     with pytest.raises(OverCapacity) as refusal:
-        intake(count_max=10).put(request(11))
+        make_queue(count_max=10).put(request(11))
     assert refusal.value.retry_after_ms is None
 
 
 def test_one_take_is_bounded_but_serves_a_large_request_alone() -> None:
-    queue = intake(take_count=10)
+    queue = make_queue(take_count=10)
     for count in (6, 4, 1, 30, 2):
         queue.put(request(count))
     assert [[one.count for one in queue.take(0)] for _ in range(3)] == [[6, 4], [1], [30]]
@@ -75,7 +75,7 @@ def test_one_take_is_bounded_but_serves_a_large_request_alone() -> None:
 
 
 def test_take_waits_for_a_request() -> None:
-    queue = intake()
+    queue = make_queue()
     taken: list[list[CommitRequest]] = []
     thread = threading.Thread(target=lambda: taken.append(queue.take(TIMEOUT_S)))
     thread.start()
@@ -86,7 +86,7 @@ def test_take_waits_for_a_request() -> None:
 
 
 def test_a_closed_queue_is_emptied_and_admits_nothing() -> None:
-    queue = intake()
+    queue = make_queue()
     waiting = request()
     queue.put(waiting)
     queue.close()

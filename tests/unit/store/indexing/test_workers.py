@@ -152,7 +152,7 @@ class Killed(BaseException):
     """Not an `Exception`: a worker is replaced whatever it dies of."""
 
 
-@pytest.mark.parametrize("point", ["before link", "after link", "between turns"])
+@pytest.mark.parametrize("point", ["before link", "after link", "between tasks"])
 def test_a_killed_worker_is_replaced_and_its_turn_is_done_again(
     start: Callable[..., Workers], point: str, caplog: pytest.LogCaptureFixture
 ) -> None:

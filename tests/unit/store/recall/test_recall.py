@@ -192,9 +192,9 @@ def test_the_horizon_is_behind_everyone_who_looks_back() -> None:
         held = space.snapshot(1)
         for id in ("c", "d"):
             space.observe([id], [ANY])
-        assert (space._engine.history.oldest, space._engine.history.horizon) == (3, 1)
+        assert (space._engine.retention.oldest, space._engine.retention.horizon) == (3, 1)
         del held
-        assert space._engine.history.horizon == 3
+        assert space._engine.retention.horizon == 3
 
 
 def test_retention_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,9 +207,9 @@ def test_retention_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
             space.observe([id], [ANY])
             now_us += 8_000_000
         # "a" is 16 s old: the state of ten seconds ago is the one after it.
-        assert space._engine.history.oldest == 1
+        assert space._engine.retention.oldest == 1
         now_us += 8_000_000
-        assert space._engine.history.oldest == 2
+        assert space._engine.retention.oldest == 2
 
 
 # ---- streams --------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ def weight(one: Memories, strength: Strength | None = None, after: int = 0, metr
     reinforcement = Reinforcement(100.0)
     for number in range(after):
         reinforcement.reinforce([7], NOW_US - 1_000_000_000 + number)
-    return float(reinforcement.weigh(one, strength or Strength(), metric, NOW_US)[0])  # type: ignore[arg-type]
+    return float(reinforcement.strengths(one, strength or Strength(), metric, NOW_US)[0])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("forgetting", ["exponential", "power"])

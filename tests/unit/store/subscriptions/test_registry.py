@@ -66,7 +66,7 @@ def test_each_match_is_a_version_of_its_own(space: Space) -> None:
 
 def test_a_follower_that_is_slow_loses_nothing(space: Space) -> None:
     with space.recall_stream(Cue(ANY, score_min=0.5), follow=True, batch_size=3) as stream:
-        assert stream.follower is not None
+        assert stream.subscription is not None
         expected = []
         for number in range(30):
             observe(space, f"near{number}", f"far{number}")
@@ -109,9 +109,9 @@ def test_closing_the_store_ends_standing_recalls() -> None:
 
 def test_whoever_drops_a_standing_recall_has_left(space: Space) -> None:
     stream = space.recall_stream(Cue(ANY, score_min=0.5), follow=True)
-    assert len(space._engine.followers) == 1
+    assert len(space._engine.subscriptions) == 1
     del stream
-    assert len(space._engine.followers) == 0
+    assert len(space._engine.subscriptions) == 0
     observe(space, "near")
     with space.recall_stream(Cue(ANY, score_min=0.5), follow=True) as other:
         assert [hit.id for hit in next(other)] == ["near"]
@@ -136,9 +136,9 @@ def test_whoever_follows_while_the_matcher_lags_gets_nothing_from_before(
     space: Space, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     cue = Cue(ANY, score_min=0.5)
-    advance = space._engine.followers.advance
+    advance = space._engine.subscriptions.advance
     with space.recall_stream(cue, follow=True) as earlier:
-        monkeypatch.setattr(space._engine.followers, "advance", lambda: False)
+        monkeypatch.setattr(space._engine.subscriptions, "advance", lambda: False)
         before = [f"near{number}" for number in range(count)]
         observe(space, *before)
         with space.recall_stream(cue, count, count, follow=True) as later:

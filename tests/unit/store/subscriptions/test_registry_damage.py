@@ -50,7 +50,7 @@ class Held:
         flip_stored(self.path, hit.vector.tobytes())
 
     def match(self) -> None:
-        while self.space._engine.followers.advance():
+        while self.space._engine.subscriptions.advance():
             pass
 
 

@@ -1,4 +1,4 @@
-"""Shares of a lane: who is alone may fill it, who crowds others out waits."""
+"""Fair shares of a lane: a space that is alone may fill it, and one above its share waits for the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The alarm: who rings never waits, who sleeps misses nothing."""
+"""Waking a sleeping thread: the caller never waits, and the sleeper misses no call."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ def test_a_sleep_ends_after_its_timeout() -> None:
 
 
 def test_ringing_while_nobody_sleeps_wakes_nobody_later() -> None:
-    alarm = ThreadWakeup()
-    alarm.ring()
+    wakeup = ThreadWakeup()
+    wakeup.wake()
     looks: list[bool] = []
 
     def ready() -> bool:
         looks.append(False)
         return False
 
-    alarm.sleep_until(ready, 0.01)
+    wakeup.sleep_until(ready, 0.01)
     # Before falling asleep, and once more after saying so; when the time was over nobody looked again.
     assert len(looks) == 2
 
 
 def test_a_ring_before_its_reason_does_not_end_a_sleep() -> None:
-    alarm = ThreadWakeup()
+    wakeup = ThreadWakeup()
     reasons: list[int] = []
     asleep = threading.Event()
 
@@ -39,14 +39,14 @@ def test_a_ring_before_its_reason_does_not_end_a_sleep() -> None:
         asleep.set()
         return bool(reasons)
 
-    sleeper = threading.Thread(target=alarm.sleep_until, args=(ready, TIMEOUT_S))
+    sleeper = threading.Thread(target=wakeup.sleep_until, args=(ready, TIMEOUT_S))
     sleeper.start()
     assert asleep.wait(TIMEOUT_S)
     for _ in range(100):
-        alarm.ring()
+        wakeup.wake()
     assert sleeper.is_alive()
     reasons.append(1)
-    alarm.ring()
+    wakeup.wake()
     sleeper.join(TIMEOUT_S)
     assert not sleeper.is_alive()
 
@@ -54,13 +54,13 @@ def test_a_ring_before_its_reason_does_not_end_a_sleep() -> None:
 def test_no_wake_up_is_lost_between_two_threads() -> None:
     """Each waits for the other's last step, thousands of times; one lost wake-up and both would sleep."""
     steps, rounds = [0], 5_000
-    alarms = [ThreadWakeup(), ThreadWakeup()]
+    wakeups = [ThreadWakeup(), ThreadWakeup()]
 
     def play(player: int) -> None:
         for step in range(player, 2 * rounds, 2):
-            alarms[player].sleep_until(lambda step=step: steps[0] == step, TIMEOUT_S)  # type: ignore[misc]
+            wakeups[player].sleep_until(lambda step=step: steps[0] == step, TIMEOUT_S)  # type: ignore[misc]
             steps[0] = step + 1
-            alarms[1 - player].ring()
+            wakeups[1 - player].wake()
 
     players = [threading.Thread(target=play, args=(player,)) for player in (0, 1)]
     for thread in players:

@@ -113,8 +113,8 @@ async def test_what_follows_comes_when_it_commits() -> None:
         assert recalls.streams == 0
         # The next commit finds nobody to tell.
         await asyncio.to_thread(space.observe, ["near"], [ANY])
-        space._engine.followers.advance()
-        assert len(space._engine.followers) == 0
+        space._engine.subscriptions.advance()
+        assert len(space._engine.subscriptions) == 0
 
 
 async def test_stopping_ends_standing_recalls_with_the_reason() -> None:
@@ -138,7 +138,7 @@ async def test_closing_the_store_ends_standing_recalls_quietly() -> None:
         await anext(stream)
         waiting = asyncio.ensure_future(anext(stream, None))
         await asyncio.sleep(0)
-        space._engine.followers.close()
+        space._engine.subscriptions.close()
         assert await waiting is None
 
 
@@ -149,9 +149,9 @@ async def test_recalls_have_the_right_of_way_until_they_are_answered_or_have_the
         batches = recalls.stream(space._engine, QUERY, lambda *_: gate.wait(TIMEOUT_S))
         first = asyncio.ensure_future(anext(batches))
         await asyncio.sleep(0)
-        assert recalls.right_of_way.under_way == 2
+        assert recalls.loop_priority.under_way == 2
         gate.set()
         assert await answer
         assert await first
-        assert recalls.right_of_way.under_way == 0
+        assert recalls.loop_priority.under_way == 0
         await batches.aclose()

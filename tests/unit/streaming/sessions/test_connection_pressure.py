@@ -46,7 +46,7 @@ async def test_every_stream_of_the_space_hears_of_pressure_and_of_its_end(world:
     assert (status.error.limit, status.error.value) == ("200", "190")
     assert status.error.retry_after_ms
     late = await world.open("late")
-    assert [type(event) for event in await events(late)] == [Opened, StateChange], "newcomers are told at once"
+    assert [type(event) for event in await events(late)] == [Opened, StateChange], "a new stream is told at once"
     await late.observe(message(1))
     (refusal,) = [event for event in await events(late) if isinstance(event, SessionAck)]
     assert refusal.error is not None

@@ -150,9 +150,8 @@ async def test_coming_back_does_not_make_room_for_more_in_flight(world: World) -
     assert [error.code for error in taken_over if isinstance(error, FailedPrecondition)] == ["session_taken_over"] * 2
 
 
-async def test_a_connection_taken_over_while_an_embedder_works_admits_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def embedded_on_demand(world: World, monkeypatch: pytest.MonkeyPatch) -> tuple[Message, threading.Event]:
+    """A message of three observations without vectors, and the event that lets the embedder make them."""
     go_on = threading.Event()
     full = message(1, 3)
     bare = Message(1, with_vectors(full.batch, np.empty((3, 0), np.float32)), Priority.NORMAL)
@@ -162,6 +161,13 @@ async def test_a_connection_taken_over_while_an_embedder_works_admits_nothing(
         return with_vectors(batch, full.batch.vectors)
 
     monkeypatch.setattr(world.space, "prepare", embed)
+    return bare, go_on
+
+
+async def test_a_connection_taken_over_while_an_embedder_works_admits_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare, go_on = embedded_on_demand(world, monkeypatch)
     older = await world.open()
     observing = asyncio.create_task(older.observe(bare))
     await asyncio.sleep(0)
@@ -177,15 +183,7 @@ async def test_a_connection_taken_over_while_an_embedder_works_admits_nothing(
 async def test_a_connection_taken_over_while_it_works_off_its_backlog_does_not_end_the_session(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    go_on = threading.Event()
-    full = message(1, 3)
-    bare = Message(1, with_vectors(full.batch, np.empty((3, 0), np.float32)), Priority.NORMAL)
-
-    def embed(batch: ObservationBatch) -> ObservationBatch:
-        assert go_on.wait(60)
-        return with_vectors(batch, full.batch.vectors)
-
-    monkeypatch.setattr(world.space, "prepare", embed)
+    bare, go_on = embedded_on_demand(world, monkeypatch)
     older = await world.open()
     await older.flow(PAUSE)
     await older.observe(bare)

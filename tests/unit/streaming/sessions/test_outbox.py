@@ -125,7 +125,7 @@ async def test_the_reader_waits_while_too_much_is_unsent() -> None:
 
 async def test_a_pace_lets_acks_wait_and_merge_but_not_statuses() -> None:
     outbox = SessionOutbox()
-    outbox.set_pace(lambda pace: pace.prefer(1.0))
+    outbox.set_rate(lambda rate: rate.prefer(1.0))
     outbox.put(accepted(1, 1))
     assert await taken(outbox) == [accepted(1, 1)]
     outbox.put(accepted(2, 2))
@@ -136,30 +136,30 @@ async def test_a_pace_lets_acks_wait_and_merge_but_not_statuses() -> None:
     outbox.put(accepted(3, 3))
     outbox.put(StateChange(StreamState.ERROR))
     assert await taken(outbox) == [StateChange(StreamState.ERROR)]
-    outbox.set_pace(SendRate.speed_up)
+    outbox.set_rate(SendRate.speed_up)
     assert await taken(outbox) == [accepted(2, 3), ack(AckStatus.INDEXED, 1, 1)]
 
 
 async def test_the_writer_is_woken_when_its_time_has_come() -> None:
     outbox = SessionOutbox()
-    outbox.set_pace(lambda pace: pace.prefer(100.0))
+    outbox.set_rate(lambda rate: rate.prefer(100.0))
     outbox.put(accepted(1, 1))
     await taken(outbox)
     outbox.put(accepted(2, 2))
     assert await taken(outbox) == [accepted(2, 2)]
-    await asyncio.wait_for(outbox.turn(), 60)
+    await asyncio.wait_for(outbox.wait_for_send_slot(), 60)
 
 
 async def test_results_wait_for_their_turn_with_the_acks() -> None:
     outbox = SessionOutbox()
-    outbox.set_pace(lambda pace: pace.prefer(1.0))
-    await asyncio.wait_for(outbox.turn(), 60)
+    outbox.set_rate(lambda rate: rate.prefer(1.0))
+    await asyncio.wait_for(outbox.wait_for_send_slot(), 60)
     outbox.put(accepted(1, 1))
     writer = asyncio.create_task(outbox.take())
     for _ in range(10):
         await asyncio.sleep(0)
     assert not writer.done()
-    outbox.set_pace(lambda pace: pace.prefer(1e9))
+    outbox.set_rate(lambda rate: rate.prefer(1e9))
     assert await asyncio.wait_for(writer, 60) == [accepted(1, 1)]
 
 

@@ -1,0 +1,65 @@
+"""What is taken from the buffer is encoded, and whatever becomes of it, its callers hear and its room is freed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engram.client.sending.batch_source import BatchSource
+from engram.client.sending.micro_batch import make_row
+from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
+from engram.client.sending.send_buffer import OutboxLimits, SendBuffer
+from engram.errors import EngramError, InvalidInput, Unavailable
+from engram.model.ack import Ack
+from engram.model.observations import ObservationBatch
+from engram.model.spaces import SpaceConfig
+
+CONFIG = SpaceConfig("test", dim=8)
+
+
+class Source:
+    """A buffer and its source, and the answers of all rows that were added."""
+
+    def __init__(self) -> None:
+        self.outbox = SendBuffer(OutboxLimits(batch_count=10), lambda: None, lambda: 0.0)
+        self.batches = BatchSource(self.outbox, CONFIG, lambda batch: batch)
+        self.answers: list[Answer] = []
+
+    def add(self, id: str, number: float = 1.0) -> None:
+        row = make_row(CONFIG, id, np.full(8, number), "text")
+        assert self.outbox.try_add_row(row, self.answers.append)
+
+
+def test_rows_leave_as_one_encoded_batch_and_each_is_answered() -> None:
+    source = Source()
+    source.add("a")
+    source.add("b")
+    outgoing = source.batches.take()
+    assert outgoing is not None
+    assert isinstance(outgoing.payload, ObservationBatch)
+    assert list(outgoing.payload.ids) == ["a", "b"]
+    source.batches.settle(outgoing, Ack(1, 2, 1, 2))
+    assert [answer.first_sequence for answer in source.answers if isinstance(answer, Ack)] == [1, 2]
+    assert (source.outbox.count, source.outbox.nbytes) == (0, 0)
+
+
+def test_what_is_refused_alone_leaves_nothing_to_send_and_frees_its_room() -> None:
+    source = Source()
+    source.add("bad", np.nan)
+    assert source.batches.take() is None
+    assert [type(answer) for answer in source.answers] == [InvalidInput]
+    assert (source.outbox.count, source.outbox.nbytes) == (0, 0)
+    assert source.outbox.flushed().done()
+
+
+def test_what_was_never_taken_fails_with_the_stream() -> None:
+    source, whole = Source(), list[Answer]()
+    source.add("a")
+    assert source.outbox.try_add_batch(OutgoingBatch(payload=None, count=3, nbytes=9, settle=whole.append))
+    error = Unavailable("the server is gone")
+    source.batches.fail(error)
+    assert source.answers == [error]
+    assert whole == [error]
+    assert source.outbox.count == 0
+    losses = source.outbox.take_losses()
+    assert (losses.count, losses.error) == (4, error)
+    assert isinstance(losses.error, EngramError)
