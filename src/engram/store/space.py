@@ -12,9 +12,16 @@ from numpy.typing import ArrayLike
 from engram.errors import EngramError
 from engram.log.damage import Damages
 from engram.log.identity import Identity
-from engram.model.batch_checks import check_batch, check_beside_vectors, check_columns
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.model.observations import ObservationBatch, make_batch, with_vectors
+from engram.model.observations import (
+    ObservationBatch,
+    check_batch,
+    check_beside_vectors,
+    check_columns,
+    check_with_vectors,
+    make_batch,
+    with_vectors,
+)
 from engram.model.query import check_range
 from engram.model.scalars import as_text
 from engram.model.sequences import as_list
@@ -101,7 +108,16 @@ class Space(SpaceRecalls):
         self._reader.check_process()
         if vectors is None:
             vectors = np.empty((0, self.config.dim), dtype=np.float32)
-        batch = make_batch(ids, vectors, contents, timestamps, confidences, importances, metadata, tags)
+        batch = make_batch(
+            ids,
+            vectors,
+            contents,
+            timestamps=timestamps,
+            confidences=confidences,
+            importances=importances,
+            metadata=metadata,
+            tags=tags,
+        )
         return self._wait_for(batch=self.prepare(batch)).last_generation
 
     def delete(self, ids: Sequence[str]) -> int:
@@ -132,6 +148,8 @@ class Space(SpaceRecalls):
             # letter.
             check_beside_vectors(batch)
             batch = with_vectors(batch, self._reader.search.embed(batch.contents))
+            check_with_vectors(batch, self.config)
+            return batch
         return check_batch(batch, self.config)
 
     def durable_sequence(self, session: str) -> int:

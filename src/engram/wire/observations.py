@@ -1,6 +1,6 @@
 """Conversion of messages to and from the columns of `engram.model.observations.ObservationBatch`.
 
-Nothing here checks contents against a space; `engram.model.batch_checks.check_batch` does that for every transport.
+Nothing here checks contents against a space; `engram.model.observations.check_batch` does that for every transport.
 The only checks here are those that columns cannot express, such as that the bytes of the vectors divide into rows.
 """
 
@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.model.observations import ObservationBatch, now_us
+from engram.model.observations import ObservationBatch
 from engram.model.priority import Priority
+from engram.model.times import now_us
 from engram.wire import engram_pb2 as pb
 from engram.wire.times import from_timestamp
 

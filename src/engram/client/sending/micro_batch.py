@@ -14,13 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from engram.client.losses import NAMED_MAX
 from engram.client.sending.outgoing_batch import Answer
 from engram.errors import EngramError, InvalidInput
-from engram.model.batch_checks import check_batch, check_beside_vectors, check_bytes
 from engram.model.metadata import encode_metadata
-from engram.model.observations import ObservationBatch, now_us
+from engram.model.observations import ObservationBatch, check_batch, check_beside_vectors, check_bytes
 from engram.model.scalars import as_real, as_text
 from engram.model.sequences import as_list
 from engram.model.spaces import SpaceConfig
-from engram.model.times import Moment, as_time_us
+from engram.model.times import Moment, as_time_us, now_us
 from engram.model.vectors import as_float32
 from engram.text.embedder import check_texts
 
@@ -200,7 +199,7 @@ def check_outgoing(batch: ObservationBatch, config: SpaceConfig) -> ObservationB
     Raises
     ------
     InvalidInput
-        As `engram.model.batch_checks.check_batch`; also if vectors are missing and the space has no embedder, or a text
+        As `engram.model.observations.check_batch`; also if vectors are missing and the space has no embedder, or a text
         to embed has no visible character.
     """
     if batch.vectors.shape[1:] != (0,):
