@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from typing import Any, ClassVar, Final, TypedDict
 
@@ -105,7 +106,7 @@ class ColumnSpec(ABC):
 
     @abstractmethod
     def blank(self) -> Any:
-        """Return the value of one observation for which nothing was passed, as `value` returns it."""
+        """Return the value of one observation for which nothing was passed, as a converter returns it."""
 
     def blanks(self, count: int) -> Any:
         """Return the column of `count` observations for which nothing was passed."""
@@ -115,14 +116,15 @@ class ColumnSpec(ABC):
         return [blank] * count if self.dtype is None else np.full(count, blank, self.dtype)
 
     @abstractmethod
-    def value(self, value: Any, field: str = "") -> Any:
-        """Return what a caller passed for one observation as an element of the column.
+    def converter(self, field: str = "") -> Callable[[Any], Any]:
+        """Return the function that turns what a caller passed for one observation into an element of the column.
 
-        Raises
-        ------
-        InvalidInput
-            If the value cannot be converted; the error names `field`, or else the keyword.
+        It raises `InvalidInput` if the value cannot be converted; the error names `field`, or else the keyword.
         """
+
+    def value(self, value: Any) -> Any:
+        """Return what a caller passed for one observation as an element of the column; raise as a converter."""
+        return self.converter()(value)
 
     @abstractmethod
     def column(self, values: Any, count: int) -> Any:
@@ -135,7 +137,7 @@ class ColumnSpec(ABC):
         """
 
     def gather(self, values: Sequence[Any]) -> Any:
-        """Return the elements of all observations, as `value` returns them, as a column."""
+        """Return the elements of all observations, as a converter returns them, as a column."""
         if self.dtype is not None:
             return np.fromiter(values, self.dtype, len(values))
         return values if not self.optional or any(values) else None
@@ -183,9 +185,9 @@ class TextSpec(ColumnSpec):
         """Return the empty text."""
         return ""
 
-    def value(self, value: Any, field: str = "") -> str:
-        """Return `value` if it is a text."""
-        return as_text(field or self.singular, value)
+    def converter(self, field: str = "") -> Callable[[Any], str]:
+        """Return a function that takes texts only."""
+        return partial(as_text, field or self.singular)
 
     def column(self, values: Any, count: int) -> list[str]:
         """Return `values` as a list, whose elements are not checked yet."""
@@ -205,9 +207,10 @@ class TimeSpec(ColumnSpec):
         """Return the present time."""
         return now_us()
 
-    def value(self, value: Any, field: str = "") -> int:
-        """Return a moment as microseconds, the present time for None."""
-        return now_us() if value is None else as_time_us(value, field or self.singular)
+    def converter(self, field: str = "") -> Callable[[Any], int]:
+        """Return a function that turns a moment into microseconds, and None into the present time."""
+        name = field or self.singular
+        return lambda moment: now_us() if moment is None else as_time_us(moment, name)
 
     def column(self, values: Any, count: int) -> NDArray[np.int64]:
         """Return moments as microseconds."""
@@ -230,9 +233,9 @@ class ShareSpec(ColumnSpec):
         """Return the default."""
         return self.default
 
-    def value(self, value: Any, field: str = "") -> float:
-        """Return a number; its range is not checked yet."""
-        return as_real(field or self.singular, value, "a number within 0..1", code=f"{self.singular}_range")
+    def converter(self, field: str = "") -> Callable[[Any], float]:
+        """Return a function that takes numbers only; it does not check their range."""
+        return partial(as_real, field or self.singular, wanted="a number within 0..1", code=f"{self.singular}_range")
 
     def column(self, values: Any, count: int) -> NDArray[np.float32]:
         """Return numbers as float32; their range is not checked yet."""
@@ -256,9 +259,9 @@ class MetadataSpec(ColumnSpec):
         """Return the empty text."""
         return ""
 
-    def value(self, value: Any, field: str = "") -> str:
-        """Return a mapping as a text; a text is returned as it is."""
-        return encode_metadata(value, field or self.singular)
+    def converter(self, field: str = "") -> Callable[[Any], str]:
+        """Return a function that turns a mapping into a text, and returns a text as it is."""
+        return partial(encode_metadata, field=field or self.singular)
 
     def column(self, values: Any, count: int) -> list[str]:
         """Return mappings as texts; texts are returned as they are."""
@@ -279,12 +282,10 @@ class TagsSpec(ColumnSpec):
         """Return no tags."""
         return ()
 
-    def value(self, value: Any, field: str = "") -> tuple[str, ...]:
-        """Return the tags of one observation; their number and lengths are not checked yet."""
-        labels = tuple(as_list(field or self.singular, value, '["urgent"]', ordered=False))
-        for label in labels:
-            as_text(field or self.singular, label)
-        return labels
+    def converter(self, field: str = "") -> Callable[[Any], tuple[str, ...]]:
+        """Return a function that takes lists of texts; it does not check their number and sizes."""
+        name = field or self.singular
+        return lambda tags: tuple([as_text(name, tag) for tag in as_list(name, tags, '["urgent"]', ordered=False)])
 
     def column(self, values: Any, count: int) -> list[list[str]]:
         """Return `values` as a list of lists, whose elements are not checked yet."""
