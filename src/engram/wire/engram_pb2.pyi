@@ -784,6 +784,7 @@ class StreamingRecallRequest(_message.Message):
     STRENGTH_FIELD_NUMBER: _builtins.int
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
     SKIP_DAMAGED_FIELD_NUMBER: _builtins.int
+    OMIT_METADATA_MAP_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     session_id: _builtins.str
     max_results: _builtins.int
@@ -802,6 +803,8 @@ class StreamingRecallRequest(_message.Message):
     """Leave out what is damaged where it is stored, and say so (RecallMetadata.incomplete), instead of ending with
     corrupt_data.
     """
+    omit_metadata_map: _builtins.bool
+    """Leave Memory.metadata empty; Memory.metadata_json has the same."""
     @_builtins.property
     def cue(self) -> Global___Cue: ...
     @_builtins.property
@@ -826,10 +829,11 @@ class StreamingRecallRequest(_message.Message):
         strength: Global___MemoryStrength | None = ...,
         timeout_ms: _builtins.int = ...,
         skip_damaged: _builtins.bool = ...,
+        omit_metadata_map: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "cue", b"cue", "ef", b"ef", "follow", b"follow", "include_embeddings", b"include_embeddings", "include_recent", b"include_recent", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "session_id", b"session_id", "skip_damaged", b"skip_damaged", "snapshot_isolation", b"snapshot_isolation", "snapshot_time", b"snapshot_time", "strength", b"strength", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_size", b"batch_size", "cue", b"cue", "ef", b"ef", "follow", b"follow", "include_embeddings", b"include_embeddings", "include_recent", b"include_recent", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "omit_metadata_map", b"omit_metadata_map", "session_id", b"session_id", "skip_damaged", b"skip_damaged", "snapshot_isolation", b"snapshot_isolation", "snapshot_time", b"snapshot_time", "strength", b"strength", "timeout_ms", b"timeout_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1435,6 +1439,7 @@ class RecallRequest(_message.Message):
     SNAPSHOT_TIME_FIELD_NUMBER: _builtins.int
     STRENGTH_FIELD_NUMBER: _builtins.int
     SKIP_DAMAGED_FIELD_NUMBER: _builtins.int
+    OMIT_METADATA_MAP_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     max_results: _builtins.int
     max_generation: _builtins.int
@@ -1442,6 +1447,7 @@ class RecallRequest(_message.Message):
     include_embeddings: _builtins.bool
     skip_damaged: _builtins.bool
     """See StreamingRecallRequest."""
+    omit_metadata_map: _builtins.bool
     @_builtins.property
     def cue(self) -> Global___Cue: ...
     @_builtins.property
@@ -1460,10 +1466,11 @@ class RecallRequest(_message.Message):
         snapshot_time: _timestamp_pb2.Timestamp | None = ...,
         strength: Global___MemoryStrength | None = ...,
         skip_damaged: _builtins.bool = ...,
+        omit_metadata_map: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "ef", b"ef", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "skip_damaged", b"skip_damaged", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cue", b"cue", "ef", b"ef", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "omit_metadata_map", b"omit_metadata_map", "skip_damaged", b"skip_damaged", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
