@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from engram.client.address import parse_address
-from engram.client.grpc.batch_encoding import encode_batch_field
+from engram.client.grpc.batch_encoding import encode_parts
 from engram.client.grpc.observe_transport import GrpcConnection, GrpcTransport
 from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.send_buffer import OutboxLimits
@@ -71,7 +71,7 @@ class ResumingClient:
         self.observing = ObserveSession(
             self.transport,
             SpaceConfig(space, DIM),
-            lambda batch: encode_batch_field(batch, Priority.NORMAL),
+            lambda batch: encode_parts(batch, Priority.NORMAL),
             limits=OutboxLimits(),
             options=StreamOptions(patience_s=TIMEOUT_S),
             session_id=session,

@@ -12,7 +12,7 @@ from typing import Any, Self, Unpack, overload
 from numpy.typing import ArrayLike
 
 from engram.client.async_reader import AsyncReader
-from engram.client.grpc.batch_encoding import encode_batch_field
+from engram.client.grpc.batch_encoding import encode_parts
 from engram.client.grpc.channel import GrpcChannel
 from engram.client.grpc.observe_transport import GrpcTransport
 from engram.client.sending.observe_session import ObserveSession, PendingAdd, unanswered
@@ -331,7 +331,7 @@ class AsyncClient(AsyncReader):
                     GrpcTransport(self._calls.channel, self._calls.address, self.space),
                     config,
                     # These must not reference the client: the session ends when the client is garbage-collected.
-                    functools.partial(encode_batch_field, priority=self._priority),
+                    functools.partial(encode_parts, priority=self._priority),
                     reopen=functools.partial(_reopen, self._calls.address.target, self._calls.timeout_s, self.space),
                     limits=self._limits,
                     options=self._options,

@@ -21,7 +21,7 @@ from engram.log.recovered_log import RecoveredLog
 from engram.log.recovery import recover
 from engram.log.segments.segment import Segment
 from engram.log.segments.segment_pool import SegmentPool
-from engram.model.observations import now_us
+from engram.model.times import now_us
 
 SEGMENT_BYTES_DEFAULT: Final = 64 << 20
 _SEGMENT_BYTES_FIRST: Final = 1 << 20

@@ -7,20 +7,32 @@ the log, the files of ``engram ingest``. Only ids and vectors are not in it. CON
 from __future__ import annotations
 
 import difflib
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any, ClassVar, Final, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
+from engram.model.limits import CONTENT_BYTES_MAX, ID_BYTES_MAX, METADATA_BYTES_MAX
 from engram.model.metadata import encode_metadata
 from engram.model.scalars import as_real, as_text
-from engram.model.sequences import as_column, as_list, as_lists
-from engram.model.times import Moment, Moments, as_time_us, as_times_us
+from engram.model.sequences import (
+    as_column,
+    as_list,
+    as_lists,
+    check_array,
+    check_list,
+    check_shares,
+    check_tags,
+    check_texts,
+    wrong_length,
+)
+from engram.model.times import Moment, Moments, as_time_us, as_times_us, check_times_us, now_us
 
 
 class ObservationColumns(TypedDict, total=False):
@@ -66,22 +78,53 @@ class ColumnSpec(ABC):
         Name of the column in an `ObservationBatch`.
     plural, singular
         The keywords that it is passed by, for many observations and for one.
+    attribute
+        Name of the attribute of a `Hit` that holds it; default `singular`.
+    field
+        Name of the field in JSON Lines and Parquet files, and in the output of the command line; default `singular`.
+    array
+        Name of the array in NumPy archives; default `plural`.
     """
 
     name: str
     plural: str
     singular: str
+    attribute: str = ""
+    field: str = ""
+    array: str = ""
 
     dtype: ClassVar[type[np.generic] | None] = None
     """Type of the elements if the column is an array of shape ``(n,)``; None if it is a list."""
 
-    @abstractmethod
-    def blanks(self, count: int) -> Any:
-        """Return the column of `count` observations for which nothing was passed."""
+    optional: ClassVar[bool] = False
+    """Whether a batch has None in place of the column if no observation has anything in it."""
+
+    def __post_init__(self) -> None:
+        for name, default in (("attribute", self.singular), ("field", self.singular), ("array", self.plural)):
+            if not getattr(self, name):
+                object.__setattr__(self, name, default)
 
     @abstractmethod
     def blank(self) -> Any:
-        """Return the value of one observation for which nothing was passed, as `value` returns it."""
+        """Return the value of one observation for which nothing was passed, as a converter returns it."""
+
+    def blanks(self, count: int) -> Any:
+        """Return the column of `count` observations for which nothing was passed."""
+        if self.optional:
+            return None
+        blank = self.blank()
+        return [blank] * count if self.dtype is None else np.full(count, blank, self.dtype)
+
+    @abstractmethod
+    def converter(self, field: str = "") -> Callable[[Any], Any]:
+        """Return the function that turns what a caller passed for one observation into an element of the column.
+
+        It raises `InvalidInput` if the value cannot be converted; the error names `field`, or else the keyword.
+        """
+
+    def value(self, value: Any) -> Any:
+        """Return what a caller passed for one observation as an element of the column; raise as a converter."""
+        return self.converter()(value)
 
     @abstractmethod
     def column(self, values: Any, count: int) -> Any:
@@ -93,35 +136,66 @@ class ColumnSpec(ABC):
             If the values cannot be converted; the error names the keyword and the row.
         """
 
-    @abstractmethod
-    def value(self, value: Any) -> Any:
-        """Return what a caller passed for one observation as an element of the column.
+    def gather(self, values: Sequence[Any]) -> Any:
+        """Return the elements of all observations, as a converter returns them, as a column."""
+        if self.dtype is not None:
+            return np.fromiter(values, self.dtype, len(values))
+        return values if not self.optional or any(values) else None
+
+    def check_shape(self, column: Any, count: int) -> None:
+        """Check that a column has the type and the length that `count` observations need.
 
         Raises
         ------
         InvalidInput
-            If the value cannot be converted; the error names the keyword.
+            Naming the column.
+        """
+        if column is None and self.optional:
+            return
+        if self.dtype is None:
+            check_list(self.name, column)
+        else:
+            check_array(self.name, column, self.dtype, 1)
+        if len(column) != count:
+            raise wrong_length(self.name, len(column), count)
+
+    @abstractmethod
+    def check_values(self, column: Any) -> None:
+        """Check the elements of a column that has the right type.
+
+        Raises
+        ------
+        InvalidInput
+            Naming the column, the row, the limit and the value.
         """
 
+    def character_count(self, column: Any) -> int:
+        """Return the number of characters in a column of texts; 0 for an array."""
+        return sum(map(len, column or ())) if self.dtype is None else 0
 
+
+@dataclass(frozen=True, slots=True)
 class TextSpec(ColumnSpec):
-    """A column of texts."""
+    """A column of texts, of `bytes_min` to `bytes_max` bytes each."""
 
-    def blanks(self, count: int) -> list[str]:
-        """Return empty texts."""
-        return [""] * count
+    bytes_min: int = 0
+    bytes_max: int = CONTENT_BYTES_MAX
 
     def blank(self) -> str:
         """Return the empty text."""
         return ""
 
+    def converter(self, field: str = "") -> Callable[[Any], str]:
+        """Return a function that takes texts only."""
+        return partial(as_text, field or self.singular)
+
     def column(self, values: Any, count: int) -> list[str]:
         """Return `values` as a list, whose elements are not checked yet."""
         return as_list(self.plural, values, '["a text"]')
 
-    def value(self, value: Any) -> str:
-        """Return `value` if it is a text."""
-        return as_text(self.singular, value)
+    def check_values(self, column: Any) -> None:
+        """Check that all are texts within the limits."""
+        check_texts(self.singular, column, self.bytes_min, self.bytes_max)
 
 
 class TimeSpec(ColumnSpec):
@@ -129,21 +203,22 @@ class TimeSpec(ColumnSpec):
 
     dtype = np.int64
 
-    def blanks(self, count: int) -> NDArray[np.int64]:
-        """Return the present time for all."""
-        return np.full(count, now_us(), np.int64)
-
     def blank(self) -> int:
         """Return the present time."""
         return now_us()
+
+    def converter(self, field: str = "") -> Callable[[Any], int]:
+        """Return a function that turns a moment into microseconds, and None into the present time."""
+        name = field or self.singular
+        return lambda moment: now_us() if moment is None else as_time_us(moment, name)
 
     def column(self, values: Any, count: int) -> NDArray[np.int64]:
         """Return moments as microseconds."""
         return as_times_us(values, count, self.plural)
 
-    def value(self, value: Any) -> int:
-        """Return a moment as microseconds."""
-        return now_us() if value is None else as_time_us(value, self.singular)
+    def check_values(self, column: Any) -> None:
+        """Check that all are within the years 1 to 9999."""
+        check_times_us(column, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,69 +229,83 @@ class ShareSpec(ColumnSpec):
 
     dtype = np.float32
 
-    def blanks(self, count: int) -> NDArray[np.float32]:
-        """Return the default for all."""
-        return np.full(count, self.default, np.float32)
-
     def blank(self) -> float:
         """Return the default."""
         return self.default
+
+    def converter(self, field: str = "") -> Callable[[Any], float]:
+        """Return a function that takes numbers only; it does not check their range."""
+        return partial(as_real, field or self.singular, wanted="a number within 0..1", code=f"{self.singular}_range")
 
     def column(self, values: Any, count: int) -> NDArray[np.float32]:
         """Return numbers as float32; their range is not checked yet."""
         with np.errstate(over="ignore"):
             return np.ascontiguousarray(as_column(self.plural, values, count, "fiu", "numbers"), dtype=np.float32)
 
-    def value(self, value: Any) -> float:
-        """Return a number; its range is not checked yet."""
-        return as_real(self.singular, value, "a number within 0..1", code=f"{self.singular}_range")
+    def check_values(self, column: Any) -> None:
+        """Check that all are in [0, 1]."""
+        check_shares(self.singular, column)
 
 
 class MetadataSpec(ColumnSpec):
-    """A column of JSON objects as texts, ``""`` for none; None if no observation has any."""
+    """A column of JSON objects as texts, ``""`` for none; None if no observation has any.
 
-    def blanks(self, count: int) -> None:
-        """Return None: no observation has any."""
+    `engram.model.observations.check_batch` checks that the texts are JSON, because it keeps what it parses.
+    """
+
+    optional = True
 
     def blank(self) -> str:
         """Return the empty text."""
         return ""
 
+    def converter(self, field: str = "") -> Callable[[Any], str]:
+        """Return a function that turns a mapping into a text, and returns a text as it is."""
+        return partial(encode_metadata, field=field or self.singular)
+
     def column(self, values: Any, count: int) -> list[str]:
-        """Return mappings as texts; what is a text is not checked yet."""
+        """Return mappings as texts; texts are returned as they are."""
         rows = as_list(self.plural, values, '[{"key": 1}]')
         return [encode_metadata(row, f"{self.plural}[{i}]") for i, row in enumerate(rows)]
 
-    def value(self, value: Any) -> str:
-        """Return a mapping as a text."""
-        return encode_metadata(value, self.singular)
+    def check_values(self, column: Any) -> None:
+        """Check the sizes of the texts."""
+        check_texts(self.singular, column, 0, METADATA_BYTES_MAX)
 
 
 class TagsSpec(ColumnSpec):
     """A column of lists of short texts; None if no observation has any."""
 
-    def blanks(self, count: int) -> None:
-        """Return None: no observation has any."""
+    optional = True
 
     def blank(self) -> tuple[str, ...]:
         """Return no tags."""
         return ()
 
+    def converter(self, field: str = "") -> Callable[[Any], tuple[str, ...]]:
+        """Return a function that takes lists of texts; it does not check their number and sizes."""
+        name = field or self.singular
+        return lambda tags: tuple([as_text(name, tag) for tag in as_list(name, tags, '["urgent"]', ordered=False)])
+
     def column(self, values: Any, count: int) -> list[list[str]]:
         """Return `values` as a list of lists, whose elements are not checked yet."""
         return as_lists(self.plural, values, '["urgent"]')
 
-    def value(self, value: Any) -> tuple[str, ...]:
-        """Return the tags of one observation; their number and lengths are not checked yet."""
-        labels = tuple(as_list(self.singular, value, '["urgent"]', ordered=False))
-        for label in labels:
-            as_text(self.singular, label)
-        return labels
+    def check_values(self, column: Any) -> None:
+        """Check the number of tags of each observation, and their sizes."""
+        check_tags(self.name, column)
 
+    def character_count(self, column: Any) -> int:
+        """Return the number of characters of all tags."""
+        return sum(map(len, chain.from_iterable(column or ())))
+
+
+IDS: Final = TextSpec("ids", "ids", "id", bytes_min=1, bytes_max=ID_BYTES_MAX)
+"""The ids of the observations, which every call has to pass."""
 
 COLUMNS: Final[tuple[ColumnSpec, ...]] = (
-    TextSpec("contents", "contents", "content"),
-    TimeSpec("times_us", "timestamps", "timestamp"),
+    TextSpec("contents", "contents", "content", field="text"),
+    TimeSpec("times_us", "timestamps", "timestamp", attribute="time_us", field="time", array="times"),
     ShareSpec("confidences", "confidences", "confidence", default=1.0),
     ShareSpec("importances", "importances", "importance", default=0.5),
     MetadataSpec("metadata", "metadata", "metadata"),
@@ -256,8 +345,3 @@ def check_keywords(given: Iterable[str], known: Sequence[str]) -> None:
             limit=", ".join(known),
             value=unknown,
         )
-
-
-def now_us() -> int:
-    """Return the time of the wall clock in microseconds since 1970 UTC."""
-    return time.time_ns() // 1000

@@ -14,12 +14,15 @@ from engram.model.metadata import read_metadata
 
 
 class StoredRow(NamedTuple):
-    """One observation as stored, without its vector."""
+    """One observation as stored, without its vector: the numbers, then the texts, in the order of a record.
 
-    id: str
+    What a `Hit` has unchanged has the same name in both.
+    """
+
     time_us: int
     confidence: float
     importance: float
+    id: str
     content: str
     metadata_json: str
     tags_json: str
@@ -128,7 +131,7 @@ class Hit:
         if hasattr(source, "row"):
             return cast(RowSource, source).row(row)
         metadata, tags = (json.dumps(value) if value else "" for value in (self.metadata, self.tags))
-        return StoredRow(self.id, self.time_us, self.confidence, self.importance, self.content, metadata, tags)
+        return StoredRow(**{name: getattr(self, name) for name in _STORED}, metadata_json=metadata, tags_json=tags)
 
     if not TYPE_CHECKING:  # With `__getattr__`, a type checker would accept every misspelt attribute.
 
@@ -148,12 +151,12 @@ class Hit:
         """Read everything except the vector in one read, because every read of the log checks checksums."""
         values = source.row(row)
         put = object.__setattr__
-        put(self, "id", values.id)
-        put(self, "content", values.content)
-        put(self, "time_us", values.time_us)
-        put(self, "importance", values.importance)
-        if not self.recent:
-            put(self, "confidence", values.confidence)
+        # The confidence of a recent hit was lowered, so the stored one does not apply.
+        lowered = self.confidence if self.recent else None
+        for name in _STORED:
+            put(self, name, getattr(values, name))
+        if lowered is not None:
+            put(self, "confidence", lowered)
         put(self, "_source", (_ReadRow(source, values), row))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -221,3 +224,4 @@ class _ReadRow:
 # Access to these does not read the other attributes, which are stored elsewhere and may be long.
 _READ_ALONE: Final = frozenset({"id", "vector"})
 _FIELDS: Final = tuple(item.name for item in fields(Hit) if item.init)
+_STORED: Final = tuple(name for name in StoredRow._fields if name in _FIELDS)

@@ -59,20 +59,22 @@ def encode_metadata(metadata: Mapping[str, Any] | str | None, field: str) -> str
         raise _refused(field, f"is not a JSON object: {error}", "a JSON object") from error
 
 
-def check_metadata(text: str, field: str) -> None:
-    """Check that `text` is a JSON object within the limits; it must not be empty.
+def check_metadata(text: str, field: str) -> dict[str, Any]:
+    """Return the JSON object that `text` stands for, if it keeps the limits; `text` must not be empty.
 
     Raises
     ------
     InvalidInput
         With code ``invalid_metadata``, naming `field` and the problem.
     """
-    if not isinstance(parse_json(text, field), dict):
+    value = parse_json(text, field)
+    if not isinstance(value, dict):
         raise _refused(field, 'is not a JSON object, such as {"key": 1}', "a JSON object", text[:40])
+    return value
 
 
-def check_metadata_column(texts: Sequence[str]) -> None:
-    """Check every non-empty text; this is cheaper than checking them one by one.
+def check_metadata_column(texts: Sequence[str]) -> list[dict[str, Any] | None]:
+    """Return the JSON object of every row, None for an empty text; this is cheaper than `check_metadata` for each.
 
     Raises
     ------
@@ -80,10 +82,13 @@ def check_metadata_column(texts: Sequence[str]) -> None:
         With code ``invalid_metadata``, naming the row and the problem.
     """
     present = [text for text in texts if text]
-    if present and not _pass_together(present):
-        for row, text in enumerate(texts):
-            if text:
-                check_metadata(text, f"metadata[{row}]")
+    together = _parse_together(present) if present else []
+    if together is None:
+        return [check_metadata(text, f"metadata[{row}]") if text else None for row, text in enumerate(texts)]
+    if len(present) == len(texts):
+        return together
+    objects = iter(together)
+    return [next(objects) if text else None for text in texts]
 
 
 def parse_json(text: str, field: str) -> Any:
@@ -133,22 +138,24 @@ def read_metadata_column(texts: list[str]) -> list[dict[str, Any] | None]:
     return [value if isinstance(value, dict) else None for value in column]
 
 
-def _pass_together(texts: Sequence[str]) -> bool:
-    """Return True if all of `texts` are certainly valid, False if each of them must be checked."""
+def _parse_together(texts: Sequence[str]) -> list[dict[str, Any] | None] | None:
+    """Return the objects of `texts` if all are certainly valid, None if each of them must be checked."""
     between = f',"{_BETWEEN}",'
     joined = f'["{_BETWEEN}",{between.join(texts)}]'
     try:
         column: list[Any] = _decode(joined)
     except (ValueError, RecursionError):
-        return False
+        return None
+    objects = column[1::2]
     # The separators prove that no text continues in the next one, as `{"a":[1` would in `2]}`.
     are_apart = len(column) == 2 * len(texts) and column[::2] == [_BETWEEN] * len(texts)
-    return (
+    is_valid = (
         are_apart
-        and set(map(type, column[1::2])) == {dict}
+        and set(map(type, objects)) == {dict}
         and not _HALF_PAIR.search(joined)
         and all(len(text) < _EXTENT_BYTES_SURE or _is_small(text) for text in texts)
     )
+    return objects if is_valid else None
 
 
 def _is_small(text: str) -> bool:

@@ -1,24 +1,32 @@
-"""Batches of observations as columns, and the checks that every batch passes before it is queued.
+"""Batches of observations as columns, and the checks that every batch passes once, at the door.
 
 The write path has no object per observation: it checks, logs and indexes columns. The checks are vectorised; only a
-batch that fails is checked row by row, to name the first bad row.
+batch that fails is checked row by row, to name the first bad row. A batch that passes can be written to the log as it
+is: nothing after this point fails because of what is in it.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from engram.model.metadata import encode_metadata
-from engram.model.sequences import as_column, as_list, as_lists
-from engram.model.times import Moments, as_times_us
-from engram.model.vectors import as_matrix
+from engram.errors import InvalidInput
+from engram.model.columns import COLUMNS, IDS, MANY_KEYWORDS, ColumnSpec, ObservationColumns, check_keywords
+from engram.model.keywords import accepts_old
+from engram.model.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
+from engram.model.metadata import check_metadata_column, read_metadata_column
+from engram.model.sequences import as_list, check_array, check_list, wrong_length
+from engram.model.spaces import SpaceConfig
+from engram.model.vectors import as_matrix, check_vectors
+
+# Parsed metadata take up to twenty times the memory of their texts, which `nbytes` does not count. They are kept if
+# they cannot multiply the memory of the batch.
+_OBJECTS_SHARE_MAX: Final = 1 / 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,122 +60,200 @@ class ObservationBatch:
     metadata: Sequence[str] | None = None
     tags: Sequence[Sequence[str]] | None = None
     _nbytes: int = field(default=0, init=False, repr=False, compare=False)
+    _objects: list[dict[str, Any] | None] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def rows(self, start: int, stop: int | None = None) -> ObservationBatch:
         """Return the rows from `start` up to, but not including, `stop`; without `stop`, up to the last."""
-        part: dict[str, Any] = {}
-        for name in _COLUMNS:
-            column = getattr(self, name)
-            part[name] = None if column is None else column[start:stop]
-        return ObservationBatch(**part)
+        columns = (getattr(self, name) for name in _NAMES)
+        taken: list[Any] = [None if column is None else column[start:stop] for column in columns]
+        part = ObservationBatch(*taken)
+        return part if self._objects is None else _with_objects(part, self._objects[start:stop])
 
     def without_vectors(self) -> ObservationBatch:
         """Return the batch with vectors of shape ``(n, 0)``, for a message that carries the vectors by themselves."""
-        return replace(self, vectors=np.empty((len(self), 0), np.float32))
+        return with_vectors(self, np.empty((len(self), 0), np.float32))
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the batch as arguments of a call that takes many observations, such as `make_batch`."""
+        given = {spec.plural: getattr(self, spec.name) for spec in COLUMNS}
+        # A call takes integers for seconds.
+        return {"ids": self.ids, "vectors": self.vectors, **given, "timestamps": self.times_us.view("datetime64[us]")}
+
+    def metadata_objects(self) -> list[dict[str, Any] | None] | None:
+        """Return the metadata of all rows as objects, None for a row without; None if no row has any.
+
+        They are those that `check_batch` has parsed, as long as they are kept, and otherwise are parsed once.
+        """
+        if self._objects is None and self.metadata is not None:
+            _with_objects(self, read_metadata_column(list(self.metadata)))
+        return self._objects
 
     @property
     def nbytes(self) -> int:
         """Approximate size in memory and in the log, in bytes: vectors, characters of all texts, 32 bytes per row."""
         # Cached, because every stage of the write path reads it.
         if self._nbytes == 0:
-            text = sum(map(len, self.ids)) + sum(map(len, self.contents))
-            if self.metadata is not None:
-                text += sum(map(len, self.metadata))
-            if self.tags is not None:
-                text += sum(map(len, chain.from_iterable(self.tags)))
+            text = IDS.character_count(self.ids)
+            text += sum(spec.character_count(getattr(self, spec.name)) for spec in COLUMNS)
             object.__setattr__(self, "_nbytes", self.vectors.nbytes + text + 32 * len(self.ids))
         return self._nbytes
 
 
-# The columns, in order, and what a row without metadata or tags has in a batch where other rows have them.
-_COLUMNS: Final = tuple(column.name for column in fields(ObservationBatch) if column.init)
-_BLANK: Final[dict[str, Any]] = {"metadata": "", "tags": ()}
+_NAMES: Final = ("ids", "vectors", *(spec.name for spec in COLUMNS))
+_ARRAYS: Final = tuple(spec for spec in COLUMNS if spec.dtype is not None)
 
 
-def now_us() -> int:
-    """Return the time of the wall clock in microseconds since 1970 UTC."""
-    return time.time_ns() // 1000
-
-
+@accepts_old("timestamps", "confidences", "importances", "metadata", "tags")
 def make_batch(
     ids: Sequence[str],
     vectors: ArrayLike,
     contents: Sequence[str] | None = None,
-    timestamps: Moments | None = None,
-    confidences: ArrayLike | None = None,
-    importances: ArrayLike | None = None,
-    metadata: Sequence[Mapping[str, Any] | str | None] | None = None,
-    tags: Sequence[Sequence[str]] | None = None,
+    **columns: Unpack[ObservationColumns],
 ) -> ObservationBatch:
     """Convert Python values to a batch and fill in the optional columns.
 
     Parameters
     ----------
-    ids, vectors, contents, tags
+    ids, vectors, contents
         As in `ObservationBatch`. `vectors` may be anything that NumPy converts to a 2-d array of real numbers; the
         others may be any iterable except a text.
-    timestamps
-        A `Moment` per row: seconds since 1970, datetimes (UTC without a time zone), NumPy's ``datetime64`` or ISO 8601
-        texts, within the years 1 to 9999. Default: now.
-    confidences, importances
-        One number per row; default 1 and 0.5.
-    metadata
-        A mapping, a JSON object text or None per row.
+    columns
+        See `ObservationColumns`.
 
     Raises
     ------
     InvalidInput
-        If a column cannot be converted, or a column of times or numbers has the wrong length. `check_batch` makes all
-        other checks.
+        If a keyword is not known, a column cannot be converted, or a column of times or numbers has the wrong length.
+        `check_batch` makes all other checks.
     """
-    names = as_list("ids", ids, '["note-1"]')
-    count = len(names)
-    rows = None if metadata is None else as_list("metadata", metadata, '[{"key": 1}]')
-    return ObservationBatch(
-        ids=names,
-        vectors=as_matrix(vectors),
-        contents=[""] * count if contents is None else as_list("contents", contents, '["a text"]'),
-        times_us=np.full(count, now_us(), np.int64)
-        if timestamps is None
-        else as_times_us(timestamps, count, "timestamps"),
-        confidences=_as_floats("confidences", confidences, count, default=1.0),
-        importances=_as_floats("importances", importances, count, default=0.5),
-        metadata=None if rows is None else [encode_metadata(row, f"metadata[{i}]") for i, row in enumerate(rows)],
-        tags=None if tags is None else as_lists("tags", tags, '["urgent"]'),
-    )
+    check_keywords(columns, MANY_KEYWORDS)
+    names, matrix = as_list(IDS.plural, ids, '["note-1"]'), as_matrix(vectors)
+    given: Mapping[str, Any] = {"contents": contents, **columns}
+    taken = {
+        spec.name: spec.column(values, len(names)) for spec in COLUMNS if (values := given.get(spec.plural)) is not None
+    }
+    return fill_batch(names, matrix, taken)
+
+
+def fill_batch(ids: Sequence[str], vectors: NDArray[np.float32], columns: Mapping[str, Any]) -> ObservationBatch:
+    """Return a batch of `columns`, by their names in `ObservationBatch`; those that are missing are filled in."""
+    count = len(ids)
+    given = [columns[spec.name] if spec.name in columns else spec.blanks(count) for spec in COLUMNS]
+    return ObservationBatch(ids, vectors, *given)
 
 
 def concatenate(batches: Sequence[ObservationBatch]) -> ObservationBatch:
     """Join batches of one space into one, in order."""
     if len(batches) == 1:
         return batches[0]
-    return ObservationBatch(**{name: _joined(name, batches) for name in _COLUMNS})
+    ids: list[str] = [name for batch in batches for name in batch.ids]
+    vectors = np.concatenate([batch.vectors for batch in batches])
+    joined = ObservationBatch(ids, vectors, *[_joined(spec, batches) for spec in COLUMNS])
+    if joined.metadata is None or any(batch._objects is None and batch.metadata is not None for batch in batches):
+        return joined
+    objects = [batch._objects or [None] * len(batch) for batch in batches]
+    return _with_objects(joined, list(chain.from_iterable(objects)))
 
 
 def with_vectors(batch: ObservationBatch, vectors: NDArray[np.float32]) -> ObservationBatch:
     """Return a copy of the batch with `vectors`, such as those of an embedder: float32, shape ``(n, dim)``."""
-    return replace(batch, vectors=vectors)
+    return _with_objects(replace(batch, vectors=vectors), batch._objects)
 
 
-def _as_floats(name: str, column: ArrayLike | None, count: int, default: float) -> NDArray[np.float32]:
-    if column is None:
-        return np.full(count, default, dtype=np.float32)
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(as_column(name, column, count, "fiu", "numbers"), dtype=np.float32)
+def check_batch(batch: ObservationBatch, config: SpaceConfig) -> ObservationBatch:
+    """Check a batch against the limits and the settings of its space; return it unchanged.
+
+    Every batch passes this check, whatever code built it. A batch that passes can be written to the log as it is.
+
+    Raises
+    ------
+    InvalidInput
+        Naming the field, the row, the limit and the value. Nothing of a refused batch may be stored.
+    """
+    check_beside_vectors(batch)
+    check_with_vectors(batch, config)
+    return batch
 
 
-def _joined(name: str, batches: Sequence[ObservationBatch]) -> Any:
+def check_beside_vectors(batch: ObservationBatch) -> None:
+    """Check everything except the vectors, which an embedder may add later; raise `InvalidInput` as `check_batch`."""
+    check_list(IDS.name, batch.ids)
+    count = len(batch)
+    if not 1 <= count <= BATCH_COUNT_MAX:
+        raise _invalid("batch_count", f"1..{BATCH_COUNT_MAX}", count, f"a batch of {count} observations")
+    for spec in COLUMNS:
+        spec.check_shape(getattr(batch, spec.name), count)
+    IDS.check_values(batch.ids)
+    for spec in COLUMNS:
+        column = getattr(batch, spec.name)
+        if column is not None:
+            spec.check_values(column)
+    if batch.metadata is not None and batch._objects is None:
+        _with_objects(batch, check_metadata_column(batch.metadata))
+
+
+def check_with_vectors(batch: ObservationBatch, config: SpaceConfig) -> None:
+    """Check what `check_beside_vectors` leaves out; raise `InvalidInput` as `check_batch`."""
+    check_columns(batch, config.dim)
+    check_vectors(batch.vectors, config)
+    check_bytes(batch.nbytes)
+    if batch.metadata is not None and sum(map(len, batch.metadata)) > _OBJECTS_SHARE_MAX * batch.nbytes:
+        _with_objects(batch, None)
+
+
+def check_columns(batch: ObservationBatch, dim: int) -> None:
+    """Check that each array of a batch has the dtype and shape that the log writes; this takes a few microseconds.
+
+    Raises
+    ------
+    InvalidInput
+        If an array has another dtype, shape or length; the error names the column.
+    """
+    count = len(batch)
+    check_array("vectors", batch.vectors, np.float32, 2)
+    if len(batch.vectors) != count:
+        raise wrong_length("vectors", len(batch.vectors), count)
+    if batch.vectors.shape[1] != dim:
+        raise InvalidInput(
+            f"embedding has dimension {batch.vectors.shape[1]} where the space has {dim}",
+            code="dimension_mismatch",
+            field="embedding",
+            limit=dim,
+            value=batch.vectors.shape[1],
+        )
+    for spec in _ARRAYS:
+        spec.check_shape(getattr(batch, spec.name), count)
+
+
+def check_bytes(nbytes: int) -> None:
+    """Raise `InvalidInput` if the size of a batch exceeds `BATCH_BYTES_MAX`."""
+    if nbytes > BATCH_BYTES_MAX:
+        raise _invalid("batch_bytes", BATCH_BYTES_MAX, nbytes, f"a batch of {nbytes} bytes")
+
+
+def _invalid(code: str, limit: object, value: object, what: str) -> InvalidInput:
+    return InvalidInput(
+        f"{what} is refused: batch must be within {limit}", code=code, field="batch", limit=limit, value=value
+    )
+
+
+def _with_objects(batch: ObservationBatch, objects: list[dict[str, Any] | None] | None) -> ObservationBatch:
+    """Set the parsed metadata of `batch`, and return it."""
+    object.__setattr__(batch, "_objects", objects)
+    return batch
+
+
+def _joined(spec: ColumnSpec, batches: Sequence[ObservationBatch]) -> Any:
     """Return one column of all batches, in order; None if no batch has it."""
-    columns = [getattr(batch, name) for batch in batches]
-    there = [column for column in columns if column is not None]
-    if not there:
+    columns = [getattr(batch, spec.name) for batch in batches]
+    if spec.dtype is not None:
+        return np.concatenate(columns)
+    if all(column is None for column in columns):
         return None
-    if isinstance(there[0], np.ndarray):
-        return np.concatenate(there)
-    blank = _BLANK.get(name)
+    blank = spec.blank()
     return [
         value
         for column, batch in zip(columns, batches, strict=True)

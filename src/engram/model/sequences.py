@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from itertools import islice
 from typing import Any, TypeVar, cast
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.model.limits import BATCH_COUNT_MAX
-from engram.model.scalars import shown
+from engram.model.limits import BATCH_COUNT_MAX, TAG_BYTES_MAX, TAGS_MAX
+from engram.model.scalars import as_text, shown
 
 T = TypeVar("T")
 _TEXTS = (str, bytes, bytearray, memoryview)
@@ -131,6 +131,122 @@ def wrong_length(field: str, length: int, count: int) -> InvalidInput:
         limit=count,
         value=length,
     )
+
+
+def check_list(name: str, column: object) -> None:
+    """Check that `column` is a list or a tuple.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``not_a_list``, naming the column.
+    """
+    if not isinstance(column, list | tuple):
+        # `as_list` refuses some types with a specific message; the caller can pass all others as a list.
+        as_list(name, cast("Iterable[Any]", column), "a list of texts")
+        raise InvalidInput(
+            f"column {name} is of type {type(column).__name__}; pass a list",
+            code="not_a_list",
+            field=name,
+            limit="a list",
+            value=type(column).__name__,
+        )
+
+
+def check_array(name: str, column: object, dtype: type[np.generic], ndim: int) -> None:
+    """Check that `column` is a C-contiguous array of `dtype` with `ndim` dimensions.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``invalid_column``, naming the column.
+    """
+    wanted = f"a C-contiguous array of {dtype.__name__} with {ndim} dimension{'s' * (ndim > 1)}"
+    if not isinstance(column, np.ndarray) or isinstance(column, np.ma.MaskedArray):
+        came = type(column).__name__
+    elif column.dtype != dtype or column.ndim != ndim or not column.flags.c_contiguous:
+        came = f"{column.dtype} of shape {column.shape}{'' if column.flags.c_contiguous else ', not contiguous'}"
+    else:
+        return
+    raise InvalidInput(
+        f"column {name} is {came}; pass {wanted}", code="invalid_column", field=name, limit=wanted, value=came
+    )
+
+
+def check_texts(field: str, texts: Sequence[str], bytes_min: int, bytes_max: int) -> None:
+    """Check that all of `texts`, of which there is at least one, are texts of `bytes_min` to `bytes_max` bytes.
+
+    Raises
+    ------
+    InvalidInput
+        Naming `field` and the row, the limit and the size.
+    """
+    try:
+        # Joining and encoding checks at C speed that every element is a text that UTF-8 can encode.
+        "".join(texts).encode()
+    except (TypeError, UnicodeEncodeError):
+        for row, text in enumerate(texts):
+            as_text(f"{field}[{row}]", text)
+        raise
+    lengths = list(map(len, texts))
+    longest = max(lengths)
+    # A character takes at most four bytes of UTF-8, so most batches need no exact count.
+    fits = longest * 4 <= bytes_max or max(len(t.encode()) for t in texts) <= bytes_max
+    if fits and min(lengths) >= bytes_min:
+        return
+    for row, text in enumerate(texts):
+        size = len(text.encode())
+        if not bytes_min <= size <= bytes_max:
+            raise InvalidInput(
+                f"{field} of observation {row} has {size} bytes; allowed are {bytes_min} to {bytes_max}",
+                code=f"{field}_size",
+                field=f"{field}[{row}]",
+                limit=f"{bytes_min}..{bytes_max} bytes",
+                value=size,
+            )
+
+
+def check_shares(field: str, values: NDArray[np.float32]) -> None:
+    """Check that all of `values`, float32 of shape ``(n,)``, are in [0, 1].
+
+    Raises
+    ------
+    InvalidInput
+        Naming `field` and the row.
+    """
+    good = (values >= 0) & (values <= 1)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise InvalidInput(
+            f"{field} of observation {row} is {values[row]}; it must be in [0, 1]",
+            code=f"{field}_range",
+            field=f"{field}[{row}]",
+            limit="0..1",
+            value=values[row],
+        )
+
+
+def check_tags(name: str, rows: Sequence[Sequence[str]]) -> None:
+    """Check the number of tags of each observation, and their sizes.
+
+    Raises
+    ------
+    InvalidInput
+        Naming the column `name` and the row, or the tag.
+    """
+    for row, tags in enumerate(rows):
+        if not isinstance(tags, list | tuple):
+            as_list(f"{name}[{row}]", tags, '["urgent"]')
+        if len(tags) > TAGS_MAX:
+            raise InvalidInput(
+                f"observation {row} has {len(tags)} tags; at most {TAGS_MAX} are allowed",
+                code="tags_count",
+                field=f"{name}[{row}]",
+                limit=TAGS_MAX,
+                value=len(tags),
+            )
+        if tags:
+            check_texts("tag", tags, 1, TAG_BYTES_MAX)
 
 
 def _refused(field: str, values: object, advice: str) -> InvalidInput:

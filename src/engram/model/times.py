@@ -7,6 +7,7 @@ range if it is read as seconds. A time without a time zone is UTC.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
@@ -36,6 +37,11 @@ _WANTED: Final = "seconds since 1970, a datetime (UTC if it has no zone) or a te
 _LIKELY_US: Final = (631_152_000 * _MICROS, 7_258_118_400 * _MICROS)
 # Microseconds per unit.
 _UNITS: Final = {"seconds": _MICROS, "milliseconds": 1000, "microseconds": 1, "nanoseconds": 0.001}
+
+
+def now_us() -> int:
+    """Return the time of the wall clock in microseconds since 1970 UTC."""
+    return time.time_ns() // 1000
 
 
 def as_time_us(moment: object, field: str) -> int:

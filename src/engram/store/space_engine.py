@@ -13,9 +13,15 @@ from engram.log.identity import Identity
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
-from engram.model.batch_checks import check_batch, check_beside_vectors, check_columns
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.model.observations import ObservationBatch, with_vectors
+from engram.model.observations import (
+    ObservationBatch,
+    check_batch,
+    check_beside_vectors,
+    check_columns,
+    check_with_vectors,
+    with_vectors,
+)
 from engram.model.query import check_range
 from engram.model.scalars import as_text
 from engram.model.sequences import as_list
@@ -103,6 +109,8 @@ class SpaceEngine(SpaceRecalls):
             # letter.
             check_beside_vectors(batch)
             batch = with_vectors(batch, self._reader.search.embed(batch.contents))
+            check_with_vectors(batch, self.config)
+            return batch
         return check_batch(batch, self.config)
 
     def durable_sequence(self, session: str) -> int:

@@ -914,6 +914,7 @@ class StreamingRecallRequest(_message.Message):
     STRENGTH_FIELD_NUMBER: _builtins.int
     TIMEOUT_MS_FIELD_NUMBER: _builtins.int
     SKIP_DAMAGED_FIELD_NUMBER: _builtins.int
+    OMIT_METADATA_MAP_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     session_id: _builtins.str
     """Of the original protocol, and ignored: recalls do not depend on a session."""
@@ -948,6 +949,8 @@ class StreamingRecallRequest(_message.Message):
     """Whether to leave out observations whose stored bytes are damaged, and to report this (RecallMetadata.incomplete).
     Otherwise a recall that needs such bytes ends with corrupt_data.
     """
+    omit_metadata_map: _builtins.bool
+    """Leave Memory.metadata empty; Memory.metadata_json has the same."""
     @_builtins.property
     def cue(self) -> Global___Cue: ...
     @_builtins.property
@@ -978,10 +981,11 @@ class StreamingRecallRequest(_message.Message):
         strength: Global___MemoryStrength | None = ...,
         timeout_ms: _builtins.int = ...,
         skip_damaged: _builtins.bool = ...,
+        omit_metadata_map: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "cue", b"cue", "max_generation", b"max_generation", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "batch_size", b"batch_size", "cue", b"cue", "ef", b"ef", "follow", b"follow", "include_embeddings", b"include_embeddings", "include_recent", b"include_recent", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "session_id", b"session_id", "skip_damaged", b"skip_damaged", "snapshot_isolation", b"snapshot_isolation", "snapshot_time", b"snapshot_time", "strength", b"strength", "timeout_ms", b"timeout_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "batch_size", b"batch_size", "cue", b"cue", "ef", b"ef", "follow", b"follow", "include_embeddings", b"include_embeddings", "include_recent", b"include_recent", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "omit_metadata_map", b"omit_metadata_map", "session_id", b"session_id", "skip_damaged", b"skip_damaged", "snapshot_isolation", b"snapshot_isolation", "snapshot_time", b"snapshot_time", "strength", b"strength", "timeout_ms", b"timeout_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
     _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
@@ -1656,12 +1660,14 @@ class RecallRequest(_message.Message):
     SNAPSHOT_TIME_FIELD_NUMBER: _builtins.int
     STRENGTH_FIELD_NUMBER: _builtins.int
     SKIP_DAMAGED_FIELD_NUMBER: _builtins.int
+    OMIT_METADATA_MAP_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     max_results: _builtins.int
     max_generation: _builtins.int
     ef: _builtins.int
     include_embeddings: _builtins.bool
     skip_damaged: _builtins.bool
+    omit_metadata_map: _builtins.bool
     @_builtins.property
     def cue(self) -> Global___Cue: ...
     @_builtins.property
@@ -1680,10 +1686,11 @@ class RecallRequest(_message.Message):
         snapshot_time: _timestamp_pb2.Timestamp | None = ...,
         strength: Global___MemoryStrength | None = ...,
         skip_damaged: _builtins.bool = ...,
+        omit_metadata_map: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "cue", b"cue", "max_generation", b"max_generation", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "cue", b"cue", "ef", b"ef", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "skip_damaged", b"skip_damaged", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "cue", b"cue", "ef", b"ef", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "max_results", b"max_results", "memory_space_id", b"memory_space_id", "omit_metadata_map", b"omit_metadata_map", "skip_damaged", b"skip_damaged", "snapshot_time", b"snapshot_time", "strength", b"strength"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
     _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015

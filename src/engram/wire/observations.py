@@ -1,25 +1,26 @@
 """Conversion of messages to and from the columns of `engram.model.observations.ObservationBatch`.
 
-Nothing here checks contents against a space; `engram.model.batch_checks.check_batch` does that for every transport.
+Nothing here checks contents against a space; `engram.model.observations.check_batch` does that for every transport.
 The only checks here are those that columns cannot express, such as that the bytes of the vectors divide into rows.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.model.observations import ObservationBatch, now_us
+from engram.model.columns import COLUMNS, ColumnSpec, TagsSpec
+from engram.model.observations import ObservationBatch, fill_batch
 from engram.model.priority import Priority
 from engram.wire import engram_pb2 as pb
 from engram.wire.times import from_timestamp
 
-_CONFIDENCE_DEFAULT: Final = 1.0
-_IMPORTANCE_DEFAULT: Final = 0.5
 _VECTOR_DTYPES: Final[dict[int, np.dtype[Any]]] = {
     pb.VECTOR_TYPE_UNSPECIFIED: np.dtype("<f4"),
     pb.VECTOR_TYPE_FLOAT32: np.dtype("<f4"),
@@ -37,6 +38,27 @@ _PRIORITY_NUMBERS: Final[dict[Priority, pb.Priority.ValueType]] = {
     Priority.NORMAL: pb.PRIORITY_NORMAL,
     Priority.LOW: pb.PRIORITY_LOW,
 }
+
+
+def _codec(spec: ColumnSpec) -> tuple[str, str, Callable[[Any], Any], Callable[[Any], Any]]:
+    """Return the name of a column, the name of its field, and what decodes and encodes it; made once per process."""
+    field = "metadata_json" if spec.name == "metadata" else spec.name
+    if spec.dtype is not None:
+        return spec.name, field, partial(np.array, dtype=spec.dtype), np.ndarray.tolist
+    if isinstance(spec, TagsSpec):
+        return spec.name, field, _decode_tags, _encode_tags
+    return spec.name, field, list, lambda texts: texts if texts and any(texts) else ()
+
+
+def _decode_tags(rows: Iterable[pb.TagList]) -> list[list[str]]:
+    return [list(row.tags) for row in rows]
+
+
+def _encode_tags(rows: Iterable[Sequence[str]] | None) -> list[pb.TagList]:
+    return [pb.TagList(tags=row) for row in rows or ()]
+
+
+_COLUMNS: Final = tuple(map(_codec, COLUMNS))
 
 
 def decode_batch(message: pb.ObservationBatch, vectors: memoryview = _NO_VECTORS) -> ObservationBatch:
@@ -68,15 +90,11 @@ def decode_batch(message: pb.ObservationBatch, vectors: memoryview = _NO_VECTORS
             limit=message.count,
             value=count,
         )
-    return ObservationBatch(
-        ids=ids,
-        vectors=_decode_vectors(message, message.vectors or vectors, count),
-        contents=list(message.contents) or [""] * count,
-        times_us=_column(message.times_us, np.int64) if message.times_us else np.full(count, now_us(), np.int64),
-        confidences=_floats(message.confidences, count, _CONFIDENCE_DEFAULT),
-        importances=_floats(message.importances, count, _IMPORTANCE_DEFAULT),
-        metadata=list(message.metadata_json) or None,
-        tags=[list(row.tags) for row in message.tags] or None,
+    columns = {name: decode(values) for name, field, decode, _ in _COLUMNS if (values := getattr(message, field))}
+    return fill_batch(
+        ids,
+        _decode_vectors(message, message.vectors or vectors, count),
+        columns,
     )
 
 
@@ -89,13 +107,8 @@ def encode_batch(batch: ObservationBatch, priority: Priority = Priority.NORMAL) 
         vector_type=pb.VECTOR_TYPE_FLOAT32,
         vectors=np.ascontiguousarray(batch.vectors, dtype="<f4").tobytes(),
         ids=batch.ids,
-        contents=batch.contents if any(batch.contents) else (),
-        times_us=batch.times_us.tolist(),
-        confidences=batch.confidences.tolist(),
-        importances=batch.importances.tolist(),
-        metadata_json=batch.metadata or (),
-        tags=[pb.TagList(tags=row) for row in batch.tags or ()],
         priority=_PRIORITY_NUMBERS[priority],
+        **{field: encode(getattr(batch, name)) for name, field, _, encode in _COLUMNS},
     )
 
 
@@ -110,17 +123,18 @@ def decode_episode(message: pb.Episode) -> ObservationBatch:
     InvalidInput
         If the embedding bytes are not whole float32 numbers, the time is out of range or a number is not finite.
     """
-    metadata = _episode_metadata(message)
-    return ObservationBatch(
-        ids=[message.id],
-        vectors=decode_vector(message.embedding_f32, message.embedding, "embedding_f32")[None, :],
-        contents=[message.what],
-        times_us=np.array([from_timestamp(message.when, "when") if message.HasField("when") else now_us()], np.int64),
-        confidences=np.array([message.encoding_confidence or _CONFIDENCE_DEFAULT], np.float32),
-        importances=np.array([message.importance or _IMPORTANCE_DEFAULT], np.float32),
-        metadata=[metadata] if metadata else None,
-        tags=[list(message.tags)] if message.tags else None,
-    )
+    vector = decode_vector(message.embedding_f32, message.embedding, "embedding_f32")
+    values: dict[str, Any] = {
+        "contents": message.what,
+        "confidences": message.encoding_confidence,
+        "importances": message.importance,
+        "metadata": _episode_metadata(message),
+        "tags": list(message.tags),
+    }
+    given = {spec.name: spec.gather([values[spec.name]]) for spec in COLUMNS if values.get(spec.name)}
+    if message.HasField("when"):
+        given["times_us"] = np.array([from_timestamp(message.when, "when")], np.int64)
+    return fill_batch([message.id], vector[None, :], given)
 
 
 def decode_vector(packed: bytes, numbers: Any, field: str) -> NDArray[np.float32]:
@@ -137,7 +151,7 @@ def decode_vector(packed: bytes, numbers: Any, field: str) -> NDArray[np.float32
         If the bytes are not a whole number of float32.
     """
     if not packed:
-        return _column(numbers, np.float32)
+        return np.array(numbers, np.float32)
     if len(packed) % 4:
         raise InvalidInput(
             f"{field} has {len(packed)} bytes, which is no whole number of float32",
@@ -193,14 +207,6 @@ def _decode_vectors(message: pb.ObservationBatch, packed: bytes | memoryview, co
         )
     rows = np.frombuffer(packed, dtype=dtype).reshape(count, message.dimension)
     return rows.astype(np.float32, copy=False)
-
-
-def _column(values: Any, dtype: type[np.generic]) -> NDArray[Any]:
-    return np.array(values, dtype)
-
-
-def _floats(values: Any, count: int, default: float) -> NDArray[np.float32]:
-    return _column(values, np.float32) if values else np.full(count, default, np.float32)
 
 
 def _episode_metadata(message: pb.Episode) -> str:

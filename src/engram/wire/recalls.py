@@ -7,10 +7,11 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any, Final
 
 from engram.errors import InvalidInput
-from engram.model.hit import Hit, Hits, age_s
+from engram.model.hit import Hit, Hits, StoredRow, age_s
 from engram.model.limits import (
     CONTENT_BYTES_MAX,
     DIMENSION_MAX,
@@ -33,6 +34,9 @@ _BATCH_BYTES_MAX: Final = 3 * 1024 * 1024
 _HIT_BYTES_MAX: Final = CONTENT_BYTES_MAX + 4 * METADATA_BYTES_MAX + TAGS_MAX * TAG_BYTES_MAX + 4 * DIMENSION_MAX + 4096
 _FITTING_HITS: Final = MESSAGE_BYTES_MAX // _HIT_BYTES_MAX
 RESULTS_BYTES: Final = "results_bytes"
+# What a row and a memory have under one name.
+_STORED: Final = tuple(name for name in StoredRow._fields if name in pb.Memory.DESCRIPTOR.fields_by_name)
+_stored_of: Final = attrgetter(*_STORED)
 
 
 def decode_recall(message: pb.RecallRequest) -> RecallQuery:
@@ -63,8 +67,10 @@ def decode_streaming_recall(message: pb.StreamingRecallRequest) -> RecallQuery:
     )
 
 
-def encode_batch(batch: Recalled, *, more_results: bool, embeddings: bool = False) -> list[pb.StreamingRecallResponse]:
-    """Return the messages for one batch of a streamed recall.
+def encode_batch(
+    batch: Recalled, *, more_results: bool, embeddings: bool = False, metadata_map: bool = True
+) -> list[pb.StreamingRecallResponse]:
+    """Return the messages for one batch of a streamed recall; for `metadata_map` see `add_hits`.
 
     There is one message, or more if a single one would exceed what clients accept by default. The last message takes
     `more_results` from the argument; all others have it set.
@@ -72,19 +78,19 @@ def encode_batch(batch: Recalled, *, more_results: bool, embeddings: bool = Fals
     answer = pb.StreamingRecallResponse(
         metadata=encode_metadata(batch), snapshot_sequence=batch.generation, more_results=more_results
     )
-    add_hits(answer.results, batch.hits, embeddings=embeddings)
+    add_hits(answer.results, batch.hits, embeddings=embeddings, metadata_map=metadata_map)
     if answer.ByteSize() <= _BATCH_BYTES_MAX or len(batch.hits) == 1:
         return [answer]
     middle = len(batch.hits) // 2
     first, rest = (replace(batch, hits=part) for part in (batch.hits[:middle], batch.hits[middle:]))
     return [
-        *encode_batch(first, more_results=True, embeddings=embeddings),
-        *encode_batch(rest, more_results=more_results, embeddings=embeddings),
+        *encode_batch(first, more_results=True, embeddings=embeddings, metadata_map=metadata_map),
+        *encode_batch(rest, more_results=more_results, embeddings=embeddings, metadata_map=metadata_map),
     ]
 
 
-def encode_recalled(recalled: Recalled, *, embeddings: bool = False) -> pb.RecallResponse:
-    """Return the answer to a unary recall.
+def encode_recalled(recalled: Recalled, *, embeddings: bool = False, metadata_map: bool = True) -> pb.RecallResponse:
+    """Return the answer to a unary recall; for `metadata_map` see `add_hits`.
 
     Raises
     ------
@@ -92,7 +98,7 @@ def encode_recalled(recalled: Recalled, *, embeddings: bool = False) -> pb.Recal
         If the answer is larger than a message may be. Retrying does not help.
     """
     answer = pb.RecallResponse(snapshot_sequence=recalled.generation, metadata=encode_metadata(recalled))
-    add_hits(answer.results, recalled.hits, embeddings=embeddings)
+    add_hits(answer.results, recalled.hits, embeddings=embeddings, metadata_map=metadata_map)
     _check_size(answer, len(recalled.hits), "ask for at most {} of these, or for a stream (recall_stream)")
     return answer
 
@@ -106,7 +112,7 @@ def encode_found(hits: Hits, *, embeddings: bool = False) -> pb.GetResponse:
         If the answer is larger than a message may be. Retrying does not help.
     """
     answer = pb.GetResponse(snapshot_sequence=hits.generation)
-    add_hits(answer.results, hits, embeddings=embeddings)
+    add_hits(answer.results, hits, embeddings=embeddings, metadata_map=False)
     _check_size(answer, len(hits), "ask for at most {} of these ids at once")
     return answer
 
@@ -124,29 +130,39 @@ def _check_size(answer: pb.RecallResponse | pb.GetResponse, count: int, advice: 
         )
 
 
-def add_hits(memories: Any, hits: Iterable[Hit], *, embeddings: bool) -> None:
-    """Add `hits` to `memories`, a repeated field, with their embeddings if `embeddings` is set."""
+def add_hits(memories: Any, hits: Iterable[Hit], *, embeddings: bool, metadata_map: bool = True) -> None:
+    """Add `hits` to `memories`, a repeated field.
+
+    Parameters
+    ----------
+    memories, hits
+        Where to add, and what.
+    embeddings
+        Whether to add the vectors.
+    metadata_map
+        Whether to add the metadata also as the map of texts that clients of the original protocol read; for this they
+        have to be parsed.
+    """
     for hit in hits:
         row = hit.row()
         # Created in place, because protobuf copies a message that is created elsewhere.
         memory = memories.add(
-            id=row.id,
             activation=hit.score,
-            # The confidence of a recent hit was lowered, so the stored one does not apply.
-            confidence=hit.confidence if hit.recent else row.confidence,
-            content=row.content,
             score=hit.score,
             generation=hit.generation,
             recent=hit.recent,
             indexed=hit.indexed,
-            importance=row.importance,
             age_s=age_s(row.time_us, hit.recalled_us),
             strength=hit.strength,
+            **dict(zip(_STORED, _stored_of(row), strict=True)),
         )
+        if hit.recent:
+            # It was lowered, so the stored one does not apply.
+            memory.confidence = hit.confidence
         set_timestamp(memory.created_at, row.time_us)
-        if row.tags:
+        if row.tags_json:
             memory.tags.extend(row.tags)
-        if row.metadata_json:
+        if metadata_map and row.metadata_json:
             _add_metadata(memory, row.metadata_json)
         if embeddings and hit.vector is not None:
             memory.embedding.extend(hit.vector.tolist())
@@ -184,7 +200,6 @@ def _common(message: pb.RecallRequest | pb.StreamingRecallRequest) -> dict[str, 
 
 
 def _add_metadata(memory: pb.Memory, metadata_json: str) -> None:
-    memory.metadata_json = metadata_json
     # Metadata that an older version stored and that cannot be parsed is sent as `metadata_json` only, unchanged.
     for key, value in (read_metadata(metadata_json) or {}).items():
         with contextlib.suppress(RecursionError):

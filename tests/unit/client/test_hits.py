@@ -54,6 +54,12 @@ def test_what_the_message_leaves_out_is_empty_or_none() -> None:
     assert (hit.metadata, hit.tags, hit.vector, hit.strength, hit.recent) == ({}, [], None, None, False)
 
 
+def test_the_client_asks_for_the_metadata_only_once() -> None:
+    query = RecallQuery(Cue(text="x"))
+    for request in (recall_request, recall_stream_request):
+        assert request("space", query).omit_metadata_map
+
+
 def test_a_column_is_decoded_once() -> None:
     hit = received(**FULL)
     assert hit.metadata is hit.metadata

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 from typing import Any
 
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.model.batch_checks import check_batch
-from engram.model.observations import ObservationBatch, concatenate, make_batch
+from engram.model import observations
+from engram.model.observations import ObservationBatch, check_batch, concatenate, make_batch, with_vectors
 from engram.model.spaces import SpaceConfig
 from engram.model.times import TIME_MAX_US
 
@@ -145,11 +146,11 @@ def full_batch(count: int) -> ObservationBatch:
         [f"id-{n}" for n in numbers],
         np.arange(count * 8, dtype=np.float32).reshape(count, 8) + 1,
         [f"text {n}" for n in numbers],
-        [float(n) for n in numbers],
-        [n / 10 for n in numbers],
-        [n / 20 for n in numbers],
-        [{"n": n} for n in numbers],
-        [[f"tag-{n}"] for n in numbers],
+        timestamps=[float(n) for n in numbers],
+        confidences=[n / 10 for n in numbers],
+        importances=[n / 20 for n in numbers],
+        metadata=[{"n": n} for n in numbers],
+        tags=[[f"tag-{n}"] for n in numbers],
     )
 
 
@@ -187,3 +188,69 @@ def test_a_batch_without_vectors_keeps_the_rest() -> None:
     without = batch.without_vectors()
     assert without.vectors.shape == (3, 0)
     assert columns_of(replace(without, vectors=batch.vectors)) == columns_of(batch)
+
+
+def with_metadata(*texts: str, dim: int = 384) -> ObservationBatch:
+    ids = [f"id-{row}" for row in range(len(texts))]
+    return make_batch(ids, np.ones((len(texts), dim)), metadata=list(texts))
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of texts of each parse."""
+    counts: list[int] = []
+
+    def counted(function: Any) -> Any:
+        def parse(texts: Any) -> Any:
+            counts.append(len(texts))
+            return function(texts)
+
+        return parse
+
+    for name in ("check_metadata_column", "read_metadata_column"):
+        monkeypatch.setattr(observations, name, counted(getattr(observations, name)))
+    return counts
+
+
+def test_metadata_are_parsed_once_however_a_batch_is_taken_apart_and_joined(parsed: list[int]) -> None:
+    space = SpaceConfig("space", 384)
+    batch = check_batch(with_metadata('{"n":1}', "", '{"n":3}'), space)
+    bare = check_batch(make_batch(["bare"], np.ones((1, 384))), space)
+    joined = concatenate([with_vectors(batch, 2 * batch.vectors).rows(1), bare, batch.rows(0, 1)])
+    assert check_batch(joined, space).metadata_objects() == [None, {"n": 3}, None, {"n": 1}]
+    assert (bare.metadata_objects(), parsed) == (None, [3])
+    # What joins a batch that has not been parsed is parsed with it.
+    mixed = concatenate([batch, with_metadata('{"n":4}')])
+    assert mixed.metadata_objects() == [{"n": 1}, None, {"n": 3}, {"n": 4}]
+    assert parsed == [3, 4]
+
+
+def test_other_metadata_are_checked_again(parsed: list[int]) -> None:
+    space = SpaceConfig("space", 384)
+    batch = check_batch(with_metadata('{"n":1}'), space)
+    with pytest.raises(InvalidInput):
+        check_batch(replace(batch, metadata=["{"]), space)
+    assert check_batch(replace(batch, metadata=['{"n":2}']), space).metadata_objects() == [{"n": 2}]
+    assert parsed == [1, 1, 1]
+
+
+def test_large_metadata_are_not_kept_parsed(parsed: list[int]) -> None:
+    """While a batch waits, its parsed metadata may not take many times the memory that is counted for it."""
+    text = json.dumps({f"k{n}": n for n in range(100)})
+    batch = check_batch(with_metadata(text, dim=8), SPACE)
+    assert parsed == [1]
+    assert batch.metadata_objects() == [json.loads(text)]
+    assert parsed == [1, 1]
+
+
+def test_a_batch_is_handed_on_as_arguments() -> None:
+    batch = full_batch(3)
+    assert columns_of(make_batch(**batch.arguments())) == columns_of(batch)
+    bare = make_batch(["x"], np.ones((1, 8)))
+    assert columns_of(make_batch(**bare.arguments())) == columns_of(bare)
+
+
+def test_an_unknown_column_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="importances") as caught:
+        make_batch(["a"], np.ones((1, 8)), importance=[1.0])  # type: ignore[call-arg]
+    assert caught.value.code == "unknown_argument"

@@ -63,6 +63,15 @@ def test_embeddings_come_only_if_asked_for() -> None:
     assert not memory.embedding
 
 
+def test_a_client_that_reads_the_whole_metadata_gets_no_map() -> None:
+    hits = make_hit("a", metadata={"n": 1}), make_hit("b", metadata={"n": 2})
+    answer = encode_recalled(recalled(*hits), metadata_map=False)
+    (batch,) = encode_batch(recalled(*hits), more_results=False, metadata_map=False)
+    for memories in (answer.results, batch.results):
+        assert [json.loads(memory.metadata_json) for memory in memories] == [{"n": 1}, {"n": 2}]
+        assert [dict(memory.metadata) for memory in memories] == [{}, {}]
+
+
 def test_metadata_with_half_a_surrogate_pair_can_be_recalled() -> None:
     metadata = json.loads('{"k\\ud800": "v\\udfff"}')
     (memory,) = encode_recalled(recalled(make_hit("a", metadata=metadata))).results

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from engram.cli.files.chunk import BadRow, FileChunk
 from engram.errors import InvalidInput
 from engram.model.metadata import encode_metadata
-from engram.model.observations import now_us
 from engram.model.scalars import as_real
-from engram.model.times import as_time_us
+from engram.model.times import as_time_us, now_us
 from engram.model.vectors import as_query
 
 # Exports and repairs add these fields for people; ingest ignores them.

@@ -1,9 +1,9 @@
-"""Encoding of observe requests; it copies vectors only once.
+"""Encoding of observe requests; it copies vectors only once, when the request is sent.
 
 Protobuf copies a bytes field when it is set, again when its message becomes part of another one, and again when that
 is serialised. Therefore protobuf encodes only the small columns here. The vectors, which are nearly all of the data,
 are put before the columns, where the server finds them at once. The result is a valid protobuf message, because
-protobuf allows fields in any order.
+protobuf allows fields in any order. It stays in parts until the sequence number is known.
 """
 
 from __future__ import annotations
@@ -25,10 +25,14 @@ _FRAME_BYTES_MAX: Final = 64
 _VARINT: Final = 0
 
 
-def encode_batch_field(batch: ObservationBatch, priority: Priority) -> bytes:
+RequestParts = tuple[bytes | memoryview, ...]
+"""An encoded request in parts, except its sequence number."""
+
+
+def encode_parts(batch: ObservationBatch, priority: Priority) -> RequestParts:
     """Return the encoded field ``batch`` of an `ObservationRequest`: the whole request except its sequence number.
 
-    The vectors are copied, so the caller may change its arrays afterwards.
+    The vectors are not copied, so the array must not change until the request is answered.
 
     Raises
     ------
@@ -50,16 +54,16 @@ def encode_batch_field(batch: ObservationBatch, priority: Priority) -> bytes:
             value=nbytes,
         )
     if dim == 0:
-        return b"".join((_BATCH_TAG, _varint(len(head)), head))
+        return _BATCH_TAG + _varint(len(head)), head
     vectors = np.ascontiguousarray(batch.vectors, dtype="<f4")
     prefix = _VECTORS_TAG + _varint(vectors.nbytes)
     length = len(head) + len(prefix) + vectors.nbytes
-    return b"".join((_BATCH_TAG, _varint(length), prefix, vectors.data.cast("B"), head))
+    return _BATCH_TAG + _varint(length) + prefix, vectors.data.cast("B"), head
 
 
-def with_sequence(batch_field: bytes, first_sequence: int) -> bytes:
-    """Return the whole encoded request: the sequence number, followed by `batch_field`."""
-    return b"".join((_SEQUENCE_TAG, _varint(first_sequence), batch_field))
+def join_request(parts: RequestParts, first_sequence: int) -> bytes:
+    """Return the whole encoded request: the sequence number, followed by `parts`."""
+    return b"".join((_SEQUENCE_TAG, _varint(first_sequence), *parts))
 
 
 def _varint(number: int) -> bytes:

@@ -10,7 +10,7 @@ import grpc
 from grpc import aio
 
 from engram.client.address import Address
-from engram.client.grpc.batch_encoding import with_sequence
+from engram.client.grpc.batch_encoding import RequestParts, join_request
 from engram.client.grpc.call_errors import call_error
 from engram.client.sending.rate_control import ServerLoad
 from engram.client.transport import Accepted, Closed, Event, Greeting, Indexed, LoadChange, Refused, Trouble, Welcome
@@ -97,15 +97,15 @@ class GrpcConnection:
         self._call = call
         self._address = address
 
-    async def send(self, payload: bytes, first_sequence: int) -> None:
-        """Send a batch that `encode_batch_field` encoded.
+    async def send(self, payload: RequestParts, first_sequence: int) -> None:
+        """Send a batch that `encode_parts` encoded.
 
         Raises
         ------
         EngramError
             The reason why the call has ended.
         """
-        await self.write(with_sequence(payload, first_sequence))
+        await self.write(join_request(payload, first_sequence))
 
     async def receive(self) -> Event:
         """Return the next event.

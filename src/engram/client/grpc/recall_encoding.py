@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.model.hit import Hits, received_hit
+from engram.model.hit import Hit, Hits, received_hit
 from engram.model.metadata import read_metadata
 from engram.model.query import RecallQuery
 from engram.model.scalars import as_text
@@ -28,6 +29,7 @@ def recall_request(space: str, query: RecallQuery) -> pb.RecallRequest:
         snapshot_time=None if query.snapshot_us is None else to_timestamp(query.snapshot_us),
         ef=query.ef or 0,
         include_embeddings=query.include_vectors,
+        omit_metadata_map=True,
         strength=None if query.strength is None else encode_strength(query.strength),
         skip_damaged=query.skip_damaged,
     )
@@ -46,6 +48,7 @@ def recall_stream_request(space: str, query: RecallQuery) -> pb.StreamingRecallR
         batch_size=query.batch_size,
         ef=query.ef or 0,
         include_embeddings=query.include_vectors,
+        omit_metadata_map=True,
         follow=query.follow,
         strength=None if query.strength is None else encode_strength(query.strength),
         timeout_ms=query.timeout_ms or 0,
@@ -62,7 +65,10 @@ def decode_hits(answer: pb.RecallResponse | pb.StreamingRecallResponse | pb.GetR
 
 
 class _Received:
-    """The source of the hits of one response; each method returns one attribute of a row."""
+    """The source of the hits of one response; each method returns one attribute of a row.
+
+    The attributes that a memory has under the same name have their methods from below.
+    """
 
     __slots__ = ("_memories",)
 
@@ -71,18 +77,6 @@ class _Received:
 
     def id(self, row: int) -> str:
         return self._memories[row].id
-
-    def score(self, row: int) -> float:
-        return self._memories[row].score
-
-    def confidence(self, row: int) -> float:
-        return self._memories[row].confidence
-
-    def generation(self, row: int) -> int:
-        return self._memories[row].generation
-
-    def content(self, row: int) -> str:
-        return self._memories[row].content
 
     def metadata(self, row: int) -> dict[str, Any]:
         return read_metadata(self._memories[row].metadata_json) or {}
@@ -93,18 +87,9 @@ class _Received:
     def time_us(self, row: int) -> int:
         return stored_us(self._memories[row].created_at)
 
-    def importance(self, row: int) -> float:
-        return self._memories[row].importance
-
-    def indexed(self, row: int) -> bool:
-        return self._memories[row].indexed
-
     def vector(self, row: int) -> NDArray[np.float32] | None:
         embedding = self._memories[row].embedding
         return np.array(embedding, np.float32) if embedding else None
-
-    def recent(self, row: int) -> bool:
-        return self._memories[row].recent
 
     def strength(self, row: int) -> float | None:
         memory = self._memories[row]
@@ -112,6 +97,17 @@ class _Received:
 
     def recalled_us(self, row: int) -> int:
         return self.time_us(row) + round(self._memories[row].age_s * 1e6)
+
+
+def _reader(name: str) -> Callable[[_Received, int], Any]:
+    def read(self: _Received, row: int) -> Any:
+        return getattr(self._memories[row], name)
+
+    return read
+
+
+for _name in {item.name for item in fields(Hit)} & pb.Memory.DESCRIPTOR.fields_by_name.keys() - vars(_Received).keys():
+    setattr(_Received, _name, _reader(_name))
 
 
 def check_ids(ids: Sequence[str]) -> list[str]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,13 +14,18 @@ from numpy.typing import ArrayLike, NDArray
 from engram.client.losses import NAMED_MAX
 from engram.client.sending.outgoing_batch import Answer
 from engram.errors import EngramError, InvalidInput
-from engram.model.batch_checks import check_batch, check_beside_vectors, check_bytes
-from engram.model.metadata import encode_metadata
-from engram.model.observations import ObservationBatch, now_us
-from engram.model.scalars import as_real, as_text
-from engram.model.sequences import as_list
+from engram.model.columns import (
+    COLUMNS,
+    ONE_KEYWORDS,
+    ColumnSpec,
+    ObservationFields,
+    TagsSpec,
+    TimeSpec,
+    check_keywords,
+)
+from engram.model.observations import ObservationBatch, check_batch, check_beside_vectors, check_bytes, fill_batch
+from engram.model.scalars import as_text
 from engram.model.spaces import SpaceConfig
-from engram.model.times import Moment, as_time_us
 from engram.model.vectors import as_float32
 from engram.text.embedder import check_texts
 
@@ -29,19 +34,42 @@ ROW_OVERHEAD_BYTES = 128
 _logger: Final = logging.getLogger(__name__)
 
 
+def _counter(spec: ColumnSpec) -> Callable[[Any], int] | None:
+    """Return what counts the characters of one element of a column; None for numbers."""
+    if spec.dtype is not None:
+        return None
+    return (lambda tags: sum(map(len, tags))) if isinstance(spec, TagsSpec) else len
+
+
+# For the path of single observations, of which there may be 100 000 a second: by its keyword, the position of a column
+# in `PendingRow.values`, what converts a value, and what counts its characters.
+_CONVERSIONS: Final = {
+    spec.singular: (position, spec.converter(), _counter(spec)) for position, spec in enumerate(COLUMNS)
+}
+_CONTENT: Final = [spec.name for spec in COLUMNS].index("contents")
+_BLANKS: Final = tuple(None if isinstance(spec, TimeSpec) else spec.blank() for spec in COLUMNS)
+_TIMES: Final = tuple((position, spec) for position, spec in enumerate(COLUMNS) if isinstance(spec, TimeSpec))
+
+
 class PendingRow(NamedTuple):
-    """One observation, with a copy of the caller's data."""
+    """One observation, with a copy of the caller's data.
+
+    Parameters
+    ----------
+    id
+        Id of the observation.
+    vector
+        float32, shape ``(dim,)``, or ``(0,)`` if the space's embedder is to make it.
+    values
+        The elements of all other columns, in the order of `engram.model.columns.COLUMNS`.
+    nbytes
+        Approximate size in the client's buffer.
+    """
 
     id: str
     vector: NDArray[np.float32]
-    content: str
-    time_us: int
-    confidence: float
-    importance: float
-    metadata: str
-    tags: tuple[str, ...]
+    values: tuple[Any, ...]
     nbytes: int
-    """Approximate size in the client's buffer."""
 
 
 class Settle(Protocol):
@@ -82,13 +110,8 @@ def make_row(
     config: SpaceConfig,
     id: str,
     vector: ArrayLike | None,
-    content: str,
-    *,
-    timestamp: Moment | None = None,
-    confidence: float = 1.0,
-    importance: float = 0.5,
-    metadata: Mapping[str, Any] | str | None = None,
-    tags: Sequence[str] = (),
+    content: str = "",
+    **fields: Unpack[ObservationFields],
 ) -> PendingRow:
     """Copy one observation of the caller into a row; check only types and the shape of the vector.
 
@@ -98,10 +121,9 @@ def make_row(
     ------
     InvalidInput
         If the vector does not have the dimension of the space or is not a vector of numbers, if it is missing and the
-        space has no embedder, or if a value cannot be converted.
+        space has no embedder, if a keyword is not known, or if a value cannot be converted.
     """
     as_text("id", id)
-    as_text("content", content)
     copied = (
         np.array((), np.float32) if vector is None else as_float32(vector, "vector", f"the vector of {id!r}").copy()
     )
@@ -115,22 +137,20 @@ def make_row(
             limit=config.dim,
             value=copied.shape,
         )
-    text = encode_metadata(metadata, "metadata")
-    labels = tuple(as_list("tags", tags, '["urgent"]', ordered=False))
-    for label in labels:
-        as_text("tags", label)
-    nbytes = copied.nbytes + len(content) + len(text) + sum(map(len, labels)) + ROW_OVERHEAD_BYTES
-    return PendingRow(
-        id,
-        copied,
-        content,
-        now_us() if timestamp is None else as_time_us(timestamp, "timestamp"),
-        as_real("confidence", confidence, "a number within 0..1", code="confidence_range"),
-        as_real("importance", importance, "a number within 0..1", code="importance_range"),
-        text,
-        labels,
-        nbytes,
-    )
+    values: list[Any] = list(_BLANKS)
+    values[_CONTENT] = as_text("content", content)
+    nbytes = copied.nbytes + len(content) + ROW_OVERHEAD_BYTES
+    for keyword, value in fields.items():
+        if keyword not in _CONVERSIONS:
+            check_keywords(fields, ONE_KEYWORDS)
+        position, convert, count_characters = _CONVERSIONS[keyword]
+        values[position] = converted = convert(value)
+        if count_characters is not None:
+            nbytes += count_characters(converted)
+    for position, spec in _TIMES:
+        if values[position] is None:
+            values[position] = spec.blank()
+    return PendingRow(id, copied, tuple(values), nbytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +220,7 @@ def check_outgoing(batch: ObservationBatch, config: SpaceConfig) -> ObservationB
     Raises
     ------
     InvalidInput
-        As `engram.model.batch_checks.check_batch`; also if vectors are missing and the space has no embedder, or a text
+        As `engram.model.observations.check_batch`; also if vectors are missing and the space has no embedder, or a text
         to embed has no visible character.
     """
     if batch.vectors.shape[1:] != (0,):
@@ -228,18 +248,10 @@ def settle_rows(settles: Sequence[Settle]) -> Callable[[Answer], None]:
 
 
 def _checked(rows: Sequence[PendingRow], config: SpaceConfig) -> ObservationBatch:
-    ids, vectors, contents, times, confidences, importances, metadata, tags, _ = zip(*rows, strict=True)
-    batch = ObservationBatch(
-        ids=ids,
-        vectors=np.stack(vectors),
-        contents=contents,
-        times_us=np.fromiter(times, np.int64, len(rows)),
-        confidences=np.fromiter(confidences, np.float32, len(rows)),
-        importances=np.fromiter(importances, np.float32, len(rows)),
-        metadata=metadata if any(metadata) else None,
-        tags=tags if any(tags) else None,
-    )
-    return check_outgoing(batch, config)
+    ids, vectors, values, _ = zip(*rows, strict=True)
+    columns = zip(COLUMNS, zip(*values, strict=True), strict=True)
+    gathered = {spec.name: spec.gather(column) for spec, column in columns}
+    return check_outgoing(fill_batch(ids, np.stack(vectors), gathered), config)
 
 
 def _check_embeds(config: SpaceConfig) -> None:

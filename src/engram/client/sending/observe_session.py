@@ -9,7 +9,7 @@ import copy
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,7 +28,8 @@ from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCap
 from engram.lifecycle import interpreter_exit
 from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation
-from engram.model.observations import ObservationBatch, make_batch
+from engram.model.columns import ObservationColumns, ObservationFields
+from engram.model.observations import ObservationBatch, make_batch, with_vectors
 from engram.model.sequences import as_list
 from engram.model.spaces import SpaceConfig
 
@@ -158,23 +159,28 @@ class ObserveSession:
         return self.offer_batch(future, many.ids, many.vectors, contents=many.contents, **many.columns)
 
     def offer_row(
-        self, future: AnyFuture, id: str, vector: ArrayLike | None, content: str, **details: Any
+        self, future: AnyFuture, id: str, vector: ArrayLike | None, content: str, **fields: Unpack[ObservationFields]
     ) -> PendingAdd:
-        """Return a single observation to add, which is answered through `future`; `details` are as for `make_row`.
+        """Return a single observation to add, which is answered through `future`.
 
         Raises
         ------
         InvalidInput
             As `make_row`.
         """
-        row = make_row(self.config, id, vector, content, **details)
+        row = make_row(self.config, id, vector, content, **fields)
         settle, nbytes = settle_future(future), row.nbytes
         return PendingAdd(lambda: self.outbox.try_add_row(row, settle), lambda: self.outbox.room(1, nbytes), self._held)
 
     def offer_batch(
-        self, future: AnyFuture, ids: Sequence[str], vectors: ArrayLike | None, **columns: Any
+        self,
+        future: AnyFuture,
+        ids: Sequence[str],
+        vectors: ArrayLike | None,
+        contents: Sequence[str] | None = None,
+        **columns: Unpack[ObservationColumns],
     ) -> PendingAdd:
-        """Return a batch to add, which is answered through `future`; `columns` are as for `make_batch`.
+        """Return a batch to add, which is answered through `future`.
 
         The batch is stored as a whole or not at all.
 
@@ -186,13 +192,15 @@ class ObserveSession:
         ids = as_list("ids", ids, '["note-1"]')
         if vectors is None:
             vectors = np.empty((len(ids), 0), np.float32)
-        batch = make_batch(ids, vectors, **columns)
+        batch = make_batch(ids, vectors, contents, **columns)
         count = len(batch)
         if count == 0:
             raise InvalidInput("a batch needs at least one observation", code="batch_count", field="ids", limit=">= 1")
         nbytes = check_outgoing(batch, self.config).nbytes
+        # The caller may change its array before the batch is sent.
+        copied = with_vectors(batch, batch.vectors.copy())
         outgoing = OutgoingBatch(
-            self._encode(batch), count, nbytes, settle_future(future), first_ids=tuple(batch.ids[:NAMED_MAX])
+            self._encode(copied), count, nbytes, settle_future(future), first_ids=tuple(batch.ids[:NAMED_MAX])
         )
         return PendingAdd(
             lambda: self.outbox.try_add_batch(outgoing), lambda: self.outbox.room(count, nbytes), self._held

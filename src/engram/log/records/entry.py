@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.log.records.header import RecordKind
-from engram.model.metadata import read_metadata
 from engram.model.observations import ObservationBatch
 
 
@@ -69,8 +68,7 @@ class LogEntry:
 
     def metadata_column(self) -> list[dict[str, Any] | None] | None:
         """Return the metadata of all rows, None for a row without; None if no row has any. OBSERVE entries only."""
-        texts = self._observed().metadata
-        return None if texts is None else list(map(read_metadata, texts))
+        return self._observed().metadata_objects()
 
     def tags_column(self) -> list[list[str] | None] | None:
         """Return the tags of all rows, None for a row without; None if no row has any. OBSERVE entries only."""

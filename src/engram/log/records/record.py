@@ -216,8 +216,7 @@ class Record:
         )
         if isinstance(read, int):
             raise self._damaged(read)
-        time_us, confidence, importance, id, content, metadata, tags = read
-        return StoredRow(id, time_us, confidence, importance, content, metadata, tags)
+        return StoredRow._make(read)
 
     def _row1(self, layout: Layout, row: int) -> StoredRow:
         """Return the same as `row`, from a segment of format 1, which has no sector checksums."""
@@ -234,9 +233,7 @@ class Record:
             texts.append(utf8)
             ranges += read_from
         self._check(*ranges)
-        id, content, metadata, tags = (str(utf8, "utf-8") for utf8 in texts)
-        time_us, confidence, importance = numbers
-        return StoredRow(id, time_us, confidence, importance, content, metadata, tags)
+        return StoredRow(*numbers, *(str(utf8, "utf-8") for utf8 in texts))
 
     def beside_vectors(self) -> list[NDArray[np.uint8]]:
         """Return views of all bytes but the vectors: uint8, one-dimensional. Making them does not touch the segment."""

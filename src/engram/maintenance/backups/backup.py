@@ -27,7 +27,7 @@ from engram.maintenance.new_directory import check_apart
 from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG, Described, describe, opened_source
 from engram.model.damage import Damage
-from engram.model.observations import now_us
+from engram.model.times import now_us
 from engram.store.directory import check_path
 from engram.store.recovery import check_not_older
 from engram.store.space_catalog import SpaceCatalog

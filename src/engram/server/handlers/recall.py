@@ -32,7 +32,7 @@ async def recall_batches(
     space = engine.space(context, Action.RECALL, request.memory_space_id)
 
     def encode(batch: Recalled, more_results: bool) -> list[pb.StreamingRecallResponse]:
-        return encode_batch(batch, more_results=more_results, embeddings=request.include_embeddings)
+        return encode_batch(batch, more_results=more_results, **_wanted(request))
 
     async with aclosing(engine.recalls.stream(space, decode_streaming_recall(request), encode)) as batches:
         async for answers in batches:
@@ -44,5 +44,10 @@ async def recall(engine: Engine, request: pb.RecallRequest, context: Context) ->
     """Return the results of one recall in one answer."""
     space = engine.space(context, Action.RECALL, request.memory_space_id)
     return await engine.recalls.answer(
-        space, decode_recall(request), lambda answer: encode_recalled(answer, embeddings=request.include_embeddings)
+        space, decode_recall(request), lambda answer: encode_recalled(answer, **_wanted(request))
     )
+
+
+def _wanted(request: pb.RecallRequest | pb.StreamingRecallRequest) -> dict[str, bool]:
+    """Return what the hits of an answer shall have."""
+    return {"embeddings": request.include_embeddings, "metadata_map": not request.omit_metadata_map}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from engram.model.limits import BATCH_COUNT_MAX, MESSAGE_BYTES_MAX
-from engram.model.observations import now_us
+from engram.model.times import now_us
 from engram.streaming.pressure.levels import Level
 from engram.streaming.pressure.load_shedding import SpaceLoad
 from engram.streaming.sessions.acks import AckStatus, SessionAck

@@ -164,3 +164,5 @@ class GroupCommit:
                 # Encoded from memory: a large commit bypasses the page cache, so the mapped record would be read back
                 # from the disk (docs/decisions/0009).
                 self._state.index.append(entry.batch.vectors, record.first_generation, record.raw_vectors, sums)
+                # What is not parsed yet is parsed here, beside the write, rather than on the committer's thread.
+                entry.batch.metadata_objects()

@@ -15,10 +15,10 @@ from engram.log.files.prefetch import Prefetch
 from engram.log.records.record import Record
 from engram.model.hit import Hit
 from engram.model.limits import RESULTS_MAX
-from engram.model.observations import now_us
 from engram.model.query import Recalled, RecallQuery
 from engram.model.spaces import SpaceConfig
 from engram.model.strength import Strength
+from engram.model.times import now_us
 from engram.store.options import StoreOptions
 from engram.store.recall.full_text import FullText
 from engram.store.recall.left_out import LeftOut

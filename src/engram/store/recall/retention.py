@@ -5,8 +5,8 @@ from __future__ import annotations
 from weakref import WeakSet
 
 from engram.errors import FailedPrecondition, InvalidInput
-from engram.model.observations import now_us
 from engram.model.query import GENERATION_MAX, RecallQuery, check_range
+from engram.model.times import now_us
 from engram.store.options import StoreOptions
 from engram.store.recall.snapshot import Snapshot
 from engram.store.space_state import SpaceState

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.log.log import Log
-from engram.model.observations import now_us
 from engram.model.spaces import Metric
 from engram.model.strength import Strength
+from engram.model.times import now_us
 from engram.store.recall.reinforcement import Memories, Reinforcement
 
 

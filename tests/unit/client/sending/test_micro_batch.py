@@ -12,6 +12,7 @@ from engram.client.sending.micro_batch import OpenBatch, check_outgoing, make_ro
 from engram.client.sending.outgoing_batch import Answer
 from engram.errors import InvalidInput
 from engram.model.ack import Ack
+from engram.model.columns import COLUMNS
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.spaces import SpaceConfig
 
@@ -33,6 +34,13 @@ def rows_of(*vectors: Any, config: SpaceConfig = CONFIG) -> tuple[OpenBatch, lis
     return rows, answers
 
 
+def sent(column: str, **fields: Any) -> Any:
+    """A column of the batch that one row makes."""
+    rows = OpenBatch(index=0, opened_s=0.0)
+    rows.append(make_row(CONFIG, "a", VECTOR, "", **fields), lambda answer: None)
+    return getattr(seal(rows, CONFIG, as_it_is).payload, column)
+
+
 def as_it_is(batch: ObservationBatch) -> ObservationBatch:
     return batch
 
@@ -49,7 +57,7 @@ def test_the_callers_vector_is_copied() -> None:
     [(1.5, 1_500_000), (datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC), 2_000_000), (-1, -1_000_000)],
 )
 def test_times_are_seconds_or_datetimes(timestamp: Any, time_us: int) -> None:
-    assert make_row(CONFIG, "a", VECTOR, "", timestamp=timestamp).time_us == time_us
+    assert sent("times_us", timestamp=timestamp).tolist() == [time_us]
 
 
 @pytest.mark.parametrize("timestamp", [float("nan"), float("inf"), "yesterday"])
@@ -71,7 +79,7 @@ def test_what_is_no_vector_is_refused_at_once() -> None:
 
 
 def test_metadata_must_be_json() -> None:
-    assert make_row(CONFIG, "a", VECTOR, "", metadata={"k": [1, "ä"]}).metadata == '{"k":[1,"ä"]}'
+    assert sent("metadata", metadata={"k": [1, "ä"]}) == ('{"k":[1,"ä"]}',)
     with pytest.raises(InvalidInput, match="not a JSON object"):
         make_row(CONFIG, "a", VECTOR, "", metadata={"k": object()})
 
@@ -129,3 +137,28 @@ def test_a_batch_without_vectors_is_checked_like_any_other() -> None:
         check_outgoing(batch, WITH_EMBEDDER)
     with pytest.raises(InvalidInput, match="needs an embedder"):
         check_outgoing(batch, CONFIG)
+
+
+def listed(column: Any) -> list[Any] | None:
+    return None if column is None else [list(value) if isinstance(value, tuple) else value for value in column]
+
+
+def test_a_row_has_what_a_batch_of_one_has() -> None:
+    one: dict[str, Any] = {"timestamp": 2.5, "confidence": 0.25, "importance": 1, "metadata": {"k": 1}, "tags": ["x"]}
+    many: dict[str, Any] = {spec.plural: [one[spec.singular]] for spec in COLUMNS if spec.singular in one}
+    batch, bare = make_batch(["a"], [VECTOR], **many), make_batch(["a"], [VECTOR], timestamps=[0])
+    for spec in COLUMNS:
+        assert listed(sent(spec.name, **one)) == listed(getattr(batch, spec.name))
+        assert listed(sent(spec.name, timestamp=0)) == listed(getattr(bare, spec.name))
+
+
+def test_an_unknown_field_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="'timestamp'") as caught:
+        make_row(CONFIG, "a", VECTOR, "", timestamps=1.0)  # type: ignore[call-arg]
+    assert caught.value.code == "unknown_argument"
+
+
+def test_the_size_of_a_row_counts_its_texts() -> None:
+    bare = make_row(CONFIG, "a", VECTOR)
+    full = make_row(CONFIG, "a", VECTOR, "four", metadata='{"k":1}', tags=["ab", "c"])
+    assert full.nbytes - bare.nbytes == 4 + 7 + 3

@@ -31,4 +31,4 @@ def test_a_record_is_read_once_and_without_its_vectors(tmp_path: Path, monkeypat
         assert 0 < sum(asked) < 100 * 64 * 4
         ahead.read([record])
         assert len(asked) == 2
-        assert record.row(99) == ("id 99", record.time_us(99), 1.0, record.importance(99), "text", "", "")
+        assert record.row(99) == (record.time_us(99), 1.0, record.importance(99), "id 99", "text", "", "")

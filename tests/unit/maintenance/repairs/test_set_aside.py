@@ -25,7 +25,7 @@ def test_metadata_that_cannot_be_read_do_not_end_a_repair(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: str, expected: object
 ) -> None:
     (record,) = open_log(MemoryStorage()).append([LogEntry(RecordKind.OBSERVE, 1, batch_of(["a"]))])
-    monkeypatch.setattr(Record, "row", lambda *_: StoredRow("a", 1_000_000, 1.0, 0.5, "text", stored, ""))
+    monkeypatch.setattr(Record, "row", lambda *_: StoredRow(1_000_000, 1.0, 0.5, "a", "text", stored, ""))
     with SetAside(tmp_path / "set-aside" / "notes.jsonl") as aside:
         aside.add(record, 0)
     (line,) = (tmp_path / "set-aside" / "notes.jsonl").read_text(encoding="utf-8").splitlines()

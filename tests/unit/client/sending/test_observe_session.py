@@ -1,0 +1,33 @@
+"""What a session takes from its caller."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+
+from engram.client.sending.observe_session import ObserveSession
+from engram.client.sending.send_buffer import OutboxLimits
+from engram.client.sending.stream_options import StreamOptions
+from engram.model.ack import Ack
+from engram.model.observations import ObservationBatch
+from engram.model.spaces import SpaceConfig
+from tests.unit.client.fake_transport import FakeServer
+
+
+async def test_the_caller_may_change_its_vectors_once_they_are_handed_over() -> None:
+    encoded: list[ObservationBatch] = []
+
+    def encode(batch: ObservationBatch) -> list[str]:
+        encoded.append(batch)
+        return list(batch.ids)
+
+    session = ObserveSession(
+        FakeServer(), SpaceConfig("test", dim=8), encode, limits=OutboxLimits(), options=StreamOptions()
+    )
+    vectors = np.ones((2, 8), np.float32)
+    future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+    assert session.offer_batch(future, ["a", "b"], vectors).try_add()
+    vectors[:] = 7
+    assert (encoded[0].vectors == 1).all()
+    await session.drain(5)
