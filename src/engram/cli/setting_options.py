@@ -17,7 +17,7 @@ _SETTINGS: Final = describe_settings()
 
 
 class SettingOption(click.Option):
-    """An option that sets one setting. Click takes any text; the text is checked with all other sources of settings.
+    """An option that sets one setting. Click takes any text, which is checked like the values of other sources.
 
     Parameters
     ----------
@@ -36,6 +36,8 @@ class SettingOption(click.Option):
             metavar=None if is_switch else _metavar(described),
             help=described.help.replace("`", "'") + default,
             default=None,
+            # Only whether a directory is a file can be said here already, before a server starts to open it.
+            type=click.Path(file_okay=False) if described.metavar == "DIR" else None,
         )
         self.group: Final = described.group
 

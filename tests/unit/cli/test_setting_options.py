@@ -93,6 +93,12 @@ def test_a_wrong_value_is_refused_with_the_name_of_the_option(value: str, capsys
     )
 
 
+def test_a_file_is_no_data_directory(capsys: Capture) -> None:
+    Path("file").touch()
+    assert run(["serve", "--data", "file"]) == 2
+    assert "'file' is a file" in capsys.readouterr().err
+
+
 def test_an_unknown_option_is_refused_with_a_suggestion(capsys: Capture) -> None:
     assert run(["serve", "--tail-count", "1"]) == 2
     assert "--tail-count-max" in capsys.readouterr().err
