@@ -73,7 +73,7 @@ async def get_status(engine: Engine, request: pb.GetStatusRequest, context: Cont
         observations_rejected=whole(table.OBSERVATIONS_REJECTED),
         recalls=whole(table.RECALLS),
         lanes=map(_encode_lane, engine.lanes.statistics().lanes),
-        commits=whole(table.COMMITS),
+        commits=engine.store.commits,
         workers=map(_encode_worker, engine.store.worker_statistics()),
         damaged_count=whole(table.DAMAGED_PLACES),
         damages=map(encode_damage, named_damages(engine.store.damages())),
