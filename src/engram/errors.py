@@ -44,10 +44,10 @@ class EngramError(Exception):
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.code = code or self.default_code
+        self.code: str = code or self.default_code
         self.field = field
-        self.limit = str(limit)
-        self.value = str(value)
+        self.limit: str = str(limit)
+        self.value: str = str(value)
         self.retry_after_ms = retry_after_ms
         self.expected_sequence = expected_sequence
 

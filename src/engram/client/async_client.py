@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack, overload
 
@@ -133,12 +133,12 @@ class AsyncClient(AsyncReader):
             await (await self._opened()).stream.connected()
 
     @overload
-    def open(self) -> Coroutine[Any, Any, None]: ...
+    def open(self) -> Awaitable[None]: ...
 
     @overload
     def open(self, query: RecallQuery) -> AsyncGenerator[Hits, None]: ...
 
-    def open(self, query: RecallQuery | None = None) -> Coroutine[Any, Any, None] | AsyncGenerator[Hits, None]:
+    def open(self, query: RecallQuery | None = None) -> Awaitable[None] | AsyncGenerator[Hits, None]:
         """Open a stream of the hits of `query`, as `recall_stream` does.
 
         Without a query, it opens the session, which is deprecated: this is called `connect` now.

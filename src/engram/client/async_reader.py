@@ -57,7 +57,7 @@ class AsyncReader:
     """
 
     def __init__(self, calls: GrpcChannel, space: str) -> None:
-        self.space = check_space_name(space)
+        self.space: str = check_space_name(space)
         self._calls = calls
 
     @spelled_out(RecallOptions)

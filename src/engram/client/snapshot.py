@@ -77,7 +77,7 @@ class AsyncClientSnapshot:
 
     def __init__(self, client: AsyncRecalls, generation: int) -> None:
         self._client = client
-        self.generation = generation
+        self.generation: int = generation
 
     def __repr__(self) -> str:
         return f"AsyncClientSnapshot(generation={self.generation})"
@@ -119,7 +119,7 @@ class ClientSnapshot:
 
     def __init__(self, client: BlockingRecalls, generation: int) -> None:
         self._client = client
-        self.generation = generation
+        self.generation: int = generation
 
     def __repr__(self) -> str:
         return f"ClientSnapshot(generation={self.generation})"

@@ -30,7 +30,7 @@ class CueTable:
         check_range("dim", dim, DIMENSION_MIN, DIMENSION_MAX)
         check_choice("metric", metric, METRICS)
         self._dim = dim
-        self.native = _core.CueTable(dim, metric)
+        self.native: _core.CueTable = _core.CueTable(dim, metric)
 
     def add(self, key: int, vector: ArrayLike, threshold: float) -> None:
         """Add a cue, or replace the cue with the same key.

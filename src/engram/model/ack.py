@@ -50,14 +50,16 @@ class Ack(int):
     def __eq__(self, other: object) -> bool:
         return self._values() == other._values() if isinstance(other, Ack) else int(self) == other
 
-    __hash__ = int.__hash__
+    def __hash__(self) -> int:
+        return int.__hash__(self)
 
     def __repr__(self) -> str:
         sequences = f", sequences {self.first_sequence}..{self.last_sequence}" if self.last_sequence else ""
         return f"Ack(generations {self.first_generation}..{self.last_generation}{sequences})"
 
-    # As a text it is a number, so that a program that prints the generation prints it.
-    __str__ = int.__repr__
+    def __str__(self) -> str:
+        # A program that prints the generation prints a number.
+        return int.__repr__(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Ack, self._values()
@@ -122,7 +124,8 @@ class Deletion(int):
     def __repr__(self) -> str:
         return f"Deletion({int(self)}, generation={self.generation})"
 
-    __str__ = int.__repr__
+    def __str__(self) -> str:
+        return int.__repr__(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Deletion, (int(self), self.generation)

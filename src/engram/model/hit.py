@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.model.metadata import read_metadata
+from engram.model.metadata import JsonValue, read_metadata
 
 
 class StoredRow(NamedTuple):
@@ -106,7 +106,7 @@ class Hit:
     confidence: float
     generation: int
     content: str
-    metadata: dict[str, Any]
+    metadata: dict[str, JsonValue]
     tags: list[str]
     time_us: int
     importance: float

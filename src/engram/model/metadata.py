@@ -14,13 +14,16 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from threading import Event
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from engram.errors import InvalidInput
 from engram.model.limits import METADATA_DEPTH_MAX, METADATA_KEYS_MAX
 from engram.model.scalars import is_utf8, shown
 
 # Nearly all readers of JSON change or refuse whole numbers beyond 64 bits.
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
+"""What metadata hold: the values of JSON."""
+
 WHOLE_MIN: Final = -(2**63)
 WHOLE_MAX: Final = 2**64 - 1
 _HALF_PAIR: Final = re.compile(r"\\u[dD][89a-fA-F]")

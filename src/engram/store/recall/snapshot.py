@@ -38,7 +38,7 @@ class Snapshot:
 
     def __init__(self, reader: RecallExecutor, generation: int) -> None:
         self._reader = reader
-        self.generation = generation
+        self.generation: int = generation
 
     def __repr__(self) -> str:
         return f"Snapshot(generation={self.generation})"

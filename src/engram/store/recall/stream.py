@@ -63,7 +63,7 @@ class RecallStream(Iterator[Hits]):
     ) -> None:
         self._process = os.getpid()
         self.generation = generation
-        self.more_results = True
+        self.more_results: bool = True
         self.subscription = subscription
         self._walk: ResultWalk | None = walk
         self._query = query
