@@ -15,7 +15,7 @@ import psutil
 # The space that benchmarks use in it.
 SPACE: Final = "bench"
 CATCH_UP_TIMEOUT_S: Final = 600.0
-_START_TIMEOUT_S: Final = 30.0
+_START_TIMEOUT_S: Final = 120.0
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from engram.errors import CorruptData
 class Damage(NamedTuple):
     """One damaged place in the stored data.
 
-    Parameters
+    Attributes
     ----------
     space
         Name of the space; empty if the file belongs to no space.
