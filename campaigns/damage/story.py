@@ -65,11 +65,10 @@ class Change(NamedTuple):
             [row.id for row in self.rows],
             np.stack([row.vector for row in self.rows]),
             [row.content for row in self.rows],
-            None,
-            [row.confidence for row in self.rows],
-            [row.importance for row in self.rows],
-            [row.metadata or None for row in self.rows],
-            [row.tags for row in self.rows],
+            confidences=[row.confidence for row in self.rows],
+            importances=[row.importance for row in self.rows],
+            metadata=[row.metadata or None for row in self.rows],
+            tags=[row.tags for row in self.rows],
         )
         batch.times_us[:] = [row.time_us for row in self.rows]
         return batch
