@@ -1,13 +1,11 @@
 #include "bindings_storage.hpp"
 
 #include <nanobind/ndarray.h>
-#include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <deque>
 #include <exception>
@@ -49,12 +47,12 @@ class Buffer {
   Py_buffer view_{};
 };
 
-// Where the columns of a record begin, in bytes from the beginning of the payload. `Numbers`: times, confidences,
-// importances. `TextPlace`: the offsets of a column of texts, its bytes, and how many bytes these are. `Texts`: ids,
-// contents, metadata, tags.
-using Numbers = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;
+// Where the columns of a record begin, in bytes from the beginning of the payload. `Numbers`: first the times, int64, then
+// the others, float; -1 for one that the record does not have. `TextPlace`: the offsets of a column of texts, its bytes,
+// and how many bytes these are.
+using Numbers = std::vector<std::int64_t>;
 using TextPlace = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;
-using Texts = std::array<std::optional<TextPlace>, 4>;
+using Texts = std::vector<std::optional<TextPlace>>;
 
 // Runs `work`, and releases the interpreter lock if `work` reads so many bytes that other threads would wait for it.
 template <class Work>
@@ -177,19 +175,24 @@ nb::object read_row(nb::handle memory, std::uint64_t position, std::uint64_t pay
   const Buffer buffer(memory);
   const RecordSectors record = record_at(buffer, position, salt);
   RowReader reader(buffer.octets(), payload, row);
-  const auto time_us = reader.number<std::int64_t>(std::get<0>(numbers));
-  const auto confidence = reader.number<float>(std::get<1>(numbers));
-  const auto importance = reader.number<float>(std::get<2>(numbers));
-  std::array<nb::bytes, std::tuple_size_v<Texts>> read{};
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (texts[i].has_value()) read[i] = reader.text(*texts[i]);
+  nb::list row_read;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    const auto start = static_cast<std::uint64_t>(numbers[i]);
+    if (numbers[i] < 0) {
+      row_read.append(nb::none());
+    } else if (i == 0) {
+      row_read.append(reader.number<std::int64_t>(start));
+    } else {
+      row_read.append(reader.number<float>(start));
+    }
   }
+  std::vector<nb::bytes> utf8;
+  for (const auto& place : texts) utf8.push_back(place.has_value() ? reader.text(*place) : nb::bytes("", 0));
   // The check follows the copy: if the source is right now, the copy is right, too.
   const std::int64_t wrong = run_over(reader.bytes(), [&] { return record.check(reader.ranges()); });
   if (wrong != kAllRight) return nb::int_(wrong);
-  std::array<nb::object, std::tuple_size_v<Texts>> values;
-  for (std::size_t i = 0; i < texts.size(); ++i) values[i] = texts[i].has_value() ? decoded(read[i]) : nb::str("");
-  return nb::make_tuple(time_us, confidence, importance, values[0], values[1], values[2], values[3]);
+  for (const nb::bytes& text : utf8) row_read.append(decoded(text));
+  return nb::tuple(row_read);
 }
 
 std::int64_t check_all(nb::handle memory, std::uint64_t position, std::uint64_t salt) {

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
 
 from engram.log.damage import Damages
 from engram.log.files.file_storage import FileStorage
 from engram.log.format1.records import HEADER_BYTES
 from engram.log.manifest import Manifest
 from engram.log.records.header import Column, Header
-from engram.log.records.layout import TextPlace
+from engram.log.records.layout import NUMBERS, TEXTS
 from engram.log.records.sectors import INLINE_SUMS, INLINE_SUMS_OFFSET, SECTOR_BYTES, table_sectors
 from engram.log.segments.segment import Segment
-
-_TEXTS: Final = ("ids", "contents", "metadata", "tags")
 
 
 class Part(NamedTuple):
@@ -72,13 +72,12 @@ def _parts(segment: Segment, header: Header) -> Iterator[tuple[str, int, int]]:
         yield "table of sums", begin + SECTOR_BYTES, begin + SECTOR_BYTES + table
     payload = segment.payload_of(header)
     layout = segment.lay_out(header)
-    widths = {"times": 8, "confidences": 4, "importances": 4, "vector_sums": 4, "vectors": 4 * header.dim}
-    for name, width in widths.items():
-        start = getattr(layout, name)
+    numbers = [(spec.array, layout.number(spec.name), np.dtype(spec.dtype).itemsize) for spec in NUMBERS]
+    vectors = [("vector sums", layout.vector_sums, 4), ("vectors", layout.vectors, 4 * header.dim)]
+    for name, start, width in numbers + vectors:
         if start >= 0:
-            yield name.replace("_", " "), payload + start, payload + start + width * header.rows
-    for name in _TEXTS:
-        place: TextPlace | None = getattr(layout, name)
+            yield name, payload + start, payload + start + width * header.rows
+    for name, place in zip([spec.name for spec in TEXTS], layout.texts, strict=True):
         if place is not None:
             kind = f"{name} of a deletion" if Column.VECTORS not in dict(header.columns) and name == "ids" else name
             yield f"offsets of {kind}", payload + place.offsets, payload + place.offsets + 4 * (header.rows + 1)

@@ -5,6 +5,7 @@ opened, mapped or written.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +87,7 @@ def read_row(
     texts: Sequence[tuple[int, int, int] | None],
     row: int,
     salt: int,
-) -> tuple[int, float, float, str, str, str, str] | int:
+) -> tuple[Any, ...] | int:
     """Copy one row of a record without its vector, then check the sectors it was read from.
 
     Parameters
@@ -94,9 +95,10 @@ def read_row(
     memory, position, payload
         The mapped file, and the offsets in it at which the record and its payload begin.
     numbers
-        Where times, confidences and importances begin in the payload.
+        Where the columns of numbers begin in the payload, first the times, int64, then the others, float32; -1 for a
+        column that the record does not have.
     texts
-        Where ids, contents, metadata and tags lie in the payload: for each column the beginning of its offsets, the
+        Where the columns of texts lie in the payload: for each column the beginning of its offsets, the
         beginning of its bytes, and the number of these bytes; None for a column that the record does not have.
     row
         The row in the record.
@@ -106,8 +108,8 @@ def read_row(
     Returns
     -------
     tuple or int
-        Time (microseconds since 1970 UTC), confidence, importance and the four texts; or the offset in the file of the
-        first wrong sector.
+        The numbers, None for a missing one, and behind them the texts, ``""`` for a missing one; or the offset in the
+        file of the first wrong sector.
     """
 
 def check_all(memory: _Buffer, position: int, salt: int) -> int:

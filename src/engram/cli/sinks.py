@@ -85,23 +85,11 @@ class ServerSink:
     def _add_when_room(self, batch: ObservationBatch) -> Future[Ack] | None:
         """Have the client send a batch; return None if its buffer is full of unanswered observations."""
         try:
-            return self._observe(batch)
+            return self._client.submit(**batch.arguments())
         except OverCapacity as error:
             if error.code != "buffer_full":
                 raise
             return None
-
-    def _observe(self, batch: ObservationBatch) -> Future[Ack]:
-        return self._client.submit(
-            batch.ids,
-            batch.vectors,
-            batch.contents,
-            timestamps=batch.times_us.view("datetime64[us]"),
-            confidences=batch.confidences,
-            importances=batch.importances,
-            metadata=batch.metadata,
-            tags=batch.tags,
-        )
 
     def finish(self) -> int:
         """Wait for all answers, close the client, and return the last generation."""

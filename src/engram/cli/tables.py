@@ -15,6 +15,7 @@ from engram.metrics.family import MetricFamily, MetricGroup, MetricKind
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.metrics.table import TABLE
+from engram.model.columns import COLUMNS
 from engram.store import Hit
 
 _CONTENT_CHARACTERS_MAX = 300
@@ -41,15 +42,11 @@ def hit_values(hit: Hit) -> dict[str, Any]:
     return {
         "id": hit.id,
         "score": hit.score,
-        "confidence": hit.confidence,
-        "importance": hit.importance,
         "generation": hit.generation,
+        "indexed": hit.indexed,
+        **{spec.field: getattr(hit, spec.attribute) for spec in COLUMNS},
         "time": datetime.fromtimestamp(hit.time_us / 1e6, UTC).isoformat() if _is_shown(hit.time_us) else None,
         "time_us": hit.time_us,
-        "text": hit.content,
-        "metadata": hit.metadata,
-        "tags": hit.tags,
-        "indexed": hit.indexed,
     }
 
 

@@ -98,7 +98,7 @@ def test_times_may_be_seconds(tmp_path: Path) -> None:
         (b"[" * 100_000, "recursion"),
         ({"text": "x"}, "'id' must be a text and may not be missing"),
         ({"id": 5}, "'id' must be a text"),
-        ({"id": "a", "vector": VECTOR}, "unknown field 'vector'; known are id, text, embedding"),
+        ({"id": "a", "vector": VECTOR}, "unknown field 'vector'; known are id, embedding, text"),
         ({"id": "a", "embedding": "x"}, "'embedding' must be an array of numbers"),
         ({"id": "a", "embedding": []}, "'embedding' has shape (0,)"),
         ({"id": "a", "embedding": [[1.0]]}, "'embedding' has shape (1, 1)"),

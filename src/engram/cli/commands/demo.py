@@ -147,7 +147,7 @@ def _stream(client: Client, entries: Sample) -> Streamed:
             unanswered.popleft().result()
         part = slice(start, start + _BATCH)
         sent_s = time.perf_counter()
-        future = client.observe_batch(entries.ids[part], entries.vectors[part], entries.contents[part])
+        future = client.submit(entries.ids[part], entries.vectors[part], entries.contents[part])
         future.add_done_callback(partial(_note_delay, delays_ms, sent_s))
         unanswered.append(future)
     client.flush()
@@ -163,7 +163,7 @@ def _note_delay(delays_ms: list[float], sent_s: float, answered: Future[Ack]) ->
 def _embed(texts: Client, entries: Sample) -> None:
     for start in range(0, len(entries), _BATCH):
         part = slice(start, start + _BATCH)
-        texts.observe_batch(ids=entries.ids[part], contents=entries.contents[part])
+        texts.submit(ids=entries.ids[part], contents=entries.contents[part])
     texts.flush()
 
 

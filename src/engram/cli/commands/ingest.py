@@ -13,6 +13,8 @@ from rich.text import Text
 
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.files.chunk import BadRow, FileChunk, FileSource
+from engram.cli.files.jsonl import FIELDS
+from engram.cli.files.npz import ARRAYS
 from engram.cli.files.open_file import FORMATS, fingerprint, open_source
 from engram.cli.loading import Report, load
 from engram.cli.new_space import NewSpaceSink, plan_space
@@ -25,7 +27,26 @@ from engram.model.spaces import METRIC_DEFAULT, METRICS, Metric, SpaceConfig
 _BAD_ROWS_SHOWN_MAX = 20
 
 
-@click.command()
+_HELP = f"""Store the observations in FILE: JSON Lines, NumPy .npz or Parquet.
+
+\b
+JSON Lines and Parquet have the fields
+  {", ".join(FIELDS)}
+and .npz files the arrays
+  {", ".join(ARRAYS)}.
+Ids are required. Vectors are required unless the space has an embedder. Everything else is optional.
+
+An interrupted run continues where it ended if it is started again with the unchanged file.
+
+\b
+Examples:
+  engram ingest notes.jsonl --space notes --create --embedder lexical
+  engram ingest vectors.npz --space images --create --metric ip
+  engram ingest big.parquet --data ./memories --on-error skip --json
+"""
+
+
+@click.command(help=_HELP)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @setting_option("client", "space")
 @click.option("--create", is_flag=True, help="Create the space if it does not exist.")
@@ -83,23 +104,7 @@ def ingest(
     data: Path | None,
     as_json: bool,
 ) -> None:
-    """Store the observations in FILE: JSON Lines, NumPy .npz or Parquet.
-
-    \b
-    JSON Lines and Parquet have the fields
-      id, text, embedding, time, confidence, importance, metadata, tags
-    and .npz files the arrays
-      ids, contents, vectors, times, confidences, importances, metadata.
-    Ids are required. Vectors are required unless the space has an embedder. Everything else is optional.
-
-    An interrupted run continues where it ended if it is started again with the unchanged file.
-
-    \b
-    Examples:
-      engram ingest notes.jsonl --space notes --create --embedder lexical
-      engram ingest vectors.npz --space images --create --metric ip
-      engram ingest big.parquet --data ./memories --on-error skip --json
-    """
+    """Store the observations in a file."""
     source = open_source(file, kind)
     name = client_settings(cli, space=space).space
     with open_target(cli, address, data, create) as target:

@@ -1,9 +1,9 @@
-"""JSON Lines: one object per line with id, text, embedding, time, confidence, importance, metadata, tags."""
+"""JSON Lines: one object per line with the fields of `FIELDS`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,19 +12,26 @@ from numpy.typing import NDArray
 
 from engram.cli.files.chunk import BadRow, FileChunk
 from engram.errors import InvalidInput
-from engram.model.metadata import encode_metadata
-from engram.model.scalars import as_real
-from engram.model.times import as_time_us, now_us
+from engram.model.columns import COLUMNS, ColumnSpec, MetadataSpec, TagsSpec, TextSpec, TimeSpec
 from engram.model.vectors import as_query
 
 # Exports and repairs add these fields for people; ingest ignores them.
 _PASSED_OVER: Final = frozenset({"generation"})
-_FIELDS: Final = ("id", "text", "embedding", "time", "confidence", "importance", "metadata", "tags")
+FIELDS: Final = ("id", "embedding", *(spec.field for spec in COLUMNS))
+# Each column, with what converts the value of its field.
+_CONVERSIONS: Final = tuple((spec, spec.converter(f"field {spec.field!r}")) for spec in COLUMNS)
+# What a field of JSON holds, where its converter takes more than that.
+_TYPES: Final[dict[type[ColumnSpec], tuple[type, str]]] = {
+    TextSpec: (str, "a text"),
+    MetadataSpec: (dict, "an object"),
+    TagsSpec: (list, "an array of texts"),
+}
 # A line holds at most a vector, a text and metadata. A file with a longer line is not JSON Lines.
 _LINE_BYTES_MAX: Final = 1024 * 1024
 _NO_VECTOR: Final = np.empty(0, np.float32)
 
-_Row = tuple[str, NDArray[np.float32], str, int, float, float, str, list[str]]
+_Row = tuple[str, NDArray[np.float32], list[Any]]
+"""Id, vector, and the elements of all other columns."""
 
 
 class JsonlSource:
@@ -64,15 +71,12 @@ class JsonlSource:
 def _chunk(numbers: list[int], rows: list[_Row], bad: list[BadRow], position: int) -> FileChunk:
     if not rows:
         return FileChunk([], [], np.empty((0, 0), np.float32), bad=bad, position=position)
-    ids, vectors, contents, times_us, confidences, importances, metadata, tags = zip(*rows, strict=True)
-    columns = {
-        "contents": contents,
-        "timestamps": np.array(times_us, np.int64).view("datetime64[us]"),
-        "confidences": confidences,
-        "importances": importances,
-        "metadata": metadata,
-        "tags": tags,
-    }
+    ids, vectors, values = zip(*rows, strict=True)
+    columns: dict[str, Any] = {}
+    for spec, column in zip(COLUMNS, zip(*values, strict=True), strict=True):
+        columns[spec.plural] = column if spec.dtype is None else spec.gather(column)
+        if isinstance(spec, TimeSpec):
+            columns[spec.plural] = columns[spec.plural].view("datetime64[us]")
     return FileChunk(numbers, ids, np.stack(vectors), columns, bad, position)
 
 
@@ -96,32 +100,25 @@ def _read(line: bytes) -> _Row | str | None:
 def _row(item: Any) -> _Row:
     if not isinstance(item, dict):
         raise _bad(f"a JSON object is needed, not {type(item).__name__}")
-    unknown = item.keys() - set(_FIELDS) - _PASSED_OVER
+    unknown = item.keys() - set(FIELDS) - _PASSED_OVER
     if unknown:
-        raise _bad(f"unknown field {min(unknown)!r}; known are {', '.join(_FIELDS)}")
-    tags = item.get("tags") or []
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise _bad("field 'tags' must be an array of texts")
-    metadata = item.get("metadata")
-    if metadata is not None and not isinstance(metadata, dict):
-        raise _bad("field 'metadata' must be an object")
-    return (
-        _text(item, "id", None),
-        _vector(item.get("embedding")),
-        _text(item, "text", ""),
-        now_us() if item.get("time") is None else as_time_us(item["time"], "field 'time'"),
-        as_real("field 'confidence'", item.get("confidence", 1.0)),
-        as_real("field 'importance'", item.get("importance", 0.5)),
-        encode_metadata(metadata or None, "field 'metadata'"),
-        tags,
-    )
+        raise _bad(f"unknown field {min(unknown)!r}; known are {', '.join(FIELDS)}")
+    if not isinstance(item.get("id"), str):
+        raise _bad("field 'id' must be a text and may not be missing")
+    values = [_value(item, spec, convert) for spec, convert in _CONVERSIONS]
+    return item["id"], _vector(item.get("embedding")), values
 
 
-def _text(item: dict[str, Any], name: str, default: str | None) -> str:
-    value = item.get(name, default)
-    if not isinstance(value, str):
-        raise _bad(f"field {name!r} must be a text" + (" and may not be missing" if default is None else ""))
-    return value
+def _value(item: dict[str, Any], spec: ColumnSpec, convert: Callable[[Any], Any]) -> Any:
+    if spec.field not in item:
+        return spec.blank()
+    value = item[spec.field]
+    if spec.optional and not value:
+        return spec.blank()
+    kind, wanted = _TYPES.get(type(spec), (object, ""))
+    if not isinstance(value, kind):
+        raise _bad(f"field {spec.field!r} must be {wanted}")
+    return convert(value)
 
 
 def _vector(value: Any) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""NumPy archives: the array ids and, optionally, vectors, contents, times, confidences, importances, metadata."""
+"""NumPy archives: the array ids and, optionally, the others of `ARRAYS`."""
 
 from __future__ import annotations
 
@@ -14,17 +14,14 @@ from numpy.typing import NDArray
 
 from engram.cli.files.chunk import FileChunk
 from engram.errors import InvalidInput
+from engram.model.columns import COLUMNS, TagsSpec
 
-_COLUMNS: Final = {
-    "ids": "ids",
-    "vectors": "vectors",
-    "contents": "contents",
-    "times": "timestamps",
-    "confidences": "confidences",
-    "importances": "importances",
-    "metadata": "metadata",
-}
-_TEXTS: Final = frozenset({"ids", "contents", "metadata"})
+# An array holds one number or text per row, so there is none for tags.
+_SPECS: Final = tuple(spec for spec in COLUMNS if not isinstance(spec, TagsSpec))
+ARRAYS: Final = {"ids": "ids", "vectors": "vectors", **{spec.array: spec.plural for spec in _SPECS}}
+"""The arrays, and the arguments of `engram.model.observations.make_batch` that they stand for."""
+
+_TEXTS: Final = frozenset({"ids", *(spec.array for spec in _SPECS if spec.dtype is None)})
 
 
 class NpzSource:
@@ -53,7 +50,7 @@ class NpzSource:
                 ids = texts.pop("ids")
                 del columns["ids"]
                 vectors = columns.pop("vectors", np.empty((count, 0), np.float32))
-                named = {_COLUMNS[name]: column for name, column in (columns | texts).items()}
+                named = {ARRAYS[name]: column for name, column in (columns | texts).items()}
                 yield FileChunk(range(start + 1, start + count + 1), ids, vectors, named, position=start + count)
 
 
@@ -94,10 +91,10 @@ def _open(path: Path, stack: ExitStack) -> dict[str, _Stream]:
     except zipfile.BadZipFile as error:
         raise _bad(f"{path} is not a NumPy archive: {error}") from error
     names = [name.removesuffix(".npy") for name in archive.namelist()]
-    unknown = sorted(set(names) - _COLUMNS.keys())
+    unknown = sorted(set(names) - ARRAYS.keys())
     if unknown or "ids" not in names:
         problem = f"an unknown array {unknown[0]!r}" if unknown else "no array 'ids'"
-        raise _bad(f"{path} has {problem}; known are {', '.join(_COLUMNS)}")
+        raise _bad(f"{path} has {problem}; known are {', '.join(ARRAYS)}")
     return {name: _Stream(path, name, stack.enter_context(archive.open(f"{name}.npy"))) for name in names}
 
 

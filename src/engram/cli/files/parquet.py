@@ -1,4 +1,4 @@
-"""Parquet files with the columns id, text, embedding, time, confidence, importance, metadata, tags."""
+"""Parquet files, whose columns are the fields of JSON Lines."""
 
 from __future__ import annotations
 
@@ -13,17 +13,11 @@ from numpy.typing import NDArray
 
 from engram.cli.files.chunk import FileChunk
 from engram.errors import InvalidInput, MissingExtra
+from engram.model.columns import COLUMNS, IDS, MetadataSpec, TagsSpec, TextSpec
 
-_COLUMNS: Final = {
-    "id": "ids",
-    "text": "contents",
-    "embedding": "vectors",
-    "time": "timestamps",
-    "confidence": "confidences",
-    "importance": "importances",
-    "metadata": "metadata",
-    "tags": "tags",
-}
+# The columns, and the arguments of `engram.model.observations.make_batch` that they stand for.
+_COLUMNS: Final = {"id": "ids", "embedding": "vectors", **{spec.field: spec.plural for spec in COLUMNS}}
+_SPECS: Final = {"id": IDS, **{spec.field: spec for spec in COLUMNS}}
 
 
 class ParquetSource:
@@ -76,13 +70,14 @@ class ParquetSource:
         arrow = self._arrow
         if name == "embedding":
             return self._matrix(column)
-        if name == "tags":
+        spec = _SPECS[name]
+        if isinstance(spec, TagsSpec):
             return [value or [] for value in column.to_pylist()]
-        if name == "metadata":
+        if isinstance(spec, MetadataSpec):
             return [_json(value) for value in column.to_pylist()]
         if column.null_count:
             raise _bad(f"column {name!r} of {self._path} has empty values; fill them, or leave the column out")
-        if name in ("id", "text"):
+        if isinstance(spec, TextSpec):
             return column.cast(arrow.string()).to_pylist()
         return column.to_numpy(zero_copy_only=False)
 

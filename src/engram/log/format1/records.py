@@ -14,13 +14,14 @@ from typing import Final, NamedTuple
 
 from crc32c import crc32c
 
-from engram.log.records.header import Column, Header, RecordKind
-from engram.log.records.layout import Layout, TextPlace
+from engram.log.records.header import COLUMN_OF, Column, Header, RecordKind
+from engram.log.records.layout import Layout, TextPlace, make_layout
 
 HEADER_BYTES: Final = 192
 ALIGNMENT: Final = 64
 MAGIC: Final = b"EGR1"
 
+_NAMES: Final[dict[int, str]] = {number: name for name, number in COLUMN_OF.items()}
 _HAS_METADATA: Final = 1
 _HAS_TAGS: Final = 2
 _CHECKED = struct.Struct("<IBBH8Q6I64s")
@@ -91,7 +92,7 @@ def lay_out1(header: Header) -> Layout:
     """Return the layout of a format 1 record, in bytes from the end of its header."""
     offsets_bytes = 4 * (header.rows + 1)
     if header.kind != RecordKind.OBSERVE:
-        return Layout(ids=TextPlace(0, offsets_bytes, header.columns[0][1]))
+        return make_layout({}, {"ids": TextPlace(0, offsets_bytes, header.columns[0][1])})
     vectors_bytes = 4 * header.rows * header.dim
     times = vectors_bytes + -vectors_bytes % ALIGNMENT
     confidences = times + 8 * header.rows
@@ -99,20 +100,11 @@ def lay_out1(header: Header) -> Layout:
     offsets = importances + 4 * header.rows
     sizes = dict(header.columns)
     starts = accumulate(sizes.values(), initial=offsets + offsets_bytes * len(sizes))
-    places = {
-        number: TextPlace(offsets + offsets_bytes * place, start, size)
+    texts = {
+        _NAMES[number]: TextPlace(offsets + offsets_bytes * place, start, size)
         for place, ((number, size), start) in enumerate(zip(sizes.items(), starts, strict=False))
     }
-    return Layout(
-        vectors=0,
-        times=times,
-        confidences=confidences,
-        importances=importances,
-        ids=places[Column.IDS],
-        contents=places[Column.CONTENTS],
-        metadata=places.get(Column.METADATA),
-        tags=places.get(Column.TAGS),
-    )
+    return make_layout({"times_us": times, "confidences": confidences, "importances": importances}, texts, vectors=0)
 
 
 def _columns(kind: int, optional: int, sizes: list[int]) -> tuple[tuple[int, int], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from engram import _core
 from engram.log.files.storage import Buffer
 from engram.log.records.entry import LogEntry
-from engram.log.records.header import Column, Header
-from engram.log.records.layout import COLUMN_ALIGNMENT
+from engram.log.records.header import COLUMN_OF, Column, Header
+from engram.log.records.layout import COLUMN_ALIGNMENT, NUMBERS, TEXTS
 from engram.log.records.sectors import INLINE_SUMS, SECTOR_BYTES, pack_table, sectors_of, table_sectors
 from engram.log.records.text_column import encode_texts
+from engram.model.columns import ColumnSpec, TagsSpec
 from engram.model.observations import ObservationBatch
 
 _PADDING: Final = bytes(SECTOR_BYTES)
@@ -92,14 +93,10 @@ def encode_record(entry: LogEntry, dim: int) -> EncodedRecord:
         vectors = _vectors(batch, count, dim)
         sums = _core.crc32c_rows(vectors)
         columns += [(Column.VECTORS, [_bytes_of(vectors)]), (Column.VECTOR_SUMS, [_bytes_of(sums)])]
-        columns += _numeric_columns(batch, count)
-    columns.append((Column.IDS, _texts(entry.ids if batch is None else batch.ids, count)))
-    if batch is not None:
-        columns.append((Column.CONTENTS, _texts(batch.contents, count)))
-        if batch.metadata is not None:
-            columns.append((Column.METADATA, _texts(batch.metadata, count)))
-        if batch.tags is not None:
-            columns.append((Column.TAGS, _texts(list(map(_encode_tags, batch.tags)), count)))
+        columns += [(COLUMN_OF[spec.name], [_numbers(batch, spec, count)]) for spec in NUMBERS]
+        columns += [(COLUMN_OF[spec.name], _texts(texts, count)) for spec, texts in _texts_of(batch)]
+    else:
+        columns.append((Column.IDS, _texts(entry.ids, count)))
     payload: list[Buffer] = []
     sizes: list[tuple[int, int]] = []
     total = 0
@@ -114,8 +111,15 @@ def encode_record(entry: LogEntry, dim: int) -> EncodedRecord:
     return EncodedRecord(_unplaced_header(entry, dim, sizes, sectors_of(total)), payload, [], sums)
 
 
-def _encode_tags(tags: Sequence[str]) -> str:
-    return _encode_json(list(tags)) if tags else ""
+def _texts_of(batch: ObservationBatch) -> Iterator[tuple[ColumnSpec, Sequence[str]]]:
+    """Yield the columns of texts that the batch has, as the log stores them."""
+    for spec in TEXTS:
+        column: Sequence[Any] | None = getattr(batch, spec.name)
+        if column is not None:
+            yield (
+                spec,
+                [_encode_json(list(tags)) if tags else "" for tags in column] if isinstance(spec, TagsSpec) else column,
+            )
 
 
 def _vectors(batch: ObservationBatch, count: int, dim: int) -> NDArray[np.float32]:
@@ -125,18 +129,10 @@ def _vectors(batch: ObservationBatch, count: int, dim: int) -> NDArray[np.float3
     return vectors
 
 
-def _numeric_columns(batch: ObservationBatch, count: int) -> list[tuple[Column, list[Buffer]]]:
-    return [
-        (Column.TIMES, [_numbers("times_us", batch.times_us, np.int64, count)]),
-        (Column.CONFIDENCES, [_numbers("confidences", batch.confidences, np.float32, count)]),
-        (Column.IMPORTANCES, [_numbers("importances", batch.importances, np.float32, count)]),
-    ]
-
-
-def _numbers(name: str, column: NDArray[Any], dtype: type, count: int) -> memoryview:
-    array: NDArray[Any] = np.ascontiguousarray(column, dtype=dtype)
+def _numbers(batch: ObservationBatch, spec: ColumnSpec, count: int) -> memoryview:
+    array: NDArray[Any] = np.ascontiguousarray(getattr(batch, spec.name), dtype=spec.dtype)
     if array.shape != (count,):
-        raise ValueError(f"{name} of shape {array.shape} where ({count},) belongs")
+        raise ValueError(f"{spec.name} of shape {array.shape} where ({count},) belongs")
     return _bytes_of(array)
 
 

@@ -49,6 +49,17 @@ class Column(IntEnum):
     TEXT_PRESENCE = 13
 
 
+COLUMN_OF: Final = {
+    "times_us": Column.TIMES,
+    "confidences": Column.CONFIDENCES,
+    "importances": Column.IMPORTANCES,
+    "ids": Column.IDS,
+    "contents": Column.CONTENTS,
+    "metadata": Column.METADATA,
+    "tags": Column.TAGS,
+}
+"""The number of each column of `engram.model.columns`, by its name."""
+
 OPTIONAL_COLUMN: Final = 128
 _KINDS: Final = frozenset(map(int, RecordKind))
 _COLUMNS: Final = frozenset(range(Column.VECTORS, Column.GENERATIONS))

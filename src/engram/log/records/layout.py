@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from engram.log.records.header import Column, Header
+from engram.log.records.header import COLUMN_OF, Column, Header
+from engram.model.columns import COLUMNS, IDS
 
 COLUMN_ALIGNMENT: Final = 8
 
@@ -30,53 +32,69 @@ class TextPlace(NamedTuple):
         return self.start + self.nbytes
 
 
+NUMBERS: Final = tuple(spec for spec in COLUMNS if spec.dtype is not None)
+"""The columns of numbers, in the order of a record."""
+
+TEXTS: Final = (IDS, *(spec for spec in COLUMNS if spec.dtype is None))
+"""The columns of texts, in the order of a record."""
+
+_NUMBER_INDEX: Final = {spec.name: index for index, spec in enumerate(NUMBERS)}
+_TEXT_INDEX: Final = {spec.name: index for index, spec in enumerate(TEXTS)}
+_NAMES: Final = {COLUMN_OF[spec.name]: spec.name for spec in (*NUMBERS, *TEXTS)}
+
+
 class Layout(NamedTuple):
-    """The position of each column, in bytes from the beginning of the payload; -1 or None for a missing column."""
+    """The position of each column, in bytes from the beginning of the payload; -1 or None for a missing column.
 
-    vectors: int = -1
-    vector_sums: int = -1
-    times: int = -1
-    confidences: int = -1
-    importances: int = -1
-    ids: TextPlace | None = None
-    contents: TextPlace | None = None
-    metadata: TextPlace | None = None
-    tags: TextPlace | None = None
+    Parameters
+    ----------
+    vectors, vector_sums
+        Where the vectors and their checksums begin.
+    numbers, texts
+        Where the columns of `NUMBERS` begin, and where those of `TEXTS` lie, in their order.
+    """
 
-    @property
-    def numbers(self) -> tuple[int, int, int]:
-        """Positions of the times, the confidences and the importances."""
-        return self[2:5]
+    vectors: int
+    vector_sums: int
+    numbers: tuple[int, ...]
+    texts: tuple[TextPlace | None, ...]
 
-    @property
-    def texts(self) -> tuple[TextPlace | None, TextPlace | None, TextPlace | None, TextPlace | None]:
-        """Positions of the ids, the contents, the metadata and the tags."""
-        return self[5:9]
+    def number(self, name: str) -> int:
+        """Return where a column of numbers begins."""
+        return self.numbers[_NUMBER_INDEX[name]]
+
+    def text(self, name: str) -> TextPlace | None:
+        """Return where a column of texts lies."""
+        return self.texts[_TEXT_INDEX[name]]
 
 
-_FIELDS: Final = {
-    Column.VECTORS: "vectors",
-    Column.VECTOR_SUMS: "vector_sums",
-    Column.TIMES: "times",
-    Column.CONFIDENCES: "confidences",
-    Column.IMPORTANCES: "importances",
-    Column.IDS: "ids",
-    Column.CONTENTS: "contents",
-    Column.METADATA: "metadata",
-    Column.TAGS: "tags",
-}
-_TEXTS: Final = frozenset({Column.IDS, Column.CONTENTS, Column.METADATA, Column.TAGS})
+def make_layout(
+    numbers: Mapping[str, int], texts: Mapping[str, TextPlace], vectors: int = -1, vector_sums: int = -1
+) -> Layout:
+    """Return the layout with these columns, by their names in `engram.model.columns`."""
+    return Layout(
+        vectors,
+        vector_sums,
+        tuple([numbers.get(name, -1) for name in _NUMBER_INDEX]),
+        tuple([texts.get(name) for name in _TEXT_INDEX]),
+    )
 
 
 def lay_out(header: Header) -> Layout:
     """Return the layout of a format 2 record."""
-    places: dict[str, int | TextPlace] = {}
+    numbers: dict[str, int] = {}
+    texts: dict[str, TextPlace] = {}
+    starts: dict[int, int] = {}
     offsets_bytes = 4 * (header.rows + 1)
     start = 0
     for number, nbytes in header.columns:
-        field = _FIELDS.get(number)  # type: ignore[call-overload]  # This version may not know the number.
-        if field is not None:
-            is_text = number in _TEXTS
-            places[field] = TextPlace(start, start + offsets_bytes, nbytes - offsets_bytes) if is_text else start
+        # A newer version may have written a column whose number this one does not know.
+        name = _NAMES.get(number)  # type: ignore[call-overload]
+        if name in _TEXT_INDEX:
+            texts[name] = TextPlace(start, start + offsets_bytes, nbytes - offsets_bytes)
+        elif name is not None:
+            numbers[name] = start
+        else:
+            starts[number] = start
         start += nbytes + -nbytes % COLUMN_ALIGNMENT
-    return Layout(**places)  # type: ignore[arg-type]  # _TEXTS determines the type of each field.
+    return make_layout(numbers, texts, starts.get(Column.VECTORS, -1), starts.get(Column.VECTOR_SUMS, -1))

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from engram import _core
 from engram.errors import CorruptData
 from engram.log.records.header import Header, RecordKind
-from engram.log.records.layout import Layout, TextPlace
+from engram.log.records.layout import NUMBERS, TEXTS, Layout, TextPlace
 from engram.log.records.text_column import TextColumn, read_text
 from engram.log.segments.segment import Segment
+from engram.model.columns import IDS, TagsSpec
 from engram.model.hit import StoredRow
 from engram.model.metadata import read_metadata, read_metadata_column
 
@@ -130,72 +131,80 @@ class Record:
     @property
     def times_us(self) -> NDArray[np.int64]:
         """Observation times: int64, shape ``(count,)``, microseconds since 1970 UTC. OBSERVE records only."""
-        return self._numbers(self._lay_out().times, np.int64)
+        return self._numbers(self._lay_out().number("times_us"), np.int64)
 
     @property
     def confidences(self) -> NDArray[np.float32]:
         """Confidences: float32, shape ``(count,)``. OBSERVE records only."""
-        return self._numbers(self._lay_out().confidences, np.float32)
+        return self._numbers(self._lay_out().number("confidences"), np.float32)
 
     @property
     def importances(self) -> NDArray[np.float32]:
         """Importances: float32, shape ``(count,)``. OBSERVE records only."""
-        return self._numbers(self._lay_out().importances, np.float32)
+        return self._numbers(self._lay_out().number("importances"), np.float32)
 
     def time_us(self, row: int) -> int:
         """Return the observation time of one row, microseconds since 1970 UTC. OBSERVE records only."""
-        return int(self._number(self._lay_out().times, _TIME, row))
+        return int(self._number(self._lay_out().number("times_us"), _TIME, row))
 
     def confidence(self, row: int) -> float:
         """Return the confidence of one row. OBSERVE records only."""
-        return self._number(self._lay_out().confidences, _REAL, row)
+        return self._number(self._lay_out().number("confidences"), _REAL, row)
 
     def importance(self, row: int) -> float:
         """Return the importance of one row. OBSERVE records only."""
-        return self._number(self._lay_out().importances, _REAL, row)
+        return self._number(self._lay_out().number("importances"), _REAL, row)
 
     def ids(self) -> list[str]:
         """Return all ids, in the order of the rows."""
-        return self._whole(self._lay_out().ids).texts()
+        return self._whole(self._lay_out().text("ids")).texts()
 
     def id(self, row: int) -> str:
         """Return the id of one row."""
-        return self._text(self._lay_out().ids, row)
+        return self._text(self._lay_out().text("ids"), row)
 
     def rfind(self, id: str, end: int) -> int:
         """Return the last row before row `end` that has this id, or -1."""
-        return self._whole(self._lay_out().ids).rfind(id, end)
+        return self._whole(self._lay_out().text("ids")).rfind(id, end)
 
     def content(self, row: int) -> str:
         """Return the text of one row."""
-        return self._text(self._lay_out().contents, row)
+        return self._text(self._lay_out().text("contents"), row)
 
     def contents(self) -> list[str]:
         """Return all texts, in the order of the rows; empty for DELETE."""
-        place = self._lay_out().contents
+        place = self._lay_out().text("contents")
         return self._whole(place).texts() if place else []
 
     def metadata_column(self) -> list[dict[str, Any] | None] | None:
         """Return the metadata of all rows, None for a row without readable metadata; None if no row has any."""
-        place = self._lay_out().metadata
+        place = self._lay_out().text("metadata")
         return None if place is None else read_metadata_column(self._whole(place).texts())
 
     def tags_column(self) -> list[list[str] | None] | None:
         """Return the tags of all rows, None for a row without tags; None if no row has any."""
-        place = self._lay_out().tags
-        if place is None:
-            return None
-        # Decode all rows as one JSON document: decoding them one by one would cost several times as much.
-        return list(json.loads(f"[{','.join(text or 'null' for text in self._whole(place).texts())}]"))
+        place = self._lay_out().text("tags")
+        return None if place is None else _decode_tags(self._whole(place).texts())
 
-    def metadata_texts(self) -> list[str] | None:
-        """Return the stored metadata of all rows as JSON object texts, ``""`` for none; None if no row has any."""
-        place = self._lay_out().metadata
-        return None if place is None else self._whole(place).texts()
+    def columns(self) -> dict[str, Any]:
+        """Return the columns that the record has, apart from ids and vectors, as they are in an `ObservationBatch`."""
+        layout = self._lay_out()
+        numbers = [(spec, layout.number(spec.name)) for spec in NUMBERS]
+        columns: dict[str, Any] = {
+            spec.name: self._numbers(start, dtype)
+            for spec, start in numbers
+            if start >= 0 and (dtype := spec.dtype) is not None
+        }
+        for spec in TEXTS:
+            place = layout.text(spec.name)
+            if spec is not IDS and place is not None:
+                texts = self._whole(place).texts()
+                columns[spec.name] = [row or () for row in _decode_tags(texts)] if isinstance(spec, TagsSpec) else texts
+        return columns
 
     def metadata_json(self, row: int) -> str:
         """Return the metadata of one row as the stored JSON object text, ``""`` for none."""
-        return self._text(self._lay_out().metadata, row)
+        return self._text(self._lay_out().text("metadata"), row)
 
     def metadata(self, row: int) -> dict[str, Any]:
         """Return the metadata of one row; empty also if the stored text cannot be read."""
@@ -203,7 +212,7 @@ class Record:
 
     def tags(self, row: int) -> list[str]:
         """Return the tags of one row."""
-        text = self._text(self._lay_out().tags, row)
+        text = self._text(self._lay_out().text("tags"), row)
         return list(json.loads(text)) if text else []
 
     def row(self, row: int) -> StoredRow:
@@ -216,6 +225,10 @@ class Record:
         )
         if isinstance(read, int):
             raise self._damaged(read)
+        if -1 in layout.numbers:
+            # An older version wrote the record, without some columns.
+            numbers = [spec.blank() if value is None else value for spec, value in zip(NUMBERS, read, strict=False)]
+            read = (*numbers, *read[len(NUMBERS) :])
         return StoredRow._make(read)
 
     def _row1(self, layout: Layout, row: int) -> StoredRow:
@@ -224,7 +237,11 @@ class Record:
         numbers: list[Any] = []
         texts: list[bytes] = []
         ranges: list[int] = []
-        for start, kind in zip(layout.numbers, (_TIME, _REAL, _REAL), strict=True):
+        for spec, start in zip(NUMBERS, layout.numbers, strict=True):
+            if start < 0:
+                numbers.append(spec.blank())
+                continue
+            kind = _TIME if spec.dtype is np.int64 else _REAL
             begin = start + kind.size * row
             numbers += kind.unpack_from(memory, payload + begin)
             ranges += (begin, begin + kind.size)
@@ -316,3 +333,8 @@ class Record:
         else:
             self.segment.last_layout = self._position, layout
         return layout
+
+
+def _decode_tags(texts: list[str]) -> list[list[str] | None]:
+    # All rows are decoded as one JSON document: decoding them one by one would cost several times as much.
+    return list(json.loads(f"[{','.join(text or 'null' for text in texts)}]"))

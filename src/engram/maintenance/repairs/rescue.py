@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +12,9 @@ from engram.errors import CorruptData
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
 from engram.maintenance.survey import Found
-from engram.model.observations import ObservationBatch
+from engram.model.columns import COLUMNS, ColumnSpec, MetadataSpec
+from engram.model.hit import StoredRow
+from engram.model.observations import ObservationBatch, fill_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +66,8 @@ def batch_of(record: Record, rows: range) -> ObservationBatch:
         If one of the rows is damaged.
     """
     taken = [record.row(row) for row in rows]
-    metadata = [row.metadata_json for row in taken]
-    tags = [row.tags for row in taken]
-    return ObservationBatch(
-        ids=[row.id for row in taken],
-        vectors=record.vectors(np.arange(rows.start, rows.stop)),
-        contents=[row.content for row in taken],
-        times_us=np.array([row.time_us for row in taken], np.int64),
-        confidences=np.array([row.confidence for row in taken], np.float32),
-        importances=np.array([row.importance for row in taken], np.float32),
-        metadata=metadata if any(metadata) else None,
-        tags=tags if any(tags) else None,
-    )
+    columns = {spec.name: spec.gather([_stored(row, spec) for row in taken]) for spec in COLUMNS}
+    return fill_batch([row.id for row in taken], record.vectors(np.arange(rows.start, rows.stop)), columns)
 
 
 def whole_batch_of(record: Record) -> ObservationBatch:
@@ -85,20 +78,15 @@ def whole_batch_of(record: Record) -> ObservationBatch:
     CorruptData
         If the record is not intact.
     """
-    tags = record.tags_column()
-    batch = ObservationBatch(
-        ids=record.ids(),
-        vectors=record.raw_vectors.copy(),
-        contents=record.contents(),
-        times_us=record.times_us,
-        confidences=record.confidences,
-        importances=record.importances,
-        metadata=record.metadata_texts(),
-        tags=None if tags is None else [row or () for row in tags],
-    )
+    batch = fill_batch(record.ids(), record.raw_vectors.copy(), record.columns())
     # Check after the copies are made, so that the check covers what was copied.
     record.check()
     return batch
+
+
+def _stored(row: StoredRow, spec: ColumnSpec) -> Any:
+    # As it is stored, because metadata may be a text that this version cannot read.
+    return row.metadata_json if isinstance(spec, MetadataSpec) else getattr(row, spec.attribute)
 
 
 def _id_of(record: Record, row: int) -> str | None:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from engram.log.records.record import Record
+from engram.model.columns import COLUMNS, TimeSpec
 
 DIRECTORY: Final = "set-aside"
 
@@ -59,17 +60,14 @@ class SetAside:
         values: dict[str, Any] = {
             "id": found.id,
             "generation": record.first_generation + row,
-            "text": found.content,
             "embedding": record.vector(row).tolist(),
-            "time": found.time_us / 1e6,
-            "confidence": found.confidence,
-            "importance": found.importance,
         }
-        # Earlier versions stored metadata that cannot be read, and that `engram ingest` would refuse.
-        if found.metadata:
-            values["metadata"] = found.metadata
-        if found.tags:
-            values["tags"] = found.tags
+        for spec in COLUMNS:
+            value = getattr(found, spec.attribute)
+            # Metadata that an earlier version stored and that cannot be read are empty here. `engram ingest` would
+            # refuse their text.
+            if value or not spec.optional:
+                values[spec.field] = value / 1e6 if isinstance(spec, TimeSpec) else value
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("w", encoding="utf-8")

@@ -12,11 +12,14 @@ import pytest
 from engram.errors import CorruptData, NewerFormat
 from engram.log.damage import Damages
 from engram.log.files.memory_storage import MemoryStorage
+from engram.log.records import encoding
 from engram.log.records.encoding import EncodedRecord, encode_record
 from engram.log.records.entry import LogEntry
-from engram.log.records.header import Column, Header, RecordKind, check_known
+from engram.log.records.header import COLUMN_OF, Column, Header, RecordKind, check_known
+from engram.log.records.layout import NUMBERS
 from engram.log.records.record import Record
 from engram.log.segments.segment import Segment
+from engram.model.columns import COLUMNS
 from engram.model.observations import ObservationBatch, make_batch
 from tests.doubles.batches import DIM, batch_of, content_of, vector_of
 
@@ -71,6 +74,36 @@ def test_all_columns_come_back() -> None:
         assert record.metadata(row) == {"id": id, "version": 0}
         assert record.tags(row) == [f"tag {id}", "ß"]
         np.testing.assert_array_equal(record.vector(row), vector_of(id))
+
+
+def listed(column: Any) -> list[Any]:
+    return [list(value) if isinstance(value, tuple) else value for value in column]
+
+
+def test_a_record_gives_back_the_columns_of_a_batch() -> None:
+    for batch in (batch_of(["a", "b"]), make_batch(["a", "b"], np.ones((2, DIM)), tags=[["x"], []])):
+        columns = observed(batch).columns()
+        for spec in COLUMNS:
+            given = getattr(batch, spec.name)
+            assert (spec.name in columns) == (given is not None)
+            if given is not None:
+                assert listed(columns[spec.name]) == listed(given)
+
+
+def test_a_column_that_an_older_version_did_not_write_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    older = tuple(spec for spec in NUMBERS if spec.name != "importances")
+    monkeypatch.setattr(encoding, "NUMBERS", older)
+    record = observed(batch_of(["a", "b"]))
+    assert "importances" not in record.columns()
+    row = record.row(1)
+    assert (row.time_us, row.confidence, row.importance) == (record.time_us(1), record.confidence(1), 0.5)
+    assert (row.id, row.content, row.tags) == ("b", content_of("b"), ["tag b", "ß"])
+    assert row.metadata == {"id": "b", "version": 0}
+
+
+def test_every_column_has_a_number_in_the_log() -> None:
+    assert COLUMN_OF.keys() == {"ids", *(spec.name for spec in COLUMNS)}
+    assert len(set(COLUMN_OF.values())) == len(COLUMN_OF)
 
 
 def test_optional_columns_may_be_missing() -> None:
