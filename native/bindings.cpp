@@ -13,7 +13,7 @@
 #include "bindings_storage.hpp"
 #include "checkpoint.hpp"
 #include "index.hpp"
-#include "kernels.hpp"
+#include "kernels/kernels.hpp"
 #include "pages.hpp"
 #include "unlocked.hpp"
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels.hpp"
+#include "kernels/kernels.hpp"
 #include "types.hpp"
 
 namespace engram {

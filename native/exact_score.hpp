@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstddef>
 
-#include "kernels.hpp"
+#include "kernels/kernels.hpp"
 #include "types.hpp"
 
 namespace engram {
