@@ -1553,7 +1553,7 @@ class CreateSpaceRequest(_message.Message):
     dimension: _builtins.int
     """0: 768"""
     metric: _builtins.str
-    """cosine (default), ip, l2"""
+    """one of docs/concepts.md; empty: cosine"""
     embedder: _builtins.str
     """empty: none; "lexical"; "minilm" """
     def __init__(
