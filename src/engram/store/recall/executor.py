@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from engram.index import Walk
 from engram.lifecycle.forking import check_process
 from engram.log.files.prefetch import Prefetch
 from engram.log.records.record import Record
@@ -22,7 +22,7 @@ from engram.model.strength import Strength
 from engram.store.options import StoreOptions
 from engram.store.recall.full_text import FullText
 from engram.store.recall.left_out import LeftOut
-from engram.store.recall.ranked import Ranked, RankedWalk, ResultWalk
+from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.recent import RecentObservations
 from engram.store.recall.reinforcement import Reinforcement
 from engram.store.recall.search import PreparedCue, Search
@@ -36,7 +36,6 @@ from engram.store.subscriptions.registry import Subscriptions
 # because the strongest observations need not be the nearest.
 _WEIGHED_FACTOR: Final = 4
 _WEIGHED_COUNT_MIN: Final = 100
-_NOTHING: Final[Ranked] = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
 
 
 class RecallExecutor:
@@ -85,12 +84,12 @@ class RecallExecutor:
         make_hits = self.hits_as_of(generation, left_out)
         if query.strength is not None:
             weighed = self._strongest(wanted, query, query.strength, generation, left_out)
-            hits = self._strong_hits(weighed, query.strength, left_out)(weighed.generations, weighed.strengths)
+            hits = self._strong_hits(weighed, query.strength, left_out)(weighed.memories)
             found = len(hits)
         else:
             ranked = self._best(wanted, query, query.results_max, generation, left_out)
-            hits = make_hits(*_at_least(query.cue.score_min, ranked))
-            found = len(ranked[0])
+            hits = make_hits(ranked.at_least(query.cue.score_min))
+            found = len(ranked)
         return Recalled(hits, generation, found, (time.perf_counter() - start_s) * 1000, left_out.any)
 
     def stream(self, query: RecallQuery, generation: int) -> RecallStream:
@@ -104,19 +103,19 @@ class RecallExecutor:
         newcomers = follower = None
         if query.strength is not None:
             weighed = self._strongest(wanted, query, query.strength, generation, left_out)
-            walk: ResultWalk = RankedWalk(weighed.generations, weighed.strengths)
+            results: Walk | Ranked = weighed.memories
             make_hits = self._strong_hits(weighed, query.strength, left_out)
             # `score_min` limits the similarity and has been applied. The stream would compare strengths with it.
             query = replace(query, cue=replace(query.cue, score_min=None))
         elif generation == 0:
-            walk = RankedWalk(*_NOTHING)
+            results = NOTHING
         else:
-            walk = self.search.walk(wanted, query.results_max, generation, ef, left_out)
+            results = self.search.walk(wanted, query.results_max, generation, ef, left_out)
         if query.include_recent:
             newcomers = RecentObservations(self._state, self._config.metric, wanted, generation, left_out)
         if query.follow:
             follower = self._followers.follow(wanted, generation, left_out)
-        return RecallStream(walk, query, generation, ef, make_hits, left_out, newcomers, follower)
+        return RecallStream(results, query, generation, ef, make_hits, left_out, newcomers, follower)
 
     def get(self, id: str, generation: int | None) -> Hit | None:
         """Return the live version of `id`, or the version that was alive at `generation`; None if there is none."""
@@ -134,11 +133,11 @@ class RecallExecutor:
         state, options = self._state, self._options
         indexed = state.index.indexed_generation
 
-        def make_hits(generations: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Hit]:
+        def make_hits(ranked: Ranked) -> list[Hit]:
             recalled_us = now_us()
             hits = []
-            places = self._places(generations)
-            for found, score, place in zip(generations.tolist(), scores.tolist(), places, strict=True):
+            places = self._places(ranked)
+            for found, score, place in zip(ranked.generations.tolist(), ranked.scores.tolist(), places, strict=True):
                 if not left_out.can_be_read(*place):
                     continue
                 if found <= generation:
@@ -151,7 +150,7 @@ class RecallExecutor:
 
     def _best(self, wanted: PreparedCue, query: RecallQuery, count: int, generation: int, left_out: LeftOut) -> Ranked:
         if generation == 0:
-            return _NOTHING
+            return NOTHING
         return self.search.best(wanted, count, generation, self._breadth(query), left_out)
 
     def _breadth(self, query: RecallQuery) -> int:
@@ -161,42 +160,34 @@ class RecallExecutor:
         self, wanted: PreparedCue, query: RecallQuery, strength: Strength, generation: int, left_out: LeftOut
     ) -> RankedByStrength:
         count = min(RESULTS_MAX, max(_WEIGHED_FACTOR * query.results_max, _WEIGHED_COUNT_MIN))
-        ranked = _at_least(query.cue.score_min, self._best(wanted, query, count, generation, left_out))
+        similar = self._best(wanted, query, count, generation, left_out).at_least(query.cue.score_min)
+        log = self._state.log
         if left_out.skip:
-            readable = [left_out.can_be_read(*self._state.log.locate(one)) for one in ranked[0].tolist()]
-            ranked = ranked[0][readable], ranked[1][readable]
-        weighed = strongest(self._state.log, self._config.metric, self._reinforcement, strength, ranked)
-        count = query.results_max
-        return RankedByStrength(weighed.generations[:count], weighed.similarities[:count], weighed.strengths[:count])
+            readable = [left_out.can_be_read(*log.locate(one)) for one in similar.generations.tolist()]
+            similar = similar.where(np.array(readable, dtype=bool))
+        metric = self._config.metric
+        return strongest(log, metric, self._reinforcement, strength, similar, query.results_max)
 
     def _strong_hits(self, weighed: RankedByStrength, strength: Strength, left_out: LeftOut) -> MakeHits:
         """Return a function that makes hits of generations and strengths, and counts each hit as a recall."""
         indexed = self._state.index.indexed_generation
-        similarities = dict(zip(weighed.generations.tolist(), weighed.similarities.tolist(), strict=True))
+        similarities = dict(zip(weighed.memories.generations.tolist(), weighed.similarities.tolist(), strict=True))
 
-        def make_hits(generations: NDArray[np.int64], strengths: NDArray[np.float32]) -> list[Hit]:
+        def make_hits(ranked: Ranked) -> list[Hit]:
             recalled_us = now_us()
-            found = generations.tolist()
+            found = ranked.generations.tolist()
             if strength.reinforce:
                 self._reinforcement.reinforce(found, recalled_us)
             return [
                 stored_hit(*place, similarities[one], one <= indexed, recalled_us, weight)
-                for one, place, weight in zip(found, self._places(generations), strengths.tolist(), strict=True)
+                for one, place, weight in zip(found, self._places(ranked), ranked.scores.tolist(), strict=True)
                 if left_out.can_be_read(*place)
             ]
 
         return make_hits
 
-    def _places(self, generations: NDArray[np.int64]) -> list[tuple[Record, int]]:
+    def _places(self, ranked: Ranked) -> list[tuple[Record, int]]:
         """Return the record and the row of each observation, after prefetching the records."""
-        places = [self._state.log.locate(generation) for generation in generations.tolist()]
+        places = [self._state.log.locate(generation) for generation in ranked.generations.tolist()]
         self._read_ahead.read(record for record, _ in places)
         return places
-
-
-def _at_least(score_min: float | None, ranked: Ranked) -> Ranked:
-    if score_min is None:
-        return ranked
-    generations, scores = ranked
-    similar = scores >= score_min
-    return generations[similar], scores[similar]
