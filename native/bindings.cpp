@@ -10,45 +10,29 @@
 #include <cstdlib>
 
 #include "background_thread.hpp"
+#include "bindings_arrays.hpp"
+#include "bindings_metric.hpp"
 #include "bindings_storage.hpp"
 #include "checkpoint.hpp"
 #include "index.hpp"
-#include "kernels.hpp"
+#include "kernels/kernels.hpp"
 #include "pages.hpp"
 #include "unlocked.hpp"
-
-namespace nb = nanobind;
-using namespace nb::literals;
 
 namespace engram {
 namespace {
 
-using Floats = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using namespace nb::literals;
+
 using Raw = nb::ndarray<nb::ro, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Vector = nb::ndarray<const float, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Words = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Bytes = nb::ndarray<const std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Sums = nb::ndarray<const std::uint32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Generations = nb::ndarray<const Generation, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+// Python has all generations as int64, because NumPy makes floats of sums of int64 and uint64.
+using Generations = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
-Metric metric_from(const std::string& name) {
-  if (name == "cosine") return Metric::kCosine;
-  if (name == "ip") return Metric::kInnerProduct;
-  if (name == "l2") return Metric::kL2;
-  throw nb::value_error("metric must be cosine, ip or l2");
-}
-
-const char* metric_name(Metric metric) {
-  switch (metric) {
-    case Metric::kCosine:
-      return "cosine";
-    case Metric::kInnerProduct:
-      return "ip";
-    case Metric::kL2:
-      return "l2";
-  }
-  return "";
-}
+// The newest visible generation; none for everything that is published.
+using Snapshot = std::optional<Generation>;
 
 // An index, and the Python owners of the raw vectors that the index uses where they lie.
 struct PyIndex {
@@ -67,20 +51,6 @@ struct PyWalk {
   std::unique_ptr<Walk> walk;
 };
 
-template <class T>
-nb::ndarray<nb::numpy, T, nb::ndim<1>> new_vector(std::size_t n) {
-  auto* data = new T[std::max<std::size_t>(1, n)];
-  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-  return nb::ndarray<nb::numpy, T, nb::ndim<1>>(data, {n}, owner);
-}
-
-template <class T>
-nb::ndarray<nb::numpy, T, nb::ndim<2>> new_matrix(std::size_t rows, std::size_t columns) {
-  auto* data = new T[std::max<std::size_t>(1, rows * columns)];
-  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
-  return nb::ndarray<nb::numpy, T, nb::ndim<2>>(data, {rows, columns}, owner);
-}
-
 RawVector raw_from(const Raw& array) {
   if (array.dtype() == nb::dtype<float>()) return RawVector(static_cast<const float*>(array.data()));
   const nb::dlpack::dtype half{static_cast<std::uint8_t>(nb::dlpack::dtype_code::Float), 16, 1};
@@ -97,7 +67,7 @@ const std::uint32_t* sums_from(const std::optional<Sums>& sums, const Raw& vecto
 // Returns the damaged generations, or None if there are none, as is nearly always the case.
 nb::object told(const std::vector<Generation>& damaged) {
   if (damaged.empty()) return nb::none();
-  auto generations = new_vector<Generation>(damaged.size());
+  auto generations = new_vector<std::int64_t>(damaged.size());
   std::copy(damaged.begin(), damaged.end(), generations.data());
   return nb::cast(generations);
 }
@@ -128,29 +98,33 @@ std::size_t remove_versions(PyIndex& self, const Generations& versions, const Ge
   if (versions.shape(0) != at.shape(0)) throw nb::value_error("versions and at differ in length");
   const Unlocked unlocked;
   std::size_t removed = 0;
-  for (std::size_t i = 0; i < versions.shape(0); ++i) removed += self.index->remove(versions(i), at(i)) ? 1 : 0;
+  for (std::size_t i = 0; i < versions.shape(0); ++i) {
+    removed += self.index->remove(static_cast<Generation>(versions(i)), static_cast<Generation>(at(i))) ? 1 : 0;
+  }
   return removed;
 }
 
-nb::tuple search(const PyIndex& self, const Floats& queries, std::size_t k, std::size_t ef, Generation snapshot,
+nb::tuple search(const PyIndex& self, const Floats& queries, std::size_t k, std::size_t ef, Snapshot snapshot,
                  const std::optional<Words>& allowed, std::size_t threads) {
   self.check_dim(queries);
   const std::size_t n = queries.shape(0);
-  auto generations = new_matrix<Generation>(n, k);
+  auto generations = new_matrix<std::int64_t>(n, k);
   auto scores = new_matrix<float>(n, k);
   std::vector<Generation> damaged;
   {
     const Unlocked unlocked;
-    damaged = self.index->search(queries.data(), n, k, ef, snapshot, allow_list(allowed), threads, generations.data(),
-                                 scores.data());
+    // Every generation is below 2^63, so both types have the same bits.
+    auto* found = reinterpret_cast<Generation*>(generations.data());
+    damaged = self.index->search(queries.data(), n, k, ef, snapshot.value_or(kNever), allow_list(allowed), threads,
+                                 found, scores.data());
   }
   return nb::make_tuple(generations, scores, told(damaged));
 }
 
-PyWalk walk(const PyIndex& self, const Vector& query, Generation snapshot, std::optional<Words> allowed) {
+PyWalk walk(const PyIndex& self, const Vector& query, Snapshot snapshot, std::optional<Words> allowed) {
   if (query.shape(0) != self.index->dim()) throw nb::value_error("the query has another dimension than the index");
   const AllowList list = allow_list(allowed);
-  return {self.index.get(), std::move(allowed), self.index->walk(query.data(), snapshot, list)};
+  return {self.index.get(), std::move(allowed), self.index->walk(query.data(), snapshot.value_or(kNever), list)};
 }
 
 nb::tuple next_of_walk(PyWalk& self, std::size_t count, std::size_t ef) {
@@ -160,16 +134,16 @@ nb::tuple next_of_walk(PyWalk& self, std::size_t count, std::size_t ef) {
     found = &self.walk->next(count, ef);
     self.index->check_whole();
   }
-  auto generations = new_vector<Generation>(found->size());
+  auto generations = new_vector<std::int64_t>(found->size());
   auto scores = new_vector<float>(found->size());
   for (std::size_t i = 0; i < found->size(); ++i) {
-    generations.data()[i] = self.index->generation_of((*found)[i].slot);
+    generations.data()[i] = static_cast<std::int64_t>(self.index->generation_of((*found)[i].slot));
     scores.data()[i] = (*found)[i].score;
   }
   return nb::make_tuple(generations, scores, told(self.index->generations_of(self.walk->damaged())));
 }
 
-void add_cue(CueTable& self, std::uint64_t key, const Vector& vector, float threshold) {
+void add_cue(CueTable& self, std::int64_t key, const Vector& vector, float threshold) {
   if (vector.shape(0) != self.dim()) throw nb::value_error("the cue has another dimension than the table");
   const Unlocked unlocked;
   self.add(key, vector.data(), threshold);
@@ -185,12 +159,12 @@ nb::tuple match(const PyIndex& self, CueTable& cues, Generation first, Generatio
     found = self.index->match(cues, first, last);
   }
   const auto& [matches, damaged] = found;
-  auto keys = new_vector<std::uint64_t>(matches.size());
-  auto generations = new_vector<Generation>(matches.size());
+  auto keys = new_vector<std::int64_t>(matches.size());
+  auto generations = new_vector<std::int64_t>(matches.size());
   auto scores = new_vector<float>(matches.size());
   for (std::size_t i = 0; i < matches.size(); ++i) {
     keys.data()[i] = matches[i].key;
-    generations.data()[i] = matches[i].generation;
+    generations.data()[i] = static_cast<std::int64_t>(matches[i].generation);
     scores.data()[i] = matches[i].score;
   }
   return nb::make_tuple(keys, generations, scores, told(damaged));
@@ -286,6 +260,7 @@ NB_MODULE(_core, m) {
 
   m.def("simd", [] { return kernels().name; });
   m.def("read_ahead", &read_ahead, "pieces"_a);
+  bind_metrics(m);
   bind_storage(m);
 
   nb::class_<PyWalk>(m, "Walk").def("next", &next_of_walk, "count"_a, "ef"_a);
@@ -294,7 +269,7 @@ NB_MODULE(_core, m) {
       .def(
           "__init__",
           [](CueTable* self, std::size_t dim, const std::string& metric) {
-            new (self) CueTable(dim, metric_from(metric));
+            new (self) CueTable(dim, metric_named(metric));
           },
           "dim"_a, "metric"_a)
       .def("add", &add_cue, "key"_a, "vector"_a, "threshold"_a)
@@ -307,7 +282,7 @@ NB_MODULE(_core, m) {
           [](PyIndex* self, std::size_t dim, const std::string& metric, std::size_t m_, std::size_t degree_max,
              std::size_t ef_construction) {
             const GraphParameters parameters{m_, degree_max, ef_construction};
-            new (self) PyIndex{std::make_unique<Index>(dim, metric_from(metric), parameters), {}};
+            new (self) PyIndex{std::make_unique<Index>(dim, metric_named(metric), parameters), {}};
           },
           "dim"_a, "metric"_a, "m"_a, "degree_max"_a, "ef_construction"_a)
       .def("append", &append, "vectors"_a, "first_generation"_a, "raw"_a.none(), "sums"_a.none())
@@ -316,8 +291,8 @@ NB_MODULE(_core, m) {
       .def("discard", [](PyIndex& self) { self.index->discard(); })
       .def("remove", &remove_versions, "versions"_a, "at"_a)
       .def("link", &link_published, "count_max"_a, "background"_a)
-      .def("search", &search, "queries"_a, "k"_a, "ef"_a, "snapshot"_a, "allowed"_a.none(), "threads"_a)
-      .def("walk", &walk, "query"_a, "snapshot"_a, "allowed"_a.none(), nb::keep_alive<0, 1>())
+      .def("search", &search, "queries"_a, "k"_a, "ef"_a, "snapshot"_a.none(), "allowed"_a.none(), "threads"_a)
+      .def("walk", &walk, "query"_a, "snapshot"_a.none(), "allowed"_a.none(), nb::keep_alive<0, 1>())
       .def("match", &match, "cues"_a, "first_generation"_a, "last_generation"_a)
       .def("successor", &successor)
       .def("take_over", &take_over, "from_"_a, "first_slot"_a, "horizon"_a, "all"_a)

@@ -1,6 +1,7 @@
 #include "bindings_storage.hpp"
 
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -14,20 +15,16 @@
 #include <tuple>
 #include <vector>
 
+#include "bindings_arrays.hpp"
 #include "crc32c.hpp"
 #include "mapping.hpp"
 #include "sectors.hpp"
 #include "unlocked.hpp"
 
-namespace nb = nanobind;
-using namespace nb::literals;
-
 namespace engram {
 namespace {
 
-// Work on fewer bytes than this keeps the interpreter lock: it takes less time than to release the lock and get it back
-// from another thread.
-constexpr std::size_t kUnlockedBytesMin = std::size_t{128} << 10;
+using namespace nb::literals;
 
 // The bytes of a contiguous Python object, kept in place as long as this object lives.
 class Buffer {
@@ -54,21 +51,14 @@ using Numbers = std::vector<std::int64_t>;
 using TextPlace = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;
 using Texts = std::vector<std::optional<TextPlace>>;
 
-// Runs `work`, and releases the interpreter lock if `work` reads so many bytes that other threads would wait for it.
-template <class Work>
-auto run_over(std::size_t bytes, Work work) {
-  if (bytes < kUnlockedBytesMin) return work();
-  const Unlocked unlocked;
-  return work();
-}
-
-nb::ndarray<nb::numpy, std::uint32_t, nb::ndim<1>> crc32c_rows(nb::handle matrix) {
+NewVector<std::uint32_t> crc32c_rows(nb::handle matrix) {
   const Buffer buffer(matrix);
   if (buffer.ndim() != 2) throw nb::value_error("the matrix must have two dimensions");
   const std::size_t n = buffer.rows();
   const Octets octets = buffer.octets();
-  auto* sums = new std::uint32_t[std::max<std::size_t>(1, n)]{};
-  const nb::capsule owner(sums, [](void* p) noexcept { delete[] static_cast<std::uint32_t*>(p); });
+  auto made = new_vector<std::uint32_t>(n);
+  std::uint32_t* sums = made.data();
+  std::fill_n(sums, n, 0U);
   run_over(octets.size(), [&] {
     constexpr std::size_t kBatch = 48;
     const std::size_t bytes = n == 0 ? 0 : octets.size() / n;
@@ -79,7 +69,7 @@ nb::ndarray<nb::numpy, std::uint32_t, nb::ndim<1>> crc32c_rows(nb::handle matrix
       crc32c_blocks(rows, count, bytes, sums + done);
     }
   });
-  return {sums, {n}, owner};
+  return made;
 }
 
 nb::bytes sums_of_sectors(nb::sequence parts, std::uint64_t salt, std::uint64_t first_sector) {

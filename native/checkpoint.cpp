@@ -126,10 +126,9 @@ std::size_t sums_begin(const Header& header) { return raw_begin(header) + header
 // Whether the numbers that are multiplied and allocated below are within bounds, whoever wrote the file.
 bool is_possible(const Header& header) {
   constexpr std::uint64_t kDimMax = std::uint64_t{1} << 16;
-  return header.metric <= static_cast<std::uint32_t>(Metric::kL2) && header.dim > 0 && header.dim <= kDimMax &&
-         header.degree_max > 0 && header.degree_max <= kDegreeLimit && header.m <= header.degree_max &&
-         header.ef_construction <= kDimMax && header.linked <= kSlotMax &&
-         (header.centre_floats == 0 || header.centre_floats == header.dim) &&
+  return header.metric < kMetricCount && header.dim > 0 && header.dim <= kDimMax && header.degree_max > 0 &&
+         header.degree_max <= kDegreeLimit && header.m <= header.degree_max && header.ef_construction <= kDimMax &&
+         header.linked <= kSlotMax && (header.centre_floats == 0 || header.centre_floats == header.dim) &&
          (header.raw_floats == 0 || header.raw_floats == header.linked * header.dim);
 }
 

@@ -27,7 +27,7 @@ Codec::Codec(std::size_t dim, Metric metric)
     : dim_(dim),
       code_dim_(round_up(dim, 64)),
       window_(std::bit_floor(code_dim_)),
-      metric_(metric),
+      keeps_norms_(uses_norms(metric)),
       code_scale_(127.0F * std::sqrt(static_cast<float>(code_dim_)) / kCodeRange),
       signs_(std::size_t{2} * kRounds * window_) {
   std::uint64_t state = 0x656E6772616DULL;
@@ -66,7 +66,7 @@ void Codec::encode(const float* vector, std::uint8_t* bit_row, std::uint8_t* cod
   rotated.resize(code_dim_);
   BitRowTail tail{};
   const float norm = rotate(vector, rotated.data());
-  tail.norm = metric_ == Metric::kCosine ? 1.0F : norm;
+  tail.norm = keeps_norms_ ? norm : 1.0F;
   const float l1 = k.sign_bits(rotated.data(), code_dim_, bit_row);
   tail.inverse_l1 = l1 > 0.0F ? 1.0F / l1 : 0.0F;
   std::memcpy(bit_row + bit_bytes(), &tail, sizeof tail);
@@ -81,7 +81,7 @@ void Codec::encode_query(const float* vector, QueryCode& query) const {
   query.planes.resize(bit_bytes() * kPlanes);
   query.codes.resize(code_dim_);
   const float norm = rotate(vector, rotated.data());
-  query.norm = metric_ == Metric::kCosine ? 1.0F : norm;
+  query.norm = keeps_norms_ ? norm : 1.0F;
   k.sign_bits(rotated.data(), code_dim_, query.bits.data());
   const float deviation = 1.0F / std::sqrt(static_cast<float>(code_dim_));
   query.plane_step = kPlaneStep * deviation;

@@ -10,7 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "kernels.hpp"
+#include "kernels/kernels.hpp"
+#include "metric.hpp"
 #include "types.hpp"
 
 namespace engram {
@@ -18,7 +19,7 @@ namespace engram {
 // The fields that follow the sign bits in a slot's bit row.
 struct BitRowTail {
   float inverse_l1;  // 1 / sum |x| of the rotated unit vector; converts plane sums to cosine estimates.
-  float norm;        // Length of the vector; 1 under the cosine metric.
+  float norm;        // Length of the vector; 1 if the metric uses no norms.
 };
 
 // A query in the form that the kernels need. The buffers are reused from search to search.
@@ -49,9 +50,9 @@ class Codec {
   // steer a walk, and byte codes are short enough (our own, see docs/decisions/0003).
   bool bits_steer() const { return dim_ > 256; }
 
-  // Codes directions and lengths relative to `centre` instead of the origin, which only the L2 metric allows. Must be
-  // called before anything is encoded. Seen from the origin, vectors far from it all lie in the same direction, and
-  // codes could not tell them apart.
+  // Codes directions and lengths relative to `centre` instead of the origin, which only a shift-invariant metric
+  // allows. Must be called before anything is encoded. Seen from the origin, vectors far from it all lie in the same
+  // direction, and codes could not tell them apart.
   void centre_on(std::vector<float> centre) { centre_ = std::move(centre); }
   const std::vector<float>& centre() const { return centre_; }
 
@@ -69,7 +70,7 @@ class Codec {
   std::size_t dim_;
   std::size_t code_dim_;
   std::size_t window_;  // Largest power of two <= code_dim.
-  Metric metric_;
+  bool keeps_norms_;
   float code_scale_;
   std::vector<float> centre_;  // Empty if codes are relative to the origin.
   std::vector<float> signs_;   // One sign per coordinate of each transform.

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstring>
 
-#include "kernels.hpp"
+#include "kernels/kernels.hpp"
 
 #if defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>

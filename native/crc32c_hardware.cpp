@@ -1,7 +1,7 @@
 // CRC-32C by the processor's instruction. This file is compiled with flags of its own; crc32c.cpp asks the CPU whether
 // its code may run.
 //
-// Everything here is static and calls no inline function of other files, for the reason given in kernels_common.hpp.
+// Everything here is static and calls no inline function of other files, for the reason given in kernels/common.hpp.
 #include <cstring>
 
 #include "crc32c.hpp"

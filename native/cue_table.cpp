@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "exact_score.hpp"
 #include "raw_check.hpp"
 
 namespace engram {
@@ -14,6 +13,13 @@ namespace {
 // twice as much.
 constexpr float kCosineError = 0.025F;
 
+// Returns an upper bound of the score of a cue and a vector from their codes: the cosine, and the lengths of what was
+// coded.
+float bound(Metric metric, float cosine, float cue_norm, float norm) {
+  const float most = std::min(1.0F, cosine + kCosineError);
+  return with_metric(metric, [&]<class M>(M) { return M::estimate(most, cue_norm, norm); });
+}
+
 }  // namespace
 
 std::size_t CueTable::size() const {
@@ -21,21 +27,21 @@ std::size_t CueTable::size() const {
   return cues_.size();
 }
 
-void CueTable::add(std::uint64_t key, const float* vector, float threshold) {
+void CueTable::add(std::int64_t key, const float* vector, float threshold) {
   const std::lock_guard guard(mutex_);
   remove_locked(key);
-  const float norm = std::sqrt(kernels().squared_norm(vector, dim_));
+  const float norm = norm_of(vector, dim_);
   places_[key] = cues_.size();
   cues_.push_back({key, threshold, norm, norm});
   vectors_.insert(vectors_.end(), vector, vector + dim_);
 }
 
-bool CueTable::remove(std::uint64_t key) {
+bool CueTable::remove(std::int64_t key) {
   const std::lock_guard guard(mutex_);
   return remove_locked(key);
 }
 
-bool CueTable::remove_locked(std::uint64_t key) {
+bool CueTable::remove_locked(std::int64_t key) {
   const auto found = places_.find(key);
   if (found == places_.end()) return false;
   // The last cue moves into the gap. The next match encodes it there.
@@ -66,19 +72,6 @@ void CueTable::encode(const Codec& codec) {
   for (std::size_t i = 0; i < cues_.size(); ++i) rows_[i] = codes_.data() + i * stride;
 }
 
-float CueTable::bound(const Cue& cue, float cosine, float norm) const {
-  const float most = std::min(1.0F, cosine + kCosineError);
-  switch (metric_) {
-    case Metric::kCosine:
-      return most;
-    case Metric::kInnerProduct:
-      return cue.coded_norm * norm * most;
-    case Metric::kL2:
-      return 2.0F * cue.coded_norm * norm * most - cue.coded_norm * cue.coded_norm - norm * norm;
-  }
-  return most;
-}
-
 void CueTable::match(const Graph& graph, Slot first, Slot last, std::vector<Match>& matches,
                      std::vector<Slot>& damaged) {
   const std::lock_guard guard(mutex_);
@@ -93,7 +86,8 @@ void CueTable::match(const Graph& graph, Slot first, Slot last, std::vector<Matc
     const float* raw = nullptr;
     for (std::size_t i = 0; i < cues_.size(); ++i) {
       const Cue& cue = cues_[i];
-      if (bound(cue, static_cast<float>(dots_[i]) / codec.code_unit(), norm) < cue.threshold) continue;
+      const float cosine = static_cast<float>(dots_[i]) / codec.code_unit();
+      if (bound(metric_, cosine, cue.coded_norm, norm) < cue.threshold) continue;
       if (raw == nullptr && !is_sound(graph.table(), dim_, slot)) {
         damaged.push_back(slot);
         break;

@@ -11,12 +11,13 @@
 #include <vector>
 
 #include "graph.hpp"
+#include "metric.hpp"
 #include "types.hpp"
 
 namespace engram {
 
 struct Match {
-  std::uint64_t key;
+  std::int64_t key;
   Generation generation;
   float score;
 };
@@ -29,8 +30,8 @@ class CueTable {
   Metric metric() const { return metric_; }
   std::size_t size() const;
   // Adds a cue: vectors with a score of at least `threshold` match it. Replaces a cue that has the same key.
-  void add(std::uint64_t key, const float* vector, float threshold);
-  bool remove(std::uint64_t key);
+  void add(std::int64_t key, const float* vector, float threshold);
+  bool remove(std::int64_t key);
 
   // Appends the matches of the slots [first, last) to `matches`, slot by slot. The graph must have the dimension and
   // metric of this table. A slot whose raw vector is needed but damaged is appended to `damaged` instead.
@@ -38,16 +39,14 @@ class CueTable {
 
  private:
   struct Cue {
-    std::uint64_t key;
+    std::int64_t key;
     float threshold;
     float norm;        // Of the cue's vector.
-    float coded_norm;  // Of the coded vector: relative to the codec's centre; 1 under cosine.
+    float coded_norm;  // Of the coded vector: relative to the codec's centre; 1 if the metric uses no norms.
   };
 
-  bool remove_locked(std::uint64_t key);
+  bool remove_locked(std::int64_t key);
   void encode(const Codec& codec);
-  // Upper bound of the score of `cue` and a vector: `cosine` is that of their codes, `norm` that of the coded vector.
-  float bound(const Cue& cue, float cosine, float norm) const;
   float* vector(std::size_t i) { return vectors_.data() + i * dim_; }
 
   const std::size_t dim_;
@@ -57,7 +56,7 @@ class CueTable {
   std::vector<float> vectors_;
   std::vector<std::uint8_t> codes_;
   std::size_t encoded_ = 0;  // Cues [0, encoded_) have codes.
-  std::unordered_map<std::uint64_t, std::size_t> places_;
+  std::unordered_map<std::int64_t, std::size_t> places_;
   std::vector<const std::uint8_t*> rows_;
   std::vector<std::int32_t> dots_;
   std::vector<float> widened_;

@@ -7,7 +7,7 @@
 #include <limits>
 #include <utility>
 
-#include "kernels.hpp"
+#include "kernels/kernels.hpp"
 
 namespace engram {
 namespace {

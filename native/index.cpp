@@ -41,7 +41,8 @@ void Index::append(const float* vectors, std::size_t n, Generation first, std::o
   SlotTable& table = graph_.table();
   const Codec& codec = graph_.codec();
   table.reserve(appended_ + n);
-  if (appended_ == 0 && n > 0 && metric() == Metric::kL2) graph_.codec().centre_on(mean_of(vectors, n, dim()));
+  const bool may_centre = with_metric(metric(), []<class M>(M) { return M::kShiftInvariant; });
+  if (appended_ == 0 && n > 0 && may_centre) graph_.codec().centre_on(mean_of(vectors, n, dim()));
   if (!raw.has_value()) {
     float* copy = own_raw(n);
     std::memcpy(copy, vectors, n * dim() * sizeof(float));

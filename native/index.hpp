@@ -18,6 +18,7 @@
 #include "cue_table.hpp"
 #include "graph.hpp"
 #include "linker.hpp"
+#include "metric.hpp"
 #include "scratch_pool.hpp"
 #include "searcher.hpp"
 #include "types.hpp"

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "cpu.hpp"
-#include "exact_score.hpp"
 #include "pages.hpp"
 #include "raw_check.hpp"
 
@@ -22,7 +21,7 @@ Probe::Probe(const Graph& graph)
 
 void Probe::aim(const float* query) {
   vector_.assign(query, query + graph_.codec().dim());
-  norm_ = std::sqrt(kernels().squared_norm(query, graph_.codec().dim()));
+  norm_ = norm_of(query, graph_.codec().dim());
   graph_.codec().encode_query(query, query_);
 }
 

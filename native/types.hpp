@@ -17,8 +17,6 @@ inline constexpr Slot kSlotMax = (1U << 31) - 2;
 inline constexpr Slot kNoSlot = std::numeric_limits<Slot>::max();
 inline constexpr Generation kNever = std::numeric_limits<Generation>::max();
 
-enum class Metric : std::uint8_t { kCosine = 0, kInnerProduct = 1, kL2 = 2 };
-
 constexpr std::size_t round_up(std::size_t value, std::size_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }

@@ -3,6 +3,8 @@
 
 #include <Python.h>
 
+#include <cstddef>
+
 #ifdef __GLIBCXX__
 #include <cxxabi.h>
 #include <unistd.h>
@@ -36,5 +38,17 @@ class Unlocked {
  private:
   PyThreadState* state_;
 };
+
+// Work on fewer bytes than this keeps the interpreter lock: it takes less time than to release the lock and get it back
+// from another thread.
+inline constexpr std::size_t kUnlockedBytesMin = std::size_t{128} << 10;
+
+// Runs `work`, and releases the interpreter lock if `work` reads so many bytes that other threads would wait for it.
+template <class Work>
+auto run_over(std::size_t bytes, Work work) {
+  if (bytes < kUnlockedBytesMin) return work();
+  const Unlocked unlocked;
+  return work();
+}
 
 }  // namespace engram

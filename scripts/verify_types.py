@@ -1,6 +1,6 @@
 """Check that every type of the public interface is complete, as pyright sees it.
 
-The public interface is what docs/api.md names, with all members. A type is complete if it is declared, and no part of it
+The public interface is what docs/api.md names, with all members. A type is complete if it is declared and no part of it
 is unknown; then every type checker of a user sees the same. It also must not be `Any`.
 """
 

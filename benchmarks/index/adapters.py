@@ -51,7 +51,7 @@ class Engram:
             insert(self.index, rows, raw, threads)
 
     def search(self, queries: Vectors, k: int, ef: int) -> NDArray[np.int64]:
-        return self.index.search(queries, k=k, ef=ef)[0].astype(np.int64) - 1
+        return self.index.search(queries, k=k, ef=ef)[0] - 1
 
 
 class Hnswlib:

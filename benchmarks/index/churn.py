@@ -35,7 +35,7 @@ class Churned:
         self.index = HnswIndex(data.base.shape[1], quality=quality)
         # Position g - 1 holds the row that generation g carries; generations of deletions carry none.
         self._row_of = np.empty(0, dtype=np.int64)
-        self._living = np.zeros(len(data.base), dtype=np.uint64)
+        self._living = np.zeros(len(data.base), dtype=np.int64)
 
     def insert(self, rows: NDArray[np.int64]) -> float:
         """Insert these rows as new versions; return the rate."""
@@ -44,7 +44,7 @@ class Churned:
         first = self.index.add(vectors, threads=self._threads)
         rate = len(rows) / (time.perf_counter() - begin)
         self._row_of = np.concatenate([self._row_of, np.full(first - 1 - len(self._row_of), -1), rows])
-        self._living[rows] = np.arange(first, first + len(rows), dtype=np.uint64)
+        self._living[rows] = np.arange(first, first + len(rows), dtype=np.int64)
         return rate
 
     def delete(self, rows: NDArray[np.int64]) -> float:
@@ -71,7 +71,7 @@ class Churned:
             begin = time.perf_counter()
             found, _ = self.index.search(self._data.queries, k=K, ef=ef)
             fastest = min(fastest, time.perf_counter() - begin)
-        rows = np.where(found > 0, self._row_of[found.astype(np.int64) - 1], -1)
+        rows = np.where(found > 0, self._row_of[found - 1], -1)
         return recall(rows, self._data.truth), len(found) / fastest
 
 

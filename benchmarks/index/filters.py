@@ -79,7 +79,7 @@ def measure(index: HnswIndex, data: Dataset, case: Case, queries: int, ef: int, 
         begin = time.perf_counter()
         found, _ = index.search(asked, k=K, ef=ef, threads=threads, **case.arguments)
         seconds += time.perf_counter() - begin
-        returned = found[found > 0].astype(np.int64) - 1
+        returned = found[found > 0] - 1
         hidden += int((~case.visible[returned]).sum())
         missing += int((found == 0).sum())
     visible = np.flatnonzero(case.visible)
@@ -92,7 +92,7 @@ def measure(index: HnswIndex, data: Dataset, case: Case, queries: int, ef: int, 
         "queries": asked_count,
         "hidden returned": hidden,
         "places left empty": missing,
-        "recall@10": recall(found.astype(np.int64) - 1, truth),
+        "recall@10": recall(found - 1, truth),
         "queries/s": asked_count / seconds,
     }
     progress(f"{case.filter}: {hidden} hidden, recall {row['recall@10']:.4f}, {row['queries/s']:,.0f} queries/s")

@@ -154,9 +154,9 @@ struct Campaign {
   void match() {
     CueTable cues(dim, index.metric());
     Generation matched = 0;
-    for (std::uint64_t key = 0;
+    for (std::int64_t key = 0;
          matched < acknowledged.load(std::memory_order_acquire) || !written.load(std::memory_order_acquire); ++key) {
-      cues.add(key % 10, &vectors[(key % n) * dim], 0.5F);
+      cues.add(key % 10, &vectors[(static_cast<std::size_t>(key) % n) * dim], 0.5F);
       const Generation last = acknowledged.load(std::memory_order_acquire);
       for (const engram::Match& m : index.match(cues, matched + 1, last).first) {
         check(m.generation > matched && m.generation <= last, "a match is one of the generations asked for");
@@ -219,8 +219,9 @@ int main(int argc, char** argv) {
   }
   Campaign(6'000, 64, Metric::kCosine).run(argv[1]);
   Campaign(4'000, 320, Metric::kCosine).run(argv[1]);
-  Campaign(3'000, 96, Metric::kL2).run(argv[1]);
-  Campaign(3'000, 96, Metric::kInnerProduct).run(argv[1]);
+  for (std::size_t place = 0; place < engram::kMetricCount; ++place) {
+    Campaign(3'000, 96, static_cast<Metric>(place)).run(argv[1]);
+  }
   std::remove(argv[1]);
   lose_pages(argv[1]);
   return 0;

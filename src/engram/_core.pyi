@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 _Raw = NDArray[np.float32] | NDArray[np.float16]
 _Sums = NDArray[np.uint32] | None
-# Generations that are left out because their raw vectors are damaged: uint64, shape (n,), ascending; None: no damage.
-_Damaged = NDArray[np.uint64] | None
+# Generations that are left out because their raw vectors are damaged: int64, shape (n,), ascending; None: no damage.
+_Damaged = NDArray[np.int64] | None
 _Buffer = bytes | bytearray | memoryview | NDArray[np.generic]
 
 class CorruptCheckpoint(ValueError):
@@ -24,6 +24,19 @@ class DamagedVector(ValueError):
 
 def simd() -> str:
     """Return the name of the kernels in use: ``"portable"``, ``"avx2"``, ``"avx512"`` or ``"neon"``."""
+
+def metrics() -> dict[str, dict[str, bool]]:
+    """Return the rules of each metric, by its name, in the order of their numbers.
+
+    The rules are ``uses_norms``: scores depend on the lengths of vectors; ``needs_direction``: a zero vector cannot be
+    compared; and ``shift_invariant``: scores stay the same when all vectors move alike.
+    """
+
+def exact_scores(query: NDArray[np.float32], rows: NDArray[np.float32], metric: str) -> NDArray[np.float32]:
+    """Return the score of each row, shape ``(n, dim)``, for a query, shape ``(dim,)``: float32, shape ``(n,)``."""
+
+def similarities(scores: NDArray[np.float32], metric: str) -> NDArray[np.float64]:
+    """Return scores, shape ``(n,)``, as numbers from 0 up: float64, shape ``(n,)``."""
 
 def read_ahead(pieces: list[NDArray[np.uint8]]) -> None:
     """Request pieces of mapped files, each uint8 of shape ``(n,)``, from the disk; return when all are in memory."""
@@ -150,13 +163,13 @@ class Mapping:
 class Walk:
     """A search that can be continued, made by `Index.walk`."""
 
-    def next(self, count: int, ef: int) -> tuple[NDArray[np.uint64], NDArray[np.float32], _Damaged]:
+    def next(self, count: int, ef: int) -> tuple[NDArray[np.int64], NDArray[np.float32], _Damaged]:
         """Return up to `count` results that were not returned before, best first; none when there are no more.
 
         Returns
         -------
         generations, scores, damaged
-            uint64 and float32, shape ``(n,)``, and the generations that are left out as damaged.
+            int64 and float32, shape ``(n,)``, and the generations that are left out as damaged.
 
         Raises
         ------
@@ -192,7 +205,7 @@ class Index:
         """Make everything up to `generation` visible to searches without a snapshot."""
     def discard(self) -> None:
         """Discard the vectors that were appended but not published."""
-    def remove(self, versions: NDArray[np.uint64], at: NDArray[np.uint64]) -> int:
+    def remove(self, versions: NDArray[np.int64], at: NDArray[np.int64]) -> int:
         """End versions at the generations `at`, both of shape ``(n,)``; return how many were live."""
     def link(self, count_max: int, background: bool) -> int:
         """Link up to `count_max` published vectors into the graph; return how many, 0 when there is nothing to do."""
@@ -201,16 +214,16 @@ class Index:
         queries: NDArray[np.float32],
         k: int,
         ef: int,
-        snapshot: int,
+        snapshot: int | None,
         allowed: NDArray[np.uint64] | None,
         threads: int,
-    ) -> tuple[NDArray[np.uint64], NDArray[np.float32], _Damaged]:
-        """Find the `k` nearest visible vectors of each query, shape ``(n, dim)``.
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], _Damaged]:
+        """Find the `k` nearest vectors of each query, shape ``(n, dim)``, that are visible at `snapshot`.
 
         Returns
         -------
         generations, scores, damaged
-            uint64 and float32, shape ``(n, k)``, best first, padded with generation 0 and score -inf, and the
+            int64 and float32, shape ``(n, k)``, best first, padded with generation 0 and score -inf, and the
             generations that are left out as damaged.
 
         Raises
@@ -218,17 +231,17 @@ class Index:
         CorruptCheckpoint
             If pages of the mapped checkpoint are lost.
         """
-    def walk(self, query: NDArray[np.float32], snapshot: int, allowed: NDArray[np.uint64] | None) -> Walk:
+    def walk(self, query: NDArray[np.float32], snapshot: int | None, allowed: NDArray[np.uint64] | None) -> Walk:
         """Start a search for one query, shape ``(dim,)``, that can be continued."""
     def match(
         self, cues: CueTable, first_generation: int, last_generation: int
-    ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.float32], _Damaged]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], _Damaged]:
         """Find which cues the published versions of the generations ``first_generation..last_generation`` match.
 
         Returns
         -------
         keys, generations, scores, damaged
-            uint64, uint64 and float32, shape ``(n,)``, one per match in the order of generations, and the generations
+            int64, int64 and float32, shape ``(n,)``, one per match in the order of generations, and the generations
             that are left out as damaged.
 
         Raises
@@ -294,7 +307,7 @@ class Index:
         """Length of the vectors."""
     @property
     def metric(self) -> str:
-        """``"cosine"``, ``"ip"`` or ``"l2"``."""
+        """Name of the metric."""
     @property
     def m(self) -> int:
         """Neighbours that a new node chooses, at most."""

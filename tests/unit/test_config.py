@@ -8,6 +8,7 @@ import pytest
 
 from engram.config import SECTIONS, ClientSettings, ServeSettings, Settings, describe_settings, load_settings
 from engram.errors import InvalidInput
+from engram.model.spaces import METRICS
 from engram.server import ServerOptions
 from engram.settings.setting import public_settings
 from engram.settings.sources import variable
@@ -110,7 +111,7 @@ def test_variables_of_others_are_left_alone() -> None:
         ("[server]\ngrace_s = nan", ["server.grace_s", "a number of at least 0"]),
         ("[server]\ndata = ''", ["server.data", "a path"]),
         ("[server]\nallow_remote = 1", ["server.allow_remote", "true or false"]),
-        ("[server]\nmetric = 'dot'", ["server.metric", "'dot'", "one of cosine, ip, l2"]),
+        ("[server]\nmetric = 'dot'", ["server.metric", "'dot'", f"one of {', '.join(METRICS)}"]),
         ("[server\n", ["engram.toml", "not valid TOML", "line 1"]),
     ],
 )

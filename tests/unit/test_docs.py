@@ -25,6 +25,7 @@ from engram.log.records import header as record_header
 from engram.log.records import sectors
 from engram.log.segments import segment_header
 from engram.model import limits
+from engram.model.spaces import METRICS
 from tests.doubles.places import ROOT
 
 PAGES: Final = [
@@ -135,6 +136,12 @@ def test_every_error_code_is_documented_and_exists() -> None:
     unknown = {code for code in documented - raised if f'"{code}"' not in sources}
     # These are put together from the name of the field.
     assert all(re.search(r"^invalid_|_size$|_range$", code) for code in unknown), f"never raised: {sorted(unknown)}"
+
+
+def test_every_metric_is_documented() -> None:
+    page = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
+    section = page.partition("## Scores and confidence")[2]
+    assert tuple(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == METRICS
 
 
 def test_every_setting_is_documented_with_its_default() -> None:

@@ -42,8 +42,7 @@ class CueTable:
         vector
             float32, shape ``(dim,)``.
         threshold
-            Vectors with at least this score match. Scores are those of the metric: cosine, inner product, or minus the
-            squared distance.
+            Vectors with at least this score match. Scores are those of the metric.
 
         Raises
         ------

@@ -13,13 +13,13 @@ from engram.errors import CorruptData
 _NAMED_MAX: Final = 10
 
 
-def report(found: NDArray[np.uint64] | None, damaged: list[int] | None) -> None:
+def report(found: NDArray[np.int64] | None, damaged: list[int] | None) -> None:
     """Append the generations that a search left out as damaged to `damaged`.
 
     Parameters
     ----------
     found
-        uint64, shape ``(n,)``: the generations; None if nothing was left out.
+        int64, shape ``(n,)``: the generations; None if nothing was left out.
     damaged
         The caller's list; None if the caller does not accept an incomplete result.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-from engram import _core
+from engram.index.current_graph import CurrentGraph
 
 _LINK_BATCH: Final = 512
 # A smaller batch is shared among the threads too, in pieces of at least this many vectors.
@@ -20,16 +20,16 @@ class LinkHelpers:
 
     Parameters
     ----------
-    native
-        The index to which vectors are added.
+    graph
+        The index to which vectors are added; another one may take its place meanwhile.
     count
         Number of vectors that are added.
     threads
         Number of linking threads, including the calling thread.
     """
 
-    def __init__(self, native: _core.Index, count: int, threads: int) -> None:
-        self._native = native
+    def __init__(self, graph: CurrentGraph, count: int, threads: int) -> None:
+        self._graph = graph
         self._encoded = threading.Event()
         self._batch = min(_LINK_BATCH, max(_SHARE_MIN, count // (2 * threads)))
         wanted = min(threads, -(-count // self._batch)) - 1
@@ -41,7 +41,7 @@ class LinkHelpers:
 
     def __exit__(self, *_: object) -> None:
         self._encoded.set()
-        while self._native.link(self._batch, False):
+        while self._graph.native.link(self._batch, False):
             pass
         for thread in self._threads:
             thread.join()
@@ -49,7 +49,7 @@ class LinkHelpers:
     def _follow(self) -> None:
         while True:
             last = self._encoded.is_set()
-            if self._native.link(self._batch, False) == 0:
+            if self._graph.native.link(self._batch, False) == 0:
                 if last:
                     return
                 self._encoded.wait(_FOLLOW_WAIT_S)

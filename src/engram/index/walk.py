@@ -23,7 +23,7 @@ class Walk:
 
     def next(
         self, count: int = 10, ef: int = 64, damaged: list[int] | None = None
-    ) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Continue the walk and return up to `count` results that were not returned before.
 
         Parameters
@@ -38,7 +38,7 @@ class Walk:
 
         Returns
         -------
-        tuple[NDArray[np.uint64], NDArray[np.float32]]
+        tuple[NDArray[np.int64], NDArray[np.float32]]
             Generations and scores, each of shape ``(n,)`` with ``n <= count``, best first; empty when there are no
             more.
 

@@ -13,6 +13,9 @@ from engram.model.scalars import as_text, as_whole, shown
 Metric = Literal["cosine", "ip", "l2"]
 METRICS: Final[tuple[str, ...]] = get_args(Metric)
 METRIC_DEFAULT: Final[Metric] = "cosine"
+# Metrics that compare directions, so that a vector of length zero cannot be compared. `native/metric.hpp` has all that
+# a metric is; these names repeat what is needed where the native core must not be loaded, and a test compares both.
+DIRECTIONAL_METRICS: Final[frozenset[Metric]] = frozenset({"cosine"})
 
 DEFAULT_SPACE: Final = "default"
 _NAME = re.compile(r"[a-z0-9_-]{3,64}")
@@ -29,7 +32,7 @@ class SpaceConfig:
     dim
         Dimension of every vector in the space, 8 to 4096.
     metric
-        ``"cosine"``, ``"ip"`` (inner product) or ``"l2"`` (Euclidean). A larger score always means nearer.
+        Name of the metric: one of `METRICS`. A larger score always means nearer.
     embedder
         Name of the embedder that turns texts into vectors; ``""`` for none.
 

@@ -2,7 +2,7 @@
 
 strength = s * confidence * (1 + importance) / 2 * kept
 
-s     the similarity, at least 0; under the metric l2, 1 / (1 + squared distance); 1 for a cue without a vector
+s     the similarity, at least 0, which the metric makes of the score (docs/concepts.md); 1 for a cue without a vector
 kept  2 ** -(age / h), or 1 / (1 + age / h) with forgetting by a power law
 age   the time since the observation, or since its last recall by strength if that is later
 h     the half-life, times 1 + the number of recalls by strength that returned the observation

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
-from engram.model.spaces import SpaceConfig
+from engram.model.spaces import DIRECTIONAL_METRICS, SpaceConfig
 
-# Squared norms above the maximum would overflow float32 arithmetic downstream. Below the minimum, cosine loses all
+# Squared norms above the maximum would overflow float32 arithmetic downstream. Below the minimum, a direction loses all
 # precision.
 _SQUARED_NORM_MAX = 1e30
-_SQUARED_NORM_MIN_COSINE = 1e-30
+_SQUARED_NORM_MIN_DIRECTED = 1e-30
 
 
 def as_float32(values: ArrayLike, field: str, what: str = "") -> NDArray[np.float32]:
@@ -100,7 +100,7 @@ def check_query(vector: ArrayLike, config: SpaceConfig) -> NDArray[np.float32]:
     ------
     InvalidInput
         If the vector is not a row of real numbers, has the wrong dimension, holds NaN or Inf, has a norm that float32
-        cannot square, or is a zero vector under cosine.
+        cannot square, or is a zero vector under a metric that compares directions.
     """
     query = as_query(vector)
     check_vectors(query[None, :], config)
@@ -121,7 +121,7 @@ def check_vectors(vectors: NDArray[np.float32], config: SpaceConfig) -> None:
     ------
     InvalidInput
         If the dimension is wrong, or a row, which the error names, holds NaN or Inf, has a norm that float32 cannot
-        square, or is a zero vector under cosine.
+        square, or is a zero vector under a metric that compares directions.
     """
     if vectors.ndim != 2 or vectors.shape[1] != config.dim:
         got = vectors.shape[-1] if vectors.ndim else 0
@@ -136,13 +136,13 @@ def check_vectors(vectors: NDArray[np.float32], config: SpaceConfig) -> None:
     with np.errstate(over="ignore", invalid="ignore"):
         squared = np.einsum("ij,ij->i", vectors, vectors)
     good = squared <= _SQUARED_NORM_MAX
-    if config.metric == "cosine":
-        good &= squared >= _SQUARED_NORM_MIN_COSINE
+    if config.metric in DIRECTIONAL_METRICS:
+        good &= squared >= _SQUARED_NORM_MIN_DIRECTED
     if not good.all():
-        raise _unfit(vectors, int(np.argmin(good)))
+        raise _unfit(vectors, int(np.argmin(good)), config.metric)
 
 
-def _unfit(vectors: NDArray[np.float32], row: int) -> InvalidInput:
+def _unfit(vectors: NDArray[np.float32], row: int, metric: str) -> InvalidInput:
     vector = vectors[row]
     finite = np.isfinite(vector)
     if not finite.all():
@@ -165,10 +165,10 @@ def _unfit(vectors: NDArray[np.float32], row: int) -> InvalidInput:
             value=norm,
         )
     return InvalidInput(
-        f"embedding {row} is a zero vector (norm {norm:g}), which has no direction for the cosine metric",
+        f"embedding {row} is a zero vector (norm {norm:g}), which has no direction for the {metric} metric",
         code="zero_vector",
         field=f"embedding[{row}]",
-        limit=f"norm >= {_SQUARED_NORM_MIN_COSINE**0.5:g}",
+        limit=f"norm >= {_SQUARED_NORM_MIN_DIRECTED**0.5:g}",
         value=norm,
     )
 

@@ -215,5 +215,5 @@ def _observed(records: Sequence[Record]) -> list[Record]:
     return [record for record in records if record.kind is RecordKind.OBSERVE]
 
 
-def _joined(parts: list[list[int]]) -> NDArray[np.uint64]:
-    return np.fromiter(chain.from_iterable(parts), dtype=np.uint64)
+def _joined(parts: list[list[int]]) -> NDArray[np.int64]:
+    return np.fromiter(chain.from_iterable(parts), dtype=np.int64)

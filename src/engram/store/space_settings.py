@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from engram.errors import CorruptData, InvalidInput, NewerFormat
-from engram.model.spaces import SpaceConfig
+from engram.model.spaces import METRICS, SpaceConfig
 
 _SETTINGS: Final = frozenset({"name", "dim", "metric", "embedder"})
 
@@ -26,31 +27,15 @@ def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConf
     Raises
     ------
     NewerFormat
-        If there is a setting that this version does not know.
+        If there is a setting or a metric that this version does not know.
     CorruptData
         If they are not the settings of a space with this name.
     """
-    unknown = sorted(settings.keys() - _SETTINGS)
-    if unknown:
-        raise NewerFormat(
-            f"{file} has the setting {unknown[0]!r}, which a newer Engram wrote; this one does not know it",
-            field=file,
-            limit=", ".join(sorted(_SETTINGS)),
-            value=unknown[0],
-        )
-    try:
-        config = SpaceConfig(**settings)
-    except (TypeError, InvalidInput) as error:
-        raise CorruptData(f"{file} is damaged: {error}", code="corrupt_description", field=file) from error
-    if config.name != name:
-        raise CorruptData(
-            f"{file} is that of space {config.name!r}",
-            code="foreign_space",
-            field="name",
-            limit=name,
-            value=config.name,
-        )
-    return config
+    metric = settings.get("metric")
+    # The checksum of the manifest is right, so that the name is not a damaged one.
+    if isinstance(metric, str) and metric not in METRICS:
+        raise _newer(file, "metric", metric, METRICS)
+    return _decode(name, settings, file)
 
 
 def read_settings1(name: str, data: bytes, file: str) -> SpaceConfig:
@@ -77,4 +62,32 @@ def read_settings1(name: str, data: bytes, file: str) -> SpaceConfig:
         settings.pop("format")
     except (ValueError, KeyError, AttributeError, RecursionError) as error:
         raise CorruptData(f"{file} is damaged: {error}", code="corrupt_description", field=file) from error
-    return decode_settings(name, settings, file)
+    return _decode(name, settings, file)
+
+
+def _decode(name: str, settings: dict[str, Any], file: str) -> SpaceConfig:
+    unknown = sorted(settings.keys() - _SETTINGS)
+    if unknown:
+        raise _newer(file, "setting", unknown[0], sorted(_SETTINGS))
+    try:
+        config = SpaceConfig(**settings)
+    except (TypeError, InvalidInput) as error:
+        raise CorruptData(f"{file} is damaged: {error}", code="corrupt_description", field=file) from error
+    if config.name != name:
+        raise CorruptData(
+            f"{file} is that of space {config.name!r}",
+            code="foreign_space",
+            field="name",
+            limit=name,
+            value=config.name,
+        )
+    return config
+
+
+def _newer(file: str, what: str, value: str, known: Sequence[str]) -> NewerFormat:
+    return NewerFormat(
+        f"{file} has the {what} {value!r}, which a newer Engram wrote; this one does not know it",
+        field=file,
+        limit=", ".join(known),
+        value=value,
+    )

@@ -51,6 +51,22 @@ def test_younger_deaths_are_kept_for_older_snapshots() -> None:
     assert now[0] != 151
 
 
+def test_nothing_that_is_added_during_moves_is_lost() -> None:
+    base = clustered(30_000, DIM)
+    index = HnswIndex(DIM, quality="fast")
+    index.add(base[:2_000])
+    adder = threading.Thread(target=index.add, args=(base[2_000:], 1))
+    adder.start()
+    while adder.is_alive():
+        index.compact()
+    assert (index.visible_generation, len(index)) == (30_000, 30_000)
+    while index.link(512):
+        pass
+    assert index.indexed_generation == 30_000
+    sample = np.arange(0, 30_000, 37)
+    assert (index.search(base[sample], k=1)[0][:, 0] == sample + 1).mean() >= 0.99
+
+
 def test_inserts_deletes_and_walks_go_on_during_the_move() -> None:
     base, fresh = clustered(25_000, DIM), clustered(6_000, DIM, seed=9)
     index = HnswIndex(DIM)

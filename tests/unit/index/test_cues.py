@@ -8,7 +8,7 @@ import pytest
 from engram.errors import InvalidInput
 from engram.index import CueTable, HnswIndex, RawVectors
 from engram.model.spaces import METRICS, Metric
-from tests.doubles.vectors import clustered
+from tests.doubles.vectors import clustered, true_scores
 
 DIM = 96
 
@@ -19,12 +19,7 @@ def test_matches_are_those_of_a_full_comparison(metric: Metric, half: bool) -> N
     base, cues = clustered(2_000, DIM), clustered(100, DIM, seed=2)
     stored: RawVectors = base.astype(np.float16) if half else base
     values = stored.astype(np.float32)
-    products = values @ cues.T
-    scores = {
-        "cosine": products / np.linalg.norm(values, axis=1)[:, None] / np.linalg.norm(cues, axis=1),
-        "ip": products,
-        "l2": 2 * products - (values**2).sum(axis=1)[:, None] - (cues**2).sum(axis=1),
-    }[metric]
+    scores = true_scores(values, cues, metric)
     threshold = float(np.quantile(scores, 0.99))
     index, table = HnswIndex(DIM, metric), CueTable(DIM, metric)
     index.append(base, 1, raw=stored)
@@ -37,8 +32,8 @@ def test_matches_are_those_of_a_full_comparison(metric: Metric, half: bool) -> N
     possible = {(g + 1, k) for g, k in np.argwhere(scores > threshold - 1e-4) if g >= 500}
     assert sure <= pairs <= possible
     assert len(pairs) == len(keys)
-    assert (np.diff(generations.astype(np.int64)) >= 0).all()
-    np.testing.assert_allclose(found, scores[generations.astype(np.int64) - 1, keys.astype(np.int64)], atol=1e-3)
+    assert (np.diff(generations) >= 0).all()
+    np.testing.assert_allclose(found, scores[generations - 1, keys], atol=1e-3)
 
 
 def test_cues_come_and_go() -> None:

@@ -150,7 +150,7 @@ def test_checksums_that_are_given_are_what_counts() -> None:
 
 def test_compaction_carries_the_checksums() -> None:
     index, vectors, raw = indexed()
-    index.delete(np.arange(1, 11, dtype=np.uint64), np.arange(COUNT + 1, COUNT + 11, dtype=np.uint64))
+    index.delete(np.arange(1, 11), np.arange(COUNT + 1, COUNT + 11))
     index.publish(COUNT + 10)
     flip(raw, 50)
     assert index.compact() == 10

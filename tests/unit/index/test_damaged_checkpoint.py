@@ -23,7 +23,7 @@ fresh = rng.standard_normal((600, dim)).astype(np.float32)
 fresh[:200] = base[0]
 made = HnswIndex(dim, metric, "fast")
 made.add(base, threads=1)
-made.delete(np.arange(1, 4000, 50, dtype=np.uint64), np.arange(5001, 5081, dtype=np.uint64))
+made.delete(np.arange(1, 4000, 50), np.arange(5001, 5081))
 made.publish(5080)
 made.save(path, with_vectors=False)
 index = HnswIndex.load(path, [(1, base, _core.crc32c_rows(base))])
@@ -67,7 +67,7 @@ def append(step):
     first = 5081 + step * 50
     index.append(fresh[step * 50 : step * 50 + 50], first, raw=fresh[step * 50 : step * 50 + 50])
     index.publish(first + 49)
-    index.delete(np.array([step * 7 + 2], dtype=np.uint64), np.array([first + 49], dtype=np.uint64))
+    index.delete(np.array([step * 7 + 2]), np.array([first + 49]))
 
 def search(step):
     index.search(base[step * 100 : step * 100 + 30], k=10, damaged=[])

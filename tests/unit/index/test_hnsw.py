@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from engram.errors import CorruptData, InvalidInput
-from engram.index import HnswIndex, Quality
+from engram.index import CueTable, HnswIndex, Quality
 from engram.model.spaces import METRICS, Metric
-from tests.doubles.vectors import bitmap, clustered, exact, recall_of
+from tests.doubles.vectors import bitmap, clustered, exact, recall_of, true_scores
 
 K = 10
 
@@ -30,19 +30,28 @@ def test_recall_against_exact_search(metric: Metric, dim: int) -> None:
     assert (np.diff(scores, axis=1) <= 0).all()
 
 
-def test_scores_are_exact() -> None:
-    base, query = clustered(500, 32), clustered(1, 32, seed=3)[0]
-    for metric in METRICS:
-        index = HnswIndex(32, metric)  # type: ignore[arg-type]  # METRICS holds exactly the literals of Metric.
-        index.add(base)
-        generations, scores = index.search(query, k=K)
-        rows = base[generations.astype(np.int64) - 1]
-        expected = {
-            "cosine": rows @ query / np.linalg.norm(rows, axis=1) / np.linalg.norm(query),
-            "ip": rows @ query,
-            "l2": -((rows - query) ** 2).sum(axis=1),
-        }[metric]
-        np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+@pytest.mark.parametrize("metric", METRICS)
+def test_scores_are_exact(metric: Metric) -> None:
+    base, queries = clustered(500, 32), clustered(1, 32, seed=3)
+    index = HnswIndex(32, metric)
+    index.add(base)
+    generations, scores = index.search(queries, k=K)
+    expected = true_scores(queries, base[generations[0] - 1], metric)
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_generations_are_signed_as_everywhere_in_python() -> None:
+    index, table = HnswIndex(32), CueTable(32)
+    base = clustered(100, 32)
+    index.add(base)
+    table.add(1, base[0], 0.9)
+    keys, matched, _ = index.match(table, 1, 100)
+    found = [index.search(base[0])[0], index.search(base)[0], index.walk(base[0]).next()[0], matched, keys]
+    assert {str(generations.dtype) for generations in found} == {"int64"}
+    assert index.delete(matched, at=101) == len(matched) > 0
+    with pytest.raises(InvalidInput, match="max_generation"):
+        index.search(base[0], max_generation=2**63)
+    assert index.search(base[0], k=1, max_generation=2**63 - 1)[0] > 0
 
 
 @pytest.mark.parametrize("quality", get_args(Quality))
@@ -336,7 +345,7 @@ def test_raw_vectors_in_half_precision(dim: int, tmp_path: Path) -> None:
     while index.link(512):
         pass
     generations, scores = index.search(queries, k=K, ef=128)
-    rows = half.astype(np.float32)[generations.astype(np.int64) - 1]
+    rows = half.astype(np.float32)[generations - 1]
     cosines = np.einsum("qkd,qd->qk", rows, queries)
     cosines /= np.linalg.norm(rows, axis=2) * np.linalg.norm(queries, axis=1)[:, None]
     np.testing.assert_allclose(scores, cosines, rtol=1e-4, atol=1e-5)

@@ -82,7 +82,7 @@ def test_all_of_a_long_tail_is_given_once_however_often_it_is_scanned(dim: int) 
     index = HnswIndex(dim)
     index.append(base, 1, raw=base)
     index.publish(6_000)
-    index.delete(np.arange(1, 101, dtype=np.uint64), at=6_001)
+    index.delete(np.arange(1, 101), at=6_001)
     index.publish(6_001)
     cue = clustered(1, dim, seed=5)[0]
     found = taken(index, 10_000, count=100, query=cue, ef=400, max_generation=6_001)

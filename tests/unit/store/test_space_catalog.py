@@ -130,14 +130,18 @@ def test_a_newer_description_is_refused_by_the_version_it_needs() -> None:
     assert "format 3, which Engram 0.9.0 reads" in unsound["notes"].message
 
 
-def test_settings_of_a_newer_version_are_refused_by_name() -> None:
+@pytest.mark.parametrize(
+    ("setting", "value", "named"),
+    [("vectors", "optional", "setting 'vectors'"), ("metric", "hamming", "metric 'hamming'")],
+)
+def test_settings_of_a_newer_version_are_refused_by_name(setting: str, value: str, named: str) -> None:
     storage = stored(CONFIG)
     content = json.loads(folder(storage, "notes").read("space.json"))
     for key in ("format", "needs", "crc32c"):
         del content[key]
-    content["settings"]["vectors"] = "optional"
+    content["settings"][setting] = value
     folder(storage, "notes").replace("space.json", encode_checked(content))
-    with pytest.raises(NewerFormat, match="setting 'vectors'"):
+    with pytest.raises(NewerFormat, match=named):
         raise loaded(storage)[1]["notes"]
 
 

@@ -116,9 +116,9 @@ class VersionChanges:
         distinct = list(dict.fromkeys(ids))
         return [id for id, old in zip(distinct, self._currents(distinct), strict=True) if old is not None]
 
-    def ended_arrays(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-        """Return `ended` and `ended_at` as arrays: uint64, shape ``(n,)`` each."""
-        return np.array(self.ended, dtype=np.uint64), np.array(self.ended_at, dtype=np.uint64)
+    def ended_arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return `ended` and `ended_at` as arrays: int64, shape ``(n,)`` each."""
+        return np.array(self.ended, dtype=np.int64), np.array(self.ended_at, dtype=np.int64)
 
     def _current(self, id: str) -> int | None:
         return self.pending.get(id, self._live.get(id))

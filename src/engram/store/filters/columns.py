@@ -75,19 +75,19 @@ class Columns:
             chunk.times_max = max(chunk.times_max, int(times_us[source].max()))
             done += taken
 
-    def end(self, generations: NDArray[np.uint64], at: NDArray[np.uint64]) -> None:
+    def end(self, generations: NDArray[np.int64], at: NDArray[np.int64]) -> None:
         """Record the generations at which versions end; only the first end of a version counts.
 
         Parameters
         ----------
         generations, at
-            uint64, shape ``(n,)``: the versions, and the generation that ends each of them.
+            int64, shape ``(n,)``: the versions, and the generation that ends each of them.
         """
-        numbers, rows = generations >> np.uint64(CHUNK_BITS), generations & np.uint64(CHUNK_ROWS - 1)
+        numbers, rows = generations >> CHUNK_BITS, generations & (CHUNK_ROWS - 1)
         for number in np.unique(numbers).tolist():
             here = numbers == number
             ends = self.chunks[number].ends
-            ends[rows[here]] = np.minimum(ends[rows[here]], at[here].astype(np.int64))
+            ends[rows[here]] = np.minimum(ends[rows[here]], at[here])
 
     def alive(self, generations: NDArray[np.int64], at: int) -> NDArray[np.bool_]:
         """Return which of `generations` are observations that are alive at the generation `at`.

@@ -43,7 +43,7 @@ class MetadataIndex:
         if metadata is not None:
             self._add_metadata(record.first_generation, metadata)
 
-    def end(self, generations: NDArray[np.uint64], at: NDArray[np.uint64]) -> None:
+    def end(self, generations: NDArray[np.int64], at: NDArray[np.int64]) -> None:
         """Record the generations at which versions end; the parameters are those of `Columns.end`."""
         self.columns.end(generations, at)
 

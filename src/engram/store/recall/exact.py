@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import CorruptData
+from engram.index import exact_scores
 from engram.log.log import Log
 from engram.model.spaces import Metric
+from engram.store.recall.ranked import Ranked
 
 
 def read_vectors(log: Log, generations: NDArray[np.int64], dim: int) -> NDArray[np.float32]:
@@ -33,31 +35,6 @@ def read_vectors(log: Log, generations: NDArray[np.int64], dim: int) -> NDArray[
     return vectors
 
 
-def score(vectors: NDArray[np.float32], query: NDArray[np.float32], metric: Metric) -> NDArray[np.float32]:
-    """Return the similarity of each row of `vectors` to `query`; larger is nearer.
-
-    Parameters
-    ----------
-    vectors, query
-        float32, shapes ``(n, dim)`` and ``(dim,)``.
-
-    Returns
-    -------
-    NDArray[np.float32]
-        Shape ``(n,)``.
-    """
-    if metric == "l2":
-        differences = vectors - query
-        distances: NDArray[np.float32] = np.einsum("ij,ij->i", differences, differences)
-        return -distances
-    dots: NDArray[np.float32] = vectors @ query
-    if metric == "ip":
-        return dots
-    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors)) * np.sqrt(query @ query)
-    cosines: NDArray[np.float32] = dots / norms
-    return cosines
-
-
 def score_all(
     log: Log, generations: NDArray[np.int64], query: NDArray[np.float32], metric: Metric
 ) -> NDArray[np.float32]:
@@ -75,13 +52,13 @@ def score_all(
     CorruptData
         If one of the vectors is damaged.
     """
-    return score(read_vectors(log, generations, len(query)), query, metric)
+    return exact_scores(query, read_vectors(log, generations, len(query)), metric)
 
 
 def score_readable(
     log: Log, generations: NDArray[np.int64], query: NDArray[np.float32], metric: Metric, damaged: list[int]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the observations whose vectors can be read, and their similarity to `query`.
+) -> Ranked:
+    """Return the observations whose vectors can be read, and their similarity to `query`, in the order of generations.
 
     Parameters
     ----------
@@ -91,18 +68,13 @@ def score_readable(
         float32, shape ``(dim,)``.
     damaged
         Receives the generations of the other observations.
-
-    Returns
-    -------
-    tuple[NDArray[np.int64], NDArray[np.float32]]
-        Generations, ascending, and scores, each of shape ``(m,)``.
     """
     try:
-        return generations, score_all(log, generations, query, metric)
+        return Ranked(generations, score_all(log, generations, query, metric))
     except CorruptData:
         readable = np.array([_can_be_read(log, generation) for generation in generations.tolist()], dtype=bool)
     damaged.extend(generations[~readable].tolist())
-    return generations[readable], score_all(log, generations[readable], query, metric)
+    return Ranked(generations[readable], score_all(log, generations[readable], query, metric))
 
 
 def _can_be_read(log: Log, generation: int) -> bool:

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from engram.index import Walk
 from engram.lifecycle.forking import check_process
 from engram.log.files.prefetch import Prefetch
 from engram.log.records.record import Record
@@ -22,7 +22,7 @@ from engram.model.times import now_us
 from engram.store.options import StoreOptions
 from engram.store.recall.full_text import FullText
 from engram.store.recall.left_out import LeftOut
-from engram.store.recall.ranked import Ranked, RankedWalk, ResultWalk
+from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.recent import RecentObservations
 from engram.store.recall.reinforcement import Reinforcement
 from engram.store.recall.search import PreparedCue, Search
@@ -36,7 +36,6 @@ from engram.store.subscriptions.registry import Subscriptions
 # because the strongest observations need not be the nearest.
 _RERANKED_FACTOR: Final = 4
 _RERANKED_COUNT_MIN: Final = 100
-_NOTHING: Final[Ranked] = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
 
 
 class RecallExecutor:
@@ -87,14 +86,12 @@ class RecallExecutor:
         make_hits = self.hits_as_of(generation, left_out)
         if query.strength is not None:
             by_strength = self._strongest(prepared, query, query.strength, generation, left_out)
-            hits = self._strong_hits(by_strength, query.strength, left_out)(
-                by_strength.generations, by_strength.strengths
-            )
+            hits = self._strong_hits(by_strength, query.strength, left_out)(by_strength.memories)
             found = len(hits)
         else:
             ranked = self._best(prepared, query, query.k, generation, left_out)
-            hits = make_hits(*_at_least(query.cue.score_min, ranked))
-            found = len(ranked[0])
+            hits = make_hits(ranked.at_least(query.cue.score_min))
+            found = len(ranked)
         return Recalled(hits, generation, found, (time.perf_counter() - start_s) * 1000, left_out.any)
 
     def stream(self, query: RecallQuery, generation: int) -> RecallStream:
@@ -108,19 +105,19 @@ class RecallExecutor:
         recent = subscription = None
         if query.strength is not None:
             by_strength = self._strongest(prepared, query, query.strength, generation, left_out)
-            walk: ResultWalk = RankedWalk(by_strength.generations, by_strength.strengths)
+            results: Walk | Ranked = by_strength.memories
             make_hits = self._strong_hits(by_strength, query.strength, left_out)
             # `score_min` limits the similarity and has been applied. The stream would compare strengths with it.
             query = replace(query, cue=replace(query.cue, score_min=None))
         elif generation == 0:
-            walk = RankedWalk(*_NOTHING)
+            results = NOTHING
         else:
-            walk = self.search.walk(prepared, query.k, generation, ef, left_out)
+            results = self.search.walk(prepared, query.k, generation, ef, left_out)
         if query.include_recent:
             recent = RecentObservations(self._state, self._config.metric, prepared, generation, left_out)
         if query.follow:
             subscription = self._subscriptions.follow(prepared, generation, left_out)
-        return RecallStream(walk, query, generation, ef, make_hits, left_out, recent, subscription)
+        return RecallStream(results, query, generation, ef, make_hits, left_out, recent, subscription)
 
     def get(self, id: str, generation: int | None) -> Hit | None:
         """Return the live version of `id`, or the version that was alive at `generation`; None if there is none."""
@@ -138,11 +135,11 @@ class RecallExecutor:
         state, options = self._state, self._options
         indexed = state.index.indexed_generation
 
-        def make_hits(generations: NDArray[np.int64], scores: NDArray[np.float32]) -> list[Hit]:
+        def make_hits(ranked: Ranked) -> list[Hit]:
             recalled_us = now_us()
             hits = []
-            places = self._places(generations)
-            for found, score, place in zip(generations.tolist(), scores.tolist(), places, strict=True):
+            places = self._places(ranked)
+            for found, score, place in zip(ranked.generations.tolist(), ranked.scores.tolist(), places, strict=True):
                 if not left_out.can_be_read(*place):
                     continue
                 if found <= generation:
@@ -157,7 +154,7 @@ class RecallExecutor:
         self, prepared: PreparedCue, query: RecallQuery, count: int, generation: int, left_out: LeftOut
     ) -> Ranked:
         if generation == 0:
-            return _NOTHING
+            return NOTHING
         return self.search.best(prepared, count, generation, self._breadth(query), left_out)
 
     def _breadth(self, query: RecallQuery) -> int:
@@ -167,44 +164,36 @@ class RecallExecutor:
         self, prepared: PreparedCue, query: RecallQuery, strength: Strength, generation: int, left_out: LeftOut
     ) -> RankedByStrength:
         count = min(RESULTS_MAX, max(_RERANKED_FACTOR * query.k, _RERANKED_COUNT_MIN))
-        ranked = _at_least(query.cue.score_min, self._best(prepared, query, count, generation, left_out))
+        similar = self._best(prepared, query, count, generation, left_out).at_least(query.cue.score_min)
+        log = self._state.log
         if left_out.skip:
-            readable = [left_out.can_be_read(*self._state.log.locate(one)) for one in ranked[0].tolist()]
-            ranked = ranked[0][readable], ranked[1][readable]
-        by_strength = strongest(self._state.log, self._config.metric, self._reinforcement, strength, ranked)
-        count = query.k
-        return RankedByStrength(
-            by_strength.generations[:count], by_strength.similarities[:count], by_strength.strengths[:count]
-        )
+            readable = [left_out.can_be_read(*log.locate(one)) for one in similar.generations.tolist()]
+            similar = similar.where(np.array(readable, dtype=bool))
+        metric = self._config.metric
+        return strongest(log, metric, self._reinforcement, strength, similar, query.k)
 
     def _strong_hits(self, by_strength: RankedByStrength, strength: Strength, left_out: LeftOut) -> MakeHits:
         """Return a function that makes hits of generations and strengths, and counts each hit as a recall."""
         indexed = self._state.index.indexed_generation
-        similarities = dict(zip(by_strength.generations.tolist(), by_strength.similarities.tolist(), strict=True))
+        similarities = dict(
+            zip(by_strength.memories.generations.tolist(), by_strength.similarities.tolist(), strict=True)
+        )
 
-        def make_hits(generations: NDArray[np.int64], strengths: NDArray[np.float32]) -> list[Hit]:
+        def make_hits(ranked: Ranked) -> list[Hit]:
             recalled_us = now_us()
-            found = generations.tolist()
+            found = ranked.generations.tolist()
             if strength.reinforce:
                 self._reinforcement.reinforce(found, recalled_us)
             return [
                 stored_hit(*place, similarities[one], one <= indexed, recalled_us, weight)
-                for one, place, weight in zip(found, self._places(generations), strengths.tolist(), strict=True)
+                for one, place, weight in zip(found, self._places(ranked), ranked.scores.tolist(), strict=True)
                 if left_out.can_be_read(*place)
             ]
 
         return make_hits
 
-    def _places(self, generations: NDArray[np.int64]) -> list[tuple[Record, int]]:
+    def _places(self, ranked: Ranked) -> list[tuple[Record, int]]:
         """Return the record and the row of each observation, after prefetching the records."""
-        places = [self._state.log.locate(generation) for generation in generations.tolist()]
+        places = [self._state.log.locate(generation) for generation in ranked.generations.tolist()]
         self._read_ahead.read(record for record, _ in places)
         return places
-
-
-def _at_least(score_min: float | None, ranked: Ranked) -> Ranked:
-    if score_min is None:
-        return ranked
-    generations, scores = ranked
-    similar = scores >= score_min
-    return generations[similar], scores[similar]

@@ -20,6 +20,7 @@ from engram.errors import CorruptData
 from engram.log.log import Log
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
+from engram.store.recall.ranked import NOTHING, Ranked
 
 # The index holds no copy of the texts, which are in the log. Porter's stemmer makes "leaks" and "leaking" one word.
 _CREATE: Final = "CREATE VIRTUAL TABLE texts USING fts5(content, content='', tokenize='porter unicode61')"
@@ -56,12 +57,10 @@ class FullText:
         """Generation up to which texts are in the index."""
         return self._indexed
 
-    def best(
-        self, text: str, generation: int, count: int, passes: Passes
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the best observations up to `generation` that share words with `text` and pass.
+    def best(self, text: str, generation: int, count: int, passes: Passes) -> Ranked:
+        """Return the best observations up to `generation` that share words with `text` and pass, best first.
 
-        BM25 weighs words by how rare they are now, even in a recall of the past.
+        The scores are those of BM25, which weighs words by how rare they are now, even in a recall of the past.
 
         Parameters
         ----------
@@ -73,27 +72,20 @@ class FullText:
             Maximum number of results.
         passes
             Returns for an array of generations (int64) which of them may be found.
-
-        Returns
-        -------
-        tuple[NDArray[np.int64], NDArray[np.float32]]
-            Generations and BM25 scores, each of shape ``(n,)``, best first; a larger score is better.
         """
         words = list(dict.fromkeys(word.lower() for word in _WORD.findall(text)))[:_WORDS_MAX]
-        generations: list[NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
-        scores: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)]
-        found = 0
+        found = NOTHING
         if words:
             with self._guard:
                 for rows in self._matching(" OR ".join(f'"{word}"' for word in words), generation):
-                    candidates = np.array([row for row, _ in rows], dtype=np.int64)
-                    keep = passes(candidates)
-                    generations.append(candidates[keep])
-                    scores.append(np.array([rank for _, rank in rows], dtype=np.float32)[keep])
-                    found += int(keep.sum())
-                    if found >= count:
+                    candidates = Ranked(
+                        np.array([row for row, _ in rows], dtype=np.int64),
+                        np.array([rank for _, rank in rows], dtype=np.float32),
+                    )
+                    found = found.then(candidates.where(passes(candidates.generations)))
+                    if len(found) >= count:
                         break
-        return np.concatenate(generations)[:count], np.concatenate(scores)[:count]
+        return found.head(count)
 
     def damaged(self, generation: int, passes: Passes) -> list[tuple[int, CorruptData]]:
         """Return the observations up to `generation` that pass and whose texts could not be read, with the errors."""

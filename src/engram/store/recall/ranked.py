@@ -1,59 +1,68 @@
-"""Result walks: they return results best first, a few at a time."""
+"""Ranked observations: generations and scores, which belong together."""
 
 from __future__ import annotations
 
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-Ranked = tuple[NDArray[np.int64], NDArray[np.float32]]
-"""Generations and scores, best first."""
 
-
-Generations = NDArray[np.int64] | NDArray[np.uint64]
-
-
-class ResultWalk(Protocol):
-    """A source of results that returns each result once, the best of the known results first."""
-
-    def next(
-        self, count: int, ef: int = ..., damaged: list[int] | None = None
-    ) -> tuple[Generations, NDArray[np.float32]]:
-        """Return up to `count` further results, best first; none if there are no more.
-
-        Parameters
-        ----------
-        count
-            Maximum number of results.
-        ef
-            Number of candidates that are compared with one another.
-        damaged
-            Receives the generations that are left out because their vectors are damaged.
-
-        Returns
-        -------
-        tuple[Generations, NDArray[np.float32]]
-            Generations and scores, each of shape ``(n,)``.
-        """
-
-
-class RankedWalk:
-    """A walk over results that are all ranked in advance.
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranked:
+    """Observations and the score of each, in an order: best first, or as the function that made it says.
 
     Parameters
     ----------
-    generations, scores
-        int64 and float32, shape ``(n,)`` each: all results, in any order.
+    generations
+        int64, shape ``(n,)``.
+    scores
+        float32, shape ``(n,)``; a larger score is better.
     """
 
-    def __init__(self, generations: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
-        order = np.argsort(-scores, kind="stable")
-        self._generations = generations[order]
-        self._scores = scores[order]
+    generations: NDArray[np.int64]
+    scores: NDArray[np.float32]
 
-    def next(self, count: int, ef: int = 0, damaged: list[int] | None = None) -> Ranked:
-        """Return the next `count` results, best first; `ef` and `damaged` are ignored."""
-        taken = self._generations[:count], self._scores[:count]
-        self._generations, self._scores = self._generations[count:], self._scores[count:]
-        return taken
+    def __len__(self) -> int:
+        return len(self.generations)
+
+    def head(self, count: int) -> Ranked:
+        """Return the first `count` observations."""
+        return Ranked(self.generations[:count], self.scores[:count])
+
+    def rest(self, count: int) -> Ranked:
+        """Return all observations but the first `count`."""
+        return Ranked(self.generations[count:], self.scores[count:])
+
+    def where(self, kept: NDArray[np.bool_]) -> Ranked:
+        """Return the observations where `kept`, of shape ``(n,)``, is true."""
+        return Ranked(self.generations[kept], self.scores[kept])
+
+    def at_least(self, score: float | None) -> Ranked:
+        """Return the observations that score at least `score`; None: all."""
+        return self if score is None else self.where(self.scores >= score)
+
+    def best_first(self) -> Ranked:
+        """Return the observations by descending score; equal scores keep their order."""
+        order = np.argsort(-self.scores, kind="stable")
+        return Ranked(self.generations[order], self.scores[order])
+
+    def then(self, other: Ranked) -> Ranked:
+        """Return these observations, followed by those of `other`."""
+        if not self or not other:
+            return self or other
+        return Ranked(
+            np.concatenate((self.generations, other.generations)), np.concatenate((self.scores, other.scores))
+        )
+
+    def merge(self, other: Ranked) -> Ranked:
+        """Return the observations of two that are both best first, best first; ties go to those of `self`."""
+        return self.then(other).best_first() if self and other else self or other
+
+    def count_before(self, generation: int) -> int:
+        """Return how many observations have smaller generations. The order is that of generations."""
+        return int(np.searchsorted(self.generations, generation))
+
+
+NOTHING: Final = Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))

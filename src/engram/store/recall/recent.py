@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engram.model.spaces import Metric
 from engram.store.recall.left_out import LeftOut
+from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.search import PreparedCue
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.matching import match
@@ -38,17 +36,12 @@ class RecentObservations:
     ) -> None:
         self._state = state
         self._metric = metric
-        self._wanted = prepared
+        self._prepared = prepared
         self._seen = generation
         self._left_out = left_out
 
-    def best(self, count: int, score_min: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def best(self, count: int, score_min: float | None) -> Ranked:
         """Return up to `count` observations since the last call that score at least `score_min`, best first.
-
-        Returns
-        -------
-        tuple[NDArray[np.int64], NDArray[np.float32]]
-            Generations and scores, each of shape ``(n,)``.
 
         Raises
         ------
@@ -58,11 +51,9 @@ class RecentObservations:
         visible = self._state.index.visible_generation
         first = max(self._seen + 1, visible - _LOOKED_AT_MAX + 1)
         if first > visible:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+            return NOTHING
         lost = self._left_out.generations
-        generations, scores = match(self._state, self._metric, self._wanted, first, visible, lost, alive_at=visible)
+        found = match(self._state, self._metric, self._prepared, first, visible, lost, alive_at=visible)
         self._left_out.settle()
         self._seen = visible
-        order = np.argsort(-scores, kind="stable")[:count]
-        order = order[scores[order] >= score_min]
-        return generations[order], scores[order]
+        return found.at_least(score_min).best_first().head(count)

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.index import similarities
 from engram.model.spaces import Metric
 from engram.model.strength import Strength
 from engram.model.times import TIME_MIN_US
@@ -64,9 +65,9 @@ class Reinforcement:
         half_lives_s = (strength.half_life_s or self._half_life_s) * (1 + counts)
         ages = np.maximum(now_us - latest_us, 0) / 1e6 / half_lives_s
         kept = np.exp2(-ages) if strength.forgetting == "exponential" else 1 / (1 + ages)
-        similarities = memories.similarities.astype(np.float64)
-        similarities = 1 / (1 - similarities) if metric == "l2" else np.maximum(similarities, 0)
-        strengths = similarities * memories.confidences * (1 + memories.importances) / 2 * kept
+        strengths = (
+            similarities(memories.similarities, metric) * memories.confidences * (1 + memories.importances) / 2 * kept
+        )
         weights: NDArray[np.float32] = strengths.astype(np.float32)
         return weights
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import EngramError, FailedPrecondition, InvalidInput
+from engram.index import Walk
 from engram.model.cue import Cue
 from engram.model.limits import EF_MAX, RESULTS_MAX
 from engram.model.spaces import SpaceConfig
@@ -20,7 +21,7 @@ from engram.store.recall.exact import score_readable
 from engram.store.recall.full_text import FullText
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.rank_fusion import fuse
-from engram.store.recall.ranked import Ranked, RankedWalk, ResultWalk
+from engram.store.recall.ranked import Ranked
 from engram.store.space_state import SpaceState
 from engram.text import Embedder, get_embedder
 
@@ -127,11 +128,6 @@ class Search:
     def best(self, prepared: PreparedCue, count: int, generation: int, ef: int, left_out: LeftOut) -> Ranked:
         """Return up to `count` observations that were alive at `generation`, best first.
 
-        Returns
-        -------
-        tuple[NDArray[np.int64], NDArray[np.float32]]
-            Generations and scores, each of shape ``(n,)``.
-
         Raises
         ------
         CorruptData
@@ -139,15 +135,15 @@ class Search:
         """
         chosen = self._choose(prepared, generation)
         if self._is_ranked(prepared, chosen):
-            return self._ranked(prepared, chosen, generation, count, ef, left_out).next(count)
+            return self._ranked(prepared, chosen, generation, count, ef, left_out).head(count)
         assert prepared.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
         return self._nearest(prepared.vector, chosen, count, generation, ef, left_out)
 
-    def walk(self, prepared: PreparedCue, count_max: int, generation: int, ef: int, left_out: LeftOut) -> ResultWalk:
-        """Return a walk over the observations that were alive at `generation`.
+    def walk(self, prepared: PreparedCue, count_max: int, generation: int, ef: int, left_out: LeftOut) -> Walk | Ranked:
+        """Return a walk over the observations that were alive at `generation`, or up to `count_max` of them ranked.
 
-        A walk that is ranked in advance has up to `count_max` results. Any other walk must be given
-        ``left_out.generations`` at every step.
+        What is cheaper is returned. A walk must be given ``left_out.generations`` at every step; what is ranked is best
+        first.
 
         Raises
         ------
@@ -189,23 +185,22 @@ class Search:
         count: int,
         ef: int,
         left_out: LeftOut,
-    ) -> RankedWalk:
+    ) -> Ranked:
         if prepared.cue.by == "words":
-            return RankedWalk(*self._by_words(prepared, chosen, generation, count, left_out))
+            return self._by_words(prepared, chosen, generation, count, left_out)
         if prepared.vector is None:
             assert chosen is not None  # noqa: S101  (for the type checker: without a ranking, everything is listed)
             newest_first = chosen[::-1][:count]
-            return RankedWalk(newest_first, np.ones(len(newest_first), dtype=np.float32))
+            return Ranked(newest_first, np.ones(len(newest_first), dtype=np.float32))
         if prepared.cue.by == "both":
             depth = min(RESULTS_MAX, max(count, _FUSED_COUNT_MIN))
-            similar, _ = self._nearest(prepared.vector, chosen, depth, generation, ef, left_out)
-            worded, _ = self._by_words(prepared, chosen, generation, depth, left_out)
-            return RankedWalk(*fuse(similar, worded))
+            similar = self._nearest(prepared.vector, chosen, depth, generation, ef, left_out)
+            worded = self._by_words(prepared, chosen, generation, depth, left_out)
+            return fuse(similar.generations, worded.generations)
         assert chosen is not None  # noqa: S101  (for the type checker)
-        lost = left_out.generations
-        walk = RankedWalk(*score_readable(self._state.log, chosen, prepared.vector, self._config.metric, lost))
+        scored = score_readable(self._state.log, chosen, prepared.vector, self._config.metric, left_out.generations)
         left_out.settle()
-        return walk
+        return scored.best_first()
 
     def _nearest(
         self,
@@ -217,12 +212,13 @@ class Search:
         left_out: LeftOut,
     ) -> Ranked:
         allowed = None if chosen is None else bitmap(chosen)
-        generations, scores = self._state.index.search(
-            vector, count, ef, max_generation=generation, allowed=allowed, damaged=left_out.generations
+        found = Ranked(
+            *self._state.index.search(
+                vector, count, ef, max_generation=generation, allowed=allowed, damaged=left_out.generations
+            )
         )
         left_out.settle()
-        found = generations > 0
-        return generations[found].astype(np.int64), scores[found]
+        return found.where(found.generations > 0)
 
     def _by_words(
         self, prepared: PreparedCue, chosen: NDArray[np.int64] | None, generation: int, count: int, left_out: LeftOut

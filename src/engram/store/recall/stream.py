@@ -9,16 +9,14 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engram.errors import CorruptData, Unavailable
+from engram.index import Walk
 from engram.lifecycle.forking import check_process
 from engram.model.hit import Hit, Hits
 from engram.model.limits import EF_MAX, RECALL_BATCH_MAX
 from engram.model.query import RecallQuery
 from engram.store.recall.left_out import LeftOut
-from engram.store.recall.ranked import ResultWalk
+from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.recent import RecentObservations
 
 if TYPE_CHECKING:
@@ -26,10 +24,8 @@ if TYPE_CHECKING:
 
 # The number of candidates grows by one for every so many results that were returned.
 _RESULTS_PER_BREADTH: Final = 3
-_NONE: Final = np.empty(0, dtype=np.int64)
-_NO_SCORES: Final = np.empty(0, dtype=np.float32)
 
-MakeHits = Callable[[NDArray[np.int64], NDArray[np.float32]], list[Hit]]
+MakeHits = Callable[[Ranked], list[Hit]]
 
 
 class RecallStream(Iterator[Hits]):
@@ -38,7 +34,8 @@ class RecallStream(Iterator[Hits]):
     Each batch is a `Hits`, which says whether anything damaged was left out up to this batch.
 
     Made by `Space.recall_stream`. A stream holds one walk of the graph and less than two of the largest batches,
-    whatever the number of results. Closing the stream, or dropping it, frees them. One thread at a time may use it.
+    whatever the number of results; or it holds generations and scores of all results, if they were ranked in advance.
+    Closing the stream, or dropping it, frees them. One thread at a time may use it.
 
     Attributes
     ----------
@@ -52,7 +49,7 @@ class RecallStream(Iterator[Hits]):
 
     def __init__(
         self,
-        walk: ResultWalk,
+        results: Walk | Ranked,
         query: RecallQuery,
         generation: int,
         ef: int,
@@ -63,17 +60,21 @@ class RecallStream(Iterator[Hits]):
     ) -> None:
         self._process = os.getpid()
         self.generation = generation
-        self.more_results: bool = True
+        self.more_results = True
         self.subscription = subscription
-        self._walk: ResultWalk | None = walk
+        self._walk: Walk | None = None
+        # What was found and not returned yet, best first.
+        self._found = NOTHING
+        if isinstance(results, Ranked):
+            self._found = results.at_least(query.cue.score_min)
+        else:
+            self._walk = results
         self._query = query
         self._ef = ef
         self._make_hits = make_hits
         self._left_out = left_out
         self._recent = recent
         self._left = query.k
-        # Scores and generations that were found and not returned yet.
-        self._found: list[tuple[float, int]] = []
         self._is_first = True
         self._failure: CorruptData | None = None
         self._deadline_s = None if query.timeout_ms is None else time.monotonic() + query.timeout_ms / 1000
@@ -95,18 +96,16 @@ class RecallStream(Iterator[Hits]):
         """
         self._check_usable()
         if not self.more_results:
-            return self._batch()
+            return self._batch(NOTHING)
         self._check_deadline()
         count = min(self._query.batch_size, self._left)
         self._search(count)
         self._add_recent(count)
-        self._found.sort(key=_best_first)
-        batch, self._found = self._found[:count], self._found[count:]
+        batch, self._found = self._found.head(count), self._found.rest(count)
         self._left -= len(batch)
         if len(batch) < count or self._left == 0:
             self._end()
-        scores, generations = zip(*batch, strict=True) if batch else ((), ())
-        return self._batch(np.array(generations, dtype=np.int64), np.array(scores, dtype=np.float32))
+        return self._batch(batch)
 
     def poll(self) -> Hits:
         """Return the new matches of a standing recall, up to a batch, without waiting.
@@ -117,9 +116,7 @@ class RecallStream(Iterator[Hits]):
             As for `next_batch`; all matches committed before the damage have been returned.
         """
         self._check_usable()
-        return (
-            self._batch() if self.subscription is None else self._batch(*self.subscription.poll(self._query.batch_size))
-        )
+        return self._batch(NOTHING if self.subscription is None else self.subscription.poll(self._query.batch_size))
 
     def close(self) -> None:
         """Free the walk and end the subscription; there are no more batches."""
@@ -134,7 +131,7 @@ class RecallStream(Iterator[Hits]):
                 return batch
         if self.subscription is None or not (matched := self.subscription.take(self._query.batch_size)):
             raise StopIteration
-        return self._batch(*matched)
+        return self._batch(matched)
 
     def __enter__(self) -> Self:
         return self
@@ -144,9 +141,9 @@ class RecallStream(Iterator[Hits]):
     ) -> None:
         self.close()
 
-    def _batch(self, generations: NDArray[np.int64] = _NONE, scores: NDArray[np.float32] = _NO_SCORES) -> Hits:
+    def _batch(self, ranked: Ranked) -> Hits:
         try:
-            hits = self._make_hits(generations, scores)
+            hits = self._make_hits(ranked)
         except CorruptData as error:
             self._failure = error
             raise
@@ -160,17 +157,14 @@ class RecallStream(Iterator[Hits]):
 
     def _search(self, count: int) -> None:
         """Continue the walk until there is a batch to return, or nothing more to find."""
-        score_min = -np.inf if self._query.cue.score_min is None else self._query.cue.score_min
         while self._walk is not None and len(self._found) < count:
-            generations, scores = self._walk.next(
-                max(count, self._stride()), self._breadth(), self._left_out.generations
-            )
+            found = Ranked(*self._walk.next(max(count, self._stride()), self._breadth(), self._left_out.generations))
             self._left_out.settle()
-            similar = scores >= score_min
+            similar = found.at_least(self._query.cue.score_min)
             # A walk goes from near to far, so a step that found nothing near enough is the last one.
-            if not similar.any():
+            if not similar:
                 self._walk = None
-            self._found += zip(scores[similar].tolist(), generations[similar].tolist(), strict=True)
+            self._found = self._found.merge(similar)
 
     def _breadth(self) -> int:
         """Return the number of candidates to compare.
@@ -192,9 +186,8 @@ class RecallStream(Iterator[Hits]):
     def _add_recent(self, count: int) -> None:
         # Skipped for the first batch: it should be fast, and almost nothing can have arrived since the snapshot.
         if self._recent is not None and not self._is_first:
-            worst = min((score for score, _ in self._found), default=-np.inf) if len(self._found) >= count else -np.inf
-            generations, scores = self._recent.best(count, worst)
-            self._found += zip(scores.tolist(), generations.tolist(), strict=True)
+            worst = float(self._found.scores[-1]) if len(self._found) >= count else None
+            self._found = self._found.merge(self._recent.best(count, worst))
         self._is_first = False
 
     def _check_deadline(self) -> None:
@@ -211,9 +204,4 @@ class RecallStream(Iterator[Hits]):
     def _end(self) -> None:
         self.more_results = False
         self._walk = self._recent = None
-        self._found = []
-
-
-def _best_first(found: tuple[float, int]) -> tuple[float, int]:
-    score, generation = found
-    return -score, generation
+        self._found = NOTHING

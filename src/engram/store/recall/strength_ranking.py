@@ -11,44 +11,40 @@ from engram.log.log import Log
 from engram.model.spaces import Metric
 from engram.model.strength import Strength
 from engram.model.times import now_us
+from engram.store.recall.ranked import Ranked
 from engram.store.recall.reinforcement import Memories, Reinforcement
 
 
 class RankedByStrength(NamedTuple):
-    """Memories ranked by strength, the strongest first; arrays of shape ``(n,)``."""
-
-    generations: NDArray[np.int64]
-    similarities: NDArray[np.float32]
-    strengths: NDArray[np.float32]
-
-
-def strongest(
-    log: Log,
-    metric: Metric,
-    reinforcement: Reinforcement,
-    strength: Strength,
-    ranked: tuple[NDArray[np.int64], NDArray[np.float32]],
-) -> RankedByStrength:
-    """Rank results by strength that were ranked by similarity.
+    """Memories ranked by strength.
 
     Parameters
     ----------
-    ranked
-        Generations (int64) and similarities (float32), shape ``(n,)`` each.
+    memories
+        The memories, the strongest first; their scores are their strengths.
+    similarities
+        float32, shape ``(n,)``: the similarity of each memory.
     """
-    generations, similarities = ranked
-    memories = _read(log, generations, similarities)
-    strengths = reinforcement.strengths(memories, strength, metric, now_us())
-    order = np.argsort(-strengths, kind="stable")
-    return RankedByStrength(generations[order], similarities[order], strengths[order])
+
+    memories: Ranked
+    similarities: NDArray[np.float32]
 
 
-def _read(log: Log, generations: NDArray[np.int64], similarities: NDArray[np.float32]) -> Memories:
-    located = [log.locate(generation) for generation in generations.tolist()]
+def strongest(
+    log: Log, metric: Metric, reinforcement: Reinforcement, strength: Strength, similar: Ranked, count: int
+) -> RankedByStrength:
+    """Rank results by strength that were ranked by similarity, and return the `count` strongest."""
+    strengths = reinforcement.strengths(_read(log, similar), strength, metric, now_us())
+    order = np.argsort(-strengths, kind="stable")[:count]
+    return RankedByStrength(Ranked(similar.generations[order], strengths[order]), similar.scores[order])
+
+
+def _read(log: Log, similar: Ranked) -> Memories:
+    located = [log.locate(generation) for generation in similar.generations.tolist()]
     count = len(located)
     return Memories(
-        generations,
-        similarities,
+        similar.generations,
+        similar.scores,
         np.fromiter((record.confidence(row) for record, row in located), np.float32, count),
         np.fromiter((record.importance(row) for record, row in located), np.float32, count),
         np.fromiter((record.time_us(row) for record, row in located), np.int64, count),

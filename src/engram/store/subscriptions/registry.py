@@ -15,7 +15,7 @@ from engram.model.limits import FOLLOWERS_MAX
 from engram.model.spaces import SpaceConfig
 from engram.store.filters.selection import select
 from engram.store.recall.left_out import LeftOut
-from engram.store.recall.ranked import Ranked
+from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.search import PreparedCue
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.matching import match
@@ -25,7 +25,6 @@ from engram.store.subscriptions.subscription import Subscription
 # soon.
 _STEP: Final = 1024
 _RETRY_AFTER_MS: Final = 1000
-_NOTHING: Final[Ranked] = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
 
 
 class Subscriptions:
@@ -110,16 +109,15 @@ class Subscriptions:
         with self._guard:
             subscription.join(missed_from, self._matched)
 
-    def look_up(self, prepared: PreparedCue, first: int, last: int, damaged: list[int]) -> list[tuple[int, float]]:
-        """Match one cue against the log; return the generation and score of each match, in the order of generations.
+    def look_up(self, prepared: PreparedCue, first: int, last: int, damaged: list[int]) -> Ranked:
+        """Match one cue against the log; return the matches in the order of generations.
 
         Parameters
         ----------
         damaged
             Receives, ascending, the generations that cannot be compared with the cue.
         """
-        generations, scores = match(self._state, self._config.metric, prepared, first, last, damaged)
-        return list(zip(generations.tolist(), scores.tolist(), strict=True))
+        return match(self._state, self._config.metric, prepared, first, last, damaged)
 
     def advance(self) -> bool:
         """Match some of what became visible and offer the matches; return whether there is more."""
@@ -142,17 +140,16 @@ class Subscriptions:
         for key, subscription in self._subscriptions.items():
             until = self._first_unclear(subscription, lost) if lost else 0
             if key in similar:
-                generations, scores = similar[key]
+                matches = similar[key]
             elif subscription.prepared.vector is None:
-                generations = select(self._state.attributes, subscription.prepared.cue.filter, first, last)
-                scores = np.ones(len(generations), dtype=np.float32)
+                chosen = select(self._state.attributes, subscription.prepared.cue.filter, first, last)
+                matches = Ranked(chosen, np.ones(len(chosen), dtype=np.float32))
             else:
-                generations, scores = _NOTHING
+                matches = NOTHING
             if until:
-                count = int(np.searchsorted(generations, until))
-                generations, scores = generations[:count], scores[:count]
-            if len(generations):
-                subscription.offer(generations.tolist(), scores.tolist())
+                matches = matches.head(matches.count_before(until))
+            if matches:
+                subscription.offer(matches)
             if until:
                 subscription.leave_to_log(until)
 
@@ -199,11 +196,10 @@ class Subscriptions:
             if subscription is None:
                 continue
             filter = subscription.prepared.cue.filter
-            found, similarities = generations[rows].astype(np.int64), scores[rows]
+            found = Ranked(generations[rows], scores[rows])
             if not filter.is_open:
-                passes = np.isin(found, select(self._state.attributes, filter, first, last))
-                found, similarities = found[passes], similarities[passes]
-            matches[key] = found, similarities
+                found = found.where(np.isin(found.generations, select(self._state.attributes, filter, first, last)))
+            matches[key] = found
         return matches, sorted(set(lost))
 
     def _remove_left(self) -> None:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engram.store.recall.left_out import LeftOut
+from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.search import PreparedCue
 
 # Number of observations that a subscription matches in one step while it catches up.
@@ -25,7 +21,7 @@ class MatchBacklog(Protocol):
         """Let a subscription read the log from `missed_from` on, and offer it what comes after that."""
         ...
 
-    def look_up(self, prepared: PreparedCue, first: int, last: int, damaged: list[int]) -> list[tuple[int, float]]:
+    def look_up(self, prepared: PreparedCue, first: int, last: int, damaged: list[int]) -> Ranked:
         """Match one cue against the log; `damaged` receives the generations that cannot be compared with the cue."""
         ...
 
@@ -56,10 +52,11 @@ class Subscription:
         self._backlog = backlog
         self._count_max = count_max
         self._changed = threading.Condition()
-        self._waiting: deque[tuple[int, float]] = deque()
+        # All matches are in the order of generations.
+        self._waiting = NOTHING
         # Matches read from the log, and the range of generations still to be read there. All of them precede those in
         # `_waiting`.
-        self._early: deque[tuple[int, float]] = deque()
+        self._early = NOTHING
         self._unread = (1, 0)
         self._first = 1
         self._missed_from = 0
@@ -75,20 +72,15 @@ class Subscription:
     def has_matches(self) -> bool:
         """Whether there may be something to poll."""
         is_behind = self._unread[0] <= self._unread[1] or bool(self._missed_from)
-        return not self._closed and (bool(self._waiting or self._early) or is_behind)
+        return not self._closed and (bool(self._waiting) or bool(self._early) or is_behind)
 
     def add_listener(self, listener: Callable[[], None]) -> None:
         """Have `listener` called, on any thread, whenever there may be something to poll."""
         self._listener = listener
         listener()
 
-    def take(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]] | None:
+    def take(self, count: int) -> Ranked | None:
         """Wait for matches and return up to `count` of them, in the order of generations; None once closed.
-
-        Returns
-        -------
-        tuple[NDArray[np.int64], NDArray[np.float32]] or None
-            Generations and scores, each of shape ``(n,)``.
 
         Raises
         ------
@@ -96,21 +88,15 @@ class Subscription:
             As for `poll`.
         """
         while True:
-            found = self.poll(count)
-            if len(found[0]):
+            if found := self.poll(count):
                 return found
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self.has_matches)
                 if self._closed:
                     return None
 
-    def poll(self, count: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    def poll(self, count: int) -> Ranked:
         """Return up to `count` available matches without waiting, in the order of generations.
-
-        Returns
-        -------
-        tuple[NDArray[np.int64], NDArray[np.float32]]
-            Generations and scores, each of shape ``(n,)``; empty if there are none.
 
         Raises
         ------
@@ -118,39 +104,39 @@ class Subscription:
             If the next observation is damaged and may match, unless damage is skipped. All matches before it have been
             returned. The next call raises the error again.
         """
-        found: list[tuple[int, float]] = []
+        found = NOTHING
         while not found and not self._closed:
             if self._early:
-                found = _taken(self._early, count)
+                found, self._early = self._early.head(count), self._early.rest(count)
             elif self._unread[0] <= self._unread[1]:
                 self._read_log()
             elif not self._waiting and self._missed_from:
                 self._backlog.rejoin(self, self._missed_from)
             else:
-                found = _taken(self._waiting, count)
+                with self._changed:
+                    found, self._waiting = self._waiting.head(count), self._waiting.rest(count)
                 break
-        return np.array([g for g, _ in found], dtype=np.int64), np.array([s for _, s in found], dtype=np.float32)
+        return found
 
     def close(self) -> None:
         """Close the subscription; a thread that waits in `take` gets None."""
         with self._changed:
             self._closed = True
-            self._waiting.clear()
+            self._waiting = NOTHING
             self._changed.notify_all()
         self._tell()
 
-    def offer(self, generations: list[int], scores: list[float]) -> None:
-        """Queue matches, as far as there is room. Belongs to the matcher thread."""
+    def offer(self, matches: Ranked) -> None:
+        """Queue matches, in the order of generations, as far as there is room. Belongs to the matcher thread."""
         with self._changed:
             # A matcher that lags behind offers what was committed before the subscription began.
-            earlier = bisect_left(generations, self._first)
-            generations, scores = generations[earlier:], scores[earlier:]
-            if self._closed or self._missed_from or not generations:
+            matches = matches.rest(matches.count_before(self._first))
+            if self._closed or self._missed_from or not matches:
                 return
             room = self._count_max - len(self._waiting)
-            self._waiting.extend(zip(generations[:room], scores[:room], strict=True))
-            if room < len(generations):
-                self._missed_from = generations[room]
+            self._waiting = self._waiting.then(matches.head(room))
+            if room < len(matches):
+                self._missed_from = int(matches.generations[room])
             self._changed.notify_all()
         self._tell()
 
@@ -178,19 +164,15 @@ class Subscription:
         until = min(last, first + _STEP - 1)
         lost: list[int] = []
         found = self._backlog.look_up(self.prepared, first, until, lost)
-        before = [match for match in found if match[0] < lost[0]] if lost and not self._left_out.skip else []
+        before = found.head(found.count_before(lost[0])) if lost and not self._left_out.skip else NOTHING
         if before:
-            self._early.extend(before)
+            self._early = before
             self._unread = lost[0], last
             return
         self._left_out.note(lost)
-        self._early.extend(found)
+        self._early = found
         self._unread = until + 1, last
 
     def _tell(self) -> None:
         if self._listener is not None:
             self._listener()
-
-
-def _taken(queue: deque[tuple[int, float]], count: int) -> list[tuple[int, float]]:
-    return [queue.popleft() for _ in range(min(count, len(queue)))]

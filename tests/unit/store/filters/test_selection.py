@@ -80,7 +80,7 @@ def attributes_of(rows: list[Row], batch_rows: int = 3) -> MetadataIndex:
         (g, g + row.ends_after) for g, row in numbered(rows, batch_rows) if row.ends_after and row.time_s is not None
     ]
     if ends:
-        attributes.end(*(np.array(column, dtype=np.uint64) for column in zip(*ends, strict=True)))
+        attributes.end(*(np.array(column, dtype=np.int64) for column in zip(*ends, strict=True)))
     return attributes
 
 
@@ -159,7 +159,7 @@ def test_rows_beyond_a_chunk_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert select(attributes, Filter(tags=frozenset({"rare"})), 1, count).tolist() == [2, 50_002]
     late = select(attributes, Filter(since=columns.CHUNK_ROWS + 50), 1, count)
     assert late.tolist() == list(range(columns.CHUNK_ROWS + 51, count + 1))
-    attributes.end(np.array([2, count], np.uint64), np.array([count + 1, count + 2], np.uint64))
+    attributes.end(np.array([2, count]), np.array([count + 1, count + 2]))
     assert select(attributes, Filter(), 1, count, alive_at=count + 1).tolist() == list(range(1, 2)) + list(
         range(3, count + 1)
     )

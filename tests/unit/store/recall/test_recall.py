@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
 from engram.log import log as log_module
 from engram.store import Between, Cue, Filter, MemoryStore, Space, StoreOptions, Strength
-from engram.store.recall.ranked import RankedWalk
 from tests.doubles.batches import DIM, batch_of, vector_of
 from tests.doubles.waiting import wait_until_indexed
 
@@ -315,11 +314,12 @@ def test_errors_come_at_once(space: Space) -> None:
         space.recall_stream(ANY[:3])
 
 
-def test_a_ranked_walk_hands_out_everything_once() -> None:
-    walk = RankedWalk(np.array([5, 1, 3]), np.array([0.5, 1.0, 0.5], np.float32))
-    assert walk.next(2)[0].tolist() == [1, 5]
-    assert walk.next(2)[0].tolist() == [3]
-    assert walk.next(2)[0].tolist() == []
+def test_a_stream_without_a_ranking_begins_with_the_newest(space: Space) -> None:
+    fill(space, 30)
+    newest_first = [hit.generation for hit in space.recall(Cue(), k=30)]
+    assert newest_first == list(range(30, 0, -1))
+    streamed = [[hit.generation for hit in batch] for batch in space.recall_stream(Cue(), 30, 7)]
+    assert streamed == [newest_first[start : start + 7] for start in range(0, 30, 7)]
 
 
 # ---- strength -------------------------------------------------------------------------------------------------------

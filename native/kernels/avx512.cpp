@@ -6,7 +6,7 @@
 
 #include <immintrin.h>
 
-#include "kernels_common.hpp"
+#include "common.hpp"
 
 namespace engram {
 namespace {

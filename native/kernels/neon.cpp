@@ -5,7 +5,7 @@
 
 #include <arm_neon.h>
 
-#include "kernels_common.hpp"
+#include "common.hpp"
 
 namespace engram {
 namespace {

@@ -7,7 +7,7 @@
 
 #include <bit>
 
-#include "kernels_common.hpp"
+#include "common.hpp"
 
 namespace engram {
 namespace {

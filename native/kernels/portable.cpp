@@ -3,8 +3,8 @@
 #include <bit>
 #include <cmath>
 
+#include "common.hpp"
 #include "kernels.hpp"
-#include "kernels_common.hpp"
 
 namespace engram {
 namespace {

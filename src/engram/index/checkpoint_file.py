@@ -1,0 +1,55 @@
+"""Checkpoints of a native index: how they are written and opened, with typed errors for damage."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram import _core
+from engram.errors import CorruptData
+from engram.index.checks import RawVectors
+from engram.index.damage import corrupt_checkpoint
+
+RawBlock = tuple[int, RawVectors] | tuple[int, RawVectors, NDArray[np.uint32] | None]
+"""First generation, vectors, and the CRC-32C of each row's bytes."""
+
+
+def replace(native: _core.Index, path: str, with_vectors: bool, background: bool) -> int:
+    """Write a checkpoint to a new file, which then takes the place of the file at `path`.
+
+    The parameters, the result and the errors are those of `HnswIndex.save`.
+    """
+    # The index may be mapped from `path`, so that file must not change.
+    beside = f"{path}.new"
+    try:
+        covered = write(native, beside, with_vectors, background)
+        os.replace(beside, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)
+    return covered
+
+
+def write(native: _core.Index, place: int | str, with_vectors: bool, background: bool) -> int:
+    """Write a checkpoint to a path or a descriptor; the rest is as for `replace`."""
+    try:
+        return native.save(place, with_vectors, background)
+    except _core.DamagedVector as error:
+        raise CorruptData(str(error), field="vector") from error
+    except _core.CorruptCheckpoint as error:
+        raise corrupt_checkpoint(error) from error
+
+
+def read(place: int | str, vectors: Iterable[RawBlock] | None) -> _core.Index:
+    """Open a checkpoint; the parameters and the errors are those of `HnswIndex.load`."""
+    try:
+        if vectors is None:
+            return _core.Index.load(place)
+        blocks = [(block[0], block[1], block[2] if len(block) > 2 else None) for block in vectors]
+        return _core.Index.load_with_raw(place, blocks)
+    except _core.CorruptCheckpoint as error:
+        raise corrupt_checkpoint(error, str(place)) from error

@@ -1,0 +1,176 @@
+"""What an index can be asked: searches, walks, matches of cues, watermarks and statistics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engram import _core
+from engram.index.checks import as_matrix, as_vector, as_words, check_range, check_snapshot
+from engram.index.cues import CueTable
+from engram.index.current_graph import CurrentGraph
+from engram.index.damage import corrupt_checkpoint, report
+from engram.index.statistics import GraphStatistics
+from engram.index.walk import Walk
+from engram.model.limits import EF_MAX, RESULTS_MAX
+from engram.model.vectors import as_float32
+
+
+class GraphReader:
+    """The part of `HnswIndex` that only reads. Any thread may call any method.
+
+    Parameters
+    ----------
+    graph
+        The native index in use.
+    """
+
+    def __init__(self, graph: CurrentGraph) -> None:
+        self._graph = graph
+
+    @property
+    def _native(self) -> _core.Index:
+        return self._graph.native
+
+    def search(
+        self,
+        queries: ArrayLike,
+        k: int = 10,
+        ef: int = 64,
+        max_generation: int | None = None,
+        threads: int = 1,
+        allowed: NDArray[np.uint64] | None = None,
+        damaged: list[int] | None = None,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Find the `k` nearest visible vectors of each query.
+
+        Parameters
+        ----------
+        queries
+            float32, shape ``(n, dim)`` or ``(dim,)``.
+        ef
+            Number of candidates that the search keeps; a larger number is slower and more exact. At least `k` is used.
+        max_generation
+            Search the versions that were alive at this generation; None: all published versions that are alive.
+        threads
+            Number of threads that share the queries.
+        allowed
+            uint64 bitmap of the generations that may be found: bit ``g % 64`` of word ``g // 64``. The number of set
+            bits decides whether the graph is walked or the allowed vectors are scanned.
+        damaged
+            Receives the generations that are left out because their vectors no longer match their checksums.
+
+        Returns
+        -------
+        tuple[NDArray[np.int64], NDArray[np.float32]]
+            Generations and scores, shape ``(n, k)``, or ``(k,)`` for one query of shape ``(dim,)``; best first. Missing
+            results have generation 0 and score -inf.
+
+        Raises
+        ------
+        InvalidInput
+            If the shape does not fit or `k` or `ef` is out of range.
+        CorruptData
+            If a vector is damaged and `damaged` is None, or pages of the mapped checkpoint are lost.
+        """
+        check_range("k", k, 1, RESULTS_MAX)
+        check_range("ef", ef, 1, EF_MAX)
+        array = as_float32(queries, "queries")
+        matrix = as_matrix("queries", array[None, :] if array.ndim == 1 else array, self.dim)
+        snapshot = check_snapshot(max_generation)
+        try:
+            generations, scores, lost = self._native.search(matrix, k, ef, snapshot, as_words(allowed), threads)
+        except _core.CorruptCheckpoint as error:
+            raise corrupt_checkpoint(error) from error
+        report(lost, damaged)
+        return (generations[0], scores[0]) if array.ndim == 1 else (generations, scores)
+
+    def walk(
+        self,
+        query: ArrayLike,
+        max_generation: int | None = None,
+        allowed: NDArray[np.uint64] | None = None,
+    ) -> Walk:
+        """Begin a search whose results are taken piece by piece; the parameters are those of `search`.
+
+        Raises
+        ------
+        InvalidInput
+            If the shape does not fit.
+        """
+        snapshot = check_snapshot(max_generation)
+        return Walk(self._native.walk(as_vector("query", query, self.dim), snapshot, as_words(allowed)))
+
+    def match(
+        self, cues: CueTable, first_generation: int, last_generation: int, damaged: list[int] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """Find which cues match the published versions of the generations ``first_generation..last_generation``.
+
+        Returns
+        -------
+        tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
+            Key, generation and score of each match, each of shape ``(n,)``, in the order of generations.
+
+        Raises
+        ------
+        CorruptData
+            If a vector is damaged and `damaged` is None, or pages of the mapped checkpoint are lost.
+        """
+        try:
+            keys, generations, scores, lost = self._native.match(cues.native, first_generation, last_generation)
+        except _core.CorruptCheckpoint as error:
+            raise corrupt_checkpoint(error) from error
+        report(lost, damaged)
+        return keys, generations, scores
+
+    def statistics(self) -> GraphStatistics:
+        """Visit the whole graph and return its shape and any damage to its links; linking waits meanwhile."""
+        found: dict[str, Any] = self._native.statistics()
+        found["degrees"] = tuple(found["degrees"])
+        return GraphStatistics(**found)
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        return self._native.dim
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric."""
+        return self._native.metric
+
+    @property
+    def visible_generation(self) -> int:
+        """Newest generation that searches without a snapshot see."""
+        return self._native.visible_generation
+
+    @property
+    def indexed_generation(self) -> int:
+        """Generation up to which everything is linked into the graph."""
+        return self._graph.indexed_generation
+
+    @property
+    def dead_count(self) -> int:
+        """Number of deleted versions that still take memory; `compact` drops them."""
+        native = self._native
+        return native.size - native.live
+
+    @property
+    def live_count(self) -> int:
+        """Number of published vectors that are not deleted."""
+        return self._native.live
+
+    @property
+    def nbytes(self) -> int:
+        """Memory reserved for codes, links and the index's own copies of vectors, in bytes."""
+        return self._native.nbytes
+
+    @property
+    def lost_pages(self) -> int:
+        """Number of unreadable pages of the mapped checkpoint; if not 0, the index is damaged and must be rebuilt."""
+        return self._native.lost_pages
+
+    def __len__(self) -> int:
+        return self._native.size

@@ -1,0 +1,38 @@
+"""Settings of a space: a metric that is not known is a newer one only where a checksum says that it is no damage."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from engram.errors import CorruptData, NewerFormat
+from engram.model.spaces import METRICS, SpaceConfig
+from engram.store.space_settings import decode_settings, read_settings1
+
+SETTINGS: dict[str, Any] = {"name": "notes", "dim": 8, "metric": "l2", "embedder": ""}
+
+
+def test_settings_come_back_as_they_were_written() -> None:
+    expected = SpaceConfig("notes", 8, "l2", "")
+    assert decode_settings("notes", SETTINGS, "space.json") == expected
+    assert read_settings1("notes", json.dumps({**SETTINGS, "format": 1}).encode(), "space.json") == expected
+
+
+def test_a_metric_that_is_not_known_is_a_newer_one() -> None:
+    with pytest.raises(NewerFormat, match="metric 'hamming'") as caught:
+        decode_settings("notes", {**SETTINGS, "metric": "hamming"}, "space.json")
+    assert caught.value.limit == ", ".join(METRICS)
+
+
+def test_a_metric_that_is_not_known_is_damage_where_nothing_has_a_checksum() -> None:
+    data = json.dumps({**SETTINGS, "metric": "l3", "format": 1}).encode()
+    with pytest.raises(CorruptData, match="metric 'l3'"):
+        read_settings1("notes", data, "space.json")
+
+
+@pytest.mark.parametrize("metric", [None, 2, ["l2"]])
+def test_a_metric_that_is_no_name_is_damage(metric: object) -> None:
+    with pytest.raises(CorruptData):
+        decode_settings("notes", {**SETTINGS, "metric": metric}, "space.json")
