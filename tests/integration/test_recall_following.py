@@ -194,7 +194,7 @@ async def _read_all(call: Any) -> int:
 
 
 async def test_streams_are_limited_and_dropping_one_makes_room() -> None:
-    engine = Engine(ServerOptions(None, default_space=SpaceConfig("default", DIM), recall_streams_max=2))
+    engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", DIM), recall_streams_max=2))
     space = engine.store.space("default")
     space.observe(["a", "b"], [TARGET, TARGET])
     query = RecallQuery(NEAR, batch_size=1)

@@ -10,6 +10,7 @@ from typing import Final
 from engram.errors import InvalidInput
 from engram.model.priority import Priority
 from engram.model.spaces import DEFAULT_SPACE, SpaceConfig
+from engram.server.authorization import Authorizer, allow_everyone
 from engram.server.process_tuning import memory_budget_bytes
 from engram.store.options import StoreOptions
 from engram.streaming.lanes.lane import DEFAULT_LIMITS, LaneLimits
@@ -36,7 +37,8 @@ class ServerOptions:
     port_file
         File that the port is written to once the server is ready, for a process that started it with port 0.
     allow_remote
-        Permit a host beyond the loopback interface. It is refused otherwise, because clients are not authenticated.
+        Permit a host beyond the loopback interface. It is refused otherwise, because by default no client is
+        authenticated.
     default_space
         Settings of the space ``default``, which is created if it does not exist yet.
     ready
@@ -61,6 +63,8 @@ class ServerOptions:
         Recall streams that may be open at the same time, including standing recalls.
     grace_s
         Seconds that calls may take to end when the server stops.
+    authorizer
+        Allows or refuses each operation, see `Authorizer`; by default everyone may do everything.
 
     Raises
     ------
@@ -88,6 +92,8 @@ class ServerOptions:
     recalls_waiting_max: int = 1024
     recall_streams_max: int = 4096
     grace_s: float = 10.0
+    # Not a setting: a function, which only a program that runs a server itself can pass.
+    authorizer: Authorizer = allow_everyone
 
     def __post_init__(self) -> None:
         if self.host not in _LOOPBACK and not self.allow_remote:

@@ -11,7 +11,7 @@ import grpc
 
 from engram.client.address import Address
 from engram.errors import EngramError, Unavailable
-from engram.wire.errors import decode_status
+from engram.wire.grpc_status import decode_status
 
 NO_SERVER: Final = "no_server"
 NOT_ENGRAM: Final = "not_engram"

@@ -19,7 +19,7 @@ from engram.errors import (
     OverCapacity,
     Unavailable,
 )
-from engram.wire.errors import status_code, status_trailers
+from engram.wire.grpc_status import status_code, status_trailers
 
 
 class Server:
