@@ -157,7 +157,7 @@ async def test_a_snapshot_by_time_over_the_wire(client: AsyncClient) -> None:
     assert len(await client.recall(TARGET, snapshot_time=time.time())) == 2
     assert await client.recall(TARGET, snapshot_time=1.0) == []
     with pytest.raises(NotFound):
-        await AsyncClient(client._calls.address.target, space="nowhere").recall(TARGET)
+        await AsyncClient(client._calls.transport.address, space="nowhere").recall(TARGET)
 
 
 async def test_what_is_observed_meanwhile_joins_if_it_may(client: AsyncClient) -> None:

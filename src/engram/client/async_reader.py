@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, Final
 
-from grpc import aio
-
-from engram.client.grpc.channel import GrpcChannel
-from engram.client.grpc.recall_encoding import check_ids, decode_hits, make_query, recall_request, recall_stream_request
+from engram.client.calls import Calls
+from engram.client.messages.recall_encoding import (
+    check_ids,
+    decode_hits,
+    make_query,
+    recall_request,
+    recall_stream_request,
+)
 from engram.client.status import (
     ServerStatus,
     SpaceStatus,
@@ -20,6 +23,7 @@ from engram.client.status import (
     decode_space,
     decode_unsound_space,
 )
+from engram.client.transport import RecallConnection
 from engram.errors import InvalidInput, NotFound
 from engram.model.cue import CueLike
 from engram.model.hit import Hits
@@ -29,9 +33,8 @@ from engram.model.spaces import Metric, SpaceConfig, check_space_name
 from engram.model.strength import Strength
 from engram.model.times import Moment
 from engram.wire import engram_pb2 as pb
+from engram.wire import methods
 from engram.wire.recalls import RESULTS_BYTES
-
-_EOF: Final[Any] = aio.EOF  # type: ignore[attr-defined]  # Missing in the stubs.
 
 
 class AsyncReader:
@@ -40,12 +43,12 @@ class AsyncReader:
     Parameters
     ----------
     calls
-        Channel to the server.
+        Makes the calls to the server.
     space
         Name of the memory space.
     """
 
-    def __init__(self, calls: GrpcChannel, space: str) -> None:
+    def __init__(self, calls: Calls, space: str) -> None:
         self.space = check_space_name(space)
         self._calls = calls
 
@@ -115,7 +118,7 @@ class AsyncReader:
         )
         request = recall_request(self.space, query, include_vectors=include_vectors)
         try:
-            response = await self._calls.unary(self._calls.stub.Recall, request)
+            response = await self._calls.unary(methods.RECALL, request)
         except InvalidInput as error:
             # A recall by strength reinforces its results, so a second attempt would reinforce them twice.
             if error.code != RESULTS_BYTES or strength is not None:
@@ -206,23 +209,21 @@ class AsyncReader:
 
     async def _batches(self, query: RecallQuery, include_vectors: bool) -> AsyncGenerator[Hits, None]:
         request = recall_stream_request(self.space, query, include_vectors=include_vectors)
-        call: Any = self._calls.stub.RecallStream(request)
+        recall = self._calls.transport.recall(request)
         told = False
         try:
-            while (response := await self._next(call, query.follow)) is not _EOF:
+            while (response := await self._next(recall, query.follow)) is not None:
                 if response.results or response.metadata.incomplete > told:
                     told = response.metadata.incomplete
                     yield decode_hits(response)
-        except aio.AioRpcError as failure:
-            raise self._calls.error(failure) from None
         finally:
-            call.cancel()
+            recall.cancel()
 
-    async def _next(self, call: Any, follow: bool) -> Any:
+    async def _next(self, recall: RecallConnection, follow: bool) -> pb.StreamingRecallResponse | None:
         if not follow:
             async with self._calls.within("waiting for the next batch"):
-                return await call.read()
-        reading = asyncio.ensure_future(call.read())
+                return await recall.read()
+        reading = asyncio.ensure_future(recall.read())
         try:
             while not (await asyncio.wait([reading], timeout=self._calls.timeout_s))[0]:
                 # Nothing may match for hours. This call detects that the server is gone.
@@ -234,7 +235,7 @@ class AsyncReader:
     async def forget(self, ids: Sequence[str]) -> int:
         """Delete observations by id; return how many existed. Unknown ids are ignored."""
         request = pb.ForgetRequest(memory_space_id=self.space, ids=check_ids(ids))
-        return (await self._calls.unary(self._calls.stub.Forget, request)).forgotten
+        return (await self._calls.unary(methods.FORGET, request)).forgotten
 
     async def create_space(
         self, name: str, dim: int | None = None, metric: Metric = "cosine", embedder: str = ""
@@ -257,16 +258,16 @@ class AsyncReader:
         request = pb.CreateSpaceRequest(
             memory_space_id=config.name, dimension=config.dim, metric=config.metric, embedder=config.embedder
         )
-        return decode_space(await self._calls.unary(self._calls.stub.CreateSpace, request))
+        return decode_space(await self._calls.unary(methods.CREATE_SPACE, request))
 
     async def spaces(self) -> list[SpaceStatus]:
         """List the spaces that can be used; `unsound_spaces` lists the others."""
-        response = await self._calls.unary(self._calls.stub.ListSpaces, pb.ListSpacesRequest())
+        response = await self._calls.unary(methods.LIST_SPACES, pb.ListSpacesRequest())
         return [decode_space(space) for space in response.spaces]
 
     async def unsound_spaces(self) -> list[UnsoundSpace]:
         """List the spaces that exist but could not be opened, with the reasons."""
-        response = await self._calls.unary(self._calls.stub.ListSpaces, pb.ListSpacesRequest())
+        response = await self._calls.unary(methods.LIST_SPACES, pb.ListSpacesRequest())
         return [decode_unsound_space(space) for space in response.unsound_spaces]
 
     async def space_status(self) -> SpaceStatus:
@@ -281,10 +282,10 @@ class AsyncReader:
         """
         request = pb.GetSpaceRequest(memory_space_id=self.space)
         try:
-            return decode_space(await self._calls.unary(self._calls.stub.GetSpace, request))
+            return decode_space(await self._calls.unary(methods.GET_SPACE, request))
         except NotFound as error:
             raise NotFound(
-                f"space {self.space!r} does not exist on {self._calls.address.target}; create it with "
+                f"space {self.space!r} does not exist on {self._calls.transport.address}; create it with "
                 f"client.create_space({self.space!r}, dim=...) or: engram spaces create {self.space} --dim N",
                 code=error.code,
                 field=error.field,
@@ -293,4 +294,4 @@ class AsyncReader:
 
     async def status(self) -> ServerStatus:
         """Return the server's version, counters, lanes, index workers and spaces, and the damage it has found."""
-        return decode_server_status(await self._calls.unary(self._calls.stub.GetStatus, pb.GetStatusRequest()))
+        return decode_server_status(await self._calls.unary(methods.GET_STATUS, pb.GetStatusRequest()))
