@@ -96,7 +96,7 @@ async def measure(streams: int, rounds: int) -> tuple[list[float], list[float]]:
     options = ServerOptions(
         None, default_space=SpaceConfig("default", DIM), store=StoreOptions(tail_count_max=TAIL_MAX)
     )
-    engine = Engine(options)
+    engine = Engine.open(options)
     server = GrpcServer(engine)
     port = await server.start("127.0.0.1", 0)
     risen: list[float] = []

@@ -109,6 +109,18 @@ class Unavailable(EngramError):
         return self.code not in _LASTING_CODES
 
 
+class Unauthenticated(EngramError):
+    """The server does not know who calls: a credential is missing or wrong. A retry needs another credential."""
+
+    default_code = "unauthenticated"
+
+
+class PermissionDenied(EngramError):
+    """The server knows who calls, and this caller may not do this in this space."""
+
+    default_code = "permission_denied"
+
+
 class StoreLocked(EngramError):
     """The data directory is open in another process or in this one; the message names the process and since when."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,10 +90,16 @@ class FakeSpace:
 
 
 class FakeStore:
-    """Queues requests in `queue`; `commit` answers what one take gives."""
+    """Queues requests in `queue`; `commit` answers what one take gives. It has no directory."""
 
-    def __init__(self, queue: CommitQueue) -> None:
+    path = None
+
+    def __init__(self, queue: CommitQueue, spaces: Sequence[FakeSpace]) -> None:
         self.queue = queue
+        self._spaces = spaces
+
+    def spaces(self) -> Sequence[FakeSpace]:
+        return self._spaces
 
     def submit(self, request: CommitRequest) -> None:
         self.queue.put(request)

@@ -28,7 +28,9 @@ class Stored(NamedTuple):
 
 
 class ManualStore:
-    """One space, recovered from `storage`, and the queue before it."""
+    """One space, recovered from `storage`, and the queue before it. The store has no directory of its own."""
+
+    path = None
 
     def __init__(self, queue: CommitQueue, storage: FaultyStorage) -> None:
         self.queue = queue
@@ -37,6 +39,10 @@ class ManualStore:
         stored = StoredSpace(SpaceConfig("default", DIM), storage, manifest_of(storage), 0)
         self._state = recover_space(stored, "", _OPTIONS)
         self.space = SpaceEngine(stored.config, self._state, _OPTIONS, self.submit, lambda _: None, self._encoder)
+
+    def spaces(self) -> list[SpaceEngine]:
+        """The one space."""
+        return [self.space]
 
     def submit(self, request: CommitRequest) -> None:
         """Queue a request, as `MemoryStore.submit` does."""

@@ -10,20 +10,16 @@ from typing import Any, Final
 
 from engram.errors import EngramError, SequenceError
 from engram.model.priority import Priority
-from engram.streaming.counters import Counters
-from engram.streaming.ingest import Ingest
+from engram.server.engine import Engine
+from engram.server.options import ServerOptions
 from engram.streaming.lanes.lane import LaneLimits
 from engram.streaming.lanes.lanes import Lanes
-from engram.streaming.loop.mailbox import Mailbox
-from engram.streaming.pressure.levels import Thresholds
-from engram.streaming.pressure.load_shedding import LoadShedder
 from engram.streaming.sessions.acks import AckStatus, SessionAck
 from engram.streaming.sessions.claim import Claim
-from engram.streaming.sessions.connection import Connection, ConnectionLimits
+from engram.streaming.sessions.connection import ConnectionLimits
 from engram.streaming.sessions.flow_control import Flow, FlowAction
 from engram.streaming.sessions.outbox import Event, Opened, StateChange
 from engram.streaming.sessions.paused_backlog import Message
-from engram.streaming.sessions.registry import Sessions
 from tests.doubles.batches import batch_of
 from tests.doubles.fake_space import ManualClock
 from tests.doubles.faulty_storage import FaultyStorage
@@ -34,29 +30,17 @@ IN_FLIGHT_COUNT_MAX: Final = 10
 
 
 class Server:
-    """The streaming objects of a server over a store, as `engram.server.engine` puts them together."""
+    """The engine of a server over a store that commits when told."""
 
     def __init__(self, storage: FaultyStorage, executor: Executor) -> None:
-        loop = asyncio.get_running_loop()
         lanes = Lanes(dict.fromkeys(Priority, LaneLimits(LANE_COUNT_MAX, 10**9)), take_count_max=6)
         self.store = ManualStore(lanes, storage)
         self.clock = ManualClock()
-        mailbox = Mailbox(loop)
-        # Whoever waits for what is in flight waits for a rule that commits it, however long that takes.
-        self.sessions = Sessions(mailbox=mailbox, counters=Counters(), settle_timeout_s=3600.0, clock=self.clock)
-        admission = LoadShedder(
-            lanes=lanes,
-            ticked=(),
-            thresholds=Thresholds(),
-            mailbox=mailbox,
-            soon=loop.call_soon,
-            tell=self.sessions.tell_pressure,
-        )
+        options = ServerOptions(None, connection=ConnectionLimits(IN_FLIGHT_COUNT_MAX, 10**9, 30.0))
         store: Any = self.store
-        self._ingest = Ingest(store, mailbox, admission, executor)
-
-    def connect(self) -> Connection:
-        return Connection(self._ingest, self.sessions, ConnectionLimits(IN_FLIGHT_COUNT_MAX, 10**9, 30.0))
+        # Whoever waits for what is in flight waits for a rule that commits it, however long that takes.
+        engine = Engine(options, store, lanes, executor, settle_timeout_s=3600.0, clock=self.clock)
+        self.sessions, self.connect = engine.sessions, engine.connect
 
 
 class Wire:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Any, NamedTuple
 
-from engram.client.address import parse_address
-from engram.client.grpc.batch_encoding import encode_parts
-from engram.client.grpc.observe_transport import GrpcConnection, GrpcTransport
+from engram.client.grpc.observe_call import GrpcObserveCall
+from engram.client.grpc.transport import GrpcTransport
 from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
@@ -26,18 +25,21 @@ ROWS_MAX = 40
 class CuttableTransport:
     """`GrpcTransport` whose connections can be cut from outside, and which remembers how it was welcomed."""
 
-    def __init__(self, channel: Any, space: str) -> None:
-        self._inner = GrpcTransport(channel, parse_address("localhost:1"), space)
+    def __init__(self, inner: GrpcTransport) -> None:
+        self._inner = inner
         self.welcomes: list[Welcome] = []
         self.welcomed = asyncio.Event()
-        self.connections: list[GrpcConnection] = []
+        self.connections: list[GrpcObserveCall] = []
 
-    async def connect(self, greeting: Greeting) -> tuple[GrpcConnection, Welcome]:
-        connection, welcome = await self._inner.connect(greeting)
+    async def observe(self, greeting: Greeting) -> tuple[GrpcObserveCall, Welcome]:
+        connection, welcome = await self._inner.observe(greeting)
         self.connections.append(connection)
         self.welcomes.append(welcome)
         self.welcomed.set()
         return connection, welcome
+
+    async def close(self) -> None:
+        """Leave the transport, which all lives share, as it is."""
 
     async def cut(self) -> None:
         """End the newest connection as a broken network does; nothing is done about the stream."""
@@ -62,8 +64,8 @@ class ResumingClient:
         vectors and texts follow from the id.
     """
 
-    def __init__(self, channel: Any, space: str, session: str, name_row: Callable[[int, int], str]) -> None:
-        self.transport = CuttableTransport(channel, space)
+    def __init__(self, transport: GrpcTransport, space: str, session: str, name_row: Callable[[int, int], str]) -> None:
+        self.transport = CuttableTransport(transport)
         self.batches: list[tuple[list[str], asyncio.Future[Ack]]] = []
         self._name_row = name_row
         self._rows = 0
@@ -71,7 +73,7 @@ class ResumingClient:
         self.observing = ObserveSession(
             self.transport,
             SpaceConfig(space, DIM),
-            lambda batch: encode_parts(batch, Priority.NORMAL),
+            lambda batch: transport.encode(batch, Priority.NORMAL),
             limits=OutboxLimits(),
             options=StreamOptions(patience_s=TIMEOUT_S),
             session_id=session,

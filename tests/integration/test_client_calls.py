@@ -1,11 +1,16 @@
-"""Both clients against a real server: the same calls, the same answers, the same errors."""
+"""Both clients over every transport: the same calls, the same answers, the same errors.
+
+Over gRPC they talk to a real server in another process. Over the transport without a socket they share an event loop
+with the server's engine. A new transport is to pass these tests, too.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +18,7 @@ import numpy as np
 import pytest
 
 from engram.client import Ack, AsyncClient, Client, OutboxLimits
+from engram.client.loop_thread import LoopThread
 from engram.errors import (
     AlreadyExists,
     EngramError,
@@ -21,7 +27,11 @@ from engram.errors import (
     NotFound,
     Unavailable,
 )
-from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, numbered, vectors_of
+from engram.model.spaces import SpaceConfig
+from engram.server.engine import Engine
+from engram.server.options import ServerOptions
+from tests.doubles.in_process import InProcessServer
+from tests.integration.server_process import DIM, TIMEOUT_S, numbered, vectors_of
 
 _numbers = itertools.count(1)
 
@@ -69,13 +79,39 @@ class Either:
         return caught.value
 
 
-@pytest.fixture(params=[Client, AsyncClient])
-def make(request: pytest.FixtureRequest, server: ServerProcess) -> Iterator[Any]:
-    made: list[Either] = []
-    with asyncio.Runner() as loop:
+@contextmanager
+def serving_in_process(run: Callable[[Any], Any]) -> Iterator[str]:
+    """The address of a server without a socket on the event loop on which `run` runs a coroutine."""
 
-        def make_client(address: str = server.address, **options: Any) -> Either:
-            made.append(Either(request.param, address, loop, **options))
+    async def start() -> tuple[Engine, InProcessServer]:
+        engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", DIM)))
+        return engine, InProcessServer(engine)
+
+    async def stop(engine: Engine, server: InProcessServer) -> None:
+        await server.stop(TIMEOUT_S)
+        await engine.close()
+
+    started = run(start())
+    yield started[1].address
+    run(stop(*started))
+
+
+@pytest.fixture(params=["grpc", "in-process"])
+def transport(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=[Client, AsyncClient])
+def make(request: pytest.FixtureRequest, transport: str) -> Iterator[Any]:
+    kind, made = request.param, list[Either]()
+    with asyncio.Runner() as loop, ExitStack() as stack:
+        if transport == "grpc":
+            address = request.getfixturevalue("server").address
+        else:
+            address = stack.enter_context(serving_in_process(LoopThread.shared().run if kind is Client else loop.run))
+
+        def make_client(to: str = address, **options: Any) -> Either:
+            made.append(Either(kind, to, loop, **options))
             return made[-1]
 
         yield make_client

@@ -1,49 +1,82 @@
-"""An authorizer of a server: asked once for each call, with what is to be done and in which space."""
+"""An authorizer of a server over gRPC: it is asked once for each operation, and clients are told its errors."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from engram.model.spaces import SpaceConfig
-from engram.server.engine import Engine
-from engram.server.grpc_server import GrpcServer
-from engram.server.options import ServerOptions
+from engram.server import Action, Authorizer, Caller, ServerOptions, run_server
 from engram.wire import engram_pb2 as pb
 from tests.integration.server_process import DIM, TIMEOUT_S, ObserveCall, batch_of, connect, numbered, vector_cue
 
 
-async def test_an_authorizer_sees_every_call_once() -> None:
-    seen: list[tuple[str, str]] = []
-
-    class Recording:
-        def authorize(self, context: Any, action: Any, space: str) -> None:
-            seen.append((action.value, space))
-
-    engine = Engine(ServerOptions(None, default_space=SpaceConfig("default", DIM)), Recording())
-    server = GrpcServer(engine)
-    port = await server.start("127.0.0.1", 0)
+@asynccontextmanager
+async def serving(authorizer: Authorizer) -> AsyncIterator[str]:
+    """The address of a server in this process that asks `authorizer`."""
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
+    options = ServerOptions(
+        None, port=0, default_space=SpaceConfig("default", DIM), ready=ready.set_result, authorizer=authorizer
+    )
+    server = asyncio.create_task(run_server(options, stop))
     try:
-        async with connect(f"127.0.0.1:{port}") as stub:
-            call = ObserveCall(stub)
-            await call.open()
-            await call.send_batch(1, batch_of(numbered(1, 3)))
-            await call.send_batch(4, batch_of(numbered(4, 3)))
-            await call.accepted_up_to(6)
-            await stub.Recall(pb.RecallRequest(cue=vector_cue("id-1")), timeout=TIMEOUT_S)
-            await stub.Forget(pb.ForgetRequest(ids=["id-1"]), timeout=TIMEOUT_S)
-            await stub.CreateSpace(pb.CreateSpaceRequest(memory_space_id="other"), timeout=TIMEOUT_S)
-            await stub.GetSpace(pb.GetSpaceRequest(memory_space_id="other"), timeout=TIMEOUT_S)
-            await stub.ListSpaces(pb.ListSpacesRequest(), timeout=TIMEOUT_S)
-            await stub.GetStatus(pb.GetStatusRequest(), timeout=TIMEOUT_S)
-            await server.stop(TIMEOUT_S)
+        yield await asyncio.wait_for(ready, TIMEOUT_S)
     finally:
-        await engine.close()
+        stop.set()
+        await server
+
+
+async def test_an_authorizer_sees_every_operation_once() -> None:
+    seen: list[tuple[str, str | None]] = []
+    callers: set[str] = set()
+
+    def record(caller: Caller, action: Action, space: str | None) -> None:
+        seen.append((action.value, space))
+        callers.add(caller.peer.partition(":")[0])
+
+    async with serving(record) as address, connect(address) as stub:
+        call = ObserveCall(stub)
+        await call.open()
+        await call.send_batch(1, batch_of(numbered(1, 3)))
+        await call.send_batch(4, batch_of(numbered(4, 3)))
+        await call.accepted_up_to(6)
+        await stub.Recall(pb.RecallRequest(cue=vector_cue("id-1")), timeout=TIMEOUT_S)
+        await stub.Forget(pb.ForgetRequest(ids=["id-1"]), timeout=TIMEOUT_S)
+        await stub.CreateSpace(pb.CreateSpaceRequest(memory_space_id="other"), timeout=TIMEOUT_S)
+        await stub.GetSpace(pb.GetSpaceRequest(memory_space_id="other"), timeout=TIMEOUT_S)
+        await stub.ListSpaces(pb.ListSpacesRequest(), timeout=TIMEOUT_S)
+        await stub.GetStatus(pb.GetStatusRequest(), timeout=TIMEOUT_S)
+        memory = stub.MemoryStream()
+        recall = pb.StreamingRecallRequest(cue=vector_cue("id-1"))
+        for number in (1, 2):
+            await memory.write(pb.MemoryStreamRequest(recall=recall, recall_id=number))
+            await asyncio.wait_for(memory.read(), TIMEOUT_S)
+        memory.cancel()
+    assert callers == {"ipv4"}
     assert seen == [
         ("observe", "default"),
         ("recall", "default"),
         ("forget", "default"),
         ("create", "other"),
         ("describe", "other"),
-        ("describe", ""),
-        ("describe", ""),
+        ("describe", None),
+        ("describe", None),
+        ("recall", "default"),
+        ("recall", "default"),
     ]
+
+
+async def test_an_authorizer_sees_what_came_beside_the_request() -> None:
+    seen: list[dict[str, str]] = []
+
+    def record(caller: Caller, action: Action, space: str | None) -> None:
+        seen.append(dict(caller.metadata))
+
+    sent = (("authorization", "Bearer 1"), ("x-twice", "a"), ("x-twice", "b"), ("x-bytes-bin", b"\x00"))
+    async with serving(record) as address, connect(address) as stub:
+        await stub.GetStatus(pb.GetStatusRequest(), metadata=sent, timeout=TIMEOUT_S)
+    (metadata,) = seen
+    assert (metadata["authorization"], metadata["x-twice"]) == ("Bearer 1", "a, b")
+    assert "x-bytes-bin" not in metadata

@@ -19,7 +19,7 @@ from engram.client import AsyncClient, Client
 from engram.errors import EngramError, InvalidInput
 from engram.store import Cue
 from engram.wire import engram_pb2 as pb
-from engram.wire.errors import decode_status
+from engram.wire.grpc_status import decode_status
 from engram.wire.observations import encode_batch
 from tests.integration.server_process import (
     DIM,

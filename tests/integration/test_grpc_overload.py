@@ -24,7 +24,7 @@ from engram.store.space_engine import SpaceEngine
 from engram.streaming.lanes.lane import LaneLimits
 from engram.streaming.sessions.connection import ConnectionLimits
 from engram.wire import engram_pb2 as pb
-from engram.wire.errors import DETAILS_KEY
+from engram.wire.grpc_status import DETAILS_KEY
 from engram.wire.observations import encode_batch
 from tests.integration.server_process import (
     ACCEPTED,
@@ -81,7 +81,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
 @asynccontextmanager
 async def serving(**options: Any) -> AsyncIterator[tuple[Engine, Any]]:
     """An engine with a stub connected to it."""
-    engine = Engine(ServerOptions(None, default_space=SpaceConfig("default", DIM), **options))
+    engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", DIM), **options))
     server = GrpcServer(engine)
     port = await server.start("127.0.0.1", 0)
     try:

@@ -69,7 +69,7 @@ async def serving(tail_count_max: int = TAIL_MAX) -> AsyncIterator[tuple[str, An
         default_space=SpaceConfig("default", DIM),
         store=StoreOptions(tail_count_max=tail_count_max),
     )
-    engine = Engine(options)
+    engine = Engine.open(options)
     server = GrpcServer(engine)
     address = f"127.0.0.1:{await server.start('127.0.0.1', 0)}"
     try:

@@ -16,7 +16,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from engram.errors import AlreadyExists, EngramError, InvalidInput, NotFound
 from engram.wire import engram_pb2 as pb
-from engram.wire.errors import decode_status
+from engram.wire.grpc_status import decode_status
 from engram.wire.observations import encode_batch
 from tests.integration.server_process import (
     DIM,

@@ -158,7 +158,7 @@ async def test_a_snapshot_by_time_over_the_wire(client: AsyncClient) -> None:
     assert len(await client.recall(TARGET, snapshot_time=time.time())) == 2
     assert await client.recall(TARGET, snapshot_time=1.0) == []
     with pytest.raises(NotFound):
-        await AsyncClient(client._calls.address.target, space="nowhere").recall(TARGET)
+        await AsyncClient(client._calls.transport.address, space="nowhere").recall(TARGET)
 
 
 async def test_what_is_observed_meanwhile_joins_if_it_may(client: AsyncClient) -> None:
@@ -195,7 +195,7 @@ async def _read_all(call: Any) -> int:
 
 
 async def test_streams_are_limited_and_dropping_one_makes_room() -> None:
-    engine = Engine(ServerOptions(None, default_space=SpaceConfig("default", DIM), recall_streams_max=2))
+    engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", DIM), recall_streams_max=2))
     space = engine.store.space("default")
     Space(space).observe(["a", "b"], [TARGET, TARGET])
     query = RecallQuery(NEAR, batch_size=1)

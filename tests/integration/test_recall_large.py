@@ -15,7 +15,7 @@ from engram.errors import InvalidInput
 from engram.model.limits import CONTENT_BYTES_MAX, MESSAGE_BYTES_MAX
 from engram.store import Strength
 from engram.wire import engram_pb2 as pb
-from engram.wire.errors import decode_status
+from engram.wire.grpc_status import decode_status
 from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, connect, numbered, vector_cue, vectors_of
 
 COUNT = 700

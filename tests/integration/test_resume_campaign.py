@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
+from engram.client.grpc.transport import GrpcTransport
 from engram.store import Cue, Filter, MemoryStore, Space
 from engram.wire import engram_pb2 as pb
 from tests.integration.resuming_client import Acked, ResumingClient
-from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, connect, raw_channel
+from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, connect
 
 SESSION = "the-session"
 EVERYTHING = Cue(filter=Filter(without_tags={"nothing has this"}))
@@ -32,9 +32,9 @@ class Round:
     new data, every life of a client has its own.
     """
 
-    def __init__(self, channel: Any, clients: int, data: str, random: Random) -> None:
+    def __init__(self, transport: GrpcTransport, clients: int, data: str, random: Random) -> None:
         self.space = f"{data}-{clients}"
-        self._channel = channel
+        self._transport = transport
         self._data = data
         self._random = random
         self._lives = count(1)
@@ -49,7 +49,7 @@ class Round:
         name: Callable[[int, int], str] = (
             (lambda base, row: f"row-{base + row + 1}") if self._data == "same" else (lambda _, row: f"{life}-{row}")
         )
-        client = ResumingClient(self._channel, self.space, SESSION, name)
+        client = ResumingClient(self._transport, self.space, SESSION, name)
         self._former.append(client)
         return client
 
@@ -124,10 +124,11 @@ async def resume_often(address: str, resumptions: int, seed: int) -> dict[str, t
     """Make so many resumptions, a quarter of each kind; return what was acknowledged, by space."""
     random = Random(seed)
     found: dict[str, tuple[Round, list[Acked]]] = {}
-    async with connect(address) as stub, raw_channel(address) as channel:
+    transport = GrpcTransport(address, {})
+    async with connect(address) as stub:
         for clients in (1, 2):
             for data in ("same", "new"):
-                each = Round(channel, clients, data, random)
+                each = Round(transport, clients, data, random)
                 await stub.CreateSpace(
                     pb.CreateSpaceRequest(memory_space_id=each.space, dimension=DIM), timeout=TIMEOUT_S
                 )
@@ -137,6 +138,7 @@ async def resume_often(address: str, resumptions: int, seed: int) -> dict[str, t
                 for _ in range(resumptions // 4):
                     await resume()
                 found[each.space] = each, await each.finish()
+    await transport.close()
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -63,18 +64,21 @@ class LanesMachine(RuleBasedStateMachine):
     def put(self, priority: Priority, session: str, count: int, space: Any) -> None:
         self.number += 1
         item = request(self.number, priority, session, count, space)
+        shares, name = self.lanes.shares, space.config.name
+        shares.claim(name, priority)
+        if shares.excess(name, priority, self.lanes.fill(priority)) is not None:
+            # Only who has more than an equal share of a lane that is half full makes room for others.
+            held = sum(i.count for i in self.left() if i.space is space and i.priority is priority)
+            assert held > COUNT_MAX / len(SPACES)
+            assert self.waiting[priority] >= COUNT_MAX / 2
+            return
         try:
             self.lanes.put(item)
-        except OverCapacity as error:
+        except OverCapacity:
             self.refused[priority] += 1
-            if error.code == "lane_full":
-                assert self.waiting[priority] + count > COUNT_MAX
-            else:
-                # Only who has more than an equal share of a lane that is half full makes room for others.
-                held = sum(i.count for i in self.left() if i.space is space and i.priority is priority)
-                assert held > COUNT_MAX / len(SPACES)
-                assert self.waiting[priority] >= COUNT_MAX / 2
+            assert self.waiting[priority] + count > COUNT_MAX
         else:
+            shares.count_admitted(name, priority, item.count, item.nbytes)
             assert self.waiting[priority] + count <= COUNT_MAX
             self.admitted.append(item)
             self.waiting[priority] += count
@@ -95,6 +99,14 @@ class LanesMachine(RuleBasedStateMachine):
             assert lane.depth == self.waiting[lane.priority] <= COUNT_MAX
             assert lane.admitted_total == sum(item.priority is lane.priority for item in self.admitted)
             assert lane.refused_total == self.refused[lane.priority]
+
+    @invariant()
+    def the_ledger_of_shares_knows_who_waits(self) -> None:
+        assert self.lanes.shares.waiting() == {item.space.config.name for item in self.left()}
+        for space, priority in itertools.product(SPACES, Priority):
+            held = sum(i.count for i in self.left() if i.space is space and i.priority is priority)
+            used = self.lanes.shares.used(space.config.name, priority)
+            assert held / COUNT_MAX <= used <= len(SPACES) * held / COUNT_MAX
 
     @invariant()
     def lanes_and_sessions_are_in_order(self) -> None:
@@ -121,6 +133,7 @@ TestLanes = LanesMachine.TestCase
 TestLanes.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(list(Priority)), min_size=1, max_size=60))
 def test_no_lane_waits_longer_than_the_bound(flood: list[Priority]) -> None:
     """With requests that belong to no session, a lane that waits is served within TAKES_MAX takes."""
@@ -138,6 +151,7 @@ def test_no_lane_waits_longer_than_the_bound(flood: list[Priority]) -> None:
             assert passed_over[lane] < TAKES_MAX
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(SPACES), st.integers(1, REQUEST_MAX)), max_size=80))
 def test_spaces_that_wait_are_served_alike(puts: list[tuple[Any, int]]) -> None:
     """While two spaces wait from the same moment on, neither gets ahead by more than one request."""

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,12 +21,16 @@ import pytest
 from engram import errors
 from engram.cli.app import app
 from engram.cli.setting_options import SettingOption
+from engram.client import OutboxLimits, StreamOptions
 from engram.config import describe_settings
 from engram.log.records import header as record_header
 from engram.log.records import sectors
 from engram.log.segments import segment_header
 from engram.model import limits
 from engram.model.spaces import METRICS
+from engram.server import ServerOptions
+from engram.store.options import StoreOptions
+from engram.streaming.sessions.connection import ConnectionLimits
 from tests.doubles.places import ROOT
 
 PAGES: Final = [
@@ -142,6 +147,48 @@ def test_every_metric_is_documented() -> None:
     page = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
     section = page.partition("## Scores and confidence")[2]
     assert tuple(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == METRICS
+
+
+class Door(NamedTuple):
+    """One row of the table of doors in ARCHITECTURE.md."""
+
+    number: int
+    limits: list[str]
+    codes: list[str]
+    modules: list[Path]
+
+
+def doors() -> list[Door]:
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    section = page.split("## The doors of an observation")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in row.split(" | ")] for row in re.findall(r"^\| (\d.*) \|$", section, re.MULTILINE)]
+    return [
+        Door(
+            int(number),
+            re.findall(r"`([A-Za-z_]+)`", limit),
+            re.findall(r"`([a-z_]+)`", error),
+            [ROOT / target for target in re.findall(r"\]\((\S+)\)", where)],
+        )
+        for number, _, limit, error, where in rows
+    ]
+
+
+def test_the_doors_are_numbered_in_order() -> None:
+    assert [door.number for door in doors()] == list(range(1, len(doors()) + 1))
+    assert len(doors()) >= 15
+
+
+@pytest.mark.parametrize("door", doors(), ids=lambda door: str(door.number))
+def test_every_door_is_where_the_table_says_and_refuses_with_its_codes(door: Door) -> None:
+    page = (ROOT / "docs" / "errors-and-limits.md").read_text(encoding="utf-8")
+    sources = "".join(path.read_text(encoding="utf-8") for path in door.modules)
+    of_classes = {kind.default_code for kind in vars(errors).values() if hasattr(kind, "default_code")}
+    for code in door.codes:
+        assert f"`{code}`" in page, f"{code} is documented nowhere"
+        assert f'"{code}"' in sources or code in of_classes, f"{code} is raised elsewhere"
+    options = [ServerOptions, StoreOptions, ConnectionLimits, OutboxLimits, StreamOptions]
+    named = {field.name for kind in options for field in fields(kind)} | set(vars(limits))
+    assert set(door.limits) - named - {"OutboxLimits"} == set()
 
 
 def test_every_setting_is_documented_with_its_default() -> None:

@@ -126,6 +126,37 @@ def test_who_talks_to_a_server_does_not_load_the_engine(package: str) -> None:
             assert {package_of(name) for name in imports_of(path, modules())}.isdisjoint(modules_of_engine), module
 
 
+def imported_packages(path: Path) -> set[str]:
+    """The packages that a file imports, anywhere in it; generated code for gRPC counts as gRPC."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            names = [node.module, *(f"{node.module}.{name}" for name in names)]
+        found |= {"grpc" if name.endswith("_pb2_grpc") else name.partition(".")[0] for name in names}
+    return found
+
+
+def test_only_the_skins_of_grpc_know_grpc() -> None:
+    """What is behind a seam cannot name what is before it, so another transport needs no change there."""
+    known = {module for module, path in modules().items() if "grpc" in imported_packages(path)}
+    assert known == {
+        "engram.client.grpc.call_errors",
+        "engram.client.grpc.observe_call",
+        "engram.client.grpc.recall_call",
+        "engram.client.grpc.transport",
+        "engram.server.grpc_server",
+        "engram.server.grpc_service",
+        "engram.wire.grpc_status",
+    }
+    skins = {name for name in modules() if ".grpc" in name}
+    behind = {name: imports_of(path, modules()) & skins for name, path in modules().items() if name not in skins}
+    assert {name: sorted(found) for name, found in behind.items() if found} == {
+        "engram.client.transport_choice": ["engram.client.grpc.poller", "engram.client.grpc.transport"],
+        "engram.server.run": ["engram.server.grpc_server"],
+    }
+
+
 def test_no_class_name_stands_twice() -> None:
     names: dict[str, list[str]] = defaultdict(list)
     for module, path in modules().items():

@@ -1,17 +1,10 @@
-"""Clients of an Engram server over gRPC: `Client` for blocking code, `AsyncClient` for coroutines."""
+"""Clients of an Engram server: `Client` for blocking code, `AsyncClient` for coroutines."""
 
 from __future__ import annotations
 
-import os
+from engram.client.missing_packages import naming_the_extra
 
-from engram.errors import MissingExtra
-
-# In a process with running event threads of gRPC, which every client has, gRPC's fork handlers make a forked child
-# crash or log errors. The handlers are not needed, because a child of a process that has used a client is refused
-# clients of its own. gRPC reads the variable when it is first used.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-
-try:
+with naming_the_extra():
     from engram.client.async_client import AsyncClient
     from engram.client.client import Client
     from engram.client.sending.send_buffer import OutboxLimits
@@ -19,15 +12,6 @@ try:
     from engram.client.snapshot import AsyncClientSnapshot, ClientSnapshot
     from engram.client.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
     from engram.model.ack import Ack
-except ImportError as error:
-    if (error.name or "").partition(".")[0] not in ("grpc", "google"):
-        raise
-    raise MissingExtra(
-        f"the Engram client needs the package {error.name}; install it with: pip install 'engram-stream[client]'",
-        field="extra",
-        limit="client",
-        value=error.name,
-    ) from error
 
 __all__ = [
     "Ack",

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import functools
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack, overload
 
 from numpy.typing import ArrayLike
 
 from engram.client.async_reader import AsyncReader
-from engram.client.grpc.batch_encoding import encode_parts
-from engram.client.grpc.channel import GrpcChannel
-from engram.client.grpc.observe_transport import GrpcTransport
+from engram.client.calls import Calls
 from engram.client.sending.observe_session import ObserveSession, PendingAdd, unanswered
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
+from engram.client.transport_choice import choose_transport
 from engram.errors import FailedPrecondition
 from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
@@ -62,6 +61,9 @@ class AsyncClient(AsyncReader):
     timeout_s
         Seconds that a single call may take, retries included; a call that takes longer fails. `flush` may take longer
         while answers arrive, and `close` has its own limit.
+    metadata
+        Sent with each call, for the `Authorizer` of the server, such as ``{"authorization": "Bearer ..."}``. It is not
+        encrypted.
 
     Examples
     --------
@@ -83,8 +85,10 @@ class AsyncClient(AsyncReader):
         limits: OutboxLimits | None = None,
         options: StreamOptions | None = None,
         timeout_s: float = 10.0,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(GrpcChannel(address, timeout_s), space)
+        super().__init__(Calls(choose_transport(address, metadata), timeout_s), space)
+        self._reopen = functools.partial(choose_transport, address, metadata)
         self._priority = priority_named(priority)
         self._session_id = as_text("session_id", session_id, code="invalid_session_id")
         self._incarnation = as_text("incarnation", incarnation, code="invalid_incarnation")
@@ -106,7 +110,7 @@ class AsyncClient(AsyncReader):
     @property
     def address(self) -> str:
         """Address of the server."""
-        return self._calls.address.target
+        return self._calls.transport.address
 
     async def __aenter__(self) -> Self:
         return self
@@ -328,11 +332,11 @@ class AsyncClient(AsyncReader):
             if self._observing is None or self._observing.ended:
                 config = (await self.space_status()).config
                 self._observing = ObserveSession(
-                    GrpcTransport(self._calls.channel, self._calls.address, self.space),
+                    self._calls.transport,
                     config,
                     # These must not reference the client: the session ends when the client is garbage-collected.
-                    functools.partial(encode_parts, priority=self._priority),
-                    reopen=functools.partial(_reopen, self._calls.address.target, self._calls.timeout_s, self.space),
+                    functools.partial(self._calls.transport.encode, priority=self._priority),
+                    reopen=self._reopen,
                     limits=self._limits,
                     options=self._options,
                     session_id=self._session_id,
@@ -350,8 +354,3 @@ class AsyncClient(AsyncReader):
                     await asyncio.wrap_future(offer.room())
             except TimeoutError:
                 raise offer.no_room(self._calls.timeout_s) from None
-
-
-def _reopen(address: str, timeout_s: float, space: str) -> tuple[GrpcTransport, Callable[[], Awaitable[None]]]:
-    calls = GrpcChannel(address, timeout_s)
-    return GrpcTransport(calls.channel, calls.address, space), calls.close

@@ -6,12 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Any, Final, Unpack
+from typing import Unpack
 
-from grpc import aio
-
-from engram.client.grpc.channel import GrpcChannel
-from engram.client.grpc.recall_encoding import check_ids, decode_hits, recall_request, recall_stream_request
+from engram.client.calls import Calls
+from engram.client.messages.recall_encoding import check_ids, decode_hits, recall_request, recall_stream_request
 from engram.client.snapshot import AsyncClientSnapshot
 from engram.client.status import (
     ServerStatus,
@@ -21,6 +19,7 @@ from engram.client.status import (
     decode_space,
     decode_unsound_space,
 )
+from engram.client.transport import RecallConnection
 from engram.errors import InvalidInput, NotFound
 from engram.model.ack import Deletion
 from engram.model.cue import CueLike
@@ -39,10 +38,9 @@ from engram.model.scalars import as_text
 from engram.model.spaces import Metric, SpaceConfig, check_space_name
 from engram.model.times import Moment, as_time_us
 from engram.wire import engram_pb2 as pb
+from engram.wire import methods
 from engram.wire.recalls import RESULTS_BYTES
 from engram.wire.times import to_timestamp
-
-_EOF: Final[Any] = aio.EOF  # type: ignore[attr-defined]  # Missing in the stubs.
 
 
 class AsyncReader:
@@ -51,12 +49,12 @@ class AsyncReader:
     Parameters
     ----------
     calls
-        Channel to the server.
+        Makes the calls to the server.
     space
         Name of the memory space.
     """
 
-    def __init__(self, calls: GrpcChannel, space: str) -> None:
+    def __init__(self, calls: Calls, space: str) -> None:
         self.space: str = check_space_name(space)
         self._calls = calls
 
@@ -98,7 +96,7 @@ class AsyncReader:
     async def answer(self, query: RecallQuery) -> Hits:
         """Return the hits of `query`, as `recall` does."""
         try:
-            response = await self._calls.unary(self._calls.stub.Recall, recall_request(self.space, query))
+            response = await self._calls.unary(methods.RECALL, recall_request(self.space, query))
         except InvalidInput as error:
             # A recall by strength reinforces its results, so a second attempt would reinforce them twice.
             if error.code != RESULTS_BYTES or query.strength is not None:
@@ -182,7 +180,8 @@ class AsyncReader:
             max_generation=as_generation(max_generation),
             include_embeddings=include_vectors,
         )
-        hits = decode_hits(await self._calls.unary(self._calls.stub.Get, request))
+        response = await self._calls.unary(methods.GET, request)
+        hits = decode_hits(response)
         return hits[0] if hits else None
 
     @accepts_old(time="snapshot_time")
@@ -210,28 +209,26 @@ class AsyncReader:
             max_generation=as_generation(max_generation),
             snapshot_time=None if moment_us is None else to_timestamp(moment_us),
         )
-        response = await self._calls.unary(self._calls.stub.GetSnapshot, request)
+        response = await self._calls.unary(methods.GET_SNAPSHOT, request)
         return AsyncClientSnapshot(self, response.snapshot_sequence)
 
     async def _batches(self, query: RecallQuery) -> AsyncGenerator[Hits, None]:
         request = recall_stream_request(self.space, query)
-        call: Any = self._calls.stub.RecallStream(request)
+        recall = self._calls.transport.recall(request)
         was_incomplete = False
         try:
-            while (response := await self._next(call, query.follow)) is not _EOF:
+            while (response := await self._next(recall, query.follow)) is not None:
                 if response.results or response.metadata.incomplete > was_incomplete:
                     was_incomplete = response.metadata.incomplete
                     yield decode_hits(response)
-        except aio.AioRpcError as failure:
-            raise self._calls.error(failure) from None
         finally:
-            call.cancel()
+            recall.cancel()
 
-    async def _next(self, call: Any, follow: bool) -> Any:
+    async def _next(self, recall: RecallConnection, follow: bool) -> pb.StreamingRecallResponse | None:
         if not follow:
             async with self._calls.within("waiting for the next batch"):
-                return await call.read()
-        reading = asyncio.ensure_future(call.read())
+                return await recall.read()
+        reading = asyncio.ensure_future(recall.read())
         try:
             while not (await asyncio.wait([reading], timeout=self._calls.timeout_s))[0]:
                 # Nothing may match for hours. This call detects that the server is gone.
@@ -258,7 +255,7 @@ class AsyncReader:
             If the server stays overloaded, or cannot be reached.
         """
         request = pb.ForgetRequest(memory_space_id=self.space, ids=check_ids(ids))
-        response = await self._calls.unary(self._calls.stub.Forget, request)
+        response = await self._calls.unary(methods.FORGET, request)
         return Deletion(response.forgotten, response.generation)
 
     async def forget(self, ids: Sequence[str]) -> Deletion:
@@ -287,16 +284,16 @@ class AsyncReader:
         request = pb.CreateSpaceRequest(
             memory_space_id=config.name, dimension=config.dim, metric=config.metric, embedder=config.embedder
         )
-        return decode_space(await self._calls.unary(self._calls.stub.CreateSpace, request))
+        return decode_space(await self._calls.unary(methods.CREATE_SPACE, request))
 
     async def spaces(self) -> list[SpaceStatus]:
         """List the spaces that can be used; `unsound_spaces` lists the others."""
-        response = await self._calls.unary(self._calls.stub.ListSpaces, pb.ListSpacesRequest())
+        response = await self._calls.unary(methods.LIST_SPACES, pb.ListSpacesRequest())
         return [decode_space(space) for space in response.spaces]
 
     async def unsound_spaces(self) -> list[UnsoundSpace]:
         """List the spaces that exist but could not be opened, with the reasons."""
-        response = await self._calls.unary(self._calls.stub.ListSpaces, pb.ListSpacesRequest())
+        response = await self._calls.unary(methods.LIST_SPACES, pb.ListSpacesRequest())
         return [decode_unsound_space(space) for space in response.unsound_spaces]
 
     async def space_status(self) -> SpaceStatus:
@@ -311,10 +308,10 @@ class AsyncReader:
         """
         request = pb.GetSpaceRequest(memory_space_id=self.space)
         try:
-            return decode_space(await self._calls.unary(self._calls.stub.GetSpace, request))
+            return decode_space(await self._calls.unary(methods.GET_SPACE, request))
         except NotFound as error:
             raise NotFound(
-                f"space {self.space!r} does not exist on {self._calls.address.target}; create it with "
+                f"space {self.space!r} does not exist on {self._calls.transport.address}; create it with "
                 f"client.create_space({self.space!r}, dim=...) or: engram spaces create {self.space} --dim N",
                 code=error.code,
                 field=error.field,
@@ -323,4 +320,4 @@ class AsyncReader:
 
     async def status(self) -> ServerStatus:
         """Return the server's version, counters, lanes, index workers and spaces, and the damage it has found."""
-        return decode_server_status(await self._calls.unary(self._calls.stub.GetStatus, pb.GetStatusRequest()))
+        return decode_server_status(await self._calls.unary(methods.GET_STATUS, pb.GetStatusRequest()))

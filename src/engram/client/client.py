@@ -6,7 +6,7 @@ import concurrent.futures
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack, overload
 
@@ -46,7 +46,7 @@ class Client:
 
     Parameters
     ----------
-    address, space, session_id, incarnation, priority, limits, options, timeout_s
+    address, space, session_id, incarnation, priority, limits, options, timeout_s, metadata
         See `AsyncClient`.
 
     Examples
@@ -69,6 +69,7 @@ class Client:
         limits: OutboxLimits | None = None,
         options: StreamOptions | None = None,
         timeout_s: float = 10.0,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         self._thread = LoopThread.shared()
         self._client = AsyncClient(
@@ -80,6 +81,7 @@ class Client:
             limits=limits,
             options=options,
             timeout_s=timeout_s,
+            metadata=metadata,
         )
         self._observing: ObserveSession | None = None
         self._process = os.getpid()

@@ -9,8 +9,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from engram.client.grpc.poller import quiet_poller
 from engram.client.silence import silence
+from engram.client.transport_choice import prepare_loop
 from engram.errors import FailedPrecondition
 from engram.lifecycle import interpreter_exit
 from engram.lifecycle.forking import check_process
@@ -32,7 +32,7 @@ class LoopThread:
     def __init__(self) -> None:
         self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
-        quiet_poller(self._loop)
+        prepare_loop(self._loop)
         self._thread = threading.Thread(target=self._loop.run_forever, name="engram-client", daemon=True)
         self._thread.start()
         # Registered before the sessions that run on the loop, so that it is closed after them.

@@ -7,16 +7,23 @@ says so; whatever was not acknowledged is then sent again under the same numbers
 
 from __future__ import annotations
 
+import asyncio
 import random
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from engram.errors import EngramError, OverCapacity, SequenceError, Unavailable
 
 GAVE_UP: Final = "gave_up"
-# Codes that gRPC reports when a connection or a server goes away during a call.
+# Codes of the errors that nothing answers at an address, or something else than a server.
+NO_SERVER: Final = "no_server"
+NOT_ENGRAM: Final = "not_engram"
+# Codes that a transport reports when a connection or a server goes away during a call.
 _CONNECTION_CODES: Final = frozenset({"cancelled", "unknown", "internal", "deadline_exceeded", "aborted"})
 FIRST_S: Final = 0.05
 DELAY_S_MAX: Final = 2.0
+
+T = TypeVar("T")
 
 
 def may_resend(error: EngramError) -> bool:
@@ -59,3 +66,30 @@ class Backoff:
     def reset(self) -> None:
         """Start again with the first delay, after a success."""
         self._next_s = self._first_s
+
+
+async def retried(attempt: Callable[[], Awaitable[T]], until_s: float) -> T:
+    """Await `attempt` again and again until it succeeds, and return its result.
+
+    Parameters
+    ----------
+    attempt
+        Makes a call that may be made twice.
+    until_s
+        Time of the event loop after which no further attempt begins.
+
+    Raises
+    ------
+    EngramError
+        The error of the last attempt: one that is not transient, or the one after which there is no time left.
+    """
+    backoff = Backoff()
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            return await attempt()
+        except EngramError as error:
+            delay_s = max(backoff.next_s(), (error.retry_after_ms or 0) / 1000)
+            if not error.is_transient or loop.time() + delay_s >= until_s:
+                raise
+        await asyncio.sleep(delay_s)

@@ -1,13 +1,26 @@
-"""The events of an observe stream, and the protocol of a transport; both are independent of gRPC."""
+"""The seam between the client and what carries its calls: the protocol of a transport, and what crosses it.
+
+Requests and answers cross it as messages of the contract, batches as bytes in the transport's own encoding, and
+failures as typed errors. The client decides what is asked, what is tried again and when; a transport only carries.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+from google.protobuf.message import Message
 
 from engram.client.sending.rate_control import ServerLoad
 from engram.errors import EngramError
 from engram.model.ack import Ack
+from engram.model.observations import ObservationBatch
+from engram.model.priority import Priority
+from engram.wire import engram_pb2 as pb
+from engram.wire.methods import Method
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +29,8 @@ class Greeting:
 
     Parameters
     ----------
+    space
+        Name of the memory space.
     session_id
         Id of the session to resume; empty for a new session.
     writer
@@ -27,6 +42,7 @@ class Greeting:
         Incarnation of the space that the server last reported; empty if it is not known.
     """
 
+    space: str
     session_id: str = ""
     writer: int = 0
     known_sequence: int | None = None
@@ -116,7 +132,7 @@ class StreamConnection(Protocol):
     """One open stream of a session."""
 
     async def send(self, payload: Any, first_sequence: int) -> None:
-        """Send a batch whose first observation has the number `first_sequence`.
+        """Send a batch that the transport has encoded; its first observation has the number `first_sequence`.
 
         Raises
         ------
@@ -144,10 +160,28 @@ class StreamConnection(Protocol):
         ...
 
 
-class Transport(Protocol):
-    """A transport, which opens connections to a server."""
+class RecallConnection(Protocol):
+    """One streamed recall that is under way."""
 
-    async def connect(self, greeting: Greeting) -> tuple[StreamConnection, Welcome]:
+    async def read(self) -> pb.StreamingRecallResponse | None:
+        """Return the next answer, or None after the last one.
+
+        Raises
+        ------
+        EngramError
+            If the recall fails, for whatever reason.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """End the recall, if it has not ended; nothing is read any more."""
+        ...
+
+
+class ObserveTransport(Protocol):
+    """The part of a transport that an observe stream needs."""
+
+    async def observe(self, greeting: Greeting) -> tuple[StreamConnection, Welcome]:
         """Open a new session, or resume the one that `greeting` names.
 
         Raises
@@ -155,4 +189,57 @@ class Transport(Protocol):
         EngramError
             If the server refuses the session or does not answer.
         """
+        ...
+
+    async def close(self) -> None:
+        """Disconnect."""
+        ...
+
+
+class Transport(ObserveTransport, Protocol):
+    """What carries the calls of one client to one server. It connects at the first call, on the running event loop."""
+
+    @property
+    def address(self) -> str:
+        """The address of the server, as messages to the user name it."""
+        ...
+
+    def check(self) -> None:
+        """Check that calls can be made in this process.
+
+        Raises
+        ------
+        FailedPrecondition
+            In a forked child that cannot use the transport (code ``forked``).
+        """
+        ...
+
+    def encode(self, batch: ObservationBatch, priority: Priority) -> Any:
+        """Return a batch as `StreamConnection.send` sends it, holding copies of the arrays. Any thread may call this.
+
+        Raises
+        ------
+        InvalidInput
+            If the batch is too large to be sent.
+        """
+        ...
+
+    async def call(self, method: Method[Request, Response], request: Request, timeout_s: float) -> Response:
+        """Make one attempt of a call with one request and one answer.
+
+        Raises
+        ------
+        TimeoutError
+            If no answer comes within `timeout_s` seconds.
+        EngramError
+            The error of the server, or the reason why the server cannot be reached.
+        """
+        ...
+
+    def recall(self, request: pb.StreamingRecallRequest) -> RecallConnection:
+        """Begin a streamed recall; errors come with its answers."""
+        ...
+
+    def no_answer(self) -> EngramError:
+        """Return the error for a caller who has waited in vain for a server that has never answered."""
         ...

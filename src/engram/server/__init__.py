@@ -1,4 +1,4 @@
-"""The gRPC server: thin adapters over `engram.streaming` and `engram.store`.
+"""The server: an engine without a socket, and thin adapters of transports over it.
 
 Names are imported on first use, so that a server process can install its signal handlers before it imports the rest.
 """
@@ -9,13 +9,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engram.server.authorization import Action, Authorizer, Caller
     from engram.server.options import ServerOptions
     from engram.server.process_tuning import memory_budget_bytes, tune_allocator
     from engram.server.run import run_server, serve
 
-__all__ = ["ServerOptions", "memory_budget_bytes", "run_server", "serve", "tune_allocator"]
+__all__ = [
+    "Action",
+    "Authorizer",
+    "Caller",
+    "ServerOptions",
+    "memory_budget_bytes",
+    "run_server",
+    "serve",
+    "tune_allocator",
+]
 
 _HOMES = {
+    "Action": "engram.server.authorization",
+    "Authorizer": "engram.server.authorization",
+    "Caller": "engram.server.authorization",
     "ServerOptions": "engram.server.options",
     "memory_budget_bytes": "engram.server.process_tuning",
     "run_server": "engram.server.run",

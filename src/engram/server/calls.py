@@ -1,25 +1,45 @@
-"""The wrapper of every call: it refuses calls while the server stops, and turns errors into a detailed gRPC status."""
+"""The frame around every call, whatever transport it came by: counting, stopping, and errors that are always typed."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from engram.errors import EngramError
 from engram.metrics import table
-from engram.server.engine import Context, Engine
+from engram.server.authorization import Caller
+from engram.server.engine import Engine
 from engram.server.malformed import Malformed
-from engram.wire.errors import status_code, status_trailers
-
-Behaviour = Callable[[Engine, Any, Context], Awaitable[Any]]
 
 _logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a transport knows about one call beside its request.
+
+    Parameters
+    ----------
+    caller
+        Whoever makes the call.
+    write
+        Sends one message of the answer, for methods that answer with a stream; it waits while the client reads slowly.
+        One write at a time is permitted.
+    """
+
+    caller: Caller
+    write: Callable[[Any], Awaitable[None]]
+
+
+Behaviour = Callable[[Engine, Any, Call], Awaitable[Any]]
+"""Serves one method: takes the request, or an iterator of requests, and returns the response unless it writes them."""
+
+
 class ServerCalls:
-    """Wraps the behaviours of the service and counts the calls under way."""
+    """Runs the behaviours of the service and counts the calls under way; shared by all transports of a server."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -27,31 +47,31 @@ class ServerCalls:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def wrap(self, behaviour: Behaviour) -> Callable[[Any, Context], Awaitable[Any]]:
-        """Return the gRPC handler that runs `behaviour`."""
+    async def answer(self, behaviour: Behaviour, request: Any, call: Call) -> Any:
+        """Run `behaviour` and return its response.
 
-        async def handle(request: Any, context: Context) -> Any:
-            self._active += 1
-            self._idle.clear()
-            try:
-                self._engine.check_running()
-                if isinstance(request, Malformed):
-                    self._engine.counters.add(table.MALFORMED)
-                    raise request.error
-                return await behaviour(self._engine, request, context)
-            except EngramError as error:
-                failure = error
-            except Exception:
-                _logger.exception("a call failed")
-                failure = EngramError("internal error; the server's log has the details")
-            finally:
-                self._active -= 1
-                if not self._active:
-                    self._idle.set()
-            await abort(context, failure)
-            return None
-
-        return handle
+        Raises
+        ------
+        EngramError
+            If the call fails, for whatever reason; the transport tells the client.
+        """
+        self._active += 1
+        self._idle.clear()
+        try:
+            self._engine.check_running()
+            if isinstance(request, Malformed):
+                self._engine.counters.add(table.MALFORMED)
+                raise request.error
+            return await behaviour(self._engine, request, call)
+        except EngramError:
+            raise
+        except Exception as error:
+            _logger.exception("a call failed")
+            raise EngramError("internal error; the server's log has the details") from error
+        finally:
+            self._active -= 1
+            if not self._active:
+                self._idle.set()
 
     async def finished(self, timeout_s: float) -> None:
         """Wait until no call is under way, at most `timeout_s` seconds."""
@@ -59,8 +79,3 @@ class ServerCalls:
             await asyncio.wait_for(self._idle.wait(), timeout_s)
         except TimeoutError:
             _logger.warning("%d calls did not end within %g s", self._active, timeout_s)
-
-
-async def abort(context: Context, error: EngramError) -> None:
-    """End the call with the gRPC status for `error`."""
-    await context.abort(status_code(error), error.message[:400], status_trailers(error))

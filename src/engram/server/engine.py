@@ -1,18 +1,16 @@
-"""What all calls of a server share: the store, the path into it, the sessions, and the recall threads."""
+"""The engine of a server: its store and everything between the store and the transports, without a socket."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Final, TypeVar
 
-import grpc
-
 from engram.errors import Unavailable
-from engram.model.spaces import DEFAULT_SPACE
-from engram.server.authorization import Action, AllowEveryone, Authorizer
+from engram.model.spaces import DEFAULT_SPACE, SpaceConfig
+from engram.server.authorization import Action, Caller
 from engram.server.options import ServerOptions
 from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
@@ -23,39 +21,53 @@ from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.pressure.gauges import DiskGauge, Gauge, MemoryGauge
 from engram.streaming.pressure.load_shedding import LoadShedder
 from engram.streaming.recalls.recalls import Recalls
-from engram.streaming.sessions.connection import Connection
-from engram.streaming.sessions.registry import Sessions
+from engram.streaming.sessions.connection import Connection, ConnectionLimits
+from engram.streaming.sessions.registry import SETTLE_TIMEOUT_S, Sessions
 
 T = TypeVar("T")
-Context = grpc.aio.ServicerContext[object, object]
 
 
 class Engine:
-    """Opens the store and holds everything that calls share. Must be created on the event loop that it serves.
+    """A store, the path into it, the sessions and the recalls: all that calls share, put together without a socket.
 
-    Raises
-    ------
-    EngramError
-        If the store cannot be opened.
+    Every transport of a server serves the same engine, and tests put stores of their own behind it. An engine belongs
+    to the event loop on which it is made.
+
+    Parameters
+    ----------
+    options
+        The settings of the server.
+    store
+        The store that is served.
+    lanes
+        The queue before the committer of `store`.
+    threads
+        Runs recalls and embedders, which would block the event loop for too long.
+    settle_timeout_s, clock
+        See `Sessions`.
     """
 
-    def __init__(self, options: ServerOptions, authorizer: Authorizer | None = None) -> None:
+    def __init__(
+        self,
+        options: ServerOptions,
+        store: StoreEngine,
+        lanes: Lanes,
+        threads: Executor,
+        *,
+        settle_timeout_s: float = SETTLE_TIMEOUT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self.options: Final = options
         self.started_s: Final = time.monotonic()
         self.counters: Final = Counters()
-        self.lanes: Final = Lanes(
-            options.lanes,
-            take_count_max=options.store.commit_count_max,
-            take_bytes_max=options.store.commit_bytes_max,
-        )
-        self.store: Final = StoreEngine(options.data, options=options.store, intake=self.lanes)
+        self.lanes: Final = lanes
+        self.store: Final = store
         self.stopping: Final = asyncio.Event()
-        self._authorizer = authorizer or AllowEveryone()
-        self._threads = ThreadPoolExecutor(options.recall_threads, thread_name_prefix="engram-recall")
+        self._threads = threads
         mailbox = Mailbox(loop)
         self.recalls: Final = Recalls(
-            self._threads, mailbox, self.counters, options.recalls_waiting_max, options.recall_streams_max
+            threads, mailbox, self.counters, options.recalls_waiting_max, options.recall_streams_max
         )
         self.sessions: Final = Sessions(
             mailbox=mailbox,
@@ -63,30 +75,51 @@ class Engine:
             sessions_max=options.sessions_max,
             idle_s_max=options.session_idle_s_max,
             paused_bytes_max=options.paused_bytes_max,
+            settle_timeout_s=settle_timeout_s,
+            clock=clock,
         )
         self.admission: Final = LoadShedder(
-            lanes=self.lanes,
+            lanes=lanes,
             ticked=list(self._ticked_gauges()),
             thresholds=options.thresholds,
             mailbox=mailbox,
             soon=loop.call_soon,
             tell=self.sessions.tell_pressure,
         )
-        self.ingest: Final = Ingest(self.store, mailbox, self.admission, self._threads)
-        self._make_default_space()
+        self.ingest: Final = Ingest(store, mailbox, self.admission, threads)
 
-    def authorize(self, context: Context, action: Action, space: str = "") -> None:
-        """Check that the call may perform `action` in `space`; see `Authorizer`.
+    @classmethod
+    def open(cls, options: ServerOptions) -> Engine:
+        """Open the store of `options`, create its default space if there is none, and return the engine around it.
 
         Raises
         ------
         EngramError
-            If the call may not.
+            If the store cannot be opened.
         """
-        self._authorizer.authorize(context, action, space)
+        lanes = Lanes(
+            options.lanes,
+            take_count_max=options.store.commit_count_max,
+            take_bytes_max=options.store.commit_bytes_max,
+        )
+        store = StoreEngine(options.data, options=options.store, intake=lanes)
+        threads = ThreadPoolExecutor(options.recall_threads, thread_name_prefix="engram-recall")
+        engine = cls(options, store, lanes, threads)
+        _make_default_space(store, options.default_space)
+        return engine
 
-    def space(self, context: Context, action: Action, name: str) -> SpaceEngine:
-        """Return the space called `name` (empty: ``default``) if the call may perform `action` in it.
+    def authorize(self, caller: Caller, action: Action, space: str | None = None) -> None:
+        """Check that `caller` may perform `action` in `space`; see `Authorizer`.
+
+        Raises
+        ------
+        EngramError
+            If the caller may not.
+        """
+        self.options.authorizer(caller, action, space)
+
+    def space(self, caller: Caller, action: Action, name: str) -> SpaceEngine:
+        """Return the space called `name` (empty: ``default``) if `caller` may perform `action` in it.
 
         Raises
         ------
@@ -95,15 +128,15 @@ class Engine:
         NotFound
             If there is no such space.
         EngramError
-            If the call may not perform `action`, or the space cannot be served.
+            If the caller may not perform `action`, or the space cannot be served.
         """
         name = name or DEFAULT_SPACE
-        self.authorize(context, action, name)
+        self.authorize(caller, action, name)
         return self.store.space(name, create=False)
 
-    def connect(self) -> Connection:
-        """Return the `Connection` of a new stream."""
-        return Connection(self.ingest, self.sessions, self.options.connection)
+    def connect(self, limits: ConnectionLimits | None = None) -> Connection:
+        """Return the `Connection` of a new stream; its limits are those of the options if none are given."""
+        return Connection(self.ingest, self.sessions, limits or self.options.connection)
 
     def check_running(self) -> None:
         """Check that the server is not stopping.
@@ -146,13 +179,13 @@ class Engine:
         if self.store.path is not None:
             yield DiskGauge(self.store.path, self.options.disk_free_bytes_min)
 
-    def _make_default_space(self) -> None:
-        config = self.options.default_space
-        if config.name in self.store.unsound:
-            # The default space exists but cannot be served, which the store has reported. Other spaces can be served.
-            return
-        if all(space.config.name != config.name for space in self.store.spaces()):
-            self.store.space(config.name, dim=config.dim, metric=config.metric, embedder=config.embedder)
+
+def _make_default_space(store: StoreEngine, config: SpaceConfig) -> None:
+    if config.name in store.unsound:
+        # The default space exists but cannot be served, which the store has reported. Other spaces can be served.
+        return
+    if all(space.config.name != config.name for space in store.spaces()):
+        store.space(config.name, dim=config.dim, metric=config.metric, embedder=config.embedder)
 
 
 def stopping_error() -> Unavailable:

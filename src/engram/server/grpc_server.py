@@ -12,7 +12,8 @@ from engram.errors import Unavailable
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.server.calls import ServerCalls
 from engram.server.engine import Engine
-from engram.server.service import SERVICE_NAME, service_handler
+from engram.server.grpc_service import service_handler
+from engram.wire.methods import SERVICE_NAME
 
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),

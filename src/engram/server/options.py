@@ -10,6 +10,7 @@ from typing import Final
 from engram.errors import InvalidInput
 from engram.model.priority import Priority
 from engram.model.spaces import DEFAULT_SPACE, SpaceConfig
+from engram.server.authorization import Authorizer, allow_everyone
 from engram.server.process_tuning import memory_budget_bytes
 from engram.settings.checks import check_settings
 from engram.settings.setting import setting
@@ -39,7 +40,8 @@ class ServerOptions:
     port_file
         File that the port is written to once the server is ready, for a process that started it with port 0.
     allow_remote
-        Permit a host that other machines can reach. It is refused otherwise, because clients are not authenticated.
+        Permit a host beyond the loopback interface. It is refused otherwise, because by default no client is
+        authenticated.
     default_space
         Settings of the space ``default``, which is created if it does not exist yet.
     ready
@@ -69,6 +71,8 @@ class ServerOptions:
         Maximum number of recall streams that are open at the same time, including standing recalls.
     grace_s
         Seconds that running calls get to end when the server stops.
+    authorizer
+        Allows or refuses each operation, see `Authorizer`; by default everyone may do everything.
 
     Raises
     ------
@@ -97,6 +101,8 @@ class ServerOptions:
     recalls_waiting_max: int = setting(1024, group="Recall", low=1)
     recall_streams_max: int = setting(4096, group="Recall", low=1)
     grace_s: float = setting(10.0, group="Server", unit="seconds", low=0)
+    # Not a setting: a function, which only a program that runs a server itself can pass.
+    authorizer: Authorizer = allow_everyone
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -60,7 +60,7 @@ async def run_server(
     tune_interpreter()
     stop = stop or asyncio.Event()
     with _signals(stop) if signals is None else contextlib.nullcontext():
-        engine = Engine(options)
+        engine = Engine.open(options)
         try:
             if signals is not None:
                 loop = asyncio.get_running_loop()

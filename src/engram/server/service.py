@@ -1,14 +1,12 @@
-"""The methods of `engram.v1.EngramService` and the behaviours that answer them."""
+"""The operations of a server: each method of the contract with the behaviour that answers it, for every transport."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
-import grpc
-from google.protobuf.message import Message
-
-from engram.server.calls import Behaviour, ServerCalls
+from engram.server.calls import Behaviour
 from engram.server.handlers.look_up import get, get_snapshot
 from engram.server.handlers.memory_stream import memory_stream
 from engram.server.handlers.observe_stream import observe_stream
@@ -17,62 +15,54 @@ from engram.server.handlers.remember import forget, remember
 from engram.server.handlers.spaces import create_space, get_space, get_status, list_spaces
 from engram.server.malformed import lenient
 from engram.server.messages.observe_message import ObserveMessage
-from engram.wire import engram_pb2 as pb
+from engram.wire import methods
+from engram.wire.methods import Method
 
-SERVICE_NAME: Final = pb.DESCRIPTOR.services_by_name["EngramService"].full_name
 
-_METHODS: Final[dict[str, tuple[Callable[..., Any], Behaviour, type[Message], type[Message]]]] = {
-    "ObserveStream": (
-        grpc.stream_stream_rpc_method_handler,
-        observe_stream,
-        pb.ObservationRequest,
-        pb.ObservationResponse,
-    ),
-    "RecallStream": (
-        grpc.unary_stream_rpc_method_handler,
-        recall_stream,
-        pb.StreamingRecallRequest,
-        pb.StreamingRecallResponse,
-    ),
-    "MemoryStream": (
-        grpc.stream_stream_rpc_method_handler,
-        memory_stream,
-        pb.MemoryStreamRequest,
-        pb.MemoryStreamResponse,
-    ),
-    "Remember": (grpc.unary_unary_rpc_method_handler, remember, pb.RememberRequest, pb.RememberResponse),
-    "Recall": (grpc.unary_unary_rpc_method_handler, recall, pb.RecallRequest, pb.RecallResponse),
-    "Forget": (grpc.unary_unary_rpc_method_handler, forget, pb.ForgetRequest, pb.ForgetResponse),
-    "Get": (grpc.unary_unary_rpc_method_handler, get, pb.GetRequest, pb.GetResponse),
-    "GetSnapshot": (
-        grpc.unary_unary_rpc_method_handler,
-        get_snapshot,
-        pb.GetSnapshotRequest,
-        pb.GetSnapshotResponse,
-    ),
-    "CreateSpace": (grpc.unary_unary_rpc_method_handler, create_space, pb.CreateSpaceRequest, pb.Space),
-    "GetSpace": (grpc.unary_unary_rpc_method_handler, get_space, pb.GetSpaceRequest, pb.Space),
-    "ListSpaces": (grpc.unary_unary_rpc_method_handler, list_spaces, pb.ListSpacesRequest, pb.ListSpacesResponse),
-    "GetStatus": (grpc.unary_unary_rpc_method_handler, get_status, pb.GetStatusRequest, pb.GetStatusResponse),
-}
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a server.
+
+    Parameters
+    ----------
+    method
+        Name and messages of the operation.
+    behaviour
+        Answers a call.
+    parse
+        Returns the request in some bytes, or a `Malformed`; it never raises.
+    """
+
+    method: Method[Any, Any]
+    behaviour: Behaviour
+    parse: Callable[[bytes], Any]
+
 
 # Parsers that replace protobuf's own.
-_PARSERS: Final[dict[str, Callable[[bytes], Any]]] = {"ObserveStream": ObserveMessage.parse}
+_PARSERS: Final[dict[str, Callable[[bytes], Any]]] = {methods.OBSERVE_STREAM.name: ObserveMessage.parse}
+
+_BEHAVIOURS: Final[tuple[tuple[Method[Any, Any], Behaviour], ...]] = (
+    (methods.OBSERVE_STREAM, observe_stream),
+    (methods.RECALL_STREAM, recall_stream),
+    (methods.MEMORY_STREAM, memory_stream),
+    (methods.REMEMBER, remember),
+    (methods.RECALL, recall),
+    (methods.FORGET, forget),
+    (methods.GET, get),
+    (methods.GET_SNAPSHOT, get_snapshot),
+    (methods.CREATE_SPACE, create_space),
+    (methods.GET_SPACE, get_space),
+    (methods.LIST_SPACES, list_spaces),
+    (methods.GET_STATUS, get_status),
+)
 
 
-def service_handler(calls: ServerCalls) -> grpc.GenericRpcHandler[Any, Any]:
-    """Return the gRPC handler of the whole service.
+def _operation(method: Method[Any, Any], behaviour: Behaviour) -> Operation:
+    parse = _PARSERS.get(method.name, method.request.FromString)
+    return Operation(method, behaviour, lenient(method.request.DESCRIPTOR.name, parse))
 
-    The generated registration is not used, because it fixes the deserializers, and those used here must not raise.
-    """
-    return grpc.method_handlers_generic_handler(
-        SERVICE_NAME,
-        {
-            name: make(
-                calls.wrap(behaviour),
-                request_deserializer=lenient(request.DESCRIPTOR.name, _PARSERS.get(name, request.FromString)),
-                response_serializer=response.SerializeToString,
-            )
-            for name, (make, behaviour, request, response) in _METHODS.items()
-        },
-    )
+
+OPERATIONS: Final[dict[str, Operation]] = {
+    method.name: _operation(method, behaviour) for method, behaviour in _BEHAVIOURS
+}
+"""The operations by the names of their methods."""

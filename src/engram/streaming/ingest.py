@@ -15,7 +15,6 @@ from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.pressure.load_shedding import LoadShedder
-from engram.streaming.pressure.usage import Held
 
 Receive = Callable[[CommitResult | EngramError], None]
 
@@ -73,7 +72,6 @@ class Ingest:
         OverCapacity, Unavailable
             If the batch is not queued. `receive` is never called in this case.
         """
-        held = Held(space, priority, len(batch), batch.nbytes)
         request = CommitRequest(
             space=space,
             batch=batch,
@@ -81,10 +79,10 @@ class Ingest:
             session=session,
             first_sequence=first_sequence,
             writer=writer,
-            done=self._answerer(held, receive),
+            done=self._answerer(space, receive),
             priority=priority,
         )
-        self._queue(request, held)
+        self._queue(space, request)
 
     async def observe(self, space: SpaceEngine, batch: ObservationBatch, priority: Priority) -> CommitResult:
         """Check and store `batch` outside of any session, and return the result of the commit.
@@ -107,30 +105,28 @@ class Ingest:
             If the store cannot accept the request now.
         """
         answer = _Answer()
-        held = Held(space, Priority.NORMAL, len(ids), sum(map(len, ids)))
         request = CommitRequest(
             space=space,
             batch=None,
             delete_ids=list(ids),
             session="",
             first_sequence=0,
-            done=self._answerer(held, answer.receive),
-            priority=held.priority,
+            done=self._answerer(space, answer.receive),
+            priority=Priority.NORMAL,
         )
-        self._queue(request, held)
+        self._queue(space, request)
         return await answer.result
 
-    def _queue(self, request: CommitRequest, held: Held) -> None:
-        self.admission.check(held.space, held.priority)
+    def _queue(self, space: SpaceEngine, request: CommitRequest) -> None:
+        self.admission.check(space, request.priority)
         self._store.submit(request)
-        # The result arrives through the event loop, so it cannot come before this call.
-        self.admission.entered(held)
+        self.admission.entered(space, request)
 
-    def _answerer(self, held: Held, receive: Receive) -> Receive:
+    def _answerer(self, space: SpaceEngine, receive: Receive) -> Receive:
         """Return a callback that takes the result on the committer's thread and delivers it to the event loop."""
 
         def answered(outcome: CommitResult | EngramError) -> None:
-            self.admission.left(held)
+            self.admission.look_soon(space)
             receive(outcome)
 
         return partial(self._mailbox.post, answered)

@@ -771,7 +771,8 @@ class ErrorDetail(_message.Message):
     """Milliseconds after which trying again may succeed; 0 if no time is known."""
     kind: _builtins.str
     """What the caller can do about it: invalid_input, not_found, already_exists, failed_precondition, sequence_gap,
-    over_capacity, unavailable, corrupt_data, newer_format or internal. `code` is the precise cause within the kind.
+    over_capacity, unavailable, corrupt_data, newer_format, unauthenticated, permission_denied or internal. `code` is
+    the precise cause within the kind.
     """
     def __init__(
         self,

@@ -1,19 +1,8 @@
-"""Conversion of `EngramError` to and from `ErrorDetail`, and to and from a gRPC status.
-
-A gRPC status carries the detail, and a `RetryInfo` if there is a retry time, in the standard
-``grpc-status-details-bin`` trailer, so that clients in any language can read field, limit, value and retry time.
-"""
+"""Conversion of `EngramError` to and from the message `ErrorDetail`, which is the same on every transport."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from typing import Final
-
-import grpc
-from google.protobuf.message import DecodeError
-from google.rpc.error_details_pb2 import RetryInfo
-from google.rpc.status_pb2 import Status
 
 from engram.errors import (
     AlreadyExists,
@@ -24,14 +13,14 @@ from engram.errors import (
     NewerFormat,
     NotFound,
     OverCapacity,
+    PermissionDenied,
     SequenceError,
+    Unauthenticated,
     Unavailable,
 )
 from engram.wire import engram_pb2 as pb
 
-DETAILS_KEY: Final = "grpc-status-details-bin"
-_TOO_LARGE: Final = re.compile(r"message(?: length)? larger than max \(?(\d+) vs\.? (\d+)\)?", re.IGNORECASE)
-# Trailers share a budget of 8 KiB, so each text of an error is cut to this length.
+# Details travel in headers of at most 8 KiB, so each text of an error is cut to this length.
 _TEXT_CHARACTERS_MAX: Final = 400
 
 _KINDS: Final[dict[str, type[EngramError]]] = {
@@ -46,44 +35,24 @@ _KINDS: Final[dict[str, type[EngramError]]] = {
         Unavailable,
         CorruptData,
         NewerFormat,
+        Unauthenticated,
+        PermissionDenied,
         EngramError,
     )
-}
-_STATUS_OF_KIND: Final[dict[str, grpc.StatusCode]] = {
-    InvalidInput.default_code: grpc.StatusCode.INVALID_ARGUMENT,
-    NotFound.default_code: grpc.StatusCode.NOT_FOUND,
-    AlreadyExists.default_code: grpc.StatusCode.ALREADY_EXISTS,
-    FailedPrecondition.default_code: grpc.StatusCode.FAILED_PRECONDITION,
-    SequenceError.default_code: grpc.StatusCode.FAILED_PRECONDITION,
-    OverCapacity.default_code: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Unavailable.default_code: grpc.StatusCode.UNAVAILABLE,
-    CorruptData.default_code: grpc.StatusCode.DATA_LOSS,
-    NewerFormat.default_code: grpc.StatusCode.FAILED_PRECONDITION,
-    EngramError.default_code: grpc.StatusCode.INTERNAL,
-}
-# For calls that gRPC itself or a proxy ended, without a detail. All other statuses become a plain `EngramError`.
-_KIND_OF_STATUS: Final[dict[grpc.StatusCode, type[EngramError]]] = {
-    grpc.StatusCode.INVALID_ARGUMENT: InvalidInput,
-    grpc.StatusCode.NOT_FOUND: NotFound,
-    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
-    grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: OverCapacity,
-    grpc.StatusCode.UNAVAILABLE: Unavailable,
-    grpc.StatusCode.DATA_LOSS: CorruptData,
 }
 
 
 def encode_error(error: EngramError) -> pb.ErrorDetail:
     """Return the message for `error`, its texts cut to a bounded length."""
     return pb.ErrorDetail(
-        code=_shorten(error.code),
-        field=_shorten(error.field),
-        limit=_shorten(error.limit),
-        value=_shorten(error.value),
-        message=_shorten(error.message),
+        code=shorten(error.code),
+        field=shorten(error.field),
+        limit=shorten(error.limit),
+        value=shorten(error.value),
+        message=shorten(error.message),
         expected_sequence=error.expected_sequence or 0,
         retry_after_ms=error.retry_after_ms or 0,
-        kind=_kind(error),
+        kind=kind_of(error),
     )
 
 
@@ -101,63 +70,16 @@ def decode_error(detail: pb.ErrorDetail) -> EngramError:
     )
 
 
-def status_code(error: EngramError) -> grpc.StatusCode:
-    """Return the code of the gRPC status that ends a call with `error`."""
-    return _STATUS_OF_KIND[_kind(error)]
-
-
-def status_trailers(error: EngramError) -> tuple[tuple[str, bytes], ...]:
-    """Return the trailing metadata that carries the detail of `error` beside its gRPC status."""
-    status = Status(code=status_code(error).value[0], message=_shorten(error.message))
-    status.details.add().Pack(encode_error(error))
-    if error.retry_after_ms:
-        retry = RetryInfo()
-        retry.retry_delay.FromMilliseconds(error.retry_after_ms)
-        status.details.add().Pack(retry)
-    return ((DETAILS_KEY, status.SerializeToString()),)
-
-
-def decode_status(
-    code: grpc.StatusCode, message: str | None, trailers: Iterable[tuple[str, str | bytes]] | None
-) -> EngramError:
-    """Return the error of a failed call, from its status code, message and trailing metadata."""
-    for key, value in trailers or ():
-        if key == DETAILS_KEY and isinstance(value, bytes):
-            error = _unpack_detail(value)
-            if error is not None:
-                return error
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED and (sizes := _TOO_LARGE.search(message or "")):
-        # gRPC reports its own message size limit with the status for a temporary shortage, but retrying cannot help.
-        return InvalidInput(
-            f"a message of {sizes[1]} bytes is larger than the {sizes[2]} that gRPC takes here: send or ask for less",
-            code="message_bytes",
-            field="message",
-            limit=sizes[2],
-            value=sizes[1],
-        )
-    kind = _KIND_OF_STATUS.get(code, EngramError)
-    return kind(message or code.name, code=None if kind is not EngramError else code.name.lower())
-
-
-def _unpack_detail(trailer: bytes) -> EngramError | None:
-    detail = pb.ErrorDetail()
-    try:
-        for packed in Status.FromString(trailer).details:
-            if packed.Unpack(detail):
-                return decode_error(detail)
-    except DecodeError:
-        pass  # The trailer was not written by Engram. The status code alone still tells the kind of error.
-    return None
-
-
-def _kind(error: EngramError) -> str:
+def kind_of(error: EngramError) -> str:
+    """Return the name of the most precise class of `error` that has a name on the wire."""
     for kind in type(error).__mro__:
         code = getattr(kind, "default_code", "")
-        if code in _STATUS_OF_KIND:
+        if code in _KINDS:
             return str(code)
     return EngramError.default_code
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
+    """Return `text` as valid Unicode, cut to a bounded length."""
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= _TEXT_CHARACTERS_MAX else text[: _TEXT_CHARACTERS_MAX - 3] + "..."

@@ -146,7 +146,7 @@ def test_without_its_packages_the_client_names_the_extra(package: str) -> None:
     code = (
         f"import sys; sys.modules[{package!r}] = None\n"
         "import engram\n"
-        "try:\n    engram.Client\n"
+        "try:\n    engram.Client()\n"
         "except engram.EngramError as error:\n    print(type(error).__name__, error.message)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)

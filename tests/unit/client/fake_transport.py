@@ -66,8 +66,9 @@ class FakeServer:
         self.closed_at: int | None = None
         self.queue_capacity = 0
         self.received = 0
+        self.disconnected = False
 
-    async def connect(self, greeting: Greeting) -> tuple[FakeConnection, Welcome]:
+    async def observe(self, greeting: Greeting) -> tuple[FakeConnection, Welcome]:
         self.greetings.append(greeting)
         if self.refuse_connect:
             raise self.refuse_connect.popleft()
@@ -77,6 +78,9 @@ class FakeServer:
         durable = len(self.stored)
         session_id = greeting.session_id or "session-1"
         return connection, Welcome(session_id, durable, durable, self.queue_capacity, self.incarnation)
+
+    async def close(self) -> None:
+        self.disconnected = True
 
     def take(self, connection: FakeConnection, payload: list[str], first: int) -> None:
         """Read one message: the test's own behaviour if it has one for it, else store and acknowledge."""

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from engram.client.grpc.call_errors import NOT_ENGRAM
-from engram.client.retry import GAVE_UP, may_reconnect, may_resend
-from engram.errors import EngramError, InvalidInput, OverCapacity, SequenceError, StoreLocked, Unavailable
+from engram.client.retry import GAVE_UP, NOT_ENGRAM, may_reconnect, may_resend
+from engram.errors import (
+    EngramError,
+    InvalidInput,
+    OverCapacity,
+    PermissionDenied,
+    SequenceError,
+    StoreLocked,
+    Unauthenticated,
+    Unavailable,
+)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +30,8 @@ from engram.errors import EngramError, InvalidInput, OverCapacity, SequenceError
         (Unavailable("no progress", code=GAVE_UP), True, True, False),
         (EngramError("another session", code="session_mismatch"), False, False, False),
         (InvalidInput("NaN"), False, False, False),
+        (Unauthenticated("who are you?"), False, False, False),
+        (PermissionDenied("not you"), False, False, False),
         (StoreLocked("locked"), False, False, False),
     ],
 )

@@ -46,7 +46,7 @@ async def test_closing_links_what_waits_and_writes_one_checkpoint_of_it(
     monkeypatch.setattr(Checkpoints, "write", counting)
     monkeypatch.setattr(IndexMaintenance, "link", lingering)
     monkeypatch.setattr(StoreEngine, "close", going_on)
-    engine = Engine(ServerOptions(tmp_path, default_space=SpaceConfig("default", DIM)))
+    engine = Engine.open(ServerOptions(tmp_path, default_space=SpaceConfig("default", DIM)))
     space = engine.store.space("default", create=False)
     await engine.ingest.observe(space, batch_of([f"id-{number}" for number in range(COUNT)]), Priority.NORMAL)
     assert await asyncio.to_thread(held.wait, TIMEOUT_S)

@@ -21,7 +21,7 @@ from tests.doubles.batches import DIM, batch_of
 
 
 async def test_a_server_has_a_value_for_every_entry_of_the_table_and_for_nothing_else() -> None:
-    engine = Engine(ServerOptions(None, default_space=SpaceConfig("default", DIM)))
+    engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", DIM)))
     try:
         space = engine.store.space("default", create=False)
         await engine.ingest.observe(space, batch_of(["a", "b"]), Priority.NORMAL)

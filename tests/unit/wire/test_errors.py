@@ -1,11 +1,8 @@
-"""Errors keep their meaning over the wire, in-band and as the status of a call."""
+"""Errors keep their meaning in a message."""
 
 from __future__ import annotations
 
-import grpc
 import pytest
-from google.rpc.error_details_pb2 import RetryInfo
-from google.rpc.status_pb2 import Status
 
 from engram.errors import (
     AlreadyExists,
@@ -16,12 +13,13 @@ from engram.errors import (
     NewerFormat,
     NotFound,
     OverCapacity,
+    PermissionDenied,
     SequenceError,
-    StoreLocked,
+    Unauthenticated,
     Unavailable,
 )
 from engram.wire import engram_pb2 as pb
-from engram.wire.errors import DETAILS_KEY, decode_error, decode_status, encode_error, status_code, status_trailers
+from engram.wire.errors import decode_error, encode_error
 
 ERRORS = [
     InvalidInput("wrong", code="dimension_mismatch", field="embedding", limit=768, value=3),
@@ -34,6 +32,8 @@ ERRORS = [
     CorruptData("a bit flipped", field="log/000000000001.log", value=1024),
     CorruptData("no description", code="missing_description"),
     NewerFormat("of format 3", limit=2, value=3),
+    Unauthenticated("who are you?"),
+    PermissionDenied("not you", field="space", value="secret"),
     EngramError("odd"),
 ]
 
@@ -45,71 +45,8 @@ def test_errors_survive_in_band(error: EngramError) -> None:
     assert vars(decoded) == vars(error)
 
 
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-def test_errors_survive_as_a_status(error: EngramError) -> None:
-    decoded = decode_status(status_code(error), error.message, status_trailers(error))
-    assert type(decoded) is type(error)
-    assert vars(decoded) == vars(error)
-
-
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [
-        (InvalidInput("x"), grpc.StatusCode.INVALID_ARGUMENT),
-        (NotFound("x"), grpc.StatusCode.NOT_FOUND),
-        (AlreadyExists("x"), grpc.StatusCode.ALREADY_EXISTS),
-        (FailedPrecondition("x"), grpc.StatusCode.FAILED_PRECONDITION),
-        (OverCapacity("x"), grpc.StatusCode.RESOURCE_EXHAUSTED),
-        (Unavailable("x"), grpc.StatusCode.UNAVAILABLE),
-        (StoreLocked("x"), grpc.StatusCode.INTERNAL),
-        (CorruptData("x"), grpc.StatusCode.DATA_LOSS),
-    ],
-)
-def test_each_kind_has_its_status(error: EngramError, code: grpc.StatusCode) -> None:
-    assert status_code(error) is code
-
-
-def test_a_retry_time_is_told_the_standard_way() -> None:
-    ((key, trailer),) = status_trailers(OverCapacity("full", retry_after_ms=1500))
-    assert key == DETAILS_KEY
-    status = Status.FromString(trailer)
-    assert status.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
-    retry = RetryInfo()
-    assert any(detail.Unpack(retry) for detail in status.details)
-    assert retry.retry_delay.ToMilliseconds() == 1500
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        "SERVER: Sent message larger than max (200 vs. 100)",
-        "CLIENT: Received message larger than max (200 vs. 100)",
-        "Stream removed (CLIENT: Received message larger than max (200 vs. 100))",
-    ],
-)
-def test_what_is_too_large_for_grpc_is_no_shortage(message: str) -> None:
-    error = decode_status(grpc.StatusCode.RESOURCE_EXHAUSTED, message, None)
-    assert isinstance(error, InvalidInput)
-    assert (error.code, error.limit, error.value) == ("message_bytes", "100", "200")
-    shortage = decode_status(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many connections", None)
-    assert isinstance(shortage, OverCapacity)
-
-
-def test_long_texts_are_cut_so_that_trailers_fit() -> None:
-    error = InvalidInput("x" * 100_000, field="y" * 100_000, value="ü" * 100_000, limit="z" * 100_000)
-    assert sum(len(value) for _, value in status_trailers(error)) < 6000
-
-
 def test_text_that_utf8_cannot_carry_is_replaced() -> None:
     assert encode_error(InvalidInput("bad \ud800", value="\udfff")).message == "bad ?"
-
-
-@pytest.mark.parametrize("trailers", [None, (), ((DETAILS_KEY, b"\xff\xff"),), (("other", "x"),)])
-def test_a_status_without_detail_still_has_its_kind(trailers: tuple[tuple[str, str | bytes], ...] | None) -> None:
-    assert type(decode_status(grpc.StatusCode.UNAVAILABLE, "gone", trailers)) is Unavailable
-    unknown = decode_status(grpc.StatusCode.DEADLINE_EXCEEDED, None, trailers)
-    assert type(unknown) is EngramError
-    assert unknown.code == "deadline_exceeded"
 
 
 def test_an_unknown_kind_is_a_plain_error() -> None:

@@ -10,11 +10,9 @@ from typing import Final
 import grpc
 
 from engram.client.address import Address
+from engram.client.retry import NO_SERVER, NOT_ENGRAM
 from engram.errors import EngramError, Unavailable
-from engram.wire.errors import decode_status
-
-NO_SERVER: Final = "no_server"
-NOT_ENGRAM: Final = "not_engram"
+from engram.wire.grpc_status import decode_status
 
 # Patterns in the messages of gRPC, and our description of the reason. The first pattern that matches counts.
 _REASONS: Final = tuple(

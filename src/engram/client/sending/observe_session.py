@@ -7,14 +7,13 @@ import concurrent.futures
 import contextlib
 import copy
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from engram.client.grpc.poller import quiet_poller
 from engram.client.losses import NAMED_MAX
 from engram.client.sending.loop_wakeup import LoopWakeup
 from engram.client.sending.micro_batch import check_outgoing, make_row
@@ -23,7 +22,8 @@ from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
 from engram.client.sending.send_buffer import OutboxLimits, SendBuffer
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.silence import silence
-from engram.client.transport import Transport
+from engram.client.transport import ObserveTransport
+from engram.client.transport_choice import prepare_loop
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity, Unavailable
 from engram.lifecycle import interpreter_exit
 from engram.model.ack import Ack
@@ -39,7 +39,7 @@ _LASTING_CODES: Final = frozenset({"session_taken_over", "lost_future", "other_i
 AnyFuture = asyncio.Future[Ack] | concurrent.futures.Future[Ack]
 
 
-Reopen = Callable[[], tuple[Transport, Callable[[], Awaitable[None]]]]
+Reopen = Callable[[], ObserveTransport]
 
 _HANG_S: Final = 1.0
 
@@ -90,12 +90,12 @@ class ObserveSession:
     limits
         See `SendBuffer`.
     reopen
-        Makes a transport on another event loop, and a function that closes it; None if this is not possible.
+        Makes a transport for another event loop; None if this is not possible.
     """
 
     def __init__(
         self,
-        transport: Transport,
+        transport: ObserveTransport,
         config: SpaceConfig,
         encode: Callable[[ObservationBatch], Any],
         *,
@@ -283,9 +283,9 @@ class ObserveSession:
 
     async def _finish_elsewhere(self, reopen: Reopen, timeout_s: float) -> None:
         silence(self._loop)
-        quiet_poller(asyncio.get_running_loop())
+        prepare_loop(asyncio.get_running_loop())
         wakeup = LoopWakeup()
-        transport, close = reopen()
+        transport = reopen()
         self.stream = ObserveStream(
             transport,
             self.outbox,
@@ -301,7 +301,7 @@ class ObserveSession:
         self.outbox.set_wakeup(wakeup.wake)
         self.task = asyncio.get_running_loop().create_task(self.stream.run())
         await self.drain(timeout_s)
-        await close()
+        await transport.close()
 
     def _ended(self, _: asyncio.Task[None]) -> None:
         # A task that was cancelled before it started leaves observations unanswered; `end` handles them.

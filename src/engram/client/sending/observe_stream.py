@@ -23,9 +23,9 @@ from engram.client.transport import (
     Greeting,
     Indexed,
     LoadChange,
+    ObserveTransport,
     Refused,
     StreamConnection,
-    Transport,
     Trouble,
 )
 from engram.errors import EngramError, OverCapacity, Unavailable
@@ -60,7 +60,7 @@ class ObserveStream:
 
     def __init__(
         self,
-        transport: Transport,
+        transport: ObserveTransport,
         outbox: SendBuffer,
         wakeup: LoopWakeup,
         config: SpaceConfig,
@@ -171,7 +171,7 @@ class ObserveStream:
     async def _session(self) -> bool:
         """Connect, send and receive; return True when drained, False to retry. Raises if a retry cannot help."""
         try:
-            connection, welcome = await self._transport.connect(self._greeting())
+            connection, welcome = await self._transport.observe(self._greeting())
         except EngramError as error:
             self._note_failure(error)
             return False
@@ -191,7 +191,8 @@ class ObserveStream:
             await connection.abort()
 
     def _greeting(self) -> Greeting:
-        return Greeting(self.session_id, self.writer, self._window.known_sequence, self.incarnation)
+        known_sequence = self._window.known_sequence
+        return Greeting(self._config.name, self.session_id, self.writer, known_sequence, self.incarnation)
 
     async def _converse(self, connection: StreamConnection) -> bool:
         self._watchdog.note_traffic(self._loop.time())

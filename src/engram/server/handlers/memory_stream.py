@@ -9,7 +9,8 @@ from contextlib import aclosing
 from typing import Final
 
 from engram.errors import EngramError, InvalidInput, OverCapacity
-from engram.server.engine import Context, Engine
+from engram.server.calls import Call
+from engram.server.engine import Engine
 from engram.server.handlers.observe import run_stream, take_message
 from engram.server.handlers.recall import recall_batches
 from engram.server.malformed import Malformed
@@ -25,10 +26,10 @@ _logger = logging.getLogger(__name__)
 
 
 async def memory_stream(
-    engine: Engine, requests: AsyncIterator[pb.MemoryStreamRequest | Malformed], context: Context
+    engine: Engine, requests: AsyncIterator[pb.MemoryStreamRequest | Malformed], call: Call
 ) -> None:
     """Serve one MemoryStream."""
-    stream = _MemoryStream(engine, context)
+    stream = _MemoryStream(engine, call)
     try:
         await run_stream(engine, stream.connection, stream.read(requests), stream.write_observe)
     finally:
@@ -36,10 +37,10 @@ async def memory_stream(
 
 
 class _MemoryStream:
-    def __init__(self, engine: Engine, context: Context) -> None:
+    def __init__(self, engine: Engine, call: Call) -> None:
         self.connection = engine.connect()
         self._engine = engine
-        self._context = context
+        self._call = call
         # gRPC permits one write at a time, but acks and results are written by different tasks.
         self._writing = asyncio.Lock()
         # The tasks of recalls and of standing recalls, with their recall ids.
@@ -49,7 +50,7 @@ class _MemoryStream:
     async def read(self, requests: AsyncIterator[pb.MemoryStreamRequest | Malformed]) -> None:
         async for request in requests:
             if isinstance(request, Malformed):
-                await take_message(self._engine, self._context, self.connection, request)
+                await take_message(self._engine, self._call, self.connection, request)
                 continue
             operation = request.WhichOneof("operation")
             if operation == "recall":
@@ -59,7 +60,7 @@ class _MemoryStream:
             elif operation == "observe":
                 if request.observe.HasField("close"):
                     await self._finish_recalls()
-                await take_message(self._engine, self._context, self.connection, ObserveMessage(request.observe))
+                await take_message(self._engine, self._call, self.connection, ObserveMessage(request.observe))
             else:
                 self.connection.complain(
                     InvalidInput(
@@ -73,7 +74,7 @@ class _MemoryStream:
 
     async def write_observe(self, response: pb.ObservationResponse) -> None:
         async with self._writing:
-            await self._context.write(pb.MemoryStreamResponse(observe=response))
+            await self._call.write(pb.MemoryStreamResponse(observe=response))
 
     async def cancel_recalls(self) -> None:
         await _cancelled([*self._recalls, *self._standing])
@@ -106,7 +107,7 @@ class _MemoryStream:
 
     async def _recall(self, request: pb.StreamingRecallRequest, recall_id: int) -> None:
         try:
-            async with aclosing(recall_batches(self._engine, request, self._context)) as answers:
+            async with aclosing(recall_batches(self._engine, request, self._call)) as answers:
                 async for answer in answers:
                     await self.connection.outbox.wait_for_send_slot()
                     # Cancelling the recall must not interrupt a write: gRPC accepts the next write only after it.
@@ -122,7 +123,7 @@ class _MemoryStream:
 
     async def _write(self, answer: pb.StreamingRecallResponse, recall_id: int) -> None:
         async with self._writing:
-            await self._context.write(pb.MemoryStreamResponse(recall=answer, recall_id=recall_id))
+            await self._call.write(pb.MemoryStreamResponse(recall=answer, recall_id=recall_id))
 
     async def _finish_recalls(self) -> None:
         """Let recalls end, and cancel standing recalls, since the client sends nothing more.

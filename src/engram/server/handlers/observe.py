@@ -11,7 +11,8 @@ from engram.errors import EngramError, InvalidInput
 from engram.metrics import table
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.server.authorization import Action
-from engram.server.engine import Context, Engine, stopping_error
+from engram.server.calls import Call
+from engram.server.engine import Engine, stopping_error
 from engram.server.malformed import Malformed
 from engram.server.messages.claims import decode_claim
 from engram.server.messages.events import encode_event
@@ -53,9 +54,7 @@ async def run_stream(engine: Engine, connection: Connection, read: Coroutine[Any
         raise connection.outbox.error
 
 
-async def take_message(
-    engine: Engine, context: Context, connection: Connection, message: ObserveMessage | Malformed
-) -> None:
+async def take_message(engine: Engine, call: Call, connection: Connection, message: ObserveMessage | Malformed) -> None:
     """Have `connection` process one message.
 
     Raises
@@ -72,7 +71,7 @@ async def take_message(
     request = message.request
     operation = request.WhichOneof("operation")
     if operation == "init":
-        await _open(engine, context, connection, request)
+        await _open(engine, call, connection, request)
         return
     _check_address(connection, request)
     if operation in {"batch", "observation"}:
@@ -89,13 +88,13 @@ async def take_message(
     await connection.outbox.room()
 
 
-async def _open(engine: Engine, context: Context, connection: Connection, request: pb.ObservationRequest) -> None:
+async def _open(engine: Engine, call: Call, connection: Connection, request: pb.ObservationRequest) -> None:
     if connection.session is not None:
         connection.complain(
             InvalidInput("the stream has its session already", code="already_open", field="init", value="a second init")
         )
         return
-    space = engine.space(context, Action.OBSERVE, request.memory_space_id)
+    space = engine.space(call.caller, Action.OBSERVE, request.memory_space_id)
     await connection.open(space, request.init.resume_session_id or request.session_id, decode_claim(request.init))
 
 

@@ -7,20 +7,21 @@ from contextlib import aclosing
 
 from engram.model.query import Recalled
 from engram.server.authorization import Action
-from engram.server.engine import Context, Engine
+from engram.server.calls import Call
+from engram.server.engine import Engine
 from engram.wire import engram_pb2 as pb
 from engram.wire.recalls import decode_recall, decode_streaming_recall, encode_batch, encode_recalled
 
 
-async def recall_stream(engine: Engine, request: pb.StreamingRecallRequest, context: Context) -> None:
+async def recall_stream(engine: Engine, request: pb.StreamingRecallRequest, call: Call) -> None:
     """Write the results of one recall in batches."""
-    async with aclosing(recall_batches(engine, request, context)) as answers:
+    async with aclosing(recall_batches(engine, request, call)) as answers:
         async for answer in answers:
-            await context.write(answer)
+            await call.write(answer)
 
 
 async def recall_batches(
-    engine: Engine, request: pb.StreamingRecallRequest, context: Context
+    engine: Engine, request: pb.StreamingRecallRequest, call: Call
 ) -> AsyncGenerator[pb.StreamingRecallResponse, None]:
     """Yield the results of one recall in batches, all from one snapshot.
 
@@ -29,7 +30,7 @@ async def recall_batches(
     EngramError
         If the request cannot be answered. The error gives the reason.
     """
-    space = engine.space(context, Action.RECALL, request.memory_space_id)
+    space = engine.space(call.caller, Action.RECALL, request.memory_space_id)
 
     def encode(batch: Recalled, more_results: bool) -> list[pb.StreamingRecallResponse]:
         return encode_batch(batch, more_results=more_results, **_wanted(request))
@@ -40,9 +41,9 @@ async def recall_batches(
                 yield answer
 
 
-async def recall(engine: Engine, request: pb.RecallRequest, context: Context) -> pb.RecallResponse:
+async def recall(engine: Engine, request: pb.RecallRequest, call: Call) -> pb.RecallResponse:
     """Return the results of one recall in one answer."""
-    space = engine.space(context, Action.RECALL, request.memory_space_id)
+    space = engine.space(call.caller, Action.RECALL, request.memory_space_id)
     return await engine.recalls.answer(
         space, decode_recall(request), lambda answer: encode_recalled(answer, **_wanted(request))
     )

@@ -6,14 +6,15 @@ from engram.errors import InvalidInput
 from engram.metrics import table
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.server.authorization import Action
-from engram.server.engine import Context, Engine
+from engram.server.calls import Call
+from engram.server.engine import Engine
 from engram.wire import engram_pb2 as pb
 from engram.wire.observations import decode_batch, decode_episode, decode_priority
 
 
-async def remember(engine: Engine, request: pb.RememberRequest, context: Context) -> pb.RememberResponse:
+async def remember(engine: Engine, request: pb.RememberRequest, call: Call) -> pb.RememberResponse:
     """Store one observation or a batch of observations."""
-    space = engine.space(context, Action.OBSERVE, request.memory_space_id)
+    space = engine.space(call.caller, Action.OBSERVE, request.memory_space_id)
     what = request.WhichOneof("what")
     if what is None:
         raise InvalidInput(
@@ -34,9 +35,9 @@ async def remember(engine: Engine, request: pb.RememberRequest, context: Context
     return pb.RememberResponse(first_generation=result.first_generation, last_generation=result.last_generation)
 
 
-async def forget(engine: Engine, request: pb.ForgetRequest, context: Context) -> pb.ForgetResponse:
+async def forget(engine: Engine, request: pb.ForgetRequest, call: Call) -> pb.ForgetResponse:
     """Delete observations by id. Ids that do not exist are no error."""
-    space = engine.space(context, Action.FORGET, request.memory_space_id)
+    space = engine.space(call.caller, Action.FORGET, request.memory_space_id)
     count = len(request.ids)
     if not 1 <= count <= BATCH_COUNT_MAX:
         raise InvalidInput(

@@ -14,7 +14,8 @@ from engram.model.damage import Damage
 from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, SpaceConfig
 from engram.server.authorization import Action
-from engram.server.engine import Context, Engine
+from engram.server.calls import Call
+from engram.server.engine import Engine
 from engram.server.messages.events import encode_level
 from engram.server.metrics import server_metrics, space_metrics
 from engram.store.indexing.workers import WorkerStatistics
@@ -28,10 +29,10 @@ from engram.wire.observations import encode_priority
 _NAMED_DAMAGES_MAX: Final = 100
 
 
-async def create_space(engine: Engine, request: pb.CreateSpaceRequest, context: Context) -> pb.Space:
+async def create_space(engine: Engine, request: pb.CreateSpaceRequest, call: Call) -> pb.Space:
     """Create a space. An existing space with the same settings is no error."""
     name = request.memory_space_id or DEFAULT_SPACE
-    engine.authorize(context, Action.CREATE, name)
+    engine.authorize(call.caller, Action.CREATE, name)
     config = SpaceConfig(
         name, request.dimension or DIMENSION_DEFAULT, cast("Metric", request.metric or METRIC_DEFAULT), request.embedder
     )
@@ -41,23 +42,23 @@ async def create_space(engine: Engine, request: pb.CreateSpaceRequest, context: 
     return _describe(engine, space)
 
 
-async def get_space(engine: Engine, request: pb.GetSpaceRequest, context: Context) -> pb.Space:
+async def get_space(engine: Engine, request: pb.GetSpaceRequest, call: Call) -> pb.Space:
     """Describe one space."""
-    return _describe(engine, engine.space(context, Action.DESCRIBE, request.memory_space_id))
+    return _describe(engine, engine.space(call.caller, Action.DESCRIBE, request.memory_space_id))
 
 
-async def list_spaces(engine: Engine, request: pb.ListSpacesRequest, context: Context) -> pb.ListSpacesResponse:
+async def list_spaces(engine: Engine, request: pb.ListSpacesRequest, call: Call) -> pb.ListSpacesResponse:
     """Describe every space."""
-    engine.authorize(context, Action.DESCRIBE)
+    engine.authorize(call.caller, Action.DESCRIBE)
     return pb.ListSpacesResponse(
         spaces=[_describe(engine, space) for space in engine.store.spaces()],
         unsound_spaces=_encode_unsound(engine),
     )
 
 
-async def get_status(engine: Engine, request: pb.GetStatusRequest, context: Context) -> pb.GetStatusResponse:
+async def get_status(engine: Engine, request: pb.GetStatusRequest, call: Call) -> pb.GetStatusResponse:
     """Describe the server."""
-    engine.authorize(context, Action.DESCRIBE)
+    engine.authorize(call.caller, Action.DESCRIBE)
     metrics = server_metrics(engine)
 
     def whole(family: MetricFamily) -> int:

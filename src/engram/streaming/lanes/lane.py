@@ -92,9 +92,9 @@ class LaneLoad(NamedTuple):
     observations: int = 0
     nbytes: int = 0
 
-    def plus(self, queued: QueuedRequest) -> LaneLoad:
-        """Return the totals after `queued` entered or left the lane, too."""
-        return LaneLoad(self.requests + 1, self.observations + queued.count, self.nbytes + queued.nbytes)
+    def plus(self, count: int, nbytes: int) -> LaneLoad:
+        """Return the totals after one more request of `count` observations and `nbytes` bytes."""
+        return LaneLoad(self.requests + 1, self.observations + count, self.nbytes + nbytes)
 
     def minus(self, earlier: LaneLoad) -> LaneLoad:
         """Return what is still in the lane: these totals minus `earlier`, those of what left; never negative."""
@@ -187,12 +187,4 @@ class Lane:
         waiting = self._waiting[queued.request.space]
         waiting.count -= queued.count
         waiting.nbytes -= queued.nbytes
-        self.served = self.served.plus(queued)
-
-    def fills(self) -> dict[CommitTarget, float]:
-        """Return the fraction of the lane that each waiting space fills, from 0 to 1."""
-        return {
-            space: self.limits.fill(waiting.count, waiting.nbytes)
-            for space, waiting in self._waiting.items()
-            if waiting.count
-        }
+        self.served = self.served.plus(queued.count, queued.nbytes)

@@ -8,7 +8,6 @@ from typing import Final, NamedTuple
 
 from engram.errors import OverCapacity, Unavailable
 from engram.store.commit.queue import CommitRequest
-from engram.streaming.lanes.fair_share import FairShares
 from engram.streaming.lanes.lane import Lane, LaneLoad, LaneStatistics, QueuedRequest
 from engram.streaming.lanes.lock_free_list import ListReader, LockFreeList
 
@@ -39,15 +38,14 @@ class LaneAdmission:
 
     Parameters
     ----------
-    lanes, shares
+    lanes
         One for each priority, the highest first.
     time_ms
         Returns the time in milliseconds until the given number of observations has been served.
     """
 
-    def __init__(self, lanes: Sequence[Lane], shares: Sequence[FairShares], time_ms: Callable[[int], int]) -> None:
+    def __init__(self, lanes: Sequence[Lane], time_ms: Callable[[int], int]) -> None:
         self._lanes: Final = lanes
-        self._shares: Final = shares
         self._time_ms: Final = time_ms
         self._admissions: Final = LockFreeList(_Arrival(_State((LaneLoad(),) * len(lanes))))
         self._reader: Final[ListReader[_Arrival]] = self._admissions.reader()
@@ -71,11 +69,9 @@ class LaneAdmission:
         lane = request.priority - 1
         queued = QueuedRequest(request, request.count, request.nbytes)
         try:
-            self._check_share(lane, queued)
             self._admissions.append(partial(self._admission, lane, queued))
         except OverCapacity:
             self._refused[lane].append(_one_more)
-            self._shares[lane].claim(request.space)
             raise
 
     def close(self) -> None:
@@ -124,7 +120,9 @@ class LaneAdmission:
             raise Unavailable("the store is closing and takes no more writes", code="shutting_down")
         admitted = last.state.admitted
         self._check_room(self._lanes[lane], admitted[lane], queued)
-        return _Arrival(_State((*admitted[:lane], admitted[lane].plus(queued), *admitted[lane + 1 :])), queued)
+        return _Arrival(
+            _State((*admitted[:lane], admitted[lane].plus(queued.count, queued.nbytes), *admitted[lane + 1 :])), queued
+        )
 
     def _check_room(self, lane: Lane, admitted: LaneLoad, queued: QueuedRequest) -> None:
         served, limits = lane.served, lane.limits
@@ -147,22 +145,6 @@ class LaneAdmission:
             limit=limit,
             value=used + more,
             retry_after_ms=None if more > limit else self._time_ms(count_before),
-        )
-
-    def _check_share(self, lane: int, queued: QueuedRequest) -> None:
-        space = queued.request.space
-        share = self._shares[lane].excess(space)
-        if share is None:
-            return
-        name, limits = self._lanes[lane].priority.name.lower(), self._lanes[lane].limits
-        fill, fill_max = f"{share.fill:.0%}", f"{share.fill_max:.0%}"
-        raise OverCapacity(
-            f"space {space.config.name} fills {fill} of the {name} lane; its share, beside others, is {fill_max}",
-            code="lane_share",
-            field=f"{name}_lane_share",
-            limit=fill_max,
-            value=fill,
-            retry_after_ms=self._time_ms(max(1, round((share.fill - share.fill_max) * limits.count_max))),
         )
 
 

@@ -41,6 +41,11 @@ class Lanes:
         A lane in which requests wait is served at least once in this many takes.
     clock
         Monotonic clock in seconds, for the measured drain rate and the shares of the spaces.
+
+    Attributes
+    ----------
+    shares
+        The ledger of what each space has waiting. The lanes count what they serve; whoever admits counts the rest.
     """
 
     def __init__(
@@ -53,9 +58,9 @@ class Lanes:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lanes: Final = tuple(Lane(priority, limits[priority]) for priority in _PRIORITIES)
-        self._shares: Final = tuple(FairShares(clock) for _ in self._lanes)
+        self.shares: Final = FairShares(limits, clock)
         self._drain_rate: Final = ServiceRate(clock)
-        self._admission: Final = LaneAdmission(self._lanes, self._shares, self._drain_rate.time_ms)
+        self._admission: Final = LaneAdmission(self._lanes, self._drain_rate.time_ms)
         self._arrived: Final = ThreadWakeup()
         # The unserved requests of each session, in order, across all lanes.
         self._sessions: Final[dict[tuple[CommitTarget, str], deque[QueuedRequest]]] = {}
@@ -90,8 +95,7 @@ class Lanes:
         # The committer takes more only when it has stored what it took last.
         self._drain_rate.finish()
         self._arrived.sleep_until(self._has_work_or_is_closed, timeout_s)
-        arrived = self._admission.arrived()
-        for queued in arrived:
+        for queued in self._admission.arrived():
             self._enqueue(queued)
         taken = _Take(self._take_count_max, self._take_bytes_max)
         self._serve_overdue(taken)
@@ -99,7 +103,6 @@ class Lanes:
         for lane in self._lanes:
             passed_over = lane.head() is not None and lane.priority not in taken.lanes
             lane.passed_over = lane.passed_over + 1 if passed_over else 0
-        self._divide(arrived)
         self._drain_rate.start(taken.count)
         return taken.requests
 
@@ -111,6 +114,11 @@ class Lanes:
     def time_to_drain_ms(self, count: int) -> int:
         """Return the time in milliseconds that the committer needs for `count` observations, at the measured rate."""
         return self._drain_rate.time_ms(count)
+
+    def fill(self, priority: Priority) -> float:
+        """Return the fill of one lane, from 0 to 1."""
+        waiting = self._admission.waiting(priority - 1)
+        return self._lanes[priority - 1].limits.fill(waiting.observations, waiting.nbytes)
 
     def statistics(self) -> LanesStatistics:
         """Return the statistics of every lane."""
@@ -158,7 +166,9 @@ class Lanes:
 
     def _serve(self, queued: QueuedRequest, lane: Lane, taken: _Take) -> None:
         # `lane` granted the service, even if the request waited in another lane.
-        self._lanes[queued.request.priority - 1].release(queued)
+        priority = queued.request.priority
+        self._lanes[priority - 1].release(queued)
+        self.shares.count_served(queued.request.space.config.name, priority, queued.count, queued.nbytes)
         if queued.request.session:
             key = _session_key(queued)
             self._sessions[key].popleft()
@@ -166,13 +176,6 @@ class Lanes:
                 del self._sessions[key]
         self._waiting -= 1
         taken.add(queued, lane)
-
-    def _divide(self, arrived: list[QueuedRequest]) -> None:
-        spaces = {(queued.request.priority, queued.request.space) for queued in arrived}
-        for position, (lane, shares) in enumerate(zip(self._lanes, self._shares, strict=True)):
-            waiting = self._admission.waiting(position)
-            fill = lane.limits.fill(waiting.observations, waiting.nbytes)
-            shares.divide(fill, lane.fills, [space for priority, space in spaces if priority is lane.priority])
 
 
 class _Take:

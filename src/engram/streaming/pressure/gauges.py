@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,8 +9,10 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final, Protocol
 
+from engram.model.priority import Priority
 from engram.store.commit.tail_budget import TailBudget
 from engram.store.space_engine import SpaceEngine
+from engram.streaming.lanes.fair_share import FairShares
 from engram.streaming.lanes.lane import LanesStatistics, LaneStatistics
 from engram.streaming.sessions.paused_backlog import BacklogBudget
 
@@ -56,7 +57,14 @@ class Gauge(Protocol):
 
 
 class Queue(Protocol):
-    """The part of the lanes' interface that gauges use."""
+    """The part of the lanes' interface that is read to measure them."""
+
+    @property
+    def shares(self) -> FairShares:
+        """The ledger of what each space has waiting."""
+
+    def fill(self, priority: Priority) -> float:
+        """Return the fill of one lane, from 0 to 1; this is cheaper than `statistics`."""
 
     def statistics(self) -> LanesStatistics:
         """Return the statistics of every lane."""
@@ -72,18 +80,18 @@ class LanesGauge:
     ----------
     lanes
         The queue before the committer.
-    of_share
-        Returns the fraction of its equal share of a lane that one space uses, if the gauge measures for that space. The
-        fill of a lane counts at most this much. The default sets no such bound, for a gauge that concerns all spaces.
+    space
+        Name of the space for which the gauge measures. The fill of a lane counts at most as much as the space uses of
+        its equal share of the lane. None for a gauge that concerns all spaces, which knows no such bound.
     """
 
-    def __init__(self, lanes: Queue, of_share: Callable[[LaneStatistics], float] = lambda _: math.inf) -> None:
+    def __init__(self, lanes: Queue, space: str | None = None) -> None:
         self._lanes = lanes
-        self._of_share = of_share
+        self._space = space
 
     def read(self) -> Reading:
         """Return the reading of the fullest lane."""
-        fills = [(min(lane.fill, self._of_share(lane)), lane) for lane in self._lanes.statistics().lanes]
+        fills = [(self._fill(lane), lane) for lane in self._lanes.statistics().lanes]
         fill, lane = max(fills, key=itemgetter(0))
         name = lane.priority.name.lower()
         if lane.depth / lane.capacity >= lane.nbytes / lane.bytes_max:
@@ -98,6 +106,11 @@ class LanesGauge:
             fill,
             lambda nbytes: self._lanes.time_to_drain_ms(round(nbytes / bytes_each)),
         )
+
+    def _fill(self, lane: LaneStatistics) -> float:
+        if self._space is None:
+            return lane.fill
+        return min(lane.fill, self._lanes.shares.used(self._space, lane.priority))
 
 
 class TailGauge:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from engram.errors import OverCapacity
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
 from engram.model.priority import Priority
+from engram.store.commit.queue import CommitRequest
 from engram.store.space_engine import SpaceEngine
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.loop.watermark_relay import WatermarkRelay
 from engram.streaming.pressure.gauges import Gauge, LanesGauge, Queue, Reading, TailGauge
 from engram.streaming.pressure.levels import REFUSED_FROM, Hysteresis, Level, Thresholds
-from engram.streaming.pressure.usage import Held, Usage
 from engram.streaming.sessions.outbox import StreamState
 
 Notify = Callable[[str, StreamState, OverCapacity | None], None]
@@ -84,7 +83,6 @@ class LoadShedder:
         self._thresholds = thresholds
         self._queue = _Meter(LanesGauge(lanes), thresholds)
         self._ticked = [_Meter(gauge, thresholds) for gauge in ticked]
-        self._usage = Usage()
         self._spaces: dict[str, _Pressed] = {}
         self._mailbox = mailbox
         self._soon = soon
@@ -92,39 +90,20 @@ class LoadShedder:
         self._due: set[str] = set()
 
     def check(self, space: SpaceEngine, priority: Priority) -> None:
-        """Refuse a request of `priority` if the pressure on `space` does not admit it.
+        """Refuse a request of `priority` if the pressure on `space`, or its share of the lane, does not admit it.
 
         Raises
         ------
         OverCapacity
             If the request is refused. The error names what is full and when to retry.
         """
-        name = priority.name.lower()
-        from_level = REFUSED_FROM.get(priority)
-        if from_level is None:
-            for meter in self._ticked:
-                if meter.reading.fill >= 1:
-                    raise self._refusal(meter, Level.OVERLOADED, f"not even {name} priority is admitted")
-            return
-        pressed = self._pressed(space)
-        if self._hardest(pressed).level < from_level:
-            return
-        # Read the gauges again: a refusal must name current numbers, and must not outlast its reason if the change that
-        # ended it was not announced.
-        self._look(pressed)
-        hardest = self._hardest(pressed)
-        if hardest.level >= from_level:
-            raise self._refusal(hardest, from_level, f"{name} priority is not admitted")
+        self._check_pressure(space, priority)
+        self._check_share(space.config.name, priority)
 
-    def entered(self, held: Held) -> None:
-        """Record that a request now waits in its lane."""
-        self._usage.enter(held)
-        self.look_soon(held.space)
-
-    def left(self, held: Held) -> None:
-        """Record that a request which had entered a lane has its result."""
-        self._usage.leave(held)
-        self.look_soon(held.space)
+    def entered(self, space: SpaceEngine, request: CommitRequest) -> None:
+        """Record that a request of `space` has been admitted to its lane."""
+        self._lanes.shares.count_admitted(space.config.name, request.priority, request.count, request.nbytes)
+        self.look_soon(space)
 
     def look_soon(self, space: SpaceEngine) -> None:
         """Schedule a check of `space`; all changes in this iteration of the event loop share one check."""
@@ -151,10 +130,45 @@ class LoadShedder:
         level = max(meter.level for meter in meters)
         return SpaceLoad(lanes.depth, lanes.capacity, max(meter.reading.fill for meter in meters), level)
 
+    def _check_pressure(self, space: SpaceEngine, priority: Priority) -> None:
+        name = priority.name.lower()
+        from_level = REFUSED_FROM.get(priority)
+        if from_level is None:
+            for meter in self._ticked:
+                if meter.reading.fill >= 1:
+                    raise self._refusal(meter, Level.OVERLOADED, f"not even {name} priority is admitted")
+            return
+        pressed = self._pressed(space)
+        if self._hardest(pressed).level < from_level:
+            return
+        # Read the gauges again: a refusal must name current numbers, and must not outlast its reason if the change that
+        # ended it was not announced.
+        self._look(pressed)
+        hardest = self._hardest(pressed)
+        if hardest.level >= from_level:
+            raise self._refusal(hardest, from_level, f"{name} priority is not admitted")
+
+    def _check_share(self, space: str, priority: Priority) -> None:
+        shares = self._lanes.shares
+        shares.claim(space, priority)
+        share = shares.excess(space, priority, self._lanes.fill(priority))
+        if share is None:
+            return
+        (capacity,) = [lane.capacity for lane in self._lanes.statistics().lanes if lane.priority is priority]
+        name, fill, fill_max = priority.name.lower(), f"{share.fill:.0%}", f"{share.fill_max:.0%}"
+        raise OverCapacity(
+            f"space {space} fills {fill} of the {name} lane; its share, beside others, is {fill_max}",
+            code="lane_share",
+            field=f"{name}_lane_share",
+            limit=fill_max,
+            value=fill,
+            retry_after_ms=self._lanes.time_to_drain_ms(max(1, round((share.fill - share.fill_max) * capacity))),
+        )
+
     def _pressed(self, space: SpaceEngine) -> _Pressed:
         name = space.config.name
         if name not in self._spaces:
-            lanes = LanesGauge(self._lanes, partial(self._usage.of_share, space))
+            lanes = LanesGauge(self._lanes, name)
             self._spaces[name] = _Pressed(
                 name, _Meter(TailGauge(space.tail), self._thresholds), _Meter(lanes, self._thresholds)
             )
@@ -173,9 +187,9 @@ class LoadShedder:
         self._announce(pressed)
         if max(before, self._queue.level) > Level.NORMAL:
             # What one space adds to the lanes changes the pressure on the other spaces that have requests in there.
-            for each in map(self._pressed, self._usage.spaces()):
-                each.look()
-                self._announce(each)
+            for name in self._lanes.shares.waiting() & self._spaces.keys():
+                self._spaces[name].look()
+                self._announce(self._spaces[name])
 
     def _announce(self, pressed: _Pressed) -> None:
         state, reason = self._status(pressed)

@@ -327,7 +327,7 @@ def test_what_is_finished_on_another_loop_says_what_is_known_of_the_session() ->
     acks: list[Future[Ack]] = [Future(), Future()]
 
     async def begin() -> Driver:
-        driver = Driver(server, OPTIONS, OutboxLimits(), reopen=lambda: (server, close))
+        driver = Driver(server, OPTIONS, OutboxLimits(), reopen=lambda: server)
         for number, ack in enumerate(acks):
             assert driver.observing.offer_batch(ack, [f"id-{number}"], np.ones((1, 8))).try_add()
         await asyncio.wait_for(asyncio.wrap_future(sent), WAIT_S)
@@ -337,6 +337,7 @@ def test_what_is_finished_on_another_loop_says_what_is_known_of_the_session() ->
     driver = loop.run_until_complete(begin())
     driver.observing.end(WAIT_S)
     loop.close()
+    assert server.disconnected
     assert [ack.result(0).last_sequence for ack in acks] == [1, 2]
     assert [greeting.known_sequence for greeting in server.greetings] == [None, 1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engram.client.messages.observe_events import encode_greeting
 from engram.client.transport import Greeting
 from engram.server.messages.claims import decode_claim
 from engram.streaming.sessions.claim import Claim
@@ -15,8 +16,8 @@ def test_a_client_that_comes_back_says_what_it_knows_also_if_that_is_nothing() -
 
 def test_on_a_first_connection_nothing_is_known() -> None:
     assert decode_claim(pb.StreamInit(writer=7)) == Claim(7, None, "")
-    greeting = Greeting("s", 7)
-    init = pb.StreamInit(resume_session_id="s", writer=greeting.writer, known_sequence=greeting.known_sequence)
+    init = encode_greeting(Greeting("default", "s", 7)).init
+    assert (init.resume_session_id, init.writer) == ("s", 7)
     assert not init.HasField("known_sequence")
 
 

@@ -265,25 +265,6 @@ def test_a_space_that_waited_for_nothing_has_no_claim_to_the_past() -> None:
     assert taken.count("old") == taken.count("new") == 5
 
 
-def test_a_space_that_fills_the_lane_makes_room_for_one_that_was_refused() -> None:
-    hot, small = FakeSpace("hot"), FakeSpace("small")
-    lanes = Lanes(limits(count_max=100), take_count_max=10)
-    for i in range(10):
-        lanes.put(request(f"hot{i}", 10, space=hot))
-    with pytest.raises(OverCapacity, match="holds 100 of 100 observations"):
-        lanes.put(request("small", 10, space=small))
-    lanes.take(0)
-    with pytest.raises(OverCapacity) as caught:
-        lanes.put(request("greedy", 10, space=hot))
-    error = caught.value
-    assert (error.code, error.field, error.limit, error.value) == ("lane_share", "normal_lane_share", "50%", "90%")
-    assert error.retry_after_ms is not None
-    lanes.put(request("small", 10, space=small))
-    while lanes.depth >= 50:
-        lanes.take(0)
-    lanes.put(request("modest", 10, space=hot))
-
-
 @pytest.mark.parametrize("what", ["observations", "bytes"])
 @frequent_switches()
 def test_capacity_is_never_exceeded_by_eight_producers(what: str) -> None:

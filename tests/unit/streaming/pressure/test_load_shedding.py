@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from engram.errors import OverCapacity
 from engram.model.priority import Priority
-from engram.streaming.lanes.lane import LanesStatistics, LaneStatistics
+from engram.streaming.lanes.fair_share import FairShares
+from engram.streaming.lanes.lane import LaneLimits, LanesStatistics, LaneStatistics
 from engram.streaming.pressure.gauges import DiskGauge, MemoryGauge, Reading
 from engram.streaming.pressure.levels import Level, Thresholds
 from engram.streaming.pressure.load_shedding import LoadShedder
-from engram.streaming.pressure.usage import Held
 from engram.streaming.sessions.outbox import StreamState
 from engram.streaming.sessions.paused_backlog import BacklogBudget
-from tests.doubles.fake_space import FakeSpace
+from tests.doubles.fake_space import FakeSpace, ManualClock
 
 
 @dataclass
@@ -27,6 +28,12 @@ class FakeLanes:
 
     depths: dict[Priority, int] = field(default_factory=lambda: dict.fromkeys(Priority, 0))
     bytes_each: int = 0
+    shares: FairShares = field(
+        default_factory=lambda: FairShares(dict.fromkeys(Priority, LaneLimits(100, 1000)), ManualClock())
+    )
+
+    def fill(self, priority: Priority) -> float:
+        return next(lane.fill for lane in self.statistics().lanes if lane.priority is priority)
 
     def statistics(self) -> LanesStatistics:
         return LanesStatistics(
@@ -85,8 +92,8 @@ class World:
     def fill_lane(self, name: str, priority: Priority, count: int) -> None:
         """Have so much of a space wait, besides what waits already."""
         self.lanes.depths[priority] += count
-        held = Held(self.spaces[name], priority, count, count * self.lanes.bytes_each)
-        self.admission.entered(held)
+        request: Any = SimpleNamespace(priority=priority, count=count, nbytes=count * self.lanes.bytes_each)
+        self.admission.entered(self.spaces[name], request)
         self.turn()
 
     def admitted(self, name: str) -> list[Priority]:
@@ -176,7 +183,8 @@ def test_what_was_answered_makes_room_for_all_who_wait() -> None:
     world.fill_lane("two", Priority.NORMAL, 48)
     world.told.clear()
     world.lanes.depths[Priority.NORMAL] = 48
-    world.admission.left(Held(world.spaces["one"], Priority.NORMAL, 48, 0))
+    world.lanes.shares.count_served("one", Priority.NORMAL, 48, 0)
+    world.admission.look_soon(world.spaces["one"])
     world.turn()
     assert sorted(world.told) == [("one", StreamState.ACTIVE), ("two", StreamState.ACTIVE)]
 

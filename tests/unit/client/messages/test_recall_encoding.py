@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.client.grpc.recall_encoding import decode_hits, recall_request, recall_stream_request
+from engram.client.messages.recall_encoding import decode_hits, recall_request, recall_stream_request
 from engram.model.cue import Cue
 from engram.model.hit import Hit
 from engram.model.query import RecallQuery

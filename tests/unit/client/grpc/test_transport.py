@@ -8,7 +8,8 @@ import grpc
 import pytest
 from grpc import aio
 
-from engram.client.grpc.channel import GrpcChannel
+from engram.client.calls import Calls
+from engram.client.grpc.transport import GrpcTransport
 from engram.errors import (
     AlreadyExists,
     CorruptData,
@@ -17,9 +18,13 @@ from engram.errors import (
     InvalidInput,
     NotFound,
     OverCapacity,
+    PermissionDenied,
+    Unauthenticated,
     Unavailable,
 )
-from engram.wire.errors import status_code, status_trailers
+from engram.wire import engram_pb2 as pb
+from engram.wire.grpc_status import status_code, status_trailers
+from engram.wire.methods import GET_STATUS
 
 
 class Server:
@@ -29,7 +34,7 @@ class Server:
         self.calls = 0
         self._refusal = refusal
 
-    async def method(self, request: object, *, timeout: float) -> str:  # noqa: ASYNC109 - as gRPC has it.
+    async def method(self, request: object, *, timeout: float, metadata: object) -> str:  # noqa: ASYNC109 - gRPC's.
         self.calls += 1
         if self.calls > 1:
             return "answer"
@@ -58,6 +63,8 @@ LASTING: list[EngramError | tuple[grpc.StatusCode, str]] = [
     FailedPrecondition("wrong state"),
     CorruptData("broken"),
     EngramError("a defect"),
+    Unauthenticated("who are you?"),
+    PermissionDenied("not you"),
     Unavailable("cannot write", code="read_only"),
     Unavailable("in the way", code="in_the_way"),
     Unavailable("a sync failed", code="log_failed"),
@@ -66,14 +73,22 @@ LASTING: list[EngramError | tuple[grpc.StatusCode, str]] = [
     (grpc.StatusCode.UNAVAILABLE, "Failed parsing HTTP/2 (Expected SETTINGS frame as the first frame)"),
     (grpc.StatusCode.RESOURCE_EXHAUSTED, "SERVER: Sent message larger than max (46000000 vs. 41943040)"),
     (grpc.StatusCode.PERMISSION_DENIED, "no"),
+    (grpc.StatusCode.UNAUTHENTICATED, "who?"),
     (grpc.StatusCode.INTERNAL, "broken"),
 ]
+
+
+async def answer(server: Server) -> Any:
+    """Make a call to `server` through everything that is between a client and gRPC."""
+    transport: Any = GrpcTransport("localhost:1", {})
+    transport._callable = lambda method: server.method
+    return await Calls(transport, 60).unary(GET_STATUS, pb.GetStatusRequest())
 
 
 @pytest.mark.parametrize("refusal", PASSING, ids=str)
 async def test_what_may_pass_is_tried_again(refusal: EngramError | tuple[grpc.StatusCode, str]) -> None:
     server = Server(refusal)
-    assert await GrpcChannel("localhost:1", 60).unary(server.method, None) == "answer"
+    assert await answer(server) == "answer"
     assert server.calls == 2
 
 
@@ -81,7 +96,7 @@ async def test_what_may_pass_is_tried_again(refusal: EngramError | tuple[grpc.St
 async def test_what_no_waiting_cures_is_told_at_once(refusal: EngramError | tuple[grpc.StatusCode, str]) -> None:
     server = Server(refusal)
     with pytest.raises(EngramError) as told:
-        await GrpcChannel("localhost:1", 60).unary(server.method, None)
+        await answer(server)
     assert server.calls == 1
     if isinstance(refusal, EngramError):
         assert told.value.code == refusal.code

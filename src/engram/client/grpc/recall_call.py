@@ -1,0 +1,40 @@
+"""One call of ``RecallStream`` over gRPC."""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+from grpc import aio
+
+from engram.client.address import Address
+from engram.client.grpc.call_errors import call_error
+from engram.wire import engram_pb2 as pb
+
+_EOF: Final[Any] = aio.EOF  # type: ignore[attr-defined]  # Missing in the stubs.
+
+
+class GrpcRecallCall:
+    """A `RecallConnection` over one gRPC call."""
+
+    def __init__(self, call: Any, address: Address) -> None:
+        self._call = call
+        self._address = address
+
+    async def read(self) -> pb.StreamingRecallResponse | None:
+        """Return the next answer, or None after the last one.
+
+        Raises
+        ------
+        EngramError
+            The reason why the call has failed.
+        """
+        try:
+            answer = await self._call.read()
+        except aio.AioRpcError as failure:
+            trailers = cast("Any", failure.trailing_metadata())
+            raise call_error(self._address, failure.code(), failure.details(), trailers) from None
+        return None if answer is _EOF else answer
+
+    def cancel(self) -> None:
+        """Cancel the call, if it has not ended."""
+        self._call.cancel()

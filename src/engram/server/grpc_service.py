@@ -1,0 +1,62 @@
+"""The service as gRPC sees it: handlers that turn gRPC's calls into `Call` objects, and errors into a gRPC status."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import grpc
+
+from engram.errors import EngramError
+from engram.server.authorization import Caller
+from engram.server.calls import Call, ServerCalls
+from engram.server.service import OPERATIONS, Operation
+from engram.wire.grpc_status import status_code, status_trailers
+from engram.wire.methods import SERVICE_NAME
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+# The kinds of handlers, by whether the client and the server send streams.
+_KINDS: Final[dict[tuple[bool, bool], Callable[..., Any]]] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+
+
+def service_handler(calls: ServerCalls) -> grpc.GenericRpcHandler[Any, Any]:
+    """Return the gRPC handler of the whole service.
+
+    The generated registration is not used, because it fixes the deserializers, and those used here must not raise.
+    """
+    handlers = {name: _method_handler(calls, operation) for name, operation in OPERATIONS.items()}
+    return grpc.method_handlers_generic_handler(SERVICE_NAME, handlers)
+
+
+def _method_handler(calls: ServerCalls, operation: Operation) -> Any:
+    method = operation.method
+    return _KINDS[method.takes_stream, method.answers_stream](
+        _handle(calls, operation),
+        request_deserializer=operation.parse,
+        response_serializer=method.response.SerializeToString,
+    )
+
+
+def _handle(calls: ServerCalls, operation: Operation) -> Callable[[Any, _Context], Awaitable[Any]]:
+    async def handle(request: Any, context: _Context) -> Any:
+        try:
+            return await calls.answer(operation.behaviour, request, Call(_caller(context), context.write))
+        except EngramError as error:
+            failure = error
+        await context.abort(status_code(failure), failure.message[:400], status_trailers(failure))
+
+    return handle
+
+
+def _caller(context: _Context) -> Caller:
+    metadata: dict[str, str] = {}
+    for key, value in context.invocation_metadata() or ():
+        # The values of keys that end with "-bin" are bytes.
+        if isinstance(value, str):
+            metadata[key] = f"{metadata[key]}, {value}" if key in metadata else value
+    return Caller(str(context.peer()), metadata)

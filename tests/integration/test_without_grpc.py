@@ -1,0 +1,58 @@
+"""A client whose transport is not gRPC does without gRPC: it observes, recalls and ends where gRPC is not installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from tests.doubles.places import ROOT
+
+PROGRAM = """
+import sys
+sys.modules["grpc"] = None
+import asyncio
+import numpy as np
+from engram.client import AsyncClient, Client
+from engram.client.loop_thread import LoopThread
+from engram.model.spaces import SpaceConfig
+from engram.server.engine import Engine
+from engram.server.options import ServerOptions
+from tests.doubles.in_process import InProcessServer
+
+async def start():
+    engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", 8)))
+    return engine, InProcessServer(engine)
+
+async def ends(engine, server):
+    await server.stop(60)
+    await engine.close()
+
+async def asynchronous():
+    engine, server = await start()
+    async with AsyncClient(server.address) as client:
+        await (await client.observe("a", np.ones(8)))
+        print([hit.id for hit in await client.recall(np.ones(8))])
+        print([hit.id async for hits in client.recall_stream(np.ones(8)) for hit in hits])
+    await ends(engine, server)
+
+asyncio.run(asynchronous())
+loop = LoopThread.shared()
+engine, server = loop.run(start())
+with Client(server.address) as client:
+    client.observe("b", np.ones(8)).result()
+    print([hit.id for hit in client.recall(np.ones(8))])
+loop.run(ends(engine, server))
+"""
+
+
+def test_another_transport_needs_no_grpc() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROGRAM],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split("\n")[:3] == ["['a']", "['a']", "['b']"]

@@ -1,0 +1,138 @@
+"""Calls: what is made again and for how long, and what a caller is told when nothing comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from engram.client.calls import Calls
+from engram.client.retry import NO_SERVER
+from engram.errors import EngramError, NotFound, OverCapacity, Unavailable
+from engram.wire import engram_pb2 as pb
+from engram.wire.methods import GET_STATUS
+from tests.unit.client.clock import WAIT_S, pass_time, until
+
+ANSWER = pb.GetStatusResponse(version="1")
+REFUSED = Unavailable("nothing listens there", code=NO_SERVER)
+BUSY = OverCapacity("full", retry_after_ms=1500)
+
+
+class Answering:
+    """A transport of which only calls are used; each is answered as `answers` says, the last of them for good."""
+
+    address = "somewhere"
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.made: list[float] = []
+
+    async def call(self, method: Any, request: Any, timeout_s: float) -> Any:
+        self.made.append(timeout_s)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, BaseException):
+            raise answer
+        return await answer() if callable(answer) else answer
+
+    def no_answer(self) -> EngramError:
+        return Unavailable("no Engram server answers at somewhere", code=NO_SERVER)
+
+
+def calls_over(transport: Any, timeout_s: float = 10.0) -> Calls:
+    return Calls(transport, timeout_s)
+
+
+async def never() -> Any:
+    await asyncio.Event().wait()
+
+
+@pytest.fixture
+async def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits between attempts, which take no time: the clock of the loop is put forward instead."""
+    loop, waits = asyncio.get_running_loop(), list[float]()
+    time = loop.time
+
+    async def sleep(delay_s: float) -> None:
+        waits.append(delay_s)
+
+    monkeypatch.setattr(loop, "time", lambda: time() + sum(waits))
+    monkeypatch.setattr("engram.client.retry.asyncio.sleep", sleep)
+    return waits
+
+
+async def failure(calls: Calls) -> EngramError:
+    with pytest.raises(EngramError) as caught:
+        await calls.unary(GET_STATUS, pb.GetStatusRequest())
+    return caught.value
+
+
+async def test_a_call_that_may_succeed_later_is_made_again_after_the_time_it_was_told(slept: list[float]) -> None:
+    transport = Answering(BUSY, ANSWER)
+    assert await calls_over(transport).unary(GET_STATUS, pb.GetStatusRequest()) is ANSWER
+    assert slept == [1.5]
+    first, second = transport.made
+    assert second <= first - 1.5, "the second attempt has only what is left of the time"
+
+
+async def test_what_no_waiting_cures_is_raised_at_once(slept: list[float]) -> None:
+    transport = Answering(NotFound("no such space"))
+    assert isinstance(await failure(calls_over(transport)), NotFound)
+    assert (len(transport.made), slept) == (1, [])
+
+
+async def test_a_server_that_never_answered_is_given_up_early(slept: list[float]) -> None:
+    assert (await failure(calls_over(Answering(REFUSED), timeout_s=60))).code == NO_SERVER
+    assert sum(slept) < 2
+
+
+async def test_a_server_that_answered_once_is_waited_for(slept: list[float]) -> None:
+    calls = calls_over(Answering(ANSWER, REFUSED), timeout_s=60)
+    await calls.unary(GET_STATUS, pb.GetStatusRequest())
+    assert (await failure(calls)).code == NO_SERVER
+    assert 50 < sum(slept) < 60
+
+
+async def test_a_refusal_is_an_answer_too(slept: list[float]) -> None:
+    calls = calls_over(Answering(NotFound("no such space"), REFUSED), timeout_s=60)
+    await failure(calls)
+    await failure(calls)
+    assert sum(slept) > 50
+
+
+@pytest.mark.parametrize(("first", "code"), [([], NO_SERVER), ([ANSWER], "call_timeout")])
+async def test_a_transport_that_gives_up_is_told_by_whether_a_server_ever_answered(first: list[Any], code: str) -> None:
+    calls = calls_over(Answering(*first, TimeoutError()), timeout_s=0.01)
+    for _ in first:
+        await calls.unary(GET_STATUS, pb.GetStatusRequest())
+    error = await failure(calls)
+    assert error.code == code
+    assert "somewhere" in error.message
+
+
+async def test_a_transport_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    transport = Answering(never)
+    waiting = asyncio.ensure_future(failure(calls_over(transport)))
+    await until(lambda: bool(transport.made))
+    await pass_time(monkeypatch, 11.0)
+    assert (await asyncio.wait_for(waiting, WAIT_S)).code == NO_SERVER
+
+
+@pytest.mark.parametrize(("first", "code"), [([], NO_SERVER), ([ANSWER], "call_timeout")])
+async def test_other_waits_have_the_same_limit(monkeypatch: pytest.MonkeyPatch, first: list[Any], code: str) -> None:
+    calls = calls_over(Answering(*first, TimeoutError()))
+    for _ in first:
+        await calls.unary(GET_STATUS, pb.GetStatusRequest())
+    entered = asyncio.Event()
+
+    async def wait() -> None:
+        async with calls.within("opening the session"):
+            entered.set()
+            await never()
+
+    waiting = asyncio.ensure_future(wait())
+    await asyncio.wait_for(entered.wait(), WAIT_S)
+    await pass_time(monkeypatch, 11.0)
+    with pytest.raises(EngramError) as caught:
+        await asyncio.wait_for(waiting, WAIT_S)
+    assert caught.value.code == code
