@@ -130,6 +130,11 @@ class Client:
     def claim(self) -> Claim:
         return Claim(self.life, self.known)
 
+    def connect(self, server: Server) -> None:
+        """Come on a new connection; what an earlier one was told last says nothing of this one."""
+        self.told = None
+        self.wire = Wire(server, self.name, self.claim)
+
     def ids(self, first: int, count: int) -> list[str]:
         """What it sends under these numbers, as long as it lives."""
         return [f"{self.name} {number} of {self.life}" for number in range(first, first + count)]

@@ -28,7 +28,7 @@ from engram.streaming.sessions.outbox import StateChange, StreamState
 from engram.streaming.sessions.paused_backlog import Message
 from tests.doubles.batches import batch_of
 from tests.doubles.faulty_storage import Fault, FaultyStorage
-from tests.doubles.session_clients import IN_FLIGHT_COUNT_MAX, Client, Server, Wire
+from tests.doubles.session_clients import IN_FLIGHT_COUNT_MAX, Client, Server
 
 # Of the first two, each is a stranger to the other.
 NAMES = ("anna", "anna", "bert")
@@ -145,7 +145,7 @@ class SessionMachine(RuleBasedStateMachine):
         if client.replaced is not None:
             await client.replaced.drop()
         client.replaced = client.wire
-        client.wire = Wire(self.server, client.name, client.claim)
+        client.connect(self.server)
 
     @rule(
         client=CLIENTS,
@@ -300,7 +300,7 @@ class SessionMachine(RuleBasedStateMachine):
         return error is not None
 
     async def resume(self, client: Client) -> None:
-        client.wire = Wire(self.server, client.name, client.claim)
+        client.connect(self.server)
 
     def run(self, action: Awaitable[None] | None = None) -> None:
         """Do something on the event loop and wait for all that follows from it."""

@@ -22,11 +22,11 @@ from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.hit import Hits
-from engram.model.keywords import warn_renamed
 from engram.model.priority import priority_named
 from engram.model.query import RecallQuery
-from engram.model.scalars import as_text
 from engram.model.spaces import DEFAULT_SPACE
+from engram.model.values.keywords import warn_renamed
+from engram.model.values.scalars import as_text
 
 
 class AsyncClient(AsyncReader):

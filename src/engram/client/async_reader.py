@@ -24,7 +24,6 @@ from engram.errors import InvalidInput, NotFound
 from engram.model.ack import Deletion
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
-from engram.model.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_generation, check_one_snapshot
 from engram.model.recall_options import (
@@ -34,9 +33,10 @@ from engram.model.recall_options import (
     recall_query,
     stream_query,
 )
-from engram.model.scalars import as_text
 from engram.model.spaces import Metric, SpaceConfig, check_space_name
 from engram.model.times import Moment, as_time_us
+from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
+from engram.model.values.scalars import as_text
 from engram.wire import engram_pb2 as pb
 from engram.wire import methods
 from engram.wire.recalls import RESULTS_BYTES

@@ -25,7 +25,6 @@ from engram.model.arguments import ManyObservations, OneObservation, one_or_many
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
-from engram.model.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
@@ -36,6 +35,7 @@ from engram.model.recall_options import (
 )
 from engram.model.spaces import DEFAULT_SPACE, Metric
 from engram.model.times import Moment
+from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 
 
 class Client:

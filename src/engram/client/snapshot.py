@@ -7,7 +7,6 @@ from typing import Protocol, Unpack
 
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
-from engram.model.keywords import accepts_old, spelled_out
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
@@ -16,6 +15,7 @@ from engram.model.recall_options import (
     SnapshotRecallOptions,
     SnapshotStreamOptions,
 )
+from engram.model.values.keywords import accepts_old, spelled_out
 
 
 class AsyncRecalls(Protocol):

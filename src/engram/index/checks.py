@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
-from engram.model.scalars import as_whole
-from engram.model.vectors import as_float32
+from engram.model.values.scalars import as_whole
+from engram.model.values.vectors import as_float32
 
 RawVectors = NDArray[np.float32] | NDArray[np.float16]
 """Vectors that a search ranks by, where they lie: shape ``(n, dim)``."""

@@ -15,7 +15,7 @@ from engram.index.damage import corrupt_checkpoint, report
 from engram.index.statistics import GraphStatistics
 from engram.index.walk import Walk
 from engram.model.limits import EF_MAX, RESULTS_MAX
-from engram.model.vectors import as_float32
+from engram.model.values.vectors import as_float32
 
 
 class GraphReader:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from engram import _core
 from engram.index.checks import as_matrix, check_choice
 from engram.model.spaces import METRICS, Metric
-from engram.model.vectors import as_query
+from engram.model.values.vectors import as_query
 
 
 def exact_scores(query: NDArray[np.float32], rows: NDArray[np.float32], metric: Metric) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, Self
 
-from engram.model.keywords import warn_renamed
+from engram.model.values.keywords import warn_renamed
 
 
 class Ack(int):

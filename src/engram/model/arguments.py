@@ -22,8 +22,8 @@ from engram.model.columns import (
     check_keywords,
 )
 from engram.model.observations import ObservationBatch, make_batch
-from engram.model.scalars import as_text
-from engram.model.vectors import as_float32
+from engram.model.values.scalars import as_text
+from engram.model.values.vectors import as_float32
 
 F = TypeVar("F", bound=Callable[..., Any])
 

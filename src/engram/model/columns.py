@@ -19,9 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
 from engram.model.limits import CONTENT_BYTES_MAX, ID_BYTES_MAX, METADATA_BYTES_MAX
-from engram.model.metadata import encode_metadata
-from engram.model.scalars import as_real, as_text
-from engram.model.sequences import (
+from engram.model.times import Moment, Moments, as_time_us, as_times_us, check_times_us, now_us
+from engram.model.values.metadata import encode_metadata
+from engram.model.values.scalars import as_real, as_text
+from engram.model.values.sequences import (
     as_column,
     as_list,
     as_lists,
@@ -32,7 +33,6 @@ from engram.model.sequences import (
     check_texts,
     wrong_length,
 )
-from engram.model.times import Moment, Moments, as_time_us, as_times_us, check_times_us, now_us
 
 
 class ObservationColumns(TypedDict, total=False):

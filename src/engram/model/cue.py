@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike
 
 from engram.errors import InvalidInput
 from engram.model.limits import FILTER_TERMS_MAX, FILTER_TEXT_BYTES_MAX
-from engram.model.metadata import WHOLE_MAX, WHOLE_MIN
-from engram.model.scalars import as_real, as_text, shown
-from engram.model.sequences import as_list
 from engram.model.times import Moment, as_time_us
-from engram.model.vectors import as_query
+from engram.model.values.metadata import WHOLE_MAX, WHOLE_MIN
+from engram.model.values.scalars import as_real, as_text, shown
+from engram.model.values.sequences import as_list
+from engram.model.values.vectors import as_query
 
 Scalar = str | float | bool | None
 By = Literal["similarity", "words", "both"]

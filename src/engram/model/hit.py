@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.model.metadata import JsonValue, read_metadata
+from engram.model.values.metadata import JsonValue, read_metadata
 
 
 class StoredRow(NamedTuple):

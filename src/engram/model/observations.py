@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, IDS, MANY_KEYWORDS, ColumnSpec, ObservationColumns, check_keywords
-from engram.model.keywords import accepts_old
 from engram.model.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
-from engram.model.metadata import check_metadata_column, read_metadata_column
-from engram.model.sequences import as_list, check_array, check_list, wrong_length
 from engram.model.spaces import SpaceConfig
-from engram.model.vectors import as_matrix, check_vectors
+from engram.model.values.keywords import accepts_old
+from engram.model.values.metadata import check_metadata_column, read_metadata_column
+from engram.model.values.sequences import as_list, check_array, check_list, wrong_length
+from engram.model.values.vectors import as_matrix, check_vectors
 
 # Parsed metadata take up to twenty times the memory of their texts, which `nbytes` does not count. They are kept if
 # they cannot multiply the memory of the batch.

@@ -10,8 +10,8 @@ from engram.errors import InvalidInput
 from engram.model.cue import Cue
 from engram.model.hit import Hit
 from engram.model.limits import EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX
-from engram.model.scalars import as_whole, shown
 from engram.model.strength import Strength
+from engram.model.values.scalars import as_whole, shown
 
 RESULTS_DEFAULT: Final = 10
 BATCH_DEFAULT: Final = 10

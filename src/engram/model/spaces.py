@@ -8,7 +8,7 @@ from typing import Final, Literal, get_args
 
 from engram.errors import InvalidInput
 from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
-from engram.model.scalars import as_text, as_whole, shown
+from engram.model.values.scalars import as_text, as_whole, shown
 
 Metric = Literal["cosine", "ip", "l2"]
 METRICS: Final[tuple[str, ...]] = get_args(Metric)

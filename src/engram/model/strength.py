@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 from engram.errors import InvalidInput
-from engram.model.scalars import as_real
+from engram.model.values.scalars import as_real
 
 Forgetting = Literal["exponential", "power"]
 FORGETTINGS: Final[tuple[str, ...]] = get_args(Forgetting)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
-from engram.model.scalars import is_real, shown
-from engram.model.sequences import as_column
+from engram.model.values.scalars import is_real, shown
+from engram.model.values.sequences import as_column
 
 Moment = float | date | np.datetime64 | str
 """Seconds since 1970, a `date` or `datetime`, a ``datetime64``, or a text in the form of ISO 8601."""

@@ -9,7 +9,7 @@ from typing import Final, cast
 import numpy as np
 
 from engram.errors import InvalidInput
-from engram.model.scalars import is_real, is_utf8, shown
+from engram.model.values.scalars import is_real, is_utf8, shown
 from engram.settings.setting import OptionsClass, Setting, settings_of
 
 # Numbers reach the native core as integers of 64 bits.

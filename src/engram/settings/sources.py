@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from engram.errors import InvalidInput
-from engram.model.scalars import shown
+from engram.model.values.scalars import shown
 from engram.settings.checks import allowed_instead_of, conform
 from engram.settings.setting import Setting
 

@@ -10,7 +10,7 @@ from engram.log.files.file_storage import FileStorage
 from engram.log.files.memory_storage import MemoryStorage
 from engram.log.files.os_errors import typed_failures
 from engram.log.files.storage import Storage
-from engram.model.scalars import shown
+from engram.model.values.scalars import shown
 from engram.store.space_catalog import check_is_store
 
 

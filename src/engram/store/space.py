@@ -13,7 +13,6 @@ from engram.model.arguments import ManyObservations, OneObservation, one_or_many
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
-from engram.model.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
@@ -24,6 +23,7 @@ from engram.model.recall_options import (
 )
 from engram.model.spaces import SpaceConfig
 from engram.model.times import Moment, as_time_us
+from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.store.commit.queue import CommitResult
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream

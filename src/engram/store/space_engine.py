@@ -23,9 +23,9 @@ from engram.model.observations import (
     with_vectors,
 )
 from engram.model.query import check_range
-from engram.model.scalars import as_text
-from engram.model.sequences import as_list
 from engram.model.spaces import SpaceConfig
+from engram.model.values.scalars import as_text
+from engram.model.values.sequences import as_list
 from engram.store.commit.group_commit import GroupCommit
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.serial_executor import SerialExecutor

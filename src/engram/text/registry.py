@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from engram.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFound
-from engram.model.scalars import as_text
+from engram.model.values.scalars import as_text
 from engram.text.embedder import Embedder
 
 EmbedderFactory = Callable[[int], Embedder]

@@ -10,8 +10,8 @@ import numpy as np
 
 from engram.errors import InvalidInput
 from engram.model.cue import NO_FILTER, Between, By, Cue, Filter, Scalar
-from engram.model.metadata import parse_json
 from engram.model.strength import Strength
+from engram.model.values.metadata import parse_json
 from engram.wire import engram_pb2 as pb
 from engram.wire.observations import decode_vector
 from engram.wire.times import from_timestamp, to_timestamp

@@ -21,9 +21,9 @@ from engram.model.limits import (
     TAG_BYTES_MAX,
     TAGS_MAX,
 )
-from engram.model.metadata import read_metadata
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, Recalled, RecallQuery
-from engram.model.scalars import as_whole
+from engram.model.values.metadata import read_metadata
+from engram.model.values.scalars import as_whole
 from engram.wire import engram_pb2 as pb
 from engram.wire.cues import decode_cue, decode_strength
 from engram.wire.times import from_timestamp, set_timestamp

@@ -18,10 +18,10 @@ from engram.cli.target import client_settings, open_target, target_options
 from engram.errors import InvalidInput
 from engram.model.cue import Scalar
 from engram.model.hit import Hits
-from engram.model.metadata import parse_json
 from engram.model.query import RecallQuery
 from engram.model.times import as_time_us
-from engram.model.vectors import as_query
+from engram.model.values.metadata import parse_json
+from engram.model.values.vectors import as_query
 from engram.store import Cue, Filter, Strength
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engram.cli.files.chunk import BadRow, FileChunk
 from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, ColumnSpec, MetadataSpec, TagsSpec, TextSpec, TimeSpec
-from engram.model.vectors import as_query
+from engram.model.values.vectors import as_query
 
 # Exports and repairs add these fields for people; ingest ignores them.
 _PASSED_OVER: Final = frozenset({"generation"})

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.model.hit import Hit, Hits, received_hit
-from engram.model.metadata import read_metadata
 from engram.model.query import RecallQuery
-from engram.model.scalars import as_text
-from engram.model.sequences import as_list
+from engram.model.values.metadata import read_metadata
+from engram.model.values.scalars import as_text
+from engram.model.values.sequences import as_list
 from engram.wire import engram_pb2 as pb
 from engram.wire.cues import encode_cue, encode_strength
 from engram.wire.times import stored_us, to_timestamp

@@ -24,9 +24,9 @@ from engram.model.columns import (
     check_keywords,
 )
 from engram.model.observations import ObservationBatch, check_batch, check_beside_vectors, check_bytes, fill_batch
-from engram.model.scalars import as_text
 from engram.model.spaces import SpaceConfig
-from engram.model.vectors import as_float32
+from engram.model.values.scalars import as_text
+from engram.model.values.vectors import as_float32
 from engram.text.embedder import check_texts
 
 # Average size in bytes of the id and of the Python objects of a row.

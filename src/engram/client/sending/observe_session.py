@@ -30,8 +30,8 @@ from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.observations import ObservationBatch, make_batch, with_vectors
-from engram.model.sequences import as_list
 from engram.model.spaces import SpaceConfig
+from engram.model.values.sequences import as_list
 
 _log = logging.getLogger(__name__)
 _LASTING_CODES: Final = frozenset({"session_taken_over", "lost_future", "other_incarnation"})

@@ -22,7 +22,7 @@ from engram.log.records.text_column import TextColumn, read_text
 from engram.log.segments.segment import Segment
 from engram.model.columns import IDS, TagsSpec
 from engram.model.hit import StoredRow
-from engram.model.metadata import read_metadata, read_metadata_column
+from engram.model.values.metadata import read_metadata, read_metadata_column
 
 # Records with fewer rows do not keep their layout; it is computed again for every read.
 _KEPT_ROWS_MIN: Final = 16

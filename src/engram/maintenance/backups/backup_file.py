@@ -10,8 +10,8 @@ from engram.log.files.file_storage import FileStorage
 from engram.log.files.os_errors import typed_failures
 from engram.log.identity import Identity
 from engram.log.manifest import SegmentEntry
-from engram.model.scalars import shown
 from engram.model.spaces import is_space_name
+from engram.model.values.scalars import shown
 
 FILE_NAME: Final = "backup.json"
 SEGMENTS: Final = "segments"

@@ -15,7 +15,7 @@ from engram.index import Walk
 from engram.model.cue import Cue
 from engram.model.limits import EF_MAX, RESULTS_MAX
 from engram.model.spaces import SpaceConfig
-from engram.model.vectors import as_matrix, check_query
+from engram.model.values.vectors import as_matrix, check_query
 from engram.store.filters.selection import bitmap, select
 from engram.store.recall.exact import score_readable
 from engram.store.recall.full_text import FullText

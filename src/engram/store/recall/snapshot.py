@@ -6,7 +6,6 @@ from typing import Unpack
 
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
-from engram.model.keywords import accepts_old, spelled_out
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
@@ -15,7 +14,8 @@ from engram.model.recall_options import (
     recall_query,
     stream_query,
 )
-from engram.model.scalars import as_text
+from engram.model.values.keywords import accepts_old, spelled_out
+from engram.model.values.scalars import as_text
 from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.stream import RecallStream
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from engram.model.hit import Hit
 from engram.model.query import Recalled, RecallQuery, check_one_snapshot
-from engram.model.scalars import as_text
 from engram.model.spaces import SpaceConfig
+from engram.model.values.scalars import as_text
 from engram.store.options import StoreOptions
 from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.retention import Retention

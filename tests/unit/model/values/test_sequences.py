@@ -10,7 +10,7 @@ import pytest
 
 from engram.errors import InvalidInput
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.model.sequences import as_column, as_list, as_lists
+from engram.model.values.sequences import as_column, as_list, as_lists
 
 WRONG: list[Any] = [
     "note-1",

@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 
 from engram.errors import InvalidInput
 from engram.model.limits import METADATA_DEPTH_MAX, METADATA_KEYS_MAX
-from engram.model.scalars import is_utf8, shown
+from engram.model.values.scalars import is_utf8, shown
 
 # Nearly all readers of JSON change or refuse whole numbers beyond 64 bits.
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"

@@ -10,7 +10,7 @@ import pytest
 
 from engram.errors import InvalidInput
 from engram.model.spaces import SpaceConfig
-from engram.model.vectors import as_float32, as_matrix, as_query, check_query
+from engram.model.values.vectors import as_float32, as_matrix, as_query, check_query
 
 ROW = [1.0] * 8
 WRONG: list[Any] = [

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import engram.model.metadata
+import engram.model.values.metadata
 from engram.errors import InvalidInput
 from engram.model.limits import METADATA_DEPTH_MAX, METADATA_KEYS_MAX
-from engram.model.metadata import (
+from engram.model.values.metadata import (
     check_metadata,
     check_metadata_column,
     encode_metadata,
@@ -173,7 +173,7 @@ def test_one_text_cannot_pass_for_several() -> None:
 
 
 def test_the_log_says_so_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    engram.model.metadata._unreadable_logged.clear()
+    engram.model.values.metadata._unreadable_logged.clear()
     with caplog.at_level(logging.WARNING):
         read_metadata_column(UNREADABLE)
         read_metadata_column(UNREADABLE)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
 from engram.model.limits import BATCH_COUNT_MAX, TAG_BYTES_MAX, TAGS_MAX
-from engram.model.scalars import as_text, shown
+from engram.model.values.scalars import as_text, shown
 
 T = TypeVar("T")
 _TEXTS = (str, bytes, bytearray, memoryview)
