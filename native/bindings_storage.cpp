@@ -44,9 +44,9 @@ class Buffer {
   Py_buffer view_{};
 };
 
-// Where the columns of a record begin, in bytes from the beginning of the payload. `Numbers`: first the times, int64, then
-// the others, float; -1 for one that the record does not have. `TextPlace`: the offsets of a column of texts, its bytes,
-// and how many bytes these are.
+// Where the columns of a record begin, in bytes from the beginning of the payload. `Numbers`: first the times, int64,
+// then the others, float; -1 for one that the record does not have. `TextPlace`: the offsets of a column of texts, its
+// bytes, and how many bytes these are.
 using Numbers = std::vector<std::int64_t>;
 using TextPlace = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>;
 using Texts = std::vector<std::optional<TextPlace>>;

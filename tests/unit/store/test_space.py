@@ -13,6 +13,8 @@ import pytest
 
 from engram.errors import FailedPrecondition, InvalidInput, SequenceError
 from engram.metrics import table
+from engram.model import observations
+from engram.model.cue import Cue, Filter
 from engram.store import MemoryStore, Space
 from engram.store.commit.queue import CommitRequest, CommitResult
 from tests.doubles.batches import DIM, batch_of, content_of, vector_of
@@ -422,3 +424,14 @@ def test_other_metrics_need_no_direction(store: MemoryStore) -> None:
     best, other = space.recall(np.zeros(DIM))
     assert (best.id, best.score) == ("zero", 0.0)
     assert other.score == pytest.approx(-DIM)
+
+
+def test_a_commit_does_not_parse_what_the_check_has_parsed(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def parse(texts: list[str]) -> Any:
+        raise AssertionError(f"{texts} is parsed again")
+
+    monkeypatch.setattr(observations, "read_metadata_column", parse)
+    space = store.space("wide", dim=256)
+    space.observe(["a", "b"], np.eye(2, 256), metadata=[{"n": 1}, '{"n":2}'])
+    (hit,) = space.recall(Cue(vector=np.ones(256), filter=Filter(metadata={"n": 2})))
+    assert hit.id == "b"
