@@ -139,7 +139,7 @@ BENCHMARKS: Final = (
         "benchmarks.streaming.pressure",
         "what thresholds of pressure cost and catch",
         ("pressure.json",),
-        ("--seconds 2 --bursts 1",),
+        ("--seconds 1 --bursts 1 --tail 5000 --dim 64 --distinct 5000",),
     ),
     Benchmark(
         "pressure-recovery",

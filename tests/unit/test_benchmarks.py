@@ -242,3 +242,11 @@ def test_work_that_runs_under_an_older_version_too_imports_only_what_that_has() 
     assert {name for name in imported if name.startswith("engram")} == names | {"engram.store.StoreOptions"}
     ours = {name.rpartition(".")[0] for name in imported if name.startswith("benchmarks")}
     assert ours <= set(modules)
+
+
+@pytest.mark.parametrize("name", ["queue", "log-writes"])
+def test_the_cheapest_short_forms_run(name: str) -> None:
+    command = [sys.executable, "-m", "benchmarks", name, "--short"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "{" in done.stdout, "the same as JSON"
