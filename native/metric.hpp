@@ -11,6 +11,9 @@
 // - distance: how far two stored vectors are from each other, from the same numbers; a smaller distance is nearer. It
 //   is never negative, as the graph's pruning rule requires. `norm_max` is the largest length of a stored vector.
 // - similarity: a score as a number from 0 up, for rankings that multiply it with other numbers.
+//
+// Codes know nothing but directions and lengths. They choose the candidates that `score` ranks, so a metric that does
+// not follow from an angle and two lengths, such as the Manhattan distance, misses more of the true nearest.
 #pragma once
 
 #include <algorithm>

@@ -182,27 +182,41 @@ void widen(const std::uint16_t* x, std::size_t n, float* out) {
   for (; i < n; ++i) out[i] = widen_half(x[i]);
 }
 
+// A sum waits several cycles for its own last addition, so both functions below keep four sums that do not wait for
+// each other.
+constexpr std::size_t kSums = 4;
+
+float sum_of_sums(const __m256* s) {
+  return sum_ps(_mm256_add_ps(_mm256_add_ps(s[0], s[1]), _mm256_add_ps(s[2], s[3])));
+}
+
 float dot_f32(const float* a, const float* b, std::size_t dim) {
-  __m256 s = _mm256_setzero_ps();
-  __m256 t = _mm256_setzero_ps();
+  __m256 s[kSums] = {};
+  const auto add = [&](std::size_t i, __m256& sum) {
+    sum = _mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i), sum);
+  };
   std::size_t i = 0;
-  for (; i + 16 <= dim; i += 16) {
-    s = _mm256_fmadd_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i), s);
-    t = _mm256_fmadd_ps(_mm256_loadu_ps(a + i + 8), _mm256_loadu_ps(b + i + 8), t);
+  for (; i + 8 * kSums <= dim; i += 8 * kSums) {
+    for (std::size_t j = 0; j < kSums; ++j) add(i + 8 * j, s[j]);
   }
-  float sum = sum_ps(_mm256_add_ps(s, t));
+  for (; i + 8 <= dim; i += 8) add(i, s[0]);
+  float sum = sum_of_sums(s);
   for (; i < dim; ++i) sum += a[i] * b[i];
   return sum;
 }
 
 float l2_f32(const float* a, const float* b, std::size_t dim) {
-  __m256 s = _mm256_setzero_ps();
-  std::size_t i = 0;
-  for (; i + 8 <= dim; i += 8) {
+  __m256 s[kSums] = {};
+  const auto add = [&](std::size_t i, __m256& sum) {
     const __m256 d = _mm256_sub_ps(_mm256_loadu_ps(a + i), _mm256_loadu_ps(b + i));
-    s = _mm256_fmadd_ps(d, d, s);
+    sum = _mm256_fmadd_ps(d, d, sum);
+  };
+  std::size_t i = 0;
+  for (; i + 8 * kSums <= dim; i += 8 * kSums) {
+    for (std::size_t j = 0; j < kSums; ++j) add(i + 8 * j, s[j]);
   }
-  float sum = sum_ps(s);
+  for (; i + 8 <= dim; i += 8) add(i, s[0]);
+  float sum = sum_of_sums(s);
   for (; i < dim; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
   return sum;
 }

@@ -29,11 +29,11 @@ class Ranked:
 
     def head(self, count: int) -> Ranked:
         """Return the first `count` observations."""
-        return Ranked(self.generations[:count], self.scores[:count])
+        return self if count >= len(self) else Ranked(self.generations[:count], self.scores[:count])
 
     def rest(self, count: int) -> Ranked:
         """Return all observations but the first `count`."""
-        return Ranked(self.generations[count:], self.scores[count:])
+        return self if count == 0 else Ranked(self.generations[count:], self.scores[count:])
 
     def where(self, kept: NDArray[np.bool_]) -> Ranked:
         """Return the observations where `kept`, of shape ``(n,)``, is true."""
@@ -62,6 +62,9 @@ class Ranked:
 
     def count_before(self, generation: int) -> int:
         """Return how many observations have smaller generations. The order is that of generations."""
+        # Offers to a subscription are asked this, and nearly always none is earlier.
+        if not self or self.generations[0] >= generation:
+            return 0
         return int(np.searchsorted(self.generations, generation))
 
 

@@ -30,10 +30,14 @@ class Held:
         self.store = store
         self.space: Space = store.space(SPACE, dim=DIM)
 
-    def observe(self, *ids: str, tags: Sequence[str] = ()) -> None:
-        """Ids that begin with ``near`` match `NEAR`; each is a record, and so a sector, of its own."""
+    def observe(self, *ids: str, tags: Sequence[str] = (), aside: float = 0.0) -> None:
+        """Ids that begin with ``near`` match `NEAR`; each is a record, and so a sector, of its own.
+
+        With `aside`, they are a little farther from it.
+        """
         for id, tag in zip_longest(ids, tags):
             vector = (NEAR if id.startswith("near") else FAR) * np.float32(1 + 0.001 * self.number(id))
+            vector = vector + np.float32(aside) * vector_of("aside", dim=DIM)
             self.space.observe([id], [vector], [f"text of {id}"], tags=[[tag]] if tag else None)
 
     @staticmethod
@@ -160,7 +164,8 @@ def test_lost_pages_of_a_checkpoint_cost_a_follower_nothing(held: Held, monkeypa
 
 
 def test_what_is_observed_meanwhile_and_damaged_is_not_left_out_unsaid(held: Held) -> None:
-    held.observe(*(f"near{n}" for n in range(4)))
+    # What is observed meanwhile is only handed out if it is at least as near as these.
+    held.observe(*(f"near{n}" for n in range(4)), aside=0.1)
     streams = [
         held.space.recall_stream(Cue(NEAR, score_min=0.5), batch_size=2, include_recent=True, skip_damaged=skip)
         for skip in (False, True)
