@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from engram.client.async_reader import AsyncReader
 from engram.client.calls import Calls
-from engram.client.sending.observe_session import ObserveSession, PendingAdd, unanswered
+from engram.client.sending.observe_session import ObserveSession, PendingAdd, answered
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.transport_choice import choose_transport
@@ -106,11 +106,6 @@ class AsyncClient(AsyncReader):
 
     def __repr__(self) -> str:
         return f"AsyncClient({self.address!r}, space={self.space!r})"
-
-    @property
-    def address(self) -> str:
-        """Address of the server."""
-        return self._calls.transport.address
 
     async def __aenter__(self) -> Self:
         return self
@@ -226,10 +221,7 @@ class AsyncClient(AsyncReader):
             With code ``buffer_full``, if the buffer is still full after `timeout_s`. Nothing was taken.
         """
         future = await self._submit(take_observations(arguments, keywords))
-        await asyncio.wait([future], timeout=self._calls.timeout_s)
-        if not future.done():
-            raise unanswered(self._calls.timeout_s)
-        return future.result()
+        return await answered(future, self._calls.timeout_s)
 
     @overload
     async def submit(

@@ -58,6 +58,11 @@ class AsyncReader:
         self.space: str = check_space_name(space)
         self._calls = calls
 
+    @property
+    def address(self) -> str:
+        """Address of the server."""
+        return self._calls.transport.address
+
     @spelled_out(RecallOptions)
     async def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
         """Return the `k` observations that best match a cue, best first.

@@ -328,6 +328,14 @@ def settle_future(future: AnyFuture) -> Callable[[Answer], None]:
     return settle
 
 
+async def answered(future: asyncio.Future[Ack], timeout_s: float) -> Ack:
+    """Return the answer to an `observe`; raise `unanswered` if there is none in time. The future goes on."""
+    await asyncio.wait([future], timeout=timeout_s)
+    if not future.done():
+        raise unanswered(timeout_s)
+    return future.result()
+
+
 def unanswered(timeout_s: float) -> Unavailable:
     """Return the error of an `observe` that waited for `timeout_s` seconds."""
     return Unavailable(

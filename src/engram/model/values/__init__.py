@@ -1,1 +1,1 @@
-"""What a caller may pass, decided once for each kind of value: numbers and texts, lists, vectors, metadata, keywords."""
+"""What a caller may pass: numbers and texts, lists, vectors, metadata and keywords, each decided once for all doors."""
