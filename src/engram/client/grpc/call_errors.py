@@ -9,7 +9,7 @@ from typing import Final
 
 import grpc
 
-from engram.client.address import Address
+from engram.client.grpc.address import Address
 from engram.client.retry import NO_SERVER, NOT_ENGRAM
 from engram.errors import EngramError, Unavailable
 from engram.wire.grpc_status import decode_status

@@ -9,7 +9,7 @@ from typing import Any, Final
 import grpc
 from grpc import aio
 
-from engram.client.address import Address
+from engram.client.grpc.address import Address
 from engram.client.grpc.call_errors import call_error
 from engram.client.messages.batch_encoding import RequestParts, join_request
 from engram.client.messages.observe_events import decode_response, decode_welcome, encode_close, encode_greeting

@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 
 from grpc import aio
 
-from engram.client.address import Address
+from engram.client.grpc.address import Address
 from engram.client.grpc.call_errors import call_error
 from engram.wire import engram_pb2 as pb
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar, cast
 from google.protobuf.message import Message
 from grpc import StatusCode, aio
 
-from engram.client.address import parse_address
+from engram.client.grpc.address import parse_address
 from engram.client.grpc.call_errors import call_error, no_server
 from engram.client.grpc.observe_call import GrpcObserveCall
 from engram.client.grpc.recall_call import GrpcRecallCall

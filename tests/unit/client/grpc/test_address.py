@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engram.client import AsyncClient, Client
-from engram.client.address import parse_address
+from engram.client.grpc.address import parse_address
 from engram.errors import InvalidInput
 
 
