@@ -21,7 +21,7 @@ from tests.integration.homes import HOMES
 from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess
 
 _numbers = itertools.count(1)
-SHARED = ("observe", "submit", "delete", "recall", "recall_stream", "answer", "open", "get", "snapshot")
+SHARED = ("observe", "submit", "delete", "recall", "recall_stream", "answer", "open", "get", "snapshot", "stats")
 SNAPSHOT_SHARED = ("get", "recall", "recall_stream")
 
 
@@ -160,6 +160,16 @@ def test_a_deletion(home: Any) -> None:
     assert isinstance(gone, Deletion)
     assert (gone, gone.generation, home.get("a")) == (1, 3, None)
     assert home.delete(["a"]) == 0
+
+
+def test_statistics(home: Any) -> None:
+    home.observe(["a", "b", "c"], [vector_of(name) for name in "abc"])
+    home.delete(["a"])
+    stats = home.stats()
+    assert (stats.durable_generation, stats.visible_generation, stats.live_count) == (4, 4, 2)
+    assert (stats.observed, stats.deleted, stats.commits, stats.damaged_count) == (3, 1, 2, 0)
+    assert stats.log_bytes > 0
+    assert stats.metrics
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from engram.client.status import (
 )
 from engram.client.transport import RecallConnection
 from engram.errors import InvalidInput, NotFound
+from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Deletion
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
@@ -322,6 +323,18 @@ class AsyncReader:
                 field=error.field,
                 value=self.space,
             ) from None
+
+    async def stats(self) -> SpaceStatistics:
+        """Return statistics of this client's space; each number is current, but they are not all of the same instant.
+
+        A number that the server does not tell, because it is of an older version, is 0.
+
+        Raises
+        ------
+        NotFound, CorruptData
+            As `space_status`.
+        """
+        return SpaceStatistics.of((await self.space_status()).metrics)
 
     async def status(self) -> ServerStatus:
         """Return the server's version, counters, lanes, index workers and spaces, and the damage it has found."""

@@ -20,6 +20,7 @@ from engram.client.sending.stream_options import StreamOptions
 from engram.client.snapshot import ClientSnapshot
 from engram.client.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.errors import FailedPrecondition
+from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack, Deletion
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
@@ -267,6 +268,10 @@ class Client:
     def space_status(self) -> SpaceStatus:
         """Return the settings and watermarks of this client's space. See `AsyncClient.space_status`."""
         return self._thread.run(self._client.space_status())
+
+    def stats(self) -> SpaceStatistics:
+        """Return statistics of this client's space. See `AsyncClient.stats`."""
+        return self._thread.run(self._client.stats())
 
     def status(self) -> ServerStatus:
         """Return the server's version, counters, lanes, index workers and spaces, and the damage it has found."""

@@ -103,18 +103,18 @@ class LoadChange:
 
     Parameters
     ----------
-    mood
+    load
         The new load.
     retry_after_ms
         Milliseconds that the client should wait; 0 if the server names no time.
     """
 
-    mood: ServerLoad
+    load: ServerLoad
     retry_after_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class SessionError:
     """The event of an error that concerns the session and no particular batch."""
 
     error: EngramError
@@ -125,7 +125,7 @@ class Closed:
     """The event that the server has closed the session."""
 
 
-Event = Accepted | Indexed | Refused | LoadChange | Trouble | Closed
+Event = Accepted | Indexed | Refused | LoadChange | SessionError | Closed
 
 
 class StreamConnection(Protocol):

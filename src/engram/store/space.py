@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from numpy.typing import ArrayLike
 
+from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack, Deletion
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
@@ -27,7 +28,6 @@ from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.store.commit.queue import CommitResult
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
-from engram.store.statistics import SpaceStatistics
 
 if TYPE_CHECKING:
     from engram.store.space_engine import SpaceEngine

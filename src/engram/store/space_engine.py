@@ -13,6 +13,7 @@ from engram.log.identity import Identity
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
+from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.model.observations import (
     ObservationBatch,
@@ -36,7 +37,6 @@ from engram.store.options import StoreOptions
 from engram.store.recall.space_recalls import SpaceRecalls
 from engram.store.scrub import scrub
 from engram.store.space_state import SpaceState
-from engram.store.statistics import SpaceStatistics
 
 
 class SpaceEngine(SpaceRecalls):

@@ -5,14 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from engram.client.sending.rate_control import ServerLoad
-from engram.client.transport import Accepted, Closed, Event, Greeting, Indexed, LoadChange, Refused, Trouble, Welcome
+from engram.client.transport import (
+    Accepted,
+    Closed,
+    Event,
+    Greeting,
+    Indexed,
+    LoadChange,
+    Refused,
+    SessionError,
+    Welcome,
+)
 from engram.errors import EngramError, Unavailable
 from engram.model.ack import Ack
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import decode_error
 
-_MOODS: Final = {
+_LOADS: Final = {
     pb.StreamStatus.STATE_ACTIVE: ServerLoad.ACTIVE,
     pb.StreamStatus.STATE_PAUSED: ServerLoad.PAUSED,
     pb.StreamStatus.STATE_BACKPRESSURE: ServerLoad.BACKPRESSURE,
@@ -60,7 +70,7 @@ def decode_response(response: pb.ObservationResponse) -> Event:
         return _decode_ack(response.ack, response.sequence_number)
     if result == "status":
         return _decode_status(response.status)
-    return Trouble(_unexpected(response))
+    return SessionError(_unexpected(response))
 
 
 def _decode_ack(ack: pb.ObservationAck, sequence: int) -> Event:
@@ -73,16 +83,16 @@ def _decode_ack(ack: pb.ObservationAck, sequence: int) -> Event:
         case pb.ObservationAck.STATUS_REJECTED:
             return Refused(first, last, decode_error(ack.error))
         case unknown:
-            return Trouble(Unavailable(f"the server sent an ack of unknown status {unknown}", code="unknown_ack"))
+            return SessionError(Unavailable(f"the server sent an ack of unknown status {unknown}", code="unknown_ack"))
 
 
 def _decode_status(status: pb.StreamStatus) -> Event:
     if status.state == pb.StreamStatus.STATE_CLOSED:
         return Closed()
     if status.state == pb.StreamStatus.STATE_ERROR:
-        return Trouble(decode_error(status.error))
+        return SessionError(decode_error(status.error))
     # A state that only a later server knows says nothing about load.
-    return LoadChange(_MOODS.get(status.state, ServerLoad.ACTIVE), status.error.retry_after_ms)
+    return LoadChange(_LOADS.get(status.state, ServerLoad.ACTIVE), status.error.retry_after_ms)
 
 
 def _unexpected(response: pb.ObservationResponse) -> EngramError:

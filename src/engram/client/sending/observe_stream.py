@@ -25,8 +25,8 @@ from engram.client.transport import (
     LoadChange,
     ObserveTransport,
     Refused,
+    SessionError,
     StreamConnection,
-    Trouble,
 )
 from engram.errors import EngramError, OverCapacity, Unavailable
 from engram.lifecycle import interpreter_exit
@@ -293,7 +293,7 @@ class ObserveStream:
                 self._rate_control.status(load, retry_after_ms, now_s)
                 if load is ServerLoad.OVERLOADED:
                     self._watchdog.extend(now_s, retry_after_ms / 1000)
-            case Trouble(error):
+            case SessionError(error):
                 raise error
             case Closed():
                 raise Unavailable("the server closed the session", code="session_closed")

@@ -24,6 +24,6 @@ def fuse(*rankings: NDArray[np.int64]) -> Ranked:
         int64, shape ``(n,)`` each: generations, best first; the first has rank 1.
     """
     generations, places = np.unique(np.concatenate(rankings), return_inverse=True)
-    shares = np.concatenate([1 / (_K + 1 + np.arange(len(ranking))) for ranking in rankings])
-    scores = np.bincount(places, weights=shares, minlength=len(generations))
+    reciprocals = np.concatenate([1 / (_K + 1 + np.arange(len(ranking))) for ranking in rankings])
+    scores = np.bincount(places, weights=reciprocals, minlength=len(generations))
     return Ranked(generations, scores.astype(np.float32)).best_first()

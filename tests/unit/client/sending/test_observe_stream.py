@@ -15,7 +15,7 @@ from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.rate_control import ServerLoad
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
-from engram.client.transport import LoadChange, Refused, Trouble
+from engram.client.transport import LoadChange, Refused, SessionError
 from engram.errors import (
     EngramError,
     FailedPrecondition,
@@ -282,7 +282,7 @@ async def test_the_flight_respects_the_servers_queue(server: FakeServer, start: 
 
 async def test_a_taken_over_session_is_not_fought_for(server: FakeServer, start: Start) -> None:
     taken = FailedPrecondition("resumed by a newer connection", code="session_taken_over")
-    server.on_message = first_message_only(lambda connection, *_: connection.events.put_nowait(Trouble(taken)))
+    server.on_message = first_message_only(lambda connection, *_: connection.events.put_nowait(SessionError(taken)))
     driver = start()
     assert await answer(driver.row("a")) is taken
     assert len(server.connections) == 1

@@ -60,7 +60,8 @@ class SpaceStatistics:
         """Return the statistics that `metrics` of one space say."""
 
         def whole(family: MetricFamily, **labels: str) -> int:
-            return int(metrics.value(family, **labels))
+            # A server of an older version does not tell all of them.
+            return int(sum(sample.value for sample in metrics.select(family, **labels)))
 
         return cls(
             durable_generation=whole(table.GENERATION, watermark="durable"),
