@@ -78,7 +78,7 @@ async def stream(address: str, process: psutil.Process, rows: NDArray[np.float32
         others = [AsyncClient(address, space=SPACE, limits=limits) for _ in range(load.streams - 1)]
         clients = [first, *[await stack.enter_async_context(client) for client in others]]
         for client in clients:
-            await client.open()
+            await client.connect()
         meter = _Meter(run, process, first)
         watching = asyncio.create_task(meter.watch())
         senders = [_send(client, number, rows, load, run, meter.begin_s) for number, client in enumerate(clients)]

@@ -40,7 +40,7 @@ async def stream(address: str, rate: float, seconds: float, dim: int) -> dict[st
     rows = synthetic_rows(DISTINCT, dim)
     texts = [f"observation {i}: the quick brown fox jumps over the lazy dog"[:60] for i in range(BATCH)]
     async with AsyncClient(address, space=SPACE, limits=OutboxLimits(count_max=32_768)) as client:
-        await client.open()
+        await client.connect()
         print("ready", flush=True)
         begin, count, number = time.perf_counter(), 0, 0
         while time.perf_counter() - begin < seconds:

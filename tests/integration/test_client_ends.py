@@ -18,7 +18,7 @@ COUNT = 2000
 _numbers = itertools.count(1)
 
 OPEN = f"""
-from engram import AsyncClient, Client
+from engram import AsyncClient, Client, Cue
 from engram.lifecycle import interpreter_exit
 address, space = sys.argv[1:3]
 one = rows(1)[0]
@@ -55,7 +55,7 @@ SENT = {
     "two clients": "clients = [Client(address, space=space) for _ in range(2)]\n"
     "for n, client in enumerate(clients):\n    for id in ids(1000 * n, 1000): client.submit(id, one)",
     "stream": "client = Client(address, space=space)\nfor id in ids(0, 2000): client.submit(id, one)\n"
-    "stream = client.recall_stream(one, follow=True, k=1); next(stream, None) if 0 else None",
+    "stream = client.recall_stream(Cue(vector=one, score_min=-1.0), follow=True, k=1); next(stream, None) if 0 else None",
     "async": "client = AsyncClient(address, space=space)\nasyncio.run(observe(client))",
     "async local": "async def main(): await observe(AsyncClient(address, space=space))\nasyncio.run(main())",
     "loop left open": "loop = asyncio.new_event_loop(); client = AsyncClient(address, space=space)\n"
@@ -130,7 +130,7 @@ def test_what_could_not_be_sent_is_named(mortal: ServerProcess, kind: str, numbe
     """However the server went away, the program ends in bounded time with its own exit code and one line."""
     lose = f"os.kill({mortal.process.pid}, {int(number)})"
     work = {
-        "sync": f"client = Client(address, space=space)\nclient.open()\n{lose}\n"
+        "sync": f"client = Client(address, space=space)\nclient.connect()\n{lose}\n"
         "for id in ids(0, 2000): client.submit(id, one)",
         "async": f"async def main():\n    client = AsyncClient(address, space=space)\n    await client.connect()\n"
         f"    {lose}\n    await observe(client)\nasyncio.run(main())",

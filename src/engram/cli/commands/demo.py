@@ -138,7 +138,7 @@ def _clients(address: str) -> Iterator[tuple[Client, Client]]:
 
 
 def _stream(client: Client, entries: Sample) -> Streamed:
-    client.open()
+    client.connect()
     delays_ms: list[float] = []
     unanswered: deque[Future[Ack]] = deque()
     started_s = time.perf_counter()
