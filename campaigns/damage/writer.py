@@ -121,7 +121,7 @@ def wait_until_indexed(space: Space) -> None:
     """Return when everything is in the graph."""
     changed = threading.Semaphore(0)
     space._engine.add_indexed_listener(lambda _: changed.release())
-    while space.indexed_generation < space.visible_generation:
+    while space.indexed_generation < space.generation:
         changed.acquire()
 
 

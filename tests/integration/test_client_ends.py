@@ -55,7 +55,7 @@ SENT = {
     "two clients": "clients = [Client(address, space=space) for _ in range(2)]\n"
     "for n, client in enumerate(clients):\n    for id in ids(1000 * n, 1000): client.submit(id, one)",
     "stream": "client = Client(address, space=space)\nfor id in ids(0, 2000): client.submit(id, one)\n"
-    "stream = client.recall_stream(Cue(vector=one, score_min=-1.0), follow=True, k=1); next(stream, None) if 0 else None",
+    "stream = client.recall_stream(Cue(vector=one, score_min=-1.0), follow=True, k=1)",
     "async": "client = AsyncClient(address, space=space)\nasyncio.run(observe(client))",
     "async local": "async def main(): await observe(AsyncClient(address, space=space))\nasyncio.run(main())",
     "loop left open": "loop = asyncio.new_event_loop(); client = AsyncClient(address, space=space)\n"
