@@ -291,7 +291,7 @@ def test_a_missing_space_is_an_error_that_says_what_to_do(make: Any) -> None:
     for call in (
         lambda: client.submit("a", vectors_of(["a"])[0]),
         lambda: client.submit(["a"], vectors_of(["a"])),
-        client.open,
+        client.connect,
         client.space_status,
     ):
         with pytest.raises(NotFound, match="engram spaces create missing --dim N"):

@@ -242,4 +242,6 @@ def test_the_command_line_refuses_what_is_no_address(
     done = run_cli(tmp_path, "spaces", *(["--address", address] if by == "option" else []))
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
-    assert done.stderr.startswith(f"engram: address {address!r} ")
+    source = {"option": "option --address", "variable": "variable ENGRAM_CLIENT_ADDRESS"}[by]
+    named = f"address {address!r} " if address else f"{source}: '' is not allowed"
+    assert done.stderr.startswith(f"engram: {named}")
