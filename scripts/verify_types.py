@@ -39,10 +39,10 @@ def faults() -> Iterator[str]:
     public = public_names()
     seen = set()
     for symbol in _report()["typeCompleteness"]["symbols"]:
-        owner = next((name for name in public if symbol["name"] == name or symbol["name"].startswith(name + ".")), None)
-        if owner is None or symbol["name"].rpartition(".")[2].startswith("_"):
+        owners = {name for name in public if symbol["name"] == name or symbol["name"].startswith(name + ".")}
+        if not owners or symbol["name"].rpartition(".")[2].startswith("_"):
             continue
-        seen.add(owner)
+        seen |= owners
         if not symbol["isTypeKnown"] or symbol["isTypeAmbiguous"]:
             told = " ".join(" ".join(one["message"].split()) for one in symbol["diagnostics"])
             yield f"{symbol['name']}: {told or 'its type is not complete'}"
@@ -52,7 +52,7 @@ def faults() -> Iterator[str]:
 def _report() -> Any:
     # The source comes first in the path: pyright does not follow the hook of an editable installation.
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    command = ["pyright", "--pythonpath", sys.executable, "--verifytypes", "engram", "--ignoreexternal", "--outputjson"]
+    command = ["basedpyright", "--pythonpath", sys.executable, "--verifytypes", "engram", "--ignoreexternal", "--outputjson"]
     return json.loads(subprocess.run(command, env=environment, capture_output=True, check=False).stdout)
 
 

@@ -164,7 +164,7 @@ CALLS: dict[str, Callable[[Client], object]] = {
     "recall masked": lambda client: client.recall(np.ma.array(np.ones(DIM))),
     "k": lambda client: client.recall(np.ones(DIM), k=2.0),  # type: ignore[arg-type]
     "ef": lambda client: client.recall(np.ones(DIM), ef=True),
-    "generation 0": lambda client: client.recall(np.ones(DIM), max_generation=0),
+    "generation -1": lambda client: client.recall(np.ones(DIM), max_generation=-1),
     "future": lambda client: client.recall(np.ones(DIM), max_generation=99),
     "batch size": lambda client: list(client.recall_stream(np.ones(DIM), batch_size=1.0)),  # type: ignore[arg-type]
     "time": lambda client: client.recall(np.ones(DIM), snapshot_time=time.time_ns()),

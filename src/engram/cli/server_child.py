@@ -38,7 +38,7 @@ class ServerChild:
         self._data = data
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
-        self.address = ""
+        self.address: str = ""
 
     def __enter__(self) -> Self:
         self.start()

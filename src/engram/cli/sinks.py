@@ -66,12 +66,12 @@ class ServerSink:
         self._client = Client(target.address, space=space, session_id=session, timeout_s=target.timeout_s)
         self._answers = _Answers()
         try:
-            self.config = self._client.space_status().config
+            self.config: SpaceConfig = self._client.space_status().config
             self._client.connect()
         except BaseException:
             self._client.close()
             raise
-        self.durable_sequence = self._client.durable_sequence
+        self.durable_sequence: int = self._client.durable_sequence
 
     def put(self, batch: ObservationBatch) -> None:
         """Send a batch; wait while the buffer of the client is full."""
@@ -118,8 +118,8 @@ class StoreSink:
             raise NotFound(f"{error.message}; --create makes it", code=error.code, value=space) from None
         self._session = session
         self._answers = _Answers()
-        self.config = self._space.config
-        self.durable_sequence = self._space.durable_sequence(session)
+        self.config: SpaceConfig = self._space.config
+        self.durable_sequence: int = self._space.durable_sequence(session)
         self._next_sequence = self.durable_sequence + 1
 
     def put(self, batch: ObservationBatch) -> None:

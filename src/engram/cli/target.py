@@ -59,7 +59,7 @@ class ServerTarget:
     def __init__(self, address: str, timeout_s: float) -> None:
         self.address = address
         self.timeout_s = timeout_s
-        self.client = Client(address, timeout_s=timeout_s)
+        self.client: Client = Client(address, timeout_s=timeout_s)
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +115,7 @@ class DirectoryTarget:
     def __init__(self, path: Path, create: bool = False, read_only: bool = False) -> None:
         if not create and not path.is_dir():
             raise NotFound(f"there is no data directory {path}", code="no_data", field="data", value=path)
-        self.store = StoreEngine(path, read_only=read_only)
+        self.store: StoreEngine = StoreEngine(path, read_only=read_only)
 
     def __enter__(self) -> Self:
         return self

@@ -35,7 +35,7 @@ class Compaction:
 
     def __init__(self, old: _core.Index, horizon: int) -> None:
         self.old = old
-        self.new = old.successor()
+        self.new: _core.Index = old.successor()
         self._horizon = horizon
         self._next_slot = 0
 

@@ -36,7 +36,7 @@ class CurrentGraph:
     """
 
     def __init__(self, native: _core.Index) -> None:
-        self.native = native
+        self.native: _core.Index = native
         self.changing: Final = threading.Lock()
         self._compacting = threading.Lock()
         self._deleted_meanwhile: deque[_Deletions] = deque(maxlen=0)

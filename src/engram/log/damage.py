@@ -12,7 +12,7 @@ from engram.model.damage import Damage
 _REMEMBERED_MAX: Final = 100
 # The places of further ones are known up to this number, so that reading them again does not count them again.
 _KNOWN_MAX: Final = 100_000
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Damages:

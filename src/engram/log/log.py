@@ -25,7 +25,7 @@ from engram.model.times import now_us
 
 SEGMENT_BYTES_DEFAULT: Final = 64 << 20
 _SEGMENT_BYTES_FIRST: Final = 1 << 20
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Log(RecordTable):

@@ -10,7 +10,7 @@ from engram.log.records.header import Header
 from engram.log.recovered_log import RecoveredLog
 from engram.log.segments.segment import Segment
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 def corrupt(name: str, offset: int, what: str, code: str = "corrupt_log") -> CorruptData:

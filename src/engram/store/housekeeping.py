@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # The list of spaces is rewritten every so many rounds, if it changed.
 _ROUNDS_PER_NOTE = 60
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Housekeeping:
@@ -50,7 +50,7 @@ class Housekeeping:
         self._scrubbing: Generator[int, None, None] | None = None
         # The first scrub starts right after opening. Recalls need not wait for it: they check the bytes they read.
         self._scrub_due_s = time.monotonic()
-        self.scrubs = 0
+        self.scrubs: int = 0
 
     def start(self) -> None:
         """Start the thread."""

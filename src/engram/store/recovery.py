@@ -31,7 +31,7 @@ from engram.store.options import StoreOptions
 from engram.store.space_catalog import StoredSpace
 from engram.store.space_state import SpaceState
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 LOG_DIRECTORY = "log"
 
 

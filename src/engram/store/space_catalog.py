@@ -22,7 +22,7 @@ from engram.store.space_settings import decode_settings, read_settings1
 
 _DIRECTORY: Final = "spaces"
 _FILE: Final = "store.json"
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class StoredSpace(NamedTuple):
@@ -85,7 +85,7 @@ class SpaceCatalog:
         self._listed: dict[str, Listed] = {}
         with typed_failures("opening the catalogue of spaces"):
             self._spaces = storage.directory(_DIRECTORY)
-            self.store_id = self._read_list()
+            self.store_id: str = self._read_list()
 
     @property
     def names(self) -> list[str]:

@@ -56,8 +56,10 @@ class SpaceEngine(SpaceRecalls):
         encoder: SerialExecutor,
     ) -> None:
         super().__init__(config, state, options, lambda: published(self))
-        self.tail = TailBudget(state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s)
-        self.indexing = IndexMaintenance(state, options)
+        self.tail: TailBudget = TailBudget(
+            state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s
+        )
+        self.indexing: IndexMaintenance = IndexMaintenance(state, options)
         self.indexing.add_listener(self.tail.moved)
         self._writer = GroupCommit(config.name, state, encoder)
         self._submit = submit

@@ -36,7 +36,7 @@ from engram.store.space_table import SpaceTable
 from engram.store.subscriptions.matcher import Matcher
 
 _DEFAULT_OPTIONS: Final = StoreOptions()
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class StoreEngine:

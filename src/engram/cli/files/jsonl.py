@@ -39,7 +39,7 @@ class JsonlSource:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.total = path.stat().st_size
+        self.total: int = path.stat().st_size
 
     def chunks(self, count_max: int) -> Iterator[FileChunk]:
         """Yield the rows in order, at most `count_max` per chunk; all embeddings of a chunk have one length."""

@@ -37,7 +37,7 @@ class NpzSource:
     def __init__(self, path: Path) -> None:
         self._path = path
         with ExitStack() as stack:
-            self.total = _count(path, _open(path, stack))
+            self.total: int = _count(path, _open(path, stack))
 
     def chunks(self, count_max: int) -> Iterator[FileChunk]:
         """Yield the rows in order, at most `count_max` per chunk."""

@@ -108,10 +108,10 @@ class ObserveSession:
         self._loop = loop = asyncio.get_running_loop()
         wakeup = LoopWakeup()
         self.config = config
-        self.outbox = SendBuffer(limits, wakeup.wake, loop.time)
+        self.outbox: SendBuffer = SendBuffer(limits, wakeup.wake, loop.time)
         self._reopen = reopen
         self._options = options
-        self.stream = ObserveStream(
+        self.stream: ObserveStream = ObserveStream(
             transport,
             self.outbox,
             wakeup,
@@ -122,7 +122,7 @@ class ObserveSession:
             incarnation=incarnation,
         )
         self._encode = encode
-        self.task = loop.create_task(self.stream.run(), name=f"engram-observe-{config.name}")
+        self.task: asyncio.Task[None] = loop.create_task(self.stream.run(), name=f"engram-observe-{config.name}")
         self._ending = interpreter_exit.opened(self, f"the client of space {config.name}", keep=True)
         self.task.add_done_callback(self._ended)
 

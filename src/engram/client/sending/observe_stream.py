@@ -72,12 +72,12 @@ class ObserveStream:
         window: SendWindow | None = None,
         writer: int | None = None,
     ) -> None:
-        self.session_id = session_id
-        self.incarnation = incarnation
+        self.session_id: str = session_id
+        self.incarnation: str = incarnation
         self.failure: EngramError | None = None
-        self.indexed_sequence = 0
-        self.connections = 0
-        self.writer = secrets.randbits(63) + 1 if writer is None else writer
+        self.indexed_sequence: int = 0
+        self.connections: int = 0
+        self.writer: int = secrets.randbits(63) + 1 if writer is None else writer
         self._transport = transport
         self._outbox = outbox
         self._config = config

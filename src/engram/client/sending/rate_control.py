@@ -38,7 +38,7 @@ class RateControl:
     """
 
     def __init__(self) -> None:
-        self.load = ServerLoad.ACTIVE
+        self.load: ServerLoad = ServerLoad.ACTIVE
         self.rate: float | None = None
         self._rate_before = 0.0
         self._free_at_s = 0.0

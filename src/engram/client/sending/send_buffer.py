@@ -71,7 +71,7 @@ class SendBuffer:
         self._refusal: EngramError | None = None
         self._losses = Losses()
         # Time of the last answer, by the clock.
-        self.answered_s = clock()
+        self.answered_s: float = clock()
 
     def set_wakeup(self, wake: Callable[[], None]) -> None:
         """Replace the function that wakes the consumer."""

@@ -49,8 +49,8 @@ class SendWindow:
     def __init__(self, flight_count_max: int, final: tuple[type[EngramError], ...] = ()) -> None:
         self._final = final
         self.flight_count_max = flight_count_max
-        self.acked_sequence = 0
-        self.flight_count = 0
+        self.acked_sequence: int = 0
+        self.flight_count: int = 0
         self._next_sequence = 1
         # Highest sequence number ever used; None before the first connection.
         self._used_sequence: int | None = None

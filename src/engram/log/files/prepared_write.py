@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engram.log.records.encoding import EncodedRecord
 from engram.log.records.record import Record
 from engram.log.segments.segment import Segment
@@ -47,6 +50,8 @@ class PreparedWrite:
     __slots__ = ("records", "runs", "vector_sums")
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        self.runs = runs
-        self.records = [Record(run.segment, record.header) for run in runs for record in run.records]
-        self.vector_sums = [record.vector_sums for run in runs for record in run.records]
+        self.runs: Sequence[Run] = runs
+        self.records: list[Record] = [Record(run.segment, record.header) for run in runs for record in run.records]
+        self.vector_sums: list[NDArray[np.uint32] | None] = [
+            record.vector_sums for run in runs for record in run.records
+        ]

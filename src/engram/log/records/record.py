@@ -55,15 +55,15 @@ class Record:
     )
 
     def __init__(self, segment: Segment, header: Header) -> None:
-        self.kind = RecordKind(header.kind)
-        self.first_generation = header.first_generation
-        self.count = header.rows
-        self.session = header.session
-        self.writer = header.writer
-        self.first_sequence = header.first_sequence
-        self.committed_us = header.committed_us
+        self.kind: RecordKind = RecordKind(header.kind)
+        self.first_generation: int = header.first_generation
+        self.count: int = header.rows
+        self.session: str = header.session
+        self.writer: int = header.writer
+        self.first_sequence: int = header.first_sequence
+        self.committed_us: int = header.committed_us
         self._dim = header.dim
-        self.segment = segment
+        self.segment: Segment = segment
         self._position = header.position
         self._payload = segment.payload_of(header)
         self._nbytes = header.length

@@ -6,6 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engram import _core
 from engram.errors import CorruptData
 from engram.log.damage import Damages
@@ -67,14 +70,14 @@ class Segment:
     __slots__ = ("damages", "end", "epoch", "file", "format", "last_layout", "memory", "opening_sums", "salt", "view")
 
     def __init__(self, epoch: int, file: StorageFile, salt: int, damages: Damages, format: int = 2) -> None:
-        self.epoch = epoch
-        self.file = file
-        self.salt = salt
-        self.damages = damages
-        self.format = format
-        self.view = file.view()
-        self.memory = self.view.data
-        self.end = self.begin
+        self.epoch: int = epoch
+        self.file: StorageFile = file
+        self.salt: int = salt
+        self.damages: Damages = damages
+        self.format: int = format
+        self.view: NDArray[np.uint8] = file.view()
+        self.memory: memoryview[int] = self.view.data
+        self.end: int = self.begin
         self.opening_sums: OpeningSums | None = None
         self.last_layout: tuple[int, Layout | None] = -1, None
 

@@ -19,7 +19,7 @@ from engram.log.segments.segment_header import SegmentHeader
 
 # Creating a smaller segment takes less time than starting a thread.
 _PREPARED_BYTES_MIN: Final = 16 << 20
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class SegmentPool:

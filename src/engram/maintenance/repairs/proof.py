@@ -50,8 +50,10 @@ class Proof:
                 newest.update((id, sign * (first + row)) for row, id in enumerate(rescued.ids) if id is not None)
             else:
                 lost += self._look_at_rows(rescued, newest)
-        self.lost = merged(lost)
-        self.unproven = frozenset(id for id, generation in newest.items() if 0 < generation < self._unreadable)
+        self.lost: list[GenerationRange] = merged(lost)
+        self.unproven: frozenset[str] = frozenset(
+            id for id, generation in newest.items() if 0 < generation < self._unreadable
+        )
 
     def _look_at_rows(self, rescued: Rescued, newest: dict[str, int]) -> Iterable[GenerationRange]:
         for row, (id, is_readable) in enumerate(zip(rescued.ids, rescued.is_readable, strict=True)):

@@ -50,7 +50,7 @@ class Rewriting:
         self._withheld = withheld
         self._set_aside = set_aside
         self._unsynced = 0
-        self.kept = 0
+        self.kept: int = 0
 
     def add(self, found: Found) -> None:
         """Copy what is intact in a record.

@@ -30,7 +30,7 @@ class SetAside:
 
     def __init__(self, path: Path) -> None:
         self.path: Final = path
-        self.count = 0
+        self.count: int = 0
         self._file: Any = None
 
     def __enter__(self) -> SetAside:

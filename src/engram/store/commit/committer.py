@@ -12,7 +12,7 @@ from typing import Final
 from engram.store.commit.queue import CommitQueue, CommitRequest, CommitTarget
 from engram.store.commit.serial_executor import SerialExecutor
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 # Guards against a queue that loses a wake-up; nothing else depends on it.
 _TAKE_TIMEOUT_S: Final = 60.0
 

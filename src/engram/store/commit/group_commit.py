@@ -20,7 +20,7 @@ from engram.store.space_state import SpaceState
 
 # Fewer observations are encoded faster than another thread wakes up.
 _ENCODED_BESIDE_MIN: Final = 64
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class GroupCommit:
@@ -41,10 +41,10 @@ class GroupCommit:
         self._state = state
         self._encoder = encoder
         self._failure: str | None = None
-        self.commits = 0
-        self.observed = 0
-        self.deleted = 0
-        self.duplicates = 0
+        self.commits: int = 0
+        self.observed: int = 0
+        self.deleted: int = 0
+        self.duplicates: int = 0
 
     def check(self) -> None:
         """Check that the space can still be written to.

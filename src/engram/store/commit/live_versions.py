@@ -81,8 +81,8 @@ class VersionChanges:
     def __init__(self, live: dict[str, int]) -> None:
         self._live = live
         self.pending: dict[str, int | None] = {}
-        self.deleted = 0
-        self.last_deletion = 0
+        self.deleted: int = 0
+        self.last_deletion: int = 0
         # The generations of the versions that end, and the generations that end them.
         self.ended: list[int] = []
         self.ended_at: list[int] = []

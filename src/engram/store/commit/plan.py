@@ -12,14 +12,14 @@ from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
 from engram.model.limits import BATCH_BYTES_MAX
 from engram.model.observations import ObservationBatch, concatenate
-from engram.store.commit.live_versions import LiveVersions
+from engram.store.commit.live_versions import LiveVersions, VersionChanges
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.session_table import SequenceRange, SessionTable
 
 # For fewer rows, a record of their own costs more than copying them into a shared record.
 _SMALL_ROWS: Final = 64
 _MERGED_ROWS_MAX: Final = 1024
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class CommitPlan:
@@ -48,11 +48,11 @@ class CommitPlan:
         self._progress: dict[str, int] = {}
         self._answers: list[_PlannedAnswer] = []
         self._entries: list[LogEntry] = []
-        self.changes = versions.change()
+        self.changes: VersionChanges = versions.change()
         self.stored_sequences: list[tuple[str, SequenceRange, int]] = []
-        self.observed = 0
-        self.deleted = 0
-        self.duplicates = 0
+        self.observed: int = 0
+        self.deleted: int = 0
+        self.duplicates: int = 0
 
     @property
     def last_generation(self) -> int:

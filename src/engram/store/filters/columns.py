@@ -35,11 +35,11 @@ class ColumnChunk:
     __slots__ = ("confidences", "ends", "times_max", "times_min", "times_us")
 
     def __init__(self) -> None:
-        self.ends = np.zeros(CHUNK_ROWS, dtype=np.int64)
-        self.times_us = np.zeros(CHUNK_ROWS, dtype=np.int64)
-        self.confidences = np.zeros(CHUNK_ROWS, dtype=np.float32)
-        self.times_min = int(_NEVER)
-        self.times_max = -int(_NEVER)
+        self.ends: NDArray[np.int64] = np.zeros(CHUNK_ROWS, dtype=np.int64)
+        self.times_us: NDArray[np.int64] = np.zeros(CHUNK_ROWS, dtype=np.int64)
+        self.confidences: NDArray[np.float32] = np.zeros(CHUNK_ROWS, dtype=np.float32)
+        self.times_min: int = int(_NEVER)
+        self.times_max: int = -int(_NEVER)
 
     @property
     def nbytes(self) -> int:

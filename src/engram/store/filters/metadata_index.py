@@ -27,7 +27,7 @@ class MetadataIndex:
     """
 
     def __init__(self) -> None:
-        self.columns = Columns()
+        self.columns: Columns = Columns()
         self._tags = Postings()
         self._values = Postings()
         self._numbers: dict[str, Numbers] = {}

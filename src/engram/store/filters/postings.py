@@ -53,7 +53,7 @@ class Postings:
 
     def __init__(self) -> None:
         self._lists: dict[Hashable, int | GrowingArray] = {}
-        self.nbytes = 0
+        self.nbytes: int = 0
         """About how much memory it takes."""
 
     def __len__(self) -> int:

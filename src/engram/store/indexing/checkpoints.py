@@ -28,7 +28,7 @@ _TEMPORARY: Final = "graph.tmp"
 _CHUNK_BYTES: Final = 4 << 20
 DIRECTORY: Final = "checkpoints"
 _Result = TypeVar("_Result")
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Checkpoints:

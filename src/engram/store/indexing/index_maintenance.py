@@ -10,7 +10,7 @@ from engram.metrics.sample import MetricSample
 from engram.store.options import StoreOptions
 from engram.store.space_state import SpaceState
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 Listener = Callable[[int], None]
 
@@ -34,8 +34,8 @@ class IndexMaintenance:
         self._attempted = state.checkpoint_generation
         self._listeners: tuple[Listener, ...] = ()
         self._compacted_horizon = 0
-        self.checkpoints_written = 0
-        self.compactions = 0
+        self.checkpoints_written: int = 0
+        self.compactions: int = 0
 
     def samples(self, space: str) -> Iterator[MetricSample]:
         """Yield the metrics of the maintenance, for the space called `space`."""

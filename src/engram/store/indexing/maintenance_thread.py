@@ -13,7 +13,7 @@ from engram.errors import EngramError, FailedPrecondition
 if TYPE_CHECKING:
     from engram.store.space_engine import SpaceEngine
 
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class MaintenanceThread:

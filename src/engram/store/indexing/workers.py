@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # The pause doubles while a worker dies again and again. A dead worker is back within a second in any case.
 _PAUSE_S_MIN: Final = 0.01
 _PAUSE_S_MAX: Final = 0.5
-logger = logging.getLogger(__name__)
+logger: logging.Logger = logging.getLogger(__name__)
 
 FaultPoint = Literal["before link", "after link", "between tasks"]
 

@@ -63,7 +63,7 @@ class RecallExecutor:
         self._options = options
         self._reinforcement = Reinforcement(options.half_life_s)
         self._read_ahead = Prefetch()
-        self.search = Search(config, state, FullText(state.log))
+        self.search: Search = Search(config, state, FullText(state.log))
 
     def check_process(self) -> None:
         """Refuse to read in a forked child.

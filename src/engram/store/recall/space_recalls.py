@@ -36,8 +36,8 @@ class SpaceRecalls:
         self, config: SpaceConfig, state: SpaceState, options: StoreOptions, announce: Callable[[], None]
     ) -> None:
         self.config = config
-        self.subscriptions = Subscriptions(config, state, options.follower_count_max)
-        self.retention = Retention(state, options, self.subscriptions)
+        self.subscriptions: Subscriptions = Subscriptions(config, state, options.follower_count_max)
+        self.retention: Retention = Retention(state, options, self.subscriptions)
         self._state = state
         self._reader = RecallExecutor(config, state, options, self.subscriptions)
         self._announce = announce

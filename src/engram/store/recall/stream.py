@@ -60,8 +60,8 @@ class RecallStream(Iterator[Hits]):
     ) -> None:
         self._process = os.getpid()
         self.generation = generation
-        self.more_results = True
-        self.subscription = subscription
+        self.more_results: bool = True
+        self.subscription: Subscription | None = subscription
         self._walk: Walk | None = None
         # What was found and not returned yet, best first.
         self._found = NOTHING

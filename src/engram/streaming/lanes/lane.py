@@ -143,7 +143,7 @@ class Lane:
     def __init__(self, priority: Priority, limits: LaneLimits) -> None:
         self.priority: Final = priority
         self.limits: Final = limits
-        self.served = LaneLoad()
+        self.served: LaneLoad = LaneLoad()
         self.passed_over = 0
         self._waiting: Final[dict[CommitTarget, _Waiting]] = {}
         # A heap of every waiting space, ordered by the observations served to it; ties in the order of arrival.

@@ -69,7 +69,7 @@ class Hysteresis:
 
     def __init__(self, thresholds: Thresholds) -> None:
         self._thresholds = thresholds
-        self.level = Level.NORMAL
+        self.level: Level = Level.NORMAL
 
     def feed(self, fill: float) -> bool:
         """Update the level from `fill`, where 1 is full, and return whether the level changed."""

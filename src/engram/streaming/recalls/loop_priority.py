@@ -47,7 +47,7 @@ class LoopPriority:
         wait_s_max: float = _WAIT_S_MAX,
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.under_way = 0
+        self.under_way: int = 0
         self._begun = 0
         self._iterations = iterations
         self._wait_s_max = wait_s_max

@@ -30,7 +30,7 @@ class BacklogBudget:
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
-        self.nbytes = 0
+        self.nbytes: int = 0
 
     def take(self, nbytes: int) -> None:
         """Reserve `nbytes` bytes of the budget.

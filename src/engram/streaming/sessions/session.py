@@ -81,18 +81,18 @@ class Session:
     ) -> None:
         self.space: Final = space
         self.id: Final = session_id
-        self.durable_sequence = durable_sequence
-        self.state = SessionState.INIT
+        self.durable_sequence: int = durable_sequence
+        self.state: SessionState = SessionState.INIT
         # The outboxes of the session's connection, and of a connection that waits to be the next.
         self.outbox: SessionOutbox | None = None
         self.claimant: SessionOutbox | None = None
         self.owner = 0
         self.changed: Final = LoopCondition()
-        self.in_flight_count = 0
-        self.in_flight_bytes = 0
+        self.in_flight_count: int = 0
+        self.in_flight_bytes: int = 0
         self._counters = counters
         self._clock = clock
-        self.last_active_s = clock()
+        self.last_active_s: float = clock()
         self._expected_to_commit: deque[InFlight] = deque()
         self._history = AckHistory()
         for stored in latest:
