@@ -52,7 +52,8 @@ def faults() -> Iterator[str]:
 def _report() -> Any:
     # The source comes first in the path: pyright does not follow the hook of an editable installation.
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    command = ["basedpyright", "--pythonpath", sys.executable, "--verifytypes", "engram", "--ignoreexternal", "--outputjson"]
+    options = ["--pythonpath", sys.executable, "--ignoreexternal", "--outputjson"]
+    command = ["basedpyright", *options, "--verifytypes", "engram"]
     return json.loads(subprocess.run(command, env=environment, capture_output=True, check=False).stdout)
 
 

@@ -150,7 +150,7 @@ def test_a_store_that_nobody_holds_is_closed(tmp_path: Path, let_go: str) -> Non
     assert ended.out.split() == ["3000"]
 
 
-@pytest.mark.parametrize("keep", ["space", "store.submit", "lambda: store.spaces()"])
+@pytest.mark.parametrize("keep", ["space", "store.checkpoint", "lambda: store.spaces()"])
 def test_whoever_holds_a_part_holds_the_store(tmp_path: Path, keep: str) -> None:
     program = f"""
 kept = {keep}

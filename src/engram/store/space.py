@@ -40,8 +40,6 @@ class Space:
     locks. A space is not usable in a forked child (code ``forked``).
     """
 
-    __slots__ = ("__weakref__", "_engine")
-
     def __init__(self, engine: SpaceEngine) -> None:
         self._engine = engine
 
