@@ -143,7 +143,7 @@ class Checker:
         message = encode_cue(Cue(CUES[cue], filter=Filter(tags=frozenset({tag} if tag else ()))))
         if self._random.random() < 0.3:
             request = pb.RecallRequest(
-                memory_space_id=self._space, cue=message, max_results=count_max, max_generation=generation
+                memory_space_id=self._space, cue=message, max_results=count_max, max_generation=generation or None
             )
             return [await self._stub.Recall(request, timeout=TIMEOUT_S)]
         call = self._stub.RecallStream(
@@ -151,7 +151,7 @@ class Checker:
                 memory_space_id=self._space,
                 cue=message,
                 max_results=count_max,
-                max_generation=generation,
+                max_generation=generation or None,
                 batch_size=self._random.choice([3, 10, 100]),
             ),
             timeout=TIMEOUT_S,

@@ -30,7 +30,7 @@ async def ends(engine, server):
 async def asynchronous():
     engine, server = await start()
     async with AsyncClient(server.address) as client:
-        await (await client.observe("a", np.ones(8)))
+        await client.observe("a", np.ones(8))
         print([hit.id for hit in await client.recall(np.ones(8))])
         print([hit.id async for hits in client.recall_stream(np.ones(8)) for hit in hits])
     await ends(engine, server)
@@ -39,7 +39,7 @@ asyncio.run(asynchronous())
 loop = LoopThread.shared()
 engine, server = loop.run(start())
 with Client(server.address) as client:
-    client.observe("b", np.ones(8)).result()
+    client.observe("b", np.ones(8))
     print([hit.id for hit in client.recall(np.ones(8))])
 loop.run(ends(engine, server))
 """
