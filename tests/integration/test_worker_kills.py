@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engram.store import MemoryStore, Space, StoreOptions, memory_store
+from engram.store import MemoryStore, Space, StoreOptions, store_engine
 from engram.store.indexing.workers import FaultPoint, Workers
 from tests.doubles.waiting import TIMEOUT_S, wait_until_indexed
 
@@ -83,7 +83,7 @@ def test_killed_workers_lose_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, interval_s: float
 ) -> None:
     killer = Killer(interval_s)
-    monkeypatch.setattr(memory_store, "Workers", partial(Workers, fault=killer))
+    monkeypatch.setattr(store_engine, "Workers", partial(Workers, fault=killer))
     with MemoryStore(tmp_path, options=StoreOptions(workers=3)) as store:
         spaces = [store.space(f"space-{number}", dim=DIM) for number in range(SPACES)]
         with ThreadPoolExecutor(SPACES) as streams:
