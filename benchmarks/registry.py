@@ -171,6 +171,13 @@ BENCHMARKS: Final = (
         ("--rows 1 64 --rounds 1",),
     ),
     Benchmark(
+        "path-costs",
+        "benchmarks.streaming.path_costs",
+        "what an observation and a recall cost client and server, beside another version",
+        ("path-costs.json",),
+        ("--pairs 1 --turns 1",),
+    ),
+    Benchmark(
         "integrity-costs",
         "benchmarks.store.integrity_costs",
         "what the checks of everything stored cost",
@@ -180,4 +187,8 @@ BENCHMARKS: Final = (
 )
 
 # These have a `main()` too, but nobody's hands start them: benchmarks run them as processes of their own.
-PROCESSES: Final = ("benchmarks.store.integrity_workloads", "benchmarks.support.paced_load")
+PROCESSES: Final = (
+    "benchmarks.store.integrity_workloads",
+    "benchmarks.streaming.path_worker",
+    "benchmarks.support.paced_load",
+)

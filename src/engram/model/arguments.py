@@ -5,8 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,10 +28,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Ids, vectors and contents may be given by place.
 _PLACED: Final = 3
+_FIELDS: Final = frozenset(ObservationFields.__annotations__)
 
 
-@dataclass(frozen=True, slots=True)
-class OneObservation:
+class OneObservation(NamedTuple):
     """One observation as a caller passes it."""
 
     id: str
@@ -63,8 +62,7 @@ class OneObservation:
         return ObservationBatch(ids=[self.id], vectors=vector[None], **columns)
 
 
-@dataclass(frozen=True, slots=True)
-class ManyObservations:
+class ManyObservations(NamedTuple):
     """Columns of observations as a caller passes them."""
 
     ids: Sequence[str]
@@ -92,6 +90,10 @@ def take_observations(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> 
     InvalidInput
         If there is no id, or a keyword is not known or given twice.
     """
+    if len(arguments) == _PLACED and isinstance(arguments[0], str) and keywords.keys() <= _FIELDS:
+        # What most callers pass, and a stream passes for every observation.
+        first, vector, content = arguments
+        return OneObservation(first, vector, content, cast("ObservationFields", keywords))
     is_one = isinstance(arguments[0] if arguments else keywords.get("ids"), str) or "id" in keywords
     names = ONE_KEYWORDS if is_one else MANY_KEYWORDS
     given = dict(zip(names, arguments, strict=False))
