@@ -114,5 +114,10 @@ async def _serve() -> None:
                 print(json.dumps(await work.measure(line.strip())), flush=True)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Do what is asked until nothing more is."""
     asyncio.run(_serve())
+
+
+if __name__ == "__main__":
+    main()

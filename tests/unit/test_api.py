@@ -61,6 +61,11 @@ def test_the_interface_is_the_one_that_was_written_down() -> None:
     assert list(runpy.run_path(str(ROOT / "scripts" / "public_api.py"))["lines"]()) == written.splitlines()
 
 
+def test_no_public_signature_says_any() -> None:
+    written = (ROOT / "tests" / "unit" / "public_api.txt").read_text(encoding="utf-8")
+    assert re.findall(r"^.*\bAny\b.*$", written, re.MULTILINE) == []
+
+
 def test_a_space_shows_what_its_users_may_use() -> None:
     shown = {name for name in dir(Space) if not name.startswith("_")}
     assert not shown & {"admit", "withdraw", "commit", "prepare", "tail", "indexing", "history", "followers"}

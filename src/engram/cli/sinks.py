@@ -9,6 +9,7 @@ from typing import Final, Protocol
 from engram.cli.target import DirectoryTarget, ServerTarget, Target, existing_space
 from engram.client import Ack, Client
 from engram.errors import EngramError, NotFound, OverCapacity
+from engram.model.arguments import arguments_of
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.queue import CommitRequest, CommitResult
@@ -85,7 +86,7 @@ class ServerSink:
     def _add_when_room(self, batch: ObservationBatch) -> Future[Ack] | None:
         """Have the client send a batch; return None if its buffer is full of unanswered observations."""
         try:
-            return self._client.submit(**batch.arguments())
+            return self._client.submit(**arguments_of(batch))
         except OverCapacity as error:
             if error.code != "buffer_full":
                 raise

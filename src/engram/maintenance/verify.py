@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from engram.errors import EngramError, NewerFormat, NotFound
 from engram.log.damage import Damages
@@ -79,7 +79,7 @@ class Verdict:
         newer = all(isinstance(error, NewerFormat) for error in self.unsound.values())
         return bool(self.unsound) and newer and not self.damages
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, object]:
         """Return the verdict as values for JSON."""
         return {
             "sound": self.is_sound,

@@ -113,6 +113,13 @@ def take_observations(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> 
     return ManyObservations(first, vector, content, cast("ObservationColumns", given))
 
 
+def arguments_of(batch: ObservationBatch) -> dict[str, Any]:
+    """Return a batch as the arguments of a call that takes many observations, such as `make_batch`."""
+    given = {spec.plural: getattr(batch, spec.name) for spec in COLUMNS}
+    # A call takes integers for seconds.
+    return {"ids": batch.ids, "vectors": batch.vectors, **given, "timestamps": batch.times_us.view("datetime64[us]")}
+
+
 def one_or_many(function: F) -> F:
     """Show the arguments of a function that passes them to `take_observations`."""
     ids = inspect.Parameter("ids", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="str | Sequence[str]")

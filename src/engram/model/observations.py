@@ -20,7 +20,7 @@ from engram.model.columns import COLUMNS, IDS, MANY_KEYWORDS, ColumnSpec, Observ
 from engram.model.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 from engram.model.spaces import SpaceConfig
 from engram.model.values.keywords import accepts_old
-from engram.model.values.metadata import check_metadata_column, read_metadata_column
+from engram.model.values.metadata import JsonValue, check_metadata_column, read_metadata_column
 from engram.model.values.sequences import as_list, check_array, check_list, wrong_length
 from engram.model.values.vectors import as_matrix, check_vectors
 
@@ -76,13 +76,7 @@ class ObservationBatch:
         """Return the batch with vectors of shape ``(n, 0)``, for a message that carries the vectors by themselves."""
         return with_vectors(self, np.empty((len(self), 0), np.float32))
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the batch as arguments of a call that takes many observations, such as `make_batch`."""
-        given = {spec.plural: getattr(self, spec.name) for spec in COLUMNS}
-        # A call takes integers for seconds.
-        return {"ids": self.ids, "vectors": self.vectors, **given, "timestamps": self.times_us.view("datetime64[us]")}
-
-    def metadata_objects(self) -> list[dict[str, Any] | None] | None:
+    def metadata_objects(self) -> list[dict[str, JsonValue] | None] | None:
         """Return the metadata of all rows as objects, None for a row without; None if no row has any.
 
         They are those that `check_batch` has parsed, as long as they are kept, and otherwise are parsed once.

@@ -11,6 +11,7 @@ import pytest
 
 from engram.errors import InvalidInput
 from engram.model import observations
+from engram.model.arguments import arguments_of
 from engram.model.observations import ObservationBatch, check_batch, concatenate, make_batch, with_vectors
 from engram.model.spaces import SpaceConfig
 from engram.model.times import TIME_MAX_US
@@ -245,9 +246,9 @@ def test_large_metadata_are_not_kept_parsed(parsed: list[int]) -> None:
 
 def test_a_batch_is_handed_on_as_arguments() -> None:
     batch = full_batch(3)
-    assert columns_of(make_batch(**batch.arguments())) == columns_of(batch)
+    assert columns_of(make_batch(**arguments_of(batch))) == columns_of(batch)
     bare = make_batch(["x"], np.ones((1, 8)))
-    assert columns_of(make_batch(**bare.arguments())) == columns_of(bare)
+    assert columns_of(make_batch(**arguments_of(bare))) == columns_of(bare)
 
 
 def test_an_unknown_column_is_refused() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition
 from engram.log.damage import Damages
@@ -71,7 +71,7 @@ class BackupReport:
         """Whether the backup holds every space in its state at the time of this backup."""
         return not (self.refused or self.kept or self.damages)
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, object]:
         """Return the report as values for JSON."""
         return {
             "source": self.source,

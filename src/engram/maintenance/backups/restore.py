@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from crc32c import crc32c
 
@@ -41,7 +40,7 @@ class RestoreReport:
     path: str
     spaces: dict[str, int] = field(default_factory=dict)
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, object]:
         """Return the report as values for JSON."""
         return {"source": self.source, "path": self.path, "spaces": self.spaces}
 

@@ -90,7 +90,7 @@ class RepairReport:
         """Whether nothing is missing."""
         return not self.left_behind and all(space.is_complete for space in self.spaces)
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, object]:
         """Return the report as values for JSON."""
         return {
             "source": self.source,
