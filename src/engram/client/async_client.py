@@ -269,7 +269,9 @@ class AsyncClient(AsyncReader):
 
     async def _submit(self, observations: OneObservation | ManyObservations) -> asyncio.Future[Ack]:
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        await self._add_when_room((await self._opened()).offer(future, observations))
+        offer = (await self._opened()).offer(future, observations)
+        if not offer.try_add():
+            await self._add_when_room(offer)
         return future
 
     async def flush(self, timeout_s: float | None = None) -> None:

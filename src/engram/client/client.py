@@ -284,7 +284,9 @@ class Client:
 
     def _submit(self, observations: OneObservation | ManyObservations) -> concurrent.futures.Future[Ack]:
         future: concurrent.futures.Future[Ack] = concurrent.futures.Future()
-        _add_when_room(self._opened().offer(future, observations), self._timeout_s)
+        offer = self._opened().offer(future, observations)
+        if not offer.try_add():
+            _add_when_room(offer, self._timeout_s)
         return future
 
     def _opened(self) -> ObserveSession:

@@ -8,8 +8,7 @@ import contextlib
 import copy
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Unpack
+from typing import Any, Final, NamedTuple, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -44,8 +43,7 @@ Reopen = Callable[[], ObserveTransport]
 _HANG_S: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class PendingAdd:
+class PendingAdd(NamedTuple):
     """Observations that may have to wait for room: call `try_add`, wait for `room`, and call `try_add` again.
 
     Parameters
@@ -153,10 +151,10 @@ class ObserveSession:
             As `offer_row` and `offer_batch`.
         """
         if isinstance(observations, OneObservation):
-            one = observations
-            return self.offer_row(future, one.id, one.vector, one.content, **one.fields)
-        many = observations
-        return self.offer_batch(future, many.ids, many.vectors, contents=many.contents, **many.columns)
+            id, vector, content, fields = observations
+            return self.offer_row(future, id, vector, content, **fields)
+        ids, vectors, contents, columns = observations
+        return self.offer_batch(future, ids, vectors, contents, **columns)
 
     def offer_row(
         self, future: AnyFuture, id: str, vector: ArrayLike | None, content: str, **fields: Unpack[ObservationFields]
