@@ -96,7 +96,11 @@ def _path_cpu_s(pid: int) -> float:
     """Processor time of the threads of a process that somebody waits for: those of ordinary priority."""
     ticks = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
-        fields = (task / "stat").read_text().rpartition(")")[2].split()
+        try:
+            fields = (task / "stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            # The thread has ended meanwhile. Those that somebody waits for do not.
+            continue
         # From the state on: user and system time are the 12th and 13th, the nice value is the 17th.
         ticks += int(fields[11]) + int(fields[12]) if int(fields[16]) <= 0 else 0
     return ticks / 100
