@@ -190,6 +190,8 @@ def test_statistics(home: Any) -> None:
         (lambda home: home.recall(None), "cue"),
         (lambda home: list(home.recall_stream(np.ones(DIM), 10, 101)), "batch_size"),
         (lambda home: list(home.recall_stream(np.ones(DIM), k=10_001)), "k"),
+        (lambda home: home.answer({"k": 3}), "query"),
+        (lambda home: home.open("a text"), "query"),
         (lambda home: home.get(3), "id"),
         (lambda home: home.get("a", 99), "max_generation"),
         (lambda home: home.get("a", "x"), "max_generation"),

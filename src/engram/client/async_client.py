@@ -23,7 +23,7 @@ from engram.model.arguments import ManyObservations, OneObservation, one_or_many
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.hit import Hits
 from engram.model.priority import priority_named
-from engram.model.query import RecallQuery
+from engram.model.query import RecallQuery, as_query
 from engram.model.spaces import DEFAULT_SPACE
 from engram.model.values.keywords import warn_renamed
 from engram.model.values.scalars import as_text
@@ -143,7 +143,7 @@ class AsyncClient(AsyncReader):
         Without a query, it opens the session, which is deprecated: this is called `connect` now.
         """
         if query is not None:
-            return self._batches(query)
+            return self._batches(as_query(query))
         warn_renamed("open()", "connect()")
         return self.connect()
 

@@ -26,7 +26,7 @@ from engram.model.ack import Deletion
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
 from engram.model.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
-from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_generation, check_one_snapshot
+from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_generation, as_query, check_one_snapshot
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
     RecallOptions,
@@ -101,6 +101,7 @@ class AsyncReader:
 
     async def answer(self, query: RecallQuery) -> Hits:
         """Return the hits of `query`, as `recall` does."""
+        query = as_query(query)
         try:
             response = await self._calls.unary(methods.RECALL, recall_request(self.space, query))
         except InvalidInput as error:

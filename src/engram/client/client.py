@@ -26,7 +26,7 @@ from engram.model.arguments import ManyObservations, OneObservation, one_or_many
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
-from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery
+from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
     RecallOptions,
@@ -213,7 +213,7 @@ class Client:
         Without a query, it opens the session, which is deprecated: this is called `connect` now.
         """
         if query is not None:
-            return self._batches(query)
+            return self._batches(as_query(query))
         warn_renamed("open()", "connect()")
         self.connect()
         return None

@@ -143,6 +143,24 @@ def check_range(field: str, value: object, low: int, high: int) -> int:
     return as_whole(field, value, low, high, code=f"invalid_{field}")
 
 
+def as_query(query: object) -> RecallQuery:
+    """Return `query` if it is a `RecallQuery`.
+
+    Raises
+    ------
+    InvalidInput
+        If it is anything else.
+    """
+    if isinstance(query, RecallQuery):
+        return query
+    raise _refused(
+        f"the query is {shown(query)}; pass a RecallQuery, or use recall(cue)",
+        "query",
+        "RecallQuery",
+        type(query).__name__,
+    )
+
+
 def as_generation(max_generation: object) -> int | None:
     """Return `max_generation` as an `int`, or None.
 

@@ -14,7 +14,7 @@ from engram.model.arguments import ManyObservations, OneObservation, one_or_many
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
-from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery
+from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
     RecallOptions,
@@ -230,12 +230,12 @@ class Space:
 
     def answer(self, query: RecallQuery) -> Hits:
         """Return the hits of `query`, as `recall` does."""
-        answer = self._engine.answer(query)
+        answer = self._engine.answer(as_query(query))
         return Hits(answer.hits, answer.generation, answer.incomplete)
 
     def open(self, query: RecallQuery) -> RecallStream:
         """Open a stream of the hits of `query`, as `recall_stream` does."""
-        return self._engine.open(query)
+        return self._engine.open(as_query(query))
 
     def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
         """Return the observation with this id, or None.
