@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import pickle
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -31,6 +31,7 @@ from engram.server.authorization import Caller
 from engram.server.calls import Incoming, ServerCalls
 from engram.server.engine import Engine
 from engram.server.handlers.session_stream import open_session, run_stream
+from engram.streaming.pressure.load_shedding import SpaceLoad
 from engram.streaming.sessions.acks import AckStatus, SessionAck
 from engram.streaming.sessions.claim import Claim
 from engram.streaming.sessions.connection import Connection
@@ -76,10 +77,7 @@ class InProcessServer:
                 if connection.outbox.finished:
                     return
 
-        async def write(event: Event, session_id: str) -> None:
-            await answers.put(pickle.dumps(_told(event, self._engine)))
-
-        await run_stream(self._engine, connection, read(), write)
+        await run_stream(self._engine, connection, read(), _encode_event, answers.put)
 
     async def _take(self, connection: Connection, caller: Caller, kind: str, *values: Any) -> None:
         if kind == "greeting":
@@ -242,14 +240,12 @@ _LOADS: Final = {
 }
 
 
-def _told(event: Event, engine: Engine) -> seam.Event | Welcome:
+def _encode_event(event: Event, session_id: str, load: Callable[[], SpaceLoad]) -> bytes:
     """What a client is told of an event of its session."""
     if isinstance(event, Opened):
-        capacity = engine.lanes.statistics().capacity
-        return Welcome(event.session_id, event.initial_sequence, event.generation, capacity, event.incarnation)
-    if isinstance(event, SessionAck):
-        return _told_ack(event)
-    return _told_state(event)
+        sequence, capacity = event.initial_sequence, load().queue_capacity
+        return pickle.dumps(Welcome(session_id, sequence, event.generation, capacity, event.incarnation))
+    return pickle.dumps(_told_ack(event) if isinstance(event, SessionAck) else _told_state(event))
 
 
 def _told_ack(ack: SessionAck) -> seam.Event:

@@ -157,6 +157,26 @@ def test_only_the_skins_of_grpc_know_grpc() -> None:
     }
 
 
+def test_only_the_rooms_of_the_contract_know_protobuf() -> None:
+    """What is not a room of protobuf's does not import one, so another transport does without it."""
+    rooms = ("engram.client.grpc", "engram.server.protobuf", "engram.server.grpc_", "engram.wire")
+    # These are called as the rooms are, and know nothing of protobuf themselves.
+    neutral = {"engram.wire", "engram.wire.error_kinds", "engram.client.grpc.poller", "engram.client.grpc"}
+    doors = {"engram.client.transport_choice", "engram.server.run"}
+    known = modules()
+    inside = {name for name in known if name.startswith(rooms)} - neutral
+    wrong = {}
+    for name, path in known.items():
+        if name in inside | doors:
+            continue
+        found = {module for module in imports_of(path, known) if module.startswith(rooms)} - neutral
+        if "google" in imported_packages(path):
+            found.add("google")
+        if found:
+            wrong[name] = sorted(found)
+    assert wrong == {}
+
+
 def test_no_class_name_stands_twice() -> None:
     names: dict[str, list[str]] = defaultdict(list)
     for module, path in modules().items():

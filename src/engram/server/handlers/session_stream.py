@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from engram.errors import EngramError, InvalidInput
 from engram.metrics import table
@@ -14,18 +14,25 @@ from engram.model.spaces import DEFAULT_SPACE
 from engram.server.authorization import Caller
 from engram.server.engine import Engine, stopping_error
 from engram.server.malformed import Malformed
+from engram.streaming.pressure.load_shedding import SpaceLoad
 from engram.streaming.sessions.claim import Claim
 from engram.streaming.sessions.connection import Connection
 from engram.streaming.sessions.outbox import Event
 
-WriteEvent = Callable[[Event, str], Awaitable[None]]
-"""Sends one event to the client of the session with this id; the id is empty before the session is open."""
+T = TypeVar("T")
+EncodeEvent = Callable[[Event, str, Callable[[], SpaceLoad]], T]
+"""Makes what is sent of an event, from the event, the id of the session (empty before it is open), and what returns the
+load on its space."""
 
 _logger = logging.getLogger(__name__)
 
 
 async def run_stream(
-    engine: Engine, connection: Connection, read: Coroutine[Any, Any, None], write: WriteEvent
+    engine: Engine,
+    connection: Connection,
+    read: Coroutine[Any, Any, None],
+    encode: EncodeEvent[T],
+    write: Callable[[T], Awaitable[object]],
 ) -> None:
     """Run `read` and write the events of `connection`, until it is finished or cancelled, or the server stops.
 
@@ -41,7 +48,7 @@ async def run_stream(
         while events := await connection.outbox.take():
             session_id = connection.session.id if connection.session is not None else ""
             for event in events:
-                await write(event, session_id)
+                await write(encode(event, session_id, lambda: engine.admission.load(connection.space)))
     finally:
         engine.counters.add(table.CONNECTIONS, -1)
         connection.detach()

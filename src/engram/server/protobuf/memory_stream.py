@@ -9,9 +9,11 @@ from typing import Final
 from engram.errors import EngramError, InvalidInput, OverCapacity
 from engram.server.authorization import Caller
 from engram.server.calls import ServerCalls
+from engram.server.handlers.session_stream import run_stream
 from engram.server.malformed import Malformed
+from engram.server.protobuf.events import encode_event
 from engram.server.protobuf.observe_message import ObserveMessage
-from engram.server.protobuf.observing import run_observing, take_message
+from engram.server.protobuf.observing import take_message
 from engram.server.protobuf.operations import stream_operation
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import encode_error
@@ -31,7 +33,8 @@ async def memory_stream(
     """Serve one MemoryStream."""
     stream = _MemoryStream(calls, caller, write)
     try:
-        await run_observing(calls.engine, stream.connection, stream.read(requests), stream.write_observe)
+        read = stream.read(requests)
+        await run_stream(calls.engine, stream.connection, read, encode_event, stream.write_observe)
     finally:
         await stream.cancel_recalls()
 

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator
 
 from engram.server.authorization import Caller
 from engram.server.engine import Engine
+from engram.server.handlers.session_stream import run_stream
 from engram.server.malformed import Malformed
+from engram.server.protobuf.events import encode_event
 from engram.server.protobuf.observe_message import ObserveMessage
-from engram.server.protobuf.observing import Write, run_observing, take_message
+from engram.server.protobuf.observing import Write, take_message
 
 
 async def observe_stream(
@@ -23,4 +25,4 @@ async def observe_stream(
             if connection.outbox.finished:
                 return
 
-    await run_observing(engine, connection, read(), write)
+    await run_stream(engine, connection, read(), encode_event, write)

@@ -1,36 +1,24 @@
-"""The observing side of ObserveStream and MemoryStream: it passes messages to a connection and writes its events."""
+"""The observing side of ObserveStream and MemoryStream: it passes messages to a connection."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from engram.errors import InvalidInput
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.server.authorization import Caller
 from engram.server.engine import Engine
-from engram.server.handlers.session_stream import check_address, complain, open_session, run_stream, undecodable
+from engram.server.handlers.session_stream import check_address, complain, open_session, undecodable
 from engram.server.malformed import Malformed
 from engram.server.protobuf.claims import decode_claim
-from engram.server.protobuf.events import encode_event
 from engram.server.protobuf.flows import decode_flow
 from engram.server.protobuf.observe_message import ObserveMessage
 from engram.streaming.sessions.connection import Connection
-from engram.streaming.sessions.outbox import Event
 from engram.streaming.sessions.paused_backlog import Message
 from engram.wire import engram_pb2 as pb
 from engram.wire.observations import decode_batch, decode_episode, decode_priority
 
 Write = Callable[[pb.ObservationResponse], Awaitable[object]]
-
-
-async def run_observing(engine: Engine, connection: Connection, read: Coroutine[Any, Any, None], write: Write) -> None:
-    """Run `read` and write the events of `connection` as messages; see `run_stream`."""
-
-    async def write_event(event: Event, session_id: str) -> None:
-        await write(encode_event(event, session_id, lambda: engine.admission.load(connection.space)))
-
-    await run_stream(engine, connection, read, write_event)
 
 
 async def take_message(

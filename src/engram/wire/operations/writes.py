@@ -6,7 +6,7 @@ from typing import Final
 
 from engram.errors import InvalidInput
 from engram.model.ack import Ack, Deletion
-from engram.model.operations.requests import Delete, Observe
+from engram.model.operations.requests import Delete, Observe, refuse_key
 from engram.model.operations.table import DELETE, OBSERVE
 from engram.wire import engram_pb2 as pb
 from engram.wire import methods
@@ -30,6 +30,7 @@ def _decode_observe(message: pb.RememberRequest) -> Observe:
 
 
 def _encode_observe(request: Observe) -> pb.RememberRequest:
+    refuse_key(request.idempotency_key)
     batch = encode_batch(request.batch, request.priority)
     return pb.RememberRequest(memory_space_id=request.space, batch=batch)
 
@@ -47,6 +48,7 @@ def _decode_delete(message: pb.ForgetRequest) -> Delete:
 
 
 def _encode_delete(request: Delete) -> pb.ForgetRequest:
+    refuse_key(request.idempotency_key)
     return pb.ForgetRequest(memory_space_id=request.space, ids=request.ids)
 
 

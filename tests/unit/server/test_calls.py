@@ -1,0 +1,174 @@
+"""The frame around every call: what is asked first, where results are encoded, and how a call ends."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engram.errors import EngramError, InvalidInput, NotFound, Unavailable
+from engram.metrics import table as metrics
+from engram.model.cue import Cue
+from engram.model.operations.operation import Request
+from engram.model.operations.requests import (
+    Delete,
+    DescribeServer,
+    DescribeSpace,
+    Get,
+    ListSpaces,
+    Observe,
+    Recall,
+    StreamRecall,
+    TakeSnapshot,
+)
+from engram.model.operations.table import OPERATIONS
+from engram.model.query import RecallQuery
+from engram.model.spaces import SpaceConfig
+from engram.server.authorization import Caller
+from engram.server.calls import Incoming, ServerCalls
+from engram.server.engine import Engine
+from engram.server.malformed import Malformed
+from engram.server.options import ServerOptions
+from tests.doubles.batches import DIM, batch_of, vector_of
+
+CALLER = Caller("here")
+TIMEOUT_S = 60
+QUERY = RecallQuery(Cue(vector_of("a")), k=5, batch_size=2)
+
+
+@pytest.fixture
+async def calls() -> AsyncIterator[ServerCalls]:
+    engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", DIM)))
+    yield ServerCalls(engine)
+    await engine.close()
+
+
+def operation_of(request: Request[Any]) -> Any:
+    return next(operation for operation in OPERATIONS.values() if operation.request is type(request))
+
+
+def incoming(request: Request[Any]) -> Incoming[Any]:
+    return Incoming(request.space_name, lambda: request)
+
+
+async def answer(calls: ServerCalls, request: Request[Any]) -> Any:
+    return await calls.answer(operation_of(request), incoming(request), lambda result: result, CALLER)
+
+
+async def stored(calls: ServerCalls, *ids: str) -> None:
+    await answer(calls, Observe("default", batch_of(ids)))
+
+
+async def test_operations_are_answered_with_their_results(calls: ServerCalls) -> None:
+    ack = await answer(calls, Observe("default", batch_of(["a", "b", "c"])))
+    assert (ack.first_generation, ack.last_generation, ack.count) == (1, 3, 3)
+    found = await answer(calls, Get("default", ["c", "never", "a"], include_vectors=True))
+    assert ([hit.id for hit in found], found.generation) == (["c", "a"], 3)
+    assert np.allclose(found[0].vector, vector_of("c"))
+    recalled = await answer(calls, Recall("default", QUERY))
+    assert (recalled.hits[0].id, recalled.generation, len(recalled.hits)) == ("a", 3, 3)
+    deleted = await answer(calls, Delete("default", ["a", "never"]))
+    assert (int(deleted), deleted.generation) == (1, 4)
+    assert (await answer(calls, TakeSnapshot("default"))).generation == 4
+    space = await answer(calls, DescribeSpace("default"))
+    assert (space.name, space.live_count, space.visible_generation, space.pressure_level) == ("default", 2, 4, "normal")
+    assert (await answer(calls, ListSpaces())).spaces[0].name == "default"
+    status = await answer(calls, DescribeServer())
+    assert (status.observations_accepted, status.recalls) == (3, 1)
+    assert status.spaces[0].metrics.value(metrics.LIVE_OBSERVATIONS) == 2
+    assert [lane.priority for lane in status.lanes] == ["high", "normal", "low"]
+
+
+async def test_hits_are_encoded_on_a_recall_thread(calls: ServerCalls) -> None:
+    await stored(calls, "a", "b", "c")
+    threads = []
+
+    def encode(result: Any) -> int:
+        threads.append(threading.current_thread().name)
+        return 1
+
+    async def write(_: int) -> None:
+        assert threading.current_thread() is threading.main_thread()
+
+    for request in (Recall("default", QUERY), Get("default", ["a"])):
+        assert await calls.answer(operation_of(request), incoming(request), encode, CALLER) == 1
+    streamed = StreamRecall("default", QUERY)
+    await calls.stream(operation_of(streamed), incoming(streamed), encode, CALLER, write)
+    assert len(threads) == 4
+    assert all(name.startswith("engram-recall") for name in threads)
+
+
+async def test_a_stream_is_written_batch_by_batch_and_says_when_it_ends(calls: ServerCalls) -> None:
+    await stored(calls, "a", "b", "c")
+    batches: list[Any] = []
+
+    async def write(batch: Any) -> None:
+        batches.append(batch)
+
+    request = StreamRecall("default", QUERY)
+    await calls.stream(operation_of(request), incoming(request), lambda batch: batch, CALLER, write)
+    assert [len(batch.hits) for batch in batches] == [2, 1]
+    assert [batch.more for batch in batches] == [True, False]
+
+
+async def test_a_message_that_cannot_be_parsed_is_counted_and_its_error_raised(calls: ServerCalls) -> None:
+    error = InvalidInput("no message", code="malformed_message")
+    request = DescribeServer()
+    for _ in range(2):
+        with pytest.raises(InvalidInput) as refused:
+            await calls.answer(operation_of(request), Malformed(error), id, CALLER)
+        assert refused.value is error
+    assert (await answer(calls, request)).metrics.value(metrics.MALFORMED) == 2
+
+
+def broken(*_: object) -> Any:
+    raise RuntimeError("a defect")
+
+
+async def test_a_defect_is_an_internal_error_that_tells_nothing(calls: ServerCalls) -> None:
+    request = DescribeSpace("default")
+    for sent, encode in ((Incoming("default", broken), id), (incoming(request), broken)):
+        with pytest.raises(EngramError) as failed:
+            await calls.answer(operation_of(request), sent, encode, CALLER)
+        assert (failed.value.code, "defect" in failed.value.message) == ("internal", False)
+    with pytest.raises(EngramError) as failed:
+        await calls.serve(broken)
+    assert failed.value.code == "internal"
+
+
+async def test_an_unknown_space_is_told(calls: ServerCalls) -> None:
+    for request in (DescribeSpace("other"), Recall("other", QUERY), Get("other", ["a"]), Delete("other", ["a"])):
+        with pytest.raises(NotFound):
+            await answer(calls, request)
+
+
+async def test_a_write_that_asks_to_be_remembered_by_a_key_is_refused(calls: ServerCalls) -> None:
+    for request in (Observe("default", batch_of(["a"]), idempotency_key="k"), Delete("default", ["a"], "k")):
+        with pytest.raises(InvalidInput) as refused:
+            await answer(calls, request)
+        assert (refused.value.code, refused.value.field) == ("idempotency_unsupported", "idempotency_key")
+    assert (await answer(calls, DescribeSpace("default"))).visible_generation == 0
+
+
+async def test_a_server_that_stops_answers_nothing_new_and_waits_for_what_is_under_way(calls: ServerCalls) -> None:
+    let_go = asyncio.Event()
+    begun = asyncio.Event()
+
+    async def session() -> None:
+        begun.set()
+        await let_go.wait()
+
+    serving = asyncio.ensure_future(calls.serve(session))
+    await asyncio.wait_for(begun.wait(), TIMEOUT_S)
+    calls.engine.stop()
+    with pytest.raises(Unavailable) as refused:
+        await answer(calls, DescribeServer())
+    assert refused.value.code == "shutting_down"
+    ending = asyncio.ensure_future(calls.finished(TIMEOUT_S))
+    let_go.set()
+    await asyncio.wait_for(ending, TIMEOUT_S)
+    assert serving.done()
