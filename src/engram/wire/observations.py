@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.model.columns import COLUMNS, ColumnSpec, TagsSpec
+from engram.model.columns import COLUMNS, ColumnSpec, ShareSpec, TagsSpec
 from engram.model.observations import ObservationBatch, fill_batch
 from engram.model.priority import Priority
 from engram.wire import engram_pb2 as pb
@@ -40,22 +40,40 @@ _PRIORITY_NUMBERS: Final[dict[Priority, pb.Priority.ValueType]] = {
 }
 
 
-def _codec(spec: ColumnSpec) -> tuple[str, str, Callable[[Any], Any], Callable[[Any], Any]]:
-    """Return the name of a column, the name of its field, and what decodes and encodes it; made once per process."""
+def _codec(spec: ColumnSpec) -> tuple[str, str, Callable[[Any], Any], Callable[[Any, Any], None]]:
+    """Return the name of a column, the name of its field, and what decodes and adds it; made once per process."""
     field = "metadata_json" if spec.name == "metadata" else spec.name
     if spec.dtype is not None:
-        return spec.name, field, partial(np.array, dtype=spec.dtype), np.ndarray.tolist
+        add = partial(_add_shares, default=spec.default) if isinstance(spec, ShareSpec) else _add_numbers
+        return spec.name, field, partial(np.array, dtype=spec.dtype), add
     if isinstance(spec, TagsSpec):
-        return spec.name, field, _decode_tags, _encode_tags
-    return spec.name, field, list, lambda texts: texts if texts and any(texts) else ()
+        return spec.name, field, _decode_tags, _add_tags
+    return spec.name, field, list, _add_texts
 
 
 def _decode_tags(rows: Iterable[pb.TagList]) -> list[list[str]]:
     return [list(row.tags) for row in rows]
 
 
-def _encode_tags(rows: Iterable[Sequence[str]] | None) -> list[pb.TagList]:
-    return [pb.TagList(tags=row) for row in rows or ()]
+def _add_numbers(field: Any, values: NDArray[Any]) -> None:
+    field.extend(values.tolist())
+
+
+def _add_shares(field: Any, values: NDArray[np.float32], default: float) -> None:
+    # An empty column stands for the default in every row.
+    if not (values == default).all():
+        field.extend(values.tolist())
+
+
+def _add_texts(field: Any, texts: Sequence[str] | None) -> None:
+    if texts and any(texts):
+        field.extend(texts)
+
+
+def _add_tags(field: Any, rows: Iterable[Sequence[str]] | None) -> None:
+    for row in rows or ():
+        # Created in place, because protobuf copies a message that is created elsewhere.
+        field.add(tags=row)
 
 
 _COLUMNS: Final = tuple(map(_codec, COLUMNS))
@@ -100,16 +118,24 @@ def decode_batch(message: pb.ObservationBatch, vectors: memoryview = _NO_VECTORS
 
 def encode_batch(batch: ObservationBatch, priority: Priority = Priority.NORMAL) -> pb.ObservationBatch:
     """Return the message that carries `batch` as columns, with float32 vectors."""
+    message = encode_beside_vectors(batch, priority)
+    message.vectors = np.ascontiguousarray(batch.vectors, dtype="<f4").tobytes()
+    return message
+
+
+def encode_beside_vectors(batch: ObservationBatch, priority: Priority) -> pb.ObservationBatch:
+    """Return the message that carries `batch`, with everything except the vectors, for who sends them by themselves."""
     count, dim = batch.vectors.shape
-    return pb.ObservationBatch(
+    message = pb.ObservationBatch(
         count=count,
         dimension=dim,
         vector_type=pb.VECTOR_TYPE_FLOAT32,
-        vectors=np.ascontiguousarray(batch.vectors, dtype="<f4").tobytes(),
         ids=batch.ids,
         priority=_PRIORITY_NUMBERS[priority],
-        **{field: encode(getattr(batch, name)) for name, field, _, encode in _COLUMNS},
     )
+    for name, field, _, add in _COLUMNS:
+        add(getattr(message, field), getattr(batch, name))
+    return message
 
 
 def decode_episode(message: pb.Episode) -> ObservationBatch:

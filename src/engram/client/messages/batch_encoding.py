@@ -17,7 +17,7 @@ from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.observations import ObservationBatch
 from engram.model.priority import Priority
 from engram.wire import engram_pb2 as pb
-from engram.wire.observations import encode_batch
+from engram.wire.observations import encode_beside_vectors
 
 _LENGTH_DELIMITED: Final = 2
 # Upper bound on the tags, lengths and the sequence number, which are not counted otherwise.
@@ -41,9 +41,7 @@ def encode_parts(batch: ObservationBatch, priority: Priority) -> RequestParts:
         stream and with it all other requests on it.
     """
     dim = batch.vectors.shape[1]
-    columns = encode_batch(batch.without_vectors(), priority)
-    columns.dimension = dim
-    head = columns.SerializeToString()
+    head = encode_beside_vectors(batch, priority).SerializeToString()
     nbytes = len(head) + 4 * dim * len(batch) + _FRAME_BYTES_MAX
     if nbytes > MESSAGE_BYTES_MAX:
         raise InvalidInput(
