@@ -19,6 +19,7 @@ from engram.model.columns import COLUMNS, ColumnSpec, ShareSpec, TagsSpec
 from engram.model.observations import ObservationBatch, fill_batch
 from engram.model.priority import Priority
 from engram.wire import engram_pb2 as pb
+from engram.wire.raw_fields import bytes_tag, varint
 from engram.wire.times import from_timestamp
 
 _VECTOR_DTYPES: Final[dict[int, np.dtype[Any]]] = {
@@ -40,40 +41,39 @@ _PRIORITY_NUMBERS: Final[dict[Priority, pb.Priority.ValueType]] = {
 }
 
 
-def _codec(spec: ColumnSpec) -> tuple[str, str, Callable[[Any], Any], Callable[[Any, Any], None]]:
+def _codec(spec: ColumnSpec) -> tuple[str, str, Callable[[Any], Any], Callable[[pb.ObservationBatch, Any], None]]:
     """Return the name of a column, the name of its field, and what decodes and adds it; made once per process."""
     field = "metadata_json" if spec.name == "metadata" else spec.name
     if spec.dtype is not None:
-        add = partial(_add_shares, default=spec.default) if isinstance(spec, ShareSpec) else _add_numbers
-        return spec.name, field, partial(np.array, dtype=spec.dtype), add
+        tag = bytes_tag(pb.ObservationBatch.DESCRIPTOR.fields_by_name[field].number)
+        blank = spec.default if isinstance(spec, ShareSpec) else None
+        return spec.name, field, partial(np.array, dtype=spec.dtype), partial(_add_numbers, tag, blank)
     if isinstance(spec, TagsSpec):
         return spec.name, field, _decode_tags, _add_tags
-    return spec.name, field, list, _add_texts
+    return spec.name, field, list, partial(_add_texts, field)
 
 
 def _decode_tags(rows: Iterable[pb.TagList]) -> list[list[str]]:
     return [list(row.tags) for row in rows]
 
 
-def _add_numbers(field: Any, values: NDArray[Any]) -> None:
-    field.extend(values.tolist())
+def _add_numbers(tag: bytes, blank: float | None, message: pb.ObservationBatch, values: NDArray[Any]) -> None:
+    # An empty column stands for what an observation has if nothing else is given.
+    if blank is None or not (values == blank).all():
+        # The bytes of the array are those of the field, so protobuf need not take the numbers one by one.
+        packed = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+        message.MergeFromString(tag + varint(len(packed)) + packed)
 
 
-def _add_shares(field: Any, values: NDArray[np.float32], default: float) -> None:
-    # An empty column stands for the default in every row.
-    if not (values == default).all():
-        field.extend(values.tolist())
-
-
-def _add_texts(field: Any, texts: Sequence[str] | None) -> None:
+def _add_texts(field: str, message: pb.ObservationBatch, texts: Sequence[str] | None) -> None:
     if texts and any(texts):
-        field.extend(texts)
+        getattr(message, field).extend(texts)
 
 
-def _add_tags(field: Any, rows: Iterable[Sequence[str]] | None) -> None:
+def _add_tags(message: pb.ObservationBatch, rows: Iterable[Sequence[str]] | None) -> None:
     for row in rows or ():
         # Created in place, because protobuf copies a message that is created elsewhere.
-        field.add(tags=row)
+        message.tags.add(tags=row)
 
 
 _COLUMNS: Final = tuple(map(_codec, COLUMNS))
@@ -133,8 +133,8 @@ def encode_beside_vectors(batch: ObservationBatch, priority: Priority) -> pb.Obs
         ids=batch.ids,
         priority=_PRIORITY_NUMBERS[priority],
     )
-    for name, field, _, add in _COLUMNS:
-        add(getattr(message, field), getattr(batch, name))
+    for name, _, _, add in _COLUMNS:
+        add(message, getattr(batch, name))
     return message
 
 

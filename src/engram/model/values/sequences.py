@@ -183,14 +183,14 @@ def check_texts(field: str, texts: Sequence[str], bytes_min: int, bytes_max: int
     """
     try:
         # Joining and encoding checks at C speed that every element is a text that UTF-8 can encode.
-        "".join(texts).encode()
+        nbytes = len("".join(texts).encode())
     except (TypeError, UnicodeEncodeError):
         for row, text in enumerate(texts):
             as_text(f"{field}[{row}]", text)
         raise
-    longest = max(map(len, texts))
-    # A character takes at most four bytes of UTF-8, so most batches need no exact count.
-    fits = longest * 4 <= bytes_max or max(len(t.encode()) for t in texts) <= bytes_max
+    # What fits together fits alone. A character takes at most four bytes of UTF-8, so few batches need an exact count.
+    fits = nbytes <= bytes_max or max(map(len, texts)) * 4 <= bytes_max
+    fits = fits or max(len(t.encode()) for t in texts) <= bytes_max
     if fits and (bytes_min == 0 or min(map(len, texts)) >= bytes_min):
         return
     for row, text in enumerate(texts):
