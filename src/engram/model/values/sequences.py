@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
 from engram.model.limits import BATCH_COUNT_MAX, TAG_BYTES_MAX, TAGS_MAX
-from engram.model.values.scalars import as_text, shown
+from engram.model.values.scalars import as_text, is_utf8, shown
 
 T = TypeVar("T")
 _TEXTS = (str, bytes, bytearray, memoryview)
@@ -251,14 +251,15 @@ def check_tags(name: str, rows: Sequence[Sequence[str]]) -> None:
 
 
 def _are_tags(rows: Iterable[Sequence[str]]) -> bool:
-    """Return whether all elements of `rows` are texts of an allowed size."""
+    """Return whether all elements of `rows` surely are texts of an allowed size."""
     tags = list(chain.from_iterable(rows))
-    try:
-        if tags:
-            check_texts("tag", tags, 1, TAG_BYTES_MAX)
-    except InvalidInput:
-        return False
-    return True
+    # A character takes at most four bytes of UTF-8. Long tags are not joined, so they are checked one by one.
+    return (
+        set(map(type, tags)) <= {str}
+        and "" not in tags
+        and max(map(len, tags), default=0) * 4 <= TAG_BYTES_MAX
+        and is_utf8("".join(tags))
+    )
 
 
 def _refused(field: str, values: object, advice: str) -> InvalidInput:
