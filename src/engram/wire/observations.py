@@ -54,7 +54,8 @@ def _codec(spec: ColumnSpec) -> tuple[str, str, Callable[[Any], Any], Callable[[
 
 
 def _decode_tags(rows: Iterable[pb.TagList]) -> list[list[str]]:
-    return [list(row.tags) for row in rows]
+    # A slice is a list, made at half the cost of iterating.
+    return [row.tags[:] for row in rows]
 
 
 def _add_numbers(tag: bytes, blank: float | None, message: pb.ObservationBatch, values: NDArray[Any]) -> None:
