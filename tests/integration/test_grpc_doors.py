@@ -52,7 +52,7 @@ BATCHES: dict[str, tuple[Spoil, str]] = {
     "times": (lambda batch: batch.times_us.extend([0] * 9), "column_length"),
     "confidences": (lambda batch: batch.confidences.append(0.5), "column_length"),
     "importances": (lambda batch: batch.importances.extend([0.5] * 9), "column_length"),
-    "nan confidence": (lambda batch: batch.confidences.__setitem__(0, float("nan")), "confidence_range"),
+    "nan confidence": (lambda batch: batch.confidences.extend([float("nan"), 1, 1]), "confidence_range"),
     "contents": (lambda batch: batch.contents.pop(), "column_length"),
     "tags": (lambda batch: batch.tags.add(tags=["t"]), "column_length"),
     "empty tag": (lambda batch: batch.tags.extend([pb.TagList(tags=[""])] * 3), "tag_size"),

@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike
 
 from engram.client.async_reader import AsyncReader
 from engram.client.calls import Calls
-from engram.client.sending.observe_session import ObserveSession, PendingAdd, answered
+from engram.client.sending.answer_future import answered
+from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.transport_choice import choose_transport
@@ -268,10 +269,11 @@ class AsyncClient(AsyncReader):
         return await self.submit(ids, vectors, contents, **columns)
 
     async def _submit(self, observations: OneObservation | ManyObservations) -> asyncio.Future[Ack]:
+        observing = self._current() or await self._opened()
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        offer = (await self._opened()).offer(future, observations)
-        if not offer.try_add():
-            await self._add_when_room(offer)
+        pending = observing.add(future, observations)
+        if pending is not None:
+            await pending.add_when_room(self._calls.timeout_s)
         return future
 
     async def flush(self, timeout_s: float | None = None) -> None:
@@ -313,13 +315,19 @@ class AsyncClient(AsyncReader):
             self._observing.warn()
         await self._calls.close()
 
-    async def _opened(self) -> ObserveSession:
-        """Return the session, and open it if necessary."""
+    def _current(self) -> ObserveSession | None:
+        """Return the session if it is open."""
         self._calls.check()
         if self._closed:
             raise FailedPrecondition("the client is closed", code="client_closed")
-        if self._observing is not None and not self._observing.ended:
-            return self._observing
+        observing = self._observing
+        return None if observing is None or observing.ended else observing
+
+    async def _opened(self) -> ObserveSession:
+        """Return the session, and open it if necessary."""
+        current = self._current()
+        if current is not None:
+            return current
         async with self._calls.within("opening the session"), self._opening:
             if self._observing is not None:
                 self._observing.check_may_begin_anew()
@@ -339,12 +347,3 @@ class AsyncClient(AsyncReader):
                 # Let the new task of the session start. A task that has not started cannot handle its cancellation.
                 await asyncio.sleep(0)
         return self._observing
-
-    async def _add_when_room(self, offer: PendingAdd) -> None:
-        deadline_s = asyncio.get_running_loop().time() + self._calls.timeout_s
-        while not offer.try_add():
-            try:
-                async with asyncio.timeout_at(deadline_s):
-                    await asyncio.wrap_future(offer.room())
-            except TimeoutError:
-                raise offer.no_room(self._calls.timeout_s) from None

@@ -14,7 +14,9 @@ from numpy.typing import ArrayLike
 
 from engram.client.async_client import AsyncClient
 from engram.client.loop_thread import LoopThread, wait
-from engram.client.sending.observe_session import ObserveSession, PendingAdd, unanswered
+from engram.client.sending.answer_future import unanswered
+from engram.client.sending.observe_session import ObserveSession
+from engram.client.sending.pending_add import PendingAdd
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.snapshot import ClientSnapshot
@@ -284,9 +286,9 @@ class Client:
 
     def _submit(self, observations: OneObservation | ManyObservations) -> concurrent.futures.Future[Ack]:
         future: concurrent.futures.Future[Ack] = concurrent.futures.Future()
-        offer = self._opened().offer(future, observations)
-        if not offer.try_add():
-            _add_when_room(offer, self._timeout_s)
+        pending = self._opened().add(future, observations)
+        if pending is not None:
+            _add_when_room(pending, self._timeout_s)
         return future
 
     def _opened(self) -> ObserveSession:
@@ -296,10 +298,10 @@ class Client:
         return self._observing
 
 
-def _add_when_room(offer: PendingAdd, timeout_s: float) -> None:
+def _add_when_room(pending: PendingAdd, timeout_s: float) -> None:
     deadline_s = time.monotonic() + timeout_s
-    while not offer.try_add():
+    while not pending.try_add():
         try:
-            wait(offer.room(), max(0.0, deadline_s - time.monotonic()))
+            wait(pending.room(), max(0.0, deadline_s - time.monotonic()))
         except TimeoutError:
-            raise offer.no_room(timeout_s) from None
+            raise pending.no_room(timeout_s) from None

@@ -83,12 +83,14 @@ async def retried(attempt: Callable[[], Awaitable[T]], until_s: float) -> T:
     EngramError
         The error of the last attempt: one that is not transient, or the one after which there is no time left.
     """
-    backoff = Backoff()
+    # Most calls succeed at once, and to seed the jitter takes longer than to make a request.
+    backoff: Backoff | None = None
     loop = asyncio.get_running_loop()
     while True:
         try:
             return await attempt()
         except EngramError as error:
+            backoff = backoff or Backoff()
             delay_s = max(backoff.next_s(), (error.retry_after_ms or 0) / 1000)
             if not error.is_transient or loop.time() + delay_s >= until_s:
                 raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any, Self
 
 from engram.model.values.keywords import warn_renamed
@@ -39,7 +39,7 @@ class Ack(int):
         exact: bool = True,
     ) -> Self:
         """Make the acknowledgement of a range of sequence numbers and generations."""
-        ack = super().__new__(cls, last_generation)
+        ack = int.__new__(cls, last_generation)
         ack.first_sequence = first_sequence
         ack.last_sequence = last_sequence
         ack.first_generation = first_generation
@@ -100,6 +100,14 @@ class Ack(int):
 
     def _values(self) -> tuple[Any, ...]:
         return self.first_sequence, self.last_sequence, self.first_generation, self.last_generation, self.exact
+
+
+def row_acks(ack: Ack, count: int) -> Iterator[Ack]:
+    """Yield what `Ack.row` returns for each of the `count` observations of a batch."""
+    first, last = (ack.first_generation, ack.last_generation)
+    for sequence in range(ack.first_sequence, ack.first_sequence + count):
+        yield Ack(sequence, sequence, first, first if ack.exact else last, ack.exact)
+        first += ack.exact
 
 
 class Deletion(int):

@@ -171,7 +171,7 @@ class ColumnSpec(ABC):
 
     def character_count(self, column: Any) -> int:
         """Return the number of characters in a column of texts; 0 for an array."""
-        return sum(map(len, column or ())) if self.dtype is None else 0
+        return len("".join(column or ())) if self.dtype is None else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +297,7 @@ class TagsSpec(ColumnSpec):
 
     def character_count(self, column: Any) -> int:
         """Return the number of characters of all tags."""
-        return sum(map(len, chain.from_iterable(column or ())))
+        return len("".join(chain.from_iterable(column or ())))
 
 
 IDS: Final = TextSpec("ids", "ids", "id", bytes_min=1, bytes_max=ID_BYTES_MAX)
@@ -335,13 +335,13 @@ def check_keywords(given: Iterable[str], known: Sequence[str]) -> None:
     InvalidInput
         With code ``unknown_argument``, naming the first one that is not known and the known one nearest to it.
     """
-    unknown = next((name for name in given if name not in known), None)
-    if unknown is not None:
-        (nearest,) = difflib.get_close_matches(unknown, known, 1, cutoff=0.0)
-        raise InvalidInput(
-            f"there is no argument {unknown!r}; the nearest is {nearest!r}, and all are {', '.join(known)}",
-            code="unknown_argument",
-            field=unknown,
-            limit=", ".join(known),
-            value=unknown,
-        )
+    for unknown in given:
+        if unknown not in known:
+            (nearest,) = difflib.get_close_matches(unknown, known, 1, cutoff=0.0)
+            raise InvalidInput(
+                f"there is no argument {unknown!r}; the nearest is {nearest!r}, and all are {', '.join(known)}",
+                code="unknown_argument",
+                field=unknown,
+                limit=", ".join(known),
+                value=unknown,
+            )

@@ -188,8 +188,12 @@ def age_s(time_us: int, recalled_us: int) -> float:
 def received_hit(source: HitSource, row: int) -> Hit:
     """Return the hit for one row of `source`, which supplies all attributes."""
     hit = object.__new__(Hit)
-    object.__setattr__(hit, "_source", (source, row))
+    _set_source(hit, (source, row))
     return hit
+
+
+# A hit is frozen; this sets its slot at less than the cost of `object.__setattr__`.
+_set_source: Final = vars(Hit)["_source"].__set__
 
 
 def _from_values(*values: Any) -> Hit:

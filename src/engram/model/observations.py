@@ -194,7 +194,7 @@ def check_with_vectors(batch: ObservationBatch, config: SpaceConfig) -> None:
     check_columns(batch, config.dim)
     check_vectors(batch.vectors, config)
     check_bytes(batch.nbytes)
-    if batch.metadata is not None and sum(map(len, batch.metadata)) > _OBJECTS_SHARE_MAX * batch.nbytes:
+    if batch.metadata is not None and len("".join(batch.metadata)) > _OBJECTS_SHARE_MAX * batch.nbytes:
         _with_objects(batch, None)
 
 

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.model.columns import COLUMNS, ColumnSpec, TagsSpec
+from engram.model.columns import COLUMNS, ColumnSpec, ShareSpec, TagsSpec
 from engram.model.observations import ObservationBatch, fill_batch
 from engram.model.priority import Priority
 from engram.wire import engram_pb2 as pb
+from engram.wire.raw_fields import bytes_tag, varint
 from engram.wire.times import from_timestamp
 
 _VECTOR_DTYPES: Final[dict[int, np.dtype[Any]]] = {
@@ -40,22 +41,40 @@ _PRIORITY_NUMBERS: Final[dict[Priority, pb.Priority.ValueType]] = {
 }
 
 
-def _codec(spec: ColumnSpec) -> tuple[str, str, Callable[[Any], Any], Callable[[Any], Any]]:
-    """Return the name of a column, the name of its field, and what decodes and encodes it; made once per process."""
+def _codec(spec: ColumnSpec) -> tuple[str, str, Callable[[Any], Any], Callable[[pb.ObservationBatch, Any], None]]:
+    """Return the name of a column, the name of its field, and what decodes and adds it; made once per process."""
     field = "metadata_json" if spec.name == "metadata" else spec.name
     if spec.dtype is not None:
-        return spec.name, field, partial(np.array, dtype=spec.dtype), np.ndarray.tolist
+        tag = bytes_tag(pb.ObservationBatch.DESCRIPTOR.fields_by_name[field].number)
+        blank = spec.default if isinstance(spec, ShareSpec) else None
+        return spec.name, field, partial(np.array, dtype=spec.dtype), partial(_add_numbers, tag, blank)
     if isinstance(spec, TagsSpec):
-        return spec.name, field, _decode_tags, _encode_tags
-    return spec.name, field, list, lambda texts: texts if texts and any(texts) else ()
+        return spec.name, field, _decode_tags, _add_tags
+    return spec.name, field, list, partial(_add_texts, field)
 
 
 def _decode_tags(rows: Iterable[pb.TagList]) -> list[list[str]]:
-    return [list(row.tags) for row in rows]
+    # A slice is a list, made at half the cost of iterating.
+    return [row.tags[:] for row in rows]
 
 
-def _encode_tags(rows: Iterable[Sequence[str]] | None) -> list[pb.TagList]:
-    return [pb.TagList(tags=row) for row in rows or ()]
+def _add_numbers(tag: bytes, blank: float | None, message: pb.ObservationBatch, values: NDArray[Any]) -> None:
+    # An empty column stands for what an observation has if nothing else is given.
+    if blank is None or not (values == blank).all():
+        # The bytes of the array are those of the field, so protobuf need not take the numbers one by one.
+        packed = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+        message.MergeFromString(tag + varint(len(packed)) + packed)
+
+
+def _add_texts(field: str, message: pb.ObservationBatch, texts: Sequence[str] | None) -> None:
+    if texts and any(texts):
+        getattr(message, field).extend(texts)
+
+
+def _add_tags(message: pb.ObservationBatch, rows: Iterable[Sequence[str]] | None) -> None:
+    for row in rows or ():
+        # Created in place, because protobuf copies a message that is created elsewhere.
+        message.tags.add(tags=row)
 
 
 _COLUMNS: Final = tuple(map(_codec, COLUMNS))
@@ -100,16 +119,24 @@ def decode_batch(message: pb.ObservationBatch, vectors: memoryview = _NO_VECTORS
 
 def encode_batch(batch: ObservationBatch, priority: Priority = Priority.NORMAL) -> pb.ObservationBatch:
     """Return the message that carries `batch` as columns, with float32 vectors."""
+    message = encode_beside_vectors(batch, priority)
+    message.vectors = np.ascontiguousarray(batch.vectors, dtype="<f4").tobytes()
+    return message
+
+
+def encode_beside_vectors(batch: ObservationBatch, priority: Priority) -> pb.ObservationBatch:
+    """Return the message that carries `batch`, with everything except the vectors, for who sends them by themselves."""
     count, dim = batch.vectors.shape
-    return pb.ObservationBatch(
+    message = pb.ObservationBatch(
         count=count,
         dimension=dim,
         vector_type=pb.VECTOR_TYPE_FLOAT32,
-        vectors=np.ascontiguousarray(batch.vectors, dtype="<f4").tobytes(),
         ids=batch.ids,
         priority=_PRIORITY_NUMBERS[priority],
-        **{field: encode(getattr(batch, name)) for name, field, _, encode in _COLUMNS},
     )
+    for name, _, _, add in _COLUMNS:
+        add(message, getattr(batch, name))
+    return message
 
 
 def decode_episode(message: pb.Episode) -> ObservationBatch:

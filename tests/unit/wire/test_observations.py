@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -65,6 +66,21 @@ def test_optional_columns_may_be_empty(count: int, with_metadata: bool, with_tag
         tags=[["t"]] * count if with_tags else None,
     )
     assert same(decode_batch(over_the_wire(encode_batch(batch))), batch)
+
+
+def test_shares_are_left_out_if_all_are_the_default() -> None:
+    vectors = np.ones((2, 8), np.float32)
+    message = encode_batch(make_batch(["a", "b"], vectors, confidences=[1, 1], importances=[0.5, 0.25]))
+    assert (list(message.confidences), list(message.importances)) == ([], [0.5, 0.25])
+
+
+@given(st.lists(st.tuples(st.integers(TIME_MIN_US, TIME_MAX_US), st.floats(0, 1, width=32)), min_size=1, max_size=300))
+def test_numbers_are_written_as_protobuf_does(rows: list[tuple[int, float]]) -> None:
+    times, shares = zip(*rows, strict=True)
+    batch = make_batch([str(i) for i in range(len(rows))], np.ones((len(rows), 8)), importances=shares)
+    message = encode_batch(replace(batch, times_us=np.array(times, np.int64)))
+    assert tuple(message.times_us) == times
+    assert tuple(message.importances or [0.5] * len(rows)) == shares
 
 
 def test_missing_columns_get_their_defaults() -> None:

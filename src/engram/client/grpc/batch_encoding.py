@@ -17,12 +17,11 @@ from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.observations import ObservationBatch
 from engram.model.priority import Priority
 from engram.wire import engram_pb2 as pb
-from engram.wire.observations import encode_batch
+from engram.wire.observations import encode_beside_vectors
+from engram.wire.raw_fields import bytes_tag, number_tag, varint
 
-_LENGTH_DELIMITED: Final = 2
 # Upper bound on the tags, lengths and the sequence number, which are not counted otherwise.
 _FRAME_BYTES_MAX: Final = 64
-_VARINT: Final = 0
 
 
 RequestParts = tuple[bytes | memoryview, ...]
@@ -41,9 +40,7 @@ def encode_parts(batch: ObservationBatch, priority: Priority) -> RequestParts:
         stream and with it all other requests on it.
     """
     dim = batch.vectors.shape[1]
-    columns = encode_batch(batch.without_vectors(), priority)
-    columns.dimension = dim
-    head = columns.SerializeToString()
+    head = encode_beside_vectors(batch, priority).SerializeToString()
     nbytes = len(head) + 4 * dim * len(batch) + _FRAME_BYTES_MAX
     if nbytes > MESSAGE_BYTES_MAX:
         raise InvalidInput(
@@ -54,31 +51,18 @@ def encode_parts(batch: ObservationBatch, priority: Priority) -> RequestParts:
             value=nbytes,
         )
     if dim == 0:
-        return _BATCH_TAG + _varint(len(head)), head
+        return _BATCH_TAG + varint(len(head)), head
     vectors = np.ascontiguousarray(batch.vectors, dtype="<f4")
-    prefix = _VECTORS_TAG + _varint(vectors.nbytes)
+    prefix = _VECTORS_TAG + varint(vectors.nbytes)
     length = len(head) + len(prefix) + vectors.nbytes
-    return _BATCH_TAG + _varint(length) + prefix, vectors.data.cast("B"), head
+    return _BATCH_TAG + varint(length) + prefix, vectors.data.cast("B"), head
 
 
 def join_request(parts: RequestParts, first_sequence: int) -> bytes:
     """Return the whole encoded request: the sequence number, followed by `parts`."""
-    return b"".join((_SEQUENCE_TAG, _varint(first_sequence), *parts))
+    return b"".join((_SEQUENCE_TAG, varint(first_sequence), *parts))
 
 
-def _varint(number: int) -> bytes:
-    septets = bytearray()
-    while number > 0x7F:
-        septets.append(number & 0x7F | 0x80)
-        number >>= 7
-    septets.append(number)
-    return bytes(septets)
-
-
-def _tag(field: int, wire_type: int) -> bytes:
-    return _varint(field << 3 | wire_type)
-
-
-_BATCH_TAG: Final = _tag(pb.ObservationRequest.BATCH_FIELD_NUMBER, _LENGTH_DELIMITED)
-_SEQUENCE_TAG: Final = _tag(pb.ObservationRequest.SEQUENCE_NUMBER_FIELD_NUMBER, _VARINT)
-_VECTORS_TAG: Final = _tag(pb.ObservationBatch.VECTORS_FIELD_NUMBER, _LENGTH_DELIMITED)
+_BATCH_TAG: Final = bytes_tag(pb.ObservationRequest.BATCH_FIELD_NUMBER)
+_SEQUENCE_TAG: Final = number_tag(pb.ObservationRequest.SEQUENCE_NUMBER_FIELD_NUMBER)
+_VECTORS_TAG: Final = bytes_tag(pb.ObservationBatch.VECTORS_FIELD_NUMBER)

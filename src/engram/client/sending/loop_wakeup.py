@@ -14,7 +14,10 @@ class LoopWakeup:
 
     def wake(self) -> None:
         """Let `wait` return; callable from any thread. Has no effect if the event loop is closed."""
-        if not self._loop.is_closed():
+        if self._is_here():
+            # Nothing has to be written to the pipe that wakes an event loop from other threads.
+            self._woken.set()
+        elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._woken.set)
 
     async def wait(self, delay_s_max: float) -> None:
@@ -25,3 +28,9 @@ class LoopWakeup:
         finally:
             timer.cancel()
         self._woken.clear()
+
+    def _is_here(self) -> bool:
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from engram.client.losses import NAMED_MAX
 from engram.client.sending.outgoing_batch import Answer
 from engram.errors import EngramError, InvalidInput
+from engram.model.ack import row_acks
 from engram.model.columns import (
     COLUMNS,
     ONE_KEYWORDS,
@@ -124,9 +125,7 @@ def make_row(
         space has no embedder, if a keyword is not known, or if a value cannot be converted.
     """
     as_text("id", id)
-    copied = (
-        np.array((), np.float32) if vector is None else as_float32(vector, "vector", f"the vector of {id!r}").copy()
-    )
+    copied = np.empty(0, np.float32) if vector is None else as_float32(vector, "vector", "the vector", id).copy()
     if vector is None:
         _check_embeds(config)
     elif copied.shape != (config.dim,):
@@ -241,8 +240,8 @@ def settle_rows(settles: Sequence[Settle]) -> Callable[[Answer], None]:
             for settle_row in settles:
                 settle_row(answer)
         else:
-            for offset, settle_row in enumerate(settles):
-                settle_row(answer.row(offset))
+            for settle_row, ack in zip(settles, row_acks(answer, len(settles)), strict=True):
+                settle_row(ack)
 
     return settle
 
@@ -251,7 +250,9 @@ def _checked(rows: Sequence[PendingRow], config: SpaceConfig) -> ObservationBatc
     ids, vectors, values, _ = zip(*rows, strict=True)
     columns = zip(COLUMNS, zip(*values, strict=True), strict=True)
     gathered = {spec.name: spec.gather(column) for spec, column in columns}
-    return check_outgoing(fill_batch(ids, np.stack(vectors), gathered), config)
+    # All vectors of a batch have the same length, so there is no need to stack them one by one.
+    matrix = np.concatenate(vectors).reshape(len(ids), -1) if vectors[0].size else np.empty((len(ids), 0), np.float32)
+    return check_outgoing(fill_batch(ids, matrix, gathered), config)
 
 
 def _check_embeds(config: SpaceConfig) -> None:

@@ -8,24 +8,25 @@ import contextlib
 import copy
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Unpack
+from typing import Any, Final, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from engram.client.losses import NAMED_MAX
+from engram.client.sending.answer_future import AnyFuture, settle_future
 from engram.client.sending.loop_wakeup import LoopWakeup
-from engram.client.sending.micro_batch import check_outgoing, make_row
+from engram.client.sending.micro_batch import PendingRow, Settle, check_outgoing, make_row
 from engram.client.sending.observe_stream import ObserveStream
-from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
+from engram.client.sending.outgoing_batch import OutgoingBatch
+from engram.client.sending.pending_add import PendingAdd
 from engram.client.sending.send_buffer import OutboxLimits, SendBuffer
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.silence import silence
 from engram.client.transport import ObserveTransport
 from engram.client.transport_choice import prepare_loop
-from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity, Unavailable
+from engram.errors import FailedPrecondition, InvalidInput, Unavailable
 from engram.lifecycle import interpreter_exit
-from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.observations import ObservationBatch, make_batch, with_vectors
@@ -35,41 +36,9 @@ from engram.model.values.sequences import as_list
 _log = logging.getLogger(__name__)
 _LASTING_CODES: Final = frozenset({"session_taken_over", "lost_future", "other_incarnation"})
 
-AnyFuture = asyncio.Future[Ack] | concurrent.futures.Future[Ack]
-
-
 Reopen = Callable[[], ObserveTransport]
 
 _HANG_S: Final = 1.0
-
-
-class PendingAdd(NamedTuple):
-    """Observations that may have to wait for room: call `try_add`, wait for `room`, and call `try_add` again.
-
-    Parameters
-    ----------
-    try_add
-        Adds the observations to the buffer; returns False if there is no room.
-    room
-        Returns a future that is done when it is worth calling `try_add` again.
-    held
-        Returns the number of observations in the buffer.
-    """
-
-    try_add: Callable[[], bool]
-    room: Callable[[], concurrent.futures.Future[None]]
-    held: Callable[[], int]
-
-    def no_room(self, timeout_s: float) -> OverCapacity:
-        """Return the error for a caller that has waited for room for `timeout_s` seconds."""
-        return OverCapacity(
-            f"{self.held()} observations are not answered, and there was no room for more within {timeout_s:g} s",
-            code="buffer_full",
-            field="timeout_s",
-            limit=timeout_s,
-            value=self.held(),
-            retry_after_ms=1000,
-        )
 
 
 class ObserveSession:
@@ -142,8 +111,8 @@ class ObserveSession:
         if self.ended and isinstance(error, FailedPrecondition) and error.code in _LASTING_CODES:
             raise copy.copy(error)
 
-    def offer(self, future: AnyFuture, observations: OneObservation | ManyObservations) -> PendingAdd:
-        """Return observations to add, which are answered through `future`.
+    def add(self, future: AnyFuture, observations: OneObservation | ManyObservations) -> PendingAdd | None:
+        """Add observations, which are answered through `future`; if there is no room, return how to wait for it.
 
         Raises
         ------
@@ -152,9 +121,11 @@ class ObserveSession:
         """
         if isinstance(observations, OneObservation):
             id, vector, content, fields = observations
-            return self.offer_row(future, id, vector, content, **fields)
+            row, settle = make_row(self.config, id, vector, content, **fields), settle_future(future)
+            return None if self.outbox.try_add_row(row, settle) else self._pending(row, settle)
         ids, vectors, contents, columns = observations
-        return self.offer_batch(future, ids, vectors, contents, **columns)
+        offer = self.offer_batch(future, ids, vectors, contents, **columns)
+        return None if offer.try_add() else offer
 
     def offer_row(
         self, future: AnyFuture, id: str, vector: ArrayLike | None, content: str, **fields: Unpack[ObservationFields]
@@ -166,9 +137,7 @@ class ObserveSession:
         InvalidInput
             As `make_row`.
         """
-        row = make_row(self.config, id, vector, content, **fields)
-        settle, nbytes = settle_future(future), row.nbytes
-        return PendingAdd(lambda: self.outbox.try_add_row(row, settle), lambda: self.outbox.room(1, nbytes), self._held)
+        return self._pending(make_row(self.config, id, vector, content, **fields), settle_future(future))
 
     def offer_batch(
         self,
@@ -202,6 +171,11 @@ class ObserveSession:
         )
         return PendingAdd(
             lambda: self.outbox.try_add_batch(outgoing), lambda: self.outbox.room(count, nbytes), self._held
+        )
+
+    def _pending(self, row: PendingRow, settle: Settle) -> PendingAdd:
+        return PendingAdd(
+            lambda: self.outbox.try_add_row(row, settle), lambda: self.outbox.room(1, row.nbytes), self._held
         )
 
     def _held(self) -> int:
@@ -305,41 +279,3 @@ class ObserveSession:
         # A task that was cancelled before it started leaves observations unanswered; `end` handles them.
         if not self.outbox.count:
             interpreter_exit.closed(self._ending)
-
-
-def settle_future(future: AnyFuture) -> Callable[[Answer], None]:
-    """Return a callback that sets the answer of `future`, unless the caller has cancelled the future."""
-
-    def settle(answer: Answer) -> None:
-        try:
-            if isinstance(answer, EngramError):
-                future.set_exception(answer)
-                # Mark the exception as retrieved. `flush` and `close` report it, so asyncio need not warn about it.
-                future.exception()
-            else:
-                future.set_result(answer)
-        except (asyncio.InvalidStateError, concurrent.futures.InvalidStateError):
-            pass  # The caller has cancelled the future.
-        except RuntimeError:
-            pass  # The event loop of the future is closed. The other rows of the batch still get their answers.
-
-    return settle
-
-
-async def answered(future: asyncio.Future[Ack], timeout_s: float) -> Ack:
-    """Return the answer to an `observe`; raise `unanswered` if there is none in time. The future goes on."""
-    await asyncio.wait([future], timeout=timeout_s)
-    if not future.done():
-        raise unanswered(timeout_s)
-    return future.result()
-
-
-def unanswered(timeout_s: float) -> Unavailable:
-    """Return the error of an `observe` that waited for `timeout_s` seconds."""
-    return Unavailable(
-        f"there was no answer within {timeout_s:g} s; the observations are still being sent, and may be stored later",
-        code="observe_timeout",
-        field="timeout_s",
-        limit=timeout_s,
-        value=timeout_s,
-    )

@@ -99,13 +99,13 @@ class SendBuffer:
         with self._lock:
             if not self._reserve(1, nbytes):
                 return False
-            if self._open is not None and not self._open.takes(row):
+            batch = self._open
+            opened = batch is None or not batch.takes(row)
+            if batch is None or opened:
                 self._cut()
-            opened = self._open is None
-            if self._open is None:
-                self._open = OpenBatch(self._new_index(), self._clock())
-            self._open.append(row, settle)
-            full = self._open.count >= self._batch_count or self._open.nbytes >= self._batch_bytes
+                batch = self._open = OpenBatch(self._new_index(), self._clock())
+            batch.append(row, settle)
+            full = len(batch.rows) >= self._batch_count or batch.nbytes >= self._batch_bytes
             if full:
                 self._cut()
         if opened or full:

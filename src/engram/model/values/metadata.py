@@ -12,7 +12,7 @@ import logging
 import math
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from threading import Event
 from typing import Any, Final, TypeAlias
 
@@ -55,7 +55,7 @@ def encode_metadata(metadata: Mapping[str, Any] | str | None, field: str) -> str
     if type(metadata) is not dict and not isinstance(metadata, Mapping):
         raise _refused(field, f"is {shown(metadata)}; pass a mapping, a JSON object as text, or None", "a mapping")
     try:
-        return _encode(dict(metadata))
+        return _encode(metadata if type(metadata) is dict else dict(metadata))
     except RecursionError as error:
         raise _refused(field, f"is nested deeper than {METADATA_DEPTH_MAX} levels", METADATA_DEPTH_MAX) from error
     except (TypeError, ValueError) as error:
@@ -211,10 +211,39 @@ def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no number of JSON")
 
 
-_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 _decode: Final = json.JSONDecoder(
     object_pairs_hook=_unique, parse_int=_whole, parse_float=_finite, parse_constant=_no_constant
 ).decode
+
+
+def _encoder(slow: json.JSONEncoder) -> Callable[[dict[str, Any]], str]:
+    """Return what does the same as `slow.encode`, but is prepared once, and not anew for each object."""
+    prepare: Any = getattr(json.encoder, "c_make_encoder", None)
+    if prepare is None:
+        return slow.encode
+    # Without a record of the objects it is in, it cannot tell a circle from depth; `slow` can.
+    chunks = prepare(
+        None,
+        slow.default,
+        json.encoder.encode_basestring,
+        None,
+        slow.key_separator,
+        slow.item_separator,
+        False,
+        False,
+        False,
+    )
+
+    def encode(value: dict[str, Any]) -> str:
+        try:
+            return "".join(chunks(value, 0))
+        except RecursionError:
+            return slow.encode(value)
+
+    return encode
+
+
+_encode: Final = _encoder(json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False))
 
 
 def _refused(field: str, problem: str, limit: object, value: str = "") -> InvalidInput:

@@ -23,6 +23,8 @@ def as_whole(field: str, value: object, low: int, high: int, *, code: str = "out
     InvalidInput
         With `code`, naming `field`, the limits and the value.
     """
+    if type(value) is int and low <= value <= high:
+        return value
     limit = f"{low}..{high}"
     if isinstance(value, _NO_NUMBERS) or not isinstance(value, int | np.integer):
         raise InvalidInput(

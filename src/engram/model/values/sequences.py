@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
 from engram.model.limits import BATCH_COUNT_MAX, TAG_BYTES_MAX, TAGS_MAX
-from engram.model.values.scalars import as_text, shown
+from engram.model.values.scalars import as_text, is_utf8, shown
 
 T = TypeVar("T")
 _TEXTS = (str, bytes, bytearray, memoryview)
@@ -161,13 +161,13 @@ def check_array(name: str, column: object, dtype: type[np.generic], ndim: int) -
     InvalidInput
         With code ``invalid_column``, naming the column.
     """
-    wanted = f"a C-contiguous array of {dtype.__name__} with {ndim} dimension{'s' * (ndim > 1)}"
     if not isinstance(column, np.ndarray) or isinstance(column, np.ma.MaskedArray):
         came = type(column).__name__
     elif column.dtype != dtype or column.ndim != ndim or not column.flags.c_contiguous:
         came = f"{column.dtype} of shape {column.shape}{'' if column.flags.c_contiguous else ', not contiguous'}"
     else:
         return
+    wanted = f"a C-contiguous array of {dtype.__name__} with {ndim} dimension{'s' * (ndim > 1)}"
     raise InvalidInput(
         f"column {name} is {came}; pass {wanted}", code="invalid_column", field=name, limit=wanted, value=came
     )
@@ -183,16 +183,15 @@ def check_texts(field: str, texts: Sequence[str], bytes_min: int, bytes_max: int
     """
     try:
         # Joining and encoding checks at C speed that every element is a text that UTF-8 can encode.
-        "".join(texts).encode()
+        nbytes = len("".join(texts).encode())
     except (TypeError, UnicodeEncodeError):
         for row, text in enumerate(texts):
             as_text(f"{field}[{row}]", text)
         raise
-    lengths = list(map(len, texts))
-    longest = max(lengths)
-    # A character takes at most four bytes of UTF-8, so most batches need no exact count.
-    fits = longest * 4 <= bytes_max or max(len(t.encode()) for t in texts) <= bytes_max
-    if fits and min(lengths) >= bytes_min:
+    # What fits together fits alone. A character takes at most four bytes of UTF-8, so few batches need an exact count.
+    fits = nbytes <= bytes_max or max(map(len, texts)) * 4 <= bytes_max
+    fits = fits or max(len(t.encode()) for t in texts) <= bytes_max
+    if fits and (bytes_min == 0 or min(map(len, texts)) >= bytes_min):
         return
     for row, text in enumerate(texts):
         size = len(text.encode())
@@ -234,6 +233,8 @@ def check_tags(name: str, rows: Sequence[Sequence[str]]) -> None:
     InvalidInput
         Naming the column `name` and the row, or the tag.
     """
+    if set(map(type, rows)) <= {list, tuple} and max(map(len, rows), default=0) <= TAGS_MAX and _are_tags(rows):
+        return
     for row, tags in enumerate(rows):
         if not isinstance(tags, list | tuple):
             as_list(f"{name}[{row}]", tags, '["urgent"]')
@@ -247,6 +248,18 @@ def check_tags(name: str, rows: Sequence[Sequence[str]]) -> None:
             )
         if tags:
             check_texts("tag", tags, 1, TAG_BYTES_MAX)
+
+
+def _are_tags(rows: Iterable[Sequence[str]]) -> bool:
+    """Return whether all elements of `rows` surely are texts of an allowed size."""
+    tags = list(chain.from_iterable(rows))
+    # A character takes at most four bytes of UTF-8. Long tags are not joined, so they are checked one by one.
+    return (
+        set(map(type, tags)) <= {str}
+        and "" not in tags
+        and max(map(len, tags), default=0) * 4 <= TAG_BYTES_MAX
+        and is_utf8("".join(tags))
+    )
 
 
 def _refused(field: str, values: object, advice: str) -> InvalidInput:

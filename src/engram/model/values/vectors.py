@@ -16,7 +16,7 @@ _SQUARED_NORM_MAX = 1e30
 _SQUARED_NORM_MIN_DIRECTED = 1e-30
 
 
-def as_float32(values: ArrayLike, field: str, what: str = "") -> NDArray[np.float32]:
+def as_float32(values: ArrayLike, field: str, what: str = "", id: str | None = None) -> NDArray[np.float32]:
     """Return `values` as a C-contiguous float32 array of any shape.
 
     Parameters
@@ -27,6 +27,8 @@ def as_float32(values: ArrayLike, field: str, what: str = "") -> NDArray[np.floa
         Name of the values in the error.
     what
         Description of the values in the error message; default `field`.
+    id
+        Id of the observation whose values they are, for the error message.
 
     Raises
     ------
@@ -38,6 +40,8 @@ def as_float32(values: ArrayLike, field: str, what: str = "") -> NDArray[np.floa
     if type(values) is np.ndarray and values.dtype == np.float32:
         # Fast path for what nearly every caller passes; the checks below take several times as long.
         return np.ascontiguousarray(values) if values.ndim else values
+    if id is not None:
+        what = f"{what or field} of {id!r}"
     if _is_masked(values):
         raise _unreadable(field, what, "it is a masked array; pass array.filled(...)", "masked")
     if values is None or isinstance(values, str | bytes | bytearray):

@@ -10,6 +10,7 @@ from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.model.ack import Ack
+from engram.model.arguments import ManyObservations, OneObservation
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
 from tests.unit.client.fake_transport import FakeServer
@@ -31,3 +32,27 @@ async def test_the_caller_may_change_its_vectors_once_they_are_handed_over() -> 
     vectors[:] = 7
     assert (encoded[0].vectors == 1).all()
     await session.drain(5)
+
+
+async def test_what_finds_room_is_added_at_once_and_the_rest_says_how_to_wait() -> None:
+    session = ObserveSession(
+        FakeServer(),
+        SpaceConfig("test", dim=8),
+        lambda batch: list(batch.ids),
+        limits=OutboxLimits(count_max=2),
+        options=StreamOptions(),
+    )
+    one, many = (asyncio.get_running_loop().create_future() for _ in range(2))
+    vector = np.ones(8, np.float32)
+    assert session.add(one, OneObservation("a", vector, "", {})) is None
+    pending = session.add(many, ManyObservations(["b", "c"], [vector] * 2, None, {}))
+    assert pending is not None
+    assert (pending.held(), session.outbox.count) == (1, 1)
+    late = session.add(asyncio.get_running_loop().create_future(), OneObservation("d", vector, "", {}))
+    assert late is None
+    more = session.add(asyncio.get_running_loop().create_future(), OneObservation("e", vector, "", {}))
+    assert more is not None
+    await pending.add_when_room(60)
+    await more.add_when_room(60)
+    await session.drain(60)
+    assert [ack.count for ack in (await one, await many)] == [1, 2]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+from collections import UserDict
 from typing import Any
 
 import pytest
@@ -178,3 +180,39 @@ def test_the_log_says_so_once(caplog: pytest.LogCaptureFixture, monkeypatch: pyt
         read_metadata_column(UNREADABLE)
         read_metadata_column(UNREADABLE)
     assert len(caplog.records) == 1
+
+
+@given(st.dictionaries(st.text(max_size=8), JSON, max_size=4))
+def test_metadata_are_written_as_the_library_writes_them(metadata: dict[str, Any]) -> None:
+    plain = json.dumps(metadata, ensure_ascii=False, separators=(",", ":"))
+    assert encode_metadata(metadata, "metadata") == plain
+    assert encode_metadata(UserDict(metadata), "metadata") == plain
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (object(), "not JSON serializable"),
+        ({1}, "not JSON serializable"),
+        (math.nan, "not JSON"),
+        ({(): 1}, "keys must"),
+    ],
+)
+def test_what_json_cannot_say_is_named(value: Any, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason) as caught:
+        encode_metadata({"k": [value]}, "metadata")
+    assert (caught.value.code, caught.value.field) == ("invalid_metadata", "metadata")
+
+
+def test_a_circle_is_no_depth() -> None:
+    circle: dict[str, Any] = {}
+    circle["again"] = [circle]
+    with pytest.raises(InvalidInput, match="Circular"):
+        encode_metadata(circle, "metadata")
+    deep: dict[str, Any] = {}
+    for _ in range(100_000):
+        deep = {"k": deep}
+    with pytest.raises(InvalidInput, match="nested deeper"):
+        encode_metadata(deep, "metadata")
+    # Neither leaves anything behind.
+    assert encode_metadata({"again": [{}]}, "metadata") == '{"again":[{}]}'

@@ -10,7 +10,7 @@ import pytest
 
 from engram.errors import InvalidInput
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.model.values.sequences import as_column, as_list, as_lists
+from engram.model.values.sequences import as_column, as_list, as_lists, check_tags
 
 WRONG: list[Any] = [
     "note-1",
@@ -85,3 +85,28 @@ def test_a_column_is_one_number_for_each_row(values: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         as_column("confidences", values, 3, "fiu", "numbers")
     assert caught.value.field == "confidences"
+
+
+@pytest.mark.parametrize(
+    ("tags", "field"),
+    [
+        ("", "tag[1]"),
+        ("x" * 129, "tag[1]"),
+        ("\u00e9" * 65, "tag[1]"),
+        ("\ud800", "tag[1]"),
+        (1, "tag[1]"),
+        (b"b", "tag[1]"),
+        (np.ones(2), "tag[1]"),
+        (None, "tag[1]"),
+    ],
+)
+def test_one_bad_tag_among_good_rows_is_named(tags: Any, field: str) -> None:
+    rows = [["a"], [], ("b" * 128, "\u00e9" * 64), ["a", tags]]
+    with pytest.raises(InvalidInput) as caught:
+        check_tags("tags", rows)
+    assert caught.value.field == field
+    check_tags("tags", rows[:3])
+    check_tags("tags", [])
+    with pytest.raises(InvalidInput) as many:
+        check_tags("tags", [["a"], ["a"] * 65])
+    assert (many.value.code, many.value.field) == ("tags_count", "tags[1]")
