@@ -8,12 +8,12 @@ from typing import Any
 import grpc
 import pytest
 
-from engram.client.status import decode_server_status
 from engram.metrics import table
 from engram.metrics.samples import MetricSamples
 from engram.metrics.table import TABLE
 from engram.wire import engram_pb2 as pb
 from engram.wire.observations import encode_batch
+from engram.wire.operations.spaces import STATUS_CODEC
 from tests.integration.server_process import (
     ACCEPTED,
     TIMEOUT_S,
@@ -31,7 +31,8 @@ async def status_of(stub: Any) -> pb.GetStatusResponse:
 
 
 async def metrics_of(stub: Any) -> MetricSamples:
-    return decode_server_status(await status_of(stub)).metrics
+    metrics: MetricSamples = STATUS_CODEC.decode_result(await status_of(stub)).metrics
+    return metrics
 
 
 async def is_refused(call: Any) -> None:
@@ -104,11 +105,11 @@ async def test_the_fields_that_are_older_than_the_metrics_say_the_same(stub: Any
     # The fields and the metrics of one answer are not read at the same instant, so nothing may move any more.
     while True:
         message = await status_of(stub)
-        metrics = decode_server_status(message).metrics
+        metrics = STATUS_CODEC.decode_result(message).metrics
         if not metrics.value(table.INDEX_LAG) and metrics == await metrics_of(stub):
             break
     message.ClearField("metrics")
-    of_fields = decode_server_status(message).metrics
+    of_fields = STATUS_CODEC.decode_result(message).metrics
     assert len(of_fields) > 20
     for sample in of_fields:
         assert metrics.value(sample.name, **sample.labels) == pytest.approx(sample.value), sample

@@ -200,7 +200,7 @@ async def test_streams_are_limited_and_dropping_one_makes_room() -> None:
     Space(space).observe(["a", "b"], [TARGET, TARGET])
     query = RecallQuery(NEAR, batch_size=1)
 
-    def encode(batch: Any, more: bool) -> int:
+    def encode(batch: Any) -> int:
         return len(batch.hits)
 
     held = [engine.recalls.stream(space, query, encode) for _ in range(2)]

@@ -13,8 +13,9 @@ import pytest
 from engram.client import AsyncClient
 from engram.errors import EngramError, FailedPrecondition, PermissionDenied, Unauthenticated, Unavailable
 from engram.model.cue import Cue
+from engram.model.operations.action import Action
 from engram.model.spaces import SpaceConfig
-from engram.server.authorization import Action, Caller
+from engram.server.authorization import Caller
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions

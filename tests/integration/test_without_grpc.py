@@ -1,4 +1,4 @@
-"""A client whose transport is not gRPC does without gRPC: it observes, recalls and ends where gRPC is not installed."""
+"""A client whose transport is not gRPC does without gRPC and protobuf: it observes, recalls and ends without them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.doubles.places import ROOT
 
 PROGRAM = """
 import sys
-sys.modules["grpc"] = None
+sys.modules["grpc"] = sys.modules["google.protobuf"] = None
 import asyncio
 import numpy as np
 from engram.client import AsyncClient, Client
@@ -33,6 +33,10 @@ async def asynchronous():
         await client.observe("a", np.ones(8))
         print([hit.id for hit in await client.recall(np.ones(8))])
         print([hit.id async for hits in client.recall_stream(np.ones(8)) for hit in hits])
+        print((await client.get("a")).id, (await client.snapshot()).generation)
+        print((await client.space_status()).live_count)
+        print(len(await client.spaces()), len((await client.status()).spaces), await client.delete(["a", "b"]))
+        print((await client.create_space("notes", 8)).name)
     await ends(engine, server)
 
 asyncio.run(asynchronous())
@@ -45,7 +49,7 @@ loop.run(ends(engine, server))
 """
 
 
-def test_another_transport_needs_no_grpc() -> None:
+def test_another_transport_needs_neither_grpc_nor_protobuf() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROGRAM],
         cwd=ROOT,
@@ -55,4 +59,4 @@ def test_another_transport_needs_no_grpc() -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.split("\n")[:3] == ["['a']", "['a']", "['b']"]
+    assert done.stdout.split("\n")[:7] == ["['a']", "['a']", "a 1", "1", "1 1 1", "notes", "['b']"]

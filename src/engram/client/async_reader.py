@@ -9,16 +9,7 @@ from dataclasses import replace
 from typing import Unpack
 
 from engram.client.calls import Calls
-from engram.client.messages.recall_encoding import check_ids, decode_hits, recall_request, recall_stream_request
 from engram.client.snapshot import AsyncClientSnapshot
-from engram.client.status import (
-    ServerStatus,
-    SpaceStatus,
-    UnsoundSpace,
-    decode_server_status,
-    decode_space,
-    decode_unsound_space,
-)
 from engram.client.transport import RecallConnection
 from engram.errors import InvalidInput, NotFound
 from engram.metrics.space_statistics import SpaceStatistics
@@ -26,7 +17,29 @@ from engram.model.ack import Deletion
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
 from engram.model.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
-from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_generation, as_query, check_one_snapshot
+from engram.model.operations.requests import (
+    CreateSpace,
+    Delete,
+    DescribeServer,
+    DescribeSpace,
+    Get,
+    ListSpaces,
+    Recall,
+    StreamRecall,
+    TakeSnapshot,
+    as_ids,
+)
+from engram.model.operations.results import RESULTS_BYTES
+from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
+from engram.model.query import (
+    BATCH_DEFAULT,
+    RESULTS_DEFAULT,
+    Recalled,
+    RecallQuery,
+    as_generation,
+    as_query,
+    check_one_snapshot,
+)
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
     RecallOptions,
@@ -38,10 +51,6 @@ from engram.model.spaces import Metric, SpaceConfig, check_space_name
 from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.scalars import as_text
-from engram.wire import engram_pb2 as pb
-from engram.wire import methods
-from engram.wire.recalls import RESULTS_BYTES
-from engram.wire.times import to_timestamp
 
 
 class AsyncReader:
@@ -103,13 +112,13 @@ class AsyncReader:
         """Return the hits of `query`, as `recall` does."""
         query = as_query(query)
         try:
-            response = await self._calls.unary(methods.RECALL, recall_request(self.space, query))
+            recalled = await self._calls.unary(Recall(self.space, query))
         except InvalidInput as error:
             # A recall by strength reinforces its results, so a second attempt would reinforce them twice.
             if error.code != RESULTS_BYTES or query.strength is not None:
                 raise
             return await self._recall_in_batches(query)
-        return decode_hits(response)
+        return _hits_of(recalled)
 
     async def _recall_in_batches(self, query: RecallQuery) -> Hits:
         timeout_ms = max(1, round(1000 * self._calls.timeout_s))
@@ -181,14 +190,8 @@ class AsyncReader:
         CorruptData
             If the observation is damaged.
         """
-        request = pb.GetRequest(
-            memory_space_id=self.space,
-            ids=[as_text("id", id)],
-            max_generation=as_generation(max_generation),
-            include_embeddings=include_vectors,
-        )
-        response = await self._calls.unary(methods.GET, request)
-        hits = decode_hits(response)
+        request = Get(self.space, [as_text("id", id)], as_generation(max_generation), include_vectors)
+        hits = await self._calls.unary(request)
         return hits[0] if hits else None
 
     @accepts_old(time="snapshot_time")
@@ -211,27 +214,21 @@ class AsyncReader:
         """
         check_one_snapshot(max_generation, snapshot_time)
         moment_us = None if snapshot_time is None else as_time_us(snapshot_time, "snapshot_time")
-        request = pb.GetSnapshotRequest(
-            memory_space_id=self.space,
-            max_generation=as_generation(max_generation),
-            snapshot_time=None if moment_us is None else to_timestamp(moment_us),
-        )
-        response = await self._calls.unary(methods.GET_SNAPSHOT, request)
-        return AsyncClientSnapshot(self, response.snapshot_sequence)
+        taken = await self._calls.unary(TakeSnapshot(self.space, as_generation(max_generation), moment_us))
+        return AsyncClientSnapshot(self, taken.generation)
 
     async def _batches(self, query: RecallQuery) -> AsyncGenerator[Hits, None]:
-        request = recall_stream_request(self.space, query)
-        recall = self._calls.transport.recall(request)
+        recall = self._calls.transport.recall(StreamRecall(self.space, query))
         was_incomplete = False
         try:
-            while (response := await self._next(recall, query.follow)) is not None:
-                if response.results or response.metadata.incomplete > was_incomplete:
-                    was_incomplete = response.metadata.incomplete
-                    yield decode_hits(response)
+            while (batch := await self._next(recall, query.follow)) is not None:
+                if batch.hits or batch.incomplete > was_incomplete:
+                    was_incomplete = batch.incomplete
+                    yield _hits_of(batch)
         finally:
             recall.cancel()
 
-    async def _next(self, recall: RecallConnection, follow: bool) -> pb.StreamingRecallResponse | None:
+    async def _next(self, recall: RecallConnection, follow: bool) -> Recalled | None:
         if not follow:
             async with self._calls.within("waiting for the next batch"):
                 return await recall.read()
@@ -261,9 +258,7 @@ class AsyncReader:
         OverCapacity, Unavailable
             If the server stays overloaded, or cannot be reached.
         """
-        request = pb.ForgetRequest(memory_space_id=self.space, ids=check_ids(ids))
-        response = await self._calls.unary(methods.FORGET, request)
-        return Deletion(response.forgotten, response.generation)
+        return await self._calls.unary(Delete(self.space, as_ids(ids)))
 
     async def forget(self, ids: Sequence[str]) -> Deletion:
         """Delete observations by id. Deprecated: it is called `delete` now."""
@@ -288,20 +283,15 @@ class AsyncReader:
             If the space exists with other settings.
         """
         config = SpaceConfig(name, DIMENSION_DEFAULT if dim is None else dim, metric, embedder)
-        request = pb.CreateSpaceRequest(
-            memory_space_id=config.name, dimension=config.dim, metric=config.metric, embedder=config.embedder
-        )
-        return decode_space(await self._calls.unary(methods.CREATE_SPACE, request))
+        return await self._calls.unary(CreateSpace(config))
 
     async def spaces(self) -> list[SpaceStatus]:
         """List the spaces that can be used; `unsound_spaces` lists the others."""
-        response = await self._calls.unary(methods.LIST_SPACES, pb.ListSpacesRequest())
-        return [decode_space(space) for space in response.spaces]
+        return list((await self._calls.unary(ListSpaces())).spaces)
 
     async def unsound_spaces(self) -> list[UnsoundSpace]:
         """List the spaces that exist but could not be opened, with the reasons."""
-        response = await self._calls.unary(methods.LIST_SPACES, pb.ListSpacesRequest())
-        return [decode_unsound_space(space) for space in response.unsound_spaces]
+        return list((await self._calls.unary(ListSpaces())).unsound)
 
     async def space_status(self) -> SpaceStatus:
         """Return the settings and watermarks of this client's space.
@@ -313,9 +303,8 @@ class AsyncReader:
         CorruptData
             If the space exists but could not be opened.
         """
-        request = pb.GetSpaceRequest(memory_space_id=self.space)
         try:
-            return decode_space(await self._calls.unary(methods.GET_SPACE, request))
+            return await self._calls.unary(DescribeSpace(self.space))
         except NotFound as error:
             raise NotFound(
                 f"space {self.space!r} does not exist on {self._calls.transport.address}; create it with "
@@ -339,4 +328,8 @@ class AsyncReader:
 
     async def status(self) -> ServerStatus:
         """Return the server's version, counters, lanes, index workers and spaces, and the damage it has found."""
-        return decode_server_status(await self._calls.unary(methods.GET_STATUS, pb.GetStatusRequest()))
+        return await self._calls.unary(DescribeServer())
+
+
+def _hits_of(recalled: Recalled) -> Hits:
+    return Hits(recalled.hits, recalled.generation, recalled.incomplete)

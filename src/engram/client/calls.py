@@ -7,18 +7,15 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final, TypeVar
 
-from google.protobuf.message import Message
-
 from engram.client.retry import NO_SERVER, NOT_ENGRAM, retried
 from engram.client.transport import Transport
 from engram.errors import EngramError, Unavailable
-from engram.wire.methods import Method
+from engram.model.operations.operation import Request
 
 _FIRST_CONTACT_S: Final = 2.0
 _LATE_S: Final = 0.25
 
-Request = TypeVar("Request", bound=Message)
-Response = TypeVar("Response", bound=Message)
+Result = TypeVar("Result")
 
 
 class Calls:
@@ -63,8 +60,8 @@ class Calls:
                 f"{doing} took longer than {self.timeout_s:g} s; does the Engram server at {address} answer?"
             ) from None
 
-    async def unary(self, method: Method[Request, Response], request: Request) -> Response:
-        """Make an idempotent call; retry while the server is away or full.
+    async def unary(self, request: Request[Result]) -> Result:
+        """Have an idempotent request answered; retry while the server is away or full.
 
         Raises
         ------
@@ -77,14 +74,14 @@ class Calls:
         # likely does not exist.
         deadline_s = now_s + self.timeout_s
         retry_until_s = deadline_s if self._reached else now_s + min(self.timeout_s, _FIRST_CONTACT_S)
-        return await retried(lambda: self._attempt(method, request, deadline_s), retry_until_s)
+        return await retried(lambda: self._attempt(request, deadline_s), retry_until_s)
 
-    async def _attempt(self, method: Method[Request, Response], request: Request, deadline_s: float) -> Response:
+    async def _attempt(self, request: Request[Result], deadline_s: float) -> Result:
         left_s = max(0.001, deadline_s - asyncio.get_running_loop().time())
         try:
             # A transport may pass its time limit on to the server. This one also works if the transport hangs.
             async with asyncio.timeout_at(deadline_s + _LATE_S):
-                response = await self.transport.call(method, request, left_s)
+                result = await self.transport.call(request, left_s)
         except TimeoutError:
             address = self.transport.address
             raise self._late(f"the server at {address} did not answer within {self.timeout_s:g} s") from None
@@ -92,7 +89,7 @@ class Calls:
             self._reached |= error.code not in (NO_SERVER, NOT_ENGRAM)
             raise
         self._reached = True
-        return response
+        return result
 
     def _late(self, message: str) -> EngramError:
         if not self._reached:

@@ -18,7 +18,6 @@ from engram.client.sending.observe_session import ObserveSession, PendingAdd, un
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.snapshot import ClientSnapshot
-from engram.client.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.errors import FailedPrecondition
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack, Deletion
@@ -26,6 +25,7 @@ from engram.model.arguments import ManyObservations, OneObservation, one_or_many
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
+from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,

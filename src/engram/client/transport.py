@@ -1,6 +1,6 @@
 """The seam between the client and what carries its calls: the protocol of a transport, and what crosses it.
 
-Requests and answers cross it as messages of the contract, batches as bytes in the transport's own encoding, and
+Requests and results cross it as the nouns of `engram.model.operations`, batches in the transport's own encoding, and
 failures as typed errors. The client decides what is asked, what is tried again and when; a transport only carries.
 """
 
@@ -9,18 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from google.protobuf.message import Message
-
 from engram.client.sending.rate_control import ServerLoad
 from engram.errors import EngramError
 from engram.model.ack import Ack
 from engram.model.observations import ObservationBatch
+from engram.model.operations.operation import Request
+from engram.model.operations.requests import StreamRecall
 from engram.model.priority import Priority
-from engram.wire import engram_pb2 as pb
-from engram.wire.methods import Method
+from engram.model.query import Recalled
 
-Request = TypeVar("Request", bound=Message)
-Response = TypeVar("Response", bound=Message)
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +161,8 @@ class StreamConnection(Protocol):
 class RecallConnection(Protocol):
     """One streamed recall that is under way."""
 
-    async def read(self) -> pb.StreamingRecallResponse | None:
-        """Return the next answer, or None after the last one.
+    async def read(self) -> Recalled | None:
+        """Return the next batch, or None after the last one.
 
         Raises
         ------
@@ -224,8 +222,8 @@ class Transport(ObserveTransport, Protocol):
         """
         ...
 
-    async def call(self, method: Method[Request, Response], request: Request, timeout_s: float) -> Response:
-        """Make one attempt of a call with one request and one answer.
+    async def call(self, request: Request[Result], timeout_s: float) -> Result:
+        """Make one attempt of an operation that has one result.
 
         Raises
         ------
@@ -236,8 +234,8 @@ class Transport(ObserveTransport, Protocol):
         """
         ...
 
-    def recall(self, request: pb.StreamingRecallRequest) -> RecallConnection:
-        """Begin a streamed recall; errors come with its answers."""
+    def recall(self, request: StreamRecall) -> RecallConnection:
+        """Begin a streamed recall; errors come with its batches."""
         ...
 
     def no_answer(self) -> EngramError:

@@ -109,7 +109,7 @@ class RecallQuery:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """The result of a recall that is not streamed.
+    """The result of a recall, or one batch of a streamed recall.
 
     Attributes
     ----------
@@ -123,6 +123,8 @@ class Recalled:
         Duration of the recall, in milliseconds.
     incomplete
         Whether damaged observations were left out.
+    more
+        Whether batches may follow, not counting what a standing recall finds later.
     """
 
     hits: Sequence[Hit]
@@ -130,6 +132,7 @@ class Recalled:
     found: int
     elapsed_ms: float
     incomplete: bool = False
+    more: bool = False
 
 
 def check_range(field: str, value: object, low: int, high: int) -> int:

@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engram.server.authorization import Action, Authorizer, Caller
+    from engram.model.operations.action import Action
+    from engram.server.authorization import Authorizer, Caller
     from engram.server.options import ServerOptions
     from engram.server.process_tuning import memory_budget_bytes, tune_allocator
     from engram.server.run import run_server, serve
@@ -26,7 +27,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Action": "engram.server.authorization",
+    "Action": "engram.model.operations.action",
     "Authorizer": "engram.server.authorization",
     "Caller": "engram.server.authorization",
     "ServerOptions": "engram.server.options",

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Protocol
 
-
-class Action(Enum):
-    """An operation that a call wants to perform."""
-
-    OBSERVE = "observe"
-    RECALL = "recall"
-    FORGET = "forget"
-    CREATE = "create"
-    DESCRIBE = "describe"
+from engram.model.operations.action import Action
 
 
 @dataclass(frozen=True, slots=True)

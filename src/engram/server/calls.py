@@ -1,68 +1,136 @@
-"""The frame around every call, whatever transport it came by: counting, stopping, and errors that are always typed."""
+"""The frame around every call, whatever transport it came by.
+
+It counts the calls under way, asks the authorizer before a request is decoded, and sees to it that errors are typed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Generic, TypeVar
 
 from engram.errors import EngramError
 from engram.metrics import table
+from engram.model.operations.operation import Operation, Request
 from engram.server.authorization import Caller
 from engram.server.engine import Engine
 from engram.server.malformed import Malformed
+from engram.server.service import BEHAVIOURS, STREAM_BEHAVIOURS
 
 _logger = logging.getLogger(__name__)
 
+R = TypeVar("R")
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """What a transport knows about one call beside its request.
+class Incoming(Generic[R]):
+    """A request as it came in: it is decoded only when the caller has been authorized.
 
     Parameters
     ----------
-    caller
-        Whoever makes the call.
-    write
-        Sends one message of the answer, for methods that answer with a stream; it waits while the client reads slowly.
-        One write at a time is permitted.
+    space
+        Name of the space that it is about; None for the server as a whole.
+    decode
+        Returns the request. Raises `InvalidInput` for what no request can be.
     """
 
-    caller: Caller
-    write: Callable[[Any], Awaitable[None]]
-
-
-Behaviour = Callable[[Engine, Any, Call], Awaitable[Any]]
-"""Serves one method: takes the request, or an iterator of requests, and returns the response unless it writes them."""
+    space: str | None
+    decode: Callable[[], Request[R]]
 
 
 class ServerCalls:
-    """Runs the behaviours of the service and counts the calls under way; shared by all transports of a server."""
+    """Answers the operations of the service and counts the calls under way; shared by all transports of a server.
+
+    Parameters
+    ----------
+    engine
+        What answers.
+    """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine: Final = engine
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def answer(self, behaviour: Behaviour, request: Any, call: Call) -> Any:
-        """Run `behaviour` and return its response.
+    async def answer(
+        self, operation: Operation[R], incoming: Incoming[R] | Malformed, encode: Callable[[R], T], caller: Caller
+    ) -> T:
+        """Answer an operation that has one result; return the result as `encode` made it, on whichever thread.
 
         Raises
         ------
         EngramError
             If the call fails, for whatever reason; the transport tells the client.
         """
+        with self._under_way():
+            request = self._admit(operation, incoming, caller)
+            answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
+            return answer
+
+    async def stream(
+        self,
+        operation: Operation[R],
+        incoming: Incoming[R] | Malformed,
+        encode: Callable[[R], T],
+        caller: Caller,
+        write: Callable[[T], Awaitable[object]],
+    ) -> None:
+        """Answer an operation that streams: have each result made by `encode`, on whichever thread, and written.
+
+        The results wait while `write` does; one is written at a time.
+
+        Raises
+        ------
+        EngramError
+            If the call fails, for whatever reason; the transport tells the client.
+        """
+        with self._under_way():
+            request = self._admit(operation, incoming, caller)
+            async with aclosing(STREAM_BEHAVIOURS[operation.name](self.engine, request, encode)) as answers:
+                async for answer in answers:
+                    await write(answer)
+
+    async def serve(self, session: Callable[[], Awaitable[None]]) -> None:
+        """Run a call that is no operation, such as the stream of a session.
+
+        Raises
+        ------
+        EngramError
+            If the call fails, for whatever reason; the transport tells the client.
+        """
+        with self._under_way():
+            await session()
+
+    async def finished(self, timeout_s: float) -> None:
+        """Wait until no call is under way, at most `timeout_s` seconds."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), timeout_s)
+        except TimeoutError:
+            _logger.warning("%d calls did not end within %g s", self._active, timeout_s)
+
+    def _admit(self, operation: Operation[Any], incoming: Incoming[Any] | Malformed, caller: Caller) -> Request[Any]:
+        """Return the request, if the caller may make it."""
+        if isinstance(incoming, Malformed):
+            self.engine.counters.add(table.MALFORMED)
+            raise incoming.error
+        self.engine.authorize(caller, operation.action, incoming.space)
+        request = incoming.decode()
+        if request.space_name != incoming.space:
+            raise RuntimeError(f"authorized for {incoming.space!r}, and asked about {request.space_name!r}")
+        return request
+
+    @contextmanager
+    def _under_way(self) -> Iterator[None]:
         self._active += 1
         self._idle.clear()
         try:
-            self._engine.check_running()
-            if isinstance(request, Malformed):
-                self._engine.counters.add(table.MALFORMED)
-                raise request.error
-            return await behaviour(self._engine, request, call)
+            self.engine.check_running()
+            yield
         except EngramError:
             raise
         except Exception as error:
@@ -72,10 +140,3 @@ class ServerCalls:
             self._active -= 1
             if not self._active:
                 self._idle.set()
-
-    async def finished(self, timeout_s: float) -> None:
-        """Wait until no call is under way, at most `timeout_s` seconds."""
-        try:
-            await asyncio.wait_for(self._idle.wait(), timeout_s)
-        except TimeoutError:
-            _logger.warning("%d calls did not end within %g s", self._active, timeout_s)

@@ -9,8 +9,9 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from engram.errors import Unavailable
-from engram.model.spaces import DEFAULT_SPACE, SpaceConfig
-from engram.server.authorization import Action, Caller
+from engram.model.operations.action import Action
+from engram.model.spaces import SpaceConfig
+from engram.server.authorization import Caller
 from engram.server.options import ServerOptions
 from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
@@ -119,8 +120,8 @@ class Engine:
         """
         self.options.authorizer(caller, action, space)
 
-    def space(self, caller: Caller, action: Action, name: str) -> SpaceEngine:
-        """Return the space called `name` (empty: ``default``) if `caller` may perform `action` in it.
+    def space(self, name: str) -> SpaceEngine:
+        """Return the space called `name`, for a caller who is authorized.
 
         Raises
         ------
@@ -129,10 +130,8 @@ class Engine:
         NotFound
             If there is no such space.
         EngramError
-            If the caller may not perform `action`, or the space cannot be served.
+            If the space cannot be served.
         """
-        name = name or DEFAULT_SPACE
-        self.authorize(caller, action, name)
         return self.store.space(name, create=False)
 
     def connect(self, limits: ConnectionLimits | None = None) -> Connection:

@@ -1,4 +1,4 @@
-"""The service as gRPC sees it: handlers that turn gRPC's calls into `Call` objects, and errors into a gRPC status."""
+"""The service as gRPC sees it: handlers that serve the methods of the contract, and turn errors into a gRPC status."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import grpc
 
 from engram.errors import EngramError
 from engram.server.authorization import Caller
-from engram.server.calls import Call, ServerCalls
-from engram.server.service import OPERATIONS, Operation
+from engram.server.calls import ServerCalls
+from engram.server.protobuf.service import METHODS, ServedMethod
 from engram.wire.grpc_status import status_code, status_trailers
 from engram.wire.methods import SERVICE_NAME
 
@@ -29,23 +29,23 @@ def service_handler(calls: ServerCalls) -> grpc.GenericRpcHandler[Any, Any]:
 
     The generated registration is not used, because it fixes the deserializers, and those used here must not raise.
     """
-    handlers = {name: _method_handler(calls, operation) for name, operation in OPERATIONS.items()}
+    handlers = {name: _method_handler(calls, served) for name, served in METHODS.items()}
     return grpc.method_handlers_generic_handler(SERVICE_NAME, handlers)
 
 
-def _method_handler(calls: ServerCalls, operation: Operation) -> Any:
-    method = operation.method
+def _method_handler(calls: ServerCalls, served: ServedMethod) -> Any:
+    method = served.method
     return _KINDS[method.takes_stream, method.answers_stream](
-        _handle(calls, operation),
-        request_deserializer=operation.parse,
+        _handle(calls, served),
+        request_deserializer=served.parse,
         response_serializer=method.response.SerializeToString,
     )
 
 
-def _handle(calls: ServerCalls, operation: Operation) -> Callable[[Any, _Context], Awaitable[Any]]:
+def _handle(calls: ServerCalls, served: ServedMethod) -> Callable[[Any, _Context], Awaitable[Any]]:
     async def handle(request: Any, context: _Context) -> Any:
         try:
-            return await calls.answer(operation.behaviour, request, Call(_caller(context), context.write))
+            return await served.serve(calls, request, _caller(context), context.write)
         except EngramError as error:
             failure = error
         await context.abort(status_code(failure), failure.message[:400], status_trailers(failure))

@@ -1,45 +1,10 @@
-"""Conversion of `EngramError` to and from the message `ErrorDetail`, which is the same on every transport."""
+"""Conversion of `EngramError` to and from the message `ErrorDetail`."""
 
 from __future__ import annotations
 
-from typing import Final
-
-from engram.errors import (
-    AlreadyExists,
-    CorruptData,
-    EngramError,
-    FailedPrecondition,
-    InvalidInput,
-    NewerFormat,
-    NotFound,
-    OverCapacity,
-    PermissionDenied,
-    SequenceError,
-    Unauthenticated,
-    Unavailable,
-)
+from engram.errors import EngramError
 from engram.wire import engram_pb2 as pb
-
-# Details travel in headers of at most 8 KiB, so each text of an error is cut to this length.
-_TEXT_CHARACTERS_MAX: Final = 400
-
-_KINDS: Final[dict[str, type[EngramError]]] = {
-    kind.default_code: kind
-    for kind in (
-        InvalidInput,
-        NotFound,
-        AlreadyExists,
-        FailedPrecondition,
-        SequenceError,
-        OverCapacity,
-        Unavailable,
-        CorruptData,
-        NewerFormat,
-        Unauthenticated,
-        PermissionDenied,
-        EngramError,
-    )
-}
+from engram.wire.error_kinds import class_of, kind_of, shorten
 
 
 def encode_error(error: EngramError) -> pb.ErrorDetail:
@@ -58,8 +23,7 @@ def encode_error(error: EngramError) -> pb.ErrorDetail:
 
 def decode_error(detail: pb.ErrorDetail) -> EngramError:
     """Return the error in `detail`. An unknown kind becomes a plain `EngramError`."""
-    kind = _KINDS.get(detail.kind, EngramError)
-    return kind(
+    return class_of(detail.kind)(
         detail.message,
         code=detail.code or None,
         field=detail.field,
@@ -68,18 +32,3 @@ def decode_error(detail: pb.ErrorDetail) -> EngramError:
         retry_after_ms=detail.retry_after_ms or None,
         expected_sequence=detail.expected_sequence or None,
     )
-
-
-def kind_of(error: EngramError) -> str:
-    """Return the name of the most precise class of `error` that has a name on the wire."""
-    for kind in type(error).__mro__:
-        code = getattr(kind, "default_code", "")
-        if code in _KINDS:
-            return str(code)
-    return EngramError.default_code
-
-
-def shorten(text: str) -> str:
-    """Return `text` as valid Unicode, cut to a bounded length."""
-    text = text.encode("utf-8", "replace").decode()
-    return text if len(text) <= _TEXT_CHARACTERS_MAX else text[: _TEXT_CHARACTERS_MAX - 3] + "..."

@@ -30,7 +30,8 @@ from engram.errors import (
     Unavailable,
 )
 from engram.wire import engram_pb2 as pb
-from engram.wire.errors import decode_error, encode_error, kind_of, shorten
+from engram.wire.error_kinds import kind_of, shorten
+from engram.wire.errors import decode_error, encode_error
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 _TOO_LARGE: Final = re.compile(r"message(?: length)? larger than max \(?(\d+) vs\.? (\d+)\)?", re.IGNORECASE)

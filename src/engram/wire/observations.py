@@ -72,7 +72,7 @@ def decode_batch(message: pb.ObservationBatch, vectors: memoryview = _NO_VECTORS
     message
         The batch as it was received.
     vectors
-        The vectors that `engram.server.messages.detach` removed from the message, as bytes.
+        The vectors that `engram.server.protobuf.detach` removed from the message, as bytes.
 
     Raises
     ------

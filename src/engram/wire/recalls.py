@@ -1,4 +1,4 @@
-"""Conversion of recall requests to queries, and of hits to memories."""
+"""Conversion of recall requests to queries, and of hits to memories: the half of a server."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from engram.model.limits import (
     TAG_BYTES_MAX,
     TAGS_MAX,
 )
+from engram.model.operations.results import RESULTS_BYTES
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, Recalled, RecallQuery
 from engram.model.values.metadata import read_metadata
 from engram.model.values.scalars import as_whole
@@ -33,7 +34,6 @@ _BATCH_BYTES_MAX: Final = 3 * 1024 * 1024
 # The largest size of one hit: its text, metadata (which is sent both as a whole and by key), tags and vector.
 _HIT_BYTES_MAX: Final = CONTENT_BYTES_MAX + 4 * METADATA_BYTES_MAX + TAGS_MAX * TAG_BYTES_MAX + 4 * DIMENSION_MAX + 4096
 _FITTING_HITS: Final = MESSAGE_BYTES_MAX // _HIT_BYTES_MAX
-RESULTS_BYTES: Final = "results_bytes"
 # What a row and a memory have under one name.
 _STORED: Final = tuple(name for name in StoredRow._fields if name in pb.Memory.DESCRIPTOR.fields_by_name)
 _stored_of: Final = attrgetter(*_STORED)
@@ -68,24 +68,25 @@ def decode_streaming_recall(message: pb.StreamingRecallRequest) -> RecallQuery:
 
 
 def encode_batch(
-    batch: Recalled, *, more_results: bool, embeddings: bool = False, metadata_map: bool = True
+    batch: Recalled, *, embeddings: bool = False, metadata_map: bool = True
 ) -> list[pb.StreamingRecallResponse]:
     """Return the messages for one batch of a streamed recall; for `metadata_map` see `add_hits`.
 
-    There is one message, or more if a single one would exceed what clients accept by default. The last message takes
-    `more_results` from the argument; all others have it set.
+    There is one message, or more if a single one would exceed what clients accept by default. The last message says
+    whether more batches may follow; all others say that more messages do.
     """
     answer = pb.StreamingRecallResponse(
-        metadata=encode_metadata(batch), snapshot_sequence=batch.generation, more_results=more_results
+        metadata=encode_metadata(batch), snapshot_sequence=batch.generation, more_results=batch.more
     )
     add_hits(answer.results, batch.hits, embeddings=embeddings, metadata_map=metadata_map)
     if answer.ByteSize() <= _BATCH_BYTES_MAX or len(batch.hits) == 1:
         return [answer]
     middle = len(batch.hits) // 2
-    first, rest = (replace(batch, hits=part) for part in (batch.hits[:middle], batch.hits[middle:]))
+    first = replace(batch, hits=batch.hits[:middle], more=True)
+    rest = replace(batch, hits=batch.hits[middle:])
     return [
-        *encode_batch(first, more_results=True, embeddings=embeddings, metadata_map=metadata_map),
-        *encode_batch(rest, more_results=more_results, embeddings=embeddings, metadata_map=metadata_map),
+        *encode_batch(first, embeddings=embeddings, metadata_map=metadata_map),
+        *encode_batch(rest, embeddings=embeddings, metadata_map=metadata_map),
     ]
 
 

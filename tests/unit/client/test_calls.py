@@ -10,11 +10,12 @@ import pytest
 from engram.client.calls import Calls
 from engram.client.retry import NO_SERVER
 from engram.errors import EngramError, NotFound, OverCapacity, Unavailable
-from engram.wire import engram_pb2 as pb
-from engram.wire.methods import GET_STATUS
+from engram.model.operations.requests import TakeSnapshot
+from engram.model.operations.results import SnapshotTaken
 from tests.unit.client.clock import WAIT_S, pass_time, until
 
-ANSWER = pb.GetStatusResponse(version="1")
+QUESTION = TakeSnapshot("notes")
+ANSWER = SnapshotTaken(7)
 REFUSED = Unavailable("nothing listens there", code=NO_SERVER)
 BUSY = OverCapacity("full", retry_after_ms=1500)
 
@@ -28,7 +29,8 @@ class Answering:
         self.answers = list(answers)
         self.made: list[float] = []
 
-    async def call(self, method: Any, request: Any, timeout_s: float) -> Any:
+    async def call(self, request: Any, timeout_s: float) -> Any:
+        assert request is QUESTION
         self.made.append(timeout_s)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, BaseException):
@@ -63,13 +65,13 @@ async def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 async def failure(calls: Calls) -> EngramError:
     with pytest.raises(EngramError) as caught:
-        await calls.unary(GET_STATUS, pb.GetStatusRequest())
+        await calls.unary(QUESTION)
     return caught.value
 
 
 async def test_a_call_that_may_succeed_later_is_made_again_after_the_time_it_was_told(slept: list[float]) -> None:
     transport = Answering(BUSY, ANSWER)
-    assert await calls_over(transport).unary(GET_STATUS, pb.GetStatusRequest()) is ANSWER
+    assert await calls_over(transport).unary(QUESTION) is ANSWER
     assert slept == [1.5]
     first, second = transport.made
     assert second <= first - 1.5, "the second attempt has only what is left of the time"
@@ -88,7 +90,7 @@ async def test_a_server_that_never_answered_is_given_up_early(slept: list[float]
 
 async def test_a_server_that_answered_once_is_waited_for(slept: list[float]) -> None:
     calls = calls_over(Answering(ANSWER, REFUSED), timeout_s=60)
-    await calls.unary(GET_STATUS, pb.GetStatusRequest())
+    await calls.unary(QUESTION)
     assert (await failure(calls)).code == NO_SERVER
     assert 50 < sum(slept) < 60
 
@@ -104,7 +106,7 @@ async def test_a_refusal_is_an_answer_too(slept: list[float]) -> None:
 async def test_a_transport_that_gives_up_is_told_by_whether_a_server_ever_answered(first: list[Any], code: str) -> None:
     calls = calls_over(Answering(*first, TimeoutError()), timeout_s=0.01)
     for _ in first:
-        await calls.unary(GET_STATUS, pb.GetStatusRequest())
+        await calls.unary(QUESTION)
     error = await failure(calls)
     assert error.code == code
     assert "somewhere" in error.message
@@ -122,7 +124,7 @@ async def test_a_transport_that_hangs_is_left(monkeypatch: pytest.MonkeyPatch) -
 async def test_other_waits_have_the_same_limit(monkeypatch: pytest.MonkeyPatch, first: list[Any], code: str) -> None:
     calls = calls_over(Answering(*first, TimeoutError()))
     for _ in first:
-        await calls.unary(GET_STATUS, pb.GetStatusRequest())
+        await calls.unary(QUESTION)
     entered = asyncio.Event()
 
     async def wait() -> None:

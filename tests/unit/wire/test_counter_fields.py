@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from engram.client.status import decode_server_status, decode_space
 from engram.metrics import table
 from engram.wire import engram_pb2 as pb
+from engram.wire.operations.spaces import SPACE_CODEC, STATUS_CODEC
 
 SPACE = pb.Space(
     memory_space_id="notes",
@@ -21,7 +21,7 @@ SPACE = pb.Space(
 
 
 def test_its_counters_are_metrics_all_the_same() -> None:
-    status = decode_server_status(
+    status = STATUS_CODEC.decode_result(
         pb.GetStatusResponse(
             observations_accepted=12,
             observations_rejected=3,
@@ -48,7 +48,7 @@ def test_its_counters_are_metrics_all_the_same() -> None:
 
 
 def test_a_space_has_its_metrics_too() -> None:
-    metrics = decode_space(SPACE).metrics
+    metrics = SPACE_CODEC.decode_result(SPACE).metrics
     assert metrics.value(table.GENERATION, watermark="indexed") == 25
     assert metrics.value(table.INDEX_LAG) == 4
     assert metrics.value(table.LIVE_OBSERVATIONS) == 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_embeddings_come_only_if_asked_for() -> None:
 def test_a_client_that_reads_the_whole_metadata_gets_no_map() -> None:
     hits = make_hit("a", metadata={"n": 1}), make_hit("b", metadata={"n": 2})
     answer = encode_recalled(recalled(*hits), metadata_map=False)
-    (batch,) = encode_batch(recalled(*hits), more_results=False, metadata_map=False)
+    (batch,) = encode_batch(recalled(*hits), metadata_map=False)
     for memories in (answer.results, batch.results):
         assert [json.loads(memory.metadata_json) for memory in memories] == [{"n": 1}, {"n": 2}]
         assert [dict(memory.metadata) for memory in memories] == [{}, {}]
@@ -89,20 +90,20 @@ def test_figures_come_with_the_results() -> None:
 
 @pytest.mark.parametrize("more", [True, False])
 def test_a_batch_says_whether_more_come(more: bool) -> None:
-    (answer,) = encode_batch(recalled(make_hit("a"), make_hit("b")), more_results=more)
+    (answer,) = encode_batch(replace(recalled(make_hit("a"), make_hit("b")), more=more))
     assert [memory.id for memory in answer.results] == ["a", "b"]
     assert (answer.more_results, answer.snapshot_sequence) == (more, 9)
 
 
 def test_an_empty_batch_is_an_answer() -> None:
-    (answer,) = encode_batch(recalled(), more_results=False)
+    (answer,) = encode_batch(recalled())
     assert not answer.results
     assert answer.snapshot_sequence == 9
 
 
 def test_a_batch_is_divided_if_clients_would_not_accept_it() -> None:
     hits = [make_hit(f"{i}", content="x" * 60_000, metadata={"m": "y" * 60_000}) for i in range(100)]
-    answers = encode_batch(recalled(*hits), more_results=False)
+    answers = encode_batch(recalled(*hits))
     assert max(answer.ByteSize() for answer in answers) < 4 * 1024 * 1024
     assert [memory.id for answer in answers for memory in answer.results] == [hit.id for hit in hits]
     assert [answer.more_results for answer in answers] == [True] * (len(answers) - 1) + [False]
@@ -183,5 +184,5 @@ def test_skipping_damage_is_asked_for_and_told() -> None:
         assert decode_streaming_recall(pb.StreamingRecallRequest(cue=cue, skip_damaged=skip)).skip_damaged is skip
         answer = Recalled([make_hit("a")], 9, 1, 1.5, incomplete=skip)
         assert encode_recalled(answer).metadata.incomplete is skip
-        (batch,) = encode_batch(answer, more_results=False)
+        (batch,) = encode_batch(answer)
         assert batch.metadata.incomplete is skip

@@ -10,9 +10,9 @@ import grpc
 from grpc import aio
 
 from engram.client.grpc.address import Address
+from engram.client.grpc.batch_encoding import RequestParts, join_request
 from engram.client.grpc.call_errors import call_error
-from engram.client.messages.batch_encoding import RequestParts, join_request
-from engram.client.messages.observe_events import decode_response, decode_welcome, encode_close, encode_greeting
+from engram.client.grpc.observe_events import decode_response, decode_welcome, encode_close, encode_greeting
 from engram.client.transport import Closed, Event, Greeting, Welcome
 from engram.errors import EngramError, Unavailable
 from engram.wire import engram_pb2 as pb

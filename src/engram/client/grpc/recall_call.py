@@ -8,7 +8,8 @@ from grpc import aio
 
 from engram.client.grpc.address import Address
 from engram.client.grpc.call_errors import call_error
-from engram.wire import engram_pb2 as pb
+from engram.model.query import Recalled
+from engram.wire.operations.recalls import RECALL_STREAM_CODEC
 
 _EOF: Final[Any] = aio.EOF  # type: ignore[attr-defined]  # Missing in the stubs.
 
@@ -20,8 +21,8 @@ class GrpcRecallCall:
         self._call = call
         self._address = address
 
-    async def read(self) -> pb.StreamingRecallResponse | None:
-        """Return the next answer, or None after the last one.
+    async def read(self) -> Recalled | None:
+        """Return the next batch, or None after the last one.
 
         Raises
         ------
@@ -33,7 +34,10 @@ class GrpcRecallCall:
         except aio.AioRpcError as failure:
             trailers = cast("Any", failure.trailing_metadata())
             raise call_error(self._address, failure.code(), failure.details(), trailers) from None
-        return None if answer is _EOF else answer
+        if answer is _EOF:
+            return None
+        batch: Recalled = RECALL_STREAM_CODEC.decode_result(answer)
+        return batch
 
     def cancel(self) -> None:
         """Cancel the call, if it has not ended."""

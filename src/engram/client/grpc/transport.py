@@ -6,22 +6,24 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final, TypeVar, cast
 
-from google.protobuf.message import Message
 from grpc import StatusCode, aio
 
 from engram.client.grpc.address import parse_address
+from engram.client.grpc.batch_encoding import RequestParts, encode_parts
 from engram.client.grpc.call_errors import call_error, no_server
 from engram.client.grpc.observe_call import GrpcObserveCall
 from engram.client.grpc.recall_call import GrpcRecallCall
-from engram.client.messages.batch_encoding import RequestParts, encode_parts
 from engram.client.transport import Greeting, Welcome
 from engram.errors import Unavailable
 from engram.lifecycle.forking import check_process, forked
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.observations import ObservationBatch
+from engram.model.operations.operation import Request
+from engram.model.operations.requests import StreamRecall
 from engram.model.priority import Priority
-from engram.wire import engram_pb2 as pb
 from engram.wire.methods import OBSERVE_STREAM, RECALL_STREAM, SERVICE_NAME, Method
+from engram.wire.operations.recalls import RECALL_STREAM_CODEC
+from engram.wire.operations.table import CODEC_OF
 
 _CHANNEL_OPTIONS: Final = [
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
@@ -37,8 +39,7 @@ _CHANNEL_OPTIONS: Final = [
 # A proxy may be needed to reach other machines, but never to reach this one.
 _LOCAL_OPTIONS: Final = [*_CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0)]
 
-Request = TypeVar("Request", bound=Message)
-Response = TypeVar("Response", bound=Message)
+Result = TypeVar("Result")
 
 
 class GrpcTransport:
@@ -101,8 +102,8 @@ class GrpcTransport:
         connection = GrpcObserveCall(self._callable(OBSERVE_STREAM)(metadata=self._metadata), self._address)
         return connection, await connection.open(greeting)
 
-    async def call(self, method: Method[Request, Response], request: Request, timeout_s: float) -> Response:
-        """Make one attempt of a call.
+    async def call(self, request: Request[Result], timeout_s: float) -> Result:
+        """Make one attempt of an operation that has one result.
 
         Raises
         ------
@@ -111,18 +112,22 @@ class GrpcTransport:
         EngramError
             The error of the server, or the reason why it cannot be reached.
         """
+        codec = CODEC_OF[type(request)]
+        question = codec.encode_request(request)
         try:
-            answer: Response = await self._callable(method)(request, timeout=timeout_s, metadata=self._metadata)
+            answer = await self._callable(codec.method)(question, timeout=timeout_s, metadata=self._metadata)
         except aio.AioRpcError as failure:
             if failure.code() is StatusCode.DEADLINE_EXCEEDED:
                 raise TimeoutError from None
             trailers = cast("Any", failure.trailing_metadata())
             raise call_error(self._address, failure.code(), failure.details(), trailers) from None
-        return answer
+        result: Result = codec.decode_result(answer)
+        return result
 
-    def recall(self, request: pb.StreamingRecallRequest) -> GrpcRecallCall:
+    def recall(self, request: StreamRecall) -> GrpcRecallCall:
         """Begin a streamed recall."""
-        return GrpcRecallCall(self._callable(RECALL_STREAM)(request, metadata=self._metadata), self._address)
+        question = RECALL_STREAM_CODEC.encode_request(request)
+        return GrpcRecallCall(self._callable(RECALL_STREAM)(question, metadata=self._metadata), self._address)
 
     def no_answer(self) -> Unavailable:
         """Return the error that no server has ever answered, and none did in time."""

@@ -1,1 +1,1 @@
-"""The behaviours of the server, one for each method of the service."""
+"""The behaviours of the server, one for each operation: they know no transport, and no messages."""

@@ -1,46 +1,33 @@
-"""Get and GetSnapshot: observations by their ids, and the generation of a snapshot."""
+"""``get`` and ``snapshot``: observations by their ids, and the generation of a snapshot."""
 
 from __future__ import annotations
 
-from engram.errors import InvalidInput
+from collections.abc import Callable
+from typing import TypeVar
+
 from engram.model.hit import Hits
-from engram.model.limits import BATCH_COUNT_MAX
-from engram.server.authorization import Action
-from engram.server.calls import Call
+from engram.model.operations.requests import Get, TakeSnapshot
+from engram.model.operations.results import SnapshotTaken
 from engram.server.engine import Engine
 from engram.store.space_engine import SpaceEngine
-from engram.wire import engram_pb2 as pb
-from engram.wire.recalls import encode_found
-from engram.wire.times import from_timestamp
+
+T = TypeVar("T")
 
 
-async def get(engine: Engine, request: pb.GetRequest, call: Call) -> pb.GetResponse:
-    """Return the observations with these ids, as far as they exist."""
-    space = engine.space(call.caller, Action.RECALL, request.memory_space_id)
-    count = len(request.ids)
-    if not 1 <= count <= BATCH_COUNT_MAX:
-        raise InvalidInput(
-            f"{count} ids at once are refused",
-            code="batch_count",
-            field="ids",
-            limit=f"1..{BATCH_COUNT_MAX}",
-            value=count,
-        )
-    return await engine.in_thread(lambda: encode_found(_found(space, request), embeddings=request.include_embeddings))
+async def get(engine: Engine, request: Get, encode: Callable[[Hits], T]) -> T:
+    """Return the observations with these ids, as far as they exist. They are encoded on a recall thread."""
+    space = engine.space(request.space)
+    return await engine.in_thread(lambda: encode(_found(space, request)))
 
 
-async def get_snapshot(engine: Engine, request: pb.GetSnapshotRequest, call: Call) -> pb.GetSnapshotResponse:
+async def snapshot(engine: Engine, request: TakeSnapshot, encode: Callable[[SnapshotTaken], T]) -> T:
     """Return the generation that is the newest now, or was at a time."""
-    space = engine.space(call.caller, Action.RECALL, request.memory_space_id)
-    snapshot = space.snapshot(
-        request.max_generation if request.HasField("max_generation") else None,
-        from_timestamp(request.snapshot_time, "snapshot_time") if request.HasField("snapshot_time") else None,
-    )
-    return pb.GetSnapshotResponse(snapshot_sequence=snapshot.generation)
+    found = engine.space(request.space).snapshot(request.max_generation, request.snapshot_us)
+    return encode(SnapshotTaken(found.generation))
 
 
-def _found(space: SpaceEngine, request: pb.GetRequest) -> Hits:
+def _found(space: SpaceEngine, request: Get) -> Hits:
     # All are looked up at one generation, also while others write.
-    generation = request.max_generation if request.HasField("max_generation") else space.generation
+    generation = space.generation if request.max_generation is None else request.max_generation
     hits = (space.get(id, generation) for id in request.ids)
     return Hits((hit for hit in hits if hit is not None), generation)

@@ -14,8 +14,8 @@ from engram.store.space_engine import SpaceEngine
 from engram.store.subscriptions.subscription import Subscription
 
 T = TypeVar("T")
-Encode = Callable[[Recalled, bool], T]
-"""Makes what is sent of a batch and of whether there are more; called on a recall thread."""
+Encode = Callable[[Recalled], T]
+"""Makes what is sent of a batch; called on a recall thread."""
 
 
 class RecallBatches(Generic[T]):
@@ -70,8 +70,8 @@ class RecallBatches(Generic[T]):
 
     def _encoded(self, hits: Hits) -> T:
         elapsed_ms = (time.perf_counter() - self._start_s) * 1000
-        batch = Recalled(hits, hits.generation, len(hits), elapsed_ms, hits.incomplete)
-        return self._encode(batch, self._stream.more_results)
+        more = self._stream.more_results
+        return self._encode(Recalled(hits, hits.generation, len(hits), elapsed_ms, hits.incomplete, more))
 
 
 def begin(space: SpaceEngine, query: RecallQuery, encode: Encode[T]) -> tuple[RecallBatches[T], list[T]]:

@@ -22,9 +22,10 @@ from engram.errors import (
     Unauthenticated,
     Unavailable,
 )
+from engram.model.operations.requests import TakeSnapshot
+from engram.model.operations.results import SnapshotTaken
 from engram.wire import engram_pb2 as pb
 from engram.wire.grpc_status import status_code, status_trailers
-from engram.wire.methods import GET_STATUS
 
 
 class Server:
@@ -34,10 +35,10 @@ class Server:
         self.calls = 0
         self._refusal = refusal
 
-    async def method(self, request: object, *, timeout: float, metadata: object) -> str:  # noqa: ASYNC109 - gRPC's.
+    async def method(self, request: object, *, timeout: float, metadata: object) -> pb.GetSnapshotResponse:  # noqa: ASYNC109 - gRPC's.
         self.calls += 1
         if self.calls > 1:
-            return "answer"
+            return pb.GetSnapshotResponse(snapshot_sequence=7)
         nothing = aio.Metadata()
         if isinstance(self._refusal, tuple):
             code, details = self._refusal
@@ -82,13 +83,13 @@ async def answer(server: Server) -> Any:
     """Make a call to `server` through everything that is between a client and gRPC."""
     transport: Any = GrpcTransport("localhost:1", {})
     transport._callable = lambda method: server.method
-    return await Calls(transport, 60).unary(GET_STATUS, pb.GetStatusRequest())
+    return await Calls(transport, 60).unary(TakeSnapshot("notes"))
 
 
 @pytest.mark.parametrize("refusal", PASSING, ids=str)
 async def test_what_may_pass_is_tried_again(refusal: EngramError | tuple[grpc.StatusCode, str]) -> None:
     server = Server(refusal)
-    assert await answer(server) == "answer"
+    assert await answer(server) == SnapshotTaken(7)
     assert server.calls == 2
 
 

@@ -26,8 +26,8 @@ QUERY = RecallQuery(Cue(ANY, score_min=-1.0), k=100, batch_size=10)
 FOLLOW = RecallQuery(Cue(ANY, score_min=0.9), batch_size=10, follow=True)
 
 
-def sizes(batch: Recalled, more: bool) -> tuple[int, bool]:
-    return len(batch.hits), more
+def sizes(batch: Recalled) -> tuple[int, bool]:
+    return len(batch.hits), batch.more
 
 
 @asynccontextmanager
@@ -146,7 +146,7 @@ async def test_recalls_have_the_right_of_way_until_they_are_answered_or_have_the
     async with recalling() as (recalls, space):
         gate = threading.Event()
         answer = asyncio.create_task(recalls.answer(space._engine, QUERY, lambda _: gate.wait(TIMEOUT_S)))
-        batches = recalls.stream(space._engine, QUERY, lambda *_: gate.wait(TIMEOUT_S))
+        batches = recalls.stream(space._engine, QUERY, lambda _: gate.wait(TIMEOUT_S))
         first = asyncio.ensure_future(anext(batches))
         await asyncio.sleep(0)
         assert recalls.loop_priority.under_way == 2

@@ -3,44 +3,45 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from engram.errors import EngramError, InvalidInput, OverCapacity
-from engram.server.calls import Call
-from engram.server.engine import Engine
-from engram.server.handlers.observe import run_stream, take_message
-from engram.server.handlers.recall import recall_batches
+from engram.server.authorization import Caller
+from engram.server.calls import ServerCalls
 from engram.server.malformed import Malformed
-from engram.server.messages.observe_message import ObserveMessage
+from engram.server.protobuf.observe_message import ObserveMessage
+from engram.server.protobuf.observing import run_observing, take_message
+from engram.server.protobuf.operations import stream_operation
 from engram.wire import engram_pb2 as pb
 from engram.wire.errors import encode_error
+from engram.wire.operations.recalls import RECALL_STREAM_CODEC
 
 # Recalls of one stream under way at the same time. The stream is not read on while one more would exceed this.
 _RECALLS_MAX: Final = 32
 # Standing recalls of one stream. They stay open until they are cancelled.
 _STANDING_MAX: Final = 1024
-_logger = logging.getLogger(__name__)
+
+Write = Callable[[pb.MemoryStreamResponse], Awaitable[object]]
 
 
 async def memory_stream(
-    engine: Engine, requests: AsyncIterator[pb.MemoryStreamRequest | Malformed], call: Call
+    calls: ServerCalls, requests: AsyncIterator[pb.MemoryStreamRequest | Malformed], caller: Caller, write: Write
 ) -> None:
     """Serve one MemoryStream."""
-    stream = _MemoryStream(engine, call)
+    stream = _MemoryStream(calls, caller, write)
     try:
-        await run_stream(engine, stream.connection, stream.read(requests), stream.write_observe)
+        await run_observing(calls.engine, stream.connection, stream.read(requests), stream.write_observe)
     finally:
         await stream.cancel_recalls()
 
 
 class _MemoryStream:
-    def __init__(self, engine: Engine, call: Call) -> None:
-        self.connection = engine.connect()
-        self._engine = engine
-        self._call = call
+    def __init__(self, calls: ServerCalls, caller: Caller, write: Write) -> None:
+        self.connection = calls.engine.connect()
+        self._calls = calls
+        self._caller = caller
+        self._send = write
         # gRPC permits one write at a time, but acks and results are written by different tasks.
         self._writing = asyncio.Lock()
         # The tasks of recalls and of standing recalls, with their recall ids.
@@ -50,7 +51,7 @@ class _MemoryStream:
     async def read(self, requests: AsyncIterator[pb.MemoryStreamRequest | Malformed]) -> None:
         async for request in requests:
             if isinstance(request, Malformed):
-                await take_message(self._engine, self._call, self.connection, request)
+                await take_message(self._calls.engine, self._caller, self.connection, request)
                 continue
             operation = request.WhichOneof("operation")
             if operation == "recall":
@@ -60,7 +61,8 @@ class _MemoryStream:
             elif operation == "observe":
                 if request.observe.HasField("close"):
                     await self._finish_recalls()
-                await take_message(self._engine, self._call, self.connection, ObserveMessage(request.observe))
+                message = ObserveMessage(request.observe)
+                await take_message(self._calls.engine, self._caller, self.connection, message)
             else:
                 self.connection.complain(
                     InvalidInput(
@@ -74,7 +76,7 @@ class _MemoryStream:
 
     async def write_observe(self, response: pb.ObservationResponse) -> None:
         async with self._writing:
-            await self._call.write(pb.MemoryStreamResponse(observe=response))
+            await self._send(pb.MemoryStreamResponse(observe=response))
 
     async def cancel_recalls(self) -> None:
         await _cancelled([*self._recalls, *self._standing])
@@ -106,24 +108,22 @@ class _MemoryStream:
         await self._write(pb.StreamingRecallResponse(), recall_id)
 
     async def _recall(self, request: pb.StreamingRecallRequest, recall_id: int) -> None:
+        async def write(answer: pb.StreamingRecallResponse) -> None:
+            await self.connection.outbox.wait_for_send_slot()
+            # Cancelling the recall must not interrupt a write: gRPC accepts the next write only after it.
+            await asyncio.shield(self._write(answer, recall_id))
+
         try:
-            async with aclosing(recall_batches(self._engine, request, self._call)) as answers:
-                async for answer in answers:
-                    await self.connection.outbox.wait_for_send_slot()
-                    # Cancelling the recall must not interrupt a write: gRPC accepts the next write only after it.
-                    await asyncio.shield(self._write(answer, recall_id))
+            await stream_operation(RECALL_STREAM_CODEC, self._calls, request, self._caller, write)
         except EngramError as error:
             await self._write_error(recall_id, error)
-        except Exception:
-            _logger.exception("a recall failed")
-            await self._write_error(recall_id, EngramError("internal error; the server's log has the details"))
 
     async def _write_error(self, recall_id: int, error: EngramError) -> None:
         await self._write(pb.StreamingRecallResponse(error=encode_error(error)), recall_id)
 
     async def _write(self, answer: pb.StreamingRecallResponse, recall_id: int) -> None:
         async with self._writing:
-            await self._call.write(pb.MemoryStreamResponse(recall=answer, recall_id=recall_id))
+            await self._send(pb.MemoryStreamResponse(recall=answer, recall_id=recall_id))
 
     async def _finish_recalls(self) -> None:
         """Let recalls end, and cancel standing recalls, since the client sends nothing more.

@@ -1,17 +1,13 @@
-"""The status of a server and of its spaces, as a client sees it."""
+"""The status of a server and of its spaces."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
 
+from engram.errors import EngramError
 from engram.metrics.samples import NO_METRICS, MetricSamples
 from engram.model.damage import Damage
-from engram.model.spaces import Metric, SpaceConfig
-from engram.wire import engram_pb2 as pb
-from engram.wire.counter_fields import lane_name, server_fields, space_fields
-from engram.wire.damages import decode_damage, decode_unsound
-from engram.wire.metrics import decode_metrics
+from engram.model.spaces import SpaceConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +27,15 @@ class SpaceStatus:
     damaged_count
         Number of damaged places found in the space since it was opened.
     metrics
-        The metrics of the space, which include everything above but the settings; `engram.metrics.table` describes
+        The metrics of the space, which include everything here but the settings; `engram.metrics.table` describes
         them.
+    pressure
+        The highest fill among the lanes, the tail of the space, memory and the disk; 1 is full.
+    pressure_level
+        ``"normal"``, ``"warning"``, ``"critical"`` or ``"overloaded"``; empty if the pressure is not measured, as in an
+        embedded store.
+    tail_count_max
+        Number of observations that may be stored and not linked into the graph yet; 0 if it is not known.
     """
 
     config: SpaceConfig
@@ -44,6 +47,9 @@ class SpaceStatus:
     index_bytes: int
     damaged_count: int = 0
     metrics: MetricSamples = NO_METRICS
+    pressure: float = 0.0
+    pressure_level: str = ""
+    tail_count_max: int = 0
 
     @property
     def name(self) -> str:
@@ -63,11 +69,14 @@ class UnsoundSpace:
         Code of the error that every use of the space raises.
     message
         Description of the problem.
+    error
+        The whole error; None if only its code and message are known.
     """
 
     name: str
     code: str
     message: str
+    error: EngramError | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,68 +168,3 @@ class ServerStatus:
     damages: tuple[Damage, ...] = ()
     unsound_spaces: tuple[UnsoundSpace, ...] = ()
     metrics: MetricSamples = NO_METRICS
-
-
-def decode_space(message: pb.Space) -> SpaceStatus:
-    """Return the status of a space."""
-    return _decode_space(message, decode_metrics(message.metrics) or MetricSamples(space_fields(message)))
-
-
-def decode_unsound_space(message: pb.UnsoundSpace) -> UnsoundSpace:
-    """Return the space, and the reason why it is not served."""
-    name, error = decode_unsound(message)
-    return UnsoundSpace(name, error.code, error.message)
-
-
-def decode_server_status(message: pb.GetStatusResponse) -> ServerStatus:
-    """Return the status of a server."""
-    metrics = decode_metrics(message.metrics) or MetricSamples(server_fields(message))
-    by_space = metrics.split("memory_space")
-    return ServerStatus(
-        version=message.version,
-        uptime_s=message.uptime_s,
-        sessions=message.sessions,
-        connections=message.connections,
-        observations_accepted=message.observations_accepted,
-        observations_rejected=message.observations_rejected,
-        recalls=message.recalls,
-        commits=message.commits,
-        lanes=tuple(_decode_lane(lane) for lane in message.lanes),
-        workers=tuple(_decode_worker(worker) for worker in message.workers),
-        spaces=tuple(_decode_space(space, by_space.get(space.memory_space_id, NO_METRICS)) for space in message.spaces),
-        damaged_count=message.damaged_count,
-        damages=tuple(decode_damage(damage) for damage in message.damages),
-        unsound_spaces=tuple(decode_unsound_space(space) for space in message.unsound_spaces),
-        metrics=metrics,
-    )
-
-
-def _decode_space(message: pb.Space, metrics: MetricSamples) -> SpaceStatus:
-    config = SpaceConfig(message.memory_space_id, message.dimension, cast(Metric, message.metric), message.embedder)
-    return SpaceStatus(
-        config,
-        message.durable_generation,
-        message.visible_generation,
-        message.indexed_generation,
-        message.live_count,
-        message.log_bytes,
-        message.index_bytes,
-        message.damaged_count,
-        metrics,
-    )
-
-
-def _decode_lane(message: Any) -> LaneStatus:
-    name = lane_name(message.priority)
-    return LaneStatus(name, message.depth, message.capacity, message.bytes, message.bytes_max)
-
-
-def _decode_worker(message: pb.WorkerStatus) -> WorkerStatus:
-    return WorkerStatus(
-        message.number,
-        message.batches,
-        message.observations,
-        message.stolen,
-        message.restarts,
-        message.busy_s,
-    )

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from engram.errors import InvalidInput
-from engram.server.messages.flows import decode_flow
+from engram.server.protobuf.flows import decode_flow
 from engram.streaming.sessions.flow_control import Flow, FlowAction
 from engram.wire import engram_pb2 as pb
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engram.client.messages.batch_encoding import encode_parts, join_request
+from engram.client.grpc.batch_encoding import encode_parts, join_request
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.priority import Priority
 from engram.wire import engram_pb2 as pb

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from engram.server.messages.detach import detach_vectors
+from engram.server.protobuf.detach import detach_vectors
 from engram.wire import engram_pb2 as pb
 
 _NO_VECTORS: Final = memoryview(b"")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engram.errors import OverCapacity, SequenceError
-from engram.server.messages.events import encode_event
+from engram.server.protobuf.events import encode_event
 from engram.streaming.pressure.levels import Level
 from engram.streaming.pressure.load_shedding import SpaceLoad
 from engram.streaming.sessions.acks import AckStatus, SessionAck

@@ -8,17 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.client.messages.recall_encoding import decode_hits, recall_request, recall_stream_request
-from engram.model.cue import Cue
 from engram.model.hit import Hit
-from engram.model.query import RecallQuery
 from engram.wire import engram_pb2 as pb
+from engram.wire.received_hits import decode_hits
 from engram.wire.times import to_timestamp
 
 
 def received(**fields: Any) -> Hit:
-    answer = pb.RecallResponse(results=[pb.Memory(id="before"), pb.Memory(**fields)])
-    return decode_hits(answer)[1]
+    return decode_hits([pb.Memory(id="before"), pb.Memory(**fields)])[1]
 
 
 FULL: dict[str, Any] = {
@@ -54,12 +51,6 @@ def test_what_the_message_leaves_out_is_empty_or_none() -> None:
     assert (hit.metadata, hit.tags, hit.vector, hit.strength, hit.recent) == ({}, [], None, None, False)
 
 
-def test_the_client_asks_for_the_metadata_only_once() -> None:
-    query = RecallQuery(Cue(text="x"))
-    for request in (recall_request, recall_stream_request):
-        assert request("space", query).omit_metadata_map
-
-
 def test_a_column_is_decoded_once() -> None:
     hit = received(**FULL)
     assert hit.metadata is hit.metadata
@@ -76,18 +67,3 @@ def test_hits_are_compared_and_pickled_like_any_other() -> None:
 def test_a_misspelt_name_is_no_column() -> None:
     with pytest.raises(AttributeError, match="no attribute 'contents'"):
         received(**FULL).contents  # type: ignore[attr-defined]  # noqa: B018
-
-
-@pytest.mark.parametrize("kind", [pb.RecallResponse, pb.StreamingRecallResponse])
-def test_an_answer_tells_its_snapshot_and_whether_it_lacks_something(kind: Any) -> None:
-    for incomplete in (False, True):
-        metadata = pb.RecallMetadata(incomplete=incomplete)
-        hits = decode_hits(kind(results=[pb.Memory(id="a")], snapshot_sequence=9, metadata=metadata))
-        assert ([hit.id for hit in hits], hits.generation, hits.incomplete) == (["a"], 9, incomplete)
-
-
-def test_requests_say_whether_to_skip_damage() -> None:
-    for skip in (False, True):
-        query = RecallQuery(Cue([1.0]), skip_damaged=skip)
-        assert recall_request("notes", query).skip_damaged is skip
-        assert recall_stream_request("notes", query).skip_damaged is skip

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from engram.client.messages.observe_events import encode_greeting
+from engram.client.grpc.observe_events import encode_greeting
 from engram.client.transport import Greeting
-from engram.server.messages.claims import decode_claim
+from engram.server.protobuf.claims import decode_claim
 from engram.streaming.sessions.claim import Claim
 from engram.wire import engram_pb2 as pb
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engram.server.messages.detach import detach_vectors
-from engram.server.messages.observe_message import ObserveMessage
+from engram.server.protobuf.detach import detach_vectors
+from engram.server.protobuf.observe_message import ObserveMessage
 from engram.wire import engram_pb2 as pb
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engram.server.malformed import Malformed, lenient
+from engram.server.malformed import Malformed
+from engram.server.protobuf.parsing import lenient
 from engram.wire import engram_pb2 as pb
 
 parse = lenient("ObservationRequest", pb.ObservationRequest.FromString)

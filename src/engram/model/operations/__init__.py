@@ -1,0 +1,1 @@
+"""The operations of a server, described once for every transport: what is asked, what is answered, and the table."""

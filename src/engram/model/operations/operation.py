@@ -1,0 +1,74 @@
+"""What an operation is: its request, its result, and what a transport has to know about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from engram.model.operations.action import Action
+
+Result = TypeVar("Result")
+# A request is never asked to take a result, so a request for a subclass is one for the class.
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Request(Generic[Result_co]):
+    """The request of an operation that answers with a `Result_co`: a dataclass of `requests.py`."""
+
+    __slots__ = ()
+
+    @property
+    def space_name(self) -> str | None:
+        """Name of the space that the request is about; None if it is about the server as a whole."""
+        return getattr(self, "space", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to reach an operation by HTTP.
+
+    Parameters
+    ----------
+    method
+        Method of HTTP, such as ``"POST"``.
+    path
+        Path below the base path. ``{space}`` and ``{id}`` stand for one segment each, which is the argument of that
+        name.
+    """
+
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[Result]):
+    """One operation of a server.
+
+    Parameters
+    ----------
+    name
+        Name of the operation, in snake case; unique.
+    request
+        Class of the requests. Its fields are the arguments of the operation.
+    result
+        Class of the result; of each of the results if the operation `streams`.
+    action
+        What the authorizer is asked to allow, before the request is decoded.
+    summary
+        One line that says what the operation does.
+    routes
+        The ways to reach the operation by HTTP.
+    streams
+        Whether the answer is any number of results.
+    writes
+        Whether the operation changes what is stored.
+    """
+
+    name: str
+    request: type[Request[Result]]
+    result: type[Result]
+    action: Action
+    summary: str
+    routes: tuple[Route, ...]
+    streams: bool = False
+    writes: bool = False

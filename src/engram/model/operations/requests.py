@@ -1,0 +1,229 @@
+"""The requests of the operations. Their fields are the arguments, which are the same on every transport.
+
+What a request refuses, it refuses on every transport, at the client and at the server. Whatever depends on the space,
+such as the dimension of a vector, is checked where the request is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engram.errors import InvalidInput
+from engram.model.ack import Ack, Deletion
+from engram.model.hit import Hits
+from engram.model.limits import BATCH_COUNT_MAX
+from engram.model.observations import ObservationBatch
+from engram.model.operations.operation import Request
+from engram.model.operations.results import SnapshotTaken, SpaceList
+from engram.model.operations.status import ServerStatus, SpaceStatus
+from engram.model.priority import Priority
+from engram.model.query import Recalled, RecallQuery, check_one_snapshot
+from engram.model.spaces import SpaceConfig
+from engram.model.values.scalars import as_text
+from engram.model.values.sequences import as_list
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observe(Request[Ack]):
+    """Store observations outside of a session, as a whole or not at all.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    batch
+        The observations, 1 to 10 000 of at most 32 MiB together; an id that exists is superseded.
+    priority
+        Lane of the observations.
+    idempotency_key
+        A text of the caller's choice for this write; the same write with the same key gets the first answer again.
+        Empty for none.
+    """
+
+    space: str
+    batch: ObservationBatch
+    priority: Priority = Priority.NORMAL
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete(Request[Deletion]):
+    """Delete observations by their ids. Ids that do not exist are no error.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    ids
+        The ids, 1 to 10 000.
+    idempotency_key
+        A text of the caller's choice for this write; the same write with the same key gets the first answer again.
+        Empty for none.
+
+    Raises
+    ------
+    InvalidInput
+        If there are no ids, or too many.
+    """
+
+    space: str
+    ids: Sequence[str]
+    idempotency_key: str = ""
+
+    def __post_init__(self) -> None:
+        _check_count(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Get(Request[Hits]):
+    """Look up observations by their ids, all at one generation. An id that does not exist is left out.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    ids
+        The ids, 1 to 10 000.
+    max_generation
+        Generation of the look-up; None for the newest.
+    include_vectors
+        Whether the hits have their vectors.
+
+    Raises
+    ------
+    InvalidInput
+        If there are no ids, or too many.
+    """
+
+    space: str
+    ids: Sequence[str]
+    max_generation: int | None = None
+    include_vectors: bool = False
+
+    def __post_init__(self) -> None:
+        _check_count(self.ids)
+
+
+@dataclass(frozen=True, slots=True)
+class Recall(Request[Recalled]):
+    """Find what best matches a cue, answered as a whole.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    query
+        What is searched for, and how; its parameters for streams do not apply.
+    """
+
+    space: str
+    query: RecallQuery
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRecall(Request[Recalled]):
+    """Find what matches a cue, answered in batches as it is found, and in a standing recall also what is stored later.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    query
+        What is searched for, and how.
+    """
+
+    space: str
+    query: RecallQuery
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSnapshot(Request[SnapshotTaken]):
+    """Find out which generation is the newest, or was at a time, for recalls as of then.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    max_generation
+        Check that this generation is retained, and return it; None for the newest.
+    snapshot_us
+        Return the newest generation at this time, in microseconds since 1970 UTC; it excludes `max_generation`.
+
+    Raises
+    ------
+    InvalidInput
+        If both a generation and a time are given.
+    """
+
+    space: str
+    max_generation: int | None = None
+    snapshot_us: int | None = None
+
+    def __post_init__(self) -> None:
+        check_one_snapshot(self.max_generation, self.snapshot_us)
+
+
+@dataclass(frozen=True, slots=True)
+class CreateSpace(Request[SpaceStatus]):
+    """Create a space. A space that exists with the same settings is no error.
+
+    Parameters
+    ----------
+    config
+        Name and settings of the space.
+    """
+
+    config: SpaceConfig
+
+    @property
+    def space(self) -> str:
+        """Name of the space."""
+        return self.config.name
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeSpace(Request[SpaceStatus]):
+    """Describe one space: its settings, watermarks, sizes and metrics.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    """
+
+    space: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListSpaces(Request[SpaceList]):
+    """Describe every space, and name those that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeServer(Request[ServerStatus]):
+    """Describe the server: its version, counters, lanes, workers, spaces, damage and metrics."""
+
+
+def as_ids(ids: Sequence[str]) -> list[str]:
+    """Return `ids`, as a caller passes them, as a list of texts.
+
+    Raises
+    ------
+    InvalidInput
+        If `ids` is a single text, or an id is not a text.
+    """
+    names = as_list("ids", ids, '["note-1"]', ordered=False)
+    return [as_text(f"ids[{row}]", name) for row, name in enumerate(names)]
+
+
+def _check_count(ids: Sequence[str]) -> None:
+    count = len(ids)
+    if not 1 <= count <= BATCH_COUNT_MAX:
+        raise InvalidInput(
+            f"{count} ids at once are refused",
+            code="batch_count",
+            field="ids",
+            limit=f"1..{BATCH_COUNT_MAX}",
+            value=count,
+        )

@@ -1,0 +1,130 @@
+"""The table of all operations, which every transport and every client goes by."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from engram.model.ack import Ack, Deletion
+from engram.model.hit import Hits
+from engram.model.operations.action import Action
+from engram.model.operations.operation import Operation, Route
+from engram.model.operations.requests import (
+    CreateSpace,
+    Delete,
+    DescribeServer,
+    DescribeSpace,
+    Get,
+    ListSpaces,
+    Observe,
+    Recall,
+    StreamRecall,
+    TakeSnapshot,
+)
+from engram.model.operations.results import SnapshotTaken, SpaceList
+from engram.model.operations.status import ServerStatus, SpaceStatus
+from engram.model.query import Recalled
+
+_SPACES: Final = "/api/v1/spaces"
+_SPACE: Final = f"{_SPACES}/{{space}}"
+
+OBSERVE: Final = Operation(
+    "observe",
+    Observe,
+    Ack,
+    Action.OBSERVE,
+    "Store one observation or many; they are durable and recallable when this answers.",
+    (Route("POST", f"{_SPACE}/observations"),),
+    writes=True,
+)
+DELETE: Final = Operation(
+    "delete",
+    Delete,
+    Deletion,
+    Action.FORGET,
+    "Delete observations by their ids.",
+    (Route("POST", f"{_SPACE}/delete"), Route("DELETE", f"{_SPACE}/observations/{{id}}")),
+    writes=True,
+)
+GET: Final = Operation(
+    "get",
+    Get,
+    Hits,
+    Action.RECALL,
+    "Return observations by their ids, as far as they exist.",
+    (Route("GET", f"{_SPACE}/observations/{{id}}"), Route("POST", f"{_SPACE}/get")),
+)
+RECALL: Final = Operation(
+    "recall",
+    Recall,
+    Recalled,
+    Action.RECALL,
+    "Return what best matches a cue, best first.",
+    (Route("POST", f"{_SPACE}/recall"),),
+)
+RECALL_STREAM: Final = Operation(
+    "recall_stream",
+    StreamRecall,
+    Recalled,
+    Action.RECALL,
+    "Return what matches a cue in batches, as it is found, and then what is stored meanwhile if asked to follow.",
+    (Route("POST", f"{_SPACE}/recall"), Route("POST", f"{_SPACE}/follow"), Route("GET", f"{_SPACE}/follow")),
+    streams=True,
+)
+SNAPSHOT: Final = Operation(
+    "snapshot",
+    TakeSnapshot,
+    SnapshotTaken,
+    Action.RECALL,
+    "Return the generation that is the newest now, or was at a time.",
+    (Route("GET", f"{_SPACE}/snapshot"),),
+)
+CREATE_SPACE: Final = Operation(
+    "create_space",
+    CreateSpace,
+    SpaceStatus,
+    Action.CREATE,
+    "Create a space; one that exists with the same settings is returned.",
+    (Route("PUT", _SPACE),),
+    writes=True,
+)
+SPACE: Final = Operation(
+    "space",
+    DescribeSpace,
+    SpaceStatus,
+    Action.DESCRIBE,
+    "Describe one space.",
+    (Route("GET", _SPACE),),
+)
+SPACES: Final = Operation(
+    "spaces",
+    ListSpaces,
+    SpaceList,
+    Action.DESCRIBE,
+    "Describe every space, and name those that cannot be used.",
+    (Route("GET", _SPACES),),
+)
+STATUS: Final = Operation(
+    "status",
+    DescribeServer,
+    ServerStatus,
+    Action.DESCRIBE,
+    "Describe the server.",
+    (Route("GET", "/api/v1/status"),),
+)
+
+OPERATIONS: Final[dict[str, Operation[Any]]] = {
+    operation.name: operation
+    for operation in (
+        OBSERVE,
+        DELETE,
+        GET,
+        RECALL,
+        RECALL_STREAM,
+        SNAPSHOT,
+        CREATE_SPACE,
+        SPACE,
+        SPACES,
+        STATUS,
+    )
+}
+"""All operations by their names."""

@@ -1,1 +1,0 @@
-"""Conversion between the protobuf messages of observe streams and the objects of sessions."""

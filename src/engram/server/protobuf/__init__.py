@@ -1,0 +1,1 @@
+"""The protobuf contract on the server's side: its methods for any transport that carries them, such as gRPC."""

@@ -1,0 +1,89 @@
+"""The observing side of ObserveStream and MemoryStream: it passes messages to a connection and writes its events."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from engram.errors import InvalidInput
+from engram.model.limits import BATCH_COUNT_MAX
+from engram.server.authorization import Caller
+from engram.server.engine import Engine
+from engram.server.handlers.session_stream import check_address, complain, open_session, run_stream, undecodable
+from engram.server.malformed import Malformed
+from engram.server.protobuf.claims import decode_claim
+from engram.server.protobuf.events import encode_event
+from engram.server.protobuf.flows import decode_flow
+from engram.server.protobuf.observe_message import ObserveMessage
+from engram.streaming.sessions.connection import Connection
+from engram.streaming.sessions.outbox import Event
+from engram.streaming.sessions.paused_backlog import Message
+from engram.wire import engram_pb2 as pb
+from engram.wire.observations import decode_batch, decode_episode, decode_priority
+
+Write = Callable[[pb.ObservationResponse], Awaitable[object]]
+
+
+async def run_observing(engine: Engine, connection: Connection, read: Coroutine[Any, Any, None], write: Write) -> None:
+    """Run `read` and write the events of `connection` as messages; see `run_stream`."""
+
+    async def write_event(event: Event, session_id: str) -> None:
+        await write(encode_event(event, session_id, lambda: engine.admission.load(connection.space)))
+
+    await run_stream(engine, connection, read, write_event)
+
+
+async def take_message(
+    engine: Engine, caller: Caller, connection: Connection, message: ObserveMessage | Malformed
+) -> None:
+    """Have `connection` process one message.
+
+    Raises
+    ------
+    EngramError
+        If the call must end: no init came first, the init cannot be met, the message names another space or session
+        than the stream's, or the session does not permit the operation.
+    """
+    if isinstance(message, Malformed):
+        await complain(engine, connection, message)
+        return
+    request = message.request
+    operation = request.WhichOneof("operation")
+    if operation == "init":
+        session_id = request.init.resume_session_id or request.session_id
+        claim = decode_claim(request.init)
+        await open_session(engine, caller, connection, request.memory_space_id, session_id, claim)
+        return
+    check_address(connection, request.memory_space_id, request.session_id)
+    if operation in {"batch", "observation"}:
+        await engine.recalls.loop_priority.yield_to_recalls()
+        await _observe(connection, message)
+    elif operation == "flow":
+        await connection.flow(decode_flow(request.flow))
+    elif operation == "close":
+        await connection.close(drain=request.close.drain_queue, last_sequence=request.close.last_sequence)
+    else:
+        connection.complain(
+            InvalidInput("the message has no operation", code="no_operation", field="operation", value="nothing")
+        )
+    await connection.outbox.room()
+
+
+async def _observe(connection: Connection, message: ObserveMessage) -> None:
+    request = message.request
+    try:
+        observations = _decode(message)
+    except Exception as failure:
+        count = min(len(request.batch.ids), BATCH_COUNT_MAX) if request.HasField("batch") else 1
+        connection.reject(request.sequence_number, count, undecodable(failure))
+        return
+    await connection.observe(observations)
+
+
+def _decode(message: ObserveMessage) -> Message:
+    sequence = message.request.sequence_number
+    if message.request.HasField("batch"):
+        columns = message.request.batch
+        return Message(sequence, decode_batch(columns, message.vectors), decode_priority(columns.priority))
+    episode = message.request.observation
+    return Message(sequence, decode_episode(episode), decode_priority(episode.priority), episode.id)

@@ -1,0 +1,31 @@
+"""The table of the protobuf codecs: how each operation is encoded as messages of the contract."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from engram.wire.operations.codec import OperationCodec
+from engram.wire.operations.look_ups import GET_CODEC, SNAPSHOT_CODEC
+from engram.wire.operations.recalls import RECALL_CODEC, RECALL_STREAM_CODEC
+from engram.wire.operations.spaces import CREATE_SPACE_CODEC, SPACE_CODEC, SPACES_CODEC, STATUS_CODEC
+from engram.wire.operations.writes import DELETE_CODEC, OBSERVE_CODEC
+
+CODECS: Final[dict[str, OperationCodec[Any, Any]]] = {
+    codec.operation.name: codec
+    for codec in (
+        OBSERVE_CODEC,
+        DELETE_CODEC,
+        GET_CODEC,
+        RECALL_CODEC,
+        RECALL_STREAM_CODEC,
+        SNAPSHOT_CODEC,
+        CREATE_SPACE_CODEC,
+        SPACE_CODEC,
+        SPACES_CODEC,
+        STATUS_CODEC,
+    )
+}
+"""The codecs by the names of their operations."""
+
+CODEC_OF: Final[dict[type, OperationCodec[Any, Any]]] = {codec.operation.request: codec for codec in CODECS.values()}
+"""The codecs by the classes of the requests."""

@@ -1,0 +1,184 @@
+"""Requests and results arrive as they were sent: each operation is encoded, serialized, parsed and decoded."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engram.errors import CorruptData, InvalidInput
+from engram.metrics import table as metrics
+from engram.metrics.samples import MetricSamples
+from engram.model.ack import Ack, Deletion
+from engram.model.cue import Cue, Filter
+from engram.model.damage import Damage
+from engram.model.hit import Hit, Hits
+from engram.model.operations.operation import Request
+from engram.model.operations.requests import (
+    CreateSpace,
+    Delete,
+    DescribeServer,
+    DescribeSpace,
+    Get,
+    ListSpaces,
+    Observe,
+    Recall,
+    StreamRecall,
+    TakeSnapshot,
+)
+from engram.model.operations.results import SnapshotTaken, SpaceList
+from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
+from engram.model.operations.table import OPERATIONS
+from engram.model.priority import Priority
+from engram.model.query import Recalled, RecallQuery
+from engram.model.spaces import SpaceConfig
+from engram.model.strength import Strength
+from engram.wire.operations.table import CODEC_OF, CODECS
+from tests.doubles.batches import batch_of
+
+CONFIG = SpaceConfig("notes", 16, "l2", "lexical")
+SAMPLES = MetricSamples([metrics.LOG_BYTES.sample(4096, "notes")])
+SPACE = SpaceStatus(CONFIG, 30, 29, 25, 20, 4096, 2048, 2, SAMPLES, 0.5, "critical", 100_000)
+UNSOUND = UnsoundSpace("torn", "lost", "it is torn")
+CUE = Cue([1.0, 2.0], score_min=0.25, filter=Filter(tags={"x"}, metadata={"n": 1}))
+QUERY = RecallQuery(CUE, 7, max_generation=9, ef=50, strength=Strength(60.0), skip_damaged=True, include_vectors=True)
+STREAM = RecallQuery(CUE, 7, 3, snapshot_us=1_500_000, follow=True, include_recent=True, timeout_ms=250)
+HIT = Hit(
+    id="a",
+    score=0.5,
+    confidence=0.75,
+    generation=7,
+    content="text",
+    metadata={"n": 1},
+    tags=["x"],
+    time_us=1_500_000,
+    importance=0.25,
+    indexed=True,
+    vector=np.array([1, 2], np.float32),
+    recalled_us=4_000_000,
+)
+
+REQUESTS: dict[str, list[Request[Any]]] = {
+    "observe": [Observe("notes", batch_of(["a", "b"]), Priority.HIGH)],
+    "delete": [Delete("notes", ["a", "b"])],
+    "get": [Get("notes", ["a"]), Get("notes", ["a", "b"], 0, include_vectors=True)],
+    "recall": [Recall("notes", QUERY), Recall("notes", RecallQuery(Cue(text="pumps", by="words")))],
+    "recall_stream": [StreamRecall("notes", STREAM), StreamRecall("notes", RecallQuery(Cue()))],
+    "snapshot": [TakeSnapshot("notes"), TakeSnapshot("notes", 0), TakeSnapshot("notes", None, 1_500_000)],
+    "create_space": [CreateSpace(CONFIG)],
+    "space": [DescribeSpace("notes")],
+    "spaces": [ListSpaces()],
+    "status": [DescribeServer()],
+}
+RESULTS: dict[str, list[Any]] = {
+    "observe": [Ack(0, 0, 5, 8)],
+    "delete": [Deletion(2, 9)],
+    "get": [Hits([], 0), Hits([HIT], 7)],
+    "recall": [Recalled([HIT], 7, 3, 1.5, incomplete=True), Recalled([], 0, 0, 0.5)],
+    "recall_stream": [Recalled([HIT], 7, 1, 1.5, more=True), Recalled([], 7, 0, 1.5)],
+    "snapshot": [SnapshotTaken(7)],
+    "create_space": [SPACE],
+    "space": [SPACE],
+    "spaces": [SpaceList((SPACE,), (UNSOUND,)), SpaceList(())],
+    "status": [
+        ServerStatus(
+            version="1",
+            uptime_s=2.5,
+            sessions=1,
+            connections=2,
+            observations_accepted=3,
+            observations_rejected=4,
+            recalls=5,
+            commits=6,
+            lanes=(LaneStatus("high", 1, 2, 3, 4), LaneStatus("low", 5, 6, 7, 8)),
+            workers=(WorkerStatus(1, 2, 3, 4, 5, 6.5),),
+            spaces=(SPACE,),
+            damaged_count=1,
+            damages=(Damage("notes", "log/1", 2, 3, 4, "a hole"),),
+            unsound_spaces=(UNSOUND,),
+            metrics=SAMPLES,
+        )
+    ],
+}
+
+
+def plain(value: Any) -> Any:
+    """What a value has in it, for comparing those that are compared by identity or have arrays."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Hits):
+        return [plain(list(value)), value.generation, value.incomplete]
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if isinstance(value, Observe | Recall | StreamRecall | RecallQuery | Cue | Recalled):
+        return [type(value).__name__, *(plain(getattr(value, field.name)) for field in fields(value))]
+    if type(value).__name__ == "ObservationBatch":
+        return [plain(getattr(value, field.name)) for field in fields(value) if field.name[0] != "_"]
+    return value
+
+
+@pytest.mark.parametrize(("name", "request_"), [(name, one) for name, them in REQUESTS.items() for one in them])
+def test_a_request_arrives(name: str, request_: Request[Any]) -> None:
+    codec = CODECS[name]
+    question = codec.encode_request(request_)
+    assert type(question) is codec.method.request
+    arrived = codec.method.request.FromString(question.SerializeToString())
+    assert codec.space(arrived) == request_.space_name
+    decoded = codec.decode_request(arrived)
+    assert type(decoded) is type(request_)
+    assert plain(decoded) == plain(request_)
+
+
+@pytest.mark.parametrize(("name", "result"), [(name, one) for name, them in RESULTS.items() for one in them])
+def test_a_result_arrives(name: str, result: Any) -> None:
+    codec = CODECS[name]
+    question = codec.encode_request(REQUESTS[name][-1])
+    (answer,) = codec.encode_result(question, result)
+    assert type(answer) is codec.method.response
+    decoded = codec.decode_result(codec.method.response.FromString(answer.SerializeToString()))
+    assert isinstance(decoded, codec.operation.result)
+    assert plain(decoded) == plain(result)
+
+
+def test_all_operations_are_tried() -> None:
+    assert set(REQUESTS) == set(RESULTS) == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if name not in ("spaces", "status")])
+def test_no_name_means_the_default_space(name: str) -> None:
+    assert CODECS[name].space(CODECS[name].method.request()) == "default"
+
+
+def test_hits_have_their_vectors_only_if_they_were_asked_for() -> None:
+    for include in (False, True):
+        codec = CODECS["get"]
+        (answer,) = codec.encode_result(codec.encode_request(Get("notes", ["a"], include_vectors=include)), Hits([HIT]))
+        assert (codec.decode_result(answer)[0].vector is not None) is include
+
+
+def test_the_client_asks_for_the_metadata_only_once() -> None:
+    for request in (Recall("notes", QUERY), StreamRecall("notes", STREAM)):
+        assert CODEC_OF[type(request)].encode_request(request).omit_metadata_map
+
+
+def test_the_whole_error_of_an_unsound_space_arrives() -> None:
+    error = CorruptData("it is torn", code="lost", field="manifest", value=12)
+    unsound = UnsoundSpace("torn", error.code, error.message, error)
+    (answer,) = CODECS["spaces"].encode_result(None, SpaceList((), (unsound,)))
+    (arrived,) = CODECS["spaces"].decode_result(answer).unsound
+    assert type(arrived.error) is CorruptData
+    assert (arrived.error.field, arrived.error.value) == ("manifest", "12")
+
+
+def test_a_level_that_only_a_later_server_knows_is_no_level() -> None:
+    (answer,) = CODECS["space"].encode_result(None, SPACE)
+    answer.pressure_level = 99
+    assert CODECS["space"].decode_result(answer).pressure_level == ""
+
+
+def test_nothing_to_remember_is_refused() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        CODECS["observe"].decode_request(CODECS["observe"].method.request())
+    assert refused.value.code == "no_operation"
