@@ -11,6 +11,7 @@ import engram
 from engram.server.calls import ServerCalls
 from engram.server.engine import Engine
 from engram.server.http.access import AccessRules, parse_hosts, parse_origins
+from engram.server.http.api.operation_routes import OperationRoutes
 from engram.server.http.guards import Guards
 from engram.server.http.health import Health
 from engram.server.http.page import Page
@@ -34,5 +35,6 @@ def http_routes(engine: Engine, calls: ServerCalls) -> list[HttpRoute]:
         HttpRoute("GET", "/health/live", health.live),
         HttpRoute("GET", "/health/ready", health.ready),
     ]
+    routes += OperationRoutes(calls).routes()
     page = Page.at(PAGE_FOLDER)
     return routes + (page.routes("/") if page else [])
