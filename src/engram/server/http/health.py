@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from engram.errors import EngramError
-from engram.server.authorization import Action
+from engram.model.operations.action import Action
 from engram.server.engine import Engine
 from engram.server.http.caller import caller_of
-from engram.wire.errors import shorten
+from engram.wire.error_kinds import shorten
 
 Reason = dict[str, str]
 

@@ -19,7 +19,7 @@ from engram.errors import (
     Unauthenticated,
     Unavailable,
 )
-from engram.wire.errors import kind_of, shorten
+from engram.wire.error_kinds import kind_of, shorten
 
 PROBLEM_TYPE: Final = "application/problem+json"
 
