@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Final
 
+from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 
 import engram
@@ -16,6 +18,7 @@ from engram.server.http.guards import Guards
 from engram.server.http.health import Health
 from engram.server.http.page import Page
 from engram.server.http.routes import HttpRoute, router
+from engram.server.websocket.socket import serve_socket
 
 PAGE_FOLDER: Final = Path(engram.__file__).parent / "page"
 
@@ -24,7 +27,8 @@ def http_app(engine: Engine, calls: ServerCalls) -> ASGIApp:
     """Return the application that answers for `engine`; `calls` are the calls of its server."""
     options = engine.options
     access = AccessRules(options.host, parse_hosts(options.http_hosts), parse_origins(options.http_origins))
-    return Guards(router(http_routes(engine, calls)), engine, access, options.http_base_path)
+    stream = WebSocketRoute("/v1/stream", functools.partial(serve_socket, engine, calls))
+    return Guards(router(http_routes(engine, calls), [stream]), engine, access, options.http_base_path)
 
 
 def http_routes(engine: Engine, calls: ServerCalls) -> list[HttpRoute]:

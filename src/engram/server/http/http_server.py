@@ -67,6 +67,8 @@ class HttpServer:
             ws=WebSocketConnection,
             ws_max_size=MESSAGE_BYTES_MAX,
             ws_per_message_deflate=False,
+            # The stream has heartbeats of its own. No pong is seen while the server reads no further.
+            ws_ping_interval=None,
             lifespan="off",
             log_config=None,
             proxy_headers=False,

@@ -8,7 +8,7 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Route, Router, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from engram.errors import InvalidInput, NotFound
@@ -36,13 +36,16 @@ class HttpRoute:
     handler: Handler
 
 
-def router(routes: Iterable[HttpRoute]) -> Router:
-    """Return the application of `routes`; what none of them takes is `NotFound` or ``method_not_allowed``."""
+def router(routes: Iterable[HttpRoute], sockets: Iterable[WebSocketRoute] = ()) -> Router:
+    """Return the application of `routes` and WebSockets.
+
+    What none of them takes is `NotFound` or ``method_not_allowed``.
+    """
     handlers: dict[str, dict[str, Handler]] = {}
     for route in routes:
         handlers.setdefault(route.path, {})[route.method] = route.handler
     return Router(
-        [Route(path, _Resource(by_method)) for path, by_method in handlers.items()],
+        [*sockets, *(Route(path, _Resource(by_method)) for path, by_method in handlers.items())],
         redirect_slashes=False,
         default=_nowhere,
     )

@@ -91,6 +91,41 @@ def encode_result(
     return made
 
 
+def encode_results(
+    batch: Recalled, beside: Mapping[str, object], *, vectors: bool = False, binary: bool = False
+) -> list[bytes]:
+    """Return one batch of a streamed recall as messages, each as `encode_result` makes it, with a field ``more``.
+
+    There is one message, or more if a single one would be larger than a message may be. All but the last say that more
+    follow.
+
+    Parameters
+    ----------
+    batch
+        The batch.
+    beside
+        Further fields, which stand in front.
+    vectors, binary
+        As for `encode_result`.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``results_bytes``, if a single hit is larger than a message may be.
+    """
+    try:
+        return [encode_result(batch, {**beside, "more": batch.more}, vectors=vectors, binary=binary)]
+    except InvalidInput as error:
+        if error.code != RESULTS_BYTES or len(batch.hits) < 2:
+            raise
+    middle = len(batch.hits) // 2
+    halves = (
+        dataclasses.replace(batch, hits=batch.hits[:middle], more=True),
+        dataclasses.replace(batch, hits=batch.hits[middle:]),
+    )
+    return [each for half in halves for each in encode_results(half, beside, vectors=vectors, binary=binary)]
+
+
 def _too_large(nbytes: int, count: int) -> InvalidInput:
     return InvalidInput(
         f"the {count} results are {nbytes} bytes, and an answer has at most {MESSAGE_BYTES_MAX}: "
