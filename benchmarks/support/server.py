@@ -22,7 +22,7 @@ _START_TIMEOUT_S: Final = 120.0
 def server(data: Path, *arguments: str) -> Iterator[tuple[psutil.Process, str]]:
     """A server process on a free port, with further `arguments`, stopped at the end."""
     port_file = data.with_suffix(".port")
-    command = [sys.executable, "-m", "engram", "serve", "--data", str(data), "--port", "0"]
+    command = [sys.executable, "-m", "engram", "serve", "--data", str(data), "--port", "0", "--no-http"]
     command += ["--port-file", str(port_file), *arguments]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + _START_TIMEOUT_S

@@ -70,7 +70,7 @@ class ServedStore:
 
     def __init__(self, path: Path) -> None:
         self._spaces: dict[str, ServedSpace] = {}
-        command = [sys.executable, "-m", "engram.server", "--data", str(path), "--port", "0"]
+        command = [sys.executable, "-m", "engram.server", "--data", str(path), "--port", "0", "--no-http"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()

@@ -47,14 +47,18 @@ CHANNEL_OPTIONS = (
 
 
 class ServerProcess:
-    """Starts ``python -m engram.server`` on a free port and waits until it says that it is ready."""
+    """Starts ``python -m engram.server`` on a free port and waits until it says that it is ready.
+
+    It answers HTTP only if the arguments name a port for it, so that no two servers want the same one.
+    """
 
     def __init__(self, data: Path, *arguments: str) -> None:
         self.data = data
         self._log = data.with_suffix(".log")
+        http = [] if "--http-port" in arguments else ["--no-http"]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "engram.server", "--data", str(data), "--port", "0", *arguments],
+                [sys.executable, "-m", "engram.server", "--data", str(data), "--port", "0", *http, *arguments],
                 stdout=subprocess.PIPE,
                 stderr=log,
             )

@@ -32,7 +32,7 @@ def test_a_server_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     """Started from settings in a file, one of them overridden by a variable, one by an option."""
     (tmp_path / "engram.toml").write_text('[server]\ndata = "from-file"\nport = 1\ndim = 32\nembedder = "lexical"\n')
     process = subprocess.Popen(
-        [sys.executable, "-m", "engram", "serve", "--port", "0"],
+        [sys.executable, "-m", "engram", "serve", "--port", "0", "--no-http"],
         cwd=tmp_path,
         env={**os.environ, "ENGRAM_SERVER_DATA": "from-variable", "ENGRAM_SERVER_LOG_LEVEL": "warning"},
         stdout=subprocess.PIPE,

@@ -33,7 +33,7 @@ async def test_a_full_queue_delays_but_loses_nothing(tmp_path: Path) -> None:
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     lanes = {**DEFAULT_LIMITS, Priority.NORMAL: LaneLimits(BATCH + 2, 10**6)}
-    options = ServerOptions(data=tmp_path / "data", port=0, lanes=lanes, ready=ready.set_result)
+    options = ServerOptions(data=tmp_path / "data", port=0, http=False, lanes=lanes, ready=ready.set_result)
     server = asyncio.ensure_future(run_server(options, stop))
     try:
         address = await asyncio.wait_for(ready, TIMEOUT_S)

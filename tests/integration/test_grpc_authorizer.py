@@ -18,7 +18,12 @@ async def serving(authorizer: Authorizer) -> AsyncIterator[str]:
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     stop = asyncio.Event()
     options = ServerOptions(
-        None, port=0, default_space=SpaceConfig("default", DIM), ready=ready.set_result, authorizer=authorizer
+        None,
+        port=0,
+        http=False,
+        default_space=SpaceConfig("default", DIM),
+        ready=ready.set_result,
+        authorizer=authorizer,
     )
     server = asyncio.create_task(run_server(options, stop))
     try:

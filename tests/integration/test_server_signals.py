@@ -35,7 +35,8 @@ def pause(what):
 
 {patch}
 from engram.server import ServerOptions, serve
-serve(ServerOptions(Path(sys.argv[2]), port=0, ready=lambda address: print("ready at", address, flush=True)))
+ready = lambda address: print("ready at", address, flush=True)
+serve(ServerOptions(Path(sys.argv[2]), port=0, http=False, ready=ready))
 """
 AT_RECOVERY = """
 from engram.store import store_engine
@@ -184,7 +185,7 @@ def test_a_signal_at_any_moment_of_the_start(tmp_path: Path, data: Path, module:
     """From the moment the process understands signals, however far it is with imports, starting over, and opening."""
     for delay_ms in (0, 50, 300, 700):
         arguments = ["serve"] if module == "engram" else []
-        server = Server(["-m", module, *arguments, "--data", str(data), "--port", "0"])
+        server = Server(["-m", module, *arguments, "--data", str(data), "--port", "0", "--no-http"])
         while not handles_signals(server.process.pid):
             time.sleep(0.001)
         # Not to wait for anything: each round is to be hit somewhere else.
@@ -225,7 +226,7 @@ if {moment == "before it is ready"}:
     recover = store_engine.recover_space
     store_engine.recover_space = lambda *arguments: os.kill(os.getpid(), signal.SIGTERM) or recover(*arguments)
     ready = print
-asyncio.run(run_server(ServerOptions(Path(sys.argv[1]), port=0, ready=ready)))
+asyncio.run(run_server(ServerOptions(Path(sys.argv[1]), port=0, http=False, ready=ready)))
 assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 sys.exit(3)
 """

@@ -177,6 +177,13 @@ def test_only_the_rooms_of_the_contract_know_protobuf() -> None:
     assert wrong == {}
 
 
+def test_only_the_skins_of_http_know_its_packages() -> None:
+    packages = {"starlette", "uvicorn", "httptools"}
+    known = {module for module, path in modules().items() if packages & imported_packages(path)}
+    assert known
+    assert all(module.startswith("engram.server.http.") for module in known), known
+
+
 def test_no_class_name_stands_twice() -> None:
     names: dict[str, list[str]] = defaultdict(list)
     for module, path in modules().items():

@@ -67,7 +67,7 @@ class ServerChild:
         command = [sys.executable, "-m", "engram", "serve", "--data", str(self._data), "--host", "127.0.0.1"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - starts this program itself.
-                [*command, "--port", "0", "--port-file", str(port_file)],
+                [*command, "--port", "0", "--no-http", "--port-file", str(port_file)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

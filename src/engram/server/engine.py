@@ -19,7 +19,7 @@ from engram.streaming.counters import Counters
 from engram.streaming.ingest import Ingest
 from engram.streaming.lanes.lanes import Lanes
 from engram.streaming.loop.mailbox import Mailbox
-from engram.streaming.pressure.gauges import DiskGauge, Gauge, MemoryGauge
+from engram.streaming.pressure.gauges import DiskGauge, Gauge, MemoryGauge, Reading
 from engram.streaming.pressure.load_shedding import LoadShedder
 from engram.streaming.recalls.recalls import Recalls
 from engram.streaming.sessions.connection import Connection, ConnectionLimits
@@ -66,6 +66,7 @@ class Engine:
         self.store: Final = store
         self.stopping: Final = asyncio.Event()
         self._threads = threads
+        self._disk = None if store.path is None else DiskGauge(store.path, options.disk_free_bytes_min)
         mailbox = Mailbox(loop)
         self.recalls: Final = Recalls(
             threads, mailbox, self.counters, options.recalls_waiting_max, options.recall_streams_max
@@ -153,6 +154,10 @@ class Engine:
         self.stopping.set()
         self.recalls.stop(stopping_error())
 
+    def disk_reading(self) -> Reading | None:
+        """Return how much of the disk is free; None for a store in memory. Any thread may call it."""
+        return None if self._disk is None else self._disk.read()
+
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run `work`, which would block the event loop for too long, on a recall thread, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -175,8 +180,8 @@ class Engine:
             self.options.memory_bytes_max,
             with_logs=self.store.path is None,
         )
-        if self.store.path is not None:
-            yield DiskGauge(self.store.path, self.options.disk_free_bytes_min)
+        if self._disk is not None:
+            yield self._disk
 
 
 def _make_default_space(store: StoreEngine, config: SpaceConfig) -> None:

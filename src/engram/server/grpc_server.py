@@ -32,11 +32,19 @@ _REMAINING_GRACE_S: Final = 0.2
 
 
 class GrpcServer:
-    """The gRPC server that answers calls for an engine."""
+    """The gRPC server that answers calls for an engine.
 
-    def __init__(self, engine: Engine) -> None:
+    Parameters
+    ----------
+    engine
+        What is served.
+    calls
+        The calls of the server, which all of its transports share; by default, there is no other transport.
+    """
+
+    def __init__(self, engine: Engine, calls: ServerCalls | None = None) -> None:
         self._engine = engine
-        self._calls = ServerCalls(engine)
+        self._calls = calls or ServerCalls(engine)
         # The stubs lack the asynchronous half of the module.
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         self._server = grpc.aio.server(options=_OPTIONS)

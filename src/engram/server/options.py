@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from engram.errors import InvalidInput
 from engram.model.priority import Priority
 from engram.model.spaces import DEFAULT_SPACE, SpaceConfig
 from engram.server.authorization import Authorizer, allow_everyone
+from engram.server.http.access import parse_hosts, parse_origins
 from engram.server.process_tuning import memory_budget_bytes
 from engram.settings.checks import check_settings
 from engram.settings.setting import setting
@@ -22,6 +24,8 @@ from engram.streaming.sessions.connection import ConnectionLimits
 from engram.streaming.sessions.paused_backlog import PAUSED_BYTES_MAX
 from engram.streaming.sessions.registry import IDLE_S_MAX, SESSIONS_MAX
 
+HTTP_PORT: Final = 7432
+_BASE_PATH: Final = re.compile(r"(?:/[A-Za-z0-9._~-]+)*")
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "[::1]"})
 
 
@@ -38,7 +42,24 @@ class ServerOptions:
     port
         Port of the gRPC endpoint; 0 takes a free port.
     port_file
-        File that the port is written to once the server is ready, for a process that started it with port 0.
+        File that the ports are written to once the server is ready, for a process that started it with port 0: that of
+        gRPC in its first line and, if the server answers HTTP, that of HTTP in its second.
+    http
+        Answer HTTP and WebSockets, too.
+    http_port
+        Port of the HTTP endpoint, on the same address; 0 takes a free port. If the default is taken, the server logs a
+        warning and serves gRPC alone.
+    http_hosts
+        Further names by which HTTP requests may call the server, with commas between them.
+    http_origins
+        Other sites whose pages may call the server from a browser, with commas between them, such as
+        `https://notes.example.org`.
+    http_base_path
+        Path that a reverse proxy puts before every path, such as `/memory`.
+    http_connections_max
+        Maximum number of HTTP connections at the same time, WebSockets included.
+    http_required
+        Whether a server that cannot answer HTTP at the default port refuses to start. With another port it does.
     allow_remote
         Permit a host beyond the loopback interface. It is refused otherwise, because by default no client is
         authenticated.
@@ -46,6 +67,8 @@ class ServerOptions:
         Settings of the space ``default``, which is created if it does not exist yet.
     ready
         Called with ``host:port`` once the server answers calls.
+    http_ready
+        Called after `ready` with ``http://host:port``, and the base path if there is one, if the server answers HTTP.
     store
         Settings of the store.
     lanes, connection
@@ -88,6 +111,14 @@ class ServerOptions:
     allow_remote: bool = setting(False, group="Server")
     default_space: SpaceConfig = field(default_factory=lambda: SpaceConfig(DEFAULT_SPACE))
     ready: Callable[[str], None] | None = None
+    http_ready: Callable[[str], None] | None = None
+    http: bool = setting(True, group="HTTP")
+    http_port: int = setting(HTTP_PORT, group="HTTP", low=0, high=65535, code="invalid_port")
+    http_hosts: str = setting("", group="HTTP", metavar="NAMES")
+    http_origins: str = setting("", group="HTTP", metavar="ORIGINS")
+    http_base_path: str = setting("", group="HTTP", metavar="PATH")
+    http_connections_max: int = setting(1024, group="HTTP", low=1)
+    http_required: bool = setting(False)
     store: StoreOptions = field(default_factory=StoreOptions)
     lanes: Mapping[Priority, LaneLimits] = field(default_factory=lambda: DEFAULT_LIMITS)
     connection: ConnectionLimits = field(default_factory=ConnectionLimits)
@@ -114,6 +145,16 @@ class ServerOptions:
                 field="host",
                 limit="a loopback address, unless remote access is allowed explicitly",
                 value=self.host,
+            )
+        parse_hosts(self.http_hosts)
+        parse_origins(self.http_origins)
+        if not _BASE_PATH.fullmatch(self.http_base_path):
+            raise InvalidInput(
+                f"http_base_path is {self.http_base_path!r}; it must begin with a slash and not end with one",
+                code="invalid_option",
+                field="http_base_path",
+                limit="a path such as /memory",
+                value=self.http_base_path,
             )
         if not self.memory_bytes_max:
             object.__setattr__(self, "memory_bytes_max", memory_budget_bytes())

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from engram.lifecycle.stop_signals import EndSignals
+from engram.server.calls import ServerCalls
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
+from engram.server.http_start import start_http
 from engram.server.options import ServerOptions
 from engram.server.process_tuning import settled_objects, tune_interpreter
 
@@ -40,8 +42,9 @@ async def run_server(
 ) -> None:
     """Open the store, answer calls until SIGTERM, SIGINT, SIGHUP or `stop`, then shut down without losing anything.
 
-    Shutdown means: health reports NOT_SERVING, new calls are refused, what is in flight is stored and acked, streams
-    are told CLOSED and end with UNAVAILABLE, the index is checkpointed, and the store is closed.
+    It answers gRPC, and HTTP unless that is turned off. Shutdown means: health reports NOT_SERVING, new calls are
+    refused, what is in flight is stored and acked, streams are told CLOSED and end with UNAVAILABLE, the index is
+    checkpointed, and the store is closed.
 
     Parameters
     ----------
@@ -65,25 +68,41 @@ async def run_server(
             if signals is not None:
                 loop = asyncio.get_running_loop()
                 signals.hand_to(functools.partial(loop.call_soon_threadsafe, stop.set))
-            server = GrpcServer(engine)
-            port = await server.start(options.host, options.port)
+            calls = ServerCalls(engine)
+            grpc = GrpcServer(engine, calls)
+            port = await grpc.start(options.host, options.port)
+            try:
+                http = await start_http(engine, calls)
+            except BaseException:
+                await grpc.stop(0)
+                raise
             async with _ticking(engine):
                 with settled_objects():
-                    _announce(options, port)
+                    _announce(options, port, http.port if http else None)
                     await stop.wait()
                 _logger.info("stopping")
-                await server.stop(options.grace_s)
+                await asyncio.gather(*(each.stop(options.grace_s) for each in (grpc, http) if each is not None))
         finally:
             await engine.close()
 
 
-def _announce(options: ServerOptions, port: int) -> None:
+def _announce(options: ServerOptions, port: int, http_port: int | None) -> None:
     address = f"{options.host}:{port}"
     _logger.info("ready at %s", address)
     if options.port_file is not None:
-        _write_atomically(options.port_file, f"{port}\n")
+        ports = [port] if http_port is None else [port, http_port]
+        _write_atomically(options.port_file, "".join(f"{each}\n" for each in ports))
     if options.ready is not None:
         options.ready(address)
+    if http_port is not None:
+        http_address = f"http://{_in_url(options.host)}:{http_port}{options.http_base_path}"
+        _logger.info("HTTP is ready at %s", http_address)
+        if options.http_ready is not None:
+            options.http_ready(http_address)
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
 
 
 def _write_atomically(path: Path, text: str) -> None:

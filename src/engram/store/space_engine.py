@@ -215,6 +215,14 @@ class SpaceEngine(SpaceRecalls):
         finally:
             self.tail.release(sum(request.count for request in requests))
 
+    def failure(self) -> EngramError | None:
+        """Return why the space takes no writes until it is opened again; None if it takes them."""
+        try:
+            self._writer.check()
+        except EngramError as error:
+            return error
+        return None
+
     def leave_mark(self) -> None:
         """Record outside the log how far it is durable; see `Log.leave_mark`."""
         self._state.log.leave_mark()

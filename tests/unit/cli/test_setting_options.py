@@ -71,7 +71,7 @@ def test_every_option_reaches_the_server(started: list[ServerOptions]) -> None:
 def test_without_options_the_server_has_the_defaults_of_the_library(started: list[ServerOptions]) -> None:
     assert run(["serve"]) == 0
     (options,) = started
-    expected = ServerOptions(ServeSettings().data, ready=options.ready)
+    expected = ServerOptions(ServeSettings().data, ready=options.ready, http_ready=options.http_ready)
     assert options == expected
 
 

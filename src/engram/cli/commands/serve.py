@@ -20,7 +20,7 @@ from engram.model.spaces import DEFAULT_SPACE, SpaceConfig
     "--port-file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="File that the port is written to once the server is ready.",
+    help="File that the ports are written to once the server is ready: that of gRPC, then that of HTTP.",
 )
 @setting_options("server")
 @pass_cli
@@ -38,7 +38,8 @@ def serve(cli: CliContext, /, *, memory: bool, port_file: Path | None, **given: 
     Examples:
       engram serve
       engram serve --data ./memories --dim 384 --embedder lexical
-      engram serve --memory --port 0 --port-file port.txt
+      engram serve --memory --port 0 --http-port 0 --port-file ports.txt
+      engram serve --no-http
       ENGRAM_SERVER_PORT=50052 engram serve
     """
     if memory and given["data"] is not None:
@@ -60,6 +61,8 @@ def _serve(settings: Settings, own: ServeSettings, memory: bool, port_file: Path
         port_file=port_file,
         default_space=SpaceConfig(DEFAULT_SPACE, own.dim, own.metric, own.embedder),
         ready=lambda address: _say_ready(address, data),
+        http_ready=_say_http_ready,
+        http_required=not {"http", "http_port"}.isdisjoint(settings.given["server"]),
     )
     # This may replace the process by itself, so it comes after all checks of the options and settings.
     with EndSignals.of_process().held():
@@ -71,3 +74,7 @@ def _serve(settings: Settings, own: ServeSettings, memory: bool, port_file: Path
 def _say_ready(address: str, data: Path | None) -> None:
     where = "in memory only" if data is None else f"data in {data}"
     click.echo(f"Engram is ready at {address} ({where}); Ctrl-C ends it.")
+
+
+def _say_http_ready(address: str) -> None:
+    click.echo(f"Engram answers HTTP at {address}/")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from engram.errors import EngramError, FailedPrecondition, OverCapacity, Unavailable
+from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity, Unavailable
 from engram.model.observations import ObservationBatch
 from engram.store.space_engine import SpaceEngine
 from engram.streaming.ingest import Ingest
@@ -245,7 +245,12 @@ class Connection:
             # A duplicate of a message in flight needs no answer of its own, because acks are cumulative.
         except EngramError as error:
             # If another connection has taken over the session, it uses these sequence numbers for other observations.
-            if session.outbox is self.outbox:
+            if session.outbox is not self.outbox:
+                return
+            if isinstance(error, InvalidInput) and message.are_joined:
+                for part in message.parts():
+                    await self._admit(session, space, part)
+            else:
                 session.reject(message.first_sequence, count, error)
 
     def _submit(self, session: Session, space: SpaceEngine, message: Message, batch: ObservationBatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,12 +18,28 @@ _RETRY_AFTER_MS: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Observations as they were received: the sequence number of the first, the columns, and the lane."""
+    """Observations as they were received: the sequence number of the first, the columns, and the lane.
+
+    Parameters
+    ----------
+    first_sequence, batch, priority
+        Sequence number of the first observation, the observations, and the lane.
+    memory_id
+        Id of the last observation, if it came as a single message.
+    are_joined
+        Whether each observation came as a message of its own, so that one that is refused does not concern the others.
+    """
 
     first_sequence: int
     batch: ObservationBatch
     priority: Priority
     memory_id: str = ""
+    are_joined: bool = False
+
+    def parts(self) -> Iterator[Message]:
+        """Yield a message for each observation."""
+        for row, id in enumerate(self.batch.ids):
+            yield Message(self.first_sequence + row, self.batch.rows(row, row + 1), self.priority, id)
 
 
 class BacklogBudget:

@@ -1,0 +1,44 @@
+"""The HTTP application of a server: its routes, behind the guards."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Final
+
+from starlette.routing import WebSocketRoute
+from starlette.types import ASGIApp
+
+import engram
+from engram.server.calls import ServerCalls
+from engram.server.engine import Engine
+from engram.server.http.access import AccessRules, parse_hosts, parse_origins
+from engram.server.http.api.operation_routes import OperationRoutes
+from engram.server.http.guards import Guards
+from engram.server.http.health import Health
+from engram.server.http.page import Page
+from engram.server.http.routes import HttpRoute, router
+from engram.server.websocket.socket import serve_socket
+
+PAGE_FOLDER: Final = Path(engram.__file__).parent / "page"
+
+
+def http_app(engine: Engine, calls: ServerCalls) -> ASGIApp:
+    """Return the application that answers for `engine`; `calls` are the calls of its server."""
+    options = engine.options
+    access = AccessRules(options.host, parse_hosts(options.http_hosts), parse_origins(options.http_origins))
+    stream = WebSocketRoute("/v1/stream", functools.partial(serve_socket, engine, calls))
+    return Guards(router(http_routes(engine, calls), [stream]), engine, access, options.http_base_path)
+
+
+def http_routes(engine: Engine, calls: ServerCalls) -> list[HttpRoute]:
+    """Return all routes; those of the page are the last, because they take what is left."""
+    health = Health(engine)
+    routes = [
+        HttpRoute("GET", "/health", health.ready),
+        HttpRoute("GET", "/health/live", health.live),
+        HttpRoute("GET", "/health/ready", health.ready),
+    ]
+    routes += OperationRoutes(calls).routes()
+    page = Page.at(PAGE_FOLDER)
+    return routes + (page.routes("/") if page else [])

@@ -1,0 +1,74 @@
+"""Health over HTTP: whether the process lives, and whether it is ready, with the reasons if it is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from engram.errors import EngramError
+from engram.model.operations.action import Action
+from engram.server.engine import Engine
+from engram.server.http.caller import caller_of
+from engram.wire.error_kinds import shorten
+
+Reason = dict[str, str]
+
+
+class Health:
+    """Answers the paths below ``/health``.
+
+    They are not authorized, because probes have no credentials. Whoever may not describe the server learns only the
+    codes of the reasons.
+
+    Parameters
+    ----------
+    engine
+        The engine whose health is told.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def live(self, request: Request) -> Response:
+        """Answer that the process answers."""
+        return JSONResponse({"status": "live"})
+
+    async def ready(self, request: Request) -> Response:
+        """Answer whether every call can be expected to be served: 200, or 503 with the reasons."""
+        reasons = await asyncio.to_thread(lambda: list(unready_reasons(self._engine)))
+        if not self._may_know(request):
+            reasons = [{"code": reason["code"]} for reason in reasons]
+        body: dict[str, Any] = {"status": "unready" if reasons else "ready", "reasons": reasons}
+        return JSONResponse(body, 503 if reasons else 200)
+
+    def _may_know(self, request: Request) -> bool:
+        try:
+            self._engine.authorize(caller_of(request.scope), Action.DESCRIBE)
+        except Exception:
+            # Whatever an authorizer raises refuses.
+            return False
+        return True
+
+
+def unready_reasons(engine: Engine) -> Iterator[Reason]:
+    """Yield why calls cannot be expected to be served; reads the disk's free space."""
+    if engine.stopping.is_set():
+        yield {"code": "shutting_down", "message": "the server is stopping"}
+    for name, error in sorted(engine.store.unsound.items()):
+        yield _reason(error, name)
+    for space in engine.store.spaces():
+        failure = space.failure()
+        if failure is not None:
+            yield _reason(failure, space.config.name)
+    disk = engine.disk_reading()
+    if disk is not None and disk.fill >= 1:
+        message = f"{disk.value} bytes are free on the disk, and {disk.limit} are kept free"
+        yield {"code": "disk_full", "message": message}
+
+
+def _reason(error: EngramError, space: str) -> Reason:
+    return {"code": error.code, "space": space, "message": shorten(error.message)}

@@ -1,0 +1,70 @@
+"""What a client has sent and nobody has handled yet: read ahead within bounds, so that what came together is seen."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from starlette.websockets import WebSocket
+
+from engram.server.websocket.limits import SocketLimits
+from engram.streaming.loop.condition import LoopCondition
+
+Raw = tuple[bytes, bool]
+"""The bytes of a message, and whether it was sent as a binary one."""
+
+
+class Inbox:
+    """Reads a WebSocket. One task receives, another takes; both on the event loop's thread.
+
+    Parameters
+    ----------
+    websocket
+        The accepted WebSocket.
+    limits
+        How much is read ahead.
+
+    Attributes
+    ----------
+    silent_since_s
+        Time of the event loop since when a message is waited for; None while none is, because there is no room.
+    """
+
+    def __init__(self, websocket: WebSocket, limits: SocketLimits) -> None:
+        self.gone: Final = asyncio.Event()
+        self.silent_since_s: float | None = None
+        self._websocket = websocket
+        self._limits = limits
+        self._messages: list[Raw] = []
+        self._nbytes = 0
+        self._changed = LoopCondition()
+
+    async def receive(self) -> None:
+        """Read messages until the client is gone, and wait while there is no room for more."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                self.silent_since_s = loop.time()
+                event = await self._websocket.receive()
+                self.silent_since_s = None
+                if event["type"] != "websocket.receive":
+                    return
+                text = event.get("text")
+                raw = (event["bytes"], True) if text is None else (text.encode(), False)
+                self._messages.append(raw)
+                self._nbytes += len(raw[0])
+                self._changed.notify()
+                await self._changed.wait_for(self._has_room)
+        finally:
+            self.gone.set()
+            self._changed.notify()
+
+    async def take(self) -> list[Raw]:
+        """Wait for messages, and return all that there are; an empty list means that the client is gone."""
+        await self._changed.wait_for(lambda: bool(self._messages) or self.gone.is_set())
+        messages, self._messages, self._nbytes = self._messages, [], 0
+        self._changed.notify()
+        return messages
+
+    def _has_room(self) -> bool:
+        return len(self._messages) < self._limits.unread_count_max and self._nbytes < self._limits.unread_bytes_max

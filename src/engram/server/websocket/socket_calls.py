@@ -1,0 +1,194 @@
+"""The calls of one WebSocket: any number beside its session, each by the id that the client gave it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity
+from engram.model.hit import Hits
+from engram.model.operations.operation import Operation, Request
+from engram.model.operations.table import OPERATIONS
+from engram.model.query import Recalled
+from engram.model.spaces import DEFAULT_SPACE
+from engram.server.authorization import Caller
+from engram.server.calls import Incoming, ServerCalls
+from engram.server.websocket.limits import CALLS_MAX, FOLLOWERS_MAX
+from engram.server.websocket.received import Received
+from engram.server.websocket.writer import SocketWriter
+from engram.streaming.sessions.connection import Connection
+from engram.wire.forms.failures import error_object
+from engram.wire.forms.requests import RequestReader
+from engram.wire.forms.results import encode_json, encode_result, encode_results
+
+
+def _reader(operation: Operation[Any]) -> RequestReader:
+    beside: list[Any] = [("type", str), ("id", int), ("binary", bool | None, None)]
+    if _is_of_space(operation):
+        beside.append(("space", str | None, None))
+    return RequestReader(operation, beside)
+
+
+def _is_of_space(operation: Operation[Any]) -> bool:
+    return hasattr(operation.request, "space")
+
+
+class _Options(msgspec.Struct):
+    """What of a call is needed beside its request."""
+
+    binary: bool | None = None
+    follow: bool | None = None
+
+
+_READERS: Final = {name: _reader(operation) for name, operation in OPERATIONS.items()}
+_read_options: Final = msgspec.json.Decoder(_Options).decode
+
+
+class SocketCalls:
+    """Starts, cancels and ends the calls of one WebSocket. Used on the event loop's thread only.
+
+    Parameters
+    ----------
+    calls
+        The calls of the server.
+    caller
+        Whoever opened the WebSocket.
+    connection
+        The connection of its session, whose pauses and rates concern the results, too.
+    writer
+        Takes the answers.
+    """
+
+    def __init__(self, calls: ServerCalls, caller: Caller, connection: Connection, writer: SocketWriter) -> None:
+        self._server = calls
+        self._caller = caller
+        self._connection = connection
+        self._writer = writer
+        self._calls: dict[asyncio.Task[None], int] = {}
+        self._followers: dict[asyncio.Task[None], int] = {}
+
+    async def start(self, message: Received) -> None:
+        """Begin a call, after waiting for one to end if too many are under way.
+
+        Raises
+        ------
+        InvalidInput
+            If the message has no id, or that of a call that is under way.
+        """
+        id = message.call_id
+        if id in self._calls.values() or id in self._followers.values():
+            raise InvalidInput(
+                f"the call {id} is still under way; every call takes an id of its own",
+                code="invalid_request",
+                field="id",
+                limit="an id that is not in use",
+                value=id,
+            )
+        options = _options_of(message)
+        tasks = self._followers if options.follow and OPERATIONS[message.type].streams else self._calls
+        refusal = await self._refusal(tasks)
+        if refusal is not None:
+            await self._fail(id, refusal)
+            return
+        task = asyncio.create_task(self._answer(message, id, bool(options.binary)))
+        tasks[task] = id
+        task.add_done_callback(tasks.pop)
+
+    async def cancel(self, id: int) -> None:
+        """End the call with this id and confirm it, even if there is none any more.
+
+        The last answer of a call that has just ended may still be on its way to the client.
+        """
+        await _cancelled([task for task, each in {**self._calls, **self._followers}.items() if each == id])
+        await self._fail(id, FailedPrecondition(f"the call {id} was cancelled", code="cancelled", field="id", value=id))
+
+    async def cancel_all(self) -> None:
+        """End all calls."""
+        await _cancelled([*self._calls, *self._followers])
+
+    async def finish(self) -> None:
+        """Let calls end, and cancel standing recalls, since the client sends nothing more.
+
+        This also ends a pause, because nothing can end it any more.
+        """
+        self._connection.outbox.release()
+        await _cancelled(list(self._followers))
+        await self.ended()
+
+    async def ended(self) -> None:
+        """Wait until no call is under way."""
+        while tasks := [*self._calls, *self._followers]:
+            await asyncio.wait(tasks)
+
+    async def _refusal(self, tasks: dict[asyncio.Task[None], int]) -> EngramError | None:
+        """Wait until one more of `tasks` may begin; return the reason if there is no point in waiting."""
+        if tasks is self._followers:
+            full = len(tasks) >= FOLLOWERS_MAX
+            return _too_many("standing recalls of this connection are open", FOLLOWERS_MAX) if full else None
+        while len(tasks) >= CALLS_MAX:
+            if self._connection.outbox.holding:
+                # While results are held back, waiting for them here would block reading the resume forever.
+                return _too_many("calls of this paused connection are waiting", CALLS_MAX)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await self._writer.room()
+        return None
+
+    async def _answer(self, message: Received, id: int, binary: bool) -> None:
+        operation = OPERATIONS[message.type]
+        space = (message.envelope.space or DEFAULT_SPACE) if _is_of_space(operation) else None
+        vectors = False
+
+        def decode() -> Request[Any]:
+            nonlocal vectors
+            request = _READERS[operation.name].read(message.text, space or "", message.arrays)
+            query = getattr(request, "query", request)
+            vectors = getattr(query, "include_vectors", False)
+            return request
+
+        name = "recall_result" if operation.result is Recalled else f"{operation.name}_result"
+        beside = {"type": name, "id": id}
+        is_frame = binary and operation.result in (Recalled, Hits)
+
+        async def write(answers: Iterable[bytes]) -> None:
+            for answer in answers:
+                await self._connection.outbox.wait_for_send_slot()
+                await self._writer.write(answer, is_frame=is_frame)
+
+        def encode(result: Any) -> list[bytes]:
+            return [encode_result(result, {**beside, "more": False}, vectors=vectors, binary=binary)]
+
+        def encode_batch(result: Any) -> list[bytes]:
+            return encode_results(result, beside, vectors=vectors, binary=binary)
+
+        incoming: Incoming[Any] = Incoming(space, decode)
+        try:
+            if operation.streams:
+                await self._server.stream(operation, incoming, encode_batch, self._caller, write)
+            else:
+                await write(await self._server.answer(operation, incoming, encode, self._caller))
+        except EngramError as error:
+            await self._fail(id, error)
+
+    async def _fail(self, id: int, error: EngramError) -> None:
+        await self._writer.write(encode_json({"type": "error", "id": id, **error_object(error)}))
+
+
+def _options_of(message: Received) -> _Options:
+    try:
+        return _read_options(message.text)
+    except (ValueError, RecursionError):
+        # The reader of the request says what is wrong.
+        return _Options()
+
+
+async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _too_many(what: str, limit: int) -> OverCapacity:
+    return OverCapacity(f"{limit} {what}", code="recalls_in_flight", field="recalls", limit=limit, value=limit + 1)

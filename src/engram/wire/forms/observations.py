@@ -1,0 +1,214 @@
+"""Observations in JSON, one by one and as columns, and what they become: an `ObservationBatch`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, Raw, Struct
+from numpy.typing import NDArray
+
+from engram.errors import InvalidInput
+from engram.model.columns import COLUMNS, ColumnSpec, MetadataSpec, ShareSpec, TagsSpec, TextSpec, TimeSpec
+from engram.model.observations import ObservationBatch, fill_batch
+from engram.model.priority import Priority, priority_named
+from engram.model.values.sequences import as_list, wrong_length
+from engram.wire.forms.reader import FormReader, check_known
+from engram.wire.forms.vectors import read_rows, read_vectors
+
+_NO_METADATA: Final = Raw()
+_MISSING: Final = (None, UNSET)
+# What JSON has for one value of each kind of column. Metadata stay as they are: the batch keeps them as a text.
+_TYPES: Final[dict[type[ColumnSpec], Any]] = {
+    TextSpec: str,
+    TimeSpec: float | int | str,
+    ShareSpec: float,
+    MetadataSpec: Raw,
+    TagsSpec: list[str],
+}
+# The columns that may come as arrays of a frame, with their types there.
+_ARRAY_DTYPES: Final[dict[type[ColumnSpec], str]] = {TimeSpec: "i8", ShareSpec: "f4"}
+_ARRAYS: Final = {spec.plural: spec for spec in COLUMNS if type(spec) in _ARRAY_DTYPES}
+
+
+def _one_field(spec: ColumnSpec) -> tuple[str, Any, Any]:
+    kind = _TYPES[type(spec)]
+    if kind is Raw:
+        # msgspec has no union of Raw and another type, so null is told from an object by its bytes.
+        return spec.singular, Raw, _NO_METADATA
+    return spec.singular, kind | None | msgspec.UnsetType, UNSET
+
+
+def _many_field(spec: ColumnSpec) -> tuple[str, Any, Any]:
+    kind = _TYPES[type(spec)]
+    element = list[kind | None] if isinstance(spec, TagsSpec) else list[kind]  # type: ignore[valid-type]
+    return spec.plural, element | None | msgspec.UnsetType, UNSET
+
+
+ONE_FIELDS: Final[list[Any]] = [
+    ("id", str),
+    ("vector", list[float] | str | None | msgspec.UnsetType, UNSET),
+    *map(_one_field, COLUMNS),
+    ("priority", str | None | msgspec.UnsetType, UNSET),
+]
+"""The fields of one observation, as `msgspec.defstruct` takes them."""
+
+MANY_FIELDS: Final[list[Any]] = [
+    ("ids", list[str]),
+    ("vectors", list[list[float]] | str | None | msgspec.UnsetType, UNSET),
+    *map(_many_field, COLUMNS),
+    ("priority", str | None | msgspec.UnsetType, UNSET),
+]
+"""The fields of many observations, as `msgspec.defstruct` takes them."""
+
+_ONE: Final = FormReader(
+    msgspec.defstruct("_One", ONE_FIELDS, forbid_unknown_fields=True, kw_only=True, gc=False), "the observation"
+)
+_MANY: Final = FormReader(
+    msgspec.defstruct("_Many", MANY_FIELDS, forbid_unknown_fields=True, kw_only=True), "the observations"
+)
+
+
+def read_observations(text: bytes) -> tuple[ObservationBatch, Priority]:
+    """Return what a JSON object holds: one observation, or many as columns.
+
+    Raises
+    ------
+    InvalidInput
+        If it is neither; the error names the field.
+    """
+    if has_field(text, "ids"):
+        form = _MANY.read(text)
+        return batch_of_columns(form, {}), priority_of(form)
+    return read_observation(text)
+
+
+def read_observation(text: bytes) -> tuple[ObservationBatch, Priority]:
+    """Return the one observation in a JSON object, such as a line of NDJSON.
+
+    Raises
+    ------
+    InvalidInput
+        If it is none; the error names the field.
+    """
+    form = _ONE.read(text)
+    return batch_of_ones([form]), priority_of(form)
+
+
+def has_field(text: bytes, name: str) -> bool:
+    """Return whether a JSON object has a field, as far as it is JSON at all."""
+    if f'"{name}"'.encode() not in text:
+        return False
+    try:
+        return name in msgspec.json.decode(text, type=dict[str, Raw])
+    except (ValueError, RecursionError):
+        return False
+
+
+def batch_of_ones(forms: Sequence[Struct]) -> ObservationBatch:
+    """Return observations that came one by one as a batch.
+
+    Parameters
+    ----------
+    forms
+        Objects with the fields `ONE_FIELDS`, whose vectors are alike: see `vector_kind`.
+
+    Raises
+    ------
+    InvalidInput
+        If a vector or a time cannot be read.
+    """
+    forms_count = len(forms)
+    columns = {}
+    for spec in COLUMNS:
+        values = [getattr(form, spec.singular) for form in forms]
+        if isinstance(spec, MetadataSpec):
+            values = [_metadata_text(value) for value in values]
+        elif all(value is UNSET or value is None for value in values):
+            continue
+        else:
+            convert = spec.converter() if isinstance(spec, TimeSpec) else _same
+            values = [spec.blank() if value in _MISSING else convert(value) for value in values]
+        columns[spec.name] = spec.gather(values)
+    vectors = [form.vector for form in forms]  # type: ignore[attr-defined]
+    with_vectors = vectors[0] is not UNSET and vectors[0] is not None
+    matrix = read_rows(vectors) if with_vectors else np.empty((forms_count, 0), np.float32)
+    return fill_batch([form.id for form in forms], matrix, columns)  # type: ignore[attr-defined]
+
+
+def vector_kind(form: Any) -> tuple[type, int]:
+    """Return what observations must have in common to become one batch: the form and the length of their vectors."""
+    vector = form.vector
+    return (type(None), 0) if vector in _MISSING else (type(vector), len(vector))
+
+
+def batch_of_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> ObservationBatch:
+    """Return the observations in columns as a batch.
+
+    Parameters
+    ----------
+    form
+        An object with the fields `MANY_FIELDS`.
+    arrays
+        The columns that came as arrays of a frame.
+
+    Raises
+    ------
+    InvalidInput
+        If a column cannot be read, or an array is none of a column or of another type than that of the column.
+    """
+    check_known(arrays, ("vectors", *_ARRAYS), "arrays.")
+    count = len(form.ids)
+    columns: dict[str, Any] = {}
+    for spec in COLUMNS:
+        values = getattr(form, spec.plural)
+        if spec.plural in arrays:
+            columns[spec.name] = _checked(arrays[spec.plural], spec.plural, _ARRAY_DTYPES[type(spec)], 1)
+        elif values is UNSET or values is None:
+            continue
+        elif isinstance(spec, MetadataSpec):
+            columns[spec.name] = [_metadata_text(value) for value in values]
+        else:
+            # NumPy would make texts of all, and a number of seconds is none.
+            mixed = isinstance(spec, TimeSpec) and str in set(map(type, values))
+            columns[spec.name] = spec.column(np.array(values, object) if mixed else values, count)
+        if len(columns[spec.name]) != count:
+            raise wrong_length(spec.plural, len(columns[spec.name]), count)
+    if "vectors" in arrays:
+        vectors = _checked(arrays["vectors"], "vectors", "f4", 2)
+    elif form.vectors is UNSET or form.vectors is None:
+        vectors = np.empty((count, 0), np.float32)
+    else:
+        vectors = read_vectors(form.vectors, count)
+    if len(vectors) != count:
+        raise wrong_length("vectors", len(vectors), count)
+    return fill_batch(as_list("ids", form.ids, '["note-1"]'), vectors, columns)
+
+
+def priority_of(form: Any) -> Priority:
+    """Return the priority that an object with the fields `ONE_FIELDS` or `MANY_FIELDS` names; default NORMAL."""
+    name = form.priority
+    return Priority.NORMAL if name is UNSET or name is None else priority_named(name)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _metadata_text(value: Raw) -> str:
+    text = str(value, "utf-8")
+    return "" if text == "null" else text
+
+
+def _checked(array: NDArray[Any], name: str, code: str, dimensions: int) -> NDArray[Any]:
+    if array.dtype != np.dtype(code) or array.ndim != dimensions:
+        raise InvalidInput(
+            f"the array {name!r} is of {array.dtype} and {array.ndim} dimensions",
+            code="wrong_type",
+            field=f"arrays.{name}",
+            limit=f"{np.dtype(code)} of {dimensions} dimensions",
+            value=f"{array.dtype} of {array.ndim}",
+        )
+    return array

@@ -1,0 +1,184 @@
+"""The requests of operations in JSON: one reader for each, made from the fields of the request's class.
+
+An operation that is added to the table can be read at once, unless one of its arguments is of a class that no row of
+`_ARGUMENTS` knows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeVar, cast, get_type_hints
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+from numpy.typing import NDArray
+
+from engram.errors import InvalidInput
+from engram.model.limits import DIMENSION_DEFAULT
+from engram.model.observations import ObservationBatch
+from engram.model.operations.operation import Operation, Request
+from engram.model.operations.requests import Recall
+from engram.model.priority import Priority
+from engram.model.query import RecallQuery
+from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, SpaceConfig
+from engram.model.times import as_time_us
+from engram.wire.forms.observations import MANY_FIELDS, batch_of_columns, priority_of
+from engram.wire.forms.reader import FormReader, check_known
+from engram.wire.forms.recalls import RECALL_FIELDS, RECALL_STREAM_FIELDS, query_of
+
+R = TypeVar("R")
+Arrays = Mapping[str, NDArray[Any]]
+_PRIORITY: Final = ("priority", str | UnsetType | None, UNSET)
+_ARRAYS: Final = ("arrays", list[tuple[str, str, list[int]]] | UnsetType, UNSET)
+
+
+class _Argument(NamedTuple):
+    """How one argument of a request is read: its fields in JSON, and what makes the argument of them."""
+
+    fields: list[Any]
+    read: Callable[[Any, Arrays, str], Any]
+    takes_arrays: bool = False
+
+
+def _batch(form: Any, arrays: Arrays, space: str) -> ObservationBatch:
+    return batch_of_columns(form, arrays)
+
+
+def _query(form: Any, arrays: Arrays, space: str) -> RecallQuery:
+    return query_of(form, arrays)
+
+
+def _config(form: Any, arrays: Arrays, space: str) -> SpaceConfig:
+    dimension, metric, embedder = (_given(getattr(form, name)) for name in ("dimension", "metric", "embedder"))
+    return SpaceConfig(
+        space, DIMENSION_DEFAULT if dimension is None else dimension, metric or METRIC_DEFAULT, embedder or ""
+    )
+
+
+def _snapshot_us(form: Any, arrays: Arrays, space: str) -> int | None:
+    moment = _given(form.snapshot_time)
+    return None if moment is None else as_time_us(moment, "snapshot_time")
+
+
+_SETTINGS: Final[list[Any]] = [
+    ("dimension", int | UnsetType | None, UNSET),
+    ("metric", str | UnsetType | None, UNSET),
+    ("embedder", str | UnsetType | None, UNSET),
+]
+# By the class of the argument.
+_ARGUMENTS: Final[dict[Any, _Argument]] = {
+    ObservationBatch: _Argument([field for field in MANY_FIELDS if field[0] != "priority"], _batch, takes_arrays=True),
+    Priority: _Argument([_PRIORITY], lambda form, arrays, space: priority_of(form)),
+    RecallQuery: _Argument(RECALL_STREAM_FIELDS, _query, takes_arrays=True),
+    SpaceConfig: _Argument(_SETTINGS, _config),
+}
+
+
+class RequestReader:
+    """Reads the requests of one operation.
+
+    Parameters
+    ----------
+    operation
+        The operation.
+    beside
+        Further fields that the objects may have beside the arguments, as `msgspec.defstruct` takes them.
+    """
+
+    def __init__(self, operation: Operation[Any], beside: Sequence[Any] = ()) -> None:
+        self.operation: Final = operation
+        self._make = operation.request
+        self._arguments = _arguments(operation.request)
+        fields = [field for _, argument in self._arguments for field in argument.fields]
+        if any(argument.takes_arrays for _, argument in self._arguments):
+            fields.append(_ARRAYS)
+        form = msgspec.defstruct(f"_{operation.name}", [*beside, *fields], forbid_unknown_fields=True, kw_only=True)
+        self._form = FormReader(form, f"the request of {operation.name}")
+
+    @property
+    def form(self) -> type[Struct]:
+        """Class of the JSON objects, from which their JSON Schema can be made."""
+        return self._form.form
+
+    def read(self, text: bytes, space: str = "", arrays: Arrays | None = None) -> Request[Any]:
+        """Return the request in a JSON object.
+
+        Parameters
+        ----------
+        text
+            The object.
+        space
+            Name of the space; empty for the default space.
+        arrays
+            The arguments that came as arrays of a frame; None if the object came by itself.
+
+        Raises
+        ------
+        InvalidInput
+            If it is no request of the operation; the error names the field.
+        """
+        return self._request(self._form.read(text), space, arrays)
+
+    def read_texts(self, texts: Mapping[str, str], space: str = "") -> Request[Any]:
+        """Return the request whose arguments are texts, such as those behind the question mark of an address.
+
+        Raises
+        ------
+        InvalidInput
+            If it is no request of the operation; the error names the field.
+        """
+        check_known(texts, self._form.form.__struct_fields__)
+        try:
+            form = msgspec.convert(dict(texts), self._form.form, strict=False)
+        except msgspec.ValidationError as error:
+            raise self._form.explained(error) from None
+        return self._request(form, space, None)
+
+    def _request(self, form: Struct, space: str, arrays: Arrays | None) -> Request[Any]:
+        described = getattr(form, "arrays", UNSET)
+        if arrays is None and described is not UNSET:
+            raise InvalidInput(
+                "only a binary frame has arrays", code="unknown_field", field="arrays", limit="a binary frame"
+            )
+        if arrays and "arrays" not in form.__struct_fields__:
+            check_known(arrays, (), "arrays.")
+        for name in arrays or ():
+            if getattr(form, name, UNSET) is not UNSET:
+                raise InvalidInput(
+                    f"{name} is a field of the header and an array", code="malformed_message", field=name, limit="one"
+                )
+        space = space or DEFAULT_SPACE
+        given = {name: argument.read(form, arrays or {}, space) for name, argument in self._arguments}
+        if "space" in (field.name for field in dataclasses.fields(cast("Any", self._make))):
+            given["space"] = space
+        return self._make(**given)
+
+
+def _arguments(request: type[Request[Any]]) -> tuple[tuple[str, _Argument], ...]:
+    hints = get_type_hints(request)
+    fields = dataclasses.fields(cast("Any", request))
+    return tuple(
+        (field.name, _argument(request, field, hints[field.name])) for field in fields if field.name != "space"
+    )
+
+
+def _argument(request: type[Request[Any]], field: dataclasses.Field[Any], hint: Any) -> _Argument:
+    if hint is RecallQuery and request is Recall:
+        return _Argument(RECALL_FIELDS, _query, takes_arrays=True)
+    if hint in _ARGUMENTS:
+        return _ARGUMENTS[hint]
+    if field.name == "snapshot_us":
+        return _Argument([("snapshot_time", float | int | str | UnsetType | None, UNSET)], _snapshot_us)
+    if field.default is dataclasses.MISSING:
+        return _Argument([(field.name, hint)], lambda form, arrays, space: getattr(form, field.name))
+
+    def read(form: Any, arrays: Arrays, space: str) -> Any:
+        value = _given(getattr(form, field.name))
+        return field.default if value is None else value
+
+    return _Argument([(field.name, hint | UnsetType | None, UNSET)], read)
+
+
+def _given(value: Any) -> Any:
+    return None if value is UNSET else value

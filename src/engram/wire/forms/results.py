@@ -1,0 +1,215 @@
+"""The results of operations in JSON, and those with hits also as frames."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from engram.errors import InvalidInput
+from engram.metrics.samples import MetricSamples
+from engram.model.ack import Ack, Deletion
+from engram.model.damage import Damage
+from engram.model.hit import Hits
+from engram.model.limits import MESSAGE_BYTES_MAX
+from engram.model.operations.results import RESULTS_BYTES, SnapshotTaken, SpaceList
+from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
+from engram.model.query import Recalled
+from engram.wire.forms.hits import hit_columns, hit_objects
+from engram.wire.frames import encode_frame
+
+# NaN cannot be in JSON, and null says the same.
+encode_json: Final = msgspec.json.Encoder().encode
+"""Return an object as the bytes of its JSON."""
+
+
+def result_object(result: object, *, vectors: bool = False) -> dict[str, Any]:
+    """Return what JSON shows of the result of any operation.
+
+    Parameters
+    ----------
+    result
+        The result.
+    vectors
+        Whether hits have their vectors.
+    """
+    if isinstance(result, Recalled):
+        return {
+            "hits": hit_objects(result.hits, vectors=vectors),
+            "generation": result.generation,
+            "incomplete": result.incomplete,
+            "partial": getattr(result, "partial", False),
+        }
+    if isinstance(result, Hits):
+        return {"hits": hit_objects(result, vectors=vectors), "generation": result.generation}
+    shape = _SHAPES.get(type(result))
+    if shape is not None:
+        made: dict[str, Any] = shape(result)
+        return made
+    if dataclasses.is_dataclass(result) and not isinstance(result, type):
+        return {field.name: _plain(getattr(result, field.name)) for field in dataclasses.fields(result)}
+    raise TypeError(f"no JSON is known for {type(result).__name__}")
+
+
+def encode_result(
+    result: object, beside: Mapping[str, object] | None = None, *, vectors: bool = False, binary: bool = False
+) -> bytes:
+    """Return the result of any operation as JSON, or one with hits as a frame.
+
+    Parameters
+    ----------
+    result
+        The result.
+    beside
+        Further fields, which stand in front.
+    vectors
+        Whether hits have their vectors.
+    binary
+        Whether hits are to come as columns of a frame.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``results_bytes``, if the answer is larger than a message may be.
+    """
+    hits = result.hits if isinstance(result, Recalled) else result if isinstance(result, Hits) else None
+    if binary and hits is not None:
+        fields, arrays = hit_columns(hits, vectors=vectors)
+        rest = result_object(
+            dataclasses.replace(result, hits=())
+            if isinstance(result, Recalled)
+            else Hits((), getattr(result, "generation", 0))
+        )
+        rest.pop("hits")
+        made = encode_frame({**(beside or {}), **fields, **rest}, arrays, encode_json)
+    else:
+        made = encode_json({**(beside or {}), **result_object(result, vectors=vectors)})
+    if len(made) > MESSAGE_BYTES_MAX:
+        raise _too_large(len(made), len(hits or ()))
+    return made
+
+
+def encode_results(
+    batch: Recalled, beside: Mapping[str, object], *, vectors: bool = False, binary: bool = False
+) -> list[bytes]:
+    """Return one batch of a streamed recall as messages, each as `encode_result` makes it, with a field ``more``.
+
+    There is one message, or more if a single one would be larger than a message may be. All but the last say that more
+    follow.
+
+    Parameters
+    ----------
+    batch
+        The batch.
+    beside
+        Further fields, which stand in front.
+    vectors, binary
+        As for `encode_result`.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``results_bytes``, if a single hit is larger than a message may be.
+    """
+    try:
+        return [encode_result(batch, {**beside, "more": batch.more}, vectors=vectors, binary=binary)]
+    except InvalidInput as error:
+        if error.code != RESULTS_BYTES or len(batch.hits) < 2:
+            raise
+    middle = len(batch.hits) // 2
+    halves = (
+        dataclasses.replace(batch, hits=batch.hits[:middle], more=True),
+        dataclasses.replace(batch, hits=batch.hits[middle:]),
+    )
+    return [each for half in halves for each in encode_results(half, beside, vectors=vectors, binary=binary)]
+
+
+def _too_large(nbytes: int, count: int) -> InvalidInput:
+    return InvalidInput(
+        f"the {count} results are {nbytes} bytes, and an answer has at most {MESSAGE_BYTES_MAX}: "
+        f"ask for at most {max(1, count * MESSAGE_BYTES_MAX // nbytes)} of these, or for a stream",
+        code=RESULTS_BYTES,
+        field="k",
+        limit=MESSAGE_BYTES_MAX,
+        value=nbytes,
+    )
+
+
+def _ack(ack: Ack) -> dict[str, Any]:
+    return {
+        "first_generation": ack.first_generation,
+        "last_generation": ack.last_generation,
+        "count": ack.count,
+    }
+
+
+def _deletion(deletion: Deletion) -> dict[str, Any]:
+    return {"deleted": int(deletion), "generation": deletion.generation}
+
+
+def _space(status: SpaceStatus) -> dict[str, Any]:
+    config = status.config
+    return {
+        "name": config.name,
+        "dimension": config.dim,
+        "metric": config.metric,
+        "embedder": config.embedder,
+        "durable_generation": status.durable_generation,
+        "visible_generation": status.visible_generation,
+        "indexed_generation": status.indexed_generation,
+        "live_count": status.live_count,
+        "log_bytes": status.log_bytes,
+        "index_bytes": status.index_bytes,
+        "damaged_count": status.damaged_count,
+        "pressure": status.pressure,
+        "pressure_level": status.pressure_level,
+        "tail_count_max": status.tail_count_max,
+        "metrics": _metrics(status.metrics),
+    }
+
+
+def _unsound(space: UnsoundSpace) -> dict[str, Any]:
+    return {"name": space.name, "code": space.code, "message": space.message}
+
+
+def _spaces(found: SpaceList) -> dict[str, Any]:
+    return {"spaces": [_space(space) for space in found.spaces], "unsound_spaces": list(map(_unsound, found.unsound))}
+
+
+def _status(status: ServerStatus) -> dict[str, Any]:
+    return {field.name: _plain(getattr(status, field.name)) for field in dataclasses.fields(status)}
+
+
+def _metrics(samples: MetricSamples) -> list[dict[str, Any]]:
+    return [{"name": each.name, "labels": dict(each.labels), "value": each.value} for each in samples]
+
+
+def _damage(damage: Damage) -> dict[str, Any]:
+    return damage._asdict()
+
+
+_SHAPES: Final[dict[type[Any], Callable[[Any], Any]]] = {
+    Ack: _ack,
+    Deletion: _deletion,
+    SnapshotTaken: lambda taken: {"generation": taken.generation},
+    SpaceStatus: _space,
+    UnsoundSpace: _unsound,
+    SpaceList: _spaces,
+    ServerStatus: _status,
+    MetricSamples: _metrics,
+    Damage: _damage,
+}
+
+
+def _plain(value: Any) -> Any:
+    """Return a part of a result as what JSON has."""
+    shape = _SHAPES.get(type(value))
+    if shape is not None:
+        return shape(value)
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return result_object(value)
+    return value

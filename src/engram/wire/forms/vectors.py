@@ -1,0 +1,83 @@
+"""Vectors in JSON: lists of numbers, or the base64 of little-endian float32."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.errors import InvalidInput
+from engram.model.values.vectors import as_matrix
+
+
+def read_vector(vector: list[float] | str, field: str = "vector") -> NDArray[np.float32]:
+    """Return a vector: float32, shape ``(dim,)``, read-only if it came as base64.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``invalid_vector``, if a text is not the base64 of a whole number of float32.
+    """
+    if isinstance(vector, str):
+        return _from_base64(vector, field)
+    with np.errstate(over="ignore"):
+        return np.array(vector, np.float32)
+
+
+def read_vectors(vectors: list[list[float]] | str, count: int) -> NDArray[np.float32]:
+    """Return the vectors of `count` observations: float32, shape ``(count, dim)``.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``invalid_vector``, as `read_vector`, or if the rows have different lengths.
+    """
+    if not isinstance(vectors, str):
+        return as_matrix(vectors) if vectors else np.empty((0, 0), np.float32)
+    numbers = _from_base64(vectors, "vectors")
+    if not count or len(numbers) % count:
+        raise InvalidInput(
+            f"{len(numbers)} numbers are no vectors of one length for {count} ids",
+            code="vectors_size",
+            field="vectors",
+            limit=f"a multiple of {count} numbers",
+            value=len(numbers),
+        )
+    return numbers.reshape(count, -1)
+
+
+def read_rows(vectors: Sequence[list[float] | str]) -> NDArray[np.float32]:
+    """Return vectors that were given one by one, in one form and of one length, as a matrix.
+
+    Raises
+    ------
+    InvalidInput
+        As `read_vector`.
+    """
+    if len(vectors) == 1 or isinstance(vectors[0], str):
+        rows = [read_vector(vector) for vector in vectors]
+        return rows[0][None, :] if len(rows) == 1 else np.stack(rows)
+    with np.errstate(over="ignore"):
+        return np.array(vectors, np.float32)
+
+
+def _from_base64(text: str, field: str) -> NDArray[np.float32]:
+    try:
+        packed = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
+        raise _no_vector(field, f"it is no base64: {error}", f"{len(text)} characters") from None
+    if len(packed) % 4:
+        raise _no_vector(field, f"{len(packed)} bytes are no whole number of float32", len(packed))
+    return np.frombuffer(packed, "<f4")
+
+
+def _no_vector(field: str, reason: str, value: object) -> InvalidInput:
+    return InvalidInput(
+        f"{field} cannot be read as float32: {reason}",
+        code="invalid_vector",
+        field=field,
+        limit="the base64 of little-endian float32",
+        value=value,
+    )
