@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from engram.errors import EngramError, PermissionDenied
-from engram.server.authorization import Action, Caller
+from engram.server.authorization import Caller
 from engram.server.calls import ServerCalls
 from engram.server.engine import Engine
 from engram.server.http.app import http_app
