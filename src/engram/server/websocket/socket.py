@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from starlette.websockets import WebSocket
@@ -19,16 +20,17 @@ from engram.server.websocket.limits import DONE, GOING_AWAY, SILENT, STREAM_FAIL
 from engram.server.websocket.session_reader import SessionReader
 from engram.server.websocket.socket_calls import SocketCalls
 from engram.server.websocket.writer import SocketWriter
+from engram.streaming.pressure.load_shedding import SpaceLoad
 from engram.streaming.sessions.outbox import Event, StateChange
 from engram.wire.forms.failures import error_object
 from engram.wire.forms.results import encode_json
 
 _HEARTBEAT: Final = encode_json({"type": "heartbeat"})
-_DEFAULT_LIMITS: Final = SocketLimits()
+_LIMITS: Final = SocketLimits()
 
 
 async def serve_socket(
-    engine: Engine, calls: ServerCalls, websocket: WebSocket, limits: SocketLimits = _DEFAULT_LIMITS
+    engine: Engine, calls: ServerCalls, websocket: WebSocket, limits: SocketLimits | None = None
 ) -> None:
     """Accept a WebSocket and serve it until it is closed.
 
@@ -39,7 +41,7 @@ async def serve_socket(
     websocket
         The WebSocket, which is not accepted yet.
     limits
-        The limits of the WebSocket.
+        The limits of the WebSocket; None for the usual ones.
 
     Raises
     ------
@@ -50,7 +52,7 @@ async def serve_socket(
     caller = with_credential(caller_of(websocket.scope), offered)
     engine.check_running()
     await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-    served = _Socket(engine, calls, websocket, limits)
+    served = _Socket(engine, calls, websocket, limits or _LIMITS)
     reader = SessionReader(
         engine, caller, served.connection, SocketCalls(calls, caller, served.connection, served.writer)
     )
@@ -69,7 +71,9 @@ class _Socket:
     async def serve(self, reader: SessionReader) -> None:
         """Serve until the session is closed, an error ends it, the server stops, or the client is gone or too slow."""
         reading = reader.read(self._inbox, self._limits)
-        stream = asyncio.create_task(run_stream(self._engine, self.connection, reading, self._write_event))
+        stream = asyncio.create_task(
+            run_stream(self._engine, self.connection, reading, self._encode_event, self.writer.write)
+        )
         receiver = asyncio.create_task(self._inbox.receive())
         gone = asyncio.create_task(self._inbox.gone.wait())
         silence = asyncio.create_task(self._keep_alive())
@@ -111,12 +115,11 @@ class _Socket:
                 await self.writer.write(encode_json({"type": "error", **error_object(error)}))
             await self.writer.close(STREAM_FAILED, (error or self._last_error or EngramError("")).code)
 
-    async def _write_event(self, event: Event, session_id: str) -> None:
+    def _encode_event(self, event: Event, session_id: str, load: Callable[[], SpaceLoad]) -> bytes:
         if isinstance(event, StateChange):
             # The last one before the stream ends says why it does.
             self._last_error = event.error
-        made = event_object(event, lambda: self._engine.admission.load(self.connection.space), self._limits.heartbeat_s)
-        await self.writer.write(encode_json(made))
+        return encode_json(event_object(event, load, self._limits.heartbeat_s))
 
     async def _keep_alive(self) -> None:
         """Send heartbeats while nothing else is sent; return when the client has been silent for too long."""
