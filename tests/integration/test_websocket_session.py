@@ -281,7 +281,7 @@ async def test_another_client_with_my_session_is_noticed(server: SocketServer, s
         (columns(1, ["a"]), "no_init"),
         ({"type": "flow_control", "action": "pause"}, "no_init"),
         ({"type": "close"}, "no_init"),
-        ({"type": "init", "space": "nowhere"}, "not_found"),
+        ({"type": "init", "space": "nowhere"}, "unknown_space"),
         ({"type": "init", "space": "NO"}, "invalid_space_name"),
         ({"type": "init", "session_id": "x" * 65}, "invalid_session_id"),
         ({"type": "init", "incarnation": "another", "writer": 1, "known_sequence": 1}, "other_incarnation"),
@@ -314,7 +314,7 @@ MALFORMED: list[tuple[str, Any, str, str]] = [
         "an observation that is cut",
         '{"type":"observation","sequence_number":1,"id":',
         "malformed_message",
-        "the message",
+        "the observation",
     ),
 ]
 
@@ -389,7 +389,7 @@ async def test_frames_that_are_cut_or_do_not_fit_are_refused(client: SocketClien
         ({"vector": "x"}, "invalid_vector", "vector"),
         ({"vector": [1, "2"]}, "wrong_type", "vector[1]"),
         ({"vector": [1.0]}, "dimension_mismatch", "embedding"),
-        ({"id": ""}, "id_size", "id"),
+        ({"id": ""}, "id_size", "id[0]"),
         ({"id": 7}, "wrong_type", "id"),
         ({"metadata": [1]}, "invalid_metadata", "metadata[0]"),
         ({"confidence": 2}, "confidence_range", "confidence[0]"),

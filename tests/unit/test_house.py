@@ -161,7 +161,8 @@ def test_only_the_skins_of_http_know_its_packages() -> None:
     packages = {"starlette", "uvicorn", "httptools"}
     known = {module for module, path in modules().items() if packages & imported_packages(path)}
     assert known
-    assert all(module.startswith(("engram.server.http.", "engram.server.websocket.")) for module in known), known
+    skins = ("engram.server.http.", "engram.server.websocket.")
+    assert all(module.startswith(skins) for module in known), known
 
 
 def test_no_class_name_stands_twice() -> None:

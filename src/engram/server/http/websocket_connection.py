@@ -10,6 +10,7 @@ from websockets.exceptions import InvalidState
 
 from engram.server.http.connection import UVICORN_LOGGER
 
+UNREAD_CLOSE_S: Final = 5.0
 GOING_AWAY: Final = 1001
 GOING_AWAY_REASON: Final = '{"code":"shutting_down","retry_after_ms":1000}'
 
@@ -29,9 +30,21 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send a message; an answer that refuses the WebSocket completes its handshake."""
+        if message["type"] == "websocket.close" and self.handshake_complete and not self.writable.is_set():
+            self._close_unread(message.get("code", GOING_AWAY), message.get("reason") or "")
+            return
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             self.handshake_complete = True
+
+    def _close_unread(self, code: int, reason: str) -> None:
+        """Close the WebSocket of a client that takes nothing: it gets a moment to read on, but is not waited for."""
+        if not self.close_sent and not self.transport.is_closing():
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+            self.conn.send_close(code, reason)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+        self.loop.call_later(UNREAD_CLOSE_S, self.transport.abort)
 
     def end(self) -> None:
         """Close the WebSocket because the server stops, if its handler has not done so."""

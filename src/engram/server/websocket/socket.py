@@ -24,11 +24,11 @@ from engram.wire.forms.failures import error_object
 from engram.wire.forms.results import encode_json
 
 _HEARTBEAT: Final = encode_json({"type": "heartbeat"})
-_DEFAULT_LIMITS: Final = SocketLimits()
+_LIMITS: Final = SocketLimits()
 
 
 async def serve_socket(
-    engine: Engine, calls: ServerCalls, websocket: WebSocket, limits: SocketLimits = _DEFAULT_LIMITS
+    engine: Engine, calls: ServerCalls, websocket: WebSocket, limits: SocketLimits | None = None
 ) -> None:
     """Accept a WebSocket and serve it until it is closed.
 
@@ -39,7 +39,7 @@ async def serve_socket(
     websocket
         The WebSocket, which is not accepted yet.
     limits
-        The limits of the WebSocket.
+        The limits of the WebSocket; None for the usual ones.
 
     Raises
     ------
@@ -50,7 +50,7 @@ async def serve_socket(
     caller = with_credential(caller_of(websocket.scope), offered)
     engine.check_running()
     await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
-    served = _Socket(engine, calls, websocket, limits)
+    served = _Socket(engine, calls, websocket, limits or _LIMITS)
     reader = SessionReader(
         engine, caller, served.connection, SocketCalls(calls, caller, served.connection, served.writer)
     )
