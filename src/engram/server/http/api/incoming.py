@@ -14,12 +14,15 @@ from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import Observe
 from engram.model.spaces import DEFAULT_SPACE
 from engram.server.calls import Incoming
-from engram.server.http.bodies import FRAME_TYPE, LINES_TYPE, media_type
-from engram.wire.forms.observations import read_observations
+from engram.server.http.bodies import FRAME_TYPE, JSON_TYPE, LINES_TYPE, media_type
+from engram.wire.forms.observations import has_field, read_observations
 from engram.wire.forms.reader import check_known
 from engram.wire.forms.requests import RequestReader
 from engram.wire.forms.results import encode_json
+from engram.wire.forms.strict_json import parse_object
 from engram.wire.frames import decode_frame
+
+_KEY: Final = "idempotency_key"
 
 
 class RequestsOverHttp:
@@ -91,6 +94,26 @@ def space_of(request: HttpRequest) -> str | None:
     if "space" not in request.path_params:
         return None
     return str(request.path_params["space"]) or DEFAULT_SPACE
+
+
+def idempotency_key(request: HttpRequest, body: bytes) -> str | None:
+    """Return the key of a write: that of the header, or the argument ``idempotency_key``; None if there is none.
+
+    Raises
+    ------
+    InvalidInput
+        If there are several.
+    """
+    keys = [*request.headers.getlist("idempotency-key"), *request.query_params.getlist(_KEY)]
+    if media_type(request.scope) == JSON_TYPE and has_field(body, _KEY):
+        given = parse_object(body, "the body")[_KEY]
+        # What is no text is refused where the request is read.
+        keys += [given] if isinstance(given, str) and given else []
+    if len(set(keys)) > 1:
+        raise InvalidInput(
+            "a write has one idempotency key", code="invalid_idempotency_key", field="Idempotency-Key", limit=1
+        )
+    return keys[0] if keys else None
 
 
 def _observe(body: bytes, space: str, made_ids: list[str]) -> Observe:

@@ -18,7 +18,7 @@ from engram.model.operations.operation import Operation, Request
 from engram.model.query import Recalled
 from engram.server.calls import Incoming, ServerCalls
 from engram.server.http.api.idempotency import IdempotencyKeys
-from engram.server.http.api.incoming import RequestsOverHttp, space_of
+from engram.server.http.api.incoming import RequestsOverHttp, idempotency_key, space_of
 from engram.server.http.api.line_writes import LineWrites
 from engram.server.http.api.negotiation import accepts
 from engram.server.http.api.partial_recall import recall_in_time
@@ -30,7 +30,6 @@ from engram.server.http.routes import HttpRoute
 from engram.wire.forms.observations import has_field
 from engram.wire.forms.results import encode_json, encode_result, result_object
 
-_KEY_HEADER: Final = "idempotency-key"
 _FOLLOW: Final = "/follow"
 
 
@@ -74,8 +73,8 @@ class OperationRoutes:
             return self._stream(operation, request, body)
         if operation is table.RECALL and has_field(body, "timeout_ms"):
             return await self._recall_in_time(request, body)
-        if operation.writes and _KEY_HEADER in request.headers:
-            return await self._once(operation, request, body)
+        if operation.writes and (key := idempotency_key(request, body)) is not None:
+            return await self._once(operation, request, body, key)
         return _answered(await self._result(operation, request, body), is_frame=_wants_frame(operation, request))
 
     async def _result(self, operation: Operation[Any], request: HttpRequest, body: bytes) -> bytes:
@@ -95,8 +94,8 @@ class OperationRoutes:
 
         return await self._calls.answer(operation, incoming, encode, caller_of(request.scope))
 
-    async def _once(self, operation: Operation[Any], request: HttpRequest, body: bytes) -> Response:
-        key, space = request.headers[_KEY_HEADER], space_of(request) or ""
+    async def _once(self, operation: Operation[Any], request: HttpRequest, body: bytes, key: str) -> Response:
+        space = space_of(request) or ""
         # Whoever may not write does not learn either what others were answered.
         self._calls.engine.authorize(caller_of(request.scope), operation.action, space)
         asked = [request.method, request.scope["path"], request.url.query, media_type(request.scope)]

@@ -166,6 +166,19 @@ async def test_a_key_gets_the_first_answer_again(service: Service) -> None:
     assert (await service.post(path, observation("x"), (key[0], "a b"))).json()["code"] == "invalid_idempotency_key"
 
 
+async def test_a_key_may_be_an_argument_and_there_is_one(service: Service) -> None:
+    await stored(service, "a")
+    body = '{"ids": ["a"], "idempotency_key": "k"}'
+    first, again = [await service.post(f"{NOTES}/delete", body) for _ in range(2)]
+    assert (first.json()["deleted"], again.json()["deleted"], again.headers["idempotency-replayed"]) == (1, 1, "true")
+    await stored(service, "a")
+    path = f"{NOTES}/observations/a?idempotency_key=k2"
+    first, again = [await service.send("DELETE", path) for _ in range(2)]
+    assert (first.json()["deleted"], again.json()["deleted"]) == (1, 1)
+    two = await service.post(f"{NOTES}/delete", body, ("idempotency-key", "other"))
+    assert (two.status, two.json()["code"]) == (400, "invalid_idempotency_key")
+
+
 async def test_a_recall_in_time_is_whole_and_one_out_of_time_is_partial(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
