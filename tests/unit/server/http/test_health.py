@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engram.errors import EngramError, PermissionDenied
+from engram.model.operations.action import Action
 from engram.server.authorization import Caller
 from engram.server.calls import ServerCalls
 from engram.server.engine import Engine
