@@ -15,8 +15,8 @@ from engram.errors import InvalidInput
 from engram.wire.forms.strict_json import parse_object, refuse
 
 Form = TypeVar("Form", bound=Struct)
-# An escape that may stand for a colon or for a letter of a key; `FormReader` then looks twice.
-_ESCAPE: Final = b"\\u00"
+# An escape that may stand for a colon, which `FormReader` counts.
+_ESCAPE: Final = b"\\u003"
 # What msgspec calls the types of JSON, and what people do who do not write Python.
 _WORDS: Final = {"float": "number", "int": "whole number", "str": "text", "array": "list", "bool": "true or false"}
 _WORD: Final = re.compile(rf"\b({'|'.join(_WORDS)})\b")
