@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +65,12 @@ async def ask(
     answered = Answered()
 
     async def receive() -> Message:
-        return messages.pop(0) if messages else {"type": f"{kind}.disconnect"}
+        if messages:
+            return messages.pop(0)
+        if kind == "http" and not is_cut_off:
+            # The client waits for its answer.
+            await asyncio.Event().wait()
+        return {"type": f"{kind}.disconnect"}
 
     async def send(message: Message) -> None:
         note(answered, message)

@@ -6,6 +6,8 @@ import functools
 from pathlib import Path
 from typing import Final
 
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import WebSocketRoute
 from starlette.types import ASGIApp
 
@@ -13,6 +15,8 @@ import engram
 from engram.server.calls import ServerCalls
 from engram.server.engine import Engine
 from engram.server.http.access import AccessRules, parse_hosts, parse_origins
+from engram.server.http.api.openapi import openapi_route
+from engram.server.http.api.operation_routes import OperationRoutes
 from engram.server.http.guards import Guards
 from engram.server.http.health import Health
 from engram.server.http.page import Page
@@ -20,6 +24,8 @@ from engram.server.http.routes import HttpRoute, router
 from engram.server.websocket.socket import serve_socket
 
 PAGE_FOLDER: Final = Path(engram.__file__).parent / "page"
+
+_DOCS_FOLDER: Final = Path(__file__).parent / "docs"
 
 
 def http_app(engine: Engine, calls: ServerCalls) -> ASGIApp:
@@ -38,5 +44,15 @@ def http_routes(engine: Engine, calls: ServerCalls) -> list[HttpRoute]:
         HttpRoute("GET", "/health/live", health.live),
         HttpRoute("GET", "/health/ready", health.ready),
     ]
+    routes += OperationRoutes(calls).routes()
+    routes.append(openapi_route(engine.options.http_base_path))
+    docs = Page.at(_DOCS_FOLDER)
+    if docs is not None:
+        routes += [HttpRoute("GET", "/docs", _to_docs), *docs.routes("/docs/")]
     page = Page.at(PAGE_FOLDER)
     return routes + (page.routes("/") if page else [])
+
+
+async def _to_docs(request: Request) -> Response:
+    # A relative address is right behind any proxy.
+    return Response(status_code=307, headers={"location": "docs/"})

@@ -1,4 +1,4 @@
-"""The files of a page, as the package has them."""
+"""The files of a page, as the package has them: the built page, and the one that shows the operations."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http
 import json
+from collections.abc import Mapping
 from typing import Final
 
 from engram.errors import (
@@ -19,7 +20,8 @@ from engram.errors import (
     Unauthenticated,
     Unavailable,
 )
-from engram.wire.error_kinds import kind_of, shorten
+from engram.wire.error_kinds import kind_of
+from engram.wire.forms.failures import error_object
 
 PROBLEM_TYPE: Final = "application/problem+json"
 
@@ -56,25 +58,8 @@ def status_of(error: EngramError) -> int:
     return _STATUS_OF_CODE.get(error.code) or _STATUS_OF_KIND.get(kind_of(error), 500)
 
 
-def error_object(error: EngramError) -> dict[str, object]:
-    """Return `error` as the JSON object that every answer and message has it in."""
-    described: dict[str, object] = {
-        "code": shorten(error.code),
-        "message": shorten(error.message),
-        "field": shorten(error.field),
-        "limit": shorten(error.limit),
-        "value": shorten(error.value),
-        "kind": kind_of(error),
-    }
-    if error.retry_after_ms is not None:
-        described["retry_after_ms"] = error.retry_after_ms
-    if error.expected_sequence is not None:
-        described["expected_sequence"] = error.expected_sequence
-    return described
-
-
-def problem_body(error: EngramError) -> bytes:
-    """Return `error` as the body of an answer."""
+def problem_body(error: EngramError, beside: Mapping[str, object] | None = None) -> bytes:
+    """Return `error` as the body of an answer, with further fields if there are any."""
     status = status_of(error)
     described = error_object(error)
     problem = {
@@ -83,7 +68,7 @@ def problem_body(error: EngramError) -> bytes:
         "status": status,
         "detail": described["message"],
     }
-    return json.dumps(problem | described, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps({**problem, **described, **(beside or {})}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def problem_headers(error: EngramError, body: bytes) -> Headers:

@@ -96,6 +96,11 @@ class RequestReader:
         form = msgspec.defstruct(f"_{operation.name}", [*beside, *fields], forbid_unknown_fields=True, kw_only=True)
         self._form = FormReader(form, f"the request of {operation.name}")
 
+    @property
+    def form(self) -> type[Struct]:
+        """Class of the JSON objects, from which their JSON Schema can be made."""
+        return self._form.form
+
     def read(self, text: bytes, space: str = "", arrays: Arrays | None = None) -> Request[Any]:
         """Return the request in a JSON object.
 

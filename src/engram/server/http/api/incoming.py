@@ -1,0 +1,135 @@
+"""Requests of operations as HTTP carries them: in the path, behind the question mark, and in a body."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+from starlette.requests import Request as HttpRequest
+
+from engram.errors import InvalidInput
+from engram.model.operations import table
+from engram.model.operations.operation import Operation, Request
+from engram.model.operations.requests import Observe
+from engram.model.spaces import DEFAULT_SPACE
+from engram.server.calls import Incoming
+from engram.server.http.bodies import FRAME_TYPE, JSON_TYPE, LINES_TYPE, media_type
+from engram.wire.forms.observations import has_field, read_observations
+from engram.wire.forms.reader import check_known
+from engram.wire.forms.requests import RequestReader
+from engram.wire.forms.results import encode_json
+from engram.wire.forms.strict_json import parse_object
+from engram.wire.frames import decode_frame
+
+_KEY: Final = "idempotency_key"
+
+
+class RequestsOverHttp:
+    """Reads the requests of one operation.
+
+    Parameters
+    ----------
+    operation
+        The operation.
+    """
+
+    def __init__(self, operation: Operation[Any]) -> None:
+        self.operation: Final = operation
+        self._reader = RequestReader(operation)
+
+    def incoming(self, request: HttpRequest, body: bytes, made_ids: list[str]) -> Incoming[Any]:
+        """Return the request, which is decoded once its caller has been authorized.
+
+        Parameters
+        ----------
+        request
+            The HTTP request.
+        body
+            Its body.
+        made_ids
+            Receives the id that is made for an observation without one.
+        """
+        space = space_of(request)
+        return Incoming(space, lambda: self._decode(request, body, space or "", made_ids))
+
+    def _decode(self, request: HttpRequest, body: bytes, space: str, made_ids: list[str]) -> Request[Any]:
+        given = self._given(request)
+        if request.method in ("GET", "HEAD") or not body:
+            return self._reader.read_texts(given, space)
+        check_known(given, ())
+        kind = media_type(request.scope)
+        if kind == FRAME_TYPE:
+            frame = decode_frame(body)
+            return self._reader.read(encode_json(frame.header), space, frame.arrays)
+        if kind == LINES_TYPE:
+            raise InvalidInput(
+                f"{self.operation.name} takes one JSON object, no lines of them",
+                code="media_type",
+                field="Content-Type",
+                limit=f"application/json, {FRAME_TYPE}",
+                value=kind,
+            )
+        if self.operation is table.OBSERVE:
+            return _observe(body, space, made_ids)
+        return self._reader.read(body, space)
+
+    def _given(self, request: HttpRequest) -> Mapping[str, str]:
+        """Return the arguments in the path and behind the question mark."""
+        pairs = request.query_params.multi_items()
+        given = dict(pairs)
+        if len(given) < len(pairs):
+            raise InvalidInput(
+                "an argument stands twice behind the question mark", code="invalid_argument", field="query", limit=1
+            )
+        if "id" in request.path_params:
+            check_known([name for name in given if name in ("id", "ids")], ())
+            # The only argument that is a list; the reader takes what a text becomes, and a list is one.
+            given["ids"] = cast("str", [request.path_params["id"]])
+        return given
+
+
+def space_of(request: HttpRequest) -> str | None:
+    """Return the name of the space in the path; None where a request is about the server."""
+    if "space" not in request.path_params:
+        return None
+    return str(request.path_params["space"]) or DEFAULT_SPACE
+
+
+def idempotency_key(request: HttpRequest, body: bytes) -> str | None:
+    """Return the key of a write: that of the header, or the argument ``idempotency_key``; None if there is none.
+
+    Raises
+    ------
+    InvalidInput
+        If there are several.
+    """
+    keys = [*request.headers.getlist("idempotency-key"), *request.query_params.getlist(_KEY)]
+    if media_type(request.scope) == JSON_TYPE and has_field(body, _KEY):
+        given = parse_object(body, "the body")[_KEY]
+        # What is no text is refused where the request is read.
+        keys += [given] if isinstance(given, str) and given else []
+    if len(set(keys)) > 1:
+        raise InvalidInput(
+            "a write has one idempotency key", code="invalid_idempotency_key", field="Idempotency-Key", limit=1
+        )
+    return keys[0] if keys else None
+
+
+def _observe(body: bytes, space: str, made_ids: list[str]) -> Observe:
+    try:
+        batch, priority = read_observations(body)
+    except InvalidInput as error:
+        if (error.code, error.field) != ("missing_field", "id"):
+            raise
+        made = secrets.token_hex(16)
+        batch, priority = read_observations(with_id(body, made))
+        made_ids.append(made)
+    return Observe(space, batch, priority)
+
+
+def with_id(body: bytes, id: str) -> bytes:
+    """Return the JSON object of an observation that has no id with one, which is its first field."""
+    inside = body.lstrip()[1:].lstrip()
+    comma = b"" if inside.startswith(b"}") else b","
+    return b'{"id":"' + id.encode() + b'"' + comma + inside

@@ -1,0 +1,131 @@
+"""JSON Schema of what operations answer, for the description of the service."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from engram.model.ack import Ack, Deletion
+from engram.model.hit import Hits
+from engram.model.operations.results import SnapshotTaken, SpaceList
+from engram.model.operations.status import ServerStatus, SpaceStatus
+from engram.model.query import Recalled
+
+Schema = dict[str, Any]
+
+_WHOLE: Final[Schema] = {"type": "integer", "minimum": 0}
+_NUMBER: Final[Schema] = {"type": "number"}
+_TEXT: Final[Schema] = {"type": "string"}
+_FLAG: Final[Schema] = {"type": "boolean"}
+_OBJECT: Final[Schema] = {"type": "object"}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(properties: dict[str, Schema], *optional: str) -> Schema:
+    required = [name for name in properties if name not in optional]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+_HIT: Final = _object(
+    {
+        "id": _TEXT,
+        "score": _NUMBER,
+        "confidence": _NUMBER,
+        "generation": _WHOLE,
+        "content": _TEXT,
+        "metadata": _OBJECT,
+        "tags": _list(_TEXT),
+        "timestamp": {"type": "string", "format": "date-time"},
+        "importance": _NUMBER,
+        "indexed": _FLAG,
+        "recent": _FLAG,
+        "age_s": _NUMBER,
+        "strength": _NUMBER,
+        "vector": _list(_NUMBER),
+    },
+    "strength",
+    "vector",
+)
+_SPACE: Final = _object(
+    {
+        "name": _TEXT,
+        "dimension": _WHOLE,
+        "metric": _TEXT,
+        "embedder": _TEXT,
+        **dict.fromkeys(("durable_generation", "visible_generation", "indexed_generation", "live_count"), _WHOLE),
+        **dict.fromkeys(("log_bytes", "index_bytes", "damaged_count"), _WHOLE),
+        "pressure": _NUMBER,
+        "pressure_level": _TEXT,
+        "tail_count_max": _WHOLE,
+        "metrics": _list(_OBJECT),
+    }
+)
+_STATUS: Final = _object(
+    {
+        "version": _TEXT,
+        "uptime_s": _NUMBER,
+        **dict.fromkeys(("sessions", "connections", "observations_accepted", "observations_rejected"), _WHOLE),
+        **dict.fromkeys(("recalls", "commits"), _WHOLE),
+        "lanes": _list(_OBJECT),
+        "workers": _list(_OBJECT),
+        "spaces": _list(_ref("Space")),
+        "damaged_count": _WHOLE,
+        "damages": _list(_OBJECT),
+        "unsound_spaces": _list(_OBJECT),
+        "metrics": _list(_OBJECT),
+    }
+)
+_ERROR: Final = _object(
+    {
+        **dict.fromkeys(("code", "message", "field", "limit", "value", "kind"), _TEXT),
+        "retry_after_ms": _WHOLE,
+        "expected_sequence": _WHOLE,
+        **dict.fromkeys(("type", "title", "detail"), _TEXT),
+        "status": _WHOLE,
+    },
+    "retry_after_ms",
+    "expected_sequence",
+)
+
+NAME_OF_RESULT: Final[dict[type[Any], str]] = {
+    Ack: "Ack",
+    Deletion: "Deletion",
+    Hits: "Hits",
+    Recalled: "Recalled",
+    SnapshotTaken: "Snapshot",
+    SpaceStatus: "Space",
+    SpaceList: "Spaces",
+    ServerStatus: "Status",
+}
+"""Names of the schemas of results, by their classes."""
+
+RESULT_SCHEMAS: Final[dict[str, Schema]] = {
+    "Ack": _object(
+        {"first_generation": _WHOLE, "last_generation": _WHOLE, "count": _WHOLE, "ids": _list(_TEXT)}, "ids"
+    ),
+    "Deletion": _object({"deleted": _WHOLE, "generation": _WHOLE}),
+    "Hit": _HIT,
+    "Hits": _object({"hits": _list(_ref("Hit")), "generation": _WHOLE}),
+    "Recalled": _object(
+        {
+            "hits": _list(_ref("Hit")),
+            "generation": _WHOLE,
+            "incomplete": _FLAG,
+            "partial": _FLAG,
+            "more": _FLAG,
+        },
+        "more",
+    ),
+    "Snapshot": _object({"generation": _WHOLE}),
+    "Space": _SPACE,
+    "Spaces": _object({"spaces": _list(_ref("Space")), "unsound_spaces": _list(_OBJECT)}),
+    "Status": _STATUS,
+    "Problem": _ERROR,
+}
+"""The schemas of results and errors, by name."""

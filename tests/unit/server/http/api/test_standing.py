@@ -1,0 +1,68 @@
+"""Standing recalls that go on where their clients left off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from engram.errors import InvalidInput
+from engram.model.cue import Cue
+from engram.model.hit import Hit
+from engram.model.operations.requests import StreamRecall
+from engram.model.query import Recalled, RecallQuery
+from engram.server.http.api.standing import Follower
+
+REQUEST = StreamRecall("notes", RecallQuery(Cue(np.ones(8, np.float32), score_min=0.5)))
+
+
+class At:
+    """A hit of which only the generation matters."""
+
+    def __init__(self, generation: int) -> None:
+        self.generation = generation
+
+
+def batch(*generations: int, more: bool = False) -> Recalled:
+    return Recalled([cast(Hit, At(each)) for each in generations], 10, 0, 0.0, more=more)
+
+
+def test_a_new_stream_can_be_continued_from_the_end_of_what_there_was() -> None:
+    follower = Follower(None, as_events=True)
+    changed: Any = follower.adapt(REQUEST, follows=True)
+    assert (changed.query.follow, changed.query.max_generation) == (True, None)
+    assert follower.piece(batch(3, 9, more=True), b"{}") == b"data: {}\n\n"
+    assert follower.piece(batch(1), b"{}") == b"id: 10\ndata: {}\n\n"
+    assert follower.piece(batch(11, 12), b"{}") == b"id: 12\ndata: {}\n\n"
+    assert follower.piece(batch(13), b"{}") == b"id: 13\ndata: {}\n\n"
+
+
+@pytest.mark.parametrize("as_events", [True, False])
+def test_a_continued_stream_repeats_nothing(as_events: bool) -> None:
+    follower = Follower("12", as_events=as_events)
+    changed: Any = follower.adapt(replace(REQUEST, query=replace(REQUEST.query, snapshot_us=1)), follows=True)
+    assert (changed.query.max_generation, changed.query.snapshot_us) == (12, None)
+    assert follower.piece(batch(3, 9, more=True), b"{}") == b""
+    assert follower.piece(batch(1), b"{}") == b""
+    assert b"{}" in follower.piece(batch(13), b"{}")
+
+
+def test_lines_have_no_ids() -> None:
+    follower = Follower(None, as_events=False)
+    assert follower.piece(batch(1), b"{}") == b"{}\n"
+    assert follower.piece(batch(11), b"{}") == b"{}\n"
+
+
+@pytest.mark.parametrize("last_id", ["x", "-1", "1.5", "²", "9" * 30, " 1"])
+def test_what_is_no_id_of_an_event_is_refused(last_id: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        Follower(last_id, as_events=True).adapt(REQUEST, follows=True)
+    assert caught.value.code == "invalid_last_event_id"
+
+
+def test_only_what_follows_can_be_continued() -> None:
+    with pytest.raises(InvalidInput):
+        Follower("1", as_events=False).adapt(REQUEST, follows=False)
+    assert Follower("", as_events=True).adapt(REQUEST, follows=False) == REQUEST
