@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import msgspec
@@ -14,8 +15,8 @@ from engram.errors import InvalidInput
 from engram.wire.forms.strict_json import parse_object, refuse
 
 Form = TypeVar("Form", bound=Struct)
-# An escape that may stand for a colon or for a letter of a key; `FormReader` then looks twice.
-_ESCAPE: Final = b"\\u00"
+# An escape that may stand for a colon, which `FormReader` counts.
+_ESCAPE: Final = b"\\u003"
 # What msgspec calls the types of JSON, and what people do who do not write Python.
 _WORDS: Final = {"float": "number", "int": "whole number", "str": "text", "array": "list", "bool": "true or false"}
 _WORD: Final = re.compile(rf"\b({'|'.join(_WORDS)})\b")
@@ -144,9 +145,7 @@ def _colons(value: Any) -> int:
     if kind is str:
         return int(value.count(":"))
     if kind is list:
-        # Rows of numbers have none, and are long.
-        are_numbers = value and type(value[0]) is float and set(map(type, value)) == {float}
-        return 0 if are_numbers else sum(map(_colons, value))
+        return sum(map(_colons, value))
     if kind is dict:
         return sum(1 + key.count(":") + _colons(inner) for key, inner in value.items())
     if kind is Raw:
@@ -156,8 +155,25 @@ def _colons(value: Any) -> int:
 
 def _struct_colons(value: Struct) -> int:
     colons = 0
+    numeric = _numeric_fields(type(value))
     for name in value.__struct_fields__:
         inner = getattr(value, name)
-        if inner is not UNSET and not (type(inner) is Raw and not bytes(inner)):
-            colons += 1 + _colons(inner)
+        if inner is UNSET:
+            continue
+        kind = type(inner)
+        if kind is Raw and not bytes(inner):
+            continue
+        # Lists of numbers are long, and have no colons.
+        colons += 1 if kind is list and name in numeric else 1 + _colons(inner)
     return colons
+
+
+@cache
+def _numeric_fields(form: type[Struct]) -> frozenset[str]:
+    """Return the fields of a form whose lists have nothing but numbers in them."""
+    numeric = (list[float], list[list[float]])
+    return frozenset(
+        field.name
+        for field in msgspec.structs.fields(form)
+        if any(each in numeric for each in (field.type, *getattr(field.type, "__args__", ())))
+    )

@@ -79,6 +79,32 @@ async def test_a_bad_batch_is_rejected_whole_and_what_follows_too(world: World) 
     assert world.counters.value(table.OBSERVATIONS_REJECTED) == 6
 
 
+async def test_of_messages_that_were_joined_only_the_bad_one_is_to_blame(world: World) -> None:
+    connection = await world.open()
+    bad = message(1, 4)
+    vectors = bad.batch.vectors.copy()
+    vectors[2] = np.nan
+    await connection.observe(Message(1, with_vectors(bad.batch, vectors), Priority.NORMAL, are_joined=True))
+    world.store.commit_all()
+    told = await answers(connection)
+    assert [
+        (ack.status.value, ack.first_sequence, ack.last_sequence, ack.error and ack.error.code) for ack in told
+    ] == [
+        ("rejected", 3, 3, "not_finite"),
+        ("rejected", 4, 4, "sequence_gap"),
+        ("accepted", 1, 2, None),
+    ]
+    assert world.space.stored == ["id-1", "id-2"]
+
+
+async def test_messages_that_were_joined_leave_a_gap_together(world: World) -> None:
+    connection = await world.open()
+    joined = message(3, 2)
+    await connection.observe(Message(3, joined.batch, Priority.NORMAL, are_joined=True))
+    (told,) = await answers(connection)
+    assert (told.status, told.first_sequence, told.last_sequence) == (AckStatus.REJECTED, 3, 4)
+
+
 async def test_a_failed_commit_rejects_what_was_queued_behind_it(world: World) -> None:
     connection = await world.open()
     world.space.fail_next = Unavailable("the disk is full", code="disk_full")

@@ -189,3 +189,17 @@ def test_a_large_batch_passes_the_check() -> None:
     batch = read(value)
     assert same(batch, wanted)
     check_batch(batch, SpaceConfig("default", 8))
+
+
+@pytest.mark.parametrize("count", [1, 4096, 4097])
+def test_vectors_of_any_length_are_what_numpy_makes_of_them(count: int) -> None:
+    numbers = (np.random.default_rng(count).standard_normal(count) * 1e3).tolist()
+    assert np.array_equal(read({"id": "a", "vector": numbers}).vectors[0], np.array(numbers, np.float32))
+
+
+def test_a_number_beyond_float32_is_refused_by_its_position() -> None:
+    batch = read({"id": "a", "vector": [0, 1, -1e39, 0, 0, 0, 0, 0]})
+    assert batch.vectors.dtype == np.float32
+    with pytest.raises(InvalidInput) as caught:
+        check_batch(batch, SpaceConfig("default", 8))
+    assert (caught.value.code, caught.value.field) == ("not_finite", "embedding[0][2]")

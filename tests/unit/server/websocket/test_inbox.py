@@ -1,0 +1,63 @@
+"""Reading ahead: in order, within bounds, and to the end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from engram.server.websocket.inbox import Inbox
+from engram.server.websocket.limits import SocketLimits
+
+
+class FakeSocket:
+    """A WebSocket whose client has sent these messages and is gone after them."""
+
+    def __init__(self, *messages: str | bytes) -> None:
+        self._messages = list(messages)
+        self.received = 0
+
+    async def receive(self) -> dict[str, Any]:
+        if not self._messages:
+            return {"type": "websocket.disconnect", "code": 1000}
+        self.received += 1
+        message = self._messages.pop(0)
+        return {"type": "websocket.receive"} | ({"text": message} if isinstance(message, str) else {"bytes": message})
+
+
+def inbox_of(fake: FakeSocket, **limits: Any) -> Inbox:
+    return Inbox(cast("Any", fake), SocketLimits(**limits))
+
+
+async def test_what_came_together_is_taken_together() -> None:
+    inbox = inbox_of(FakeSocket("ä", b"\1", "c"))
+    await inbox.receive()
+    assert await inbox.take() == [("ä".encode(), False), (b"\1", True), (b"c", False)]
+    assert await inbox.take() == []
+
+
+@pytest.mark.parametrize(("limits", "ahead"), [({"unread_count_max": 2}, 2), ({"unread_bytes_max": 25}, 3)])
+async def test_no_more_is_read_ahead_than_there_is_room_for(limits: dict[str, int], ahead: int) -> None:
+    fake = FakeSocket(*["x" * 10] * 7)
+    inbox = inbox_of(fake, **limits)
+    receiving = asyncio.create_task(inbox.receive())
+    taken = 0
+    while messages := await inbox.take():
+        taken += len(messages)
+        assert len(messages) <= ahead
+        assert fake.received <= taken + ahead
+    assert taken == 7
+    await receiving
+    assert inbox.gone.is_set()
+
+
+async def test_nobody_is_silent_who_is_not_waited_for() -> None:
+    inbox = inbox_of(FakeSocket("a", "b"), unread_count_max=1)
+    assert inbox.silent_since_s is None
+    receiving = asyncio.create_task(inbox.receive())
+    await asyncio.sleep(0)
+    assert inbox.silent_since_s is None
+    receiving.cancel()
+    await asyncio.gather(receiving, return_exceptions=True)
+    assert inbox.gone.is_set()
