@@ -78,8 +78,7 @@ def test_with_strength_it_is_the_callers_choice(address: str) -> None:
 
 
 def test_a_request_that_is_too_large_is_refused_for_good(address: str) -> None:
-    ids = [str(number).rjust(512, "x") for number in range(MESSAGE_BYTES_MAX // 512)]
     with Client(address, space=SPACE, timeout_s=TIMEOUT_S) as client, pytest.raises(InvalidInput) as refused:
-        client.delete(ids)
+        client.recall("x" * MESSAGE_BYTES_MAX)
     assert refused.value.code == "message_bytes"
     assert refused.value.limit == str(MESSAGE_BYTES_MAX)
