@@ -16,7 +16,7 @@ class LoopWakeup:
         """Let `wait` return; callable from any thread. Has no effect if the event loop is closed."""
         if self._is_here():
             # Nothing has to be written to the pipe that wakes an event loop from other threads.
-            self._woken.set()
+            self._loop.call_soon(self._woken.set)
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._woken.set)
 
