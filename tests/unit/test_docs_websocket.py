@@ -78,14 +78,14 @@ def row(name: str) -> str:
 
 @pytest.mark.parametrize("name", [name for name in received.SESSION_TYPES if "observation" not in name])
 def test_every_message_of_a_session_is_described_with_its_fields(name: str) -> None:
-    reader = {
+    readers: dict[str, Any] = {
         "init": received.INIT,
         "flow_control": received.FLOW,
         "close": received.CLOSE,
         "heartbeat": received.HEARTBEAT,
         "cancel": received.CANCEL,
-    }[name]
-    for each in fields(reader.form):
+    }
+    for each in fields(readers[name].form):
         assert each.name == "type" or f"`{each.name}`" in row(name), (name, each.name)
 
 
