@@ -1,6 +1,7 @@
 import { SUBPROTOCOL } from "./connection.js";
 import { type EngramError, invalidInput, shown } from "./errors.js";
 
+const PRINTABLE = /^[\x20-\x7e]{1,4096}$/;
 const STREAM_PATH = "/v1/stream";
 const SCHEMES: Readonly<Record<string, string>> = { "ws:": "ws:", "wss:": "wss:", "http:": "ws:", "https:": "wss:" };
 
@@ -41,15 +42,15 @@ export function subprotocols(apiKey: string | undefined): string[] {
   if (apiKey === undefined) {
     return [SUBPROTOCOL];
   }
-  if (typeof apiKey !== "string" || apiKey === "") {
-    throw invalidInput("apiKey is no text, or empty", {
+  if (typeof apiKey !== "string" || !PRINTABLE.test(apiKey)) {
+    // The value, which is a secret, is not shown.
+    throw invalidInput("apiKey is no text of printable ASCII characters, or too long", {
       code: "invalid_call_metadata",
       field: "apiKey",
-      limit: "a text",
+      limit: "1 to 4096 printable ASCII characters",
     });
   }
-  const bytes = new TextEncoder().encode(apiKey);
-  const base64 = btoa(String.fromCharCode(...bytes));
+  const base64 = btoa(apiKey);
   return [SUBPROTOCOL, `engram.bearer.${base64.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "")}`];
 }
 

@@ -20,7 +20,8 @@ export interface SessionHost {
   complain(error: EngramError): void;
 }
 
-type State = "idle" | "opening" | "open" | "closing" | "closed";
+// "ended": the server closed the session, and is about to close the connection.
+type State = "idle" | "opening" | "open" | "closing" | "ended" | "closed";
 
 // After these, a new session would hide a loss, or take the session back from another client.
 const LASTING: ReadonlySet<string> = new Set(["session_taken_over", "lost_future", "other_incarnation"]);
@@ -281,12 +282,15 @@ export class Session {
       this.#closed?.();
       return;
     }
+    // The server still answers calls, and then closes the connection; the session goes on with the next one.
     if (error !== undefined && !mayReopen(error)) {
       this.#fail(error);
+    } else {
+      this.#outbox.disconnected();
     }
-    const message = error?.message ?? "the server closed the session";
-    const code = error?.code ?? "session_closed";
-    this.#host.drop(unavailable(message, code, { retryAfterMs: error?.retryAfterMs }));
+    if (this.#state !== "closed") {
+      this.#state = "ended";
+    }
   }
 
   /** End this session. Unless its error lasts, what is observed later begins a new one. */

@@ -22,12 +22,13 @@ export class FakeSocket implements WebSocketLike {
   closedWith: number | undefined;
   readonly #peer: Peer;
 
-  constructor(
-    peer: Peer,
-    readonly url: string,
-    readonly protocols: string[],
-  ) {
+  readonly url: string;
+  readonly protocols: string[];
+
+  constructor(peer: Peer, url: string, protocols: string[]) {
     this.#peer = peer;
+    this.url = url;
+    this.protocols = protocols;
     queueMicrotask(() => peer.connected(this));
   }
 

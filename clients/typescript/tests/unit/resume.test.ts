@@ -171,6 +171,8 @@ it("a session that expired is opened again", async () => {
   await first;
   const error = { code: "session_expired", kind: "failed_precondition", message: "idle" };
   server.socket.say({ type: "closed", sequence_number: 1, error });
+  await settle();
+  server.socket.cut(4400);
   await vi.advanceTimersByTimeAsync(1000);
   const second = engram.submit({ id: "n2", vector: vector() });
   await settle();
