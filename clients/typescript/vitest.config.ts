@@ -9,7 +9,9 @@ export default defineConfig({
           name: "server",
           include: ["tests/server/**/*.test.ts"],
           globalSetup: ["tests/server/real-server.ts"],
-          testTimeout: 60_000,
+          // A server starts in a second or two, but this also holds on a machine that is busy with other things.
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
         },
       },
     ],

@@ -301,20 +301,20 @@ describe("calls", () => {
 
   it("refuse what cannot be meant", async () => {
     const engram = await connected(new ModelServer());
-    const refused: [Promise<unknown>, string][] = [
-      [engram.get(""), "id_size"],
-      [engram.get([]), "batch_count"],
-      [engram.get(7 as never), "not_a_list"],
-      [engram.delete([]), "batch_count"],
-      [engram.delete(["a", null as never]), "invalid_text"],
-      [engram.snapshot({ at: "soon" }), "invalid_time"],
-      [engram.createSpace("No"), "invalid_space_name"],
-      [engram.createSpace("notes", { dimension: 7 }), "invalid_dimension"],
-      [engram.createSpace("notes", { metric: "manhattan" as never }), "invalid_metric"],
-      [engram.createSpace("notes", { dim: 8 } as never), "unknown_argument"],
+    const refused: [() => Promise<unknown>, string][] = [
+      [() => engram.get(""), "id_size"],
+      [() => engram.get([]), "batch_count"],
+      [() => engram.get(7 as never), "not_a_list"],
+      [() => engram.delete([]), "batch_count"],
+      [() => engram.delete(["a", null as never]), "invalid_text"],
+      [() => engram.snapshot({ at: "soon" }), "invalid_time"],
+      [() => engram.createSpace("No"), "invalid_space_name"],
+      [() => engram.createSpace("notes", { dimension: 7 }), "invalid_dimension"],
+      [() => engram.createSpace("notes", { metric: "manhattan" as never }), "invalid_metric"],
+      [() => engram.createSpace("notes", { dim: 8 } as never), "unknown_argument"],
     ];
-    for (const [promise, code] of refused) {
-      expect(await errorOf(promise)).toMatchObject({ code, kind: "invalid_input" });
+    for (const [call, code] of refused) {
+      expect(await errorOf(call())).toMatchObject({ code, kind: "invalid_input" });
     }
     expect(() => engram.at(1.5)).toThrow(expect.objectContaining({ code: "invalid_max_generation" }));
   });
