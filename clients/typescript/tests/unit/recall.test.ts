@@ -448,7 +448,8 @@ describe("a standing recall", () => {
       seen.push((await hits.next()).value?.generation ?? 0);
     }
     expect(seen).toEqual(Array.from({ length: 5000 }, (_, row) => 21 + row));
-    expect(asked.length).toBeGreaterThan(1);
+    // It went on from what was seen, not from the beginning.
+    expect(Number(asked.at(-1)?.["max_generation"])).toBeGreaterThan(20);
   });
 
   it("says why it cannot go on", async () => {
