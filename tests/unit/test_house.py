@@ -211,7 +211,7 @@ def test_the_index_for_newcomers_names_rooms_that_are_there() -> None:
     )
     assert len(rows) >= 25
     for row in rows:
-        assert re.search(r"\]\((src|native)/", row), row
+        assert re.search(r"\]\((src|native|clients)/", row), row
 
 
 def test_the_distribution_has_our_name_everywhere() -> None:

@@ -1,0 +1,308 @@
+import { type CallPort, Calls } from "./calls.js";
+import { checkPriority } from "./checks.js";
+import type { Message } from "./connection.js";
+import { Emitter } from "./emitter.js";
+import { closedError, EngramError, unavailable } from "./errors.js";
+import { HitStream } from "./hit-stream.js";
+import { Link, type LinkOptions } from "./link.js";
+import type { Observed } from "./observations.js";
+import { checkGeneration, followRequest } from "./query.js";
+import { Reader } from "./reader.js";
+import type { BufferLimits } from "./send-buffer.js";
+import { Session, type SessionHost } from "./session.js";
+import type {
+  Ack,
+  CallOptions,
+  ConnectionState,
+  EngramEvents,
+  FollowOptions,
+  Hit,
+  Observation,
+  Observations,
+  Priority,
+} from "./types.js";
+import { orAborted } from "./waiting.js";
+
+/** What a client is made from. `connect` makes it. */
+export interface ClientSettings {
+  space: string;
+  sessionId: string;
+  link: LinkOptions;
+  timeoutMs: number;
+  limits: BufferLimits;
+  random: () => number;
+}
+
+/**
+ * A client of one space of an Engram server, over one WebSocket. `connect` returns it.
+ *
+ * It reconnects by itself. What was observed and not acknowledged is sent again under the same numbers, so that it is
+ * stored once; recalls are made again; `follow` goes on after the last hit.
+ */
+export class Engram extends Reader {
+  readonly #settings: ClientSettings;
+  readonly #events = new Emitter<EngramEvents>();
+  readonly #link: Link;
+  readonly #calls: Calls;
+  readonly #session: Session;
+  #closing: Promise<void> | undefined;
+
+  constructor(settings: ClientSettings) {
+    // The parts know each other through these, whose members are read when they are used.
+    const port: CallPort & SessionHost = {
+      get isOpen() {
+        return link.isOpen;
+      },
+      get bufferedAmount() {
+        return link.bufferedAmount;
+      },
+      send: (message) => link.send(message),
+      drop: (error) => link.drop(error),
+      opened: (heartbeatS) => this.#sessionOpened(heartbeatS),
+      pressure: (pressure) => this.#events.emit("pressure", pressure),
+      complain: (error) => this.#events.emit("error", { error }),
+    };
+    const { space, sessionId, limits, random } = settings;
+    const calls = new Calls(port, settings.timeoutMs, random);
+    const session = new Session(port, space, sessionId, limits, random);
+    super({
+      calls,
+      space,
+      get dimension() {
+        return session.dimension;
+      },
+    });
+    const link = new Link(
+      settings.link,
+      {
+        opened: () => this.#opened(),
+        received: (message) => this.#received(message),
+        lost: (error) => this.#lost(error),
+        failed: (error) => this.#end(error),
+        changed: (state, error, retryInMs) => this.#changed(state, error, retryInMs),
+      },
+      random,
+    );
+    this.#settings = settings;
+    this.#link = link;
+    this.#calls = calls;
+    this.#session = session;
+  }
+
+  /** How the client is connected. */
+  get state(): ConnectionState {
+    return this.#link.state;
+  }
+
+  /** Id of the session in which this client observes; empty before it observed something. */
+  get sessionId(): string {
+    return this.#session.id;
+  }
+
+  /** Number of observations that are not acknowledged yet. */
+  get pendingCount(): number {
+    return this.#session.pendingCount;
+  }
+
+  /** Begin to connect; resolves with the first connection. Used by `connect`. */
+  start(signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let last: EngramError | undefined;
+      const finish = (): void => {
+        clearTimeout(timer);
+        stop();
+        signal?.removeEventListener("abort", abort);
+      };
+      const fail = (error: unknown): void => {
+        finish();
+        this.#end(error instanceof EngramError ? error : closedError());
+        reject(error);
+      };
+      const abort = (): void => fail(signal?.reason);
+      const timer = setTimeout(() => {
+        fail(last ?? unavailable(`no server answered at ${this.#settings.link.url}`, "connect_timeout"));
+      }, this.#settings.link.openTimeoutMs);
+      const stop = this.#events.on("state", ({ state, error }) => {
+        last = error ?? last;
+        if (state === "open") {
+          finish();
+          resolve();
+        } else if (state === "closed") {
+          fail(error ?? closedError());
+        }
+      });
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#link.start();
+    });
+  }
+
+  /**
+   * Store observations; resolves once they are durable and recallable. Waits for room if too much is unanswered.
+   *
+   * Many observations are stored together or not at all. With a signal that aborts, what was not sent yet is taken back;
+   * what is on its way may be stored.
+   */
+  async observe(
+    observed: Observation | Observations | readonly Observation[],
+    options: CallOptions = {},
+  ): Promise<Ack> {
+    const { signal } = options;
+    signal?.throwIfAborted();
+    this.#checkOpen();
+    for (;;) {
+      const submitted = this.#session.submit(observed as Observed, true);
+      if (submitted === undefined) {
+        await this.#session.changed(signal);
+        continue;
+      }
+      return await orAborted(submitted.ack, signal, () => submitted.withdraw());
+    }
+  }
+
+  /**
+   * Store observations without waiting: what is submitted in one tick goes into one message.
+   *
+   * The promise resolves once they are durable and recallable. Nobody has to wait for it: `flush` throws the first
+   * refusal, and the event `error` has each. If too much is unanswered, it rejects with code `buffer_full`; `ready` waits
+   * for room.
+   */
+  submit(observed: Observation | Observations | readonly Observation[]): Promise<Ack> {
+    try {
+      this.#checkOpen();
+      const submitted = this.#session.submit(observed as Observed, false);
+      if (submitted !== undefined) {
+        return submitted.ack;
+      }
+      const { count, bytes } = this.#settings.limits;
+      throw new EngramError(
+        `${this.pendingCount} observations are not answered, and there is no room for more; await ready() first`,
+        {
+          code: "buffer_full",
+          kind: "over_capacity",
+          field: "buffer",
+          limit: `${count} observations, ${bytes} bytes`,
+          value: this.pendingCount,
+          retryAfterMs: 100,
+        },
+      );
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Wait until there is room, the server takes this priority, and the socket has sent most of what it holds. */
+  async ready(options: CallOptions & { priority?: Priority } = {}): Promise<void> {
+    const priority = checkPriority(options.priority ?? "normal");
+    options.signal?.throwIfAborted();
+    this.#checkOpen();
+    while (!this.#session.isReady(priority)) {
+      await this.#session.changed(options.signal);
+      this.#checkOpen();
+    }
+  }
+
+  /** Wait until everything submitted so far is acknowledged; throws the first refusal that nobody waited for. */
+  async flush(options: CallOptions = {}): Promise<void> {
+    await this.#session.flush(options.signal);
+  }
+
+  /**
+   * Recall what matches a cue, and go on with what is observed later, until the iteration is left, the signal aborts, or
+   * the client is closed. Each match comes once, also when connections are lost.
+   */
+  follow(options: FollowOptions): AsyncIterableIterator<Hit, undefined> & AsyncDisposable {
+    const request = followRequest(this.space, this.#session.dimension, options);
+    const { onlyNew, afterGeneration, signal } = options;
+    const after = afterGeneration === undefined ? undefined : checkGeneration("afterGeneration", afterGeneration);
+    this.#checkOpen();
+    const plan = { request, follows: true, onlyNew: onlyNew === true, isRepeatable: true, signal };
+    return new HitStream(this.#calls, { ...plan, afterGeneration: after }, this.#settings.random);
+  }
+
+  /** Listen to an event; returns the function that ends it. */
+  on<Name extends keyof EngramEvents>(name: Name, listener: (event: EngramEvents[Name]) => void): () => void {
+    return this.#events.on(name, listener);
+  }
+
+  /** Listen no longer to an event. */
+  off<Name extends keyof EngramEvents>(name: Name, listener: (event: EngramEvents[Name]) => void): void {
+    this.#events.off(name, listener);
+  }
+
+  /**
+   * Wait for what is in flight, and close. `follow` ends. Throws the first refusal that nobody waited for, as `flush`.
+   *
+   * With a signal that aborts, what is unanswered is given up: it rejects with code `client_closed`.
+   */
+  close(options: CallOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options.signal);
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(signal: AbortSignal | undefined): Promise<void> {
+    if (this.state === "closed") {
+      return;
+    }
+    const finished = async (): Promise<void> => {
+      try {
+        await this.#session.flush(signal);
+      } finally {
+        await this.#calls.idle();
+        await this.#session.close(this.#settings.timeoutMs);
+      }
+    };
+    try {
+      await orAborted(finished(), signal, () => undefined);
+    } finally {
+      this.#end(closedError());
+    }
+  }
+
+  #opened(): void {
+    this.#session.connected();
+    this.#calls.connected();
+  }
+
+  #sessionOpened(heartbeatS: number | undefined): void {
+    if (heartbeatS !== undefined && heartbeatS > 0) {
+      this.#link.setHeartbeat(heartbeatS);
+    }
+  }
+
+  #received(message: Message): void {
+    this.#link.succeeded();
+    // Messages of a kind that a newer server has are passed over.
+    if (!this.#calls.received(message)) {
+      this.#session.received(message);
+    }
+  }
+
+  #lost(error: EngramError): void {
+    this.#session.disconnected(error);
+    this.#calls.disconnected(error);
+  }
+
+  #end(error: EngramError): void {
+    this.#link.close(error);
+    this.#session.end(error);
+    this.#calls.end(error);
+  }
+
+  #changed(state: ConnectionState, error?: EngramError, retryInMs?: number): void {
+    this.#events.emit("state", {
+      state,
+      ...(error === undefined ? {} : { error }),
+      ...(retryInMs === undefined ? {} : { retryInMs }),
+    });
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined || this.state === "closed") {
+      throw closedError();
+    }
+  }
+}

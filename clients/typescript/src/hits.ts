@@ -1,0 +1,104 @@
+import type { Message } from "./connection.js";
+import { unexpected } from "./errors.js";
+import type { FrameArray } from "./frames.js";
+import { dateFromWire, microsToDate } from "./times.js";
+import type { Hit, Metadata } from "./types.js";
+
+const INDEXED = 1;
+const RECENT = 2;
+
+/** The hits of a recall, best first. */
+export class Hits extends Array<Hit> {
+  /** Generation of the snapshot that they are from. */
+  generation = 0;
+  /** Whether damaged observations were left out. */
+  incomplete = false;
+  /** Whether the time was over before everything was looked at. */
+  partial = false;
+
+  // `map` and `filter` make plain arrays.
+  static override get [Symbol.species](): ArrayConstructor {
+    return Array;
+  }
+}
+
+/** Return the hits of an answer, in text or as a frame. */
+export function decodeHits(message: Message): Hits {
+  const { header, arrays } = message;
+  const list = header["hits"];
+  if (list !== undefined && !Array.isArray(list)) {
+    throw unexpected("an answer has no list of hits");
+  }
+  const hits = new Hits();
+  for (const hit of list === undefined ? fromColumns(message) : list.map(fromObject)) {
+    hits.push(hit);
+  }
+  const generations = arrays.get("generation");
+  hits.generation = generations === undefined ? Number(header["generation"] ?? 0) : Number(generations.data[0] ?? 0);
+  hits.incomplete = header["incomplete"] === true;
+  hits.partial = header["partial"] === true;
+  return hits;
+}
+
+function fromObject(object: Record<string, unknown>): Hit {
+  const { vector, strength } = object;
+  return {
+    id: String(object["id"]),
+    score: Number(object["score"]),
+    confidence: Number(object["confidence"]),
+    generation: Number(object["generation"]),
+    content: String(object["content"] ?? ""),
+    metadata: (object["metadata"] ?? {}) as Metadata,
+    tags: (object["tags"] ?? []) as string[],
+    timestamp: dateFromWire(String(object["timestamp"])),
+    importance: Number(object["importance"]),
+    indexed: object["indexed"] === true,
+    recent: object["recent"] === true,
+    ageS: Number(object["age_s"] ?? 0),
+    ...(typeof strength === "number" ? { strength } : {}),
+    ...(Array.isArray(vector) ? { vector: Float32Array.from(vector as number[]) } : {}),
+  };
+}
+
+function fromColumns({ header, arrays }: Message): Hit[] {
+  const ids = header["ids"];
+  if (!Array.isArray(ids)) {
+    throw unexpected("a binary answer has no ids");
+  }
+  const texts = (name: string): readonly unknown[] => (Array.isArray(header[name]) ? (header[name] as unknown[]) : []);
+  const numbers = (name: string): FrameArray => {
+    const array = arrays.get(name);
+    if (array === undefined || array.shape[0] !== ids.length) {
+      throw unexpected(`the array "${name}" of a binary answer does not have ${ids.length} rows`);
+    }
+    return array.data;
+  };
+  const [contents, metadata, tags] = [texts("contents"), texts("metadata"), texts("tags")];
+  const [scores, confidences, generations] = [numbers("scores"), numbers("confidences"), numbers("generations")];
+  const [timestamps, importances, ages, flags] = [
+    numbers("timestamps"),
+    numbers("importances"),
+    numbers("ages_s"),
+    numbers("flags"),
+  ];
+  const strengths = arrays.has("strengths") ? numbers("strengths") : undefined;
+  const vectors = arrays.has("vectors") ? (numbers("vectors") as Float32Array) : undefined;
+  const dim = arrays.get("vectors")?.shape[1] ?? 0;
+  return ids.map((id, row) => ({
+    id: String(id),
+    score: Number(scores[row]),
+    confidence: Number(confidences[row]),
+    generation: Number(generations[row]),
+    content: String(contents[row] ?? ""),
+    metadata: (metadata[row] ?? {}) as Metadata,
+    tags: (tags[row] ?? []) as string[],
+    timestamp: microsToDate(BigInt(timestamps[row] ?? 0)),
+    importance: Number(importances[row]),
+    indexed: (Number(flags[row]) & INDEXED) !== 0,
+    recent: (Number(flags[row]) & RECENT) !== 0,
+    ageS: Number(ages[row]),
+    ...(strengths === undefined ? {} : { strength: Number(strengths[row]) }),
+    // Views of the frame: no number is copied.
+    ...(vectors === undefined ? {} : { vector: vectors.subarray(row * dim, (row + 1) * dim) }),
+  }));
+}

@@ -1,0 +1,9 @@
+export type { Engram } from "./client.js";
+export { type ConnectOptions, connect } from "./connect.js";
+export { EngramError, type ErrorKind, type ErrorParts } from "./errors.js";
+export { decodeFrame, encodeFrame, type Frame, type FrameArray, type NamedArray } from "./frames.js";
+export type { Hits } from "./hits.js";
+export type { GetOptions, Recall, Snapshot } from "./recall.js";
+export type { WebSocketClass, WebSocketLike } from "./socket.js";
+export type { SpaceList } from "./status.js";
+export type * from "./types.js";

@@ -1,0 +1,262 @@
+import {
+  checkFields,
+  checkFinite,
+  checkList,
+  checkObject,
+  checkPriority,
+  checkShare,
+  checkTags,
+  checkText,
+  checkVector,
+  checkWhole,
+  metadataToJson,
+} from "./checks.js";
+import { type EngramError, invalidInput, shown } from "./errors.js";
+import { BATCH_BYTES_MAX, BATCH_COUNT_MAX, CONTENT_BYTES_MAX, DIMENSION_MAX, ID_BYTES_MAX } from "./limits.js";
+import type { Columns, Row } from "./outgoing.js";
+import { asMicros } from "./times.js";
+import type { Moment, Observation, Observations } from "./types.js";
+
+/** What `observe` and `submit` take. */
+export type Observed = Observation | Observations | readonly Observation[];
+
+// Average size of the id and of the objects of a row.
+const ROW_OVERHEAD_BYTES = 128;
+const ONE_FIELDS = ["id", "vector", "content", "timestamp", "confidence", "importance", "metadata", "tags", "priority"];
+const MANY_FIELDS = [
+  "ids",
+  "vectors",
+  "dim",
+  "contents",
+  "timestamps",
+  "confidences",
+  "importances",
+  "metadata",
+  "tags",
+  "priority",
+];
+
+/** Return whether many observations are passed, which are stored together or not at all. */
+export function isMany(observed: Observed): observed is Observations | readonly Observation[] {
+  return Array.isArray(observed) || (typeof observed === "object" && observed !== null && "ids" in observed);
+}
+
+/** Check and copy one observation. */
+export function makeRow(observation: Observation): Row {
+  checkObject("the observation", observation);
+  checkFields("an observation", observation, ONE_FIELDS);
+  const id = checkText("id", observation.id, 1, ID_BYTES_MAX, "id_size");
+  const what = `the vector of ${JSON.stringify(id)}`;
+  const { vector, content, metadata, tags, timestamp } = observation;
+  // A copy, because the caller may change its array before it is sent.
+  const copied = vector === undefined ? undefined : checkVector("vector", vector, what).slice();
+  if (copied === undefined && !content) {
+    throw noVector(`observation ${JSON.stringify(id)} has`, "vector");
+  }
+  const row: Row = {
+    id,
+    vector: copied,
+    content: content === undefined ? "" : checkText("content", content, 0, CONTENT_BYTES_MAX, "content_size"),
+    micros: timestamp === undefined ? undefined : asMicros(timestamp, "timestamp"),
+    confidence: checkShare("confidence", observation.confidence ?? 1, "confidence_range"),
+    importance: checkShare("importance", observation.importance ?? 0.5, "importance_range"),
+    metadata: metadata === undefined || metadata === null ? undefined : metadataToJson("metadata", metadata),
+    tags: tags === undefined ? [] : checkTags("tags", tags),
+    priority: checkPriority(observation.priority ?? "normal"),
+    bytes: 0,
+  };
+  row.bytes = ROW_OVERHEAD_BYTES + (copied?.byteLength ?? 0) + row.content.length + (row.metadata?.length ?? 0);
+  return row;
+}
+
+/** Check many observations. The columns may share memory with what the caller passed. */
+export function makeColumns(observed: Observations | readonly Observation[]): Columns {
+  const given = Array.isArray(observed) ? gather(observed as readonly Observation[]) : (observed as Observations);
+  checkFields("a batch", given, MANY_FIELDS);
+  const ids = checkList("ids", given.ids, '["n1", "n2"]').map((id, row) =>
+    checkText(`ids[${row}]`, id, 1, ID_BYTES_MAX, "id_size"),
+  );
+  const count = ids.length;
+  if (count === 0 || count > BATCH_COUNT_MAX) {
+    throw invalidInput(`a batch of ${count} observations is refused; pass 1 to ${BATCH_COUNT_MAX}`, {
+      code: "batch_count",
+      field: "ids",
+      limit: `1..${BATCH_COUNT_MAX}`,
+      value: count,
+    });
+  }
+  const [vectors, dim] = checkVectors(given, count);
+  const contents = column("contents", given.contents, count, (text, field) =>
+    checkText(field, text ?? "", 0, CONTENT_BYTES_MAX, "content_size"),
+  );
+  if (vectors === undefined && (contents === undefined || contents.some((text) => text === ""))) {
+    throw noVector("an observation of the batch has", "vectors");
+  }
+  const columns: Columns = {
+    ids,
+    dim,
+    vectors,
+    contents,
+    micros: times(given.timestamps, count),
+    confidences: shares("confidences", given.confidences, count, "confidence_range"),
+    importances: shares("importances", given.importances, count, "importance_range"),
+    metadata: column("metadata", given.metadata, count, (value, field) =>
+      value === undefined || value === null ? undefined : metadataToJson(field, value),
+    ),
+    tags: column("tags", given.tags, count, (tags, field) => checkTags(field, tags ?? [])),
+    priority: checkPriority(given.priority ?? "normal"),
+  };
+  checkBytes(columns);
+  return columns;
+}
+
+/** Return single observations as columns. */
+function gather(list: readonly Observation[]): Observations {
+  list.forEach((observation, row) => {
+    checkFields(`observation ${row}`, checkObject(`observation ${row}`, observation), ONE_FIELDS);
+  });
+  const all = <T>(read: (observation: Observation) => T | undefined, blank: (row: number) => T): T[] | undefined =>
+    list.some((each) => read(each) !== undefined) ? list.map((each, row) => read(each) ?? blank(row)) : undefined;
+  const missing = (field: string) => (row: number) => {
+    throw invalidInput(`observation ${row} has no ${field}, and another one of the list has`, {
+      code: "column_length",
+      field,
+      limit: "all or none",
+      value: row,
+    });
+  };
+  const priorities = new Set(list.map((each) => each.priority ?? "normal"));
+  if (priorities.size > 1) {
+    throw invalidInput("a batch has one priority; pass observations of another one in another call", {
+      code: "invalid_priority",
+      field: "priority",
+      limit: "one of them",
+      value: [...priorities].join(", "),
+    });
+  }
+  return {
+    ids: list.map((each) => each.id),
+    vectors: all((each) => each.vector, missing("vector")),
+    contents: all(
+      (each) => each.content,
+      () => "",
+    ),
+    timestamps: all((each) => each.timestamp, missing("timestamp")),
+    confidences: all(
+      (each) => each.confidence,
+      () => 1,
+    ),
+    importances: all(
+      (each) => each.importance,
+      () => 0.5,
+    ),
+    metadata: list.map((each) => each.metadata),
+    tags: all(
+      (each) => each.tags,
+      () => [],
+    ),
+    priority: list[0]?.priority,
+  };
+}
+
+function checkVectors(given: Observations, count: number): [vectors: Float32Array | undefined, dim: number] {
+  const { vectors, dim } = given;
+  if (vectors === undefined) {
+    return [undefined, 0];
+  }
+  if (vectors instanceof Float32Array) {
+    const numbers =
+      dim === undefined ? vectors.length / count : checkWhole("dim", dim, 1, DIMENSION_MAX, "invalid_dimension");
+    if (vectors.length === 0 || numbers * count !== vectors.length || !Number.isInteger(numbers)) {
+      throw invalidInput(`${vectors.length} numbers are not ${count} vectors of ${dim ?? "one length"}`, {
+        code: "vectors_size",
+        field: "vectors",
+        limit: dim === undefined ? `a multiple of ${count}` : count * dim,
+        value: vectors.length,
+      });
+    }
+    checkFinite("vectors", vectors, "vectors");
+    return [vectors, numbers];
+  }
+  const rows = checkList("vectors", vectors, "[vector1, vector2], or one Float32Array");
+  checkLength("vectors", rows.length, count);
+  let joined: Float32Array | undefined;
+  rows.forEach((each, row) => {
+    const vector = checkVector(`vectors[${row}]`, each, `vector ${row}`);
+    joined ??= new Float32Array(count * (dim ?? vector.length));
+    if (vector.length * count !== joined.length) {
+      throw invalidInput(`vector ${row} has ${vector.length} numbers, and others have ${joined.length / count}`, {
+        code: "invalid_vector",
+        field: `vectors[${row}]`,
+        limit: joined.length / count,
+        value: vector.length,
+      });
+    }
+    joined.set(vector, row * vector.length);
+  });
+  return [joined, (joined?.length ?? 0) / count];
+}
+
+function column<T, U>(
+  field: string,
+  values: readonly T[] | undefined,
+  count: number,
+  check: (value: T, field: string) => U,
+): U[] | undefined {
+  if (values === undefined) {
+    return undefined;
+  }
+  checkLength(field, checkList(field, values, "one value for each id").length, count);
+  return Array.from(values, (value, row) => check(value, `${field}[${row}]`));
+}
+
+function times(moments: readonly Moment[] | undefined, count: number): BigInt64Array | undefined {
+  const micros = column("timestamps", moments, count, asMicros);
+  return micros && BigInt64Array.from(micros);
+}
+
+function shares(
+  field: string,
+  values: readonly number[] | Float32Array | undefined,
+  count: number,
+  code: string,
+): Float32Array | undefined {
+  const list = values instanceof Float32Array ? Array.from(values) : values;
+  const checked = column(field, list, count, (value, name) => checkShare(name, value, code));
+  return checked && Float32Array.from(checked);
+}
+
+function checkLength(field: string, got: number, count: number): void {
+  if (got !== count) {
+    throw invalidInput(`${field} has ${got} rows, and there are ${count} ids`, {
+      code: "column_length",
+      field,
+      limit: count,
+      value: got,
+    });
+  }
+}
+
+function checkBytes(columns: Columns): void {
+  const texts = (list: readonly (string | undefined)[] | undefined): number =>
+    list?.reduce((sum, text) => sum + (text?.length ?? 0), 0) ?? 0;
+  const bytes =
+    (columns.vectors?.byteLength ?? 0) + texts(columns.ids) + texts(columns.contents) + texts(columns.metadata);
+  if (bytes > BATCH_BYTES_MAX) {
+    throw invalidInput(`a batch of ${bytes} bytes is refused; allowed are ${BATCH_BYTES_MAX}`, {
+      code: "batch_bytes",
+      field: "observations",
+      limit: BATCH_BYTES_MAX,
+      value: bytes,
+    });
+  }
+}
+
+function noVector(what: string, field: string): EngramError {
+  return invalidInput(`${what} neither a vector nor a text to make one from; pass one of them`, {
+    code: "empty_text",
+    field,
+    limit: "a vector, or a text with a visible character",
+    value: shown(undefined),
+  });
+}

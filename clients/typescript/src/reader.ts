@@ -1,0 +1,129 @@
+import { checkFields, checkIds, checkObject, checkSpace, checkText, checkWhole } from "./checks.js";
+import type { Message } from "./connection.js";
+import { invalidInput, shown } from "./errors.js";
+import { decodeHits, type Hits } from "./hits.js";
+import { DIMENSION_MAX, DIMENSION_MIN } from "./limits.js";
+import { checkGeneration } from "./query.js";
+import { type GetOptions, Recall, type RecallHost, Snapshot } from "./recall.js";
+import { decodeServer, decodeSpace, decodeSpaces, type SpaceList } from "./status.js";
+import { momentToWire } from "./times.js";
+import type {
+  CallOptions,
+  Deletion,
+  Hit,
+  Moment,
+  RecallOptions,
+  ServerStatus,
+  SpaceSettings,
+  SpaceStatus,
+} from "./types.js";
+
+const METRICS: readonly unknown[] = ["cosine", "ip", "l2"];
+
+/** The calls of a client that need no session: recalls, look-ups, deletions, spaces, status. */
+export class Reader {
+  /** Name of the space. */
+  readonly space: string;
+  readonly #host: RecallHost;
+
+  constructor(host: RecallHost) {
+    this.space = host.space;
+    this.#host = host;
+  }
+
+  /** Recall what best matches a cue. Iterate over it, or take `all()`. */
+  recall(options: RecallOptions): Recall {
+    return new Recall(this.#host, options);
+  }
+
+  /** Look one observation up; undefined if there is none. */
+  get(id: string, options?: GetOptions): Promise<Hit | undefined>;
+  /** Look observations up, all at one generation; ids that do not exist are left out. */
+  get(ids: readonly string[], options?: GetOptions): Promise<Hits>;
+  async get(ids: string | readonly string[], options: GetOptions = {}): Promise<Hit | undefined | Hits> {
+    const args: Record<string, unknown> = { space: this.space, ids: checkIds(ids) };
+    if (options.maxGeneration !== undefined) {
+      args["max_generation"] = checkGeneration("maxGeneration", options.maxGeneration);
+    }
+    if (options.includeVectors === true) {
+      args["include_vectors"] = args["binary"] = true;
+    }
+    const hits = decodeHits(await this.#ask("get", args, options.signal));
+    return typeof ids === "string" ? hits[0] : hits;
+  }
+
+  /** Delete observations by id. Ids that do not exist are no error. */
+  async delete(ids: string | readonly string[], options: CallOptions = {}): Promise<Deletion> {
+    // With a key, a deletion that is sent again gets the answer of the first one.
+    const args = { space: this.space, ids: checkIds(ids), idempotency_key: randomKey() };
+    const { header } = await this.#ask("delete", args, options.signal);
+    return { deleted: Number(header["deleted"]), generation: Number(header["generation"]) };
+  }
+
+  /** Return the space as it is now, or was at a time or a generation, for any number of recalls. */
+  async snapshot(options: CallOptions & { at?: Moment; maxGeneration?: number } = {}): Promise<Snapshot> {
+    const { at, maxGeneration, signal } = options;
+    const args: Record<string, unknown> = { space: this.space };
+    if (maxGeneration !== undefined) {
+      args["max_generation"] = checkGeneration("maxGeneration", maxGeneration);
+    }
+    if (at !== undefined) {
+      args["snapshot_time"] = momentToWire(at, "at");
+    }
+    const { header } = await this.#ask("snapshot", args, signal);
+    return this.at(Number(header["generation"]));
+  }
+
+  /** Return the space as of a generation, for any number of recalls. */
+  at(generation: number): Snapshot {
+    return new Snapshot(this.#host, generation, (ids, options) => this.get(ids as string, options));
+  }
+
+  /** List the spaces of the server. */
+  async spaces(options: CallOptions = {}): Promise<SpaceList> {
+    return decodeSpaces(await this.#ask("spaces", {}, options.signal));
+  }
+
+  /** Describe one space; this client's if none is named. */
+  async describe(space: string = this.space, options: CallOptions = {}): Promise<SpaceStatus> {
+    return decodeSpace(await this.#ask("space", { space: checkSpace(space) }, options.signal));
+  }
+
+  /** Create a space. One that exists with the same settings is returned. */
+  async createSpace(space: string, settings: SpaceSettings = {}, options: CallOptions = {}): Promise<SpaceStatus> {
+    checkFields("settings of a space", checkObject("settings", settings), ["dimension", "metric", "embedder"]);
+    const args: Record<string, unknown> = { space: checkSpace(space) };
+    const { dimension, metric, embedder } = settings;
+    if (dimension !== undefined) {
+      args["dimension"] = checkWhole("dimension", dimension, DIMENSION_MIN, DIMENSION_MAX);
+    }
+    if (metric !== undefined) {
+      if (!METRICS.includes(metric)) {
+        const limit = METRICS.join(", ");
+        throw invalidInput(`metric is ${shown(metric)}; pass ${limit}`, {
+          code: "invalid_metric",
+          field: "metric",
+          limit,
+        });
+      }
+      args["metric"] = metric;
+    }
+    if (embedder !== undefined) {
+      args["embedder"] = checkText("embedder", embedder, 0, 64, "invalid_embedder_name");
+    }
+    return decodeSpace(await this.#ask("create_space", args, options.signal));
+  }
+
+  /** Describe the server. */
+  async status(options: CallOptions = {}): Promise<ServerStatus> {
+    return decodeServer(await this.#ask("status", {}, options.signal));
+  }
+
+  #ask(operation: string, args: Record<string, unknown>, signal: AbortSignal | undefined): Promise<Message> {
+    return this.#host.calls.ask({ operation, args }, { signal, isRepeatable: true });
+  }
+}
+
+function randomKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (each) => each.toString(16).padStart(8, "0")).join("");
+}

@@ -1,0 +1,41 @@
+import type { Engram } from "../../src/client.js";
+import { type ConnectOptions, connect } from "../../src/connect.js";
+import type { ModelServer } from "../doubles/model-server.js";
+
+/** Give everything that waits for nothing but its turn the time to run. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) {
+    await Promise.resolve();
+  }
+}
+
+/** Connect to a model of a server. */
+export async function connected(server: ModelServer, options: ConnectOptions = {}): Promise<Engram> {
+  return await connect("ws://test", { WebSocket: server.WebSocket, random: () => 0.5, ...options });
+}
+
+/** A vector of eight numbers. */
+export function vector(first = 1): Float32Array {
+  return Float32Array.of(first, 0, 0, 0, 0, 0, 0, 1);
+}
+
+/** The error that a promise rejects with. */
+export async function errorOf(promise: Promise<unknown>): Promise<unknown> {
+  return await promise.then(
+    () => {
+      throw new Error("it was expected to fail");
+    },
+    (error: unknown) => error,
+  );
+}
+
+/** Numbers in [0, 1) that are the same for the same seed. */
+export function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
