@@ -55,8 +55,8 @@ docs: $(DOCS) ## Build the documentation with its API reference into site/
 	@$(BIN)/zensical build --strict --clean
 	@echo "The documentation is in site/index.html"
 
-extras: ## Install what some tests need from outside Python: nothing so far
-	@echo "No test needs Chromium, Prometheus, NATS, npm or cargo yet, so there is nothing to install."
+extras: $(DEV) ## Install what only some tests need: Chromium, and what the TypeScript packages are tested with
+	@PATH="$(abspath $(BIN)):$$PATH" scripts/extras
 
 sanitize: $(DEV) ## Run the native tests under the thread and address sanitizers
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/sanitize
