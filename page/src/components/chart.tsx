@@ -73,29 +73,31 @@ function ChartTable({ title, series }: { title: string; series: readonly Line[] 
   const last = history.times.length - 1;
   const rows = [0, 10, 20, 30, 40, 50].map((back) => last - back).filter((row) => row >= 0);
   return (
-    <table class="unseen">
-      <caption>{title}, newest first</caption>
-      <thead>
-        <tr>
-          <th scope="col">seconds ago</th>
-          {series.map(({ name, title: name_ }) => (
-            <th key={name} scope="col">
-              {name_}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {rows.map((row) => (
-          <tr key={row}>
-            <th scope="row">{last - row}</th>
-            {series.map(({ name }) => (
-              <td key={name}>{short(history.of(name)[row] ?? undefined)}</td>
+    <div class="unseen">
+      <table>
+        <caption>{title}, newest first</caption>
+        <thead>
+          <tr>
+            <th scope="col">seconds ago</th>
+            {series.map(({ name, title: name_ }) => (
+              <th key={name} scope="col">
+                {name_}
+              </th>
             ))}
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={row}>
+              <th scope="row">{last - row}</th>
+              {series.map(({ name }) => (
+                <td key={name}>{short(history.of(name)[row] ?? undefined)}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 

@@ -56,19 +56,21 @@ export function Latency({ title, durations, empty }: Props) {
           );
         })}
       </svg>
-      <table class="unseen">
-        <caption>{title}: calls by duration</caption>
-        <tbody>
-          {durations.counts.map((number, bucket) =>
-            number === 0 ? null : (
-              <tr key={bucketEnd(bucket)}>
-                <th scope="row">up to {bucketName(bucket)}</th>
-                <td>{number}</td>
-              </tr>
-            ),
-          )}
-        </tbody>
-      </table>
+      <div class="unseen">
+        <table>
+          <caption>{title}: calls by duration</caption>
+          <tbody>
+            {durations.counts.map((number, bucket) =>
+              number === 0 ? null : (
+                <tr key={bucketEnd(bucket)}>
+                  <th scope="row">up to {bucketName(bucket)}</th>
+                  <td>{number}</td>
+                </tr>
+              ),
+            )}
+          </tbody>
+        </table>
+      </div>
     </Panel>
   );
 }

@@ -10,5 +10,11 @@ export async function openEngine(space: string, apiKey: string | undefined, sign
     const { openFake } = await import("./fake/fake-engine");
     return openFake(space || ANY_SPACE);
   }
-  return connect(serverAddress(location.href), { space: space || ANY_SPACE, apiKey, signal });
+  return connect(serverAddress(location.href), {
+    space: space || ANY_SPACE,
+    apiKey,
+    signal,
+    // Somebody looks at the page meanwhile; it tries again after that.
+    connectTimeoutMs: 4000,
+  });
 }

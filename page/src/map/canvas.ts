@@ -23,6 +23,7 @@ export class CanvasRenderer implements Renderer {
     this.canvas.height = Math.round(size.height * pixelRatio);
     context.setTransform(pixelRatio, 0, 0, pixelRatio, 0, 0);
     const radius = radiusOf(scene);
+    const halos = new Path2D();
     const paths = new Map<number, Path2D>();
     for (let i = 0; i < points.count; i++) {
       if (!points.isAlive(i, scene.generation)) {
@@ -40,11 +41,18 @@ export class CanvasRenderer implements Renderer {
         path = new Path2D();
         paths.set(key, path);
       }
-      const glow = scene.glowMs === 0 ? 0 : Math.max(0, 1 - (scene.now - (points.appeared[i] ?? 0)) / scene.glowMs);
-      const reach = radius * (1 + 2.2 * glow * glow);
-      path.moveTo(left + reach, top);
-      path.arc(left, top, reach, 0, 2 * Math.PI);
+      path.moveTo(left + radius, top);
+      path.arc(left, top, radius, 0, 2 * Math.PI);
+      const glow = scene.glowMs === 0 ? 0 : 1 - (scene.now - (points.appeared[i] ?? 0)) / scene.glowMs;
+      if (glow > 0) {
+        const halo = radius * (1 + 4 * glow);
+        halos.moveTo(left + halo, top);
+        halos.arc(left, top, halo, 0, 2 * Math.PI);
+      }
     }
+    context.globalAlpha = 0.2;
+    context.fillStyle = scene.palette.label;
+    context.fill(halos);
     context.globalAlpha = scene.isDimmed ? 0.28 : 0.82;
     // From the oldest to the newest, so that the newest lie on top.
     for (const key of [...paths.keys()].sort((a, b) => b - a)) {
