@@ -18,9 +18,9 @@ export function HitList() {
         </p>
       )}
       {found.length === 0 && recallProblem.value === "" && answered.value !== undefined && !isAsking.value && (
-        <p class="nothing">Nothing was remembered that fits.</p>
+        <p class="nothing">{isRanked ? "Nothing is remembered that fits." : "Nothing is remembered here yet."}</p>
       )}
-      <div class="hit-stage">
+      <div class="hit-stage" role="group" aria-label="Results" tabIndex={0}>
         <ol class="hit-list" ref={list}>
           {found.map((hit, i) => (
             <HitCard

@@ -14,7 +14,8 @@ import { MapCard } from "./map-card";
 import { marksOf } from "./map-marks";
 import { useMapHands } from "./map-hands";
 
-const FIT_COUNT = 200;
+// A map of so few points fits itself to each new one.
+const FIT_COUNT = 30;
 
 /** Where the observations of the space lie, as of the time slider, with the results of the recall. */
 export function MapView() {
@@ -23,7 +24,7 @@ export function MapView() {
   const [driver, setDriver] = useState<MapDriver>();
   const [pinned, setPinned] = useState<number>();
   const [colourBy, setColourBy] = useState<"age" | "tag">("age");
-  const fittedTo = useRef({ epoch: -1, count: 0 });
+  const fittedTo = useRef({ epoch: -1, count: 0, stage: "" });
 
   useEffect(() => {
     if (canvas.current === null || overlay.current === null) {
@@ -65,10 +66,11 @@ export function MapView() {
     });
     const known = fittedTo.current;
     const isOther = known.epoch !== mapEpoch.value;
-    // The camera is set when there is enough to see, and stays: points never jump.
-    if (points.count > 0 && (isOther || (known.count < FIT_COUNT && points.count >= FIT_COUNT))) {
+    const stage = isLoading.value ? "loading" : "loaded";
+    // The camera is set for what is there at first, and then stays: points never jump.
+    if (points.count > 0 && (isOther || known.stage !== stage || known.count < FIT_COUNT)) {
       driver.fit(isOther || isCalm.value);
-      fittedTo.current = { epoch: mapEpoch.value, count: points.count };
+      fittedTo.current = { epoch: mapEpoch.value, count: points.count, stage };
     }
   });
 

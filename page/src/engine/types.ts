@@ -33,6 +33,9 @@ export interface Cue {
   k?: number | undefined;
 }
 
+/** The filter that everything passes: a recall without a cue has to say so. */
+export const EVERYTHING = {} as const;
+
 export interface RecallOptions extends Cue {
   maxGeneration?: number | undefined;
   batchSize?: number | undefined;

@@ -1,5 +1,5 @@
 import { computed, signal } from "@preact/signals";
-import type { Engine, Hit } from "../engine/types";
+import { type Engine, EVERYTHING, type Hit } from "../engine/types";
 import { readCue } from "../logic/vector-text";
 import { isCancelled, messageOf } from "./connection";
 
@@ -60,7 +60,8 @@ export async function follow(from: Engine, what: Following, abort: AbortSignal):
   let timer: ReturnType<typeof setTimeout> | undefined;
   const cue = readCue(what.typed);
   const hasCue = Object.keys(cue).length > 0;
-  const options = { ...cue, k: what.k, signal: abort, scoreMin: hasCue ? what.scoreMin : undefined };
+  const filter = hasCue ? undefined : EVERYTHING;
+  const options = { ...cue, filter, k: what.k, signal: abort, scoreMin: hasCue ? what.scoreMin : undefined };
   try {
     for await (const hit of from.follow(options)) {
       if (abort.aborted) {

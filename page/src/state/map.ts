@@ -1,5 +1,5 @@
 import { effect, signal, untracked } from "@preact/signals";
-import type { Engine } from "../engine/types";
+import { type Engine, EVERYTHING } from "../engine/types";
 import { Points } from "../logic/points";
 import { perFrame } from "../logic/per-frame";
 import { type Projection, projectionOf } from "../logic/projection";
@@ -40,7 +40,7 @@ async function load(from: Engine, onto: Projection, signal: AbortSignal): Promis
   isLoading.value = true;
   try {
     const k = loadCount(onto.dimension);
-    for await (const hit of from.recall({ k, includeVectors: true, batchSize: 100, skipDamaged: true, signal })) {
+    for await (const hit of from.recall({ filter: EVERYTHING, k, includeVectors: true, batchSize: 100, skipDamaged: true, signal })) {
       if (signal.aborted) {
         return;
       }
@@ -57,7 +57,7 @@ async function load(from: Engine, onto: Projection, signal: AbortSignal): Promis
 }
 
 async function grow(from: Engine, onto: Projection, signal: AbortSignal): Promise<void> {
-  for await (const hit of from.follow({ onlyNew: true, includeVectors: true, signal })) {
+  for await (const hit of from.follow({ filter: EVERYTHING, onlyNew: true, includeVectors: true, signal })) {
     if (signal.aborted) {
       return;
     }

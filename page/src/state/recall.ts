@@ -1,5 +1,5 @@
 import { effect, signal, untracked } from "@preact/signals";
-import type { Engine, Hit } from "../engine/types";
+import { type Engine, EVERYTHING, type Hit } from "../engine/types";
 import { Latest } from "../logic/latest";
 import { readCue } from "../logic/vector-text";
 import { engine, messageOf } from "./connection";
@@ -63,7 +63,7 @@ async function ask(asked: Asked, signal: AbortSignal): Promise<{ hits: Hit[]; to
   for await (const hit of asked.engine.recall({
     ...cue,
     by: hasCue && "text" in cue ? by : undefined,
-    filter: wanted.length > 0 ? { tags: wanted } : undefined,
+    filter: wanted.length > 0 ? { tags: wanted } : hasCue ? undefined : EVERYTHING,
     scoreMin: hasCue && Number.isFinite(least) ? least : undefined,
     k,
     maxGeneration: asked.generation,
