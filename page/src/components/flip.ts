@@ -3,7 +3,7 @@ import type { RefObject } from "preact";
 import { isCalm } from "../state/theme";
 
 const MOVE = { duration: 260, easing: "cubic-bezier(.2,.8,.2,1)" };
-// When more arrives at once, what moves would only cross what appears.
+// When more arrives at once, as while the slider is dragged, motion would only blur what is there.
 const NEW_MAX = 4;
 const LEAVE = { duration: 180, easing: "ease-out" };
 
@@ -29,15 +29,15 @@ export function useFlip<List extends HTMLElement>(
     const before = places.current;
     const after = new Map(children.map((child) => [child, placeOf(child)]));
     places.current = after;
-    if (isCalm.value) {
+    const isBurst = before.size > 0 && children.filter((child) => !before.has(child)).length > NEW_MAX;
+    if (isCalm.value || isBurst) {
       return;
     }
-    const isBurst = children.filter((child) => !before.has(child)).length > NEW_MAX;
     for (const [child, place] of after) {
       const old = before.get(child);
       if (old === undefined) {
         child.animate([{ opacity: 0, transform: "translateY(10px)" }, { opacity: 1, transform: "none" }], MOVE);
-      } else if (!isBurst && (old.top !== place.top || old.left !== place.left)) {
+      } else if (old.top !== place.top || old.left !== place.left) {
         const by = `translate(${old.left - place.left}px, ${old.top - place.top}px)`;
         child.animate([{ transform: by }, { transform: "none" }], MOVE);
       }

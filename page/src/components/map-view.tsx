@@ -6,7 +6,7 @@ import { frequentTags, paletteOf, tagColour } from "../map/colours";
 import { MapDriver } from "../map/driver";
 import { lookedId } from "../state/looked";
 import { isLoading, mapEpoch, mapVersion, points } from "../state/map";
-import { position } from "../state/moment";
+import { isNow, position } from "../state/moment";
 import { hits, question } from "../state/recall";
 import { isCalm, isDark } from "../state/theme";
 import { Icon } from "./icon";
@@ -61,6 +61,7 @@ export function MapView() {
       isDimmed: question.value.typed.trim() !== "" && marks.length > 0,
       isDark: isDark.value,
       isCalm: isCalm.value,
+      isPast: !isNow.value,
       marks: question.value.typed.trim() === "" ? [] : marks,
       looked: isAlive ? looked : undefined,
     });

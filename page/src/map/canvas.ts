@@ -1,5 +1,5 @@
 import { ageColour, type Rgb, tagColour } from "./colours";
-import { radiusOf, type Renderer, type Scene, shadeOf } from "./scene";
+import { glowOf, radiusOf, type Renderer, type Scene, shadeOf } from "./scene";
 
 const SHADES = 24;
 
@@ -43,7 +43,7 @@ export class CanvasRenderer implements Renderer {
       }
       path.moveTo(left + radius, top);
       path.arc(left, top, radius, 0, 2 * Math.PI);
-      const glow = scene.glowMs === 0 ? 0 : 1 - (scene.now - (points.appeared[i] ?? 0)) / scene.glowMs;
+      const glow = glowOf(scene, i);
       if (glow > 0) {
         const halo = radius * (1 + 4 * glow);
         halos.moveTo(left + halo, top);

@@ -8,11 +8,13 @@ import { WebglRenderer } from "./webgl";
 
 const MOVE_MS = 420;
 const GLOW_MS = 1600;
+const FRESH_SHARE = 0.012;
 
 /** What changes the picture, beside the camera and the size, which the driver has itself. */
-export type Input = Omit<Scene, "camera" | "size" | "pixelRatio" | "palette" | "now" | "glowMs" | "oldest"> & {
+export type Input = Omit<Scene, "camera" | "size" | "pixelRatio" | "palette" | "now" | "glowMs" | "oldest" | "fresh"> & {
   readonly isDark: boolean;
   readonly isCalm: boolean;
+  readonly isPast: boolean;
   readonly marks: readonly Mark[];
   readonly looked: number | undefined;
 };
@@ -45,7 +47,12 @@ export class MapDriver {
     this.request();
   }
 
+  /** Draw in another size; what was in sight stays in sight. */
   resize(size: Size): void {
+    const side = ({ width, height }: Size): number => Math.min(width, height);
+    if (side(this.size) > 1 && side(size) > 1) {
+      this.camera = { ...this.camera, scale: (this.camera.scale * side(size)) / side(this.size) };
+    }
     this.size = size;
     this.request();
   }
@@ -85,15 +92,17 @@ export class MapDriver {
     }
     this.#fly(now);
     const isGlowing = now < this.#glowUntil;
+    const oldest = this.#oldestOf(input);
     const scene: Scene = {
       ...input,
       camera: this.camera,
       size: this.size,
       pixelRatio: Math.min(devicePixelRatio || 1, 2),
       palette: paletteOf(input.isDark),
-      oldest: this.#oldestOf(input),
+      oldest,
       now,
       glowMs: input.isCalm ? 0 : GLOW_MS,
+      fresh: input.isPast && !input.isCalm ? Math.max(2, (input.points.infos.length || 1) * FRESH_SHARE) : 0,
     };
     this.#renderer.draw(scene);
     drawOverlay(this.overlay, scene, input.marks, input.looked);

@@ -20,6 +20,8 @@ export interface Scene {
   readonly now: number;
   /** How long a new point glows, in ms; 0 without motion. */
   readonly glowMs: number;
+  /** In the past, how many generations a point glows after its own; 0 at "now". */
+  readonly fresh: number;
 }
 
 /** Draws the points of a scene. */
@@ -43,6 +45,13 @@ export function shadeOf(scene: Scene, index: number): number {
     return place < 0 ? scene.palette.tags.length : place;
   }
   return ageOf(scene, scene.points.born[index] ?? 0);
+}
+
+/** Return how much a point glows, from 0 to 1: it has just arrived, or the slider has just passed its generation. */
+export function glowOf(scene: Scene, index: number): number {
+  const arrived = scene.glowMs === 0 ? 0 : 1 - (scene.now - (scene.points.appeared[index] ?? 0)) / scene.glowMs;
+  const passed = scene.fresh === 0 ? 0 : 1 - (scene.generation - (scene.points.born[index] ?? 0)) / scene.fresh;
+  return Math.min(1, Math.max(0, arrived, passed));
 }
 
 /** Return the age of a generation as of the scene: 0 is the newest, 1 the oldest. */

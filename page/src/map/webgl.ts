@@ -20,6 +20,7 @@ uniform float radius;
 uniform float ratio;
 uniform float now;
 uniform float glowMs;
+uniform float fresh;
 uniform float strength;
 uniform sampler2D colours;
 out vec4 colour;
@@ -35,6 +36,7 @@ void main() {
   float age = clamp((generation - born) / span, 0.0, 1.0);
   gl_Position = vec4(2.0 * pixels / size, byTag ? 0.0 : age * 0.9, 1.0);
   float glow = glowMs > 0.0 ? clamp(1.0 - (now - appeared) / glowMs, 0.0, 1.0) : 0.0;
+  glow = max(glow, fresh > 0.0 ? clamp(1.0 - (generation - born) / fresh, 0.0, 1.0) : 0.0);
   core = radius * (1.0 + 0.7 * glow) * ratio;
   reach = core * (1.0 + 4.0 * glow);
   gl_PointSize = 2.0 * reach + 2.0;
@@ -119,6 +121,7 @@ export class WebglRenderer implements Renderer {
     gl.uniform1f(at("ratio"), pixelRatio);
     gl.uniform1f(at("now"), scene.now);
     gl.uniform1f(at("glowMs"), scene.glowMs);
+    gl.uniform1f(at("fresh"), scene.fresh);
     gl.uniform1f(at("strength"), scene.isDimmed ? 0.3 : 0.84);
     gl.drawArrays(gl.POINTS, 0, scene.points.count);
   }
