@@ -160,7 +160,7 @@ class Space:
 
     def _queue(self, observations: OneObservation | ManyObservations) -> Future[CommitResult]:
         self._engine.check_process()
-        return self._engine.submit(self._engine.prepare(observations.batch()))
+        return self._engine.submit(self._engine.prepare(observations.batch(self._engine.config)))
 
     # ---- reading ------------------------------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from engram.model.observations import (
     check_beside_vectors,
     check_columns,
     check_with_vectors,
+    has_vectors,
     with_vectors,
 )
 from engram.model.query import check_range
@@ -106,7 +107,7 @@ class SpaceEngine(SpaceRecalls):
             As for `observe`.
         """
         self._reader.check_process()
-        if isinstance(batch.vectors, np.ndarray) and batch.vectors.size == 0:
+        if isinstance(batch.vectors, np.ndarray) and not has_vectors(batch):
             # Checked before the embedder sees the texts: a plain string in place of a list would be embedded letter by
             # letter.
             check_beside_vectors(batch)
