@@ -22,6 +22,7 @@ from engram.log.files.storage import Storage
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
 from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.committer import Committer
 from engram.store.commit.queue import CommitQueue, CommitRequest, FifoCommitQueue
 from engram.store.directory import open_directory
@@ -75,6 +76,7 @@ class StoreEngine:
             options.intake_count_max, options.intake_bytes_max, options.commit_count_max, options.commit_bytes_max
         )
         self._committer = Committer(self._intake)
+        self._answers = AnswerThread()
         self._checkpointer = MaintenanceThread()
         self._matcher = Matcher()
         self._workers = Workers(options.worker_count, options.steal_threshold, _weakly(self._linked))
@@ -212,7 +214,9 @@ class StoreEngine:
                 raise
             interpreter_exit.closed(self._ending)
             closing.set_result(None)
-        closing.result()
+        if not self._answers.is_current:
+            # A callback of an answer does not wait for the end of the thread that it runs on.
+            closing.result()
 
     def end(self, timeout_s: float) -> None:
         """Close the store when the interpreter ends; see `engram.lifecycle.interpreter_exit`."""
@@ -232,7 +236,8 @@ class StoreEngine:
 
     def _open_space(self, stored: StoredSpace) -> SpaceEngine:
         state = recover_space(stored, self._catalogue.store_id, self._options)
-        space = SpaceEngine(stored.config, state, self._options, self.submit, self._committed, self._committer.encoder)
+        encoder, answers = self._committer.encoder, self._answers
+        space = SpaceEngine(stored.config, state, self._options, self.submit, self._committed, encoder, answers)
         self._workers.notify(space)
         return space
 
@@ -250,6 +255,7 @@ class StoreEngine:
             space.tail.close()
         self._housekeeping.stop()
         self._committer.stop()
+        self._answers.stop()
         self._workers.stop(self._options.drain_s)
         self._matcher.stop()
         self._table.close()

@@ -18,7 +18,7 @@ from engram.store.subscriptions.registry import Subscriptions
 
 
 class SpaceRecalls:
-    """The recalls and look-ups of a space; the base class of `Space`.
+    """The recalls and look-ups of a space; the base class of `SpaceEngine`.
 
     Parameters
     ----------
