@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
@@ -23,6 +22,7 @@ from engram.model.columns import (
 from engram.model.observation_row import ObservationRow, batch_of, convert_row
 from engram.model.observations import ObservationBatch, check_columns, has_vectors, make_batch
 from engram.model.spaces import SpaceConfig
+from engram.model.values.keywords import warn_deprecated
 from engram.model.values.sequences import as_list
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -106,7 +106,7 @@ def take_observations(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> 
         raise _refused(f"an argument is given twice, or there are more than {len(names)}", names, len(arguments))
     if len(arguments) > _PLACED:
         late = ", ".join(names[_PLACED : len(arguments)])
-        warnings.warn(f"{late} by place is deprecated; pass by keyword", DeprecationWarning, stacklevel=4)
+        warn_deprecated(f"{late} by place is deprecated; pass by keyword")
     check_keywords(keywords, [*names, "ids"])
     given |= keywords
     ids = [given.pop(name) for name in dict.fromkeys((names[0], "ids")) if name in given]

@@ -26,6 +26,7 @@ from engram.model.recall_options import (
 from engram.model.spaces import SpaceConfig
 from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
+from engram.model.values.scalars import as_flag
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
 
@@ -218,6 +219,8 @@ class Space:
             As for `recall`, at once and not during iteration.
         OverCapacity
             If there are too many standing recalls.
+        FailedPrecondition
+            If the store is closed and `follow` is set. A stream that follows ends when the store is closed.
         CorruptData
             If a ranking that is made at once needs damaged bytes. During iteration, batches raise it.
         """
@@ -248,10 +251,11 @@ class Space:
         Raises
         ------
         InvalidInput
-            If the id is not a text, or the generation is yet to come.
+            If the id is not a text, `include_vectors` is no truth value, or the generation is yet to come.
         FailedPrecondition
             If the generation is no longer retained.
         """
+        as_flag("include_vectors", include_vectors)
         return self._engine.get(id, max_generation)
 
     @accepts_old(time="snapshot_time")

@@ -16,7 +16,7 @@ from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack
-from engram.model.limits import BATCH_COUNT_MAX
+from engram.model.ids import as_ids
 from engram.model.observations import (
     ObservationBatch,
     check_batch,
@@ -26,10 +26,7 @@ from engram.model.observations import (
     has_vectors,
     with_vectors,
 )
-from engram.model.query import check_range
 from engram.model.spaces import SpaceConfig
-from engram.model.values.scalars import as_text
-from engram.model.values.sequences import as_list
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.group_commit import GroupCommit
 from engram.store.commit.queue import CommitRequest, CommitResult
@@ -125,7 +122,7 @@ class SpaceEngine(SpaceRecalls):
             As for `submit`.
         """
         answer = _running(Future[CommitResult]())
-        self._queue(lambda outcome: _settle(answer, outcome), delete_ids=_checked_ids(ids))
+        self._queue(lambda outcome: _settle(answer, outcome), delete_ids=as_ids(ids))
         return answer.result()
 
     def prepare(self, batch: ObservationBatch) -> ObservationBatch:
@@ -303,11 +300,3 @@ def _settle(future: Future[CommitResult], outcome: CommitResult | EngramError) -
         future.set_exception(outcome)
     else:
         future.set_result(outcome)
-
-
-def _checked_ids(ids: Sequence[str]) -> list[str]:
-    names = as_list("ids", ids, '["note-1"]', ordered=False)
-    check_range("ids", len(names), 0, BATCH_COUNT_MAX)
-    for row, name in enumerate(names):
-        as_text(f"ids[{row}]", name)
-    return names

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from engram.errors import EngramError, FailedPrecondition
+from engram.errors import EngramError, FailedPrecondition, InvalidInput
 from engram.lifecycle import interpreter_exit
 from engram.lifecycle.forking import check_process
 from engram.log.files.file_storage import FileStorage
@@ -22,6 +22,7 @@ from engram.log.files.storage import Storage
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
 from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.model.values.scalars import as_flag, shown
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.committer import Committer
 from engram.store.commit.queue import CommitQueue, CommitRequest, FifoCommitQueue
@@ -69,7 +70,8 @@ class StoreEngine:
         storage: Storage | None = None,
         read_only: bool = False,
     ) -> None:
-        self._options = options
+        self._options = _checked_options(options)
+        read_only = as_flag("read_only", read_only)
         self._process = os.getpid()
         self._storage, self._lock = open_directory(path, read_only) if storage is None else (storage, None)
         self._intake = intake or FifoCommitQueue(
@@ -135,7 +137,7 @@ class StoreEngine:
     ) -> SpaceEngine:
         """Return the space called `name`; see `MemoryStore.space`."""
         check_process(self._process, "store")
-        return self._table.get(name, dim, metric, embedder, create=create)
+        return self._table.get(name, dim, metric, embedder, create=as_flag("create", create))
 
     def spaces(self) -> list[SpaceEngine]:
         """Return all open spaces in the order of their names."""
@@ -281,6 +283,18 @@ class StoreEngine:
             self._lock.release()
         if isinstance(self._storage, FileStorage):
             self._storage.close()
+
+
+def _checked_options(options: object) -> StoreOptions:
+    if isinstance(options, StoreOptions):
+        return options
+    raise InvalidInput(
+        f"options are {shown(options)}; pass StoreOptions(...), or leave them out",
+        code="invalid_option",
+        field="options",
+        limit="StoreOptions",
+        value=type(options).__name__,
+    )
 
 
 def _weakly(method: Callable[[SpaceEngine], None]) -> Callable[[SpaceEngine], None]:

@@ -29,6 +29,8 @@ from engram.errors import (
 )
 from engram.index import HnswIndex
 from engram.model.ack import Ack
+from engram.model.cue import Cue
+from engram.model.hit import Hits
 from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.commit.queue import CommitRequest, CommitResult, FifoCommitQueue
 from tests.doubles.batches import DIM, batch_of, vector_of
@@ -434,6 +436,40 @@ def test_a_space_with_an_unknown_embedder_is_not_created() -> None:
         assert caught.value.code == "unknown_embedder"
         assert "words" not in {space.config.name for space in store.spaces()}
         assert store.space("words", dim=16).config.embedder == ""
+
+
+@pytest.mark.parametrize("options", [{}, None, 3])
+def test_options_are_store_options(options: Any) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        MemoryStore(None, options=options)
+    assert (refusal.value.code, refusal.value.field) == ("invalid_option", "options")
+
+
+def test_flags_of_a_store_are_truth_values() -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        MemoryStore(None, read_only="no")  # type: ignore[arg-type]
+    assert (refusal.value.code, refusal.value.field) == ("invalid_flag", "read_only")
+    with MemoryStore(None) as store, pytest.raises(InvalidInput) as refusal:
+        store.space(create="no")  # type: ignore[arg-type]
+    assert (refusal.value.code, refusal.value.field) == ("invalid_flag", "create")
+
+
+def test_nothing_can_be_followed_once_the_store_is_closed() -> None:
+    cue = Cue(vector=vector_of("a"), score_min=0.5)
+    store = MemoryStore(None)
+    space = store.space(dim=DIM)
+    space.observe("a", vector_of("a"))
+    following, rest = space.recall_stream(cue, follow=True), list[Hits]()
+    assert [hit.id for hit in next(following)] == ["a"]
+    follower = threading.Thread(target=lambda: rest.extend(following))
+    follower.start()
+    store.close()
+    follower.join(TIMEOUT_S)
+    assert (follower.is_alive(), rest) == (False, [])
+    with pytest.raises(FailedPrecondition) as refusal:
+        space.recall_stream(cue, follow=True)
+    assert refusal.value.code == "closed"
+    assert [hit.id for hits in space.recall_stream(cue) for hit in hits] == ["a"]
 
 
 # ---- callbacks of what was submitted ----------------------------------------------------------------------------
