@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import Unpack
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from engram.client.sending.micro_batch import make_row
+from engram.model.arguments import OneObservation
+from engram.model.columns import ObservationFields
+from engram.model.observation_row import ObservationRow
 from engram.model.observations import ObservationBatch, make_batch
+from engram.model.spaces import SpaceConfig
 
 DIM = 8
 
@@ -35,3 +41,10 @@ def batch_of(ids: Sequence[str], version: int = 0, dim: int = DIM) -> Observatio
         metadata=[{"id": id, "version": version} for id in ids],
         tags=[[f"tag {id}", "ß"] for id in ids],
     )
+
+
+def row_of(
+    config: SpaceConfig, id: str, vector: ArrayLike | None, content: str = "", **fields: Unpack[ObservationFields]
+) -> ObservationRow:
+    """A single observation, as a client takes it."""
+    return make_row(config, OneObservation(id, vector, content, fields))

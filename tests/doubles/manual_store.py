@@ -6,6 +6,7 @@ from random import Random
 from typing import NamedTuple
 
 from engram.model.spaces import SpaceConfig
+from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.queue import CommitQueue, CommitRequest
 from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.options import StoreOptions
@@ -38,7 +39,9 @@ class ManualStore:
         self._encoder = SerialExecutor("test-encoder")
         stored = StoredSpace(SpaceConfig("default", DIM), storage, manifest_of(storage), 0)
         self._state = recover_space(stored, "", _OPTIONS)
-        self.space = SpaceEngine(stored.config, self._state, _OPTIONS, self.submit, lambda _: None, self._encoder)
+        self.space = SpaceEngine(
+            stored.config, self._state, _OPTIONS, self.submit, lambda _: None, self._encoder, AnswerThread()
+        )
 
     def spaces(self) -> list[SpaceEngine]:
         """The one space."""

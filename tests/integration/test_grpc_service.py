@@ -67,7 +67,8 @@ async def test_refusals_name_field_limit_and_value(stub: Any, space: str) -> Non
     assert isinstance(error, InvalidInput)
     assert (error.code, error.field, error.limit, error.value) == ("dimension_mismatch", "embedding", str(DIM), "9")
     assert (await failure(stub.Remember(pb.RememberRequest(memory_space_id=space)))).code == "no_operation"
-    assert (await failure(stub.Forget(pb.ForgetRequest(memory_space_id=space)))).code == "batch_count"
+    forget = pb.ForgetRequest(memory_space_id=space, ids=["a"] * 10_001)
+    assert (await failure(stub.Forget(forget))).code == "batch_count"
 
 
 async def test_malformed_bytes_of_a_unary_call_are_an_invalid_argument(server: ServerProcess) -> None:

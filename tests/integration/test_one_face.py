@@ -7,21 +7,22 @@ import itertools
 import time
 import warnings
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_overloads
 
 import numpy as np
 import pytest
 
 from engram import Ack, AsyncClient, Client, Cue, Deletion, Filter, Hits, RecallQuery, Space
 from engram.client.snapshot import AsyncClientSnapshot, ClientSnapshot
-from engram.errors import InvalidInput
+from engram.errors import FailedPrecondition, InvalidInput
+from engram.model.columns import COLUMNS, MANY_KEYWORDS, ONE_KEYWORDS
 from engram.store import Snapshot
 from tests.doubles.batches import vector_of as vector_of_dim
 from tests.integration.homes import HOMES
 from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess
 
 _numbers = itertools.count(1)
-SHARED = ("observe", "submit", "delete", "recall", "recall_stream", "answer", "open", "get", "snapshot", "stats")
+SHARED = ("delete", "recall", "recall_stream", "answer", "open", "get", "snapshot", "stats")
 SNAPSHOT_SHARED = ("get", "recall", "recall_stream")
 
 
@@ -49,6 +50,20 @@ def test_homes_have_the_same_arguments(name: str) -> None:
         # A client once opened its session so, and does for one release.
         shapes = [[(one, kind, inspect.Parameter.empty) for one, kind, _ in shape] for shape in shapes]
     assert shapes[0] == shapes[1] == shapes[2]
+
+
+@pytest.mark.parametrize("name", ["observe", "submit"])
+def test_homes_say_the_same_of_one_and_of_many(name: str) -> None:
+    """What editors and type checkers are told; what the bodies take is what the tests below pass."""
+    first, *others = [
+        [list(inspect.signature(one).parameters.values()) for one in get_overloads(getattr(home, name))]
+        for home in (Space, Client, AsyncClient)
+    ]
+    assert others == [first, first]
+    assert [[one.name for one in overload] for overload in first] == [
+        ["self", *ONE_KEYWORDS[:3], "fields"],
+        ["self", *MANY_KEYWORDS[:3], "columns"],
+    ]
 
 
 @pytest.mark.parametrize("name", SNAPSHOT_SHARED)
@@ -91,6 +106,73 @@ def test_many_observations(home: Any) -> None:
     assert (ack, ack.first_generation, ack.last_generation, ack.count) == (3, 1, 3, 3)
     hit = home.get("c")
     assert (hit.content, hit.time_us, hit.metadata, hit.tags) == ("text of c", 3_000_000, {"n": 3}, ["y", "z"])
+
+
+ONE = {"content": "t", "timestamp": 12.5, "confidence": 0.5, "importance": 0.25, "metadata": {"n": 1}, "tags": ["x"]}
+"""Something else than the default for each column."""
+
+
+def what_is(hit: Any) -> list[Any]:
+    return [getattr(hit, spec.attribute) for spec in COLUMNS]
+
+
+def stored(home: Any, name: str, *arguments: Any, **keywords: Any) -> Any:
+    """Store the observation ``a`` by `name`, and return what is stored then."""
+    answer = getattr(home, name)(*arguments, **keywords)
+    assert (answer.result(TIMEOUT_S) if name == "submit" else answer) == 1
+    hit = home.get("a", include_vectors=True)
+    np.testing.assert_array_equal(hit.vector, vector_of("a"))
+    return hit
+
+
+@pytest.mark.parametrize("name", ["observe", "submit"])
+@pytest.mark.parametrize("spec", COLUMNS, ids=lambda spec: spec.name)
+def test_each_column_is_taken_by_its_keywords(home: Any, name: str, spec: Any) -> None:
+    assert set(ONE) == {one.singular for one in COLUMNS}
+    value = ONE[spec.singular]
+    one = stored(home, name, id="a", vector=vector_of("a"), **{spec.singular: value})
+    assert getattr(one, spec.attribute) == (12_500_000 if spec.attribute == "time_us" else value)
+    getattr(home, name)(ids=["b"], vectors=[vector_of("b")], **{spec.plural: [value]})
+    while (many := home.get("b")) is None:
+        home.observe("after", vector_of("after"))
+    assert getattr(many, spec.attribute) == getattr(one, spec.attribute)
+
+
+@pytest.mark.parametrize("name", ["observe", "submit"])
+def test_one_may_be_given_by_place(home: Any, name: str) -> None:
+    assert stored(home, name, "a", vector_of("a"), "t").content == "t"
+
+
+@pytest.mark.parametrize("name", ["observe", "submit"])
+def test_many_may_be_given_by_place(home: Any, name: str) -> None:
+    assert stored(home, name, ["a"], [vector_of("a")], ["t"]).content == "t"
+
+
+@pytest.mark.parametrize("name", ["observe", "submit"])
+@pytest.mark.parametrize("many", [False, True], ids=["one", "many"])
+def test_none_is_not_given(home: Any, name: str, many: bool) -> None:
+    before = time.time()
+    if many:
+        hit = stored(home, name, ["a"], [vector_of("a")], **{spec.plural: None for spec in COLUMNS})
+    else:
+        hit = stored(home, name, "a", vector_of("a"), **{spec.singular: None for spec in COLUMNS})
+    assert before - 1 <= hit.time_us / 1e6 <= time.time() + 1
+    assert (hit.content, hit.confidence, hit.importance, hit.metadata, hit.tags) == ("", 1.0, 0.5, {}, [])
+
+
+def test_no_ids_delete_nothing(home: Any) -> None:
+    home.observe("a", vector_of("a"))
+    nothing: list[Any] = [[], (), set(), np.array([])]
+    for none in nothing:
+        assert (home.delete(none), home.delete(none).generation) == (0, 1)
+    assert home.get("a") is not None
+
+
+def test_flags_of_numpy_are_flags(home: Any) -> None:
+    home.observe("a", vector_of("a"))
+    yes = np.bool_(True)
+    assert home.recall(vector_of("a"), include_vectors=yes, skip_damaged=yes)[0].vector is not None
+    assert home.get("a", include_vectors=yes).vector is not None
 
 
 def test_submit_returns_a_future_of_the_same(home: Any) -> None:
@@ -172,42 +254,121 @@ def test_statistics(home: Any) -> None:
     assert stats.metrics
 
 
+ONES = np.ones(DIM)
+REFUSED: list[tuple[Any, str, str]] = [
+    (lambda home: home.observe(), "invalid_arguments", "ids"),
+    (lambda home: home.observe(None), "invalid_arguments", "ids"),
+    (lambda home: home.observe("a", ONES, "t", content="t"), "invalid_arguments", "id"),
+    (lambda home: home.observe("a", ONES, "t", ids=["x"]), "invalid_arguments", "id"),
+    (lambda home: home.observe(id="b", ids="c", vector=ONES), "invalid_arguments", "id"),
+    (lambda home: home.observe(["a"], [ONES], ["t"], 1, 2, 3, 4, 5, 6), "invalid_arguments", "ids"),
+    (lambda home: home.observe(["a"], [ONES], contens=["t"]), "unknown_argument", "contens"),
+    (lambda home: home.observe("a", ONES, texts="t"), "unknown_argument", "texts"),
+    (lambda home: home.observe("a", ONES, confidences=0.5), "unknown_argument", "confidences"),
+    (lambda home: home.observe(["a"], [ONES], confidence=0.5), "unknown_argument", "confidence"),
+    (lambda home: home.observe("a", ONES, tags="urgent"), "not_a_list", "tags"),
+    (lambda home: home.observe("a", ONES, tags=["x", 1]), "invalid_text", "tags"),
+    (lambda home: home.observe("a", ONES, tags=["x"] * 100), "tags_count", "tags[0]"),
+    (lambda home: home.observe("a", ONES, confidence="1"), "confidence_range", "confidence"),
+    (lambda home: home.observe("a", ONES, confidence=2), "confidence_range", "confidence[0]"),
+    (lambda home: home.observe("a", ONES, metadata=[1]), "invalid_metadata", "metadata"),
+    (lambda home: home.observe("a", ONES, timestamp="x"), "invalid_time", "timestamp"),
+    (lambda home: home.observe("a", ONES, 5), "invalid_text", "content"),
+    (lambda home: home.observe("a", ONES, b"x"), "invalid_text", "content"),
+    (lambda home: home.observe("", ONES), "id_size", "id[0]"),
+    (lambda home: home.observe("\ud800", ONES), "invalid_text", "id"),
+    (lambda home: home.observe(b"a", ONES), "not_a_list", "ids"),
+    (lambda home: home.observe({"a"}, [ONES]), "not_a_list", "ids"),
+    (lambda home: home.observe(["a", 5], [ONES, ONES]), "invalid_text", "id[1]"),
+    (lambda home: home.observe([], np.empty((0, DIM))), "batch_count", "batch"),
+    (lambda home: home.observe([]), "batch_count", "batch"),
+    (lambda home: home.observe(["x"] * 10_001, np.ones((10_001, DIM))), "batch_count", "batch"),
+    (lambda home: home.observe("a", np.ones((1, DIM))), "dimension_mismatch", "vector"),
+    (lambda home: home.observe("a", ONES[:4]), "dimension_mismatch", "vector"),
+    (lambda home: home.observe("a", 5), "dimension_mismatch", "vector"),
+    (lambda home: home.observe("a", [], "t"), "dimension_mismatch", "vector"),
+    (lambda home: home.observe("a", np.empty(0), "t"), "dimension_mismatch", "vector"),
+    (lambda home: home.observe("a", "x"), "invalid_vector", "vector"),
+    (lambda home: home.observe("a", ONES * 0), "zero_vector", "embedding[0]"),
+    (lambda home: home.observe("a", ONES * np.nan), "not_finite", "embedding[0][0]"),
+    (lambda home: home.observe(["a"], ONES), "dimension_mismatch", "vectors"),
+    (lambda home: home.observe(["a"], [ONES[:4]]), "dimension_mismatch", "embedding"),
+    (lambda home: home.observe(["a"], [[]], ["t"]), "dimension_mismatch", "embedding"),
+    (lambda home: home.observe(["a"], np.empty((1, 0)), ["t"]), "dimension_mismatch", "embedding"),
+    (lambda home: home.observe(["a"], np.empty((5, 0)), ["t"]), "column_length", "vectors"),
+    (lambda home: home.observe(["a", "b"], np.empty((0, DIM)), ["t", "u"]), "column_length", "vectors"),
+    (lambda home: home.observe(["a"], [ONES], ["t", "u"]), "column_length", "contents"),
+    (lambda home: home.observe(["a"], [ONES], "t"), "not_a_list", "contents"),
+    (lambda home: home.observe(["a"], [ONES], confidences=1.0), "not_a_list", "confidences"),
+    (lambda home: home.observe(["a"], [ONES], confidences=[1, 2]), "column_length", "confidences"),
+    (lambda home: home.observe(["a"], [ONES], tags=["x"]), "not_a_list", "tags[0]"),
+    (lambda home: home.recall(ONES, 0), "invalid_k", "k"),
+    (lambda home: home.recall(ONES, k=3.0), "invalid_k", "k"),
+    (lambda home: home.recall(ONES, None), "invalid_k", "k"),
+    (lambda home: home.recall(ONES, count=3), "unknown_argument", "count"),
+    (lambda home: home.recall(ONES, follow=True), "unknown_argument", "follow"),
+    (lambda home: home.recall(ONES, ef=0), "invalid_ef", "ef"),
+    (lambda home: home.recall(ONES, strength=1), "invalid_recall", "strength"),
+    (lambda home: home.recall(ONES, max_generation=-1), "invalid_max_generation", "max_generation"),
+    (lambda home: home.recall(ONES, max_generation=99), "invalid_max_generation", "max_generation"),
+    (lambda home: home.recall(ONES, max_generation=1, snapshot_time=1), "invalid_recall", "snapshot_time"),
+    (lambda home: home.recall(ONES, include_vectors="yes"), "invalid_flag", "include_vectors"),
+    (lambda home: home.recall(ONES, include_vectors=None), "invalid_flag", "include_vectors"),
+    (lambda home: home.recall(ONES, skip_damaged="no"), "invalid_flag", "skip_damaged"),
+    (lambda home: home.recall(None), "cue_missing", "cue"),
+    (lambda home: home.recall(ONES[:4]), "dimension_mismatch", "embedding"),
+    (lambda home: home.recall([ONES]), "dimension_mismatch", "vector"),
+    (lambda home: list(home.recall_stream(ONES, 10, 101)), "invalid_batch_size", "batch_size"),
+    (lambda home: list(home.recall_stream(ONES, k=10_001)), "invalid_k", "k"),
+    (lambda home: list(home.recall_stream(ONES, follow=True)), "invalid_recall", "score_min"),
+    (lambda home: home.recall_stream(ONES, follow="no"), "invalid_flag", "follow"),
+    (lambda home: home.recall_stream(ONES, include_recent="no"), "invalid_flag", "include_recent"),
+    (lambda home: home.recall_stream(ONES, timeout_ms=-1), "invalid_recall", "timeout_ms"),
+    (lambda home: home.answer({"k": 3}), "invalid_recall", "query"),
+    (lambda home: home.open("a text"), "invalid_recall", "query"),
+    (lambda home: home.get(3), "invalid_text", "id"),
+    (lambda home: home.get("a", 99), "invalid_max_generation", "max_generation"),
+    (lambda home: home.get("a", "x"), "invalid_max_generation", "max_generation"),
+    (lambda home: home.get("a", include_vectors="no"), "invalid_flag", "include_vectors"),
+    (lambda home: home.snapshot().get("a", include_vectors="no"), "invalid_flag", "include_vectors"),
+    (lambda home: home.snapshot(99), "invalid_max_generation", "max_generation"),
+    (lambda home: home.snapshot(1, snapshot_time=1.0), "invalid_recall", "snapshot_time"),
+    (lambda home: home.snapshot(snapshot_time="yesterday"), "invalid_time", "snapshot_time"),
+    (lambda home: home.delete("note-1"), "not_a_list", "ids"),
+    (lambda home: home.delete({"a": 1}), "not_a_list", "ids"),
+    (lambda home: home.delete([3]), "invalid_text", "ids[0]"),
+    (lambda home: home.delete(["x"] * 10_001), "batch_count", "ids"),
+]
+"""Careless calls, and how every home refuses them."""
+
+
+@pytest.mark.parametrize("name", HOMES)
+def test_bad_arguments_are_named_alike(name: str, server: ServerProcess) -> None:
+    with HOMES[name](server.address, f"refused-{next(_numbers)}") as home:
+        home.observe("there", vector_of("there"))
+        told = []
+        for call, *_ in REFUSED:
+            with pytest.raises(InvalidInput) as refusal:
+                call(home)
+            told.append([type(refusal.value), refusal.value.code, refusal.value.field])
+        assert told == [[InvalidInput, code, field] for _, code, field in REFUSED]
+        assert len(home.recall(vector_of("there"), 100)) == 1
+
+
 @pytest.mark.parametrize(
-    ("call", "field"),
+    "call",
     [
-        (lambda home: home.observe(), "ids"),
-        (lambda home: home.observe(["a"], np.ones((1, DIM)), contens=["t"]), "contens"),
-        (lambda home: home.observe("a", np.ones(DIM), texts="t"), "texts"),
-        (lambda home: home.observe("a", np.ones(DIM), tags="urgent"), "tags"),
-        (lambda home: home.observe("a", np.ones(DIM), confidences=0.5), "confidences"),
-        (lambda home: home.observe("a", np.ones((1, DIM))), "vector"),
-        (lambda home: home.observe("a", np.ones(DIM), "t", content="t"), "id"),
-        (lambda home: home.recall(np.ones(DIM), 0), "k"),
-        (lambda home: home.recall(np.ones(DIM), k=3.0), "k"),
-        (lambda home: home.recall(np.ones(DIM), count=3), "count"),
-        (lambda home: home.recall(np.ones(DIM), max_generation=-1), "max_generation"),
-        (lambda home: home.recall(np.ones(DIM), max_generation=99), "max_generation"),
-        (lambda home: home.recall(None), "cue"),
-        (lambda home: list(home.recall_stream(np.ones(DIM), 10, 101)), "batch_size"),
-        (lambda home: list(home.recall_stream(np.ones(DIM), k=10_001)), "k"),
-        (lambda home: home.answer({"k": 3}), "query"),
-        (lambda home: home.open("a text"), "query"),
-        (lambda home: home.get(3), "id"),
-        (lambda home: home.get("a", 99), "max_generation"),
-        (lambda home: home.get("a", "x"), "max_generation"),
-        (lambda home: home.snapshot(99), "max_generation"),
-        (lambda home: home.snapshot(1, snapshot_time=1.0), "snapshot_time"),
-        (lambda home: home.snapshot(snapshot_time="yesterday"), "snapshot_time"),
-        (lambda home: home.delete("note-1"), "ids"),
-        (lambda home: home.delete([3]), "ids[0]"),
+        lambda home: home.observe("a", None, "words"),
+        lambda home: home.observe("a"),
+        lambda home: home.observe(["a"], None, ["words"]),
+        lambda home: home.observe(["a"]),
+        lambda home: home.recall("words"),
     ],
 )
-def test_bad_arguments_are_named_alike(home: Any, call: Any, field: str) -> None:
-    home.observe("there", vector_of("there"))
-    with pytest.raises(InvalidInput) as refusal:
+def test_text_without_an_embedder_is_refused_alike(home: Any, call: Any) -> None:
+    with pytest.raises(FailedPrecondition) as refusal:
         call(home)
-    assert refusal.value.field == field
-    assert len(home.recall(vector_of("there"), 100)) == 1
+    assert (refusal.value.code, refusal.value.field) == ("no_embedder", "embedder")
 
 
 def test_old_forms_work_and_warn(home: Any) -> None:

@@ -16,6 +16,7 @@ from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Deletion
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
+from engram.model.ids import as_ids
 from engram.model.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
 from engram.model.operations.requests import (
     CreateSpace,
@@ -27,7 +28,6 @@ from engram.model.operations.requests import (
     Recall,
     StreamRecall,
     TakeSnapshot,
-    as_ids,
 )
 from engram.model.operations.results import RESULTS_BYTES
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace

@@ -50,6 +50,10 @@ class Ack(int):
     def __eq__(self, other: object) -> bool:
         return self._values() == other._values() if isinstance(other, Ack) else int(self) == other
 
+    def __ne__(self, other: object) -> bool:
+        # `int` has a comparison of its own, which would only compare the numbers.
+        return not self == other
+
     def __hash__(self) -> int:
         return int.__hash__(self)
 

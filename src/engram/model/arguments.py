@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
@@ -13,16 +12,18 @@ from numpy.typing import ArrayLike
 from engram.errors import InvalidInput
 from engram.model.columns import (
     COLUMNS,
+    IDS,
     MANY_KEYWORDS,
     ONE_KEYWORDS,
-    ColumnSpec,
     ObservationColumns,
     ObservationFields,
     check_keywords,
 )
-from engram.model.observations import ObservationBatch, make_batch
-from engram.model.values.scalars import as_text
-from engram.model.values.vectors import as_float32
+from engram.model.observation_row import ObservationRow, batch_of, convert_row
+from engram.model.observations import ObservationBatch, check_columns, has_vectors, make_batch
+from engram.model.spaces import SpaceConfig
+from engram.model.values.keywords import warn_deprecated
+from engram.model.values.sequences import as_list
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,54 +33,58 @@ _FIELDS: Final = frozenset(ObservationFields.__annotations__)
 
 
 class OneObservation(NamedTuple):
-    """One observation as a caller passes it."""
+    """One observation as a caller passes it; None stands for what is not given."""
 
     id: str
     vector: ArrayLike | None
-    content: str
+    content: str | None
     fields: ObservationFields
 
-    def batch(self) -> ObservationBatch:
-        """Return a batch of one row; its vectors have the shape ``(1, 0)`` if there is no vector.
+    def row(self, config: SpaceConfig) -> ObservationRow:
+        """Return a copy as a row for the space that `config` describes.
 
         Raises
         ------
         InvalidInput
-            If a value cannot be converted.
+            As `convert_row`.
         """
-        as_text("id", self.id)
-        vector = np.empty(0, np.float32) if self.vector is None else as_float32(self.vector, "vector")
-        if vector.ndim != 1:
-            raise InvalidInput(
-                f"the vector of one observation has shape {vector.shape}; pass one of shape (dim,), or a list of ids",
-                code="invalid_vector",
-                field="vector",
-                limit="(dim,)",
-                value=vector.shape,
-            )
-        given: dict[str, Any] = {"content": self.content, **self.fields}
-        columns = {spec.name: _column(spec, given.get(spec.singular)) for spec in COLUMNS}
-        return ObservationBatch(ids=[self.id], vectors=vector[None], **columns)
+        return convert_row(config, *self)
+
+    def batch(self, config: SpaceConfig) -> ObservationBatch:
+        """Return a copy as a batch of one row; its vectors have the shape ``(1, 0)`` if there is no vector.
+
+        Raises
+        ------
+        InvalidInput
+            As `convert_row`.
+        """
+        return batch_of([self.row(config)])
 
 
 class ManyObservations(NamedTuple):
-    """Columns of observations as a caller passes them."""
+    """Columns of observations as a caller passes them; None stands for what is not given."""
 
     ids: Sequence[str]
     vectors: ArrayLike | None
     contents: Sequence[str] | None
     columns: ObservationColumns
 
-    def batch(self) -> ObservationBatch:
-        """Return the batch; its vectors have the shape ``(0, 0)`` if there are none.
+    def batch(self, config: SpaceConfig) -> ObservationBatch:
+        """Return a copy as a batch; its vectors have the shape ``(n, 0)`` if there are none.
 
         Raises
         ------
         InvalidInput
-            If a column cannot be converted, or has the wrong length.
+            If a column cannot be converted, or has the wrong length, or the vectors another dimension than the space
+            that `config` describes.
         """
-        vectors = np.empty((0, 0), np.float32) if self.vectors is None else self.vectors
-        return make_batch(self.ids, vectors, self.contents, **self.columns)
+        ids, vectors, contents, columns = self
+        if vectors is not None:
+            batch = make_batch(ids, vectors, contents, **columns)
+            check_columns(batch, config.dim)
+            return batch
+        ids = as_list(IDS.plural, ids, '["note-1"]')
+        return make_batch(ids, np.empty((len(ids), 0), np.float32), contents, **columns)
 
 
 def take_observations(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> OneObservation | ManyObservations:
@@ -101,23 +106,26 @@ def take_observations(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> 
         raise _refused(f"an argument is given twice, or there are more than {len(names)}", names, len(arguments))
     if len(arguments) > _PLACED:
         late = ", ".join(names[_PLACED : len(arguments)])
-        warnings.warn(f"{late} by place is deprecated; pass by keyword", DeprecationWarning, stacklevel=4)
+        warn_deprecated(f"{late} by place is deprecated; pass by keyword")
     check_keywords(keywords, [*names, "ids"])
     given |= keywords
-    first = given.pop(names[0], None)
-    if first is None and (first := given.pop("ids", None)) is None:
+    ids = [given.pop(name) for name in dict.fromkeys((names[0], "ids")) if name in given]
+    if len(ids) > 1:
+        raise _refused("there are both id and ids; pass one of them", names, len(ids))
+    if not ids or ids[0] is None:
         raise _refused("there are no ids", names, None)
-    vector, content = given.pop(names[1], None), given.pop(names[2], None)
+    first, vector, content = ids[0], given.pop(names[1], None), given.pop(names[2], None)
     if is_one:
-        return OneObservation(first, vector, "" if content is None else content, cast("ObservationFields", given))
+        return OneObservation(first, vector, content, cast("ObservationFields", given))
     return ManyObservations(first, vector, content, cast("ObservationColumns", given))
 
 
 def arguments_of(batch: ObservationBatch) -> dict[str, Any]:
     """Return a batch as the arguments of a call that takes many observations, such as `make_batch`."""
     given = {spec.plural: getattr(batch, spec.name) for spec in COLUMNS}
+    vectors = batch.vectors if has_vectors(batch) else None
     # A call takes integers for seconds.
-    return {"ids": batch.ids, "vectors": batch.vectors, **given, "timestamps": batch.times_us.view("datetime64[us]")}
+    return {"ids": batch.ids, "vectors": vectors, **given, "timestamps": batch.times_us.view("datetime64[us]")}
 
 
 def one_or_many(function: F) -> F:
@@ -134,11 +142,3 @@ def one_or_many(function: F) -> F:
 
 def _refused(message: str, names: Sequence[str], value: object) -> InvalidInput:
     return InvalidInput(message, code="invalid_arguments", field=names[0], limit=", ".join(names), value=value)
-
-
-def _column(spec: ColumnSpec, value: object) -> Any:
-    """Return the column of one observation."""
-    if value is None:
-        return spec.blanks(1)
-    element = spec.value(value)
-    return [element] if spec.dtype is None else np.array([element], spec.dtype)

@@ -36,7 +36,7 @@ from engram.model.values.sequences import (
 
 
 class ObservationColumns(TypedDict, total=False):
-    """The keywords of a call that takes many observations: one entry per observation in each.
+    """The keywords of a call that takes many observations: one entry per observation in each; None: not given.
 
     Parameters
     ----------
@@ -62,10 +62,10 @@ class ObservationFields(TypedDict, total=False):
     """The keywords of a call that takes one observation; they are those of `ObservationColumns` in the singular."""
 
     timestamp: Moment | None
-    confidence: float
-    importance: float
+    confidence: float | None
+    importance: float | None
     metadata: Mapping[str, object] | str | None
-    tags: Sequence[str]
+    tags: Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +122,9 @@ class ColumnSpec(ABC):
         It raises `InvalidInput` if the value cannot be converted; the error names `field`, or else the keyword.
         """
 
-    def value(self, value: Any) -> Any:
-        """Return what a caller passed for one observation as an element of the column; raise as a converter."""
-        return self.converter()(value)
-
     @abstractmethod
     def column(self, values: Any, count: int) -> Any:
-        """Return what a caller passed for `count` observations as a column.
+        """Return what a caller passed for `count` observations as a column that shares no memory with it.
 
         Raises
         ------
@@ -240,7 +236,8 @@ class ShareSpec(ColumnSpec):
     def column(self, values: Any, count: int) -> NDArray[np.float32]:
         """Return numbers as float32; their range is not checked yet."""
         with np.errstate(over="ignore"):
-            return np.ascontiguousarray(as_column(self.plural, values, count, "fiu", "numbers"), dtype=np.float32)
+            # A copy, which the caller cannot change.
+            return np.array(as_column(self.plural, values, count, "fiu", "numbers"), dtype=np.float32)
 
     def check_values(self, column: Any) -> None:
         """Check that all are in [0, 1]."""

@@ -109,6 +109,8 @@ def make_batch(
 ) -> ObservationBatch:
     """Convert Python values to a batch and fill in the optional columns.
 
+    The batch shares no memory with the values: what is checked is what is stored, whatever the caller does meanwhile.
+
     Parameters
     ----------
     ids, vectors, contents
@@ -124,7 +126,7 @@ def make_batch(
         `check_batch` makes all other checks.
     """
     check_keywords(columns, MANY_KEYWORDS)
-    names, matrix = as_list(IDS.plural, ids, '["note-1"]'), as_matrix(vectors)
+    names, matrix = as_list(IDS.plural, ids, '["note-1"]'), as_matrix(vectors, owned=True)
     given: Mapping[str, Any] = {"contents": contents, **columns}
     taken = {
         spec.name: spec.column(values, len(names)) for spec in COLUMNS if (values := given.get(spec.plural)) is not None
@@ -155,6 +157,11 @@ def concatenate(batches: Sequence[ObservationBatch]) -> ObservationBatch:
 def with_vectors(batch: ObservationBatch, vectors: NDArray[np.float32]) -> ObservationBatch:
     """Return a copy of the batch with `vectors`, such as those of an embedder: float32, shape ``(n, dim)``."""
     return _with_objects(replace(batch, vectors=vectors), batch._objects)
+
+
+def has_vectors(batch: ObservationBatch) -> bool:
+    """Return whether the batch has vectors of its own; vectors of shape ``(n, 0)`` stand for none."""
+    return batch.vectors.shape[1:] != (0,)
 
 
 def check_batch(batch: ObservationBatch, config: SpaceConfig) -> ObservationBatch:

@@ -11,12 +11,13 @@ from engram.model.cue import Cue
 from engram.model.hit import Hit
 from engram.model.limits import EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX
 from engram.model.strength import Strength
-from engram.model.values.scalars import as_whole, shown
+from engram.model.values.scalars import as_flag, as_whole, shown
 
 RESULTS_DEFAULT: Final = 10
 BATCH_DEFAULT: Final = 10
 GENERATION_MAX: Final = 2**63 - 1
 _TIMEOUT_MS_MAX: Final = 2**31 - 1
+_FLAGS: Final = ("include_recent", "follow", "skip_damaged", "include_vectors")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +85,8 @@ class RecallQuery:
         object.__setattr__(self, "max_generation", as_generation(self.max_generation))
         if self.timeout_ms is not None:
             self._keep("timeout_ms", as_whole("timeout_ms", self.timeout_ms, 1, _TIMEOUT_MS_MAX, code="invalid_recall"))
+        for name in _FLAGS:
+            self._keep(name, as_flag(name, getattr(self, name)))
         if self.strength is not None and not isinstance(self.strength, Strength):
             raise _refused(
                 f"strength is {shown(self.strength)}; pass Strength() or None",
@@ -102,9 +105,9 @@ class RecallQuery:
         if self.follow and self.cue.ranks and self.cue.score_min is None:
             raise _refused("a standing recall needs to know what is similar enough", "score_min", "a score", "none")
 
-    def _keep(self, name: str, number: int) -> None:
-        # The built-in `int` replaces a NumPy integer, because all later stages rely on the built-in type.
-        object.__setattr__(self, name, number)
+    def _keep(self, name: str, value: int) -> None:
+        # The built-in `int` or `bool` replaces that of NumPy, because all later stages rely on the built-in type.
+        object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, slots=True)

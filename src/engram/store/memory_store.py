@@ -24,7 +24,8 @@ class MemoryStore:
     """A store of memory spaces in one directory, which belongs to this process while the store is open.
 
     Any thread may call any method. One thread commits for all spaces, several index, one writes checkpoints, one
-    matches standing recalls and one does housekeeping; `close` ends them all. A store that is not closed is closed when
+    matches standing recalls, one does housekeeping, and one settles the futures of `Space.submit`; `close` ends them
+    all. A store that is not closed is closed when
     nothing references it any more, or when the interpreter ends. A forked child cannot use the store (code ``forked``),
     and closing it there does nothing.
 

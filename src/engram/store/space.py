@@ -14,6 +14,7 @@ from engram.model.arguments import ManyObservations, OneObservation, one_or_many
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
+from engram.model.observations import ObservationBatch
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
@@ -25,7 +26,7 @@ from engram.model.recall_options import (
 from engram.model.spaces import SpaceConfig
 from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
-from engram.store.commit.queue import CommitResult
+from engram.model.values.scalars import as_flag
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
 
@@ -99,7 +100,7 @@ class Space:
         Unavailable
             If the store is closing or cannot write.
         """
-        return _ack(self._queue(take_observations(arguments, keywords)).result())
+        return self._engine.submit(self._prepared(take_observations(arguments, keywords))).result().ack
 
     @overload
     def submit(
@@ -125,20 +126,15 @@ class Space:
         -------
         concurrent.futures.Future[Ack]
             Done when the observations are durable and recallable; it fails with a typed error if they are not stored.
+            Its callbacks run one after the other on a thread of the store that does nothing else: they may take long,
+            and may write to the store.
+
+        Raises
+        ------
+        OverCapacity
+            Also with code ``answers_full``, if callbacks are so slow that too many answers wait for them.
         """
-        answer: Future[Ack] = Future()
-        # A running future cannot be cancelled: what is queued will be stored.
-        answer.set_running_or_notify_cancel()
-
-        def settle(committed: Future[CommitResult]) -> None:
-            error = committed.exception()
-            if error is None:
-                answer.set_result(_ack(committed.result()))
-            else:
-                answer.set_exception(error)
-
-        self._queue(take_observations(arguments, keywords)).add_done_callback(settle)
-        return answer
+        return self._engine.submit_answered(self._prepared(take_observations(arguments, keywords)))
 
     def delete(self, ids: Sequence[str]) -> Deletion:
         """Delete observations durably by id. Unknown ids are ignored.
@@ -158,9 +154,9 @@ class Space:
         result = self._engine.delete(ids)
         return Deletion(result.existed, result.last_generation or self.generation)
 
-    def _queue(self, observations: OneObservation | ManyObservations) -> Future[CommitResult]:
+    def _prepared(self, observations: OneObservation | ManyObservations) -> ObservationBatch:
         self._engine.check_process()
-        return self._engine.submit(self._engine.prepare(observations.batch()))
+        return self._engine.prepare(observations.batch(self._engine.config))
 
     # ---- reading ------------------------------------------------------------------------------------------------
 
@@ -223,6 +219,8 @@ class Space:
             As for `recall`, at once and not during iteration.
         OverCapacity
             If there are too many standing recalls.
+        FailedPrecondition
+            If the store is closed and `follow` is set. A stream that follows ends when the store is closed.
         CorruptData
             If a ranking that is made at once needs damaged bytes. During iteration, batches raise it.
         """
@@ -253,10 +251,11 @@ class Space:
         Raises
         ------
         InvalidInput
-            If the id is not a text, or the generation is yet to come.
+            If the id is not a text, `include_vectors` is no truth value, or the generation is yet to come.
         FailedPrecondition
             If the generation is no longer retained.
         """
+        as_flag("include_vectors", include_vectors)
         return self._engine.get(id, max_generation)
 
     @accepts_old(time="snapshot_time")
@@ -317,7 +316,3 @@ class Space:
     def stats(self) -> SpaceStatistics:
         """Return statistics of the space; each number is current, but they are not all of the same instant."""
         return self._engine.stats()
-
-
-def _ack(result: CommitResult) -> Ack:
-    return Ack(0, 0, result.first_generation, result.last_generation)

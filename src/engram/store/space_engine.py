@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,19 +15,19 @@ from engram.metrics import table
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.metrics.space_statistics import SpaceStatistics
-from engram.model.limits import BATCH_COUNT_MAX
+from engram.model.ack import Ack
+from engram.model.ids import as_ids
 from engram.model.observations import (
     ObservationBatch,
     check_batch,
     check_beside_vectors,
     check_columns,
     check_with_vectors,
+    has_vectors,
     with_vectors,
 )
-from engram.model.query import check_range
 from engram.model.spaces import SpaceConfig
-from engram.model.values.scalars import as_text
-from engram.model.values.sequences import as_list
+from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.group_commit import GroupCommit
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.serial_executor import SerialExecutor
@@ -38,9 +39,11 @@ from engram.store.recall.space_recalls import SpaceRecalls
 from engram.store.scrub import scrub
 from engram.store.space_state import SpaceState
 
+T = TypeVar("T")
+
 
 class SpaceEngine(SpaceRecalls):
-    """The observations of one tenant; made by `MemoryStore.space`.
+    """The inside of a `Space`; made by `StoreEngine.space`.
 
     Any thread may call any method, except where a method says otherwise. Recalls and look-ups take no locks. A space is
     not usable in a forked child.
@@ -54,6 +57,7 @@ class SpaceEngine(SpaceRecalls):
         submit: Callable[[CommitRequest], None],
         published: Callable[[SpaceEngine], None],
         encoder: SerialExecutor,
+        answers: AnswerThread,
     ) -> None:
         super().__init__(config, state, options, lambda: published(self))
         self.tail: TailBudget = TailBudget(
@@ -62,6 +66,8 @@ class SpaceEngine(SpaceRecalls):
         self.indexing: IndexMaintenance = IndexMaintenance(state, options)
         self.indexing.add_listener(self.tail.moved)
         self._writer = GroupCommit(config.name, state, encoder)
+        self._answers = answers
+        self._room_timeout_s = options.room_timeout_s
         self._submit = submit
         self._published = published
 
@@ -83,7 +89,27 @@ class SpaceEngine(SpaceRecalls):
         Unavailable
             If the store is closing or cannot write.
         """
-        return self._queue(batch=batch)
+        answer = _running(Future[CommitResult]())
+        self._queue(lambda outcome: _settle(answer, outcome), batch=batch)
+        return answer
+
+    def submit_answered(self, batch: ObservationBatch) -> Future[Ack]:
+        """Queue a batch as `submit` does; the callbacks of the future may block, because no committer runs them.
+
+        Raises
+        ------
+        OverCapacity, FailedPrecondition, Unavailable
+            As for `submit`.
+        """
+        answer, answers = _running(Future[Ack]()), self._answers
+        answers.start()
+        answers.wait_for_room(self._room_timeout_s)
+
+        def done(outcome: CommitResult | EngramError) -> None:
+            answers.put(answer, outcome if isinstance(outcome, EngramError) else outcome.ack)
+
+        self._queue(done, batch=batch)
+        return answer
 
     def delete(self, ids: Sequence[str]) -> CommitResult:
         """Delete observations durably.
@@ -95,7 +121,9 @@ class SpaceEngine(SpaceRecalls):
         FailedPrecondition, OverCapacity, Unavailable
             As for `submit`.
         """
-        return self._queue(delete_ids=_checked_ids(ids)).result()
+        answer = _running(Future[CommitResult]())
+        self._queue(lambda outcome: _settle(answer, outcome), delete_ids=as_ids(ids))
+        return answer.result()
 
     def prepare(self, batch: ObservationBatch) -> ObservationBatch:
         """Return `batch`, checked against the space, with vectors from the space's embedder if it has none.
@@ -106,7 +134,7 @@ class SpaceEngine(SpaceRecalls):
             As for `observe`.
         """
         self._reader.check_process()
-        if isinstance(batch.vectors, np.ndarray) and batch.vectors.size == 0:
+        if isinstance(batch.vectors, np.ndarray) and not has_vectors(batch):
             # Checked before the embedder sees the texts: a plain string in place of a list would be embedded letter by
             # letter.
             check_beside_vectors(batch)
@@ -258,28 +286,25 @@ class SpaceEngine(SpaceRecalls):
         yield from self.indexing.samples(name)
 
     def _queue(
-        self, batch: ObservationBatch | None = None, delete_ids: Sequence[str] | None = None
-    ) -> Future[CommitResult]:
+        self,
+        done: Callable[[CommitResult | EngramError], None],
+        batch: ObservationBatch | None = None,
+        delete_ids: Sequence[str] | None = None,
+    ) -> None:
         self._reader.check_process()
-        answer: Future[CommitResult] = Future()
-        # A running future cannot be cancelled: what is queued will be stored.
-        answer.set_running_or_notify_cancel()
-
-        def done(outcome: CommitResult | EngramError) -> None:
-            if isinstance(outcome, EngramError):
-                answer.set_exception(outcome)
-            else:
-                answer.set_result(outcome)
-
         request = CommitRequest(space=self, batch=batch, delete_ids=delete_ids, done=done)
         # If linking cannot keep up, a caller in this process is held back rather than refused.
         self.tail.hold_back(lambda: self._submit(request), request.count)
-        return answer
 
 
-def _checked_ids(ids: Sequence[str]) -> list[str]:
-    names = as_list("ids", ids, '["note-1"]', ordered=False)
-    check_range("ids", len(names), 0, BATCH_COUNT_MAX)
-    for row, name in enumerate(names):
-        as_text(f"ids[{row}]", name)
-    return names
+def _running(future: Future[T]) -> Future[T]:
+    """Return `future`, which can no longer be cancelled: what is queued will be stored."""
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def _settle(future: Future[CommitResult], outcome: CommitResult | EngramError) -> None:
+    if isinstance(outcome, EngramError):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

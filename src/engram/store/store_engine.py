@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from engram.errors import EngramError, FailedPrecondition
+from engram.errors import EngramError, FailedPrecondition, InvalidInput
 from engram.lifecycle import interpreter_exit
 from engram.lifecycle.forking import check_process
 from engram.log.files.file_storage import FileStorage
@@ -22,6 +22,8 @@ from engram.log.files.storage import Storage
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
 from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.model.values.scalars import as_flag, shown
+from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.committer import Committer
 from engram.store.commit.queue import CommitQueue, CommitRequest, FifoCommitQueue
 from engram.store.directory import open_directory
@@ -68,13 +70,15 @@ class StoreEngine:
         storage: Storage | None = None,
         read_only: bool = False,
     ) -> None:
-        self._options = options
+        self._options = _checked_options(options)
+        read_only = as_flag("read_only", read_only)
         self._process = os.getpid()
         self._storage, self._lock = open_directory(path, read_only) if storage is None else (storage, None)
         self._intake = intake or FifoCommitQueue(
             options.intake_count_max, options.intake_bytes_max, options.commit_count_max, options.commit_bytes_max
         )
         self._committer = Committer(self._intake)
+        self._answers = AnswerThread()
         self._checkpointer = MaintenanceThread()
         self._matcher = Matcher()
         self._workers = Workers(options.worker_count, options.steal_threshold, _weakly(self._linked))
@@ -133,7 +137,7 @@ class StoreEngine:
     ) -> SpaceEngine:
         """Return the space called `name`; see `MemoryStore.space`."""
         check_process(self._process, "store")
-        return self._table.get(name, dim, metric, embedder, create=create)
+        return self._table.get(name, dim, metric, embedder, create=as_flag("create", create))
 
     def spaces(self) -> list[SpaceEngine]:
         """Return all open spaces in the order of their names."""
@@ -212,7 +216,9 @@ class StoreEngine:
                 raise
             interpreter_exit.closed(self._ending)
             closing.set_result(None)
-        closing.result()
+        if not self._answers.is_current:
+            # A callback of an answer does not wait for the end of the thread that it runs on.
+            closing.result()
 
     def end(self, timeout_s: float) -> None:
         """Close the store when the interpreter ends; see `engram.lifecycle.interpreter_exit`."""
@@ -232,7 +238,8 @@ class StoreEngine:
 
     def _open_space(self, stored: StoredSpace) -> SpaceEngine:
         state = recover_space(stored, self._catalogue.store_id, self._options)
-        space = SpaceEngine(stored.config, state, self._options, self.submit, self._committed, self._committer.encoder)
+        encoder, answers = self._committer.encoder, self._answers
+        space = SpaceEngine(stored.config, state, self._options, self.submit, self._committed, encoder, answers)
         self._workers.notify(space)
         return space
 
@@ -250,6 +257,7 @@ class StoreEngine:
             space.tail.close()
         self._housekeeping.stop()
         self._committer.stop()
+        self._answers.stop()
         self._workers.stop(self._options.drain_s)
         self._matcher.stop()
         self._table.close()
@@ -275,6 +283,18 @@ class StoreEngine:
             self._lock.release()
         if isinstance(self._storage, FileStorage):
             self._storage.close()
+
+
+def _checked_options(options: object) -> StoreOptions:
+    if isinstance(options, StoreOptions):
+        return options
+    raise InvalidInput(
+        f"options are {shown(options)}; pass StoreOptions(...), or leave them out",
+        code="invalid_option",
+        field="options",
+        limit="StoreOptions",
+        value=type(options).__name__,
+    )
 
 
 def _weakly(method: Callable[[SpaceEngine], None]) -> Callable[[SpaceEngine], None]:

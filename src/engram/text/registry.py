@@ -88,13 +88,7 @@ def get_embedder(name: str, dim: int) -> Embedder:
         If the embedder cannot load its weights (code ``weights``).
     """
     if not name:
-        raise FailedPrecondition(
-            "this space has no embedder, so it takes vectors, not text; create a space with one of: "
-            + ", ".join(embedder_names()),
-            code="no_embedder",
-            field="embedder",
-            limit=", ".join(embedder_names()),
-        )
+        raise no_embedder()
     factory = _factories.get(name)
     if factory is None:
         raise NotFound(
@@ -105,3 +99,14 @@ def get_embedder(name: str, dim: int) -> Embedder:
             value=name[:64],
         )
     return factory(dim)
+
+
+def no_embedder() -> FailedPrecondition:
+    """Return the error for text where the space has no embedder."""
+    names = ", ".join(embedder_names())
+    return FailedPrecondition(
+        f"this space has no embedder, so it takes vectors, not text; create a space with one of: {names}",
+        code="no_embedder",
+        field="embedder",
+        limit=names,
+    )

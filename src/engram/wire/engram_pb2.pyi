@@ -1738,7 +1738,7 @@ class ForgetRequest(_message.Message):
     memory_space_id: _builtins.str
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """1 to 10 000 ids (batch_count). Ids that do not exist are no error."""
+        """Up to 10 000 ids (batch_count). Ids that do not exist are no error."""
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.client.sending.micro_batch import OpenBatch, make_row, seal
+from engram.client.sending.micro_batch import OpenBatch, seal
 from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.outgoing_batch import OutgoingBatch
 from engram.client.sending.send_buffer import OutboxLimits
@@ -19,6 +19,7 @@ from engram.errors import EngramError, InvalidInput, SequenceError, Unavailable
 from engram.model.ack import Ack
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
+from tests.doubles.batches import row_of
 from tests.unit.client.fake_transport import FakeConnection, FakeServer
 
 CONFIG = SpaceConfig("test", dim=8)
@@ -133,7 +134,7 @@ async def test_an_empty_text_does_not_take_down_the_texts_beside_it() -> None:
         {"timestamp": np.datetime64("NaT")},
         {"timestamp": True},
         {"confidence": "0.5"},
-        {"confidence": None},
+        {"confidence": "1"},
         {"importance": 1j},
         {"importance": True},
         {"tags": "urgent"},
@@ -231,7 +232,7 @@ async def test_a_stream_that_finds_other_data_answers_all_it_held() -> None:
 def test_sealing_never_raises_and_forgets_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = OpenBatch(index=0, opened_s=0.0)
     for id in "abc":
-        rows.append(make_row(CONFIG, id, VECTOR, ""), lambda answer: None)
+        rows.append(row_of(CONFIG, id, VECTOR, ""), lambda answer: None)
 
     def broken(*_: object) -> None:
         raise RuntimeError("a defect of the check")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,8 +28,11 @@ from engram.errors import (
     Unavailable,
 )
 from engram.index import HnswIndex
+from engram.model.ack import Ack
+from engram.model.cue import Cue
+from engram.model.hit import Hits
 from engram.store import MemoryStore, Space, StoreOptions
-from engram.store.commit.queue import CommitRequest, FifoCommitQueue
+from engram.store.commit.queue import CommitRequest, CommitResult, FifoCommitQueue
 from tests.doubles.batches import DIM, batch_of, vector_of
 from tests.doubles.faulty_storage import Fault, FaultyStorage
 from tests.doubles.stored_ids import live_ids, observe
@@ -432,3 +436,134 @@ def test_a_space_with_an_unknown_embedder_is_not_created() -> None:
         assert caught.value.code == "unknown_embedder"
         assert "words" not in {space.config.name for space in store.spaces()}
         assert store.space("words", dim=16).config.embedder == ""
+
+
+@pytest.mark.parametrize("options", [{}, None, 3])
+def test_options_are_store_options(options: Any) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        MemoryStore(None, options=options)
+    assert (refusal.value.code, refusal.value.field) == ("invalid_option", "options")
+
+
+def test_flags_of_a_store_are_truth_values() -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        MemoryStore(None, read_only="no")  # type: ignore[arg-type]
+    assert (refusal.value.code, refusal.value.field) == ("invalid_flag", "read_only")
+    with MemoryStore(None) as store, pytest.raises(InvalidInput) as refusal:
+        store.space(create="no")  # type: ignore[arg-type]
+    assert (refusal.value.code, refusal.value.field) == ("invalid_flag", "create")
+
+
+def test_nothing_can_be_followed_once_the_store_is_closed() -> None:
+    cue = Cue(vector=vector_of("a"), score_min=0.5)
+    store = MemoryStore(None)
+    space = store.space(dim=DIM)
+    space.observe("a", vector_of("a"))
+    following, rest = space.recall_stream(cue, follow=True), list[Hits]()
+    assert [hit.id for hit in next(following)] == ["a"]
+    follower = threading.Thread(target=lambda: rest.extend(following))
+    follower.start()
+    store.close()
+    follower.join(TIMEOUT_S)
+    assert (follower.is_alive(), rest) == (False, [])
+    with pytest.raises(FailedPrecondition) as refusal:
+        space.recall_stream(cue, follow=True)
+    assert refusal.value.code == "closed"
+    assert [hit.id for hits in space.recall_stream(cue) for hit in hits] == ["a"]
+
+
+# ---- callbacks of what was submitted ----------------------------------------------------------------------------
+
+
+def held_committer(space: Space) -> threading.Event:
+    """Keep the committer in an answer until the event that is returned."""
+    entered, release = threading.Event(), threading.Event()
+
+    def done(_: CommitResult | EngramError) -> None:
+        entered.set()
+        assert release.wait(TIMEOUT_S)
+
+    space._engine._submit(CommitRequest(space=space._engine, batch=batch_of(["held"]), done=done))
+    assert entered.wait(TIMEOUT_S)
+    return release
+
+
+def test_a_callback_may_write_to_the_store() -> None:
+    with MemoryStore(None) as store:
+        space, seen = store.space(dim=DIM), list[str]()
+        done = threading.Event()
+
+        def write(future: Future[Ack]) -> None:
+            space.observe(f"after {future.result()}", vector_of("b"))
+            space.submit("later", vector_of("c")).add_done_callback(lambda _: done.set())
+            seen.append(threading.current_thread().name)
+
+        release = held_committer(space)
+        space.submit("a", vector_of("a")).add_done_callback(write)
+        release.set()
+        assert done.wait(TIMEOUT_S)
+        assert live_ids(space) == sorted(["held", "a", "after 2", "later"])
+    assert seen == ["engram-answers"]
+
+
+def test_a_callback_that_takes_long_delays_no_write() -> None:
+    with MemoryStore(None) as store:
+        space, other = store.space(dim=DIM), store.space("other", dim=DIM)
+        entered, leave = threading.Event(), threading.Event()
+
+        def stay(_: Future[Ack]) -> None:
+            entered.set()
+            assert leave.wait(TIMEOUT_S)
+
+        release = held_committer(space)
+        space.submit("a", vector_of("a")).add_done_callback(stay)
+        release.set()
+        assert entered.wait(TIMEOUT_S)
+        assert other.observe("b", vector_of("b")) == 1
+        assert space.observe("b", vector_of("b")) == 3
+        leave.set()
+
+
+def test_a_callback_may_close_the_store() -> None:
+    store = MemoryStore(None)
+    space, closed = store.space(dim=DIM), threading.Event()
+
+    def close(_: Future[Ack]) -> None:
+        store.close()
+        closed.set()
+
+    release = held_committer(space)
+    space.submit("a", vector_of("a")).add_done_callback(close)
+    after = space.submit("b", vector_of("b"))
+    release.set()
+    assert closed.wait(TIMEOUT_S)
+    assert after.result(TIMEOUT_S) == 3
+    store.close()
+
+
+def test_closing_settles_what_was_submitted_and_ends_the_thread() -> None:
+    store = MemoryStore(None)
+    space, order = store.space(dim=DIM), list[int]()
+    assert "engram-answers" not in {thread.name for thread in threading.enumerate()}
+    release = held_committer(space)
+    for number in range(100):
+        space.submit(f"id-{number}", vector_of("a")).add_done_callback(lambda future: order.append(future.result()))
+    assert "engram-answers" in {thread.name for thread in threading.enumerate()}
+    release.set()
+    store.close()
+    assert order == list(range(2, 102))
+    assert "engram-answers" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_program_that_ends_has_its_callbacks_called() -> None:
+    program = (
+        "import engram, numpy as np\n"
+        "space = engram.MemoryStore(None).space(dim=8)\n"
+        "for number in range(50):\n"
+        "    space.submit('a', np.ones(8)).add_done_callback(lambda future: print(future.result()))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=TIMEOUT_S
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert sorted(map(int, ran.stdout.split())) == list(range(1, 51))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engram.errors import FailedPrecondition, InvalidInput, SequenceError
 from engram.metrics import table
@@ -17,6 +18,7 @@ from engram.model import observations
 from engram.model.cue import Cue, Filter
 from engram.store import MemoryStore, Space
 from engram.store.commit.queue import CommitRequest, CommitResult
+from engram.text import register_embedder
 from tests.doubles.batches import DIM, batch_of, content_of, vector_of
 from tests.doubles.waiting import TIMEOUT_S, Outcomes, wait_until_indexed
 
@@ -227,6 +229,51 @@ def test_text_is_embedded_by_the_space(store: MemoryStore) -> None:
         space.observe(["empty"], contents=[""])
     with pytest.raises(InvalidInput):
         space.recall("")
+
+
+class ReusingEmbedder:
+    """An embedder that returns the same array each time."""
+
+    name = "reusing"
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self.array = np.zeros((1, dim), np.float32)
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.array[:] = len(texts[0])
+        return self.array
+
+
+def test_what_an_embedder_made_stays_as_it_was(store: MemoryStore) -> None:
+    register_embedder("reusing", ReusingEmbedder)
+    space = store.space("texts", dim=64, metric="l2", embedder="reusing")
+    futures = [space.submit(f"id-{size}", None, "x" * size) for size in range(1, 30)]
+    for size, future in enumerate(futures, start=1):
+        future.result(TIMEOUT_S)
+        hit = space.get(f"id-{size}")
+        assert hit is not None
+        np.testing.assert_array_equal(hit.vector, np.full(64, size))
+
+
+def test_what_is_submitted_is_the_callers_no_longer(space: Space) -> None:
+    vector, futures = np.empty(DIM, np.float32), []
+    for number in range(1, 100):
+        vector[:] = number, *range(1, DIM)
+        futures.append(space.submit(f"id-{number}", vector))
+    vectors, shares = np.ones((500, DIM), np.float32), np.full(500, 0.5, np.float32)
+    futures.append(space.submit([f"many-{number}" for number in range(500)], vectors, confidences=shares))
+    vector[:], vectors[:], shares[:] = np.nan, np.nan, np.nan
+    for future in futures:
+        future.result(TIMEOUT_S)
+    for number in range(1, 100):
+        hit = space.get(f"id-{number}")
+        assert hit is not None
+        np.testing.assert_array_equal(hit.vector, [number, *range(1, DIM)])
+    last = space.get("many-499")
+    assert last is not None
+    np.testing.assert_array_equal(last.vector, np.ones(DIM))
+    assert last.confidence == 0.5
 
 
 def test_text_without_an_embedder(space: Space) -> None:

@@ -3,74 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, Protocol, Unpack
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from typing import Any, Final, Protocol
 
 from engram.client.losses import NAMED_MAX
 from engram.client.sending.outgoing_batch import Answer
 from engram.errors import EngramError, InvalidInput
 from engram.model.ack import row_acks
-from engram.model.columns import (
-    COLUMNS,
-    ONE_KEYWORDS,
-    ColumnSpec,
-    ObservationFields,
-    TagsSpec,
-    TimeSpec,
-    check_keywords,
-)
-from engram.model.observations import ObservationBatch, check_batch, check_beside_vectors, check_bytes, fill_batch
+from engram.model.arguments import OneObservation
+from engram.model.observation_row import ObservationRow, batch_of
+from engram.model.observations import ObservationBatch, check_batch, check_beside_vectors, check_bytes, has_vectors
 from engram.model.spaces import SpaceConfig
-from engram.model.values.scalars import as_text
-from engram.model.values.vectors import as_float32
 from engram.text.embedder import check_texts
+from engram.text.registry import no_embedder
 
-# Average size in bytes of the id and of the Python objects of a row.
-ROW_OVERHEAD_BYTES = 128
 _logger: Final = logging.getLogger(__name__)
-
-
-def _counter(spec: ColumnSpec) -> Callable[[Any], int] | None:
-    """Return what counts the characters of one element of a column; None for numbers."""
-    if spec.dtype is not None:
-        return None
-    return (lambda tags: sum(map(len, tags))) if isinstance(spec, TagsSpec) else len
-
-
-# For the path of single observations, of which there may be 100 000 a second: by its keyword, the position of a column
-# in `PendingRow.values`, what converts a value, and what counts its characters.
-_CONVERSIONS: Final = {
-    spec.singular: (position, spec.converter(), _counter(spec)) for position, spec in enumerate(COLUMNS)
-}
-_CONTENT: Final = [spec.name for spec in COLUMNS].index("contents")
-_BLANKS: Final = tuple(None if isinstance(spec, TimeSpec) else spec.blank() for spec in COLUMNS)
-_TIMES: Final = tuple((position, spec) for position, spec in enumerate(COLUMNS) if isinstance(spec, TimeSpec))
-
-
-class PendingRow(NamedTuple):
-    """One observation, with a copy of the caller's data.
-
-    Parameters
-    ----------
-    id
-        Id of the observation.
-    vector
-        float32, shape ``(dim,)``, or ``(0,)`` if the space's embedder is to make it.
-    values
-        The elements of all other columns, in the order of `engram.model.columns.COLUMNS`.
-    nbytes
-        Approximate size in the client's buffer.
-    """
-
-    id: str
-    vector: NDArray[np.float32]
-    values: tuple[Any, ...]
-    nbytes: int
 
 
 class Settle(Protocol):
@@ -87,7 +37,7 @@ class OpenBatch:
 
     index: int
     opened_s: float
-    rows: list[PendingRow] = field(default_factory=list)
+    rows: list[ObservationRow] = field(default_factory=list)
     settles: list[Settle] = field(default_factory=list)
     nbytes: int = 0
 
@@ -96,24 +46,18 @@ class OpenBatch:
         """Number of rows in the batch."""
         return len(self.rows)
 
-    def append(self, row: PendingRow, settle: Settle) -> None:
+    def append(self, row: ObservationRow, settle: Settle) -> None:
         """Add an observation and its callback."""
         self.rows.append(row)
         self.settles.append(settle)
         self.nbytes += row.nbytes
 
-    def takes(self, row: PendingRow) -> bool:
+    def takes(self, row: ObservationRow) -> bool:
         """Return whether the vector of `row` has the same length as those of the rows before."""
         return not self.rows or self.rows[0].vector.size == row.vector.size
 
 
-def make_row(
-    config: SpaceConfig,
-    id: str,
-    vector: ArrayLike | None,
-    content: str = "",
-    **fields: Unpack[ObservationFields],
-) -> PendingRow:
+def make_row(config: SpaceConfig, observation: OneObservation) -> ObservationRow:
     """Copy one observation of the caller into a row; check only types and the shape of the vector.
 
     `seal` makes all other checks.
@@ -121,35 +65,14 @@ def make_row(
     Raises
     ------
     InvalidInput
-        If the vector does not have the dimension of the space or is not a vector of numbers, if it is missing and the
-        space has no embedder, if a keyword is not known, or if a value cannot be converted.
+        As `OneObservation.row`.
+    FailedPrecondition
+        If there is no vector and the space has no embedder.
     """
-    as_text("id", id)
-    copied = np.empty(0, np.float32) if vector is None else as_float32(vector, "vector", "the vector", id).copy()
-    if vector is None:
+    row = observation.row(config)
+    if observation.vector is None:
         _check_embeds(config)
-    elif copied.shape != (config.dim,):
-        raise InvalidInput(
-            f"the vector of {id!r} has shape {copied.shape} where space {config.name!r} has dimension {config.dim}",
-            code="dimension_mismatch",
-            field="vector",
-            limit=config.dim,
-            value=copied.shape,
-        )
-    values: list[Any] = list(_BLANKS)
-    values[_CONTENT] = as_text("content", content)
-    nbytes = copied.nbytes + len(content) + ROW_OVERHEAD_BYTES
-    for keyword, value in fields.items():
-        if keyword not in _CONVERSIONS:
-            check_keywords(fields, ONE_KEYWORDS)
-        position, convert, count_characters = _CONVERSIONS[keyword]
-        values[position] = converted = convert(value)
-        if count_characters is not None:
-            nbytes += count_characters(converted)
-    for position, spec in _TIMES:
-        if values[position] is None:
-            values[position] = spec.blank()
-    return PendingRow(id, copied, tuple(values), nbytes)
+    return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +94,7 @@ class Sealed:
     payload: Any | None
     settles: Sequence[Settle]
     first_ids: tuple[str, ...] = ()
-    refused: Sequence[tuple[PendingRow, Settle, EngramError]] = ()
+    refused: Sequence[tuple[ObservationRow, Settle, EngramError]] = ()
 
 
 def seal(rows: OpenBatch, config: SpaceConfig, encode: Callable[[ObservationBatch], Any]) -> Sealed:
@@ -182,9 +105,9 @@ def seal(rows: OpenBatch, config: SpaceConfig, encode: Callable[[ObservationBatc
     """
     with contextlib.suppress(Exception):
         return Sealed(encode(_checked(rows.rows, config)), rows.settles, _first_ids(rows.rows))
-    good: list[PendingRow] = []
+    good: list[ObservationRow] = []
     settles: list[Settle] = []
-    refused: list[tuple[PendingRow, Settle, EngramError]] = []
+    refused: list[tuple[ObservationRow, Settle, EngramError]] = []
     for row, settle in zip(rows.rows, rows.settles, strict=True):
         try:
             encode(_checked([row], config))
@@ -198,11 +121,11 @@ def seal(rows: OpenBatch, config: SpaceConfig, encode: Callable[[ObservationBatc
     except Exception as error:
         # Each row can be sent alone, but not all of them together.
         failure = _as_typed(error)
-    refused.extend((row, settle, failure) for row, settle in zip(good, settles, strict=True))
+    refused.extend((row, settle, copy.copy(failure)) for row, settle in zip(good, settles, strict=True))
     return Sealed(None, (), (), refused)
 
 
-def _first_ids(rows: Sequence[PendingRow]) -> tuple[str, ...]:
+def _first_ids(rows: Sequence[ObservationRow]) -> tuple[str, ...]:
     return tuple(row.id for row in rows[:NAMED_MAX])
 
 
@@ -219,13 +142,14 @@ def check_outgoing(batch: ObservationBatch, config: SpaceConfig) -> ObservationB
     Raises
     ------
     InvalidInput
-        As `engram.model.observations.check_batch`; also if vectors are missing and the space has no embedder, or a text
-        to embed has no visible character.
+        As `engram.model.observations.check_batch`; also if a text to embed has no visible character.
+    FailedPrecondition
+        If vectors are missing and the space has no embedder.
     """
-    if batch.vectors.shape[1:] != (0,):
+    if has_vectors(batch):
         return check_batch(batch, config)
-    _check_embeds(config)
     check_beside_vectors(batch)
+    _check_embeds(config)
     # An embedder refuses the whole batch if one text has no visible character.
     check_texts(batch.contents)
     check_bytes(batch.nbytes + 4 * config.dim * len(batch))
@@ -238,7 +162,8 @@ def settle_rows(settles: Sequence[Settle]) -> Callable[[Answer], None]:
     def settle(answer: Answer) -> None:
         if isinstance(answer, Exception):
             for settle_row in settles:
-                settle_row(answer)
+                # Each caller raises its own copy, because raising modifies the exception.
+                settle_row(copy.copy(answer))
         else:
             for settle_row, ack in zip(settles, row_acks(answer, len(settles)), strict=True):
                 settle_row(ack)
@@ -246,21 +171,10 @@ def settle_rows(settles: Sequence[Settle]) -> Callable[[Answer], None]:
     return settle
 
 
-def _checked(rows: Sequence[PendingRow], config: SpaceConfig) -> ObservationBatch:
-    ids, vectors, values, _ = zip(*rows, strict=True)
-    columns = zip(COLUMNS, zip(*values, strict=True), strict=True)
-    gathered = {spec.name: spec.gather(column) for spec, column in columns}
-    # All vectors of a batch have the same length, so there is no need to stack them one by one.
-    matrix = np.concatenate(vectors).reshape(len(ids), -1) if vectors[0].size else np.empty((len(ids), 0), np.float32)
-    return check_outgoing(fill_batch(ids, matrix, gathered), config)
+def _checked(rows: Sequence[ObservationRow], config: SpaceConfig) -> ObservationBatch:
+    return check_outgoing(batch_of(rows), config)
 
 
 def _check_embeds(config: SpaceConfig) -> None:
     if not config.embedder:
-        raise InvalidInput(
-            f"an observation without a vector needs an embedder, and space {config.name!r} has none",
-            code="no_embedder",
-            field="vector",
-            limit=f"{config.dim} numbers",
-            value="none",
-        )
+        raise no_embedder()

@@ -10,13 +10,12 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Unpack
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from engram.client.losses import NAMED_MAX
 from engram.client.sending.answer_future import AnyFuture, settle_future
 from engram.client.sending.loop_wakeup import LoopWakeup
-from engram.client.sending.micro_batch import PendingRow, Settle, check_outgoing, make_row
+from engram.client.sending.micro_batch import Settle, check_outgoing, make_row
 from engram.client.sending.observe_stream import ObserveStream
 from engram.client.sending.outgoing_batch import OutgoingBatch
 from engram.client.sending.pending_add import PendingAdd
@@ -25,13 +24,13 @@ from engram.client.sending.stream_options import StreamOptions
 from engram.client.silence import silence
 from engram.client.transport import ObserveTransport
 from engram.client.transport_choice import prepare_loop
-from engram.errors import FailedPrecondition, InvalidInput, Unavailable
+from engram.errors import FailedPrecondition, Unavailable
 from engram.lifecycle import interpreter_exit
 from engram.model.arguments import ManyObservations, OneObservation
 from engram.model.columns import ObservationColumns, ObservationFields
-from engram.model.observations import ObservationBatch, make_batch, with_vectors
+from engram.model.observation_row import ObservationRow
+from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
-from engram.model.values.sequences import as_list
 
 _log = logging.getLogger(__name__)
 _LASTING_CODES: Final = frozenset({"session_taken_over", "lost_future", "other_incarnation"})
@@ -120,11 +119,9 @@ class ObserveSession:
             As `offer_row` and `offer_batch`.
         """
         if isinstance(observations, OneObservation):
-            id, vector, content, fields = observations
-            row, settle = make_row(self.config, id, vector, content, **fields), settle_future(future)
+            row, settle = make_row(self.config, observations), settle_future(future)
             return None if self.outbox.try_add_row(row, settle) else self._pending(row, settle)
-        ids, vectors, contents, columns = observations
-        offer = self.offer_batch(future, ids, vectors, contents, **columns)
+        offer = self._offer(future, observations)
         return None if offer.try_add() else offer
 
     def offer_row(
@@ -137,7 +134,7 @@ class ObserveSession:
         InvalidInput
             As `make_row`.
         """
-        return self._pending(make_row(self.config, id, vector, content, **fields), settle_future(future))
+        return self._pending(make_row(self.config, OneObservation(id, vector, content, fields)), settle_future(future))
 
     def offer_batch(
         self,
@@ -154,26 +151,21 @@ class ObserveSession:
         Raises
         ------
         InvalidInput
-            If the batch is empty, or as `make_batch` and `check_outgoing`.
+            As `ManyObservations.batch` and `check_outgoing`.
         """
-        ids = as_list("ids", ids, '["note-1"]')
-        if vectors is None:
-            vectors = np.empty((len(ids), 0), np.float32)
-        batch = make_batch(ids, vectors, contents, **columns)
-        count = len(batch)
-        if count == 0:
-            raise InvalidInput("a batch needs at least one observation", code="batch_count", field="ids", limit=">= 1")
-        nbytes = check_outgoing(batch, self.config).nbytes
-        # The caller may change its array before the batch is sent.
-        copied = with_vectors(batch, batch.vectors.copy())
+        return self._offer(future, ManyObservations(ids, vectors, contents, columns))
+
+    def _offer(self, future: AnyFuture, observations: ManyObservations) -> PendingAdd:
+        batch = check_outgoing(observations.batch(self.config), self.config)
+        count, nbytes = len(batch), batch.nbytes
         outgoing = OutgoingBatch(
-            self._encode(copied), count, nbytes, settle_future(future), first_ids=tuple(batch.ids[:NAMED_MAX])
+            self._encode(batch), count, nbytes, settle_future(future), first_ids=tuple(batch.ids[:NAMED_MAX])
         )
         return PendingAdd(
             lambda: self.outbox.try_add_batch(outgoing), lambda: self.outbox.room(count, nbytes), self._held
         )
 
-    def _pending(self, row: PendingRow, settle: Settle) -> PendingAdd:
+    def _pending(self, row: ObservationRow, settle: Settle) -> PendingAdd:
         return PendingAdd(
             lambda: self.outbox.try_add_row(row, settle), lambda: self.outbox.room(1, row.nbytes), self._held
         )

@@ -9,10 +9,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from engram.client.losses import Losses
-from engram.client.sending.micro_batch import OpenBatch, PendingRow, Settle
+from engram.client.sending.micro_batch import OpenBatch, Settle
 from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
 from engram.errors import EngramError, FailedPrecondition
 from engram.model.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
+from engram.model.observation_row import ObservationRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class SendBuffer:
         """Approximate number of bytes held."""
         return self._nbytes
 
-    def try_add_row(self, row: PendingRow, settle: Settle) -> bool:
+    def try_add_row(self, row: ObservationRow, settle: Settle) -> bool:
         """Add a single observation; return False if there is no room now.
 
         Raises

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from engram.errors import InvalidInput
 from engram.model.ack import Ack, Deletion
 from engram.model.hit import Hits
-from engram.model.limits import BATCH_COUNT_MAX
+from engram.model.ids import check_id_count
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Request
 from engram.model.operations.results import SnapshotTaken, SpaceList
@@ -20,8 +20,7 @@ from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.priority import Priority
 from engram.model.query import Recalled, RecallQuery, check_one_snapshot
 from engram.model.spaces import SpaceConfig
-from engram.model.values.scalars import as_text
-from engram.model.values.sequences import as_list
+from engram.model.values.scalars import as_flag
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +55,7 @@ class Delete(Request[Deletion]):
     space
         Name of the space.
     ids
-        The ids, 1 to 10 000.
+        The ids, up to 10 000.
     idempotency_key
         A text of the caller's choice for this write; the same write with the same key gets the first answer again.
         Empty for none.
@@ -64,7 +63,7 @@ class Delete(Request[Deletion]):
     Raises
     ------
     InvalidInput
-        If there are no ids, or too many.
+        If there are too many ids.
     """
 
     space: str
@@ -72,7 +71,7 @@ class Delete(Request[Deletion]):
     idempotency_key: str = ""
 
     def __post_init__(self) -> None:
-        _check_count(self.ids)
+        check_id_count(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ class Get(Request[Hits]):
     space
         Name of the space.
     ids
-        The ids, 1 to 10 000.
+        The ids, up to 10 000.
     max_generation
         Generation of the look-up; None for the newest.
     include_vectors
@@ -93,7 +92,7 @@ class Get(Request[Hits]):
     Raises
     ------
     InvalidInput
-        If there are no ids, or too many.
+        If there are too many ids, or `include_vectors` is no truth value.
     """
 
     space: str
@@ -102,7 +101,8 @@ class Get(Request[Hits]):
     include_vectors: bool = False
 
     def __post_init__(self) -> None:
-        _check_count(self.ids)
+        check_id_count(self.ids)
+        object.__setattr__(self, "include_vectors", as_flag("include_vectors", self.include_vectors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,18 +205,6 @@ class DescribeServer(Request[ServerStatus]):
     """Describe the server: its version, counters, lanes, workers, spaces, damage and metrics."""
 
 
-def as_ids(ids: Sequence[str]) -> list[str]:
-    """Return `ids`, as a caller passes them, as a list of texts.
-
-    Raises
-    ------
-    InvalidInput
-        If `ids` is a single text, or an id is not a text.
-    """
-    names = as_list("ids", ids, '["note-1"]', ordered=False)
-    return [as_text(f"ids[{row}]", name) for row, name in enumerate(names)]
-
-
 def refuse_key(idempotency_key: str) -> None:
     """Refuse an idempotency key where no write can be remembered by it; ignoring it would let the write happen twice.
 
@@ -232,16 +220,4 @@ def refuse_key(idempotency_key: str) -> None:
             field="idempotency_key",
             limit="empty",
             value=idempotency_key[:64],
-        )
-
-
-def _check_count(ids: Sequence[str]) -> None:
-    count = len(ids)
-    if not 1 <= count <= BATCH_COUNT_MAX:
-        raise InvalidInput(
-            f"{count} ids at once are refused",
-            code="batch_count",
-            field="ids",
-            limit=f"1..{BATCH_COUNT_MAX}",
-            value=count,
         )

@@ -5,12 +5,17 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar, cast
 
+from engram.errors import InvalidInput
 from engram.model.columns import check_keywords
 
 F = TypeVar("F", bound=Callable[..., Any])
+_Change = Callable[[tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
+# The directory of this package, with the separator at the end.
+_PACKAGE: Final = str(Path(__file__).parents[2] / "_")[:-1]
 
 
 def spelled_out(*options: type) -> Callable[[F], F]:
@@ -31,11 +36,7 @@ def spelled_out(*options: type) -> Callable[[F], F]:
         known = [*(one.name for one in taken if one.name != "self"), *names]
         shown = [_parameter(name, getattr(kind, "__forward_arg__", str(kind))) for name, kind in names.items()]
 
-        @functools.wraps(function)
-        def call(*args: Any, **keywords: Any) -> Any:
-            check_keywords(keywords, known)
-            return function(*args, **keywords)
-
+        call = _before(function, lambda args, keywords: (args, _known(keywords, known)))
         call.__signature__ = signature.replace(parameters=[*taken, *shown])  # type: ignore[attr-defined]
         return cast(F, call)
 
@@ -55,32 +56,76 @@ def accepts_old(*positional: str, **renamed: str) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        placed = sum(one.kind in kinds for one in inspect.signature(function).parameters.values())
+        places = [name for name, one in inspect.signature(function).parameters.items() if one.kind in kinds]
 
-        @functools.wraps(function)
-        def call(*args: Any, **keywords: Any) -> Any:
-            if len(args) > placed:
-                late = dict(zip(positional, args[placed:], strict=False))
-                if len(late) == len(args) - placed:
-                    _warn(function.__name__, f"{', '.join(late)} by place is deprecated; pass by keyword")
-                    args, keywords = args[:placed], late | keywords
+        def renew(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+            given = dict.fromkeys(places[: len(args)])
+            late = dict(zip(positional, args[len(places) :], strict=False))
+            if late and len(late) == len(args) - len(places):
+                warn_deprecated(f"{function.__name__}: {', '.join(late)} by place is deprecated; pass by keyword")
+                args = args[: len(places)]
+            else:
+                late = {}
             for old in renamed.keys() & keywords.keys():
-                _warn(function.__name__, f"{old} is deprecated; pass {renamed[old]}")
-                keywords[renamed[old]] = keywords.pop(old)
-            return function(*args, **keywords)
+                new = renamed[old]
+                warn_deprecated(f"{function.__name__}: {old} is deprecated; pass {new}")
+                if new in keywords or new in given:
+                    raise _given_twice(new, old)
+                keywords[new] = keywords.pop(old)
+            for twice in late.keys() & keywords.keys():
+                raise _given_twice(twice, "a place")
+            return args, late | keywords
 
-        return cast(F, call)
+        return cast(F, _before(function, renew))
 
     return decorate
 
 
-def warn_renamed(old: str, new: str, *, stacklevel: int = 3) -> None:
+def warn_renamed(old: str, new: str) -> None:
     """Warn that `old` will go with the next release, and what to use instead."""
-    warnings.warn(f"{old} is deprecated and goes with the next release; use {new}", DeprecationWarning, stacklevel)
+    warn_deprecated(f"{old} is deprecated and goes with the next release; use {new}")
 
 
-def _warn(function: str, what: str) -> None:
-    warnings.warn(f"{function}: {what}", DeprecationWarning, stacklevel=3)
+def warn_deprecated(message: str) -> None:
+    """Warn at the line of the caller of this package, however deep inside of it the warning arises."""
+    level, frame = 1, inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, DeprecationWarning, stacklevel=level)
+
+
+def _before(function: Callable[..., Any], change: _Change) -> Callable[..., Any]:
+    """Return a function like `function` that changes the arguments first; it is a coroutine function if that is one."""
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def wait(*args: Any, **keywords: Any) -> Any:
+            args, keywords = change(args, keywords)
+            return await function(*args, **keywords)
+
+        return wait
+
+    @functools.wraps(function)
+    def call(*args: Any, **keywords: Any) -> Any:
+        args, keywords = change(args, keywords)
+        return function(*args, **keywords)
+
+    return call
+
+
+def _known(keywords: dict[str, Any], known: Sequence[str]) -> dict[str, Any]:
+    check_keywords(keywords, known)
+    return keywords
+
+
+def _given_twice(name: str, other: str) -> InvalidInput:
+    return InvalidInput(
+        f"{name} is given twice, also by {other}; pass it once",
+        code="invalid_arguments",
+        field=name,
+        limit="once",
+        value="twice",
+    )
 
 
 def _parameter(name: str, kind: str) -> inspect.Parameter:

@@ -77,6 +77,25 @@ def as_real(field: str, value: object, wanted: str = "a number", *, code: str = 
     return number
 
 
+def as_flag(field: str, value: object, *, code: str = "invalid_flag") -> bool:
+    """Return `value` as a `bool`; NumPy's truth values are accepted, and nothing else that merely counts as one.
+
+    Raises
+    ------
+    InvalidInput
+        With `code`, naming `field` and the value.
+    """
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise InvalidInput(
+        f"{field} is {shown(value)}; pass True or False",
+        code=code,
+        field=field,
+        limit="True or False",
+        value=shown(value),
+    )
+
+
 def is_real(value: object) -> bool:
     """Return whether `value` is a real number; NaN and the infinities count as such."""
     return type(value) is float or (isinstance(value, _NUMBERS) and not isinstance(value, _NO_NUMBERS))

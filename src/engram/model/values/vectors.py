@@ -16,7 +16,9 @@ _SQUARED_NORM_MAX = 1e30
 _SQUARED_NORM_MIN_DIRECTED = 1e-30
 
 
-def as_float32(values: ArrayLike, field: str, what: str = "", id: str | None = None) -> NDArray[np.float32]:
+def as_float32(
+    values: ArrayLike, field: str, what: str = "", id: str | None = None, *, owned: bool = False
+) -> NDArray[np.float32]:
     """Return `values` as a C-contiguous float32 array of any shape.
 
     Parameters
@@ -29,6 +31,8 @@ def as_float32(values: ArrayLike, field: str, what: str = "", id: str | None = N
         Description of the values in the error message; default `field`.
     id
         Id of the observation whose values they are, for the error message.
+    owned
+        Whether the result must not share memory with `values`, which the caller may change.
 
     Raises
     ------
@@ -39,6 +43,8 @@ def as_float32(values: ArrayLike, field: str, what: str = "", id: str | None = N
     """
     if type(values) is np.ndarray and values.dtype == np.float32:
         # Fast path for what nearly every caller passes; the checks below take several times as long.
+        if owned:
+            return values.copy()
         return np.ascontiguousarray(values) if values.ndim else values
     if id is not None:
         what = f"{what or field} of {id!r}"
@@ -54,18 +60,22 @@ def as_float32(values: ArrayLike, field: str, what: str = "", id: str | None = N
     if array.dtype.kind not in "fiu":
         raise _unreadable(field, what, f"its elements are of type {array.dtype}; pass real numbers", array.dtype)
     with np.errstate(over="ignore"):
-        return np.asarray(array, dtype=np.float32, order="C")
+        converted = np.asarray(array, dtype=np.float32, order="C")
+    # What NumPy makes of a list is new anyway.
+    if owned and not isinstance(values, list | tuple) and np.may_share_memory(converted, array):
+        return converted.copy()
+    return converted
 
 
-def as_matrix(vectors: ArrayLike, field: str = "vectors") -> NDArray[np.float32]:
-    """Return `vectors` as a float32 array of shape ``(n, dim)``.
+def as_matrix(vectors: ArrayLike, field: str = "vectors", *, owned: bool = False) -> NDArray[np.float32]:
+    """Return `vectors` as a float32 array of shape ``(n, dim)``; `owned` as for `as_float32`.
 
     Raises
     ------
     InvalidInput
         As `as_float32`, and with code ``dimension_mismatch`` for another number of dimensions.
     """
-    matrix = as_float32(vectors, field)
+    matrix = as_float32(vectors, field, owned=owned)
     if matrix.ndim != 2:
         raise InvalidInput(
             f"{field} must be a matrix of shape (n, dim), not of shape {matrix.shape}",

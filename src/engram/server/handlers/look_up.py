@@ -17,7 +17,7 @@ T = TypeVar("T")
 async def get(engine: Engine, request: Get, encode: Callable[[Hits], T]) -> T:
     """Return the observations with these ids, as far as they exist. They are encoded on a recall thread."""
     space = engine.space(request.space)
-    return await engine.in_thread(lambda: encode(_found(space, request)))
+    return await engine.in_thread(lambda: encode(look_up(space, request)))
 
 
 async def snapshot(engine: Engine, request: TakeSnapshot, encode: Callable[[SnapshotTaken], T]) -> T:
@@ -26,8 +26,9 @@ async def snapshot(engine: Engine, request: TakeSnapshot, encode: Callable[[Snap
     return encode(SnapshotTaken(found.generation))
 
 
-def _found(space: SpaceEngine, request: Get) -> Hits:
-    # All are looked up at one generation, also while others write.
-    generation = space.generation if request.max_generation is None else request.max_generation
-    hits = (space.get(id, generation) for id in request.ids)
-    return Hits((hit for hit in hits if hit is not None), generation)
+def look_up(space: SpaceEngine, request: Get) -> Hits:
+    """Return the observations with the ids of `request` in `space`, as far as they exist."""
+    # All are looked up at one generation, which is retained until then, also while others write.
+    snapshot = space.snapshot(request.max_generation)
+    hits = (snapshot.get(id) for id in request.ids)
+    return Hits((hit for hit in hits if hit is not None), snapshot.generation)

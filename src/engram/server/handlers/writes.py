@@ -23,7 +23,7 @@ async def observe(engine: Engine, request: Observe, encode: Callable[[Ack], T]) 
         engine.counters.add(table.OBSERVATIONS_REJECTED, len(request.batch))
         raise
     engine.counters.add(table.OBSERVATIONS, result.count)
-    return encode(Ack(0, 0, result.first_generation, result.last_generation))
+    return encode(result.ack)
 
 
 async def delete(engine: Engine, request: Delete, encode: Callable[[Deletion], T]) -> T:

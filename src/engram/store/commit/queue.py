@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from engram.errors import EngramError, InvalidInput, OverCapacity, Unavailable
+from engram.model.ack import Ack
 from engram.model.observations import ObservationBatch
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
@@ -38,6 +39,11 @@ class CommitResult:
     count: int
     duplicate: bool = False
     existed: int = 0
+
+    @property
+    def ack(self) -> Ack:
+        """The acknowledgement of observations that were stored outside of a session."""
+        return Ack(0, 0, self.first_generation, self.last_generation)
 
 
 class CommitTarget(Protocol):

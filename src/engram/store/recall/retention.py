@@ -8,6 +8,7 @@ from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.query import GENERATION_MAX, RecallQuery, check_range
 from engram.model.times import now_us
 from engram.store.options import StoreOptions
+from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.snapshot import Snapshot
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.registry import Subscriptions
@@ -36,8 +37,10 @@ class Retention:
     @property
     def oldest(self) -> int:
         """Oldest generation that can be recalled."""
+        return self._oldest(self._state.index.visible_generation)
+
+    def _oldest(self, newest: int) -> int:
         oldest = 0
-        newest = self._state.index.visible_generation
         if self._count:
             oldest = max(0, newest - self._count)
         if self._seconds:
@@ -52,9 +55,32 @@ class Retention:
         matched = self._subscriptions.matched_generation
         return min([self.oldest, *held, *([] if matched is None else [matched])])
 
-    def hold(self, snapshot: Snapshot) -> Snapshot:
-        """Retain what `snapshot` sees for as long as it is referenced; return `snapshot`."""
+    def hold(self, reader: RecallExecutor, max_generation: int | None, snapshot_us: int | None) -> Snapshot:
+        """Return a snapshot; what it sees is retained for as long as it is referenced.
+
+        Parameters
+        ----------
+        reader
+            Answers the recalls of the snapshot.
+        max_generation, snapshot_us
+            The generation of the snapshot, or its time in microseconds since 1970 UTC; None for the newest.
+
+        Raises
+        ------
+        InvalidInput
+            If the generation is yet to come.
+        FailedPrecondition
+            If the generation is no longer retained.
+        """
+        snapshot = Snapshot(reader, 0)
+        # Everything is held until the generation is known, so that compaction cannot drop what it needs meanwhile.
         self._held.add(snapshot)
+        if snapshot_us is not None:
+            snapshot.generation = self.generation_at(snapshot_us)
+        elif max_generation is not None:
+            snapshot.generation = self.check(max_generation)
+        else:
+            snapshot.generation = self._state.index.visible_generation
         return snapshot
 
     def generation_at(self, time_us: int) -> int:
@@ -65,8 +91,9 @@ class Retention:
         FailedPrecondition
             If the generation is no longer retained.
         """
+        newest = self._state.index.visible_generation
         # Generations that are written but not visible yet do not count.
-        return self.check(min(self._state.log.generation_at(time_us), self._state.index.visible_generation))
+        return self._check(min(self._state.log.generation_at(time_us), newest), newest)
 
     def generation_of(self, query: RecallQuery) -> int:
         """Return the generation as of which `query` is answered.
@@ -95,7 +122,10 @@ class Retention:
             If it is no longer retained.
         """
         generation = check_range("max_generation", generation, 0, GENERATION_MAX)
-        newest = self._state.index.visible_generation
+        return self._check(generation, self._state.index.visible_generation)
+
+    def _check(self, generation: int, newest: int) -> int:
+        # `newest` is read once: what was the newest a moment ago is not of the past because others write.
         if generation > newest:
             raise InvalidInput(
                 f"max_generation is {generation}, which is yet to come; the newest is {newest}, and None means now",
@@ -104,7 +134,7 @@ class Retention:
                 limit=f"0..{newest}",
                 value=generation,
             )
-        oldest = self.oldest
+        oldest = self._oldest(newest)
         if generation < oldest:
             raise FailedPrecondition(
                 f"generation {generation} is no longer retained; the oldest that is, is {oldest}",

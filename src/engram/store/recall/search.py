@@ -102,12 +102,13 @@ class Search:
         except Exception as error:
             raise self._embedder_failed(f"failed: {error!r}") from error
         try:
-            made = as_matrix(vectors)
+            # An embedder may use its array again, and what is stored must not change.
+            made = as_matrix(vectors, owned=True)
         except InvalidInput as error:
             raise self._embedder_failed(f"made something else: {error.message}") from error
         if made.shape != (len(texts), self._config.dim):
-            prepared = f"({len(texts)}, {self._config.dim})"
-            raise self._embedder_failed(f"made vectors of shape {made.shape} where {prepared} is needed")
+            needed = f"({len(texts)}, {self._config.dim})"
+            raise self._embedder_failed(f"made vectors of shape {made.shape} where {needed} is needed")
         return made
 
     def prepare(self, cue: Cue) -> PreparedCue:
@@ -142,8 +143,8 @@ class Search:
     def walk(self, prepared: PreparedCue, count_max: int, generation: int, ef: int, left_out: LeftOut) -> Walk | Ranked:
         """Return a walk over the observations that were alive at `generation`, or up to `count_max` of them ranked.
 
-        What is cheaper is returned. A walk must be given ``left_out.generations`` at every step; what is ranked is best
-        first.
+        They are ranked at once if that is cheaper than a walk. A walk must be given ``left_out.generations`` at every
+        step; what is ranked is best first.
 
         Raises
         ------

@@ -15,7 +15,7 @@ from engram.model.recall_options import (
     stream_query,
 )
 from engram.model.values.keywords import accepts_old, spelled_out
-from engram.model.values.scalars import as_text
+from engram.model.values.scalars import as_flag, as_text
 from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.stream import RecallStream
 
@@ -45,6 +45,7 @@ class Snapshot:
 
     def get(self, id: str, *, include_vectors: bool = False) -> Hit | None:
         """Return the observation with this id, or None; see `Space.get`."""
+        as_flag("include_vectors", include_vectors)
         return self._reader.get(as_text("id", id), self.generation)
 
     @accepts_old("ef")

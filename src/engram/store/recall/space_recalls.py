@@ -18,7 +18,7 @@ from engram.store.subscriptions.registry import Subscriptions
 
 
 class SpaceRecalls:
-    """The recalls and look-ups of a space; the base class of `Space`.
+    """The recalls and look-ups of a space; the base class of `SpaceEngine`.
 
     Parameters
     ----------
@@ -101,8 +101,4 @@ class SpaceRecalls:
         """
         self._reader.check_process()
         check_one_snapshot(max_generation, snapshot_us)
-        if snapshot_us is not None:
-            max_generation = self.retention.generation_at(snapshot_us)
-        if max_generation is None:
-            max_generation = self._state.index.visible_generation
-        return self.retention.hold(Snapshot(self._reader, self.retention.check(max_generation)))
+        return self.retention.hold(self._reader, max_generation, snapshot_us)

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from engram.errors import CorruptData, OverCapacity
+from engram.errors import CorruptData, FailedPrecondition, OverCapacity
 from engram.index import CueTable
 from engram.model.limits import FOLLOWERS_MAX
 from engram.model.spaces import SpaceConfig
@@ -53,6 +53,7 @@ class Subscriptions:
         self._known: set[int] = set()
         self._table = CueTable(config.dim, config.metric)
         self._matched = 0
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._subscriptions)
@@ -78,9 +79,13 @@ class Subscriptions:
         ------
         OverCapacity
             If there are `FOLLOWERS_MAX` subscriptions already.
+        FailedPrecondition
+            If the store is closed, so that nothing can match any more.
         """
         subscription = Subscription(self, prepared, self._count_max, left_out)
         with self._guard:
+            if self._closed:
+                raise FailedPrecondition("the store is closed, so there is nothing to follow", code="closed")
             self._remove_left()
             if len(self._subscriptions) >= FOLLOWERS_MAX:
                 raise OverCapacity(
@@ -131,7 +136,9 @@ class Subscriptions:
             return self._matched < visible
 
     def close(self) -> None:
-        """End all subscriptions."""
+        """End all subscriptions, and take no new ones."""
+        with self._guard:
+            self._closed = True
         for subscription in list(self._subscriptions.values()):
             subscription.close()
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from engram.client.sending.batch_source import BatchSource
-from engram.client.sending.micro_batch import make_row
 from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
 from engram.client.sending.send_buffer import OutboxLimits, SendBuffer
 from engram.errors import EngramError, InvalidInput, Unavailable
 from engram.model.ack import Ack
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
+from tests.doubles.batches import row_of
 
 CONFIG = SpaceConfig("test", dim=8)
 
@@ -25,7 +25,7 @@ class Source:
         self.answers: list[Answer] = []
 
     def add(self, id: str, number: float = 1.0) -> None:
-        row = make_row(CONFIG, id, np.full(8, number), "text")
+        row = row_of(CONFIG, id, np.full(8, number), "text")
         assert self.outbox.try_add_row(row, self.answers.append)
 
 
@@ -57,7 +57,7 @@ def test_what_was_never_taken_fails_with_the_stream() -> None:
     assert source.outbox.try_add_batch(OutgoingBatch(payload=None, count=3, nbytes=9, settle=whole.append))
     error = Unavailable("the server is gone")
     source.batches.fail(error)
-    assert source.answers == [error]
+    assert [str(answer) for answer in source.answers] == ["the server is gone"]
     assert whole == [error]
     assert source.outbox.count == 0
     losses = source.outbox.take_losses()

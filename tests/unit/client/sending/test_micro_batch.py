@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.client.sending.micro_batch import OpenBatch, check_outgoing, make_row, seal, settle_rows
+from engram.client.sending.micro_batch import OpenBatch, check_outgoing, seal, settle_rows
 from engram.client.sending.outgoing_batch import Answer
-from engram.errors import InvalidInput
+from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.ack import Ack
 from engram.model.columns import COLUMNS
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.spaces import SpaceConfig
+from tests.doubles.batches import row_of
 
 CONFIG = SpaceConfig("test", dim=8)
 WITH_EMBEDDER = SpaceConfig("test", dim=8, embedder="lexical")
@@ -30,14 +31,14 @@ def rows_of(*vectors: Any, config: SpaceConfig = CONFIG) -> tuple[OpenBatch, lis
         def settle(answer: Answer, /, number: int = number) -> None:
             answers[number] = answer
 
-        rows.append(make_row(config, f"id-{number}", vector, f"text {number}"), settle)
+        rows.append(row_of(config, f"id-{number}", vector, f"text {number}"), settle)
     return rows, answers
 
 
 def sent(column: str, **fields: Any) -> Any:
     """A column of the batch that one row makes."""
     rows = OpenBatch(index=0, opened_s=0.0)
-    rows.append(make_row(CONFIG, "a", VECTOR, "", **fields), lambda answer: None)
+    rows.append(row_of(CONFIG, "a", VECTOR, "", **fields), lambda answer: None)
     return getattr(seal(rows, CONFIG, as_it_is).payload, column)
 
 
@@ -47,7 +48,7 @@ def as_it_is(batch: ObservationBatch) -> ObservationBatch:
 
 def test_the_callers_vector_is_copied() -> None:
     vector = VECTOR.copy()
-    row = make_row(CONFIG, "a", vector, "")
+    row = row_of(CONFIG, "a", vector, "")
     vector[:] = 7
     assert (row.vector == 1).all()
 
@@ -63,31 +64,31 @@ def test_times_are_seconds_or_datetimes(timestamp: Any, time_us: int) -> None:
 @pytest.mark.parametrize("timestamp", [float("nan"), float("inf"), "yesterday"])
 def test_what_is_no_time_is_refused(timestamp: Any) -> None:
     with pytest.raises(InvalidInput, match="seconds since 1970"):
-        make_row(CONFIG, "a", VECTOR, "", timestamp=timestamp)
+        row_of(CONFIG, "a", VECTOR, "", timestamp=timestamp)
 
 
 @pytest.mark.parametrize("vector", [np.ones(7), np.ones((2, 8)), 3.0, []])
 def test_a_vector_of_another_shape_is_refused_at_once(vector: Any) -> None:
     with pytest.raises(InvalidInput, match="has dimension 8") as caught:
-        make_row(CONFIG, "a", vector, "")
+        row_of(CONFIG, "a", vector, "")
     assert caught.value.code == "dimension_mismatch"
 
 
 def test_what_is_no_vector_is_refused_at_once() -> None:
     with pytest.raises(InvalidInput, match="cannot be read as float32"):
-        make_row(CONFIG, "a", ["x"] * 8, "")
+        row_of(CONFIG, "a", ["x"] * 8, "")
 
 
 def test_metadata_must_be_json() -> None:
     assert sent("metadata", metadata={"k": [1, "ä"]}) == ('{"k":[1,"ä"]}',)
     with pytest.raises(InvalidInput, match="not a JSON object"):
-        make_row(CONFIG, "a", VECTOR, "", metadata={"k": object()})
+        row_of(CONFIG, "a", VECTOR, "", metadata={"k": object()})
 
 
 def test_text_alone_needs_an_embedder() -> None:
-    with pytest.raises(InvalidInput, match="needs an embedder"):
-        make_row(CONFIG, "a", None, "text")
-    assert make_row(WITH_EMBEDDER, "a", None, "text").vector.size == 0
+    with pytest.raises(FailedPrecondition, match="has no embedder"):
+        row_of(CONFIG, "a", None, "text")
+    assert row_of(WITH_EMBEDDER, "a", None, "text").vector.size == 0
 
 
 def test_good_rows_become_one_batch() -> None:
@@ -116,7 +117,7 @@ def test_only_bad_rows_make_no_batch() -> None:
 
 def test_rows_without_vectors_do_not_mix_with_others() -> None:
     rows, _ = rows_of(None, None, config=WITH_EMBEDDER)
-    assert not rows.takes(make_row(WITH_EMBEDDER, "b", VECTOR, ""))
+    assert not rows.takes(row_of(WITH_EMBEDDER, "b", VECTOR, ""))
     sealed = seal(rows, WITH_EMBEDDER, as_it_is)
     assert sealed.payload is not None
     assert sealed.payload.vectors.shape == (2, 0)
@@ -128,15 +129,17 @@ def test_each_row_gets_its_share_of_the_answer() -> None:
     assert answers == [Ack(4, 4, 40, 40), Ack(5, 5, 41, 41)]
     error = InvalidInput("no")
     settle_rows(rows.settles)(error)
-    assert answers == [error, error]
+    first, second = answers
+    assert (str(first), str(second)) == ("no", "no")
+    assert len({id(error), id(first), id(second)}) == 3
 
 
 def test_a_batch_without_vectors_is_checked_like_any_other() -> None:
     batch = make_batch(["a", ""], np.empty((2, 0)), ["x", "y"])
     with pytest.raises(InvalidInput, match="id of observation 1"):
         check_outgoing(batch, WITH_EMBEDDER)
-    with pytest.raises(InvalidInput, match="needs an embedder"):
-        check_outgoing(batch, CONFIG)
+    with pytest.raises(FailedPrecondition, match="has no embedder"):
+        check_outgoing(make_batch(["a"], np.empty((1, 0)), ["x"]), CONFIG)
 
 
 def listed(column: Any) -> list[Any] | None:
@@ -154,11 +157,11 @@ def test_a_row_has_what_a_batch_of_one_has() -> None:
 
 def test_an_unknown_field_is_refused() -> None:
     with pytest.raises(InvalidInput, match="'timestamp'") as caught:
-        make_row(CONFIG, "a", VECTOR, "", timestamps=1.0)  # type: ignore[call-arg]
+        row_of(CONFIG, "a", VECTOR, "", timestamps=1.0)  # type: ignore[call-arg]
     assert caught.value.code == "unknown_argument"
 
 
 def test_the_size_of_a_row_counts_its_texts() -> None:
-    bare = make_row(CONFIG, "a", VECTOR)
-    full = make_row(CONFIG, "a", VECTOR, "four", metadata='{"k":1}', tags=["ab", "c"])
+    bare = row_of(CONFIG, "a", VECTOR)
+    full = row_of(CONFIG, "a", VECTOR, "four", metadata='{"k":1}', tags=["ab", "c"])
     assert full.nbytes - bare.nbytes == 4 + 7 + 3

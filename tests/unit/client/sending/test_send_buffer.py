@@ -8,12 +8,14 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from engram.client.sending.micro_batch import OpenBatch, PendingRow, make_row
+from engram.client.sending.micro_batch import OpenBatch
 from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
 from engram.client.sending.send_buffer import OutboxLimits, SendBuffer
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
 from engram.model.ack import Ack
+from engram.model.observation_row import ObservationRow
 from engram.model.spaces import SpaceConfig
+from tests.doubles.batches import row_of
 
 CONFIG = SpaceConfig("test", dim=8, embedder="lexical")
 ACK = Ack(1, 1, 1, 1)
@@ -27,8 +29,8 @@ class Clock:
         return self.now_s
 
 
-def row(number: int = 0, vector: bool = True) -> PendingRow:
-    return make_row(CONFIG, f"id-{number}", np.ones(8) if vector else None, "text")
+def row(number: int = 0, vector: bool = True) -> ObservationRow:
+    return row_of(CONFIG, f"id-{number}", np.ones(8) if vector else None, "text")
 
 
 def ignore(answer: Answer) -> None:
@@ -218,6 +220,6 @@ def test_many_threads_add_everything_exactly_once_within_the_bounds() -> None:
 
 def _produce(outbox: SendBuffer, name: str) -> None:
     for number in range(200):
-        each = make_row(CONFIG, f"{name}{number}", np.ones(8), "")
+        each = row_of(CONFIG, f"{name}{number}", np.ones(8), "")
         while not outbox.try_add_row(each, ignore):
             outbox.room(1, each.nbytes).result(10)

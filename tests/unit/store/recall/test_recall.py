@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
 from engram.log import log as log_module
+from engram.model.operations.requests import Get
+from engram.server.handlers.look_up import look_up
 from engram.store import Between, Cue, Filter, MemoryStore, Space, StoreOptions, Strength
 from tests.doubles.batches import DIM, batch_of, vector_of
 from tests.doubles.waiting import wait_until_indexed
@@ -181,6 +184,39 @@ def test_generations_that_are_not_retained_are_refused() -> None:
         assert len(space.recall(ANY, max_generation=2)) == 2
         # Whoever has a snapshot keeps it.
         assert ids(held.recall(ANY)) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "looking",
+    [
+        lambda space: ids([space.snapshot().get("a")]),
+        lambda space: ids([space.snapshot(snapshot_time=4e9).get("a")]),
+        lambda space: ids(space.recall(ANY, snapshot_time=4e9)),
+        lambda space: ids(look_up(space._engine, Get("notes", ["a", "b"]))),
+    ],
+    ids=["snapshot", "snapshot of a time to come", "recall of a time to come", "look-up of a server"],
+)
+def test_what_was_the_newest_a_moment_ago_is_not_of_the_past(looking: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others write more than is retained whenever the newest generation was read."""
+    with MemoryStore(None, options=StoreOptions(retained_count=1)) as store:
+        space = store.space("notes", dim=DIM)
+        space.observe(["a"], [ANY])
+        index, me, is_writing = type(space._engine._state.index), threading.get_ident(), False
+        read = index.visible_generation
+
+        def read_and_write(self: Any) -> int:
+            nonlocal is_writing
+            newest: int = read.__get__(self)
+            if threading.get_ident() == me and not is_writing:
+                is_writing = True
+                space.observe(["b", "c", "d"], [ANY] * 3)
+                is_writing = False
+            return newest
+
+        with monkeypatch.context() as patched:
+            patched.setattr(index, "visible_generation", property(read_and_write))
+            found = looking(space)
+        assert (found, space.generation > 3) == (["a"], True)
 
 
 def test_the_horizon_is_behind_everyone_who_looks_back() -> None:

@@ -1,0 +1,125 @@
+"""One observation, converted and copied, before it becomes a row of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from engram.errors import InvalidInput
+from engram.model.columns import (
+    COLUMNS,
+    ONE_KEYWORDS,
+    ColumnSpec,
+    ObservationFields,
+    TagsSpec,
+    TimeSpec,
+    check_keywords,
+)
+from engram.model.observations import ObservationBatch, fill_batch
+from engram.model.spaces import SpaceConfig
+from engram.model.values.scalars import as_text
+from engram.model.values.vectors import as_float32
+
+ROW_OVERHEAD_BYTES: Final = 128
+"""Average size in bytes of the id and of the Python objects of a row."""
+
+
+def _counter(spec: ColumnSpec) -> Callable[[Any], int] | None:
+    """Return what counts the characters of one element of a column; None for numbers."""
+    if spec.dtype is not None:
+        return None
+    return (lambda tags: sum(map(len, tags))) if isinstance(spec, TagsSpec) else len
+
+
+# For the path of single observations, of which there may be 100 000 a second: by its keyword, the position of a column
+# in `ObservationRow.values`, what converts a value, and what counts its characters.
+_CONVERSIONS: Final = {
+    spec.singular: (position, spec.converter(), _counter(spec)) for position, spec in enumerate(COLUMNS)
+}
+_CONTENT: Final = [spec.name for spec in COLUMNS].index("contents")
+_BLANKS: Final = tuple(None if isinstance(spec, TimeSpec) else spec.blank() for spec in COLUMNS)
+_TIMES: Final = tuple((position, spec) for position, spec in enumerate(COLUMNS) if isinstance(spec, TimeSpec))
+_NO_VECTOR: Final = np.empty(0, np.float32)
+
+
+class ObservationRow(NamedTuple):
+    """One observation, which shares no memory with what the caller passed.
+
+    Parameters
+    ----------
+    id
+        Id of the observation.
+    vector
+        float32, shape ``(dim,)``, or ``(0,)`` if the space's embedder is to make it.
+    values
+        The elements of all other columns, in the order of `engram.model.columns.COLUMNS`.
+    nbytes
+        Approximate size in memory.
+    """
+
+    id: str
+    vector: NDArray[np.float32]
+    values: tuple[Any, ...]
+    nbytes: int
+
+
+def convert_row(
+    config: SpaceConfig, id: str, vector: ArrayLike | None, content: str | None, fields: ObservationFields
+) -> ObservationRow:
+    """Copy one observation of a caller; check only types and the shape of the vector.
+
+    Parameters
+    ----------
+    config
+        Settings of the space.
+    id, vector, content, fields
+        The observation as a caller passes it. None stands for what is not given; a vector that is not given is left to
+        the embedder of the space.
+
+    Raises
+    ------
+    InvalidInput
+        If the vector is not a vector of numbers or does not have the dimension of the space, if a keyword is not known,
+        or if a value cannot be converted.
+    """
+    as_text("id", id)
+    copied = _NO_VECTOR if vector is None else as_float32(vector, "vector", "the vector", id, owned=True)
+    if vector is not None and copied.shape != (config.dim,):
+        raise InvalidInput(
+            f"the vector of {id!r} has shape {copied.shape} where space {config.name!r} has dimension {config.dim}; "
+            f"pass one of shape ({config.dim},), or a list of ids",
+            code="dimension_mismatch",
+            field="vector",
+            limit=config.dim,
+            value=copied.shape,
+        )
+    values: list[Any] = list(_BLANKS)
+    nbytes = copied.nbytes + ROW_OVERHEAD_BYTES
+    if content is not None:
+        values[_CONTENT] = as_text("content", content)
+        nbytes += len(content)
+    for keyword, value in fields.items():
+        if keyword not in _CONVERSIONS:
+            check_keywords(fields, ONE_KEYWORDS)
+        if value is not None:
+            position, convert, count_characters = _CONVERSIONS[keyword]
+            values[position] = converted = convert(value)
+            if count_characters is not None:
+                nbytes += count_characters(converted)
+    for position, spec in _TIMES:
+        if values[position] is None:
+            values[position] = spec.blank()
+    return ObservationRow(id, copied, tuple(values), nbytes)
+
+
+def batch_of(rows: Sequence[ObservationRow]) -> ObservationBatch:
+    """Return at least one row, all with vectors of one length, as a batch."""
+    ids, vectors, values, _ = zip(*rows, strict=True)
+    columns = zip(COLUMNS, zip(*values, strict=True), strict=True)
+    gathered = {spec.name: spec.gather(column) for spec, column in columns}
+    # All vectors have the same length, so there is no need to stack them one by one.
+    matrix = np.concatenate(vectors).reshape(len(ids), -1) if vectors[0].size else np.empty((len(ids), 0), np.float32)
+    return fill_batch(ids, matrix, gathered)

@@ -1,0 +1,123 @@
+"""What a caller passes: which observations are meant, and that they are the caller's no longer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engram.errors import InvalidInput
+from engram.model.arguments import ManyObservations, OneObservation, arguments_of, take_observations
+from engram.model.columns import COLUMNS
+from engram.model.observations import ObservationBatch, has_vectors, make_batch
+from engram.model.spaces import SpaceConfig
+
+CONFIG = SpaceConfig("notes", dim=8)
+
+
+def taken(*arguments: Any, **keywords: Any) -> ObservationBatch:
+    return take_observations(arguments, keywords).batch(CONFIG)
+
+
+class Lent:
+    """A foreign array that lends its memory, as those of other libraries do."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return self.array
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("lend", [lambda array: array, Lent, memoryview, lambda array: array[:]])
+def test_a_batch_shares_no_memory_with_the_caller(dtype: Any, lend: Any) -> None:
+    vectors, shares = np.ones((3, 8), dtype), np.full(3, 0.5, dtype)
+    times = np.arange(3).astype("datetime64[us]")
+    given = (list("abc"), lend(vectors))
+    batch = taken(*given, confidences=Lent(shares), importances=shares, timestamps=times)
+    one = taken("a", lend(vectors[0]))
+    vectors[:], shares[:], times[:] = np.nan, np.nan, np.datetime64(7, "us")
+    assert (batch.vectors == 1).all()
+    assert (one.vectors == 1).all()
+    assert (batch.confidences == 0.5).all()
+    assert (batch.importances == 0.5).all()
+    assert batch.times_us.tolist() == [0, 1, 2]
+
+
+def test_lists_are_the_callers_too() -> None:
+    ids, contents, tags, metadata = ["a"], ["t"], [["x"]], [{"n": 1}]
+    batch = taken(ids, np.ones((1, 8)), contents, tags=tags, metadata=metadata)
+    ids[0] = contents[0] = tags[0][0] = "changed"
+    metadata[0]["n"] = 2
+    assert (batch.ids, batch.contents, batch.tags, batch.metadata) == (["a"], ["t"], [["x"]], ['{"n":1}'])
+
+
+@pytest.mark.parametrize("keyword", [spec.singular for spec in COLUMNS if spec.singular != "timestamp"])
+def test_none_is_not_given(keyword: str) -> None:
+    bare, one = taken("a", np.ones(8), timestamp=1), taken("a", np.ones(8), timestamp=1, **{keyword: None})
+    many = taken(["a"], np.ones((1, 8)), timestamps=[1], **{f"{keyword}s": None} if keyword[-1] not in "as" else {})
+    for batch in (one, many):
+        for spec in COLUMNS:
+            assert list(getattr(batch, spec.name) or ()) == list(getattr(bare, spec.name) or ())
+
+
+def test_none_is_now() -> None:
+    assert abs(taken("a", np.ones(8), timestamp=None).times_us[0] - taken("b", np.ones(8)).times_us[0]) < 1e9
+
+
+def test_only_none_is_no_vector() -> None:
+    assert not has_vectors(taken("a", None, "text"))
+    assert not has_vectors(taken("a"))
+    assert taken(["a", "b"], None, ["t", "u"]).vectors.shape == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("ids", "vectors", "code", "field"),
+    [
+        ("a", [], "dimension_mismatch", "vector"),
+        ("a", np.empty(0), "dimension_mismatch", "vector"),
+        ("a", np.ones((1, 8)), "dimension_mismatch", "vector"),
+        ("a", 5, "dimension_mismatch", "vector"),
+        ("a", "text", "invalid_vector", "vector"),
+        (["a"], [], "dimension_mismatch", "vectors"),
+        (["a"], [[]], "dimension_mismatch", "embedding"),
+        (["a", "b"], np.empty((0, 8)), "column_length", "vectors"),
+        (["a"], np.empty((5, 0)), "column_length", "vectors"),
+        (["a"], np.ones((1, 7)), "dimension_mismatch", "embedding"),
+    ],
+)
+def test_an_empty_array_is_not_no_vector(ids: Any, vectors: Any, code: str, field: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        taken(ids, vectors, "text" if ids == "a" else ["text"] * len(ids))
+    assert (refusal.value.code, refusal.value.field) == (code, field)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keywords"),
+    [
+        (("a", np.ones(8), "t"), {"ids": ["x"]}),
+        ((), {"id": "a", "ids": "b", "vector": np.ones(8)}),
+        (("a",), {"id": "b"}),
+        ((), {"id": None}),
+        ((), {}),
+    ],
+)
+def test_an_id_is_given_once(arguments: Any, keywords: Any) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        take_observations(arguments, keywords)
+    assert refusal.value.code == "invalid_arguments"
+
+
+def test_ids_may_name_one() -> None:
+    assert isinstance(take_observations((), {"ids": "a"}), OneObservation)
+    assert isinstance(take_observations((), {"ids": ["a"]}), ManyObservations)
+
+
+@pytest.mark.parametrize("vectors", [np.ones((1, 8), np.float32), np.empty((1, 0), np.float32)])
+def test_a_batch_can_be_passed_on(vectors: Any) -> None:
+    batch = make_batch(["a"], vectors, ["t"], tags=[["x"]])
+    passed = taken(**arguments_of(batch))
+    np.testing.assert_array_equal(passed.vectors, batch.vectors)
+    assert (passed.ids, passed.times_us.tolist(), passed.tags) == (batch.ids, batch.times_us.tolist(), batch.tags)

@@ -1,0 +1,32 @@
+"""The ids of a call that deletes or looks up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from engram.errors import InvalidInput
+from engram.model.ids import as_ids, check_id_count
+from engram.model.limits import BATCH_COUNT_MAX
+
+
+@pytest.mark.parametrize(("ids", "field"), [("note-1", "ids"), (["a", 3], "ids[1]"), (7, "ids"), (None, "ids")])
+def test_ids_are_texts_in_a_list(ids: Any, field: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        as_ids(ids)
+    assert refused.value.field == field
+
+
+def test_any_collection_of_ids_is_taken() -> None:
+    assert as_ids(("a", "b")) == ["a", "b"]
+    assert sorted(as_ids({"a", "b"})) == ["a", "b"]
+    assert as_ids([]) == []
+
+
+@pytest.mark.parametrize("check", [as_ids, check_id_count])
+def test_too_many_are_refused(check: Any) -> None:
+    check(["a"] * BATCH_COUNT_MAX)
+    with pytest.raises(InvalidInput) as refused:
+        check(["a"] * (BATCH_COUNT_MAX + 1))
+    assert (refused.value.code, refused.value.field, refused.value.value) == ("batch_count", "ids", "10001")
