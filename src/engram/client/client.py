@@ -13,6 +13,7 @@ from typing import Any, Self, Unpack, overload
 from numpy.typing import ArrayLike
 
 from engram.client.async_client import AsyncClient
+from engram.client.callback_thread import WAITING_MAX, AnswerFuture
 from engram.client.loop_thread import LoopThread, wait
 from engram.client.sending.answer_future import unanswered
 from engram.client.sending.observe_session import ObserveSession
@@ -20,7 +21,7 @@ from engram.client.sending.pending_add import PendingAdd
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.snapshot import ClientSnapshot
-from engram.errors import FailedPrecondition
+from engram.errors import FailedPrecondition, OverCapacity
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack, Deletion
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
@@ -45,7 +46,8 @@ class Client:
     """A connection to an Engram server, for one memory space; safe to use from several threads.
 
     The parameters and the behaviour are those of `AsyncClient`, for code without an event loop. Futures are those of
-    `concurrent.futures`.
+    `concurrent.futures`. A callback of such a future runs on a thread of its own, one after the other with all others,
+    and may call the client.
 
     Parameters
     ----------
@@ -179,8 +181,14 @@ class Client:
         return self.submit(ids, vectors, contents, **columns)
 
     def flush(self, timeout_s: float | None = None) -> None:
-        """Wait until all observations that were sent so far are answered. Raises as `AsyncClient.flush`."""
-        self._thread.run(self._client.flush(timeout_s))
+        """Wait until all observations that were sent so far are answered. Raises as `AsyncClient.flush`.
+
+        The callbacks of their futures have run then, if they do not take longer than `timeout_s` in turn.
+        """
+        try:
+            self._thread.run(self._client.flush(timeout_s))
+        finally:
+            self._thread.callbacks.finish(self._timeout_s if timeout_s is None else timeout_s)
 
     @spelled_out(RecallOptions)
     def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
@@ -283,9 +291,21 @@ class Client:
         """Send all observations, wait for the answers, and disconnect. See `AsyncClient.close`."""
         if os.getpid() == self._process:
             self._thread.run(self._client.close(timeout_s))
+            self._thread.callbacks.finish(timeout_s)
 
-    def _submit(self, observations: OneObservation | ManyObservations) -> concurrent.futures.Future[Ack]:
-        future: concurrent.futures.Future[Ack] = concurrent.futures.Future()
+    def _submit(self, observations: OneObservation | ManyObservations) -> AnswerFuture:
+        callbacks = self._thread.callbacks
+        if callbacks.is_full and not callbacks.finish(self._timeout_s):
+            raise OverCapacity(
+                f"{WAITING_MAX} callbacks of observations wait, and there was no room for more within "
+                f"{self._timeout_s:g} s",
+                code="buffer_full",
+                field="callbacks",
+                limit=WAITING_MAX,
+                value=f"more than {WAITING_MAX}",
+                retry_after_ms=1000,
+            )
+        future = AnswerFuture(callbacks)
         pending = self._opened().add(future, observations)
         if pending is not None:
             _add_when_room(pending, self._timeout_s)
