@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Generator
+from typing import Final, TypeVar
 
 from engram.model.hit import Hits
 from engram.model.operations.requests import Get, TakeSnapshot
@@ -12,12 +12,14 @@ from engram.server.engine import Engine
 from engram.store.space_engine import SpaceEngine
 
 T = TypeVar("T")
+# To look up an id as of an old generation may take a millisecond; a turn costs about as much as ten new ids.
+_IDS_PER_TURN: Final = 64
 
 
 async def get(engine: Engine, request: Get, encode: Callable[[Hits], T]) -> T:
     """Return the observations with these ids, as far as they exist. They are encoded on a recall thread."""
     space = engine.space(request.space)
-    return await engine.in_thread(lambda: encode(_found(space, request)))
+    return await engine.recalls.in_turns(_look_up(space, request, encode))
 
 
 async def snapshot(engine: Engine, request: TakeSnapshot, encode: Callable[[SnapshotTaken], T]) -> T:
@@ -26,8 +28,13 @@ async def snapshot(engine: Engine, request: TakeSnapshot, encode: Callable[[Snap
     return encode(SnapshotTaken(found.generation))
 
 
-def _found(space: SpaceEngine, request: Get) -> Hits:
+def _look_up(space: SpaceEngine, request: Get, encode: Callable[[Hits], T]) -> Generator[None, None, T]:
     # All are looked up at one generation, also while others write.
     generation = space.generation if request.max_generation is None else request.max_generation
-    hits = (space.get(id, generation) for id in request.ids)
-    return Hits((hit for hit in hits if hit is not None), generation)
+    found = Hits(generation=generation)
+    for start in range(0, len(request.ids), _IDS_PER_TURN):
+        if start:
+            yield
+        hits = (space.get(id, generation) for id in request.ids[start : start + _IDS_PER_TURN])
+        found.extend(hit for hit in hits if hit is not None)
+    return encode(found)
