@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from engram.client.losses import NAMED_MAX
-from engram.client.sending.answer_future import AnyFuture, settle_future
+from engram.client.sending.answer_future import AnyFuture, AwaitedAnswer, settle_future
 from engram.client.sending.loop_wakeup import LoopWakeup
 from engram.client.sending.micro_batch import PendingRow, Settle, check_outgoing, make_row
 from engram.client.sending.observe_stream import ObserveStream
@@ -111,7 +111,9 @@ class ObserveSession:
         if self.ended and isinstance(error, FailedPrecondition) and error.code in _LASTING_CODES:
             raise copy.copy(error)
 
-    def add(self, future: AnyFuture, observations: OneObservation | ManyObservations) -> PendingAdd | None:
+    def add(
+        self, future: AnyFuture | AwaitedAnswer, observations: OneObservation | ManyObservations
+    ) -> PendingAdd | None:
         """Add observations, which are answered through `future`; if there is no room, return how to wait for it.
 
         Raises
@@ -121,7 +123,7 @@ class ObserveSession:
         """
         if isinstance(observations, OneObservation):
             id, vector, content, fields = observations
-            row, settle = make_row(self.config, id, vector, content, **fields), settle_future(future)
+            row, settle = make_row(self.config, id, vector, content, **fields), self._settle(future, 1, (id,))
             return None if self.outbox.try_add_row(row, settle) else self._pending(row, settle)
         ids, vectors, contents, columns = observations
         offer = self.offer_batch(future, ids, vectors, contents, **columns)
@@ -141,7 +143,7 @@ class ObserveSession:
 
     def offer_batch(
         self,
-        future: AnyFuture,
+        future: AnyFuture | AwaitedAnswer,
         ids: Sequence[str],
         vectors: ArrayLike | None,
         contents: Sequence[str] | None = None,
@@ -166,12 +168,17 @@ class ObserveSession:
         nbytes = check_outgoing(batch, self.config).nbytes
         # The caller may change its array before the batch is sent.
         copied = with_vectors(batch, batch.vectors.copy())
-        outgoing = OutgoingBatch(
-            self._encode(copied), count, nbytes, settle_future(future), first_ids=tuple(batch.ids[:NAMED_MAX])
-        )
+        first_ids = tuple(batch.ids[:NAMED_MAX])
+        settle = self._settle(future, count, first_ids)
+        outgoing = OutgoingBatch(self._encode(copied), count, nbytes, settle, first_ids=first_ids)
         return PendingAdd(
             lambda: self.outbox.try_add_batch(outgoing), lambda: self.outbox.room(count, nbytes), self._held
         )
+
+    def _settle(self, future: AnyFuture | AwaitedAnswer, count: int, first_ids: Sequence[str]) -> Settle:
+        if isinstance(future, AwaitedAnswer):
+            return future.settle(lambda: self.outbox.told(count, first_ids))
+        return settle_future(future)
 
     def _pending(self, row: PendingRow, settle: Settle) -> PendingAdd:
         return PendingAdd(
@@ -193,6 +200,8 @@ class ObserveSession:
 
         Raises
         ------
+        EngramError
+            The first refusal since the last flush that no `observe` has told of.
         Unavailable
             With code ``flush_timeout``, if the time is over.
         """
@@ -209,6 +218,8 @@ class ObserveSession:
                 await asyncio.wait([flushed], timeout=left_s)
         finally:
             flushed.cancel()
+        if (error := self.outbox.take_error()) is not None:
+            raise error
 
     def _late(self, timeout_s: float) -> Unavailable:
         return Unavailable(
@@ -248,7 +259,7 @@ class ObserveSession:
         self.warn()
 
     def warn(self) -> None:
-        """Log observations that were refused or given up and not reported by a flush."""
+        """Log observations that were refused or given up, and that neither an `observe` nor a flush has told of."""
         losses = self.outbox.take_losses()
         if losses.count:
             _log.warning("%s", losses.describe(self.config.name))
