@@ -27,6 +27,7 @@ from engram.errors import (
     NotFound,
     Unavailable,
 )
+from engram.model.cue import Cue
 from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.options import ServerOptions
@@ -191,6 +192,29 @@ def test_a_bad_observation_fails_alone_and_flush_tells_of_it(client: Either) -> 
     client.flush(TIMEOUT_S)
 
 
+@pytest.mark.parametrize(("id", "code"), [("", "id_size"), ([""], "id_size"), ("zero", "zero_vector")])
+def test_what_observe_has_raised_is_not_told_again(
+    client: Either, id: Any, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    vector = np.zeros(DIM) if id == "zero" else np.ones(DIM)
+    with pytest.raises(InvalidInput) as caught:
+        client.observe(id, vector[None] if isinstance(id, list) else vector)
+    assert caught.value.code == code
+    client.flush(TIMEOUT_S)
+    client.close()
+    assert "not acknowledged" not in caplog.text
+
+
+def test_a_refusal_that_nobody_waited_for_is_told_by_flush(client: Either) -> None:
+    client.submit("", np.ones(DIM))
+    with pytest.raises(InvalidInput):
+        client.observe("zero", np.zeros(DIM))
+    with pytest.raises(InvalidInput) as caught:
+        client.flush(TIMEOUT_S)
+    assert caught.value.code == "id_size"
+    client.flush(TIMEOUT_S)
+
+
 def test_a_bad_batch_is_refused_before_it_is_sent(client: Either) -> None:
     vectors = vectors_of(["a", "b", "c"])
     vectors[1, 3] = np.nan
@@ -337,6 +361,49 @@ def test_closing_sends_everything_and_then_refuses(client: Either, make: Any) ->
         client.submit("a", vectors_of(["a"])[0])
     client.close()
     assert make(space=client.space).space_status().live_count == 50
+
+
+def test_a_closed_client_makes_no_calls(client: Either) -> None:
+    vector = vectors_of(["a"])[0]
+    client.observe("a", vector)
+    follow = client.recall_stream(Cue(vector, score_min=0.5), follow=True)
+    next(follow)
+    client.close()
+    for call in (
+        client.connect,
+        client.flush,
+        client.space_status,
+        client.stats,
+        client.status,
+        client.spaces,
+        client.unsound_spaces,
+        client.snapshot,
+        lambda: client.recall(vector),
+        lambda: next(client.recall_stream(vector)),
+        lambda: client.get("a"),
+        lambda: client.delete(["a"]),
+        lambda: client.create_space(client.space, dim=DIM),
+        lambda: client.observe("b", vector),
+        lambda: client.submit(["b"], vector[None]),
+    ):
+        with pytest.raises(FailedPrecondition) as caught:
+            call()
+        assert caught.value.code == "client_closed"
+    assert getattr(transport_of(client), "_channel", None) is None
+
+
+def transport_of(client: Either) -> Any:
+    inner = client.client._client if isinstance(client.client, Client) else client.client
+    return inner._calls.transport
+
+
+@pytest.mark.parametrize("wrong", [-1, float("nan"), float("inf"), "1", 1e10])
+def test_waits_that_are_no_times_are_refused(client: Either, wrong: Any) -> None:
+    for wait in (client.flush, client.close):
+        with pytest.raises(InvalidInput) as caught:
+            wait(wrong)
+        assert caught.value.field == "timeout_s"
+    client.flush(0)
 
 
 def test_a_named_session_is_continued_by_another_client(client: Either, make: Any) -> None:

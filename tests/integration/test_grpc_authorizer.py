@@ -6,6 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import numpy as np
+import pytest
+
+from engram.client import AsyncClient
+from engram.errors import PermissionDenied
+from engram.model.cue import Cue
 from engram.model.spaces import SpaceConfig
 from engram.server import Action, Authorizer, Caller, ServerOptions, run_server
 from engram.wire import engram_pb2 as pb
@@ -85,3 +91,31 @@ async def test_an_authorizer_sees_what_came_beside_the_request() -> None:
     (metadata,) = seen
     assert (metadata["authorization"], metadata["x-twice"]) == ("Bearer 1", "a, b")
     assert "x-bytes-bin" not in metadata
+
+
+ALONE = {"observe": Action.OBSERVE, "recall": Action.RECALL}
+
+
+async def test_clients_that_may_only_observe_or_only_recall_can_do_so() -> None:
+    def only(caller: Caller, action: Action, space: str | None) -> None:
+        if action is not ALONE[caller.metadata["may"]]:
+            raise PermissionDenied(f"no {action.value}")
+
+    vector = np.ones(DIM, np.float32)
+    async with (
+        serving(only) as address,
+        AsyncClient(address, metadata={"may": "observe"}) as observing,
+        AsyncClient(address, metadata={"may": "recall"}) as recalling,
+    ):
+        assert (await observing.observe("a", vector)).count == 1
+        assert (await observing.space_status()).config.dim == DIM
+        with pytest.raises(PermissionDenied):
+            await observing.recall(vector)
+        with pytest.raises(PermissionDenied):
+            await recalling.observe("b", vector)
+        assert len(await recalling.recall(vector)) == 1
+        stream = recalling.recall_stream(Cue(vector, score_min=0.5), follow=True)
+        assert len(await anext(stream)) == 1
+        await observing.observe("b", vector)
+        assert [hit.id for hit in await anext(stream)] == ["b"]
+        await stream.aclose()

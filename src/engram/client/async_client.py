@@ -12,22 +12,20 @@ from typing import Any, Self, Unpack, overload
 from numpy.typing import ArrayLike
 
 from engram.client.async_reader import AsyncReader
-from engram.client.calls import Calls
-from engram.client.sending.answer_future import answered
+from engram.client.calls import Calls, as_timeout_s
+from engram.client.sending.answer_future import AwaitedAnswer, answered
 from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.send_buffer import OutboxLimits
+from engram.client.sending.session_settings import SessionSettings
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.transport_choice import choose_transport
-from engram.errors import FailedPrecondition
 from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.hit import Hits
-from engram.model.priority import priority_named
 from engram.model.query import RecallQuery, as_query
 from engram.model.spaces import DEFAULT_SPACE
 from engram.model.values.keywords import warn_renamed
-from engram.model.values.scalars import as_text
 
 
 class AsyncClient(AsyncReader):
@@ -60,11 +58,16 @@ class AsyncClient(AsyncReader):
     limits, options
         Bounds on buffering and micro-batching, and on sending and waiting.
     timeout_s
-        Seconds that a single call may take, retries included; a call that takes longer fails. `flush` may take longer
-        while answers arrive, and `close` has its own limit.
+        Seconds that a single call may take, retries included, at most 86 400; a call that takes longer fails. `flush`
+        may take longer while answers arrive, and `close` has its own limit.
     metadata
         Sent with each call, for the `Authorizer` of the server, such as ``{"authorization": "Bearer ..."}``. It is not
-        encrypted.
+        encrypted. The metadata of observations are another thing.
+
+    Raises
+    ------
+    InvalidInput
+        If an argument has the wrong type, or is out of range.
 
     Examples
     --------
@@ -90,19 +93,14 @@ class AsyncClient(AsyncReader):
     ) -> None:
         super().__init__(Calls(choose_transport(address, metadata), timeout_s), space)
         self._reopen = functools.partial(choose_transport, address, metadata)
-        self._priority = priority_named(priority)
-        self._session_id = as_text("session_id", session_id, code="invalid_session_id")
-        self._incarnation = as_text("incarnation", incarnation, code="invalid_incarnation")
-        self._limits = limits or OutboxLimits()
-        self._options = options or StreamOptions()
+        self._settings = SessionSettings.of(session_id, incarnation, priority, limits, options)
         self._opening = asyncio.Lock()
         self._observing: ObserveSession | None = None
-        self._closed = False
         self._process = os.getpid()
 
     def __del__(self) -> None:
         observing = getattr(self, "_observing", None)
-        if observing is not None and not self._closed and os.getpid() == self._process:
+        if observing is not None and not self._calls.is_closed and os.getpid() == self._process:
             observing.let_go()
 
     def __repr__(self) -> str:
@@ -151,7 +149,7 @@ class AsyncClient(AsyncReader):
     @property
     def session_id(self) -> str:
         """Id of the session; before the session is open, the id that was passed to the client."""
-        return self._observing.stream.session_id if self._observing is not None else self._session_id
+        return self._observing.stream.session_id if self._observing is not None else self._settings.session_id
 
     @property
     def incarnation(self) -> str:
@@ -159,7 +157,7 @@ class AsyncClient(AsyncReader):
 
         Before the session is open, this is the incarnation that was passed to the client.
         """
-        return self._observing.stream.incarnation if self._observing is not None else self._incarnation
+        return self._observing.stream.incarnation if self._observing is not None else self._settings.incarnation
 
     @property
     def durable_sequence(self) -> int:
@@ -221,8 +219,10 @@ class AsyncClient(AsyncReader):
         OverCapacity
             With code ``buffer_full``, if the buffer is still full after `timeout_s`. Nothing was taken.
         """
-        future = await self._submit(take_observations(arguments, keywords))
-        return await answered(future, self._calls.timeout_s)
+        future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        awaited = AwaitedAnswer(future)
+        await self._add(awaited, take_observations(arguments, keywords))
+        return await answered(awaited, future, self._calls.timeout_s)
 
     @overload
     async def submit(
@@ -255,7 +255,9 @@ class AsyncClient(AsyncReader):
         InvalidInput, NotFound, FailedPrecondition, Unavailable, OverCapacity
             As in `observe`.
         """
-        return await self._submit(take_observations(arguments, keywords))
+        future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        await self._add(future, take_observations(arguments, keywords))
+        return future
 
     async def observe_batch(
         self,
@@ -268,13 +270,12 @@ class AsyncClient(AsyncReader):
         warn_renamed("observe_batch", "submit")
         return await self.submit(ids, vectors, contents, **columns)
 
-    async def _submit(self, observations: OneObservation | ManyObservations) -> asyncio.Future[Ack]:
-        observing = self._current() or await self._opened()
-        future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        pending = observing.add(future, observations)
+    async def _add(
+        self, future: asyncio.Future[Ack] | AwaitedAnswer, observations: OneObservation | ManyObservations
+    ) -> None:
+        pending = (self._current() or await self._opened()).add(future, observations)
         if pending is not None:
             await pending.add_when_room(self._calls.timeout_s)
-        return future
 
     async def flush(self, timeout_s: float | None = None) -> None:
         """Wait until all observations that were sent so far are answered.
@@ -288,28 +289,27 @@ class AsyncClient(AsyncReader):
         Raises
         ------
         EngramError
-            The first refusal since the last flush, for callers that do not look at the futures.
+            The first refusal since the last flush, for callers that do not look at the futures. What an `observe` has
+            raised is not raised again.
         Unavailable
             With code ``flush_timeout``, if not everything is answered in time; the client still sends the rest.
         """
         self._calls.check()
-        observing = self._observing
-        if observing is None:
-            return
-        await observing.flush(timeout_s, self._calls.timeout_s)
-        error = observing.outbox.take_error()
-        if error is not None:
-            raise error
+        timeout_s = None if timeout_s is None else as_timeout_s(timeout_s)
+        if self._observing is not None:
+            await self._observing.flush(timeout_s, self._calls.timeout_s)
 
     async def close(self, timeout_s: float | None = 30.0) -> None:
         """Send all observations, wait for the answers, and disconnect; after `timeout_s` seconds, give up on the rest.
 
-        Observations that were refused or given up, and not reported by `flush`, are logged as a warning. In a forked
-        child this does nothing.
+        Observations that were refused or given up, and that neither `observe` nor `flush` has told of, are logged as a
+        warning. Calls that still run then fail with ``client_closed``, as do later ones. In a forked child this does
+        nothing.
         """
+        timeout_s = None if timeout_s is None else as_timeout_s(timeout_s)
         if os.getpid() != self._process:
             return
-        self._closed = True
+        self._calls.refuse()
         if self._observing is not None:
             await self._observing.drain(timeout_s)
             self._observing.warn()
@@ -318,8 +318,6 @@ class AsyncClient(AsyncReader):
     def _current(self) -> ObserveSession | None:
         """Return the session if it is open."""
         self._calls.check()
-        if self._closed:
-            raise FailedPrecondition("the client is closed", code="client_closed")
         observing = self._observing
         return None if observing is None or observing.ended else observing
 
@@ -332,17 +330,18 @@ class AsyncClient(AsyncReader):
             if self._observing is not None:
                 self._observing.check_may_begin_anew()
             if self._observing is None or self._observing.ended:
-                config = (await self.space_status()).config
+                config, settings = (await self.space_status()).config, self._settings
+                self._calls.check()
                 self._observing = ObserveSession(
                     self._calls.transport,
                     config,
                     # These must not reference the client: the session ends when the client is garbage-collected.
-                    functools.partial(self._calls.transport.encode, priority=self._priority),
+                    functools.partial(self._calls.transport.encode, priority=settings.priority),
                     reopen=self._reopen,
-                    limits=self._limits,
-                    options=self._options,
-                    session_id=self._session_id,
-                    incarnation=self._incarnation,
+                    limits=settings.limits,
+                    options=settings.options,
+                    session_id=settings.session_id,
+                    incarnation=settings.incarnation,
                 )
                 # Let the new task of the session start. A task that has not started cannot handle its cancellation.
                 await asyncio.sleep(0)

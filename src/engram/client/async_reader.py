@@ -11,7 +11,7 @@ from typing import Unpack
 from engram.client.calls import Calls
 from engram.client.snapshot import AsyncClientSnapshot
 from engram.client.transport import RecallConnection
-from engram.errors import InvalidInput, NotFound
+from engram.errors import EngramError, FailedPrecondition, InvalidInput, NotFound, Unavailable
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Deletion
 from engram.model.cue import CueLike
@@ -218,6 +218,7 @@ class AsyncReader:
         return AsyncClientSnapshot(self, taken.generation)
 
     async def _batches(self, query: RecallQuery) -> AsyncGenerator[Hits, None]:
+        self._calls.check()
         recall = self._calls.transport.recall(StreamRecall(self.space, query))
         was_incomplete = False
         try:
@@ -230,16 +231,29 @@ class AsyncReader:
 
     async def _next(self, recall: RecallConnection, follow: bool) -> Recalled | None:
         if not follow:
-            async with self._calls.within("waiting for the next batch"):
-                return await recall.read()
+            with self._calls.under_way():
+                async with self._calls.within("waiting for the next batch"):
+                    return await recall.read()
         reading = asyncio.ensure_future(recall.read())
         try:
-            while not (await asyncio.wait([reading], timeout=self._calls.timeout_s))[0]:
-                # Nothing may match for hours. This call detects that the server is gone.
-                await self.space_status()
-            return await reading
+            with self._calls.under_way():
+                while not (await asyncio.wait([reading], timeout=self._calls.timeout_s))[0]:
+                    # Nothing may match for hours.
+                    await self._check_server()
+                return await reading
         finally:
             reading.cancel()
+
+    async def _check_server(self) -> None:
+        """Raise an error if the server is gone."""
+        try:
+            # Whoever may recall may take a snapshot.
+            await self._calls.unary(TakeSnapshot(self.space))
+        except (Unavailable, FailedPrecondition):
+            raise
+        except EngramError:
+            # Whatever else the server answers, it answers.
+            return
 
     async def delete(self, ids: Sequence[str]) -> Deletion:
         """Delete observations durably by id. Unknown ids are ignored.

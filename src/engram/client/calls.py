@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Final, TypeVar
 
 from engram.client.retry import NO_SERVER, NOT_ENGRAM, retried
 from engram.client.transport import Transport
-from engram.errors import EngramError, Unavailable
+from engram.errors import EngramError, FailedPrecondition, InvalidInput, Unavailable
 from engram.model.operations.operation import Request
+from engram.model.values.scalars import as_real
+
+TIMEOUT_S_MAX: Final = 86_400.0
+"""Maximum number of seconds that a call may be given: a day."""
 
 _FIRST_CONTACT_S: Final = 2.0
 _LATE_S: Final = 0.25
@@ -26,21 +30,65 @@ class Calls:
     transport
         Carries the calls.
     timeout_s
-        Seconds that a call may take, retries included.
+        Seconds that a call may take, retries included: more than 0, at most `TIMEOUT_S_MAX`.
+
+    Raises
+    ------
+    InvalidInput
+        If `timeout_s` is not such a number.
     """
 
     def __init__(self, transport: Transport, timeout_s: float) -> None:
         self.transport: Final = transport
-        self.timeout_s = timeout_s
+        self.timeout_s: float = as_timeout_s(timeout_s, above_zero=True)
         self._reached = False
+        self._is_closed = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the client takes no more calls."""
+        return self._is_closed
 
     def check(self) -> None:
-        """Check that calls can be made in this process. Raises as `Transport.check`."""
+        """Check that the client takes calls.
+
+        Raises
+        ------
+        FailedPrecondition
+            If the client is closed (code ``client_closed``), or as `Transport.check`.
+        """
         self.transport.check()
+        if self._is_closed:
+            raise FailedPrecondition("the client is closed", code="client_closed")
+
+    def refuse(self) -> None:
+        """Refuse all further calls; those under way go on."""
+        self._is_closed = True
 
     async def close(self) -> None:
-        """Disconnect."""
+        """Disconnect. Calls under way fail with ``client_closed``."""
+        self.refuse()
         await self.transport.close()
+
+    @contextlib.contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Make one call in the body.
+
+        Raises
+        ------
+        FailedPrecondition
+            With code ``client_closed``, if the client is closed, or becomes so during the call.
+        """
+        self.check()
+        task = asyncio.current_task()
+        cancelled_before = task.cancelling() if task is not None else 0
+        try:
+            yield
+        except asyncio.CancelledError:
+            # A transport that is closed cancels its calls, but nobody cancelled the task that waits for them.
+            if not self._is_closed or (task is not None and task.cancelling() > cancelled_before):
+                raise
+            raise FailedPrecondition("the client was closed during the call", code="client_closed") from None
 
     @contextlib.asynccontextmanager
     async def within(self, doing: str) -> AsyncIterator[None]:
@@ -80,8 +128,9 @@ class Calls:
         left_s = max(0.001, deadline_s - asyncio.get_running_loop().time())
         try:
             # A transport may pass its time limit on to the server. This one also works if the transport hangs.
-            async with asyncio.timeout_at(deadline_s + _LATE_S):
-                result = await self.transport.call(request, left_s)
+            with self.under_way():
+                async with asyncio.timeout_at(deadline_s + _LATE_S):
+                    result = await self.transport.call(request, left_s)
         except TimeoutError:
             address = self.transport.address
             raise self._late(f"the server at {address} did not answer within {self.timeout_s:g} s") from None
@@ -95,3 +144,24 @@ class Calls:
         if not self._reached:
             return self.transport.no_answer()
         return Unavailable(message, code="call_timeout", field="timeout_s", limit=self.timeout_s, value="longer")
+
+
+def as_timeout_s(value: object, *, above_zero: bool = False) -> float:
+    """Return the argument `timeout_s` of a call or a client as a `float`.
+
+    Raises
+    ------
+    InvalidInput
+        If it is no number of seconds from 0, or above 0, to `TIMEOUT_S_MAX`.
+    """
+    limit = f"a number of seconds {'above' if above_zero else 'from'} 0, at most {TIMEOUT_S_MAX:g}"
+    number = as_real("timeout_s", value, limit, code="invalid_option")
+    if not 0 <= number <= TIMEOUT_S_MAX or (above_zero and not number):
+        raise InvalidInput(
+            f"timeout_s is {number:g}; pass {limit}",
+            code="invalid_option",
+            field="timeout_s",
+            limit=limit,
+            value=number,
+        )
+    return number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
 import contextlib
 import os
@@ -13,14 +14,15 @@ from typing import Any, Self, Unpack, overload
 from numpy.typing import ArrayLike
 
 from engram.client.async_client import AsyncClient
+from engram.client.callback_thread import WAITING_MAX, AnswerFuture
 from engram.client.loop_thread import LoopThread, wait
-from engram.client.sending.answer_future import unanswered
+from engram.client.sending.answer_future import AwaitedAnswer, answered_in_thread
 from engram.client.sending.observe_session import ObserveSession
 from engram.client.sending.pending_add import PendingAdd
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.snapshot import ClientSnapshot
-from engram.errors import FailedPrecondition
+from engram.errors import FailedPrecondition, OverCapacity
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack, Deletion
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
@@ -45,7 +47,8 @@ class Client:
     """A connection to an Engram server, for one memory space; safe to use from several threads.
 
     The parameters and the behaviour are those of `AsyncClient`, for code without an event loop. Futures are those of
-    `concurrent.futures`.
+    `concurrent.futures`. A callback of such a future runs on a thread of its own, one after the other with all others,
+    and may call the client.
 
     Parameters
     ----------
@@ -88,7 +91,7 @@ class Client:
         )
         self._observing: ObserveSession | None = None
         self._process = os.getpid()
-        self._timeout_s = timeout_s
+        self._timeout_s = self._client._calls.timeout_s
 
     def __repr__(self) -> str:
         return f"Client({self._client.address!r}, space={self.space!r})"
@@ -142,11 +145,10 @@ class Client:
     @one_or_many
     def observe(self, *arguments: Any, **keywords: Any) -> Ack:
         """Store one observation or many; return when they are durable and recallable. See `AsyncClient.observe`."""
-        future = self._submit(take_observations(arguments, keywords))
-        try:
-            return future.result(self._timeout_s)
-        except concurrent.futures.TimeoutError:
-            raise unanswered(self._timeout_s) from None
+        future = self._future()
+        awaited = AwaitedAnswer(future)
+        self._add(awaited, take_observations(arguments, keywords))
+        return answered_in_thread(awaited, future, self._timeout_s)
 
     @overload
     def submit(
@@ -165,7 +167,9 @@ class Client:
     @one_or_many
     def submit(self, *arguments: Any, **keywords: Any) -> concurrent.futures.Future[Ack]:
         """Send one observation or many; wait only while the buffer is full. See `AsyncClient.submit`."""
-        return self._submit(take_observations(arguments, keywords))
+        future = self._future()
+        self._add(future, take_observations(arguments, keywords))
+        return future
 
     def observe_batch(
         self,
@@ -179,8 +183,14 @@ class Client:
         return self.submit(ids, vectors, contents, **columns)
 
     def flush(self, timeout_s: float | None = None) -> None:
-        """Wait until all observations that were sent so far are answered. Raises as `AsyncClient.flush`."""
-        self._thread.run(self._client.flush(timeout_s))
+        """Wait until all observations that were sent so far are answered. Raises as `AsyncClient.flush`.
+
+        The callbacks of their futures have run then, if they do not take longer than `timeout_s` in turn.
+        """
+        try:
+            self._thread.run(self._client.flush(timeout_s))
+        finally:
+            self._thread.callbacks.finish(self._timeout_s if timeout_s is None else timeout_s)
 
     @spelled_out(RecallOptions)
     def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
@@ -222,9 +232,19 @@ class Client:
 
     def _batches(self, query: RecallQuery) -> Iterator[Hits]:
         batches = self._client.open(query)
+        reading: asyncio.Task[Any] | None = None
 
         async def following() -> Hits | None:
+            nonlocal reading
+            reading = asyncio.current_task()
             return await anext(batches, None)
+
+        async def leaving() -> None:
+            # The generator cannot be closed while it runs, as it does when Ctrl-C has ended the wait for it.
+            if reading is not None and not reading.done():
+                reading.cancel()
+                await asyncio.wait([reading])
+            await batches.aclose()
 
         try:
             while (hits := self._thread.run(following())) is not None:
@@ -232,7 +252,7 @@ class Client:
         finally:
             # At the end of the interpreter, and in a child that was forked meanwhile, there is nothing left to close.
             with contextlib.suppress(FailedPrecondition):
-                self._thread.run(batches.aclose())
+                self._thread.run(leaving())
 
     def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
         """Return the observation with this id, or None. See `AsyncClient.get`."""
@@ -283,13 +303,27 @@ class Client:
         """Send all observations, wait for the answers, and disconnect. See `AsyncClient.close`."""
         if os.getpid() == self._process:
             self._thread.run(self._client.close(timeout_s))
+            self._thread.callbacks.finish(timeout_s)
 
-    def _submit(self, observations: OneObservation | ManyObservations) -> concurrent.futures.Future[Ack]:
-        future: concurrent.futures.Future[Ack] = concurrent.futures.Future()
+    def _future(self) -> AnswerFuture:
+        """Return the future of an observation, as soon as there is room for its callbacks."""
+        callbacks = self._thread.callbacks
+        if callbacks.is_full and not callbacks.finish(self._timeout_s):
+            raise OverCapacity(
+                f"{WAITING_MAX} callbacks of observations wait, and there was no room for more within "
+                f"{self._timeout_s:g} s",
+                code="buffer_full",
+                field="callbacks",
+                limit=WAITING_MAX,
+                value=f"more than {WAITING_MAX}",
+                retry_after_ms=1000,
+            )
+        return AnswerFuture(callbacks)
+
+    def _add(self, future: AnswerFuture | AwaitedAnswer, observations: OneObservation | ManyObservations) -> None:
         pending = self._opened().add(future, observations)
         if pending is not None:
             _add_when_room(pending, self._timeout_s)
-        return future
 
     def _opened(self) -> ObserveSession:
         self._thread.check()

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
+from engram.client.callback_thread import CallbackThread
 from engram.client.silence import silence
 from engram.client.transport_choice import prepare_loop
 from engram.errors import FailedPrecondition
@@ -37,6 +38,9 @@ class LoopThread:
         self._thread.start()
         # Registered before the sessions that run on the loop, so that it is closed after them.
         interpreter_exit.opened(self, "the event loop of the clients", keep=True)
+        # Registered after the loop, so that the last callbacks can still call a client.
+        self.callbacks: Final = CallbackThread()
+        interpreter_exit.opened(self.callbacks, "the callbacks of observations", keep=True)
 
     @classmethod
     def shared(cls) -> LoopThread:
@@ -52,9 +56,19 @@ class LoopThread:
         Raises
         ------
         FailedPrecondition
-            In a forked child (code ``forked``), or after the loop has ended (code ``client_closed``).
+            In a forked child (code ``forked``), on the thread of the loop itself (code ``client_thread``), or after the
+            loop has ended (code ``client_closed``).
         """
         check_process(self._process, "client")
+        if threading.current_thread() is self._thread:
+            raise FailedPrecondition(
+                "a Client was called on the thread on which all clients of the process work, where the call would wait "
+                "for itself; call it on a thread of your own",
+                code="client_thread",
+                field="thread",
+                limit="another thread",
+                value=self._thread.name,
+            )
         if self._loop.is_closed():
             raise FailedPrecondition("the interpreter is ending and takes no more calls", code="client_closed")
 

@@ -213,7 +213,10 @@ class Transport(ObserveTransport, Protocol):
         ...
 
     def encode(self, batch: ObservationBatch, priority: Priority) -> Any:
-        """Return a batch as `StreamConnection.send` sends it, holding copies of the arrays. Any thread may call this.
+        """Return a batch as `StreamConnection.send` sends it. Any thread may call this.
+
+        The result may hold the arrays of `batch` themselves, because the client has copied them from its caller's. They
+        must not change until the batch is answered.
 
         Raises
         ------

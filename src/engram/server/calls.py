@@ -118,7 +118,7 @@ class ServerCalls:
         if isinstance(incoming, Malformed):
             self.engine.counters.add(table.MALFORMED)
             raise incoming.error
-        self.engine.authorize(caller, operation.action, incoming.space)
+        self.engine.authorize(caller, incoming.space, operation.action, *operation.or_actions)
         request = incoming.decode()
         if request.space_name != incoming.space:
             raise RuntimeError(f"authorized for {incoming.space!r}, and asked about {request.space_name!r}")

@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Final, TypeVar
 
 from engram.errors import Unavailable
 from engram.model.operations.action import Action
 from engram.model.spaces import SpaceConfig
 from engram.server.authorization import Caller
+from engram.server.gatekeeper import Gatekeeper
 from engram.server.options import ServerOptions
 from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
@@ -67,6 +69,7 @@ class Engine:
         self.stopping: Final = asyncio.Event()
         self._threads = threads
         self._disk = None if store.path is None else DiskGauge(store.path, options.disk_free_bytes_min)
+        self._gatekeeper = Gatekeeper(options.authorizer)
         mailbox = Mailbox(loop)
         self.recalls: Final = Recalls(
             threads, mailbox, self.counters, options.recalls_waiting_max, options.recall_streams_max
@@ -104,21 +107,25 @@ class Engine:
             take_count_max=options.store.commit_count_max,
             take_bytes_max=options.store.commit_bytes_max,
         )
-        store = StoreEngine(options.data, options=options.store, intake=lanes)
-        threads = ThreadPoolExecutor(options.recall_threads, thread_name_prefix="engram-recall")
-        engine = cls(options, store, lanes, threads)
-        _make_default_space(store, options.default_space)
+        with ExitStack() as undo:
+            # What fails here must not leave the directory locked.
+            store = StoreEngine(options.data, options=options.store, intake=lanes)
+            undo.callback(store.close)
+            threads = undo.enter_context(ThreadPoolExecutor(options.recall_threads, thread_name_prefix="engram-recall"))
+            engine = cls(options, store, lanes, threads)
+            _make_default_space(store, options.default_space)
+            undo.pop_all()
         return engine
 
-    def authorize(self, caller: Caller, action: Action, space: str | None = None) -> None:
-        """Check that `caller` may perform `action` in `space`; see `Authorizer`.
+    def authorize(self, caller: Caller, space: str | None, action: Action, *or_actions: Action) -> None:
+        """Check that `caller` may perform `action`, or one of `or_actions`, in `space`; see `Authorizer`.
 
         Raises
         ------
         EngramError
             If the caller may not.
         """
-        self.options.authorizer(caller, action, space)
+        self._gatekeeper.check(caller, (action, *or_actions), space)
 
     def space(self, name: str) -> SpaceEngine:
         """Return the space called `name`, for a caller who is authorized.
@@ -164,8 +171,10 @@ class Engine:
 
     async def close(self) -> None:
         """Close the store, which writes checkpoints. The event loop runs meanwhile and delivers the last results."""
-        await self.in_thread(self.store.close)
-        self._threads.shutdown()
+        try:
+            await self.in_thread(self.store.close)
+        finally:
+            self._threads.shutdown()
 
     def tick(self) -> None:
         """Expire sessions and read the gauges. To be called about once a second."""

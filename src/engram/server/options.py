@@ -11,7 +11,7 @@ from typing import Final
 from engram.errors import InvalidInput
 from engram.model.priority import Priority
 from engram.model.spaces import DEFAULT_SPACE, SpaceConfig
-from engram.server.authorization import Authorizer, allow_everyone
+from engram.server.authorization import Authorizer, allow_everyone, check_authorizer
 from engram.server.http.access import parse_hosts, parse_origins
 from engram.server.process_tuning import memory_budget_bytes
 from engram.settings.checks import check_settings
@@ -100,8 +100,8 @@ class ServerOptions:
     Raises
     ------
     InvalidInput
-        If the host is not a loopback address and `allow_remote` is not set, a value has the wrong type, or a number is
-        out of range.
+        If the host is not a loopback address and `allow_remote` is not set, a value has the wrong type, a number is out
+        of range, or the authorizer is no function that could be asked.
     """
 
     data: Path | None
@@ -137,6 +137,7 @@ class ServerOptions:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        check_authorizer(self.authorizer)
         if self.host not in _LOOPBACK and not self.allow_remote:
             raise InvalidInput(
                 f"refusing to listen on {self.host}: everyone who reaches it could read and write all memories; "

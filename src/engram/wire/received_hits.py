@@ -46,7 +46,11 @@ class _Received:
 
     def vector(self, row: int) -> NDArray[np.float32] | None:
         embedding = self._memories[row].embedding
-        return np.array(embedding, np.float32) if embedding else None
+        if not embedding:
+            return None
+        vector = np.array(embedding, np.float32)
+        vector.flags.writeable = False
+        return vector
 
     def strength(self, row: int) -> float | None:
         memory = self._memories[row]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import numpy as np
 import pytest
 
-from engram.client.calls import Calls
+from engram.client.calls import Calls, as_timeout_s
 from engram.client.retry import NO_SERVER
-from engram.errors import EngramError, NotFound, OverCapacity, Unavailable
+from engram.errors import EngramError, InvalidInput, NotFound, OverCapacity, Unavailable
 from engram.model.operations.requests import TakeSnapshot
 from engram.model.operations.results import SnapshotTaken
 from tests.unit.client.clock import WAIT_S, pass_time, until
@@ -28,6 +29,9 @@ class Answering:
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.made: list[float] = []
+
+    def check(self) -> None:
+        pass
 
     async def call(self, request: Any, timeout_s: float) -> Any:
         assert request is QUESTION
@@ -138,3 +142,61 @@ async def test_other_waits_have_the_same_limit(monkeypatch: pytest.MonkeyPatch, 
     with pytest.raises(EngramError) as caught:
         await asyncio.wait_for(waiting, WAIT_S)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    "timeout_s",
+    ["x", None, True, float("nan"), float("inf"), -1, 0, 86_401, 1e10, 10**400, 1j, [5]],
+    ids=lambda v: str(v)[:9],
+)
+def test_a_timeout_that_is_no_time_or_endless_is_refused(timeout_s: Any) -> None:
+    with pytest.raises(
+        InvalidInput, match=r"timeout_s is .*; pass a number of seconds above 0, at most 86400"
+    ) as caught:
+        calls_over(Answering(ANSWER), timeout_s)
+    assert (caught.value.code, caught.value.field) == ("invalid_option", "timeout_s")
+
+
+def test_a_wait_may_be_as_short_as_none() -> None:
+    assert [as_timeout_s(value) for value in (0, np.float32(0.5), 86_400)] == [0.0, 0.5, 86_400.0]
+    for wrong in (-0.1, 86_400.1, float("nan"), "1"):
+        with pytest.raises(InvalidInput, match="from 0"):
+            as_timeout_s(wrong)
+
+
+async def test_a_closed_client_makes_no_calls_not_even_again(slept: list[float]) -> None:
+    calls = calls_over(Answering(ANSWER))
+    calls.refuse()
+    assert (await failure(calls)).code == "client_closed"
+
+    async def closing() -> Any:
+        calls.refuse()
+        raise BUSY
+
+    calls = calls_over(Answering(closing, ANSWER))
+    assert (await failure(calls)).code == "client_closed"
+    assert slept == [1.5]
+
+
+async def cancelled_by_its_transport() -> Any:
+    raise asyncio.CancelledError
+
+
+async def test_a_call_that_ends_with_the_connection_fails_typed_unless_its_task_is_cancelled() -> None:
+    calls = calls_over(Answering(never, cancelled_by_its_transport))
+    calls_under_way = [asyncio.ensure_future(calls.unary(QUESTION)) for _ in range(2)]
+    ended = await asyncio.wait(calls_under_way, return_when=asyncio.FIRST_COMPLETED)
+    # Nobody has closed the client, so this is not ours to explain.
+    assert [task.cancelled() for task in ended[0]] == [True]
+    calls.refuse()
+    (waiting,) = ended[1]
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+    async def closed() -> Any:
+        calls.refuse()
+        raise asyncio.CancelledError
+
+    calls = calls_over(Answering(closed))
+    assert (await failure(calls)).code == "client_closed"

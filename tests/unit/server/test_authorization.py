@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
-from engram.errors import EngramError, PermissionDenied
+from engram.errors import EngramError, InvalidInput, PermissionDenied, Unauthenticated
 from engram.model.cue import Cue
 from engram.model.operations.action import Action
 from engram.model.operations.requests import DescribeSpace
@@ -31,6 +32,9 @@ BEGINNINGS: dict[str, list[Any]] = {
     "ObserveStream": [INIT],
     "MemoryStream": [pb.MemoryStreamRequest(observe=INIT), pb.MemoryStreamRequest(recall=RECALL, recall_id=1)],
 }
+
+# What is asked of a caller who is denied everything, where that is more than one action.
+ASKED: dict[str, list[Action]] = {"GetSpace": [Action.DESCRIBE, Action.OBSERVE, Action.RECALL]}
 
 
 def cases() -> Iterator[Any]:
@@ -77,7 +81,8 @@ async def test_no_method_does_anything_for_a_caller_who_is_denied(served: Served
     error = await outcome(engine, served, request_)
     await engine.close()
     assert isinstance(error, PermissionDenied)
-    assert [(caller, space in ("default", None)) for caller, _, space in asked] == [(CALLER, True)]
+    assert all(caller == CALLER and space in ("default", None) for caller, _, space in asked)
+    assert [action for _, action, _ in asked] == ASKED.get(served.method.name, [asked[0][1]])
     assert (engine.store.commits, len(engine.sessions), len(engine.store.spaces())) == (0, 0, 1)
 
 
@@ -131,3 +136,82 @@ async def test_a_request_about_another_space_than_was_authorized_is_not_answered
         await ServerCalls(engine).answer(SPACE, Incoming("default", lambda: DescribeSpace("secret")), id, CALLER)
     await engine.close()
     assert refused.value.code == "internal"
+
+
+@pytest.mark.parametrize("permitted", list(Action))
+async def test_who_may_observe_or_recall_in_a_space_may_have_it_described(permitted: Action) -> None:
+    def only(caller: Caller, action: Action, space: str | None) -> None:
+        if action is not permitted or space != "default":
+            raise PermissionDenied(f"no {action.value}")
+
+    engine = engine_of(only)
+    describe, other = (pb.GetSpaceRequest(memory_space_id=name) for name in ("default", "missing"))
+    error = await outcome(engine, METHODS["GetSpace"], describe)
+    hidden = [
+        await outcome(engine, METHODS["GetSpace"], other),
+        await outcome(engine, METHODS["GetStatus"], pb.GetStatusRequest()),
+        await outcome(engine, METHODS["ListSpaces"], pb.ListSpacesRequest()),
+    ]
+    await engine.close()
+    assert [str(error) for error in hidden] == ["no describe"] * 3
+    allowed = permitted in (Action.DESCRIBE, Action.OBSERVE, Action.RECALL)
+    assert error is None if allowed else str(error) == "no describe"
+
+
+async def test_only_a_denial_leads_to_the_next_question() -> None:
+    asked: list[Action] = []
+
+    def unknown(caller: Caller, action: Action, space: str | None) -> None:
+        asked.append(action)
+        raise Unauthenticated("who are you?")
+
+    engine = engine_of(unknown)
+    assert isinstance(await outcome(engine, METHODS["GetSpace"], pb.GetSpaceRequest()), Unauthenticated)
+    await engine.close()
+    assert asked == [Action.DESCRIBE]
+
+
+async def deny_later(caller: Caller, action: Action, space: str | None) -> None:
+    raise PermissionDenied("no")
+
+
+class Checker:
+    """An object of which only a call is late."""
+
+    async def __call__(self, caller: Caller, action: Action, space: str | None) -> None:
+        raise PermissionDenied("no")
+
+
+def late(caller: Caller, action: Action, space: str | None) -> Iterator[None]:
+    yield None
+
+
+class OldForm:
+    """The form of the version before, which is no function."""
+
+    def authorize(self, context: Any, action: Action, space: str) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    "authorizer", [None, 5, "allow", True, deny_later, partial(deny_later), Checker(), late, OldForm()], ids=repr
+)
+def test_what_cannot_be_asked_is_refused_as_an_authorizer(authorizer: Any) -> None:
+    with pytest.raises(InvalidInput, match="plain function") as caught:
+        ServerOptions(None, authorizer=authorizer)
+    assert (caught.value.code, caught.value.field) == ("invalid_option", "authorizer")
+
+
+@pytest.mark.parametrize("returned", [False, True, 0, "yes", lambda: deny_later(CALLER, Action.RECALL, None)], ids=repr)
+@pytest.mark.parametrize(("served", "request_"), list(cases()))
+async def test_whatever_an_authorizer_returns_refuses(
+    served: ServedMethod, request_: Any, returned: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(caller: Caller, action: Action, space: str | None) -> Any:
+        return returned() if callable(returned) else returned
+
+    engine = engine_of(answer)
+    errors = [await outcome(engine, served, request_) for _ in range(3)]
+    await engine.close()
+    assert [error.code for error in errors if error is not None] == ["permission_denied"] * 3
+    assert len([record for record in caplog.records if "the authorizer returned" in record.message]) == 1

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engram.errors import EngramError, InvalidInput, NotFound, Unavailable
+from engram.errors import EngramError, InvalidInput, NotFound, OverCapacity, Unavailable
 from engram.metrics import table as metrics
 from engram.model.cue import Cue
 from engram.model.operations.operation import Request
@@ -33,6 +34,7 @@ from engram.server.calls import Incoming, ServerCalls
 from engram.server.engine import Engine
 from engram.server.malformed import Malformed
 from engram.server.options import ServerOptions
+from engram.streaming.recalls.recalls import Recalls
 from tests.doubles.batches import DIM, batch_of, vector_of
 
 CALLER = Caller("here")
@@ -100,6 +102,37 @@ async def test_hits_are_encoded_on_a_recall_thread(calls: ServerCalls) -> None:
     await calls.stream(operation_of(streamed), incoming(streamed), encode, CALLER, write)
     assert len(threads) == 4
     assert all(name.startswith("engram-recall") for name in threads)
+
+
+async def test_a_long_look_up_is_made_in_turns_at_one_generation(
+    calls: ServerCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [f"id-{number}" for number in range(200)]
+    await stored(calls, *ids)
+    turns, in_thread = list[int](), Recalls._in_thread
+
+    async def counting(recalls: Recalls, work: Any) -> Any:
+        turns.append(calls.engine.recalls._waiting)
+        result = await in_thread(recalls, work)
+        # The ids that are looked up later change now.
+        await stored(calls, ids[-1])
+        return result
+
+    monkeypatch.setattr(Recalls, "_in_thread", counting)
+    found = await answer(calls, Get("default", ids))
+    assert ([hit.id for hit in found], found.generation) == (ids, 200)
+    assert (found[-1].generation, turns) == (200, [1, 1, 1, 1])
+
+
+async def test_a_look_up_waits_like_a_recall_and_is_refused_like_one(calls: ServerCalls) -> None:
+    with ExitStack() as stack:
+        for _ in range(calls.engine.options.recalls_waiting_max):
+            stack.enter_context(calls.engine.recalls._one_more_waits())
+        for request in (Get("default", ["a"]), Recall("default", QUERY)):
+            with pytest.raises(OverCapacity) as caught:
+                await answer(calls, request)
+            assert caught.value.code == "recalls_waiting"
+    assert await answer(calls, Get("default", ["a"])) == []
 
 
 async def test_a_stream_is_written_batch_by_batch_and_says_when_it_ends(calls: ServerCalls) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from engram.errors import NotFound
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.options import ServerOptions
+from engram.store import MemoryStore
 from engram.store.indexing.checkpoints import Checkpoints
 from engram.store.indexing.index_maintenance import IndexMaintenance
 from engram.store.store_engine import StoreEngine
@@ -52,3 +54,12 @@ async def test_closing_links_what_waits_and_writes_one_checkpoint_of_it(
     assert await asyncio.to_thread(held.wait, TIMEOUT_S)
     await engine.close()
     assert written == [COUNT]
+
+
+async def test_an_engine_that_cannot_be_opened_leaves_neither_a_lock_nor_threads(tmp_path: Path) -> None:
+    before = threading.active_count()
+    with pytest.raises(NotFound, match="nope"):
+        Engine.open(ServerOptions(tmp_path, default_space=SpaceConfig("default", DIM, embedder="nope")))
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("engram-recall")] == []
+    assert threading.active_count() <= before
+    MemoryStore(tmp_path).close()

@@ -44,6 +44,8 @@ def test_a_hit_has_what_the_message_has() -> None:
     assert hit.vector is not None
     assert hit.vector.dtype == np.float32
     assert hit.vector.tolist() == [1.0, 2.0]
+    with pytest.raises(ValueError, match="read-only"):
+        hit.vector[0] = 7.0
 
 
 def test_what_the_message_leaves_out_is_empty_or_none() -> None:

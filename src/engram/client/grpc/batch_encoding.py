@@ -31,7 +31,8 @@ RequestParts = tuple[bytes | memoryview, ...]
 def encode_parts(batch: ObservationBatch, priority: Priority) -> RequestParts:
     """Return the encoded field ``batch`` of an `ObservationRequest`: the whole request except its sequence number.
 
-    The vectors are not copied, so the array must not change until the request is answered.
+    The result holds the vectors themselves and no copy, so the array must not change until the request is answered; the
+    client has copied it from its caller's before.
 
     Raises
     ------

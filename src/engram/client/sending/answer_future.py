@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+from collections.abc import Callable
 from types import MethodType
 
 from engram.client.sending.micro_batch import Settle
@@ -12,6 +13,36 @@ from engram.errors import EngramError, Unavailable
 from engram.model.ack import Ack
 
 AnyFuture = asyncio.Future[Ack] | concurrent.futures.Future[Ack]
+
+
+class AwaitedAnswer:
+    """The answer to an `observe`, whose caller waits for it. `flush` and `close` do not tell of it again.
+
+    Parameters
+    ----------
+    future
+        The future through which the answer comes.
+    """
+
+    __slots__ = ("_is_awaited", "future")
+
+    def __init__(self, future: AnyFuture) -> None:
+        self.future = future
+        self._is_awaited = True
+
+    def leave(self) -> None:
+        """Note that the caller waits no more, so that somebody else must be told of a refusal."""
+        self._is_awaited = False
+
+    def settle(self, told: Callable[[], None]) -> Settle:
+        """Return a callback that sets the answer, and calls `told` if the caller is told of an error by it."""
+
+        def settle(answer: Answer) -> None:
+            _settle(self.future, answer)
+            if self._is_awaited and isinstance(answer, EngramError):
+                told()
+
+        return settle
 
 
 def settle_future(future: AnyFuture) -> Settle:
@@ -34,12 +65,34 @@ def _settle(future: AnyFuture, answer: Answer) -> None:
         pass  # The event loop of the future is closed. The other rows of the batch still get their answers.
 
 
-async def answered(future: asyncio.Future[Ack], timeout_s: float) -> Ack:
+async def answered(awaited: AwaitedAnswer, future: asyncio.Future[Ack], timeout_s: float) -> Ack:
     """Return the answer to an `observe`; raise `unanswered` if there is none in time. The future goes on."""
-    await asyncio.wait([future], timeout=timeout_s)
+    try:
+        await asyncio.wait([future], timeout=timeout_s)
+    finally:
+        if not future.done():
+            awaited.leave()
     if not future.done():
         raise unanswered(timeout_s)
     return future.result()
+
+
+def answered_in_thread(awaited: AwaitedAnswer, future: concurrent.futures.Future[Ack], timeout_s: float) -> Ack:
+    """Return the answer to an `observe` as `answered` does, for a thread that waits."""
+    try:
+        return future.result(timeout_s)
+    except EngramError:
+        raise
+    except concurrent.futures.TimeoutError:
+        awaited.leave()
+        # The answer may have come in the meantime.
+        if future.done():
+            return future.result()
+        raise unanswered(timeout_s) from None
+    except BaseException:
+        # Interrupted, as by Ctrl-C.
+        awaited.leave()
+        raise
 
 
 def unanswered(timeout_s: float) -> Unavailable:

@@ -13,7 +13,7 @@ from typing import Any, Final, Unpack
 from numpy.typing import ArrayLike
 
 from engram.client.losses import NAMED_MAX
-from engram.client.sending.answer_future import AnyFuture, settle_future
+from engram.client.sending.answer_future import AnyFuture, AwaitedAnswer, settle_future
 from engram.client.sending.loop_wakeup import LoopWakeup
 from engram.client.sending.micro_batch import Settle, check_outgoing, make_row
 from engram.client.sending.observe_stream import ObserveStream
@@ -110,7 +110,9 @@ class ObserveSession:
         if self.ended and isinstance(error, FailedPrecondition) and error.code in _LASTING_CODES:
             raise copy.copy(error)
 
-    def add(self, future: AnyFuture, observations: OneObservation | ManyObservations) -> PendingAdd | None:
+    def add(
+        self, future: AnyFuture | AwaitedAnswer, observations: OneObservation | ManyObservations
+    ) -> PendingAdd | None:
         """Add observations, which are answered through `future`; if there is no room, return how to wait for it.
 
         Raises
@@ -119,7 +121,7 @@ class ObserveSession:
             As `offer_row` and `offer_batch`.
         """
         if isinstance(observations, OneObservation):
-            row, settle = make_row(self.config, observations), settle_future(future)
+            row, settle = make_row(self.config, observations), self._settle(future, 1, (observations.id,))
             return None if self.outbox.try_add_row(row, settle) else self._pending(row, settle)
         offer = self._offer(future, observations)
         return None if offer.try_add() else offer
@@ -138,7 +140,7 @@ class ObserveSession:
 
     def offer_batch(
         self,
-        future: AnyFuture,
+        future: AnyFuture | AwaitedAnswer,
         ids: Sequence[str],
         vectors: ArrayLike | None,
         contents: Sequence[str] | None = None,
@@ -155,15 +157,19 @@ class ObserveSession:
         """
         return self._offer(future, ManyObservations(ids, vectors, contents, columns))
 
-    def _offer(self, future: AnyFuture, observations: ManyObservations) -> PendingAdd:
+    def _offer(self, future: AnyFuture | AwaitedAnswer, observations: ManyObservations) -> PendingAdd:
         batch = check_outgoing(observations.batch(self.config), self.config)
-        count, nbytes = len(batch), batch.nbytes
-        outgoing = OutgoingBatch(
-            self._encode(batch), count, nbytes, settle_future(future), first_ids=tuple(batch.ids[:NAMED_MAX])
-        )
+        count, nbytes, first_ids = len(batch), batch.nbytes, tuple(batch.ids[:NAMED_MAX])
+        settle = self._settle(future, count, first_ids)
+        outgoing = OutgoingBatch(self._encode(batch), count, nbytes, settle, first_ids=first_ids)
         return PendingAdd(
             lambda: self.outbox.try_add_batch(outgoing), lambda: self.outbox.room(count, nbytes), self._held
         )
+
+    def _settle(self, future: AnyFuture | AwaitedAnswer, count: int, first_ids: Sequence[str]) -> Settle:
+        if isinstance(future, AwaitedAnswer):
+            return future.settle(lambda: self.outbox.told(count, first_ids))
+        return settle_future(future)
 
     def _pending(self, row: ObservationRow, settle: Settle) -> PendingAdd:
         return PendingAdd(
@@ -185,6 +191,8 @@ class ObserveSession:
 
         Raises
         ------
+        EngramError
+            The first refusal since the last flush that no `observe` has told of.
         Unavailable
             With code ``flush_timeout``, if the time is over.
         """
@@ -201,6 +209,8 @@ class ObserveSession:
                 await asyncio.wait([flushed], timeout=left_s)
         finally:
             flushed.cancel()
+        if (error := self.outbox.take_error()) is not None:
+            raise error
 
     def _late(self, timeout_s: float) -> Unavailable:
         return Unavailable(
@@ -240,7 +250,7 @@ class ObserveSession:
         self.warn()
 
     def warn(self) -> None:
-        """Log observations that were refused or given up and not reported by a flush."""
+        """Log observations that were refused or given up, and that neither an `observe` nor a flush has told of."""
         losses = self.outbox.take_losses()
         if losses.count:
             _log.warning("%s", losses.describe(self.config.name))

@@ -20,8 +20,8 @@ class OutgoingBatch:
     Parameters
     ----------
     payload
-        The encoded batch that the transport sends. It holds a copy of the caller's data, so the caller may reuse its
-        arrays.
+        The encoded batch that the transport sends. It holds arrays that were copied from the caller's before they were
+        encoded, so the caller may reuse its own.
     count, nbytes
         Number of observations, and bytes, that the batch occupies in the client's buffer.
     settle

@@ -14,6 +14,8 @@ from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
 from engram.errors import EngramError, FailedPrecondition
 from engram.model.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 from engram.model.observation_row import ObservationRow
+from engram.settings.checks import check_settings
+from engram.settings.setting import setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,21 @@ class OutboxLimits:
     batch_count, batch_bytes, linger_ms
         Single observations are sent as a batch when there are `batch_count` of them, when they have `batch_bytes`, or
         when the first has waited for `linger_ms` milliseconds.
+
+    Raises
+    ------
+    InvalidInput
+        If a value is no number, or out of range.
     """
 
-    count_max: int = 65_536
-    bytes_max: int = 128 * 1024 * 1024
-    batch_count: int = 256
-    batch_bytes: int = 1024 * 1024
-    linger_ms: float = 2.0
+    count_max: int = setting(65_536, low=1)
+    bytes_max: int = setting(128 * 1024 * 1024, unit="bytes", low=1)
+    batch_count: int = setting(256, low=1)
+    batch_bytes: int = setting(1024 * 1024, unit="bytes", low=1)
+    linger_ms: float = setting(2.0, unit="milliseconds", low=0)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 class SendBuffer:
@@ -71,6 +81,9 @@ class SendBuffer:
         self._flush_waiters: list[tuple[int, Future[None]]] = []
         self._refusal: EngramError | None = None
         self._losses = Losses()
+        # Of the batch that is being answered: the observations whose callers are told of the answer.
+        self._told_count = 0
+        self._told_ids: set[str] = set()
         # Time of the last answer, by the clock.
         self.answered_s: float = clock()
 
@@ -185,6 +198,15 @@ class SendBuffer:
                 self._cut()
             return self._ready.popleft()
 
+    def told(self, count: int, first_ids: Sequence[str]) -> None:
+        """Do not count `count` of the observations that the next `settled` is about: their callers know the error.
+
+        `first_ids` are the first of their ids.
+        """
+        with self._lock:
+            self._told_count += count
+            self._told_ids.update(first_ids)
+
     def settled(
         self, index: int | None, count: int, nbytes: int, answer: Answer, first_ids: Sequence[str] = ()
     ) -> None:
@@ -197,7 +219,7 @@ class SendBuffer:
         count, nbytes
             Number of observations, and bytes, that are answered.
         answer
-            The answer; an error counts as a loss.
+            The answer; an error counts as a loss, except for observations that were `told` of it.
         first_ids
             Ids of the first of these observations.
         """
@@ -207,8 +229,11 @@ class SendBuffer:
                 self._unsettled.pop(index, None)
             self._count -= count
             self._nbytes -= nbytes
-            if isinstance(answer, EngramError):
-                self._losses.add(count, first_ids, answer)
+            if isinstance(answer, EngramError) and count > self._told_count:
+                untold_ids = [id for id in first_ids if id not in self._told_ids]
+                self._losses.add(count - self._told_count, untold_ids, answer)
+            self._told_count = 0
+            self._told_ids.clear()
             waiters = self._due_waiters()
         _release(waiters)
 

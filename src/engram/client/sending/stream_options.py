@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from engram.settings.checks import check_settings
+from engram.settings.setting import setting
+
 
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
@@ -26,11 +29,19 @@ class StreamOptions:
     on_overload
         ``"wait"``: batches that an overloaded server refuses are sent again until the server accepts them, and their
         futures take longer. ``"fail"``: the futures fail with `OverCapacity`, and the caller decides what to do.
+
+    Raises
+    ------
+    InvalidInput
+        If a value has the wrong type, or is out of range.
     """
 
-    flight_count_max: int = 32_768
-    patience_s: float = 60.0
-    silence_s: float = 15.0
-    close_s: float = 5.0
-    refusal_delay_ms: int = 20
-    on_overload: Literal["wait", "fail"] = "wait"
+    flight_count_max: int = setting(32_768, low=1)
+    patience_s: float = setting(60.0, unit="seconds", low=0)
+    silence_s: float = setting(15.0, unit="seconds", above=0)
+    close_s: float = setting(5.0, unit="seconds", low=0)
+    refusal_delay_ms: int = setting(20, unit="milliseconds", low=0)
+    on_overload: Literal["wait", "fail"] = setting("wait", choices=("wait", "fail"))
+
+    def __post_init__(self) -> None:
+        check_settings(self)

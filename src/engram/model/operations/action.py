@@ -6,7 +6,22 @@ from enum import Enum
 
 
 class Action(Enum):
-    """What a call wants to do, as an authorizer distinguishes it."""
+    """What a call wants to do, as an authorizer distinguishes it.
+
+    Attributes
+    ----------
+    OBSERVE
+        Store observations, in a session or without one.
+    RECALL
+        Recall, follow, look up by id, and take snapshots.
+    FORGET
+        Delete observations.
+    CREATE
+        Create a space.
+    DESCRIBE
+        Describe the server, list its spaces, and describe one space. Whoever may OBSERVE or RECALL in a space may have
+        that space described without DESCRIBE, too, because a client needs its settings.
+    """
 
     OBSERVE = "observe"
     RECALL = "recall"

@@ -62,6 +62,8 @@ class Operation(Generic[Result]):
         Whether the answer is any number of results.
     writes
         Whether the operation changes what is stored.
+    or_actions
+        Further actions, each of which also permits the operation.
     """
 
     name: str
@@ -72,3 +74,4 @@ class Operation(Generic[Result]):
     routes: tuple[Route, ...]
     streams: bool = False
     writes: bool = False
+    or_actions: tuple[Action, ...] = ()

@@ -94,6 +94,8 @@ SPACE: Final = Operation(
     Action.DESCRIBE,
     "Describe one space.",
     (Route("GET", _SPACE),),
+    # A client checks observations and cues against the settings of the space.
+    or_actions=(Action.OBSERVE, Action.RECALL),
 )
 SPACES: Final = Operation(
     "spaces",

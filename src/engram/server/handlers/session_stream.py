@@ -82,7 +82,7 @@ async def open_session(
         )
         return
     name = space or DEFAULT_SPACE
-    engine.authorize(caller, Action.OBSERVE, name)
+    engine.authorize(caller, name, Action.OBSERVE)
     await connection.open(engine.space(name), session_id, claim)
 
 

@@ -47,7 +47,7 @@ class Health:
 
     def _may_know(self, request: Request) -> bool:
         try:
-            self._engine.authorize(caller_of(request.scope), Action.DESCRIBE)
+            self._engine.authorize(caller_of(request.scope), None, Action.DESCRIBE)
         except Exception:
             # Whatever an authorizer raises refuses.
             return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import aclosing, contextmanager
 from typing import Final, TypeVar
@@ -31,13 +31,13 @@ class Recalls:
     Parameters
     ----------
     threads
-        Runs the recalls.
+        Runs the recalls, and look-ups by id.
     mailbox
         Delivers notifications to the event loop.
     counters
         Counts answered recalls.
     waiting_max
-        Recalls that may wait for a thread, or for their answer or first batch from one.
+        Recalls and look-ups that may wait for a thread, or for their answer or first batch from one.
     streams_max
         Recall streams that may be open.
 
@@ -93,8 +93,26 @@ class Recalls:
         EngramError
             If the query cannot be answered. The error gives the reason.
         """
-        with self.loop_priority.recall_in_progress():
-            return await self._first(lambda: encode(space.answer(query)))
+        with self.loop_priority.recall_in_progress(), self._one_more_waits():
+            answer = await self._in_thread(lambda: encode(space.answer(query)))
+        self._counters.add(table.RECALLS)
+        return answer
+
+    async def in_turns(self, work: Generator[None, None, T]) -> T:
+        """Run `work`, which reads like a recall, and return its result; wherever it yields, others have their turn.
+
+        Raises
+        ------
+        OverCapacity
+            If too many recalls wait already.
+        EngramError
+            The error that `work` raises.
+        """
+        with self.loop_priority.recall_in_progress(), self._one_more_waits():
+            results: list[T] = []
+            while not results:
+                results = await self._in_thread(lambda: _next_turn(work))
+        return results[0]
 
     async def stream(self, space: SpaceEngine, query: RecallQuery, encode: Encode[T]) -> AsyncGenerator[T, None]:
         """Yield the encoded batches of `query`. While some are being sent, a thread makes the next few.
@@ -110,8 +128,9 @@ class Recalls:
             If the query cannot be answered. The error gives the reason.
         """
         with self._one_more_stream():
-            with self.loop_priority.recall_in_progress():
-                batches, made = await self._first(lambda: begin(space, query, encode))
+            with self.loop_priority.recall_in_progress(), self._one_more_waits():
+                batches, made = await self._in_thread(lambda: begin(space, query, encode))
+            self._counters.add(table.RECALLS)
             making: Future[list[T]] | None = None
             try:
                 while batches.more:
@@ -145,16 +164,18 @@ class Recalls:
         finally:
             self._ready.discard(ready)
 
-    async def _first(self, work: Callable[[], T]) -> T:
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    @contextmanager
+    def _one_more_waits(self) -> Iterator[None]:
         if self._waiting >= self._waiting_max:
             raise _too_many("recalls_waiting", f"{self._waiting_max} recalls are waiting", self._waiting_max)
         self._waiting += 1
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            yield
         finally:
             self._waiting -= 1
-        self._counters.add(table.RECALLS)
-        return answer
 
     @contextmanager
     def _one_more_stream(self) -> Iterator[None]:
@@ -165,6 +186,15 @@ class Recalls:
             yield
         finally:
             self._streams -= 1
+
+
+def _next_turn(work: Generator[None, None, T]) -> list[T]:
+    """Run `work` up to where it yields next; return its result if it has ended, and nothing otherwise."""
+    try:
+        next(work)
+    except StopIteration as end:
+        return [end.value]
+    return []
 
 
 def _set(ready: asyncio.Event) -> None:

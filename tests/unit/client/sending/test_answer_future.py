@@ -52,7 +52,7 @@ def test_a_future_of_a_closed_loop_is_passed_over() -> None:
 async def test_who_waits_in_vain_is_told_and_the_future_goes_on() -> None:
     future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
     with pytest.raises(Unavailable) as caught:
-        await answered(future, 0)
+        await answered(AwaitedAnswer(future), future, 0)
     assert caught.value.code == "observe_timeout"
     future.set_result(ACK)
-    assert await answered(future, 60) is ACK
+    assert await answered(AwaitedAnswer(future), future, 60) is ACK

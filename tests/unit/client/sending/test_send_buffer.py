@@ -8,6 +8,7 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
+from engram.client.losses import Losses
 from engram.client.sending.micro_batch import OpenBatch
 from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
 from engram.client.sending.send_buffer import OutboxLimits, SendBuffer
@@ -223,3 +224,19 @@ def _produce(outbox: SendBuffer, name: str) -> None:
         each = row_of(CONFIG, f"{name}{number}", np.ones(8), "")
         while not outbox.try_add_row(each, ignore):
             outbox.room(1, each.nbytes).result(10)
+
+
+def test_what_a_caller_was_told_is_no_loss() -> None:
+    outbox = SendBuffer(OutboxLimits(), lambda: None, Clock())
+    refused = InvalidInput("bad")
+    outbox.told(2, ["a", "c"])
+    outbox.settled(None, 3, 0, refused, ["a", "b", "c"])
+    losses = outbox.take_losses()
+    assert (losses.count, losses.first_ids, losses.error) == (1, ["b"], refused)
+    outbox.told(1, ["a"])
+    outbox.settled(None, 1, 0, refused, ["a"])
+    # The end of a batch all of whose rows were answered one by one.
+    outbox.settled(None, 0, 0, refused)
+    assert outbox.take_losses() == Losses()
+    outbox.settled(None, 1, 0, refused, ["a"])
+    assert outbox.take_error() is refused

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
@@ -31,9 +31,11 @@ def sizes(batch: Recalled) -> tuple[int, bool]:
 
 
 @asynccontextmanager
-async def recalling(waiting_max: int = 10, streams_max: int = 10) -> AsyncIterator[tuple[Recalls, Space]]:
+async def recalling(
+    waiting_max: int = 10, streams_max: int = 10, threads_max: int = 2
+) -> AsyncIterator[tuple[Recalls, Space]]:
     loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(2) as threads, MemoryStore(None) as store:
+    with ThreadPoolExecutor(threads_max) as threads, MemoryStore(None) as store:
         space = store.space("notes", dim=DIM)
         space.observe([f"{i}" for i in range(25)], np.stack([vector_of(f"{i}") for i in range(25)]))
         async with asyncio.timeout(TIMEOUT_S):
@@ -155,3 +157,59 @@ async def test_recalls_have_the_right_of_way_until_they_are_answered_or_have_the
         assert await first
         assert recalls.loop_priority.under_way == 0
         await batches.aclose()
+
+
+async def test_long_work_lets_others_have_their_turn_and_counts_as_one_that_waits() -> None:
+    order: list[str] = []
+    entered, release = threading.Event(), threading.Event()
+
+    def work() -> Generator[None, None, str]:
+        order.append("first")
+        entered.set()
+        assert release.wait(TIMEOUT_S)
+        yield
+        order.append("second")
+        yield
+        return "done"
+
+    def encode(recalled: Recalled) -> None:
+        order.append("recall")
+
+    async with recalling(waiting_max=2, threads_max=1) as (recalls, space):
+        long = asyncio.ensure_future(recalls.in_turns(work()))
+        assert await asyncio.to_thread(entered.wait, TIMEOUT_S)
+        short = asyncio.ensure_future(recalls.answer(space._engine, QUERY, encode))
+        await asyncio.sleep(0)
+        with pytest.raises(OverCapacity) as caught:
+            await recalls.in_turns(work())
+        assert caught.value.code == "recalls_waiting"
+        release.set()
+        assert await long == "done"
+        await short
+        assert order == ["first", "recall", "second"]
+        assert await recalls.in_turns(iter_of("again")) == "again"
+
+
+async def test_work_that_fails_or_is_left_frees_its_place() -> None:
+    def failing() -> Generator[None, None, None]:
+        yield
+        raise InvalidInput("no such generation")
+
+    def endless() -> Generator[None, None, None]:
+        while True:
+            yield
+
+    async with recalling(waiting_max=1) as (recalls, _):
+        with pytest.raises(InvalidInput):
+            await recalls.in_turns(failing())
+        left = asyncio.ensure_future(recalls.in_turns(endless()))
+        await asyncio.sleep(0)
+        left.cancel()
+        await asyncio.wait([left])
+        assert await recalls.in_turns(iter_of("next")) == "next"
+
+
+def iter_of(result: str) -> Generator[None, None, str]:
+    """Work that yields nothing."""
+    yield from ()
+    return result

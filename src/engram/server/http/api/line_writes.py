@@ -56,7 +56,7 @@ class LineWrites:
                 value=shown(request.headers["idempotency-key"], with_type=False),
             )
         # What is refused for every line is refused before the first is read.
-        self._calls.engine.authorize(caller, table.OBSERVE.action, space)
+        self._calls.engine.authorize(caller, space, table.OBSERVE.action)
         self._calls.engine.space(space)
 
         async def store(lines: list[bytes]) -> Ack:

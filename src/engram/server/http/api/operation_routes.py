@@ -97,7 +97,7 @@ class OperationRoutes:
     async def _once(self, operation: Operation[Any], request: HttpRequest, body: bytes, key: str) -> Response:
         space = space_of(request) or ""
         # Whoever may not write does not learn either what others were answered.
-        self._calls.engine.authorize(caller_of(request.scope), operation.action, space)
+        self._calls.engine.authorize(caller_of(request.scope), space, operation.action, *operation.or_actions)
         asked = [request.method, request.scope["path"], request.url.query, media_type(request.scope)]
         digest = hashlib.sha256("\0".join(asked).encode() + b"\0" + body).digest()
         answer, is_old = await self._keys.once(space, key, digest, lambda: self._result(operation, request, body))
