@@ -17,8 +17,9 @@ from engram.client.snapshot import AsyncClientSnapshot, ClientSnapshot
 from engram.errors import InvalidInput
 from engram.store import Snapshot
 from tests.doubles.batches import vector_of as vector_of_dim
-from tests.integration.homes import HOMES
-from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess
+from tests.integration.homes import CLIENTS, HOMES, embedded
+from tests.integration.server_process import DIM, TIMEOUT_S
+from tests.integration.socket_client import SocketServer
 
 _numbers = itertools.count(1)
 SHARED = ("observe", "submit", "delete", "recall", "recall_stream", "answer", "open", "get", "snapshot", "stats")
@@ -29,9 +30,17 @@ def vector_of(id: str) -> Any:
     return vector_of_dim(id, dim=DIM)
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SocketServer]:
+    running = SocketServer(tmp_path_factory.mktemp("server") / "data")
+    yield running
+    assert running.stop() == 0, running.log()
+    assert "Traceback" not in running.log(), running.log()
+
+
 @pytest.fixture(params=HOMES)
-def home(request: pytest.FixtureRequest, server: ServerProcess) -> Iterator[Any]:
-    with HOMES[request.param](server.address, f"face-{next(_numbers)}") as home:
+def home(request: pytest.FixtureRequest, server: SocketServer) -> Iterator[Any]:
+    with HOMES[request.param](server, f"face-{next(_numbers)}") as home:
         yield home
 
 
@@ -227,7 +236,7 @@ def test_old_forms_work_and_warn(home: Any) -> None:
 
 
 def test_old_forms_of_a_space_work_and_warn() -> None:
-    with HOMES["embedded"]("", "old-forms") as space:
+    with embedded("", "old-forms") as space:
         space.observe("a", vector_of("a"))
         with pytest.warns(DeprecationWarning, match="max_generation, ef by place"):
             assert len(space.recall(vector_of("a"), 10, 0, 50)) == 0
@@ -235,9 +244,9 @@ def test_old_forms_of_a_space_work_and_warn() -> None:
             assert space.visible_generation == 1
 
 
-@pytest.mark.parametrize("name", ["client", "async client"])
-def test_old_forms_of_a_client_work_and_warn(name: str, server: ServerProcess) -> None:
-    with HOMES[name](server.address, f"old-{next(_numbers)}") as client:
+@pytest.mark.parametrize("name", CLIENTS)
+def test_old_forms_of_a_client_work_and_warn(name: str, server: SocketServer) -> None:
+    with HOMES[name](server, f"old-{next(_numbers)}") as client:
         with pytest.warns(DeprecationWarning, match="connect"):
             client.open()
         with pytest.warns(DeprecationWarning, match="submit"):
