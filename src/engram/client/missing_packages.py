@@ -23,11 +23,15 @@ def naming_the_extra(extra: Literal["client", "websocket"] = "client") -> Iterat
     try:
         yield
     except ImportError as error:
-        if (error.name or "").partition(".")[0] not in _PACKAGES[extra]:
+        missing = error.name or ""
+        package = missing.partition(".")[0]
+        if package not in _PACKAGES[extra]:
             raise
+        # ``google`` alone is no package.
+        name = missing if package == "google" else package
         raise MissingExtra(
-            f"the Engram client needs the package {error.name}; install it with: pip install 'engram-stream[{extra}]'",
+            f"the Engram client needs the package {name}; install it with: pip install 'engram-stream[{extra}]'",
             field="extra",
             limit=extra,
-            value=error.name,
+            value=name,
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 from collections.abc import Mapping
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from engram.client.websocket.address import SocketAddress
 from engram.client.websocket.calls import CallSocket
 from engram.client.websocket.socket import Heartbeats
+from engram.lifecycle import interpreter_exit
 
 # A client that recalls in streams, one after the other, does not connect for each.
 _IDLE_MAX: Final = 4
@@ -40,6 +42,8 @@ class CallSockets:
         self._calls: CallSocket | None = None
         self._idle: list[CallSocket] = []
         self._lent: set[CallSocket] = set()
+        # An event loop that runs until the interpreter ends would leave open connections behind.
+        self._key = interpreter_exit.opened(self, "the connections of a client")
 
     async def shared(self) -> CallSocket:
         """Return the WebSocket for calls with one answer. Raises as `open_socket`."""
@@ -81,9 +85,17 @@ class CallSockets:
             for calls in self._take_all():
                 self.loop.call_soon_threadsafe(calls.socket.end)
 
+    def end(self, timeout_s: float) -> None:
+        """Close all from another thread than that of the event loop, because the interpreter ends."""
+        if self.loop.is_running():
+            closing = asyncio.run_coroutine_threadsafe(self.close(), self.loop)
+            with contextlib.suppress(concurrent.futures.TimeoutError, concurrent.futures.CancelledError):
+                closing.result(timeout_s)
+
     def _take_all(self) -> list[CallSocket]:
         taken = [*self._idle, *self._lent, *([] if self._calls is None else [self._calls])]
         self._idle, self._lent, self._calls = [], set(), None
+        interpreter_exit.closed(self._key)
         return taken
 
     async def _opened(self) -> CallSocket:
