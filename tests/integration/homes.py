@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from engram import AsyncClient, Client, MemoryStore
+from engram import AsyncClient, Client, MemoryStore, connect_async
 from tests.integration.server_process import DIM, TIMEOUT_S
 from tests.integration.socket_client import SocketServer
 
@@ -67,6 +67,15 @@ def embedded(address: str, space: str) -> Iterator[Any]:
 
 
 @contextmanager
+def embedded_asynchronous(address: str, space: str) -> Iterator[Any]:
+    """A space of a store in this process, for coroutines."""
+    with asyncio.Runner() as runner:
+        store = runner.run(connect_async(None))
+        yield Blocking(runner.get_loop(), runner.run(store.space(space, dim=DIM)))
+        runner.run(store.close())
+
+
+@contextmanager
 def blocking(address: str, space: str) -> Iterator[Any]:
     """A client of a server."""
     with Client(address, space=space) as client:
@@ -103,9 +112,10 @@ def over_websocket(home: Callable[[str, str], AbstractContextManager[Any]]) -> H
 
 HOMES: dict[str, Home] = {
     "embedded": lambda server, space: embedded("", space),
+    "async embedded": lambda server, space: embedded_asynchronous("", space),
     "client": over_grpc(blocking),
     "async client": over_grpc(asynchronous),
     "client over WebSocket": over_websocket(blocking),
     "async client over WebSocket": over_websocket(asynchronous),
 }
-CLIENTS = [name for name in HOMES if name != "embedded"]
+CLIENTS = [name for name in HOMES if "client" in name]

@@ -14,6 +14,7 @@ import pytest
 
 from engram import Ack, AsyncClient, Client, Cue, Deletion, Filter, Hits, RecallQuery, Space
 from engram.client.snapshot import AsyncClientSnapshot, ClientSnapshot
+from engram.connection.async_space import AsyncSnapshot, AsyncSpace
 from engram.errors import InvalidInput
 from engram.store import Snapshot
 from tests.doubles.batches import vector_of as vector_of_dim
@@ -52,21 +53,21 @@ def ids(hits: Hits) -> list[str]:
 def test_homes_have_the_same_arguments(name: str) -> None:
     shapes = [
         [(one.name, one.kind, one.default) for one in inspect.signature(getattr(home, name)).parameters.values()]
-        for home in (Space, Client, AsyncClient)
+        for home in (Space, AsyncSpace, Client, AsyncClient)
     ]
     if name == "open":
         # A client once opened its session so, and does for one release.
         shapes = [[(one, kind, inspect.Parameter.empty) for one, kind, _ in shape] for shape in shapes]
-    assert shapes[0] == shapes[1] == shapes[2]
+    assert shapes == shapes[:1] * 4
 
 
 @pytest.mark.parametrize("name", SNAPSHOT_SHARED)
 def test_snapshots_have_the_same_arguments(name: str) -> None:
     first, *others = [
         [(one.name, one.kind, one.default) for one in inspect.signature(getattr(home, name)).parameters.values()]
-        for home in (Snapshot, ClientSnapshot, AsyncClientSnapshot)
+        for home in (Snapshot, AsyncSnapshot, ClientSnapshot, AsyncClientSnapshot)
     ]
-    assert others == [first, first]
+    assert others == [first] * 3
 
 
 def test_one_observation(home: Any) -> None:

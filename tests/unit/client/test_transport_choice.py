@@ -61,7 +61,9 @@ def test_what_is_not_installed_is_named_with_its_extra(package: str, address: st
     assert f"pip install 'engram-stream[{extra}]'" in message
 
 
-@pytest.mark.parametrize("address", ["htp://localhost:1", "grpc://localhost", "ws://", "other://x", "://", "", 50051, None])
+@pytest.mark.parametrize(
+    "address", ["htp://localhost:1", "grpc://localhost", "ws://", "other://x", "://", "", 50051, None]
+)
 def test_what_no_transport_knows_is_refused(address: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         choose_transport(address)
