@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engram.client import AsyncClient, Client
+    from engram.connection import connect, connect_async
     from engram.errors import EngramError
     from engram.index import HnswIndex
     from engram.model.ack import Ack, Deletion
@@ -43,6 +44,8 @@ __all__ = [
     "StoreOptions",
     "Strength",
     "__version__",
+    "connect",
+    "connect_async",
 ]
 
 _HOMES = {
@@ -64,6 +67,8 @@ _HOMES = {
     "Space": "engram.store",
     "StoreOptions": "engram.store",
     "Strength": "engram.model.strength",
+    "connect": "engram.connection",
+    "connect_async": "engram.connection",
 }
 
 

@@ -1,15 +1,16 @@
-"""The homes of a space: embedded, and a server's with the blocking and the asynchronous client."""
+"""The homes of a space: embedded, and a server's with both clients over every transport."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from engram import AsyncClient, Client, MemoryStore
+from engram import AsyncClient, Client, MemoryStore, connect_async
 from tests.integration.server_process import DIM, TIMEOUT_S
+from tests.integration.socket_client import SocketServer
 
 
 class Blocking:
@@ -66,6 +67,15 @@ def embedded(address: str, space: str) -> Iterator[Any]:
 
 
 @contextmanager
+def embedded_asynchronous(address: str, space: str) -> Iterator[Any]:
+    """A space of a store in this process, for coroutines."""
+    with asyncio.Runner() as runner:
+        store = runner.run(connect_async(None))
+        yield Blocking(runner.get_loop(), runner.run(store.space(space, dim=DIM)))
+        runner.run(store.close())
+
+
+@contextmanager
 def blocking(address: str, space: str) -> Iterator[Any]:
     """A client of a server."""
     with Client(address, space=space) as client:
@@ -87,4 +97,25 @@ def asynchronous(address: str, space: str) -> Iterator[Any]:
         runner.run(client.close())
 
 
-HOMES = {"embedded": embedded, "client": blocking, "async client": asynchronous}
+Home = Callable[[SocketServer, str], AbstractContextManager[Any]]
+
+
+def over_grpc(home: Callable[[str, str], AbstractContextManager[Any]]) -> Home:
+    """A home that is reached by gRPC."""
+    return lambda server, space: home(server.address, space)
+
+
+def over_websocket(home: Callable[[str, str], AbstractContextManager[Any]]) -> Home:
+    """A home that is reached by WebSocket."""
+    return lambda server, space: home(server.base_url, space)
+
+
+HOMES: dict[str, Home] = {
+    "embedded": lambda server, space: embedded("", space),
+    "async embedded": lambda server, space: embedded_asynchronous("", space),
+    "client": over_grpc(blocking),
+    "async client": over_grpc(asynchronous),
+    "client over WebSocket": over_websocket(blocking),
+    "async client over WebSocket": over_websocket(asynchronous),
+}
+CLIENTS = [name for name in HOMES if "client" in name]

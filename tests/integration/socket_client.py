@@ -28,8 +28,12 @@ class SocketServer(ServerProcess):
         self.http_port = int(data.with_suffix(".ports").read_text().splitlines()[1])
 
     @property
+    def base_url(self) -> str:
+        return f"ws://127.0.0.1:{self.http_port}"
+
+    @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.http_port}/v1/stream"
+        return f"{self.base_url}/v1/stream"
 
 
 def observation(sequence: int, id: str, **fields: Any) -> dict[str, Any]:

@@ -14,12 +14,14 @@ import pytest
 
 from engram import Ack, AsyncClient, Client, Cue, Deletion, Filter, Hits, RecallQuery, Space
 from engram.client.snapshot import AsyncClientSnapshot, ClientSnapshot
+from engram.connection.async_space import AsyncSnapshot, AsyncSpace
 from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.columns import COLUMNS, MANY_KEYWORDS, ONE_KEYWORDS
 from engram.store import Snapshot
 from tests.doubles.batches import vector_of as vector_of_dim
-from tests.integration.homes import HOMES
-from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess
+from tests.integration.homes import CLIENTS, HOMES, embedded
+from tests.integration.server_process import DIM, TIMEOUT_S
+from tests.integration.socket_client import SocketServer
 
 _numbers = itertools.count(1)
 SHARED = ("delete", "recall", "recall_stream", "answer", "open", "get", "snapshot", "stats")
@@ -30,9 +32,17 @@ def vector_of(id: str) -> Any:
     return vector_of_dim(id, dim=DIM)
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SocketServer]:
+    running = SocketServer(tmp_path_factory.mktemp("server") / "data")
+    yield running
+    assert running.stop() == 0, running.log()
+    assert "Traceback" not in running.log(), running.log()
+
+
 @pytest.fixture(params=HOMES)
-def home(request: pytest.FixtureRequest, server: ServerProcess) -> Iterator[Any]:
-    with HOMES[request.param](server.address, f"face-{next(_numbers)}") as home:
+def home(request: pytest.FixtureRequest, server: SocketServer) -> Iterator[Any]:
+    with HOMES[request.param](server, f"face-{next(_numbers)}") as home:
         yield home
 
 
@@ -44,12 +54,12 @@ def ids(hits: Hits) -> list[str]:
 def test_homes_have_the_same_arguments(name: str) -> None:
     shapes = [
         [(one.name, one.kind, one.default) for one in inspect.signature(getattr(home, name)).parameters.values()]
-        for home in (Space, Client, AsyncClient)
+        for home in (Space, AsyncSpace, Client, AsyncClient)
     ]
     if name == "open":
         # A client once opened its session so, and does for one release.
         shapes = [[(one, kind, inspect.Parameter.empty) for one, kind, _ in shape] for shape in shapes]
-    assert shapes[0] == shapes[1] == shapes[2]
+    assert shapes == shapes[:1] * 4
 
 
 @pytest.mark.parametrize("name", ["observe", "submit"])
@@ -57,9 +67,9 @@ def test_homes_say_the_same_of_one_and_of_many(name: str) -> None:
     """What editors and type checkers are told; what the bodies take is what the tests below pass."""
     first, *others = [
         [list(inspect.signature(one).parameters.values()) for one in get_overloads(getattr(home, name))]
-        for home in (Space, Client, AsyncClient)
+        for home in (Space, Client, AsyncClient, AsyncSpace)
     ]
-    assert others == [first, first]
+    assert others == [first] * 3
     assert [[one.name for one in overload] for overload in first] == [
         ["self", *ONE_KEYWORDS[:3], "fields"],
         ["self", *MANY_KEYWORDS[:3], "columns"],
@@ -70,9 +80,9 @@ def test_homes_say_the_same_of_one_and_of_many(name: str) -> None:
 def test_snapshots_have_the_same_arguments(name: str) -> None:
     first, *others = [
         [(one.name, one.kind, one.default) for one in inspect.signature(getattr(home, name)).parameters.values()]
-        for home in (Snapshot, ClientSnapshot, AsyncClientSnapshot)
+        for home in (Snapshot, AsyncSnapshot, ClientSnapshot, AsyncClientSnapshot)
     ]
-    assert others == [first, first]
+    assert others == [first] * 3
 
 
 def test_one_observation(home: Any) -> None:
@@ -388,7 +398,7 @@ def test_old_forms_work_and_warn(home: Any) -> None:
 
 
 def test_old_forms_of_a_space_work_and_warn() -> None:
-    with HOMES["embedded"]("", "old-forms") as space:
+    with embedded("", "old-forms") as space:
         space.observe("a", vector_of("a"))
         with pytest.warns(DeprecationWarning, match="max_generation, ef by place"):
             assert len(space.recall(vector_of("a"), 10, 0, 50)) == 0
@@ -396,9 +406,9 @@ def test_old_forms_of_a_space_work_and_warn() -> None:
             assert space.visible_generation == 1
 
 
-@pytest.mark.parametrize("name", ["client", "async client"])
-def test_old_forms_of_a_client_work_and_warn(name: str, server: ServerProcess) -> None:
-    with HOMES[name](server.address, f"old-{next(_numbers)}") as client:
+@pytest.mark.parametrize("name", CLIENTS)
+def test_old_forms_of_a_client_work_and_warn(name: str, server: SocketServer) -> None:
+    with HOMES[name](server, f"old-{next(_numbers)}") as client:
         with pytest.warns(DeprecationWarning, match="connect"):
             client.open()
         with pytest.warns(DeprecationWarning, match="submit"):

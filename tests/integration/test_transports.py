@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,14 +17,17 @@ from engram.model.cue import Cue
 from engram.model.operations.action import Action
 from engram.model.spaces import SpaceConfig
 from engram.server.authorization import Caller
+from engram.server.calls import ServerCalls
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
+from engram.server.http.http_server import HttpServer
 from engram.server.options import ServerOptions
 from tests.doubles.in_process import InProcessServer
 from tests.integration.server_process import DIM, TIMEOUT_S, numbered, vectors_of
 
 VECTOR = vectors_of(["a"])[0]
-TRANSPORTS = ("grpc", "in-process")
+TRANSPORTS = ("grpc", "in-process", "websocket")
+PAIRS = list(itertools.permutations(TRANSPORTS, 2))
 OWNERS = {"Bearer of red": "red", "Bearer of blue": "blue"}
 
 
@@ -48,12 +52,18 @@ async def serving(**options: Any) -> AsyncIterator[dict[str, str]]:
     engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", DIM), **options))
     for name in OWNERS.values():
         engine.store.space(name, dim=DIM)
-    grpc, in_process = GrpcServer(engine), InProcessServer(engine)
+    grpc, in_process, http = GrpcServer(engine), InProcessServer(engine), HttpServer(engine, ServerCalls(engine))
     port = await grpc.start("127.0.0.1", 0)
+    await http.start("127.0.0.1", 0)
     try:
-        yield {"grpc": f"127.0.0.1:{port}", "in-process": in_process.address}
+        yield {
+            "grpc": f"127.0.0.1:{port}",
+            "in-process": in_process.address,
+            "websocket": f"ws://127.0.0.1:{http.port}",
+        }
     finally:
         await grpc.stop(TIMEOUT_S)
+        await http.stop(TIMEOUT_S)
         await in_process.stop(TIMEOUT_S)
         await engine.close()
 
@@ -137,7 +147,7 @@ async def test_who_has_the_token_gets_on(transport: str) -> None:
         assert type(await error_of(client.delete(["a"]))) is PermissionDenied
 
 
-@pytest.mark.parametrize(("first", "second"), [TRANSPORTS, TRANSPORTS[::-1]])
+@pytest.mark.parametrize(("first", "second"), PAIRS)
 async def test_a_session_begun_on_one_transport_is_resumed_on_the_other(first: str, second: str) -> None:
     async with serving() as addresses:
         async with AsyncClient(addresses[first], session_id="mine") as client:
@@ -150,7 +160,7 @@ async def test_a_session_begun_on_one_transport_is_resumed_on_the_other(first: s
             assert await observed(client, "next") == 21
 
 
-@pytest.mark.parametrize(("first", "second"), [TRANSPORTS, TRANSPORTS[::-1]])
+@pytest.mark.parametrize(("first", "second"), PAIRS)
 async def test_the_newer_connection_has_the_session_whatever_it_came_by(first: str, second: str) -> None:
     async with serving() as addresses:
         older = AsyncClient(addresses[first], session_id="mine")

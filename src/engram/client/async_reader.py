@@ -69,6 +69,11 @@ class AsyncReader:
         self._calls = calls
 
     @property
+    def name(self) -> str:
+        """Name of the memory space, as a `Space` has it."""
+        return self.space
+
+    @property
     def address(self) -> str:
         """Address of the server."""
         return self._calls.transport.address

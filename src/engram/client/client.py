@@ -110,6 +110,11 @@ class Client:
         return self._client.space
 
     @property
+    def name(self) -> str:
+        """Name of the memory space, as a `Space` has it."""
+        return self._client.space
+
+    @property
     def session_id(self) -> str:
         """Id of the session; before the session is open, the id that was passed to the client."""
         return self._client.session_id

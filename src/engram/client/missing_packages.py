@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Final, Literal
 
 from engram.errors import MissingExtra
 
+_PACKAGES: Final = {"client": ("grpc", "google"), "websocket": ("websockets", "msgspec")}
+
 
 @contextlib.contextmanager
-def naming_the_extra() -> Iterator[None]:
-    """Run imports that need the packages of the extra ``client``.
+def naming_the_extra(extra: Literal["client", "websocket"] = "client") -> Iterator[None]:
+    """Run imports that need the packages of an extra.
 
     Raises
     ------
@@ -20,11 +23,15 @@ def naming_the_extra() -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        if (error.name or "").partition(".")[0] not in ("grpc", "google"):
+        missing = error.name or ""
+        package = missing.partition(".")[0]
+        if package not in _PACKAGES[extra]:
             raise
+        # ``google`` alone is no package.
+        name = missing if package == "google" else package
         raise MissingExtra(
-            f"the Engram client needs the package {error.name}; install it with: pip install 'engram-stream[client]'",
+            f"the Engram client needs the package {name}; install it with: pip install 'engram-stream[{extra}]'",
             field="extra",
-            limit="client",
-            value=error.name,
+            limit=extra,
+            value=name,
         ) from error

@@ -13,9 +13,6 @@ from engram.client.transport import Transport
 Opener = Callable[[str, Mapping[str, str]], Transport]
 """Makes a transport to the server at an address, which sends metadata with each call. It connects at the first call."""
 
-OPENERS: Final[dict[str, Opener]] = {}
-"""The transports by the schemes of their addresses (what precedes ``://``). All other addresses are those of gRPC."""
-
 
 def choose_transport(address: str, metadata: Mapping[str, str] | None = None) -> Transport:
     """Return a transport to the server at `address`; it sends `metadata` with each call.
@@ -45,3 +42,20 @@ def _open_grpc(address: str, metadata: Mapping[str, str]) -> Transport:
     with naming_the_extra():
         from engram.client.grpc.transport import GrpcTransport  # noqa: PLC0415
     return GrpcTransport(address, metadata)
+
+
+def _open_grpc_by_scheme(address: str, metadata: Mapping[str, str]) -> Transport:
+    return _open_grpc(address.partition("://")[2], metadata)
+
+
+def _open_websocket(address: str, metadata: Mapping[str, str]) -> Transport:
+    with naming_the_extra("websocket"):
+        from engram.client.websocket.transport import WebSocketTransport  # noqa: PLC0415
+    return WebSocketTransport(address, metadata)
+
+
+OPENERS: Final[dict[str, Opener]] = {
+    "grpc": _open_grpc_by_scheme,
+    **dict.fromkeys(("ws", "wss", "http", "https"), _open_websocket),
+}
+"""The transports by the schemes of their addresses (what precedes ``://``). All other addresses are those of gRPC."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from engram.errors import InvalidInput
+from engram.errors import AlreadyExists, InvalidInput
 from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
 from engram.model.values.scalars import as_text, as_whole, shown
 
@@ -89,3 +89,26 @@ def check_space_name(name: str) -> str:
             value=shown,
         )
     return name
+
+
+def check_settings_of(config: SpaceConfig, dim: int | None, metric: Metric | None, embedder: str | None) -> None:
+    """Check that a space that exists has the settings that are asked for; None asks for nothing.
+
+    Raises
+    ------
+    AlreadyExists
+        Naming the first setting that it does not have.
+    """
+    for name, has, wanted in (
+        ("dimension", config.dim, dim),
+        ("metric", config.metric, metric),
+        ("embedder", config.embedder, embedder),
+    ):
+        if wanted is not None and wanted != has:
+            raise AlreadyExists(
+                f"space {config.name!r} exists with {name} {has!r}, not {wanted!r}",
+                code="space_exists",
+                field=name,
+                limit=has,
+                value=wanted,
+            )

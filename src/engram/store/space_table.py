@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from typing import Final
 
-from engram.errors import AlreadyExists, CorruptData, EngramError, FailedPrecondition, NotFound
+from engram.errors import CorruptData, EngramError, FailedPrecondition, NotFound
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
 from engram.model.limits import DIMENSION_DEFAULT
-from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, SpaceConfig
+from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, SpaceConfig, check_settings_of
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
 from engram.text import get_embedder
@@ -93,7 +93,7 @@ class SpaceTable:
                     del self._spaces[name]
                 opened.set_exception(error)
         space = opened.result()
-        _check_settings(space.config, dim, metric, embedder)
+        check_settings_of(space.config, dim, metric, embedder)
         return space
 
     def close(self) -> None:
@@ -132,19 +132,3 @@ def _asked_for(name: str, dim: int | None, metric: Metric | None, embedder: str 
         METRIC_DEFAULT if metric is None else metric,
         "" if embedder is None else embedder,
     )
-
-
-def _check_settings(config: SpaceConfig, dim: int | None, metric: Metric | None, embedder: str | None) -> None:
-    for name, has, wanted in (
-        ("dimension", config.dim, dim),
-        ("metric", config.metric, metric),
-        ("embedder", config.embedder, embedder),
-    ):
-        if wanted is not None and wanted != has:
-            raise AlreadyExists(
-                f"space {config.name!r} exists with {name} {has!r}, not {wanted!r}",
-                code="space_exists",
-                field=name,
-                limit=has,
-                value=wanted,
-            )

@@ -7,7 +7,7 @@ import concurrent.futures
 
 import pytest
 
-from engram.client.sending.answer_future import AnyFuture, answered, settle_future
+from engram.client.sending.answer_future import AnyFuture, AwaitedAnswer, answered, settle_future
 from engram.errors import InvalidInput, Unavailable
 from engram.model.ack import Ack
 

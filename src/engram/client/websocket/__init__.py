@@ -1,0 +1,1 @@
+"""The client's transport over WebSocket; it needs neither gRPC nor protobuf."""

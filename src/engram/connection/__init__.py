@@ -1,0 +1,7 @@
+"""Stores by their addresses: a directory or a server, with the same methods."""
+
+from __future__ import annotations
+
+from engram.connection.connecting import AnyStore, AsyncAnyStore, connect, connect_async
+
+__all__ = ["AnyStore", "AsyncAnyStore", "connect", "connect_async"]

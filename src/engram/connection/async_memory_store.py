@@ -1,0 +1,64 @@
+"""A `MemoryStore` for coroutines."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from engram.connection.async_space import AsyncSpace
+from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.store import MemoryStore, Space
+
+
+class AsyncMemoryStore:
+    """The spaces of a `MemoryStore`, whose methods run on threads. Made by `connect_async`.
+
+    Parameters
+    ----------
+    store
+        The store, which is closed with this one.
+    """
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.blocking: Final = store
+        self._spaces: dict[Space, AsyncSpace] = {}
+
+    def __repr__(self) -> str:
+        return f"Async{self.blocking!r}"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def path(self) -> Path | None:
+        """Data directory; None for a store without one."""
+        return self.blocking.path
+
+    async def space(
+        self,
+        name: str = DEFAULT_SPACE,
+        dim: int | None = None,
+        metric: Metric | None = None,
+        embedder: str | None = None,
+        create: bool = True,
+    ) -> AsyncSpace:
+        """Return the space called `name`, created if it does not exist. See `MemoryStore.space`."""
+        return self._face(await asyncio.to_thread(self.blocking.space, name, dim, metric, embedder, create))
+
+    async def spaces(self) -> list[AsyncSpace]:
+        """Return all open spaces in the order of their names."""
+        return [self._face(space) for space in await asyncio.to_thread(self.blocking.spaces)]
+
+    async def close(self) -> None:
+        """Close the store. See `MemoryStore.close`."""
+        await asyncio.to_thread(self.blocking.close)
+
+    def _face(self, space: Space) -> AsyncSpace:
+        return self._spaces.setdefault(space, AsyncSpace(space))

@@ -1,0 +1,93 @@
+"""The spaces of a server as a store, for coroutines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Self
+
+from engram.client import AsyncClient
+from engram.client.transport_choice import choose_transport
+from engram.connection.remote_store import TIMEOUT_S
+from engram.errors import FailedPrecondition, NotFound
+from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, check_settings_of, check_space_name
+
+
+class AsyncRemoteStore:
+    """A `RemoteStore` for coroutines, whose spaces are those of `AsyncClient`. Belongs to one event loop.
+
+    Parameters
+    ----------
+    address, metadata, timeout_s
+        See `AsyncClient`.
+
+    Raises
+    ------
+    InvalidInput
+        If the address or the metadata are invalid.
+    """
+
+    def __init__(self, address: str, metadata: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S) -> None:
+        self.address: Final = choose_transport(address, metadata).address
+        self._address = address
+        self._metadata = metadata
+        self._timeout_s = timeout_s
+        self._clients: dict[str, AsyncClient] = {}
+        self._found: set[str] = set()
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        return f"AsyncRemoteStore({self._address!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def space(
+        self,
+        name: str = DEFAULT_SPACE,
+        dim: int | None = None,
+        metric: Metric | None = None,
+        embedder: str | None = None,
+        create: bool = True,
+    ) -> AsyncClient:
+        """Return a client for the space called `name`, created if it does not exist. See `RemoteStore.space`."""
+        client = self._client(name)
+        if name in self._found and (dim, metric, embedder) == (None, None, None):
+            return client
+        try:
+            config = (await client.space_status()).config
+        except NotFound:
+            if not create:
+                raise
+            metric_of_new = METRIC_DEFAULT if metric is None else metric
+            config = (await client.create_space(name, dim, metric_of_new, embedder or "")).config
+        check_settings_of(config, dim, metric, embedder)
+        self._found.add(name)
+        return client
+
+    async def spaces(self) -> list[AsyncClient]:
+        """Return a client for each space that can be used, in the order of their names."""
+        found = sorted(status.name for status in await self._client(DEFAULT_SPACE).spaces())
+        self._found.update(found)
+        return [self._client(name) for name in found]
+
+    async def close(self) -> None:
+        """Close all clients that this store has returned. A second call does nothing."""
+        self._is_closed = True
+        while self._clients:
+            await self._clients.popitem()[1].close()
+
+    def _client(self, name: str) -> AsyncClient:
+        check_space_name(name)
+        if self._is_closed:
+            raise FailedPrecondition("the store is closed", code="closed")
+        client = self._clients.get(name)
+        if client is None:
+            client = AsyncClient(self._address, space=name, metadata=self._metadata, timeout_s=self._timeout_s)
+            self._clients[name] = client
+        return client

@@ -1,0 +1,117 @@
+"""The spaces of a server as a store, for blocking code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, Self
+
+from engram.client import Client
+from engram.client.transport_choice import choose_transport
+from engram.errors import FailedPrecondition, NotFound
+from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, check_settings_of, check_space_name
+
+TIMEOUT_S: Final = 10.0
+
+
+class RemoteStore:
+    """A server's spaces, with the methods of a `MemoryStore`; safe to use from several threads.
+
+    It connects at the first call. A server that is not closed is left as an unclosed `Client` is.
+
+    Parameters
+    ----------
+    address, metadata, timeout_s
+        See `AsyncClient`.
+
+    Raises
+    ------
+    InvalidInput
+        If the address or the metadata are invalid.
+    """
+
+    def __init__(self, address: str, metadata: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S) -> None:
+        # What is wrong with the arguments is said now, not at the first call.
+        self.address: Final = choose_transport(address, metadata).address
+        self._address = address
+        self._metadata = metadata
+        self._timeout_s = timeout_s
+        # One object for each space, so that the same name gives the same object.
+        self._clients: dict[str, Client] = {}
+        self._found: set[str] = set()
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        return f"RemoteStore({self._address!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def space(
+        self,
+        name: str = DEFAULT_SPACE,
+        dim: int | None = None,
+        metric: Metric | None = None,
+        embedder: str | None = None,
+        create: bool = True,
+    ) -> Client:
+        """Return a client for the space called `name`, created if it does not exist; ``default`` always exists.
+
+        Parameters
+        ----------
+        name, dim, metric, embedder, create
+            See `MemoryStore.space`.
+
+        Raises
+        ------
+        InvalidInput
+            If the name or a setting is not allowed.
+        NotFound
+            If the space does not exist and `create` is False, or the embedder is unknown.
+        AlreadyExists
+            If the space exists with other settings.
+        FailedPrecondition
+            If the store is closed.
+        Unavailable
+            If the server cannot be reached.
+        """
+        client = self._client(name)
+        if name in self._found and (dim, metric, embedder) == (None, None, None):
+            return client
+        try:
+            config = client.space_status().config
+        except NotFound:
+            if not create:
+                raise
+            config = client.create_space(name, dim, METRIC_DEFAULT if metric is None else metric, embedder or "").config
+        check_settings_of(config, dim, metric, embedder)
+        self._found.add(name)
+        return client
+
+    def spaces(self) -> list[Client]:
+        """Return a client for each space that can be used, in the order of their names."""
+        found = sorted(status.name for status in self._client(DEFAULT_SPACE).spaces())
+        self._found.update(found)
+        return [self._client(name) for name in found]
+
+    def close(self) -> None:
+        """Close all clients that this store has returned, each as `Client.close` does. A second call does nothing."""
+        self._is_closed = True
+        while self._clients:
+            self._clients.popitem()[1].close()
+
+    def _client(self, name: str) -> Client:
+        check_space_name(name)
+        if self._is_closed:
+            raise FailedPrecondition("the store is closed", code="closed")
+        client = self._clients.get(name)
+        if client is None:
+            made = Client(self._address, space=name, metadata=self._metadata, timeout_s=self._timeout_s)
+            # Makes one of two threads that come at the same time use the object of the other.
+            client = self._clients.setdefault(name, made)
+        return client

@@ -1,0 +1,73 @@
+"""Blocking methods for coroutines: each call runs on a thread, so that the event loop goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import functools
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from engram.model.hit import Hits
+from engram.store import RecallStream
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Inner_co = TypeVar("Inner_co", covariant=True)
+
+
+class Wrapped(Protocol[Inner_co]):
+    """An object whose blocking methods run on threads."""
+
+    @property
+    def blocking(self) -> Inner_co:
+        """The object with the blocking methods."""
+        ...
+
+
+def on_a_thread(
+    method: Callable[Concatenate[Inner_co, P], T],
+) -> Callable[Concatenate[Wrapped[Inner_co], P], Coroutine[Any, Any, T]]:
+    """Return a blocking method as a coroutine of the object that wraps the one it belongs to."""
+
+    @functools.wraps(method)
+    async def call(self: Wrapped[Inner_co], /, *arguments: P.args, **keywords: P.kwargs) -> T:
+        return await asyncio.to_thread(method, self.blocking, *arguments, **keywords)
+
+    return call
+
+
+async def batches_of(opening: Callable[[], RecallStream], *, follow: bool) -> AsyncGenerator[Hits, None]:
+    """Yield the batches of a stream that `opening` opens.
+
+    Parameters
+    ----------
+    opening
+        Opens the stream.
+    follow
+        Whether it is a standing recall. It waits on a thread of its own, because the others have work to do.
+    """
+    loop = asyncio.get_running_loop()
+    own = concurrent.futures.ThreadPoolExecutor(1, "engram-follow") if follow else None
+    stream: RecallStream | None = None
+    reading: asyncio.Future[Hits | None] | None = None
+    try:
+        stream = await loop.run_in_executor(own, opening)
+        while True:
+            reading = loop.run_in_executor(own, next, stream, None)
+            # The thread goes on when this is cancelled; what ends it is below.
+            hits = await asyncio.shield(reading)
+            if hits is None:
+                return
+            yield hits
+    finally:
+        if stream is not None:
+            if stream.subscription is not None:
+                stream.subscription.close()
+            if reading is not None and not reading.done():
+                await asyncio.wait([reading])
+            if reading is not None and not reading.cancelled():
+                reading.exception()
+            stream.close()
+        if own is not None:
+            own.shutdown(wait=False)

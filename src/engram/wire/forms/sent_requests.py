@@ -1,0 +1,209 @@
+"""The requests of operations as a client sends them: JSON, or a frame if they have columns of numbers.
+
+What is written here, `engram.wire.forms.requests` reads. An operation that is added to the table can be sent at once,
+unless one of its arguments is of a class that no row of `_WRITERS` knows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+import numpy as np
+from msgspec import Raw
+from numpy.typing import NDArray
+
+from engram.errors import InvalidInput
+from engram.model.columns import COLUMNS, MetadataSpec
+from engram.model.cue import NO_FILTER, Between, Cue, Filter
+from engram.model.limits import MESSAGE_BYTES_MAX
+from engram.model.observations import ObservationBatch
+from engram.model.operations.operation import Operation, Request
+from engram.model.operations.requests import StreamRecall
+from engram.model.operations.table import OPERATIONS
+from engram.model.priority import Priority
+from engram.model.query import RecallQuery
+from engram.model.spaces import SpaceConfig
+from engram.wire.forms.hits import iso_time
+from engram.wire.forms.results import encode_json
+from engram.wire.frames import encode_frame
+
+Fields = dict[str, Any]
+Arrays = dict[str, NDArray[Any]]
+
+OPERATION_OF: Final[dict[type[Request[Any]], Operation[Any]]] = {each.request: each for each in OPERATIONS.values()}
+"""The operations by the classes of their requests."""
+
+_STREAMED_ONLY: Final = frozenset({"batch_size", "include_recent", "follow", "timeout_ms"})
+_QUERY_DEFAULTS: Final = {
+    field.name: field.default for field in dataclasses.fields(RecallQuery) if field.default is not dataclasses.MISSING
+}
+_BATCH_START: Final = b'{"type":"observation_batch","sequence_number":'
+# Blanks may stand before a number, so the digits take the same place whatever the number is.
+_SEQUENCE_DIGITS: Final = 19
+_LENGTH_BYTES: Final = 4
+
+
+def encode_request(request: Request[Any], beside: Fields) -> tuple[bytes, bool]:
+    """Return the request of an operation as one message, and whether that is a frame.
+
+    Parameters
+    ----------
+    request
+        The request.
+    beside
+        Further fields, which stand in front.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``message_bytes``, if the message is larger than a server reads.
+    """
+    fields, arrays = _parts_of(request)
+    header = {**beside, **fields}
+    made = encode_frame(header, arrays, encode_json) if arrays else encode_json(header)
+    if len(made) > MESSAGE_BYTES_MAX:
+        raise _too_large("message_bytes", "message", "a request", len(made))
+    return made, bool(arrays)
+
+
+BatchParts = tuple[bytes, memoryview]
+"""The frame of a batch in two parts, between which its sequence number belongs."""
+
+
+def encode_batch(batch: ObservationBatch, priority: Priority) -> BatchParts:
+    """Return the frame that observes `batch` in a session, except its sequence number.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``batch_bytes``, if the frame is larger than a server reads.
+    """
+    fields, arrays = _batch_parts(batch)
+    number = Raw(b"0".rjust(_SEQUENCE_DIGITS))
+    header = {"type": "observation_batch", "sequence_number": number, **fields, **_priority_fields(priority)}
+    frame = encode_frame(header, arrays, encode_json)
+    if len(frame) > MESSAGE_BYTES_MAX:
+        raise _too_large("batch_bytes", "batch", "a batch", len(frame))
+    place = _LENGTH_BYTES + len(_BATCH_START)
+    return frame[:place], memoryview(frame)[place + _SEQUENCE_DIGITS :]
+
+
+def join_batch(parts: BatchParts, first_sequence: int) -> bytes:
+    """Return the whole frame of a batch, whose first observation has the number `first_sequence`."""
+    return b"".join((parts[0], str(first_sequence).rjust(_SEQUENCE_DIGITS).encode(), parts[1]))
+
+
+def _parts_of(request: Request[Any]) -> tuple[Fields, Arrays]:
+    made: Fields = {}
+    arrays: Arrays = {}
+    for field in dataclasses.fields(cast("Any", request)):
+        value = getattr(request, field.name)
+        if value is None or value == "":
+            continue
+        if isinstance(value, RecallQuery):
+            fields, more = _query_parts(value, streams=isinstance(request, StreamRecall))
+        elif type(value) in _WRITERS:
+            fields, more = _WRITERS[type(value)](value)
+        elif field.name.endswith("_us"):
+            fields, more = {field.name.removesuffix("_us") + "_time": iso_time(value)}, {}
+        else:
+            fields, more = {field.name: value}, {}
+        made |= fields
+        arrays |= more
+    return made, arrays
+
+
+def _batch_parts(batch: ObservationBatch) -> tuple[Fields, Arrays]:
+    fields: Fields = {"ids": batch.ids}
+    arrays: Arrays = {}
+    for spec in COLUMNS:
+        column = getattr(batch, spec.name)
+        if column is None:
+            continue
+        if spec.dtype is np.int64:
+            arrays[spec.plural] = column
+        elif spec.dtype is not None:
+            if (column != spec.blank()).any():
+                arrays[spec.plural] = column
+        elif isinstance(spec, MetadataSpec):
+            fields[spec.plural] = [Raw(text.encode()) if text else None for text in column]
+        elif any(column):
+            fields[spec.plural] = column
+    if batch.vectors.shape[1]:
+        arrays["vectors"] = batch.vectors
+    return fields, arrays
+
+
+def _priority_fields(priority: Priority) -> Fields:
+    return {} if priority is Priority.NORMAL else {"priority": priority.name.lower()}
+
+
+def _config_fields(config: SpaceConfig) -> Fields:
+    made = {"space": config.name, "dimension": config.dim, "metric": config.metric, "embedder": config.embedder}
+    return {name: value for name, value in made.items() if value != ""}
+
+
+def _query_parts(query: RecallQuery, *, streams: bool) -> tuple[Fields, Arrays]:
+    fields, arrays = _cue_parts(query.cue)
+    fields["k"] = query.k
+    for name, default in _QUERY_DEFAULTS.items():
+        value = getattr(query, name)
+        if value == default or name == "k" or (name in _STREAMED_ONLY and not streams):
+            continue
+        if name == "snapshot_us":
+            fields["snapshot_time"] = iso_time(value)
+        elif name == "strength":
+            fields[name] = {key: each for key, each in dataclasses.asdict(value).items() if each is not None}
+        else:
+            fields[name] = value
+    return fields, arrays
+
+
+def _cue_parts(cue: Cue) -> tuple[Fields, Arrays]:
+    fields: Fields = {}
+    if cue.text:
+        fields["text"] = cue.text
+    if cue.by != "similarity":
+        fields["by"] = cue.by
+    if cue.score_min is not None:
+        fields["score_min"] = cue.score_min
+    if cue.filter is not NO_FILTER or not cue.ranks:
+        fields["filter"] = _filter_fields(cue.filter)
+    return fields, {} if cue.vector is None else {"vector": np.asarray(cue.vector)}
+
+
+def _filter_fields(wanted: Filter) -> Fields:
+    made: Fields = {}
+    for name, time_us in (("since", wanted.since_us), ("until", wanted.until_us)):
+        if time_us is not None:
+            made[name] = iso_time(time_us)
+    for name in ("tags", "without_tags"):
+        if tags := getattr(wanted, name):
+            made[name] = sorted(tags)
+    if wanted.metadata:
+        made["metadata"] = {
+            key: {"between": (value.low, value.high)} if isinstance(value, Between) else value
+            for key, value in wanted.metadata.items()
+        }
+    if wanted.confidence_min:
+        made["confidence_min"] = wanted.confidence_min
+    return made
+
+
+def _too_large(code: str, field: str, what: str, nbytes: int) -> InvalidInput:
+    return InvalidInput(
+        f"{what} of {nbytes} bytes as a message is refused; it may have {MESSAGE_BYTES_MAX}",
+        code=code,
+        field=field,
+        limit=MESSAGE_BYTES_MAX,
+        value=nbytes,
+    )
+
+
+_WRITERS: Final[dict[type, Callable[[Any], tuple[Fields, Arrays]]]] = {
+    ObservationBatch: _batch_parts,
+    Priority: lambda priority: (_priority_fields(priority), {}),
+    SpaceConfig: lambda config: (_config_fields(config), {}),
+}

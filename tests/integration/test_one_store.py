@@ -1,0 +1,233 @@
+"""A store behaves the same wherever it is: a directory, the memory of this process, or a server over any transport."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engram
+from engram.connection.async_memory_store import AsyncMemoryStore
+from engram.connection.async_remote_store import AsyncRemoteStore
+from engram.connection.remote_store import RemoteStore
+from engram.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFound, StoreLocked, Unavailable
+from tests.doubles.batches import vector_of as vector_of_dim
+from tests.integration.homes import Blocking
+from tests.integration.server_process import DIM, TIMEOUT_S
+from tests.integration.socket_client import SocketServer
+
+PLACES = ("directory", "memory", "ws", "http", "grpc")
+STORES = (engram.MemoryStore, AsyncMemoryStore, RemoteStore, AsyncRemoteStore)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SocketServer]:
+    running = SocketServer(tmp_path_factory.mktemp("server") / "data")
+    yield running
+    assert running.stop() == 0, running.log()
+    assert "Traceback" not in running.log(), running.log()
+
+
+@pytest.fixture
+def numbered(request: pytest.FixtureRequest) -> str:
+    """A name of a space that no other test has."""
+    return f"store-{abs(hash(request.node.nodeid)) % 10**12}"
+
+
+@pytest.fixture(params=PLACES)
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    if request.param == "directory":
+        return tmp_path / "store"
+    if request.param == "memory":
+        return None
+    server = request.getfixturevalue("server")
+    return {
+        "ws": server.base_url,
+        "http": server.base_url.replace("ws://", "http://"),
+        "grpc": f"grpc://{server.address}",
+    }[request.param]
+
+
+class BlockingStore(Blocking):
+    """A store for coroutines, for tests that wait. Spaces are wrapped, the same space in the same object."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, inner: Any) -> None:
+        super().__init__(loop, inner)
+        self._wrapped: dict[int, tuple[Any, Blocking]] = {}
+
+    def space(self, *arguments: Any, **keywords: Any) -> Any:
+        return self._face(self._loop.run_until_complete(self._inner.space(*arguments, **keywords)))
+
+    def spaces(self) -> list[Any]:
+        return [self._face(each) for each in self._loop.run_until_complete(self._inner.spaces())]
+
+    def _face(self, space: Any) -> Blocking:
+        return self._wrapped.setdefault(id(space), (space, Blocking(self._loop, space)))[1]
+
+
+@pytest.fixture(params=["blocking", "asynchronous"])
+def store(request: pytest.FixtureRequest, target: Any) -> Iterator[Any]:
+    if request.param == "blocking":
+        with engram.connect(target) as store:
+            yield store
+        return
+    with asyncio.Runner() as runner:
+        inner = runner.run(engram.connect_async(target))
+        yield BlockingStore(runner.get_loop(), inner)
+        runner.run(inner.close())
+
+
+def vector_of(id: str) -> Any:
+    return vector_of_dim(id, dim=DIM)
+
+
+@pytest.mark.parametrize("name", ["space", "spaces", "close"])
+def test_stores_have_the_same_arguments(name: str) -> None:
+    shapes = [
+        [(one.name, one.kind, one.default) for one in inspect.signature(getattr(store, name)).parameters.values()]
+        for store in STORES
+    ]
+    assert shapes == shapes[:1] * len(STORES)
+
+
+def test_a_space_is_made_and_used(store: Any, numbered: str) -> None:
+    space = store.space(numbered, dim=DIM, metric="ip")
+    assert space.name == numbered
+    assert space.observe("a", vector_of("a"), "a text") == 1
+    assert [hit.id for hit in space.recall(vector_of("a"), k=3)] == ["a"]
+    assert space.get("a").content == "a text"
+    assert space.delete(["a"]) == 1
+
+
+def test_the_same_name_gives_the_same_object(store: Any, numbered: str) -> None:
+    space = store.space(numbered, DIM)
+    assert store.space(numbered) is space
+    assert store.space(numbered, dim=DIM, metric="cosine", embedder="") is space
+    assert store.space(numbered, create=False) is space
+
+
+def test_every_space_is_listed_by_name(store: Any, numbered: str) -> None:
+    space = store.space(numbered, dim=DIM)
+    found = store.spaces()
+    names = [each.name for each in found]
+    assert names == sorted(names)
+    assert found[names.index(numbered)] is space
+
+
+def test_the_default_space_is_there(store: Any) -> None:
+    assert store.space().name == "default"
+    assert store.space("default", create=False) is store.space()
+
+
+def test_other_settings_are_refused(store: Any, numbered: str) -> None:
+    store.space(numbered, dim=DIM)
+    for field, settings in (("dimension", {"dim": DIM + 1}), ("metric", {"metric": "l2"})):
+        with pytest.raises(AlreadyExists) as refusal:
+            store.space(numbered, **settings)
+        assert (refusal.value.code, refusal.value.field) == ("space_exists", field)
+
+
+def test_a_space_that_is_not_there_is_not_made_unasked(store: Any, numbered: str) -> None:
+    with pytest.raises(NotFound):
+        store.space(numbered, create=False)
+    assert numbered not in [each.name for each in store.spaces()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [(("No Name",), "memory_space_id"), ((3,), "memory_space_id"), (("bad-dim", 3), "dimension")],
+)
+def test_bad_arguments_are_named_alike(store: Any, arguments: Any, field: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        store.space(*arguments)
+    assert refusal.value.field == field
+
+
+def test_a_closed_store_has_no_spaces(store: Any) -> None:
+    store.space()
+    store.close()
+    store.close()
+    with pytest.raises(FailedPrecondition) as refusal:
+        store.space("another", dim=DIM)
+    assert refusal.value.code == "closed"
+
+
+def test_a_store_says_in_one_line_what_it_is(store: Any, target: Any) -> None:
+    assert "\n" not in repr(store)
+    assert repr(store).endswith("(None)" if target is None else f"({str(target)!r})")
+
+
+async def test_an_embedded_space_does_not_hold_up_the_event_loop(tmp_path: Path) -> None:
+    async with await engram.connect_async(tmp_path / "store") as store:
+        space = await store.space("notes", dim=DIM)
+        answers = await asyncio.gather(*(space.observe(f"id-{n}", vector_of(f"id-{n}")) for n in range(50)))
+        assert sorted(int(ack) for ack in answers) == list(range(1, 51))
+    async with await engram.connect_async(tmp_path / "store") as store:
+        assert (await (await store.space("notes")).stats()).live_count == 50
+
+
+async def test_standing_recalls_of_an_embedded_space_wait_beside_other_work() -> None:
+    """There are more of them than threads for other work; each ends when it is closed or cancelled."""
+    cue = engram.Cue(vector_of("a"), score_min=0.5)
+    async with await engram.connect_async() as store:
+        space = await store.space("notes", dim=DIM)
+        streams = [space.recall_stream(cue, follow=True) for _ in range(40)]
+        waiting = [asyncio.ensure_future(anext(stream)) for stream in streams]
+        # They have begun, so that they see what comes.
+        async with asyncio.timeout(TIMEOUT_S):
+            while (await space.stats()).metrics.value("engram_streaming_standing_recalls") < 40:
+                pass
+        await space.observe("a", vector_of("a"))
+        async with asyncio.timeout(TIMEOUT_S):
+            assert {hits[0].id for hits in await asyncio.gather(*waiting)} == {"a"}
+        again = asyncio.ensure_future(anext(streams[0]))
+        await asyncio.sleep(0)
+        again.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await again
+        for stream in streams[1:]:
+            await stream.aclose()
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["localhost:7432", "[::1]:50051", "127.0.0.1:80", "unix:/tmp/socket", "ftp://localhost:1", "file:///tmp/store"],
+)
+def test_what_may_be_either_is_refused_with_both_forms(target: str) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        engram.connect(target)
+    assert (refusal.value.code, refusal.value.field) == ("invalid_address", "target")
+    assert "://" in refusal.value.message
+
+
+@pytest.mark.parametrize("target", ["", 5, b"folder", ["folder"]])
+def test_what_is_no_target_is_refused(target: Any) -> None:
+    with pytest.raises(InvalidInput):
+        engram.connect(target)
+
+
+@pytest.mark.parametrize("argument", [{"metadata": {"a": "b"}}, {"timeout_s": 1.0}])
+def test_what_applies_to_servers_is_refused_for_a_directory(argument: Any, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        engram.connect(tmp_path / "store", **argument)
+    assert refusal.value.field == next(iter(argument))
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_directory_is_opened_once(tmp_path: Path) -> None:
+    with engram.connect(str(tmp_path / "store")) as store:
+        store.space("notes", dim=DIM).observe("a", np.ones(DIM))
+        with pytest.raises(StoreLocked):
+            engram.connect(tmp_path / "store")
+
+
+@pytest.mark.parametrize("target", ["ws://127.0.0.1:1", "grpc://127.0.0.1:1"])
+def test_a_server_that_is_not_there_is_named_at_the_first_call(target: str) -> None:
+    with engram.connect(target, timeout_s=0.2) as store, pytest.raises(Unavailable) as failure:
+        store.space()
+    assert failure.value.code == "no_server"
