@@ -222,9 +222,9 @@ def test_a_bad_batch_is_refused_before_it_is_sent(client: Either) -> None:
         client.submit(ids=["a", "b", "c"], vectors=vectors)
     with pytest.raises(InvalidInput, match="has dimension 3 where"):
         client.submit(ids=["a"], vectors=np.ones((1, 3)))
-    with pytest.raises(InvalidInput, match="at least one"):
+    with pytest.raises(InvalidInput, match="a batch of 0 observations"):
         client.submit(ids=[], vectors=np.ones((0, DIM)))
-    with pytest.raises(InvalidInput, match="needs an embedder"):
+    with pytest.raises(FailedPrecondition, match="has no embedder"):
         client.submit(ids=["a"], contents=["text"])
     assert client.space_status().visible_generation == 0
 

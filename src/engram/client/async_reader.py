@@ -16,7 +16,6 @@ from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Deletion
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
-from engram.model.ids import as_ids
 from engram.model.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
 from engram.model.operations.requests import (
     CreateSpace,
@@ -49,6 +48,7 @@ from engram.model.recall_options import (
 )
 from engram.model.spaces import Metric, SpaceConfig, check_space_name
 from engram.model.times import Moment, as_time_us
+from engram.model.values.ids import as_ids
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.scalars import as_text
 

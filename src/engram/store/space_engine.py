@@ -16,7 +16,6 @@ from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack
-from engram.model.ids import as_ids
 from engram.model.observations import (
     ObservationBatch,
     check_batch,
@@ -27,6 +26,7 @@ from engram.model.observations import (
     with_vectors,
 )
 from engram.model.spaces import SpaceConfig
+from engram.model.values.ids import as_ids
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.group_commit import GroupCommit
 from engram.store.commit.queue import CommitRequest, CommitResult

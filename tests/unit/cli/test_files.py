@@ -82,7 +82,7 @@ def test_a_line_has_all_the_fields(tmp_path: Path) -> None:
 def test_only_the_id_is_needed_where_the_space_has_an_embedder(tmp_path: Path) -> None:
     batch = only_batch(jsonl(tmp_path, {"id": "a", "text": "words"}), WITH_EMBEDDER)
     assert batch.vectors.shape == (1, 0)
-    assert "needs an embedder" in reason(jsonl(tmp_path, {"id": "a", "text": "words"}))
+    assert "has no embedder" in reason(jsonl(tmp_path, {"id": "a", "text": "words"}))
 
 
 def test_times_may_be_seconds(tmp_path: Path) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from numpy.typing import NDArray
 
 from engram.client.sending.micro_batch import check_outgoing
-from engram.errors import InvalidInput
+from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.spaces import SpaceConfig
+
+# A row that is wrong, and one that needs an embedder where the space has none.
+_REFUSALS: Final = (InvalidInput, FailedPrecondition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +88,14 @@ def screen(chunk: FileChunk, config: SpaceConfig) -> Screened:
         return Screened(None, (), chunk.bad)
     try:
         return Screened(_checked(chunk, config), chunk.numbers, chunk.bad)
-    except InvalidInput:
+    except _REFUSALS:
         pass
     good: list[int] = []
     bad = list(chunk.bad)
     for index, number in enumerate(chunk.numbers):
         try:
             _checked(chunk.row(index), config)
-        except InvalidInput as error:
+        except _REFUSALS as error:
             bad.append(BadRow(number, error.message))
         else:
             good.append(index)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from engram.errors import InvalidInput
 from engram.model.ack import Ack, Deletion
 from engram.model.hit import Hits
-from engram.model.ids import check_id_count
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Request
 from engram.model.operations.results import SnapshotTaken, SpaceList
@@ -20,6 +19,7 @@ from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.priority import Priority
 from engram.model.query import Recalled, RecallQuery, check_one_snapshot
 from engram.model.spaces import SpaceConfig
+from engram.model.values.ids import check_id_count
 from engram.model.values.scalars import as_flag
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class IndexTask(NamedTuple):
-    """One batch of links to make in a space, given to one worker.
+    """The task of one worker: to link a batch of observations into the graph of one space.
 
     Parameters
     ----------

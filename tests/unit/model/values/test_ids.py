@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from engram.errors import InvalidInput
-from engram.model.ids import as_ids, check_id_count
 from engram.model.limits import BATCH_COUNT_MAX
+from engram.model.values.ids import as_ids, check_id_count
 
 
 @pytest.mark.parametrize(("ids", "field"), [("note-1", "ids"), (["a", 3], "ids[1]"), (7, "ids"), (None, "ids")])
