@@ -111,6 +111,7 @@ class HttpConnection(HttpToolsProtocol):
         self._phase = Phase.IDLE
         self._since_s = clock()
         self._stalled_since_s: float | None = None
+        self._unsent_bytes = 0
         self._head_bytes = 0
         self._named_bytes = 0
         self._discarded_bytes = 0
@@ -231,6 +232,7 @@ class HttpConnection(HttpToolsProtocol):
         """End the connection if its client owes something for too long. To be called about once a second."""
         now_s = self._clock()
         limits = self._limits
+        self._note_taken(now_s)
         if self._stalled_since_s is not None:
             if now_s - self._stalled_since_s > limits.write_s:
                 self.transport.abort()
@@ -257,6 +259,14 @@ class HttpConnection(HttpToolsProtocol):
                 limit=f"{allowed_s:g} s",
             )
         )
+
+    def _note_taken(self, now_s: float) -> None:
+        """Note whether the client took something of what is to be sent, before an answer or before the end."""
+        unsent_bytes = self.transport.get_write_buffer_size()
+        is_first = self._stalled_since_s is None and self.transport.is_closing()
+        if is_first or (self._stalled_since_s is not None and unsent_bytes < self._unsent_bytes):
+            self._stalled_since_s = now_s
+        self._unsent_bytes = unsent_bytes
 
     def _enter(self, phase: Phase) -> None:
         self._phase = phase

@@ -1,18 +1,35 @@
-"""One WebSocket: uvicorn's, which tells its client that the server stops."""
+"""One WebSocket: uvicorn's, with the bounds and the typed answers that uvicorn leaves out.
+
+What comes before the WebSocket is open is refused as any other request is. A client that sends what no WebSocket has,
+or takes nothing of what it is sent, ends its own connection and nothing else.
+"""
 
 from __future__ import annotations
 
+import http
 from typing import Any, Final
 
 from uvicorn._types import ASGISendEvent
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.datastructures import Headers
 from websockets.exceptions import InvalidState
+from websockets.frames import Frame
+from websockets.http11 import Response
+from websockets.server import ServerProtocol
 
+from engram.errors import EngramError, InvalidInput, Unavailable
 from engram.server.http.connection import UVICORN_LOGGER
+from engram.server.http.problems import problem_body, problem_headers, status_of
 
 UNREAD_CLOSE_S: Final = 5.0
+FRAGMENTS_MAX: Final = 65_536
+"""Frames of one message. Each costs memory besides its bytes, even if it has none."""
 GOING_AWAY: Final = 1001
 GOING_AWAY_REASON: Final = '{"code":"shutting_down","retry_after_ms":1000}'
+_NOT_UTF8: Final = 1007
+_TOO_LARGE: Final = 1009
+_HEAD_TOO_LARGE: Final = frozenset({414, 431})
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
@@ -27,29 +44,76 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.logger = UVICORN_LOGGER
+        self.conn = self._protocol = _Protocol(max_size=self.config.ws_max_size, logger=UVICORN_LOGGER)
+        self._closing_since_s: float | None = None
+        self._unsent_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived; an opening that cannot be read is answered, too."""
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            reason = self.conn.handshake_exc.__cause__ or self.conn.handshake_exc
+            self._refuse(self._protocol.refused or _opening_error(400, str(reason)))
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take a further part of a message."""
+        if len(self.frames) >= FRAGMENTS_MAX:
+            self._fail(_TOO_LARGE, f"a message has more than {FRAGMENTS_MAX} frames")
+        elif not self.close_sent:
+            super().handle_cont(event)
+
+    def handle_ping(self) -> None:
+        """Answer a ping, unless its client does not take the answers: they would only fill the memory."""
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
+    def handle_parser_exception(self) -> None:
+        """Close the WebSocket because of what came; if it is not open yet, refuse it."""
+        if self.conn.close_sent is not None:
+            super().handle_parser_exception()
+            return
+        self._disconnect(1002, "")
+        self._refuse(_opening_error(400, "a frame came before the WebSocket was open, and it is none"))
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message on; a text that is none closes the WebSocket, and is no error of the server."""
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = []
+        if self.close_sent:
+            return
+        if self.curr_msg_data_type == "text":
+            try:
+                self.queue.put_nowait({"type": "websocket.receive", "text": str(data, "utf-8")})
+            except UnicodeDecodeError:
+                self._fail(_NOT_UTF8, "a text is not UTF-8")
+                return
+        else:
+            self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send a message; an answer that refuses the WebSocket completes its handshake."""
         if message["type"] == "websocket.close" and self.handshake_complete and not self.writable.is_set():
             self._close_unread(message.get("code", GOING_AWAY), message.get("reason") or "")
             return
+        if self.close_sent:
+            raise ClientDisconnected
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             self.handshake_complete = True
 
-    def _close_unread(self, code: int, reason: str) -> None:
-        """Close the WebSocket of a client that takes nothing: it gets a moment to read on, but is not waited for."""
-        if not self.close_sent and not self.transport.is_closing():
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-            self.conn.send_close(code, reason)
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self.close_sent = True
-        self.loop.call_later(UNREAD_CLOSE_S, self.transport.abort)
-
     def end(self) -> None:
         """Close the WebSocket because the server stops, if its handler has not done so."""
-        if self.handshake_complete and not self.close_sent:
-            self.queue.put_nowait({"type": "websocket.disconnect", "code": GOING_AWAY, "reason": GOING_AWAY_REASON})
+        if not self.handshake_complete:
+            self._refuse(Unavailable("the server is stopping", code="shutting_down", retry_after_ms=1000))
+        elif not self.close_sent:
+            self._disconnect(GOING_AWAY, GOING_AWAY_REASON)
             try:
                 self.conn.send_close(GOING_AWAY, GOING_AWAY_REASON)
                 self.transport.write(b"".join(self.conn.data_to_send()))
@@ -57,3 +121,81 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
                 pass  # The client is closing it at this moment.
             self.close_sent = True
         self.shutdown()
+
+    def expire(self) -> None:
+        """Cut the connection off if it is closed and its client takes nothing any more.
+
+        To be called about once a second.
+        """
+        now_s, unsent_bytes = self.loop.time(), self.transport.get_write_buffer_size()
+        if not self.transport.is_closing():
+            return
+        if self._closing_since_s is None or unsent_bytes < self._unsent_bytes:
+            self._closing_since_s = now_s
+        elif now_s - self._closing_since_s >= UNREAD_CLOSE_S:
+            self.transport.abort()
+        self._unsent_bytes = unsent_bytes
+
+    def _close_unread(self, code: int, reason: str) -> None:
+        """Close the WebSocket of a client that takes nothing: it gets a moment to read on, but is not waited for."""
+        if not self.close_sent and not self.transport.is_closing():
+            self._disconnect(code, reason)
+            self.conn.send_close(code, reason)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+        self.loop.call_later(UNREAD_CLOSE_S, self.transport.abort)
+
+    def _fail(self, code: int, reason: str) -> None:
+        """Close the WebSocket because of what its client sent, which may have closed it already."""
+        self._disconnect(code, reason)
+        self.conn.fail(code, reason)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.frames = []
+        self.close_sent = True
+        self.transport.close()
+
+    def _refuse(self, error: EngramError) -> None:
+        """Answer the opening with `error`, unless it has its answer."""
+        if not self.handshake_complete:
+            self.conn.data_to_send()
+            self.transport.write(_refusal(error).serialize())
+        self.handshake_complete = self.close_sent = True
+        self.transport.close()
+
+    def _disconnect(self, code: int, reason: str) -> None:
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+
+
+class _Protocol(ServerProtocol):
+    """The protocol of websockets, whose refusals are problems as all others of the server."""
+
+    refused: EngramError | None = None
+
+    def reject(self, status: Any, text: str) -> Response:
+        self.refused = _opening_error(int(status), text)
+        return _refusal(self.refused)
+
+
+def _opening_error(status: int, reason: str) -> EngramError:
+    reason = reason.partition("WebSocket connection: ")[2] or reason
+    if status in _HEAD_TOO_LARGE:
+        return InvalidInput(
+            f"request line or headers are too large: {reason.strip()[:200]}",
+            code="header_bytes",
+            field="header_bytes_max",
+            limit="8192 bytes in a line",
+        )
+    return InvalidInput(
+        f"what came opens no WebSocket: {reason.strip()[:200]}",
+        code="malformed_request",
+        field="request",
+        limit="a GET that opens a WebSocket",
+    )
+
+
+def _refusal(error: EngramError) -> Response:
+    body = problem_body(error)
+    status = http.HTTPStatus(status_of(error))
+    headers = [(name.decode(), value.decode()) for name, value in problem_headers(error, body)]
+    headers += [("x-content-type-options", "nosniff"), ("connection", "close")]
+    return Response(status.value, status.phrase, Headers(headers), body)

@@ -51,7 +51,11 @@ async def serve_socket(
     offered: list[str] = websocket.scope.get("subprotocols", [])
     caller = with_credential(caller_of(websocket.scope), offered)
     engine.check_running()
-    await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+    try:
+        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+    except OSError:
+        # The client did not wait for the answer.
+        return
     served = _Socket(engine, calls, websocket, limits or _LIMITS)
     reader = SessionReader(
         engine, caller, served.connection, SocketCalls(calls, caller, served.connection, served.writer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -14,46 +13,12 @@ from uvicorn.server import ServerState
 
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.server.http.connection import HttpConnection, HttpLimits
+from tests.doubles.line import Line
 
 LIMITS = HttpLimits(connections_max=2, refused_max=1, header_bytes_max=2000, header_count_max=20, pipelined_max=2)
 HEAD = b"GET / HTTP/1.1\r\nhost: localhost\r\n"
 REQUEST = HEAD + b"\r\n"
 POST = b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n"
-
-
-class Line(asyncio.Transport):
-    """A transport that keeps what is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.is_closed = False
-        self.is_aborted = False
-
-    def write(self, data: Any) -> None:
-        self.written += data
-
-    def is_closing(self) -> bool:
-        return self.is_closed
-
-    def close(self) -> None:
-        self.is_closed = True
-
-    def abort(self) -> None:
-        self.is_closed = self.is_aborted = True
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
-
-    def answers(self) -> list[int]:
-        return [int(part[:3]) for part in self.written.split(b"HTTP/1.1 ")[1:]]
-
-    def code(self) -> str:
-        return str(json.loads(self.written.rpartition(b"\r\n\r\n")[2])["code"])
 
 
 class Lines:
@@ -184,6 +149,34 @@ async def test_an_answer_that_nobody_takes_is_cut_off() -> None:
     assert line.is_aborted
     connection.connection_lost(None)
     await lines.settle()
+
+
+async def test_an_answer_that_is_taken_slowly_is_not_cut_off() -> None:
+    lines = Lines(greet)
+    connection, line = lines.open()
+    connection.pause_writing()
+    for unsent_bytes in range(10, 0, -1):
+        line.unsent_bytes = unsent_bytes
+        connection.expire()
+        lines.now_s += LIMITS.write_s
+    connection.expire()
+    assert not line.is_aborted
+    lines.now_s += 1
+    connection.expire()
+    assert line.is_aborted
+
+
+async def test_a_closed_connection_whose_rest_nobody_takes_is_cut_off() -> None:
+    lines = Lines(greet)
+    connection, line = lines.open()
+    line.unsent_bytes = 10
+    lines.now_s = LIMITS.idle_s + 1
+    connection.expire()
+    assert (line.is_closed, line.is_aborted) == (True, False)
+    connection.expire()
+    lines.now_s += LIMITS.write_s + 1
+    connection.expire()
+    assert line.is_aborted
 
 
 @pytest.mark.parametrize(
