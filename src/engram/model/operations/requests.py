@@ -217,24 +217,6 @@ def as_ids(ids: Sequence[str]) -> list[str]:
     return [as_text(f"ids[{row}]", name) for row, name in enumerate(names)]
 
 
-def refuse_key(idempotency_key: str) -> None:
-    """Refuse an idempotency key where no write can be remembered by it; ignoring it would let the write happen twice.
-
-    Raises
-    ------
-    InvalidInput
-        If there is a key.
-    """
-    if idempotency_key:
-        raise InvalidInput(
-            "idempotency keys are not supported here; write in a session, whose sequence numbers store nothing twice",
-            code="idempotency_unsupported",
-            field="idempotency_key",
-            limit="empty",
-            value=idempotency_key[:64],
-        )
-
-
 def _check_count(ids: Sequence[str]) -> None:
     count = len(ids)
     if not 1 <= count <= BATCH_COUNT_MAX:
