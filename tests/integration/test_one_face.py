@@ -354,7 +354,7 @@ REFUSED: list[tuple[Any, str, str]] = [
 
 @pytest.mark.parametrize("name", HOMES)
 def test_bad_arguments_are_named_alike(name: str, server: SocketServer) -> None:
-    with HOMES[name](server.address, f"refused-{next(_numbers)}") as home:
+    with HOMES[name](server, f"refused-{next(_numbers)}") as home:
         home.observe("there", vector_of("there"))
         told = []
         for call, *_ in REFUSED:

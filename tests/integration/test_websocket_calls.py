@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import http.client
 import json
 from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
 from engram.model.operations.table import OPERATIONS
-from tests.integration.server_process import DIM, vectors_of
+from engram.wire import engram_pb2 as pb
+from engram.wire.engram_pb2_grpc import EngramServiceStub
+from tests.integration.server_process import DIM, TIMEOUT_S, vectors_of
 from tests.integration.socket_client import SocketClient, SocketServer, columns, observation, open_socket
 
 _numbers = count(1)
@@ -137,6 +141,32 @@ async def test_look_ups_deletions_and_snapshots(client: SocketClient, space: str
     assert (await client.call("get", 3, space=space, ids=["a"]))["hits"] == []
     assert len((await client.call("get", 4, space=space, ids=["a"], max_generation=3))["hits"]) == 1
     assert (await client.call("snapshot", 5, space=space, snapshot_time="2020-01-01"))["generation"] == 0
+
+
+async def test_a_write_that_is_sent_again_with_its_key_is_done_once_on_all_transports(
+    server: SocketServer, client: SocketClient, space: str
+) -> None:
+    arguments = {"space": space, "ids": ["a", "nobody"], "idempotency_key": "k1"}
+    first, again = [await client.call("delete", id, **arguments) for id in (2, 3)]
+    assert ({**first, "id": 0}, first["deleted"]) == ({**again, "id": 0}, 1)
+    async with open_socket(server.url) as other:
+        refused = await other.call("delete", 1, space=space, ids=["b"], idempotency_key="k1")
+        assert (refused["type"], refused["code"]) == ("error", "idempotency_key_reused")
+
+    def over_others() -> tuple[str | None, Any, Any]:
+        asked = pb.ForgetRequest(memory_space_id=space, ids=["a", "nobody"], idempotency_key="k1")
+        with grpc.insecure_channel(server.address) as channel:
+            forgotten = EngramServiceStub(channel).Forget(asked, timeout=TIMEOUT_S)
+        connection = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=TIMEOUT_S)
+        body = json.dumps({"ids": arguments["ids"]})
+        headers = {"Content-Type": "application/json", "Idempotency-Key": "k1"}
+        connection.request("POST", f"/api/v1/spaces/{space}/delete", body, headers)
+        answer = connection.getresponse()
+        told = json.loads(answer.read())
+        connection.close()
+        return answer.headers["Idempotency-Replayed"], told, (forgotten.forgotten, forgotten.generation)
+
+    assert await asyncio.to_thread(over_others) == ("true", {"deleted": 1, "generation": 4}, (1, 4))
 
 
 async def test_the_server_and_its_spaces_are_described(client: SocketClient, space: str) -> None:

@@ -60,6 +60,7 @@ class ObservationBatch:
     metadata: Sequence[str] | None = None
     tags: Sequence[Sequence[str]] | None = None
     _nbytes: int = field(default=0, init=False, repr=False, compare=False)
+    _has_times: bool = field(default=True, init=False, repr=False, compare=False)
     _objects: list[dict[str, Any] | None] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -86,6 +87,11 @@ class ObservationBatch:
         return self._objects
 
     @property
+    def has_times(self) -> bool:
+        """Whether times were given to `fill_batch`; otherwise they are of that moment. Copies do not know it."""
+        return self._has_times
+
+    @property
     def nbytes(self) -> int:
         """Approximate size in memory and in the log, in bytes: vectors, characters of all texts, 32 bytes per row."""
         # Cached, because every stage of the write path reads it.
@@ -98,6 +104,7 @@ class ObservationBatch:
 
 _NAMES: Final = ("ids", "vectors", *(spec.name for spec in COLUMNS))
 _ARRAYS: Final = tuple(spec for spec in COLUMNS if spec.dtype is not None)
+_TIMES: Final = "times_us"
 
 
 @accepts_old("timestamps", "confidences", "importances", "metadata", "tags")
@@ -138,7 +145,10 @@ def fill_batch(ids: Sequence[str], vectors: NDArray[np.float32], columns: Mappin
     """Return a batch of `columns`, by their names in `ObservationBatch`; those that are missing are filled in."""
     count = len(ids)
     given = [columns[spec.name] if spec.name in columns else spec.blanks(count) for spec in COLUMNS]
-    return ObservationBatch(ids, vectors, *given)
+    batch = ObservationBatch(ids, vectors, *given)
+    if _TIMES not in columns:
+        object.__setattr__(batch, "_has_times", False)
+    return batch
 
 
 def concatenate(batches: Sequence[ObservationBatch]) -> ObservationBatch:

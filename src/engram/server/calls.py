@@ -12,11 +12,13 @@ from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from engram.errors import EngramError
+from engram.errors import EngramError, InvalidInput
 from engram.metrics import table
+from engram.model.operations.digest import request_digest
 from engram.model.operations.operation import Operation, Request
 from engram.server.authorization import Caller
 from engram.server.engine import Engine
+from engram.server.idempotency import IdempotencyKeys
 from engram.server.malformed import Malformed
 from engram.server.service import BEHAVIOURS, STREAM_BEHAVIOURS
 
@@ -36,10 +38,17 @@ class Incoming(Generic[R]):
         Name of the space that it is about; None for the server as a whole.
     decode
         Returns the request. Raises `InvalidInput` for what no request can be.
+    key
+        The idempotency key of a write, if the transport carries it beside the request; otherwise it is that of the
+        request, if there is one.
+    replayed
+        Called before the result is encoded, if it is that of an earlier write with the same key.
     """
 
     space: str | None
     decode: Callable[[], Request[R]]
+    key: str | None = None
+    replayed: Callable[[], None] | None = None
 
 
 class ServerCalls:
@@ -49,10 +58,13 @@ class ServerCalls:
     ----------
     engine
         What answers.
+    keys
+        The idempotency keys of the writes.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, keys: IdempotencyKeys | None = None) -> None:
         self.engine: Final = engine
+        self._keys = keys or IdempotencyKeys()
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -69,6 +81,9 @@ class ServerCalls:
         """
         with self._under_way():
             request = self._admit(operation, incoming, caller)
+            key = _key_of(operation, incoming, request)
+            if key is not None:
+                return encode(await self._once(operation, incoming, request, key))
             answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
             return answer
 
@@ -113,6 +128,22 @@ class ServerCalls:
         except TimeoutError:
             _logger.warning("%d calls did not end within %g s", self._active, timeout_s)
 
+    async def _once(
+        self, operation: Operation[R], incoming: Incoming[R] | Malformed, request: Request[Any], key: str
+    ) -> R:
+        """Return the result of a write, or that of an earlier one with the same key."""
+
+        async def write() -> R:
+            # By itself a call under way, because it goes on when nobody waits for it any more.
+            with self._under_way():
+                written: R = await BEHAVIOURS[operation.name](self.engine, request, _as_it_is)
+                return written
+
+        result, is_old = await self._keys.once(request.space_name or "", key, request_digest(request), write)
+        if is_old and isinstance(incoming, Incoming) and incoming.replayed is not None:
+            incoming.replayed()
+        return result
+
     def _admit(self, operation: Operation[Any], incoming: Incoming[Any] | Malformed, caller: Caller) -> Request[Any]:
         """Return the request, if the caller may make it."""
         if isinstance(incoming, Malformed):
@@ -140,3 +171,24 @@ class ServerCalls:
             self._active -= 1
             if not self._active:
                 self._idle.set()
+
+
+def _key_of(operation: Operation[Any], incoming: Incoming[Any] | Malformed, request: Request[Any]) -> str | None:
+    """Return the idempotency key of a write, as the transport or the request has it; None if there is none.
+
+    Raises
+    ------
+    InvalidInput
+        If there are two.
+    """
+    inside = getattr(request, "idempotency_key", "") or None
+    beside = incoming.key if operation.writes and isinstance(incoming, Incoming) else None
+    if None not in (inside, beside) and inside != beside:
+        raise InvalidInput(
+            "a write has one idempotency key", code="invalid_idempotency_key", field="idempotency_key", limit=1, value=2
+        )
+    return inside if beside is None else beside
+
+
+def _as_it_is(result: R) -> R:
+    return result

@@ -1601,7 +1601,13 @@ class RememberRequest(_message.Message):
     MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
     OBSERVATION_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
+    idempotency_key: _builtins.str
+    """A text of the client's choice for this write, 1 to 255 visible characters of ASCII (invalid_idempotency_key). The
+    same write with the same key gets the first answer again; another one is refused (idempotency_key_reused). Empty:
+    none.
+    """
     @_builtins.property
     def observation(self) -> Global___Episode: ...
     @_builtins.property
@@ -1612,10 +1618,11 @@ class RememberRequest(_message.Message):
         memory_space_id: _builtins.str = ...,
         observation: Global___Episode | None = ...,
         batch: Global___ObservationBatch | None = ...,
+        idempotency_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "observation", b"observation", "what", b"what"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "memory_space_id", b"memory_space_id", "observation", b"observation", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "idempotency_key", b"idempotency_key", "memory_space_id", b"memory_space_id", "observation", b"observation", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["observation", "batch"]  # noqa: Y015
     _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
@@ -1735,7 +1742,10 @@ class ForgetRequest(_message.Message):
 
     MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
     IDS_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
+    idempotency_key: _builtins.str
+    """As in RememberRequest."""
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Up to 10 000 ids (batch_count). Ids that do not exist are no error."""
@@ -1745,10 +1755,11 @@ class ForgetRequest(_message.Message):
         *,
         memory_space_id: _builtins.str = ...,
         ids: _abc.Iterable[_builtins.str] | None = ...,
+        idempotency_key: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "ids", b"ids", "memory_space_id", b"memory_space_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

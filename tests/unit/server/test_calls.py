@@ -6,12 +6,13 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engram.errors import EngramError, InvalidInput, NotFound, OverCapacity, Unavailable
+from engram.errors import EngramError, FailedPrecondition, InvalidInput, NotFound, OverCapacity, Unavailable
 from engram.metrics import table as metrics
 from engram.model.cue import Cue
 from engram.model.operations.operation import Request
@@ -179,12 +180,57 @@ async def test_an_unknown_space_is_told(calls: ServerCalls) -> None:
             await answer(calls, request)
 
 
-async def test_a_write_that_asks_to_be_remembered_by_a_key_is_refused(calls: ServerCalls) -> None:
-    for request in (Observe("default", batch_of(["a"]), idempotency_key="k"), Delete("default", ["a"], "k")):
+async def test_a_write_with_a_key_is_done_once_and_answered_in_each_callers_encoding(calls: ServerCalls) -> None:
+    await stored(calls, "a", "b")
+    request, told = Delete("default", ["a"], "k"), list[str]()
+
+    async def again(request: Request[Any], key: str | None = None) -> Any:
+        came = Incoming(request.space_name, lambda: request, key, lambda: told.append("replayed"))
+        return await calls.answer(operation_of(request), came, str, CALLER)
+
+    assert (await again(request), told) == ("1", [])
+    assert (await again(request), told) == ("1", ["replayed"])
+    assert (await again(Delete("default", ("a",)), "k"), len(told)) == ("1", 2)
+    assert (await answer(calls, DescribeSpace("default"))).visible_generation == 3
+    for other in (Delete("default", ["b"], "k"), Observe("default", batch_of(["a"]), idempotency_key="k")):
+        with pytest.raises(FailedPrecondition) as reused:
+            await again(other)
+        assert (reused.value.code, reused.value.value) == ("idempotency_key_reused", "k")
+    for key in ("two", ""):
         with pytest.raises(InvalidInput) as refused:
-            await answer(calls, request)
-        assert (refused.value.code, refused.value.field) == ("idempotency_unsupported", "idempotency_key")
-    assert (await answer(calls, DescribeSpace("default"))).visible_generation == 0
+            await again(request, key)
+        assert (refused.value.code, refused.value.field) == ("invalid_idempotency_key", "idempotency_key")
+    assert await again(Delete("default", ["a"], "other")) == "0"
+
+
+async def test_a_key_of_a_call_that_writes_nothing_does_not_count(calls: ServerCalls) -> None:
+    for request in (Get("default", ["a"]), Get("default", ["b"])):
+        await calls.answer(operation_of(request), replace(incoming(request), key="k"), len, CALLER)
+
+
+async def test_a_write_that_fails_leaves_its_key_to_the_next(calls: ServerCalls) -> None:
+    with pytest.raises(NotFound):
+        await answer(calls, Delete("missing", ["a"], "k"))
+    batch = batch_of(["a"])
+    bad = replace(batch, vectors=np.ones((1, DIM + 1), np.float32))
+    with pytest.raises(InvalidInput):
+        await answer(calls, Observe("default", bad, idempotency_key="k"))
+    acks = await asyncio.gather(
+        *(answer(calls, Observe("default", batch, idempotency_key="k")) for _ in range(5)),
+    )
+    assert {(ack.first_generation, ack.last_generation) for ack in acks} == {(1, 1)}
+
+
+async def test_a_write_with_a_key_goes_on_if_its_caller_leaves_and_is_still_under_way(calls: ServerCalls) -> None:
+    await stored(calls, "a")
+    first = asyncio.ensure_future(answer(calls, Delete("default", ["a"], "k")))
+    # The write is begun a turn after the call, and not answered before the committer's thread has done it.
+    for _ in range(3):
+        await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait({first})
+    assert await answer(calls, Delete("default", ["a"], "k")) == 1
+    await asyncio.wait_for(calls.finished(TIMEOUT_S), TIMEOUT_S)
 
 
 async def test_a_server_that_stops_answers_nothing_new_and_waits_for_what_is_under_way(calls: ServerCalls) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engram.errors import InvalidInput
 from engram.model.ack import Ack, Deletion
 from engram.model.hit import Hits
 from engram.model.observations import ObservationBatch
@@ -203,21 +202,3 @@ class ListSpaces(Request[SpaceList]):
 @dataclass(frozen=True, slots=True)
 class DescribeServer(Request[ServerStatus]):
     """Describe the server: its version, counters, lanes, workers, spaces, damage and metrics."""
-
-
-def refuse_key(idempotency_key: str) -> None:
-    """Refuse an idempotency key where no write can be remembered by it; ignoring it would let the write happen twice.
-
-    Raises
-    ------
-    InvalidInput
-        If there is a key.
-    """
-    if idempotency_key:
-        raise InvalidInput(
-            "idempotency keys are not supported here; write in a session, whose sequence numbers store nothing twice",
-            code="idempotency_unsupported",
-            field="idempotency_key",
-            limit="empty",
-            value=idempotency_key[:64],
-        )

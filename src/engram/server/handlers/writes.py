@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from engram.metrics import table
 from engram.model.ack import Ack, Deletion
-from engram.model.operations.requests import Delete, Observe, refuse_key
+from engram.model.operations.requests import Delete, Observe
 from engram.server.engine import Engine
 
 T = TypeVar("T")
@@ -15,7 +15,6 @@ T = TypeVar("T")
 
 async def observe(engine: Engine, request: Observe, encode: Callable[[Ack], T]) -> T:
     """Store one observation or a batch of observations."""
-    refuse_key(request.idempotency_key)
     space = engine.space(request.space)
     try:
         result = await engine.ingest.observe(space, request.batch, request.priority)
@@ -28,7 +27,6 @@ async def observe(engine: Engine, request: Observe, encode: Callable[[Ack], T]) 
 
 async def delete(engine: Engine, request: Delete, encode: Callable[[Deletion], T]) -> T:
     """Delete observations by id. Ids that do not exist are no error."""
-    refuse_key(request.idempotency_key)
     space = engine.space(request.space)
     result = await engine.ingest.delete(space, request.ids)
     return encode(Deletion(result.existed, result.last_generation or space.generation))

@@ -63,16 +63,18 @@ MANY_FIELDS: Final[list[Any]] = [
 ]
 """The fields of many observations, as `msgspec.defstruct` takes them."""
 
+_KEY: Final[Any] = ("idempotency_key", str | None | msgspec.UnsetType, UNSET)
 _ONE: Final = FormReader(
-    msgspec.defstruct("_One", ONE_FIELDS, forbid_unknown_fields=True, kw_only=True, gc=False), "the observation"
+    msgspec.defstruct("_One", [*ONE_FIELDS, _KEY], forbid_unknown_fields=True, kw_only=True, gc=False),
+    "the observation",
 )
 _MANY: Final = FormReader(
-    msgspec.defstruct("_Many", MANY_FIELDS, forbid_unknown_fields=True, kw_only=True), "the observations"
+    msgspec.defstruct("_Many", [*MANY_FIELDS, _KEY], forbid_unknown_fields=True, kw_only=True), "the observations"
 )
 
 
-def read_observations(text: bytes) -> tuple[ObservationBatch, Priority]:
-    """Return what a JSON object holds: one observation, or many as columns.
+def read_observations(text: bytes) -> tuple[ObservationBatch, Priority, str]:
+    """Return what a JSON object holds: one observation, or many as columns; their priority and idempotency key.
 
     Raises
     ------
@@ -81,20 +83,9 @@ def read_observations(text: bytes) -> tuple[ObservationBatch, Priority]:
     """
     if has_field(text, "ids"):
         form = _MANY.read(text)
-        return batch_of_columns(form, {}), priority_of(form)
-    return read_observation(text)
-
-
-def read_observation(text: bytes) -> tuple[ObservationBatch, Priority]:
-    """Return the one observation in a JSON object, such as a line of NDJSON.
-
-    Raises
-    ------
-    InvalidInput
-        If it is none; the error names the field.
-    """
+        return batch_of_columns(form, {}), priority_of(form), _key_of(form)
     form = _ONE.read(text)
-    return batch_of_ones([form]), priority_of(form)
+    return batch_of_ones([form]), priority_of(form), _key_of(form)
 
 
 def has_field(text: bytes, name: str) -> bool:
@@ -191,6 +182,10 @@ def priority_of(form: Any) -> Priority:
     """Return the priority that an object with the fields `ONE_FIELDS` or `MANY_FIELDS` names; default NORMAL."""
     name = form.priority
     return Priority.NORMAL if name is UNSET or name is None else priority_named(name)
+
+
+def _key_of(form: Any) -> str:
+    return form.idempotency_key or ""
 
 
 def _same(value: Any) -> Any:

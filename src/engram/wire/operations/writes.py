@@ -6,7 +6,7 @@ from typing import Final
 
 from engram.errors import InvalidInput
 from engram.model.ack import Ack, Deletion
-from engram.model.operations.requests import Delete, Observe, refuse_key
+from engram.model.operations.requests import Delete, Observe
 from engram.model.operations.table import DELETE, OBSERVE
 from engram.wire import engram_pb2 as pb
 from engram.wire import methods
@@ -26,13 +26,12 @@ def _decode_observe(message: pb.RememberRequest) -> Observe:
         )
     batch = decode_batch(message.batch) if what == "batch" else decode_episode(message.observation)
     priority = message.batch.priority if what == "batch" else message.observation.priority
-    return Observe(named_space(message), batch, decode_priority(priority))
+    return Observe(named_space(message), batch, decode_priority(priority), message.idempotency_key)
 
 
 def _encode_observe(request: Observe) -> pb.RememberRequest:
-    refuse_key(request.idempotency_key)
     batch = encode_batch(request.batch, request.priority)
-    return pb.RememberRequest(memory_space_id=request.space, batch=batch)
+    return pb.RememberRequest(memory_space_id=request.space, batch=batch, idempotency_key=request.idempotency_key)
 
 
 def _encode_ack(_: pb.RememberRequest, ack: Ack) -> list[pb.RememberResponse]:
@@ -44,12 +43,11 @@ def _decode_ack(message: pb.RememberResponse) -> Ack:
 
 
 def _decode_delete(message: pb.ForgetRequest) -> Delete:
-    return Delete(named_space(message), list(message.ids))
+    return Delete(named_space(message), list(message.ids), message.idempotency_key)
 
 
 def _encode_delete(request: Delete) -> pb.ForgetRequest:
-    refuse_key(request.idempotency_key)
-    return pb.ForgetRequest(memory_space_id=request.space, ids=request.ids)
+    return pb.ForgetRequest(memory_space_id=request.space, ids=request.ids, idempotency_key=request.idempotency_key)
 
 
 def _encode_deletion(_: pb.ForgetRequest, deletion: Deletion) -> list[pb.ForgetResponse]:

@@ -13,7 +13,7 @@ from engram.errors import InvalidInput
 from engram.model.observations import ObservationBatch, check_batch, make_batch
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
-from engram.wire.forms.observations import read_observation, read_observations
+from engram.wire.forms.observations import read_observations
 from tests.doubles.batches import batch_of
 
 
@@ -85,7 +85,7 @@ def test_vectors_may_be_base64() -> None:
 def test_what_is_missing_has_its_default_and_null_is_missing() -> None:
     fields = ("vector", "content", "timestamp", "confidence", "importance", "metadata", "tags", "priority")
     for value in ({"id": "a"}, {"id": "a"} | dict.fromkeys(fields)):
-        batch, priority = read_observation(json.dumps(value).encode())
+        batch, priority, _ = read_observations(json.dumps(value).encode())
         assert batch.vectors.shape == (1, 0)
         assert (list(batch.contents), batch.metadata, batch.tags) == ([""], None, None)
         assert (batch.confidences.tolist(), batch.importances.tolist(), priority) == ([1.0], [0.5], Priority.NORMAL)
@@ -167,7 +167,7 @@ def test_an_unknown_field_is_named_with_the_nearest() -> None:
 
 @pytest.mark.parametrize("metadata", ['{"a":1,"a":2}', "5", '"{}"', "[1]", '{"a":' + "1" * 30 + "}"])
 def test_metadata_reach_the_one_check_of_all_doors_unchanged(metadata: str) -> None:
-    batch, _ = read_observation(b'{"id":"a","vector":[1,1,1,1,1,1,1,1],"metadata":' + metadata.encode() + b"}")
+    batch, *_ = read_observations(b'{"id":"a","vector":[1,1,1,1,1,1,1,1],"metadata":' + metadata.encode() + b"}")
     assert list(batch.metadata or ()) == [metadata]
     with pytest.raises(InvalidInput) as caught:
         check_batch(batch, SpaceConfig("default", 8))

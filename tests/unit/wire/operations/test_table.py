@@ -61,8 +61,8 @@ HIT = Hit(
 )
 
 REQUESTS: dict[str, list[Request[Any]]] = {
-    "observe": [Observe("notes", batch_of(["a", "b"]), Priority.HIGH)],
-    "delete": [Delete("notes", ["a", "b"])],
+    "observe": [Observe("notes", batch_of(["a", "b"]), Priority.HIGH, "key")],
+    "delete": [Delete("notes", ["a", "b"]), Delete("notes", ["a"], "key")],
     "get": [Get("notes", ["a"]), Get("notes", ["a", "b"], 0, include_vectors=True)],
     "recall": [Recall("notes", QUERY), Recall("notes", RecallQuery(Cue(text="pumps", by="words")))],
     "recall_stream": [StreamRecall("notes", STREAM), StreamRecall("notes", RecallQuery(Cue()))],

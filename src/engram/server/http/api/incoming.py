@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final, cast
@@ -10,19 +11,17 @@ from starlette.requests import Request as HttpRequest
 
 from engram.errors import InvalidInput
 from engram.model.operations import table
+from engram.model.operations.digest import request_digest
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import Observe
 from engram.model.spaces import DEFAULT_SPACE
 from engram.server.calls import Incoming
-from engram.server.http.bodies import FRAME_TYPE, JSON_TYPE, LINES_TYPE, media_type
-from engram.wire.forms.observations import has_field, read_observations
+from engram.server.http.bodies import FRAME_TYPE, LINES_TYPE, media_type
+from engram.wire.forms.observations import read_observations
 from engram.wire.forms.reader import check_known
 from engram.wire.forms.requests import RequestReader
 from engram.wire.forms.results import encode_json
-from engram.wire.forms.strict_json import parse_object
 from engram.wire.frames import decode_frame
-
-_KEY: Final = "idempotency_key"
 
 
 class RequestsOverHttp:
@@ -51,9 +50,12 @@ class RequestsOverHttp:
             Receives the id that is made for an observation without one.
         """
         space = space_of(request)
-        return Incoming(space, lambda: self._decode(request, body, space or "", made_ids))
+        key = idempotency_key(request)
+        return Incoming(space, lambda: self._decode(request, body, space or "", key, made_ids), key)
 
-    def _decode(self, request: HttpRequest, body: bytes, space: str, made_ids: list[str]) -> Request[Any]:
+    def _decode(
+        self, request: HttpRequest, body: bytes, space: str, key: str | None, made_ids: list[str]
+    ) -> Request[Any]:
         given = self._given(request)
         if request.method in ("GET", "HEAD") or not body:
             return self._reader.read_texts(given, space)
@@ -71,7 +73,7 @@ class RequestsOverHttp:
                 value=kind,
             )
         if self.operation is table.OBSERVE:
-            return _observe(body, space, made_ids)
+            return _observe(body, space, key, made_ids)
         return self._reader.read(body, space)
 
     def _given(self, request: HttpRequest) -> Mapping[str, str]:
@@ -96,36 +98,41 @@ def space_of(request: HttpRequest) -> str | None:
     return str(request.path_params["space"]) or DEFAULT_SPACE
 
 
-def idempotency_key(request: HttpRequest, body: bytes) -> str | None:
-    """Return the key of a write: that of the header, or the argument ``idempotency_key``; None if there is none.
+def idempotency_key(request: HttpRequest) -> str | None:
+    """Return the key of a write that its header has; None if there is none.
 
     Raises
     ------
     InvalidInput
         If there are several.
     """
-    keys = [*request.headers.getlist("idempotency-key"), *request.query_params.getlist(_KEY)]
-    if media_type(request.scope) == JSON_TYPE and has_field(body, _KEY):
-        given = parse_object(body, "the body")[_KEY]
-        # What is no text is refused where the request is read.
-        keys += [given] if isinstance(given, str) and given else []
-    if len(set(keys)) > 1:
+    keys = set(request.headers.getlist("idempotency-key"))
+    if len(keys) > 1:
         raise InvalidInput(
             "a write has one idempotency key", code="invalid_idempotency_key", field="Idempotency-Key", limit=1
         )
-    return keys[0] if keys else None
+    return keys.pop() if keys else None
 
 
-def _observe(body: bytes, space: str, made_ids: list[str]) -> Observe:
+def _observe(body: bytes, space: str, key: str | None, made_ids: list[str]) -> Observe:
     try:
-        batch, priority = read_observations(body)
+        return Observe(space, *read_observations(body))
     except InvalidInput as error:
         if (error.code, error.field) != ("missing_field", "id"):
             raise
-        made = secrets.token_hex(16)
-        batch, priority = read_observations(with_id(body, made))
-        made_ids.append(made)
-    return Observe(space, batch, priority)
+    read = Observe(space, *read_observations(with_id(body, "-")))
+    made_ids.append(_made_id(read, key or read.idempotency_key))
+    return Observe(space, *read_observations(with_id(body, made_ids[0])))
+
+
+def _made_id(request: Observe, key: str) -> str:
+    """Return an id for the one observation of a request, whose own does not count.
+
+    It is the same each time that the write is sent with its key, so that it is known as the same write.
+    """
+    if not key:
+        return secrets.token_hex(16)
+    return hashlib.sha256(key.encode() + request_digest(request)).hexdigest()[:32]
 
 
 def with_id(body: bytes, id: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -17,8 +16,7 @@ from engram.model.operations import table
 from engram.model.operations.operation import Operation, Request
 from engram.model.query import Recalled
 from engram.server.calls import Incoming, ServerCalls
-from engram.server.http.api.idempotency import IdempotencyKeys
-from engram.server.http.api.incoming import RequestsOverHttp, idempotency_key, space_of
+from engram.server.http.api.incoming import RequestsOverHttp
 from engram.server.http.api.line_writes import LineWrites
 from engram.server.http.api.negotiation import accepts
 from engram.server.http.api.partial_recall import recall_in_time
@@ -40,13 +38,10 @@ class OperationRoutes:
     ----------
     calls
         The calls of the server.
-    keys
-        The idempotency keys of its writes.
     """
 
-    def __init__(self, calls: ServerCalls, keys: IdempotencyKeys | None = None) -> None:
+    def __init__(self, calls: ServerCalls) -> None:
         self._calls = calls
-        self._keys = keys or IdempotencyKeys()
         self._requests = {name: RequestsOverHttp(operation) for name, operation in table.OPERATIONS.items()}
         self._lines = LineWrites(calls)
 
@@ -73,14 +68,14 @@ class OperationRoutes:
             return self._stream(operation, request, body)
         if operation is table.RECALL and has_field(body, "timeout_ms"):
             return await self._recall_in_time(request, body)
-        if operation.writes and (key := idempotency_key(request, body)) is not None:
-            return await self._once(operation, request, body, key)
-        return _answered(await self._result(operation, request, body), is_frame=_wants_frame(operation, request))
+        return await self._result(operation, request, body)
 
-    async def _result(self, operation: Operation[Any], request: HttpRequest, body: bytes) -> bytes:
-        """Return the encoded result of an operation that does not stream."""
+    async def _result(self, operation: Operation[Any], request: HttpRequest, body: bytes) -> Response:
+        """Answer an operation that does not stream."""
         made_ids: list[str] = []
+        headers: dict[str, str] = {}
         incoming, wanted = _remembering(self._requests[operation.name].incoming(request, body, made_ids))
+        incoming = replace(incoming, replayed=lambda: headers.update({"idempotency-replayed": "true"}))
         is_one = "id" in request.path_params
         binary = _wants_frame(operation, request)
 
@@ -92,16 +87,8 @@ class OperationRoutes:
                 raise NotFound(f"there is no observation {id[:200]!r}", field="id", value=id)
             return encode_result(result, vectors=has_vectors(wanted()), binary=binary)
 
-        return await self._calls.answer(operation, incoming, encode, caller_of(request.scope))
-
-    async def _once(self, operation: Operation[Any], request: HttpRequest, body: bytes, key: str) -> Response:
-        space = space_of(request) or ""
-        # Whoever may not write does not learn either what others were answered.
-        self._calls.engine.authorize(caller_of(request.scope), space, operation.action, *operation.or_actions)
-        asked = [request.method, request.scope["path"], request.url.query, media_type(request.scope)]
-        digest = hashlib.sha256("\0".join(asked).encode() + b"\0" + body).digest()
-        answer, is_old = await self._keys.once(space, key, digest, lambda: self._result(operation, request, body))
-        return _answered(answer, {"idempotency-replayed": "true"} if is_old else {})
+        answer = await self._calls.answer(operation, incoming, encode, caller_of(request.scope))
+        return _answered(answer, headers, is_frame=binary)
 
     async def _recall_in_time(self, request: HttpRequest, body: bytes) -> Response:
         incoming, wanted = _remembering(self._requests[table.RECALL.name].incoming(request, body, []))
@@ -151,7 +138,7 @@ def _remembering(incoming: Incoming[Any]) -> tuple[Incoming[Any], Callable[[], R
         decoded.append(incoming.decode())
         return decoded[0]
 
-    return Incoming(incoming.space, decode), lambda: decoded[0]
+    return replace(incoming, decode=decode), lambda: decoded[0]
 
 
 def _wants_frame(operation: Operation[Any], request: HttpRequest) -> bool:

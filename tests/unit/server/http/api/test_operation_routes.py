@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 
 from engram.errors import PermissionDenied
 from engram.model.operations import table
+from engram.server.calls import ServerCalls
 from engram.server.http.api.operation_routes import OperationRoutes
+from engram.server.http.app import http_app
 from engram.wire.frames import decode_frame, encode_frame
 from tests.unit.server.http.api.conftest import DIM, NOTES, Service
 
@@ -177,6 +180,34 @@ async def test_a_key_may_be_an_argument_and_there_is_one(service: Service) -> No
     assert (first.json()["deleted"], again.json()["deleted"]) == (1, 1)
     two = await service.post(f"{NOTES}/delete", body, ("idempotency-key", "other"))
     assert (two.status, two.json()["code"]) == (400, "invalid_idempotency_key")
+
+
+async def test_the_same_write_is_known_in_another_form(service: Service) -> None:
+    path, key = f"{NOTES}/observations", ("idempotency-key", "k1")
+    forms = [
+        f'{{"vector": {ONE}, "metadata": {{"a": 1, "b": 2}}}}',
+        f'{{ "idempotency_key": "k1", "metadata": {{"b":2,"a":1}}, "confidence": 1, "vector": {ONE} }}',
+    ]
+    first, again = await service.post(path, forms[0], key), await service.post(path, forms[1])
+    assert (again.status, again.json(), again.headers["idempotency-replayed"]) == (200, first.json(), "true")
+    columns = {"ids": ["x"], "vectors": [ONE], "idempotency_key": "k2"}
+    first = await service.post(path, json.dumps(columns))
+    header = {"ids": ["x"], "idempotency_key": "k2"}
+    frame = encode_frame(header, {"vectors": np.array([ONE], np.float32)})
+    again = await service.post(path, frame, FRAME)
+    assert (again.status, again.json(), again.headers["idempotency-replayed"]) == (200, first.json(), "true")
+    other = await service.post(path, f'{{"id": "x", "vector": {TWO}, "idempotency_key": "k2"}}')
+    assert (other.status, other.json()["code"]) == (409, "idempotency_key_reused")
+
+
+async def test_other_observations_with_one_key_get_other_ids_even_when_the_key_is_forgotten(service: Service) -> None:
+    path, key = f"{NOTES}/observations", ("idempotency-key", "k1")
+    ids = []
+    for vector in (ONE, ONE, TWO):
+        forgetful = http_app(service.engine, ServerCalls(service.engine))
+        answered = await replace(service, app=forgetful).post(path, f'{{"vector": {vector}}}', key)
+        ids += answered.json()["ids"]
+    assert (ids[0] == ids[1], ids[0] == ids[2]) == (True, False)
 
 
 async def test_a_recall_in_time_is_whole_and_one_out_of_time_is_partial(

@@ -1,6 +1,6 @@
-"""Writes that are sent twice with one key: the second gets the answer of the first.
+"""Writes that are sent twice with one key: the second gets the result of the first, whatever transports they came by.
 
-The answers are remembered in memory only, so a restart forgets them. A client that repeats a write across a restart is
+The results are remembered in memory only, so a restart forgets them. A client that repeats a write across a restart is
 safe if it names the ids itself, because the same observations are stored over themselves.
 """
 
@@ -10,9 +10,9 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from engram.errors import FailedPrecondition, InvalidInput, OverCapacity
 
@@ -23,6 +23,9 @@ KEPT_S: Final = 24 * 3600.0
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _RETRY_AFTER_MS: Final = 1000
+_FIELD: Final = "idempotency_key"
+
+R = TypeVar("R")
 
 
 @dataclass(slots=True)
@@ -31,11 +34,11 @@ class _Write:
 
     digest: bytes
     expires_s: float
-    answer: asyncio.Future[bytes]
+    result: asyncio.Future[Any]
 
 
 class IdempotencyKeys:
-    """The keys of the writes to all spaces, and their answers; belongs to the event loop.
+    """The keys of the writes to all spaces, and their results; belongs to the event loop.
 
     Parameters
     ----------
@@ -54,12 +57,13 @@ class IdempotencyKeys:
         self._spaces: dict[str, OrderedDict[str, _Write]] = {}
 
     async def once(
-        self, space: str, key: str, digest: bytes, work: Callable[[], Awaitable[bytes]]
-    ) -> tuple[bytes, bool]:
-        """Return the answer of the write, and whether it is that of an earlier one with this key.
+        self, space: str, key: str, digest: bytes, work: Callable[[], Coroutine[Any, Any, R]]
+    ) -> tuple[R, bool]:
+        """Return the result of the write, and whether it is that of an earlier one with this key.
 
-        A write that comes while the first is under way waits for it. A write that fails leaves no trace, so that the
-        next one with its key is tried.
+        A write that comes while the first is under way waits for it. Nobody who stops waiting ends the write: it may be
+        stored already, and whoever asks again with its key is to learn that. A write that fails leaves no trace, so
+        that the next one with its key is tried.
 
         Parameters
         ----------
@@ -70,7 +74,7 @@ class IdempotencyKeys:
         digest
             Stands for everything that the write asks for.
         work
-            Does the write and returns its answer.
+            Does the write and returns its result.
 
         Raises
         ------
@@ -85,7 +89,7 @@ class IdempotencyKeys:
             raise InvalidInput(
                 "an idempotency key is a text of 1 to 255 visible characters of ASCII",
                 code="invalid_idempotency_key",
-                field="Idempotency-Key",
+                field=_FIELD,
                 limit="1..255",
                 value=len(key),
             )
@@ -94,50 +98,62 @@ class IdempotencyKeys:
                 raise FailedPrecondition(
                     "another write had this idempotency key; take a new key for each write",
                     code="idempotency_key_reused",
-                    field="Idempotency-Key",
+                    field=_FIELD,
                     value=key,
                 )
-            # Whoever waits must not take the answer away from the others when it is cancelled.
-            await asyncio.wait({earlier.answer})
-            if not earlier.answer.cancelled():
-                return earlier.answer.result(), True
-        return await self._first(space, key, digest, work), False
+            result = earlier.result
+            await asyncio.wait({result})
+            if _is_good(result):
+                return result.result(), True
+        first = self._begin(space, key, digest, work)
+        await asyncio.wait({first})
+        return first.result(), False
 
-    async def _first(self, space: str, key: str, digest: bytes, work: Callable[[], Awaitable[bytes]]) -> bytes:
+    def _begin(
+        self, space: str, key: str, digest: bytes, work: Callable[[], Coroutine[Any, Any, R]]
+    ) -> asyncio.Task[R]:
         writes = self._spaces.setdefault(space, OrderedDict())
         self._make_room(writes)
-        begun = _Write(digest, self._clock() + self._kept_s, asyncio.get_running_loop().create_future())
-        writes[key] = begun
-        try:
-            answer = await work()
-        except BaseException:
+        task = asyncio.ensure_future(work())
+        writes[key] = _Write(digest, self._clock() + self._kept_s, task)
+        # The first callback of the task: the key is free before anybody who waits goes on.
+        task.add_done_callback(lambda done: self._settle(space, key, done))
+        return task
+
+    def _settle(self, space: str, key: str, done: asyncio.Future[Any]) -> None:
+        writes = self._spaces[space]
+        if _is_good(done):
+            # Without the task, which holds more than its result.
+            writes[key].result = asyncio.get_running_loop().create_future()
+            writes[key].result.set_result(done.result())
+        else:
             del writes[key]
             if not writes:
                 del self._spaces[space]
-            begun.answer.cancel()
-            raise
-        begun.answer.set_result(answer)
-        return answer
 
     def _find(self, space: str, key: str) -> _Write | None:
         writes = self._spaces.get(space)
         found = None if writes is None else writes.get(key)
-        is_over = found is not None and found.answer.done() and found.expires_s <= self._clock()
+        is_over = found is not None and found.result.done() and found.expires_s <= self._clock()
         return None if is_over else found
 
     def _make_room(self, writes: OrderedDict[str, _Write]) -> None:
-        """Forget what is over, and the oldest answer if there are too many."""
+        """Forget what is over, and the oldest result if there are too many."""
         now_s = self._clock()
         while writes:
             key, oldest = next(iter(writes.items()))
-            if len(writes) < self._keys_max and (oldest.expires_s > now_s or not oldest.answer.done()):
+            if len(writes) < self._keys_max and (oldest.expires_s > now_s or not oldest.result.done()):
                 return
-            if not oldest.answer.done():
+            if not oldest.result.done():
                 raise OverCapacity(
                     f"{self._keys_max} writes with keys wait for the first of them",
                     code="idempotency_keys",
-                    field="Idempotency-Key",
+                    field=_FIELD,
                     limit=self._keys_max,
                     retry_after_ms=_RETRY_AFTER_MS,
                 )
             del writes[key]
+
+
+def _is_good(done: asyncio.Future[Any]) -> bool:
+    return not done.cancelled() and done.exception() is None

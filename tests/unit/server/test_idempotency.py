@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from engram.errors import FailedPrecondition, InvalidInput, OverCapacity
-from engram.server.http.api.idempotency import IdempotencyKeys
+from engram.server.idempotency import IdempotencyKeys
 
 
 class Writes:
@@ -15,12 +15,14 @@ class Writes:
 
     def __init__(self) -> None:
         self.count = 0
+        self.begun = asyncio.Event()
         self.held: asyncio.Event | None = None
         self.failure: Exception | None = None
 
     async def __call__(self) -> bytes:
         self.count += 1
         number = self.count
+        self.begun.set()
         if self.held is not None:
             await self.held.wait()
         if self.failure is not None:
@@ -42,7 +44,7 @@ async def test_writes_at_once_wait_for_the_first_and_one_of_them_goes_on_if_it_f
     keys, writes = IdempotencyKeys(), Writes()
     writes.held, writes.failure = asyncio.Event(), ValueError("lost")
     tasks = [asyncio.create_task(keys.once("a", "k", b"1", writes)) for _ in range(4)]
-    await asyncio.sleep(0)
+    await writes.begun.wait()
     assert writes.count == 1
     tasks[1].cancel()
     await asyncio.sleep(0)
@@ -55,15 +57,28 @@ async def test_writes_at_once_wait_for_the_first_and_one_of_them_goes_on_if_it_f
     assert sorted(is_old for _, is_old in answers) == [False, True]
 
 
-async def test_a_first_write_that_is_cut_off_leaves_its_key() -> None:
+async def test_a_first_write_that_nobody_waits_for_any_more_is_finished() -> None:
     keys, writes = IdempotencyKeys(), Writes()
     writes.held = asyncio.Event()
     first = asyncio.create_task(keys.once("a", "k", b"1", writes))
-    await asyncio.sleep(0)
+    await writes.begun.wait()
     first.cancel()
     await asyncio.wait({first})
-    writes.held = None
-    assert await keys.once("a", "k", b"2", writes) == (b"2", False)
+    second = asyncio.create_task(keys.once("a", "k", b"1", writes))
+    await asyncio.sleep(0)
+    writes.held.set()
+    assert await second == (b"1", True)
+
+
+async def test_a_write_that_is_ended_itself_leaves_no_trace() -> None:
+    keys, writes = IdempotencyKeys(), Writes()
+
+    async def ended() -> bytes:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await keys.once("a", "k", b"1", ended)
+    assert await keys.once("a", "k", b"2", writes) == (b"1", False)
 
 
 async def test_keys_are_forgotten_after_a_while_and_the_oldest_for_want_of_room() -> None:

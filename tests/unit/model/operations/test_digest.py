@@ -1,0 +1,100 @@
+"""The digest of a request: the same for what asks for the same, and for nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engram.model.observations import ObservationBatch, fill_batch
+from engram.model.operations.digest import request_digest
+from engram.model.operations.operation import Request
+from engram.model.operations.requests import CreateSpace, Delete, Get, Observe
+from engram.model.priority import Priority
+from engram.model.spaces import SpaceConfig
+
+GIVEN: dict[str, Any] = {
+    "contents": ["x", ""],
+    "times_us": np.array([1, 2], np.int64),
+    "confidences": np.array([1.0, 0.5], np.float32),
+    "importances": np.array([0.5, 0.5], np.float32),
+    "metadata": ['{"a": 1, "b": [2]}', ""],
+    "tags": [["t"], []],
+}
+
+
+def batch(**changed: Any) -> ObservationBatch:
+    columns = {name: column for name, column in {**GIVEN, **changed}.items() if column is not None}
+    ids = columns.pop("ids", ["a", "b"])
+    return fill_batch(ids, columns.pop("vectors", np.ones((2, 3), np.float32)), columns)
+
+
+def observed(**changed: Any) -> bytes:
+    return request_digest(Observe("s", batch(**changed)))
+
+
+def test_what_asks_for_the_same_is_the_same() -> None:
+    assert len(observed()) == 32
+    assert observed() == observed(ids=("a", "b"), tags=(("t",), ()), metadata=['{"b":[2],"a":1}', ""])
+    assert observed(metadata=None, tags=None) == observed(metadata=["", ""], tags=[[], []])
+    assert observed(importances=None) == observed()
+    assert request_digest(Delete("s", ["a"], "k1")) == request_digest(Delete("s", ("a",), "k2"))
+    assert request_digest(Observe("s", batch(), idempotency_key="k")) == observed()
+
+
+def test_times_that_nobody_gave_do_not_count_and_those_that_were_given_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_us = iter([1, 2, 3])
+    monkeypatch.setattr("engram.model.columns.now_us", lambda: next(now_us))
+    first, second = batch(times_us=None), batch(times_us=None)
+    assert first.times_us.tolist() != second.times_us.tolist()
+    assert (first.has_times, batch().has_times) == (False, True)
+    assert request_digest(Observe("s", first)) == request_digest(Observe("s", second))
+    assert request_digest(Observe("s", first)) != observed(times_us=first.times_us)
+
+
+def test_whatever_differs_is_told_apart() -> None:
+    requests: list[Request[Any]] = [
+        Observe("s", batch()),
+        Observe("t", batch()),
+        Observe("s", batch(), Priority.HIGH),
+        *(
+            Observe("s", batch(**{name: value}))
+            for name, value in {
+                "ids": ["ab", ""],
+                "vectors": np.zeros((2, 3), np.float32),
+                "contents": ["", "x"],
+                "times_us": np.array([1, 3], np.int64),
+                "confidences": np.array([1.0, 0.25], np.float32),
+                "importances": np.array([0.25, 0.5], np.float32),
+                "metadata": ['{"a": 1, "b": [3]}', ""],
+                "tags": [[], ["t"]],
+            }.items()
+        ),
+        Observe("s", batch(vectors=np.ones((2, 0), np.float32))),
+        Observe("s", batch(metadata=["no JSON", ""])),
+        Observe("s", batch(metadata=["[" * 100_000, ""])),
+        Delete("s", ["a", "b"]),
+        Delete("s", ["ab"]),
+        Get("s", ["a", "b"]),
+        Get("s", ["a", "b"], max_generation=1),
+        Get("s", ["a", "b"], include_vectors=True),
+        CreateSpace(SpaceConfig("notes", 8)),
+        CreateSpace(SpaceConfig("notes", 9)),
+    ]
+    assert len(set(map(request_digest, requests))) == len(requests)
+
+
+@dataclass(frozen=True)
+class Odd(Request[None]):
+    value: object
+
+
+def test_values_of_any_kind_have_a_digest_and_what_has_none_is_a_defect() -> None:
+    values: list[object] = [None, True, 1, 1.5, float("nan"), "1", [], [[]], {}, {"a": 1}, {"a": None}]
+    assert len({request_digest(Odd(value)) for value in values}) == len(values)
+    assert request_digest(Odd(1)) == request_digest(replace(Odd(2), value=1.0))
+    assert request_digest(Odd({"a": 1, "b": 2})) == request_digest(Odd({"b": 2, "a": 1}))
+    with pytest.raises(TypeError, match="object"):
+        request_digest(Odd(object()))
