@@ -19,7 +19,7 @@ RUNNABLE = $(if $(wildcard $(DEV)),$(DEV),$(DEMO))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test campaigns lint format proto settings bench docs extras sanitize clean distclean
+.PHONY: help demo test campaigns lint format proto settings page screenshots bench docs extras sanitize clean distclean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ proto: $(DEV) ## Generate the protobuf code from proto/
 
 settings: $(DEV) ## Write the tables of settings into docs/configuration.md
 	@$(BIN)/python scripts/settings_tables.py
+
+page: $(DEV) ## Build the page from page/ into the package; needs what `make extras` installs
+	@cd page && PATH="$(abspath $(BIN)):$$PATH" npm run --silent build
+
+screenshots: $(DEV) ## Take the screenshots of the page; needs what `make extras` installs
+	@$(BIN)/python scripts/screenshots.py docs/images
 
 bench: $(DEV) ## Measure streaming and the index on this machine, a short run of each
 	@$(BIN)/python -m benchmarks index-peers --short
