@@ -59,8 +59,8 @@ def unreachable(address: SocketAddress, failure: OSError) -> Unavailable:
         reason = "no network leads there"
     elif isinstance(failure, PermissionError):
         reason = "this process may not connect there"
-    elif isinstance(failure, ConnectionResetError | BrokenPipeError):
-        reason = LOST
+    elif isinstance(failure, ConnectionError):
+        reason = f"{LOST}, or not speak TLS" if address.uri.secure else LOST
     else:
         reason = str(failure)[:200] or kind
     return no_server(address, reason)
@@ -79,7 +79,7 @@ def not_opened(address: SocketAddress, failure: Exception, response: Response | 
             return said
         return not_engram(address, f"it answered with the status {response.status_code} of HTTP")
     if isinstance(failure, InvalidMessage) and isinstance(failure.__cause__, EOFError):
-        return no_server(address, f"{LOST}, or want TLS, as wss:// speaks it")
+        return no_server(address, LOST if address.uri.secure else f"{LOST}, or want TLS, as wss:// speaks it")
     return not_engram(address, "it speaks gRPC or another protocol, not HTTP/1")
 
 

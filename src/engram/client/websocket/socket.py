@@ -224,8 +224,8 @@ class Socket(asyncio.Protocol):
 
     def _take(self, frame: Frame) -> None:
         if frame.opcode is Opcode.CLOSE:
-            code, reason = self._protocol.close_code, self._protocol.close_reason
-            self._stop(closed(self._address, code or NO_CODE, reason or ""))
+            said = self._protocol.close_rcvd
+            self._stop(closed(self._address, said.code if said else NO_CODE, said.reason if said else ""))
             return
         if frame.opcode not in (*_DATA, Opcode.CONT):
             return
