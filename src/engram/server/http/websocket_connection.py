@@ -102,7 +102,9 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.close" and self.handshake_complete and not self.writable.is_set():
             self._close_unread(message.get("code", GOING_AWAY), message.get("reason") or "")
             return
-        if self.close_sent:
+        if self.close_sent or self.transport.is_closing():
+            # Each write to a connection that is gone would be a warning of asyncio's.
+            self.handshake_complete = True
             raise ClientDisconnected
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
