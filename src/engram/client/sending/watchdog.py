@@ -53,7 +53,7 @@ class ProgressWatchdog:
             f"no progress for {self._patience_s:g} s; the last problem was: {self.last_error.message}",
             code=GAVE_UP,
             field="patience_s",
-            limit=self._patience_s,
+            limit=f"{self._patience_s:g}",
             value=self.last_error.code,
             retry_after_ms=self.last_error.retry_after_ms,
         )
