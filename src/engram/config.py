@@ -72,14 +72,14 @@ class ClientSettings:
     Parameters
     ----------
     address
-        Host and port of the server.
+        Address of the server: host and port for gRPC, or ``ws://host:port`` for WebSocket.
     space
         Memory space.
     timeout_s
         Seconds that a single call may take.
     """
 
-    address: str = setting("127.0.0.1:50051", group="Client", metavar="HOST:PORT")
+    address: str = setting("127.0.0.1:50051", group="Client", metavar="ADDRESS")
     space: str = setting(DEFAULT_SPACE, group="Client", metavar="NAME")
     timeout_s: float = setting(10.0, group="Client", unit="seconds", low=0.001)
 

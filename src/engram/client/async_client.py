@@ -42,8 +42,8 @@ class AsyncClient(AsyncReader):
     Parameters
     ----------
     address
-        ``host:port``, ``[ipv6]:port`` or ``unix:path`` of the server's gRPC endpoint. A server on this machine is never
-        reached through a proxy.
+        ``host:port``, ``[ipv6]:port`` or ``unix:path`` of the server's gRPC endpoint, or ``ws://host:port`` of its HTTP
+        endpoint (also ``http://``, ``wss://``, ``https://``). A server on this machine is never reached by a proxy.
     space
         Name of the memory space.
     session_id

@@ -59,7 +59,7 @@ def test_every_command_has_help_with_an_example(path: tuple[str, ...], capsys: C
         ["serve", "--port", "99999"],
         ["serve", "--workers", "17"],
         ["--config", "no-such-file.toml", "status"],
-        ["status", "--address", "http://localhost:50051"],
+        ["status", "--address", "ftp://localhost:50051"],
         ["serve", "--memory", "--port-file", "no-such-folder/port"],
         ["ingest"],
         ["recall", "text", "--since", "yesterday"],

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from engram.client.websocket.address import SocketAddress
 from engram.client.websocket.socket import Heartbeats, Socket, open_socket
-from engram.errors import EngramError
+from engram.errors import EngramError, FailedPrecondition
 from engram.model.operations.operation import Request
 from engram.model.query import Recalled
 from engram.wire.forms.received_results import decode_error, decode_result, unexpected
@@ -78,6 +78,11 @@ class CallSocket:
     async def open(self) -> None:
         """Connect. Raises as `open_socket`."""
         await open_socket(self.socket, self._address)
+
+    async def close(self) -> None:
+        """Fail what is under way, and close the WebSocket."""
+        self._fail(FailedPrecondition("the client is closed", code="client_closed"))
+        await self.socket.close()
 
     async def call(self, request: Request[Result]) -> Result:
         """Have a request answered that has one result; a cancellation ends the call on the server, too.

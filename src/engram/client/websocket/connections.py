@@ -76,7 +76,7 @@ class CallSockets:
 
     async def close(self) -> None:
         """Close all, and wait for it."""
-        await asyncio.gather(*(calls.socket.close() for calls in self._take_all()))
+        await asyncio.gather(*(calls.close() for calls in self._take_all()))
 
     def abandon(self) -> None:
         """Close all from any thread, without waiting, because nobody will use them any more."""

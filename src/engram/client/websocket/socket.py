@@ -139,7 +139,9 @@ class Socket(asyncio.Protocol):
         if self._transport is not None and self._is_paused and not self._transport.is_closing():
             self._is_paused = False
             self._received_s = self.loop.time()
-            self._transport.resume_reading()
+            # Raised if the event loop is closed; then nothing is read any more.
+            with contextlib.suppress(RuntimeError):
+                self._transport.resume_reading()
 
     def end(self) -> None:
         """Close the WebSocket without waiting for the server's answer; nothing is received any more."""

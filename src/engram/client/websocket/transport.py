@@ -14,7 +14,7 @@ from engram.client.websocket.failures import SILENT, no_server
 from engram.client.websocket.observe_socket import ObserveSocket
 from engram.client.websocket.recall_call import SocketRecallCall
 from engram.client.websocket.socket import Heartbeats
-from engram.errors import InvalidInput, Unavailable
+from engram.errors import FailedPrecondition, InvalidInput, Unavailable
 from engram.lifecycle.forking import check_process
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Request
@@ -54,6 +54,7 @@ class WebSocketTransport:
         self._heartbeats = heartbeats or Heartbeats()
         self._process = os.getpid()
         self._connections: CallSockets | None = None
+        self._is_closed = False
 
     def __del__(self) -> None:
         connections = getattr(self, "_connections", None)
@@ -110,7 +111,8 @@ class WebSocketTransport:
         return no_server(self._address, SILENT)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; calls under way fail, and later ones are refused."""
+        self._is_closed = True
         connections, self._connections = self._connections, None
         if connections is None:
             return
@@ -121,6 +123,8 @@ class WebSocketTransport:
 
     def _here(self) -> CallSockets:
         """Return the WebSockets on the running event loop. Those of an event loop that has ended are forgotten."""
+        if self._is_closed:
+            raise FailedPrecondition("the client is closed", code="client_closed")
         connections = self._connections
         if connections is None or connections.loop is not asyncio.get_running_loop():
             if connections is not None:

@@ -211,6 +211,26 @@ async def test_an_answer_that_cannot_be_read_is_said_to_be_one(answer: str | byt
         await transport.close()
 
 
+async def test_what_is_under_way_when_the_client_is_closed_fails_and_is_not_tried_again() -> None:
+    asked = asyncio.Event()
+
+    async def silent(socket: ScriptedSocket) -> None:
+        await socket.read()
+        asked.set()
+        await socket.socket.wait_closed()
+
+    async with scripted(silent) as server:
+        transport = made(server.address)
+        calling = asyncio.ensure_future(transport.call(ASK, TIMEOUT_S))
+        await asyncio.wait_for(asked.wait(), TIMEOUT_S)
+        await transport.close()
+        await transport.close()
+        for call in (calling, transport.call(ASK, TIMEOUT_S), transport.recall(STREAM).read()):
+            error = await error_of(call)
+            assert (type(error), error.code, error.is_transient) == (FailedPrecondition, "client_closed", False)
+        assert len(server.headers) == 1
+
+
 # ---- losses ------------------------------------------------------------------------------------------------------
 
 
