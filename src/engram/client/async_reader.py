@@ -11,7 +11,7 @@ from typing import Unpack
 from engram.client.calls import Calls
 from engram.client.snapshot import AsyncClientSnapshot
 from engram.client.transport import RecallConnection
-from engram.errors import EngramError, FailedPrecondition, InvalidInput, NotFound, Unavailable
+from engram.errors import InvalidInput, NotFound
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Deletion
 from engram.model.cue import CueLike
@@ -244,21 +244,10 @@ class AsyncReader:
             with self._calls.under_way():
                 while not (await asyncio.wait([reading], timeout=self._calls.timeout_s))[0]:
                     # Nothing may match for hours.
-                    await self._check_server()
+                    await self._calls.check_server(self.space)
                 return await reading
         finally:
             reading.cancel()
-
-    async def _check_server(self) -> None:
-        """Raise an error if the server is gone."""
-        try:
-            # Whoever may recall may take a snapshot.
-            await self._calls.unary(TakeSnapshot(self.space))
-        except (Unavailable, FailedPrecondition):
-            raise
-        except EngramError:
-            # Whatever else the server answers, it answers.
-            return
 
     async def delete(self, ids: Sequence[str]) -> Deletion:
         """Delete observations durably by id. Unknown ids are ignored.

@@ -11,6 +11,7 @@ from engram.client.retry import NO_SERVER, NOT_ENGRAM, retried
 from engram.client.transport import Transport
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, Unavailable
 from engram.model.operations.operation import Request
+from engram.model.operations.requests import TakeSnapshot
 from engram.model.values.scalars import as_real
 
 TIMEOUT_S_MAX: Final = 86_400.0
@@ -123,6 +124,23 @@ class Calls:
         deadline_s = now_s + self.timeout_s
         retry_until_s = deadline_s if self._reached else now_s + min(self.timeout_s, _FIRST_CONTACT_S)
         return await retried(lambda: self._attempt(request, deadline_s), retry_until_s)
+
+    async def check_server(self, space: str) -> None:
+        """Check that the server still answers, for a caller who may recall in `space`.
+
+        Raises
+        ------
+        Unavailable, FailedPrecondition
+            If the server is gone, or this client is closed.
+        """
+        try:
+            # Whoever may recall may take a snapshot.
+            await self.unary(TakeSnapshot(space))
+        except (Unavailable, FailedPrecondition):
+            raise
+        except EngramError:
+            # Whatever else the server answers, it answers.
+            return
 
     async def _attempt(self, request: Request[Result], deadline_s: float) -> Result:
         left_s = max(0.001, deadline_s - asyncio.get_running_loop().time())

@@ -62,7 +62,9 @@ def parse_address(address: object) -> Address:
         if scheme[0] != "dns://":
             rest = address[scheme.end() :].partition("/")[0]
             _refuse(
-                address, f"begins with {scheme[0]}, and the address of a server has no scheme", repr(rest or EXAMPLE)
+                address,
+                f"begins with {scheme[0]}, and not with grpc://, http://, https://, ws:// or wss://",
+                repr(rest or EXAMPLE),
             )
     elif address[0] in "/.~\\":
         _refuse(address, "is a path; MemoryStore(path), or --data, opens a directory without a server")

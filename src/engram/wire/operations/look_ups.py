@@ -11,8 +11,8 @@ from engram.model.operations.table import GET, SNAPSHOT
 from engram.wire import engram_pb2 as pb
 from engram.wire import methods
 from engram.wire.operations.codec import OperationCodec, named_space
+from engram.wire.operations.received_hits import decode_hits
 from engram.wire.recalls import encode_found
-from engram.wire.received_hits import decode_hits
 from engram.wire.times import from_timestamp, to_timestamp
 
 

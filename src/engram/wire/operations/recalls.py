@@ -11,8 +11,8 @@ from engram.wire import engram_pb2 as pb
 from engram.wire import methods
 from engram.wire.cues import encode_cue, encode_strength
 from engram.wire.operations.codec import OperationCodec, named_space
+from engram.wire.operations.received_hits import decode_hits
 from engram.wire.recalls import decode_recall, decode_streaming_recall, encode_batch, encode_recalled
-from engram.wire.received_hits import decode_hits
 from engram.wire.times import to_timestamp
 
 

@@ -134,7 +134,7 @@ def test_clients_refuse_it_when_they_are_made() -> None:
         Client("localhost")
 
     async def asynchronous() -> None:
-        AsyncClient("dns://localhost:50051")
+        AsyncClient("ftp://localhost:50051")
 
-    with pytest.raises(InvalidInput, match="begins with dns://"):
+    with pytest.raises(InvalidInput, match="begins with ftp://"):
         asyncio.run(asynchronous())

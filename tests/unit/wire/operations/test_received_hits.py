@@ -10,7 +10,7 @@ import pytest
 
 from engram.model.hit import Hit
 from engram.wire import engram_pb2 as pb
-from engram.wire.received_hits import decode_hits
+from engram.wire.operations.received_hits import decode_hits
 from engram.wire.times import to_timestamp
 
 
