@@ -116,7 +116,8 @@ async def test_a_caller_with_anothers_token_is_denied_and_does_not_ask_again(tra
     ):
         error = await error_of(CALLS[name](client))
         assert (type(error), error.code, error.limit) == (PermissionDenied, "permission_denied", "blue")
-        assert door.asked.total() == 1
+        # A space is described to whoever may do one of three things in it.
+        assert set(door.asked.values()) == {1}
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

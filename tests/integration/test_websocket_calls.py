@@ -194,7 +194,7 @@ async def test_the_server_and_its_spaces_are_described(client: SocketClient, spa
         ({"type": "recall_stream", "text": "x", "follow": "yes"}, "wrong_type", "follow"),
         ({"type": "recall", "text": "x", "max_generation": 99}, "invalid_max_generation", "max_generation"),
         ({"type": "get"}, "missing_field", "ids"),
-        ({"type": "get", "ids": []}, "batch_count", "ids"),
+        ({"type": "get", "ids": ["a"] * 10_001}, "batch_count", "ids"),
         ({"type": "delete", "ids": "a"}, "wrong_type", "ids"),
         ({"type": "observe", "ids": []}, "batch_count", "batch"),
         ({"type": "observe", "ids": ["a"], "vectors": [[1]]}, "dimension_mismatch", "embedding"),
