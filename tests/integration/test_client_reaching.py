@@ -232,7 +232,7 @@ async def test_another_grpc_server_is_called_that(monkeypatch: pytest.MonkeyPatc
         await server.stop(None)
 
 
-@pytest.mark.parametrize("address", ["http://localhost:50051", "localhost", "localhost:x", "", "::1:50051", "/a/path"])
+@pytest.mark.parametrize("address", ["ftp://localhost:50051", "localhost", "localhost:x", "", "::1:50051", "/a/path"])
 @pytest.mark.parametrize("by", ["option", "variable"])
 def test_the_command_line_refuses_what_is_no_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str, by: str

@@ -19,22 +19,26 @@ BATCH = 50
 
 
 class Restarting:
-    """A server on one port and directory, across its processes."""
+    """A server on one port and directory, across its processes, and where it is for a transport."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, transport: str = "grpc") -> None:
         self._data = data
-        self.process = ServerProcess(data, "--port", steady_port())
+        self._ports = ["--port", steady_port()]
+        if transport == "websocket":
+            self._ports += ["--http-port", steady_port()]
+        self.process = ServerProcess(data, *self._ports)
         self.address = self.process.address
+        if transport == "websocket":
+            self.address = f"ws://127.0.0.1:{self._ports[-1]}"
 
     def restart(self, number: int, data: Path | None = None) -> None:
         self.process.stop(number)
-        port = self.address.rpartition(":")[2]
-        self.process = ServerProcess(data or self._data, "--port", port)
+        self.process = ServerProcess(data or self._data, *self._ports)
 
 
-@pytest.fixture
-def restarting(tmp_path: Path) -> Iterator[Restarting]:
-    server = Restarting(tmp_path / "data")
+@pytest.fixture(params=["grpc", "websocket"])
+def restarting(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Restarting]:
+    server = Restarting(tmp_path / "data", request.param)
     with Client(server.address) as client:
         client.create_space("main", dim=DIM)
     yield server
