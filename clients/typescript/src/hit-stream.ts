@@ -30,7 +30,7 @@ const ATTEMPTS_MAX = 8;
  * The hits of a streamed or standing recall, each once, over any number of connections.
  *
  * After a lost connection, the recall is made again as of the same generation, and what was seen is left out. Once it
- * follows, it goes on after the last generation that was seen. A reader that is slow does not fill the memory: the
+ * follows, it goes on after the last generation up to which the server says that it has sent everything. A reader that is slow does not fill the memory: the
  * stream is then ended, and goes on in the same way when there is room again.
  */
 export class HitStream implements AsyncIterableIterator<Hit, undefined> {
@@ -150,6 +150,10 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
       if (this.#isNew(hit, isPassed)) {
         this.#give(hit);
       }
+    }
+    if (isPassed && !more) {
+      // Without `more`, nothing up to this generation is still to come.
+      this.#last = Math.max(this.#last, hits.generation);
     }
     if (!isPassed && !more) {
       this.#isRanked = true;

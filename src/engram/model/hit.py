@@ -169,7 +169,8 @@ class Hits(list[Hit]):
     Attributes
     ----------
     generation
-        Generation of the snapshot that the hits are from.
+        Generation of the snapshot that the hits are from; of what a standing recall returns later, the generation up to
+        which everything that matches has been returned.
     incomplete
         Whether observations were left out because their stored bytes are damaged.
     """

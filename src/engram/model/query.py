@@ -119,7 +119,8 @@ class Recalled:
     hits
         The hits, best first.
     generation
-        Generation of the snapshot that the hits are from.
+        Generation of the snapshot that the hits are from; in what a standing recall returns later, the generation up to
+        which everything that matches has been returned.
     found
         Number of hits before `score_min` was applied.
     elapsed_ms

@@ -1010,7 +1010,10 @@ class StreamingRecallResponse(_message.Message):
     more_results = false, too.
     """
     snapshot_sequence: _builtins.int
-    """The generation as of which the recall is answered."""
+    """The generation as of which the recall is answered. In what is sent after the last batch with `follow`, the generation
+    up to which everything that matches has been sent, unless more_results says that the rest of it comes in the next
+    message. If nothing matched for a while, a message without results tells it.
+    """
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Memory]:
         """Best first. A later batch may hold better results than an earlier one."""

@@ -452,6 +452,39 @@ describe("a standing recall", () => {
     expect(Number(asked.at(-1)?.["max_generation"])).toBeGreaterThan(20);
   });
 
+  it("goes on from where the server has matched, also if nothing did, and not in the middle of an answer", async () => {
+    const server = new ModelServer();
+    const { asked } = follows(server);
+    const engram = await connected(server);
+    const hits = engram.follow({ filter: {}, k: 1 });
+    expect((await hits.next()).value?.generation).toBe(20);
+    const next = hits.next();
+    const say = (generation: number, more: boolean, ...found: number[]): void =>
+      server.socket.say({
+        type: "recall_result",
+        id: asked.at(-1)?.["id"],
+        hits: found.map((each) => hit(each)),
+        generation,
+        more,
+      });
+    const cut = async (): Promise<number> => {
+      await settle();
+      server.socket.cut();
+      await vi.advanceTimersByTimeAsync(1000);
+      return Number(asked.at(-1)?.["max_generation"]);
+    };
+    say(5000, false);
+    expect(await cut()).toBe(5000);
+    say(6000, true, 5500);
+    expect((await next).value?.generation).toBe(5500);
+    expect(await cut()).toBe(5500);
+    say(6000, true, 5500, 5501);
+    say(6000, false, 5502);
+    expect(await cut()).toBe(6000);
+    expect([(await hits.next()).value?.generation, (await hits.next()).value?.generation]).toEqual([5501, 5502]);
+    await hits.return?.();
+  });
+
   it("says why it cannot go on", async () => {
     const server = new ModelServer();
     const { asked } = follows(server);

@@ -110,13 +110,18 @@ class RecallStream(Iterator[Hits]):
     def poll(self) -> Hits:
         """Return the new matches of a standing recall, up to a batch, without waiting.
 
+        Their `generation` is the one up to which everything that matches has been returned, also if nothing does. A
+        recall that follows as of this generation goes on there.
+
         Raises
         ------
         CorruptData
             As for `next_batch`; all matches committed before the damage have been returned.
         """
         self._check_usable()
-        return self._batch(NOTHING if self.subscription is None else self.subscription.poll(self._query.batch_size))
+        if self.subscription is None:
+            return self._batch(NOTHING)
+        return self._matched(self.subscription, self.subscription.poll(self._query.batch_size))
 
     def close(self) -> None:
         """Free the walk and end the subscription; there are no more batches."""
@@ -131,7 +136,7 @@ class RecallStream(Iterator[Hits]):
                 return batch
         if self.subscription is None or not (matched := self.subscription.take(self._query.batch_size)):
             raise StopIteration
-        return self._batch(matched)
+        return self._matched(self.subscription, matched)
 
     def __enter__(self) -> Self:
         return self
@@ -140,6 +145,11 @@ class RecallStream(Iterator[Hits]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _matched(self, subscription: Subscription, ranked: Ranked) -> Hits:
+        batch = self._batch(ranked)
+        batch.generation = max(self.generation, subscription.taken_generation)
+        return batch
 
     def _batch(self, ranked: Ranked) -> Hits:
         try:

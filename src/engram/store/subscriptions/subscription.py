@@ -17,6 +17,11 @@ _STEP: Final = 4096
 class MatchBacklog(Protocol):
     """The source of the observations that a subscription was not offered."""
 
+    @property
+    def matched_generation(self) -> int | None:
+        """Generation up to which all matches have been offered."""
+        ...
+
     def rejoin(self, subscription: Subscription, missed_from: int) -> None:
         """Let a subscription read the log from `missed_from` on, and offer it what comes after that."""
         ...
@@ -60,6 +65,7 @@ class Subscription:
         self._unread = (1, 0)
         self._first = 1
         self._missed_from = 0
+        self._taken_generation = 0
         self._listener: Callable[[], None] | None = None
         self._closed = False
 
@@ -73,6 +79,16 @@ class Subscription:
         """Whether there may be something to poll."""
         is_behind = self._unread[0] <= self._unread[1] or bool(self._missed_from)
         return not self._closed and (bool(self._waiting) or bool(self._early) or is_behind)
+
+    @property
+    def taken_generation(self) -> int:
+        """Generation up to which all matches have been returned, as of the last `poll`."""
+        return self._taken_generation
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether the next `poll` reaches a later generation, even if nothing matches. Any thread may ask."""
+        return not self._closed and (self._backlog.matched_generation or 0) > self._taken_generation
 
     def add_listener(self, listener: Callable[[], None]) -> None:
         """Have `listener` called, on any thread, whenever there may be something to poll."""
@@ -104,6 +120,8 @@ class Subscription:
             If the next observation is damaged and may match, unless damage is skipped. All matches before it have been
             returned. The next call raises the error again.
         """
+        # Read before what waits is looked at: whatever matches up to this generation waits already.
+        matched = self._backlog.matched_generation or 0
         found = NOTHING
         while not found and not self._closed:
             if self._early:
@@ -116,6 +134,7 @@ class Subscription:
                 with self._changed:
                     found, self._waiting = self._waiting.head(count), self._waiting.rest(count)
                 break
+        self._taken_generation = max(self._taken_generation, self._reached(found, matched))
         return found
 
     def close(self) -> None:
@@ -158,6 +177,23 @@ class Subscription:
             self._first = unread_first
             self._unread = unread_first, unread_last
             self._missed_from = 0
+        # What comes before is known to the follower already.
+        self._taken_generation = max(self._taken_generation, unread_first - 1)
+
+    def _reached(self, found: Ranked, matched: int) -> int:
+        """Return the generation up to which all matches have been returned, `found` being the last of them."""
+        last = int(found.generations[-1]) if found else 0
+        if self._early:
+            return last
+        if self._unread[0] <= self._unread[1]:
+            return max(last, self._unread[0] - 1)
+        with self._changed:
+            # Closing drops what waits.
+            if self._waiting or self._closed:
+                return last
+            if self._missed_from:
+                return max(last, self._missed_from - 1)
+        return max(last, matched, self._unread[1], self._first - 1)
 
     def _read_log(self) -> None:
         first, last = self._unread

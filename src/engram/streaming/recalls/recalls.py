@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import aclosing, contextmanager
@@ -23,6 +24,8 @@ T = TypeVar("T")
 _RETRY_AFTER_MS: Final = 100
 # Hits that are made per round trip to a thread, after the first batch. A round trip costs about as much as ten hits.
 _AHEAD_HITS: Final = 100
+IDLE_S: Final = 30.0
+"""Seconds without a match after which a standing recall tells how far it has matched, if it got any further."""
 
 
 class Recalls:
@@ -40,6 +43,8 @@ class Recalls:
         Recalls and look-ups that may wait for a thread, or for their answer or first batch from one.
     streams_max
         Recall streams that may be open.
+    idle_s
+        See `IDLE_S`.
 
     Attributes
     ----------
@@ -54,6 +59,7 @@ class Recalls:
         counters: Counters,
         waiting_max: int,
         streams_max: int,
+        idle_s: float = IDLE_S,
     ) -> None:
         self.loop_priority: Final = LoopPriority()
         self._threads = threads
@@ -61,6 +67,7 @@ class Recalls:
         self._counters = counters
         self._waiting_max = waiting_max
         self._streams_max = streams_max
+        self._idle_s = idle_s
         self._waiting = 0
         self._streams = 0
         # The events that wake standing recalls, and the error that ends these once `stop` was called.
@@ -118,7 +125,8 @@ class Recalls:
         """Yield the encoded batches of `query`. While some are being sent, a thread makes the next few.
 
         There is at least one batch, and the last one says that there are no more. The batches of a standing recall come
-        after it. Closing the generator frees everything as soon as the batch that is being made is done.
+        after it; one of these is empty if nothing matched for a while, and its generation says how far everything was
+        matched. Closing the generator frees everything as soon as the batch that is being made is done.
 
         Raises
         ------
@@ -149,7 +157,7 @@ class Recalls:
                 batches.close_after(making)
 
     async def _follow(self, subscription: Subscription) -> AsyncGenerator[None, None]:
-        """Yield whenever the standing recall may have matches to poll."""
+        """Yield whenever the standing recall may have matches to poll, and at times when it has got further without."""
         ready = asyncio.Event()
         self._ready.add(ready)
         try:
@@ -159,8 +167,10 @@ class Recalls:
                     raise self._stopped
                 while subscription.has_matches and self._stopped is None:
                     yield
-                await ready.wait()
-                ready.clear()
+                if await _is_set_within(ready, self._idle_s):
+                    ready.clear()
+                elif subscription.has_moved:
+                    yield
         finally:
             self._ready.discard(ready)
 
@@ -195,6 +205,12 @@ def _next_turn(work: Generator[None, None, T]) -> list[T]:
     except StopIteration as end:
         return [end.value]
     return []
+
+
+async def _is_set_within(ready: asyncio.Event, seconds: float) -> bool:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(ready.wait(), seconds)
+    return ready.is_set()
 
 
 def _set(ready: asyncio.Event) -> None:

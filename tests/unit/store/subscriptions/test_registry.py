@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engram.errors import OverCapacity
-from engram.store import Cue, Filter, MemoryStore, Space, StoreOptions
+from engram.store import Cue, Filter, MemoryStore, RecallStream, Space, StoreOptions
 from tests.doubles.batches import DIM, vector_of
 from tests.doubles.waiting import TIMEOUT_S
 
@@ -54,6 +54,75 @@ def test_whoever_follows_from_the_past_gets_what_came_since(space: Space) -> Non
     observe(space, "near3")
     with space.recall_stream(Cue(ANY, score_min=0.5), max_generation=1, batch_size=2, follow=True) as stream:
         assert following(space, stream, "near3") == ["near0", "near1", "near2", "near3"]
+
+
+def polled(space: Space, stream: RecallStream) -> tuple[list[str], int]:
+    """What a stream hands out once all that was committed has been matched, and the generation that it tells."""
+    while space._engine.subscriptions.advance():
+        pass
+    batch = stream.poll()
+    return [hit.id for hit in batch], batch.generation
+
+
+def test_whoever_follows_learns_how_far_everything_was_matched(space: Space) -> None:
+    observe(space, "near0", "far0")
+    with space.recall_stream(Cue(ANY, score_min=0.5), follow=True, batch_size=2) as stream:
+        assert stream.subscription is not None
+        assert next(stream).generation == 2
+        assert polled(space, stream) == ([], 2)
+        assert not stream.subscription.has_moved
+        observe(space, "far1", "far2")
+        assert polled(space, stream) == ([], 4)
+        assert not stream.subscription.has_moved
+        observe(space, "near1", "near2", "far3", "near3", "far4")
+        assert polled(space, stream) == (["near1", "near2"], 6)
+        assert polled(space, stream) == (["near3"], 9)
+        space.delete(["near1"])
+        assert polled(space, stream) == ([], 10)
+        observe(space, "near4")
+        assert next(stream).generation == 11
+
+
+def test_a_slow_follower_learns_of_nothing_that_it_did_not_get(space: Space) -> None:
+    with space.recall_stream(Cue(ANY, score_min=0.5), follow=True, batch_size=3) as stream:
+        expected = []
+        for number in range(10):
+            observe(space, f"near{number}", f"far{number}")
+            expected.append(f"near{number}")
+        # Four may wait, so most of these are left to the log.
+        told, ids = 0, list[str]()
+        while told < 20:
+            found, told = polled(space, stream)
+            ids += found
+            assert ids == expected[: (told + 1) // 2]
+        assert polled(space, stream) == ([], 20)
+
+
+def test_a_follower_that_is_closed_is_told_of_nothing_that_it_did_not_get(space: Space) -> None:
+    with space.recall_stream(Cue(ANY, score_min=0.5), follow=True) as stream:
+        assert stream.subscription is not None
+        observe(space, "near0", "far0")
+        while space._engine.subscriptions.advance():
+            pass
+        assert stream.subscription.has_moved
+        stream.subscription.close()
+        assert not stream.subscription.has_moved
+        assert polled(space, stream) == ([], 0)
+
+
+def test_whoever_goes_on_from_what_was_told_misses_nothing_and_gets_nothing_twice(space: Space) -> None:
+    ids, told = list[str](), 0
+    for number in range(6):
+        observe(space, f"near{number}", *["far"] * number)
+        with space.recall_stream(
+            Cue(ANY, score_min=0.5), 1, max_generation=told, follow=True, batch_size=1 + number % 3
+        ) as stream:
+            # What there was as of then.
+            stream.next_batch()
+            while not ids or ids[-1] != f"near{number}":
+                found, told = polled(space, stream)
+                ids += found
+    assert ids == [f"near{number}" for number in range(6)]
 
 
 def test_each_match_is_a_version_of_its_own(space: Space) -> None:

@@ -17,7 +17,7 @@ from engram.model.query import Recalled, RecallQuery
 from engram.store import Cue, MemoryStore, RecallStream, Space
 from engram.streaming.counters import Counters
 from engram.streaming.loop.mailbox import Mailbox
-from engram.streaming.recalls.recalls import Recalls
+from engram.streaming.recalls.recalls import IDLE_S, Recalls
 from tests.doubles.batches import DIM, vector_of
 from tests.doubles.waiting import TIMEOUT_S
 
@@ -32,14 +32,14 @@ def sizes(batch: Recalled) -> tuple[int, bool]:
 
 @asynccontextmanager
 async def recalling(
-    waiting_max: int = 10, streams_max: int = 10, threads_max: int = 2
+    waiting_max: int = 10, streams_max: int = 10, threads_max: int = 2, idle_s: float = IDLE_S
 ) -> AsyncIterator[tuple[Recalls, Space]]:
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(threads_max) as threads, MemoryStore(None) as store:
         space = store.space("notes", dim=DIM)
         space.observe([f"{i}" for i in range(25)], np.stack([vector_of(f"{i}") for i in range(25)]))
         async with asyncio.timeout(TIMEOUT_S):
-            yield Recalls(threads, Mailbox(loop), Counters(), waiting_max, streams_max), space
+            yield Recalls(threads, Mailbox(loop), Counters(), waiting_max, streams_max, idle_s), space
 
 
 async def test_batches_come_in_order_and_the_last_says_so() -> None:
@@ -117,6 +117,26 @@ async def test_what_follows_comes_when_it_commits() -> None:
         await asyncio.to_thread(space.observe, ["near"], [ANY])
         space._engine.subscriptions.advance()
         assert len(space._engine.subscriptions) == 0
+
+
+async def test_a_recall_that_nothing_matches_tells_how_far_it_got_and_only_if_it_got_further() -> None:
+    async with recalling(idle_s=0.001) as (recalls, space):
+        stream = recalls.stream(space._engine, FOLLOW, lambda batch: (len(batch.hits), batch.generation))
+        assert await anext(stream) == (0, 25)
+        for generation in (26, 27):
+            waiting = asyncio.ensure_future(anext(stream))
+            # Some idle times pass, in which there is nothing to tell.
+            for _ in range(3):
+                await asyncio.wait({waiting}, timeout=0.005)
+            assert not waiting.done()
+            await asyncio.to_thread(space.observe, [f"far{generation}"], [-ANY])
+            assert await waiting == (0, generation)
+        await asyncio.to_thread(space.observe, ["near"], [ANY])
+        told = [await anext(stream)]
+        while not told[-1][0]:
+            told.append(await anext(stream))
+        assert told[-1] == (1, 28)
+        await stream.aclose()
 
 
 async def test_stopping_ends_standing_recalls_with_the_reason() -> None:

@@ -32,6 +32,7 @@ class Follower:
         self._last_id = last_id or None
         self._as_events = as_events
         self._is_standing = False
+        self._was_incomplete = False
 
     def adapt(self, request: Request[Any], *, follows: bool) -> Request[Any]:
         """Return the request as it is answered: it follows if its path says so, and goes on where the client was.
@@ -66,6 +67,10 @@ class Follower:
         if not self._as_events:
             return made + b"\n"
         if was_standing:
-            return event(made, max((hit.generation for hit in batch.hits), default=None))
+            # A browser hands out no event without data, and keeps its id.
+            is_empty = not batch.hits and batch.incomplete is self._was_incomplete
+            self._was_incomplete = batch.incomplete
+            return event(b"" if is_empty else made, batch.generation)
+        self._was_incomplete = batch.incomplete
         # Before the last batch of what there was, the client cannot go on from a generation.
         return event(made, None if batch.more else batch.generation)

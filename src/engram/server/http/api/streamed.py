@@ -60,9 +60,9 @@ class Events:
 
 
 def event(data: bytes, id: int | None) -> bytes:
-    """Return one event; the browser sends `id` as ``Last-Event-ID`` when it comes back."""
+    """Return one event; the browser sends `id` as ``Last-Event-ID`` when it comes back. Without `data`, that is all."""
     head = b"" if id is None else b"id: %d\n" % id
-    return head + b"data: " + data + b"\n\n"
+    return head + (b"data: " + data + b"\n\n" if data else b"\n")
 
 
 class StreamedAnswer(Response):

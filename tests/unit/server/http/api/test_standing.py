@@ -25,8 +25,9 @@ class At:
         self.generation = generation
 
 
-def batch(*generations: int, more: bool = False) -> Recalled:
-    return Recalled([cast(Hit, At(each)) for each in generations], 10, 0, 0.0, more=more)
+def batch(*generations: int, told: int = 10, incomplete: bool = False, more: bool = False) -> Recalled:
+    hits = [cast(Hit, At(each)) for each in generations]
+    return Recalled(hits, told, 0, 0.0, incomplete, more)
 
 
 def test_a_new_stream_can_be_continued_from_the_end_of_what_there_was() -> None:
@@ -35,8 +36,10 @@ def test_a_new_stream_can_be_continued_from_the_end_of_what_there_was() -> None:
     assert (changed.query.follow, changed.query.max_generation) == (True, None)
     assert follower.piece(batch(3, 9, more=True), b"{}") == b"data: {}\n\n"
     assert follower.piece(batch(1), b"{}") == b"id: 10\ndata: {}\n\n"
-    assert follower.piece(batch(11, 12), b"{}") == b"id: 12\ndata: {}\n\n"
-    assert follower.piece(batch(13), b"{}") == b"id: 13\ndata: {}\n\n"
+    assert follower.piece(batch(11, 12, told=14), b"{}") == b"id: 14\ndata: {}\n\n"
+    assert follower.piece(batch(told=20), b"{}") == b"id: 20\n\n", "no event, only an id"
+    assert follower.piece(batch(told=21, incomplete=True), b"{}") == b"id: 21\ndata: {}\n\n"
+    assert follower.piece(batch(told=22, incomplete=True), b"{}") == b"id: 22\n\n"
 
 
 @pytest.mark.parametrize("as_events", [True, False])
