@@ -51,7 +51,7 @@ def test_every_reference_leads_somewhere() -> None:
 def test_arguments_are_explained() -> None:
     schemas = openapi()["components"]["schemas"]
     assert schemas["_recall"]["properties"]["k"]["description"]
-    assert schemas["_get"]["properties"]["ids"]["description"] == "The ids, 1 to 10 000."
+    assert schemas["_get"]["properties"]["ids"]["description"] == "The ids, up to 10 000."
     assert schemas["_get"]["required"] == ["ids"]
 
 

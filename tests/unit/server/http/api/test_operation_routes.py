@@ -14,6 +14,7 @@ import pytest
 from engram.errors import PermissionDenied
 from engram.model.operations import table
 from engram.server.calls import ServerCalls
+from engram.server.gatekeeper import Gatekeeper
 from engram.server.http.api.operation_routes import OperationRoutes
 from engram.server.http.app import http_app
 from engram.wire.frames import decode_frame, encode_frame
@@ -120,7 +121,7 @@ async def test_spaces_are_made_and_described(service: Service) -> None:
         ("POST", "/recall", '{"vector": [NaN]}', 400, "malformed_message"),
         ("POST", "/recall", f'{{"vector": {ONE}, "k": 0}}', 400, "invalid_k"),
         ("POST", "/recall", f'{{"vector": {ONE}, "follow": true}}', 400, "unknown_field"),
-        ("POST", "/delete", '{"ids": []}', 400, "batch_count"),
+        ("POST", "/delete", '{"ids": "a"}', 400, "wrong_type"),
         ("POST", "/delete", '{"ids": "n1"}', 400, "wrong_type"),
         ("GET", "/observations/x?include_vectors=maybe", b"", 400, "wrong_type"),
         ("GET", "/observations/x?id=y", b"", 400, "unknown_field"),
@@ -146,7 +147,7 @@ async def test_who_may_not_is_refused_before_anything_is_read(service: Service) 
         asked.append((caller.metadata.get("authorization"), action.value, space))
         raise PermissionDenied("not you")
 
-    object.__setattr__(service.engine.options, "authorizer", nobody)
+    service.engine._gatekeeper = Gatekeeper(nobody)
     answered = await service.post(f"{NOTES}/observations", "nonsense", ("authorization", "Bearer x"))
     assert (answered.status, answered.json()["code"]) == (403, "permission_denied")
     assert asked == [("Bearer x", "observe", "notes")]
