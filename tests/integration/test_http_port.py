@@ -65,7 +65,7 @@ def test_a_body_that_is_too_large_gets_its_answer_and_the_connection_lives(serve
     body = b"x" * (MESSAGE_BYTES_MAX + 1)
     connection.request("POST", "/health", body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
-    assert (answer.status, json.loads(answer.read())["code"]) == (413, "message_bytes")
+    assert (answer.status, json.loads(answer.read())["code"]) == (413, "json_bytes")
     connection.request("GET", "/health/live")
     assert connection.getresponse().read() == b'{"status":"live"}'
     connection.close()

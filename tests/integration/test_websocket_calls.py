@@ -14,6 +14,7 @@ import grpc
 import numpy as np
 import pytest
 
+from engram.model.limits import JSON_BYTES_MAX
 from engram.model.operations.table import OPERATIONS
 from engram.wire import engram_pb2 as pb
 from engram.wire.engram_pb2_grpc import EngramServiceStub
@@ -167,6 +168,23 @@ async def test_a_write_that_is_sent_again_with_its_key_is_done_once_on_all_trans
         return answer.headers["Idempotency-Replayed"], told, (forgotten.forgotten, forgotten.generation)
 
     assert await asyncio.to_thread(over_others) == ("true", {"deleted": 1, "generation": 4}, (1, 4))
+
+
+async def test_large_text_is_refused_where_a_frame_is_taken_and_the_connection_lives(
+    client: SocketClient, space: str
+) -> None:
+    contents = ["x" * (5 * JSON_BYTES_MAX // 400)] * 100
+    request = {"space": space, "ids": [f"n{row}" for row in range(100)]}
+    refused = await client.call("observe", 2, **request, contents=contents)
+    assert (refused["type"], refused["code"], refused["limit"]) == ("error", "json_bytes", str(JSON_BYTES_MAX))
+    await client.init(space)
+    await client.send({"type": "observation_batch", "sequence_number": 1, "ids": request["ids"], "contents": contents})
+    rejected = await client.read_until(type="ack", status="rejected")
+    assert (rejected["first_sequence"], rejected["last_sequence"]) == (1, 100)
+    assert rejected["error"]["code"] == "json_bytes"
+    vectors = vectors_of(request["ids"])
+    await client.send_frame({"type": "observe", "id": 3, **request, "contents": contents}, vectors=vectors)
+    assert (await client.read_until(id=3))["count"] == 100
 
 
 async def test_the_server_and_its_spaces_are_described(client: SocketClient, space: str) -> None:

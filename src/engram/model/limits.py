@@ -17,6 +17,8 @@ TAG_BYTES_MAX: Final = 128
 BATCH_COUNT_MAX: Final = 10_000
 BATCH_BYTES_MAX: Final = 32 * 1024 * 1024
 MESSAGE_BYTES_MAX: Final = BATCH_BYTES_MAX + 8 * 1024 * 1024
+# Reading the digits of so many numbers takes the event loop a good part of a second.
+JSON_BYTES_MAX: Final = 4 * 1024 * 1024
 RESULTS_MAX: Final = 10_000
 RECALL_BATCH_MAX: Final = 100
 EF_MAX: Final = 10_000

@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope
 
 from engram.errors import InvalidInput
 from engram.model.limits import MESSAGE_BYTES_MAX
+from engram.wire.forms.reader import check_json_size
 
 JSON_TYPE: Final = "application/json"
 LINES_TYPE: Final = "application/x-ndjson"
@@ -56,7 +57,7 @@ def check_body(scope: Scope) -> None:
     if has_body or method == "POST":
         _check_type(scope)
     if lengths and media_type(scope) not in _STREAMED_TYPES:
-        _check_size(int(lengths[0]))
+        _check_size(scope, int(lengths[0]))
 
 
 def bounded(scope: Scope, receive: Receive) -> Receive:
@@ -69,7 +70,7 @@ def bounded(scope: Scope, receive: Receive) -> Receive:
         nonlocal nbytes
         message = await receive()
         nbytes += len(message.get("body", b""))
-        _check_size(nbytes)
+        _check_size(scope, nbytes)
         return message
 
     return receive_bounded
@@ -133,7 +134,9 @@ def _check_type(scope: Scope) -> None:
     )
 
 
-def _check_size(nbytes: int) -> None:
+def _check_size(scope: Scope, nbytes: int) -> None:
+    if media_type(scope) == JSON_TYPE:
+        check_json_size(nbytes, "the body")
     if nbytes > MESSAGE_BYTES_MAX:
         raise InvalidInput(
             f"a body of {nbytes} bytes or more is larger than {MESSAGE_BYTES_MAX}; send it in parts",

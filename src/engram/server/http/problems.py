@@ -42,6 +42,7 @@ _STATUS_OF_CODE: Final[dict[str, int]] = {
     "method_not_allowed": 405,
     "request_timeout": 408,
     "message_bytes": 413,
+    "json_bytes": 413,
     "batch_bytes": 413,
     "media_type": 415,
     "body_encoding": 415,

@@ -28,7 +28,7 @@ def joined(messages: Sequence[Received], limits: SocketLimits) -> Iterator[Messa
     nbytes = 0
     for message in messages:
         try:
-            form: Any = OBSERVATION.read(message.text)
+            form: Any = OBSERVATION.read(message.text, is_header=message.arrays is not None)
         except Exception as error:
             yield from _as_messages(forms, sources)
             forms, sources, nbytes = [], [], 0

@@ -18,7 +18,7 @@ from engram.model.values.scalars import as_whole
 from engram.streaming.sessions.claim import Claim
 from engram.streaming.sessions.flow_control import Flow, FlowAction
 from engram.wire.forms.observations import MANY_FIELDS, ONE_FIELDS
-from engram.wire.forms.reader import FormReader
+from engram.wire.forms.reader import FormReader, check_json_size
 from engram.wire.forms.strict_json import parse_object
 from engram.wire.frames import read_arrays, split_frame
 
@@ -218,15 +218,17 @@ def read_message(data: bytes, is_frame: bool) -> Received:
         return Received(_checked(_envelope_of(data)), data, None, len(data))
     header, start = split_frame(data)
     text = bytes(header)
-    envelope = _envelope_of(text)
+    envelope = _envelope_of(text, is_header=True)
     arrays = read_arrays(data, start, None if envelope.arrays is UNSET else envelope.arrays)
     return Received(_checked(envelope), text, arrays, len(data))
 
 
-def _envelope_of(text: bytes) -> Envelope:
+def _envelope_of(text: bytes, *, is_header: bool = False) -> Envelope:
     try:
         return _read_envelope(text)
     except (ValueError, RecursionError) as error:
+        if not is_header:
+            check_json_size(len(text), "the message")
         # Says precisely what is wrong, unless a field of the envelope is of another type.
         parse_object(text, "the message")
         raise InvalidInput(

@@ -151,7 +151,7 @@ class SessionReader:
 
     async def _observe_batch(self, message: Received) -> None:
         try:
-            form: Any = OBSERVATION_BATCH.read(message.text)
+            form: Any = OBSERVATION_BATCH.read(message.text, is_header=message.arrays is not None)
             arrays = message.arrays or {}
             twice = next((name for name in arrays if name in form.__struct_fields__ and _is_given(form, name)), None)
             if twice is not None or (message.arrays is None and _is_given(form, "arrays")):

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from engram.errors import InvalidInput
+from engram.model.limits import JSON_BYTES_MAX
 from engram.wire.forms.strict_json import parse_object, refuse
 
 Form = TypeVar("Form", bound=Struct)
@@ -39,15 +40,24 @@ class FormReader(Generic[Form]):
         self._what = what
         self._read = msgspec.json.Decoder(form).decode
 
-    def read(self, text: bytes) -> Form:
+    def read(self, text: bytes, *, is_header: bool = False) -> Form:
         """Return the object in `text`.
+
+        Parameters
+        ----------
+        text
+            The object.
+        is_header
+            Whether it is the header of a frame, whose size the frame limits. Otherwise it has at most `JSON_BYTES_MAX`.
 
         Raises
         ------
         InvalidInput
-            With code ``malformed_message`` for what is no JSON object, ``unknown_field``, ``missing_field`` or
-            ``wrong_type``; the error names the field.
+            With code ``json_bytes`` if it is too large, ``malformed_message`` for what is no JSON object,
+            ``unknown_field``, ``missing_field`` or ``wrong_type``; the error names the field.
         """
+        if not is_header:
+            check_json_size(len(text), self._what)
         try:
             form = self._read(text)
         except (ValueError, RecursionError) as error:
@@ -78,6 +88,25 @@ class FormReader(Generic[Form]):
             field=field,
             limit=wanted.removeprefix("Expected "),
             value=got,
+        )
+
+
+def check_json_size(nbytes: int, what: str) -> None:
+    """Check that a JSON object that comes by itself is not too large.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``json_bytes``.
+    """
+    if nbytes > JSON_BYTES_MAX:
+        raise InvalidInput(
+            f"{what} has {nbytes} bytes of JSON or more, and may have {JSON_BYTES_MAX}; send it in parts, or as a "
+            "binary frame, which may be larger",
+            code="json_bytes",
+            field=what,
+            limit=JSON_BYTES_MAX,
+            value=nbytes,
         )
 
 

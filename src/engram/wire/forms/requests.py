@@ -118,7 +118,7 @@ class RequestReader:
         InvalidInput
             If it is no request of the operation; the error names the field.
         """
-        return self._request(self._form.read(text), space, arrays)
+        return self._request(self._form.read(text, is_header=arrays is not None), space, arrays)
 
     def read_texts(self, texts: Mapping[str, str], space: str = "") -> Request[Any]:
         """Return the request whose arguments are texts, such as those behind the question mark of an address.

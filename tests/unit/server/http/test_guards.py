@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engram.errors import OverCapacity
-from engram.model.limits import MESSAGE_BYTES_MAX
+from engram.model.limits import JSON_BYTES_MAX, MESSAGE_BYTES_MAX
 from engram.server.calls import ServerCalls
 from engram.server.engine import Engine
 from engram.server.http.access import AccessRules
@@ -24,6 +24,7 @@ from engram.server.options import ServerOptions
 from tests.doubles.asgi import HOST, JSON, Answered, ask
 
 RULES = AccessRules("127.0.0.1", origins=frozenset({"https://notes.example.org"}))
+FRAME = ("content-type", "application/vnd.engram.frame")
 FOREIGN = ("origin", "https://notes.example.org")
 
 
@@ -97,7 +98,9 @@ async def test_every_route_is_behind_every_guard(engine: Engine) -> None:
         assert refused(answered, 415, "body_encoding")
         if method != "GET":
             large = ("content-length", str(MESSAGE_BYTES_MAX + 1))
-            assert refused(await ask(app, method, path, [HOST, JSON, large]), 413, "message_bytes")
+            assert refused(await ask(app, method, path, [HOST, FRAME, large]), 413, "message_bytes")
+            large = ("content-length", str(JSON_BYTES_MAX + 1))
+            assert refused(await ask(app, method, path, [HOST, JSON, large]), 413, "json_bytes")
         answered = await ask(app, method, path, [HOST, JSON])
         assert answered.headers["x-content-type-options"] == "nosniff"
         assert answered.headers["x-frame-options"] == "DENY"
@@ -125,13 +128,16 @@ async def test_a_websocket_is_behind_the_same_guards(engine: Engine) -> None:
     assert refused(await ask(app, "GET", "/v1/x", [HOST], kind="websocket"), 404, "no_such_path")
 
 
-async def test_a_body_is_counted_while_it_is_read(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("kind", "limit", "code"), [(JSON, JSON_BYTES_MAX, "json_bytes"), (FRAME, MESSAGE_BYTES_MAX, "message_bytes")]
+)
+async def test_a_body_is_counted_while_it_is_read(engine: Engine, kind: tuple[str, str], limit: int, code: str) -> None:
     app = guarded(engine)
-    chunked = [HOST, JSON, ("transfer-encoding", "chunked")]
+    chunked = [HOST, kind, ("transfer-encoding", "chunked")]
     assert (await ask(app, "POST", "/echo", chunked, [b"a", b"", b"b"])).body == b"ab"
-    half = b"x" * (MESSAGE_BYTES_MAX // 2)
+    half = b"x" * (limit // 2)
     assert (await ask(app, "POST", "/echo", chunked, [half, half])).status == 200
-    assert refused(await ask(app, "POST", "/echo", chunked, [half, half, b"x"]), 413, "message_bytes")
+    assert refused(await ask(app, "POST", "/echo", chunked, [half, half, b"x"]), 413, code)
 
 
 async def test_a_body_that_is_cut_off_is_never_taken_for_a_whole_one(engine: Engine) -> None:

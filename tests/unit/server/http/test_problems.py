@@ -39,6 +39,7 @@ def test_every_class_of_errors_has_a_status() -> None:
         ("method_not_allowed", 405),
         ("request_timeout", 408),
         ("message_bytes", 413),
+        ("json_bytes", 413),
         ("media_type", 415),
         ("header_bytes", 431),
     ],

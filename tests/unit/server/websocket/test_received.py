@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engram.errors import InvalidInput
-from engram.server.websocket.received import FLOW, INIT, read_message
+from engram.server.websocket.received import FLOW, INIT, OBSERVATION_BATCH, read_message
 from engram.streaming.sessions.flow_control import FlowAction
 from engram.wire.frames import encode_frame
 from tests.unit.wire.test_frames import CORPUS, FOLDER
@@ -91,3 +91,21 @@ def test_every_action_can_be_asked_for(action: FlowAction) -> None:
     text = json.dumps({"type": "flow_control", "action": action.value, "buffer_remaining": 3}).encode()
     flow = FLOW.read(text).flow()
     assert (flow.action, flow.buffer_remaining, flow.preferred_rate) == (action, 3, 0.0)
+
+
+def test_a_text_that_is_too_large_is_told_from_others_and_explained_only_if_it_is_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("engram.wire.forms.reader.JSON_BYTES_MAX", 100)
+    batch = {"type": "observation_batch", "sequence_number": 7, "ids": ["a" * 100]}
+    message = read_text(batch)
+    assert message.rejected_range() == (7, 1)
+    with pytest.raises(InvalidInput) as caught:
+        OBSERVATION_BATCH.read(message.text)
+    assert caught.value.code == "json_bytes"
+    with pytest.raises(InvalidInput) as caught:
+        read_message(b"x" * 101, is_frame=False)
+    assert caught.value.code == "json_bytes"
+    with pytest.raises(InvalidInput) as caught:
+        read_message(b"x" * 100, is_frame=False)
+    assert caught.value.code == "malformed_message"

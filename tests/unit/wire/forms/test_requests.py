@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -223,3 +223,15 @@ def test_ids_are_texts() -> None:
         with pytest.raises(InvalidInput) as caught:
             read(table.GET, value)
         assert caught.value.code == code
+
+
+def test_json_that_comes_by_itself_has_a_limit_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engram.wire.forms.reader.JSON_BYTES_MAX", 100)
+    reader = RequestReader(table.OBSERVE)
+    header = {"ids": ["a" * 50], "contents": ["b" * 50]}
+    text = json.dumps(header).encode()
+    with pytest.raises(InvalidInput) as caught:
+        reader.read(text)
+    assert (caught.value.code, caught.value.limit, caught.value.value) == ("json_bytes", "100", str(len(text)))
+    assert "frame" in caught.value.message
+    assert len(cast(Any, reader.read(text, "", {"vectors": np.ones((1, 8), np.float32)})).batch) == 1
