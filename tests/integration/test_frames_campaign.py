@@ -12,7 +12,7 @@ import pytest
 from campaigns.frames.attack import attack, broken
 from campaigns.frames.mutation import WAYS
 
-SHORT = pytest.param(1, 3_000)
+SHORT = pytest.param(1, 2_000)
 LONG = pytest.param(13, 100_000, marks=[pytest.mark.campaign, pytest.mark.timeout(3 * 3600)])
 
 

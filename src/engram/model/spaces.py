@@ -18,7 +18,10 @@ METRIC_DEFAULT: Final[Metric] = "cosine"
 DIRECTIONAL_METRICS: Final[frozenset[Metric]] = frozenset({"cosine"})
 
 DEFAULT_SPACE: Final = "default"
-_NAME = re.compile(r"[a-z0-9_-]{3,64}")
+NAME_PATTERN: Final = "[a-z0-9_-]{3,64}"
+"""What names of spaces match, as a regular expression."""
+
+_NAME = re.compile(NAME_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)

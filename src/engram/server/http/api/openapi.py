@@ -16,7 +16,7 @@ from engram.model.observations import ObservationBatch
 from engram.model.operations import table
 from engram.model.operations.operation import Operation, Route
 from engram.model.query import RecallQuery
-from engram.model.spaces import SpaceConfig
+from engram.model.spaces import NAME_PATTERN, SpaceConfig
 from engram.server.http.api.result_schemas import NAME_OF_RESULT, RESULT_SCHEMAS, Schema
 from engram.server.http.api.streamed import EVENTS_TYPE
 from engram.server.http.bodies import FRAME_TYPE, JSON_TYPE, LINES_TYPE
@@ -30,6 +30,10 @@ _PARAMETERS: Final = re.compile(r"^Parameters\n-+\n(.*?)(?=^\w+\n-+$|\Z)", re.MU
 _ENTRY: Final = re.compile(r"^(\w[\w, ]*)\n((?: +.*\n?|\n)+)", re.MULTILINE)
 _IN_PATH: Final = re.compile(r"\{(\w+)\}")
 _SCHEMAS: Final = "#/components/schemas/{name}"
+_PATH_SCHEMAS: Final[dict[str, Schema]] = {
+    "space": {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
+    "id": {"type": "string", "minLength": 1},
+}
 
 
 def openapi_route(base_path: str) -> HttpRoute:
@@ -53,13 +57,16 @@ def openapi(base_path: str = "") -> dict[str, Any]:
         What a proxy puts before every path.
     """
     readers = {name: RequestReader(operation) for name, operation in table.OPERATIONS.items()}
-    one = msgspec.defstruct("Observation", [_shown(field) for field in ONE_FIELDS], kw_only=True)
+    fields = [_shown(field) for field in ONE_FIELDS]
+    one = msgspec.defstruct("Observation", fields, forbid_unknown_fields=True, kw_only=True)
     _, schemas = msgspec.json.schema_components(
         [one, *(reader.form for reader in readers.values())], ref_template=_SCHEMAS
     )
     paths: dict[str, dict[str, Any]] = {}
     for name, operation in table.OPERATIONS.items():
         arguments = _described(schemas[f"_{name}"], _texts(operation))
+        # Only the header of a frame has them.
+        arguments["properties"].pop("arrays", None)
         for route in operation.routes:
             there = paths.setdefault(route.path, {})
             method = route.method.lower()
@@ -68,7 +75,8 @@ def openapi(base_path: str = "") -> dict[str, Any]:
                 _add_streams(there[method], operation)
             else:
                 there[method] = _operation(operation, route, arguments)
-    _described(schemas["Observation"], _texts(table.OBSERVE))
+    # An observation without an id gets one.
+    _described(schemas["Observation"], _texts(table.OBSERVE)).pop("required")
     return {
         "openapi": "3.1.0",
         "info": {
@@ -90,7 +98,7 @@ def _shown(field: Any) -> Any:
 
 def _operation(operation: Operation[Any], route: Route, arguments: Schema) -> Schema:
     in_path = _IN_PATH.findall(route.path)
-    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in in_path]
+    parameters = [{"name": name, "in": "path", "required": True, "schema": _PATH_SCHEMAS[name]} for name in in_path]
     described: Schema = {
         "operationId": operation.name if route == operation.routes[0] else f"{operation.name}_{route.method.lower()}",
         "summary": operation.summary,
