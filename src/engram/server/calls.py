@@ -16,6 +16,7 @@ from engram.errors import EngramError, InvalidInput
 from engram.metrics import table
 from engram.model.operations.digest import request_digest
 from engram.model.operations.operation import Operation, Request
+from engram.model.operations.requests import Observe
 from engram.server.authorization import Caller
 from engram.server.engine import Engine
 from engram.server.idempotency import IdempotencyKeys
@@ -43,12 +44,16 @@ class Incoming(Generic[R]):
         request, if there is one.
     replayed
         Called before the result is encoded, if it is that of an earlier write with the same key.
+    counts_rejected
+        Whether observations that are refused count as rejected. A transport that tries them again in parts counts them
+        itself.
     """
 
     space: str | None
     decode: Callable[[], Request[R]]
     key: str | None = None
     replayed: Callable[[], None] | None = None
+    counts_rejected: bool = True
 
 
 class ServerCalls:
@@ -82,9 +87,14 @@ class ServerCalls:
         with self._under_way():
             request = self._admit(operation, incoming, caller)
             key = _key_of(operation, incoming, request)
-            if key is not None:
-                return encode(await self._once(operation, incoming, request, key))
-            answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
+            try:
+                if key is not None:
+                    return encode(await self._once(operation, incoming, request, key))
+                answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
+            except Exception:
+                if isinstance(request, Observe) and isinstance(incoming, Incoming) and incoming.counts_rejected:
+                    self.engine.counters.add(table.OBSERVATIONS_REJECTED, len(request.batch))
+                raise
             return answer
 
     async def stream(

@@ -16,11 +16,7 @@ T = TypeVar("T")
 async def observe(engine: Engine, request: Observe, encode: Callable[[Ack], T]) -> T:
     """Store one observation or a batch of observations."""
     space = engine.space(request.space)
-    try:
-        result = await engine.ingest.observe(space, request.batch, request.priority)
-    except Exception:
-        engine.counters.add(table.OBSERVATIONS_REJECTED, len(request.batch))
-        raise
+    result = await engine.ingest.observe(space, request.batch, request.priority)
     engine.counters.add(table.OBSERVATIONS, result.count)
     return encode(result.ack)
 

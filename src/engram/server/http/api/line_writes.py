@@ -11,6 +11,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from engram.errors import InvalidInput
+from engram.metrics import table as metrics
 from engram.model.ack import Ack
 from engram.model.operations import table
 from engram.model.operations.requests import Observe
@@ -61,10 +62,15 @@ class LineWrites:
 
         async def store(lines: list[bytes]) -> Ack:
             return await self._calls.answer(
-                table.OBSERVE, Incoming(space, lambda: _observe(space, lines)), lambda ack: ack, caller
+                table.OBSERVE,
+                Incoming(space, lambda: _observe(space, lines), counts_rejected=False),
+                lambda ack: ack,
+                caller,
             )
 
         stored = await store_lines(body_parts(request.receive), store)
+        # Each line once, however often the batches that it was in were tried.
+        self._calls.engine.counters.add(metrics.OBSERVATIONS_REJECTED, stored.rejected)
         if stored.first_error is not None and not stored.count:
             error = stored.first_error
             body = problem_body(error, stored.shown())

@@ -122,6 +122,9 @@ class StreamedAnswer(Response):
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            if not made.cancelled():
+                # Nobody is there any more to be told, if the client went away just before it failed.
+                made.exception()
         await self._conclude(made, send)
 
     async def _conclude(self, made: asyncio.Future[None], send: Send) -> None:

@@ -54,6 +54,8 @@ async def test_a_bad_line_in_the_middle_is_named_and_the_good_ones_stand(service
         301: "malformed_message",
     }
     assert len(await stored_ids(service, [f"n{number}" for number in range(1, 401)])) == 396
+    status = (await service.get("/api/v1/status")).json()
+    assert (status["observations_accepted"], status["observations_rejected"]) == (396, 4)
 
 
 async def test_lines_may_differ_in_kind_and_have_no_id(service: Service) -> None:
