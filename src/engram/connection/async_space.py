@@ -9,16 +9,19 @@ from typing import Any, Final, Unpack, overload
 
 from numpy.typing import ArrayLike
 
-from engram.connection.threads import batches_of, on_a_thread
-from engram.model.ack import Ack
+from engram.connection.threads import batches_of
+from engram.metrics.space_statistics import SpaceStatistics
+from engram.model.ack import Ack, Deletion
 from engram.model.arguments import one_or_many
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
-from engram.model.hit import Hits
-from engram.model.query import BATCH_DEFAULT, RecallQuery, as_query
+from engram.model.hit import Hit, Hits
+from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
+    RecallOptions,
     RecallStreamOptions,
+    SnapshotRecallOptions,
     SnapshotStreamOptions,
     stream_query,
 )
@@ -49,8 +52,15 @@ class AsyncSnapshot:
         """Generation of the snapshot."""
         return self.blocking.generation
 
-    get = on_a_thread(Snapshot.get)
-    recall = on_a_thread(Snapshot.recall)
+    async def get(self, id: str, *, include_vectors: bool = False) -> Hit | None:
+        """Return the observation with this id, or None; see `Snapshot.get`."""
+        return await asyncio.to_thread(self.blocking.get, id, include_vectors=include_vectors)
+
+    @accepts_old("ef")
+    @spelled_out(SnapshotRecallOptions)
+    async def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[SnapshotRecallOptions]) -> Hits:
+        """Return the best hits; see `Snapshot.recall`."""
+        return await asyncio.to_thread(functools.partial(self.blocking.recall, cue, k, **options))
 
     @accepts_old(max_results="k")
     @spelled_out(SnapshotStreamOptions)
@@ -124,11 +134,27 @@ class AsyncSpace:
         """Store one observation or many; wait only while the queue is full. See `Space.submit`."""
         return asyncio.wrap_future(await asyncio.to_thread(self.blocking.submit, *arguments, **keywords))
 
-    delete = on_a_thread(Space.delete)
-    recall = on_a_thread(Space.recall)
-    answer = on_a_thread(Space.answer)
-    get = on_a_thread(Space.get)
-    stats = on_a_thread(Space.stats)
+    async def delete(self, ids: Sequence[str]) -> Deletion:
+        """Delete observations durably by id; unknown ids are ignored. See `Space.delete`."""
+        return await asyncio.to_thread(self.blocking.delete, ids)
+
+    @accepts_old("max_generation", "ef")
+    @spelled_out(RecallOptions)
+    async def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
+        """Return the `k` observations that best match a cue, best first. See `Space.recall`."""
+        return await asyncio.to_thread(functools.partial(self.blocking.recall, cue, k, **options))
+
+    async def answer(self, query: RecallQuery) -> Hits:
+        """Return the hits of `query`, as `recall` does."""
+        return await asyncio.to_thread(self.blocking.answer, query)
+
+    async def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
+        """Return the observation with this id, or None. See `Space.get`."""
+        return await asyncio.to_thread(self.blocking.get, id, max_generation, include_vectors=include_vectors)
+
+    async def stats(self) -> SpaceStatistics:
+        """Return statistics of the space. See `Space.stats`."""
+        return await asyncio.to_thread(self.blocking.stats)
 
     @accepts_old("max_generation", max_results="k")
     @spelled_out(RecallStreamOptions)

@@ -1,40 +1,13 @@
-"""Blocking methods for coroutines: each call runs on a thread, so that the event loop goes on."""
+"""Blocking streams for coroutines: each batch is waited for on a thread, so that the event loop goes on."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import functools
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Callable
 
 from engram.model.hit import Hits
 from engram.store import RecallStream
-
-P = ParamSpec("P")
-T = TypeVar("T")
-Inner_co = TypeVar("Inner_co", covariant=True)
-
-
-class Wrapped(Protocol[Inner_co]):
-    """An object whose blocking methods run on threads."""
-
-    @property
-    def blocking(self) -> Inner_co:
-        """The object with the blocking methods."""
-        ...
-
-
-def on_a_thread(
-    method: Callable[Concatenate[Inner_co, P], T],
-) -> Callable[Concatenate[Wrapped[Inner_co], P], Coroutine[Any, Any, T]]:
-    """Return a blocking method as a coroutine of the object that wraps the one it belongs to."""
-
-    @functools.wraps(method)
-    async def call(self: Wrapped[Inner_co], /, *arguments: P.args, **keywords: P.kwargs) -> T:
-        return await asyncio.to_thread(method, self.blocking, *arguments, **keywords)
-
-    return call
 
 
 async def batches_of(opening: Callable[[], RecallStream], *, follow: bool) -> AsyncGenerator[Hits, None]:
