@@ -7,22 +7,27 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Final
 
 import psutil
 
+from engram.server.options import ServerOptions
+
 # The space that benchmarks use in it.
 SPACE: Final = "bench"
 CATCH_UP_TIMEOUT_S: Final = 600.0
 _START_TIMEOUT_S: Final = 120.0
+# A version that knows no HTTP may be measured, too.
+_ONLY_GRPC: Final = ["--no-http"] if any(each.name == "http" for each in fields(ServerOptions)) else []
 
 
 @contextmanager
 def server(data: Path, *arguments: str) -> Iterator[tuple[psutil.Process, str]]:
     """A server process on a free port, with further `arguments`, stopped at the end."""
     port_file = data.with_suffix(".port")
-    command = [sys.executable, "-m", "engram", "serve", "--data", str(data), "--port", "0", "--no-http"]
+    command = [sys.executable, "-m", "engram", "serve", "--data", str(data), "--port", "0", *_ONLY_GRPC]
     command += ["--port-file", str(port_file), *arguments]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + _START_TIMEOUT_S
