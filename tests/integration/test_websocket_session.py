@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.integration.server_process import (
     ACCEPTED,
     DIM,
+    TIMEOUT_S,
     ObserveCall,
     batch_of,
     connect,
@@ -215,6 +216,11 @@ async def test_what_was_sent_before_a_sudden_end_is_stored(server: SocketServer,
         session = (await client.init(space))["session_id"]
         await client.send(*(observation(number, f"id-{number}") for number in range(1, 51)))
     async with open_socket(server.url) as client:
+        # Whoever opens the session ends what its earlier connection still has to say.
+        calls = count(1)
+        async with asyncio.timeout(TIMEOUT_S):
+            while (await client.call("space", next(calls), space=space))["live_count"] < 50:
+                pass
         assert (await client.init(space, session_id=session))["durable_sequence"] == 50
 
 
