@@ -77,7 +77,7 @@ def _observe_in_session(store: MemoryStore, notes: Space, first: int) -> None:
     numbers = range(first, first + 3)
     batch = make_batch(
         [f"s-{number}" for number in numbers],
-        np.empty((0, 16), np.float32),
+        np.empty((len(numbers), 0), np.float32),
         [f"session row {number}" for number in numbers],
         timestamps=[1_700_010_000 + number for number in numbers],
     )

@@ -90,7 +90,7 @@ def test_every_format_opens_and_goes_on(number: int, tmp_path: Path) -> None:
     with MemoryStore(path) as store:
         notes = store.space("notes")
         outcome: Future[CommitResult] = Future()
-        batch = notes._engine.prepare(make_batch(["s-7"], None, ["session row 7"]))
+        batch = notes._engine.prepare(make_batch(["s-7"], np.empty((1, 0), np.float32), ["session row 7"]))
         request = CommitRequest(
             space=notes._engine,
             batch=batch,
