@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from engram.client.async_client import AsyncClient
 from engram.client.callback_thread import WAITING_MAX, AnswerFuture
+from engram.client.calls import as_timeout_s
 from engram.client.loop_thread import LoopThread, wait
 from engram.client.sending.answer_future import AwaitedAnswer, answered_in_thread
 from engram.client.sending.observe_session import ObserveSession
@@ -192,10 +193,11 @@ class Client:
 
         The callbacks of their futures have run then, if they do not take longer than `timeout_s` in turn.
         """
+        callbacks_s = self._timeout_s if timeout_s is None else as_timeout_s(timeout_s)
         try:
             self._thread.run(self._client.flush(timeout_s))
         finally:
-            self._thread.callbacks.finish(self._timeout_s if timeout_s is None else timeout_s)
+            self._thread.callbacks.finish(callbacks_s)
 
     @spelled_out(RecallOptions)
     def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:

@@ -18,7 +18,7 @@ from engram.model import observations
 from engram.model.cue import Cue, Filter
 from engram.store import MemoryStore, Space
 from engram.store.commit.queue import CommitRequest, CommitResult
-from engram.text import register_embedder
+from engram.text import registry
 from tests.doubles.batches import DIM, batch_of, content_of, vector_of
 from tests.doubles.waiting import TIMEOUT_S, Outcomes, wait_until_indexed
 
@@ -245,8 +245,8 @@ class ReusingEmbedder:
         return self.array
 
 
-def test_what_an_embedder_made_stays_as_it_was(store: MemoryStore) -> None:
-    register_embedder("reusing", ReusingEmbedder)
+def test_what_an_embedder_made_stays_as_it_was(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry._factories, "reusing", ReusingEmbedder)
     space = store.space("texts", dim=64, metric="l2", embedder="reusing")
     futures = [space.submit(f"id-{size}", None, "x" * size) for size in range(1, 30)]
     for size, future in enumerate(futures, start=1):
