@@ -165,7 +165,6 @@ def open_sink(target: Target, space: str, session: str) -> Sink:
     """
     if isinstance(target, DirectoryTarget):
         return StoreSink(target.store, space, session)
-    assert isinstance(target, ServerTarget)  # noqa: S101 - there is no other kind of target.
     return ServerSink(target, space, session)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import click
 
@@ -21,36 +21,6 @@ from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Target(Protocol):
-    """A server or a data directory, with the calls that commands need."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    def recall(self, space: str, query: RecallQuery) -> Hits:
-        """Return the best hits."""
-        ...
-
-    def follow(self, space: str, query: RecallQuery) -> Iterator[Hits]:
-        """Yield the best hits, and then new observations that match."""
-        ...
-
-    def spaces(self) -> list[SpaceStatus]:
-        """Return all spaces that can be used."""
-        ...
-
-    def unsound_spaces(self) -> list[UnsoundSpace]:
-        """Return the spaces that cannot be used, with the reasons."""
-        ...
-
-    def create_space(self, name: str, dim: int | None, metric: Metric, embedder: str) -> SpaceStatus:
-        """Create a space, or return the existing one if it has the same settings."""
-        ...
 
 
 class ServerTarget:
@@ -186,6 +156,10 @@ def space_status(space: SpaceEngine) -> SpaceStatus:
         stats.damaged_count,
         stats.metrics,
     )
+
+
+Target = ServerTarget | DirectoryTarget
+"""What commands work on; both have the same calls."""
 
 
 def target_options(command: F) -> F:
