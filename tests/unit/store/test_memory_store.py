@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
-import sys
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,36 +13,24 @@ import pytest
 
 from engram.errors import (
     AlreadyExists,
-    CorruptData,
     EngramError,
     FailedPrecondition,
     InvalidInput,
-    NewerFormat,
     NotFound,
     OverCapacity,
     StoreLocked,
     Unavailable,
 )
 from engram.index import HnswIndex
-from engram.model.ack import Ack
 from engram.model.cue import Cue
 from engram.model.hit import Hits
-from engram.store import MemoryStore, Space, StoreOptions
-from engram.store.commit.queue import CommitRequest, CommitResult, FifoCommitQueue
+from engram.store import MemoryStore, Space
+from engram.store.commit.queue import CommitRequest, FifoCommitQueue
 from tests.doubles.batches import DIM, batch_of, vector_of
 from tests.doubles.faulty_storage import Fault, FaultyStorage
 from tests.doubles.stored_ids import live_ids, observe
 from tests.doubles.stores import store_on
 from tests.doubles.waiting import TIMEOUT_S, Outcomes, wait_until_indexed
-
-HOLDER = """
-import sys
-from engram import MemoryStore
-store = MemoryStore(sys.argv[1])
-print("held", flush=True)
-sys.stdin.read()
-"""
-
 
 # ---- spaces ----------------------------------------------------------------------------------------------------
 
@@ -152,106 +136,6 @@ def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
         )
         assert outcomes.result().duplicate
         assert observe(space, "d") == 7
-
-
-# ---- bad directories -------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def filled(tmp_path: Path) -> Path:
-    """A data directory with one space of fifty observations in several commits."""
-    with MemoryStore(tmp_path, options=StoreOptions(segment_bytes=16384)) as store:
-        space = store.space("notes", dim=DIM)
-        for number in range(10):
-            observe(space, *(f"{number}-{row}" for row in range(50)))
-    return tmp_path
-
-
-def content_of_tree(path: Path) -> dict[str, bytes]:
-    return {str(file): file.read_bytes() for file in path.rglob("*") if file.is_file() and file.name != "LOCK"}
-
-
-def segments(path: Path) -> list[Path]:
-    return sorted((path / "spaces/notes/log").iterdir())
-
-
-def cut(path: Path) -> None:
-    os.truncate(segments(path)[0], 5000)
-
-
-def fill_with_garbage(path: Path) -> None:
-    segments(path)[0].write_bytes(Random(1).randbytes(16384))
-
-
-def remove_a_segment(path: Path) -> None:
-    segments(path)[0].unlink()
-
-
-def break_settings(path: Path) -> None:
-    (path / "spaces/notes/space.json").write_text("{")
-
-
-@pytest.mark.parametrize("damage", [cut, fill_with_garbage, remove_a_segment, break_settings])
-def test_damage_is_reported_and_not_touched(filled: Path, damage: Callable[[Path], None]) -> None:
-    assert len(segments(filled)) >= 2
-    damage(filled)
-    before = content_of_tree(filled)
-    for _ in range(2):
-        with MemoryStore(filled) as store:
-            for _ in range(2):
-                with pytest.raises(CorruptData) as report:
-                    store.space("notes")
-                with pytest.raises(CorruptData):
-                    # Nor is it made anew over old data.
-                    store.space("notes", dim=DIM, metric="l2")
-            assert report.value.field in ("spaces/notes/space.json", "000000000001.log")
-            assert store.spaces() == []
-            assert list(store.unsound) == ["notes"]
-    assert content_of_tree(filled) == before
-
-
-def test_a_damaged_space_does_not_keep_the_others_from_working(filled: Path) -> None:
-    with MemoryStore(filled) as store:
-        observe(store.space("other", dim=DIM), "a")
-    cut(filled)
-    with MemoryStore(filled) as store:
-        other = store.space("other")
-        observe(other, "b")
-        assert live_ids(other) == ["a", "b"]
-        observe(store.space("third", dim=DIM), "c")
-    with MemoryStore(filled) as store:
-        assert [space.config.name for space in store.spaces()] == ["other", "third"]
-        assert live_ids(store.space("other")) == ["a", "b"]
-
-
-def test_a_directory_in_use_by_another_process(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        with pytest.raises(StoreLocked, match=rf"process {holder.pid}\b"):
-            MemoryStore(tmp_path)
-        holder.kill()
-        holder.wait()
-    MemoryStore(tmp_path).close()
-
-
-def test_a_failed_opening_releases_the_directory(filled: Path) -> None:
-    content = (filled / "store.json").read_bytes()
-    (filled / "store.json").write_text('{"format": 7, "needs": "9.9"}')
-    with pytest.raises(NewerFormat, match=r"format 7, which Engram 9\.9 reads"):
-        MemoryStore(filled)
-    (filled / "store.json").write_bytes(content)
-    with MemoryStore(filled) as store:
-        assert len(live_ids(store.space("notes"))) == 500
-
-
-def test_a_path_that_is_a_file(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(Unavailable, match="something else is in the way") as refusal:
-        MemoryStore(tmp_path / "file")
-    assert str(tmp_path / "file") in refusal.value.message
 
 
 # ---- failing disks ---------------------------------------------------------------------------------------------
@@ -470,100 +354,3 @@ def test_nothing_can_be_followed_once_the_store_is_closed() -> None:
         space.recall_stream(cue, follow=True)
     assert refusal.value.code == "closed"
     assert [hit.id for hits in space.recall_stream(cue) for hit in hits] == ["a"]
-
-
-# ---- callbacks of what was submitted ----------------------------------------------------------------------------
-
-
-def held_committer(space: Space) -> threading.Event:
-    """Keep the committer in an answer until the event that is returned."""
-    entered, release = threading.Event(), threading.Event()
-
-    def done(_: CommitResult | EngramError) -> None:
-        entered.set()
-        assert release.wait(TIMEOUT_S)
-
-    space._engine._submit(CommitRequest(space=space._engine, batch=batch_of(["held"]), done=done))
-    assert entered.wait(TIMEOUT_S)
-    return release
-
-
-def test_a_callback_may_write_to_the_store() -> None:
-    with MemoryStore(None) as store:
-        space, seen = store.space(dim=DIM), list[str]()
-        done = threading.Event()
-
-        def write(future: Future[Ack]) -> None:
-            space.observe(f"after {future.result()}", vector_of("b"))
-            space.submit("later", vector_of("c")).add_done_callback(lambda _: done.set())
-            seen.append(threading.current_thread().name)
-
-        release = held_committer(space)
-        space.submit("a", vector_of("a")).add_done_callback(write)
-        release.set()
-        assert done.wait(TIMEOUT_S)
-        assert live_ids(space) == sorted(["held", "a", "after 2", "later"])
-    assert seen == ["engram-answers"]
-
-
-def test_a_callback_that_takes_long_delays_no_write() -> None:
-    with MemoryStore(None) as store:
-        space, other = store.space(dim=DIM), store.space("other", dim=DIM)
-        entered, leave = threading.Event(), threading.Event()
-
-        def stay(_: Future[Ack]) -> None:
-            entered.set()
-            assert leave.wait(TIMEOUT_S)
-
-        release = held_committer(space)
-        space.submit("a", vector_of("a")).add_done_callback(stay)
-        release.set()
-        assert entered.wait(TIMEOUT_S)
-        assert other.observe("b", vector_of("b")) == 1
-        assert space.observe("b", vector_of("b")) == 3
-        leave.set()
-
-
-def test_a_callback_may_close_the_store() -> None:
-    store = MemoryStore(None)
-    space, closed = store.space(dim=DIM), threading.Event()
-
-    def close(_: Future[Ack]) -> None:
-        store.close()
-        closed.set()
-
-    release = held_committer(space)
-    space.submit("a", vector_of("a")).add_done_callback(close)
-    after = space.submit("b", vector_of("b"))
-    release.set()
-    assert closed.wait(TIMEOUT_S)
-    assert after.result(TIMEOUT_S) == 3
-    store.close()
-
-
-def test_closing_settles_what_was_submitted_and_ends_the_thread() -> None:
-    store = MemoryStore(None)
-    space, order = store.space(dim=DIM), list[int]()
-    assert "engram-answers" not in {thread.name for thread in threading.enumerate()}
-    release = held_committer(space)
-    for number in range(100):
-        space.submit(f"id-{number}", vector_of("a")).add_done_callback(lambda future: order.append(future.result()))
-    assert "engram-answers" in {thread.name for thread in threading.enumerate()}
-    release.set()
-    store.close()
-    assert order == list(range(2, 102))
-    assert "engram-answers" not in {thread.name for thread in threading.enumerate()}
-
-
-def test_a_program_that_ends_has_its_callbacks_called() -> None:
-    program = (
-        "import engram, numpy as np\n"
-        "space = engram.MemoryStore(None).space(dim=8)\n"
-        "for number in range(50):\n"
-        "    space.submit('a', np.ones(8)).add_done_callback(lambda future: print(future.result()))\n"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=TIMEOUT_S
-    )
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert sorted(map(int, ran.stdout.split())) == list(range(1, 51))

@@ -8,8 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
+from engram.client.websocket.socket import Heartbeats
+from engram.client.websocket.transport import WebSocketTransport
+from engram.errors import EngramError
 from engram.wire.frames import decode_frame
 
 TIMEOUT_S = 60.0
@@ -78,3 +82,14 @@ async def raw_server(answer: bytes) -> AsyncIterator[str]:
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     async with server:
         yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def made(address: str, **heartbeats: float) -> WebSocketTransport:
+    return WebSocketTransport(address, {}, Heartbeats(**heartbeats) if heartbeats else None)
+
+
+async def error_of(call: Any) -> EngramError:
+    with pytest.raises(EngramError) as caught:
+        async with asyncio.timeout(TIMEOUT_S):
+            await call
+    return caught.value

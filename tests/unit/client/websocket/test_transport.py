@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.client.transport import Closed, Greeting
 from engram.client.websocket import calls as calls_module
-from engram.client.websocket.socket import Heartbeats
 from engram.client.websocket.transport import WebSocketTransport
 from engram.errors import (
     EngramError,
@@ -26,27 +24,17 @@ from engram.errors import (
 from engram.model.cue import Cue
 from engram.model.operations.requests import Delete, StreamRecall, TakeSnapshot
 from engram.model.query import RecallQuery
-from engram.wire.frames import encode_frame
 from tests.unit.client.websocket.scripted_server import (
     TIMEOUT_S,
     ScriptedSocket,
+    error_of,
+    made,
     raw_server,
     scripted,
 )
 
 ASK = TakeSnapshot("default")
 STREAM = StreamRecall("default", RecallQuery(Cue(np.ones(8))))
-
-
-def made(address: str, **heartbeats: float) -> WebSocketTransport:
-    return WebSocketTransport(address, {}, Heartbeats(**heartbeats) if heartbeats else None)
-
-
-async def error_of(call: Any) -> EngramError:
-    with pytest.raises(EngramError) as caught:
-        async with asyncio.timeout(TIMEOUT_S):
-            await call
-    return caught.value
 
 
 async def in_order(socket: ScriptedSocket) -> None:
@@ -57,25 +45,7 @@ async def in_order(socket: ScriptedSocket) -> None:
             await socket.answer(call, generation=call["id"])
 
 
-def batch_frame(id: int, ids: list[str], *, more: bool, content: str = "") -> bytes:
-    count = len(ids)
-    arrays: dict[str, Any] = {
-        name: np.zeros(count, kind)
-        for name, kind in (
-            ("scores", "f4"),
-            ("confidences", "f4"),
-            ("generations", "i8"),
-            ("timestamps", "i8"),
-            ("importances", "f4"),
-            ("ages_s", "f8"),
-            ("flags", "u1"),
-        )
-    }
-    header = {"type": "recall_result", "id": id, "ids": ids, "contents": [content] * count, "metadata": [None] * count}
-    return encode_frame({**header, "tags": [[]] * count, "generation": 7, "incomplete": False, "more": more}, arrays)
-
-
-# ---- calls -------------------------------------------------------------------------------------------------------
+# ---- calls -----------------------------------------------------------------------------------------------------
 
 
 async def test_calls_share_a_connection_and_find_their_answers() -> None:
@@ -231,7 +201,7 @@ async def test_what_is_under_way_when_the_client_is_closed_fails_and_is_not_trie
         assert len(server.headers) == 1
 
 
-# ---- losses ------------------------------------------------------------------------------------------------------
+# ---- losses ----------------------------------------------------------------------------------------------------
 
 
 async def drop(socket: ScriptedSocket) -> None:
@@ -316,7 +286,7 @@ async def test_a_message_that_is_too_large_is_refused_before_it_is_sent() -> Non
         await transport.close()
 
 
-# ---- what is no server -------------------------------------------------------------------------------------------
+# ---- what is no server -----------------------------------------------------------------------------------------
 
 PROBLEM = json.dumps({"code": "unauthenticated", "kind": "unauthenticated", "detail": "send a token", "field": "a"})
 
@@ -361,133 +331,7 @@ async def test_a_host_without_a_name_is_no_server() -> None:
     assert (type(error), error.code) == (Unavailable, "no_server")
 
 
-# ---- streamed recalls --------------------------------------------------------------------------------------------
-
-
-async def streaming(socket: ScriptedSocket) -> None:
-    """Answers each streamed recall with three batches."""
-    while True:
-        call = await socket.read()
-        if call["type"] == "recall_stream":
-            for number in range(3):
-                await socket.socket.send(batch_frame(call["id"], [f"{call['id']}-{number}"], more=number < 2))
-
-
-async def read_all(recall: Any) -> list[str]:
-    found = []
-    async with asyncio.timeout(TIMEOUT_S):
-        while (batch := await recall.read()) is not None:
-            found += [hit.id for hit in batch.hits]
-    return found
-
-
-async def test_streams_one_after_the_other_share_a_connection_and_beside_each_other_do_not() -> None:
-    async with scripted(streaming) as server:
-        transport = made(server.address)
-        assert await read_all(transport.recall(STREAM)) == ["1-0", "1-1", "1-2"]
-        assert await read_all(transport.recall(STREAM)) == ["2-0", "2-1", "2-2"]
-        assert len(server.headers) == 1
-        first, second = transport.recall(STREAM), transport.recall(STREAM)
-        assert (await first.read()).hits[0].id == "3-0"  # type: ignore[union-attr]
-        assert (await second.read()).hits[0].id == "1-0"  # type: ignore[union-attr]
-        assert len(server.headers) == 2
-        first.cancel()
-        first.cancel()
-        assert await first.read() is None
-        assert await read_all(second) == ["1-1", "1-2"]
-        await transport.close()
-
-
-async def test_a_stream_that_is_not_read_holds_the_server_back_and_nothing_is_lost(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(calls_module, "_UNREAD_BYTES_MAX", 100_000)
-    count, sent = 400, 0
-
-    async def many(socket: ScriptedSocket) -> None:
-        nonlocal sent
-        call = await socket.read()
-        for sent in range(1, count + 1):
-            await socket.socket.send(batch_frame(call["id"], [str(sent)], more=sent < count, content="x" * 64_000))
-        await socket.socket.wait_closed()
-
-    async with scripted(many) as server:
-        transport = made(server.address)
-        recall = transport.recall(STREAM)
-        assert (await recall.read()) is not None
-        # Whoever sends is held back when nobody reads: then the number stands still.
-        seen = -1
-        while seen != sent:
-            seen = sent
-            for _ in range(1000):
-                await asyncio.sleep(0)
-        assert sent < count
-        assert await read_all(recall) == [str(number) for number in range(2, count + 1)]
-        await transport.close()
-
-
-async def test_a_stream_ends_with_the_error_of_its_connection() -> None:
-    async def half(socket: ScriptedSocket) -> None:
-        call = await socket.read()
-        await socket.socket.send(batch_frame(call["id"], ["a"], more=True))
-        socket.socket.transport.close()
-
-    async with scripted(half) as server:
-        transport = made(server.address)
-        recall = transport.recall(STREAM)
-        assert (await recall.read()) is not None
-        assert (await error_of(recall.read())).code == "no_server"
-        assert await recall.read() is None
-        await transport.close()
-
-
-# ---- sessions ----------------------------------------------------------------------------------------------------
-
-
-async def test_a_session_is_opened_used_and_closed() -> None:
-    asked: list[dict[str, Any]] = []
-
-    async def session(socket: ScriptedSocket) -> None:
-        asked.append(await socket.read())
-        await socket.send(type="heartbeat")
-        await socket.send(
-            type="init_ack", session_id="s", durable_sequence=4, generation=9, incarnation="i",
-            capabilities={"queue_capacity": 5}, something_new=1,
-        )  # fmt: skip
-        asked.append(await socket.read())
-        await socket.send(type="a later server's message")
-        await socket.send(type="closed", sequence_number=4)
-        await socket.socket.close()
-
-    async with scripted(session) as server:
-        transport = made(server.address)
-        stream, welcome = await transport.observe(Greeting("notes", "s", 17, 3, "i"))
-        assert (welcome.session_id, welcome.durable_sequence, welcome.generation, welcome.queue_capacity) == (
-            "s", 4, 9, 5,
-        )  # fmt: skip
-        await stream.close_session(4)
-        assert await stream.receive() == Closed()
-        assert (await error_of(stream.receive())).code == "stream_ended"
-        await stream.abort()
-    assert asked[0] == {
-        "type": "init", "space": "notes", "session_id": "s", "incarnation": "i", "writer": 17, "known_sequence": 3,
-    }  # fmt: skip
-    assert asked[1] == {"type": "close", "drain": True, "last_sequence": 4}
-    assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
-async def test_a_session_that_is_refused_is_not_left_open() -> None:
-    async def refusing(socket: ScriptedSocket) -> None:
-        await socket.read()
-        await socket.send(type="error", kind="failed_precondition", code="session_taken_over", message="gone")
-        await socket.socket.wait_closed()
-
-    async with scripted(refusing) as server:
-        error = await error_of(made(server.address).observe(Greeting("notes")))
-        assert (type(error), error.code) == (FailedPrecondition, "session_taken_over")
-
-
-# ---- event loops -------------------------------------------------------------------------------------------------
+# ---- event loops -----------------------------------------------------------------------------------------------
 
 
 def test_a_transport_goes_on_on_another_event_loop() -> None:
