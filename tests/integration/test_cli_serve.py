@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
+import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from engram import Cue, Filter
 from engram.cli.server_child import ServerChild
 from engram.client import Client
 from engram.errors import Unavailable
@@ -84,6 +88,7 @@ def test_a_server_that_cannot_start_tells_why(tmp_path: Path) -> None:
 def test_the_demo_proves_its_point_in_a_plain_pipe(tmp_path: Path) -> None:
     result = engram("demo", cwd=tmp_path, TMPDIR=str(tmp_path))
     assert result.returncode == 0, result.stdout + result.stderr
+    assert re.search(r"Its page: http://127\.0\.0\.1:[1-9]\d*/\n", result.stdout)
     assert "Streamed 4,000 observations" in result.stdout
     assert "Killed process" in result.stdout
     assert "recalled before = recalled after" in result.stdout
@@ -96,6 +101,44 @@ def test_the_demo_can_keep_its_data_and_run_again(tmp_path: Path) -> None:
         result = engram("demo", "--data", "kept", cwd=tmp_path)
         assert result.returncode == 0, result.stdout + result.stderr
     assert engram("recall", "coffee", "--space", "demo-text", "--data", "kept", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_demo_that_stays_shows_its_page_until_it_is_ended(tmp_path: Path, end: signal.Signals) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engram", "demo", "--stay"],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        said = ""
+        while "#/recall/demo-text" not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        port, other = map(int, re.findall(r"http://127\.0\.0\.1:(\d+)/", said))
+        assert port == other, "the page that was opened at first does not go on"
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+        connection.request("GET", "/")
+        assert "<title>Engram</title>" in connection.getresponse().read().decode()
+        connection.close()
+        with Client(f"ws://127.0.0.1:{port}", space="demo-text") as client:
+            arriving = client.recall_stream(Cue(filter=Filter()), 1, follow=True)
+            generations = [hit.generation for hits in itertools.islice(arriving, 3) for hit in hits]
+            arriving.close()  # type: ignore[attr-defined]  # A generator.
+            assert len(generations) >= 2
+        process.send_signal(end)
+        _, complaint = process.communicate(timeout=TIMEOUT_S)
+    finally:
+        process.kill()
+    assert (process.returncode, complaint) == (0, "")
+    assert list(tmp_path.iterdir()) == [], "the demo leaves something behind"
+    with pytest.raises(ConnectionRefusedError):
+        http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S).connect()
 
 
 def test_a_demo_whose_recalls_differ_fails(tmp_path: Path) -> None:

@@ -19,7 +19,9 @@ _LOG_CHARACTERS_MAX: Final = 2000
 
 
 class ServerChild:
-    """``engram serve`` on a free port of the loopback interface, as a context manager that starts and stops it.
+    """``engram serve`` on free ports of the loopback interface, as a context manager that starts and stops it.
+
+    Started again, it answers HTTP at the same port, so that a page that shows it goes on.
 
     Parameters
     ----------
@@ -38,6 +40,7 @@ class ServerChild:
         self._data = data
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
+        self._http_port = 0
         self.address: str = ""
 
     def __enter__(self) -> Self:
@@ -54,6 +57,11 @@ class ServerChild:
         """Process id of the server; 0 if the server is not running."""
         return self._process.pid if self._process is not None else 0
 
+    @property
+    def http_address(self) -> str:
+        """Address of HTTP, at which the page is; it stays the same when the server is started again."""
+        return f"http://127.0.0.1:{self._http_port}"
+
     def start(self) -> None:
         """Start the server and wait until it is ready, for at most 60 s.
 
@@ -65,9 +73,10 @@ class ServerChild:
         port_file = self._log.with_suffix(".port")
         port_file.unlink(missing_ok=True)
         command = [sys.executable, "-m", "engram", "serve", "--data", str(self._data), "--host", "127.0.0.1"]
+        ports = ["--port", "0", "--http", "--http-port", str(self._http_port), "--port-file", str(port_file)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(  # noqa: S603 - starts this program itself.
-                [*command, "--port", "0", "--no-http", "--port-file", str(port_file)],
+                [*command, *ports],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -80,7 +89,9 @@ class ServerChild:
             # After any error, including Ctrl-C, nothing else would stop the server.
             self.stop()
             raise
-        self.address = f"127.0.0.1:{port_file.read_text().strip()}"
+        port, http_port = map(int, port_file.read_text().split())
+        self.address = f"127.0.0.1:{port}"
+        self._http_port = http_port
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes], port_file: Path) -> None:
         deadline_s = time.monotonic() + _READY_S_MAX

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import signal
 import tempfile
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -36,6 +39,10 @@ _TEXT_CUE: Final = "a drink made of coffee beans"
 _BATCH: Final = 100
 # Without a bound, all batches would be sent at once, and the measured delays would be the time in the queue.
 _UNANSWERED_MAX: Final = 4
+# What arrives while somebody looks on: slow enough to be read, and for so long at most, since a log only grows.
+_STAY_BATCH: Final = 4
+_STAY_PAUSE_S: Final = 0.1
+_STAY_ROUNDS: Final = 6
 
 Found = list[tuple[str, str, float]]
 """Id, text and score of each hit."""
@@ -68,56 +75,105 @@ class Streamed:
     metavar="DIR",
     help="Data directory, which is kept afterwards [default: a temporary directory].",
 )
+@click.option("--stay", is_flag=True, help="Keep the server and a slow stream afterwards, to look at its page.")
 @pass_cli
-def demo(cli: CliContext, data: Path | None) -> None:
+def demo(cli: CliContext, data: Path | None, stay: bool) -> None:
     """See what Engram does, in less than half a minute.
 
     Starts a server, streams a few thousand dictionary entries with their embeddings into it, and recalls some of them.
     Then kills the server without warning, starts it again and makes the same recalls. Exits with 0 only if both agree.
 
+    With --stay, the server goes on until Ctrl-C, and entries go on arriving for some ten minutes, so that there is
+    something to see on its page.
+
     \b
     Examples:
       engram demo
+      engram demo --stay
       engram demo --data ./demo-data
     """
-    with _directories(data) as (directory, scratch):
-        same = _run(cli, directory, ServerChild(directory, scratch / "server.log"))
-    if not same:
-        raise EngramError("what was recalled after the crash is not what was recalled before", code="demo_failed")
+    entries = sample()
+    with (
+        _ended_by_signals(),
+        _directories(data) as (directory, scratch),
+        ServerChild(directory, scratch / "server.log") as server,
+    ):
+        if not _run(cli, directory, server, entries):
+            raise EngramError("what was recalled after the crash is not what was recalled before", code="demo_failed")
+        if stay:
+            _stay(cli, server, entries)
     if data is not None:
         cli.out.print(f"\nKept in {data}. Look around: engram spaces --data {data}", soft_wrap=True)
+    elif not stay:
+        cli.out.print("\nWith --stay, it goes on, and its page shows what arrives: engram demo --stay", soft_wrap=True)
 
 
-def _run(cli: CliContext, directory: Path, server: ServerChild) -> bool:
-    entries = sample()
+def _run(cli: CliContext, directory: Path, server: ServerChild, entries: Sample) -> bool:
     cues = [number * len(entries.queries) // _QUERIES for number in range(_QUERIES)]
-    with server:
-        _step(cli, 1, f"A server is running at {server.address} (process {server.pid}), its data in {directory}.")
-        with _clients(server.address) as (client, texts):
-            streamed = _stream(client, entries)
-            _step(
-                cli,
-                2,
-                f"Streamed {streamed.count:,} observations at {streamed.rate:,.0f}/s. Each was acknowledged only when "
-                f"it was safe on disk and recallable: half of them within {streamed.p50_ms:.1f} ms, "
-                f"99 % within {streamed.p99_ms:.1f} ms.",
-            )
-            _embed(texts, entries)
-            before = _recall_all(client, texts, entries, cues)
-            _step(cli, 3, "Recalled what is nearest in meaning, by vector:")
-            _show(cli, [entries.queries.contents[cue] for cue in cues], before[:-1])
-            cli.out.print(Text("\nand by words, in a space that makes its own vectors of texts:"))
-            _show(cli, [_TEXT_CUE], before[-1:])
-        killed = server.pid
-        server.kill()
-        started_s = time.monotonic()
-        server.start()
-        seconds = time.monotonic() - started_s
-        _step(cli, 4, f"Killed process {killed} with SIGKILL, and started process {server.pid} in {seconds:.1f} s.")
-        with _clients(server.address) as (client, texts):
-            after = _recall_all(client, texts, entries, cues)
-            count = client.space_status().live_count
+    _step(cli, 1, f"A server is running at {server.address} (process {server.pid}), its data in {directory}.")
+    cli.out.print(f"   Its page: {server.http_address}/", soft_wrap=True)
+    with _clients(server.address) as (client, texts):
+        streamed = _stream(client, entries)
+        _step(
+            cli,
+            2,
+            f"Streamed {streamed.count:,} observations at {streamed.rate:,.0f}/s. Each was acknowledged only when "
+            f"it was safe on disk and recallable: half of them within {streamed.p50_ms:.1f} ms, "
+            f"99 % within {streamed.p99_ms:.1f} ms.",
+        )
+        _embed(texts, entries)
+        before = _recall_all(client, texts, entries, cues)
+        _step(cli, 3, "Recalled what is nearest in meaning, by vector:")
+        _show(cli, [entries.queries.contents[cue] for cue in cues], before[:-1])
+        cli.out.print(Text("\nand by words, in a space that makes its own vectors of texts:"))
+        _show(cli, [_TEXT_CUE], before[-1:])
+    killed = server.pid
+    server.kill()
+    started_s = time.monotonic()
+    server.start()
+    seconds = time.monotonic() - started_s
+    _step(cli, 4, f"Killed process {killed} with SIGKILL, and started process {server.pid} in {seconds:.1f} s.")
+    with _clients(server.address) as (client, texts):
+        after = _recall_all(client, texts, entries, cues)
+        count = client.space_status().live_count
     return _prove(cli, before, after, count, len(entries))
+
+
+def _stay(cli: CliContext, server: ServerChild, entries: Sample) -> None:
+    """Let entries arrive, slowly, until the command is interrupted."""
+    _step(cli, 6, "Look on while entries arrive; Ctrl-C ends it:")
+    cli.out.print(f"   {server.http_address}/#/recall/{_TEXT_SPACE}", soft_wrap=True)
+    parts = [slice(start, start + _STAY_BATCH) for start in range(0, len(entries), _STAY_BATCH)]
+    pause = threading.Event()
+    try:
+        with _clients(server.address) as (_, texts):
+            for part in itertools.chain.from_iterable(itertools.repeat(parts, _STAY_ROUNDS)):
+                texts.observe(entries.ids[part], None, entries.contents[part])
+                texts.recall(entries.contents[part][0], k=_HITS)
+                pause.wait(_STAY_PAUSE_S)
+            cli.out.print("   That was all; the page is still there.", soft_wrap=True)
+            pause.wait()
+    except KeyboardInterrupt:
+        cli.out.print()
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """End as with Ctrl-C when the process or its terminal is ended, because nothing else would stop the server."""
+
+    def interrupt(number: int, _: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in before.items():
+        # nohup ignores SIGHUP so that a program outlives its terminal; keep it ignored.
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
