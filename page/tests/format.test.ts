@@ -44,3 +44,8 @@ test("a time is local, with seconds", () => {
   expect(format.dateTime(new Date(2026, 10, 8, 9, 5, 3).getTime())).toBe("2026-11-08 09:05:03");
   expect(format.dateTime(undefined)).toBe("–");
 });
+
+test("a list shows the beginning of a long text", () => {
+  expect(format.excerpt("short")).toBe("short");
+  expect(format.excerpt("a".repeat(60_000))).toBe(`${"a".repeat(600)}…`);
+});

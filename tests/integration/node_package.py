@@ -15,13 +15,13 @@ BIN = Path(sys.executable).parent
 TIMEOUT_S = 550
 
 
-def run_script(package: str, script: str, **environment: str) -> str:
+def run_script(package: str, script: str, *arguments: str, **environment: str) -> str:
     """Run a script of a package and return what it printed; skip the test where `make extras` was not run."""
     folder = ROOT / package
     if not (folder / "node_modules").is_dir() or not (BIN / "npm").exists():
         pytest.skip(f"what {package} is tested with is not installed: make extras")
     done = subprocess.run(
-        [BIN / "npm", "run", "--silent", script],
+        [BIN / "npm", "run", "--silent", script, "--", *arguments],
         cwd=folder,
         env={
             **os.environ,

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { readCue } from "../logic/vector-text";
-import { askAgain, type By, isAsking, question } from "../state/recall";
+import { askAgain, type By, isAsking, question, rankedBy } from "../state/recall";
 import { shownSpace } from "../state/status";
 import { Icon } from "./icon";
 
@@ -18,9 +18,7 @@ export function CueForm() {
   useEffect(() => {
     const timer = setTimeout(() => {
       if (typed !== question.value.typed) {
-        // A space without an embedder can only look for the words of a text.
-        const by = isSpeechless ? "words" : question.value.by;
-        question.value = { ...question.value, typed, by };
+        question.value = { ...question.value, typed };
       }
     }, TYPING_MS);
     return () => clearTimeout(timer);
@@ -53,7 +51,7 @@ export function CueForm() {
         {hint(typed, vector?.length, space?.dimension, isSpeechless)}
       </p>
       <div class="cue-options">
-        <ByChoice isShown={isText} />
+        <ByChoice isShown={isText} isSpeechless={isSpeechless} />
         <Field name="tags" title="Tags" placeholder="any" />
         <Field name="scoreMin" title="Score from" placeholder="0.0" isNumber />
         <label class="small-field">
@@ -84,7 +82,7 @@ function hint(typed: string, numbers: number | undefined, dimension: number | un
   return typed.trim() === "" ? "The newest memories; type a text, or paste a vector" : "";
 }
 
-function ByChoice({ isShown }: { isShown: boolean }) {
+function ByChoice({ isShown, isSpeechless }: { isShown: boolean; isSpeechless: boolean }) {
   const choices: readonly By[] = ["similarity", "words", "both"];
   return (
     <fieldset class="choice" disabled={!isShown}>
@@ -94,7 +92,8 @@ function ByChoice({ isShown }: { isShown: boolean }) {
           <input
             type="radio"
             name="by"
-            checked={question.value.by === by}
+            checked={rankedBy.value === by}
+            disabled={isSpeechless && by !== "words"}
             onChange={() => (question.value = { ...question.value, by })}
           />
           <span>{by === "similarity" ? "meaning" : by}</span>

@@ -1,8 +1,9 @@
 import { useEffect, useState } from "preact/hooks";
-import { ago, count, score } from "../logic/format";
+import { ago, count, excerpt, score } from "../logic/format";
 import type { Hit } from "../engine/types";
 import { engine } from "../state/connection";
 import { feed, FEED_MAX, feedProblem, follow, following, held, isFollowing, isHeld, isStopped, stop, touch } from "../state/feed";
+import { shownSpace } from "../state/status";
 import { Tags } from "./tags";
 import { useFlip } from "./flip";
 
@@ -54,7 +55,7 @@ export function Feed({ chosen, onChoose }: Props) {
                 aria-pressed={chosen === hit.id}
                 onClick={() => onChoose(hit)}
               >
-                <span class="entry-content">{hit.content || <i>without a text</i>}</span>
+                <span class="entry-content">{excerpt(hit.content) || <i>without a text</i>}</span>
                 <span class="entry-facts">
                   <span>{ago((Date.now() - hit.timestamp.getTime()) / 1000)}</span>
                   <span class="number">#{count(hit.generation)}</span>
@@ -101,7 +102,11 @@ function FeedTools() {
         <input
           type="search"
           value={typed}
-          placeholder="Follow everything, or only what is like…"
+          placeholder={
+            shownSpace.value?.embedder === ""
+              ? "Follow everything, or only what is like a vector…"
+              : "Follow everything, or only what is like…"
+          }
           autocomplete="off"
           onInput={(event) => setTyped(event.currentTarget.value)}
           onChange={(event) => (following.value = { ...what, typed: event.currentTarget.value })}

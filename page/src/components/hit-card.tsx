@@ -1,4 +1,4 @@
-import { ago, count, dateTime, percent, score } from "../logic/format";
+import { ago, count, dateTime, excerpt, percent, score } from "../logic/format";
 import type { Hit } from "../engine/types";
 import { lookedId } from "../state/looked";
 import { Bar } from "./bar";
@@ -24,7 +24,7 @@ export function HitCard({ hit, rank, share }: Props) {
         {rank}
       </span>
       <div class="hit-body">
-        <p class="hit-content">{hit.content || <i>without a text</i>}</p>
+        <p class="hit-content">{excerpt(hit.content) || <i>without a text</i>}</p>
         <div class="hit-meta">
           <dl class="facts">
             {share !== undefined && (

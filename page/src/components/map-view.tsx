@@ -22,6 +22,7 @@ export function MapView() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const overlay = useRef<HTMLCanvasElement>(null);
   const [driver, setDriver] = useState<MapDriver>();
+  const [lostCount, setLostCount] = useState(0);
   const [pinned, setPinned] = useState<number>();
   const [colourBy, setColourBy] = useState<"age" | "tag">("age");
   const fittedTo = useRef({ epoch: -1, count: 0, stage: "" });
@@ -35,11 +36,16 @@ export function MapView() {
     const watch = new ResizeObserver(() => made.resize({ width: box.clientWidth, height: box.clientHeight }));
     watch.observe(box);
     setDriver(made);
+    // A phone takes the graphics card away from pages that are not looked at. A new canvas gets it again.
+    const { current } = canvas;
+    const replace = (): void => setLostCount((number) => number + 1);
+    current.addEventListener("webglcontextlost", replace);
     return () => {
+      current.removeEventListener("webglcontextlost", replace);
       watch.disconnect();
       made.dispose();
     };
-  }, []);
+  }, [lostCount]);
 
   useEffect(() => setPinned(undefined), [mapEpoch.value]);
 
@@ -94,7 +100,7 @@ export function MapView() {
         data-version={version}
         {...hands}
       >
-        <canvas ref={canvas} aria-hidden="true" />
+        <canvas key={lostCount} ref={canvas} aria-hidden="true" />
         <canvas ref={overlay} aria-hidden="true" />
         {info !== undefined && driver !== undefined && (
           <MapCard info={info} left={place[0] ?? 0} top={place[1] ?? 0} size={driver.size} />

@@ -6,7 +6,9 @@ import { status, statusProblem } from "../state/status";
 /** Says what keeps the page from showing anything. */
 export function Trouble() {
   const isUnreached = state.value === "waiting" || state.value === "closed";
-  const isEmpty = status.value !== undefined && status.value.spaces.length === 0;
+  const spaces = status.value?.spaces ?? [];
+  const isEmpty = status.value !== undefined && spaces.length === 0;
+  const isUnknown = spaces.length > 0 && space.value !== "" && spaces.every(({ name }) => name !== space.value);
   const unsound = (status.value?.["unsoundSpaces"] ?? []) as readonly { name: string; message: string }[];
   if (wantsKey.value) {
     return null;
@@ -27,6 +29,11 @@ export function Trouble() {
         <p class="notice">
           <b>Nothing is remembered yet.</b> Make a space and observe something, for example with{" "}
           <code>PUT api/v1/spaces/notes</code>; it appears here at once.
+        </p>
+      )}
+      {isUnknown && (
+        <p class="notice is-bad" role="alert">
+          <b>There is no space {space.value}.</b> Choose another one above.
         </p>
       )}
       {space.value !== "" && mapProblem.value !== "" && !isUnreached && (

@@ -39,6 +39,7 @@ export const EVERYTHING = {} as const;
 export interface RecallOptions extends Cue {
   maxGeneration?: number | undefined;
   batchSize?: number | undefined;
+  ef?: number | undefined;
   skipDamaged?: boolean | undefined;
 }
 

@@ -1,4 +1,5 @@
 const DASH = "–";
+const EXCERPT_MAX = 600;
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 /** Return a number with its thousands apart. */
@@ -97,4 +98,9 @@ export function score(value: number): string {
 /** Return a share as a percentage. */
 export function percent(value: number | undefined): string {
   return value === undefined || !Number.isFinite(value) ? DASH : `${Math.round(value * 100)} %`;
+}
+
+/** Return as much of a text as a list shows; all of it is shown where one memory is looked at. */
+export function excerpt(text: string): string {
+  return text.length <= EXCERPT_MAX ? text : `${text.slice(0, EXCERPT_MAX)}…`;
 }

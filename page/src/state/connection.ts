@@ -40,6 +40,11 @@ export function useKey(key: string): void {
     // The key is then asked for again.
   }
   wantsKey.value = false;
+  connectAnew();
+}
+
+/** Leave the connection with its session, and begin with new ones. */
+export function connectAnew(): void {
   attempt.value += 1;
 }
 
@@ -75,7 +80,13 @@ export function start(): void {
         }
         opened = made;
         made.on("state", (event) => {
-          if (!controller.signal.aborted) {
+          if (controller.signal.aborted) {
+            return;
+          }
+          if (event.state === "closed") {
+            engine.value = undefined;
+            retry(event.error ?? "");
+          } else {
             state.value = event.state;
             problem.value = event.state === "open" ? "" : messageOf(event.error ?? "");
           }
@@ -85,12 +96,15 @@ export function start(): void {
         engine.value = made;
       } catch (error) {
         if (!controller.signal.aborted) {
-          state.value = "waiting";
-          problem.value = messageOf(error);
-          noteFailure(error);
-          setTimeout(() => !controller.signal.aborted && !wantsKey.value && void open(), PATIENCE_MS);
+          retry(error);
         }
       }
+    };
+    const retry = (error: unknown): void => {
+      state.value = "waiting";
+      problem.value = messageOf(error);
+      noteFailure(error);
+      setTimeout(() => !controller.signal.aborted && !wantsKey.value && void open(), PATIENCE_MS);
     };
     void open();
     return () => {

@@ -1,4 +1,4 @@
-import { effect, signal, untracked } from "@preact/signals";
+import { computed, effect, signal, untracked } from "@preact/signals";
 import { type Engine, EVERYTHING, type Hit } from "../engine/types";
 import { Latest } from "../logic/latest";
 import { readCue } from "../logic/vector-text";
@@ -6,6 +6,7 @@ import { engine, messageOf } from "./connection";
 import { noteRecall } from "./latencies";
 import { isNow, moment, noteGeneration, position } from "./moment";
 import { view } from "./route";
+import { shownSpace } from "./status";
 
 export type By = "similarity" | "words" | "both";
 
@@ -36,8 +37,12 @@ interface Asked {
 
 // A space that grows fast is not to be asked as fast.
 const RENEW_MS = 1000;
+// Wider than usual: somebody looks at the first hits, and they are to be the same whether they stream in or not.
+const BREADTH = 256;
 
 export const question = signal<Question>({ typed: "", by: "similarity", k: 12, tags: "", scoreMin: "" });
+/** By what texts are ranked: a space without an embedder can only look for their words. */
+export const rankedBy = computed<By>(() => (shownSpace.value?.embedder === "" ? "words" : question.value.by));
 export const hits = signal<readonly Hit[]>([]);
 export const answered = signal<Answered | undefined>(undefined);
 export const recallProblem = signal("");
@@ -69,6 +74,7 @@ async function ask(asked: Asked, signal: AbortSignal): Promise<{ hits: Hit[]; to
     maxGeneration: asked.generation,
     includeVectors: true,
     batchSize: asked.streams ? 4 : undefined,
+    ef: BREADTH,
     signal,
   })) {
     firstMs ||= performance.now() - begun;
@@ -105,7 +111,12 @@ function fail(error: unknown): void {
 function current(streams: boolean): Asked | undefined {
   return engine.value === undefined
     ? undefined
-    : { engine: engine.value, question: question.value, generation: moment.value.generation, streams };
+    : {
+        engine: engine.value,
+        question: { ...question.value, by: rankedBy.value },
+        generation: moment.value.generation,
+        streams,
+      };
 }
 
 /** Ask again, because an observation was deleted or the question was sent. */
@@ -120,6 +131,7 @@ export function askAgain(): void {
 export function start(): void {
   effect(() => {
     question.value;
+    rankedBy.value;
     if (engine.value === undefined) {
       latest.stop();
       hits.value = [];

@@ -11,7 +11,16 @@ export const VIEWS: readonly { readonly name: View; readonly title: string }[] =
 /** The address behind the `#`: the view and the space, such as `#/engine/notes`. */
 function read(): { view: View; space: string } {
   const [, view, space = ""] = location.hash.split("/");
-  return { view: VIEWS.find(({ name }) => name === view)?.name ?? "recall", space: decodeURIComponent(space) };
+  return { view: VIEWS.find(({ name }) => name === view)?.name ?? "recall", space: decoded(space) };
+}
+
+/** Return what a part of an address stands for; nothing if somebody mistyped it. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return "";
+  }
 }
 
 const first = read();

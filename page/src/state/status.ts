@@ -35,6 +35,11 @@ export function take(next: Status, at: number): void {
   const acked = read.value("observations_total");
   const refused = read.value("observations_rejected_total");
   const shown = next.spaces.find(({ name }) => name === space.value);
+  if (shown !== undefined && shown.visibleGeneration < (shownSpace.peek()?.visibleGeneration ?? 0)) {
+    // A generation never goes back: this is another store, and nothing that is shown is true of it.
+    location.reload();
+    return;
+  }
   const values = {
     offered: rates.offered.next(acked === undefined || refused === undefined ? undefined : acked + refused, at),
     acked: rates.acked.next(acked, at),
