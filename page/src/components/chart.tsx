@@ -126,7 +126,8 @@ function optionsOf(element: HTMLElement, series: readonly Line[]): uPlot.Options
   return {
     width: element.clientWidth || 300,
     height: element.clientHeight || HEIGHT,
-    padding: [8, 4, 0, 0],
+    // On the right there is room for half of the last time.
+    padding: [8, 24, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
     scales: {

@@ -26,6 +26,7 @@ export function Composer() {
     }
     setBusy(true);
     setProblem("");
+    setResult("");
     try {
       const took = await observe(content, vector, listOf(tags));
       setResult(`Durable and recallable after ${milliseconds(took)}.`);
@@ -33,7 +34,6 @@ export function Composer() {
       setContent("");
       setNumbers("");
     } catch (error) {
-      setResult("");
       setProblem(messageOf(error));
     } finally {
       setBusy(false);
@@ -70,7 +70,7 @@ export function Composer() {
       <button type="submit" class="primary" disabled={isBusy || space === undefined}>
         Remember
       </button>
-      {result !== "" && <p class="composer-result">{result}</p>}
+      {(isBusy || result !== "") && <p class="composer-result">{isBusy ? "Until it is durable…" : result}</p>}
       {problem !== "" && (
         <p class="composer-result is-bad" role="alert">
           {problem}

@@ -40,7 +40,7 @@ export function CueForm() {
         <input
           type="search"
           value={typed}
-          placeholder="What do you remember about…"
+          placeholder="Search the memories…"
           autocomplete="off"
           spellcheck={false}
           onInput={(event) => setTyped(event.currentTarget.value)}

@@ -18,7 +18,7 @@ export function HitList() {
         </p>
       )}
       {found.length === 0 && recallProblem.value === "" && answered.value !== undefined && !isAsking.value && (
-        <p class="nothing">{isRanked ? "Nothing is remembered that fits." : "Nothing is remembered here yet."}</p>
+        <p class="nothing">{isRanked ? "Nothing is remembered that fits." : "Nothing is remembered here yet. What arrives appears at once."}</p>
       )}
       <div class="hit-stage" role="group" aria-label="Results" tabIndex={0}>
         <ol class="hit-list" ref={list}>
@@ -39,6 +39,9 @@ export function HitList() {
 
 function Summary() {
   const answer = answered.value;
+  if (recallProblem.value !== "") {
+    return null;
+  }
   const number = hits.value.length;
   return (
     <p class="summary">

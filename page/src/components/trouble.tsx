@@ -36,7 +36,7 @@ export function Trouble() {
           <b>There is no space {space.value}.</b> Choose another one above.
         </p>
       )}
-      {space.value !== "" && mapProblem.value !== "" && !isUnreached && (
+      {space.value !== "" && mapProblem.value !== "" && !isUnreached && !isUnknown && (
         <p class="notice is-bad" role="alert">
           <b>The space {space.value} cannot be read.</b> {mapProblem.value}
         </p>

@@ -105,6 +105,7 @@ function show({ hits: found, tookMs, firstMs }: { hits: Hit[]; tookMs: number; f
 function fail(error: unknown): void {
   isAsking.value = false;
   recallProblem.value = messageOf(error);
+  answered.value = undefined;
   hits.value = [];
 }
 
