@@ -26,12 +26,13 @@ from engram.server import ServerOptions, run_server
 
 SPACE = "words"
 QUESTION = "a ship that sails the sea"
+NOTES = ("the pump on deck two leaks", "the crew meets at noon", "the tide turns at four", "snow on the pass")
 # Name, view, width and height, colour scheme.
 SHOTS = (
     ("page-recall", "recall", 1440, 900, "dark"),
     ("page-past", "recall", 1440, 900, "light"),
     ("page-phone", "recall", 390, 844, "dark"),
-    ("page-engine", "engine", 1440, 900, "light"),
+    ("page-engine", "engine", 1440, 1180, "light"),
 )
 STEP = 250
 # WebP shows letters and points sharply in a fifth of the bytes of PNG.
@@ -53,21 +54,22 @@ async def fill(data: Path) -> None:
 
 
 async def write(url: str, step: int) -> None:
-    """Observe the sample again and again, `step` words at once, until this is cancelled."""
+    """Observe the sample again and again, `step` words at once, and recall one of them, until this is cancelled."""
     words = sample()
     async with AsyncClient(url, space=SPACE) as client:
         for start in itertools.cycle(range(0, len(words.ids), step)):
             part = slice(start, start + step)
             await client.observe(words.ids[part], None, words.contents[part])
+            await client.recall(words.contents[start], k=3)
             await asyncio.sleep(0.25 + 0.15 * math.sin(start))
 
 
 async def shoot(page: Any, name: str, view: str, folder: Path) -> None:
     """Bring the page into the state that the picture shows, and save it."""
+    await page.locator("input[type=search]").fill(QUESTION)
+    await page.locator(".hit", has_text="score").first.wait_for()
+    await asyncio.sleep(LIVE_S)
     if view == "recall":
-        await page.locator("input[type=search]").fill(QUESTION)
-        await page.locator(".hit", has_text="score").first.wait_for()
-        await asyncio.sleep(LIVE_S)
         if name == "page-past":
             slider = page.get_by_role("slider", name="As of generation")
             for _ in range(10):
@@ -75,6 +77,12 @@ async def shoot(page: Any, name: str, view: str, folder: Path) -> None:
             await page.locator(".summary", has_text=re.compile("as of generation")).wait_for()
         await page.locator(".asking-dot.is-on").wait_for(state="detached")
     else:
+        await page.get_by_role("link", name="Memories").click()
+        for note in NOTES:
+            await page.get_by_label("What to remember").fill(note)
+            await page.get_by_role("button", name="Remember").click()
+            await page.get_by_text("Durable and recallable after").wait_for()
+        await page.get_by_role("link", name="Engine").click()
         await asyncio.sleep(WATCHED_S)
     await save(page, folder / f"{name}.webp")
 
@@ -115,7 +123,7 @@ async def main(folder: Path) -> None:
                 )
                 page.set_default_timeout(120_000)
                 writer = asyncio.create_task(write(url, STEP if view == "engine" else 12))
-                await page.goto(f"{url}/#/{view}/{SPACE}")
+                await page.goto(f"{url}/#/recall/{SPACE}")
                 await shoot(page, name, view, folder)
                 await page.close()
                 writer.cancel()

@@ -5,7 +5,8 @@ import { status, statusProblem } from "../state/status";
 
 /** Says what keeps the page from showing anything. */
 export function Trouble() {
-  const isUnreached = state.value === "waiting" || state.value === "closed";
+  // Also during an attempt: the notice would flicker otherwise.
+  const isUnreached = state.value !== "open" && problem.value !== "";
   const spaces = status.value?.spaces ?? [];
   const isEmpty = status.value !== undefined && spaces.length === 0;
   const isUnknown = spaces.length > 0 && space.value !== "" && spaces.every(({ name }) => name !== space.value);

@@ -9,7 +9,7 @@ const PATIENCE_MS = 2000;
 /** The connection to the space that is shown; undefined while there is none. */
 export const engine = signal<Engine | undefined>(undefined);
 export const state = signal<ConnectionState>("connecting");
-/** Why there is no connection. */
+/** Why there is no connection; empty if there is one, or if none was tried yet. */
 export const problem = signal<string>("");
 /** Whether the server wants a key. */
 export const wantsKey = signal(false);
@@ -88,7 +88,9 @@ export function start(): void {
             retry(event.error ?? "");
           } else {
             state.value = event.state;
-            problem.value = event.state === "open" ? "" : messageOf(event.error ?? "");
+            if (event.state === "open" || event.error !== undefined) {
+              problem.value = messageOf(event.error ?? "");
+            }
           }
         });
         state.value = "open";
