@@ -80,7 +80,7 @@ async def shoot(page: Any, name: str, view: str, folder: Path) -> None:
         await page.get_by_role("link", name="Memories").click()
         for note in NOTES:
             await page.get_by_label("What to remember").fill(note)
-            await page.get_by_role("button", name="Remember").click()
+            await page.get_by_role("button", name="Remember", exact=True).click()
             await page.get_by_text("Durable and recallable after").wait_for()
         await page.get_by_role("link", name="Engine").click()
         await asyncio.sleep(WATCHED_S)

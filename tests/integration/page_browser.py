@@ -24,6 +24,8 @@ Renderer = Literal["webgl2", "canvas"]
 RENDERERS: tuple[Renderer, ...] = ("webgl2", "canvas")
 DESKTOP = 1440
 PHONE = 390
+# What a browser says of a WebSocket whose server is away, and no more than that.
+NO_SERVER = r"WebSocket connection to 'ws://127\.0\.0\.1:\d+/v1/stream' failed: .*net::ERR_CONNECTION_REFUSED"
 FLAGS = (
     "--headless",
     "--no-sandbox",

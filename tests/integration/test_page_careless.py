@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.page_browser import DESKTOP, PHONE, PageServer, open_page
-from tests.integration.test_page_streaming import NO_SERVER
+from tests.integration.page_browser import DESKTOP, NO_SERVER, PHONE, PageServer, open_page
 
 MARKUP = "<b>bold</b><img src=x onerror=alert(1)><script>alert(2)</script>"
 WORD = "W" * 60_000
@@ -52,7 +51,7 @@ def test_texts_of_any_length_with_markup_stay_texts_within_the_page(server: Page
             assert_fits(page, width)
             page.get_by_role("button", name="Close").click()
         page.get_by_label("What to remember").fill("z" * 70_000)
-        page.get_by_role("button", name="Remember").click()
+        page.get_by_role("button", name="Remember", exact=True).click()
         page.get_by_text("content has 70000 bytes; allowed are 0 to 65536").wait_for()
         page.get_by_role("link", name="Recall").click()
         page.locator("input[type=search]").fill("q" * 70_000)
@@ -85,10 +84,10 @@ def test_a_space_without_an_embedder_is_asked_for_words_and_vectors(server: Page
         page.locator(".notice.is-bad", has_text="dimension").wait_for()
         page.get_by_role("link", name="Memories").click()
         page.get_by_label("What to remember").fill("a gate")
-        page.get_by_role("button", name="Remember").click()
+        page.get_by_role("button", name="Remember", exact=True).click()
         page.get_by_text("This space has no embedder: pass a vector of 2000 numbers.").wait_for()
         page.get_by_label("Vector of 2000 numbers").fill(str(vectors[1]))
-        page.get_by_role("button", name="Remember").click()
+        page.get_by_role("button", name="Remember", exact=True).click()
         page.locator(".entry", has_text="a gate").wait_for()
 
 

@@ -70,7 +70,7 @@ def test_what_is_deleted_on_the_page_is_found_in_the_past(page: Any, server: Pag
 def test_what_is_remembered_on_the_page_is_durable(page: Any, server: PageServer) -> None:
     page.get_by_role("link", name="Memories").click()
     page.get_by_label("What to remember").fill("tide tables are in the drawer")
-    page.get_by_role("button", name="Remember").click()
+    page.get_by_role("button", name="Remember", exact=True).click()
     page.locator(".composer-result", has_text="Durable and recallable after").wait_for()
     found = recall(server, text="tide tables", k=1)["hits"]
     assert found[0]["content"] == "tide tables are in the drawer"

@@ -14,13 +14,11 @@ import pytest
 from engram import Cue, Filter
 from engram.client import Client
 from tests.integration.node_package import run_script
-from tests.integration.page_browser import DESKTOP, PHONE, RENDERERS, PageServer, Renderer, open_page
+from tests.integration.page_browser import DESKTOP, NO_SERVER, PHONE, RENDERERS, PageServer, Renderer, open_page
 
 SPACE = "stream"
 COUNT = 5000
 HERON_AT = 4000
-# What a browser says of a WebSocket whose server is away, and no more than that.
-NO_SERVER = r"WebSocket connection to 'ws://127\.0\.0\.1:\d+/v1/stream' failed: .*net::ERR_CONNECTION_REFUSED"
 SMALL_BUFFER = 200
 
 # Streams observations with the client; calls `half` in the middle and does not wait for it.
