@@ -17,8 +17,11 @@ if not AXE.is_file():
 
 SPACE = "notes"
 GRAVE = ("serious", "critical")
-# Axe cannot tell the contrast on a gradient. It is told on the colour that the page has nearly everywhere.
-PLAIN = "document.body.style.background = 'var(--bg)'"
+# Axe cannot tell the contrast on a gradient. It is told on the colour of the gradient that is nearest to that of texts.
+PLAIN = r"""() => {
+  const glow = getComputedStyle(document.documentElement).getPropertyValue("--glow");
+  document.body.style.background = glow.match(/#[0-9a-f]{6}/)[0];
+}"""
 RUN = "() => axe.run(document, { resultTypes: ['violations'] })"
 
 
