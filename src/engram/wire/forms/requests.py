@@ -90,6 +90,7 @@ class RequestReader:
         self.operation: Final = operation
         self._make = operation.request
         self._arguments = _arguments(operation.request)
+        self._has_space = any(field.name == "space" for field in dataclasses.fields(cast("Any", operation.request)))
         fields = [field for _, argument in self._arguments for field in argument.fields]
         if any(argument.takes_arrays for _, argument in self._arguments):
             fields.append(_ARRAYS)
@@ -150,7 +151,7 @@ class RequestReader:
                 )
         space = space or DEFAULT_SPACE
         given = {name: argument.read(form, arrays or {}, space) for name, argument in self._arguments}
-        if "space" in (field.name for field in dataclasses.fields(cast("Any", self._make))):
+        if self._has_space:
             given["space"] = space
         return self._make(**given)
 
