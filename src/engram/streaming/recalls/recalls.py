@@ -213,8 +213,10 @@ def _next_turn(work: Generator[None, None, T]) -> list[T]:
 
 
 async def _is_set_within(ready: asyncio.Event, seconds: float) -> bool:
+    # In Python 3.11, `asyncio.wait_for` returns instead of being cancelled if the event is set at the same moment.
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(ready.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await ready.wait()
     return ready.is_set()
 
 

@@ -237,3 +237,21 @@ def iter_of(result: str) -> Generator[None, None, str]:
     """Work that yields nothing."""
     yield from ()
     return result
+
+
+async def test_a_standing_recall_that_is_cancelled_when_it_has_matches_ends() -> None:
+    async with recalling() as (recalls, space):
+
+        async def follow() -> None:
+            async for _ in recalls.stream(space._engine, replace(QUERY, follow=True), sizes):
+                pass
+
+        following = asyncio.create_task(follow())
+        while not recalls._ready:  # noqa: ASYNC110 - nobody tells.
+            await asyncio.sleep(0)
+        (ready,) = recalls._ready
+        await asyncio.sleep(0)
+        ready.set()
+        following.cancel()
+        await asyncio.wait([following], timeout=TIMEOUT_S)
+        assert following.cancelled()
