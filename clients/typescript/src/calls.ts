@@ -1,9 +1,9 @@
 import { Backoff } from "./backoff.js";
+import { utf8Bytes } from "./checks.js";
 import type { Message } from "./connection.js";
-import { EngramError, errorFromWire, unavailable } from "./errors.js";
+import { EngramError, errorFromWire, invalidInput, unavailable } from "./errors.js";
 import { encodeFrame, type NamedArray } from "./frames.js";
-import { CALLS_MAX, CALLS_WAITING_MAX } from "./limits.js";
-import { sleep } from "./waiting.js";
+import { CALLS_MAX, CALLS_WAITING_MAX, JSON_BYTES_MAX, MESSAGE_BYTES_MAX } from "./limits.js";
 
 /** What calls are made over. */
 export interface CallPort {
@@ -28,7 +28,7 @@ export interface CallListener {
 
 interface Call {
   id: number;
-  request: Request;
+  message: string | Uint8Array<ArrayBuffer>;
   /** Followers do not count among the calls in flight. */
   isFollower: boolean;
   listener: CallListener;
@@ -44,42 +44,52 @@ export interface AskOptions {
 
 /** The calls of a client beside its session: each has an id, and any number of them is under way. */
 export class Calls {
+  /** Milliseconds without an answer after which a call fails. */
+  readonly timeoutMs: number;
   readonly #port: CallPort;
-  readonly #timeoutMs: number;
   readonly #random: () => number;
   #nextId = 1;
   #calls = new Map<number, Call>();
   #inFlight = 0;
   #ended: EngramError | undefined;
+  // Calls of `ask` under way, those between two attempts included.
+  #asked = 0;
+  #later = new Set<() => void>();
   #idle: (() => void)[] = [];
 
   /**
-   * @param timeoutMs - milliseconds after which a call that answers once fails
+   * @param timeoutMs - milliseconds without an answer after which a call fails
    */
   constructor(port: CallPort, timeoutMs: number, random: () => number = Math.random) {
     this.#port = port;
-    this.#timeoutMs = timeoutMs;
+    this.timeoutMs = timeoutMs;
     this.#random = random;
   }
 
   /** Make a call that is answered once; what passes is tried again within the time. */
   async ask(request: Request, { signal, isRepeatable }: AskOptions): Promise<Message> {
     signal?.throwIfAborted();
-    const deadline = performance.now() + this.#timeoutMs;
+    const deadline = performance.now() + this.timeoutMs;
     const backoff = new Backoff(this.#random);
-    for (;;) {
-      try {
-        return await this.#once(request, deadline - performance.now(), isRepeatable, signal);
-      } catch (error) {
-        if (!(error instanceof EngramError) || !error.isTransient || NOT_AGAIN.has(error.code)) {
-          throw error;
+    this.#asked += 1;
+    try {
+      for (;;) {
+        try {
+          return await this.#once(request, deadline - performance.now(), isRepeatable, signal);
+        } catch (error) {
+          if (!(error instanceof EngramError) || !error.isTransient || NOT_AGAIN.has(error.code)) {
+            throw error;
+          }
+          const delayMs = backoff.next(error.retryAfterMs);
+          if (this.#ended !== undefined || performance.now() + delayMs >= deadline) {
+            throw error;
+          }
+          await this.#pause(delayMs, signal);
         }
-        const delayMs = backoff.next(error.retryAfterMs);
-        if (this.#ended !== undefined || performance.now() + delayMs >= deadline) {
-          throw error;
-        }
-        await sleep(delayMs, signal);
       }
+    } finally {
+      this.#asked -= 1;
+      this.#tellIdle();
     }
   }
 
@@ -98,7 +108,8 @@ export class Calls {
         retryAfterMs: 100,
       });
     }
-    const call: Call = { id: this.#nextId++, request, isFollower, listener, isSent: false };
+    const id = this.#nextId++;
+    const call: Call = { id, message: encode(id, request), isFollower, listener, isSent: false };
     this.#calls.set(call.id, call);
     this.#pump();
     return () => {
@@ -110,6 +121,21 @@ export class Calls {
         this.#pump();
       }
     };
+  }
+
+  /** Call `wake` after a delay, or as soon as the calls end; return the function that prevents it. */
+  later(delayMs: number, wake: () => void): () => void {
+    const prevent = (): void => {
+      clearTimeout(timer);
+      this.#later.delete(run);
+    };
+    const run = (): void => {
+      prevent();
+      wake();
+    };
+    const timer = setTimeout(run, delayMs);
+    this.#later.add(run);
+    return prevent;
   }
 
   /** A connection was opened: send what waits. */
@@ -137,12 +163,15 @@ export class Calls {
     for (const call of calls) {
       call.listener.failed(error);
     }
+    for (const run of [...this.#later]) {
+      run();
+    }
     this.#tellIdle();
   }
 
   /** Wait until no call that ends by itself is under way. */
   async idle(): Promise<void> {
-    if ([...this.#calls.values()].some((call) => !call.isFollower)) {
+    if (!this.#isIdle) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
   }
@@ -198,7 +227,7 @@ export class Calls {
         });
       const timer = setTimeout(() => {
         cancel();
-        fail(lateError(request.operation, this.#timeoutMs));
+        fail(lateError(request.operation, this.timeoutMs));
       }, timeoutMs);
       const abort = (): void => {
         cancel();
@@ -222,7 +251,7 @@ export class Calls {
       if (!call.isSent && (call.isFollower || this.#inFlight < CALLS_MAX)) {
         call.isSent = true;
         this.#inFlight += call.isFollower ? 0 : 1;
-        this.#port.send(encode(call));
+        this.#port.send(call.message);
       }
     }
   }
@@ -234,8 +263,26 @@ export class Calls {
     this.#tellIdle();
   }
 
+  #pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        prevent();
+        reject(signal?.reason);
+      };
+      const prevent = this.later(delayMs, () => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      });
+      signal?.addEventListener("abort", abort, { once: true });
+    });
+  }
+
+  get #isIdle(): boolean {
+    return this.#asked === 0 && ![...this.#calls.values()].some((call) => !call.isFollower);
+  }
+
   #tellIdle(): void {
-    if (this.#idle.length > 0 && ![...this.#calls.values()].some((call) => !call.isFollower)) {
+    if (this.#idle.length > 0 && this.#isIdle) {
       for (const resolve of this.#idle.splice(0)) {
         resolve();
       }
@@ -246,12 +293,26 @@ export class Calls {
 // The time is over, or the call may have been made.
 const NOT_AGAIN: ReadonlySet<string> = new Set(["call_timeout", "call_lost"]);
 
-function encode({ id, request }: Call): string | Uint8Array<ArrayBuffer> {
-  const header = JSON.stringify({ type: request.operation, id, ...request.args });
-  return request.arrays === undefined ? header : encodeFrame(header, request.arrays);
+function encode(id: number, { operation, args, arrays }: Request): string | Uint8Array<ArrayBuffer> {
+  const header = JSON.stringify({ type: operation, id, ...args });
+  if (arrays === undefined && utf8Bytes(header, JSON_BYTES_MAX) <= JSON_BYTES_MAX) {
+    return header;
+  }
+  // A frame may be larger than a text.
+  const frame = encodeFrame(header, arrays ?? []);
+  if (frame.length > MESSAGE_BYTES_MAX) {
+    throw invalidInput(`the arguments of ${operation} are ${frame.length} bytes; allowed are ${MESSAGE_BYTES_MAX}`, {
+      code: "message_bytes",
+      field: operation,
+      limit: MESSAGE_BYTES_MAX,
+      value: frame.length,
+    });
+  }
+  return frame;
 }
 
-function lateError(operation: string, timeoutMs: number): EngramError {
+/** Return the error of a call that is not answered in time. */
+export function lateError(operation: string, timeoutMs: number): EngramError {
   return unavailable(`${operation} was not answered within ${timeoutMs} ms`, "call_timeout", {
     field: "timeoutMs",
     limit: timeoutMs,

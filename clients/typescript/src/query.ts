@@ -1,8 +1,10 @@
 import type { Request } from "./calls.js";
 import {
   checkFields,
+  checkFlag,
   checkList,
   checkObject,
+  checkOptions,
   checkReal,
   checkShare,
   checkText,
@@ -25,7 +27,7 @@ const BATCH_SIZE = 100;
 
 /** Return the request of a recall that is answered as a whole. */
 export function recallRequest(space: string, dimension: number, options: RecallOptions): Request {
-  checkFields("a recall", checkObject("the options of a recall", options), RECALL_FIELDS);
+  checkOptions("a recall", options, RECALL_FIELDS);
   const { batchSize: _, ...whole } = options;
   const request = cueRequest("recall", space, dimension, whole);
   addRecallOptions(request.args, whole);
@@ -43,7 +45,7 @@ export function streamRequest(space: string, dimension: number, options: RecallO
 
 /** Return the request of a standing recall. */
 export function followRequest(space: string, dimension: number, options: FollowOptions): Request {
-  checkFields("a standing recall", checkObject("the options of a standing recall", options), FOLLOW_FIELDS);
+  checkOptions("a standing recall", options, FOLLOW_FIELDS);
   if ((options.vector !== undefined || options.text !== undefined) && options.scoreMin === undefined) {
     throw invalidInput("a standing recall needs to know what is similar enough; pass scoreMin", {
       code: "invalid_recall",
@@ -201,18 +203,6 @@ function metadataConditions(conditions: Record<string, unknown>): Record<string,
     }
   }
   return conditions;
-}
-
-function checkFlag(field: string, value: unknown): boolean {
-  if (value !== undefined && typeof value !== "boolean") {
-    throw invalidInput(`${field} is ${shown(value)}; pass true or false`, {
-      code: "invalid_recall",
-      field,
-      limit: "true or false",
-      value: shown(value),
-    });
-  }
-  return value === true;
 }
 
 function invalidCue(field: string, problem: string, limit: string): EngramError {

@@ -333,6 +333,20 @@ describe("close", () => {
     expect(await errorOf(pending)).toMatchObject({ code: "client_closed" });
     expect(engram.state).toBe("closed");
   });
+
+  it("can still be given up by a later call", async () => {
+    const server = new ModelServer();
+    const engram = await connected(server);
+    const pending = errorOf(engram.submit({ id: "a", vector: vector() }));
+    await settle();
+    const first = errorOf(engram.close());
+    expect(await errorOf(engram.close({ signal: AbortSignal.abort("enough") }))).toBe("enough");
+    expect(await pending).toMatchObject({ code: "client_closed" });
+    expect(await first).toMatchObject({ code: "client_closed" });
+    expect(engram.state).toBe("closed");
+    await settle();
+    expect(vi.getTimerCount()).toBe(0);
+  });
 });
 
 it("a listener that throws does not keep the client from going on", async () => {
