@@ -1,21 +1,15 @@
 import { Backoff } from "./backoff.js";
-import { utf8Bytes } from "./checks.js";
 import type { Message } from "./connection.js";
-import { EngramError, errorFromWire, invalidInput, unavailable } from "./errors.js";
-import { encodeFrame, type NamedArray } from "./frames.js";
-import { CALLS_MAX, CALLS_WAITING_MAX, JSON_BYTES_MAX, MESSAGE_BYTES_MAX } from "./limits.js";
+import { EngramError, errorFromWire, unavailable } from "./errors.js";
+import { CALLS_MAX, CALLS_WAITING_MAX } from "./limits.js";
+import { Line } from "./line.js";
+import { Notifier } from "./notifier.js";
+import { encodeRequest, type Request } from "./request.js";
 
 /** What calls are made over. */
 export interface CallPort {
   readonly isOpen: boolean;
   send(message: string | Uint8Array<ArrayBuffer>): void;
-}
-
-/** What is asked: the operation, its arguments as they go over the wire, and those of them that are arrays. */
-export interface Request {
-  operation: string;
-  args: Record<string, unknown>;
-  arrays?: readonly NamedArray[];
 }
 
 /** Receives what becomes of one call. After `failed`, and after an answer without `more`, nothing follows by itself. */
@@ -32,7 +26,6 @@ interface Call {
   /** Followers do not count among the calls in flight. */
   isFollower: boolean;
   listener: CallListener;
-  isSent: boolean;
 }
 
 /** Options of {@link Calls.ask}. */
@@ -50,7 +43,12 @@ export class Calls {
   readonly #random: () => number;
   #nextId = 1;
   #calls = new Map<number, Call>();
+  // Those of them that wait to be sent: each of the calls for a place, followers only for a connection.
+  #unsent = new Set<Call>();
+  #unsentFollowers = new Set<Call>();
   #inFlight = 0;
+  readonly #line = new Line();
+  readonly #removed = new Notifier();
   #ended: EngramError | undefined;
   // Calls of `ask` under way, those between two attempts included.
   #asked = 0;
@@ -75,7 +73,10 @@ export class Calls {
     try {
       for (;;) {
         try {
-          return await this.#once(request, deadline - performance.now(), isRepeatable, signal);
+          const leave = this.#hasRoom && this.#line.isEmpty ? undefined : await this.#room(signal);
+          const answer = this.#once(request, deadline - performance.now(), isRepeatable, signal);
+          leave?.();
+          return await answer;
         } catch (error) {
           if (!(error instanceof EngramError) || !error.isTransient || NOT_AGAIN.has(error.code)) {
             throw error;
@@ -98,7 +99,7 @@ export class Calls {
     if (this.#ended !== undefined) {
       throw this.#ended;
     }
-    if (this.#calls.size >= CALLS_WAITING_MAX) {
+    if (!this.#hasRoom) {
       throw new EngramError(`${CALLS_WAITING_MAX} calls are under way; wait for some of them`, {
         code: "over_capacity",
         kind: "over_capacity",
@@ -109,12 +110,13 @@ export class Calls {
       });
     }
     const id = this.#nextId++;
-    const call: Call = { id, message: encode(id, request), isFollower, listener, isSent: false };
+    const call: Call = { id, message: encodeRequest(id, request), isFollower, listener };
     this.#calls.set(call.id, call);
+    (isFollower ? this.#unsentFollowers : this.#unsent).add(call);
     this.#pump();
     return () => {
       if (this.#calls.has(call.id)) {
-        if (call.isSent) {
+        if (this.#isSent(call)) {
           this.#port.send(JSON.stringify({ type: "cancel", id: call.id }));
         }
         this.#remove(call);
@@ -145,7 +147,7 @@ export class Calls {
 
   /** The connection is gone. */
   disconnected(error: EngramError): void {
-    const sent = [...this.#calls.values()].filter((call) => call.isSent);
+    const sent = [...this.#calls.values()].filter((call) => this.#isSent(call));
     for (const call of sent) {
       this.#remove(call);
     }
@@ -159,6 +161,8 @@ export class Calls {
     this.#ended = error;
     const calls = [...this.#calls.values()];
     this.#calls.clear();
+    this.#unsent.clear();
+    this.#unsentFollowers.clear();
     this.#inFlight = 0;
     for (const call of calls) {
       call.listener.failed(error);
@@ -166,6 +170,7 @@ export class Calls {
     for (const run of [...this.#later]) {
       run();
     }
+    this.#removed.notify();
     this.#tellIdle();
   }
 
@@ -198,6 +203,24 @@ export class Calls {
     }
     this.#pump();
     return true;
+  }
+
+  get #hasRoom(): boolean {
+    return this.#calls.size < CALLS_WAITING_MAX;
+  }
+
+  /** Wait for room for another call, behind all who came before; return what lets those behind look for it. */
+  async #room(signal: AbortSignal | undefined): Promise<() => void> {
+    const leave = await this.#line.enter(signal);
+    try {
+      while (!this.#hasRoom) {
+        await this.#removed.wait(signal);
+      }
+    } catch (aborted) {
+      leave();
+      throw aborted;
+    }
+    return leave;
   }
 
   #once(request: Request, timeoutMs: number, isRepeatable: boolean, signal?: AbortSignal): Promise<Message> {
@@ -247,19 +270,32 @@ export class Calls {
     if (!this.#port.isOpen) {
       return;
     }
-    for (const call of this.#calls.values()) {
-      if (!call.isSent && (call.isFollower || this.#inFlight < CALLS_MAX)) {
-        call.isSent = true;
-        this.#inFlight += call.isFollower ? 0 : 1;
-        this.#port.send(call.message);
+    for (const follower of this.#unsentFollowers) {
+      this.#unsentFollowers.delete(follower);
+      this.#port.send(follower.message);
+    }
+    for (const call of this.#unsent) {
+      if (this.#inFlight >= CALLS_MAX) {
+        break;
       }
+      this.#unsent.delete(call);
+      this.#inFlight += 1;
+      this.#port.send(call.message);
     }
   }
 
+  #isSent(call: Call): boolean {
+    return !this.#unsent.has(call) && !this.#unsentFollowers.has(call);
+  }
+
   #remove(call: Call): void {
-    if (this.#calls.delete(call.id) && call.isSent && !call.isFollower) {
+    const wasSent = this.#isSent(call);
+    this.#unsent.delete(call);
+    this.#unsentFollowers.delete(call);
+    if (this.#calls.delete(call.id) && wasSent && !call.isFollower) {
       this.#inFlight -= 1;
     }
+    this.#removed.notify();
     this.#tellIdle();
   }
 
@@ -292,24 +328,6 @@ export class Calls {
 
 // The time is over, or the call may have been made.
 const NOT_AGAIN: ReadonlySet<string> = new Set(["call_timeout", "call_lost"]);
-
-function encode(id: number, { operation, args, arrays }: Request): string | Uint8Array<ArrayBuffer> {
-  const header = JSON.stringify({ type: operation, id, ...args });
-  if (arrays === undefined && utf8Bytes(header, JSON_BYTES_MAX) <= JSON_BYTES_MAX) {
-    return header;
-  }
-  // A frame may be larger than a text.
-  const frame = encodeFrame(header, arrays ?? []);
-  if (frame.length > MESSAGE_BYTES_MAX) {
-    throw invalidInput(`the arguments of ${operation} are ${frame.length} bytes; allowed are ${MESSAGE_BYTES_MAX}`, {
-      code: "message_bytes",
-      field: operation,
-      limit: MESSAGE_BYTES_MAX,
-      value: frame.length,
-    });
-  }
-  return frame;
-}
 
 /** Return the error of a call that is not answered in time. */
 export function lateError(operation: string, timeoutMs: number): EngramError {

@@ -201,14 +201,14 @@ export function checkSpace(space: unknown): string {
   return space;
 }
 
-/** Return ids to look up or to delete. */
+/** Return ids to look up or to delete; none are no error. */
 export function checkIds(ids: string | readonly string[]): string[] {
   const list = typeof ids === "string" ? [ids] : checkList("ids", ids, '["n1"]');
-  if (list.length === 0 || list.length > BATCH_COUNT_MAX) {
-    throw invalidInput(`${list.length} ids at once are refused; pass 1 to ${BATCH_COUNT_MAX}`, {
+  if (list.length > BATCH_COUNT_MAX) {
+    throw invalidInput(`${list.length} ids at once are refused; pass at most ${BATCH_COUNT_MAX}`, {
       code: "batch_count",
       field: "ids",
-      limit: `1..${BATCH_COUNT_MAX}`,
+      limit: `0..${BATCH_COUNT_MAX}`,
       value: list.length,
     });
   }

@@ -2,7 +2,7 @@ import { type CallPort, Calls } from "./calls.js";
 import { checkOptions, checkPriority } from "./checks.js";
 import type { Message } from "./connection.js";
 import { Emitter } from "./emitter.js";
-import { asEngramError, closedError, EngramError, unavailable } from "./errors.js";
+import { asEngramError, closedError, EngramError, invalidInput, shown, unavailable } from "./errors.js";
 import { HitStream } from "./hit-stream.js";
 import { Line } from "./line.js";
 import { Link, type LinkOptions } from "./link.js";
@@ -24,6 +24,8 @@ import type {
   Priority,
 } from "./types.js";
 import { orAborted } from "./waiting.js";
+
+const EVENTS: readonly unknown[] = ["state", "pressure", "error"] satisfies (keyof EngramEvents)[];
 
 /** What a client is made from. `connect` makes it. */
 export interface ClientSettings {
@@ -227,6 +229,22 @@ export class Engram extends Reader {
 
   /** Listen to an event; returns the function that ends it. */
   on<Name extends keyof EngramEvents>(name: Name, listener: (event: EngramEvents[Name]) => void): () => void {
+    if (!EVENTS.includes(name)) {
+      throw invalidInput(`there is no event ${shown(name)}; there are ${EVENTS.join(", ")}`, {
+        code: "unknown_argument",
+        field: "name",
+        limit: EVENTS.join(", "),
+        value: shown(name),
+      });
+    }
+    if (typeof listener !== "function") {
+      throw invalidInput(`the listener is ${shown(listener)}; pass a function`, {
+        code: "invalid_arguments",
+        field: "listener",
+        limit: "a function",
+        value: shown(listener),
+      });
+    }
     return this.#events.on(name, listener);
   }
 

@@ -1,9 +1,10 @@
 import { Backoff } from "./backoff.js";
-import { type Calls, lateError, type Request } from "./calls.js";
+import { type Calls, lateError } from "./calls.js";
 import type { Message } from "./connection.js";
 import { asEngramError, CLOSED, type EngramError } from "./errors.js";
 import { decodeHits } from "./hits.js";
 import { HITS_WAITING_MAX } from "./limits.js";
+import type { Request } from "./request.js";
 import type { Hit } from "./types.js";
 
 /** What a stream of hits recalls. */

@@ -111,6 +111,11 @@ describe("a client of a real server", () => {
       .all();
     expect(hits).toMatchObject({ generation: before.generation });
     expect((await engram.get(["n1", "m7", "never"])).map((hit) => hit.id)).toEqual(["n1", "m7"]);
+    expect(await engram.get([])).toHaveLength(0);
+    expect((await engram.delete([])).deleted).toBe(0);
+    // Too large for a text.
+    const many = Array.from({ length: 10_000 }, (_, row) => `${row}`.padEnd(512));
+    expect(await engram.get(many)).toHaveLength(0);
     const past = await engram.snapshot({ at: new Date() });
     expect(past.generation).toBe(deletion.generation);
   });
@@ -193,6 +198,25 @@ it("thousands of submissions keep within the room and are all stored", async () 
   await engram.flush();
   await Promise.all(pending);
   expect((await engram.describe()).liveCount).toBe(count);
+  await engram.close();
+});
+
+it("a session belongs to one client at a time", async () => {
+  const first = await inSpace();
+  await first.observe({ id: "a", vector: vector(1) });
+  const second = await connect(url, { space: first.space, sessionId: first.sessionId, WebSocket: global });
+  expect(await second.observe({ id: "b", vector: vector(2) })).toMatchObject({ count: 1 });
+  expect(await errorOf(first.observe({ id: "c", vector: vector(3) }))).toMatchObject({ code: "session_taken_over" });
+  expect((await first.describe()).liveCount).toBe(2);
+  await Promise.all([first.close(), second.close()]);
+});
+
+it("a hundred thousand calls at once are all answered, in their order", async () => {
+  const engram = await inSpace();
+  const ids = Array.from({ length: 100_000 }, (_, number) => `n${number}`);
+  const acks = await Promise.all(ids.map((id, number) => engram.observe({ id, vector: vector(number) })));
+  expect(acks.every((ack, number) => !ack.exact || ack.generation === number + 1)).toBe(true);
+  expect((await engram.describe()).liveCount).toBe(ids.length);
   await engram.close();
 });
 

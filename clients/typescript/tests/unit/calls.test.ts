@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { EngramError } from "../../src/errors.js";
 import { ModelServer } from "../doubles/model-server.js";
 import { connected, errorOf, settle } from "./support.js";
 
@@ -46,7 +47,27 @@ describe("calls", () => {
     expect(await Promise.all(pending)).toEqual(pending.map(() => undefined));
   });
 
-  it("that are too large for a text go as a frame, and larger ones not at all", async () => {
+  it("beyond ten thousand wait for room, however many there are", async () => {
+    const server = new ModelServer();
+    server.onCall = (call) => ({ hits: [], generation: Number((call["ids"] as string[])[0]) });
+    const engram = await connected(server);
+    const asked = Array.from({ length: 25_000 }, (_, number) => engram.get([`${number}`]));
+    const controller = new AbortController();
+    const late = errorOf(engram.get("late", { signal: controller.signal }));
+    await settle();
+    controller.abort("enough");
+    expect(await late).toBe("enough");
+    expect((await Promise.all(asked)).map((hits) => hits.generation)).toEqual(asked.map((_, number) => number));
+    server.onCall = () => undefined;
+    const lost = Array.from({ length: 10_010 }, () => errorOf(engram.get("n1")));
+    await settle();
+    await engram.close({ signal: AbortSignal.abort("enough") }).catch(() => undefined);
+    expect(new Set((await Promise.all(lost)).map((error) => (error as EngramError).code))).toEqual(
+      new Set(["client_closed"]),
+    );
+  });
+
+  it("that are too large for a text go as a frame", async () => {
     const server = new ModelServer();
     const sent: [ids: number, isFrame: boolean][] = [];
     server.onCall = (call, message) => {
@@ -65,8 +86,6 @@ describe("calls", () => {
     await engram.get(ids);
     expect(raw).toEqual(["string", "object"]);
     expect(sent.map(([count]) => count)).toEqual([100, 10_000]);
-    const metadata = { site: "x".repeat(41 * 1024 * 1024) };
-    expect(await errorOf(engram.recall({ filter: { metadata } }).all())).toMatchObject({ code: "message_bytes" });
     expect(engram.state).toBe("open");
   });
 
@@ -155,9 +174,9 @@ describe("calls", () => {
     const engram = await connected(new ModelServer());
     const refused: [() => Promise<unknown>, string][] = [
       [() => engram.get(""), "id_size"],
-      [() => engram.get([]), "batch_count"],
+      [() => engram.get(Array(10_001).fill("a")), "batch_count"],
       [() => engram.get(7 as never), "not_a_list"],
-      [() => engram.delete([]), "batch_count"],
+      [() => engram.delete(Array(10_001).fill("a")), "batch_count"],
       [() => engram.delete(["a", null as never]), "invalid_text"],
       [() => engram.snapshot({ at: "soon" }), "invalid_time"],
       [() => engram.createSpace("No"), "invalid_space_name"],
@@ -192,6 +211,13 @@ describe("calls", () => {
         code: expect.stringMatching(/^(unknown_argument|invalid_arguments|invalid_option|invalid_flag)$/),
         kind: "invalid_input",
       });
+    }
+    const events: [unknown, unknown, string][] = [
+      ["stat", () => undefined, "unknown_argument"],
+      ["state", 5, "invalid_arguments"],
+    ];
+    for (const [name, listener, code] of events) {
+      expect(() => engram.on(name as never, listener as never)).toThrow(expect.objectContaining({ code }));
     }
     expect(engram.state).toBe("open");
     expect(() => engram.at(1.5)).toThrow(expect.objectContaining({ code: "invalid_max_generation" }));

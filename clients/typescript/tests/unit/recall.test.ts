@@ -160,6 +160,11 @@ describe("a recall", () => {
     ["two snapshots", { filter: {}, maxGeneration: 1, snapshotTime: 0 }, "invalid_recall"],
     ["a negative generation", { filter: {}, maxGeneration: -1 }, "invalid_max_generation"],
     ["a score that is none", { text: "x", scoreMin: Number.NaN }, "invalid_cue"],
+    ["too many conditions", { filter: { tags: Array.from({ length: 65 }, (_, row) => `${row}`) } }, "invalid_cue"],
+    ["a condition that is too long", { filter: { metadata: { a: "x".repeat(257) } } }, "invalid_cue"],
+    ["half a pair as a condition", { filter: { metadata: { a: "\ud800" } } }, "invalid_text"],
+    ["half a pair as a key", { filter: { metadata: { "\ud800": 1 } } }, "invalid_text"],
+    ["half a pair as forgetting", { text: "x", strength: { forgetting: "\ud800" } }, "invalid_text"],
     ["truth as text", { text: "x", includeVectors: "yes" }, "invalid_flag"],
   ])("refuses %s", async (_, options, code) => {
     const engram = await connected(new ModelServer());
