@@ -51,7 +51,7 @@ describe("calls", () => {
     const server = new ModelServer();
     server.onCall = (call) => ({ hits: [], generation: Number((call["ids"] as string[])[0]) });
     const engram = await connected(server);
-    const asked = Array.from({ length: 25_000 }, (_, number) => engram.get([`${number}`]));
+    const asked = Array.from({ length: 12_000 }, (_, number) => engram.get([`${number}`]));
     const controller = new AbortController();
     const late = errorOf(engram.get("late", { signal: controller.signal }));
     await settle();
