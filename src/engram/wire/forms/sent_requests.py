@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, MetadataSpec
 from engram.model.cue import NO_FILTER, Between, Cue, Filter
-from engram.model.limits import MESSAGE_BYTES_MAX
+from engram.model.limits import JSON_BYTES_MAX, MESSAGE_BYTES_MAX
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import StreamRecall
@@ -62,10 +62,14 @@ def encode_request(request: Request[Any], beside: Fields) -> tuple[bytes, bool]:
     """
     fields, arrays = _parts_of(request)
     header = {**beside, **fields}
-    made = encode_frame(header, arrays, encode_json) if arrays else encode_json(header)
+    made = b"" if arrays else encode_json(header)
+    # A frame may be larger than a text.
+    is_frame = bool(arrays) or len(made) > JSON_BYTES_MAX
+    if is_frame:
+        made = encode_frame(header, arrays, encode_json)
     if len(made) > MESSAGE_BYTES_MAX:
         raise _too_large("message_bytes", "message", "a request", len(made))
-    return made, bool(arrays)
+    return made, is_frame
 
 
 def encode_batch(batch: ObservationBatch, priority: Priority) -> bytearray:

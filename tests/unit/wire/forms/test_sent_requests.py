@@ -115,6 +115,13 @@ def test_what_is_the_default_is_not_sent() -> None:
     assert set(message.arrays or {}) == {"vectors", "timestamps"}
 
 
+def test_what_is_too_large_for_a_text_goes_as_a_frame() -> None:
+    for ids, is_frame in ((["a" * 500] * 100, False), (["a" * 500] * 9_000, True)):
+        request = Delete("notes", ids)
+        assert encode_request(request, {})[1] is is_frame
+        assert list(sent(request).ids) == ids
+
+
 def test_what_is_too_large_for_a_message_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sent_requests, "MESSAGE_BYTES_MAX", 200)
     with pytest.raises(InvalidInput) as refusal:
