@@ -15,12 +15,14 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidState
 from websockets.frames import Frame
-from websockets.http11 import Response
+from websockets.http11 import Request, Response
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from engram.errors import EngramError, InvalidInput, Unavailable
 from engram.server.http.connection import UVICORN_LOGGER
 from engram.server.http.problems import problem_body, problem_headers, status_of
+from engram.server.websocket.short_way import SHORT_WAY, Take
 
 UNREAD_CLOSE_S: Final = 5.0
 FRAGMENTS_MAX: Final = 65_536
@@ -47,6 +49,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self.conn = self._protocol = _Protocol(max_size=self.config.ws_max_size, logger=UVICORN_LOGGER)
         self._closing_since_s: float | None = None
         self._unsent_bytes = 0
+        self._take: Take | None = None
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived; an opening that cannot be read is answered, too."""
@@ -56,6 +59,35 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             reason = self.conn.handshake_exc.__cause__ or self.conn.handshake_exc
             self._refuse(self._protocol.refused or _opening_error(400, str(reason)))
+
+    def handle_connect(self, event: Request) -> None:
+        """Take the request that opens the WebSocket."""
+        super().handle_connect(event)
+        if self.response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS:
+            scope: Any = self.scope
+            scope["extensions"][SHORT_WAY] = self
+
+    def attach(self, take: Take) -> bool:
+        """Hand messages to `take` from now on, if no event is waiting; see `ShortWay`."""
+        if self.queue.empty():
+            self._take = take
+            self.read_on()
+        return self._take is not None
+
+    def read_on(self) -> None:
+        """Read on after `take` had no room."""
+        if self.read_paused and not self.transport.is_closing():
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    def post(self, message: bytes, *, is_frame: bool) -> bool:
+        """Send a message at once; return whether that was possible, which it is not while earlier ones wait."""
+        if not self.writable.is_set() or self.close_sent or self.conn.state is not State.OPEN:
+            return False
+        (self.conn.send_binary if is_frame else self.conn.send_text)(message)
+        for data in self.conn.data_to_send():
+            self.transport.write(data)
+        return True
 
     def handle_cont(self, event: Frame) -> None:
         """Take a further part of a message."""
@@ -85,15 +117,19 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self.frames = []
         if self.close_sent:
             return
-        if self.curr_msg_data_type == "text":
-            try:
-                self.queue.put_nowait({"type": "websocket.receive", "text": str(data, "utf-8")})
-            except UnicodeDecodeError:
-                self._fail(_NOT_UTF8, "a text is not UTF-8")
-                return
+        is_text = self.curr_msg_data_type == "text"
+        if is_text and not _is_utf8(data):
+            self._fail(_NOT_UTF8, "a text is not UTF-8")
+            return
+        if self._take is not None:
+            has_room = self._take(data, not is_text)
         else:
-            self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
-        if not self.read_paused:
+            has_room = False
+            if is_text:
+                self.queue.put_nowait({"type": "websocket.receive", "text": str(data, "utf-8")})
+            else:
+                self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
+        if not has_room and not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()
 
@@ -166,6 +202,14 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     def _disconnect(self, code: int, reason: str) -> None:
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        str(data, "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class _Protocol(ServerProtocol):
