@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from engram import AsyncClient, Client, MemoryStore, connect_async
-from tests.integration.server_process import DIM, TIMEOUT_S
+from engram import AsyncClient, Client, Hits, MemoryStore
+from engram.connection.async_memory_store import AsyncMemoryStore
+from tests.doubles.http_transport import SCHEME
+from tests.integration.server_process import DIM, TIMEOUT_S, vectors_of
 from tests.integration.socket_client import SocketServer
 
 
@@ -44,8 +47,13 @@ class Blocking:
         return Blocking(self._loop, value) if hasattr(value, "recall") else value
 
     def _batches(self, batches: Any) -> Iterator[Any]:
-        while (batch := self._loop.run_until_complete(anext(batches, None))) is not None:
-            yield batch
+        try:
+            while (
+                batch := self._loop.run_until_complete(asyncio.wait_for(anext(batches, None), TIMEOUT_S))
+            ) is not None:
+                yield batch
+        finally:
+            self._loop.run_until_complete(batches.aclose())
 
 
 class Result:
@@ -60,31 +68,31 @@ class Result:
 
 
 @contextmanager
-def embedded(address: str, space: str) -> Iterator[Any]:
+def embedded(address: str, space: str, embedder: str) -> Iterator[Any]:
     """A space of a store in this process."""
     with MemoryStore(None) as store:
-        yield store.space(space, dim=DIM)
+        yield store.space(space, DIM, embedder=embedder)
 
 
 @contextmanager
-def embedded_asynchronous(address: str, space: str) -> Iterator[Any]:
+def embedded_asynchronous(address: str, space: str, embedder: str) -> Iterator[Any]:
     """A space of a store in this process, for coroutines."""
     with asyncio.Runner() as runner:
-        store = runner.run(connect_async(None))
-        yield Blocking(runner.get_loop(), runner.run(store.space(space, dim=DIM)))
+        store = AsyncMemoryStore(MemoryStore(None))
+        yield Blocking(runner.get_loop(), runner.run(store.space(space, DIM, embedder=embedder)))
         runner.run(store.close())
 
 
 @contextmanager
-def blocking(address: str, space: str) -> Iterator[Any]:
+def blocking(address: str, space: str, embedder: str) -> Iterator[Any]:
     """A client of a server."""
     with Client(address, space=space) as client:
-        client.create_space(space, dim=DIM)
+        client.create_space(space, DIM, embedder=embedder)
         yield client
 
 
 @contextmanager
-def asynchronous(address: str, space: str) -> Iterator[Any]:
+def asynchronous(address: str, space: str, embedder: str) -> Iterator[Any]:
     """An asynchronous client of a server."""
     with asyncio.Runner() as runner:
 
@@ -92,30 +100,73 @@ def asynchronous(address: str, space: str) -> Iterator[Any]:
             return AsyncClient(address, space=space)
 
         client = runner.run(opened())
-        runner.run(client.create_space(space, dim=DIM))
+        runner.run(client.create_space(space, DIM, embedder=embedder))
         yield Blocking(runner.get_loop(), client)
         runner.run(client.close())
 
 
-Home = Callable[[SocketServer, str], AbstractContextManager[Any]]
+Opened = Callable[[str, str, str], AbstractContextManager[Any]]
+_numbers = itertools.count(1)
 
 
-def over_grpc(home: Callable[[str, str], AbstractContextManager[Any]]) -> Home:
-    """A home that is reached by gRPC."""
-    return lambda server, space: home(server.address, space)
+class Home:
+    """One place for spaces, and the way there.
+
+    Parameters
+    ----------
+    opened
+        Makes a space with an address, a name and an embedder.
+    address_of
+        The address of a server for this way.
+    """
+
+    def __init__(self, opened: Opened, address_of: Callable[[SocketServer], str]) -> None:
+        self._opened = opened
+        self._address_of = address_of
+
+    def space(self, server: SocketServer, embedder: str = "") -> AbstractContextManager[Any]:
+        """A new space; `server` is where it is if it is on a server."""
+        return self._opened(self._address_of(server), f"home-{next(_numbers)}", embedder)
 
 
-def over_websocket(home: Callable[[str, str], AbstractContextManager[Any]]) -> Home:
-    """A home that is reached by WebSocket."""
-    return lambda server, space: home(server.base_url, space)
+def nowhere(server: SocketServer) -> str:
+    """No address: the space is in this process."""
+    return ""
 
 
-HOMES: dict[str, Home] = {
-    "embedded": lambda server, space: embedded("", space),
-    "async embedded": lambda server, space: embedded_asynchronous("", space),
-    "client": over_grpc(blocking),
-    "async client": over_grpc(asynchronous),
-    "client over WebSocket": over_websocket(blocking),
-    "async client over WebSocket": over_websocket(asynchronous),
+def over_grpc(server: SocketServer) -> str:
+    """The address of a server for gRPC."""
+    return server.address
+
+
+def over_websocket(server: SocketServer) -> str:
+    """The address of a server for WebSockets."""
+    return server.base_url
+
+
+def over_http(server: SocketServer) -> str:
+    """The address of a server for the HTTP API."""
+    return server.base_url.replace("ws://", f"{SCHEME}://")
+
+
+def vector_of(id: str) -> Any:
+    """The vector of an id."""
+    return vectors_of([id])[0]
+
+
+def ids(hits: Hits) -> list[str]:
+    """The ids of hits."""
+    return [hit.id for hit in hits]
+
+
+HOMES = {
+    "embedded": Home(embedded, nowhere),
+    "async embedded": Home(embedded_asynchronous, nowhere),
+    "client": Home(blocking, over_grpc),
+    "async client": Home(asynchronous, over_grpc),
+    "client over WebSocket": Home(blocking, over_websocket),
+    "async client over WebSocket": Home(asynchronous, over_websocket),
+    "client over HTTP": Home(blocking, over_http),
+    "async client over HTTP": Home(asynchronous, over_http),
 }
 CLIENTS = [name for name in HOMES if "client" in name]

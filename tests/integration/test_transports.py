@@ -22,12 +22,15 @@ from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.http.http_server import HttpServer
 from engram.server.options import ServerOptions
+from tests.doubles.http_transport import SCHEME
 from tests.doubles.in_process import InProcessServer
 from tests.integration.server_process import DIM, TIMEOUT_S, numbered, vectors_of
 
 VECTOR = vectors_of(["a"])[0]
-TRANSPORTS = ("grpc", "in-process", "websocket")
-PAIRS = list(itertools.permutations(TRANSPORTS, 2))
+SESSIONS = ("grpc", "in-process", "websocket")
+"""The transports that have sessions."""
+TRANSPORTS = (*SESSIONS, "http")
+PAIRS = list(itertools.permutations(SESSIONS, 2))
 OWNERS = {"Bearer of red": "red", "Bearer of blue": "blue"}
 
 
@@ -60,6 +63,7 @@ async def serving(**options: Any) -> AsyncIterator[dict[str, str]]:
             "grpc": f"127.0.0.1:{port}",
             "in-process": in_process.address,
             "websocket": f"ws://127.0.0.1:{http.port}",
+            "http": f"{SCHEME}://127.0.0.1:{http.port}",
         }
     finally:
         await grpc.stop(TIMEOUT_S)
@@ -120,7 +124,7 @@ async def test_a_caller_with_anothers_token_is_denied_and_does_not_ask_again(tra
         assert set(door.asked.values()) == {1}
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", SESSIONS)
 async def test_a_session_that_is_denied_fails_what_waits_for_it(transport: str) -> None:
     """A caller who may describe the space, but not observe in it, learns it when the session is opened."""
 
