@@ -7,13 +7,12 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from engram import AsyncClient, Client, Hits, MemoryStore
 from engram.connection.async_memory_store import AsyncMemoryStore
 from tests.doubles.http_transport import SCHEME
 from tests.integration.server_process import DIM, TIMEOUT_S, vectors_of
-from tests.integration.socket_client import SocketServer
 
 
 class Blocking:
@@ -84,29 +83,62 @@ def embedded_asynchronous(address: str, space: str, embedder: str) -> Iterator[A
 
 
 @contextmanager
-def blocking(address: str, space: str, embedder: str) -> Iterator[Any]:
-    """A client of a server."""
+def blocking(address: str, space: str, embedder: str | None) -> Iterator[Any]:
+    """A client of a server. The space is there if its embedder is None."""
     with Client(address, space=space) as client:
-        client.create_space(space, DIM, embedder=embedder)
+        if embedder is not None:
+            client.create_space(space, DIM, embedder=embedder)
         yield client
 
 
 @contextmanager
-def asynchronous(address: str, space: str, embedder: str) -> Iterator[Any]:
-    """An asynchronous client of a server."""
+def asynchronous(address: str, space: str, embedder: str | None) -> Iterator[Any]:
+    """An asynchronous client of a server. The space is there if its embedder is None."""
     with asyncio.Runner() as runner:
 
         async def opened() -> AsyncClient:
             return AsyncClient(address, space=space)
 
         client = runner.run(opened())
-        runner.run(client.create_space(space, DIM, embedder=embedder))
+        if embedder is not None:
+            runner.run(client.create_space(space, DIM, embedder=embedder))
         yield Blocking(runner.get_loop(), client)
         runner.run(client.close())
 
 
-Opened = Callable[[str, str, str], AbstractContextManager[Any]]
 _numbers = itertools.count(1)
+
+
+class Place(Protocol):
+    """Where a server is."""
+
+    @property
+    def address(self) -> str:
+        """The address for gRPC."""
+
+    @property
+    def base_url(self) -> str:
+        """The address for WebSockets."""
+
+
+def nowhere(server: Place) -> str:
+    """No address: the space is in this process."""
+    return ""
+
+
+def over_grpc(server: Place) -> str:
+    """The address of a server for gRPC."""
+    return server.address
+
+
+def over_websocket(server: Place) -> str:
+    """The address of a server for WebSockets."""
+    return server.base_url
+
+
+def over_http(server: Place) -> str:
+    """The address of a server for the HTTP API."""
+    return server.base_url.replace("ws://", f"{SCHEME}://")
 
 
 class Home:
@@ -115,38 +147,24 @@ class Home:
     Parameters
     ----------
     opened
-        Makes a space with an address, a name and an embedder.
+        Opens a space with an address, a name and an embedder.
     address_of
         The address of a server for this way.
     """
 
-    def __init__(self, opened: Opened, address_of: Callable[[SocketServer], str]) -> None:
+    def __init__(
+        self, opened: Callable[[str, str, Any], AbstractContextManager[Any]], address_of: Callable[[Place], str]
+    ) -> None:
         self._opened = opened
         self._address_of = address_of
 
-    def space(self, server: SocketServer, embedder: str = "") -> AbstractContextManager[Any]:
+    def space(self, server: Place, embedder: str = "") -> AbstractContextManager[Any]:
         """A new space; `server` is where it is if it is on a server."""
         return self._opened(self._address_of(server), f"home-{next(_numbers)}", embedder)
 
-
-def nowhere(server: SocketServer) -> str:
-    """No address: the space is in this process."""
-    return ""
-
-
-def over_grpc(server: SocketServer) -> str:
-    """The address of a server for gRPC."""
-    return server.address
-
-
-def over_websocket(server: SocketServer) -> str:
-    """The address of a server for WebSockets."""
-    return server.base_url
-
-
-def over_http(server: SocketServer) -> str:
-    """The address of a server for the HTTP API."""
-    return server.base_url.replace("ws://", f"{SCHEME}://")
+    def found(self, server: Place, name: str) -> AbstractContextManager[Any]:
+        """A client of a space that is on a server."""
+        return self._opened(self._address_of(server), name, None)
 
 
 def vector_of(id: str) -> Any:

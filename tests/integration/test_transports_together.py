@@ -36,7 +36,8 @@ from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
 from engram.wire.error_kinds import kind_of
 from tests.integration.server_process import DIM, TIMEOUT_S, batch_of, numbered, vectors_of
-from tests.integration.test_transports import PAIRS, TRANSPORTS, VECTOR, error_of, serving
+from tests.integration.side_by_side import TRANSPORTS, serving
+from tests.integration.test_transports import PAIRS, VECTOR, error_of
 
 IDS = ["a", "b", "ä/ö"]
 COLUMNS: dict[str, Any] = {
@@ -50,10 +51,10 @@ COLUMNS: dict[str, Any] = {
 
 
 def told(hit: Hit | None) -> dict[str, Any]:
-    """All that a hit says, but when it was found."""
+    """All that a hit says, but when it was found, and whether it was linked by then."""
     assert hit is not None
     made = {each.name: getattr(hit, each.name) for each in fields(hit) if each.init}
-    del made["recalled_us"]
+    del made["recalled_us"], made["indexed"]
     return {**made, "vector": made["vector"].tolist()}
 
 
