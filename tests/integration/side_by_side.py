@@ -31,7 +31,8 @@ TRANSPORTS = (*SESSIONS, "http")
 @asynccontextmanager
 async def served(engine: Engine) -> AsyncIterator[dict[str, str]]:
     """The addresses of an engine by the transport that leads to it; it is closed at the end."""
-    grpc, in_process, http = GrpcServer(engine), InProcessServer(engine), HttpServer(engine, ServerCalls(engine))
+    calls = ServerCalls(engine)
+    grpc, in_process, http = GrpcServer(engine, calls), InProcessServer(engine, calls), HttpServer(engine, calls)
     port = await grpc.start("127.0.0.1", 0)
     await http.start("127.0.0.1", 0)
     try:

@@ -134,6 +134,24 @@ def test_damage_is_told_alike(store: OneStore, name: str) -> None:
     assert (isinstance(answer, tuple) and answer[0] is CorruptData) == (name in HARMED)
 
 
+def test_a_standing_recall_that_comes_to_damage_says_so_alike(store: OneStore) -> None:
+    def heard(home: Any) -> Any:
+        following = home.recall_stream(Cue(CUE, score_min=-1.0), max_generation=4, follow=True)
+        ids: list[str] = []
+
+        def listen() -> None:
+            for hits in following:
+                ids.extend(hit.id for hit in hits)
+
+        with pytest.raises(CorruptData) as refusal:
+            listen()
+        following.close()
+        return sorted(ids[:4]), ids[4:], vars(refusal.value)
+
+    before, later, _ = agreed(store, "damaged", heard)
+    assert (before, later) == (list("abcd"), list("ef"))
+
+
 @pytest.mark.parametrize("name", READS | WRITES)
 @pytest.mark.parametrize(("space", "kind"), [("lost", CorruptData), ("newer", NewerFormat)])
 def test_a_space_that_cannot_be_opened_is_told_alike(
