@@ -88,7 +88,7 @@ class InProcessServer:
             connection.opened()
             await connection.observe(Message(*values))
         else:
-            await connection.close(drain=True, last_sequence=values[0])
+            await connection.close(drain=False, last_sequence=values[0])
 
 
 class InProcessTransport:
