@@ -53,8 +53,8 @@ _operations: Final[dict[type, Operation[Any]]] = {operation.request: operation f
 class InProcessServer:
     """Serves an engine at an address of its own until it is stopped. To be made on the event loop of the engine."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.calls = ServerCalls(engine)
+    def __init__(self, engine: Engine, calls: ServerCalls | None = None) -> None:
+        self.calls = calls or ServerCalls(engine)
         self.address = f"{SCHEME}://{next(_numbers)}"
         self._engine = engine
         _servers[self.address] = self
@@ -88,7 +88,7 @@ class InProcessServer:
             connection.opened()
             await connection.observe(Message(*values))
         else:
-            await connection.close(drain=True, last_sequence=values[0])
+            await connection.close(drain=False, last_sequence=values[0])
 
 
 class InProcessTransport:

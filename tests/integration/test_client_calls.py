@@ -1,7 +1,7 @@
 """Both clients over every transport: the same calls, the same answers, the same errors.
 
-Over gRPC they talk to a real server in another process. Over the transport without a socket they share an event loop
-with the server's engine. A new transport is to pass these tests, too.
+Over gRPC, WebSocket and HTTP they talk to a real server in another process. Over the transport without a socket they
+share an event loop with the server's engine. A new transport is to pass these tests, too.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
 from engram.server.options import ServerOptions
 from tests.doubles.in_process import InProcessServer
+from tests.integration.homes import over_grpc, over_http, over_websocket
 from tests.integration.server_process import DIM, TIMEOUT_S, numbered, vectors_of
 
 _numbers = itertools.count(1)
@@ -97,7 +98,10 @@ def serving_in_process(run: Callable[[Any], Any]) -> Iterator[str]:
     run(stop(*started))
 
 
-@pytest.fixture(params=["grpc", "in-process"])
+ADDRESSES = {"grpc": over_grpc, "websocket": over_websocket, "http": over_http}
+
+
+@pytest.fixture(params=[*ADDRESSES, "in-process"])
 def transport(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -106,8 +110,8 @@ def transport(request: pytest.FixtureRequest) -> str:
 def make(request: pytest.FixtureRequest, transport: str) -> Iterator[Any]:
     kind, made = request.param, list[Either]()
     with asyncio.Runner() as loop, ExitStack() as stack:
-        if transport == "grpc":
-            address = request.getfixturevalue("server").address
+        if transport in ADDRESSES:
+            address = ADDRESSES[transport](request.getfixturevalue("home_server"))
         else:
             address = stack.enter_context(serving_in_process(LoopThread.shared().run if kind is Client else loop.run))
 
@@ -302,6 +306,15 @@ def test_the_status_tells_what_each_worker_did(client: Either) -> None:
     assert sum(worker.busy_s for worker in client.status().workers) > 0
 
 
+def test_what_a_client_says_of_itself(client: Either) -> None:
+    assert (client.name, client.space) == (client.space, client.name)
+    assert client.address in repr(client.client)
+    assert (client.session_id, client.durable_sequence) == ("", 0)
+    client.connect()
+    assert (client.session_id != "", client.durable_sequence) == (True, 0)
+    assert (client.unsound_spaces(), type(client.incarnation)) == ([], str)
+
+
 def test_creating_a_space_again(client: Either) -> None:
     assert client.create_space(client.space, dim=DIM).config.dim == DIM
     with pytest.raises(AlreadyExists, match=f"dimension {DIM}, not 32"):
@@ -406,6 +419,8 @@ def test_waits_that_are_no_times_are_refused(client: Either, wrong: Any) -> None
     client.flush(0)
 
 
+# HTTP has no sessions.
+@pytest.mark.parametrize("transport", ["grpc", "websocket", "in-process"])
 def test_a_named_session_is_continued_by_another_client(client: Either, make: Any) -> None:
     ids = numbered(1, 10)
     with_name = make(space=client.space, session_id="import-7")

@@ -16,35 +16,55 @@ from engram import Cue
 from engram.client import AsyncClient, Client
 from engram.errors import FailedPrecondition
 from tests.integration.child_program import run_program
-from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess
+from tests.integration.homes import over_grpc, over_websocket
+from tests.integration.server_process import DIM, TIMEOUT_S
+from tests.integration.socket_client import SocketServer
 
 VECTOR = np.ones(DIM, np.float32)
 NEAR = Cue(VECTOR, score_min=0.5)
 _numbers = itertools.count(1)
 
 
+@pytest.fixture(params=["grpc", "websocket"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    """What precedes the address of a socket."""
+    return {"grpc": "", "websocket": "ws://"}[request.param]
+
+
 @pytest.fixture
-def space(server: ServerProcess) -> str:
+def address(home_server: SocketServer, scheme: str) -> str:
+    return over_websocket(home_server) if scheme else over_grpc(home_server)
+
+
+@pytest.fixture
+def space(address: str) -> str:
     name = f"closing-{next(_numbers)}"
-    with Client(server.address) as client:
+    with Client(address, space=name) as client:
         client.create_space(name, dim=DIM)
-        Client(server.address, space=name).observe("a", VECTOR)
+        client.observe("a", VECTOR)
     return name
 
 
 @pytest.fixture
-def silent() -> Iterator[str]:
-    """An address where connections are taken and nothing is answered."""
+def silent() -> Iterator[socket.socket]:
+    """A socket that takes connections and answers nothing."""
     with socket.socket() as listener:
+        listener.settimeout(TIMEOUT_S)
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        yield listener
+
+
+@pytest.fixture
+def silence(silent: socket.socket, scheme: str) -> str:
+    """The address of the silent socket."""
+    return f"{scheme}127.0.0.1:{silent.getsockname()[1]}"
 
 
 def test_threads_that_wait_for_a_client_are_told_that_it_was_closed(
-    server: ServerProcess, space: str, silent: str
+    address: str, space: str, silent: socket.socket, silence: str
 ) -> None:
-    following, waiting = Client(server.address, space=space), Client(silent, space=space)
+    following, waiting = Client(address, space=space), Client(silence, space=space)
     stream = following.recall_stream(NEAR, follow=True)
     next(stream)
     with ThreadPoolExecutor() as threads:
@@ -54,10 +74,9 @@ def test_threads_that_wait_for_a_client_are_told_that_it_was_closed(
             lambda: waiting.observe("b", VECTOR),
         ]
         calls = [threads.submit(call) for call in work]
-        while waiting._client._calls.transport._channel is None:  # type: ignore[attr-defined]
-            pass
-        for client in (following, waiting):
-            client.close()
+        with silent.accept()[0]:
+            for client in (following, waiting):
+                client.close()
         for call in calls:
             error = call.exception(TIMEOUT_S)
             assert isinstance(error, FailedPrecondition), error
@@ -65,9 +84,9 @@ def test_threads_that_wait_for_a_client_are_told_that_it_was_closed(
 
 
 async def test_a_task_that_waits_for_a_client_is_not_cancelled_by_its_end(
-    server: ServerProcess, space: str, silent: str
+    address: str, space: str, silence: str
 ) -> None:
-    following, waiting = AsyncClient(server.address, space=space), AsyncClient(silent, space=space)
+    following, waiting = AsyncClient(address, space=space), AsyncClient(silence, space=space)
     stream = following.recall_stream(NEAR, follow=True)
     await anext(stream)
     whole = waiting.recall_stream(VECTOR)
@@ -84,8 +103,8 @@ async def test_a_task_that_waits_for_a_client_is_not_cancelled_by_its_end(
     assert not any(task.cancelled() for task in tasks)
 
 
-async def test_a_task_that_is_cancelled_is_cancelled(server: ServerProcess, space: str) -> None:
-    async with AsyncClient(server.address, space=space) as client:
+async def test_a_task_that_is_cancelled_is_cancelled(address: str, space: str) -> None:
+    async with AsyncClient(address, space=space) as client:
         stream = client.recall_stream(NEAR, follow=True)
         await anext(stream)
         tasks: list[asyncio.Task[Any]] = [
@@ -117,6 +136,6 @@ client.close()
 """
 
 
-def test_an_interrupted_stream_ends_with_the_interrupt(server: ServerProcess, space: str) -> None:
-    ended = run_program(INTERRUPTED, server.address, space)
+def test_an_interrupted_stream_ends_with_the_interrupt(address: str, space: str) -> None:
+    ended = run_program(INTERRUPTED, address, space)
     assert (ended.code, ended.out.strip(), ended.err) == (0, "20 1", "")

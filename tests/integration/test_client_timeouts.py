@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,9 @@ import pytest
 from engram import Cue
 from engram.client import AsyncClient, Client, OutboxLimits
 from engram.errors import EngramError, FailedPrecondition, OverCapacity, Unavailable
-from tests.integration.server_process import DIM, ServerProcess
+from tests.integration.homes import over_grpc, over_websocket
+from tests.integration.server_process import DIM
+from tests.integration.socket_client import SocketServer
 
 TIME_S = 0.5
 # Only against hanging: nothing is measured.
@@ -25,6 +27,7 @@ ONE = np.ones(DIM, np.float32)
 NEAR = Cue(vector=ONE, score_min=0.5)
 
 Call = Callable[[Client], Any]
+_numbers = itertools.count(1)
 
 CALLS: dict[str, Call] = {
     "open": Client.connect,
@@ -41,23 +44,38 @@ CALLS: dict[str, Call] = {
 }
 
 
+@pytest.fixture(params=["grpc", "websocket"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    """What precedes the address of a socket."""
+    return {"grpc": "", "websocket": "ws://"}[request.param]
+
+
 @pytest.fixture
-def stopped(tmp_path: Path) -> Iterator[ServerProcess]:
-    """A server that is stopped in its tracks once the test says so."""
-    running = ServerProcess(tmp_path / "data")
-    with Client(running.address) as client:
-        client.create_space("notes", dim=DIM)
-    yield running
-    running.process.send_signal(signal.SIGCONT)
-    assert running.stop() == 0
+def stopped(home_server: SocketServer) -> Iterator[SocketServer]:
+    """A server that is stopped in its tracks once the test says so, and goes on afterwards."""
+    yield home_server
+    home_server.process.send_signal(signal.SIGCONT)
+
+
+@pytest.fixture
+def address(home_server: SocketServer, scheme: str) -> str:
+    return over_websocket(home_server) if scheme else over_grpc(home_server)
+
+
+@pytest.fixture
+def space(address: str) -> str:
+    name = f"notes-{next(_numbers)}"
+    with Client(address) as client:
+        client.create_space(name, dim=DIM)
+    return name
 
 
 @contextlib.contextmanager
-def nobody(kind: str) -> Iterator[str]:
+def nobody(kind: str, scheme: str) -> Iterator[str]:
     """An address where nothing answers."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        address = f"{scheme}127.0.0.1:{listener.getsockname()[1]}"
         if kind == "never accepts":
             # Connections beyond the queue get no answer at all.
             listener.listen(0)
@@ -85,9 +103,12 @@ def refused(call: Call, client: Client) -> EngramError:
 
 
 @pytest.mark.parametrize("kind", ["never answers", "never accepts", "not there"])
-@pytest.mark.parametrize("name", CALLS)
-def test_calls_to_nobody(name: str, kind: str) -> None:
-    with nobody(kind) as address, Client(address, space="notes", timeout_s=TIME_S) as client:
+@pytest.mark.parametrize(
+    ("name", "scheme"),
+    [*((name, "") for name in CALLS), *((name, "ws://") for name in ("open", "recall", "recall_stream", "follow"))],
+)
+def test_calls_to_nobody(name: str, kind: str, scheme: str) -> None:
+    with nobody(kind, scheme) as address, Client(address, space="notes", timeout_s=TIME_S) as client:
         error = refused(CALLS[name], client)
     assert isinstance(error, Unavailable)
     assert error.code == "no_server"
@@ -95,9 +116,9 @@ def test_calls_to_nobody(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("used", [False, True])
-def test_calls_to_a_stopped_server(stopped: ServerProcess, used: bool) -> None:
+def test_calls_to_a_stopped_server(stopped: SocketServer, address: str, space: str, used: bool) -> None:
     for name, call in CALLS.items():
-        with Client(stopped.address, space="notes", timeout_s=TIME_S) as client:
+        with Client(address, space=space, timeout_s=TIME_S) as client:
             if used:
                 client.status()
                 if name in ("observe", "observe_batch", "open"):
@@ -108,10 +129,10 @@ def test_calls_to_a_stopped_server(stopped: ServerProcess, used: bool) -> None:
 
 
 @pytest.mark.parametrize("kind", ["rows", "batches", "flush"])
-def test_a_full_buffer_or_a_flush_ends(stopped: ServerProcess, kind: str) -> None:
+def test_a_full_buffer_or_a_flush_ends(stopped: SocketServer, address: str, space: str, kind: str) -> None:
     """What was taken is still sent, once the server goes on."""
     limits = OutboxLimits(count_max=100)
-    with Client(stopped.address, space="notes", timeout_s=TIME_S, limits=limits) as client:
+    with Client(address, space=space, timeout_s=TIME_S, limits=limits) as client:
         client.connect()
         stopped.process.send_signal(signal.SIGSTOP)
 
@@ -136,10 +157,8 @@ def test_a_full_buffer_or_a_flush_ends(stopped: ServerProcess, kind: str) -> Non
         assert client.space_status().live_count == (1 if kind == "flush" else 100)
 
 
-def test_a_flush_goes_on_as_long_as_there_are_answers(server: ServerProcess) -> None:
-    with Client(server.address) as admin:
-        admin.create_space("long", dim=DIM)
-    with Client(server.address, space="long", timeout_s=5, limits=OutboxLimits(count_max=60_000)) as client:
+def test_a_flush_goes_on_as_long_as_there_are_answers(address: str, space: str) -> None:
+    with Client(address, space=space, timeout_s=5, limits=OutboxLimits(count_max=60_000)) as client:
         for number in range(0, 60_000, 1000):
             client.submit([f"{number + row}" for row in range(1000)], np.ones((1000, DIM)))
         client.flush()
@@ -147,8 +166,8 @@ def test_a_flush_goes_on_as_long_as_there_are_answers(server: ServerProcess) -> 
 
 
 @pytest.mark.parametrize("batches", [0, 1, 3])
-def test_a_stream_ends_when_the_server_stops(stopped: ServerProcess, batches: int) -> None:
-    with Client(stopped.address, space="notes", timeout_s=TIME_S) as client:
+def test_a_stream_ends_when_the_server_stops(stopped: SocketServer, address: str, space: str, batches: int) -> None:
+    with Client(address, space=space, timeout_s=TIME_S) as client:
         ids = [f"{number}" for number in range(5000)]
         client.submit(ids, np.random.default_rng(1).standard_normal((5000, DIM))).result(HANG_S)
         stream = client.recall_stream(ONE, k=5000, batch_size=100, include_vectors=True)
@@ -160,8 +179,10 @@ def test_a_stream_ends_when_the_server_stops(stopped: ServerProcess, batches: in
         assert isinstance(error, Unavailable)
 
 
-def test_a_standing_recall_notices_a_server_that_is_gone_without_a_word(stopped: ServerProcess) -> None:
-    with Client(stopped.address, space="notes", timeout_s=TIME_S) as client:
+def test_a_standing_recall_notices_a_server_that_is_gone_without_a_word(
+    stopped: SocketServer, address: str, space: str
+) -> None:
+    with Client(address, space=space, timeout_s=TIME_S) as client:
         client.submit("a", ONE).result(HANG_S)
         stream = client.recall_stream(NEAR, follow=True, k=1, batch_size=1)
         assert [hit.id for hit in next(stream)] == ["a"]
@@ -173,8 +194,8 @@ def test_a_standing_recall_notices_a_server_that_is_gone_without_a_word(stopped:
 
 @pytest.mark.parametrize("timeout_s", [0, 0.2, 1])
 @pytest.mark.parametrize("held", [0, 1, 1000])
-def test_closing_ends(stopped: ServerProcess, held: int, timeout_s: float) -> None:
-    client = Client(stopped.address, space="notes", timeout_s=TIME_S)
+def test_closing_ends(stopped: SocketServer, address: str, space: str, held: int, timeout_s: float) -> None:
+    client = Client(address, space=space, timeout_s=TIME_S)
     client.connect()
     stopped.process.send_signal(signal.SIGSTOP)
     futures = [client.submit(f"{number}", ONE) for number in range(held)]
@@ -186,9 +207,9 @@ def test_closing_ends(stopped: ServerProcess, held: int, timeout_s: float) -> No
 
 
 @pytest.mark.parametrize("name", ["observe", "recall", "open"])
-async def test_many_callers_do_not_wait_for_one_another(name: str) -> None:
+async def test_many_callers_do_not_wait_for_one_another(name: str, scheme: str) -> None:
     """Each of them has its own time, also where they wait for the same session."""
-    with nobody("never answers") as address:
+    with nobody("never answers", scheme) as address:
         client = AsyncClient(address, space="notes", timeout_s=TIME_S)
         call = {
             "observe": lambda: client.submit("a", ONE),

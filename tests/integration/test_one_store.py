@@ -17,11 +17,12 @@ from engram.connection.async_remote_store import AsyncRemoteStore
 from engram.connection.remote_store import RemoteStore
 from engram.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFound, StoreLocked, Unavailable
 from tests.doubles.batches import vector_of as vector_of_dim
-from tests.integration.homes import Blocking
+from tests.doubles.http_transport import SCHEME
+from tests.integration.homes import Blocking, over_http
 from tests.integration.server_process import DIM, TIMEOUT_S
 from tests.integration.socket_client import SocketServer
 
-PLACES = ("directory", "memory", "ws", "http", "grpc")
+PLACES = ("directory", "memory", "ws", "http", "grpc", SCHEME)
 STORES = (engram.MemoryStore, AsyncMemoryStore, RemoteStore, AsyncRemoteStore)
 
 
@@ -50,6 +51,7 @@ def target(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
         "ws": server.base_url,
         "http": server.base_url.replace("ws://", "http://"),
         "grpc": f"grpc://{server.address}",
+        SCHEME: over_http(server),
     }[request.param]
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,19 +14,12 @@ from engram.client import AsyncClient
 from engram.errors import EngramError, FailedPrecondition, PermissionDenied, Unauthenticated, Unavailable
 from engram.model.cue import Cue
 from engram.model.operations.action import Action
-from engram.model.spaces import SpaceConfig
 from engram.server.authorization import Caller
-from engram.server.calls import ServerCalls
-from engram.server.engine import Engine
-from engram.server.grpc_server import GrpcServer
-from engram.server.http.http_server import HttpServer
-from engram.server.options import ServerOptions
-from tests.doubles.in_process import InProcessServer
 from tests.integration.server_process import DIM, TIMEOUT_S, numbered, vectors_of
+from tests.integration.side_by_side import SESSIONS, TRANSPORTS, serving
 
 VECTOR = vectors_of(["a"])[0]
-TRANSPORTS = ("grpc", "in-process", "websocket")
-PAIRS = list(itertools.permutations(TRANSPORTS, 2))
+PAIRS = list(itertools.permutations(SESSIONS, 2))
 OWNERS = {"Bearer of red": "red", "Bearer of blue": "blue"}
 
 
@@ -44,28 +36,6 @@ class Door:
             raise Unauthenticated("send a token", field="authorization")
         if space != owned or action is Action.FORGET:
             raise PermissionDenied(f"only {owned}", field="space", limit=owned, value=space or "")
-
-
-@asynccontextmanager
-async def serving(**options: Any) -> AsyncIterator[dict[str, str]]:
-    """The addresses of one engine by the transport that leads to it."""
-    engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", DIM), **options))
-    for name in OWNERS.values():
-        engine.store.space(name, dim=DIM)
-    grpc, in_process, http = GrpcServer(engine), InProcessServer(engine), HttpServer(engine, ServerCalls(engine))
-    port = await grpc.start("127.0.0.1", 0)
-    await http.start("127.0.0.1", 0)
-    try:
-        yield {
-            "grpc": f"127.0.0.1:{port}",
-            "in-process": in_process.address,
-            "websocket": f"ws://127.0.0.1:{http.port}",
-        }
-    finally:
-        await grpc.stop(TIMEOUT_S)
-        await http.stop(TIMEOUT_S)
-        await in_process.stop(TIMEOUT_S)
-        await engine.close()
 
 
 async def error_of(call: Any) -> EngramError:
@@ -120,7 +90,7 @@ async def test_a_caller_with_anothers_token_is_denied_and_does_not_ask_again(tra
         assert set(door.asked.values()) == {1}
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("transport", SESSIONS)
 async def test_a_session_that_is_denied_fails_what_waits_for_it(transport: str) -> None:
     """A caller who may describe the space, but not observe in it, learns it when the session is opened."""
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+from engram.errors import OverCapacity
 from engram.model.ack import Ack
 
 WAITING_MAX: Final = 65_536
@@ -54,6 +55,24 @@ class CallbackThread:
     def put(self, callback: Callable[[], object]) -> None:
         """Run `callback` after all that came before it. To be called after `start`."""
         self._queue.put(callback)
+
+    def wait_for_room(self, timeout_s: float) -> None:
+        """Wait, if too many callbacks wait, until these have run.
+
+        Raises
+        ------
+        OverCapacity
+            With code ``buffer_full``, if they have not within `timeout_s` seconds.
+        """
+        if self.is_full and not self.finish(timeout_s):
+            raise OverCapacity(
+                f"{WAITING_MAX} callbacks of observations wait, and there was no room for more within {timeout_s:g} s",
+                code="buffer_full",
+                field="callbacks",
+                limit=WAITING_MAX,
+                value=f"more than {WAITING_MAX}",
+                retry_after_ms=1000,
+            )
 
     def finish(self, timeout_s: float | None) -> bool:
         """Wait until the callbacks that wait now have run; return whether they have within `timeout_s` seconds.

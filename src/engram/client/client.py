@@ -14,7 +14,7 @@ from typing import Any, Self, Unpack, overload
 from numpy.typing import ArrayLike
 
 from engram.client.async_client import AsyncClient
-from engram.client.callback_thread import WAITING_MAX, AnswerFuture
+from engram.client.callback_thread import AnswerFuture
 from engram.client.calls import as_timeout_s
 from engram.client.loop_thread import LoopThread, wait
 from engram.client.sending.answer_future import AwaitedAnswer, answered_in_thread
@@ -23,7 +23,7 @@ from engram.client.sending.pending_add import PendingAdd
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.snapshot import ClientSnapshot
-from engram.errors import FailedPrecondition, OverCapacity
+from engram.errors import FailedPrecondition
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack, Deletion
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
@@ -114,6 +114,11 @@ class Client:
     def name(self) -> str:
         """Name of the memory space, as a `Space` has it."""
         return self._client.space
+
+    @property
+    def address(self) -> str:
+        """Address of the server."""
+        return self._client.address
 
     @property
     def session_id(self) -> str:
@@ -314,18 +319,8 @@ class Client:
 
     def _future(self) -> AnswerFuture:
         """Return the future of an observation, as soon as there is room for its callbacks."""
-        callbacks = self._thread.callbacks
-        if callbacks.is_full and not callbacks.finish(self._timeout_s):
-            raise OverCapacity(
-                f"{WAITING_MAX} callbacks of observations wait, and there was no room for more within "
-                f"{self._timeout_s:g} s",
-                code="buffer_full",
-                field="callbacks",
-                limit=WAITING_MAX,
-                value=f"more than {WAITING_MAX}",
-                retry_after_ms=1000,
-            )
-        return AnswerFuture(callbacks)
+        self._thread.callbacks.wait_for_room(self._timeout_s)
+        return AnswerFuture(self._thread.callbacks)
 
     def _add(self, future: AnswerFuture | AwaitedAnswer, observations: OneObservation | ManyObservations) -> None:
         pending = self._opened().add(future, observations)

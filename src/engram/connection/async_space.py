@@ -72,8 +72,8 @@ class AsyncSnapshot:
         **options: Unpack[SnapshotStreamOptions],
     ) -> AsyncGenerator[Hits, None]:
         """Yield the best hits in batches; see `Space.recall_stream`."""
-        opening = functools.partial(self.blocking.recall_stream, cue, k, batch_size, **options)
-        return batches_of(opening, follow=False)
+        query = stream_query(cue, k, batch_size, **options)
+        return batches_of(functools.partial(self.blocking._open, query), follow=False)
 
 
 class AsyncSpace:

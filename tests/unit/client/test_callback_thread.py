@@ -11,6 +11,7 @@ import pytest
 
 from engram.client import callback_thread
 from engram.client.callback_thread import AnswerFuture, CallbackThread
+from engram.errors import OverCapacity
 from engram.model.ack import Ack
 
 WAIT_S = 60.0
@@ -61,7 +62,11 @@ def test_a_callback_does_not_wait_for_itself(callbacks: CallbackThread, monkeypa
     future.set_result(ACK)
     assert callbacks.is_full
     assert not callbacks.finish(0.0)
+    with pytest.raises(OverCapacity) as refusal:
+        callbacks.wait_for_room(0.0)
+    assert (refusal.value.code, refusal.value.field) == ("buffer_full", "callbacks")
     others.set()
+    callbacks.wait_for_room(WAIT_S)
     assert callbacks.finish(WAIT_S)
     assert seen == [False, True]
     assert not callbacks.is_full

@@ -11,6 +11,7 @@ from typing import Final
 from engram.client.websocket.address import SocketAddress
 from engram.client.websocket.calls import CallSocket
 from engram.client.websocket.socket import Heartbeats
+from engram.errors import FailedPrecondition
 from engram.lifecycle import interpreter_exit
 
 # A client that recalls in streams, one after the other, does not connect for each.
@@ -38,7 +39,9 @@ class CallSockets:
         self._address = address
         self._metadata = metadata
         self._heartbeats = heartbeats
-        self._opening = asyncio.Lock()
+        self._turn = asyncio.Lock()
+        self._opening: set[asyncio.Task[None]] = set()
+        self._is_closed = False
         self._calls: CallSocket | None = None
         self._idle: list[CallSocket] = []
         self._lent: set[CallSocket] = set()
@@ -50,7 +53,7 @@ class CallSockets:
         calls = self._calls
         if calls is not None and calls.socket.is_open:
             return calls
-        async with self._opening:
+        async with self._turn:
             if self._calls is None or not self._calls.socket.is_open:
                 self._calls = await self._opened()
             return self._calls
@@ -75,7 +78,9 @@ class CallSockets:
             calls.socket.end()
 
     async def close(self) -> None:
-        """Close all, and wait for it."""
+        """Close all, and wait for it. Whoever waits for one that is being opened is cancelled."""
+        for opening in self._opening:
+            opening.cancel()
         await asyncio.gather(*(calls.close() for calls in self._take_all()))
 
     def abandon(self) -> None:
@@ -95,10 +100,25 @@ class CallSockets:
     def _take_all(self) -> list[CallSocket]:
         taken = [*self._idle, *self._lent, *([] if self._calls is None else [self._calls])]
         self._idle, self._lent, self._calls = [], set(), None
+        self._is_closed = True
         interpreter_exit.closed(self._key)
         return taken
 
     async def _opened(self) -> CallSocket:
+        self._check()
         calls = CallSocket(self._address, self._metadata, self._heartbeats)
-        await calls.open()
+        opening = self.loop.create_task(calls.open())
+        self._opening.add(opening)
+        try:
+            await opening
+            self._check()
+        except BaseException:
+            calls.socket.end()
+            raise
+        finally:
+            self._opening.discard(opening)
         return calls
+
+    def _check(self) -> None:
+        if self._is_closed:
+            raise FailedPrecondition("the client is closed", code="client_closed")

@@ -74,7 +74,8 @@ def encode_greeting(greeting: Greeting) -> bytes:
 
 def encode_close(last_sequence: int) -> bytes:
     """Return the last message of a session."""
-    return encode_json({"type": "close", "drain": True, "last_sequence": last_sequence})
+    # A drained close would wait for the index, which no caller waits for.
+    return encode_json({"type": "close", "drain": False, "last_sequence": last_sequence})
 
 
 def read_welcome(message: bytes) -> Welcome | None:

@@ -6,7 +6,7 @@ from typing import Unpack
 
 from engram.model.cue import CueLike
 from engram.model.hit import Hit, Hits
-from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT
+from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
     SnapshotRecallOptions,
@@ -65,4 +65,7 @@ class Snapshot:
         **options: Unpack[SnapshotStreamOptions],
     ) -> RecallStream:
         """Return the best hits in batches; see `Space.recall_stream`."""
-        return self._reader.stream(stream_query(cue, k, batch_size, **options), self.generation)
+        return self._open(stream_query(cue, k, batch_size, **options))
+
+    def _open(self, query: RecallQuery) -> RecallStream:
+        return self._reader.stream(query, self.generation)

@@ -45,7 +45,7 @@ async def test_a_session_is_opened_used_and_closed() -> None:
     assert asked[0] == {
         "type": "init", "space": "notes", "session_id": "s", "incarnation": "i", "writer": 17, "known_sequence": 3,
     }  # fmt: skip
-    assert asked[1] == {"type": "close", "drain": True, "last_sequence": 4}
+    assert asked[1] == {"type": "close", "drain": False, "last_sequence": 4}
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

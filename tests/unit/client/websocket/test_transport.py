@@ -201,6 +201,29 @@ async def test_what_is_under_way_when_the_client_is_closed_fails_and_is_not_trie
         assert len(server.headers) == 1
 
 
+async def test_what_waits_for_a_connection_when_the_client_is_closed_waits_no_longer() -> None:
+    taken = asyncio.Event()
+
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.set()
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    async with server:
+        transport = made(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        # The second call waits for the connection of the first.
+        works = (transport.call(ASK, TIMEOUT_S), transport.call(ASK, TIMEOUT_S), transport.recall(STREAM).read())
+        waiting = [asyncio.ensure_future(work) for work in works]
+        await asyncio.wait_for(taken.wait(), TIMEOUT_S)
+        await transport.close()
+        ended, _ = await asyncio.wait(waiting, timeout=TIMEOUT_S)
+        assert ended == set(waiting)
+        # A client makes of a call that nobody but its transport has cancelled that the client was closed.
+        assert [each.cancelled() or each.exception().code for each in waiting] == [True, "client_closed", True]  # type: ignore[union-attr]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 # ---- losses ----------------------------------------------------------------------------------------------------
 
 
