@@ -319,8 +319,8 @@ class Client:
             raise OverCapacity(
                 f"{WAITING_MAX} callbacks of observations wait, and there was no room for more within "
                 f"{self._timeout_s:g} s",
-                code="buffer_full",
-                field="callbacks",
+                code="answers_full",
+                field="answers",
                 limit=WAITING_MAX,
                 value=f"more than {WAITING_MAX}",
                 retry_after_ms=1000,
