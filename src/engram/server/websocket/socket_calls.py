@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity
+from engram.metrics import table
 from engram.model.hit import Hits
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.table import OPERATIONS
@@ -17,7 +18,7 @@ from engram.model.spaces import DEFAULT_SPACE
 from engram.server.authorization import Caller
 from engram.server.calls import Incoming, ServerCalls
 from engram.server.websocket.limits import CALLS_MAX, FOLLOWERS_MAX
-from engram.server.websocket.received import Received
+from engram.server.websocket.received import SESSION_TYPES, Received
 from engram.server.websocket.writer import SocketWriter
 from engram.streaming.sessions.connection import Connection
 from engram.wire.forms.failures import error_object
@@ -69,9 +70,10 @@ class SocketCalls:
         self._writer = writer
         self._calls: dict[asyncio.Task[None], int] = {}
         self._followers: dict[asyncio.Task[None], int] = {}
+        self._is_over = False
 
     async def start(self, message: Received) -> None:
-        """Begin a call, after waiting for one to end if too many are under way.
+        """Begin a call, after waiting for one to end if too many are under way; none begins after `cancel_all`.
 
         Raises
         ------
@@ -79,7 +81,7 @@ class SocketCalls:
             If the message has no id, or that of a call that is under way.
         """
         id = message.call_id
-        if id in self._calls.values() or id in self._followers.values():
+        if self._is_under_way(id):
             raise InvalidInput(
                 f"the call {id} is still under way; every call takes an id of its own",
                 code="invalid_request",
@@ -93,9 +95,20 @@ class SocketCalls:
         if refusal is not None:
             await self._fail(id, refusal)
             return
+        if self._is_over:
+            return
         task = asyncio.create_task(self._answer(message, id, bool(options.binary)))
         tasks[task] = id
         task.add_done_callback(tasks.pop)
+
+    async def refuse(self, message: Received, error: InvalidInput) -> bool:
+        """Answer a call that cannot be read, and return whether it can be told which one it is."""
+        id = message.envelope.id
+        if message.type in SESSION_TYPES or type(id) is not int or self._is_under_way(id):
+            return False
+        self._server.engine.counters.add(table.MALFORMED)
+        await self._fail(id, error)
+        return True
 
     async def cancel(self, id: int) -> None:
         """End the call with this id and confirm it, even if there is none any more.
@@ -106,7 +119,8 @@ class SocketCalls:
         await self._fail(id, FailedPrecondition(f"the call {id} was cancelled", code="cancelled", field="id", value=id))
 
     async def cancel_all(self) -> None:
-        """End all calls."""
+        """End all calls, because nobody waits for them any more."""
+        self._is_over = True
         await _cancelled([*self._calls, *self._followers])
 
     async def finish(self) -> None:
@@ -122,6 +136,9 @@ class SocketCalls:
         """Wait until no call is under way."""
         while tasks := [*self._calls, *self._followers]:
             await asyncio.wait(tasks)
+
+    def _is_under_way(self, id: int) -> bool:
+        return id in self._calls.values() or id in self._followers.values()
 
     async def _refusal(self, tasks: dict[asyncio.Task[None], int]) -> EngramError | None:
         """Wait until one more of `tasks` may begin; return the reason if there is no point in waiting."""

@@ -91,8 +91,9 @@ class RequestReader:
         self._make = operation.request
         self._arguments = _arguments(operation.request)
         fields = [field for _, argument in self._arguments for field in argument.fields]
-        if any(argument.takes_arrays for _, argument in self._arguments):
-            fields.append(_ARRAYS)
+        # Any request may come as a frame, because a frame may be larger than a text.
+        fields.append(_ARRAYS)
+        self._takes_arrays = any(argument.takes_arrays for _, argument in self._arguments)
         form = msgspec.defstruct(f"_{operation.name}", [*beside, *fields], forbid_unknown_fields=True, kw_only=True)
         self._form = FormReader(form, f"the request of {operation.name}")
 
@@ -141,7 +142,7 @@ class RequestReader:
             raise InvalidInput(
                 "only a binary frame has arrays", code="unknown_field", field="arrays", limit="a binary frame"
             )
-        if arrays and "arrays" not in form.__struct_fields__:
+        if arrays and not self._takes_arrays:
             check_known(arrays, (), "arrays.")
         for name in arrays or ():
             if getattr(form, name, UNSET) is not UNSET:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, MetadataSpec
 from engram.model.cue import NO_FILTER, Between, Cue, Filter
-from engram.model.limits import MESSAGE_BYTES_MAX
+from engram.model.limits import JSON_BYTES_MAX, MESSAGE_BYTES_MAX
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import StreamRecall
@@ -46,7 +46,7 @@ _LENGTH_BYTES: Final = 4
 
 
 def encode_request(request: Request[Any], beside: Fields) -> tuple[bytes, bool]:
-    """Return the request of an operation as one message, and whether that is a frame.
+    """Return the request of an operation as one message, and whether that is a frame, as is all that is large.
 
     Parameters
     ----------
@@ -62,10 +62,13 @@ def encode_request(request: Request[Any], beside: Fields) -> tuple[bytes, bool]:
     """
     fields, arrays = _parts_of(request)
     header = {**beside, **fields}
-    made = encode_frame(header, arrays, encode_json) if arrays else encode_json(header)
+    text = b"" if arrays else encode_json(header)
+    # As a text, a server takes less than as a frame.
+    is_frame = bool(arrays) or len(text) > JSON_BYTES_MAX
+    made = encode_frame(header, arrays, encode_json) if is_frame else text
     if len(made) > MESSAGE_BYTES_MAX:
         raise _too_large("message_bytes", "message", "a request", len(made))
-    return made, bool(arrays)
+    return made, is_frame
 
 
 BatchParts = tuple[bytes, memoryview]

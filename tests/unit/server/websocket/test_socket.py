@@ -24,7 +24,7 @@ from engram.server.http import websocket_connection
 from engram.server.http.http_server import HttpServer
 from engram.server.options import ServerOptions
 from engram.server.websocket import socket
-from engram.server.websocket.limits import SocketLimits
+from engram.server.websocket.limits import CALLS_MAX, SocketLimits
 from engram.streaming.sessions.connection import ConnectionLimits
 from tests.integration.server_process import DIM
 from tests.integration.socket_client import SocketClient, observation, open_socket
@@ -219,3 +219,25 @@ async def test_counters_return_to_where_they_were() -> None:
                 await client.send({"type": "recall_stream", "id": 1, "filter": {}, "follow": True})
                 await client.read_until(id=1)
         await until(lambda: engine.counters.value(CONNECTIONS) == 0 and engine.recalls.streams == 0)
+
+
+async def test_calls_of_a_client_that_is_gone_do_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = 0
+
+    async def answer(*arguments: Any) -> Any:
+        nonlocal begun
+        begun += 1
+        await asyncio.Event().wait()
+
+    async with serving() as (engine, url):
+        async with open_socket(url) as client:
+            await client.init("default")
+            monkeypatch.setattr(ServerCalls, "answer", answer)
+            await client.send(*({"type": "get", "id": id, "ids": ["x"]} for id in range(CALLS_MAX + 8)))
+            await client.send(observation(1, "a"))
+            await until(lambda: begun == CALLS_MAX)
+            client.socket.transport.abort()
+        await until(lambda: engine.counters.value(CONNECTIONS) == 0)
+        assert begun == CALLS_MAX
+        # What came behind them is stored.
+        await until(lambda: engine.store.space("default").generation == 1)
