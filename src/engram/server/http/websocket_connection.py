@@ -30,6 +30,8 @@ FRAGMENTS_MAX: Final = 65_536
 GOING_AWAY: Final = 1001
 GOING_AWAY_REASON: Final = '{"code":"shutting_down","retry_after_ms":1000}'
 TRY_AGAIN_LATER: Final = 1013
+# Seconds without any more of what a client is still sending, until its connection ends.
+_REST_S: Final = 0.25
 _NOT_UTF8: Final = 1007
 _TOO_LARGE: Final = 1009
 _HEAD_TOO_LARGE: Final = frozenset({414, 431})
@@ -54,6 +56,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self.conn = self._protocol = _Protocol(max_size=self.config.ws_max_size, logger=UVICORN_LOGGER)
         self._closing_since_s: float | None = None
         self._unsent_bytes = 0
+        self._rest_until_s: float | None = None
         self._arriving = Arriving(receiving)
         # Of the frames of a message that is not whole yet.
         self._begun_bytes = 0
@@ -61,6 +64,9 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what arrived; an opening that cannot be read is answered, too."""
         if self.transport.is_closing():
+            return
+        if self._rest_until_s is not None:
+            self._pass_over()
             return
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
@@ -194,9 +200,17 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._begun_bytes = 0
         self.close_sent = True
         if takes_rest:
-            self.close_timer = self.loop.call_later(UNREAD_CLOSE_S, self.transport.abort)
+            self._rest_until_s = self.loop.time() + UNREAD_CLOSE_S
+            self._pass_over()
         else:
             self.transport.close()
+
+    def _pass_over(self) -> None:
+        """Close when the client has sent nothing for a moment, or goes on for too long."""
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        left_s = (self._rest_until_s or 0.0) - self.loop.time()
+        self.close_timer = self.loop.call_later(min(_REST_S, left_s), self.transport.close)
 
     def _refuse(self, error: EngramError) -> None:
         """Answer the opening with `error`, unless it has its answer."""

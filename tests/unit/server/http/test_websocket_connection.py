@@ -202,7 +202,7 @@ async def test_a_message_for_which_there_is_no_room_is_refused_for_now(
     socket.connection.data_received(bytes(2 * UNCOUNTED_BYTES))
     assert (socket.receiving.nbytes, socket.line.is_closed) == (500, False)
     await socket.settle()
-    assert (socket.seen[-1]["type"], socket.line.is_aborted) == ("websocket.disconnect", True)
+    assert (socket.seen[-1]["type"], socket.line.is_closed) == ("websocket.disconnect", True)
     socket.lose()
     assert socket.receiving.nbytes == 500
 
