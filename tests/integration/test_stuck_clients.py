@@ -196,6 +196,17 @@ async def test_a_message_that_is_large_and_whole_is_taken(server: SmallServer) -
     socket.abort()
 
 
+async def test_a_message_that_is_too_large_is_refused_while_it_is_sent(server: SmallServer) -> None:
+    async with watched(server, 64 * MIB) as witness:
+        for _ in range(3):
+            socket = await RawSocket.open(server)
+            # The client goes on, and reads the reason all the same.
+            socket.send(0x82, bytes(MESSAGE_BYTES_MAX + 1))
+            assert (await socket.close_code())[0] == 1009
+            await witness.served(1)
+            socket.abort()
+
+
 async def test_a_client_that_never_reads_is_held_back(server: SmallServer) -> None:
     async with watched(server, 256 * MIB) as witness:
         large = {"ids": ["x"], "contents": ["x" * 60_000], "vectors": [ONE]}

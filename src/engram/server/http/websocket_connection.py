@@ -77,7 +77,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self._arriving.hold(self._begun_bytes + len(self.conn.reader.buffer))
         except OverCapacity as error:
             told = {"code": error.code, "retry_after_ms": error.retry_after_ms}
-            self._fail(TRY_AGAIN_LATER, json.dumps(told, separators=(",", ":")), takes_rest=True)
+            self._fail(TRY_AGAIN_LATER, json.dumps(told, separators=(",", ":")))
             self._arriving.release()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -112,8 +112,9 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     def handle_parser_exception(self) -> None:
         """Close the WebSocket because of what came; if it is not open yet, refuse it."""
-        if self.conn.close_sent is not None:
-            super().handle_parser_exception()
+        close = self.conn.close_sent
+        if close is not None:
+            self._fail(close.code, close.reason)
             return
         self._disconnect(1002, "")
         self._refuse(_opening_error(400, "a frame came before the WebSocket was open, and it is none"))
@@ -187,11 +188,11 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.close_sent = True
         self.loop.call_later(UNREAD_CLOSE_S, self.transport.abort)
 
-    def _fail(self, code: int, reason: str, *, takes_rest: bool = False) -> None:
+    def _fail(self, code: int, reason: str) -> None:
         """Close the WebSocket because of what its client sent, which may have closed it already.
 
-        With `takes_rest`, what the client is still sending is passed over for a moment: if it were not read, the
-        operating system would reset the connection, and the client might never see the reason.
+        In the middle of a message, what the client is still sending is passed over for a moment: if it were not read,
+        the operating system would reset the connection, and the client might never see the reason.
         """
         self._disconnect(code, reason)
         self.conn.fail(code, reason)
@@ -199,7 +200,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self.frames = []
         self._begun_bytes = 0
         self.close_sent = True
-        if takes_rest:
+        if code in (_TOO_LARGE, TRY_AGAIN_LATER):
             self._rest_until_s = self.loop.time() + UNREAD_CLOSE_S
             self._pass_over()
         else:

@@ -164,6 +164,7 @@ async def test_a_text_in_pieces_is_one_text_wherever_it_was_cut() -> None:
 
 async def test_a_message_of_too_many_pieces_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket_connection, "FRAGMENTS_MAX", 5)
+    monkeypatch.setattr(websocket_connection, "UNREAD_CLOSE_S", 0.0)
     socket = await opened()
     for first in (sent(Opcode.BINARY, b"", is_last=False), sent(Opcode.TEXT, b"", is_last=False)):
         await socket.receive(first + sent(Opcode.CONT, b"", is_last=False) * 3 + sent(Opcode.CONT))
@@ -172,6 +173,19 @@ async def test_a_message_of_too_many_pieces_is_too_large(monkeypatch: pytest.Mon
     assert (1009).to_bytes(2, "big") in socket.line.written
     assert (socket.seen[-1]["type"], socket.line.is_closed) == ("websocket.disconnect", True)
     assert socket.connection.frames == []
+    socket.lose()
+
+
+async def test_a_message_that_is_too_large_is_refused_with_its_first_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket_connection, "UNREAD_CLOSE_S", 0.0)
+    socket = await opened()
+    size = (MESSAGE_BYTES_MAX + 1).to_bytes(8, "big")
+    socket.connection.data_received(b"\x82\xff" + size + bytes(4))
+    assert (1009).to_bytes(2, "big") in socket.line.written
+    socket.connection.data_received(bytes(1000))
+    assert (socket.line.is_closed, len(socket.connection.conn.reader.buffer)) == (False, 0)
+    await socket.settle()
+    assert (socket.seen[-1]["type"], socket.line.is_closed) == ("websocket.disconnect", True)
     socket.lose()
 
 
