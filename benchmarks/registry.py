@@ -88,6 +88,13 @@ BENCHMARKS: Final = (
         ("--count 20000 --rounds 2",),
     ),
     Benchmark(
+        "index-costs",
+        "benchmarks.index.version_costs",
+        "what linking and searching cost the index, beside another version",
+        ("index-costs.json",),
+        ("--pairs 1 --turns 1",),
+    ),
+    Benchmark(
         "recall",
         "benchmarks.recall.parts",
         "recalls beside a stream, right after an ack, streamed, filtered, and standing ones",
@@ -184,10 +191,32 @@ BENCHMARKS: Final = (
         ("integrity-costs.json",),
         ("--pairs 2 --turns 1 --recalled 5000 --many 5000 --small 500",),
     ),
+    Benchmark(
+        "transports-observe",
+        "benchmarks.transports.observe",
+        "what an observation costs over gRPC and WebSockets, in messages of 1, 64 and 256",
+        ("transports-observe.json",),
+        ("--rounds 1 --scale 0.1 --dim 64",),
+    ),
+    Benchmark(
+        "transports-recall",
+        "benchmarks.transports.recall",
+        "recalls and single durable observations, embedded and over every transport",
+        ("transports-recall.json",),
+        ("--rounds 1 --count 2000 --dim 64",),
+    ),
+    Benchmark(
+        "transports-connections",
+        "benchmarks.transports.connections",
+        "many WebSockets that stream at the same time, and whether all that was acked is there",
+        ("transports-connections.json",),
+        ("--connections 20 --seconds 2",),
+    ),
 )
 
 # These have a `main()` too, but nobody's hands start them: benchmarks run them as processes of their own.
 PROCESSES: Final = (
+    "benchmarks.index.version_worker",
     "benchmarks.store.integrity_workloads",
     "benchmarks.streaming.path_worker",
     "benchmarks.support.paced_load",

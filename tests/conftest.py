@@ -1,4 +1,4 @@
-"""What every test run shares: signals as a terminal has them, and a closing word on what was left out."""
+"""What every test run shares: signals as a terminal has them, and a closing word on what was measured and left out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int) -> Generator[None, None, None]:
-    """Say at the end which parts did not run and why, so that a green run is not read as more than it was."""
+    """Say at the end what tests recorded, and which parts did not run and why: a green run is no more than it was."""
     yield
     if exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         return
@@ -36,6 +36,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         place, _, reason = report.longrepr if isinstance(report.longrepr, tuple) else (report.nodeid, 0, "unknown")
         file = str(place).rpartition("tests/")[2]
         reasons[f"{file}: {reason.removeprefix('Skipped: ')}"] += 1
+    told = [entry for report in terminalreporter.stats.get("passed", []) for entry in report.user_properties]
+    if told:
+        terminalreporter.section("measured", sep="-")
+        for name, value in told:
+            terminalreporter.line(f"{name}: {value}")
     terminalreporter.section("left out", sep="-")
     for reason, count in sorted(reasons.items()):
         terminalreporter.line(f"{reason}{f' ({count} tests)' if count > 1 else ''}")

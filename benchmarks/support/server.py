@@ -25,9 +25,22 @@ _ONLY_GRPC: Final = ["--no-http"] if any(each.name == "http" for each in fields(
 
 @contextmanager
 def server(data: Path, *arguments: str) -> Iterator[tuple[psutil.Process, str]]:
-    """A server process on a free port, with further `arguments`, stopped at the end."""
+    """A server process with gRPC on a free port, with further `arguments`, stopped at the end."""
+    with _serving(data, *_ONLY_GRPC, *arguments) as (process, ports):
+        yield process, f"127.0.0.1:{ports[0]}"
+
+
+@contextmanager
+def server_with_http(data: Path, *arguments: str) -> Iterator[tuple[psutil.Process, str, str]]:
+    """As `server`, with HTTP on another free port: the process, the address of gRPC and that of HTTP."""
+    with _serving(data, "--http-port", "0", *arguments) as (process, ports):
+        yield process, f"127.0.0.1:{ports[0]}", f"127.0.0.1:{ports[1]}"
+
+
+@contextmanager
+def _serving(data: Path, *arguments: str) -> Iterator[tuple[psutil.Process, list[str]]]:
     port_file = data.with_suffix(".port")
-    command = [sys.executable, "-m", "engram", "serve", "--data", str(data), "--port", "0", *_ONLY_GRPC]
+    command = [sys.executable, "-m", "engram", "serve", "--data", str(data), "--port", "0"]
     command += ["--port-file", str(port_file), *arguments]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + _START_TIMEOUT_S
@@ -38,7 +51,7 @@ def server(data: Path, *arguments: str) -> Iterator[tuple[psutil.Process, str]]:
             # A file that another process writes is looked for; the deadline above bounds it.
             time.sleep(0.02)
         try:
-            yield psutil.Process(process.pid), f"127.0.0.1:{port_file.read_text().strip()}"
+            yield psutil.Process(process.pid), port_file.read_text().split()
         finally:
             process.terminate()
             process.wait(120)

@@ -72,14 +72,14 @@ class ClientSettings:
     Parameters
     ----------
     address
-        Address of the server: host and port for gRPC, or ``ws://host:port`` for WebSocket.
+        Address of the server: ``http://host:port`` or ``ws://host:port`` for WebSocket, host and port alone for gRPC.
     space
         Memory space.
     timeout_s
         Seconds that a single call may take.
     """
 
-    address: str = setting("127.0.0.1:50051", group="Client", metavar="ADDRESS")
+    address: str = setting("http://127.0.0.1:7432", group="Client", metavar="ADDRESS")
     space: str = setting(DEFAULT_SPACE, group="Client", metavar="NAME")
     timeout_s: float = setting(10.0, group="Client", unit="seconds", low=0.001)
 

@@ -12,8 +12,9 @@ import pytest
 
 from tests.doubles.places import ROOT
 from tests.integration.server_process import ServerProcess
+from tests.integration.socket_client import SocketServer
 
-SHOWN_ADDRESS: Final = "localhost:50051"
+SHOWN_ADDRESS: Final = "http://localhost:7432"
 _EXAMPLE: Final = re.compile(r"^```python\n(.*?)^```\n+```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -47,9 +48,9 @@ def test_server_examples_of_the_documents(tmp_path: Path) -> None:
     text = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8")
     shown = [(code, output) for code, output in _EXAMPLE.findall(text) if SHOWN_ADDRESS in code]
     assert shown
-    server = ServerProcess(tmp_path / "data")
+    server = SocketServer(tmp_path / "data")
     try:
         for code, output in shown:
-            assert run("-c", code.replace(SHOWN_ADDRESS, server.address), folder=tmp_path) == output
+            assert run("-c", code.replace(SHOWN_ADDRESS, server.base_url), folder=tmp_path) == output
     finally:
         server.stop()

@@ -126,16 +126,6 @@ def test_the_space_in_the_browser_is_not_shipped() -> None:
         assert "wordnet" not in text
 
 
-def test_licences_of_what_is_bundled_go_with_it() -> None:
-    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
-    licences = (PAGE / "LICENSES.txt").read_text(encoding="utf-8")
-    for package in re.findall(r"^(\S+) \d+\.\d+\.\d+ \(MIT\)$", licences, flags=re.MULTILINE):
-        assert package in notice
-    for copyright_line in re.findall(r"^Copyright .*$", licences, flags=re.MULTILINE):
-        assert copyright_line in notice
-    assert "src/engram/page/LICENSES.txt" in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-
-
 def test_sources_of_the_page_are_small_files() -> None:
     long = {
         file.name: count

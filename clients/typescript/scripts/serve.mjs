@@ -13,10 +13,10 @@ const types = {
 };
 
 const server = createServer(async (request, response) => {
-  const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
-  const file = normalize(join(root, path.endsWith("/") ? `${path}index.html` : path));
-  const type = types[extname(file)];
   try {
+    const path = decodeURIComponent(new URL(request.url ?? "/", "http://localhost").pathname);
+    const file = normalize(join(root, path.endsWith("/") ? `${path}index.html` : path));
+    const type = types[extname(file)];
     if (type === undefined || !file.startsWith(root)) {
       throw new Error("not served");
     }
@@ -26,4 +26,4 @@ const server = createServer(async (request, response) => {
     response.writeHead(404).end("not found");
   }
 });
-server.listen(port, "127.0.0.1", () => console.log(`http://localhost:${port}/examples/page/`));
+server.listen(port, "127.0.0.1", () => console.log(`http://localhost:${server.address().port}/examples/page/`));

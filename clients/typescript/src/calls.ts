@@ -1,21 +1,15 @@
 import { Backoff } from "./backoff.js";
 import type { Message } from "./connection.js";
 import { EngramError, errorFromWire, unavailable } from "./errors.js";
-import { encodeFrame, type NamedArray } from "./frames.js";
 import { CALLS_MAX, CALLS_WAITING_MAX } from "./limits.js";
-import { sleep } from "./waiting.js";
+import { Line } from "./line.js";
+import { Notifier } from "./notifier.js";
+import { encodeRequest, type Request } from "./request.js";
 
 /** What calls are made over. */
 export interface CallPort {
   readonly isOpen: boolean;
   send(message: string | Uint8Array<ArrayBuffer>): void;
-}
-
-/** What is asked: the operation, its arguments as they go over the wire, and those of them that are arrays. */
-export interface Request {
-  operation: string;
-  args: Record<string, unknown>;
-  arrays?: readonly NamedArray[];
 }
 
 /** Receives what becomes of one call. After `failed`, and after an answer without `more`, nothing follows by itself. */
@@ -28,11 +22,10 @@ export interface CallListener {
 
 interface Call {
   id: number;
-  request: Request;
+  message: string | Uint8Array<ArrayBuffer>;
   /** Followers do not count among the calls in flight. */
   isFollower: boolean;
   listener: CallListener;
-  isSent: boolean;
 }
 
 /** Options of {@link Calls.ask}. */
@@ -44,42 +37,60 @@ export interface AskOptions {
 
 /** The calls of a client beside its session: each has an id, and any number of them is under way. */
 export class Calls {
+  /** Milliseconds without an answer after which a call fails. */
+  readonly timeoutMs: number;
   readonly #port: CallPort;
-  readonly #timeoutMs: number;
   readonly #random: () => number;
   #nextId = 1;
   #calls = new Map<number, Call>();
+  // Those of them that wait to be sent: each of the calls for a place, followers only for a connection.
+  #unsent = new Set<Call>();
+  #unsentFollowers = new Set<Call>();
   #inFlight = 0;
+  readonly #line = new Line();
+  readonly #removed = new Notifier();
   #ended: EngramError | undefined;
+  // Calls of `ask` under way, those between two attempts included.
+  #asked = 0;
+  #later = new Set<() => void>();
   #idle: (() => void)[] = [];
 
   /**
-   * @param timeoutMs - milliseconds after which a call that answers once fails
+   * @param timeoutMs - milliseconds without an answer after which a call fails
    */
   constructor(port: CallPort, timeoutMs: number, random: () => number = Math.random) {
     this.#port = port;
-    this.#timeoutMs = timeoutMs;
+    this.timeoutMs = timeoutMs;
     this.#random = random;
   }
 
   /** Make a call that is answered once; what passes is tried again within the time. */
   async ask(request: Request, { signal, isRepeatable }: AskOptions): Promise<Message> {
     signal?.throwIfAborted();
-    const deadline = performance.now() + this.#timeoutMs;
+    const deadline = performance.now() + this.timeoutMs;
     const backoff = new Backoff(this.#random);
-    for (;;) {
-      try {
-        return await this.#once(request, deadline - performance.now(), isRepeatable, signal);
-      } catch (error) {
-        if (!(error instanceof EngramError) || !error.isTransient || NOT_AGAIN.has(error.code)) {
-          throw error;
+    this.#asked += 1;
+    try {
+      for (;;) {
+        try {
+          const leave = this.#hasRoom && this.#line.isEmpty ? undefined : await this.#room(signal);
+          const answer = this.#once(request, deadline - performance.now(), isRepeatable, signal);
+          leave?.();
+          return await answer;
+        } catch (error) {
+          if (!(error instanceof EngramError) || !error.isTransient || NOT_AGAIN.has(error.code)) {
+            throw error;
+          }
+          const delayMs = backoff.next(error.retryAfterMs);
+          if (this.#ended !== undefined || performance.now() + delayMs >= deadline) {
+            throw error;
+          }
+          await this.#pause(delayMs, signal);
         }
-        const delayMs = backoff.next(error.retryAfterMs);
-        if (this.#ended !== undefined || performance.now() + delayMs >= deadline) {
-          throw error;
-        }
-        await sleep(delayMs, signal);
       }
+    } finally {
+      this.#asked -= 1;
+      this.#tellIdle();
     }
   }
 
@@ -88,7 +99,7 @@ export class Calls {
     if (this.#ended !== undefined) {
       throw this.#ended;
     }
-    if (this.#calls.size >= CALLS_WAITING_MAX) {
+    if (!this.#hasRoom) {
       throw new EngramError(`${CALLS_WAITING_MAX} calls are under way; wait for some of them`, {
         code: "over_capacity",
         kind: "over_capacity",
@@ -98,18 +109,35 @@ export class Calls {
         retryAfterMs: 100,
       });
     }
-    const call: Call = { id: this.#nextId++, request, isFollower, listener, isSent: false };
+    const id = this.#nextId++;
+    const call: Call = { id, message: encodeRequest(id, request), isFollower, listener };
     this.#calls.set(call.id, call);
+    (isFollower ? this.#unsentFollowers : this.#unsent).add(call);
     this.#pump();
     return () => {
       if (this.#calls.has(call.id)) {
-        if (call.isSent) {
+        if (this.#isSent(call)) {
           this.#port.send(JSON.stringify({ type: "cancel", id: call.id }));
         }
         this.#remove(call);
         this.#pump();
       }
     };
+  }
+
+  /** Call `wake` after a delay, or as soon as the calls end; return the function that prevents it. */
+  later(delayMs: number, wake: () => void): () => void {
+    const prevent = (): void => {
+      clearTimeout(timer);
+      this.#later.delete(run);
+    };
+    const run = (): void => {
+      prevent();
+      wake();
+    };
+    const timer = setTimeout(run, delayMs);
+    this.#later.add(run);
+    return prevent;
   }
 
   /** A connection was opened: send what waits. */
@@ -119,7 +147,7 @@ export class Calls {
 
   /** The connection is gone. */
   disconnected(error: EngramError): void {
-    const sent = [...this.#calls.values()].filter((call) => call.isSent);
+    const sent = [...this.#calls.values()].filter((call) => this.#isSent(call));
     for (const call of sent) {
       this.#remove(call);
     }
@@ -133,16 +161,22 @@ export class Calls {
     this.#ended = error;
     const calls = [...this.#calls.values()];
     this.#calls.clear();
+    this.#unsent.clear();
+    this.#unsentFollowers.clear();
     this.#inFlight = 0;
     for (const call of calls) {
       call.listener.failed(error);
     }
+    for (const run of [...this.#later]) {
+      run();
+    }
+    this.#removed.notify();
     this.#tellIdle();
   }
 
   /** Wait until no call that ends by itself is under way. */
   async idle(): Promise<void> {
-    if ([...this.#calls.values()].some((call) => !call.isFollower)) {
+    if (!this.#isIdle) {
       await new Promise<void>((resolve) => this.#idle.push(resolve));
     }
   }
@@ -169,6 +203,24 @@ export class Calls {
     }
     this.#pump();
     return true;
+  }
+
+  get #hasRoom(): boolean {
+    return this.#calls.size < CALLS_WAITING_MAX;
+  }
+
+  /** Wait for room for another call, behind all who came before; return what lets those behind look for it. */
+  async #room(signal: AbortSignal | undefined): Promise<() => void> {
+    const leave = await this.#line.enter(signal);
+    try {
+      while (!this.#hasRoom) {
+        await this.#removed.wait(signal);
+      }
+    } catch (aborted) {
+      leave();
+      throw aborted;
+    }
+    return leave;
   }
 
   #once(request: Request, timeoutMs: number, isRepeatable: boolean, signal?: AbortSignal): Promise<Message> {
@@ -198,7 +250,7 @@ export class Calls {
         });
       const timer = setTimeout(() => {
         cancel();
-        fail(lateError(request.operation, this.#timeoutMs));
+        fail(lateError(request.operation, this.timeoutMs));
       }, timeoutMs);
       const abort = (): void => {
         cancel();
@@ -218,24 +270,55 @@ export class Calls {
     if (!this.#port.isOpen) {
       return;
     }
-    for (const call of this.#calls.values()) {
-      if (!call.isSent && (call.isFollower || this.#inFlight < CALLS_MAX)) {
-        call.isSent = true;
-        this.#inFlight += call.isFollower ? 0 : 1;
-        this.#port.send(encode(call));
-      }
+    for (const follower of this.#unsentFollowers) {
+      this.#unsentFollowers.delete(follower);
+      this.#port.send(follower.message);
     }
+    for (const call of this.#unsent) {
+      if (this.#inFlight >= CALLS_MAX) {
+        break;
+      }
+      this.#unsent.delete(call);
+      this.#inFlight += 1;
+      this.#port.send(call.message);
+    }
+  }
+
+  #isSent(call: Call): boolean {
+    return !this.#unsent.has(call) && !this.#unsentFollowers.has(call);
   }
 
   #remove(call: Call): void {
-    if (this.#calls.delete(call.id) && call.isSent && !call.isFollower) {
+    const wasSent = this.#isSent(call);
+    this.#unsent.delete(call);
+    this.#unsentFollowers.delete(call);
+    if (this.#calls.delete(call.id) && wasSent && !call.isFollower) {
       this.#inFlight -= 1;
     }
+    this.#removed.notify();
     this.#tellIdle();
   }
 
+  #pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        prevent();
+        reject(signal?.reason);
+      };
+      const prevent = this.later(delayMs, () => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      });
+      signal?.addEventListener("abort", abort, { once: true });
+    });
+  }
+
+  get #isIdle(): boolean {
+    return this.#asked === 0 && ![...this.#calls.values()].some((call) => !call.isFollower);
+  }
+
   #tellIdle(): void {
-    if (this.#idle.length > 0 && ![...this.#calls.values()].some((call) => !call.isFollower)) {
+    if (this.#idle.length > 0 && this.#isIdle) {
       for (const resolve of this.#idle.splice(0)) {
         resolve();
       }
@@ -246,12 +329,8 @@ export class Calls {
 // The time is over, or the call may have been made.
 const NOT_AGAIN: ReadonlySet<string> = new Set(["call_timeout", "call_lost"]);
 
-function encode({ id, request }: Call): string | Uint8Array<ArrayBuffer> {
-  const header = JSON.stringify({ type: request.operation, id, ...request.args });
-  return request.arrays === undefined ? header : encodeFrame(header, request.arrays);
-}
-
-function lateError(operation: string, timeoutMs: number): EngramError {
+/** Return the error of a call that is not answered in time. */
+export function lateError(operation: string, timeoutMs: number): EngramError {
   return unavailable(`${operation} was not answered within ${timeoutMs} ms`, "call_timeout", {
     field: "timeoutMs",
     limit: timeoutMs,

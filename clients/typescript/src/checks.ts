@@ -1,6 +1,7 @@
 import { type EngramError, invalidInput, shown } from "./errors.js";
 import {
   BATCH_COUNT_MAX,
+  DIMENSION_MAX,
   ID_BYTES_MAX,
   METADATA_BYTES_MAX,
   METADATA_DEPTH_MAX,
@@ -49,7 +50,7 @@ export function checkText(field: string, value: unknown, bytesMin: number, bytes
   return value;
 }
 
-/** Return a list; refuse single texts and everything else that is not a list. */
+/** Return a list, in which gaps are undefined; refuse single texts and everything else that is not a list. */
 export function checkList(field: string, value: unknown, example: string): readonly unknown[] {
   if (!Array.isArray(value)) {
     throw invalidInput(`${field} is ${shown(value)}; pass a list such as ${example}`, {
@@ -59,7 +60,7 @@ export function checkList(field: string, value: unknown, example: string): reado
       value: shown(value),
     });
   }
-  return value;
+  return Array.from(value as readonly unknown[]);
 }
 
 /** Return a vector as float32, in an array that is the caller's only if it already was float32. */
@@ -67,6 +68,10 @@ export function checkVector(field: string, vector: unknown, what: string): Float
   const numbers = asFloat32(field, vector, what);
   if (numbers.length === 0) {
     throw invalidVector(field, `${what} is empty`, "numbers", "0 numbers");
+  }
+  if (numbers.length > DIMENSION_MAX) {
+    // Whatever the space has, it is another dimension; and nothing of that size is to be copied or sent.
+    throw dimensionMismatch(field, what, `at most ${DIMENSION_MAX}`, numbers.length);
   }
   checkFinite(field, numbers, what);
   return numbers;
@@ -87,7 +92,7 @@ export function checkFinite(field: string, numbers: Float32Array, what: string):
 }
 
 /** Refuse a vector of another length than the space's. */
-export function dimensionMismatch(field: string, what: string, dimension: number, got: number): EngramError {
+export function dimensionMismatch(field: string, what: string, dimension: number | string, got: number): EngramError {
   return invalidInput(`${what} has ${got} numbers where the space has dimension ${dimension}`, {
     code: "dimension_mismatch",
     field,
@@ -196,14 +201,14 @@ export function checkSpace(space: unknown): string {
   return space;
 }
 
-/** Return ids to look up or to delete. */
+/** Return ids to look up or to delete; none are no error. */
 export function checkIds(ids: string | readonly string[]): string[] {
   const list = typeof ids === "string" ? [ids] : checkList("ids", ids, '["n1"]');
-  if (list.length === 0 || list.length > BATCH_COUNT_MAX) {
-    throw invalidInput(`${list.length} ids at once are refused; pass 1 to ${BATCH_COUNT_MAX}`, {
+  if (list.length > BATCH_COUNT_MAX) {
+    throw invalidInput(`${list.length} ids at once are refused; pass at most ${BATCH_COUNT_MAX}`, {
       code: "batch_count",
       field: "ids",
-      limit: `1..${BATCH_COUNT_MAX}`,
+      limit: `0..${BATCH_COUNT_MAX}`,
       value: list.length,
     });
   }
@@ -224,9 +229,28 @@ export function checkFields(what: string, value: object, known: readonly string[
   }
 }
 
+/** Refuse options of a call that are none: no object, fields that nobody reads, no signal. */
+export function checkOptions(what: string, options: unknown, known: readonly string[]): void {
+  checkFields(`the options of ${what}`, checkObject(`the options of ${what}`, options), known);
+  checkSignal((options as { signal?: unknown }).signal);
+}
+
+/** Return whether a flag is set. */
+export function checkFlag(field: string, value: unknown): boolean {
+  if (value !== undefined && typeof value !== "boolean") {
+    throw invalidInput(`${field} is ${shown(value)}; pass true or false`, {
+      code: "invalid_flag",
+      field,
+      limit: "true or false",
+      value: shown(value),
+    });
+  }
+  return value === true;
+}
+
 /** Return an object that a caller passed. */
 export function checkObject(what: string, value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
+  if (!isObject(value) || Array.isArray(value) || ArrayBuffer.isView(value)) {
     throw invalidInput(`${what} is ${shown(value)}; pass an object`, {
       code: "invalid_arguments",
       field: what,
@@ -235,6 +259,23 @@ export function checkObject(what: string, value: unknown): Record<string, unknow
     });
   }
   return value as Record<string, unknown>;
+}
+
+// An AbortController, whose signal was meant, has none of these.
+function checkSignal(signal: unknown): void {
+  if (signal === undefined || (isObject(signal) && "aborted" in signal && "addEventListener" in signal)) {
+    return;
+  }
+  throw invalidInput(`signal is ${shown(signal)}; pass an AbortSignal, such as that of an AbortController`, {
+    code: "invalid_option",
+    field: "signal",
+    limit: "an AbortSignal",
+    value: shown(signal),
+  });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 function asFloat32(field: string, vector: unknown, what: string): Float32Array {
@@ -253,8 +294,8 @@ function asFloat32(field: string, vector: unknown, what: string): Float32Array {
     );
   }
   const wrong = (vector as readonly unknown[]).findIndex((each) => typeof each !== "number");
-  if (wrong >= 0 || Object.keys(vector).length !== vector.length) {
-    const value = wrong >= 0 ? shown(vector[wrong]) : "a gap";
+  if (wrong >= 0) {
+    const value = shown(vector[wrong]);
     throw invalidVector(field, `${what} has ${value} at position ${wrong}; pass numbers`, "numbers", value);
   }
   return Float32Array.from(vector as readonly number[] as Vector);
@@ -288,7 +329,7 @@ function checkJson(field: string, value: unknown, depth: number, keys: { count: 
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (!isObject(value) || Array.isArray(value)) {
     return false;
   }
   // Objects of another window have another `Object.prototype`, whose own prototype is null like that of ours.

@@ -1,11 +1,13 @@
 import { type CallPort, Calls } from "./calls.js";
-import { checkPriority } from "./checks.js";
+import { checkOptions, checkPriority } from "./checks.js";
 import type { Message } from "./connection.js";
 import { Emitter } from "./emitter.js";
-import { closedError, EngramError, unavailable } from "./errors.js";
+import { asEngramError, closedError, EngramError, invalidInput, shown, unavailable } from "./errors.js";
 import { HitStream } from "./hit-stream.js";
+import { Line } from "./line.js";
 import { Link, type LinkOptions } from "./link.js";
 import type { Observed } from "./observations.js";
+import type { Submitted } from "./outbox.js";
 import { checkGeneration, followRequest } from "./query.js";
 import { Reader } from "./reader.js";
 import type { BufferLimits } from "./send-buffer.js";
@@ -22,6 +24,8 @@ import type {
   Priority,
 } from "./types.js";
 import { orAborted } from "./waiting.js";
+
+const EVENTS: readonly unknown[] = ["state", "pressure", "error"] satisfies (keyof EngramEvents)[];
 
 /** What a client is made from. `connect` makes it. */
 export interface ClientSettings {
@@ -45,6 +49,8 @@ export class Engram extends Reader {
   readonly #link: Link;
   readonly #calls: Calls;
   readonly #session: Session;
+  // The calls of `observe` that wait for room, in the order in which they came.
+  readonly #line = new Line();
   #closing: Promise<void> | undefined;
 
   constructor(settings: ClientSettings) {
@@ -146,29 +152,29 @@ export class Engram extends Reader {
     observed: Observation | Observations | readonly Observation[],
     options: CallOptions = {},
   ): Promise<Ack> {
+    checkOptions("observe", options, ["signal"]);
     const { signal } = options;
     signal?.throwIfAborted();
     this.#checkOpen();
-    for (;;) {
-      const submitted = this.#session.submit(observed as Observed, true);
-      if (submitted === undefined) {
-        await this.#session.changed(signal);
-        continue;
-      }
-      return await orAborted(submitted.ack, signal, () => submitted.withdraw());
-    }
+    const submit = (): Submitted | undefined => this.#session.submit(observed as Observed, true);
+    const submitted = (this.#line.isEmpty ? submit() : undefined) ?? (await this.#whenThereIsRoom(submit, signal));
+    return await orAborted(submitted.ack, signal, () => submitted.withdraw());
   }
 
   /**
    * Store observations without waiting: what is submitted in one tick goes into one message.
    *
    * The promise resolves once they are durable and recallable. Nobody has to wait for it: `flush` throws the first
-   * refusal, and the event `error` has each. If too much is unanswered, it rejects with code `buffer_full`; `ready` waits
-   * for room.
+   * refusal, whether or not somebody saw it, and the event `error` has each. If too much is unanswered, it rejects with
+   * code `buffer_full`; `ready` waits for room.
    */
   submit(observed: Observation | Observations | readonly Observation[]): Promise<Ack> {
     try {
       this.#checkOpen();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    try {
       const submitted = this.#session.submit(observed as Observed, false);
       if (submitted !== undefined) {
         return submitted.ack;
@@ -186,12 +192,13 @@ export class Engram extends Reader {
         },
       );
     } catch (error) {
-      return Promise.reject(error);
+      return this.#session.refuse(asEngramError(error));
     }
   }
 
   /** Wait until there is room, the server takes this priority, and the socket has sent most of what it holds. */
   async ready(options: CallOptions & { priority?: Priority } = {}): Promise<void> {
+    checkOptions("ready", options, ["signal", "priority"]);
     const priority = checkPriority(options.priority ?? "normal");
     options.signal?.throwIfAborted();
     this.#checkOpen();
@@ -203,6 +210,7 @@ export class Engram extends Reader {
 
   /** Wait until everything submitted so far is acknowledged; throws the first refusal that nobody waited for. */
   async flush(options: CallOptions = {}): Promise<void> {
+    checkOptions("flush", options, ["signal"]);
     await this.#session.flush(options.signal);
   }
 
@@ -221,6 +229,22 @@ export class Engram extends Reader {
 
   /** Listen to an event; returns the function that ends it. */
   on<Name extends keyof EngramEvents>(name: Name, listener: (event: EngramEvents[Name]) => void): () => void {
+    if (!EVENTS.includes(name)) {
+      throw invalidInput(`there is no event ${shown(name)}; there are ${EVENTS.join(", ")}`, {
+        code: "unknown_argument",
+        field: "name",
+        limit: EVENTS.join(", "),
+        value: shown(name),
+      });
+    }
+    if (typeof listener !== "function") {
+      throw invalidInput(`the listener is ${shown(listener)}; pass a function`, {
+        code: "invalid_arguments",
+        field: "listener",
+        limit: "a function",
+        value: shown(listener),
+      });
+    }
     return this.#events.on(name, listener);
   }
 
@@ -232,33 +256,45 @@ export class Engram extends Reader {
   /**
    * Wait for what is in flight, and close. `follow` ends. Throws the first refusal that nobody waited for, as `flush`.
    *
-   * With a signal that aborts, what is unanswered is given up: it rejects with code `client_closed`.
+   * With a signal that aborts, also in a later call, what is unanswered is given up and rejects with code
+   * `client_closed`.
    */
-  close(options: CallOptions = {}): Promise<void> {
-    this.#closing ??= this.#close(options.signal);
-    return this.#closing;
+  async close(options: CallOptions = {}): Promise<void> {
+    checkOptions("close", options, ["signal"]);
+    this.#closing ??= this.#close();
+    await orAborted(this.#closing, options.signal, () => this.#end(closedError()));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  async #close(signal: AbortSignal | undefined): Promise<void> {
+  async #close(): Promise<void> {
     if (this.state === "closed") {
       return;
     }
-    const finished = async (): Promise<void> => {
-      try {
-        await this.#session.flush(signal);
-      } finally {
-        await this.#calls.idle();
-        await this.#session.close(this.#settings.timeoutMs);
-      }
-    };
     try {
-      await orAborted(finished(), signal, () => undefined);
+      await this.#session.flush();
     } finally {
+      await this.#calls.idle();
+      await this.#session.close(this.#settings.timeoutMs);
       this.#end(closedError());
+    }
+  }
+
+  /** Submit as soon as there is room, after all who came before. */
+  async #whenThereIsRoom(submit: () => Submitted | undefined, signal: AbortSignal | undefined): Promise<Submitted> {
+    const leave = await this.#line.enter(signal);
+    try {
+      for (;;) {
+        const submitted = submit();
+        if (submitted !== undefined) {
+          return submitted;
+        }
+        await this.#session.changed(signal);
+      }
+    } finally {
+      leave();
     }
   }
 

@@ -1,5 +1,5 @@
 import { streamUrl, subprotocols } from "./address.js";
-import { checkFields, checkObject, checkSpace, checkText, checkWhole } from "./checks.js";
+import { checkFields, checkObject, checkOptions, checkSpace, checkText, checkWhole } from "./checks.js";
 import { Engram } from "./client.js";
 import { EngramError, invalidInput, shown } from "./errors.js";
 import { SESSION_ID_BYTES_MAX } from "./limits.js";
@@ -48,7 +48,7 @@ const MS_MAX = 2 ** 31 - 1;
  * @throws EngramError with code `no_server` or another reason, if there is no connection in time
  */
 export async function connect(address: string | URL, options: ConnectOptions = {}): Promise<Engram> {
-  checkFields("the options of connect", checkObject("options", options), FIELDS);
+  checkOptions("connect", options, FIELDS);
   const url = streamUrl(address);
   const { apiKey, signal, sessionId = "", buffer = {} } = options;
   signal?.throwIfAborted();

@@ -177,7 +177,7 @@ export class Connection {
 }
 
 function decode(data: unknown): Message {
-  if (data instanceof ArrayBuffer) {
+  if (isBuffer(data)) {
     return decodeFrame(data);
   }
   if (typeof data !== "string") {
@@ -188,6 +188,11 @@ function decode(data: unknown): Message {
     throw unexpected("the server sent a message that is no JSON object", data.slice(0, SHOWN_MAX));
   }
   return { header: header as Record<string, unknown>, arrays: new Map() };
+}
+
+// Where modules are run in a context of their own, as in Jest, a socket makes buffers of another class of that name.
+function isBuffer(data: unknown): data is ArrayBuffer {
+  return Object.prototype.toString.call(data) === "[object ArrayBuffer]";
 }
 
 function asUnreadable(error: unknown): EngramError {

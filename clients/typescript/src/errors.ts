@@ -53,6 +53,8 @@ const KINDS: ReadonlySet<string> = new Set<ErrorKind>([
 // Codes of "unavailable" that stay until somebody does something about them.
 const LASTING: ReadonlySet<string> = new Set(["not_engram", "read_only", "in_the_way", "log_failed", "commit_failed"]);
 const SHOWN_MAX = 100;
+// A timer with more milliseconds than fit 31 bits would be due at once.
+const RETRY_AFTER_MS_MAX = 3_600_000;
 
 /**
  * The error of everything that Engram refuses or cannot do, on the server and in this client.
@@ -111,7 +113,7 @@ export function errorFromWire(object: unknown): EngramError {
     field: asText(parts["field"]),
     limit: asText(parts["limit"]),
     value: asText(parts["value"]),
-    retryAfterMs: asPositive(parts["retry_after_ms"]),
+    retryAfterMs: asDelay(parts["retry_after_ms"]),
     expectedSequence: asPositive(parts["expected_sequence"]),
   });
 }
@@ -162,6 +164,11 @@ export function shown(value: unknown): string {
 
 function asText(value: unknown): string {
   return typeof value === "string" || typeof value === "number" ? String(value) : "";
+}
+
+function asDelay(value: unknown): number | undefined {
+  const delayMs = asPositive(value);
+  return delayMs === undefined ? undefined : Math.min(delayMs, RETRY_AFTER_MS_MAX);
 }
 
 function asPositive(value: unknown): number | undefined {

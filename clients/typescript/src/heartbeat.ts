@@ -1,6 +1,8 @@
 /** Seconds of silence of this side after which it sends a heartbeat, unless the server asks for another interval. */
 export const INTERVAL_S = 30;
 
+const INTERVAL_S_MIN = 1;
+const INTERVAL_S_MAX = 3600;
 // A side that heard nothing for this many intervals gives the connection up.
 const SILENT_INTERVALS = 3;
 // What a server that is there has time for after the page or the machine was asleep.
@@ -40,9 +42,9 @@ export class Heartbeat {
     this.#schedule();
   }
 
-  /** Use another interval. */
+  /** Use another interval, within what is sensible. */
   setInterval(intervalS: number): void {
-    this.#intervalMs = intervalS * 1000;
+    this.#intervalMs = Math.min(Math.max(intervalS, INTERVAL_S_MIN), INTERVAL_S_MAX) * 1000;
     if (this.#timer !== undefined) {
       this.#schedule();
     }

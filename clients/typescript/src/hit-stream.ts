@@ -1,9 +1,10 @@
 import { Backoff } from "./backoff.js";
-import type { Calls, Request } from "./calls.js";
+import { type Calls, lateError } from "./calls.js";
 import type { Message } from "./connection.js";
 import { asEngramError, CLOSED, type EngramError } from "./errors.js";
 import { decodeHits } from "./hits.js";
 import { HITS_WAITING_MAX } from "./limits.js";
+import type { Request } from "./request.js";
 import type { Hit } from "./types.js";
 
 /** What a stream of hits recalls. */
@@ -30,15 +31,17 @@ const ATTEMPTS_MAX = 8;
  * The hits of a streamed or standing recall, each once, over any number of connections.
  *
  * After a lost connection, the recall is made again as of the same generation, and what was seen is left out. Once it
- * follows, it goes on after the last generation up to which the server says that it has sent everything. A reader that is slow does not fill the memory: the
- * stream is then ended, and goes on in the same way when there is room again.
+ * follows, it goes on after the last generation up to which the server says that it has sent everything. A reader that
+ * is slow does not fill the memory: the stream is then ended, and goes on in the same way when there is room again.
  */
 export class HitStream implements AsyncIterableIterator<Hit, undefined> {
   readonly #calls: Calls;
   readonly #plan: StreamPlan;
   readonly #backoff: Backoff;
   #cancel: (() => void) | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopWaiting: (() => void) | undefined;
+  // Of a recall that does not follow: it fails when nothing has come for a while.
+  #lateTimer: ReturnType<typeof setTimeout> | undefined;
   #attempts = 0;
   // The snapshot of the recall, and whether all that it ranks has come.
   #generation: number | undefined;
@@ -65,6 +68,7 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
     if (plan.signal?.aborted) {
       this.#abort();
     } else {
+      this.#awaitAnswer();
       this.#open();
     }
   }
@@ -128,7 +132,17 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
         lost: (error) => this.#lost(error),
       });
     } catch (error) {
-      this.#finish({ reason: error });
+      this.#failed(asEngramError(error));
+    }
+  }
+
+  #awaitAnswer(): void {
+    const { follows, request } = this.#plan;
+    clearTimeout(this.#lateTimer);
+    if (!follows) {
+      const { timeoutMs } = this.#calls;
+      const late = (): void => this.#finish({ reason: lateError(request.operation, timeoutMs) });
+      this.#lateTimer = setTimeout(late, timeoutMs);
     }
   }
 
@@ -143,6 +157,7 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
     }
     this.#attempts = 0;
     this.#backoff.reset();
+    this.#awaitAnswer();
     if (this.#generation === undefined) {
       this.#generation = this.#last = hits.generation;
     }
@@ -202,7 +217,7 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
     } else if (!error.isTransient || !this.#plan.isRepeatable || this.#attempts >= ATTEMPTS_MAX) {
       this.#finish({ reason: error });
     } else {
-      this.#timer = setTimeout(() => this.#open(), this.#backoff.next(error.retryAfterMs));
+      this.#stopWaiting = this.#calls.later(this.#backoff.next(error.retryAfterMs), () => this.#open());
     }
   }
 
@@ -220,7 +235,8 @@ export class HitStream implements AsyncIterableIterator<Hit, undefined> {
       return;
     }
     this.#isDone = true;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#lateTimer);
+    this.#stopWaiting?.();
     this.#plan.signal?.removeEventListener("abort", this.#abort);
     this.#cancel?.();
     const takers = this.#takers.splice(0);

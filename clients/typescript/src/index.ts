@@ -1,3 +1,5 @@
+// Programs need not name it among their libraries to see that clients and followers can be disposed of.
+/// <reference lib="esnext.disposable" preserve="true" />
 export type { Engram } from "./client.js";
 export { type ConnectOptions, connect } from "./connect.js";
 export { EngramError, type ErrorKind, type ErrorParts } from "./errors.js";

@@ -10,10 +10,13 @@ export const DIMENSION_MIN = 8;
 export const DIMENSION_MAX = 4096;
 export const BATCH_COUNT_MAX = 10_000;
 export const BATCH_BYTES_MAX = 32 * 1024 * 1024;
+export const JSON_BYTES_MAX = 4 * 1024 * 1024;
 export const MESSAGE_BYTES_MAX = BATCH_BYTES_MAX + 8 * 1024 * 1024;
 export const RESULTS_MAX = 10_000;
 export const RECALL_BATCH_MAX = 100;
 export const EF_MAX = 10_000;
+export const FILTER_TERMS_MAX = 64;
+export const FILTER_TEXT_BYTES_MAX = 256;
 export const SESSION_ID_BYTES_MAX = 64;
 
 /** Limits of this client. */

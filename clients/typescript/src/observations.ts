@@ -111,7 +111,9 @@ export function makeColumns(observed: Observations | readonly Observation[]): Co
 }
 
 /** Return single observations as columns. */
-function gather(list: readonly Observation[]): Observations {
+function gather(given: readonly Observation[]): Observations {
+  // What is missing in an array becomes undefined, which is refused.
+  const list = Array.from(given);
   list.forEach((observation, row) => {
     checkFields(`observation ${row}`, checkObject(`observation ${row}`, observation), ONE_FIELDS);
   });
@@ -160,13 +162,13 @@ function gather(list: readonly Observation[]): Observations {
 }
 
 function checkVectors(given: Observations, count: number): [vectors: Float32Array | undefined, dim: number] {
-  const { vectors, dim } = given;
+  const { vectors } = given;
+  const dim = given.dim === undefined ? undefined : checkWhole("dim", given.dim, 1, DIMENSION_MAX, "invalid_dimension");
   if (vectors === undefined) {
     return [undefined, 0];
   }
   if (vectors instanceof Float32Array) {
-    const numbers =
-      dim === undefined ? vectors.length / count : checkWhole("dim", dim, 1, DIMENSION_MAX, "invalid_dimension");
+    const numbers = dim ?? vectors.length / count;
     if (vectors.length === 0 || numbers * count !== vectors.length || !Number.isInteger(numbers)) {
       throw invalidInput(`${vectors.length} numbers are not ${count} vectors of ${dim ?? "one length"}`, {
         code: "vectors_size",

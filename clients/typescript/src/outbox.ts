@@ -103,8 +103,7 @@ export class Outbox {
           return;
         }
         if (!isAwaited) {
-          this.#firstLoss ??= result;
-          this.#port.complain(result);
+          this.#lose(result);
         }
         reject(result);
       };
@@ -119,6 +118,14 @@ export class Outbox {
     const row = makeRow(observed);
     this.#checkDimension("vector", `the vector of ${JSON.stringify(row.id)}`, row.vector?.length ?? 0);
     return this.#add({ row, settle: answer }, 1, row.bytes, ack);
+  }
+
+  /** Return the answer to what was submitted and cannot be taken; it need not be looked at. */
+  refuse(error: EngramError): Promise<never> {
+    this.#lose(error);
+    const refusal = Promise.reject(error);
+    refusal.catch(() => undefined);
+    return refusal;
   }
 
   /** Return whether an observation of this priority would be taken and sent without much delay. */
@@ -204,6 +211,11 @@ export class Outbox {
     this.#settle(settled);
     this.#buffer.refuseAll(error);
     this.#changed.notify();
+  }
+
+  #lose(error: EngramError): void {
+    this.#firstLoss ??= error;
+    this.#port.complain(error);
   }
 
   #checkBatch(batch: OutgoingBatch): void {

@@ -1,8 +1,9 @@
-import type { Request } from "./calls.js";
 import {
   checkFields,
+  checkFlag,
   checkList,
   checkObject,
+  checkOptions,
   checkReal,
   checkShare,
   checkText,
@@ -11,7 +12,16 @@ import {
   dimensionMismatch,
 } from "./checks.js";
 import { type EngramError, invalidInput, shown } from "./errors.js";
-import { CONTENT_BYTES_MAX, EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX, TAG_BYTES_MAX } from "./limits.js";
+import {
+  CONTENT_BYTES_MAX,
+  EF_MAX,
+  FILTER_TERMS_MAX,
+  FILTER_TEXT_BYTES_MAX,
+  RECALL_BATCH_MAX,
+  RESULTS_MAX,
+  TAG_BYTES_MAX,
+} from "./limits.js";
+import type { Request } from "./request.js";
 import { momentToWire } from "./times.js";
 import type { Filter, FollowOptions, RecallOptions, Strength } from "./types.js";
 
@@ -25,7 +35,7 @@ const BATCH_SIZE = 100;
 
 /** Return the request of a recall that is answered as a whole. */
 export function recallRequest(space: string, dimension: number, options: RecallOptions): Request {
-  checkFields("a recall", checkObject("the options of a recall", options), RECALL_FIELDS);
+  checkOptions("a recall", options, RECALL_FIELDS);
   const { batchSize: _, ...whole } = options;
   const request = cueRequest("recall", space, dimension, whole);
   addRecallOptions(request.args, whole);
@@ -43,7 +53,7 @@ export function streamRequest(space: string, dimension: number, options: RecallO
 
 /** Return the request of a standing recall. */
 export function followRequest(space: string, dimension: number, options: FollowOptions): Request {
-  checkFields("a standing recall", checkObject("the options of a standing recall", options), FOLLOW_FIELDS);
+  checkOptions("a standing recall", options, FOLLOW_FIELDS);
   if ((options.vector !== undefined || options.text !== undefined) && options.scoreMin === undefined) {
     throw invalidInput("a standing recall needs to know what is similar enough; pass scoreMin", {
       code: "invalid_recall",
@@ -152,7 +162,9 @@ function strengthToWire(strength: Strength | true): Record<string, unknown> {
     ...(strength.halfLifeS === undefined
       ? {}
       : { half_life_s: checkReal("halfLifeS", strength.halfLifeS, "invalid_strength") }),
-    ...(strength.forgetting === undefined ? {} : { forgetting: strength.forgetting }),
+    ...(strength.forgetting === undefined
+      ? {}
+      : { forgetting: checkText("forgetting", strength.forgetting, 1, TAG_BYTES_MAX, "invalid_strength") }),
     ...(strength.reinforce === undefined ? {} : { reinforce: checkFlag("reinforce", strength.reinforce) }),
   };
 }
@@ -171,13 +183,21 @@ function filterToWire(filter: Filter): Record<string, unknown> {
     ["without_tags", filter.withoutTags],
   ] as const) {
     if (tags !== undefined) {
-      wire[name] = checkList(name, tags, '["urgent"]').map((tag) =>
+      const checked = checkList(name, tags, '["urgent"]').map((tag) =>
         checkText(name, tag, 1, TAG_BYTES_MAX, "invalid_cue"),
       );
+      wire[name] = [...new Set(checked)];
     }
   }
   if (filter.metadata !== undefined) {
     wire["metadata"] = metadataConditions(checkObject("metadata", filter.metadata));
+  }
+  const count = [wire["tags"], wire["without_tags"], wire["metadata"]].reduce<number>(
+    (sum, terms) => sum + Object.keys(terms ?? {}).length,
+    0,
+  );
+  if (count > FILTER_TERMS_MAX) {
+    throw invalidCue("filter", `has ${count} conditions`, `at most ${FILTER_TERMS_MAX}`);
   }
   if (filter.confidenceMin !== undefined) {
     wire["confidence_min"] = checkShare("confidenceMin", filter.confidenceMin, "invalid_cue");
@@ -187,8 +207,10 @@ function filterToWire(filter: Filter): Record<string, unknown> {
 
 function metadataConditions(conditions: Record<string, unknown>): Record<string, unknown> {
   for (const [key, wanted] of Object.entries(conditions)) {
-    const field = `metadata[${key}]`;
-    if (typeof wanted === "number") {
+    const field = `metadata[${checkText("metadata", key, 0, FILTER_TEXT_BYTES_MAX, "invalid_cue")}]`;
+    if (typeof wanted === "string") {
+      checkText(field, wanted, 0, FILTER_TEXT_BYTES_MAX, "invalid_cue");
+    } else if (typeof wanted === "number") {
       checkReal(field, wanted, "invalid_cue");
     } else if (typeof wanted === "object" && wanted !== null) {
       checkFields(field, checkObject(field, wanted), ["between"]);
@@ -196,23 +218,11 @@ function metadataConditions(conditions: Record<string, unknown>): Record<string,
       if (bounds.length !== 2 || bounds.some((each) => each !== null && !Number.isFinite(each))) {
         throw invalidCue(field, "has no two bounds", "[low, high], null for none");
       }
-    } else if (wanted !== null && typeof wanted !== "string" && typeof wanted !== "boolean") {
+    } else if (wanted !== null && typeof wanted !== "boolean") {
       throw invalidCue(field, `is ${shown(wanted)}`, "a text, a number, a truth value, null or between");
     }
   }
   return conditions;
-}
-
-function checkFlag(field: string, value: unknown): boolean {
-  if (value !== undefined && typeof value !== "boolean") {
-    throw invalidInput(`${field} is ${shown(value)}; pass true or false`, {
-      code: "invalid_recall",
-      field,
-      limit: "true or false",
-      value: shown(value),
-    });
-  }
-  return value === true;
 }
 
 function invalidCue(field: string, problem: string, limit: string): EngramError {

@@ -1,4 +1,13 @@
-import { checkFields, checkIds, checkObject, checkSpace, checkText, checkWhole } from "./checks.js";
+import {
+  checkFields,
+  checkFlag,
+  checkIds,
+  checkObject,
+  checkOptions,
+  checkSpace,
+  checkText,
+  checkWhole,
+} from "./checks.js";
 import type { Message } from "./connection.js";
 import { invalidInput, shown } from "./errors.js";
 import { decodeHits, type Hits } from "./hits.js";
@@ -41,11 +50,12 @@ export class Reader {
   /** Look observations up, all at one generation; ids that do not exist are left out. */
   get(ids: readonly string[], options?: GetOptions): Promise<Hits>;
   async get(ids: string | readonly string[], options: GetOptions = {}): Promise<Hit | undefined | Hits> {
+    checkOptions("get", options, ["signal", "maxGeneration", "includeVectors"]);
     const args: Record<string, unknown> = { space: this.space, ids: checkIds(ids) };
     if (options.maxGeneration !== undefined) {
       args["max_generation"] = checkGeneration("maxGeneration", options.maxGeneration);
     }
-    if (options.includeVectors === true) {
+    if (checkFlag("includeVectors", options.includeVectors)) {
       args["include_vectors"] = args["binary"] = true;
     }
     const hits = decodeHits(await this.#ask("get", args, options.signal));
@@ -54,6 +64,7 @@ export class Reader {
 
   /** Delete observations by id. Ids that do not exist are no error. */
   async delete(ids: string | readonly string[], options: CallOptions = {}): Promise<Deletion> {
+    checkOptions("delete", options, ["signal"]);
     // With a key, a deletion that is sent again gets the answer of the first one.
     const args = { space: this.space, ids: checkIds(ids), idempotency_key: randomKey() };
     const { header } = await this.#ask("delete", args, options.signal);
@@ -62,6 +73,7 @@ export class Reader {
 
   /** Return the space as it is now, or was at a time or a generation, for any number of recalls. */
   async snapshot(options: CallOptions & { at?: Moment; maxGeneration?: number } = {}): Promise<Snapshot> {
+    checkOptions("snapshot", options, ["signal", "at", "maxGeneration"]);
     const { at, maxGeneration, signal } = options;
     const args: Record<string, unknown> = { space: this.space };
     if (maxGeneration !== undefined) {
@@ -81,16 +93,19 @@ export class Reader {
 
   /** List the spaces of the server. */
   async spaces(options: CallOptions = {}): Promise<SpaceList> {
+    checkOptions("spaces", options, ["signal"]);
     return decodeSpaces(await this.#ask("spaces", {}, options.signal));
   }
 
   /** Describe one space; this client's if none is named. */
   async describe(space: string = this.space, options: CallOptions = {}): Promise<SpaceStatus> {
+    checkOptions("describe", options, ["signal"]);
     return decodeSpace(await this.#ask("space", { space: checkSpace(space) }, options.signal));
   }
 
   /** Create a space. One that exists with the same settings is returned. */
   async createSpace(space: string, settings: SpaceSettings = {}, options: CallOptions = {}): Promise<SpaceStatus> {
+    checkOptions("createSpace", options, ["signal"]);
     checkFields("settings of a space", checkObject("settings", settings), ["dimension", "metric", "embedder"]);
     const args: Record<string, unknown> = { space: checkSpace(space) };
     const { dimension, metric, embedder } = settings;
@@ -116,6 +131,7 @@ export class Reader {
 
   /** Describe the server. */
   async status(options: CallOptions = {}): Promise<ServerStatus> {
+    checkOptions("status", options, ["signal"]);
     return decodeServer(await this.#ask("status", {}, options.signal));
   }
 

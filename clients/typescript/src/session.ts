@@ -84,6 +84,11 @@ export class Session {
     return submitted;
   }
 
+  /** Refuse what was submitted, without having taken it. See {@link Outbox.refuse}. */
+  refuse(error: EngramError): Promise<never> {
+    return this.#outbox.refuse(error);
+  }
+
   /** Open the session, if it is not. */
   want(): void {
     this.#isWanted = true;

@@ -71,7 +71,7 @@ class AsyncClient(AsyncReader):
 
     Examples
     --------
-    >>> async with AsyncClient("localhost:50051") as client:          # doctest: +SKIP
+    >>> async with AsyncClient("http://localhost:7432") as client:          # doctest: +SKIP
     ...     ack = await client.observe("id-1", vector, "text")        # durable and recallable
     ...     hits = await client.recall(vector, k=10)
     ...     future = await client.submit("id-2", vector, "text")      # waits only if the buffer is full
@@ -80,7 +80,7 @@ class AsyncClient(AsyncReader):
 
     def __init__(
         self,
-        address: str = "localhost:50051",
+        address: str = "http://localhost:7432",
         *,
         space: str = DEFAULT_SPACE,
         session_id: str = "",

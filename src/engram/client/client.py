@@ -58,7 +58,7 @@ class Client:
 
     Examples
     --------
-    >>> with Client("localhost:50051") as client:                     # doctest: +SKIP
+    >>> with Client("http://localhost:7432") as client:                     # doctest: +SKIP
     ...     ack = client.observe("id-1", vector, "text")              # durable and recallable
     ...     hits = client.recall(vector, k=10)
     ...     future = client.submit("id-2", vector, "text")            # returns at once
@@ -67,7 +67,7 @@ class Client:
 
     def __init__(
         self,
-        address: str = "localhost:50051",
+        address: str = "http://localhost:7432",
         *,
         space: str = DEFAULT_SPACE,
         session_id: str = "",

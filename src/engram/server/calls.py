@@ -134,7 +134,8 @@ class ServerCalls:
     async def finished(self, timeout_s: float) -> None:
         """Wait until no call is under way, at most `timeout_s` seconds."""
         try:
-            await asyncio.wait_for(self._idle.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
         except TimeoutError:
             _logger.warning("%d calls did not end within %g s", self._active, timeout_s)
 

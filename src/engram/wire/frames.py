@@ -90,18 +90,34 @@ def encode_frame(
     InvalidInput
         With code ``malformed_message``, if `arrays` cannot be sent as such.
     """
+    return b"".join(_parts(header, arrays, encode))
+
+
+def encode_frame_in_place(
+    header: Mapping[str, object],
+    arrays: Mapping[str, NDArray[Any]],
+    encode: Callable[[Mapping[str, object]], bytes] | None = None,
+) -> bytearray:
+    """Return the same as `encode_frame`, as bytes that can be changed. Raises as `encode_frame`."""
+    return bytearray().join(_parts(header, arrays, encode))
+
+
+def _parts(
+    header: Mapping[str, object],
+    arrays: Mapping[str, NDArray[Any]],
+    encode: Callable[[Mapping[str, object]], bytes] | None,
+) -> list[bytes | memoryview]:
     described = [_describe(name, array, header) for name, array in arrays.items()]
     if len(described) > ARRAYS_MAX:
         refuse(f"{len(described)} arrays are too many", _ARRAYS, ARRAYS_MAX, len(described))
     text = (encode or _dump)({**header, _ARRAYS: described})
-    parts = [len(text).to_bytes(_LENGTH_BYTES, "little"), text]
+    parts: list[bytes | memoryview] = [len(text).to_bytes(_LENGTH_BYTES, "little"), text]
     end = _LENGTH_BYTES + len(text)
-    bodies = (np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes() for array in arrays.values())
-    for body in (b"", *bodies):
+    for body in (b"", *map(_little_endian, arrays.values())):
         padding = bytes(-end % _ALIGNMENT)
         parts += (padding, body)
         end += len(padding) + len(body)
-    return b"".join(parts)
+    return parts
 
 
 def split_frame(frame: bytes | bytearray | memoryview) -> tuple[memoryview, int]:
@@ -201,7 +217,7 @@ def _check_padding(view: memoryview, start: int, stop: int) -> None:
 
 
 def _describe(name: str, array: NDArray[Any], header: Mapping[str, object]) -> tuple[str, str, list[int]]:
-    code = _TYPE_NAMES.get(array.dtype.newbyteorder("<"))
+    code = _TYPE_NAMES.get(array.dtype) or _TYPE_NAMES.get(array.dtype.newbyteorder("<"))
     if code is None or not 1 <= array.ndim <= _DIMENSIONS_MAX:
         refuse(
             f"the array {name!r} of {array.dtype} and {array.ndim} dimensions cannot be sent",
@@ -212,6 +228,13 @@ def _describe(name: str, array: NDArray[Any], header: Mapping[str, object]) -> t
     if name in header or name == _ARRAYS or not 1 <= len(name) <= _NAME_CHARACTERS_MAX:
         refuse(f"{name!r} cannot be the name of an array here", _ARRAYS, "a short name of its own", name[:64])
     return name, code, list(array.shape)
+
+
+def _little_endian(array: NDArray[Any]) -> bytes | memoryview:
+    """Return the bytes of an array, which are copied only if they do not lie one after the other."""
+    if array.dtype not in _TYPE_NAMES:
+        array = array.astype(array.dtype.newbyteorder("<"))
+    return np.ascontiguousarray(array).reshape(-1).data.cast("B") if array.size else b""
 
 
 def _dump(header: Mapping[str, object]) -> bytes:

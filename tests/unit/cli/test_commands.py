@@ -141,17 +141,25 @@ def test_without_its_packages_the_command_line_names_the_extra(package: str) -> 
     )
 
 
-@pytest.mark.parametrize("package", ["grpc", "google.protobuf"])
-def test_without_its_packages_the_client_names_the_extra(package: str) -> None:
+@pytest.mark.parametrize(
+    ("package", "address", "extra"),
+    [
+        ("grpc", "localhost:50051", "client"),
+        ("google.protobuf", "localhost:50051", "client"),
+        ("websockets", "http://localhost:7432", "websocket"),
+        ("msgspec", "http://localhost:7432", "websocket"),
+    ],
+)
+def test_without_its_packages_the_client_names_the_extra(package: str, address: str, extra: str) -> None:
     code = (
         f"import sys; sys.modules[{package!r}] = None\n"
         "import engram\n"
-        "try:\n    engram.Client()\n"
+        f"try:\n    engram.Client({address!r})\n"
         "except engram.EngramError as error:\n    print(type(error).__name__, error.message)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert result.stdout.startswith("MissingExtra the Engram client needs the package")
-    assert "pip install 'engram-stream[client]'" in result.stdout
+    assert f"pip install 'engram-stream[{extra}]'" in result.stdout
 
 
 def test_spaces_are_listed_and_created(data: Path, capsys: Capture) -> None:

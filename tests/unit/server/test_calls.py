@@ -36,6 +36,7 @@ from engram.server.engine import Engine
 from engram.server.malformed import Malformed
 from engram.server.options import ServerOptions
 from engram.streaming.recalls.recalls import Recalls
+from engram.streaming.recalls.short_recalls import K_MAX
 from tests.doubles.batches import DIM, batch_of, vector_of
 
 CALLER = Caller("here")
@@ -86,9 +87,10 @@ async def test_operations_are_answered_with_their_results(calls: ServerCalls) ->
     assert [lane.priority for lane in status.lanes] == ["high", "normal", "low"]
 
 
-async def test_hits_are_encoded_on_a_recall_thread(calls: ServerCalls) -> None:
+async def test_hits_are_encoded_where_they_are_found(calls: ServerCalls) -> None:
     await stored(calls, "a", "b", "c")
     threads = []
+    long = replace(QUERY, k=K_MAX + 1)
 
     def encode(result: Any) -> int:
         threads.append(threading.current_thread().name)
@@ -97,12 +99,15 @@ async def test_hits_are_encoded_on_a_recall_thread(calls: ServerCalls) -> None:
     async def write(_: int) -> None:
         assert threading.current_thread() is threading.main_thread()
 
-    for request in (Recall("default", QUERY), Get("default", ["a"])):
+    for request in (Recall("default", long), Get("default", ["a"])):
         assert await calls.answer(operation_of(request), incoming(request), encode, CALLER) == 1
     streamed = StreamRecall("default", QUERY)
     await calls.stream(operation_of(streamed), incoming(streamed), encode, CALLER, write)
     assert len(threads) == 4
     assert all(name.startswith("engram-recall") for name in threads)
+    short = Recall("default", QUERY)
+    assert await calls.answer(operation_of(short), incoming(short), encode, CALLER) == 1
+    assert threads[-1] == threading.main_thread().name
 
 
 async def test_a_long_look_up_is_made_in_turns_at_one_generation(

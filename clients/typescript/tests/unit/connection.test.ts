@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Backoff, DELAY_MS_MAX } from "../../src/backoff.js";
 import { connect } from "../../src/connect.js";
 import type { EngramError } from "../../src/errors.js";
+import { Heartbeat } from "../../src/heartbeat.js";
 import { ModelServer } from "../doubles/model-server.js";
 import { connected, errorOf, settle, vector } from "./support.js";
 
@@ -128,6 +129,16 @@ describe("reconnecting", () => {
     expect(heard.at(-1)).toEqual(["open", undefined, undefined]);
   });
 
+  it("is not put off by a delay that no timer can hold", async () => {
+    const server = new ModelServer();
+    const engram = await connected(server);
+    server.socket.cut(1001, '{"code":"shutting_down","retry_after_ms":1e12}');
+    await vi.advanceTimersByTimeAsync(3_500_000);
+    expect(server.sockets).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(200_000);
+    expect(engram.state).toBe("open");
+  });
+
   it("ends where another attempt cannot help", async () => {
     const server = new ModelServer();
     const engram = await connected(server);
@@ -211,6 +222,18 @@ describe("heartbeats", () => {
     expect(codes[0]).toBe("server_silent");
     expect(server.sockets[0]?.closedWith).toBe(4408);
     expect(engram.state).toBe("open");
+  });
+
+  it.each([1e9, 1e-9])("have no interval of %f seconds, whatever a server asks", (intervalS) => {
+    const heartbeat = new Heartbeat(vi.fn(), vi.fn(), vi.fn());
+    const timer = vi.spyOn(globalThis, "setTimeout");
+    heartbeat.start();
+    heartbeat.setInterval(intervalS);
+    const delayMs = Number(timer.mock.lastCall?.[1]);
+    expect(delayMs).toBeGreaterThanOrEqual(500);
+    expect(delayMs).toBeLessThan(2 ** 31);
+    heartbeat.stop();
+    timer.mockRestore();
   });
 
   it("come as often as the server asks", async () => {
@@ -332,6 +355,20 @@ describe("close", () => {
     expect(await closing).toBe("enough");
     expect(await errorOf(pending)).toMatchObject({ code: "client_closed" });
     expect(engram.state).toBe("closed");
+  });
+
+  it("can still be given up by a later call", async () => {
+    const server = new ModelServer();
+    const engram = await connected(server);
+    const pending = errorOf(engram.submit({ id: "a", vector: vector() }));
+    await settle();
+    const first = errorOf(engram.close());
+    expect(await errorOf(engram.close({ signal: AbortSignal.abort("enough") }))).toBe("enough");
+    expect(await pending).toMatchObject({ code: "client_closed" });
+    expect(await first).toMatchObject({ code: "client_closed" });
+    expect(engram.state).toBe("closed");
+    await settle();
+    expect(vi.getTimerCount()).toBe(0);
   });
 });
 

@@ -225,6 +225,32 @@ describe("a standing recall", () => {
     expect(() => engram.follow({ text: "pumps" })).toThrow(expect.objectContaining({ code: "invalid_recall" }));
   });
 
+  it("ends when the client is closed, also between two attempts and while its reader is slow", async () => {
+    const server = new ModelServer();
+    server.onCall = (call, _, socket) => {
+      const error = { code: "too_many_followers", kind: "over_capacity", message: "full", retry_after_ms: 9000 };
+      socket.say({ type: "error", id: call["id"], ...error });
+      return undefined;
+    };
+    const refused = await connected(server);
+    const all = collect(refused.follow({ filter: {}, k: 1 }));
+    await settle();
+    await refused.close();
+    expect(await all).toEqual([]);
+    await settle();
+    expect(vi.getTimerCount()).toBe(0);
+    const { store } = follows(server);
+    const slow = await connected(server);
+    const hits = slow.follow({ filter: {}, k: 1 });
+    await settle();
+    store(5000);
+    await settle();
+    await slow.close();
+    const seen = await collect(hits);
+    expect(seen.length).toBeGreaterThan(1000);
+    expect(seen).toEqual(seen.map((_, row) => 20 + row));
+  });
+
   it("ends when the client is closed", async () => {
     const server = new ModelServer();
     follows(server);

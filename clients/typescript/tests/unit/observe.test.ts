@@ -150,6 +150,9 @@ describe("input that can never be stored is refused before it is sent", () => {
     ["one id as ids", { ids: "ab", vectors: [vector(), vector()] }, "not_a_list"],
     ["a column too short", { ids: ["a", "b"], vectors: [vector()] }, "column_length"],
     ["numbers that are no vectors", { ids: ["a", "b"], vectors: new Float32Array(17) }, "vectors_size"],
+    ["a gap in a list", new Array(2), "invalid_arguments"],
+    ["a vector beyond all spaces", { id: "a", vector: new Float32Array(4097).fill(1) }, "dimension_mismatch"],
+    ["a dim that is none", { ids: ["a"], vectors: [vector()], dim: 1e12 }, "invalid_dimension"],
     ["another dim", { ids: ["a", "b"], vectors: new Float32Array(16), dim: 7 }, "vectors_size"],
     ["rows of two lengths", { ids: ["a", "b"], vectors: [vector(), new Float32Array(9)] }, "invalid_vector"],
     ["NaN in the second row", { ids: ["a", "b"], vectors: [vector(), vector(Number.NaN)] }, "not_finite"],
@@ -183,7 +186,24 @@ describe("input that can never be stored is refused before it is sent", () => {
     await settle();
     expect(batches(server)).toEqual([]);
     expect(engram.pendingCount).toBe(0);
+    expect(await errorOf(engram.flush())).toMatchObject({ code });
     await engram.flush();
+  });
+
+  it("and nobody has to look at the promise of submit", async () => {
+    const engram = await connected(new ModelServer(), { buffer: { count: 1 } });
+    const heard: string[] = [];
+    engram.on("error", ({ error }) => heard.push(error.code));
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): number => unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    void engram.submit({ id: "", vector: vector() });
+    void engram.submit({ id: "a", vector: vector() });
+    void engram.submit({ id: "b", vector: vector() });
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", note);
+    expect(heard).toEqual(["id_size", "buffer_full"]);
+    expect(unhandled).toEqual([]);
   });
 
   it("a vector of another dimension than the space's, once that is known", async () => {
@@ -290,6 +310,32 @@ describe("room", () => {
     await settle();
     server.commit();
     expect(await waiting).toMatchObject({ generation: 3 });
+  });
+
+  it("is given to those who wait in the order in which they came", async () => {
+    const server = new ModelServer();
+    const engram = await connected(server, { buffer: { count: 3 } });
+    const ids = Array.from({ length: 40 }, (_, number) => `n${number}`);
+    const controller = new AbortController();
+    const given = errorOf(engram.observe({ id: "first", vector: vector() }));
+    void given.catch(() => undefined);
+    const waiting = ids.map((id) => engram.observe({ id, vector: vector() }));
+    const given2 = errorOf(engram.observe({ id: "late", vector: vector() }, { signal: controller.signal }));
+    const bad = errorOf(engram.observe({ id: "", vector: vector() }));
+    await settle();
+    controller.abort("enough");
+    expect(await given2).toBe("enough");
+    while (server.stored.length < ids.length + 1) {
+      server.commit();
+      await settle();
+    }
+    await Promise.all(waiting);
+    expect(await bad).toMatchObject({ code: "id_size" });
+    expect(server.stored.map(({ id }) => id)).toEqual(["first", ...ids]);
+    const closed = errorOf(engram.observe({ id: "x", vector: vector() }));
+    const behind = errorOf(engram.observe({ id: "y", vector: vector() }));
+    await engram.close({ signal: AbortSignal.abort("enough") }).catch(() => undefined);
+    expect([await closed, await behind]).toMatchObject([{ code: "client_closed" }, { code: "client_closed" }]);
   });
 
   it("takes one thing of any size when it is empty", async () => {

@@ -160,7 +160,12 @@ describe("a recall", () => {
     ["two snapshots", { filter: {}, maxGeneration: 1, snapshotTime: 0 }, "invalid_recall"],
     ["a negative generation", { filter: {}, maxGeneration: -1 }, "invalid_max_generation"],
     ["a score that is none", { text: "x", scoreMin: Number.NaN }, "invalid_cue"],
-    ["truth as text", { text: "x", includeVectors: "yes" }, "invalid_recall"],
+    ["too many conditions", { filter: { tags: Array.from({ length: 65 }, (_, row) => `${row}`) } }, "invalid_cue"],
+    ["a condition that is too long", { filter: { metadata: { a: "x".repeat(257) } } }, "invalid_cue"],
+    ["half a pair as a condition", { filter: { metadata: { a: "\ud800" } } }, "invalid_text"],
+    ["half a pair as a key", { filter: { metadata: { "\ud800": 1 } } }, "invalid_text"],
+    ["half a pair as forgetting", { text: "x", strength: { forgetting: "\ud800" } }, "invalid_text"],
+    ["truth as text", { text: "x", includeVectors: "yes" }, "invalid_flag"],
   ])("refuses %s", async (_, options, code) => {
     const engram = await connected(new ModelServer());
     const recall = engram.recall(options as never);
@@ -187,6 +192,30 @@ describe("a recall", () => {
     await vi.advanceTimersByTimeAsync(1000);
     expect(await all).toEqual([9, 5, 7]);
     expect(server.socket.sent.at(-1)?.header).not.toHaveProperty("snapshot_time");
+  });
+
+  it("with a large k fails when nothing has come for a while, also without a connection", async () => {
+    const server = new ModelServer();
+    const engram = await connected(server, { timeoutMs: 5000 });
+    server.isUp = false;
+    server.socket.cut();
+    const never = errorOf(collect(engram.recall({ filter: {}, k: 500 })));
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(await never).toMatchObject({ code: "call_timeout", limit: "5000" });
+    server.isUp = true;
+    await vi.advanceTimersByTimeAsync(30_000);
+    const hits = engram.recall({ filter: {}, k: 500 })[Symbol.asyncIterator]();
+    const first = hits.next();
+    await vi.advanceTimersByTimeAsync(4000);
+    const id = server.socket.sent.at(-1)?.header["id"];
+    server.socket.say({ type: "recall_result", id, hits: [hit(9)], generation: 9, more: true });
+    expect((await first).value?.generation).toBe(9);
+    const second = errorOf(hits.next());
+    await vi.advanceTimersByTimeAsync(4999);
+    expect(server.socket.sent.at(-1)?.header).not.toMatchObject({ type: "cancel" });
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await second).toMatchObject({ code: "call_timeout" });
+    expect(server.socket.sent.at(-1)?.header).toEqual({ type: "cancel", id });
   });
 
   it("that reinforces is not made twice", async () => {

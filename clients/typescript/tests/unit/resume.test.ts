@@ -69,7 +69,7 @@ describe("whatever happens to the connection", () => {
     }
     server.isUp = true;
     server.refuse = () => undefined;
-    const flushed = engram.flush();
+    const flushed = engram.flush().catch((error: EngramError) => expect(error.code).toBe("buffer_full"));
     for (let turn = 0; turn < 200 && engram.pendingCount > 0; turn++) {
       await vi.advanceTimersByTimeAsync(500);
       server.commit();

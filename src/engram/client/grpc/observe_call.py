@@ -71,7 +71,8 @@ class GrpcObserveCall:
         if isinstance(event, Closed):
             # The call ends right after this. Wait for its end now, because gRPC must not report it to a closed loop.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._call.code(), _END_S)
+                async with asyncio.timeout(_END_S):
+                    await self._call.code()
         return event
 
     async def close_session(self, last_sequence: int) -> None:

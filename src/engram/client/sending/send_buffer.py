@@ -28,8 +28,8 @@ class OutboxLimits:
         Maximum number and bytes of unanswered observations; when the buffer is full, observing waits. A batch that is
         larger than the buffer is accepted when the buffer is empty.
     batch_count, batch_bytes, linger_ms
-        Single observations are sent as a batch when there are `batch_count` of them, when they have `batch_bytes`, or
-        when the first has waited for `linger_ms` milliseconds.
+        Single observations are sent as a batch when there are `batch_count` of them, when they have `batch_bytes`, when
+        the first has waited for `linger_ms` milliseconds, or when nothing that was sent is unanswered (Nagle, RFC 896).
 
     Raises
     ------
@@ -180,7 +180,9 @@ class SendBuffer:
         with self._lock:
             if self._ready:
                 return 0.0
-            return None if self._open is None else self._open.opened_s + self.limits.linger_ms / 1000
+            if self._open is None:
+                return None
+            return 0.0 if self._is_alone() else self._open.opened_s + self.limits.linger_ms / 1000
 
     def next_count(self) -> int:
         """Return the number of observations in the batch that `take` would return; 0 if there is none."""
@@ -235,7 +237,10 @@ class SendBuffer:
             self._told_count = 0
             self._told_ids.clear()
             waiters = self._due_waiters()
+            is_due = self._open is not None and self._is_alone()
         _release(waiters)
+        if is_due:
+            self._wake()
 
     def close(self, error: EngramError | None = None) -> list[OutgoingBatch | OpenBatch]:
         """Refuse further additions, with `error` if it is given.
@@ -254,6 +259,10 @@ class SendBuffer:
         _release(waiters)
         self._wake()
         return left
+
+    def _is_alone(self) -> bool:
+        """Return whether everything but the open batch is answered, so that there is nothing to wait for."""
+        return len(self._unsettled) == 1
 
     def _reserve(self, count: int, nbytes: int) -> bool:
         if self._refusal is not None:

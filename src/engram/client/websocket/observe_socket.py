@@ -13,7 +13,7 @@ from engram.client.websocket.observe_events import encode_close, encode_greeting
 from engram.client.websocket.socket import Heartbeats, Socket, open_socket
 from engram.errors import EngramError, Unavailable
 from engram.wire.forms.received_results import unexpected
-from engram.wire.forms.sent_requests import BatchParts, join_batch
+from engram.wire.forms.sent_requests import number_batch
 
 _CONNECT_S: Final = 10.0
 # Events that nobody has taken yet, above which no more are read from the network.
@@ -65,7 +65,7 @@ class ObserveSocket:
             await self.abort()
             raise
 
-    async def send(self, payload: BatchParts, first_sequence: int) -> None:
+    async def send(self, payload: bytearray, first_sequence: int) -> None:
         """Send a batch that `encode_batch` encoded.
 
         Raises
@@ -73,7 +73,8 @@ class ObserveSocket:
         EngramError
             The reason why the WebSocket has ended.
         """
-        await self._socket.send(join_batch(payload, first_sequence), is_frame=True)
+        number_batch(payload, first_sequence)
+        await self._socket.send(payload, is_frame=True)
 
     async def receive(self) -> Event:
         """Return the next event.

@@ -20,7 +20,7 @@ from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import StreamRecall
 from engram.model.priority import Priority
-from engram.wire.forms.sent_requests import BatchParts, encode_batch
+from engram.wire.forms.sent_requests import encode_batch
 
 # Headers that say how a WebSocket is opened. As metadata they would open none, or another one.
 _RESERVED: Final = frozenset(
@@ -76,7 +76,7 @@ class WebSocketTransport:
         """
         check_process(self._process, "client")
 
-    def encode(self, batch: ObservationBatch, priority: Priority) -> BatchParts:
+    def encode(self, batch: ObservationBatch, priority: Priority) -> bytearray:
         """Return the payload of `batch`; see `encode_batch`."""
         return encode_batch(batch, priority)
 

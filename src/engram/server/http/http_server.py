@@ -142,7 +142,8 @@ class HttpServer:
         await self._ended(_REMAINING_GRACE_S)
         for listener in self._listeners:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(listener.wait_closed(), _REMAINING_GRACE_S)
+                async with asyncio.timeout(_REMAINING_GRACE_S):
+                    await listener.wait_closed()
 
     async def _tick(self) -> None:
         while True:

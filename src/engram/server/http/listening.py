@@ -62,7 +62,8 @@ def listen(host: str, port: int) -> list[socket.socket]:
 
 def _listening(family: int, address: tuple[object, ...], host: str) -> socket.socket:
     with contextlib.ExitStack() as undo:
-        created = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio sends what is short at once only on sockets that name their protocol; others wait 40 ms for more.
+        created = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         undo.callback(created.close)
         # A restarted server gets its port back although connections of the one before it are still remembered.
         created.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

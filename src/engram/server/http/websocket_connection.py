@@ -16,12 +16,14 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidState
 from websockets.frames import Frame
-from websockets.http11 import Response
+from websockets.http11 import Request, Response
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 from engram.errors import EngramError, InvalidInput, OverCapacity, Unavailable
 from engram.server.http.connection import UVICORN_LOGGER
 from engram.server.http.problems import problem_body, problem_headers, status_of
+from engram.server.websocket.short_way import SHORT_WAY, Take
 from engram.streaming.pressure.receiving import Arriving, ReceiveBudget
 
 UNREAD_CLOSE_S: Final = 5.0
@@ -60,6 +62,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._arriving = Arriving(receiving)
         # Of the frames of a message that is not whole yet.
         self._begun_bytes = 0
+        self._take: Take | None = None
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived; an opening that cannot be read is answered, too."""
@@ -95,6 +98,35 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._begun_bytes = len(event.data) + _FRAME_BYTES
         super().handle_bytes(event)
 
+    def handle_connect(self, event: Request) -> None:
+        """Take the request that opens the WebSocket."""
+        super().handle_connect(event)
+        if self.response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS:
+            scope: Any = self.scope
+            scope["extensions"][SHORT_WAY] = self
+
+    def attach(self, take: Take) -> bool:
+        """Hand messages to `take` from now on, if no event is waiting; see `ShortWay`."""
+        if self.queue.empty():
+            self._take = take
+            self.read_on()
+        return self._take is not None
+
+    def read_on(self) -> None:
+        """Read on after `take` had no room."""
+        if self.read_paused and not self.transport.is_closing():
+            self.read_paused = False
+            self.transport.resume_reading()
+
+    def post(self, message: bytes, *, is_frame: bool) -> bool:
+        """Send a message at once; return whether that was possible, which it is not while earlier ones wait."""
+        if not self.writable.is_set() or self.close_sent or self.conn.state is not State.OPEN:
+            return False
+        (self.conn.send_binary if is_frame else self.conn.send_text)(message)
+        for data in self.conn.data_to_send():
+            self.transport.write(data)
+        return True
+
     def handle_cont(self, event: Frame) -> None:
         """Take a further part of a message."""
         if len(self.frames) >= FRAGMENTS_MAX:
@@ -126,15 +158,19 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._begun_bytes = 0
         if self.close_sent:
             return
-        if self.curr_msg_data_type == "text":
-            try:
-                self.queue.put_nowait({"type": "websocket.receive", "text": str(data, "utf-8")})
-            except UnicodeDecodeError:
-                self._fail(_NOT_UTF8, "a text is not UTF-8")
-                return
+        is_text = self.curr_msg_data_type == "text"
+        if is_text and not _is_utf8(data):
+            self._fail(_NOT_UTF8, "a text is not UTF-8")
+            return
+        if self._take is not None:
+            has_room = self._take(data, not is_text)
         else:
-            self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
-        if not self.read_paused:
+            has_room = False
+            if is_text:
+                self.queue.put_nowait({"type": "websocket.receive", "text": str(data, "utf-8")})
+            else:
+                self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
+        if not has_room and not self.read_paused:
             self.read_paused = True
             self.transport.pause_reading()
 
@@ -223,6 +259,14 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     def _disconnect(self, code: int, reason: str) -> None:
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        str(data, "utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 class _Protocol(ServerProtocol):

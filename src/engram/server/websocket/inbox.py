@@ -8,6 +8,7 @@ from typing import Final
 from starlette.websockets import WebSocket
 
 from engram.server.websocket.limits import SocketLimits
+from engram.server.websocket.short_way import ShortWay, short_way
 from engram.streaming.loop.condition import LoopCondition
 
 Raw = tuple[bytes, bool]
@@ -38,6 +39,8 @@ class Inbox:
         self._messages: list[Raw] = []
         self._nbytes = 0
         self._changed = LoopCondition()
+        self._short_way = short_way(websocket)
+        self._attached: ShortWay | None = None
 
     async def receive(self) -> None:
         """Read messages until the client is gone, and wait while there is no room for more."""
@@ -45,15 +48,15 @@ class Inbox:
         try:
             while True:
                 self.silent_since_s = loop.time()
+                # Once messages come the short way, the only event is that the client is gone.
+                if self._attached is None and self._short_way is not None and self._short_way.attach(self._take):
+                    self._attached = self._short_way
                 event = await self._websocket.receive()
                 self.silent_since_s = None
                 if event["type"] != "websocket.receive":
                     return
                 text = event.get("text")
-                raw = (event["bytes"], True) if text is None else (text.encode(), False)
-                self._messages.append(raw)
-                self._nbytes += len(raw[0])
-                self._changed.notify()
+                self._put(event["bytes"] if text is None else text.encode(), text is None)
                 await self._changed.wait_for(self._has_room)
         finally:
             self.gone.set()
@@ -64,7 +67,21 @@ class Inbox:
         await self._changed.wait_for(lambda: bool(self._messages) or self.gone.is_set())
         messages, self._messages, self._nbytes = self._messages, [], 0
         self._changed.notify()
+        if self._attached is not None and self.silent_since_s is None:
+            self.silent_since_s = asyncio.get_running_loop().time()
+            self._attached.read_on()
         return messages
+
+    def _take(self, data: bytes, is_frame: bool) -> bool:
+        self._put(data, is_frame)
+        has_room = self._has_room()
+        self.silent_since_s = asyncio.get_running_loop().time() if has_room else None
+        return has_room
+
+    def _put(self, data: bytes, is_frame: bool) -> None:
+        self._messages.append((data, is_frame))
+        self._nbytes += len(data)
+        self._changed.notify()
 
     def _has_room(self) -> bool:
         return len(self._messages) < self._limits.unread_count_max and self._nbytes < self._limits.unread_bytes_max

@@ -9,6 +9,7 @@ from typing import Final
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from engram.server.websocket.limits import SocketLimits
+from engram.server.websocket.short_way import short_way
 from engram.streaming.loop.condition import LoopCondition
 
 
@@ -34,7 +35,9 @@ class SocketWriter:
 
     def __init__(self, websocket: WebSocket, limits: SocketLimits) -> None:
         self.too_slow: Final = asyncio.Event()
-        self.last_sent_s: float = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        self.last_sent_s: float = self._loop.time()
+        self._short_way = short_way(websocket)
         self._websocket = websocket
         self._limits = limits
         self._is_over = False
@@ -65,6 +68,9 @@ class SocketWriter:
             await self._websocket.send({"type": "websocket.close", "code": code, "reason": reason})
 
     async def _send(self, message: bytes, is_frame: bool) -> None:
+        if self._short_way is not None and self._short_way.post(message, is_frame=is_frame):
+            self.last_sent_s = self._loop.time()
+            return
         event = {"type": "websocket.send"} | ({"bytes": message} if is_frame else {"text": message.decode()})
         try:
             async with asyncio.timeout(self._limits.send_s):
@@ -74,4 +80,4 @@ class SocketWriter:
             self.too_slow.set()
         except (WebSocketDisconnect, RuntimeError, OSError):
             self._is_over = True
-        self.last_sent_s = asyncio.get_running_loop().time()
+        self.last_sent_s = self._loop.time()

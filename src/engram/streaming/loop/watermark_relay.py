@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from engram.store.space_engine import SpaceEngine
@@ -9,7 +10,10 @@ from engram.streaming.loop.mailbox import Mailbox
 
 
 class WatermarkRelay:
-    """Calls `receive` on the event loop after the watermark moved. Moves made before that call share it.
+    """Calls `receive` on the event loop after the watermark moved, and after all that was posted before it moved.
+
+    Moves made before that call share it. The results of commits are posted before the watermark passes their
+    generations, so a receiver knows of a result when it is told that its generations are indexed.
 
     Parameters
     ----------
@@ -25,15 +29,27 @@ class WatermarkRelay:
         self._space = space
         self._mailbox = mailbox
         self._receive = receive
-        self._pending = False
+        self._guard = threading.Lock()
+        self._is_posted = False
+        self._moved_since = False
         space.add_indexed_listener(self._moved)
 
     def _moved(self, *_: object) -> None:
-        if not self._pending:
-            self._pending = True
-            self._mailbox.post(self._look, None)
+        with self._guard:
+            if self._is_posted:
+                # What is posted may stand before results that were posted since, so another one must follow it.
+                self._moved_since = True
+                return
+            self._is_posted = True
+        self._mailbox.post(self._look, None)
 
     def _look(self, _: None) -> None:
-        # Cleared before the watermark is read, so that a move during the read leads to another call.
-        self._pending = False
-        self._receive(self._space.config.name, self._space.indexed_generation)
+        # Noted before the watermark is read, so that a move during the read leads to another call.
+        with self._guard:
+            self._is_posted, self._moved_since = self._moved_since, False
+            again = self._is_posted
+        try:
+            self._receive(self._space.config.name, self._space.indexed_generation)
+        finally:
+            if again:
+                self._mailbox.post(self._look, None)

@@ -1,4 +1,4 @@
-"""Recalls for an event loop: run on threads, limited in number, and streamed in batches."""
+"""Recalls for an event loop: run on threads, but for short ones, limited in number, and streamed in batches."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from engram.streaming.counters import Counters
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.recalls.batches import Encode, begin
 from engram.streaming.recalls.loop_priority import LoopPriority
+from engram.streaming.recalls.short_recalls import ShortRecalls
 
 T = TypeVar("T")
 _RETRY_AFTER_MS: Final = 100
@@ -34,7 +35,7 @@ class Recalls:
     Parameters
     ----------
     threads
-        Runs the recalls, and look-ups by id.
+        Runs the recalls that are not short, and look-ups by id.
     mailbox
         Delivers notifications to the event loop.
     counters
@@ -62,6 +63,7 @@ class Recalls:
         idle_s: float = IDLE_S,
     ) -> None:
         self.loop_priority: Final = LoopPriority()
+        self._short = ShortRecalls()
         self._threads = threads
         self._mailbox = mailbox
         self._counters = counters
@@ -101,7 +103,10 @@ class Recalls:
             If the query cannot be answered. The error gives the reason.
         """
         with self.loop_priority.recall_in_progress(), self._one_more_waits():
-            answer = await self._in_thread(lambda: encode(space.answer(query)))
+            if self._short.takes(space, query):
+                answer = await self._short.run(space, lambda: encode(space.answer(query)))
+            else:
+                answer = await self._in_thread(lambda: encode(space.answer(query)))
         self._counters.add(table.RECALLS)
         return answer
 
@@ -208,8 +213,10 @@ def _next_turn(work: Generator[None, None, T]) -> list[T]:
 
 
 async def _is_set_within(ready: asyncio.Event, seconds: float) -> bool:
+    # In Python 3.11, `asyncio.wait_for` returns instead of being cancelled if the event is set at the same moment.
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(ready.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await ready.wait()
     return ready.is_set()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Raw
 from numpy.typing import NDArray
 
-from engram.model.hit import Hit, age_s
+from engram.model.hit import Hit, StoredRow, age_s
 from engram.model.values.metadata import read_metadata
 
 INDEXED: Final = 1
@@ -57,21 +57,20 @@ def hit_columns(hits: Sequence[Hit], *, vectors: bool) -> tuple[dict[str, Any], 
         "metadata": [_embedded(row.metadata_json, None) for row in rows],
         "tags": [_embedded(row.tags_json, _NO_TAGS) for row in rows],
     }
-    count = len(rows)
+    confidences = [_confidence(hit, row) for hit, row in zip(hits, rows, strict=True)]
+    ages_s = [age_s(row.time_us, hit.recalled_us) for row, hit in zip(rows, hits, strict=True)]
     arrays: dict[str, NDArray[Any]] = {
-        "scores": np.fromiter((hit.score for hit in hits), np.float32, count),
-        "confidences": np.fromiter((hit.confidence for hit in hits), np.float32, count),
-        "generations": np.fromiter((hit.generation for hit in hits), np.int64, count),
-        "timestamps": np.fromiter((row.time_us for row in rows), np.int64, count),
-        "importances": np.fromiter((row.importance for row in rows), np.float32, count),
-        "ages_s": np.fromiter(
-            (age_s(row.time_us, hit.recalled_us) for row, hit in zip(rows, hits, strict=True)), np.float64, count
-        ),
-        "flags": np.fromiter((INDEXED * hit.indexed | RECENT * hit.recent for hit in hits), np.uint8, count),
+        "scores": np.array([hit.score for hit in hits], np.float32),
+        "confidences": np.array(confidences, np.float32),
+        "generations": np.array([hit.generation for hit in hits], np.int64),
+        "timestamps": np.array([row.time_us for row in rows], np.int64),
+        "importances": np.array([row.importance for row in rows], np.float32),
+        "ages_s": np.array(ages_s, np.float64),
+        "flags": np.array([INDEXED * hit.indexed | RECENT * hit.recent for hit in hits], np.uint8),
     }
     if any(hit.strength is not None for hit in hits):
-        arrays["strengths"] = np.fromiter((hit.strength or 0.0 for hit in hits), np.float64, count)
-    if vectors and count:
+        arrays["strengths"] = np.array([hit.strength or 0.0 for hit in hits], np.float64)
+    if vectors and rows:
         found = [hit.vector for hit in hits]
         arrays["vectors"] = np.stack([vector for vector in found if vector is not None])
     return fields, arrays
@@ -82,8 +81,7 @@ def _hit_object(hit: Hit, vectors: bool) -> dict[str, Any]:
     made: dict[str, Any] = {
         "id": row.id,
         "score": hit.score,
-        # That of a recent hit was lowered, so the stored one does not apply.
-        "confidence": hit.confidence if hit.recent else row.confidence,
+        "confidence": _confidence(hit, row),
         "generation": hit.generation,
         "content": row.content,
         "metadata": _embedded(row.metadata_json, _NO_METADATA),
@@ -99,6 +97,11 @@ def _hit_object(hit: Hit, vectors: bool) -> dict[str, Any]:
     if vectors and hit.vector is not None:
         made["vector"] = hit.vector.tolist()
     return made
+
+
+def _confidence(hit: Hit, row: StoredRow) -> float:
+    """Return the confidence of a hit. That of a recent one was lowered; that of the others would be read once more."""
+    return hit.confidence if hit.recent else row.confidence
 
 
 def _embedded(text: str, blank: Raw | None) -> Raw | None:

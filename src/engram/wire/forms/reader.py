@@ -64,7 +64,7 @@ class FormReader(Generic[Form]):
             form = self._read(text)
         except (ValueError, RecursionError) as error:
             self._explain(text, error)
-        if text.count(b":") != _colons(form) or _ESCAPE in text:
+        if text.count(b":") != _colons(form) or (b"\\" in text and _ESCAPE in text):
             # msgspec takes the last of two equal keys. Each of them has a colon, so only where there are more of these
             # than the object accounts for can there be such keys.
             parse_object(text, self._what)

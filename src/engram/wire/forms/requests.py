@@ -90,10 +90,10 @@ class RequestReader:
         self.operation: Final = operation
         self._make = operation.request
         self._arguments = _arguments(operation.request)
-        fields = [field for _, argument in self._arguments for field in argument.fields]
-        # Any request may come as a frame, because a frame may be larger than a text.
-        fields.append(_ARRAYS)
+        self._has_space = any(field.name == "space" for field in dataclasses.fields(cast("Any", operation.request)))
         self._takes_arrays = any(argument.takes_arrays for _, argument in self._arguments)
+        # What takes none may all the same come as a frame, which may be larger than a text.
+        fields = [*(field for _, argument in self._arguments for field in argument.fields), _ARRAYS]
         form = msgspec.defstruct(f"_{operation.name}", [*beside, *fields], forbid_unknown_fields=True, kw_only=True)
         self._form = FormReader(form, f"the request of {operation.name}")
 
@@ -129,7 +129,7 @@ class RequestReader:
         InvalidInput
             If it is no request of the operation; the error names the field.
         """
-        check_known(texts, self._form.form.__struct_fields__)
+        check_known(texts, [name for name in self._form.form.__struct_fields__ if name != "arrays"])
         try:
             form = msgspec.convert(dict(texts), self._form.form, strict=False)
         except msgspec.ValidationError as error:
@@ -151,7 +151,7 @@ class RequestReader:
                 )
         space = space or DEFAULT_SPACE
         given = {name: argument.read(form, arrays or {}, space) for name, argument in self._arguments}
-        if "space" in (field.name for field in dataclasses.fields(cast("Any", self._make))):
+        if self._has_space:
             given["space"] = space
         return self._make(**given)
 

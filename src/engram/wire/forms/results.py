@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +12,7 @@ from engram.errors import InvalidInput
 from engram.metrics.samples import MetricSamples
 from engram.model.ack import Ack, Deletion
 from engram.model.damage import Damage
-from engram.model.hit import Hits
+from engram.model.hit import Hit, Hits
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.operations.results import RESULTS_BYTES, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
@@ -35,15 +35,9 @@ def result_object(result: object, *, vectors: bool = False) -> dict[str, Any]:
     vectors
         Whether hits have their vectors.
     """
-    if isinstance(result, Recalled):
-        return {
-            "hits": hit_objects(result.hits, vectors=vectors),
-            "generation": result.generation,
-            "incomplete": result.incomplete,
-            "partial": getattr(result, "partial", False),
-        }
-    if isinstance(result, Hits):
-        return {"hits": hit_objects(result, vectors=vectors), "generation": result.generation}
+    hits = _hits_of(result)
+    if hits is not None:
+        return {"hits": hit_objects(hits, vectors=vectors), **_beside_hits(result)}
     shape = _SHAPES.get(type(result))
     if shape is not None:
         made: dict[str, Any] = shape(result)
@@ -74,16 +68,10 @@ def encode_result(
     InvalidInput
         With code ``results_bytes``, if the answer is larger than a message may be.
     """
-    hits = result.hits if isinstance(result, Recalled) else result if isinstance(result, Hits) else None
+    hits = _hits_of(result)
     if binary and hits is not None:
         fields, arrays = hit_columns(hits, vectors=vectors)
-        rest = result_object(
-            dataclasses.replace(result, hits=())
-            if isinstance(result, Recalled)
-            else Hits((), getattr(result, "generation", 0))
-        )
-        rest.pop("hits")
-        made = encode_frame({**(beside or {}), **fields, **rest}, arrays, encode_json)
+        made = encode_frame({**(beside or {}), **fields, **_beside_hits(result)}, arrays, encode_json)
     else:
         made = encode_json({**(beside or {}), **result_object(result, vectors=vectors)})
     if len(made) > MESSAGE_BYTES_MAX:
@@ -124,6 +112,18 @@ def encode_results(
         dataclasses.replace(batch, hits=batch.hits[middle:]),
     )
     return [each for half in halves for each in encode_results(half, beside, vectors=vectors, binary=binary)]
+
+
+def _hits_of(result: object) -> Sequence[Hit] | None:
+    return result.hits if isinstance(result, Recalled) else result if isinstance(result, Hits) else None
+
+
+def _beside_hits(result: Any) -> dict[str, Any]:
+    """Return what a result with hits has beside them."""
+    if isinstance(result, Hits):
+        return {"generation": result.generation}
+    partial = getattr(result, "partial", False)
+    return {"generation": result.generation, "incomplete": result.incomplete, "partial": partial}
 
 
 def _too_large(nbytes: int, count: int) -> InvalidInput:

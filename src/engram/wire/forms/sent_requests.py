@@ -27,7 +27,7 @@ from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
 from engram.wire.forms.hits import iso_time
 from engram.wire.forms.results import encode_json
-from engram.wire.frames import encode_frame
+from engram.wire.frames import encode_frame, encode_frame_in_place
 
 Fields = dict[str, Any]
 Arrays = dict[str, NDArray[Any]]
@@ -42,7 +42,7 @@ _QUERY_DEFAULTS: Final = {
 _BATCH_START: Final = b'{"type":"observation_batch","sequence_number":'
 # Blanks may stand before a number, so the digits take the same place whatever the number is.
 _SEQUENCE_DIGITS: Final = 19
-_LENGTH_BYTES: Final = 4
+_NUMBER_PLACE: Final = 4 + len(_BATCH_START)
 
 
 def encode_request(request: Request[Any], beside: Fields) -> tuple[bytes, bool]:
@@ -62,21 +62,18 @@ def encode_request(request: Request[Any], beside: Fields) -> tuple[bytes, bool]:
     """
     fields, arrays = _parts_of(request)
     header = {**beside, **fields}
-    text = b"" if arrays else encode_json(header)
-    # As a text, a server takes less than as a frame.
-    is_frame = bool(arrays) or len(text) > JSON_BYTES_MAX
-    made = encode_frame(header, arrays, encode_json) if is_frame else text
+    made = b"" if arrays else encode_json(header)
+    # A frame may be larger than a text.
+    is_frame = bool(arrays) or len(made) > JSON_BYTES_MAX
+    if is_frame:
+        made = encode_frame(header, arrays, encode_json)
     if len(made) > MESSAGE_BYTES_MAX:
         raise _too_large("message_bytes", "message", "a request", len(made))
     return made, is_frame
 
 
-BatchParts = tuple[bytes, memoryview]
-"""The frame of a batch in two parts, between which its sequence number belongs."""
-
-
-def encode_batch(batch: ObservationBatch, priority: Priority) -> BatchParts:
-    """Return the frame that observes `batch` in a session, except its sequence number.
+def encode_batch(batch: ObservationBatch, priority: Priority) -> bytearray:
+    """Return the frame that observes `batch` in a session, with room for its sequence number; see `number_batch`.
 
     Raises
     ------
@@ -86,16 +83,15 @@ def encode_batch(batch: ObservationBatch, priority: Priority) -> BatchParts:
     fields, arrays = _batch_parts(batch)
     number = Raw(b"0".rjust(_SEQUENCE_DIGITS))
     header = {"type": "observation_batch", "sequence_number": number, **fields, **_priority_fields(priority)}
-    frame = encode_frame(header, arrays, encode_json)
+    frame = encode_frame_in_place(header, arrays, encode_json)
     if len(frame) > MESSAGE_BYTES_MAX:
         raise _too_large("batch_bytes", "batch", "a batch", len(frame))
-    place = _LENGTH_BYTES + len(_BATCH_START)
-    return frame[:place], memoryview(frame)[place + _SEQUENCE_DIGITS :]
+    return frame
 
 
-def join_batch(parts: BatchParts, first_sequence: int) -> bytes:
-    """Return the whole frame of a batch, whose first observation has the number `first_sequence`."""
-    return b"".join((parts[0], str(first_sequence).rjust(_SEQUENCE_DIGITS).encode(), parts[1]))
+def number_batch(frame: bytearray, first_sequence: int) -> None:
+    """Give the first observation in a frame that `encode_batch` made the number `first_sequence`."""
+    frame[_NUMBER_PLACE : _NUMBER_PLACE + _SEQUENCE_DIGITS] = str(first_sequence).rjust(_SEQUENCE_DIGITS).encode()
 
 
 def _parts_of(request: Request[Any]) -> tuple[Fields, Arrays]:

@@ -65,16 +65,34 @@ def test_rows_leave_when_they_are_enough() -> None:
     assert outbox.take().count == 3
 
 
-def test_rows_leave_after_lingering() -> None:
+def test_rows_wait_for_others_while_something_is_unanswered() -> None:
     outbox, _, clock = make()
+    outbox.try_add_batch(batch(1))
+    outbox.take()
     assert outbox.due_s() is None
     outbox.try_add_row(row(), ignore)
     assert outbox.due_s() == pytest.approx(clock.now_s + 0.002)
     assert outbox.next_count() == 1
 
 
+def test_a_row_leaves_at_once_if_everything_is_answered() -> None:
+    outbox, rings, _ = make()
+    first = batch(1)
+    outbox.try_add_batch(first)
+    outbox.take()
+    outbox.try_add_row(row(), ignore)
+    assert outbox.due_s() != 0.0
+    rung = len(rings)
+    outbox.settled(first.index, first.count, first.nbytes, ACK)
+    assert len(rings) == rung + 1
+    assert outbox.due_s() == 0.0
+    assert outbox.take().count == 1
+
+
 def test_rows_leave_when_they_are_large_enough() -> None:
     outbox = SendBuffer(OutboxLimits(batch_bytes=200), lambda: None, Clock())
+    outbox.try_add_batch(batch(1))
+    outbox.take()
     outbox.try_add_row(row(), ignore)
     assert outbox.due_s() != 0.0
     outbox.try_add_row(row(), ignore)

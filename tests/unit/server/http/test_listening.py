@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 
 import pytest
@@ -34,3 +35,20 @@ def test_a_taken_port_is_told() -> None:
 def test_what_is_no_address_of_this_machine_is_told(host: str) -> None:
     with pytest.raises(Unavailable, match="cannot listen"):
         listen(host, 0)
+
+
+async def test_what_is_short_is_sent_at_once() -> None:
+    delays: list[int] = []
+
+    class Connection(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            accepted = transport.get_extra_info("socket")
+            delays.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            transport.close()
+
+    (listening,) = listen("127.0.0.1", 0)
+    async with await asyncio.get_running_loop().create_server(Connection, sock=listening):
+        reader, writer = await asyncio.open_connection(*listening.getsockname())
+        assert await reader.read() == b""
+        writer.close()
+    assert delays[0]

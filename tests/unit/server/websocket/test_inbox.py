@@ -9,12 +9,14 @@ import pytest
 
 from engram.server.websocket.inbox import Inbox
 from engram.server.websocket.limits import SocketLimits
+from engram.server.websocket.short_way import SHORT_WAY, Take
 
 
 class FakeSocket:
     """A WebSocket whose client has sent these messages and is gone after them."""
 
     def __init__(self, *messages: str | bytes) -> None:
+        self.scope: dict[str, Any] = {}
         self._messages = list(messages)
         self.received = 0
 
@@ -61,3 +63,47 @@ async def test_nobody_is_silent_who_is_not_waited_for() -> None:
     receiving.cancel()
     await asyncio.gather(receiving, return_exceptions=True)
     assert inbox.gone.is_set()
+
+
+class ShortWay(FakeSocket):
+    """A WebSocket whose messages can be had at once, once none waits as an event."""
+
+    def __init__(self, *messages: str | bytes) -> None:
+        super().__init__(*messages)
+        self.scope = {"extensions": {SHORT_WAY: self}}
+        self.attached, self.closed = asyncio.Event(), asyncio.Event()
+        self.reads_on = 0
+
+    async def receive(self) -> dict[str, Any]:
+        if not self._messages:
+            await self.closed.wait()
+        return await super().receive()
+
+    def attach(self, take: Take) -> bool:
+        if not self._messages:
+            self.take = take
+            self.attached.set()
+        return not self._messages
+
+    def read_on(self) -> None:
+        self.reads_on += 1
+
+
+async def test_the_short_way_comes_after_what_waited() -> None:
+    socket = ShortWay("a")
+    inbox = inbox_of(socket, unread_count_max=2)
+    receiving = asyncio.create_task(inbox.receive())
+    assert await inbox.take() == [(b"a", False)]
+    await socket.attached.wait()
+    assert socket.take(b"b", True)
+    assert inbox.silent_since_s is not None
+    assert not socket.take(b"c", False)
+    # No more is read, so nobody is waited for.
+    assert inbox.silent_since_s is None
+    assert socket.reads_on == 0
+    assert await inbox.take() == [(b"b", True), (b"c", False)]
+    assert socket.reads_on == 1
+    assert inbox.silent_since_s is not None
+    socket.closed.set()
+    assert await inbox.take() == []
+    await receiving

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,14 @@ from engram.store import Cue, MemoryStore, RecallStream, Space
 from engram.streaming.counters import Counters
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.recalls.recalls import IDLE_S, Recalls
+from engram.streaming.recalls.short_recalls import K_MAX
 from tests.doubles.batches import DIM, vector_of
 from tests.doubles.waiting import TIMEOUT_S
 
 ANY = vector_of("any")
 QUERY = RecallQuery(Cue(ANY, score_min=-1.0), k=100, batch_size=10)
+# Not short, so a thread answers it.
+LONG = replace(QUERY, k=K_MAX + 1)
 FOLLOW = RecallQuery(Cue(ANY, score_min=0.9), batch_size=10, follow=True)
 
 
@@ -167,7 +171,7 @@ async def test_closing_the_store_ends_standing_recalls_quietly() -> None:
 async def test_recalls_have_the_right_of_way_until_they_are_answered_or_have_their_first_batch() -> None:
     async with recalling() as (recalls, space):
         gate = threading.Event()
-        answer = asyncio.create_task(recalls.answer(space._engine, QUERY, lambda _: gate.wait(TIMEOUT_S)))
+        answer = asyncio.create_task(recalls.answer(space._engine, LONG, lambda _: gate.wait(TIMEOUT_S)))
         batches = recalls.stream(space._engine, QUERY, lambda _: gate.wait(TIMEOUT_S))
         first = asyncio.ensure_future(anext(batches))
         await asyncio.sleep(0)
@@ -198,7 +202,7 @@ async def test_long_work_lets_others_have_their_turn_and_counts_as_one_that_wait
     async with recalling(waiting_max=2, threads_max=1) as (recalls, space):
         long = asyncio.ensure_future(recalls.in_turns(work()))
         assert await asyncio.to_thread(entered.wait, TIMEOUT_S)
-        short = asyncio.ensure_future(recalls.answer(space._engine, QUERY, encode))
+        short = asyncio.ensure_future(recalls.answer(space._engine, LONG, encode))
         await asyncio.sleep(0)
         with pytest.raises(OverCapacity) as caught:
             await recalls.in_turns(work())
@@ -233,3 +237,21 @@ def iter_of(result: str) -> Generator[None, None, str]:
     """Work that yields nothing."""
     yield from ()
     return result
+
+
+async def test_a_standing_recall_that_is_cancelled_when_it_has_matches_ends() -> None:
+    async with recalling() as (recalls, space):
+
+        async def follow() -> None:
+            async for _ in recalls.stream(space._engine, replace(QUERY, follow=True), sizes):
+                pass
+
+        following = asyncio.create_task(follow())
+        while not recalls._ready:  # noqa: ASYNC110 - nobody tells.
+            await asyncio.sleep(0)
+        (ready,) = recalls._ready
+        await asyncio.sleep(0)
+        ready.set()
+        following.cancel()
+        await asyncio.wait([following], timeout=TIMEOUT_S)
+        assert following.cancelled()

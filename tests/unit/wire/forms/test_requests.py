@@ -11,6 +11,7 @@ import pytest
 
 from engram.errors import InvalidInput
 from engram.model.cue import Between
+from engram.model.limits import JSON_BYTES_MAX
 from engram.model.operations import table
 from engram.model.operations.operation import Operation
 from engram.model.operations.requests import CreateSpace, Get, Observe, Recall, TakeSnapshot
@@ -107,6 +108,19 @@ def test_an_operation_without_columns_takes_no_arrays() -> None:
     with pytest.raises(InvalidInput) as caught:
         RequestReader(table.GET).read(b'{"ids":["a"]}', "notes", {"ids": np.ones(1, np.float32)})
     assert (caught.value.code, caught.value.field) == ("unknown_field", "arrays.ids")
+
+
+def test_what_has_no_columns_may_come_as_a_frame_which_may_be_larger_than_a_text() -> None:
+    ids = ["x" * 500] * 9_000
+    text = json.dumps({"ids": ids, "arrays": []}).encode()
+    assert len(text) > JSON_BYTES_MAX
+    reader = RequestReader(table.GET)
+    request = reader.read(text, "notes", {})
+    assert isinstance(request, Get)
+    assert list(request.ids) == ids
+    with pytest.raises(InvalidInput) as caught:
+        reader.read(b'{"ids":["a"],"arrays":[]}', "notes")
+    assert (caught.value.code, caught.value.field) == ("unknown_field", "arrays")
 
 
 def test_all_arguments_of_a_recall_reach_the_query() -> None:

@@ -21,7 +21,7 @@ from engram.server.websocket.received import OBSERVATION_BATCH, read_message
 from engram.server.websocket.socket_calls import _READERS
 from engram.wire.forms import sent_requests
 from engram.wire.forms.observations import batch_of_columns, priority_of
-from engram.wire.forms.sent_requests import OPERATION_OF, encode_batch, encode_request, join_batch
+from engram.wire.forms.sent_requests import OPERATION_OF, encode_batch, encode_request, number_batch
 from tests.unit.wire.operations.test_table import REQUESTS, plain
 
 EVERYTHING = Filter(
@@ -38,6 +38,13 @@ MORE: list[Request[Any]] = [
     Recall("notes", RecallQuery(Cue(), strength=Strength(60.0, "power", reinforce=False))),
     StreamRecall("notes", RecallQuery(Cue([1.0], score_min=0.5), follow=True, batch_size=1, timeout_ms=7)),
 ]
+
+
+def numbered(batch: ObservationBatch, priority: Priority, sequence: int) -> bytes:
+    frame = encode_batch(batch, priority)
+    number_batch(frame, 77)
+    number_batch(frame, sequence)
+    return bytes(frame)
 
 
 def sent(request: Request[Any]) -> Any:
@@ -85,7 +92,7 @@ BATCHES = [
 @pytest.mark.parametrize("priority", Priority)
 @pytest.mark.parametrize("sequence", [1, 2**63 - 1])
 def test_a_batch_of_a_session_arrives(batch: ObservationBatch, priority: Priority, sequence: int) -> None:
-    frame = join_batch(encode_batch(batch, priority), sequence)
+    frame = numbered(batch, priority, sequence)
     message = read_message(frame, True)
     assert message.type == "observation_batch"
     form: Any = OBSERVATION_BATCH.read(message.text)
@@ -96,16 +103,23 @@ def test_a_batch_of_a_session_arrives(batch: ObservationBatch, priority: Priorit
 def test_a_batch_holds_a_copy() -> None:
     vectors = np.ones((1, 3), np.float32)
     batch = make_batch(["a"], vectors)
-    parts = encode_batch(batch, Priority.NORMAL)
+    frame = encode_batch(batch, Priority.NORMAL)
     batch.vectors[:] = 2
-    message = read_message(join_batch(parts, 1), True)
+    message = read_message(bytes(frame), True)
     assert (message.arrays or {})["vectors"].tolist() == [[1, 1, 1]]
 
 
 def test_what_is_the_default_is_not_sent() -> None:
-    message = read_message(join_batch(encode_batch(BATCHES[0], Priority.NORMAL), 1), True)
+    message = read_message(numbered(BATCHES[0], Priority.NORMAL, 1), True)
     assert set(json.loads(message.text)) == {"type", "sequence_number", "ids", "arrays"}
     assert set(message.arrays or {}) == {"vectors", "timestamps"}
+
+
+def test_what_is_too_large_for_a_text_goes_as_a_frame() -> None:
+    for ids, is_frame in ((["a" * 500] * 100, False), (["a" * 500] * 9_000, True)):
+        request = Delete("notes", ids)
+        assert encode_request(request, {})[1] is is_frame
+        assert list(sent(request).ids) == ids
 
 
 def test_what_is_too_large_for_a_message_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""What a client pays for gRPC, WebSockets and HTTP."""
