@@ -19,8 +19,9 @@ from typing import Any
 import pytest
 
 from engram.model.limits import MESSAGE_BYTES_MAX
+from engram.server.websocket.limits import CALLS_MAX
 from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess
-from tests.integration.socket_client import SocketClient, SocketServer, observation, open_socket
+from tests.integration.socket_client import SocketClient, SocketServer, observation, open_socket, some_vectors
 
 MIB = 1024 * 1024
 OPENING = (
@@ -230,6 +231,22 @@ async def test_a_client_that_never_reads_is_held_back(server: SmallServer) -> No
         socket.abort()
         for writer in readers:
             writer.transport.abort()
+
+
+async def test_large_answers_that_nobody_reads_are_not_all_made(server: SmallServer) -> None:
+    async with watched(server, 480 * MIB) as witness:
+        ids = [f"n{number}" for number in range(300)]
+        for start in range(0, len(ids), 50):
+            header = {"type": "observe", "id": 90_000, "space": witness.space, "ids": ids[start : start + 50]}
+            await witness.client.send_frame({**header, "contents": ["x" * 65_000] * 50}, vectors=some_vectors(50))
+            assert (await witness.client.read_until(id=90_000))["count"] == 50
+        socket = await RawSocket.open(server)
+        # The answers are 20 MiB each.
+        for id in range(CALLS_MAX):
+            socket.send(0x81, json.dumps({"type": "get", "id": id, "space": witness.space, "ids": ids}).encode())
+        assert (await socket.reader.readexactly(1)) == b"\x81"
+        await witness.served(30)
+        socket.abort()
 
 
 async def test_what_grows_when_it_is_unpacked_is_not_unpacked(server: SmallServer) -> None:

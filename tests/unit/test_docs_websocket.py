@@ -123,6 +123,8 @@ def test_limits_and_close_codes_are_those_of_the_code() -> None:
     assert f"without the first {UNCOUNTED_BYTES:_} of each".replace("_", " ") in PAGE
     assert f"| {limits.CALLS_MAX} |" in PAGE
     assert f"| {limits.FOLLOWERS_MAX} |" in PAGE
+    assert f"calls for more than {limits.MANY_HITS} ids or hits" in PAGE
+    assert f"further ones wait | {limits.LARGE_CALLS_MAX} |" in PAGE
     assert f"{MESSAGE_BYTES_MAX:_}".replace("_", " ") in PAGE
     assert f"| {usual.joined_count_max}, of {usual.joined_bytes_max >> 20} MiB |" in PAGE
     assert f"nothing for {usual.heartbeat_s:g} s" in PAGE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from engram.model.query import Recalled
 from engram.model.spaces import DEFAULT_SPACE
 from engram.server.authorization import Caller
 from engram.server.calls import Incoming, ServerCalls
-from engram.server.websocket.limits import CALLS_MAX, FOLLOWERS_MAX
+from engram.server.websocket.limits import CALLS_MAX, FOLLOWERS_MAX, LARGE_CALLS_MAX, MANY_HITS
 from engram.server.websocket.received import SESSION_TYPES, Received
 from engram.server.websocket.writer import SocketWriter
 from engram.streaming.sessions.connection import Connection
@@ -42,6 +43,13 @@ class _Options(msgspec.Struct):
 
     binary: bool | None = None
     follow: bool | None = None
+    k: Any = None
+    ids: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there may be many hits."""
+        return (type(self.k) is int and self.k > MANY_HITS) or bytes(self.ids).count(b",") >= MANY_HITS
 
 
 _READERS: Final = {name: _reader(operation) for name, operation in OPERATIONS.items()}
@@ -71,6 +79,7 @@ class SocketCalls:
         self._calls: dict[asyncio.Task[None], int] = {}
         self._followers: dict[asyncio.Task[None], int] = {}
         self._is_over = False
+        self._large = asyncio.Semaphore(LARGE_CALLS_MAX)
 
     async def start(self, message: Received) -> None:
         """Begin a call, after waiting for one to end if too many are under way; none begins after `cancel_all`.
@@ -97,7 +106,7 @@ class SocketCalls:
             return
         if self._is_over:
             return
-        task = asyncio.create_task(self._answer(message, id, bool(options.binary)))
+        task = asyncio.create_task(self._answer(message, id, options))
         tasks[task] = id
         task.add_done_callback(tasks.pop)
 
@@ -153,7 +162,8 @@ class SocketCalls:
         await self._writer.room()
         return None
 
-    async def _answer(self, message: Received, id: int, binary: bool) -> None:
+    async def _answer(self, message: Received, id: int, options: _Options) -> None:
+        binary = bool(options.binary)
         operation = OPERATIONS[message.type]
         space = (message.envelope.space or DEFAULT_SPACE) if _is_of_space(operation) else None
         vectors = False
@@ -167,7 +177,8 @@ class SocketCalls:
 
         name = "recall_result" if operation.result is Recalled else f"{operation.name}_result"
         beside = {"type": name, "id": id}
-        is_frame = binary and operation.result in (Recalled, Hits)
+        has_hits = operation.result in (Recalled, Hits)
+        is_frame = binary and has_hits
 
         async def write(answers: Iterable[bytes]) -> None:
             for answer in answers:
@@ -185,7 +196,8 @@ class SocketCalls:
             if operation.streams:
                 await self._server.stream(operation, incoming, encode_batch, self._caller, write)
             else:
-                await write(await self._server.answer(operation, incoming, encode, self._caller))
+                async with self._large if has_hits and options.is_large else contextlib.nullcontext():
+                    await write(await self._server.answer(operation, incoming, encode, self._caller))
         except EngramError as error:
             await self._fail(id, error)
 
