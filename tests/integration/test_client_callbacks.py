@@ -80,7 +80,7 @@ def test_observing_waits_while_too_many_callbacks_do(client: Client, monkeypatch
     # The first may be running, the others wait.
     with pytest.raises(OverCapacity, match="callbacks") as caught:
         client.submit("d", VECTOR)
-    assert (caught.value.code, caught.value.field) == ("buffer_full", "callbacks")
+    assert (caught.value.code, caught.value.field) == ("answers_full", "answers")
     going.set_result(None)
     client._thread.callbacks.finish(TIMEOUT_S)
     assert client.submit("d", VECTOR).result(TIMEOUT_S).sequence == 4

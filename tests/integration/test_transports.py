@@ -13,6 +13,7 @@ import pytest
 from engram.client import AsyncClient
 from engram.errors import EngramError, FailedPrecondition, PermissionDenied, Unauthenticated, Unavailable
 from engram.model.cue import Cue
+from engram.model.limits import BATCH_COUNT_MAX, ID_BYTES_MAX
 from engram.model.operations.action import Action
 from engram.server.authorization import Caller
 from tests.integration.server_process import DIM, TIMEOUT_S, numbered, vectors_of
@@ -176,3 +177,14 @@ async def test_what_was_not_acknowledged_when_the_server_went_away_is_told_at_th
     await client.close(0)
     error = await error_of(future)
     assert (type(error), error.code) == (Unavailable, "client_closed")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("character", ["x", "\u0001"])
+async def test_as_many_ids_as_there_may_be_are_taken_however_long_they_are(transport: str, character: str) -> None:
+    ids = [str(number).ljust(ID_BYTES_MAX, character) for number in range(BATCH_COUNT_MAX)]
+    async with serving() as addresses, AsyncClient(addresses[transport], timeout_s=TIMEOUT_S) as client:
+        await client.observe(ids[-1], VECTOR)
+        assert (await error_of(client.delete([*ids, "one more"]))).code == "batch_count"
+        assert await client.delete(ids) == 1
+        assert await client.get(ids[-1]) is None

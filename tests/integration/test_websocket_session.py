@@ -316,12 +316,7 @@ MALFORMED: list[tuple[str, Any, str, str]] = [
     ("a call with a text as its id", '{"type":"status","id":"1"}', "wrong_type", "id"),
     ("half a pair", '{"type":"init","space":"\\ud800"}', "malformed_message", "the message"),
     ("an observation without a number", '{"type":"observation","id":"a"}', "missing_field", "sequence_number"),
-    (
-        "an observation that is cut",
-        '{"type":"observation","sequence_number":1,"id":',
-        "malformed_message",
-        "the observation",
-    ),
+    ("an observation that is cut in front", '{"type":"observation","sequ', "malformed_message", "the observation"),
 ]
 
 
@@ -335,6 +330,18 @@ async def test_what_is_not_understood_is_answered_and_ends_nothing(
     assert (error["code"], error["field"], error["kind"]) == (code, field, "invalid_input")
     assert "id" not in error
     await client.send(observation(1, "a"))
+    await client.accepted(1)
+
+
+async def test_an_observation_that_is_cut_is_rejected_by_its_number(client: SocketClient, space: str) -> None:
+    await client.init(space)
+    whole = json.dumps(observation(1, "a"), separators=(",", ":"))
+    for stop in (len('{"type":"observation","sequence_number":1,'), len(whole) // 2, len(whole) - 1):
+        await client.send(whole[:stop])
+        rejected = await client.read_until(type="ack", status="rejected")
+        assert (rejected["first_sequence"], rejected["last_sequence"]) == (1, 1)
+        assert (rejected["error"]["code"], rejected["error"]["kind"]) == ("malformed_message", "invalid_input")
+    await client.send(whole)
     await client.accepted(1)
 
 
@@ -369,7 +376,9 @@ async def test_frames_that_are_cut_or_do_not_fit_are_refused(client: SocketClien
     whole += bytes(-len(whole) % 8) + some_vectors(2).tobytes()
     for cut in (whole[: len(whole) // 2], whole[:-1], whole + b"\0"):
         await client.send_bytes(cut)
-        assert (await client.read_until(type="error"))["code"] == "malformed_message"
+        rejected = await client.read_until(type="ack", status="rejected")
+        assert (rejected["first_sequence"], rejected["last_sequence"]) == (1, 2)
+        assert rejected["error"]["code"] == "malformed_message"
     for arrays, code in (
         ({"vectors": some_vectors(3)}, "column_length"),
         ({"vectors": some_vectors(2).astype(np.float64)}, "wrong_type"),

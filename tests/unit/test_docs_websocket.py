@@ -15,8 +15,10 @@ from engram.model.operations.table import OPERATIONS
 from engram.server.calls import ServerCalls
 from engram.server.engine import Engine
 from engram.server.http.http_server import HttpServer
+from engram.server.http.websocket_connection import TRY_AGAIN_LATER
 from engram.server.options import ServerOptions
 from engram.server.websocket import limits, received
+from engram.streaming.pressure.receiving import UNCOUNTED_BYTES
 from engram.wire.forms.observations import MANY_FIELDS, ONE_FIELDS
 from engram.wire.forms.reader import FormReader
 from engram.wire.forms.recalls import RECALL_STREAM_FIELDS, FilterForm, StrengthForm
@@ -108,10 +110,21 @@ def test_every_field_of_observations_and_recalls_is_described() -> None:
 
 def test_limits_and_close_codes_are_those_of_the_code() -> None:
     usual = limits.SocketLimits()
-    codes = {limits.DONE, limits.GOING_AWAY, limits.STREAM_FAILED, limits.SILENT, limits.TOO_SLOW, 1009}
+    codes = {
+        limits.DONE,
+        limits.GOING_AWAY,
+        limits.STREAM_FAILED,
+        limits.SILENT,
+        limits.TOO_SLOW,
+        1009,
+        TRY_AGAIN_LATER,
+    }
     assert {int(code) for code in re.findall(r"^\| (\d{4}) \|", PAGE, re.M)} == codes
+    assert f"without the first {UNCOUNTED_BYTES:_} of each".replace("_", " ") in PAGE
     assert f"| {limits.CALLS_MAX} |" in PAGE
     assert f"| {limits.FOLLOWERS_MAX} |" in PAGE
+    assert f"calls for more than {limits.MANY_HITS} ids or hits" in PAGE
+    assert f"further ones wait | {limits.LARGE_CALLS_MAX} |" in PAGE
     assert f"{MESSAGE_BYTES_MAX:_}".replace("_", " ") in PAGE
     assert f"| {usual.joined_count_max}, of {usual.joined_bytes_max >> 20} MiB |" in PAGE
     assert f"nothing for {usual.heartbeat_s:g} s" in PAGE

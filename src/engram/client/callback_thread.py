@@ -62,13 +62,13 @@ class CallbackThread:
         Raises
         ------
         OverCapacity
-            With code ``buffer_full``, if they have not within `timeout_s` seconds.
+            With code ``answers_full``, if they have not within `timeout_s` seconds.
         """
         if self.is_full and not self.finish(timeout_s):
             raise OverCapacity(
                 f"{WAITING_MAX} callbacks of observations wait, and there was no room for more within {timeout_s:g} s",
-                code="buffer_full",
-                field="callbacks",
+                code="answers_full",
+                field="answers",
                 limit=WAITING_MAX,
                 value=f"more than {WAITING_MAX}",
                 retry_after_ms=1000,

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import Final, TypeVar
 
 from engram.errors import Unavailable
+from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.operations.action import Action
 from engram.model.spaces import SpaceConfig
 from engram.server.authorization import Caller
@@ -23,11 +24,14 @@ from engram.streaming.lanes.lanes import Lanes
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.pressure.gauges import DiskGauge, Gauge, MemoryGauge, Reading
 from engram.streaming.pressure.load_shedding import LoadShedder
+from engram.streaming.pressure.receiving import ReceiveBudget
 from engram.streaming.recalls.recalls import Recalls
 from engram.streaming.sessions.connection import Connection, ConnectionLimits
 from engram.streaming.sessions.registry import SETTLE_TIMEOUT_S, Sessions
 
 T = TypeVar("T")
+# The part of the memory budget that messages and bodies may have before they are whole.
+_RECEIVE_SHARE: Final = 8
 
 
 class Engine:
@@ -83,6 +87,8 @@ class Engine:
             settle_timeout_s=settle_timeout_s,
             clock=clock,
         )
+        # One message must fit, however small the budget is.
+        self.receiving: Final = ReceiveBudget(max(MESSAGE_BYTES_MAX, options.memory_bytes_max // _RECEIVE_SHARE))
         self.admission: Final = LoadShedder(
             lanes=lanes,
             ticked=list(self._ticked_gauges()),
@@ -186,6 +192,7 @@ class Engine:
             self.lanes,
             self.store.spaces,
             self.sessions.backlogs,
+            self.receiving,
             self.options.memory_bytes_max,
             with_logs=self.store.path is None,
         )

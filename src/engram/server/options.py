@@ -76,8 +76,9 @@ class ServerOptions:
     thresholds
         Fills at which the pressure level rises and falls.
     memory_bytes_max
-        Memory budget for all indexes, queues and paused sessions, and for the logs of a store in memory; 0: three
-        quarters of the memory of the machine, or of its container.
+        Memory budget for all indexes, queues, paused sessions and messages that are still arriving, of which the last
+        may have an eighth, and for the logs of a store in memory; 0: three quarters of the memory of the machine, or of
+        its container.
     disk_free_bytes_min
         Free space that is left on the disk of the store; writes are refused before less is left.
     sessions_max

@@ -64,7 +64,7 @@ def test_a_callback_does_not_wait_for_itself(callbacks: CallbackThread, monkeypa
     assert not callbacks.finish(0.0)
     with pytest.raises(OverCapacity) as refusal:
         callbacks.wait_for_room(0.0)
-    assert (refusal.value.code, refusal.value.field) == ("buffer_full", "callbacks")
+    assert (refusal.value.code, refusal.value.field) == ("answers_full", "answers")
     others.set()
     callbacks.wait_for_room(WAIT_S)
     assert callbacks.finish(WAIT_S)

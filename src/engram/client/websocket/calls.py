@@ -72,7 +72,7 @@ class CallSocket:
         self._turns = asyncio.Semaphore(CALLS_MAX)
         self._calls: dict[int, asyncio.Future[_Answer]] = {}
         self._streams: dict[int, SocketRecall] = {}
-        # What the server said that concerns no call, such as why it ends the connection.
+        # What the server said last that concerns no call, such as why it ends the connection.
         self._said: EngramError | None = None
 
     async def open(self) -> None:
@@ -143,7 +143,6 @@ class CallSocket:
         if number is None:
             if answer.heading.type == "error":
                 self._said = decode_error(answer.text)
-                self._fail(self._said)
             return
         answered = self._calls.get(number)
         if answered is not None:
@@ -154,7 +153,8 @@ class CallSocket:
 
     def ended(self, error: EngramError) -> None:
         """Fail what has no answer."""
-        self._fail(self._said or error)
+        # It may have said something else before, to which calls have paid no heed.
+        self._fail(self._said if self._said is not None and self._said.code == error.code else error)
 
     def _fail(self, error: EngramError) -> None:
         for answered in list(self._calls.values()):

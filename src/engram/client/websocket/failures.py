@@ -87,11 +87,10 @@ def closed(address: SocketAddress, code: int, reason: str) -> EngramError:
     """Return why a WebSocket was closed, by the code and the reason of its close."""
     match code:
         case CloseCode.GOING_AWAY:
-            retry_after_ms = _object(reason.encode()).get("retry_after_ms")
             return Unavailable(
                 f"the server at {address.text} stops",
                 code="shutting_down",
-                retry_after_ms=retry_after_ms if type(retry_after_ms) is int and retry_after_ms > 0 else None,
+                retry_after_ms=_retry_after_ms(_object(reason.encode())),
             )
         case CloseCode.POLICY_VIOLATION:
             error: EngramError = PermissionDenied(f"the server at {address.text} closed the connection: {reason}")
@@ -102,6 +101,13 @@ def closed(address: SocketAddress, code: int, reason: str) -> EngramError:
                 field="message",
                 limit=MESSAGE_BYTES_MAX,
             )
+        case CloseCode.TRY_AGAIN_LATER:
+            said = _object(reason.encode())
+            error = OverCapacity(
+                f"the server at {address.text} has no room for more at this moment: {reason}",
+                code=str(said.get("code", "")) or None,
+                retry_after_ms=_retry_after_ms(said),
+            )
         case 4400:
             error = EngramError(f"the server ended the stream: {reason}", code=reason or "stream_ended")
         case 4429:
@@ -110,6 +116,11 @@ def closed(address: SocketAddress, code: int, reason: str) -> EngramError:
             told = f" with the code {code}: {reason}" if code not in (_DONE, NO_CODE) else ""
             error = Unavailable(f"the server ended the stream{told}", code="stream_ended")
     return error
+
+
+def _retry_after_ms(said: dict[str, Any]) -> int | None:
+    told = said.get("retry_after_ms")
+    return told if type(told) is int and told > 0 else None
 
 
 def _problem(body: bytes) -> EngramError | None:

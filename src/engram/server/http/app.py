@@ -32,12 +32,12 @@ def http_app(engine: Engine, calls: ServerCalls) -> ASGIApp:
     """Return the application that answers for `engine`; `calls` are the calls of its server."""
     options = engine.options
     access = AccessRules(options.host, parse_hosts(options.http_hosts), parse_origins(options.http_origins))
-    stream = WebSocketRoute("/v1/stream", functools.partial(serve_socket, engine, calls))
-    return Guards(router(http_routes(engine, calls), [stream]), engine, access, options.http_base_path)
+    routes = router(http_routes(engine, calls), socket_routes(engine, calls))
+    return Guards(routes, engine, access, options.http_base_path)
 
 
 def http_routes(engine: Engine, calls: ServerCalls) -> list[HttpRoute]:
-    """Return all routes; those of the page are the last, because they take what is left."""
+    """Return all routes of HTTP; those of the page are the last, because they take what is left."""
     health = Health(engine)
     routes = [
         HttpRoute("GET", "/health", health.ready),
@@ -51,6 +51,11 @@ def http_routes(engine: Engine, calls: ServerCalls) -> list[HttpRoute]:
         routes += [HttpRoute("GET", "/docs", _to_docs), *docs.routes("/docs/")]
     page = Page.at(PAGE_FOLDER)
     return routes + (page.routes("/") if page else [])
+
+
+def socket_routes(engine: Engine, calls: ServerCalls) -> list[WebSocketRoute]:
+    """Return all routes of WebSockets."""
+    return [WebSocketRoute("/v1/stream", functools.partial(serve_socket, engine, calls))]
 
 
 async def _to_docs(request: Request) -> Response:

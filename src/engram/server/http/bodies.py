@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope
 
 from engram.errors import InvalidInput
 from engram.model.limits import MESSAGE_BYTES_MAX
+from engram.streaming.pressure.receiving import Arriving
 from engram.wire.forms.reader import check_json_size
 
 JSON_TYPE: Final = "application/json"
@@ -60,8 +61,16 @@ def check_body(scope: Scope) -> None:
         _check_size(scope, int(lengths[0]))
 
 
-def bounded(scope: Scope, receive: Receive) -> Receive:
-    """Return `receive`, which raises `InvalidInput` once the body is larger than a message may be."""
+def bounded(scope: Scope, receive: Receive, arriving: Arriving) -> Receive:
+    """Return `receive`, which raises once the body is larger than a message may be, or than there is room for.
+
+    Parameters
+    ----------
+    scope, receive
+        Those of the request.
+    arriving
+        Is told how much of the body is here.
+    """
     if media_type(scope) in _STREAMED_TYPES:
         return receive
     nbytes = 0
@@ -71,6 +80,7 @@ def bounded(scope: Scope, receive: Receive) -> Receive:
         message = await receive()
         nbytes += len(message.get("body", b""))
         _check_size(scope, nbytes)
+        arriving.hold(nbytes)
         return message
 
     return receive_bounded

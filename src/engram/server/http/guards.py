@@ -15,6 +15,7 @@ from engram.server.engine import Engine
 from engram.server.http.access import AccessRules
 from engram.server.http.answers import Answer, request_id_of
 from engram.server.http.bodies import bounded, check_body, header_values
+from engram.streaming.pressure.receiving import Arriving
 
 # A process that stops still says that it lives, and why it is not ready.
 _ALWAYS: Final = "/health"
@@ -77,8 +78,13 @@ class Guards:
                 await answer.preflight()
                 return
             check_body(scope)
-            receive = bounded(scope, receive)
-        await self._app({**scope, "engram.request_id": answer.request_id}, receive, answer)
+        arriving = Arriving(self._engine.receiving)
+        if scope["type"] == "http":
+            receive = bounded(scope, receive, arriving)
+        try:
+            await self._app({**scope, "engram.request_id": answer.request_id}, receive, answer)
+        finally:
+            arriving.release()
 
     def _inside(self, scope: Scope) -> Scope:
         """Return `scope` with a path that begins behind the base path."""

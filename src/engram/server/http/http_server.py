@@ -64,7 +64,7 @@ class HttpServer:
             http_app(engine, calls),
             # uvicorn only calls it.
             http=functools.partial(HttpConnection, limits=limits, clock=clock),  # type: ignore[arg-type]
-            ws=WebSocketConnection,
+            ws=functools.partial(WebSocketConnection, receiving=engine.receiving),  # type: ignore[arg-type]
             ws_max_size=MESSAGE_BYTES_MAX,
             ws_per_message_deflate=False,
             # The stream has heartbeats of its own. No pong is seen while the server reads no further.

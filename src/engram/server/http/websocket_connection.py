@@ -7,6 +7,7 @@ or takes nothing of what it is sent, ends its own connection and nothing else.
 from __future__ import annotations
 
 import http
+import json
 from typing import Any, Final
 
 from uvicorn._types import ASGISendEvent
@@ -19,19 +20,25 @@ from websockets.http11 import Request, Response
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from engram.errors import EngramError, InvalidInput, Unavailable
+from engram.errors import EngramError, InvalidInput, OverCapacity, Unavailable
 from engram.server.http.connection import UVICORN_LOGGER
 from engram.server.http.problems import problem_body, problem_headers, status_of
 from engram.server.websocket.short_way import SHORT_WAY, Take
+from engram.streaming.pressure.receiving import Arriving, ReceiveBudget
 
 UNREAD_CLOSE_S: Final = 5.0
 FRAGMENTS_MAX: Final = 65_536
 """Frames of one message. Each costs memory besides its bytes, even if it has none."""
 GOING_AWAY: Final = 1001
 GOING_AWAY_REASON: Final = '{"code":"shutting_down","retry_after_ms":1000}'
+TRY_AGAIN_LATER: Final = 1013
+# Seconds without any more of what a client is still sending, until its connection ends.
+_REST_S: Final = 0.25
 _NOT_UTF8: Final = 1007
 _TOO_LARGE: Final = 1009
 _HEAD_TOO_LARGE: Final = frozenset({414, 431})
+# What a frame of a message costs besides its bytes.
+_FRAME_BYTES: Final = 64
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
@@ -41,24 +48,55 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     ----------
     arguments, named
         Those of uvicorn's class.
+    receiving
+        The budget of messages that have begun to arrive.
     """
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
+    def __init__(self, *arguments: Any, receiving: ReceiveBudget, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.logger = UVICORN_LOGGER
         self.conn = self._protocol = _Protocol(max_size=self.config.ws_max_size, logger=UVICORN_LOGGER)
         self._closing_since_s: float | None = None
         self._unsent_bytes = 0
+        self._rest_until_s: float | None = None
+        self._arriving = Arriving(receiving)
+        # Of the frames of a message that is not whole yet.
+        self._begun_bytes = 0
         self._take: Take | None = None
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived; an opening that cannot be read is answered, too."""
         if self.transport.is_closing():
             return
+        if self._rest_until_s is not None:
+            self._pass_over()
+            return
         super().data_received(data)
         if self.conn.handshake_exc is not None and not self.handshake_initiated:
             reason = self.conn.handshake_exc.__cause__ or self.conn.handshake_exc
             self._refuse(self._protocol.refused or _opening_error(400, str(reason)))
+        try:
+            # The buffer has what there is of a frame, the frames are what there is of a message.
+            self._arriving.hold(self._begun_bytes + len(self.conn.reader.buffer))
+        except OverCapacity as error:
+            told = {"code": error.code, "retry_after_ms": error.retry_after_ms}
+            self._fail(TRY_AGAIN_LATER, json.dumps(told, separators=(",", ":")))
+            self._arriving.release()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget what was arriving."""
+        self._arriving.release()
+        super().connection_lost(exc)
+
+    def handle_text(self, event: Frame) -> None:
+        """Take the first part of a text."""
+        self._begun_bytes = len(event.data) + _FRAME_BYTES
+        super().handle_text(event)
+
+    def handle_bytes(self, event: Frame) -> None:
+        """Take the first part of a binary message."""
+        self._begun_bytes = len(event.data) + _FRAME_BYTES
+        super().handle_bytes(event)
 
     def handle_connect(self, event: Request) -> None:
         """Take the request that opens the WebSocket."""
@@ -94,6 +132,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         if len(self.frames) >= FRAGMENTS_MAX:
             self._fail(_TOO_LARGE, f"a message has more than {FRAGMENTS_MAX} frames")
         elif not self.close_sent:
+            self._begun_bytes += len(event.data) + _FRAME_BYTES
             super().handle_cont(event)
 
     def handle_ping(self) -> None:
@@ -105,8 +144,9 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     def handle_parser_exception(self) -> None:
         """Close the WebSocket because of what came; if it is not open yet, refuse it."""
-        if self.conn.close_sent is not None:
-            super().handle_parser_exception()
+        close = self.conn.close_sent
+        if close is not None:
+            self._fail(close.code, close.reason)
             return
         self._disconnect(1002, "")
         self._refuse(_opening_error(400, "a frame came before the WebSocket was open, and it is none"))
@@ -115,6 +155,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Hand a message on; a text that is none closes the WebSocket, and is no error of the server."""
         data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
         self.frames = []
+        self._begun_bytes = 0
         if self.close_sent:
             return
         is_text = self.curr_msg_data_type == "text"
@@ -184,13 +225,29 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self.loop.call_later(UNREAD_CLOSE_S, self.transport.abort)
 
     def _fail(self, code: int, reason: str) -> None:
-        """Close the WebSocket because of what its client sent, which may have closed it already."""
+        """Close the WebSocket because of what its client sent, which may have closed it already.
+
+        In the middle of a message, what the client is still sending is passed over for a moment: if it were not read,
+        the operating system would reset the connection, and the client might never see the reason.
+        """
         self._disconnect(code, reason)
         self.conn.fail(code, reason)
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.frames = []
+        self._begun_bytes = 0
         self.close_sent = True
-        self.transport.close()
+        if code in (_TOO_LARGE, TRY_AGAIN_LATER):
+            self._rest_until_s = self.loop.time() + UNREAD_CLOSE_S
+            self._pass_over()
+        else:
+            self.transport.close()
+
+    def _pass_over(self) -> None:
+        """Close when the client has sent nothing for a moment, or goes on for too long."""
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        left_s = (self._rest_until_s or 0.0) - self.loop.time()
+        self.close_timer = self.loop.call_later(min(_REST_S, left_s), self.transport.close)
 
     def _refuse(self, error: EngramError) -> None:
         """Answer the opening with `error`, unless it has its answer."""

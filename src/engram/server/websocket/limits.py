@@ -14,6 +14,15 @@ TOO_SLOW: Final = 4429
 CALLS_MAX: Final = 32
 """Calls of one WebSocket under way at the same time, standing recalls not counted."""
 
+LARGE_CALLS_MAX: Final = 4
+"""Of these, those that are made and sent at the same time, if they ask for many hits; further ones wait.
+
+Their answers may be as large as a message, and a client need not read them.
+"""
+
+MANY_HITS: Final = 64
+"""Hits beyond which a call is a large one."""
+
 FOLLOWERS_MAX: Final = 1024
 """Standing recalls of one WebSocket. They stay open until they are cancelled."""
 

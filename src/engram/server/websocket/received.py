@@ -17,12 +17,15 @@ from engram.model.operations.table import OPERATIONS
 from engram.model.values.scalars import as_whole
 from engram.streaming.sessions.claim import Claim
 from engram.streaming.sessions.flow_control import Flow, FlowAction
+from engram.wire.forms.frame_headers import check_header_size
+from engram.wire.forms.leading_fields import leading_fields
 from engram.wire.forms.observations import MANY_FIELDS, ONE_FIELDS
 from engram.wire.forms.reader import FormReader, check_json_size
 from engram.wire.forms.strict_json import parse_object
 from engram.wire.frames import read_arrays, split_frame
 
-SESSION_TYPES: Final = ("init", "observation", "observation_batch", "flow_control", "close", "heartbeat", "cancel")
+OBSERVATION_TYPES: Final = ("observation", "observation_batch")
+SESSION_TYPES: Final = ("init", *OBSERVATION_TYPES, "flow_control", "close", "heartbeat", "cancel")
 _ACTIONS: Final = {action.value: action for action in FlowAction if action is not FlowAction.NONE}
 _WRITER_MAX: Final = 2**64 - 1
 _SEQUENCE_MAX: Final = 2**63 - 1
@@ -198,7 +201,9 @@ class Received(Struct, gc=False):
             number = _read_envelope(self.text).sequence_number
             count = len(_read_ids(self.text).ids) if self.type == "observation_batch" else 1
         except (ValueError, RecursionError):
-            return None
+            fields = leading_fields(self.text)
+            number, ids = fields.get("sequence_number"), fields.get("ids")
+            count = len(ids) if self.type == "observation_batch" and isinstance(ids, list) else 1
         if type(number) is not int:
             return None
         return number, min(max(count, 1), BATCH_COUNT_MAX)
@@ -210,25 +215,34 @@ def read_message(data: bytes, is_frame: bool) -> Received:
     Raises
     ------
     InvalidInput
-        If it is no JSON object, no frame, or of no type that is known.
+        If it is too large, no JSON object, no frame, or of no type that is known.
     """
     if not is_frame:
+        check_json_size(len(data), "the message")
         if data.startswith(_OBSERVATION_START):
             return Received(_SINGLE, data, None, len(data))
         return Received(_checked(_envelope_of(data)), data, None, len(data))
     header, start = split_frame(data)
+    check_header_size(header)
     text = bytes(header)
-    envelope = _envelope_of(text, is_header=True)
+    envelope = _envelope_of(text)
     arrays = read_arrays(data, start, None if envelope.arrays is UNSET else envelope.arrays)
     return Received(_checked(envelope), text, arrays, len(data))
 
 
-def _envelope_of(text: bytes, *, is_header: bool = False) -> Envelope:
+def unreadable(data: bytes, is_frame: bool) -> Received:
+    """Return what can be told of a message that `read_message` refuses: its type, its id, its number."""
+    # Of a frame, the header, or what there is of it.
+    text = data[4 : 4 + int.from_bytes(data[:4], "little")] if is_frame else data
+    fields = leading_fields(text)
+    kind = fields.get("type")
+    return Received(Envelope(type=kind if isinstance(kind, str) else None, id=fields.get("id")), text, None, len(data))
+
+
+def _envelope_of(text: bytes) -> Envelope:
     try:
         return _read_envelope(text)
     except (ValueError, RecursionError) as error:
-        if not is_header:
-            check_json_size(len(text), "the message")
         # Says precisely what is wrong, unless a field of the envelope is of another type.
         parse_object(text, "the message")
         raise InvalidInput(

@@ -21,9 +21,11 @@ from engram.server.websocket.received import (
     HEARTBEAT,
     INIT,
     OBSERVATION_BATCH,
+    OBSERVATION_TYPES,
     SESSION_TYPES,
     Received,
     read_message,
+    unreadable,
 )
 from engram.server.websocket.socket_calls import SocketCalls
 from engram.streaming.sessions.connection import Connection
@@ -73,7 +75,7 @@ class SessionReader:
             except InvalidInput as error:
                 await self._observe_singles(singles, limits)
                 singles = []
-                await complain(self._engine, self._connection, Malformed(error))
+                await self._refuse(unreadable(data, is_frame), error)
                 continue
             if message.type == "observation":
                 singles.append(message)
@@ -84,6 +86,13 @@ class SessionReader:
             if self._connection.outbox.finished:
                 return
         await self._observe_singles(singles, limits)
+
+    async def _refuse(self, message: Received, error: InvalidInput) -> None:
+        """Answer what cannot be read, by its sequence number or as its call if that can be told of it."""
+        if message.type in OBSERVATION_TYPES and self._connection.session is not None:
+            await self._reject(message, error)
+        elif not await self.calls.refuse(message, error):
+            await complain(self._engine, self._connection, Malformed(error))
 
     async def _take(self, message: Received) -> None:
         if message.type == "observation_batch":

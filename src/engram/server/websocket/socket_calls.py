@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity
+from engram.metrics import table
 from engram.model.hit import Hits
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.table import OPERATIONS
@@ -16,8 +18,8 @@ from engram.model.query import Recalled
 from engram.model.spaces import DEFAULT_SPACE
 from engram.server.authorization import Caller
 from engram.server.calls import Incoming, ServerCalls
-from engram.server.websocket.limits import CALLS_MAX, FOLLOWERS_MAX
-from engram.server.websocket.received import Received
+from engram.server.websocket.limits import CALLS_MAX, FOLLOWERS_MAX, LARGE_CALLS_MAX, MANY_HITS
+from engram.server.websocket.received import SESSION_TYPES, Received
 from engram.server.websocket.writer import SocketWriter
 from engram.streaming.sessions.connection import Connection
 from engram.wire.forms.failures import error_object
@@ -41,6 +43,13 @@ class _Options(msgspec.Struct):
 
     binary: bool | None = None
     follow: bool | None = None
+    k: Any = None
+    ids: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there may be many hits."""
+        return (type(self.k) is int and self.k > MANY_HITS) or bytes(self.ids).count(b",") >= MANY_HITS
 
 
 _READERS: Final = {name: _reader(operation) for name, operation in OPERATIONS.items()}
@@ -69,9 +78,11 @@ class SocketCalls:
         self._writer = writer
         self._calls: dict[asyncio.Task[None], int] = {}
         self._followers: dict[asyncio.Task[None], int] = {}
+        self._is_over = False
+        self._large = asyncio.Semaphore(LARGE_CALLS_MAX)
 
     async def start(self, message: Received) -> None:
-        """Begin a call, after waiting for one to end if too many are under way.
+        """Begin a call, after waiting for one to end if too many are under way; none begins after `cancel_all`.
 
         Raises
         ------
@@ -79,7 +90,7 @@ class SocketCalls:
             If the message has no id, or that of a call that is under way.
         """
         id = message.call_id
-        if id in self._calls.values() or id in self._followers.values():
+        if self._is_under_way(id):
             raise InvalidInput(
                 f"the call {id} is still under way; every call takes an id of its own",
                 code="invalid_request",
@@ -93,9 +104,20 @@ class SocketCalls:
         if refusal is not None:
             await self._fail(id, refusal)
             return
-        task = asyncio.create_task(self._answer(message, id, bool(options.binary)))
+        if self._is_over:
+            return
+        task = asyncio.create_task(self._answer(message, id, options))
         tasks[task] = id
         task.add_done_callback(tasks.pop)
+
+    async def refuse(self, message: Received, error: InvalidInput) -> bool:
+        """Answer a call that cannot be read, and return whether it can be told which one it is."""
+        id = message.envelope.id
+        if message.type in SESSION_TYPES or type(id) is not int or self._is_under_way(id):
+            return False
+        self._server.engine.counters.add(table.MALFORMED)
+        await self._fail(id, error)
+        return True
 
     async def cancel(self, id: int) -> None:
         """End the call with this id and confirm it, even if there is none any more.
@@ -106,7 +128,8 @@ class SocketCalls:
         await self._fail(id, FailedPrecondition(f"the call {id} was cancelled", code="cancelled", field="id", value=id))
 
     async def cancel_all(self) -> None:
-        """End all calls."""
+        """End all calls, because nobody waits for them any more."""
+        self._is_over = True
         await _cancelled([*self._calls, *self._followers])
 
     async def finish(self) -> None:
@@ -123,6 +146,9 @@ class SocketCalls:
         while tasks := [*self._calls, *self._followers]:
             await asyncio.wait(tasks)
 
+    def _is_under_way(self, id: int) -> bool:
+        return id in self._calls.values() or id in self._followers.values()
+
     async def _refusal(self, tasks: dict[asyncio.Task[None], int]) -> EngramError | None:
         """Wait until one more of `tasks` may begin; return the reason if there is no point in waiting."""
         if tasks is self._followers:
@@ -136,7 +162,8 @@ class SocketCalls:
         await self._writer.room()
         return None
 
-    async def _answer(self, message: Received, id: int, binary: bool) -> None:
+    async def _answer(self, message: Received, id: int, options: _Options) -> None:
+        binary = bool(options.binary)
         operation = OPERATIONS[message.type]
         space = (message.envelope.space or DEFAULT_SPACE) if _is_of_space(operation) else None
         vectors = False
@@ -150,7 +177,8 @@ class SocketCalls:
 
         name = "recall_result" if operation.result is Recalled else f"{operation.name}_result"
         beside = {"type": name, "id": id}
-        is_frame = binary and operation.result in (Recalled, Hits)
+        has_hits = operation.result in (Recalled, Hits)
+        is_frame = binary and has_hits
 
         async def write(answers: Iterable[bytes]) -> None:
             for answer in answers:
@@ -168,7 +196,8 @@ class SocketCalls:
             if operation.streams:
                 await self._server.stream(operation, incoming, encode_batch, self._caller, write)
             else:
-                await write(await self._server.answer(operation, incoming, encode, self._caller))
+                async with self._large if has_hits and options.is_large else contextlib.nullcontext():
+                    await write(await self._server.answer(operation, incoming, encode, self._caller))
         except EngramError as error:
             await self._fail(id, error)
 

@@ -14,6 +14,7 @@ from engram.store.commit.tail_budget import TailBudget
 from engram.store.space_engine import SpaceEngine
 from engram.streaming.lanes.fair_share import FairShares
 from engram.streaming.lanes.lane import LanesStatistics, LaneStatistics
+from engram.streaming.pressure.receiving import ReceiveBudget
 from engram.streaming.sessions.paused_backlog import BacklogBudget
 
 # Memory and disk do not drain by themselves; an operator has to act first.
@@ -133,7 +134,7 @@ class TailGauge:
 
 
 class MemoryGauge:
-    """Measures the memory of all indexes, of the requests in the lanes, and of what paused sessions buffer.
+    """Measures the memory of all indexes, of the requests in the lanes, of paused sessions, and of what arrives.
 
     Parameters
     ----------
@@ -143,6 +144,8 @@ class MemoryGauge:
         Returns all spaces.
     backlogs
         The buffers of paused sessions.
+    receiving
+        The messages and bodies that have begun to arrive.
     bytes_max
         The memory budget in bytes.
     with_logs
@@ -154,6 +157,7 @@ class MemoryGauge:
         lanes: Queue,
         spaces: Callable[[], Iterable[SpaceEngine]],
         backlogs: BacklogBudget,
+        receiving: ReceiveBudget,
         bytes_max: int,
         *,
         with_logs: bool,
@@ -161,13 +165,14 @@ class MemoryGauge:
         self._lanes = lanes
         self._spaces = spaces
         self._backlogs = backlogs
+        self._receiving = receiving
         self._bytes_max = bytes_max
         self._with_logs = with_logs
 
     def read(self) -> Reading:
         """Return the reading of the memory budget."""
         nbytes = sum(lane.nbytes for lane in self._lanes.statistics().lanes)
-        nbytes += self._backlogs.nbytes
+        nbytes += self._backlogs.nbytes + self._receiving.nbytes
         for space in self._spaces():
             nbytes += space.index_bytes
             if self._with_logs:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import re
 from collections.abc import Iterable
 from functools import cache
+from itertools import chain
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import msgspec
@@ -174,7 +176,7 @@ def _colons(value: Any) -> int:
     if kind is str:
         return int(value.count(":"))
     if kind is list:
-        return _list_colons(value)
+        return _colons_of_list(value)
     if kind is dict:
         return sum(1 + key.count(":") + _colons(inner) for key, inner in value.items())
     if kind is Raw:
@@ -182,12 +184,15 @@ def _colons(value: Any) -> int:
     return _struct_colons(value) if isinstance(value, Struct) else 0
 
 
-def _list_colons(values: list[Any]) -> int:
-    try:
-        # Most lists have nothing but texts in them, and many of these.
+def _colons_of_list(values: list[Any]) -> int:
+    # Columns are long, so those of texts, of objects as they came and of lists of texts are looked at as a whole.
+    with contextlib.suppress(TypeError):
         return "".join(values).count(":")
-    except TypeError:
-        return sum(map(_colons, values))
+    with contextlib.suppress(TypeError):
+        return b"".join(values).count(b":")
+    with contextlib.suppress(TypeError):
+        return "".join(chain.from_iterable(filter(None, values))).count(":")
+    return sum(map(_colons, values))
 
 
 def _struct_colons(value: Struct) -> int:

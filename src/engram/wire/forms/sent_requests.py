@@ -46,7 +46,7 @@ _NUMBER_PLACE: Final = 4 + len(_BATCH_START)
 
 
 def encode_request(request: Request[Any], beside: Fields) -> tuple[bytes, bool]:
-    """Return the request of an operation as one message, and whether that is a frame.
+    """Return the request of an operation as one message, and whether that is a frame, as is all that is large.
 
     Parameters
     ----------

@@ -250,6 +250,8 @@ async def test_after_a_loss_the_call_fails_and_the_next_one_connects_again() -> 
         (1000, "", Unavailable, "stream_ended"),
         (1008, "no", PermissionDenied, "permission_denied"),
         (1009, "large", InvalidInput, "message_bytes"),
+        (1013, '{"code":"unfinished_bytes","retry_after_ms":1500}', OverCapacity, "unfinished_bytes"),
+        (1013, "busy", OverCapacity, "over_capacity"),
         (4400, "log_failed", EngramError, "log_failed"),
         (4408, "the client is silent", Unavailable, "stream_ended"),
         (4429, "the client does not read", OverCapacity, "stream_ended"),
@@ -278,6 +280,24 @@ async def test_what_was_said_before_a_close_says_more() -> None:
     async with scripted(failing) as server:
         transport = made(server.address)
         assert (await error_of(transport.call(ASK, TIMEOUT_S))).message == "page 3"
+        await transport.close()
+
+
+async def test_what_is_said_beside_all_calls_fails_none_of_them() -> None:
+    async def complaining(socket: ScriptedSocket) -> None:
+        calls = [await socket.read() for _ in range(3)]
+        await socket.send(type="error", kind="invalid_input", code="malformed_message", message="what was that?")
+        for call in calls:
+            await socket.answer(call, generation=call["id"])
+        await socket.read()
+        await socket.socket.close(1001, "{}")
+
+    async with scripted(complaining) as server:
+        transport = made(server.address)
+        taken = await asyncio.gather(*(transport.call(ASK, TIMEOUT_S) for _ in range(3)))
+        assert [each.generation for each in taken] == [1, 2, 3]
+        # Nor is it taken for the reason of an end that has another one.
+        assert (await error_of(transport.call(ASK, TIMEOUT_S))).code == "shutting_down"
         await transport.close()
 
 

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engram.errors import OverCapacity
 from engram.model.limits import JSON_BYTES_MAX, MESSAGE_BYTES_MAX
+from engram.model.operations.table import OPERATIONS
 from engram.server.calls import ServerCalls
 from engram.server.engine import Engine
 from engram.server.http.access import AccessRules
-from engram.server.http.app import http_app, http_routes
+from engram.server.http.app import http_app, http_routes, socket_routes
 from engram.server.http.bodies import whole_body
 from engram.server.http.guards import Guards
 from engram.server.http.routes import HttpRoute, router
 from engram.server.options import ServerOptions
+from engram.streaming.pressure.receiving import UNCOUNTED_BYTES, Arriving, ReceiveBudget
 from tests.doubles.asgi import HOST, JSON, Answered, ask
+from tests.doubles.routes import http_places, socket_places
 
 RULES = AccessRules("127.0.0.1", origins=frozenset({"https://notes.example.org"}))
 FRAME = ("content-type", "application/vnd.engram.frame")
@@ -75,16 +78,25 @@ def refused(answered: Answered, status: int, code: str) -> bool:
     return True
 
 
-def places(engine: Engine) -> Iterator[tuple[str, str]]:
-    """Every method of every path, with something in place of the parameters."""
-    for route in http_routes(engine, ServerCalls(engine)):
-        yield route.method, route.path.replace("{", "").replace("}", "").replace(":path", "")
+def served(engine: Engine) -> set[tuple[type, str]]:
+    """The paths that the application of a server answers, whatever they were made of."""
+    app: Any = http_app(engine, ServerCalls(engine))
+    assert isinstance(app, Guards)
+    inside: Any = app._app
+    return {(type(route), route.path) for route in inside.routes}
+
+
+async def test_the_tables_of_routes_are_what_is_served(engine: Engine) -> None:
+    calls = ServerCalls(engine)
+    tables: set[tuple[type, str]] = {(Route, route.path) for route in http_routes(engine, calls)}
+    tables |= {(WebSocketRoute, route.path) for route in socket_routes(engine, calls)}
+    assert served(engine) == tables
 
 
 async def test_every_route_is_behind_every_guard(engine: Engine) -> None:
     app = http_app(engine, ServerCalls(engine))
-    found = list(places(engine))
-    assert len(found) >= 3
+    found = http_places(engine)
+    assert len(found) > len(OPERATIONS)
     for method, path in [*found, ("GET", "/nowhere")]:
         assert refused(await ask(app, method, path, [("host", "evil.example")]), 403, "host_not_allowed")
         assert refused(await ask(app, method, path, []), 400, "invalid_host")
@@ -111,21 +123,34 @@ async def test_every_route_is_behind_every_guard(engine: Engine) -> None:
 
 async def test_every_route_names_the_methods_it_takes(engine: Engine) -> None:
     app = http_app(engine, ServerCalls(engine))
-    for path in {path for _, path in places(engine)}:
+    for path in {path for _, path in http_places(engine)}:
         answered = await ask(app, "PATCH", path, [HOST, JSON])
         assert refused(answered, 405, "method_not_allowed")
-        methods = {method for method, other in places(engine) if other == path}
+        methods = {method for method, other in http_places(engine) if other == path}
         assert methods <= set(answered.headers["allow"].split(", "))
 
 
-async def test_a_websocket_is_behind_the_same_guards(engine: Engine) -> None:
-    app = guarded(engine)
-    assert refused(
-        await ask(app, "GET", "/v1/x", [("host", "evil.example")], kind="websocket"), 403, "host_not_allowed"
-    )
-    origin = ("origin", "http://evil.example")
-    assert refused(await ask(app, "GET", "/v1/x", [HOST, origin], kind="websocket"), 403, "origin_not_allowed")
-    assert refused(await ask(app, "GET", "/v1/x", [HOST], kind="websocket"), 404, "no_such_path")
+async def test_every_websocket_is_behind_every_guard(engine: Engine) -> None:
+    app = http_app(engine, ServerCalls(engine))
+    found = socket_places(engine)
+    assert found
+
+    async def opened(path: str, *headers: tuple[str, str]) -> Answered:
+        return await ask(app, "GET", path, headers, kind="websocket")
+
+    for path in [*found, "/nowhere"]:
+        assert refused(await opened(path, ("host", "evil.example")), 403, "host_not_allowed")
+        for hosts in ([], [HOST, HOST], [("host", "")]):
+            assert refused(await opened(path, *hosts), 400, "invalid_host")
+        for origin in ("http://evil.example", "https://localhost:7433", "null", "", "file://"):
+            assert refused(await opened(path, HOST, ("origin", origin)), 403, "origin_not_allowed")
+        own = ("origin", "http://localhost:7432")
+        assert refused(await opened(path, HOST, own, own), 403, "origin_not_allowed")
+        # What is not refused is opened, which has no status.
+        assert (await opened(path, HOST, own)).status == (404 if path == "/nowhere" else 0)
+    engine.stop()
+    for path in found:
+        assert refused(await opened(path, HOST), 503, "shutting_down")
 
 
 @pytest.mark.parametrize(
@@ -138,6 +163,24 @@ async def test_a_body_is_counted_while_it_is_read(engine: Engine, kind: tuple[st
     half = b"x" * (limit // 2)
     assert (await ask(app, "POST", "/echo", chunked, [half, half])).status == 200
     assert refused(await ask(app, "POST", "/echo", chunked, [half, half, b"x"]), 413, code)
+
+
+async def test_a_body_for_which_there_is_no_room_is_refused_and_the_room_is_given_back(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = guarded(engine)
+    budget = ReceiveBudget(100)
+    monkeypatch.setattr(engine, "receiving", budget)
+    parts = [b"x" * UNCOUNTED_BYTES, b"x" * 100]
+    assert (await ask(app, "POST", "/echo", [HOST, FRAME], parts)).status == 200
+    answered = await ask(app, "POST", "/echo", [HOST, FRAME], [*parts, b"x"])
+    assert refused(answered, 429, "unfinished_bytes")
+    assert answered.headers["retry-after"] == "1"
+    await ask(app, "POST", "/echo", [HOST, FRAME], parts, is_cut_off=True)
+    assert budget.nbytes == 0
+    Arriving(budget).hold(UNCOUNTED_BYTES + 100)
+    assert refused(await ask(app, "POST", "/echo", [HOST, FRAME], parts), 429, "unfinished_bytes")
+    assert (await ask(app, "POST", "/echo", [HOST, JSON], [b"small"])).status == 200
 
 
 async def test_a_body_that_is_cut_off_is_never_taken_for_a_whole_one(engine: Engine) -> None:

@@ -15,6 +15,7 @@ from websockets.frames import Frame, Opcode
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.server.http import websocket_connection
 from engram.server.http.websocket_connection import WebSocketConnection
+from engram.streaming.pressure.receiving import UNCOUNTED_BYTES, ReceiveBudget
 from tests.doubles.line import Line
 
 OPENING = (
@@ -37,7 +38,8 @@ class Socket:
         self.failure: BaseException | None = None
         config = Config(self.serve, lifespan="off", log_config=None, interface="asgi3", ws_max_size=MESSAGE_BYTES_MAX)
         config.load()
-        self.connection = WebSocketConnection(config, ServerState(), {})
+        self.receiving = ReceiveBudget(1000)
+        self.connection = WebSocketConnection(config, ServerState(), {}, receiving=self.receiving)
         self.line = Line()
         self.connection.connection_made(self.line)
 
@@ -162,6 +164,7 @@ async def test_a_text_in_pieces_is_one_text_wherever_it_was_cut() -> None:
 
 async def test_a_message_of_too_many_pieces_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket_connection, "FRAGMENTS_MAX", 5)
+    monkeypatch.setattr(websocket_connection, "UNREAD_CLOSE_S", 0.0)
     socket = await opened()
     for first in (sent(Opcode.BINARY, b"", is_last=False), sent(Opcode.TEXT, b"", is_last=False)):
         await socket.receive(first + sent(Opcode.CONT, b"", is_last=False) * 3 + sent(Opcode.CONT))
@@ -171,6 +174,59 @@ async def test_a_message_of_too_many_pieces_is_too_large(monkeypatch: pytest.Mon
     assert (socket.seen[-1]["type"], socket.line.is_closed) == ("websocket.disconnect", True)
     assert socket.connection.frames == []
     socket.lose()
+
+
+async def test_a_message_that_is_too_large_is_refused_with_its_first_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket_connection, "UNREAD_CLOSE_S", 0.0)
+    socket = await opened()
+    size = (MESSAGE_BYTES_MAX + 1).to_bytes(8, "big")
+    socket.connection.data_received(b"\x82\xff" + size + bytes(4))
+    assert (1009).to_bytes(2, "big") in socket.line.written
+    socket.connection.data_received(bytes(1000))
+    assert (socket.line.is_closed, len(socket.connection.conn.reader.buffer)) == (False, 0)
+    await socket.settle()
+    assert (socket.seen[-1]["type"], socket.line.is_closed) == ("websocket.disconnect", True)
+    socket.lose()
+
+
+@pytest.mark.parametrize("ways", [1, 300])
+async def test_a_message_for_which_there_is_no_room_is_refused_for_now(
+    monkeypatch: pytest.MonkeyPatch, ways: int
+) -> None:
+    monkeypatch.setattr(websocket_connection, "UNREAD_CLOSE_S", 0.0)
+    socket = await opened()
+    data = bytes(UNCOUNTED_BYTES + 900 - 64 * ways)
+    parts = [data[start::ways] for start in range(ways)]
+    frames = [
+        sent(Opcode.CONT if number else Opcode.BINARY, part, is_last=number == ways - 1)
+        for number, part in enumerate(parts)
+    ]
+    # A whole one leaves its room to the next.
+    for _ in range(3):
+        await socket.receive(*frames[:-1], frames[-1][:-1])
+        assert socket.receiving.nbytes > 0
+        await socket.receive(frames[-1][-1:])
+        assert (socket.receiving.nbytes, socket.seen[-1]["bytes"]) == (0, b"".join(parts))
+    socket.receiving.nbytes = 500
+    for part in (*frames[:-1], frames[-1][:-1]):
+        socket.connection.data_received(part)
+    assert (1013).to_bytes(2, "big") + b'{"code":"unfinished_bytes","retry_after_ms":1000}' in socket.line.written
+    assert (socket.receiving.nbytes, socket.connection.frames) == (500, [])
+    # What is on its way is passed over, so that the reason is read, and that has an end.
+    socket.connection.data_received(bytes(2 * UNCOUNTED_BYTES))
+    assert (socket.receiving.nbytes, socket.line.is_closed) == (500, False)
+    await socket.settle()
+    assert (socket.seen[-1]["type"], socket.line.is_closed) == ("websocket.disconnect", True)
+    socket.lose()
+    assert socket.receiving.nbytes == 500
+
+
+async def test_what_had_arrived_goes_with_the_connection() -> None:
+    socket = await opened()
+    await socket.receive(sent(Opcode.BINARY, bytes(UNCOUNTED_BYTES), is_last=False) + bytes(1))
+    assert socket.receiving.nbytes > 0
+    socket.lose()
+    assert socket.receiving.nbytes == 0
 
 
 async def test_pings_of_a_client_that_takes_no_answers_fill_no_memory() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engram.errors import InvalidInput
-from engram.server.websocket.received import FLOW, INIT, OBSERVATION_BATCH, read_message
+from engram.server.websocket.received import FLOW, INIT, OBSERVATION_BATCH, read_message, unreadable
 from engram.streaming.sessions.flow_control import FlowAction
 from engram.wire.frames import encode_frame
 from tests.unit.wire.test_frames import CORPUS, FOLDER
@@ -54,7 +54,7 @@ def test_a_frame_is_its_header_and_its_arrays() -> None:
         ({"type": "observation_batch", "sequence_number": 7, "ids": []}, (7, 1)),
         ({"type": "observation_batch", "sequence_number": 7}, (7, 1)),
         ({"type": "observation_batch", "sequence_number": 7, "ids": [0] * 20_000}, (7, 10_000)),
-        ({"type": "observation_batch", "sequence_number": 7, "ids": "a"}, None),
+        ({"type": "observation_batch", "sequence_number": 7, "ids": "a"}, (7, 1)),
         ({"type": "observation", "sequence_number": "7"}, None),
         ({"type": "observation", "sequence_number": True}, None),
         ({"type": "observation"}, None),
@@ -69,6 +69,24 @@ def test_a_type_that_is_none_is_answered_with_the_nearest() -> None:
         read_text({"type": "recal"})
     assert (caught.value.code, caught.value.field) == ("no_operation", "type")
     assert "observation_batch" in caught.value.limit
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "id", "wanted"),
+    [
+        (b'{"type":"observation","sequence_number":7,"id":"a","vector":[NaN]}', "observation", "a", (7, 1)),
+        (b'{"type":"observation_batch","sequence_number":7,"ids":["a","b"],"x":', "observation_batch", None, (7, 2)),
+        (b'{"type":"observation_batch","sequence_number":7,"ids":["a","b', "observation_batch", None, (7, 1)),
+        (b'{"type":"recall","id":3,', "recall", 3, None),
+        (b'{"type":3,"id":4', "", 4, None),
+        (b"{", "", None, None),
+    ],
+)
+def test_what_can_be_told_of_what_cannot_be_read(text: bytes, kind: str, id: Any, wanted: Any) -> None:
+    for data, is_frame in ((text, False), (len(text).to_bytes(4, "little") + text + bytes(8), True)):
+        message = unreadable(data, is_frame)
+        assert (message.type, message.envelope.id, message.rejected_range()) == (kind, id, wanted)
+    assert unreadable(text, is_frame=True).type == ""
 
 
 def test_a_claim_is_that_of_the_writer() -> None:
@@ -98,8 +116,11 @@ def test_a_text_that_is_too_large_is_told_from_others_and_explained_only_if_it_i
 ) -> None:
     monkeypatch.setattr("engram.wire.forms.reader.JSON_BYTES_MAX", 100)
     batch = {"type": "observation_batch", "sequence_number": 7, "ids": ["a" * 100]}
-    message = read_text(batch)
-    assert message.rejected_range() == (7, 1)
+    with pytest.raises(InvalidInput) as caught:
+        read_text(batch)
+    assert caught.value.code == "json_bytes"
+    message = unreadable(json.dumps(batch).encode(), is_frame=False)
+    assert (message.type, message.rejected_range()) == ("observation_batch", (7, 1))
     with pytest.raises(InvalidInput) as caught:
         OBSERVATION_BATCH.read(message.text)
     assert caught.value.code == "json_bytes"

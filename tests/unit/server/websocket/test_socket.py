@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from engram.errors import PermissionDenied
+from engram.client import AsyncClient
+from engram.errors import OverCapacity, PermissionDenied
 from engram.metrics.table import CONNECTIONS
 from engram.model.operations.action import Action
 from engram.model.spaces import SpaceConfig
@@ -24,10 +25,12 @@ from engram.server.http import websocket_connection
 from engram.server.http.http_server import HttpServer
 from engram.server.options import ServerOptions
 from engram.server.websocket import socket
-from engram.server.websocket.limits import SocketLimits
+from engram.server.websocket.limits import CALLS_MAX, SocketLimits
+from engram.streaming.pressure import receiving
+from engram.streaming.pressure.receiving import Arriving
 from engram.streaming.sessions.connection import ConnectionLimits
 from tests.integration.server_process import DIM
-from tests.integration.socket_client import SocketClient, observation, open_socket
+from tests.integration.socket_client import SocketClient, observation, open_socket, some_vectors
 
 # Only a failing test waits so long.
 TIMEOUT_S = 60.0
@@ -219,3 +222,49 @@ async def test_counters_return_to_where_they_were() -> None:
                 await client.send({"type": "recall_stream", "id": 1, "filter": {}, "follow": True})
                 await client.read_until(id=1)
         await until(lambda: engine.counters.value(CONNECTIONS) == 0 and engine.recalls.streams == 0)
+
+
+async def test_calls_of_a_client_that_is_gone_do_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = 0
+
+    async def answer(*arguments: Any) -> Any:
+        nonlocal begun
+        begun += 1
+        await asyncio.Event().wait()
+
+    async with serving() as (engine, url):
+        async with open_socket(url) as client:
+            await client.init("default")
+            monkeypatch.setattr(ServerCalls, "answer", answer)
+            await client.send(*({"type": "get", "id": id, "ids": ["x"]} for id in range(CALLS_MAX + 8)))
+            await client.send(observation(1, "a"))
+            await until(lambda: begun == CALLS_MAX)
+            client.socket.transport.abort()
+        await until(lambda: engine.counters.value(CONNECTIONS) == 0)
+        assert begun == CALLS_MAX
+        # What came behind them is stored.
+        await until(lambda: engine.store.space("default").generation == 1)
+
+
+async def test_a_client_comes_back_when_there_was_no_room_and_stores_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiving, "_RETRY_AFTER_MS", 1)
+    hold, refused = Arriving.hold, 0
+    ids = [f"id-{number:0500}" for number in range(4000)]
+    async with serving() as (engine, url), AsyncClient(url, timeout_s=TIMEOUT_S) as client:
+
+        def full_for_a_while(arriving: Arriving, nbytes: int) -> None:
+            nonlocal refused
+            try:
+                hold(arriving, nbytes)
+            except OverCapacity:
+                refused += 1
+                engine.receiving.nbytes = 0 if refused % 3 == 0 else engine.receiving.bytes_max
+                raise
+
+        monkeypatch.setattr(Arriving, "hold", full_for_a_while)
+        engine.receiving.nbytes = engine.receiving.bytes_max
+        await client.observe(ids, some_vectors(len(ids)))
+        assert (refused, engine.store.space("default").generation) == (3, len(ids))
+        engine.receiving.nbytes = engine.receiving.bytes_max
+        assert await client.delete(ids) == len(ids)
+        assert (refused, engine.receiving.nbytes) == (6, 0)

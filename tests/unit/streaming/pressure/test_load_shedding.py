@@ -17,6 +17,7 @@ from engram.streaming.lanes.lane import LaneLimits, LanesStatistics, LaneStatist
 from engram.streaming.pressure.gauges import DiskGauge, MemoryGauge, Reading
 from engram.streaming.pressure.levels import Level, Thresholds
 from engram.streaming.pressure.load_shedding import LoadShedder
+from engram.streaming.pressure.receiving import UNCOUNTED_BYTES, Arriving, ReceiveBudget
 from engram.streaming.sessions.outbox import StreamState
 from engram.streaming.sessions.paused_backlog import BacklogBudget
 from tests.doubles.fake_space import FakeSpace, ManualClock
@@ -241,7 +242,7 @@ def test_the_load_is_that_of_the_fullest_thing() -> None:
     assert world.admission.load(None).level is Level.NORMAL
 
 
-@pytest.mark.parametrize(("with_logs", "value"), [(False, 300), (True, 380)])
+@pytest.mark.parametrize(("with_logs", "value"), [(False, 305), (True, 385)])
 def test_memory_is_one_budget(with_logs: bool, value: int) -> None:
     world = World()
     world.lanes.depths[Priority.HIGH], world.lanes.bytes_each = 10, 7
@@ -249,7 +250,10 @@ def test_memory_is_one_budget(with_logs: bool, value: int) -> None:
         space.index_bytes, space.log_bytes = 100, 40
     backlogs = BacklogBudget(1000)
     backlogs.take(30)
-    reading = MemoryGauge(world.lanes, world.spaces.values, backlogs, 1000, with_logs=with_logs).read()
+    receiving = ReceiveBudget(1000)
+    Arriving(receiving).hold(UNCOUNTED_BYTES + 5)
+    gauge = MemoryGauge(world.lanes, world.spaces.values, backlogs, receiving, 1000, with_logs=with_logs)
+    reading = gauge.read()
     assert (reading.value, reading.limit, reading.fill) == (value, 1000, value / 1000)
 
 

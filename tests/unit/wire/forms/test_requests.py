@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from engram.model.operations.operation import Operation
 from engram.model.operations.requests import CreateSpace, Get, Observe, Recall, TakeSnapshot
 from engram.model.priority import Priority
 from engram.model.query import RecallQuery
+from engram.wire.forms.reader import _colons
 from engram.wire.forms.requests import RequestReader
 
 
@@ -202,6 +204,34 @@ def test_two_keys_in_a_filter_are_refused() -> None:
     text = b'{"text":"x","filter":{"metadata":{"a":1,"a":2}}}'
     with pytest.raises(InvalidInput, match="'a' occurs twice"):
         RequestReader(table.RECALL).read(text, "notes")
+
+
+def test_keys_that_occur_twice_are_found_whatever_the_columns_hold() -> None:
+    columns = {
+        "ids": ["a:b", "c"],
+        "contents": [":::", ""],
+        "tags": [["x:y"], None],
+        "metadata": [{"u": "http://x"}, None],
+        "timestamps": ["2026-11-28T12:00:00Z", 3.5],
+        "confidences": [1, 0.5],
+    }
+    text = json.dumps(columns).encode()
+    assert text.count(b":") == _colons(msgspec.json.decode(text, type=RequestReader(table.OBSERVE).form))
+    for name in columns:
+        twice = text[:-1] + b',"' + name.encode() + b'":null}'
+        with pytest.raises(InvalidInput, match="occurs twice"):
+            RequestReader(table.OBSERVE).read(twice, "notes")
+
+
+@pytest.mark.parametrize("operation", table.OPERATIONS.values(), ids=lambda each: each.name)
+def test_any_request_may_come_as_a_frame_and_nothing_else_has_arrays(operation: Operation[Any]) -> None:
+    minimal = MINIMAL.get(operation.name, {})
+    assert type(read(operation, {**minimal, "arrays": []}, arrays={})) is operation.request
+    described = [["colours", "f4", [1]]]
+    for arrays in (None, {"colours": np.ones(1)}):
+        with pytest.raises(InvalidInput) as caught:
+            read(operation, {**minimal, "arrays": described}, arrays=arrays)
+        assert (caught.value.code, caught.value.field) == ("unknown_field", "arrays.colours" if arrays else "arrays")
 
 
 def test_a_space_is_created_with_defaults() -> None:

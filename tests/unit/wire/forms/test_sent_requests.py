@@ -131,3 +131,10 @@ def test_what_is_too_large_for_a_message_is_refused(monkeypatch: pytest.MonkeyPa
         with pytest.raises(InvalidInput) as refusal:
             encode_request(request, {})
         assert (refusal.value.code, refusal.value.field) == ("message_bytes", "message")
+
+
+def test_what_is_larger_than_a_text_may_be_is_sent_as_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sent_requests, "JSON_BYTES_MAX", 200)
+    small, large = Delete("notes", ["a"]), Delete("notes", ["a" * 100, "b" * 100])
+    assert [encode_request(each, {"type": "delete", "id": 7})[1] for each in (small, large)] == [False, True]
+    assert plain(sent(large)) == plain(large)

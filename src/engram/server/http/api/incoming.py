@@ -17,11 +17,10 @@ from engram.model.operations.requests import Observe
 from engram.model.spaces import DEFAULT_SPACE
 from engram.server.calls import Incoming
 from engram.server.http.bodies import FRAME_TYPE, LINES_TYPE, media_type
+from engram.wire.forms.frame_headers import read_frame
 from engram.wire.forms.observations import read_observations
 from engram.wire.forms.reader import check_known
 from engram.wire.forms.requests import RequestReader
-from engram.wire.forms.results import encode_json
-from engram.wire.frames import decode_frame
 
 
 class RequestsOverHttp:
@@ -62,8 +61,8 @@ class RequestsOverHttp:
         check_known(given, ())
         kind = media_type(request.scope)
         if kind == FRAME_TYPE:
-            frame = decode_frame(body)
-            return self._reader.read(encode_json(frame.header), space, frame.arrays)
+            text, arrays = read_frame(body)
+            return self._reader.read(text, space, arrays)
         if kind == LINES_TYPE:
             raise InvalidInput(
                 f"{self.operation.name} takes one JSON object, no lines of them",

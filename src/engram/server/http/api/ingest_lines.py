@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from engram.errors import EngramError, InvalidInput
+from engram.errors import EngramError, InvalidInput, OverCapacity
 from engram.model.ack import Ack
 from engram.server.http.api.lines import numbered_lines
+from engram.streaming.pressure.receiving import Arriving
 from engram.wire.forms.failures import error_object
 
 ERRORS_MAX: Final = 100
@@ -77,7 +78,7 @@ class LinesStored:
         }
 
 
-async def store_lines(parts: AsyncIterator[bytes], store: Store) -> LinesStored:
+async def store_lines(parts: AsyncIterator[bytes], store: Store, arriving: Arriving) -> LinesStored:
     """Store the observations in a body of NDJSON.
 
     Parameters
@@ -86,6 +87,8 @@ async def store_lines(parts: AsyncIterator[bytes], store: Store) -> LinesStored:
         The body.
     store
         Stores the observations of some lines, all of them or none.
+    arriving
+        Is told how much of the body is here.
 
     Raises
     ------
@@ -103,15 +106,19 @@ async def store_lines(parts: AsyncIterator[bytes], store: Store) -> LinesStored:
                 continue
             waiting.append((number, line))
             nbytes += len(line)
+            _hold(arriving, nbytes, waiting)
             if len(waiting) == _BATCH_LINES or nbytes > _BATCH_BYTES:
                 taken, waiting, nbytes = waiting, [], 0
                 await _store(taken, store, stored)
+                arriving.release()
         if waiting:
             await _store(waiting, store, stored)
     except _Stopped as stopped:
         if not stored.count and not stored.rejected:
             raise stopped.error from None
         stored.refuse(stopped.line, stopped.error)
+    finally:
+        arriving.release()
     return stored
 
 
@@ -122,6 +129,13 @@ class _Stopped(Exception):
         super().__init__(error)
         self.line = line
         self.error = error
+
+
+def _hold(arriving: Arriving, nbytes: int, lines: list[Line]) -> None:
+    try:
+        arriving.hold(nbytes)
+    except OverCapacity as error:
+        raise _Stopped(lines[0][0], error) from error
 
 
 async def _store(lines: list[Line], store: Store, stored: LinesStored) -> None:

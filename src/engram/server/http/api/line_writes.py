@@ -22,6 +22,7 @@ from engram.server.http.api.ingest_lines import store_lines
 from engram.server.http.bodies import JSON_TYPE, body_parts
 from engram.server.http.caller import caller_of
 from engram.server.http.problems import problem_body, problem_headers, status_of
+from engram.streaming.pressure.receiving import Arriving
 from engram.wire.forms.observations import ONE_FIELDS, batch_of_ones, priority_of, vector_kind
 from engram.wire.forms.reader import FormReader, check_known
 from engram.wire.forms.results import encode_json
@@ -68,7 +69,7 @@ class LineWrites:
                 caller,
             )
 
-        stored = await store_lines(body_parts(request.receive), store)
+        stored = await store_lines(body_parts(request.receive), store, Arriving(self._calls.engine.receiving))
         # Each line once, however often the batches that it was in were tried.
         self._calls.engine.counters.add(metrics.OBSERVATIONS_REJECTED, stored.rejected)
         if stored.first_error is not None and not stored.count:

@@ -12,6 +12,7 @@ from engram.errors import OverCapacity, Unavailable
 from engram.model.ack import Ack
 from engram.server.http.api import ingest_lines
 from engram.server.http.api.ingest_lines import ERRORS_MAX, store_lines
+from engram.streaming.pressure.receiving import UNCOUNTED_BYTES, Arriving, ReceiveBudget
 from tests.doubles.asgi import HOST, Answered, ask
 from tests.unit.server.http.api.conftest import DIM, NOTES, Service
 from tests.unit.server.http.api.test_lines import parts
@@ -27,6 +28,10 @@ def line(id: str, dim: int = DIM, **fields: Any) -> bytes:
 async def stored_ids(service: Service, ids: Iterable[str]) -> list[str]:
     answered = await service.post(f"{NOTES}/get", json.dumps({"ids": list(ids)}))
     return [hit["id"] for hit in answered.json()["hits"]]
+
+
+def room(bytes_max: int = 2**30) -> Arriving:
+    return Arriving(ReceiveBudget(bytes_max))
 
 
 async def test_many_lines_are_stored_in_order(service: Service) -> None:
@@ -110,14 +115,14 @@ async def test_want_of_room_holds_the_client_back_and_is_told_if_it_lasts(monkey
         taken.extend(lines)
         return Ack(0, 0, 1, len(lines))
 
-    stored = await store_lines(parts([b"a\nb"]), store)
+    stored = await store_lines(parts([b"a\nb"]), store, room())
     assert (stored.count, stored.rejected, waited) == (2, 0, [0.05] * 3)
     failures = [OverCapacity("full", code="lane_full", retry_after_ms=50)] * 1000
     with pytest.raises(OverCapacity):
-        await store_lines(parts([b"a\nb"]), store)
+        await store_lines(parts([b"a\nb"]), store, room())
     failures = [Unavailable("broken", code="log_failed")]
     with pytest.raises(Unavailable):
-        await store_lines(parts([b"a\nb"]), store)
+        await store_lines(parts([b"a\nb"]), store, room())
     monkeypatch.setattr(ingest_lines, "_BATCH_LINES", 1)
     taken.clear()
 
@@ -126,5 +131,26 @@ async def test_want_of_room_holds_the_client_back_and_is_told_if_it_lasts(monkey
             raise Unavailable("broken", code="log_failed")
         return await store(lines)
 
-    stored = await store_lines(parts([b"a\nb\nc"]), store_one)
+    stored = await store_lines(parts([b"a\nb\nc"]), store_one, room())
     assert (stored.count, [error["line"] for error in stored.errors]) == (1, [2])
+
+
+async def test_lines_for_which_there_is_no_room_end_the_reading() -> None:
+    taken: list[bytes] = []
+
+    async def store(lines: list[bytes]) -> Ack:
+        taken.extend(lines)
+        return Ack(0, 0, 1, len(lines))
+
+    long = b"x" * (UNCOUNTED_BYTES // 200)
+    body = b"\n".join([long] * 1000)
+    budget = ReceiveBudget(UNCOUNTED_BYTES)
+    stored = await store_lines(parts([body]), store, Arriving(budget))
+    assert (stored.count, stored.rejected, len(taken), budget.nbytes) == (1000, 0, 1000, 0)
+    with pytest.raises(OverCapacity) as caught:
+        await store_lines(parts([body]), store, room(1000))
+    assert caught.value.code == "unfinished_bytes"
+    budget = ReceiveBudget(1000)
+    stored = await store_lines(parts([b"\n".join([b"short"] * 256 + [long] * 256)]), store, Arriving(budget))
+    assert (stored.count, [error["line"] for error in stored.errors]) == (256, [257])
+    assert (stored.errors[0]["code"], budget.nbytes) == ("unfinished_bytes", 0)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from engram.errors import PermissionDenied
+from engram.model.limits import JSON_BYTES_MAX
 from engram.model.operations import table
 from engram.server.calls import ServerCalls
 from engram.server.gatekeeper import Gatekeeper
@@ -62,6 +63,16 @@ async def test_what_was_stored_is_found_read_and_deleted(service: Service) -> No
     assert (missing.status, missing.json()["kind"]) == (404, "not_found")
     assert ids(await service.get(f"{NOTES}/observations/n1?max_generation=1")) == ["n1"]
     assert (await service.post(f"{NOTES}/delete", json.dumps({"ids": ["n1"]}))).json()["deleted"] == 0
+
+
+async def test_what_is_too_large_for_json_may_come_as_a_frame_without_arrays(service: Service) -> None:
+    await stored(service, "n1")
+    body: dict[str, Any] = {"ids": ["n1", "x" * JSON_BYTES_MAX]}
+    refused = await service.post(f"{NOTES}/get", json.dumps(body))
+    assert (refused.status, refused.json()["code"]) == (413, "json_bytes")
+    assert ids(await service.post(f"{NOTES}/get", encode_frame(body, {}), FRAME)) == ["n1"]
+    refused = await service.post(f"{NOTES}/get", encode_frame({"ids": ["x"] * JSON_BYTES_MAX}, {}), FRAME)
+    assert (refused.status, refused.json()["code"]) == (413, "json_bytes")
 
 
 async def test_many_observations_come_as_columns_and_as_frames(service: Service) -> None:
