@@ -120,7 +120,9 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     def post(self, message: bytes, *, is_frame: bool) -> bool:
         """Send a message at once; return whether that was possible, which it is not while earlier ones wait."""
-        if not self.writable.is_set() or self.close_sent or self.conn.state is not State.OPEN:
+        if self.close_sent or self.transport.is_closing() or not self.writable.is_set():
+            return False
+        if self.conn.state is not State.OPEN:
             return False
         (self.conn.send_binary if is_frame else self.conn.send_text)(message)
         for data in self.conn.data_to_send():
