@@ -72,7 +72,19 @@ NewVector<std::uint32_t> crc32c_rows(nb::handle matrix) {
   return made;
 }
 
-nb::bytes sums_of_sectors(nb::sequence parts, std::uint64_t salt, std::uint64_t first_sector) {
+// Checksums of sectors as they are stored, which Python keeps as bytes.
+nb::bytes as_bytes(const std::vector<std::uint32_t>& sums) {
+  return nb::bytes(sums.data(), sums.size() * sizeof(std::uint32_t));
+}
+
+std::vector<std::uint32_t> from_bytes(const nb::bytes& sums) {
+  if (sums.size() % sizeof(std::uint32_t) != 0) throw nb::value_error("the checksums must be of 4 bytes each");
+  std::vector<std::uint32_t> numbers(sums.size() / sizeof(std::uint32_t));
+  if (!numbers.empty()) std::memcpy(numbers.data(), sums.c_str(), sums.size());
+  return numbers;
+}
+
+nb::bytes sums_of_sectors(nb::sequence parts) {
   std::deque<Buffer> buffers;
   std::vector<Octets> octets;
   std::size_t total = 0;
@@ -82,8 +94,24 @@ nb::bytes sums_of_sectors(nb::sequence parts, std::uint64_t salt, std::uint64_t 
   }
   if (total % kSectorBytes != 0) throw nb::value_error("the parts together must be a multiple of 512 bytes");
   std::vector<std::uint32_t> sums(total / kSectorBytes);
-  run_over(total, [&] { sector_sums(octets, static_cast<std::uint32_t>(salt), first_sector, sums.data()); });
-  return nb::bytes(sums.data(), sums.size() * sizeof(std::uint32_t));
+  run_over(total, [&] { sector_sums(octets, sums.data()); });
+  return as_bytes(sums);
+}
+
+nb::bytes salted_sums(const nb::bytes& sums, std::uint64_t salt, std::uint64_t first_sector) {
+  std::vector<std::uint32_t> numbers = from_bytes(sums);
+  salt_sums(numbers, static_cast<std::uint32_t>(salt), first_sector);
+  return as_bytes(numbers);
+}
+
+NewVector<std::uint32_t> joined_sums(const nb::bytes& sums, std::size_t sectors_per_row) {
+  const std::vector<std::uint32_t> numbers = from_bytes(sums);
+  if (sectors_per_row == 0 || numbers.size() % sectors_per_row != 0) {
+    throw nb::value_error("the checksums must be those of whole rows");
+  }
+  auto made = new_vector<std::uint32_t>(numbers.size() / sectors_per_row);
+  join_sums(numbers, sectors_per_row, made.data());
+  return made;
 }
 
 RecordSectors record_at(const Buffer& memory, std::uint64_t position, std::uint64_t salt) {
@@ -240,7 +268,9 @@ void raise_os_error(const std::exception_ptr& failure, void*) {
 void bind_storage(nb::module_& m) {
   nb::register_exception_translator(raise_os_error);
   m.def("crc32c_rows", &crc32c_rows, "matrix"_a);
-  m.def("sector_sums", &sums_of_sectors, "parts"_a, "salt"_a, "first_sector"_a);
+  m.def("sector_sums", &sums_of_sectors, "parts"_a);
+  m.def("salted_sums", &salted_sums, "sums"_a, "salt"_a, "first_sector"_a);
+  m.def("joined_sums", &joined_sums, "sums"_a, "sectors_per_row"_a);
   m.def("check_sectors", &check_sectors, "memory"_a, "position"_a, "ranges"_a, "salt"_a);
   m.def("read_text", &read_text, "memory"_a, "position"_a, "payload"_a, "place"_a, "row"_a, "salt"_a);
   m.def("read_row", &read_row, "memory"_a, "position"_a, "payload"_a, "numbers"_a, "texts"_a, "row"_a, "salt"_a);

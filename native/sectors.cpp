@@ -84,9 +84,37 @@ class SectorReader {
   std::size_t within_ = 0;
 };
 
+// What a seed adds to the checksum of a sector. Each byte of the seed adds its part on its own, because a checksum is
+// linear: the checksum with a seed is the plain one, exclusive or what the seed becomes after a sector of zeros.
+class SeedTable {
+ public:
+  SeedTable() {
+    const std::array<std::uint8_t, kSectorBytes> zeros{};
+    const std::uint32_t plain = crc32c(zeros.data(), zeros.size());
+    for (std::uint32_t byte = 0; byte < 4; ++byte) {
+      for (std::uint32_t value = 0; value < 256; ++value) {
+        added_[byte][value] = crc32c(zeros.data(), zeros.size(), value << (8 * byte)) ^ plain;
+      }
+    }
+  }
+
+  std::uint32_t operator()(std::uint32_t seed) const {
+    return added_[0][seed & 0xFFU] ^ added_[1][(seed >> 8) & 0xFFU] ^ added_[2][(seed >> 16) & 0xFFU] ^
+           added_[3][seed >> 24];
+  }
+
+ private:
+  std::array<std::array<std::uint32_t, 256>, 4> added_{};
+};
+
+const SeedTable& seed_table() {
+  static const SeedTable table;
+  return table;
+}
+
 }  // namespace
 
-void sector_sums(std::span<const Octets> parts, std::uint32_t salt, std::uint64_t first_sector, std::uint32_t* sums) {
+void sector_sums(std::span<const Octets> parts, std::uint32_t* sums) {
   std::size_t total = 0;
   for (const Octets part : parts) total += part.size();
   SectorReader reader(parts);
@@ -96,9 +124,23 @@ void sector_sums(std::span<const Octets> parts, std::uint32_t salt, std::uint64_
     const std::size_t n = std::min(kBatch, total / kSectorBytes - done);
     for (std::size_t i = 0; i < n; ++i) {
       sectors[i] = reader.next(buffers[i].data());
-      sums[done + i] = static_cast<std::uint32_t>(salt + first_sector + done + i);
+      sums[done + i] = 0;
     }
     crc32c_blocks(sectors.data(), n, kSectorBytes, sums + done);
+  }
+}
+
+void salt_sums(std::span<std::uint32_t> sums, std::uint32_t salt, std::uint64_t first_sector) {
+  const SeedTable& added = seed_table();
+  for (std::size_t i = 0; i < sums.size(); ++i) sums[i] ^= added(static_cast<std::uint32_t>(salt + first_sector + i));
+}
+
+void join_sums(std::span<const std::uint32_t> sums, std::size_t sectors_per_row, std::uint32_t* row_sums) {
+  const SeedTable& added = seed_table();
+  for (std::size_t at = 0; at < sums.size(); at += sectors_per_row) {
+    std::uint32_t sum = sums[at];
+    for (std::size_t i = 1; i < sectors_per_row; ++i) sum = sums[at + i] ^ added(sum);
+    *row_sums++ = sum;
   }
 }
 

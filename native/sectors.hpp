@@ -17,9 +17,16 @@ inline constexpr std::int64_t kAllRight = -1;
 
 using Octets = std::span<const std::uint8_t>;
 
-// Writes the checksum of each sector of `parts`, taken one after the other, to `sums`. The bytes of all parts together
-// are a multiple of a sector. The first sector has the number `first_sector` in its file.
-void sector_sums(std::span<const Octets> parts, std::uint32_t salt, std::uint64_t first_sector, std::uint32_t* sums);
+// Writes the checksum of each sector of `parts`, taken one after the other, to `sums`: the plain one, whose seed is 0.
+// The bytes of all parts together are a multiple of a sector.
+void sector_sums(std::span<const Octets> parts, std::uint32_t* sums);
+
+// Makes plain checksums of sectors those of sectors in a file: the seeds become those of the sectors from the number
+// `first_sector` on in a file with this salt. Nothing is read again, because a checksum is linear in its seed.
+void salt_sums(std::span<std::uint32_t> sums, std::uint32_t salt, std::uint64_t first_sector);
+
+// Writes the checksums of rows to `row_sums`, given the plain checksums of the sectors that each row consists of.
+void join_sums(std::span<const std::uint32_t> sums, std::size_t sectors_per_row, std::uint32_t* row_sums);
 
 // The record at `position` of the file whose bytes are `file`. The first sector of a record is its header. Table
 // sectors with the checksums that the header has no room for follow, then the payload.

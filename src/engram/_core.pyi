@@ -44,17 +44,29 @@ def read_ahead(pieces: list[NDArray[np.uint8]]) -> None:
 def crc32c_rows(matrix: NDArray[np.float32] | NDArray[np.float16] | NDArray[np.uint8]) -> NDArray[np.uint32]:
     """Return the CRC-32C of the bytes of each row of a matrix, shape ``(n, columns)``: uint32, shape ``(n,)``."""
 
-def sector_sums(parts: Sequence[_Buffer], salt: int, first_sector: int) -> bytes:
-    """Return the checksums of the sectors that `parts` make up, as little-endian numbers of 4 bytes.
+def sector_sums(parts: Sequence[_Buffer]) -> bytes:
+    """Return the plain checksums of the sectors that `parts` make up, as little-endian numbers of 4 bytes.
 
     Parameters
     ----------
     parts
-        Consecutive bytes of the file, together a multiple of 512 bytes.
+        Consecutive bytes, together a multiple of 512.
+    """
+
+def salted_sums(sums: bytes, salt: int, first_sector: int) -> bytes:
+    """Return the checksums of sectors in a segment, given the plain ones.
+
+    Parameters
+    ----------
+    sums
+        What `sector_sums` returned.
     salt, first_sector
         The segment's salt, and the number of the first sector in the file. The checksum of a sector starts from the sum
         of the salt and the sector's number.
     """
+
+def joined_sums(sums: bytes, sectors_per_row: int) -> NDArray[np.uint32]:
+    """Return the CRC-32C of each row, given the plain checksums of its sectors: uint32, shape ``(n,)``."""
 
 def check_sectors(memory: _Buffer, position: int, ranges: Sequence[int], salt: int) -> int:
     """Check the payload's sectors that `ranges` touch; return -1 or the offset in the file of the first wrong one.

@@ -56,5 +56,5 @@ class OpeningSums:
     def _sums_of(self, first: int, stop: int) -> bytes:
         """Return the checksums of the sectors from the one at `first` to the one that ends at or behind `stop`."""
         taken = self._memory[first : stop + -stop % SECTOR_BYTES]
-        padding = bytes(-len(taken) % SECTOR_BYTES)
-        return _core.sector_sums([taken, padding] if padding else [taken], 0, first // SECTOR_BYTES) if taken else b""
+        sums = _core.sector_sums([taken, bytes(-len(taken) % SECTOR_BYTES)])
+        return _core.salted_sums(sums, 0, first // SECTOR_BYTES)

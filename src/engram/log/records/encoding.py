@@ -33,6 +33,8 @@ class EncodedRecord(NamedTuple):
         Before that, the commit time is 0, except for an entry that is copied from another log.
     payload
         The columns, one after the other, padded to whole sectors.
+    sums
+        The plain checksums of the payload's sectors. `place` makes them those of a segment.
     buffers
         Everything that has to be written; empty until `place`.
     vector_sums
@@ -41,6 +43,7 @@ class EncodedRecord(NamedTuple):
 
     header: Header
     payload: list[Buffer]
+    sums: bytes
     buffers: list[Buffer]
     vector_sums: NDArray[np.uint32] | None
 
@@ -70,7 +73,7 @@ class EncodedRecord(NamedTuple):
             synced_generation=synced_generation,
             committed_us=committed_us,
         )
-        sums = _core.sector_sums(self.payload, salt, header.payload // SECTOR_BYTES)
+        sums = _core.salted_sums(self.sums, salt, header.payload // SECTOR_BYTES)
         buffers: list[Buffer] = [header.pack(sums, salt)]
         if len(sums) > 4 * INLINE_SUMS:
             buffers.append(pack_table(sums[4 * INLINE_SUMS :], salt, position + SECTOR_BYTES))
@@ -89,9 +92,11 @@ def encode_record(entry: LogEntry, dim: int) -> EncodedRecord:
     count = entry.count
     columns: list[tuple[Column, list[Buffer]]] = []
     sums: NDArray[np.uint32] | None = None
+    # Of the part of the payload that is already summed.
+    sectors = b""
     if batch is not None:
         vectors = _vectors(batch, count, dim)
-        sums = _core.crc32c_rows(vectors)
+        sums, sectors = vector_sums(vectors)
         columns += [(Column.VECTORS, [_bytes_of(vectors)]), (Column.VECTOR_SUMS, [_bytes_of(sums)])]
         columns += [(COLUMN_OF[spec.name], [_numbers(batch, spec, count)]) for spec in NUMBERS]
         columns += [(COLUMN_OF[spec.name], _texts(texts, count)) for spec, texts in _texts_of(batch)]
@@ -108,7 +113,21 @@ def encode_record(entry: LogEntry, dim: int) -> EncodedRecord:
         total += nbytes + padding
     if total % SECTOR_BYTES:
         payload.append(_PADDING[: -total % SECTOR_BYTES])
-    return EncodedRecord(_unplaced_header(entry, dim, sizes, sectors_of(total)), payload, [], sums)
+    sectors += _core.sector_sums(payload[1:] if sectors else payload)
+    return EncodedRecord(_unplaced_header(entry, dim, sizes, sectors_of(total)), payload, sectors, [], sums)
+
+
+def vector_sums(vectors: NDArray[np.float32]) -> tuple[NDArray[np.uint32], bytes]:
+    """Return the CRC32C of each vector, and the plain checksums of the sectors that the vectors fill.
+
+    The second are empty unless each vector fills whole sectors. If it does, its checksum follows from theirs, so its
+    bytes are read once instead of twice.
+    """
+    sectors_per_row, rest = divmod(vectors.itemsize * vectors.shape[1], SECTOR_BYTES)
+    if rest:
+        return _core.crc32c_rows(vectors), b""
+    sectors = _core.sector_sums([_bytes_of(vectors)])
+    return _core.joined_sums(sectors, sectors_per_row), sectors
 
 
 def _texts_of(batch: ObservationBatch) -> Iterator[tuple[ColumnSpec, Sequence[str]]]:

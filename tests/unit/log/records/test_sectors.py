@@ -87,13 +87,31 @@ def test_sums_do_not_depend_on_how_the_bytes_are_cut(salt: int, cuts: list[int])
     parts: list[bytes | bytearray | memoryview | NDArray[np.uint8]]
     parts = [b"", memoryview(cut[0]), bytearray().join(cut[1:-1]), np.frombuffer(b"".join(cut[1:][-1:]), np.uint8)]
     expected = [crc32c(whole[i * SECTOR : (i + 1) * SECTOR], (salt + 9 + i) & 0xFFFFFFFF) for i in range(50)]
-    assert np.frombuffer(_core.sector_sums(parts, salt, 9), "<u4").tolist() == expected
+    sums = _core.salted_sums(_core.sector_sums(parts), salt, 9)
+    assert np.frombuffer(sums, "<u4").tolist() == expected
 
 
 def test_sums_of_nothing_and_of_half_a_sector() -> None:
-    assert _core.sector_sums([], 1, 0) == b""
+    assert _core.sector_sums([]) == b""
+    assert _core.salted_sums(b"", 1, 0) == b""
     with pytest.raises(ValueError, match="multiple of 512"):
-        _core.sector_sums([b"x" * 100], 1, 0)
+        _core.sector_sums([b"x" * 100])
+    with pytest.raises(ValueError, match="4 bytes"):
+        _core.salted_sums(b"x" * 5, 1, 0)
+
+
+@pytest.mark.parametrize("sectors_per_row", [1, 2, 6])
+def test_the_checksums_of_rows_follow_from_those_of_their_sectors(sectors_per_row: int) -> None:
+    rows = np.frombuffer(Random(4).randbytes(6 * 4 * SECTOR), np.uint8).reshape(-1, sectors_per_row * SECTOR)
+    joined = _core.joined_sums(_core.sector_sums([rows]), sectors_per_row)
+    assert joined.tolist() == _core.crc32c_rows(rows).tolist() == [crc32c(row.tobytes()) for row in rows]
+
+
+def test_only_sectors_of_whole_rows_are_joined() -> None:
+    assert _core.joined_sums(b"", 3).tolist() == []
+    for sectors_per_row in (0, 2):
+        with pytest.raises(ValueError, match="whole rows"):
+            _core.joined_sums(bytes(12), sectors_per_row)
 
 
 @pytest.mark.parametrize("sectors", [0, 1, 47, 48, 49, 174, 175, 176, 700])
