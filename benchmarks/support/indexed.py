@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Final
+from typing import Any, Final
 
 from engram import Space
 
@@ -17,7 +17,9 @@ class IndexedWatch:
     def __init__(self, space: Space) -> None:
         self._space = space
         self._moved = threading.Condition()
-        space._engine.add_indexed_listener(self._look)
+        # A space of a version to compare with may be its own engine.
+        engine: Any = getattr(space, "_engine", space)
+        engine.add_indexed_listener(self._look)
 
     def wait(self, generation: int | None = None) -> None:
         """Return once everything up to `generation`, by default all there is now, is in the graph.
