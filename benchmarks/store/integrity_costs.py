@@ -22,7 +22,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.store import integrity_shares as shares
-from benchmarks.store.integrity_workloads import DIM, REOPENED_DIM
+from benchmarks.store.integrity_workloads import DIM, NATIVE_READS, REOPENED_DIM
 from benchmarks.support.paired import Worker, ratio_of, take_turns
 from benchmarks.support.report import publish
 
@@ -73,7 +73,7 @@ def ingest_shares(work: str, us: float) -> Rows:
 def recall_shares(paired: Rows) -> Rows:
     """What the checks of raw vectors and of hits are of a recall whose hits are read."""
     of = {row["work"]: row for row in paired}
-    us, ranked, read = of["recall"]["us"], shares.ranked_of(k=10), of["read"]
+    us, ranked, read = of["recall"]["us"], shares.ranked_of(k=10), of[NATIVE_READS]
     return [
         _share(f"{ranked} raw vectors", "recall", ranked * shares.raw_vector_us(), us),
         _share("10 hits", "recall", read["us"] * (1 - 1 / read["ratio"]), us),
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace, scratch: Path) -> Rows:
     # Only one process may have a store open.
     shutil.copytree(now, scratch / "copy")
     unchecked = [arguments.unchecked or sys.executable, "-m", MODULE, str(scratch / "copy"), "--unchecked"]
-    works = [*WITHOUT_CHECKS, *(["read", "recall", "get"] if arguments.unchecked else [])]
+    works = [*WITHOUT_CHECKS, *(["read", NATIVE_READS, "recall", "get"] if arguments.unchecked else [])]
     paired = compare("checks: with / without", checked, unchecked, works, arguments.pairs, arguments.turns)
     us = {row["work"]: row["us"] for row in paired}
     rows = [row for work in INGESTS for row in ingest_shares(work, us[work])]

@@ -34,6 +34,7 @@ INGESTED = 8_192
 SINGLE = 300
 LOOKUPS = 2_000
 RECALLS = 300
+NATIVE_READS = "native reads"
 # Threads that no acknowledgement waits for: they go on beside what is measured, or come and go.
 _BESIDE = ("engram-worker", "engram-checkpointer", "engram-housekeeping", "engram-segment")
 
@@ -106,13 +107,14 @@ class Workloads:
 
     def run(self, name: str) -> dict[str, float]:
         """Do a piece of work: one of these names, with a batch and a dimension, or with a store to open."""
-        kind, *arguments = name.split()
+        kind, *arguments = [name] if name == NATIVE_READS else name.split()
         work: dict[str, Callable[..., dict[str, float]]] = {
             "ingest": self._ingest,
             "linked": self._linked,
             "single": self._single,
             "recall": self._recall,
             "read": self._read,
+            NATIVE_READS: self._native_reads,
             "get": self._get,
             "open": self._open,
         }
@@ -162,6 +164,33 @@ class Workloads:
             begin_s = time.thread_time()
             for hit in hits:
                 _ = (hit.id, hit.content)
+            taken.append(time.thread_time() - begin_s)
+        return {"us": 1e6 * float(np.median(taken))}
+
+    def _native_reads(self) -> dict[str, float]:
+        """Of the same: only what is done in native code, where the checks are. Decoding is left out."""
+        space = self._space()
+        calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+
+        def recorded(function: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*arguments: Any) -> Any:
+                calls.append((function, arguments))
+                return function(*arguments)
+
+            return call
+
+        taken = []
+        for numbers in np.random.default_rng(2).integers(space.generation, size=(LOOKUPS, 10)).tolist():
+            hits = [hit for number in numbers if (hit := space.get(f"note-{number}")) is not None]
+            calls.clear()
+            with (
+                patch.object(_core, "read_row", recorded(_core.read_row)),
+                patch.object(_core, "read_text", recorded(_core.read_text)),
+            ):
+                read(hits)
+            begin_s = time.thread_time()
+            for function, arguments in calls:
+                function(*arguments)
             taken.append(time.thread_time() - begin_s)
         return {"us": 1e6 * float(np.median(taken))}
 

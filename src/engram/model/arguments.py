@@ -107,7 +107,8 @@ def take_observations(arguments: Sequence[Any], keywords: Mapping[str, Any]) -> 
     if len(arguments) > _PLACED:
         late = ", ".join(names[_PLACED : len(arguments)])
         warn_deprecated(f"{late} by place is deprecated; pass by keyword")
-    check_keywords(keywords, [*names, "ids"])
+    # One id may be given as `ids`, too.
+    check_keywords((name for name in keywords if name != "ids"), names)
     given |= keywords
     ids = [given.pop(name) for name in dict.fromkeys((names[0], "ids")) if name in given]
     if len(ids) > 1:

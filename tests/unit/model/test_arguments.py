@@ -9,7 +9,7 @@ import pytest
 
 from engram.errors import InvalidInput
 from engram.model.arguments import ManyObservations, OneObservation, arguments_of, take_observations
-from engram.model.columns import COLUMNS
+from engram.model.columns import COLUMNS, MANY_KEYWORDS, ONE_KEYWORDS
 from engram.model.observations import ObservationBatch, has_vectors, make_batch
 from engram.model.spaces import SpaceConfig
 
@@ -108,6 +108,13 @@ def test_an_id_is_given_once(arguments: Any, keywords: Any) -> None:
     with pytest.raises(InvalidInput) as refusal:
         take_observations(arguments, keywords)
     assert refusal.value.code == "invalid_arguments"
+
+
+@pytest.mark.parametrize(("ids", "names"), [("a", ONE_KEYWORDS), (["a"], MANY_KEYWORDS)])
+def test_an_unknown_argument_is_refused_with_each_known_one(ids: Any, names: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidInput, match="there is no argument 'text'") as caught:
+        taken(ids=ids, text="x")
+    assert str(caught.value).endswith(f"all are {', '.join(names)}")
 
 
 def test_ids_may_name_one() -> None:
