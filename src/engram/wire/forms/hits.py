@@ -11,8 +11,14 @@ import numpy as np
 from msgspec import Raw
 from numpy.typing import NDArray
 
+from engram.model.columns import COLUMNS, ShareSpec
 from engram.model.hit import Hit, StoredRow, age_s
 from engram.model.values.metadata import read_metadata
+
+UNCHANGED_SHARES: Final = tuple(
+    spec for spec in COLUMNS if isinstance(spec, ShareSpec) and spec.singular != "confidence"
+)
+"""The columns of numbers in [0, 1] that a hit has as they were observed. The confidence of a recent one is lowered."""
 
 INDEXED: Final = 1
 RECENT: Final = 2
@@ -64,7 +70,10 @@ def hit_columns(hits: Sequence[Hit], *, vectors: bool) -> tuple[dict[str, Any], 
         "confidences": np.array(confidences, np.float32),
         "generations": np.array([hit.generation for hit in hits], np.int64),
         "timestamps": np.array([row.time_us for row in rows], np.int64),
-        "importances": np.array([row.importance for row in rows], np.float32),
+        **{
+            spec.plural: np.array([getattr(row, spec.singular) for row in rows], np.float32)
+            for spec in UNCHANGED_SHARES
+        },
         "ages_s": np.array(ages_s, np.float64),
         "flags": np.array([INDEXED * hit.indexed | RECENT * hit.recent for hit in hits], np.uint8),
     }
@@ -87,7 +96,7 @@ def _hit_object(hit: Hit, vectors: bool) -> dict[str, Any]:
         "metadata": _embedded(row.metadata_json, _NO_METADATA),
         "tags": _embedded(row.tags_json, _NO_TAGS),
         "timestamp": iso_time(row.time_us),
-        "importance": row.importance,
+        **{spec.singular: getattr(row, spec.singular) for spec in UNCHANGED_SHARES},
         "indexed": hit.indexed,
         "recent": hit.recent,
         "age_s": age_s(row.time_us, hit.recalled_us),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engram.model.hit import Hit, received_hit
 from engram.model.values.metadata import read_metadata
-from engram.wire.forms.hits import INDEXED, RECENT
+from engram.wire.forms.hits import INDEXED, RECENT, UNCHANGED_SHARES
 from engram.wire.forms.strict_json import refuse
 
 _read_texts: Final = msgspec.json.Decoder(list[str]).decode
@@ -20,7 +20,11 @@ _read_raws: Final = msgspec.json.Decoder(list[Raw]).decode
 _read_tags: Final = msgspec.json.Decoder(list[list[str] | None]).decode
 _NO_COLUMN: Final = Raw(b"[]")
 # Every frame of hits has these; `strengths` and `vectors` come where they apply.
-_ARRAYS: Final = ("scores", "confidences", "generations", "timestamps", "importances", "ages_s", "flags")
+_ARRAYS: Final = (
+    *("scores", "confidences", "generations", "timestamps"),
+    *(spec.plural for spec in UNCHANGED_SHARES),
+    *("ages_s", "flags"),
+)
 
 
 class HitsForm(Struct, kw_only=True):
@@ -100,9 +104,6 @@ class _ReceivedColumns:
     def time_us(self, row: int) -> int:
         return int(self._arrays["timestamps"][row])
 
-    def importance(self, row: int) -> float:
-        return float(self._arrays["importances"][row])
-
     def indexed(self, row: int) -> bool:
         return bool(self._arrays["flags"][row] & INDEXED)
 
@@ -119,3 +120,14 @@ class _ReceivedColumns:
 
     def recalled_us(self, row: int) -> int:
         return self.time_us(row) + round(float(self._arrays["ages_s"][row]) * 1e6)
+
+
+def _reader(array: str) -> Callable[[_ReceivedColumns, int], float]:
+    def read(source: _ReceivedColumns, row: int) -> float:
+        return float(source._arrays[array][row])
+
+    return read
+
+
+for _spec in UNCHANGED_SHARES:
+    setattr(_ReceivedColumns, _spec.singular, _reader(_spec.plural))

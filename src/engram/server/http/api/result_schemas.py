@@ -9,6 +9,7 @@ from engram.model.hit import Hits
 from engram.model.operations.results import SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.query import Recalled
+from engram.wire.forms.hits import UNCHANGED_SHARES
 
 Schema = dict[str, Any]
 
@@ -42,7 +43,7 @@ _HIT: Final = _object(
         "metadata": _OBJECT,
         "tags": _list(_TEXT),
         "timestamp": {"type": "string", "format": "date-time"},
-        "importance": _NUMBER,
+        **{spec.singular: _NUMBER for spec in UNCHANGED_SHARES},
         "indexed": _FLAG,
         "recent": _FLAG,
         "age_s": _NUMBER,
