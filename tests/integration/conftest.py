@@ -11,39 +11,37 @@ import pytest
 from engram.wire import engram_pb2 as pb
 from tests.integration.homes import HOMES
 from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, connect
-from tests.integration.socket_client import SocketServer
+from tests.integration.socket_client import SocketClient, SocketServer, open_socket
 
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    running = ServerProcess(tmp_path_factory.mktemp("server") / "data")
-    yield running
-    assert running.stop() == 0, running.log()
-    assert "Traceback" not in running.log(), running.log()
-
-
-@pytest.fixture(scope="module")
-def home_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SocketServer]:
-    """The server of the homes that are on one."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SocketServer]:
+    """A server that is reached over every transport."""
     running = SocketServer(tmp_path_factory.mktemp("server") / "data")
     yield running
-    assert running.stop() == 0, running.log()
-    assert "Traceback" not in running.log(), running.log()
+    running.stop_soundly()
+
+
+@pytest.fixture
+async def client(server: SocketServer) -> AsyncIterator[SocketClient]:
+    """A WebSocket to the server."""
+    async with open_socket(server.url) as client:
+        yield client
 
 
 @pytest.fixture(params=HOMES)
-def home(request: pytest.FixtureRequest, home_server: SocketServer) -> Iterator[Any]:
+def home(request: pytest.FixtureRequest, server: SocketServer) -> Iterator[Any]:
     """A space, once for each place it may be at."""
-    with HOMES[request.param].space(home_server) as home:
+    with HOMES[request.param].space(server) as home:
         yield home
 
 
 @pytest.fixture(params=HOMES)
-def reading_home(request: pytest.FixtureRequest, home_server: SocketServer) -> Iterator[Any]:
+def reading_home(request: pytest.FixtureRequest, server: SocketServer) -> Iterator[Any]:
     """A space with an embedder, once for each place it may be at."""
-    with HOMES[request.param].space(home_server, embedder="lexical") as home:
+    with HOMES[request.param].space(server, embedder="lexical") as home:
         yield home
 
 

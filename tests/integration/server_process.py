@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import selectors
 import signal
@@ -52,13 +53,20 @@ class ServerProcess:
     It answers HTTP only if the arguments name a port for it, so that no two servers want the same one.
     """
 
-    def __init__(self, data: Path, *arguments: str) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *arguments: str,
+        program: Sequence[str] = ("engram.server",),
+        environ: dict[str, str] | None = None,
+    ) -> None:
         self.data = data
         self._log = data.with_suffix(".log")
         http = [] if "--http-port" in arguments else ["--no-http"]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "engram.server", "--data", str(data), "--port", "0", *http, *arguments],
+                [sys.executable, "-m", *program, "--data", str(data), "--port", "0", *http, *arguments],
+                env={**os.environ, **(environ or {})},
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
@@ -68,6 +76,11 @@ class ServerProcess:
         """Send a signal and return the exit code."""
         self.process.send_signal(number)
         return self.wait()
+
+    def stop_soundly(self) -> None:
+        """Stop it, and check that this and all before left no complaint."""
+        assert self.stop() == 0, self.log()
+        assert "Traceback" not in self.log(), self.log()
 
     def wait(self) -> int:
         """Wait for the end and return the exit code."""

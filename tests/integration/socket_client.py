@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,11 +23,12 @@ from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess, vect
 
 
 class SocketServer(ServerProcess):
-    """A server whose WebSocket can be reached."""
+    """A server whose HTTP and WebSocket can be reached, too."""
 
-    def __init__(self, data: Path, *arguments: str) -> None:
-        super().__init__(data, "--http-port", "0", "--port-file", str(data.with_suffix(".ports")), *arguments)
-        self.http_port = int(data.with_suffix(".ports").read_text().splitlines()[1])
+    def __init__(self, data: Path, *arguments: str, **process: Any) -> None:
+        ports = data.with_suffix(".ports")
+        super().__init__(data, "--http-port", "0", "--port-file", str(ports), *arguments, **process)
+        self.grpc_port, self.http_port = map(int, ports.read_text().splitlines())
 
     @property
     def base_url(self) -> str:
@@ -34,6 +37,21 @@ class SocketServer(ServerProcess):
     @property
     def url(self) -> str:
         return f"{self.base_url}/v1/stream"
+
+    def connect(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=TIMEOUT_S)
+
+    def open(self, data: bytes = b"") -> socket.socket:
+        """A plain connection, over which `data` was sent."""
+        opened = socket.create_connection(("127.0.0.1", self.http_port), TIMEOUT_S)
+        opened.sendall(data)
+        return opened
+
+
+def everything(opened: socket.socket) -> bytes:
+    """What comes over a plain connection until the server ends it."""
+    with opened:
+        return b"".join(iter(lambda: opened.recv(65536), b""))
 
 
 def observation(sequence: int, id: str, **fields: Any) -> dict[str, Any]:

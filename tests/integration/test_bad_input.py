@@ -14,7 +14,6 @@ import base64
 import http.client
 import json
 import struct
-from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from typing import Any
 
@@ -29,20 +28,6 @@ ONE = [1.0] * DIM
 FRAME = "application/vnd.engram.frame"
 LINES = "application/x-ndjson"
 _numbers = count(1)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SocketServer]:
-    running = SocketServer(tmp_path_factory.mktemp("server") / "data")
-    yield running
-    assert running.stop() == 0, running.log()
-    assert "Traceback" not in running.log(), running.log()
-
-
-@pytest.fixture
-async def client(server: SocketServer) -> AsyncIterator[SocketClient]:
-    async with open_socket(server.url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def make(request: pytest.FixtureRequest, transport: str) -> Iterator[Any]:
     kind, made = request.param, list[Either]()
     with asyncio.Runner() as loop, ExitStack() as stack:
         if transport in ADDRESSES:
-            address = ADDRESSES[transport](request.getfixturevalue("home_server"))
+            address = ADDRESSES[transport](request.getfixturevalue("server"))
         else:
             address = stack.enter_context(serving_in_process(LoopThread.shared().run if kind is Client else loop.run))
 

@@ -32,8 +32,8 @@ def scheme(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def address(home_server: SocketServer, scheme: str) -> str:
-    return over_websocket(home_server) if scheme else over_grpc(home_server)
+def address(server: SocketServer, scheme: str) -> str:
+    return over_websocket(server) if scheme else over_grpc(server)
 
 
 @pytest.fixture

@@ -51,15 +51,15 @@ def scheme(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def stopped(home_server: SocketServer) -> Iterator[SocketServer]:
+def stopped(server: SocketServer) -> Iterator[SocketServer]:
     """A server that is stopped in its tracks once the test says so, and goes on afterwards."""
-    yield home_server
-    home_server.process.send_signal(signal.SIGCONT)
+    yield server
+    server.process.send_signal(signal.SIGCONT)
 
 
 @pytest.fixture
-def address(home_server: SocketServer, scheme: str) -> str:
-    return over_websocket(home_server) if scheme else over_grpc(home_server)
+def address(server: SocketServer, scheme: str) -> str:
+    return over_websocket(server) if scheme else over_grpc(server)
 
 
 @pytest.fixture

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
-
-import pytest
 
 from engram.server.engine import Engine
 from engram.server.options import ServerOptions
 from tests.doubles.routes import http_places, socket_places
-from tests.integration.test_http_port import HttpServerProcess, everything
+from tests.integration.socket_client import SocketServer, everything
 
 HOST = "Host: localhost"
 JSON = "Content-Type: application/json"
@@ -26,14 +23,6 @@ UPGRADE = (
 )
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServerProcess]:
-    running = HttpServerProcess(tmp_path_factory.mktemp("server") / "data")
-    yield running
-    assert running.stop() == 0, running.log()
-    assert "Traceback" not in running.log(), running.log()
-
-
 async def places() -> tuple[list[tuple[str, str]], list[str]]:
     engine = Engine.open(ServerOptions(None))
     try:
@@ -42,14 +31,14 @@ async def places() -> tuple[list[tuple[str, str]], list[str]]:
         await engine.close()
 
 
-def refusal(server: HttpServerProcess, method: str, path: str, *headers: str, body: str = "") -> tuple[int, Any]:
+def refusal(server: SocketServer, method: str, path: str, *headers: str, body: str = "") -> tuple[int, Any]:
     """Status and code of the answer to one request on a connection of its own."""
     lines = [f"{method} {path} HTTP/1.1", *headers, *([f"Content-Length: {len(body)}"] if body else [])]
     head, _, told = everything(server.open("\r\n".join([*lines, "", body]).encode())).partition(b"\r\n\r\n")
     return int(head.split(b" ")[1]), json.loads(told).get("code")
 
 
-async def test_no_route_answers_a_page_of_another_site(server: HttpServerProcess) -> None:
+async def test_no_route_answers_a_page_of_another_site(server: SocketServer) -> None:
     found, _ = await places()
     assert ("POST", "/api/v1/spaces/space/observations") in found
     for method, path in found:
@@ -67,7 +56,7 @@ async def test_no_route_answers_a_page_of_another_site(server: HttpServerProcess
         assert refusal(server, "POST", path, HOST, TEXT, "Connection: close", body="{}") == (415, "media_type"), path
 
 
-async def test_no_websocket_opens_for_a_page_of_another_site(server: HttpServerProcess) -> None:
+async def test_no_websocket_opens_for_a_page_of_another_site(server: SocketServer) -> None:
     _, found = await places()
     assert "/v1/stream" in found
     for path in found:

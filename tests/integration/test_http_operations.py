@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.integration.server_process import TIMEOUT_S
-from tests.integration.test_http_port import HttpServerProcess, everything
+from tests.integration.socket_client import SocketServer, everything
 
 DIM = 8
 ONE = [1.0] * DIM
@@ -22,8 +22,8 @@ CUE = json.dumps({"vector": ONE, "score_min": 0.9})
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[HttpServerProcess]:
-    server = HttpServerProcess(tmp_path / "data")
+def server(tmp_path: Path) -> Iterator[SocketServer]:
+    server = SocketServer(tmp_path / "data")
     assert call(server, "PUT", SPACE, {"dimension": DIM})["name"] == "notes"
     yield server
     if server.process.poll() is None:
@@ -31,7 +31,7 @@ def server(tmp_path: Path) -> Iterator[HttpServerProcess]:
     assert "Traceback" not in server.log(), server.log()
 
 
-def call(server: HttpServerProcess, method: str, path: str, body: Any = None) -> Any:
+def call(server: SocketServer, method: str, path: str, body: Any = None) -> Any:
     connection = server.connect()
     connection.request(method, path, json.dumps(body) if body else None, {"Content-Type": "application/json"})
     answer = connection.getresponse()
@@ -41,7 +41,7 @@ def call(server: HttpServerProcess, method: str, path: str, body: Any = None) ->
     return made
 
 
-def observe(server: HttpServerProcess, id: str, vector: Any = None) -> int:
+def observe(server: SocketServer, id: str, vector: Any = None) -> int:
     made = call(server, "POST", f"{SPACE}/observations", {"id": id, "vector": vector or ONE})
     return int(made["last_generation"])
 
@@ -49,7 +49,7 @@ def observe(server: HttpServerProcess, id: str, vector: Any = None) -> int:
 class EventSource:
     """What a browser has: the events of a stream, and the id of the last one."""
 
-    def __init__(self, server: HttpServerProcess, last_id: str = "") -> None:
+    def __init__(self, server: SocketServer, last_id: str = "") -> None:
         self.connection = server.connect()
         headers = {"Content-Type": "application/json", "Accept": "text/event-stream"}
         headers |= {"Last-Event-ID": last_id} if last_id else {}
@@ -81,7 +81,7 @@ class EventSource:
         self.connection.close()
 
 
-def test_a_standing_recall_goes_on_where_it_was_left_without_a_gap(server: HttpServerProcess) -> None:
+def test_a_standing_recall_goes_on_where_it_was_left_without_a_gap(server: SocketServer) -> None:
     observe(server, "a")
     source = EventSource(server)
     assert (source.answer.getheader("content-type") or "").startswith("text/event-stream")
@@ -101,7 +101,7 @@ def test_a_standing_recall_goes_on_where_it_was_left_without_a_gap(server: HttpS
     again.close()
 
 
-def test_a_follower_may_ask_by_get_and_for_lines(server: HttpServerProcess) -> None:
+def test_a_follower_may_ask_by_get_and_for_lines(server: SocketServer) -> None:
     observe(server, "a")
     connection = server.connect()
     headers = {"Accept": "application/x-ndjson", "Content-Type": "application/json"}
@@ -119,7 +119,7 @@ def test_a_follower_may_ask_by_get_and_for_lines(server: HttpServerProcess) -> N
     connection.close()
 
 
-def test_the_end_tells_followers_and_waits_for_no_body(server: HttpServerProcess) -> None:
+def test_the_end_tells_followers_and_waits_for_no_body(server: SocketServer) -> None:
     observe(server, "a")
     source = EventSource(server)
     assert source.ids() == ["a"]
@@ -137,7 +137,7 @@ def test_the_end_tells_followers_and_waits_for_no_body(server: HttpServerProcess
 
 
 def test_what_was_acknowledged_is_there_after_kill_and_a_cut_off_body_is_not(
-    server: HttpServerProcess, tmp_path: Path
+    server: SocketServer, tmp_path: Path
 ) -> None:
     observe(server, "whole")
     body = json.dumps({"id": "half", "vector": ONE}).encode()
@@ -147,12 +147,12 @@ def test_what_was_acknowledged_is_there_after_kill_and_a_cut_off_body_is_not(
         assert opened.recv(1) == b""
     server.process.kill()
     server.wait()
-    again = HttpServerProcess(tmp_path / "data")
+    again = SocketServer(tmp_path / "data")
     assert [hit["id"] for hit in call(again, "POST", f"{SPACE}/get", {"ids": ["whole", "half"]})["hits"]] == ["whole"]
     assert again.stop() == 0
 
 
-def test_lines_of_any_number_are_stored_while_they_arrive(server: HttpServerProcess) -> None:
+def test_lines_of_any_number_are_stored_while_they_arrive(server: SocketServer) -> None:
     count = 3000
     connection = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=TIMEOUT_S)
 

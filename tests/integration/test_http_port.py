@@ -6,49 +6,19 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from engram.client import Client
 from engram.model.limits import MESSAGE_BYTES_MAX
-from tests.integration.server_process import TIMEOUT_S, ServerProcess
+from tests.integration.server_process import TIMEOUT_S
+from tests.integration.socket_client import SocketServer, everything
 
 
-class HttpServerProcess(ServerProcess):
-    """A server that answers HTTP, too."""
-
-    def __init__(self, data: Path, *arguments: str) -> None:
-        super().__init__(data, "--http-port", "0", "--port-file", str(data.with_suffix(".ports")), *arguments)
-        self.grpc_port, self.http_port = map(int, data.with_suffix(".ports").read_text().splitlines())
-
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.http_port, timeout=TIMEOUT_S)
-
-    def open(self, data: bytes = b"") -> socket.socket:
-        opened = socket.create_connection(("127.0.0.1", self.http_port), TIMEOUT_S)
-        opened.sendall(data)
-        return opened
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServerProcess]:
-    server = HttpServerProcess(tmp_path_factory.mktemp("http") / "data")
-    yield server
-    assert server.stop() == 0
-    assert "Traceback" not in server.log(), server.log()
-
-
-def everything(opened: socket.socket) -> bytes:
-    with opened:
-        return b"".join(iter(lambda: opened.recv(65536), b""))
-
-
-def test_both_ports_answer_and_the_file_names_both(server: HttpServerProcess) -> None:
+def test_both_ports_answer_and_the_file_names_both(server: SocketServer) -> None:
     assert server.address.endswith(f":{server.grpc_port}")
     with Client(server.address) as client:
         assert client.status().version
@@ -60,7 +30,7 @@ def test_both_ports_answer_and_the_file_names_both(server: HttpServerProcess) ->
     connection.close()
 
 
-def test_a_body_that_is_too_large_gets_its_answer_and_the_connection_lives(server: HttpServerProcess) -> None:
+def test_a_body_that_is_too_large_gets_its_answer_and_the_connection_lives(server: SocketServer) -> None:
     connection = server.connect()
     body = b"x" * (MESSAGE_BYTES_MAX + 1)
     connection.request("POST", "/health", body, {"Content-Type": "application/json"})
@@ -86,14 +56,14 @@ def test_a_body_that_is_too_large_gets_its_answer_and_the_connection_lives(serve
         ),
     ],
 )
-def test_what_is_refused_is_refused_with_a_typed_answer(server: HttpServerProcess, data: bytes, status: bytes) -> None:
+def test_what_is_refused_is_refused_with_a_typed_answer(server: SocketServer, data: bytes, status: bytes) -> None:
     answer = everything(server.open(data))
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.split(b" ")[1] == status, answer
     assert status == b"200" or json.loads(body)["status"] == int(status)
 
 
-def test_clients_that_go_away_at_any_moment_leave_nothing_in_the_log(server: HttpServerProcess) -> None:
+def test_clients_that_go_away_at_any_moment_leave_nothing_in_the_log(server: SocketServer) -> None:
     request = b"POST /health HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     request += b"content-length: 9\r\n\r\n12"
     for length in range(0, len(request), 7):
@@ -104,7 +74,7 @@ def test_clients_that_go_away_at_any_moment_leave_nothing_in_the_log(server: Htt
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_waits_for_no_connection(tmp_path: Path, number: signal.Signals) -> None:
-    server = HttpServerProcess(tmp_path / "data")
+    server = SocketServer(tmp_path / "data")
     request = b"GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n"
     silent, head, kept = server.open(), server.open(request[:-2]), server.open(request)
     assert kept.recv(12) == b"HTTP/1.1 200"
@@ -143,7 +113,7 @@ def test_a_base_path_is_part_of_the_address(tmp_path: Path) -> None:
     assert (process.returncode, complaint) == (0, "")
 
 
-def test_a_port_that_was_asked_for_and_is_taken_is_one_sentence(server: HttpServerProcess, tmp_path: Path) -> None:
+def test_a_port_that_was_asked_for_and_is_taken_is_one_sentence(server: SocketServer, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "engram", "serve", "--memory", "--port", "0"]
     for environ, arguments in (
         ({}, ["--http-port", str(server.http_port)]),

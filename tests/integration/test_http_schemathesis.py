@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from engram.server.http.api.openapi import openapi
 from tests.integration.server_process import TIMEOUT_S
+from tests.integration.socket_client import SocketServer
 from tests.integration.test_http_operations import call
-from tests.integration.test_http_port import HttpServerProcess
 
 schemathesis: Any = pytest.importorskip("schemathesis", reason="schemathesis is not installed: make extras")
 requests: Any = pytest.importorskip("requests", reason="schemathesis is not installed: make extras")
@@ -26,17 +26,16 @@ PLACES = [(method, path) for path, methods in openapi()["paths"].items() for met
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpServerProcess]:
-    server = HttpServerProcess(tmp_path_factory.mktemp("fuzzed") / "data")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SocketServer]:
+    server = SocketServer(tmp_path_factory.mktemp("fuzzed") / "data")
     call(server, "PUT", f"/api/v1/spaces/{SPACE}", {"dimension": DIM, "embedder": "lexical"})
     yield server
-    assert server.stop() == 0
-    assert "Traceback" not in server.log(), server.log()
+    server.stop_soundly()
     assert " ERROR " not in server.log(), server.log()
 
 
 @pytest.fixture(scope="module")
-def description(server: HttpServerProcess) -> Any:
+def description(server: SocketServer) -> Any:
     return schemathesis.openapi.from_url(f"http://127.0.0.1:{server.http_port}/openapi.json")
 
 

@@ -199,8 +199,8 @@ def test_old_forms_work_and_warn(home: Any) -> None:
         home.recall(vector_of("d"), 3, ef=50)
 
 
-def test_old_forms_of_a_space_work_and_warn(home_server: SocketServer) -> None:
-    with HOMES["embedded"].space(home_server) as space:
+def test_old_forms_of_a_space_work_and_warn(server: SocketServer) -> None:
+    with HOMES["embedded"].space(server) as space:
         space.observe("a", vector_of("a"))
         with pytest.warns(DeprecationWarning, match="max_generation, ef by place"):
             assert len(space.recall(vector_of("a"), 10, 0, 50)) == 0
@@ -209,8 +209,8 @@ def test_old_forms_of_a_space_work_and_warn(home_server: SocketServer) -> None:
 
 
 @pytest.mark.parametrize("name", CLIENTS)
-def test_old_forms_of_a_client_work_and_warn(name: str, home_server: SocketServer) -> None:
-    with HOMES[name].space(home_server) as client:
+def test_old_forms_of_a_client_work_and_warn(name: str, server: SocketServer) -> None:
+    with HOMES[name].space(server) as client:
         with pytest.warns(DeprecationWarning, match="connect"):
             client.open()
         with pytest.warns(DeprecationWarning, match="submit"):

@@ -153,8 +153,8 @@ REFUSED: list[tuple[Any, str, str]] = [
 
 
 @pytest.mark.parametrize("name", HOMES)
-def test_bad_arguments_are_named_alike(name: str, home_server: SocketServer) -> None:
-    with HOMES[name].space(home_server) as home:
+def test_bad_arguments_are_named_alike(name: str, server: SocketServer) -> None:
+    with HOMES[name].space(server) as home:
         home.observe("there", vector_of("there"))
         told = []
         for call, *_ in REFUSED:

@@ -20,18 +20,9 @@ from tests.doubles.batches import vector_of as vector_of_dim
 from tests.doubles.http_transport import SCHEME
 from tests.integration.homes import Blocking, over_http
 from tests.integration.server_process import DIM, TIMEOUT_S
-from tests.integration.socket_client import SocketServer
 
 PLACES = ("directory", "memory", "ws", "http", "grpc", SCHEME)
 STORES = (engram.MemoryStore, AsyncMemoryStore, RemoteStore, AsyncRemoteStore)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SocketServer]:
-    running = SocketServer(tmp_path_factory.mktemp("server") / "data")
-    yield running
-    assert running.stop() == 0, running.log()
-    assert "Traceback" not in running.log(), running.log()
 
 
 @pytest.fixture

@@ -7,9 +7,6 @@ import contextlib
 import gzip
 import http.client
 import json
-import os
-import subprocess
-import sys
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -20,7 +17,7 @@ import pytest
 
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.server.websocket.limits import CALLS_MAX
-from tests.integration.server_process import DIM, TIMEOUT_S, ServerProcess
+from tests.integration.server_process import DIM, TIMEOUT_S
 from tests.integration.socket_client import SocketClient, SocketServer, observation, open_socket, some_vectors
 
 MIB = 1024 * 1024
@@ -37,19 +34,8 @@ class SmallServer(SocketServer):
     """A server with a memory budget of which one message, and no two, fit into the part for what arrives."""
 
     def __init__(self, data: Path) -> None:
-        self.data = data
-        self._log = data.with_suffix(".log")
-        ports = data.with_suffix(".ports")
-        arguments = ["--data", str(data), "--port", "0", "--http-port", "0", "--port-file", str(ports)]
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "engram", "serve", *arguments],
-                env={**os.environ, "ENGRAM_SERVER_MEMORY_BYTES_MAX": str(8 * MESSAGE_BYTES_MAX)},
-                stdout=subprocess.PIPE,
-                stderr=log,
-            )
-        self.address = self._wait_until_ready()
-        self.http_port = int(ports.read_text().splitlines()[1])
+        settings = {"ENGRAM_SERVER_MEMORY_BYTES_MAX": str(8 * MESSAGE_BYTES_MAX)}
+        super().__init__(data, program=("engram", "serve"), environ=settings)
 
     def peak_bytes(self) -> int:
         """The most memory that it ever had."""
@@ -61,8 +47,7 @@ class SmallServer(SocketServer):
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallServer]:
     running = SmallServer(tmp_path_factory.mktemp("server") / "data")
     yield running
-    assert ServerProcess.stop(running) == 0, running.log()
-    assert "Traceback" not in running.log(), running.log()
+    running.stop_soundly()
 
 
 class Witness:

@@ -6,7 +6,6 @@ import asyncio
 import base64
 import http.client
 import json
-from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from typing import Any
 
@@ -22,20 +21,6 @@ from tests.integration.server_process import DIM, TIMEOUT_S, vectors_of
 from tests.integration.socket_client import SocketClient, SocketServer, columns, observation, open_socket
 
 _numbers = count(1)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SocketServer]:
-    running = SocketServer(tmp_path_factory.mktemp("server") / "data")
-    yield running
-    assert running.stop() == 0, running.log()
-    assert "Traceback" not in running.log(), running.log()
-
-
-@pytest.fixture
-async def client(server: SocketServer) -> AsyncIterator[SocketClient]:
-    async with open_socket(server.url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from typing import Any
 
@@ -29,14 +28,6 @@ from tests.integration.socket_client import SocketClient, SocketServer, columns,
 _numbers = count(1)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SocketServer]:
-    running = SocketServer(tmp_path_factory.mktemp("server") / "data")
-    yield running
-    assert running.stop() == 0, running.log()
-    assert "Traceback" not in running.log(), running.log()
-
-
 @pytest.fixture
 async def space(server: SocketServer) -> str:
     name = f"socket-{next(_numbers)}"
@@ -44,12 +35,6 @@ async def space(server: SocketServer) -> str:
         made = await client.call("create_space", 1, space=name, dimension=DIM)
         assert (made["type"], made["name"], made["dimension"]) == ("create_space_result", name, DIM)
     return name
-
-
-@pytest.fixture
-async def client(server: SocketServer) -> AsyncIterator[SocketClient]:
-    async with open_socket(server.url) as client:
-        yield client
 
 
 async def test_what_is_acknowledged_is_recalled(client: SocketClient, space: str) -> None:

@@ -68,22 +68,31 @@ async def run_server(
             if signals is not None:
                 loop = asyncio.get_running_loop()
                 signals.hand_to(functools.partial(loop.call_soon_threadsafe, stop.set))
-            calls = ServerCalls(engine)
-            grpc = GrpcServer(engine, calls)
-            port = await grpc.start(options.host, options.port)
-            try:
-                http = await start_http(engine, calls)
-            except BaseException:
-                await grpc.stop(0)
-                raise
             async with _ticking(engine):
-                with settled_objects():
-                    _announce(options, port, http.port if http else None)
-                    await stop.wait()
-                _logger.info("stopping")
-                await asyncio.gather(*(each.stop(options.grace_s) for each in (grpc, http) if each is not None))
+                await _answer(engine, stop)
         finally:
             await engine.close()
+
+
+async def _answer(engine: Engine, stop: asyncio.Event) -> None:
+    """Answer calls until `stop` is set; no transport is left open, whatever fails."""
+    options = engine.options
+    calls = ServerCalls(engine)
+    grpc = GrpcServer(engine, calls)
+    port = await grpc.start(options.host, options.port)
+    ends = [grpc.stop]
+    grace_s = 0.0
+    try:
+        http = await start_http(engine, calls)
+        if http is not None:
+            ends.append(http.stop)
+        with settled_objects():
+            _announce(options, port, http.port if http else None)
+            await stop.wait()
+        _logger.info("stopping")
+        grace_s = options.grace_s
+    finally:
+        await asyncio.gather(*(end(grace_s) for end in ends))
 
 
 def _announce(options: ServerOptions, port: int, http_port: int | None) -> None:

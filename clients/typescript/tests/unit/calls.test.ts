@@ -1,32 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { EngramError } from "../../src/errors.js";
 import { ModelServer } from "../doubles/model-server.js";
-import { connected, errorOf, settle } from "./support.js";
+import { connected, errorOf, hit, settle, useFakeTime } from "./support.js";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
-
-function hit(generation: number, more: object = {}): object {
-  return {
-    id: `n${generation}`,
-    score: 0.5,
-    confidence: 1,
-    generation,
-    content: "text",
-    metadata: {},
-    tags: [],
-    timestamp: "2026-11-28T12:00:00.123456Z",
-    importance: 0.5,
-    indexed: true,
-    recent: false,
-    age_s: 1.5,
-    ...more,
-  };
-}
+useFakeTime();
 
 describe("calls", () => {
   it("are at most 32 on the wire, and the others follow", async () => {

@@ -1,16 +1,13 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { Backoff, DELAY_MS_MAX } from "../../src/backoff.js";
 import { connect } from "../../src/connect.js";
 import type { EngramError } from "../../src/errors.js";
 import { Heartbeat } from "../../src/heartbeat.js";
 import { ModelServer } from "../doubles/model-server.js";
-import { connected, errorOf, settle, vector } from "./support.js";
+import { connected, errorOf, settle, useFakeTime, vector } from "./support.js";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-});
+useFakeTime();
 afterEach(() => {
-  vi.useRealTimers();
   vi.unstubAllGlobals();
 });
 

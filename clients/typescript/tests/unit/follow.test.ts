@@ -1,40 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Hit } from "../../src/types.js";
+import { describe, expect, it, vi } from "vitest";
 import { ModelServer } from "../doubles/model-server.js";
-import { connected, errorOf, randomFrom, settle } from "./support.js";
+import { collect, connected, errorOf, hit, randomFrom, settle, useFakeTime } from "./support.js";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
-
-function hit(generation: number, more: object = {}): object {
-  return {
-    id: `n${generation}`,
-    score: 0.5,
-    confidence: 1,
-    generation,
-    content: "text",
-    metadata: {},
-    tags: [],
-    timestamp: "2026-11-28T12:00:00.123456Z",
-    importance: 0.5,
-    indexed: true,
-    recent: false,
-    age_s: 1.5,
-    ...more,
-  };
-}
-
-async function collect(hits: AsyncIterable<Hit>): Promise<number[]> {
-  const generations: number[] = [];
-  for await (const each of hits) {
-    generations.push(each.generation);
-  }
-  return generations;
-}
+useFakeTime();
 
 /** Answers standing recalls as a server does that stores an observation with every generation. */
 function follows(server: ModelServer): { store: (count: number) => void; asked: Record<string, unknown>[] } {

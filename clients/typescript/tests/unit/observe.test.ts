@@ -1,15 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { EngramError } from "../../src/errors.js";
 import type { Observation, Observations } from "../../src/types.js";
 import { ModelServer } from "../doubles/model-server.js";
-import { connected, errorOf, settle, vector } from "./support.js";
+import { connected, errorOf, settle, useFakeTime, vector } from "./support.js";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 function batches(server: ModelServer): (readonly string[])[] {
   return server.sockets

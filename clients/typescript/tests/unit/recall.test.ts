@@ -1,41 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { encodeFrame } from "../../src/frames.js";
-import type { Hit } from "../../src/types.js";
 import { ModelServer } from "../doubles/model-server.js";
-import { connected, errorOf, settle, vector } from "./support.js";
+import { collect, connected, errorOf, hit, settle, useFakeTime, vector } from "./support.js";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
-
-function hit(generation: number, more: object = {}): object {
-  return {
-    id: `n${generation}`,
-    score: 0.5,
-    confidence: 1,
-    generation,
-    content: "text",
-    metadata: {},
-    tags: [],
-    timestamp: "2026-11-28T12:00:00.123456Z",
-    importance: 0.5,
-    indexed: true,
-    recent: false,
-    age_s: 1.5,
-    ...more,
-  };
-}
-
-async function collect(hits: AsyncIterable<Hit>): Promise<number[]> {
-  const generations: number[] = [];
-  for await (const each of hits) {
-    generations.push(each.generation);
-  }
-  return generations;
-}
+useFakeTime();
 
 describe("a recall", () => {
   it("sends what was asked, under the names of the wire", async () => {

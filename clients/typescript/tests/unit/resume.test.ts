@@ -1,14 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { EngramError } from "../../src/errors.js";
 import { ModelServer } from "../doubles/model-server.js";
-import { connected, errorOf, randomFrom, settle, vector } from "./support.js";
+import { connected, errorOf, randomFrom, settle, useFakeTime, vector } from "./support.js";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-});
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 describe("whatever happens to the connection", () => {
   it.each(Array.from({ length: 60 }, (_, seed) => seed))("every observation is stored once (seed %i)", async (seed) => {

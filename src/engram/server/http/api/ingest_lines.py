@@ -99,14 +99,21 @@ async def store_lines(parts: AsyncIterator[bytes], store: Store, arriving: Arriv
     stored = LinesStored()
     waiting: list[Line] = []
     nbytes = 0
+
+    def hold(line: int, begun_bytes: int = 0) -> None:
+        try:
+            arriving.hold(nbytes + begun_bytes)
+        except OverCapacity as error:
+            raise _Stopped(waiting[0][0] if waiting else line, error) from error
+
     try:
-        async for number, line in numbered_lines(parts):
+        async for number, line in numbered_lines(parts, hold):
             if isinstance(line, InvalidInput):
                 stored.refuse(number, line)
                 continue
             waiting.append((number, line))
             nbytes += len(line)
-            _hold(arriving, nbytes, waiting)
+            hold(number)
             if len(waiting) == _BATCH_LINES or nbytes > _BATCH_BYTES:
                 taken, waiting, nbytes = waiting, [], 0
                 await _store(taken, store, stored)
@@ -129,13 +136,6 @@ class _Stopped(Exception):
         super().__init__(error)
         self.line = line
         self.error = error
-
-
-def _hold(arriving: Arriving, nbytes: int, lines: list[Line]) -> None:
-    try:
-        arriving.hold(nbytes)
-    except OverCapacity as error:
-        raise _Stopped(lines[0][0], error) from error
 
 
 async def _store(lines: list[Line], store: Store, stored: LinesStored) -> None:

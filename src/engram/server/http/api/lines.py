@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from engram.errors import InvalidInput
@@ -11,13 +11,17 @@ LINE_BYTES_MAX: Final = 1024 * 1024
 """Largest line of a body of NDJSON: an observation with the longest text, metadata and vector fits."""
 
 
-async def numbered_lines(parts: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes | InvalidInput]]:
+async def numbered_lines(
+    parts: AsyncIterator[bytes], hold: Callable[[int, int], None]
+) -> AsyncIterator[tuple[int, bytes | InvalidInput]]:
     """Yield number and content of each line that is not blank; a line that is too long is passed over as an error.
 
     Parameters
     ----------
     parts
         The body.
+    hold
+        Is told, after each part, the number of the line that has begun and how many bytes of it are kept.
     """
     number = 1
     begun = bytearray()
@@ -38,6 +42,7 @@ async def numbered_lines(parts: AsyncIterator[bytes]) -> AsyncIterator[tuple[int
         if len(begun) > LINE_BYTES_MAX:
             begun.clear()
             is_too_long = True
+        hold(number, len(begun))
     if is_too_long or begun.strip():
         yield number, _too_long(number) if is_too_long else bytes(begun)
 

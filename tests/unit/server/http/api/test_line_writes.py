@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import pytest
@@ -154,3 +154,23 @@ async def test_lines_for_which_there_is_no_room_end_the_reading() -> None:
     stored = await store_lines(parts([b"\n".join([b"short"] * 256 + [long] * 256)]), store, Arriving(budget))
     assert (stored.count, [error["line"] for error in stored.errors]) == (256, [257])
     assert (stored.errors[0]["code"], budget.nbytes) == ("unfinished_bytes", 0)
+
+
+async def test_a_line_that_never_ends_counts_while_it_arrives() -> None:
+    held: list[int] = []
+    budget = ReceiveBudget(4 * UNCOUNTED_BYTES)
+
+    async def store(lines: list[bytes]) -> Ack:
+        return Ack(0, 0, 1, len(lines))
+
+    async def arrive(count: int) -> AsyncIterator[bytes]:
+        yield b"first\n"
+        for _ in range(count):
+            yield b"x" * UNCOUNTED_BYTES
+            held.append(budget.nbytes)
+
+    stored = await store_lines(arrive(4), store, Arriving(budget))
+    assert (stored.count, held, budget.nbytes) == (2, [len("first") + n * UNCOUNTED_BYTES for n in range(4)], 0)
+    with pytest.raises(OverCapacity) as caught:
+        await store_lines(arrive(6), store, Arriving(budget))
+    assert (caught.value.code, budget.nbytes) == ("unfinished_bytes", 0)

@@ -16,10 +16,11 @@ async def parts(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-async def read(*pieces: bytes) -> list[tuple[int, bytes | str]]:
+async def read(*pieces: bytes, begun: list[tuple[int, int]] | None = None) -> list[tuple[int, bytes | str]]:
+    told = [] if begun is None else begun
     return [
         (number, line.code if isinstance(line, InvalidInput) else line)
-        async for number, line in numbered_lines(parts(pieces))
+        async for number, line in numbered_lines(parts(pieces), lambda *each: told.append(each))
     ]
 
 
@@ -43,3 +44,10 @@ async def test_a_line_that_is_too_long_is_passed_over(monkeypatch: pytest.Monkey
     body = b"x" * 10 + b"\n" + b"y" * 300 + b"\nz\n" + b"w" * 11
     found = await read(*(body[start : start + size] for start in range(0, len(body), size)))
     assert found == [(1, b"x" * 10), (2, "line_bytes"), (3, b"z"), (4, "line_bytes")]
+
+
+async def test_what_is_kept_of_a_line_is_told_while_it_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LINE_BYTES_MAX", 10)
+    begun: list[tuple[int, int]] = []
+    await read(b"1234", b"5678", b"9\n12", b"3\n", b"x" * 11, b"y", b"\nz", begun=begun)
+    assert begun == [(1, 4), (1, 8), (2, 2), (3, 0), (3, 0), (3, 0), (4, 1)]

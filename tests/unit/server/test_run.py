@@ -1,0 +1,63 @@
+"""Running a server: whatever ends it, its ports are closed, and its directory is free."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from engram import MemoryStore
+from engram.server import ServerOptions, run_server
+
+
+class Heard:
+    """The addresses that a server told, and an event that is set once it told all."""
+
+    def __init__(self) -> None:
+        self.addresses: list[str] = []
+        self.all = asyncio.Event()
+
+    def options(self, data: Path) -> ServerOptions:
+        return ServerOptions(data, port=0, http_port=0, ready=self._ready, http_ready=self._http_ready)
+
+    async def nobody_listens(self) -> bool:
+        for address in self.addresses:
+            host, _, port = address.removeprefix("http://").partition(":")
+            try:
+                _, writer = await asyncio.open_connection(host, int(port))
+            except ConnectionRefusedError:
+                continue
+            writer.close()
+            return False
+        return len(self.addresses) == 2
+
+    def _ready(self, address: str) -> None:
+        self.addresses.append(address)
+
+    def _http_ready(self, address: str) -> None:
+        self.addresses.append(address)
+        self.all.set()
+
+
+async def test_a_server_that_is_cancelled_leaves_nothing_open(tmp_path: Path) -> None:
+    heard = Heard()
+    server = asyncio.create_task(run_server(heard.options(tmp_path / "data")))
+    await heard.all.wait()
+    assert not await heard.nobody_listens()
+    server.cancel()
+    await asyncio.wait([server])
+    assert server.cancelled()
+    assert await heard.nobody_listens()
+    MemoryStore(tmp_path / "data").close()
+
+
+async def test_a_server_whose_caller_fails_when_it_is_ready_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = Heard()
+    monkeypatch.setattr(heard.all, "set", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        await run_server(heard.options(tmp_path / "data"))
+    assert await heard.nobody_listens()
+    MemoryStore(tmp_path / "data").close()
