@@ -15,6 +15,7 @@ from engram.cli.commands.repair import repair
 from engram.cli.commands.serve import serve
 from engram.cli.commands.spaces import spaces
 from engram.cli.commands.status import status
+from engram.cli.commands.top import top
 from engram.cli.commands.verify import verify
 from engram.cli.context import CliContext
 
@@ -42,5 +43,5 @@ def app(context: click.Context, config: Path | None, debug: bool) -> None:
     context.obj = CliContext(config, debug)
 
 
-for command in (serve, demo, ingest, recall, spaces, status, verify, repair, backup, restore):
+for command in (serve, demo, ingest, recall, spaces, status, top, verify, repair, backup, restore):
     app.add_command(command)
