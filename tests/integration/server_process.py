@@ -52,13 +52,15 @@ class ServerProcess:
     It answers HTTP only if the arguments name a port for it, so that no two servers want the same one.
     """
 
+    module: tuple[str, ...] = ("engram.server",)
+
     def __init__(self, data: Path, *arguments: str) -> None:
         self.data = data
         self._log = data.with_suffix(".log")
         http = [] if "--http-port" in arguments else ["--no-http"]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "engram.server", "--data", str(data), "--port", "0", *http, *arguments],
+                [sys.executable, "-m", *self.module, "--data", str(data), "--port", "0", *http, *arguments],
                 stdout=subprocess.PIPE,
                 stderr=log,
             )

@@ -91,9 +91,9 @@ class ServerCalls:
                 if key is not None:
                     return encode(await self._once(operation, incoming, request, key))
                 answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
-            except Exception:
+            except Exception as error:
                 if isinstance(request, Observe) and isinstance(incoming, Incoming) and incoming.counts_rejected:
-                    self.engine.counters.add(table.OBSERVATIONS_REJECTED, len(request.batch))
+                    self.engine.count_rejected(request.space, error, len(request.batch))
                 raise
             return answer
 

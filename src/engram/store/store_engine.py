@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -121,7 +122,7 @@ class StoreEngine:
         """Return the metrics of the store and of its open spaces; `engram.metrics.table` describes them."""
         of_workers = (worker.samples() for worker in self.worker_statistics())
         of_spaces = (space.stats().metrics for space in self.spaces())
-        return MetricSamples(chain(self._table.samples(), *of_workers, *of_spaces))
+        return MetricSamples(chain(self._table.samples(), self._committer.samples(), *of_workers, *of_spaces))
 
     def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
         """Return what each index worker did since the store was opened."""
@@ -184,6 +185,7 @@ class StoreEngine:
         """
         check_process(self._process, "store")
         request.space.admit(request)
+        request.queued_s = time.perf_counter()
         try:
             self._intake.put(request)
         except BaseException:

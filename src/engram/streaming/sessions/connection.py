@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -230,7 +231,8 @@ class Connection:
         return self.session, self.space
 
     async def _admit(self, session: Session, space: SpaceEngine, message: Message) -> None:
-        count = len(message.batch)
+        # What a client holds back itself, while it pauses, is no latency of the server.
+        count, received_s = len(message.batch), time.perf_counter()
         try:
             await self._room(session)
             batch = await self._ingest.prepare(space, message.batch)
@@ -241,7 +243,7 @@ class Connection:
             if offer is SequenceVerdict.DURABLE:
                 session.repeat(message.first_sequence, message.first_sequence + count - 1)
             elif offer is SequenceVerdict.NEW:
-                self._submit(session, space, message, batch)
+                self._submit(session, space, message, batch, received_s)
             # A duplicate of a message in flight needs no answer of its own, because acks are cumulative.
         except EngramError as error:
             # If another connection has taken over the session, it uses these sequence numbers for other observations.
@@ -253,9 +255,13 @@ class Connection:
             else:
                 session.reject(message.first_sequence, count, error)
 
-    def _submit(self, session: Session, space: SpaceEngine, message: Message, batch: ObservationBatch) -> None:
+    def _submit(
+        self, session: Session, space: SpaceEngine, message: Message, batch: ObservationBatch, received_s: float
+    ) -> None:
         last_sequence = message.first_sequence + len(batch) - 1
-        in_flight = InFlight(message.first_sequence, last_sequence, batch.nbytes, message.memory_id)
+        in_flight = InFlight(
+            message.first_sequence, last_sequence, batch.nbytes, message.memory_id, priority=message.priority
+        )
         self._ingest.submit(
             space,
             batch,
@@ -264,6 +270,7 @@ class Connection:
             session=session.id,
             first_sequence=message.first_sequence,
             writer=session.owner,
+            received_s=received_s,
         )
         # The result arrives through the event loop, so it cannot come before this call.
         session.admit(in_flight)

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Final
 
 from engram.errors import EngramError, SequenceError
-from engram.metrics import table
+from engram.model.priority import Priority
 from engram.store.commit.queue import CommitResult
 from engram.store.commit.session_table import SequenceRange
 from engram.streaming.counters import Counters
@@ -36,6 +36,7 @@ class InFlight:
     nbytes: int
     memory_id: str = ""
     outbox: SessionOutbox | None = None
+    priority: Priority = Priority.NORMAL
 
     @property
     def count(self) -> int:
@@ -218,13 +219,13 @@ class Session:
         )
         if message.last_sequence > self.durable_sequence:
             self.durable_sequence = message.last_sequence
-            self._counters.add(table.OBSERVATIONS, result.count)
+            self._counters.observations.accept(self.space, message.priority, result.count)
             self._history.add(ack.last_sequence, ack.last_generation, result.count)
             self._unindexed.add(ack)
         self._send(message.outbox, ack)
 
     def _reject(self, outbox: SessionOutbox | None, first_sequence: int, count: int, error: EngramError) -> None:
-        self._counters.add(table.OBSERVATIONS_REJECTED, count)
+        self._counters.observations.reject(self.space, error.code, count)
         self._send(
             outbox, SessionAck(AckStatus.REJECTED, first_sequence, first_sequence + max(count, 1) - 1, error=error)
         )
