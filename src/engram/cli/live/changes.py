@@ -33,7 +33,7 @@ class MetricChanges:
         """Return the increase of a counter per second, summed over its labels."""
         return _increase(_total(self.before, metric, labels), _total(self.after, metric, labels)) / self.seconds
 
-    def quantile(self, share: float, histogram: str, **labels: str) -> float | None:
+    def quantile(self, share: float, histogram: MetricFamily, **labels: str) -> float | None:
         """Return a quantile of what a histogram counted between the readings, interpolated as Prometheus does.
 
         None if nothing was counted, or if the server has no such histogram.
@@ -43,12 +43,12 @@ class MetricChanges:
         share
             Which quantile, from 0 to 1.
         histogram
-            Name of the histogram.
+            The description of the histogram.
         labels
             Labels to select by.
         """
         counts: dict[float, float] = {}
-        for sample in self.after.select(f"{histogram}_bucket", **labels):
+        for sample in self.after.select(f"{histogram.name}_bucket", **labels):
             bound = sample.labels.get("le", "")
             before = _total(self.before, sample.name, {**labels, "le": bound})
             after = _total(self.after, sample.name, {**labels, "le": bound})

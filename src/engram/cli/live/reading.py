@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Final
 
 from engram.cli.live.changes import MetricChanges
 from engram.client import ServerStatus
 from engram.metrics import table
 from engram.streaming.pressure.levels import Level
-
-_LATENCY: Final = "engram_streaming_observation_latency_seconds"
-_RECALL_LATENCY: Final = "engram_streaming_recall_latency_seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +106,8 @@ def live_reading(before: ServerStatus, after: ServerStatus, seconds: float) -> L
         rejected_per_s=changes.rate(table.OBSERVATIONS_REJECTED),
         recalls_per_s=changes.rate(table.RECALLS),
         commits_per_s=changes.rate(table.COMMITS),
-        durable_p99_s=changes.quantile(0.99, _LATENCY, stage="durable"),
-        recall_p99_s=changes.quantile(0.99, _RECALL_LATENCY),
+        durable_p99_s=changes.quantile(0.99, table.OBSERVATION_LATENCY, stage="durable"),
+        recall_p99_s=changes.quantile(0.99, table.RECALL_LATENCY),
         connections=int(changes.now(table.CONNECTIONS)),
         sessions=int(changes.now(table.ACTIVE_SESSIONS)),
         recalls_waiting=int(changes.now(table.RECALLS_WAITING)),

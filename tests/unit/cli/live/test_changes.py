@@ -10,7 +10,7 @@ from engram.metrics.sample import MetricSample
 from engram.metrics.samples import NO_METRICS, MetricSamples
 from tests.unit.cli.live.statuses import LATENCY, histogram
 
-NAME = LATENCY.removesuffix("_bucket")
+NAME = table.OBSERVATION_LATENCY
 
 
 def changes(before: list[MetricSample], after: list[MetricSample], seconds: float = 2.0) -> MetricChanges:
