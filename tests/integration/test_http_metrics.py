@@ -208,6 +208,9 @@ async def test_the_status_the_command_and_a_scrape_agree(server: HttpServerProce
         await stub.Remember(remember, timeout=TIMEOUT_S)
         await recall_ids(stub, "notes", "id-3")
         await comes_to_rest(server)
+        async with asyncio.timeout(TIMEOUT_S):
+            while not samples_of(await asyncio.to_thread(scraped, server)).value(table.RECALLS_MEASURED):
+                pass
         status = STATUS_CODEC.decode_result(await stub.GetStatus(pb.GetStatusRequest(), timeout=TIMEOUT_S))
     command = [sys.executable, "-m", "engram", "status", "--address", server.address, "--json"]
     printed = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=True)
@@ -215,6 +218,7 @@ async def test_the_status_the_command_and_a_scrape_agree(server: HttpServerProce
     expected = at_rest(samples_of(scraped(server)))
     assert at_rest(status.metrics) == expected
     assert at_rest(MetricSamples(MetricSample(**sample) for sample in told)) == expected
+    assert expected[table.RECALL_AT_K.name, (("bound", "estimate"), ("memory_space", "notes"))] == 1
     assert expected[table.OBSERVATIONS.name, (("memory_space", "notes"), ("priority", "normal"))] == 20
 
 

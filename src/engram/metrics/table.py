@@ -175,6 +175,17 @@ OBSERVATIONS_REJECTED: Final = _SPACES.counter(
     "Observations that were refused, by the code of the error. No name: there is no such space. Only of a server.",
     "reason",
 )
+RECALL_AT_K: Final = _SPACES.gauge(
+    "recall_at_k_ratio",
+    "ratio",
+    "",
+    "Share of the true neighbours that the recalls measured last found: `estimate`, and the `lower` and `upper` end of "
+    "its 95 % interval. Without a value until one was measured.",
+    "bound",
+)
+RECALLS_MEASURED: Final = _SPACES.counter(
+    "recalls_measured_total", "recalls", "recalls measured", "Recalls that were answered once more, exactly."
+)
 COMMITS: Final = _SPACES.counter("commits_total", "commits", "commits", "Group commits that stored something.")
 OBSERVATIONS_STORED: Final = _SPACES.counter(
     "observations_stored_total", "observations", "stored", "Observations that were stored."

@@ -34,6 +34,7 @@ from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
 from engram.store.commit.tail_budget import TailBudget
 from engram.store.indexing.index_maintenance import IndexMaintenance
+from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.recall.space_recalls import SpaceRecalls
 from engram.store.scrub import scrub
@@ -58,8 +59,9 @@ class SpaceEngine(SpaceRecalls):
         published: Callable[[SpaceEngine], None],
         encoder: SerialExecutor,
         answers: AnswerThread,
+        meter: RecallMeter,
     ) -> None:
-        super().__init__(config, state, options, lambda: published(self))
+        super().__init__(config, state, options, lambda: published(self), meter)
         self.tail: TailBudget = TailBudget(
             state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s
         )
@@ -283,6 +285,7 @@ class SpaceEngine(SpaceRecalls):
         yield table.STANDING_CUES.sample(len(self.subscriptions), name)
         yield table.SNAPSHOT_AGE.sample(self.retention.held_s(), name)
         yield table.DAMAGED_PLACES.sample(state.log.damages.count, name)
+        yield from self._meter.samples(name)
         yield from self._writer.samples()
         yield from self.indexing.samples(name)
 

@@ -31,6 +31,7 @@ from engram.store.directory import open_directory
 from engram.store.housekeeping import Housekeeping
 from engram.store.indexing.maintenance_thread import MaintenanceThread
 from engram.store.indexing.workers import Workers, WorkerStatistics
+from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
@@ -82,6 +83,7 @@ class StoreEngine:
         self._answers = AnswerThread()
         self._checkpointer = MaintenanceThread()
         self._matcher = Matcher()
+        self._meter = RecallMeter(options.recall_meter_share)
         self._workers = Workers(options.worker_count, options.steal_threshold, _weakly(self._linked))
         self._guard = threading.Lock()
         self._closing: Future[None] | None = None
@@ -97,6 +99,7 @@ class StoreEngine:
         self._checkpointer.start()
         self._workers.start()
         self._matcher.start()
+        self._meter.start()
         self._committer.start()
         if not self._storage.read_only:
             self._housekeeping.start()
@@ -241,7 +244,9 @@ class StoreEngine:
     def _open_space(self, stored: StoredSpace) -> SpaceEngine:
         state = recover_space(stored, self._catalogue.store_id, self._options)
         encoder, answers = self._committer.encoder, self._answers
-        space = SpaceEngine(stored.config, state, self._options, self.submit, self._committed, encoder, answers)
+        space = SpaceEngine(
+            stored.config, state, self._options, self.submit, self._committed, encoder, answers, self._meter
+        )
         self._workers.notify(space)
         return space
 
@@ -262,6 +267,7 @@ class StoreEngine:
         self._answers.stop()
         self._workers.stop(self._options.drain_s)
         self._matcher.stop()
+        self._meter.stop()
         self._table.close()
         with contextlib.suppress(FailedPrecondition):
             # Refused only if an earlier call was interrupted after it had requested the checkpoints.

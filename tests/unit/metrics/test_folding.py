@@ -36,6 +36,10 @@ def test_sums_and_maxima_of_the_others_are_told() -> None:
     assert folded.value(table.PRESSURE, memory_space=OTHER) == 0.3
     assert folded.value(table.BACKPRESSURE_STATE, memory_space=OTHER) == 3
     assert folded.value(table.SNAPSHOT_AGE, memory_space=OTHER) == 3
+    recalls = [
+        table.RECALL_AT_K.sample(value, name, "upper") for name, value in (("aaa", 0.5), ("bbb", 0.9), ("ccc", 0.7))
+    ]
+    assert Folding(1).fold(recalls).value(table.RECALL_AT_K, memory_space=OTHER) == 0.7, "the worst is told"
     series = [(sample.name, *sorted(sample.labels.items())) for sample in folded]
     assert len(series) == len(set(series))
 
