@@ -59,6 +59,10 @@ class Prometheus:
         """All rules and their states."""
         return [rule for group in self._get("rules")["groups"] for rule in group["rules"]]
 
+    def firing(self) -> set[str]:
+        """The names of the alerts that fire."""
+        return {rule["name"] for rule in self.rules() if rule.get("state") == "firing"}
+
     def _get(self, path: str, **arguments: str) -> dict[str, Any]:
         url = f"{self._url}/api/v1/{path}?{urllib.parse.urlencode(arguments)}"
         with self._opener.open(url, timeout=TIMEOUT_S) as answer:

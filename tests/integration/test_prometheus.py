@@ -64,11 +64,6 @@ def asked_of(prometheus: Prometheus) -> list[str]:
     return found + [operand for rule in rules for operand in operands(rule["query"])]
 
 
-def firing(prometheus: Prometheus) -> set[str]:
-    """The alerts that fire."""
-    return {rule["name"] for rule in prometheus.rules() if rule.get("state") == "firing"}
-
-
 def test_every_expression_has_data_under_load_and_the_matching_alert_fires(tmp_path: Path) -> None:
     server = HttpServerProcess(tmp_path / "data")
     try:
@@ -82,10 +77,10 @@ def test_every_expression_has_data_under_load_and_the_matching_alert_fires(tmp_p
             expressions = asked_of(prometheus)
             assert len(expressions) > 40
             load.until(lambda: [expression for expression in expressions if not prometheus.query(expression)])
-            load.until(lambda: sorted({"RejectionRate"} - firing(prometheus)))
+            load.until(lambda: sorted({"RejectionRate"} - prometheus.firing()))
             assert [rule for rule in prometheus.rules() if rule["health"] != "ok"] == []
             assert (
-                firing(prometheus) & {"ServerDown", "WorkerCrash", "DamageFound", "LoadImbalance", "IndexLag"} == set()
+                prometheus.firing() & {"ServerDown", "WorkerCrash", "DamageFound", "LoadImbalance", "IndexLag"} == set()
             )
     finally:
         assert server.stop() == 0
@@ -99,5 +94,5 @@ def test_a_server_that_is_gone_is_noticed(tmp_path: Path) -> None:
         while not prometheus.query('up{job="engram"} == 1'):
             assert time.monotonic() < deadline
         assert server.stop() == 0
-        while "ServerDown" not in firing(prometheus):
+        while "ServerDown" not in prometheus.firing():
             assert time.monotonic() < deadline
