@@ -33,7 +33,11 @@ class WorkerReading:
 
 @dataclass(frozen=True, slots=True)
 class SpaceReading:
-    """The load of one space. The tail is what is recallable and not in the graph yet."""
+    """The load of one space.
+
+    The tail is what is recallable and not in the graph yet. `recall` is the share of the true neighbours that sampled
+    recalls found, and None if none was sampled.
+    """
 
     name: str
     level: str
@@ -44,6 +48,7 @@ class SpaceReading:
     tail_fill: float
     log_bytes: int
     index_bytes: int
+    recall: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +170,7 @@ def _space(name: str, part: MetricChanges) -> SpaceReading:
         tail_fill=_share(tail, part.now(table.INDEX_LAG_LIMIT)),
         log_bytes=int(part.now(table.LOG_BYTES)),
         index_bytes=int(part.now(table.INDEX_BYTES)),
+        recall=part.now(table.RECALL_AT_K, bound="estimate") if part.after.select(table.RECALL_AT_K) else None,
     )
 
 

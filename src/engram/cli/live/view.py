@@ -116,7 +116,7 @@ def _workers(reading: LiveReading) -> Table:
 def _spaces(reading: LiveReading) -> Table:
     table = make_table("")
     table.add_column("space", style="cyan", overflow="ellipsis", no_wrap=True)
-    for name in ("pressure", "stored/s", "live", "tail", "of the limit", "log", "index"):
+    for name in ("pressure", "stored/s", "live", "tail", "of the limit", "log", "index", "recall@k"):
         table.add_column(name, justify="right", no_wrap=True)
     for space in reading.spaces[:_SPACES_MAX]:
         table.add_row(
@@ -128,6 +128,7 @@ def _spaces(reading: LiveReading) -> Table:
             _bar(space.tail_fill),
             nbytes_text(space.log_bytes),
             nbytes_text(space.index_bytes),
+            "-" if space.recall is None else f"{space.recall:.1%}",
         )
     if len(reading.spaces) > _SPACES_MAX:
         table.add_row(f"and {len(reading.spaces) - _SPACES_MAX:,} more")

@@ -31,6 +31,8 @@ def test_a_reading_has_the_rates_and_the_newest_numbers() -> None:
         table.WORK_STOLEN.sample(2, "0"),
         table.WORKER_RESTARTS.sample(1, "0"),
         *space_samples("notes", stored=500, tail=250, level=2, pressure=0.85),
+        table.RECALL_AT_K.sample(0.97, "notes", "estimate"),
+        table.RECALL_AT_K.sample(0.99, "notes", "upper"),
         *histogram(LATENCY, {"0.1": 100, "+Inf": 100}, stage="durable"),
         spaces=("notes",),
         damaged_count=1,
@@ -49,6 +51,7 @@ def test_a_reading_has_the_rates_and_the_newest_numbers() -> None:
         250,
         0.25,
     )
+    assert space.recall == 0.97
     assert json.loads(json.dumps(reading.values()))["spaces"][0]["pressure"] == 0.85
 
 
@@ -71,7 +74,8 @@ def test_a_server_without_metrics_is_read_as_zeros() -> None:
 
 def test_a_level_of_a_newer_server_is_its_number() -> None:
     after = status(*space_samples("notes", level=7), spaces=("notes",))
-    assert live_reading(status(), after, 1.0).spaces[0].level == "7"
+    (space,) = live_reading(status(), after, 1.0).spaces
+    assert (space.level, space.recall) == ("7", None)
 
 
 def test_no_worker_is_more_than_busy() -> None:

@@ -12,7 +12,7 @@ from engram.cli.live.reading import LaneReading, LiveReading, SpaceReading, Work
 from engram.cli.live.view import line, screen
 from engram.errors import Unavailable
 
-SPACE = SpaceReading("notes", "critical", 0.85, 1200.0, 5000, 210_000, 0.84, 4096, 2048)
+SPACE = SpaceReading("notes", "critical", 0.85, 1200.0, 5000, 210_000, 0.84, 4096, 2048, 0.973)
 READING = LiveReading(
     version="1.2",
     uptime_s=3661.0,
@@ -44,7 +44,19 @@ def shown(*arguments: Any, width: int = 120) -> str:
 
 def test_the_screen_has_what_the_reading_has() -> None:
     text = shown("http://here", READING, None)
-    for part in ("http://here", "1:01:01", "12,345", "12.3 ms", "normal", "900", "90%", "notes", "critical 85%", "84%"):
+    for part in (
+        "http://here",
+        "1:01:01",
+        "12,345",
+        "12.3 ms",
+        "normal",
+        "900",
+        "90%",
+        "notes",
+        "critical 85%",
+        "84%",
+        "97.3%",
+    ):
         assert part in text, part
     assert "damaged" not in text
     assert "does not answer" not in text
