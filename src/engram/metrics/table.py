@@ -1,8 +1,9 @@
 """The table of metrics: everything that the engine counts or measures, each described once.
 
 `MemoryStore.metrics`, ``GetStatus``, the client's status, ``engram status``, ``/metrics`` and ``docs/metrics.md`` show
-what stands here. A new metric needs an entry here and the place that counts it. Each entry has the name without the
-prefix ``engram_streaming_``, the unit, the title and the meaning, as `MetricFamily` describes them.
+what stands here. A new metric needs an entry here, the place that counts it, and a row in the catalogue of
+``docs/operations/streaming-monitoring.md``. Each entry has the name without the prefix ``engram_streaming_``, the unit,
+the title and the meaning, as `MetricFamily` describes them.
 """
 
 from __future__ import annotations

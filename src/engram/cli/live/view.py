@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -40,7 +41,9 @@ def screen(address: str, reading: LiveReading | None, error: EngramError | None)
     parts.append(_head(address, reading))
     if reading.damaged_count or reading.unsound_count:
         parts.append(Text("stored data is damaged; engram status says where", style="bold red"))
-    return Group(*parts, Text(), _traffic(reading), _lanes(reading), _workers(reading), _spaces(reading))
+    # Side by side where the terminal is wide enough, else below each other.
+    traffic = Columns([_writes(reading), _recalls(reading)])
+    return Group(*parts, traffic, Columns([_lanes(reading), _workers(reading)]), _spaces(reading))
 
 
 def line(reading: LiveReading) -> str:
@@ -70,22 +73,34 @@ def _head(address: str, reading: LiveReading) -> Text:
     )
 
 
-def _traffic(reading: LiveReading) -> Table:
+def _writes(reading: LiveReading) -> Table:
+    return _row(
+        {
+            "observed/s": f"{reading.observed_per_s:,.0f}",
+            "rejected/s": f"{reading.rejected_per_s:,.0f}",
+            "commits/s": f"{reading.commits_per_s:,.0f}",
+            "durable P99": _seconds(reading.durable_p99_s),
+            "sessions": f"{reading.sessions:,}",
+            "connections": f"{reading.connections:,}",
+        }
+    )
+
+
+def _recalls(reading: LiveReading) -> Table:
+    return _row(
+        {
+            "recalls/s": f"{reading.recalls_per_s:,.0f}",
+            "recall P99": _seconds(reading.recall_p99_s),
+            "waiting": f"{reading.recalls_waiting:,}",
+            "streams": f"{reading.recall_streams:,}",
+        }
+    )
+
+
+def _row(cells: dict[str, str]) -> Table:
     table = make_table("")
-    cells = {
-        "observed/s": f"{reading.observed_per_s:,.0f}",
-        "rejected/s": f"{reading.rejected_per_s:,.0f}",
-        "commits/s": f"{reading.commits_per_s:,.0f}",
-        "durable P99": _seconds(reading.durable_p99_s),
-        "recalls/s": f"{reading.recalls_per_s:,.0f}",
-        "recall P99": _seconds(reading.recall_p99_s),
-        "waiting": f"{reading.recalls_waiting:,}",
-        "streams": f"{reading.recall_streams:,}",
-        "sessions": f"{reading.sessions:,}",
-        "connections": f"{reading.connections:,}",
-    }
     for name in cells:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_row(*cells.values())
     return table
 
