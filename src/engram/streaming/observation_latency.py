@@ -52,19 +52,20 @@ class ObservationLatency:
         if result.duplicate or not result.count:
             return
         self._durable.add(perf_counter() - received_s, result.count)
-        waiting = self._waiting(space)
+        name = space.config.name
+        is_new = name not in self._unindexed
+        if is_new:
+            self._unindexed[name] = deque()
+            WatermarkRelay(space, self._mailbox, self._note_indexed)
+        waiting = self._unindexed[name]
         if len(waiting) < UNINDEXED_MAX:
             waiting.append(_Unindexed(result.last_generation, received_s, result.count))
         else:
             waiting[-1].last_generation = result.last_generation
             waiting[-1].count += result.count
-
-    def _waiting(self, space: SpaceEngine) -> deque[_Unindexed]:
-        name = space.config.name
-        if name not in self._unindexed:
-            self._unindexed[name] = deque()
-            WatermarkRelay(space, self._mailbox, self._note_indexed)
-        return self._unindexed[name]
+        if is_new:
+            # Nobody told of the moves before the relay was there.
+            self._note_indexed(name, space.indexed_generation)
 
     def _note_indexed(self, space: str, generation: int) -> None:
         now_s = perf_counter()

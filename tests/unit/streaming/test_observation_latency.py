@@ -73,6 +73,12 @@ def test_a_batch_counts_as_indexed_when_all_of_it_is_and_never_again(world: Worl
     assert world.counted("indexed") == (15, 15.0)
 
 
+def test_what_was_indexed_before_its_result_came_counts_at_once(world: World) -> None:
+    world.space.index_up_to(10)
+    world.store(10, took_s=0.25)
+    assert world.counted("indexed") == (10, 2.5)
+
+
 def test_duplicates_and_what_stored_nothing_do_not_count(world: World) -> None:
     world.store(3, duplicate=True)
     world.latency.note_stored(world.space, CommitResult(0, 0, 0), 0.0)

@@ -62,8 +62,9 @@ class Retention:
         oldest = min(self._held_generations(), default=visible)
         if oldest >= visible:
             return 0.0
-        overtaken_us = self._state.log.locate(oldest + 1)[0].committed_us
-        return max(0.0, (now_us() - overtaken_us) / 1e6)
+        # If that generation was lost by damage, this is the record before it.
+        overtaken = next(self._state.log.records_from(oldest + 1))
+        return max(0.0, (now_us() - overtaken.committed_us) / 1e6)
 
     def _held_generations(self) -> list[int]:
         held = [snapshot.generation for snapshot in list(self._held)]
