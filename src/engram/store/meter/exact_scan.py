@@ -13,7 +13,7 @@ from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.search import Search
 from engram.store.space_state import SpaceState
 
-STEP: Final = 1024
+STEP: Final = 256
 """Generations that are looked at in one piece: recalls that come meanwhile may have to wait for it."""
 
 

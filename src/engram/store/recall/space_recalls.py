@@ -51,7 +51,7 @@ class SpaceRecalls:
         self._reader = RecallExecutor(config, state, options, self.subscriptions)
         self._announce = announce
         self._meter = meter
-        self._exact = ExactScan(config, state, self._reader.search)
+        self.exact_scan: ExactScan = ExactScan(config, state, self._reader.search)
 
     def answer(self, query: RecallQuery) -> Recalled:
         """Answer `query` at once.
@@ -67,7 +67,7 @@ class SpaceRecalls:
         """
         recalled = self._reader.recall(query, self.retention.generation_of(query))
         if self._meter.is_waiting:
-            self._meter.offer(self.config.name, self._exact, query, recalled)
+            self._meter.offer(self.config.name, self.exact_scan, query, recalled)
         return recalled
 
     def open(self, query: RecallQuery) -> RecallStream:

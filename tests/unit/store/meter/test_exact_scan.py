@@ -29,7 +29,7 @@ def finished(scan: Generator[None, None, Ranked]) -> tuple[list[int], int]:
 
 
 def best(space: Space, cue: Cue, k: int, generation: int) -> list[int]:
-    return finished(space._engine._exact.best(RecallQuery(cue, k=k), generation))[0]
+    return finished(space._engine.exact_scan.best(RecallQuery(cue, k=k), generation))[0]
 
 
 def similarities(ids: list[str], version: int = 0) -> dict[str, float]:
@@ -58,7 +58,7 @@ def test_all_that_was_alive_is_compared_in_pieces(step: int, monkeypatch: pytest
         assert sorted(tagged) == list(range(2, 31, 2))
         near = best(space, Cue(CUE, score_min=0.0), 40, 30)
         assert sorted(near) == sorted(ids.index(id) + 1 for id, sim in sims.items() if sim >= 0)
-        _, pieces = finished(space._engine._exact.best(RecallQuery(Cue(CUE)), 32))
+        _, pieces = finished(space._engine.exact_scan.best(RecallQuery(Cue(CUE)), 32))
         assert pieces == -(-32 // step)
 
 

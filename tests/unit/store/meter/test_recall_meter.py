@@ -52,7 +52,7 @@ class Meter:
     def offer(self, query: RecallQuery, recalled: Recalled) -> bool:
         """Offer a recall, and say whether it is taken; measure it if it is."""
         self.meter._sampled = None
-        self.meter.offer("notes", self.space._engine._exact, query, recalled)
+        self.meter.offer("notes", self.space._engine.exact_scan, query, recalled)
         sampled = self.meter._sampled
         if sampled is not None:
             self.meter._measure(sampled)
