@@ -129,11 +129,15 @@ class Stream:
         await connection.send(self._transport.encode(batch, Priority.NORMAL), first + 1)
 
     async def _receive(self, connection: StreamConnection) -> None:
-        while not isinstance(event := await connection.receive(), Closed):
-            if isinstance(event, Refused):
-                raise event.error
-            if isinstance(event, Accepted):
-                self._note(event.ack.last_sequence)
+        try:
+            while not isinstance(event := await connection.receive(), Closed):
+                if isinstance(event, Refused):
+                    raise event.error
+                if isinstance(event, Accepted):
+                    self._note(event.ack.last_sequence)
+        finally:
+            # The sender learns of the end, and of a refusal.
+            self._changed.set()
 
     def _note(self, sequence: int) -> None:
         now = time.perf_counter()

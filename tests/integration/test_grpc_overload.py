@@ -22,6 +22,7 @@ from engram.server.grpc_server import GrpcServer
 from engram.server.options import ServerOptions
 from engram.store.space_engine import SpaceEngine
 from engram.streaming.lanes.lane import LaneLimits
+from engram.streaming.recalls.short_recalls import K_MAX
 from engram.streaming.sessions.connection import ConnectionLimits
 from engram.wire import engram_pb2 as pb
 from engram.wire.grpc_status import DETAILS_KEY
@@ -252,7 +253,9 @@ async def test_too_many_recalls_are_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(SpaceEngine, "answer", slow)
     async with serving(recall_threads=1, recalls_waiting_max=3) as (engine, stub):
         await stub.Remember(pb.RememberRequest(batch=encode_batch(batch_of(["early"]))), timeout=TIMEOUT_S)
-        calls = [stub.Recall(pb.RecallRequest(cue=vector_cue("early")), timeout=TIMEOUT_S) for _ in range(4)]
+        # Not short, so threads answer it.
+        request = pb.RecallRequest(cue=vector_cue("early"), max_results=K_MAX + 1)
+        calls = [stub.Recall(request, timeout=TIMEOUT_S) for _ in range(4)]
         ended = [asyncio.create_task(call.code()) for call in calls]
         first, _ = await asyncio.wait(ended, timeout=TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
         assert {task.result() for task in first} == {grpc.StatusCode.RESOURCE_EXHAUSTED}

@@ -22,6 +22,8 @@ PLAIN = r"""() => {
   const glow = getComputedStyle(document.documentElement).getPropertyValue("--glow");
   document.body.style.background = glow.match(/#[0-9a-f]{6}/)[0];
 }"""
+# What fades in has no contrast yet.
+AT_REST = "() => document.getAnimations().every((each) => each.playState !== 'running')"
 RUN = "() => axe.run(document, { resultTypes: ['violations'] })"
 
 
@@ -43,6 +45,7 @@ def faults(page: Any) -> dict[str, list[str]]:
     # The policy of the page forbids inline scripts, but not what the browser's driver evaluates.
     page.evaluate(AXE.read_text(encoding="utf-8"))
     page.evaluate(PLAIN)
+    page.wait_for_function(AT_REST)
     found = page.evaluate(RUN)["violations"]
     return {fault["id"]: [node["html"][:200] for node in fault["nodes"]] for fault in found if fault["impact"] in GRAVE}
 
