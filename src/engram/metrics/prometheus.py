@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from engram.errors import MissingExtra
@@ -26,6 +26,7 @@ except ImportError as error:
     ) from error
 
 
+Read = Callable[[], Iterable[MetricSample]]
 _OPENMETRICS: Final = "application/openmetrics-text"
 _PLAIN: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -36,19 +37,22 @@ class EngramCollector(Collector):
     Parameters
     ----------
     read
-        Returns the present samples, such as `MemoryStore.metrics`; called once for each scrape, on its thread.
+        Returns the present samples, such as `MemoryStore.metrics`; called once for each scrape, on its thread. Several
+        stores, by name: every metric gets a label ``store`` then, because a registry takes each name from one collector
+        only.
     spaces_max
-        Number of spaces that have values of their own. The others are folded into one with the name ``other``.
+        Number of spaces of a store that have values of their own. The others are folded into one with the name
+        ``other``.
 
     Examples
     --------
     ``prometheus_client.REGISTRY.register(EngramCollector(store.metrics))`` has the metrics of an embedded store beside
-    those of the program.
+    those of the program, and ``EngramCollector({"notes": one.metrics, "sensors": two.metrics})`` those of two.
     """
 
-    def __init__(self, read: Callable[[], Iterable[MetricSample]], spaces_max: int = SPACES_MAX) -> None:
-        self._read = read
-        self._folding = Folding(spaces_max)
+    def __init__(self, read: Read | Mapping[str, Read], spaces_max: int = SPACES_MAX) -> None:
+        stores = read if isinstance(read, Mapping) else {"": read}
+        self._stores = [(name, each, Folding(spaces_max)) for name, each in stores.items()]
         self._guard = threading.Lock()
 
     def describe(self) -> Iterator[Metric]:
@@ -57,10 +61,13 @@ class EngramCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric that has a value."""
-        samples = list(self._read())
-        with self._guard:
-            folded = self._folding.fold(samples)
-        yield from _filled(folded)
+        found: list[MetricSample] = []
+        for name, read, folding in self._stores:
+            samples = list(read())
+            with self._guard:
+                folded = folding.fold(samples)
+            found += (_of_store(name, sample) for sample in folded) if name else folded
+        yield from _filled(found)
 
 
 class Exposition:
@@ -103,6 +110,10 @@ class _Collected(Collector):
 
     def collect(self) -> Iterable[Metric]:
         return self._metrics
+
+
+def _of_store(name: str, sample: MetricSample) -> MetricSample:
+    return MetricSample(sample.name, sample.value, {"store": name, **sample.labels})
 
 
 _FAMILY_OF: Final = {name: family.name for family in TABLE for name in family.sample_names}

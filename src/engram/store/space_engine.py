@@ -28,6 +28,7 @@ from engram.model.observations import (
 from engram.model.spaces import SpaceConfig
 from engram.model.values.ids import as_ids
 from engram.store.commit.answer_thread import AnswerThread
+from engram.store.commit.commit_spans import CommitSpans
 from engram.store.commit.group_commit import GroupCommit
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.serial_executor import SerialExecutor
@@ -67,6 +68,7 @@ class SpaceEngine(SpaceRecalls):
         )
         self.indexing: IndexMaintenance = IndexMaintenance(state, options)
         self.indexing.add_listener(self.tail.moved)
+        self.spans: CommitSpans = CommitSpans(config.name, self.indexing.add_listener)
         self._writer = GroupCommit(config.name, state, encoder)
         self._answers = answers
         self._room_timeout_s = options.room_timeout_s
@@ -296,6 +298,8 @@ class SpaceEngine(SpaceRecalls):
         delete_ids: Sequence[str] | None = None,
     ) -> None:
         self._reader.check_process()
+        if batch is not None:
+            done = self.spans.around(done, len(batch))
         request = CommitRequest(space=self, batch=batch, delete_ids=delete_ids, done=done)
         # If linking cannot keep up, a caller in this process is held back rather than refused.
         self.tail.hold_back(lambda: self._submit(request), request.count)

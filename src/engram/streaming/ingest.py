@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engram.errors import EngramError
 from engram.model.observations import ObservationBatch
@@ -15,9 +15,13 @@ from engram.model.priority import Priority
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
+from engram.streaming.admission_spans import begin_admission, end_admission
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.observation_latency import ObservationLatency
 from engram.streaming.pressure.load_shedding import LoadShedder
+
+if TYPE_CHECKING:
+    from engram.tracing.recorder import StageSpan
 
 Receive = Callable[[CommitResult | EngramError], None]
 
@@ -69,14 +73,20 @@ class Ingest:
         first_sequence: int = 0,
         writer: int = 0,
         received_s: float,
+        admission: StageSpan | None = None,
     ) -> None:
         """Queue a prepared batch, received at `received_s`. The event loop later calls `receive` with the result.
+
+        The spans of the commit and of the index are within `admission`.
 
         Raises
         ------
         OverCapacity, Unavailable
             If the batch is not queued. `receive` is never called in this case.
         """
+        done: Receive = self._answerer(space, receive, received_s)
+        if admission is not None:
+            done = space.spans.around(done, len(batch), admission)
         request = CommitRequest(
             space=space,
             batch=batch,
@@ -84,7 +94,7 @@ class Ingest:
             session=session,
             first_sequence=first_sequence,
             writer=writer,
-            done=self._answerer(space, receive, received_s),
+            done=done,
             priority=priority,
         )
         self._queue(space, request)
@@ -98,8 +108,14 @@ class Ingest:
             If the batch could not be stored. The error gives the reason.
         """
         answer, received_s = _Answer(), perf_counter()
-        prepared = await self.prepare(space, batch)
-        self.submit(space, prepared, answer.receive, priority=priority, received_s=received_s)
+        span = begin_admission(space.config.name, batch, priority)
+        try:
+            prepared = await self.prepare(space, batch)
+            self.submit(space, prepared, answer.receive, priority=priority, received_s=received_s, admission=span)
+        except EngramError as error:
+            end_admission(span, error)
+            raise
+        end_admission(span)
         return await answer.result
 
     async def delete(self, space: SpaceEngine, ids: Sequence[str]) -> CommitResult:

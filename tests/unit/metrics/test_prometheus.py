@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -92,6 +93,63 @@ def test_registering_reads_nothing_and_the_same_names_are_refused_twice() -> Non
     assert not reads
     with pytest.raises(ValueError, match="Duplicated"):
         registry.register(EngramCollector(lambda: []))
+
+
+STORED = "engram_streaming_observations_stored_total"
+
+
+def test_one_store_is_registered_once_and_can_be_registered_again() -> None:
+    registry = CollectorRegistry()
+    with engram.MemoryStore(None) as store:
+        store.space("notes", dim=16)
+        collector = EngramCollector(store.metrics)
+        registry.register(collector)
+        for again in (collector, EngramCollector(store.metrics)):
+            with pytest.raises(ValueError, match="Duplicated"):
+                registry.register(again)
+        registry.unregister(collector)
+        assert registry.get_sample_value(STORED, {"memory_space": "notes"}) is None
+        registry.register(EngramCollector(store.metrics))
+        assert registry.get_sample_value(STORED, {"memory_space": "notes"}) == 0
+
+
+def test_a_store_that_is_closed_harms_no_scrape() -> None:
+    registry = CollectorRegistry()
+    Counter("pages", "Pages that were read.", registry=registry).inc(3)
+    with engram.MemoryStore(None) as store:
+        registry.register(EngramCollector(store.metrics))
+        store.space("notes", dim=16, embedder="lexical").observe(ids=["a"], contents=["the pump leaks"])
+    for _ in range(2):
+        text = generate_latest(registry)
+        assert b"pages_total 3.0" in text
+        assert f'{STORED}{{memory_space="notes"}} 1.0'.encode() in text
+
+
+def test_two_stores_in_one_registry_have_a_label_each() -> None:
+    registry = CollectorRegistry()
+    with engram.MemoryStore(None) as one, engram.MemoryStore(None) as two:
+        registry.register(EngramCollector({"one": one.metrics, "two": two.metrics}))
+        for store, count in ((one, 1), (two, 2)):
+            notes = store.space("notes", dim=16, embedder="lexical")
+            notes.observe(ids=["a", "b"][:count], contents=["the pump leaks", "the crew meets"][:count])
+        one.close()
+        for name, count in (("one", 1), ("two", 2)):
+            assert registry.get_sample_value(STORED, {"memory_space": "notes", "store": name}) == count
+        text = generate_latest(registry).decode().splitlines()
+        samples = [line.rpartition(" ")[0] for line in text if not line.startswith("#")]
+        assert len(set(samples)) == len(samples), "Prometheus refuses what occurs twice"
+
+
+def test_many_threads_may_scrape_at_once() -> None:
+    registry = CollectorRegistry()
+    with engram.MemoryStore(None) as store, ThreadPoolExecutor(4) as threads:
+        registry.register(EngramCollector(store.metrics))
+        notes = store.space("notes", dim=16, embedder="lexical")
+        scrapes = [threads.submit(generate_latest, registry) for _ in range(20)]
+        for number in range(20):
+            notes.observe(ids=[f"id-{number}"], contents=["the pump leaks"])
+        assert all(b"engram_streaming_" in scrape.result() for scrape in scrapes)
+        assert registry.get_sample_value(STORED, {"memory_space": "notes"}) == 20
 
 
 def test_spaces_beyond_the_limit_are_folded() -> None:

@@ -80,7 +80,8 @@ class Committer:
                 space.commit(group)
             except Exception:
                 # Every request has been answered by then. The other spaces and later requests still need this thread.
-                logger.exception("what follows a commit to space %s failed", space.config.name)
+                name = space.config.name
+                logger.exception("what follows a commit to space %s failed", name, extra={"space": name})
             end_s = perf_counter()
             self._commit_time.add(end_s - begin_s)
             begin_s = end_s

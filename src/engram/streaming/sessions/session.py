@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from engram.streaming.loop.condition import LoopCondition
 from engram.streaming.sessions.acks import AckHistory, AckStatus, SessionAck, Unindexed
 from engram.streaming.sessions.outbox import SessionOutbox
 from engram.streaming.sessions.states import SessionState, check_move
+
+_logger: Final = logging.getLogger(__name__)
 
 
 class SequenceVerdict(Enum):
@@ -226,6 +229,9 @@ class Session:
 
     def _reject(self, outbox: SessionOutbox | None, first_sequence: int, count: int, error: EngramError) -> None:
         self._counters.observations.reject(self.space, error.code, count)
+        _logger.debug(
+            "%d observations are refused: %s", count, error.code, extra={"space": self.space, "session": self.id}
+        )
         self._send(
             outbox, SessionAck(AckStatus.REJECTED, first_sequence, first_sequence + max(count, 1) - 1, error=error)
         )
