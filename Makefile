@@ -19,7 +19,7 @@ RUNNABLE = $(if $(wildcard $(DEV)),$(DEV),$(DEMO))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test campaigns lint format proto settings page screenshots bench docs extras sanitize clean distclean
+.PHONY: help demo test campaigns lint format proto settings page dashboard screenshots bench docs extras sanitize clean distclean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ settings: $(DEV) ## Write the tables of settings into docs/configuration.md
 page: $(DEV) ## Build the page from page/ into the package; needs what `make extras` installs
 	@cd page && PATH="$(abspath $(BIN)):$$PATH" npm run --silent build
 
+dashboard: $(DEV) ## Write the dashboard of Grafana in deployments/
+	@$(BIN)/python scripts/make_dashboard.py
+
 screenshots: $(DEV) ## Take the screenshots of the page; needs what `make extras` installs
 	@$(BIN)/python scripts/screenshots.py docs/images
 
@@ -61,7 +64,7 @@ docs: $(DOCS) ## Build the documentation with its API reference into site/
 	@$(BIN)/zensical build --strict --clean
 	@echo "The documentation is in site/index.html"
 
-extras: $(DEV) ## Install what only some tests need: Chromium, and what the TypeScript packages are tested with
+extras: $(DEV) ## Install what only some tests need: Chromium, Prometheus, and what the TypeScript packages are tested with
 	@PATH="$(abspath $(BIN)):$$PATH" scripts/extras
 
 sanitize: $(DEV) ## Run the native tests under the thread and address sanitizers

@@ -185,6 +185,13 @@ BENCHMARKS: Final = (
         ("--pairs 1 --turns 1",),
     ),
     Benchmark(
+        "metrics-costs",
+        "benchmarks.streaming.metrics_costs",
+        "what counting and telling the metrics costs, for each batch, commit, recall and scrape",
+        ("metrics-costs.json",),
+        ("--count 2000 --rounds 3 --spaces 1 3",),
+    ),
+    Benchmark(
         "integrity-costs",
         "benchmarks.store.integrity_costs",
         "what the checks of everything stored cost",

@@ -39,7 +39,7 @@ class JsonTransport(WebSocketTransport):
 
 
 class _JsonSocket(ObserveSocket):
-    async def send(self, payload: Any, first_sequence: int) -> None:
+    async def send(self, payload: Any, first_sequence: int, traceparent: str = "") -> None:
         vector, id = payload
         rest = _encode_json({"id": id, "content": _TEXT, "vector": msgspec.Raw(vector)})
         text = b'{"type":"observation","sequence_number":%d,%b' % (first_sequence, rest[1:])

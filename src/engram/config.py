@@ -23,16 +23,17 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from engram.errors import InvalidInput
+from engram.logs.setup import FORMATS, LEVELS
 from engram.model.limits import DIMENSION_DEFAULT, DIMENSION_MAX, DIMENSION_MIN
 from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, METRICS, Metric
 from engram.server.options import ServerOptions
 from engram.settings.checks import check_settings
 from engram.settings.setting import OptionsClass, Setting, assemble, public_settings, setting
 from engram.settings.sources import Given, from_environment, from_file, from_options
+from engram.tracing.export import DESTINATIONS
 
 FILE_NAME: Final = "engram.toml"
 FILE_VARIABLE: Final = "ENGRAM_CONFIG"
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 T = TypeVar("T")
 
@@ -52,14 +53,21 @@ class ServeSettings:
     embedder
         Embedder of the space `default` if the server creates it, such as `lexical`; empty for none.
     log_level
-        Least severe level of messages that are logged.
+        Least severe level of messages that are logged, to standard error.
+    log_format
+        How log lines are written: `console`, for people, or `json`, one object a line.
+    traces
+        Where spans of OpenTelemetry go: nowhere (`off`), as JSON lines to standard output (`console`), or by OTLP over
+        HTTP to a collector (`otlp`). Both need the extra `otel`.
     """
 
     data: Path = setting(Path("engram-data"), group="Server", metavar="DIR")
     dim: int = setting(DIMENSION_DEFAULT, group="Default space", low=DIMENSION_MIN, high=DIMENSION_MAX)
     metric: Metric = setting(METRIC_DEFAULT, group="Default space", choices=METRICS)
     embedder: str = setting("", group="Default space", metavar="NAME")
-    log_level: str = setting("info", group="Server", choices=LOG_LEVELS)
+    log_level: str = setting("info", group="Server", choices=LEVELS)
+    log_format: str = setting("console", group="Server", choices=FORMATS)
+    traces: str = setting("off", group="Server", choices=DESTINATIONS)
 
     def __post_init__(self) -> None:
         check_settings(self)

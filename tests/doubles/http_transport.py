@@ -151,7 +151,7 @@ class HttpSession:
         self._key = key
         self._events: asyncio.Queue[Event] = asyncio.Queue()
 
-    async def send(self, payload: EncodedBatch, first_sequence: int) -> None:
+    async def send(self, payload: EncodedBatch, first_sequence: int, traceparent: str = "") -> None:
         last_sequence = first_sequence + payload.rows - 1
         route = _route_of(OBSERVE)
         sent = _Sent(route.method, _target(route, self._space), payload.content_type, payload.body)

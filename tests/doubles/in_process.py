@@ -154,7 +154,7 @@ class ObserveConnection:
     def __init__(self, stream: _Stream) -> None:
         self._stream = stream
 
-    async def send(self, payload: bytes, first_sequence: int) -> None:
+    async def send(self, payload: bytes, first_sequence: int, traceparent: str = "") -> None:
         self._stream.send("batch", first_sequence, *pickle.loads(payload))  # noqa: S301  # It is our own.
 
     async def receive(self) -> seam.Event:

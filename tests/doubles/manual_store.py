@@ -9,6 +9,7 @@ from engram.model.spaces import SpaceConfig
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.queue import CommitQueue, CommitRequest
 from engram.store.commit.serial_executor import SerialExecutor
+from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.space_catalog import StoredSpace
@@ -40,7 +41,14 @@ class ManualStore:
         stored = StoredSpace(SpaceConfig("default", DIM), storage, manifest_of(storage), 0)
         self._state = recover_space(stored, "", _OPTIONS)
         self.space = SpaceEngine(
-            stored.config, self._state, _OPTIONS, self.submit, lambda _: None, self._encoder, AnswerThread()
+            stored.config,
+            self._state,
+            _OPTIONS,
+            self.submit,
+            lambda _: None,
+            self._encoder,
+            AnswerThread(),
+            RecallMeter(0.0),
         )
 
     def spaces(self) -> list[SpaceEngine]:

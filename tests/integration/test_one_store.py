@@ -173,7 +173,7 @@ async def test_standing_recalls_of_an_embedded_space_wait_beside_other_work() ->
         waiting = [asyncio.ensure_future(anext(stream)) for stream in streams]
         # They have begun, so that they see what comes.
         async with asyncio.timeout(TIMEOUT_S):
-            while (await space.stats()).metrics.value("engram_streaming_standing_recalls") < 40:
+            while (await space.stats()).metrics.value("engram_streaming_standing_cues") < 40:
                 pass
         await space.observe("a", vector_of("a"))
         async with asyncio.timeout(TIMEOUT_S):

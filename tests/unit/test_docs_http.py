@@ -58,7 +58,7 @@ async def test_every_route_of_an_operation_and_of_health_is_in_the_table() -> No
         served = {(route.method, route.path.replace(":path", "")) for route in http_routes(engine, ServerCalls(engine))}
     finally:
         await engine.close()
-    wanted = {(method, path) for method, path in served if path.startswith(("/api/", "/health"))}
+    wanted = {(method, path) for method, path in served if path.startswith(("/api/", "/health", "/metrics"))}
     assert len(wanted) >= len(OPERATIONS)
     rows = [row.split("|") for row in re.findall(r"^\| `(?:GET|POST|PUT|DELETE).*$", PAGE, re.M)]
     shown: set[tuple[str, str]] = set()

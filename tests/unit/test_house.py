@@ -187,6 +187,11 @@ def test_only_the_skins_of_http_know_its_packages() -> None:
     assert all(module.startswith(skins) for module in known), known
 
 
+def test_only_tracing_knows_opentelemetry() -> None:
+    known = {module for module, path in modules().items() if "opentelemetry" in imported_packages(path)}
+    assert known == {"engram.tracing.export", "engram.tracing.recorder", "engram.tracing.switch"}
+
+
 def test_no_class_name_stands_twice() -> None:
     names: dict[str, list[str]] = defaultdict(list)
     for module, path in modules().items():

@@ -39,7 +39,7 @@ export function Spaces() {
                 <td class="number">{count(space.visibleGeneration - space.indexedGeneration)}</td>
                 <td class="number">{bytes(space.logBytes)}</td>
                 <td class="number">{bytes(space.indexBytes)}</td>
-                <td class="number">{count(metrics.value.value("standing_recalls", { memory_space: space.name }))}</td>
+                <td class="number">{count(metrics.value.value("standing_cues", { memory_space: space.name }))}</td>
                 <td>
                   <span class="number">{percent(space.pressure)}</span>{" "}
                   {space.pressureLevel !== undefined && space.pressureLevel !== "normal" && (

@@ -9,12 +9,14 @@ import click
 from engram import __version__
 from engram.cli.commands.backup import backup, restore
 from engram.cli.commands.demo import demo
+from engram.cli.commands.doctor import doctor
 from engram.cli.commands.ingest import ingest
 from engram.cli.commands.recall import recall
 from engram.cli.commands.repair import repair
 from engram.cli.commands.serve import serve
 from engram.cli.commands.spaces import spaces
 from engram.cli.commands.status import status
+from engram.cli.commands.top import top
 from engram.cli.commands.verify import verify
 from engram.cli.context import CliContext
 
@@ -42,5 +44,5 @@ def app(context: click.Context, config: Path | None, debug: bool) -> None:
     context.obj = CliContext(config, debug)
 
 
-for command in (serve, demo, ingest, recall, spaces, status, verify, repair, backup, restore):
+for command in (serve, demo, ingest, recall, spaces, status, top, doctor, verify, repair, backup, restore):
     app.add_command(command)

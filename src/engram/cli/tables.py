@@ -122,6 +122,8 @@ def metric_text(metrics: MetricSamples, family: MetricFamily) -> str:
         return "-"
     if family.unit == "bytes":
         return nbytes_text(value)
+    if family.unit == "share":
+        return f"{value:.0%}"
     return f"{value:,.1f}" if family.unit in {"seconds", "ratio"} else f"{value:,.0f}"
 
 

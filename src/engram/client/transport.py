@@ -129,8 +129,11 @@ Event = Accepted | Indexed | Refused | LoadChange | SessionError | Closed
 class StreamConnection(Protocol):
     """One open stream of a session."""
 
-    async def send(self, payload: Any, first_sequence: int) -> None:
+    async def send(self, payload: Any, first_sequence: int, traceparent: str = "") -> None:
         """Send a batch that the transport has encoded; its first observation has the number `first_sequence`.
+
+        `traceparent` is the span of the batch (W3C Trace Context), which the server's spans are to be within; empty if
+        there is none. It is left out where the server would not understand it.
 
         Raises
         ------

@@ -55,5 +55,5 @@ class Damages:
                 self._known.add((file, offset))
             if len(self._found) < self._remembered_max:
                 self._found[file, offset] = damage
-        logger.error("%s", damage.message)
+        logger.error("%s", damage.message, extra={"space": self.space})
         return damage

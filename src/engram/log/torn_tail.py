@@ -40,4 +40,5 @@ def drop_unfinished(log: RecoveredLog, last: Segment, later: Iterable[Header]) -
         last.name,
         last.end,
         log.last_generation,
+        extra={"generation": log.last_generation},
     )

@@ -1,8 +1,9 @@
 """The table of metrics: everything that the engine counts or measures, each described once.
 
-`MemoryStore.metrics`, ``GetStatus``, the client's status, ``engram status`` and ``docs/metrics.md`` show what stands
-here. A new metric needs an entry here and the place that counts it. Each entry has the name without the prefix
-``engram_streaming_``, the unit, the title and the meaning, as `MetricFamily` describes them.
+`MemoryStore.metrics`, ``GetStatus``, the client's status, ``engram status``, ``/metrics`` and ``docs/metrics.md`` show
+what stands here. A new metric needs an entry here, the place that counts it, and a row in the catalogue of
+``docs/operations/streaming-monitoring.md``. Each entry has the name without the prefix ``engram_streaming_``, the unit,
+the title and the meaning, as `MetricFamily` describes them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,12 @@ from typing import Final, NamedTuple
 from engram.metrics.family import MetricFamily, MetricGroup, MetricKind
 
 _PREFIX: Final = "engram_streaming_"
+# From what a recall takes at best to where a client has long given up.
+_SECONDS: Final = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+_COUNTS: Final = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0, 4096.0, 16384.0)
 
 
 class _Section(NamedTuple):
@@ -20,24 +27,24 @@ class _Section(NamedTuple):
     group: MetricGroup
     labels: tuple[str, ...] = ()
 
-    def counter(self, name: str, unit: str, title: str, meaning: str) -> MetricFamily:
-        return MetricFamily(_PREFIX + name, MetricKind.COUNTER, self.group, unit, title, meaning, self.labels)
+    def counter(self, name: str, unit: str, title: str, meaning: str, *labels: str) -> MetricFamily:
+        labels = (*self.labels, *labels)
+        return MetricFamily(_PREFIX + name, MetricKind.COUNTER, self.group, unit, title, meaning, labels)
 
     def gauge(self, name: str, unit: str, title: str, meaning: str, *labels: str) -> MetricFamily:
         labels = (*self.labels, *labels)
         return MetricFamily(_PREFIX + name, MetricKind.GAUGE, self.group, unit, title, meaning, labels)
+
+    def histogram(
+        self, name: str, unit: str, meaning: str, *labels: str, bounds: tuple[float, ...] = _SECONDS
+    ) -> MetricFamily:
+        return MetricFamily(_PREFIX + name, MetricKind.HISTOGRAM, self.group, unit, "", meaning, labels, bounds)
 
 
 # What the event loop of a server counts, in `engram.streaming.counters.Counters`.
 _TRAFFIC: Final = _Section(MetricGroup.TRAFFIC)
 CONNECTIONS: Final = _TRAFFIC.gauge(
     "connections", "connections", "connections", "Streams to which clients write observations that are open now."
-)
-OBSERVATIONS: Final = _TRAFFIC.counter(
-    "observations_total", "observations", "accepted", "Observations that were acknowledged as durable."
-)
-OBSERVATIONS_REJECTED: Final = _TRAFFIC.counter(
-    "observations_rejected_total", "observations", "rejected", "Observations that were refused, for any reason."
 )
 MALFORMED: Final = _TRAFFIC.counter(
     "malformed_messages_total", "messages", "malformed messages", "Messages whose bytes could not be parsed."
@@ -59,6 +66,21 @@ RECALLS_WAITING: Final = _SERVER.gauge(
 )
 UNSOUND_SPACES: Final = _SERVER.gauge(
     "unsound_spaces", "spaces", "unsound spaces", "Spaces that could not be opened and are not served."
+)
+DISK_FREE: Final = _SERVER.gauge(
+    "disk_free_bytes", "bytes", "disk free", "Free space on the disk of the store. Without a value for one in memory."
+)
+DISK_FREE_MIN: Final = _SERVER.gauge(
+    "disk_free_limit_bytes", "bytes", "of which kept", "Free space on the disk below which writes are refused."
+)
+
+# How often the pressure on a space rose, over all spaces of a server.
+_PRESSURE: Final = _Section(MetricGroup.PRESSURE, ("level",))
+BACKPRESSURE_ACTIVATIONS: Final = _PRESSURE.counter(
+    "backpressure_activations_total",
+    "activations",
+    "activations",
+    "Times that the pressure on a space rose to `warning`, `critical` or `overloaded`.",
 )
 
 # The lanes in which observations wait for the committer of a server.
@@ -97,6 +119,9 @@ WORKER_RESTARTS: Final = _WORKERS.counter(
 WORKER_BUSY: Final = _WORKERS.counter(
     "worker_busy_seconds_total", "seconds", "busy s", "Time that the worker spent on batches."
 )
+WORKER_UTILIZATION: Final = _WORKERS.gauge(
+    "worker_utilization", "share", "busy", "Share of the last seconds that the worker spent on batches, from 0 to 1."
+)
 
 # Each space of a store. Counters count since the store was opened.
 _SPACES: Final = _Section(MetricGroup.SPACES, ("memory_space",))
@@ -124,12 +149,43 @@ CHECKPOINT_GENERATION: Final = _SPACES.gauge(
 STORED_SESSIONS: Final = _SPACES.gauge(
     "stored_sessions", "sessions", "", "Sessions of which the space knows the last durable sequence number."
 )
-STANDING_RECALLS: Final = _SPACES.gauge("standing_recalls", "recalls", "", "Standing recalls that follow the space.")
+STANDING_CUES: Final = _SPACES.gauge("standing_cues", "cues", "", "Cues of standing recalls, which follow the space.")
+SNAPSHOT_AGE: Final = _SPACES.gauge(
+    "snapshot_age_seconds",
+    "seconds",
+    "",
+    "Time since the oldest snapshot or standing recall that keeps old versions was overtaken; 0 if none was.",
+)
 PRESSURE: Final = _SPACES.gauge(
     "pressure_ratio", "ratio", "", "Fill of the fullest limited resource of the space; 1 is full. Only of a server."
 )
 BACKPRESSURE_STATE: Final = _SPACES.gauge(
     "backpressure_state", "level", "", "0 normal, 1 warning, 2 critical, 3 overloaded. Only of a server."
+)
+OBSERVATIONS: Final = _SPACES.counter(
+    "observations_total",
+    "observations",
+    "accepted",
+    "Observations that were acknowledged as durable. Only of a server.",
+    "priority",
+)
+OBSERVATIONS_REJECTED: Final = _SPACES.counter(
+    "observations_rejected_total",
+    "observations",
+    "rejected",
+    "Observations that were refused, by the code of the error. No name: there is no such space. Only of a server.",
+    "reason",
+)
+RECALL_AT_K: Final = _SPACES.gauge(
+    "recall_at_k_ratio",
+    "ratio",
+    "",
+    "Share of the true neighbours that the recalls measured last found: `estimate`, and the `lower` and `upper` end of "
+    "its 95 % interval. Without a value until one was measured.",
+    "bound",
+)
+RECALLS_MEASURED: Final = _SPACES.counter(
+    "recalls_measured_total", "recalls", "recalls measured", "Recalls that were answered once more, exactly."
 )
 COMMITS: Final = _SPACES.counter("commits_total", "commits", "commits", "Group commits that stored something.")
 OBSERVATIONS_STORED: Final = _SPACES.counter(
@@ -149,6 +205,38 @@ COMPACTIONS: Final = _SPACES.counter(
 )
 DAMAGED_PLACES: Final = _SPACES.counter(
     "damaged_places_total", "places", "damaged places", "Damaged places that were found. No name: the list of spaces."
+)
+
+# Values that are counted by their size, over all spaces.
+_DISTRIBUTIONS: Final = _Section(MetricGroup.DISTRIBUTIONS)
+OBSERVATION_LATENCY: Final = _DISTRIBUTIONS.histogram(
+    "observation_latency_seconds",
+    "seconds",
+    "Time of each observation from its receipt until it was on disk (`durable`), or in the graph (`indexed`). "
+    "Only of a server.",
+    "stage",
+)
+RECALL_LATENCY: Final = _DISTRIBUTIONS.histogram(
+    "recall_latency_seconds",
+    "seconds",
+    "Time of each recall with one answer, from its receipt until the answer was made. Only of a server.",
+)
+FIRST_RESULT: Final = _DISTRIBUTIONS.histogram(
+    "first_result_seconds",
+    "seconds",
+    "Time of each streamed recall from its receipt until its first batch was made. Only of a server.",
+)
+QUEUE_WAIT: Final = _DISTRIBUTIONS.histogram(
+    "queue_wait_seconds", "seconds", "Time that each request waited for the committer to take it."
+)
+COMMIT_TIME: Final = _DISTRIBUTIONS.histogram("commit_seconds", "seconds", "Time that each group commit took.")
+BATCH_SIZE: Final = _DISTRIBUTIONS.histogram(
+    "batch_size", "observations", "Observations, and ids to delete, of each group commit.", bounds=_COUNTS
+)
+
+_BUILD: Final = _Section(MetricGroup.BUILD, ("version",))
+BUILD_INFO: Final = _BUILD.gauge(
+    "build_info", "builds", "", "Always 1; the labels are the versions of Engram and of Python that run.", "python"
 )
 
 # All entries, in the order above.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from pathlib import Path
 
 from engram.errors import EngramError, InvalidInput
 from engram.lifecycle.stop_signals import EndSignals
+from engram.logs.setup import set_up_logging
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
         parser.error(f"{error.message} (see --allow-remote)" if error.field == "host" else error.message)
     with signals.held():
         tune_allocator()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    set_up_logging("info", "console")
     try:
         serve(options)
     except EngramError as error:

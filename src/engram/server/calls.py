@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -22,8 +22,11 @@ from engram.server.engine import Engine
 from engram.server.idempotency import IdempotencyKeys
 from engram.server.malformed import Malformed
 from engram.server.service import BEHAVIOURS, STREAM_BEHAVIOURS
+from engram.tracing.switch import present_recorder
 
 _logger = logging.getLogger(__name__)
+# Nothing longer names a space, and nothing longer is repeated in logs and spans.
+_SPACE_SHOWN_MAX: Final = 64
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -47,6 +50,9 @@ class Incoming(Generic[R]):
     counts_rejected
         Whether observations that are refused count as rejected. A transport that tries them again in parts counts them
         itself.
+    traceparent
+        The client's span (W3C Trace Context), if the transport carries it beside the request; otherwise it is in the
+        metadata of the caller, if there is one.
     """
 
     space: str | None
@@ -54,6 +60,7 @@ class Incoming(Generic[R]):
     key: str | None = None
     replayed: Callable[[], None] | None = None
     counts_rejected: bool = True
+    traceparent: str = ""
 
 
 class ServerCalls:
@@ -84,16 +91,17 @@ class ServerCalls:
         EngramError
             If the call fails, for whatever reason; the transport tells the client.
         """
-        with self._under_way():
+        with self._under_way(_space_of(incoming)):
             request = self._admit(operation, incoming, caller)
             key = _key_of(operation, incoming, request)
             try:
-                if key is not None:
-                    return encode(await self._once(operation, incoming, request, key))
-                answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
-            except Exception:
+                with _span(operation, incoming, request, caller):
+                    if key is not None:
+                        return encode(await self._once(operation, incoming, request, key))
+                    answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
+            except Exception as error:
                 if isinstance(request, Observe) and isinstance(incoming, Incoming) and incoming.counts_rejected:
-                    self.engine.counters.add(table.OBSERVATIONS_REJECTED, len(request.batch))
+                    self.engine.count_rejected(request.space, error, len(request.batch))
                 raise
             return answer
 
@@ -114,11 +122,12 @@ class ServerCalls:
         EngramError
             If the call fails, for whatever reason; the transport tells the client.
         """
-        with self._under_way():
+        with self._under_way(_space_of(incoming)):
             request = self._admit(operation, incoming, caller)
-            async with aclosing(STREAM_BEHAVIOURS[operation.name](self.engine, request, encode)) as answers:
-                async for answer in answers:
-                    await write(answer)
+            with _span(operation, incoming, request, caller):
+                async with aclosing(STREAM_BEHAVIOURS[operation.name](self.engine, request, encode)) as answers:
+                    async for answer in answers:
+                        await write(answer)
 
     async def serve(self, session: Callable[[], Awaitable[None]]) -> None:
         """Run a call that is no operation, such as the stream of a session.
@@ -167,21 +176,40 @@ class ServerCalls:
         return request
 
     @contextmanager
-    def _under_way(self) -> Iterator[None]:
+    def _under_way(self, space: str | None = None) -> Iterator[None]:
+        known = {"space": space[:_SPACE_SHOWN_MAX]} if space else {}
         self._active += 1
         self._idle.clear()
         try:
             self.engine.check_running()
             yield
-        except EngramError:
+        except EngramError as error:
+            _logger.debug("a call is refused: %s", error.code, extra=known)
             raise
         except Exception as error:
-            _logger.exception("a call failed")
+            _logger.exception("a call failed", extra=known)
             raise EngramError("internal error; the server's log has the details") from error
         finally:
             self._active -= 1
             if not self._active:
                 self._idle.set()
+
+
+def _space_of(incoming: Incoming[Any] | Malformed) -> str | None:
+    return incoming.space if isinstance(incoming, Incoming) else None
+
+
+def _span(
+    operation: Operation[Any], incoming: Incoming[Any] | Malformed, request: Request[Any], caller: Caller
+) -> AbstractContextManager[None]:
+    """Return the span of a call that was admitted, within that of the client; nothing without tracing."""
+    recorder = present_recorder()
+    if recorder is None:
+        return nullcontext()
+    beside = incoming.traceparent if isinstance(incoming, Incoming) else ""
+    known = {"space": request.space_name[:_SPACE_SHOWN_MAX]} if request.space_name else {}
+    parent = beside or caller.metadata.get("traceparent", "")
+    return recorder.received(f"engram.{operation.name}", parent, **known).current()
 
 
 def _key_of(operation: Operation[Any], incoming: Incoming[Any] | Malformed, request: Request[Any]) -> str | None:

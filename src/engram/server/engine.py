@@ -9,7 +9,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Final, TypeVar
 
-from engram.errors import Unavailable
+from engram.errors import EngramError, Unavailable
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.operations.action import Action
 from engram.model.spaces import SpaceConfig
@@ -22,6 +22,7 @@ from engram.streaming.counters import Counters
 from engram.streaming.ingest import Ingest
 from engram.streaming.lanes.lanes import Lanes
 from engram.streaming.loop.mailbox import Mailbox
+from engram.streaming.observation_counts import NO_SPACE
 from engram.streaming.pressure.gauges import DiskGauge, Gauge, MemoryGauge, Reading
 from engram.streaming.pressure.load_shedding import LoadShedder
 from engram.streaming.pressure.receiving import ReceiveBudget
@@ -146,6 +147,15 @@ class Engine:
             If the space cannot be served.
         """
         return self.store.space(name, create=False)
+
+    def count_rejected(self, space: str, error: Exception, count: int) -> None:
+        """Count observations for `space` that were refused outside of a session because of `error`."""
+        try:
+            self.space(space)
+        except EngramError:
+            space = NO_SPACE
+        reason = error.code if isinstance(error, EngramError) else EngramError.default_code
+        self.counters.observations.reject(space, reason, count)
 
     def connect(self, limits: ConnectionLimits | None = None) -> Connection:
         """Return the `Connection` of a new stream; its limits are those of the options if none are given."""

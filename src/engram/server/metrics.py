@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
+import platform
+from collections.abc import Iterator
 from itertools import chain
 
+from engram import __version__
+from engram.metrics import table
+from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.server.engine import Engine
 from engram.store.space_engine import SpaceEngine
+from engram.streaming.observation_counts import NO_SPACE
 
 
 def server_metrics(engine: Engine) -> MetricSamples:
     """Return all metrics of the server and of its spaces. Belongs to the event loop's thread."""
-    spaces = engine.store.spaces()
+    return MetricSamples(chain(traffic_metrics(engine), engine.store.metrics()))
+
+
+def traffic_metrics(engine: Engine) -> MetricSamples:
+    """Return the metrics that belong to the event loop's thread: all but those of the store, which any may read."""
     return MetricSamples(
         chain(
             engine.counters.samples(),
+            engine.counters.observations.samples(NO_SPACE),
             engine.sessions.samples(),
             engine.recalls.samples(),
+            engine.ingest.latency.samples(),
+            engine.admission.samples(),
             *(lane.samples() for lane in engine.lanes.statistics().lanes),
-            engine.store.metrics(),
-            *(engine.admission.load(space).samples(space.config.name) for space in spaces),
+            *(_traffic_of(engine, space) for space in engine.store.spaces()),
+            _process_samples(engine),
         )
     )
 
 
 def space_metrics(engine: Engine, space: SpaceEngine) -> MetricSamples:
     """Return the metrics of one space. Belongs to the event loop's thread."""
-    return MetricSamples(chain(space.stats().metrics, engine.admission.load(space).samples(space.config.name)))
+    return MetricSamples(chain(_traffic_of(engine, space), space.stats().metrics))
+
+
+def _traffic_of(engine: Engine, space: SpaceEngine) -> Iterator[MetricSample]:
+    name = space.config.name
+    return chain(engine.counters.observations.samples(name), engine.admission.load(space).samples(name))
+
+
+def _process_samples(engine: Engine) -> Iterator[MetricSample]:
+    yield table.BUILD_INFO.sample(1, __version__, platform.python_version())
+    disk = engine.disk_reading()
+    if disk is not None:
+        yield table.DISK_FREE.sample(disk.value)
+        yield table.DISK_FREE_MIN.sample(disk.limit)

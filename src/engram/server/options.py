@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from engram.errors import InvalidInput
+from engram.metrics.folding import SPACES_MAX
 from engram.model.priority import Priority
 from engram.model.spaces import DEFAULT_SPACE, SpaceConfig
 from engram.server.authorization import Authorizer, allow_everyone, check_authorizer
@@ -58,6 +59,8 @@ class ServerOptions:
         Path that a reverse proxy puts before every path, such as `/memory`.
     http_connections_max
         Maximum number of HTTP connections at the same time, WebSockets included.
+    metrics_spaces_max
+        Number of spaces that have values of their own at `/metrics`; the others are folded into one, `other`.
     http_required
         Whether a server that cannot answer HTTP at the default port refuses to start. With another port it does.
     allow_remote
@@ -119,6 +122,7 @@ class ServerOptions:
     http_origins: str = setting("", group="HTTP", metavar="ORIGINS")
     http_base_path: str = setting("", group="HTTP", metavar="PATH")
     http_connections_max: int = setting(1024, group="HTTP", low=1)
+    metrics_spaces_max: int = setting(SPACES_MAX, group="HTTP", low=0)
     http_required: bool = setting(False)
     store: StoreOptions = field(default_factory=StoreOptions)
     lanes: Mapping[Priority, LaneLimits] = field(default_factory=lambda: DEFAULT_LIMITS)

@@ -14,7 +14,7 @@ from typing import Final
 # Messages of some hundred KiB are allocated and freed all the time. By default glibc maps and unmaps memory for each of
 # them, and every fresh page costs a page fault. These settings keep such blocks on the heap, which makes large batches
 # two to four times cheaper.
-_ALLOCATOR: Final = {
+ALLOCATOR: Final = {
     "MALLOC_MMAP_THRESHOLD_": str(1024**3),
     "MALLOC_TRIM_THRESHOLD_": str(4 * 1024**3 - 1),
     "MALLOC_TOP_PAD_": str(64 * 1024**2),
@@ -31,12 +31,12 @@ def tune_allocator() -> None:
     glibc reads these settings only when a process starts. The process keeps its id and its arguments. Settings that the
     user made are respected. Without glibc this does nothing. Call it before anything else: a restart does not return.
     """
-    if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in _ALLOCATOR):
+    if platform.libc_ver()[0] != "glibc" or any(name in os.environ for name in ALLOCATOR):
         return
     sys.stdout.flush()
     sys.stderr.flush()
     # S606 warns of starting another program without a shell; this one only starts itself again.
-    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **_ALLOCATOR})  # noqa: S606
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **ALLOCATOR})  # noqa: S606
 
 
 def memory_budget_bytes() -> int:

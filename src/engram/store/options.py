@@ -44,6 +44,9 @@ class StoreOptions:
     retained_s
         Seconds that recalls may go back; 0: no limit. Nothing is removed from the disk, but versions that were
         superseded or deleted earlier leave the index.
+    recall_meter_share
+        Share of one core that may be used to answer some of the recalls once more, exactly, so that the metrics say how
+        much of the best the recalls find; 0: nothing is measured.
     compaction_count_min
         Compact once at least this many versions are dead and at least as many are dead as alive.
     recent_penalty, recent_tau_s
@@ -88,6 +91,7 @@ class StoreOptions:
     checkpoint_percent: int = setting(25, low=1)
     retained_count: int = setting(0, group="Recall", low=0)
     retained_s: float = setting(0.0, group="Recall", unit="seconds", low=0)
+    recall_meter_share: float = setting(0.005, group="Recall", low=0, high=1)
     compaction_count_min: int = setting(10_000, low=1)
     recent_penalty: float = setting(0.1, low=0, high=1)
     recent_tau_s: float = setting(1.0, unit="seconds", above=0)

@@ -85,7 +85,7 @@ def _adopt_format_1(config: SpaceConfig, storage: Storage, store_id: str, damage
     )
     if not storage.read_only:
         manifest.save()
-        logger.info("space %s is of format 2 from now on", config.name)
+        logger.info("space %s is of format 2 from now on", config.name, extra={"space": config.name})
     return manifest
 
 

@@ -28,12 +28,14 @@ from engram.model.observations import (
 from engram.model.spaces import SpaceConfig
 from engram.model.values.ids import as_ids
 from engram.store.commit.answer_thread import AnswerThread
+from engram.store.commit.commit_spans import CommitSpans
 from engram.store.commit.group_commit import GroupCommit
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
 from engram.store.commit.tail_budget import TailBudget
 from engram.store.indexing.index_maintenance import IndexMaintenance
+from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.recall.space_recalls import SpaceRecalls
 from engram.store.scrub import scrub
@@ -58,13 +60,15 @@ class SpaceEngine(SpaceRecalls):
         published: Callable[[SpaceEngine], None],
         encoder: SerialExecutor,
         answers: AnswerThread,
+        meter: RecallMeter,
     ) -> None:
-        super().__init__(config, state, options, lambda: published(self))
+        super().__init__(config, state, options, lambda: published(self), meter)
         self.tail: TailBudget = TailBudget(
             state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s
         )
         self.indexing: IndexMaintenance = IndexMaintenance(state, options)
         self.indexing.add_listener(self.tail.moved)
+        self.spans: CommitSpans = CommitSpans(config.name, self.indexing.add_listener)
         self._writer = GroupCommit(config.name, state, encoder)
         self._answers = answers
         self._room_timeout_s = options.room_timeout_s
@@ -280,8 +284,10 @@ class SpaceEngine(SpaceRecalls):
         yield table.LOG_BYTES.sample(state.log.nbytes, name)
         yield table.INDEX_BYTES.sample(self.index_bytes, name)
         yield table.STORED_SESSIONS.sample(len(state.sessions), name)
-        yield table.STANDING_RECALLS.sample(len(self.subscriptions), name)
+        yield table.STANDING_CUES.sample(len(self.subscriptions), name)
+        yield table.SNAPSHOT_AGE.sample(self.retention.held_s(), name)
         yield table.DAMAGED_PLACES.sample(state.log.damages.count, name)
+        yield from self._meter.samples(name)
         yield from self._writer.samples()
         yield from self.indexing.samples(name)
 
@@ -292,6 +298,8 @@ class SpaceEngine(SpaceRecalls):
         delete_ids: Sequence[str] | None = None,
     ) -> None:
         self._reader.check_process()
+        if batch is not None:
+            done = self.spans.around(done, len(batch))
         request = CommitRequest(space=self, batch=batch, delete_ids=delete_ids, done=done)
         # If linking cannot keep up, a caller in this process is held back rather than refused.
         self.tail.hold_back(lambda: self._submit(request), request.count)

@@ -64,7 +64,7 @@ class SpaceTable:
             else:
                 self._spaces[one.config.name] = opened
         for name, reason in self.unsound.items():
-            logger.error("space %s is not served: %s", name, reason)
+            logger.error("space %s is not served: %s", name, reason, extra={"space": name})
 
     def all(self) -> list[SpaceEngine]:
         """Return the open spaces in the order of their names."""

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -30,6 +31,7 @@ from engram.store.directory import open_directory
 from engram.store.housekeeping import Housekeeping
 from engram.store.indexing.maintenance_thread import MaintenanceThread
 from engram.store.indexing.workers import Workers, WorkerStatistics
+from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
@@ -81,6 +83,7 @@ class StoreEngine:
         self._answers = AnswerThread()
         self._checkpointer = MaintenanceThread()
         self._matcher = Matcher()
+        self._meter = RecallMeter(options.recall_meter_share)
         self._workers = Workers(options.worker_count, options.steal_threshold, _weakly(self._linked))
         self._guard = threading.Lock()
         self._closing: Future[None] | None = None
@@ -96,6 +99,7 @@ class StoreEngine:
         self._checkpointer.start()
         self._workers.start()
         self._matcher.start()
+        self._meter.start()
         self._committer.start()
         if not self._storage.read_only:
             self._housekeeping.start()
@@ -121,7 +125,7 @@ class StoreEngine:
         """Return the metrics of the store and of its open spaces; `engram.metrics.table` describes them."""
         of_workers = (worker.samples() for worker in self.worker_statistics())
         of_spaces = (space.stats().metrics for space in self.spaces())
-        return MetricSamples(chain(self._table.samples(), *of_workers, *of_spaces))
+        return MetricSamples(chain(self._table.samples(), self._committer.samples(), *of_workers, *of_spaces))
 
     def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
         """Return what each index worker did since the store was opened."""
@@ -184,6 +188,7 @@ class StoreEngine:
         """
         check_process(self._process, "store")
         request.space.admit(request)
+        request.queued_s = time.perf_counter()
         try:
             self._intake.put(request)
         except BaseException:
@@ -239,7 +244,9 @@ class StoreEngine:
     def _open_space(self, stored: StoredSpace) -> SpaceEngine:
         state = recover_space(stored, self._catalogue.store_id, self._options)
         encoder, answers = self._committer.encoder, self._answers
-        space = SpaceEngine(stored.config, state, self._options, self.submit, self._committed, encoder, answers)
+        space = SpaceEngine(
+            stored.config, state, self._options, self.submit, self._committed, encoder, answers, self._meter
+        )
         self._workers.notify(space)
         return space
 
@@ -260,6 +267,7 @@ class StoreEngine:
         self._answers.stop()
         self._workers.stop(self._options.drain_s)
         self._matcher.stop()
+        self._meter.stop()
         self._table.close()
         with contextlib.suppress(FailedPrecondition):
             # Refused only if an earlier call was interrupted after it had requested the checkpoints.

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
 
 from engram.errors import EngramError
 from engram.model.observations import ObservationBatch
@@ -13,8 +15,13 @@ from engram.model.priority import Priority
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
+from engram.streaming.admission_spans import begin_admission, end_admission
 from engram.streaming.loop.mailbox import Mailbox
+from engram.streaming.observation_latency import ObservationLatency
 from engram.streaming.pressure.load_shedding import LoadShedder
+
+if TYPE_CHECKING:
+    from engram.tracing.recorder import StageSpan
 
 Receive = Callable[[CommitResult | EngramError], None]
 
@@ -37,6 +44,7 @@ class Ingest:
     def __init__(self, store: StoreEngine, mailbox: Mailbox, admission: LoadShedder, executor: Executor) -> None:
         self._store = store
         self.admission = admission
+        self.latency: Final = ObservationLatency(mailbox)
         self._mailbox = mailbox
         self._executor = executor
 
@@ -64,14 +72,21 @@ class Ingest:
         session: str = "",
         first_sequence: int = 0,
         writer: int = 0,
+        received_s: float,
+        admission: StageSpan | None = None,
     ) -> None:
-        """Queue a prepared batch. The event loop later calls `receive` with the result.
+        """Queue a prepared batch, received at `received_s`. The event loop later calls `receive` with the result.
+
+        The spans of the commit and of the index are within `admission`.
 
         Raises
         ------
         OverCapacity, Unavailable
             If the batch is not queued. `receive` is never called in this case.
         """
+        done: Receive = self._answerer(space, receive, received_s)
+        if admission is not None:
+            done = space.spans.around(done, len(batch), admission)
         request = CommitRequest(
             space=space,
             batch=batch,
@@ -79,7 +94,7 @@ class Ingest:
             session=session,
             first_sequence=first_sequence,
             writer=writer,
-            done=self._answerer(space, receive),
+            done=done,
             priority=priority,
         )
         self._queue(space, request)
@@ -92,8 +107,15 @@ class Ingest:
         EngramError
             If the batch could not be stored. The error gives the reason.
         """
-        answer = _Answer()
-        self.submit(space, await self.prepare(space, batch), answer.receive, priority=priority)
+        answer, received_s = _Answer(), perf_counter()
+        span = begin_admission(space.config.name, batch, priority)
+        try:
+            prepared = await self.prepare(space, batch)
+            self.submit(space, prepared, answer.receive, priority=priority, received_s=received_s, admission=span)
+        except EngramError as error:
+            end_admission(span, error)
+            raise
+        end_admission(span)
         return await answer.result
 
     async def delete(self, space: SpaceEngine, ids: Sequence[str]) -> CommitResult:
@@ -122,12 +144,14 @@ class Ingest:
         self._store.submit(request)
         self.admission.entered(space, request)
 
-    def _answerer(self, space: SpaceEngine, receive: Receive) -> Receive:
+    def _answerer(self, space: SpaceEngine, receive: Receive, received_s: float | None = None) -> Receive:
         """Return a callback that takes the result on the committer's thread and delivers it to the event loop."""
 
         def answered(outcome: CommitResult | EngramError) -> None:
             self.admission.look_soon(space)
             receive(outcome)
+            if received_s is not None and isinstance(outcome, CommitResult):
+                self.latency.note_stored(space, outcome, received_s)
 
         return partial(self._mailbox.post, answered)
 

@@ -17,8 +17,9 @@ def lane_name(priority: int) -> str:
 def server_fields(message: pb.GetStatusResponse) -> Iterator[MetricSample]:
     """Yield the metrics of a server and of its spaces."""
     yield table.CONNECTIONS.sample(message.connections)
-    yield table.OBSERVATIONS.sample(message.observations_accepted)
-    yield table.OBSERVATIONS_REJECTED.sample(message.observations_rejected)
+    # It did not divide them by space.
+    yield MetricSample(table.OBSERVATIONS.name, message.observations_accepted)
+    yield MetricSample(table.OBSERVATIONS_REJECTED.name, message.observations_rejected)
     yield table.RECALLS.sample(message.recalls)
     yield table.ACTIVE_SESSIONS.sample(message.sessions)
     yield table.UNSOUND_SPACES.sample(len(message.unsound_spaces))

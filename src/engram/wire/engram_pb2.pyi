@@ -143,6 +143,7 @@ class ObservationRequest(_message.Message):
     BATCH_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     SEQUENCE_NUMBER_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     """With `init`: the space of the stream. Afterwards it may be left empty; another space is refused (wrong_address),
     and the call ends.
@@ -155,6 +156,10 @@ class ObservationRequest(_message.Message):
     sequence_number: _builtins.int
     """Sequence number of the observation, or of the first observation of the batch. A session counts its observations
     from 1, without gaps (sequence_gap). A number that was stored before is acknowledged again and not stored twice.
+    """
+    traceparent: _builtins.str
+    """With observations: the client's span, in the form of the header `traceparent` of W3C Trace Context. The server's
+    spans are within it, if the server records any. What is no such text is ignored.
     """
     @_builtins.property
     def init(self) -> Global___StreamInit: ...
@@ -177,10 +182,11 @@ class ObservationRequest(_message.Message):
         batch: Global___ObservationBatch | None = ...,
         session_id: _builtins.str = ...,
         sequence_number: _builtins.int = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "close", b"close", "flow", b"flow", "init", b"init", "observation", b"observation", "operation", b"operation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "close", b"close", "flow", b"flow", "init", b"init", "memory_space_id", b"memory_space_id", "observation", b"observation", "operation", b"operation", "sequence_number", b"sequence_number", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "close", b"close", "flow", b"flow", "init", b"init", "memory_space_id", b"memory_space_id", "observation", b"observation", "operation", b"operation", "sequence_number", b"sequence_number", "session_id", b"session_id", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_operation: _TypeAlias = _typing.Literal["init", "observation", "flow", "close", "batch"]  # noqa: Y015
     _WhichOneofArgType_operation: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015

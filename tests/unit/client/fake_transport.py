@@ -21,7 +21,7 @@ class FakeConnection:
         self.broken: EngramError | None = None
         self._reading = False
 
-    async def send(self, payload: Any, first_sequence: int) -> None:
+    async def send(self, payload: Any, first_sequence: int, traceparent: str = "") -> None:
         if self.broken is not None:
             raise self.broken
         self._server.take(self, payload, first_sequence)

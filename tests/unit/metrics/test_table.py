@@ -23,6 +23,8 @@ PAGE = ROOT / "docs" / "metrics.md"
 
 @pytest.mark.parametrize("family", TABLE, ids=lambda family: family.name)
 def test_names_follow_the_conventions_of_prometheus(family: MetricFamily) -> None:
+    if family is table.BUILD_INFO:
+        return  # Its labels are the information; Prometheus has this name for that.
     assert re.fullmatch(r"engram_streaming(_[a-z]+)+", family.name)
     assert family.name.endswith("_total") == (family.kind is MetricKind.COUNTER)
     base = family.name.removesuffix("_total")
@@ -49,16 +51,26 @@ def test_the_metrics_of_a_group_have_the_same_first_label() -> None:
     assert firsts == {
         MetricGroup.TRAFFIC: {()},
         MetricGroup.SERVER: {()},
+        MetricGroup.PRESSURE: {("level",)},
         MetricGroup.QUEUE: {("priority",)},
         MetricGroup.WORKERS: {("worker",)},
         MetricGroup.SPACES: {("memory_space",)},
+        MetricGroup.DISTRIBUTIONS: {(), ("stage",)},
+        MetricGroup.BUILD: {("version",)},
     }
 
 
-def test_what_shows_no_title_is_about_a_space() -> None:
+def test_what_shows_no_title_is_about_a_space_or_no_single_number() -> None:
     """There is room for everything else in the tables of the command line."""
-    assert {family.group for family in TABLE if not family.title} <= {MetricGroup.SPACES}
+    untitled = {family.group for family in TABLE if not family.title}
+    assert untitled == {MetricGroup.SPACES, MetricGroup.DISTRIBUTIONS, MetricGroup.BUILD}
     assert all(family.title for family in TABLE if family.kind is MetricKind.COUNTER)
+
+
+def test_only_histograms_have_bounds_and_these_rise() -> None:
+    for family in TABLE:
+        assert bool(family.bounds) == (family.kind is MetricKind.HISTOGRAM), family.name
+        assert list(family.bounds) == sorted(set(family.bounds)), family.name
 
 
 def makers(root: Path) -> set[str]:

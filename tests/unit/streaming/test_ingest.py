@@ -34,7 +34,9 @@ class Tenants:
     def send(self, space: Any, count: int = 10, priority: Priority = Priority.HIGH) -> str:
         """Offer a batch, and return "" if it is admitted, else the code of the refusal."""
         try:
-            self._ingest.submit(space, batch_of([f"id-{i}" for i in range(count)]), lambda _: None, priority=priority)
+            self._ingest.submit(
+                space, batch_of([f"id-{i}" for i in range(count)]), lambda _: None, priority=priority, received_s=0.0
+            )
         except OverCapacity as error:
             self.refusal = error
             return error.code

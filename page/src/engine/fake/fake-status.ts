@@ -63,7 +63,7 @@ export function statusOf(spaces: readonly FakeSpace[]): Status {
       labelled("worker_restarts_total", "worker", { 0: 0, 1: 0 }),
       labelled("worker_busy_seconds_total", "worker", { 0: (Date.now() - begun) / 4000, 1: (Date.now() - begun) / 6000 }),
       labelled("stored_sessions", "memory_space", Object.fromEntries(spaces.map(({ name }) => [name, 2]))),
-      labelled("standing_recalls", "memory_space", Object.fromEntries(spaces.map(({ name }) => [name, 1]))),
+      labelled("standing_cues", "memory_space", Object.fromEntries(spaces.map(({ name }) => [name, 1]))),
     ],
   };
 }

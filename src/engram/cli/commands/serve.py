@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import click
@@ -11,7 +10,9 @@ from engram.cli.context import CliContext, pass_cli
 from engram.cli.setting_options import GroupedCommand, setting_options
 from engram.config import ServeSettings, Settings
 from engram.lifecycle.stop_signals import EndSignals
+from engram.logs.setup import set_up_logging
 from engram.model.spaces import DEFAULT_SPACE, SpaceConfig
+from engram.tracing.export import exported
 
 
 @click.command(cls=GroupedCommand)
@@ -67,8 +68,9 @@ def _serve(settings: Settings, own: ServeSettings, memory: bool, port_file: Path
     # This may replace the process by itself, so it comes after all checks of the options and settings.
     with EndSignals.of_process().held():
         tune_allocator()
-    logging.basicConfig(level=own.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    serve(options)
+    set_up_logging(own.log_level, own.log_format)
+    with exported(own.traces):
+        serve(options)
 
 
 def _say_ready(address: str, data: Path | None) -> None:

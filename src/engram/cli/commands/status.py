@@ -93,7 +93,7 @@ def _print_status(cli: CliContext, found: _Found, target: Target) -> None:
     if found.server is not None and isinstance(target, ServerTarget):
         cli.out.print(server_table(found.server, target.address))
         cli.out.print()
-        for group in (MetricGroup.QUEUE, MetricGroup.WORKERS):
+        for group in (MetricGroup.QUEUE, MetricGroup.PRESSURE, MetricGroup.WORKERS):
             cli.out.print(group_table(found.metrics, group))
     cli.out.print(spaces_table(found.spaces))
     if found.unsound:

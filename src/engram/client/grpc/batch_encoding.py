@@ -20,8 +20,8 @@ from engram.wire import engram_pb2 as pb
 from engram.wire.observations import encode_beside_vectors
 from engram.wire.raw_fields import bytes_tag, number_tag, varint
 
-# Upper bound on the tags, lengths and the sequence number, which are not counted otherwise.
-_FRAME_BYTES_MAX: Final = 64
+# Upper bound on the tags, lengths, the sequence number and the traceparent, which are not counted otherwise.
+_FRAME_BYTES_MAX: Final = 128
 
 
 RequestParts = tuple[bytes | memoryview, ...]
@@ -59,11 +59,13 @@ def encode_parts(batch: ObservationBatch, priority: Priority) -> RequestParts:
     return _BATCH_TAG + varint(length) + prefix, vectors.data.cast("B"), head
 
 
-def join_request(parts: RequestParts, first_sequence: int) -> bytes:
-    """Return the whole encoded request: the sequence number, followed by `parts`."""
-    return b"".join((_SEQUENCE_TAG, varint(first_sequence), *parts))
+def join_request(parts: RequestParts, first_sequence: int, traceparent: str = "") -> bytes:
+    """Return the whole encoded request: the sequence number and, if there is one, the span, followed by `parts`."""
+    trace = (_TRACEPARENT_TAG, varint(len(traceparent)), traceparent.encode()) if traceparent else ()
+    return b"".join((_SEQUENCE_TAG, varint(first_sequence), *trace, *parts))
 
 
 _BATCH_TAG: Final = bytes_tag(pb.ObservationRequest.BATCH_FIELD_NUMBER)
 _SEQUENCE_TAG: Final = number_tag(pb.ObservationRequest.SEQUENCE_NUMBER_FIELD_NUMBER)
+_TRACEPARENT_TAG: Final = bytes_tag(pb.ObservationRequest.TRACEPARENT_FIELD_NUMBER)
 _VECTORS_TAG: Final = bytes_tag(pb.ObservationBatch.VECTORS_FIELD_NUMBER)

@@ -49,7 +49,7 @@ class GrpcObserveCall:
             await self.abort()
             raise
 
-    async def send(self, payload: RequestParts, first_sequence: int) -> None:
+    async def send(self, payload: RequestParts, first_sequence: int, traceparent: str = "") -> None:
         """Send a batch that `encode_parts` encoded.
 
         Raises
@@ -57,7 +57,7 @@ class GrpcObserveCall:
         EngramError
             The reason why the call has ended.
         """
-        await self._write(join_request(payload, first_sequence))
+        await self._write(join_request(payload, first_sequence, traceparent))
 
     async def receive(self) -> Event:
         """Return the next event.

@@ -21,6 +21,7 @@ from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import StreamRecall
 from engram.model.priority import Priority
+from engram.tracing.switch import current_traceparent
 from engram.wire.methods import OBSERVE_STREAM, RECALL_STREAM, SERVICE_NAME, Method
 from engram.wire.operations.recalls import RECALL_STREAM_CODEC
 from engram.wire.operations.table import CODEC_OF
@@ -115,7 +116,7 @@ class GrpcTransport:
         codec = CODEC_OF[type(request)]
         question = codec.encode_request(request)
         try:
-            answer = await self._callable(codec.method)(question, timeout=timeout_s, metadata=self._metadata)
+            answer = await self._callable(codec.method)(question, timeout=timeout_s, metadata=self._beside())
         except aio.AioRpcError as failure:
             if failure.code() is StatusCode.DEADLINE_EXCEEDED:
                 raise TimeoutError from None
@@ -127,7 +128,7 @@ class GrpcTransport:
     def recall(self, request: StreamRecall) -> GrpcRecallCall:
         """Begin a streamed recall."""
         question = RECALL_STREAM_CODEC.encode_request(request)
-        return GrpcRecallCall(self._callable(RECALL_STREAM)(question, metadata=self._metadata), self._address)
+        return GrpcRecallCall(self._callable(RECALL_STREAM)(question, metadata=self._beside()), self._address)
 
     def no_answer(self) -> Unavailable:
         """Return the error that no server has ever answered, and none did in time."""
@@ -139,6 +140,13 @@ class GrpcTransport:
             await self._channel.close(None)
             self._channel = None
             self._callables.clear()
+
+    def _beside(self) -> tuple[tuple[str, str], ...] | None:
+        """Return what is sent with a call: the metadata, and the span of the caller unless they have one."""
+        traceparent = current_traceparent()
+        if not traceparent or any(key == "traceparent" for key, _ in self._metadata or ()):
+            return self._metadata
+        return (*(self._metadata or ()), ("traceparent", traceparent))
 
     def _callable(self, method: Method[Any, Any]) -> Any:
         self.check()

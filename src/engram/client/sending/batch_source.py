@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engram.client.losses import NAMED_MAX
 from engram.client.sending.micro_batch import OpenBatch, seal, settle_rows
@@ -12,6 +12,9 @@ from engram.client.sending.send_buffer import SendBuffer
 from engram.errors import EngramError
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
+
+if TYPE_CHECKING:
+    from engram.tracing.recorder import StageSpan
 
 
 class BatchSource:
@@ -38,11 +41,16 @@ class BatchSource:
         There must be one, see `SendBuffer.next_count`.
         """
         item = self._outbox.take()
-        return self._seal(item) if isinstance(item, OpenBatch) else item
+        outgoing = self._seal(item) if isinstance(item, OpenBatch) else item
+        if outgoing is not None and outgoing.origin is not None:
+            outgoing.span = outgoing.origin.begin("engram.submit", space=self._config.name, count=outgoing.count)
+        return outgoing
 
     def settle(self, outgoing: OutgoingBatch, answer: Answer) -> None:
         """Pass `answer` to the callers of a batch that was taken, and free its room."""
         outgoing.settle(answer)
+        if outgoing.span is not None:
+            _end(outgoing.span, answer)
         self._outbox.settled(outgoing.index, outgoing.count, outgoing.nbytes, answer, outgoing.first_ids)
 
     def fail(self, error: EngramError) -> None:
@@ -66,4 +74,19 @@ class BatchSource:
             self._outbox.settled(rows.index, 0, 0, sealed.refused[0][2])
             return None
         settle_all = settle_rows(sealed.settles)
-        return OutgoingBatch(sealed.payload, len(sealed.settles), nbytes, settle_all, rows.index, sealed.first_ids)
+        return OutgoingBatch(
+            sealed.payload,
+            len(sealed.settles),
+            nbytes,
+            settle_all,
+            rows.index,
+            sealed.first_ids,
+            origin=rows.origin,
+        )
+
+
+def _end(span: StageSpan, answer: Answer) -> None:
+    if isinstance(answer, EngramError):
+        span.end(answer)
+    else:
+        span.end(first_generation=answer.first_generation, last_generation=answer.last_generation)

@@ -7,7 +7,7 @@ import copy
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from engram.client.losses import NAMED_MAX
 from engram.client.sending.outgoing_batch import Answer
@@ -19,6 +19,9 @@ from engram.model.observations import ObservationBatch, check_batch, check_besid
 from engram.model.spaces import SpaceConfig
 from engram.text.embedder import check_texts
 from engram.text.registry import no_embedder
+
+if TYPE_CHECKING:
+    from engram.tracing.recorder import Origin
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -33,13 +36,17 @@ class Settle(Protocol):
 
 @dataclass(slots=True, eq=False)
 class OpenBatch:
-    """A batch that still takes rows: rows with vectors of one length, and the callback of each row."""
+    """A batch that still takes rows: rows with vectors of one length, and the callback of each row.
+
+    `origin` is where the first of them was handed over; None without tracing.
+    """
 
     index: int
     opened_s: float
     rows: list[ObservationRow] = field(default_factory=list)
     settles: list[Settle] = field(default_factory=list)
     nbytes: int = 0
+    origin: Origin | None = None
 
     @property
     def count(self) -> int:

@@ -17,7 +17,7 @@ from engram.client.sending.answer_future import AnyFuture, AwaitedAnswer, settle
 from engram.client.sending.loop_wakeup import LoopWakeup
 from engram.client.sending.micro_batch import Settle, check_outgoing, make_row
 from engram.client.sending.observe_stream import ObserveStream
-from engram.client.sending.outgoing_batch import OutgoingBatch
+from engram.client.sending.outgoing_batch import OutgoingBatch, origin_here
 from engram.client.sending.pending_add import PendingAdd
 from engram.client.sending.send_buffer import OutboxLimits, SendBuffer
 from engram.client.sending.stream_options import StreamOptions
@@ -161,7 +161,7 @@ class ObserveSession:
         batch = check_outgoing(observations.batch(self.config), self.config)
         count, nbytes, first_ids = len(batch), batch.nbytes, tuple(batch.ids[:NAMED_MAX])
         settle = self._settle(future, count, first_ids)
-        outgoing = OutgoingBatch(self._encode(batch), count, nbytes, settle, first_ids=first_ids)
+        outgoing = OutgoingBatch(self._encode(batch), count, nbytes, settle, first_ids=first_ids, origin=origin_here())
         return PendingAdd(
             lambda: self.outbox.try_add_batch(outgoing), lambda: self.outbox.room(count, nbytes), self._held
         )

@@ -225,7 +225,7 @@ class ObserveStream:
             if outgoing is not None:
                 first = self._window.send(outgoing)
                 self._rate_control.sent(outgoing.count, self._loop.time())
-                await connection.send(outgoing.payload, first)
+                await connection.send(outgoing.payload, first, outgoing.traceparent)
             elif self._is_drained():
                 await connection.close_session(self._window.acked_sequence)
                 # `_receive` returns as soon as the server confirms the close; then `_converse` cancels this wait.

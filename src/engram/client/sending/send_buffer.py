@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from engram.client.losses import Losses
 from engram.client.sending.micro_batch import OpenBatch, Settle
-from engram.client.sending.outgoing_batch import Answer, OutgoingBatch
+from engram.client.sending.outgoing_batch import Answer, OutgoingBatch, origin_here
 from engram.errors import EngramError, FailedPrecondition
 from engram.model.limits import BATCH_BYTES_MAX, BATCH_COUNT_MAX
 from engram.model.observation_row import ObservationRow
@@ -117,7 +117,7 @@ class SendBuffer:
             opened = batch is None or not batch.takes(row)
             if batch is None or opened:
                 self._cut()
-                batch = self._open = OpenBatch(self._new_index(), self._clock())
+                batch = self._open = OpenBatch(self._new_index(), self._clock(), origin=origin_here())
             batch.append(row, settle)
             full = len(batch.rows) >= self._batch_count or batch.nbytes >= self._batch_bytes
             if full:

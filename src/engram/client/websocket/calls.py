@@ -17,6 +17,7 @@ from engram.client.websocket.socket import Heartbeats, Socket, open_socket
 from engram.errors import EngramError, FailedPrecondition
 from engram.model.operations.operation import Request
 from engram.model.query import Recalled
+from engram.tracing.switch import current_traceparent
 from engram.wire.forms.received_results import decode_error, decode_result, unexpected
 from engram.wire.forms.results import encode_json
 from engram.wire.forms.sent_requests import OPERATION_OF, encode_request
@@ -95,7 +96,7 @@ class CallSocket:
         operation = OPERATION_OF[type(request)]
         async with self._turns:
             number = next(self._numbers)
-            message, is_frame = encode_request(request, {"type": operation.name, "id": number, "binary": True})
+            message, is_frame = encode_request(request, self._beside(operation.name, number))
             answered: asyncio.Future[_Answer] = self.socket.loop.create_future()
             self._calls[number] = answered
             try:
@@ -117,8 +118,7 @@ class CallSocket:
             Why the WebSocket has ended.
         """
         number = next(self._numbers)
-        beside = {"type": OPERATION_OF[type(request)].name, "id": number, "binary": True}
-        message, is_frame = encode_request(request, beside)
+        message, is_frame = encode_request(request, self._beside(OPERATION_OF[type(request)].name, number))
         self.socket.post(message, is_frame=is_frame)
         stream = self._streams[number] = SocketRecall(self, number)
         return stream
@@ -155,6 +155,12 @@ class CallSocket:
         """Fail what has no answer."""
         # It may have said something else before, to which calls have paid no heed.
         self._fail(self._said if self._said is not None and self._said.code == error.code else error)
+
+    def _beside(self, operation: str, number: int) -> dict[str, Any]:
+        beside = {"type": operation, "id": number, "binary": True}
+        if self.socket.takes_spans and (traceparent := current_traceparent()):
+            beside["traceparent"] = traceparent
+        return beside
 
     def _fail(self, error: EngramError) -> None:
         for answered in list(self._calls.values()):

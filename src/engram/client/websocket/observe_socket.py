@@ -65,7 +65,7 @@ class ObserveSocket:
             await self.abort()
             raise
 
-    async def send(self, payload: bytearray, first_sequence: int) -> None:
+    async def send(self, payload: bytearray, first_sequence: int, traceparent: str = "") -> None:
         """Send a batch that `encode_batch` encoded.
 
         Raises
@@ -73,7 +73,7 @@ class ObserveSocket:
         EngramError
             The reason why the WebSocket has ended.
         """
-        number_batch(payload, first_sequence)
+        number_batch(payload, first_sequence, traceparent if self._socket.takes_spans else "")
         await self._socket.send(payload, is_frame=True)
 
     async def receive(self) -> Event:

@@ -91,6 +91,7 @@ class Socket(asyncio.Protocol):
         self.loop: Final = asyncio.get_running_loop()
         self.opened: Final[asyncio.Future[None]] = self.loop.create_future()
         self.error: EngramError | None = None
+        self.takes_spans: bool = False  # Older servers do not.
         self._address = address
         self._metadata = metadata
         self._receiver = receiver
@@ -198,8 +199,8 @@ class Socket(asyncio.Protocol):
         for event in self._protocol.events_received():
             if isinstance(event, Frame):
                 self._take(event)
-            elif self._protocol.handshake_exc is None:
-                self._begin()
+            elif isinstance(event, Response) and self._protocol.handshake_exc is None:
+                self._begin(event)
             else:
                 self._refuse(event if isinstance(event, Response) else None)
         self._after_receiving()
@@ -227,7 +228,8 @@ class Socket(asyncio.Protocol):
 
     # ---- inside ------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
+    def _begin(self, response: Response) -> None:
+        self.takes_spans = "traceparent" in response.headers.get("engram-accepts", "")
         self._ticking = self.loop.create_task(self._keep_alive(), name="engram-heartbeat")
         # The event loop may end while the connection is open. Then there is nobody left to be told of the task.
         self._ticking._log_destroy_pending = False  # type: ignore[attr-defined]  # Missing in the stubs.

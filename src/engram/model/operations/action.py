@@ -21,6 +21,8 @@ class Action(Enum):
     DESCRIBE
         Describe the server, list its spaces, and describe one space. Whoever may OBSERVE or RECALL in a space may have
         that space described without DESCRIBE, too, because a client needs its settings.
+    METRICS
+        Read the metrics of the server. Whoever may DESCRIBE the server may read them, too.
     """
 
     OBSERVE = "observe"
@@ -28,3 +30,4 @@ class Action(Enum):
     FORGET = "forget"
     CREATE = "create"
     DESCRIBE = "describe"
+    METRICS = "metrics"

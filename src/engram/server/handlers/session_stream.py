@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from engram.errors import EngramError, InvalidInput
+from engram.logs.fields import remember_fields
 from engram.metrics import table
 from engram.model.operations.action import Action
 from engram.model.spaces import DEFAULT_SPACE
@@ -55,6 +56,7 @@ async def run_stream(
         stopper.cancel()
         reader.cancel()
         await asyncio.gather(reader, stopper, return_exceptions=True)
+        _log_end(connection)
     if connection.outbox.error is not None:
         raise connection.outbox.error
 
@@ -83,7 +85,11 @@ async def open_session(
         return
     name = space or DEFAULT_SPACE
     engine.authorize(caller, name, Action.OBSERVE)
-    await connection.open(engine.space(name), session_id, claim)
+    served = engine.space(name)
+    await connection.open(served, session_id, claim)
+    if connection.session is not None:
+        remember_fields(space=name, session=connection.session.id)
+        _logger.info("a session is open", extra={"generation": served.generation})
 
 
 def check_address(connection: Connection, space: str, session_id: str) -> None:
@@ -118,6 +124,13 @@ def undecodable(failure: Exception) -> EngramError:
         return failure
     _logger.error("a message cannot be decoded", exc_info=failure)
     return InvalidInput(f"the message cannot be decoded: {failure!r}", code="not_storable", field="batch")
+
+
+def _log_end(connection: Connection) -> None:
+    session, error = connection.session, connection.outbox.error
+    if session is not None:
+        reason = "" if error is None else f": {error.code}"
+        _logger.info("the stream of a session ended%s", reason, extra={"space": session.space, "session": session.id})
 
 
 async def _reading(connection: Connection, read: Coroutine[Any, Any, None]) -> None:

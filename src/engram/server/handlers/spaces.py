@@ -52,7 +52,8 @@ async def describe_server(engine: Engine, request: DescribeServer, encode: Calla
     by_space = metrics.split("memory_space")
 
     def whole(family: MetricFamily) -> int:
-        return int(metrics.value(family))
+        # Without any space, there are no values about spaces.
+        return int(sum(sample.value for sample in metrics.select(family)))
 
     return encode(
         ServerStatus(

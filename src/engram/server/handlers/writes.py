@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from engram.metrics import table
 from engram.model.ack import Ack, Deletion
 from engram.model.operations.requests import Delete, Observe
 from engram.server.engine import Engine
@@ -17,7 +16,7 @@ async def observe(engine: Engine, request: Observe, encode: Callable[[Ack], T]) 
     """Store one observation or a batch of observations."""
     space = engine.space(request.space)
     result = await engine.ingest.observe(space, request.batch, request.priority)
-    engine.counters.add(table.OBSERVATIONS, result.count)
+    engine.counters.observations.accept(request.space, request.priority, result.count)
     return encode(result.ack)
 
 

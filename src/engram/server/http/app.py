@@ -21,6 +21,7 @@ from engram.server.http.guards import Guards
 from engram.server.http.health import Health
 from engram.server.http.page import Page
 from engram.server.http.routes import HttpRoute, router
+from engram.server.http.scrapes import Scrapes
 from engram.server.websocket.socket import serve_socket
 
 PAGE_FOLDER: Final = Path(engram.__file__).parent / "page"
@@ -43,6 +44,7 @@ def http_routes(engine: Engine, calls: ServerCalls) -> list[HttpRoute]:
         HttpRoute("GET", "/health", health.ready),
         HttpRoute("GET", "/health/live", health.live),
         HttpRoute("GET", "/health/ready", health.ready),
+        HttpRoute("GET", "/metrics", Scrapes(engine).answer),
     ]
     routes += OperationRoutes(calls).routes()
     routes.append(openapi_route(engine.options.http_base_path))

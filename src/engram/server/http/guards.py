@@ -61,7 +61,7 @@ class Guards:
         except HTTPException as error:
             await self._fail(answer, NotFound(error.detail, code="no_such_path", field="path", value=scope["path"]))
         except Exception:
-            _logger.exception("request %s failed", answer.request_id)
+            _logger.exception("request %s failed", answer.request_id, extra={"request_id": answer.request_id})
             await self._fail(answer, EngramError("internal error; the server's log has the details"))
 
     async def _pass(self, scope: Scope, receive: Receive, answer: Answer) -> None:
@@ -94,8 +94,13 @@ class Guards:
         return {**scope, "path": path[len(base) :], "root_path": ""}
 
     async def _fail(self, answer: Answer, error: EngramError) -> None:
+        known = {"request_id": answer.request_id}
         if answer.has_begun:
             # The client sees that the answer ends before its end.
-            _logger.warning("request %s failed behind the beginning of its answer: %s", answer.request_id, error)
+            # The message of an error may name what was sent.
+            _logger.warning(
+                "request %s failed behind the beginning of its answer: %s", answer.request_id, error.code, extra=known
+            )
             return
+        _logger.debug("request %s is refused: %s", answer.request_id, error.code, extra=known)
         await answer.refuse(error)

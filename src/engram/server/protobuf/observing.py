@@ -69,9 +69,12 @@ async def _observe(connection: Connection, message: ObserveMessage) -> None:
 
 
 def _decode(message: ObserveMessage) -> Message:
-    sequence = message.request.sequence_number
-    if message.request.HasField("batch"):
-        columns = message.request.batch
-        return Message(sequence, decode_batch(columns, message.vectors), decode_priority(columns.priority))
-    episode = message.request.observation
-    return Message(sequence, decode_episode(episode), decode_priority(episode.priority), episode.id)
+    request = message.request
+    sequence, traceparent = request.sequence_number, request.traceparent
+    if request.HasField("batch"):
+        columns = request.batch
+        batch, priority = decode_batch(columns, message.vectors), decode_priority(columns.priority)
+        return Message(sequence, batch, priority, traceparent=traceparent)
+    episode = request.observation
+    batch, priority = decode_episode(episode), decode_priority(episode.priority)
+    return Message(sequence, batch, priority, episode.id, traceparent=traceparent)

@@ -134,7 +134,7 @@ OBSERVATION: Final = FormReader(
 OBSERVATION_BATCH: Final = FormReader(
     msgspec.defstruct(
         "_ObservationBatch",
-        [*_BESIDE, *MANY_FIELDS, ("arrays", list[Any] | UnsetType, UNSET)],
+        [*_BESIDE, *MANY_FIELDS, ("traceparent", str | None, None), ("arrays", list[Any] | UnsetType, UNSET)],
         forbid_unknown_fields=True,
         kw_only=True,
     ),

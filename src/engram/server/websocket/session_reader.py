@@ -171,7 +171,8 @@ class SessionReader:
                     limit="a field, or an array of a frame",
                     value="both" if twice else "a text message",
                 )
-            observations = Message(form.sequence_number, batch_of_columns(form, arrays), priority_of(form))
+            batch, priority = batch_of_columns(form, arrays), priority_of(form)
+            observations = Message(form.sequence_number, batch, priority, traceparent=form.traceparent or "")
         except Exception as error:
             await self._reject(message, error)
             return

@@ -27,6 +27,8 @@ from engram.wire.forms.results import encode_json
 
 _HEARTBEAT: Final = encode_json({"type": "heartbeat"})
 _LIMITS: Final = SocketLimits()
+# Fields that older servers refuse, so that a client knows that it may send them.
+_ACCEPTS: Final = [(b"engram-accepts", b"traceparent")]
 
 
 async def serve_socket(
@@ -52,7 +54,7 @@ async def serve_socket(
     caller = with_credential(caller_of(websocket.scope), offered)
     engine.check_running()
     try:
-        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        await websocket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None, _ACCEPTS)
     except OSError:
         # The client did not wait for the answer.
         return

@@ -29,6 +29,7 @@ from engram.wire.forms.results import encode_json, encode_result, encode_results
 
 def _reader(operation: Operation[Any]) -> RequestReader:
     beside: list[Any] = [("type", str), ("id", int), ("binary", bool | None, None)]
+    beside.append(("traceparent", str | None, None))
     if _is_of_space(operation):
         beside.append(("space", str | None, None))
     return RequestReader(operation, beside)
@@ -43,6 +44,7 @@ class _Options(msgspec.Struct):
 
     binary: bool | None = None
     follow: bool | None = None
+    traceparent: str | None = None
     k: Any = None
     ids: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
 
@@ -191,7 +193,7 @@ class SocketCalls:
         def encode_batch(result: Any) -> list[bytes]:
             return encode_results(result, beside, vectors=vectors, binary=binary)
 
-        incoming: Incoming[Any] = Incoming(space, decode)
+        incoming: Incoming[Any] = Incoming(space, decode, traceparent=options.traceparent or "")
         try:
             if operation.streams:
                 await self._server.stream(operation, incoming, encode_batch, self._caller, write)

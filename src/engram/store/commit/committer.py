@@ -7,8 +7,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
+from itertools import chain
+from time import perf_counter
 from typing import Final
 
+from engram.metrics import table
+from engram.metrics.histogram import Histogram
+from engram.metrics.sample import MetricSample
 from engram.store.commit.queue import CommitQueue, CommitRequest, CommitTarget
 from engram.store.commit.serial_executor import SerialExecutor
 
@@ -31,6 +37,9 @@ class Committer:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engram-committer", daemon=True)
         self.encoder: Final = SerialExecutor("engram-encoder")
+        self._queue_wait: Final = Histogram(table.QUEUE_WAIT)
+        self._commit_time: Final = Histogram(table.COMMIT_TIME)
+        self._batch_size: Final = Histogram(table.BATCH_SIZE)
 
     def start(self) -> None:
         """Start the committer thread."""
@@ -42,6 +51,10 @@ class Committer:
         self._queue.close()
         self._thread.join()
         self.encoder.stop()
+
+    def samples(self) -> Iterator[MetricSample]:
+        """Yield how long requests waited, how long the commits took, and how large they were."""
+        return chain(self._queue_wait.samples(), self._commit_time.samples(), self._batch_size.samples())
 
     def _run(self) -> None:
         while True:
@@ -56,11 +69,19 @@ class Committer:
 
     def _commit(self, requests: list[CommitRequest]) -> None:
         groups: dict[CommitTarget, list[CommitRequest]] = {}
+        begin_s = perf_counter()
         for request in requests:
+            self._queue_wait.add(begin_s - request.queued_s)
             groups.setdefault(request.space, []).append(request)
         for space, group in groups.items():
+            # Before the commit, so that a count that was answered is in it.
+            self._batch_size.add(sum(request.count for request in group))
             try:
                 space.commit(group)
             except Exception:
                 # Every request has been answered by then. The other spaces and later requests still need this thread.
-                logger.exception("what follows a commit to space %s failed", space.config.name)
+                name = space.config.name
+                logger.exception("what follows a commit to space %s failed", name, extra={"space": name})
+            end_s = perf_counter()
+            self._commit_time.add(end_s - begin_s)
+            begin_s = end_s

@@ -89,7 +89,7 @@ class GroupCommit:
             failure = error
         except Exception as error:
             # The log, the graph and the versions may disagree now. Only reading the log again makes them consistent.
-            logger.exception("a commit to space %s failed", self._name)
+            logger.exception("a commit to space %s failed", self._name, extra={"space": self._name})
             self._failure = f"a commit failed: {error!r}; space {self._name} takes no more writes until it is reopened"
             failure = Unavailable(self._failure, code="commit_failed", field="space")
         plan.settle(requests, failure)
@@ -113,7 +113,7 @@ class GroupCommit:
             middle = len(requests) // 2
             # The halves are committed in order, because a request can depend on what an earlier one stores.
             return any([self.commit(requests[:middle]), self.commit(requests[middle:])])
-        logger.error("a request to space %s cannot be stored", self._name, exc_info=error)
+        logger.error("a request to space %s cannot be stored", self._name, exc_info=error, extra={"space": self._name})
         refusal = InvalidInput(
             f"the request cannot be stored, and nothing of it is: {error!r}", code="not_storable", field="request"
         )

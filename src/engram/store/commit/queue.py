@@ -88,6 +88,8 @@ class CommitRequest:
         Called exactly once with the result or the error. It runs on the committer thread and must not block.
     priority
         Lane of the request; used by queues that have lanes.
+    queued_s
+        When the store queued the request, by the clock `time.perf_counter`.
 
     Raises
     ------
@@ -103,6 +105,7 @@ class CommitRequest:
     writer: int = 0
     done: Callable[[CommitResult | EngramError], None]
     priority: Priority = Priority.NORMAL
+    queued_s: float = 0.0
 
     def __post_init__(self) -> None:
         if (self.batch is None) == (self.delete_ids is None):

@@ -58,6 +58,7 @@ class MaintenanceThread:
 
     def _run(self) -> None:
         while (space := self._queue.get()) is not None:
+            name = space.config.name
             with self._lock:
                 future = self._waiting.pop(space)
             try:
@@ -65,10 +66,10 @@ class MaintenanceThread:
                     space.indexing.compact(space.retention.horizon, lambda: not self._stopped)
                 future.set_result(space.indexing.write_checkpoint())
             except EngramError as error:
-                logger.warning("no checkpoint of space %s: %s", space.config.name, error)
+                logger.warning("no checkpoint of space %s: %s", name, error, extra={"space": name})
                 future.set_exception(error)
             except Exception as error:
-                logger.exception("a checkpoint of space %s failed", space.config.name)
+                logger.exception("a checkpoint of space %s failed", name, extra={"space": name})
                 future.set_exception(error)
             # A space references its store. While this thread waits for requests, it must not keep a store alive that is
             # referenced nowhere else.

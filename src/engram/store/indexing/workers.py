@@ -6,11 +6,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
+from engram.store.indexing.busy_share import BusyShare
 from engram.store.indexing.scheduler import IndexTask, WorkStealingScheduler
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ class WorkerStatistics:
         Number of times it died and was replaced.
     busy_s
         Seconds it spent on tasks.
+    utilization
+        Share of the last seconds that it spent on tasks, from 0 to 1.
     """
 
     number: int
@@ -48,6 +51,7 @@ class WorkerStatistics:
     stolen: int = 0
     restarts: int = 0
     busy_s: float = 0.0
+    utilization: float = 0.0
 
     def count(self, linked: int, stolen: bool) -> None:
         """Add a batch of `linked` observations, unless it is empty."""
@@ -64,6 +68,7 @@ class WorkerStatistics:
         yield table.WORK_STOLEN.sample(self.stolen, worker)
         yield table.WORKER_RESTARTS.sample(self.restarts, worker)
         yield table.WORKER_BUSY.sample(self.busy_s, worker)
+        yield table.WORKER_UTILIZATION.sample(self.utilization, worker)
 
 
 @dataclass(slots=True, eq=False)
@@ -71,6 +76,7 @@ class _Worker:
     """A worker, which is run by one thread after another. Only its current thread changes it."""
 
     statistics: WorkerStatistics
+    busy_share: BusyShare = field(default_factory=BusyShare)
     pause_s: float = 0.0
 
 
@@ -131,7 +137,10 @@ class Workers:
 
     def statistics(self) -> tuple[WorkerStatistics, ...]:
         """Return the statistics of each worker."""
-        return tuple(replace(worker.statistics) for worker in self._workers)
+        return tuple(
+            replace(worker.statistics, utilization=worker.busy_share.look(worker.statistics.busy_s))
+            for worker in self._workers
+        )
 
     def start(self) -> None:
         """Start the worker threads."""

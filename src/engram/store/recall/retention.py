@@ -51,9 +51,25 @@ class Retention:
     @property
     def horizon(self) -> int:
         """Versions that ended at or before this generation can no longer be recalled; compaction may drop them."""
+        return min([self.oldest, *self._held_generations()])
+
+    def held_s(self) -> float:
+        """Return the seconds since the oldest snapshot or standing recall was overtaken by a newer generation.
+
+        0 if none was, or if there is none.
+        """
+        visible = self._state.index.visible_generation
+        oldest = min(self._held_generations(), default=visible)
+        if oldest >= visible:
+            return 0.0
+        # If that generation was lost by damage, this is the record before it.
+        overtaken = next(self._state.log.records_from(oldest + 1))
+        return max(0.0, (now_us() - overtaken.committed_us) / 1e6)
+
+    def _held_generations(self) -> list[int]:
         held = [snapshot.generation for snapshot in list(self._held)]
         matched = self._subscriptions.matched_generation
-        return min([self.oldest, *held, *([] if matched is None else [matched])])
+        return held if matched is None else [*held, matched]
 
     def hold(self, reader: RecallExecutor, max_generation: int | None, snapshot_us: int | None) -> Snapshot:
         """Return a snapshot; what it sees is retained for as long as it is referenced.

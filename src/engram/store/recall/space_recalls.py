@@ -8,6 +8,8 @@ from engram.model.hit import Hit
 from engram.model.query import Recalled, RecallQuery, check_one_snapshot
 from engram.model.spaces import SpaceConfig
 from engram.model.values.scalars import as_text
+from engram.store.meter.exact_scan import ExactScan
+from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.retention import Retention
@@ -30,10 +32,17 @@ class SpaceRecalls:
         Settings of the store: the defaults of recalls.
     announce
         Has the matcher look at the space.
+    meter
+        Measures some of the recalls.
     """
 
     def __init__(
-        self, config: SpaceConfig, state: SpaceState, options: StoreOptions, announce: Callable[[], None]
+        self,
+        config: SpaceConfig,
+        state: SpaceState,
+        options: StoreOptions,
+        announce: Callable[[], None],
+        meter: RecallMeter,
     ) -> None:
         self.config = config
         self.subscriptions: Subscriptions = Subscriptions(config, state, options.follower_count_max)
@@ -41,6 +50,8 @@ class SpaceRecalls:
         self._state = state
         self._reader = RecallExecutor(config, state, options, self.subscriptions)
         self._announce = announce
+        self._meter = meter
+        self.exact_scan: ExactScan = ExactScan(config, state, self._reader.search)
 
     def answer(self, query: RecallQuery) -> Recalled:
         """Answer `query` at once.
@@ -54,7 +65,10 @@ class SpaceRecalls:
         CorruptData
             If the ranking needs damaged bytes.
         """
-        return self._reader.recall(query, self.retention.generation_of(query))
+        recalled = self._reader.recall(query, self.retention.generation_of(query))
+        if self._meter.is_waiting:
+            self._meter.offer(self.config.name, self.exact_scan, query, recalled)
+        return recalled
 
     def open(self, query: RecallQuery) -> RecallStream:
         """Open a stream of hits for `query`.

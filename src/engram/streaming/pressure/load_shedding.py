@@ -88,6 +88,12 @@ class LoadShedder:
         self._soon = soon
         self._tell = tell
         self._due: set[str] = set()
+        self._activations = dict.fromkeys((Level.WARNING, Level.CRITICAL, Level.OVERLOADED), 0)
+
+    def samples(self) -> Iterator[MetricSample]:
+        """Yield how often the pressure on a space rose to each level."""
+        for level, count in self._activations.items():
+            yield table.BACKPRESSURE_ACTIVATIONS.sample(count, level.name.lower())
 
     def check(self, space: SpaceEngine, priority: Priority) -> None:
         """Refuse a request of `priority` if the pressure on `space`, or its share of the lane, does not admit it.
@@ -192,6 +198,10 @@ class LoadShedder:
                 self._announce(self._spaces[name])
 
     def _announce(self, pressed: _Pressed) -> None:
+        level = self._hardest(pressed).level
+        if level > pressed.level:
+            self._activations[level] += 1
+        pressed.level = level
         state, reason = self._status(pressed)
         if state is not pressed.last_sent:
             pressed.last_sent = state
@@ -244,12 +254,13 @@ class _Meter:
 
 @dataclass(slots=True)
 class _Pressed:
-    """A space that receives writes: the meters of its tail and of the lanes, and the last state sent to its streams."""
+    """A space that receives writes: the meters of its tail and the lanes, its last level, and the last state sent."""
 
     name: str
     tail: _Meter
     lanes: _Meter
     last_sent: StreamState = StreamState.ACTIVE
+    level: Level = Level.NORMAL
 
     def look(self) -> None:
         """Read both gauges."""

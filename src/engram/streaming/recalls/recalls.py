@@ -7,10 +7,13 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import aclosing, contextmanager
+from itertools import chain
+from time import perf_counter
 from typing import Final, TypeVar
 
 from engram.errors import EngramError, OverCapacity
 from engram.metrics import table
+from engram.metrics.histogram import Histogram
 from engram.metrics.sample import MetricSample
 from engram.model.query import Recalled, RecallQuery
 from engram.store.space_engine import SpaceEngine
@@ -63,6 +66,8 @@ class Recalls:
         idle_s: float = IDLE_S,
     ) -> None:
         self.loop_priority: Final = LoopPriority()
+        self._latency: Final = Histogram(table.RECALL_LATENCY)
+        self._first_result: Final = Histogram(table.FIRST_RESULT)
         self._short = ShortRecalls()
         self._threads = threads
         self._mailbox = mailbox
@@ -82,9 +87,10 @@ class Recalls:
         return self._streams
 
     def samples(self) -> Iterator[MetricSample]:
-        """Yield the metrics of the recalls that are under way."""
+        """Yield the metrics of the recalls that are under way, and the latencies of those that were answered."""
         yield table.RECALL_STREAMS.sample(self._streams)
         yield table.RECALLS_WAITING.sample(self._waiting)
+        yield from chain(self._latency.samples(), self._first_result.samples())
 
     def stop(self, reason: EngramError) -> None:
         """End all standing recalls with `reason`. Other recalls end by themselves."""
@@ -102,12 +108,14 @@ class Recalls:
         EngramError
             If the query cannot be answered. The error gives the reason.
         """
+        begin_s = perf_counter()
         with self.loop_priority.recall_in_progress(), self._one_more_waits():
             if self._short.takes(space, query):
                 answer = await self._short.run(space, lambda: encode(space.answer(query)))
             else:
                 answer = await self._in_thread(lambda: encode(space.answer(query)))
         self._counters.add(table.RECALLS)
+        self._latency.add(perf_counter() - begin_s)
         return answer
 
     async def in_turns(self, work: Generator[None, None, T]) -> T:
@@ -140,10 +148,12 @@ class Recalls:
         EngramError
             If the query cannot be answered. The error gives the reason.
         """
+        begin_s = perf_counter()
         with self._one_more_stream():
             with self.loop_priority.recall_in_progress(), self._one_more_waits():
                 batches, made = await self._in_thread(lambda: begin(space, query, encode))
             self._counters.add(table.RECALLS)
+            self._first_result.add(perf_counter() - begin_s)
             making: Future[list[T]] | None = None
             try:
                 while batches.more:

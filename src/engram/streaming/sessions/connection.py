@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity, Unavailable
 from engram.model.observations import ObservationBatch
 from engram.store.space_engine import SpaceEngine
+from engram.streaming.admission_spans import begin_admission, end_admission
 from engram.streaming.ingest import Ingest
 from engram.streaming.sessions.claim import Claim
 from engram.streaming.sessions.flow_control import Flow, FlowAction
@@ -19,6 +21,9 @@ from engram.streaming.sessions.registry import Sessions
 from engram.streaming.sessions.send_rate import SendRate
 from engram.streaming.sessions.session import InFlight, SequenceVerdict, Session
 from engram.streaming.sessions.states import SessionState
+
+if TYPE_CHECKING:
+    from engram.tracing.recorder import StageSpan
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,20 +235,27 @@ class Connection:
         return self.session, self.space
 
     async def _admit(self, session: Session, space: SpaceEngine, message: Message) -> None:
-        count = len(message.batch)
+        # What a client holds back itself, while it pauses, is no latency of the server.
+        count, received_s = len(message.batch), time.perf_counter()
+        span = begin_admission(
+            session.space, message.batch, message.priority, session=session.id, traceparent=message.traceparent
+        )
         try:
             await self._room(session)
             batch = await self._ingest.prepare(space, message.batch)
             if session.outbox is not self.outbox:
+                end_admission(span)
                 return  # Taken over while the embedder ran.
             # Checked after the waits above, because earlier messages may have failed meanwhile.
             offer = session.offer(message.first_sequence, count)
             if offer is SequenceVerdict.DURABLE:
                 session.repeat(message.first_sequence, message.first_sequence + count - 1)
             elif offer is SequenceVerdict.NEW:
-                self._submit(session, space, message, batch)
+                self._submit(session, space, message, batch, received_s, span)
+            end_admission(span, duplicate=offer is not SequenceVerdict.NEW)
             # A duplicate of a message in flight needs no answer of its own, because acks are cumulative.
         except EngramError as error:
+            end_admission(span, error)
             # If another connection has taken over the session, it uses these sequence numbers for other observations.
             if session.outbox is not self.outbox:
                 return
@@ -253,9 +265,19 @@ class Connection:
             else:
                 session.reject(message.first_sequence, count, error)
 
-    def _submit(self, session: Session, space: SpaceEngine, message: Message, batch: ObservationBatch) -> None:
+    def _submit(
+        self,
+        session: Session,
+        space: SpaceEngine,
+        message: Message,
+        batch: ObservationBatch,
+        received_s: float,
+        span: StageSpan | None,
+    ) -> None:
         last_sequence = message.first_sequence + len(batch) - 1
-        in_flight = InFlight(message.first_sequence, last_sequence, batch.nbytes, message.memory_id)
+        in_flight = InFlight(
+            message.first_sequence, last_sequence, batch.nbytes, message.memory_id, priority=message.priority
+        )
         self._ingest.submit(
             space,
             batch,
@@ -264,6 +286,8 @@ class Connection:
             session=session.id,
             first_sequence=message.first_sequence,
             writer=session.owner,
+            received_s=received_s,
+            admission=span,
         )
         # The result arrives through the event loop, so it cannot come before this call.
         session.admit(in_flight)

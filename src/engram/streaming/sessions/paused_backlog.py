@@ -28,6 +28,8 @@ class Message:
         Id of the last observation, if it came as a single message.
     are_joined
         Whether each observation came as a message of its own, so that one that is refused does not concern the others.
+    traceparent
+        The client's span (W3C Trace Context); empty if it named none.
     """
 
     first_sequence: int
@@ -35,11 +37,18 @@ class Message:
     priority: Priority
     memory_id: str = ""
     are_joined: bool = False
+    traceparent: str = ""
 
     def parts(self) -> Iterator[Message]:
         """Yield a message for each observation."""
         for row, id in enumerate(self.batch.ids):
-            yield Message(self.first_sequence + row, self.batch.rows(row, row + 1), self.priority, id)
+            yield Message(
+                self.first_sequence + row,
+                self.batch.rows(row, row + 1),
+                self.priority,
+                id,
+                traceparent=self.traceparent,
+            )
 
 
 class BacklogBudget:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from enum import Enum
 from typing import Final
 
 from engram.errors import EngramError, SequenceError
-from engram.metrics import table
+from engram.model.priority import Priority
 from engram.store.commit.queue import CommitResult
 from engram.store.commit.session_table import SequenceRange
 from engram.streaming.counters import Counters
@@ -17,6 +18,8 @@ from engram.streaming.loop.condition import LoopCondition
 from engram.streaming.sessions.acks import AckHistory, AckStatus, SessionAck, Unindexed
 from engram.streaming.sessions.outbox import SessionOutbox
 from engram.streaming.sessions.states import SessionState, check_move
+
+_logger: Final = logging.getLogger(__name__)
 
 
 class SequenceVerdict(Enum):
@@ -36,6 +39,7 @@ class InFlight:
     nbytes: int
     memory_id: str = ""
     outbox: SessionOutbox | None = None
+    priority: Priority = Priority.NORMAL
 
     @property
     def count(self) -> int:
@@ -218,13 +222,16 @@ class Session:
         )
         if message.last_sequence > self.durable_sequence:
             self.durable_sequence = message.last_sequence
-            self._counters.add(table.OBSERVATIONS, result.count)
+            self._counters.observations.accept(self.space, message.priority, result.count)
             self._history.add(ack.last_sequence, ack.last_generation, result.count)
             self._unindexed.add(ack)
         self._send(message.outbox, ack)
 
     def _reject(self, outbox: SessionOutbox | None, first_sequence: int, count: int, error: EngramError) -> None:
-        self._counters.add(table.OBSERVATIONS_REJECTED, count)
+        self._counters.observations.reject(self.space, error.code, count)
+        _logger.debug(
+            "%d observations are refused: %s", count, error.code, extra={"space": self.space, "session": self.id}
+        )
         self._send(
             outbox, SessionAck(AckStatus.REJECTED, first_sequence, first_sequence + max(count, 1) - 1, error=error)
         )

@@ -25,6 +25,7 @@ from engram.model.operations.table import OPERATIONS
 from engram.model.priority import Priority
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
+from engram.tracing.switch import present_recorder
 from engram.wire.forms.hits import iso_time
 from engram.wire.forms.results import encode_json
 from engram.wire.frames import encode_frame, encode_frame_in_place
@@ -43,6 +44,10 @@ _BATCH_START: Final = b'{"type":"observation_batch","sequence_number":'
 # Blanks may stand before a number, so the digits take the same place whatever the number is.
 _SEQUENCE_DIGITS: Final = 19
 _NUMBER_PLACE: Final = 4 + len(_BATCH_START)
+_NUMBER_END: Final = _NUMBER_PLACE + _SEQUENCE_DIGITS
+_TRACE_START: Final = b',"traceparent":"'
+# A traceparent of version 00 (W3C Trace Context) has 55 characters.
+_TRACE_ROOM: Final = b" " * (len(_TRACE_START) + 55 + 1)
 
 
 def encode_request(request: Request[Any], beside: Fields) -> tuple[bytes, bool]:
@@ -75,13 +80,16 @@ def encode_request(request: Request[Any], beside: Fields) -> tuple[bytes, bool]:
 def encode_batch(batch: ObservationBatch, priority: Priority) -> bytearray:
     """Return the frame that observes `batch` in a session, with room for its sequence number; see `number_batch`.
 
+    While spans are recorded, there is room for one, too.
+
     Raises
     ------
     InvalidInput
         With code ``batch_bytes``, if the frame is larger than a server reads.
     """
     fields, arrays = _batch_parts(batch)
-    number = Raw(b"0".rjust(_SEQUENCE_DIGITS))
+    room = b"" if present_recorder() is None else _TRACE_ROOM
+    number = Raw(b"0".rjust(_SEQUENCE_DIGITS) + room)
     header = {"type": "observation_batch", "sequence_number": number, **fields, **_priority_fields(priority)}
     frame = encode_frame_in_place(header, arrays, encode_json)
     if len(frame) > MESSAGE_BYTES_MAX:
@@ -89,9 +97,18 @@ def encode_batch(batch: ObservationBatch, priority: Priority) -> bytearray:
     return frame
 
 
-def number_batch(frame: bytearray, first_sequence: int) -> None:
-    """Give the first observation in a frame that `encode_batch` made the number `first_sequence`."""
-    frame[_NUMBER_PLACE : _NUMBER_PLACE + _SEQUENCE_DIGITS] = str(first_sequence).rjust(_SEQUENCE_DIGITS).encode()
+def number_batch(frame: bytearray, first_sequence: int, traceparent: str = "") -> None:
+    """Give the first observation in a frame that `encode_batch` made the number `first_sequence`, and the frame a span.
+
+    Without `traceparent`, or without room for it, the frame names no span.
+    """
+    frame[_NUMBER_PLACE:_NUMBER_END] = str(first_sequence).rjust(_SEQUENCE_DIGITS).encode()
+    end = _NUMBER_END + len(_TRACE_ROOM)
+    has_room = frame[_NUMBER_END:end] == _TRACE_ROOM or frame.startswith(_TRACE_START, _NUMBER_END)
+    if has_room:
+        # It may be sent a second time, to a server that knows less.
+        field = _TRACE_START + traceparent.encode() + b'"' if traceparent else b""
+        frame[_NUMBER_END:end] = field.ljust(len(_TRACE_ROOM))
 
 
 def _parts_of(request: Request[Any]) -> tuple[Fields, Arrays]:

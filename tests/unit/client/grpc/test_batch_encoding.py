@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from engram.client.grpc.batch_encoding import encode_parts, join_request
 from engram.model.observations import ObservationBatch, make_batch
 from engram.model.priority import Priority
+from engram.server.protobuf.observe_message import ObserveMessage
 from engram.wire import engram_pb2 as pb
 from engram.wire.observations import encode_batch
 
@@ -34,6 +35,19 @@ def test_protobuf_reads_the_same_message(count: int, dim: int, sequence: int, pr
     batch = batch_of(count, dim)
     read = pb.ObservationRequest.FromString(join_request(encode_parts(batch, priority), sequence))
     assert read == pb.ObservationRequest(sequence_number=sequence, batch=encode_batch(batch, priority))
+
+
+@pytest.mark.parametrize("dim", [0, 8, 768])
+def test_a_request_names_its_span(dim: int) -> None:
+    batch, traceparent = batch_of(40, dim), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    message = join_request(encode_parts(batch, Priority.LOW), 7, traceparent)
+    expected = pb.ObservationRequest(
+        sequence_number=7, traceparent=traceparent, batch=encode_batch(batch, Priority.LOW)
+    )
+    assert pb.ObservationRequest.FromString(message) == expected
+    read = ObserveMessage.parse(message)
+    assert read.request.traceparent == traceparent
+    assert len(read.vectors) == (4 * dim * len(batch) if len(message) > 16 << 10 else 0)
 
 
 def test_the_vectors_are_not_copied_before_the_request_is_joined() -> None:

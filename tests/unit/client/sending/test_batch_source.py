@@ -11,7 +11,9 @@ from engram.errors import EngramError, InvalidInput, Unavailable
 from engram.model.ack import Ack
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
+from engram.tracing.switch import present_recorder
 from tests.doubles.batches import row_of
+from tests.doubles.spans import attributes_of, id_of, parent_of, recorded_spans
 
 CONFIG = SpaceConfig("test", dim=8)
 
@@ -63,3 +65,50 @@ def test_what_was_never_taken_fails_with_the_stream() -> None:
     losses = source.outbox.take_losses()
     assert (losses.count, losses.error) == (4, error)
     assert isinstance(losses.error, EngramError)
+
+
+def test_a_batch_has_one_span_from_its_caller_to_its_answer() -> None:
+    source = Source()
+    source.add("untraced")
+    with recorded_spans() as spans:
+        source.add("a")
+        # The batch was begun before.
+        untraced = source.batches.take()
+        assert untraced is not None
+        assert (untraced.span, untraced.traceparent) == (None, "")
+        recorder = present_recorder()
+        assert recorder is not None
+        with recorder.here("the program").current():
+            source.add("id-b")
+            source.add("c")
+        source.add("d")
+        outgoing = source.batches.take()
+        assert outgoing is not None
+        # Sent, and sent again: it is the same span.
+        assert outgoing.traceparent == outgoing.traceparent != ""
+        source.batches.settle(untraced, Ack(1, 1, 1, 1))
+        source.batches.settle(outgoing, Ack(2, 4, 2, 4))
+        program, submit = spans.all
+    assert parent_of(submit) == id_of(program)
+    assert attributes_of(submit) == {
+        "engram.space": "test",
+        "engram.count": 3,
+        "engram.first_generation": 2,
+        "engram.last_generation": 4,
+    }
+    assert "id-b" not in submit.to_json()
+
+
+def test_a_refused_batch_and_one_whose_observations_are_all_refused_end_nothing_twice() -> None:
+    source = Source()
+    with recorded_spans() as spans:
+        source.add("bad", np.nan)
+        assert source.batches.take() is None
+        source.add("a")
+        outgoing = source.batches.take()
+        assert outgoing is not None
+        source.add("never taken")
+        source.batches.settle(outgoing, Unavailable("the server is gone", code="no_server"))
+        source.batches.fail(Unavailable("the server is gone"))
+        (submit,) = spans.all
+    assert attributes_of(submit)["error.type"] == "no_server"

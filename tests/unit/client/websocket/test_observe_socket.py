@@ -9,7 +9,13 @@ from engram.client.transport import Closed, Greeting
 from engram.errors import (
     FailedPrecondition,
 )
+from engram.model.observations import make_batch
+from engram.model.operations.requests import TakeSnapshot
+from engram.model.priority import Priority
+from engram.tracing.switch import current_traceparent, present_recorder
+from tests.doubles.spans import recorded_spans
 from tests.unit.client.websocket.scripted_server import (
+    TIMEOUT_S,
     ScriptedSocket,
     error_of,
     made,
@@ -58,3 +64,34 @@ async def test_a_session_that_is_refused_is_not_left_open() -> None:
     async with scripted(refusing) as server:
         error = await error_of(made(server.address).observe(Greeting("notes")))
         assert (type(error), error.code) == (FailedPrecondition, "session_taken_over")
+
+
+async def test_a_server_that_does_not_take_spans_is_sent_none() -> None:
+    asked: list[dict[str, Any]] = []
+
+    async def older(socket: ScriptedSocket) -> None:
+        while True:
+            message = await socket.read()
+            asked.append(message)
+            if message["type"] == "init":
+                await socket.send(type="init_ack", session_id="s", durable_sequence=0, generation=0)
+            elif message["type"] == "snapshot":
+                await socket.answer(message, generation=7)
+            else:
+                await socket.send(type="ack", status="accepted", first_sequence=1, last_sequence=1)
+
+    with recorded_spans():
+        recorder = present_recorder()
+        assert recorder is not None
+        async with scripted(older) as server:
+            transport = made(server.address)
+            with recorder.here("the program").current():
+                await transport.call(TakeSnapshot("notes"), TIMEOUT_S)
+                stream, _ = await transport.observe(Greeting("notes"))
+                payload = transport.encode(make_batch(["a"], [[1.0]]), Priority.NORMAL)
+                await stream.send(payload, 1, current_traceparent())
+                await stream.receive()
+            await stream.abort()
+            await transport.close()
+    assert [message["type"] for message in asked] == ["snapshot", "init", "observation_batch"]
+    assert not any("traceparent" in message for message in asked)

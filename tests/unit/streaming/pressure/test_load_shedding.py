@@ -158,6 +158,24 @@ def test_streams_of_the_space_are_told_once_for_each_change() -> None:
     ]
 
 
+def test_each_rise_of_the_pressure_on_a_space_counts_once() -> None:
+    world = World()
+
+    def counted() -> dict[str, float]:
+        return {sample.labels["level"]: sample.value for sample in world.admission.samples()}
+
+    assert counted() == {"warning": 0, "critical": 0, "overloaded": 0}
+    for count in (55, 56, 85, 86, 60, 0):
+        world.fill_tail("one", count)
+    assert counted() == {"warning": 1, "critical": 1, "overloaded": 0}
+    world.fill_tail("one", 99)
+    world.fill_tail("two", 99)
+    assert counted() == {"warning": 1, "critical": 1, "overloaded": 2}
+    world.gauge.fill = 0.97
+    world.admission.tick()
+    assert counted() == {"warning": 1, "critical": 1, "overloaded": 2}, "both spaces were overloaded before"
+
+
 def test_a_full_lane_concerns_who_fills_it() -> None:
     world = World()
     world.fill_lane("one", Priority.LOW, 82)

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput, OverCapacity, Unavailable
+from engram.metrics import table
+from engram.metrics.samples import MetricSamples
 from engram.model.query import Recalled, RecallQuery
 from engram.store import Cue, MemoryStore, RecallStream, Space
 from engram.streaming.counters import Counters
@@ -54,6 +56,26 @@ async def test_batches_come_in_order_and_the_last_says_so() -> None:
             (5, False),
         ]
         assert recalls.streams == 0
+
+
+async def test_latencies_are_counted_once_for_each_recall_that_was_answered() -> None:
+    async with recalling() as (recalls, space):
+
+        def counted() -> tuple[float, float]:
+            samples = MetricSamples(recalls.samples())
+            one, other = table.RECALL_LATENCY.name, table.FIRST_RESULT.name
+            return samples.value(f"{one}_count"), samples.value(f"{other}_count")
+
+        for query in (QUERY, LONG):
+            await recalls.answer(space._engine, query, sizes)
+        assert counted() == (2, 0)
+        assert len([batch async for batch in recalls.stream(space._engine, QUERY, sizes)]) == 3
+        assert counted() == (2, 1)
+        with pytest.raises(InvalidInput):
+            await recalls.answer(space._engine, RecallQuery(Cue(ANY[:3])), sizes)
+        with pytest.raises(InvalidInput):
+            await anext(recalls.stream(space._engine, RecallQuery(Cue(ANY[:3])), sizes))
+        assert counted() == (2, 1)
 
 
 async def test_an_error_in_the_query_comes_from_the_stream() -> None:

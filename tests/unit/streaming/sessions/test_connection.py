@@ -7,6 +7,7 @@ import pytest
 
 from engram.errors import FailedPrecondition, Unavailable
 from engram.metrics import table
+from engram.metrics.samples import MetricSamples
 from engram.model.observations import with_vectors
 from engram.model.priority import Priority
 from engram.streaming.sessions.acks import AckStatus
@@ -26,7 +27,10 @@ async def test_observations_are_acked_once_they_are_committed(world: World) -> N
     world.store.commit_all()
     assert await acks(connection) == [("accepted", 1, 11)]
     assert world.space.stored == [f"id-{i}" for i in range(1, 12)]
-    assert world.counters.value(table.OBSERVATIONS) == 11
+    name = world.space.config.name
+    counted = MetricSamples(world.counters.observations.samples(name))
+    assert counted.value(table.OBSERVATIONS, memory_space=name, priority="normal") == 11
+    assert counted.value(table.OBSERVATIONS) == 11
 
 
 async def test_nothing_goes_before_init(world: World) -> None:
@@ -76,7 +80,10 @@ async def test_a_bad_batch_is_rejected_whole_and_what_follows_too(world: World) 
         ("accepted", 1, None),
     ]
     assert world.space.stored == ["id-1", "id-2", "id-3"]
-    assert world.counters.value(table.OBSERVATIONS_REJECTED) == 6
+    counted = MetricSamples(world.counters.observations.samples(world.space.config.name))
+    assert counted.value(table.OBSERVATIONS_REJECTED, reason="not_finite") == 3
+    assert counted.value(table.OBSERVATIONS_REJECTED, reason="sequence_gap") == 3
+    assert counted.value(table.OBSERVATIONS_REJECTED) == 6
 
 
 async def test_of_messages_that_were_joined_only_the_bad_one_is_to_blame(world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from engram.model.query import RecallQuery
 from engram.model.strength import Strength
 from engram.server.websocket.received import OBSERVATION_BATCH, read_message
 from engram.server.websocket.socket_calls import _READERS
+from engram.tracing import stop_opentelemetry, use_opentelemetry
 from engram.wire.forms import sent_requests
 from engram.wire.forms.observations import batch_of_columns, priority_of
 from engram.wire.forms.sent_requests import OPERATION_OF, encode_batch, encode_request, number_batch
@@ -138,3 +140,36 @@ def test_what_is_larger_than_a_text_may_be_is_sent_as_a_frame(monkeypatch: pytes
     small, large = Delete("notes", ["a"]), Delete("notes", ["a" * 100, "b" * 100])
     assert [encode_request(each, {"type": "delete", "id": 7})[1] for each in (small, large)] == [False, True]
     assert plain(sent(large)) == plain(large)
+
+
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+def tracing() -> Iterator[None]:
+    pytest.importorskip("opentelemetry.trace", reason="the package opentelemetry-api is not installed")
+    use_opentelemetry()
+    yield
+    stop_opentelemetry()
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.usefixtures("tracing")
+def test_a_batch_names_its_span_where_the_server_takes_it(batch: ObservationBatch) -> None:
+    frame = encode_batch(batch, Priority.LOW)
+    # Sent again, over a new connection, to servers that take spans and to others.
+    for sequence, traceparent in ((7, TRACEPARENT), (2**63 - 1, ""), (1, TRACEPARENT)):
+        number_batch(frame, sequence, traceparent)
+        message = read_message(bytes(frame), True)
+        form: Any = OBSERVATION_BATCH.read(message.text)
+        assert (form.sequence_number, form.traceparent or "") == (sequence, traceparent)
+        assert ("traceparent" in json.loads(message.text)) is bool(traceparent)
+        assert plain(batch_of_columns(form, message.arrays or {})) == plain(batch)
+
+
+def test_a_batch_that_was_encoded_before_tracing_names_no_span() -> None:
+    frame = encode_batch(BATCHES[0], Priority.NORMAL)
+    before = len(frame)
+    number_batch(frame, 1, TRACEPARENT)
+    assert len(frame) == before
+    assert "traceparent" not in json.loads(read_message(bytes(frame), True).text)

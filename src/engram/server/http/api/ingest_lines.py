@@ -6,6 +6,7 @@ A line that is refused does not keep the others from being stored. The answer na
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -41,6 +42,8 @@ class LinesStored:
         Their generations; 0 if there are none.
     rejected
         Lines that were refused.
+    reasons
+        How many of them, by the codes of their errors.
     errors
         The errors of the first of them.
     first_error
@@ -51,6 +54,7 @@ class LinesStored:
     first_generation: int = 0
     last_generation: int = 0
     rejected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
     errors: list[dict[str, Any]] = field(default_factory=list)
     first_error: EngramError | None = None
 
@@ -63,6 +67,7 @@ class LinesStored:
     def refuse(self, line: int, error: EngramError) -> None:
         """Add a line that was refused."""
         self.rejected += 1
+        self.reasons[error.code] += 1
         self.first_error = self.first_error or error
         if len(self.errors) < ERRORS_MAX:
             self.errors.append({"line": line, **error_object(error)})

@@ -11,7 +11,6 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from engram.errors import InvalidInput
-from engram.metrics import table as metrics
 from engram.model.ack import Ack
 from engram.model.operations import table
 from engram.model.operations.requests import Observe
@@ -71,7 +70,8 @@ class LineWrites:
 
         stored = await store_lines(body_parts(request.receive), store, Arriving(self._calls.engine.receiving))
         # Each line once, however often the batches that it was in were tried.
-        self._calls.engine.counters.add(metrics.OBSERVATIONS_REJECTED, stored.rejected)
+        for reason, count in stored.reasons.items():
+            self._calls.engine.counters.observations.reject(space, reason, count)
         if stored.first_error is not None and not stored.count:
             error = stored.first_error
             body = problem_body(error, stored.shown())

@@ -1,0 +1,1 @@
+"""What ``engram doctor`` checks. Each check takes what was found as arguments, and says what to change."""
