@@ -100,7 +100,7 @@ def test_a_queue_that_fills_makes_its_alert_fire_until_it_drains(tmp_path: Path)
     ):
         client.create_space(SPACE, DIM)
         switch.touch()
-        # More than the lane takes: what is refused is sent again. A client alone has a part of the lanes under way only.
+        # More than the lane takes: what is refused is sent again. One client alone does not fill it.
         batches = [numbered(first, 7) for first in range(1, 3 * LANE_COUNT_MAX, 7)]
         acks = [each.submit(ids, vectors_of(ids)) for each in (client, other) for ids in batches]
         prometheus.wait_until_firing({"HighQueueDepth"})
