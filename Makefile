@@ -53,7 +53,8 @@ page: $(DEV) ## Build the page from page/ into the package; needs what `make ext
 dashboard: $(DEV) ## Write the dashboard of Grafana in deployments/
 	@$(BIN)/python scripts/make_dashboard.py
 
-screenshots: $(DEV) ## Take the screenshots of the page; needs what `make extras` installs
+screenshots: $(DEV) ## Take the screenshots of engram top and of the page; needs what `make extras` installs
+	@$(BIN)/python scripts/screenshot_top.py docs/images/top.svg
 	@$(BIN)/python scripts/screenshots.py docs/images
 
 bench: $(DEV) ## Measure streaming and the index on this machine, a short run of each

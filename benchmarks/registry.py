@@ -192,6 +192,13 @@ BENCHMARKS: Final = (
         ("--count 2000 --rounds 3 --spaces 1 3",),
     ),
     Benchmark(
+        "metrics-baseline",
+        "benchmarks.streaming.metrics_baseline",
+        "what every metric says while a healthy server is under a steady load",
+        ("metrics-baseline.json",),
+        ("--seconds 8 --warm-up 2 --rate 1000 --dim 64",),
+    ),
+    Benchmark(
         "integrity-costs",
         "benchmarks.store.integrity_costs",
         "what the checks of everything stored cost",

@@ -281,7 +281,11 @@ def _labels_variable(name: str, label: str, query: str) -> dashboard.QueryVariab
 
 def text() -> str:
     """Return the text of the file."""
-    return JSONEncoder(sort_keys=True, indent=2).encode(build().build()) + "\n"
+    made = build().build()
+    for variable in made.templating.list_val or []:
+        # The builder gives all variables what only one of intervals has.
+        variable.auto = variable.auto_count = variable.auto_min = None
+    return JSONEncoder(sort_keys=True, indent=2).encode(made) + "\n"
 
 
 def main(arguments: list[str]) -> int:

@@ -1,4 +1,8 @@
-"""A server with one fault, to see its alerts: ``python -m tests.integration.faulty_server FAULT serve ...``."""
+"""A server with one fault, to see what it tells: ``python -m tests.integration.faulty_server FAULT serve ...``.
+
+A fault with a switch lasts as long as there is a file beside the data directory, with its name and the suffix of the
+switch.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,17 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from engram.cli.main import main
+from engram.model.priority import Priority
+from engram.server import options
 from engram.store import store_engine
 from engram.store.indexing.workers import FaultPoint, Workers
+from engram.store.recall.ranked import Ranked
+from engram.store.recall.search import Search
+from engram.streaming.lanes.lane import LaneLimits
 
 # A worker dies with every so many batches: often enough to be seen, and seldom enough that it links something.
 BATCHES_PER_DEATH = 3
@@ -19,6 +30,10 @@ BATCHES_PER_DEATH = 3
 SYNC_S = 0.2
 # Longer than any alert of the fast variant waits.
 LINK_S = 90.0
+LANE_COUNT_MAX = 100
+HELD_DISK = ".held-disk"
+HELD_INDEX = ".held-index"
+_LOOK_S = 0.01
 
 
 class Killed(BaseException):
@@ -52,11 +67,52 @@ def lagging_index() -> None:
     _replace_workers(lambda point: time.sleep(LINK_S) if point == "before link" else None)
 
 
+def held() -> None:
+    """Let syncs and index workers wait while their switches are there. The lanes are small, so that they fill."""
+    data = Path(sys.argv[sys.argv.index("--data") + 1])
+    sync = os.fdatasync
+
+    def wait(switch: str) -> None:
+        while data.with_suffix(switch).exists():
+            time.sleep(_LOOK_S)
+
+    def held_sync(descriptor: int) -> None:
+        wait(HELD_DISK)
+        sync(descriptor)
+
+    os.fdatasync = held_sync  # type: ignore[assignment]  # It takes what the log passes.
+    _replace_workers(lambda point: wait(HELD_INDEX) if point == "before link" else None)
+    small = dict.fromkeys(Priority, LaneLimits(LANE_COUNT_MAX, 1 << 20))
+    setattr(options, "DEFAULT_LIMITS", small)  # noqa: B010 - a type checker objects to the other way.
+
+
+def forgetful_search() -> None:
+    """Let searches miss every second observation."""
+    best = Search.best
+
+    def worse(*arguments: Any) -> Ranked:
+        found = best(*arguments)
+        return found.where(found.generations % 2 == 1)
+
+    setattr(Search, "best", worse)  # noqa: B010 - a type checker objects to the other way.
+
+
+def none() -> None:
+    """Change nothing: the fault is elsewhere."""
+
+
 def _replace_workers(fault: Callable[[FaultPoint], None]) -> None:
     setattr(store_engine, "Workers", partial(Workers, fault=fault))  # noqa: B010 - a type checker objects to the other way.
 
 
-FAULTS = {"dying-workers": dying_workers, "slow-disk": slow_disk, "lagging-index": lagging_index}
+FAULTS = {
+    "dying-workers": dying_workers,
+    "slow-disk": slow_disk,
+    "lagging-index": lagging_index,
+    "held": held,
+    "forgetful-search": forgetful_search,
+    "none": none,
+}
 
 if __name__ == "__main__":
     FAULTS[sys.argv.pop(1)]()

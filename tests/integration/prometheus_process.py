@@ -6,6 +6,7 @@ import json
 import runpy
 import shutil
 import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -25,7 +26,7 @@ needs_prometheus = pytest.mark.skipif(
     PROMETHEUS is None, reason="Prometheus is not installed; `make extras` installs it"
 )
 _CONFIG = """\
-global: {{ scrape_interval: 1s, evaluation_interval: 1s }}
+global: {{ scrape_interval: 2s, evaluation_interval: 1s }}
 rule_files: [streaming.yml]
 scrape_configs:
   - job_name: engram
@@ -62,6 +63,24 @@ class Prometheus:
     def firing(self) -> set[str]:
         """The names of the alerts that fire."""
         return {rule["name"] for rule in self.rules() if rule.get("state") == "firing"}
+
+    def wait_until_firing(self, names: set[str]) -> None:
+        """Wait until all of these alerts fire."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while left := names - self.firing():
+            assert time.monotonic() < deadline, f"{left} of {self.rules()}"
+
+    def wait_until_silent(self, name: str) -> None:
+        """Wait until an alert does not fire any more."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while name in self.firing():
+            assert time.monotonic() < deadline, name
+
+    def wait_until(self, expression: str) -> None:
+        """Wait until an expression returns something."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while not self.query(expression):
+            assert time.monotonic() < deadline, expression
 
     def _get(self, path: str, **arguments: str) -> dict[str, Any]:
         url = f"{self._url}/api/v1/{path}?{urllib.parse.urlencode(arguments)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 from engram.client import Client
 from tests.integration.server_process import TIMEOUT_S, batch_of, numbered
 from tests.integration.socket_client import SocketServer
+from tests.integration.terminal import Terminal
 
 COMMAND = [sys.executable, "-m", "engram", "top", "--interval", "0.1"]
 
@@ -66,39 +66,6 @@ def test_in_a_pipe_each_interval_is_a_line(home_server: SocketServer, tmp_path: 
     assert (process.returncode, complaint) == (0, "")
     for line in lines:
         assert json.loads(line)["interval_s"] > 0 if as_json else "observed 0/s; rejected 0/s" in line
-
-
-class Terminal:
-    """A program on a terminal of its own."""
-
-    def __init__(self, command: list[str], cwd: Path) -> None:
-        self._ours, theirs = pty.openpty()
-        environ = {**os.environ, "TERM": "xterm", "LINES": "40", "COLUMNS": "120"}
-        self.process = subprocess.Popen(command, cwd=cwd, env=environ, stdin=theirs, stdout=theirs, stderr=theirs)
-        os.close(theirs)
-        self.text = ""
-
-    def read_until(self, wanted: str) -> None:
-        """Read until the terminal shows `wanted`."""
-        while wanted not in self.text:
-            assert self._read(), self.text
-
-    def end(self, number: int) -> int:
-        """Send a signal, read all that is left, and return the exit code."""
-        self.process.send_signal(number)
-        while self._read():
-            pass
-        os.close(self._ours)
-        return self.process.wait(TIMEOUT_S)
-
-    def _read(self) -> bool:
-        try:
-            some = os.read(self._ours, 65_536).decode(errors="replace")
-        except OSError:
-            # Linux says so when nobody has the other side open any more.
-            return False
-        self.text += some
-        return bool(some)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -90,9 +90,6 @@ def test_every_expression_has_data_under_load_and_the_matching_alert_fires(tmp_p
 def test_a_server_that_is_gone_is_noticed(tmp_path: Path) -> None:
     server = HttpServerProcess(tmp_path / "data")
     with running_prometheus(tmp_path / "prometheus", server.http_port) as prometheus:
-        deadline = time.monotonic() + TIMEOUT_S
-        while not prometheus.query('up{job="engram"} == 1'):
-            assert time.monotonic() < deadline
+        prometheus.wait_until('up{job="engram"} == 1')
         assert server.stop() == 0
-        while "ServerDown" not in prometheus.firing():
-            assert time.monotonic() < deadline
+        prometheus.wait_until_firing({"ServerDown"})

@@ -19,7 +19,11 @@ from tests.doubles.places import ROOT
 
 FOLDER: Final = ROOT / "benchmarks"
 NAMED: Final = {benchmark.name: benchmark for benchmark in BENCHMARKS}
-PAGES: Final = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *sorted((ROOT / "docs").glob("*.md"))]
+FOLDERS: Final = (ROOT / "docs", ROOT / "docs" / "operations")
+PAGES: Final = [
+    *(ROOT / f"{name}.md" for name in ("README", "ARCHITECTURE")),
+    *(page for folder in FOLDERS for page in sorted(folder.glob("*.md"))),
+]
 # Decisions keep the commands that they were made by, so only the files that they name are looked for.
 DECISIONS: Final = sorted((ROOT / "docs" / "decisions").glob("*.md"))
 SOURCES: Final = [*(ROOT / name for name in ("Makefile", "pyproject.toml", "CMakeLists.txt")), *FOLDER.rglob("*.py")]

@@ -96,6 +96,9 @@ def _run(arguments: Sequence[str]) -> int:
             command = "engram" if context is None else context.command_path
             _complain(f"{' '.join(error.format_message().split()).rstrip('.')}; see {command} --help")
         return error.exit_code
+    except SystemExit:
+        # Click ends the program itself, as if it had failed, where nobody reads the output any more; only there.
+        raise BrokenPipeError from None
     except click.Abort:
         raise KeyboardInterrupt from None
     return code if isinstance(code, int) else EXIT_OK

@@ -43,9 +43,6 @@ class _Section(NamedTuple):
 
 # What the event loop of a server counts, in `engram.streaming.counters.Counters`.
 _TRAFFIC: Final = _Section(MetricGroup.TRAFFIC)
-CONNECTIONS: Final = _TRAFFIC.gauge(
-    "connections", "connections", "connections", "Streams to which clients write observations that are open now."
-)
 MALFORMED: Final = _TRAFFIC.counter(
     "malformed_messages_total", "messages", "malformed messages", "Messages whose bytes could not be parsed."
 )
@@ -57,6 +54,9 @@ RECALLS: Final = _TRAFFIC.counter(
 _SERVER: Final = _Section(MetricGroup.SERVER)
 ACTIVE_SESSIONS: Final = _SERVER.gauge(
     "active_sessions", "sessions", "sessions", "Sessions that have not ended or expired, with a connection or without."
+)
+CONNECTIONS: Final = _SERVER.gauge(
+    "connections", "connections", "connections", "Connections on which a client has a session now, to write with."
 )
 RECALL_STREAMS: Final = _SERVER.gauge(
     "recall_streams", "streams", "recall streams", "Recall streams that are open, including standing recalls."

@@ -22,7 +22,7 @@ class Counters:
         self._values = {family: 0 for family in TABLE if family.group is MetricGroup.TRAFFIC}
 
     def add(self, family: MetricFamily, amount: int = 1) -> None:
-        """Add `amount` to the value of `family`; a negative amount only to a gauge.
+        """Add `amount` to the value of `family`.
 
         Raises
         ------

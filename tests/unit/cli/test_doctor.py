@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -76,6 +78,33 @@ def test_a_directory_that_is_not_there_is_not_made(tmp_path: Path, capsys: Captu
     _, found = findings(capsys, "--data", str(tmp_path / "a" / "b"))
     assert str(tmp_path) in found["disk space"]["found"]
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("within", ["", "data"])
+def test_a_file_in_the_place_of_the_directory_is_a_problem(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, within: str
+) -> None:
+    (tmp_path / "notes.txt").touch()
+    monkeypatch.setenv("ENGRAM_SERVER_DATA", str(tmp_path / "notes.txt" / within))
+    code, found = findings(capsys)
+    assert (code, found["writing"]["severity"]) == (1, "problem")
+    assert f"{tmp_path / 'notes.txt'} cannot be used: Not a directory" in found["writing"]["found"]
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"), [(errno.ENOSPC, "free some space"), (errno.EROFS, "mount the file system")]
+)
+def test_a_disk_that_takes_nothing_is_a_problem_with_its_own_advice(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
+) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("engram.cli.doctor.facts.os.pwrite", fail)
+    code, found = findings(capsys, "--data", str(tmp_path))
+    assert (code, found["writing"]["severity"]) == (1, "problem")
+    assert f"{tmp_path} cannot be used: {os.strerror(number)}" in found["writing"]["found"]
+    assert advice in found["writing"]["advice"]
 
 
 def test_wrong_settings_are_wrong_usage(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

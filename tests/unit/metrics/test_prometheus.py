@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 import engram
 from engram.metrics import table
-from engram.metrics.folding import OTHER
+from engram.metrics.folding import OTHER, SPACES_MAX
 from engram.metrics.prometheus import EngramCollector, Exposition
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
@@ -160,6 +160,51 @@ def test_spaces_beyond_the_limit_are_folded() -> None:
 
     assert names(list(EngramCollector(lambda: samples, 1).collect())) == {"aaa", OTHER}
     assert names(list(parse_text(Exposition(2).text(samples, "")[0].decode()))[:1]) == {"aaa", "bbb", OTHER}
+
+
+HOSTILE = [
+    'quote " and backslash \\ and newline \n and both \\n \\"',
+    '"} 1\nengram_streaming_recalls_total 99\n# ',
+    "x" * 1024,
+    "\u2028 \N{SNOWMAN} \N{GRINNING FACE} \t\r\0",
+    "",
+]
+
+
+@pytest.mark.parametrize("accepted", ["", "application/openmetrics-text"])
+def test_whatever_a_label_says_it_is_one_value_of_one_label(accepted: str) -> None:
+    samples = [table.LOG_BYTES.sample(number, name) for number, name in enumerate(HOSTILE)]
+    samples += [table.OBSERVATIONS_REJECTED.sample(1, "notes", name) for name in HOSTILE]
+    text = Exposition().text([*samples, table.RECALLS.sample(1)], accepted)[0].decode()
+    families = parse_openmetrics(text) if accepted else list(parse_text(text))
+    found = [sample for family in families for sample in family.samples if sample.name.startswith("engram_")]
+    assert {sample.labels["memory_space"]: sample.value for sample in found if sample.name == table.LOG_BYTES.name} == {
+        name: number for number, name in enumerate(HOSTILE)
+    }
+    assert {sample.labels["reason"] for sample in found if "reason" in sample.labels} == set(HOSTILE)
+    assert [sample.value for sample in found if sample.name == table.RECALLS.name] == [1]
+    assert len(found) == len(samples) + 1
+
+
+def test_ten_thousand_spaces_are_not_more_text_than_a_hundred() -> None:
+    def told(count: int) -> list[str]:
+        names = [f"space-{number}" for number in range(count)]
+        samples = (
+            sample
+            for name in names
+            for sample in (
+                *(table.OBSERVATIONS.sample(1, name, priority) for priority in ("high", "normal", "low")),
+                *(table.OBSERVATIONS_REJECTED.sample(1, name, f"reason-{number}") for number in range(3)),
+                table.INDEX_LAG.sample(2, name),
+                table.PRESSURE.sample(0.5, name),
+            )
+        )
+        lines = Exposition().text(samples, "")[0].decode().splitlines()
+        return [line for line in lines if line.startswith("engram_")]
+
+    many, few = told(10_000), told(SPACES_MAX + 1)
+    assert len(many) == len(few) == (SPACES_MAX + 1) * 8
+    assert f'engram_streaming_index_lag_observations{{memory_space="other"}} {2.0 * (10_000 - SPACES_MAX)}' in many
 
 
 def test_without_the_package_the_error_says_how_to_install_it() -> None:

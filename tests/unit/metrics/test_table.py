@@ -21,6 +21,40 @@ SCRIPT = ROOT / "scripts" / "make_metrics_page.py"
 PAGE = ROOT / "docs" / "metrics.md"
 
 
+# Dashboards and alerts of others ask for these names and labels; they are part of the interface.
+PROMISED = {
+    "observations_total": {"memory_space", "priority"},
+    "observations_rejected_total": {"memory_space", "reason"},
+    "queue_depth": {"priority"},
+    "queue_bytes": {"priority"},
+    "worker_utilization": {"worker"},
+    "work_stolen_total": {"worker"},
+    "batches_processed_total": {"worker"},
+    "worker_restarts_total": {"worker"},
+    "backpressure_activations_total": {"level"},
+    "backpressure_state": {"memory_space"},
+    "active_sessions": set(),
+    "observation_latency_seconds": {"stage"},
+    "recall_latency_seconds": set(),
+    "first_result_seconds": set(),
+    "batch_size": set(),
+    "queue_wait_seconds": set(),
+    "commit_seconds": set(),
+    "log_bytes": {"memory_space"},
+    "generation": {"memory_space", "watermark"},
+    "index_lag_observations": {"memory_space"},
+    "snapshot_age_seconds": {"memory_space"},
+    "standing_cues": {"memory_space"},
+    "recall_at_k_ratio": {"memory_space", "bound"},
+    "build_info": {"version", "python"},
+}
+
+
+def test_the_promised_metrics_are_there_with_their_labels() -> None:
+    labels = {family.name.removeprefix("engram_streaming_"): set(family.labels) for family in TABLE}
+    assert {name: labels.get(name) for name in PROMISED} == PROMISED
+
+
 @pytest.mark.parametrize("family", TABLE, ids=lambda family: family.name)
 def test_names_follow_the_conventions_of_prometheus(family: MetricFamily) -> None:
     if family is table.BUILD_INFO:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import fields
 from pathlib import Path
+
+import pytest
 
 from engram.metrics import table
 from engram.metrics.family import MetricGroup
@@ -12,7 +15,7 @@ from engram.metrics.table import TABLE
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
-from engram.server.metrics import server_metrics, space_metrics
+from engram.server.metrics import server_metrics, space_metrics, traffic_metrics
 from engram.server.options import ServerOptions
 from engram.store.indexing.workers import WorkerStatistics
 from engram.streaming.lanes.lane import LaneStatistics
@@ -43,6 +46,31 @@ async def test_a_server_has_a_value_for_every_entry_of_the_table_and_for_nothing
         assert samples.value(table.LIVE_OBSERVATIONS) == samples.value(table.OBSERVATIONS_STORED) == 2
         assert samples.value(table.GENERATION, memory_space="default", watermark="visible") == 2
     assert metrics.value(table.QUEUE_ADMITTED, priority="normal") == 1
+
+
+async def test_very_many_spaces_do_not_keep_the_event_loop_from_other_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", DIM)))
+    turns = 0
+
+    async def other_work() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    try:
+        few = await traffic_metrics(engine)
+        spaces = engine.store.spaces() * 1000
+        monkeypatch.setattr(engine.store, "spaces", lambda: spaces)
+        beside = asyncio.create_task(other_work())
+        many = await traffic_metrics(engine)
+        beside.cancel()
+    finally:
+        monkeypatch.undo()
+        await engine.close()
+    of_spaces = [sample for sample in few if sample.labels.get("memory_space")]
+    assert len(many) == len(few) + 999 * len(of_spaces)
+    assert turns >= 10
 
 
 def test_every_number_of_the_statistics_of_a_worker_is_a_metric() -> None:

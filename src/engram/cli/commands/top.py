@@ -61,7 +61,7 @@ def top(cli: CliContext, *, address: str | None, interval: float, once: bool, as
         try:
             if once:
                 _print(cli, target.address, _first(found), as_json)
-            elif as_json or not cli.out.is_terminal:
+            elif as_json or not cli.out.is_terminal or cli.out.is_dumb_terminal:
                 _print_lines(cli, target.address, found, as_json)
             else:
                 _show(cli, target.address, found)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Mapping
 from typing import Final
 
 from engram.cli.doctor.finding import Finding, ok, problem, warning
@@ -12,6 +14,16 @@ _RESERVES: Final = 4
 _SYNC_S_MAX: Final = 0.02
 _VOLATILE: Final = frozenset({"tmpfs", "ramfs"})
 _REMOTE: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "fuse.sshfs", "afs"})
+
+_REMEDIES: Final[Mapping[int, str]] = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space, or raise the quota of the user of the server",
+    errno.EROFS: "mount the file system so that it can be written, or choose another directory",
+    errno.ENOTDIR: "choose another directory, or move the file away",
+    errno.EMFILE: "permit more open files",
+    errno.EIO: "look after the disk: it does not store what it is given",
+}
+_RIGHTS: Final = "give the user of the server the right to read and write the data directory and what is in it"
 
 
 def check_free_space(path: str, free: int, reserve: int, files_left: int | None) -> Finding:
@@ -48,20 +60,19 @@ def check_file_system(kind: str) -> Finding:
     return ok("file system", kind or "not known")
 
 
-def check_sync(seconds: float | None, error: str) -> Finding:
+def check_sync(taken: float | OSError) -> Finding:
     """Check how long a small write and its sync take.
 
     Parameters
     ----------
-    seconds
-        The middle one of a few tries; None if the directory cannot be written.
-    error
-        Why it cannot be written.
+    taken
+        The middle one of a few tries, in seconds; or why nothing can be written.
     """
-    if seconds is None:
-        return problem("writing", error, "give the user of the server the right to write in the data directory")
-    found = f"a write and its sync take {seconds * 1000:.1f} ms"
-    if seconds > _SYNC_S_MAX:
+    if isinstance(taken, OSError):
+        found = f"{taken.filename} cannot be used: {taken.strerror or taken}"
+        return problem("writing", found, _REMEDIES.get(taken.errno or 0, _RIGHTS))
+    found = f"a write and its sync take {taken * 1000:.1f} ms"
+    if taken > _SYNC_S_MAX:
         advice = "use a faster disk, or one that others use less: each commit waits for one sync"
         return warning("writing", found, advice)
     return ok("writing", found)

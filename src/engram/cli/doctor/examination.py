@@ -52,10 +52,11 @@ def examine(data: Path, options: ServerOptions) -> Iterator[Finding]:
     yield check_allocator(platform.libc_ver()[0], os.environ, ALLOCATOR)
     source = facts.text_of(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource"))
     yield check_clock(source, facts.clock_is_synchronized(), facts.seconds_ahead(data, time.time()))
-    yield from _of_disk(facts.existing_folder(data), options.disk_free_bytes_min)
+    yield from _of_disk(data.absolute(), options.disk_free_bytes_min)
 
 
-def _of_disk(folder: Path, reserve: int) -> Iterator[Finding]:
+def _of_disk(data: Path, reserve: int) -> Iterator[Finding]:
+    folder = facts.existing_folder(data)
     room = os.statvfs(folder)
     # File systems that make files as long as there is space say that they can have none.
     files_left = room.f_favail if room.f_files else None
@@ -63,7 +64,8 @@ def _of_disk(folder: Path, reserve: int) -> Iterator[Finding]:
     mounts = facts.text_of(Path("/proc/self/mountinfo")).splitlines()
     yield check_file_system(facts.file_system_kind(folder.resolve(), mounts))
     try:
-        seconds, error = facts.sync_seconds(folder), ""
-    except OSError as failed:
-        seconds, error = None, f"{folder} cannot be written: {failed.strerror or failed}"
-    yield check_sync(seconds, error)
+        taken: float | OSError = facts.sync_seconds(folder)
+        facts.check_rights(data)
+    except OSError as error:
+        taken = error
+    yield check_sync(taken)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
+import itertools
 import os
 import resource
 import statistics
@@ -22,6 +24,8 @@ _TIME_ERROR: Final = 5
 _TIMEX_BYTES: Final = 512
 # File systems keep times more coarsely than the clock does.
 _COARSE_S: Final = 2.0
+# A store may have very many spaces; whoever owns the first of its files owns the others, too.
+_LOOKED_AT_MAX: Final = 1000
 
 
 def text_of(path: Path) -> str:
@@ -99,6 +103,23 @@ def existing_folder(path: Path) -> Path:
     return next(folder for folder in (path, *path.parents) if os.path.isdir(folder))
 
 
+def check_rights(data: Path) -> None:
+    """Check that a data directory, and what is in it, may be read and written; it need not exist.
+
+    Raises
+    ------
+    OSError
+        If something may not, or is a file where a directory is needed. It names the first such path.
+    """
+    nearest = next(place for place in (data, *data.parents) if os.path.lexists(place))
+    if not nearest.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), nearest)
+    inside = itertools.chain(data.glob("*"), data.glob("*/*"))
+    for path in (nearest, *itertools.islice(inside, _LOOKED_AT_MAX)):
+        if not os.access(path, os.R_OK | os.W_OK | (os.X_OK if path.is_dir() else 0)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+
 def file_system_kind(folder: Path, mounts: Iterable[str]) -> str:
     """Return the kind of the file system that a folder is on, from the lines of /proc/self/mountinfo."""
     best, kind = -1, ""
@@ -129,13 +150,17 @@ def sync_seconds(folder: Path) -> float:
     Raises
     ------
     OSError
-        If nothing can be written there.
+        If nothing can be written there. It names the folder.
     """
     times = []
-    with tempfile.TemporaryFile(dir=folder) as file:
-        for _ in range(_SYNC_TRIES):
-            begin = time.perf_counter()
-            os.pwrite(file.fileno(), bytes(_SYNC_BYTES), 0)
-            os.fsync(file.fileno())
-            times.append(time.perf_counter() - begin)
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            for _ in range(_SYNC_TRIES):
+                begin = time.perf_counter()
+                os.pwrite(file.fileno(), bytes(_SYNC_BYTES), 0)
+                os.fsync(file.fileno())
+                times.append(time.perf_counter() - begin)
+    except OSError as error:
+        error.filename = folder
+        raise
     return statistics.median(times)

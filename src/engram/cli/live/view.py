@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from rich.columns import Columns
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +17,7 @@ from engram.errors import EngramError
 # A terminal shows no more of them; those with the highest pressure come first.
 _SPACES_MAX: Final = 50
 _BAR_CELLS: Final = 10
+_TABLES_WIDTH_MIN: Final = 72
 _FULL: Final = ((0.8, "red"), (0.5, "yellow"))
 _LEVEL_STYLES: Final = {"warning": "yellow", "critical": "red", "overloaded": "bold red"}
 
@@ -41,13 +42,32 @@ def screen(address: str, reading: LiveReading | None, error: EngramError | None)
     parts.append(_head(address, reading))
     if reading.damaged_count or reading.unsound_count:
         parts.append(Text("stored data is damaged; engram status says where", style="bold red"))
-    # Side by side where the terminal is wide enough, else below each other.
-    traffic = Columns([_writes(reading), _recalls(reading)])
-    return Group(*parts, traffic, Columns([_lanes(reading), _workers(reading)]), _spaces(reading))
+    return Group(*parts, _Tables(reading))
+
+
+class _Tables:
+    """The tables; on a terminal that is too narrow for them the parts of `line`, one below the other."""
+
+    def __init__(self, reading: LiveReading) -> None:
+        self._reading = reading
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        reading = self._reading
+        if options.max_width < _TABLES_WIDTH_MIN:
+            yield Text("\n".join(_parts(reading)))
+            return
+        # Side by side where the terminal is wide enough, else below each other.
+        yield Columns([_writes(reading), _recalls(reading)])
+        yield Columns([_lanes(reading), _workers(reading)])
+        yield _spaces(reading)
 
 
 def line(reading: LiveReading) -> str:
     """Return the reading as one line of text."""
+    return "; ".join(_parts(reading))
+
+
+def _parts(reading: LiveReading) -> list[str]:
     lane = max(reading.lanes, key=lambda each: each.fill, default=None)
     space = reading.spaces[0] if reading.spaces else None
     parts = [
@@ -62,7 +82,7 @@ def line(reading: LiveReading) -> str:
         parts.append(f"space {space.name} {space.level}, tail {space.tail:,} ({space.tail_fill:.0%})")
     if reading.damaged_count or reading.unsound_count:
         parts.append("damaged")
-    return "; ".join(parts)
+    return parts
 
 
 def _head(address: str, reading: LiveReading) -> Text:

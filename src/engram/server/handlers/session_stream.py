@@ -44,14 +44,12 @@ async def run_stream(
     """
     reader = asyncio.create_task(_reading(connection, read))
     stopper = asyncio.create_task(_stopping(engine, connection, reader))
-    engine.counters.add(table.CONNECTIONS)
     try:
         while events := await connection.outbox.take():
             session_id = connection.session.id if connection.session is not None else ""
             for event in events:
                 await write(encode(event, session_id, lambda: engine.admission.load(connection.space)))
     finally:
-        engine.counters.add(table.CONNECTIONS, -1)
         connection.detach()
         stopper.cancel()
         reader.cancel()

@@ -51,7 +51,7 @@ class Scrapes:
             raise self._missing or RuntimeError("either the package is there or it is missing")
         accepted = request.headers.get("accept", "")
         async with self._turn:
-            traffic = traffic_metrics(engine)
+            traffic = await traffic_metrics(engine)
             text, media_type = await asyncio.to_thread(
                 lambda: exposition.text(chain(traffic, engine.store.metrics()), accepted)
             )

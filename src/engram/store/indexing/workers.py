@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
@@ -40,7 +39,7 @@ class WorkerStatistics:
     restarts
         Number of times it died and was replaced.
     busy_s
-        Seconds it spent on tasks.
+        Seconds it spent on tasks, the present one included.
     utilization
         Share of the last seconds that it spent on tasks, from 0 to 1.
     """
@@ -76,7 +75,7 @@ class _Worker:
     """A worker, which is run by one thread after another. Only its current thread changes it."""
 
     statistics: WorkerStatistics
-    busy_share: BusyShare = field(default_factory=BusyShare)
+    busy: BusyShare = field(default_factory=BusyShare)
     pause_s: float = 0.0
 
 
@@ -138,7 +137,7 @@ class Workers:
     def statistics(self) -> tuple[WorkerStatistics, ...]:
         """Return the statistics of each worker."""
         return tuple(
-            replace(worker.statistics, utilization=worker.busy_share.look(worker.statistics.busy_s))
+            replace(worker.statistics, busy_s=worker.busy.seconds(), utilization=worker.busy.look())
             for worker in self._workers
         )
 
@@ -206,6 +205,7 @@ class Workers:
         # The first task that succeeds resets the pause.
         worker.pause_s = min(max(2 * worker.pause_s, _PAUSE_S_MIN), _PAUSE_S_MAX)
         while (task := self._next_task(worker)) is not None:
+            worker.busy.begin()
             try:
                 self._run_task(worker, task)
             except BaseException:
@@ -213,6 +213,7 @@ class Workers:
                 self.notify(task.space)
                 raise
             finally:
+                worker.busy.end()
                 self._end_task()
                 # A space references its store. While this thread waits for a task, it must not keep a store alive that
                 # is referenced nowhere else.
@@ -235,7 +236,6 @@ class Workers:
         return None
 
     def _run_task(self, worker: _Worker, task: IndexTask) -> None:
-        begin_s = time.perf_counter()
         indexing = task.space.indexing
         self._fault("before link")
         linked = indexing.link(batch_size(task.pending))
@@ -247,7 +247,6 @@ class Workers:
             if self._scheduler.finish(task, linked, pending):
                 self._changed.notify_all()
         self._linked(task.space)
-        worker.statistics.busy_s += time.perf_counter() - begin_s
         self._fault("between tasks")
 
     def _end_task(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -14,6 +14,7 @@ from engram.errors import EngramError, FailedPrecondition, InvalidInput
 from engram.index import Walk
 from engram.model.cue import Cue
 from engram.model.limits import EF_MAX, RESULTS_MAX
+from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
 from engram.model.values.vectors import as_matrix, check_query
 from engram.store.filters.selection import bitmap, select
@@ -125,6 +126,19 @@ class Search:
             return PreparedCue(cue, None)
         vector = cue.vector if cue.vector is not None else self.embed([cue.text])[0]
         return PreparedCue(cue, check_query(vector, self._config))
+
+    def embedded(self, query: RecallQuery) -> RecallQuery:
+        """Return `query` with the vector of its text, so that the text is not embedded once more.
+
+        Raises
+        ------
+        EngramError
+            As `prepare`.
+        """
+        if query.cue.vector is not None:
+            return query
+        vector = self.prepare(query.cue).vector
+        return query if vector is None else replace(query, cue=replace(query.cue, vector=vector))
 
     def best(self, prepared: PreparedCue, count: int, generation: int, ef: int, left_out: LeftOut) -> Ranked:
         """Return up to `count` observations that were alive at `generation`, best first.

@@ -65,8 +65,14 @@ class SpaceRecalls:
         CorruptData
             If the ranking needs damaged bytes.
         """
-        recalled = self._reader.recall(query, self.retention.generation_of(query))
-        if self._meter.is_waiting:
+        generation = self.retention.generation_of(query)
+        is_measured = self._meter.is_waiting
+        if is_measured:
+            # The meter may use very little of the processors, and an embedder takes as many as it likes.
+            self._reader.check_process()
+            query = self._reader.search.embedded(query)
+        recalled = self._reader.recall(query, generation)
+        if is_measured:
             self._meter.offer(self.config.name, self.exact_scan, query, recalled)
         return recalled
 

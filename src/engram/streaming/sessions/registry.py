@@ -82,6 +82,7 @@ class Sessions:
     def samples(self) -> Iterator[MetricSample]:
         """Yield the metrics of the sessions."""
         yield table.ACTIVE_SESSIONS.sample(len(self))
+        yield table.CONNECTIONS.sample(sum(session.outbox is not None for session in self._everyone()))
 
     async def open(
         self, space: SpaceEngine, session_id: str, outbox: SessionOutbox, claim: Claim | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from engram.cli.doctor.disk import check_file_system, check_free_space, check_sync
@@ -23,9 +25,13 @@ MIB = 1 << 20
         (check_file_system(""), OK, ""),
         (check_file_system("tmpfs"), WARNING, "use a disk"),
         (check_file_system("nfs4"), WARNING, "use a local disk"),
-        (check_sync(0.002, ""), OK, ""),
-        (check_sync(0.5, ""), WARNING, "faster disk"),
-        (check_sync(None, "x cannot be written: Permission denied"), PROBLEM, "the right to write"),
+        (check_sync(0.002), OK, ""),
+        (check_sync(0.5), WARNING, "faster disk"),
+        (check_sync(PermissionError(errno.EACCES, "no", "x")), PROBLEM, "the right to read and write"),
+        (check_sync(OSError(errno.ENOSPC, "full", "x")), PROBLEM, "free some space"),
+        (check_sync(OSError(errno.EROFS, "read-only", "x")), PROBLEM, "mount"),
+        (check_sync(NotADirectoryError(errno.ENOTDIR, "a file", "x")), PROBLEM, "choose another directory"),
+        (check_sync(OSError("odd")), PROBLEM, "the right to read and write"),
     ],
 )
 def test_a_check_says_what_to_change(finding: Finding, severity: Severity, advice: str) -> None:

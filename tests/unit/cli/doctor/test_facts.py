@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from engram.cli.doctor import facts
+from tests.doubles.rightless import answer_without_rights, give
 
 MOUNTS = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -75,6 +78,40 @@ def test_a_folder_that_is_not_there_is_the_nearest_above(tmp_path: Path) -> None
     assert facts.existing_folder(tmp_path / "a" / "b") == tmp_path
     (tmp_path / "file").touch()
     assert facts.existing_folder(tmp_path / "file") == tmp_path
+
+
+def test_the_rights_to_a_directory_and_to_what_is_in_it_are_looked_at(tmp_path: Path) -> None:
+    facts.check_rights(tmp_path / "not" / "there")
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "x" / "y"):
+        with pytest.raises(NotADirectoryError, match=re.escape(str(tmp_path / "file"))):
+            facts.check_rights(place)
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(NotADirectoryError):
+        facts.check_rights(tmp_path / "gone")
+
+
+def lacking(data: Path) -> str:
+    """Runs in the child."""
+    try:
+        facts.check_rights(data)
+    except PermissionError as error:
+        return f"{error.filename}: {error.strerror}"
+    return "nothing"
+
+
+@pytest.mark.parametrize("name", ["", "spaces", "spaces/notes", "LOCK"])
+def test_what_the_user_of_the_server_may_not_use_is_named(name: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        (data / "spaces" / "notes").mkdir(parents=True)
+        (data / "LOCK").touch()
+        for path in (data, *data.rglob("*")):
+            give(path, 0o755 if path.is_dir() else 0o644)
+        assert answer_without_rights(lambda: lacking(data)) == "nothing"
+        theirs = give(data / name, 0o555)
+        assert answer_without_rights(lambda: lacking(data)) == f"{theirs}: Permission denied"
+        theirs.chmod(0o755)
 
 
 def test_files_of_the_future_are_noticed(tmp_path: Path) -> None:

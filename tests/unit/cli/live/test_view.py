@@ -103,5 +103,9 @@ def test_a_great_many_spaces_are_cut_off() -> None:
     assert "s50" not in text
 
 
-def test_a_narrow_terminal_is_no_error() -> None:
-    assert shown("here", READING, None, width=20)
+def test_a_terminal_that_is_too_narrow_for_tables_has_lines_that_can_be_read() -> None:
+    text = shown("here", READING, None, width=20)
+    for part in ("observed 12,345/s", "lane normal 90%"):
+        assert part in text, text
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 20

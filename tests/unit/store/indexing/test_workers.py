@@ -148,6 +148,23 @@ def test_statistics_tell_who_did_what(start: Callable[..., Workers]) -> None:
     assert worker.busy_s > 0
 
 
+def test_a_worker_that_does_not_get_on_with_a_task_is_busy(start: Callable[..., Workers]) -> None:
+    goes_on, is_stuck = threading.Event(), threading.Event()
+
+    def fault(at: FaultPoint) -> None:
+        if at == "before link":
+            is_stuck.set()
+            assert goes_on.wait(TIMEOUT_S)
+
+    workers = start(1, fault=fault)
+    workers.notify(as_space(FakeSpace(tail=5)))
+    assert is_stuck.wait(TIMEOUT_S)
+    first, second = (workers.statistics()[0].busy_s for _ in range(2))
+    goes_on.set()
+    workers.stop(TIMEOUT_S)
+    assert 0 < first < second < workers.statistics()[0].busy_s
+
+
 class Killed(BaseException):
     """Not an `Exception`: a worker is replaced whatever it dies of."""
 

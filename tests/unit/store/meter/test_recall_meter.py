@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
+from engram.errors import CorruptData
 from engram.metrics import table
 from engram.metrics.samples import MetricSamples
-from engram.model.cue import Cue
+from engram.model.cue import Cue, Filter
 from engram.model.hit import Hits
 from engram.model.query import Recalled, RecallQuery
 from engram.model.strength import Strength
 from engram.store import MemoryStore, Space, StoreOptions
-from engram.store.meter import recall_meter
+from engram.store.meter import exact_scan, recall_meter
 from engram.store.meter.recall_meter import K_MAX, RecallMeter, found_of
+from engram.store.recall.exact import score_readable
 from engram.store.recall.ranked import Ranked
+from engram.text.lexical import LexicalEmbedder
 from tests.doubles.batches import DIM, vector_of
 from tests.doubles.waiting import TIMEOUT_S
 
@@ -129,6 +135,102 @@ def test_it_rests_until_it_had_no_more_than_its_share(space: Space, monkeypatch:
     assert meter.answer(RecallQuery(CUE))
     # Two pieces and the end, each of a hundredth of a second.
     assert meter.rests_s == pytest.approx([1.99, 1.99, 1.99])
+
+
+class Clock:
+    """A clock of the processor and one on the wall, moved by what is computed and by rests."""
+
+    def __init__(self, meter: Meter, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+        self.cpu_s = self.wall_s = 0.0
+        self.is_broken = False
+        self._random = random.Random(seed)
+        self._score = score_readable
+        monkeypatch.setattr(exact_scan, "score_readable", self._compute)
+        monkeypatch.setattr(exact_scan, "STEP", 7)
+        monkeypatch.setattr("engram.store.meter.recall_meter.time.thread_time", lambda: self.cpu_s)
+        monkeypatch.setattr(meter, "wait", self._rest)
+
+    def _compute(self, *arguments: Any) -> Ranked:
+        # From what a piece takes at best to one that was held up, while others had the processor for longer.
+        used_s = 10 ** self._random.uniform(-5, 0)
+        self.cpu_s += used_s
+        self.wall_s += used_s * self._random.uniform(1, 3)
+        if self.is_broken:
+            raise CorruptData("damaged")
+        return self._score(*arguments)
+
+    def _rest(self, seconds: float) -> bool:
+        self.wall_s += seconds
+        return False
+
+
+@pytest.mark.parametrize("share", [0.005, 0.5, 1.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_no_time_passes_in_which_it_had_more_than_its_share(
+    space: Space, monkeypatch: pytest.MonkeyPatch, seed: int, share: float
+) -> None:
+    meter = Meter(space, monkeypatch, share)
+    clock = Clock(meter, monkeypatch, seed)
+    for number in range(30):
+        clock.is_broken = number % 10 == 9
+        with contextlib.suppress(CorruptData):
+            meter.answer(RecallQuery(CUE, k=10))
+        assert 0 < clock.cpu_s <= share * clock.wall_s * (1 + 1e-9)
+    assert meter.samples().value(table.RECALLS_MEASURED) == 27
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_deletions_filters_ties_and_old_snapshots_make_no_recall_look_worse(
+    monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    chance = random.Random(seed)
+    options = StoreOptions(recall_meter_share=0, retained_count=10_000)
+    with MemoryStore(None, options=options) as store:
+        space = store.space("notes", dim=DIM)
+        meter = Meter(space, monkeypatch)
+
+        def change() -> None:
+            ids = chance.sample(IDS, 8)
+            # Few different vectors, so that many are equally near.
+            vectors = np.stack([vector_of(f"vector-{chance.randrange(12)}") for _ in ids])
+            space.observe(ids, vectors, tags=[[chance.choice(["odd", "even"])] for _ in ids])
+            space.delete(chance.sample(IDS, 3))
+
+        for _ in range(40):
+            change()
+            wanted = Filter(tags={"even"}) if chance.random() < 0.5 else Filter()
+            cue = Cue(vector_of(f"vector-{chance.randrange(12)}"), filter=wanted, score_min=chance.choice([None, 0.0]))
+            generation = chance.choice([None, chance.randint(1, space.generation)])
+            query = RecallQuery(cue, k=chance.choice([1, 5, 40]), ef=500, max_generation=generation)
+            recalled = space._engine.answer(query)
+            change()
+            assert meter.offer(query, recalled)
+            estimate = meter.samples().select(table.RECALL_AT_K, bound="estimate")
+            assert [sample.value for sample in estimate] in ([], [1.0]), (query, recalled)
+        assert meter.samples().value(table.RECALLS_MEASURED) > 30
+
+
+def test_a_text_is_embedded_once_also_if_its_recall_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    embed = LexicalEmbedder.embed
+    texts: list[str] = []
+
+    def counted(self: LexicalEmbedder, given: Sequence[str]) -> Any:
+        texts.extend(given)
+        return embed(self, given)
+
+    monkeypatch.setattr(LexicalEmbedder, "embed", counted)
+    monkeypatch.setattr(recall_meter, "_PAUSE_S", 0.0)
+    with MemoryStore(None, options=StoreOptions(recall_meter_share=1)) as store:
+        space = store.space("notes", dim=64, embedder="lexical")
+        space.observe(["a"], contents=["the pump leaks"])
+        texts.clear()
+        asked = 0
+        deadline = time.monotonic() + TIMEOUT_S
+        while space.stats().metrics.value(table.RECALLS_MEASURED) < 3:
+            assert time.monotonic() < deadline
+            space.recall("a leaking pump")
+            asked += 1
+        assert texts == ["a leaking pump"] * asked
 
 
 def test_a_store_that_closes_does_not_wait_for_a_measurement(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from engram.errors import InvalidInput, OverCapacity
+from engram.metrics import table
+from engram.metrics.samples import MetricSamples
 from engram.store.commit.queue import CommitResult
 from engram.streaming.counters import Counters
 from engram.streaming.loop.mailbox import Mailbox
@@ -46,6 +48,30 @@ async def test_a_new_session_gets_an_id_and_starts_at_zero(sessions: Sessions) -
     assert session.state is SessionState.ACTIVE
     assert await events(outbox) == [Opened(session.id, 0, 8, 0)]
     assert (await sessions.open(space(), "", SessionOutbox())).id != session.id
+
+
+async def test_sessions_and_those_with_a_connection_are_counted(sessions: Sessions, clock: ManualClock) -> None:
+    def counted() -> tuple[float, float]:
+        samples = MetricSamples(sessions.samples())
+        return samples.value(table.ACTIVE_SESSIONS), samples.value(table.CONNECTIONS)
+
+    assert counted() == (0, 0)
+    first, second, third = SessionOutbox(), SessionOutbox(), SessionOutbox()
+    left = await sessions.open(space(), "left", first)
+    await sessions.open(space("other"), "stays", second)
+    assert counted() == (2, 2)
+    sessions.detach(left, first)
+    assert counted() == (2, 1)
+    taken = await sessions.open(space("other"), "stays", third)
+    assert counted() == (2, 1), "a session that is taken over has one connection, the newer one"
+    sessions.detach(taken, second)
+    assert counted() == (2, 1), "the older one had none any more"
+    taken.move(SessionState.DRAINING)
+    sessions.close(taken)
+    assert counted() == (1, 0)
+    clock.now_s += 301.0
+    sessions.expire()
+    assert counted() == (0, 0)
 
 
 async def test_an_unknown_id_is_resumed_from_what_the_space_has(sessions: Sessions) -> None:
