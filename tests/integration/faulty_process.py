@@ -7,20 +7,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.integration.server_process import DIM
-from tests.integration.test_http_port import HttpServerProcess
+from tests.integration.socket_client import SocketServer
 
 TAIL_COUNT_MAX = 300
 
 
 @contextmanager
-def faulty_server(fault: str, data: Path, *options: str) -> Iterator[HttpServerProcess]:
+def faulty_server(fault: str, data: Path, *options: str) -> Iterator[SocketServer]:
     """Run a server with a fault of `tests.integration.faulty_server` until the end of the context."""
 
-    class FaultyServer(HttpServerProcess):
-        module = ("tests.integration.faulty_server", fault, "serve")
-
+    program = ("tests.integration.faulty_server", fault, "serve")
     limits = ("--tail-count-max", str(TAIL_COUNT_MAX), "--dim", str(DIM), "--workers", "1")
-    server = FaultyServer(data, *limits, *options)
+    server = SocketServer(data, *limits, *options, program=program)
     try:
         yield server
     finally:

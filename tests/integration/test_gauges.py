@@ -16,8 +16,8 @@ from engram.model.priority import Priority
 from tests.integration.faulty_process import faulty_server
 from tests.integration.faulty_server import HELD_DISK, HELD_INDEX, LANE_COUNT_MAX
 from tests.integration.server_process import DIM, TIMEOUT_S, numbered, vectors_of
+from tests.integration.socket_client import SocketServer
 from tests.integration.test_http_metrics import AT_REST, samples_of, scraped
-from tests.integration.test_http_port import HttpServerProcess
 
 SPACE = "notes"
 # A recall that waits, and a snapshot that is overtaken, last too short to be seen from here.
@@ -33,7 +33,7 @@ def values(metrics: MetricSamples, gauges: set[MetricFamily], priority: Priority
     }
 
 
-def rise(server: HttpServerProcess, gauges: set[MetricFamily], priority: Priority) -> None:
+def rise(server: SocketServer, gauges: set[MetricFamily], priority: Priority) -> None:
     """Wait until all of these gauges have been above zero."""
     deadline = time.monotonic() + TIMEOUT_S
     risen: set[str] = set()

@@ -34,7 +34,7 @@ from tests.integration.server_process import (
     numbered,
     recall_ids,
 )
-from tests.integration.test_http_port import HttpServerProcess
+from tests.integration.socket_client import SocketServer
 
 TAIL_COUNT_MAX = 300
 BATCHES = 60
@@ -55,25 +55,24 @@ AT_REST = (
 _MOVING = {family.name for family in (table.DISK_FREE, table.PRESSURE, table.WORKER_UTILIZATION, table.WORKER_BUSY)}
 
 
-class LimitedServer(HttpServerProcess):
+class LimitedServer(SocketServer):
     """A server whose index may be behind by little, so that it is soon under pressure."""
 
-    module = ("engram", "serve")
-
     def __init__(self, data: Path) -> None:
-        super().__init__(data, "--tail-count-max", str(TAIL_COUNT_MAX), "--dim", str(DIM))
+        limits = ("--tail-count-max", str(TAIL_COUNT_MAX), "--dim", str(DIM))
+        super().__init__(data, *limits, program=("engram", "serve"))
         self.address = f"127.0.0.1:{self.grpc_port}"
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[HttpServerProcess]:
+def server(tmp_path: Path) -> Iterator[SocketServer]:
     server = LimitedServer(tmp_path / "data")
     yield server
     assert server.stop() == 0
     assert "Traceback" not in server.log(), server.log()
 
 
-def scraped(server: HttpServerProcess) -> str:
+def scraped(server: SocketServer) -> str:
     connection = server.connect()
     connection.request("GET", "/metrics")
     answer = connection.getresponse()
@@ -123,7 +122,7 @@ class Flood:
                 self.refused[ack.error.code] += ack.last_sequence - ack.first_sequence + 1
 
 
-async def refused_calls(server: HttpServerProcess, stub: Any) -> None:
+async def refused_calls(server: SocketServer, stub: Any) -> None:
     """Three observations that do not fit their space, over HTTP, and two for a space that there is not."""
     connection = server.connect()
     body = json.dumps({"ids": ["a", "b", "c"], "vectors": [[1.0] * (DIM + 1)] * 3})
@@ -134,7 +133,7 @@ async def refused_calls(server: HttpServerProcess, stub: Any) -> None:
     connection.close()
 
 
-async def test_what_was_sent_is_what_was_accepted_and_rejected(server: HttpServerProcess) -> None:
+async def test_what_was_sent_is_what_was_accepted_and_rejected(server: SocketServer) -> None:
     async with connect(server.address) as stub:
         await stub.CreateSpace(pb.CreateSpaceRequest(memory_space_id="second", dimension=DIM), timeout=TIMEOUT_S)
         before = samples_of(scraped(server))
@@ -164,7 +163,7 @@ async def test_what_was_sent_is_what_was_accepted_and_rejected(server: HttpServe
     promtool_is_content(scraped(server))
 
 
-async def comes_to_rest(server: HttpServerProcess) -> None:
+async def comes_to_rest(server: SocketServer) -> None:
     """Wait until every gauge of what is under way is zero; the counters must not move meanwhile."""
     counters = (table.OBSERVATIONS, table.OBSERVATIONS_REJECTED)
     first = samples_of(scraped(server))
@@ -201,7 +200,7 @@ def promtool_is_content(text: str) -> None:
         assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
-async def test_the_status_the_command_and_a_scrape_agree(server: HttpServerProcess) -> None:
+async def test_the_status_the_command_and_a_scrape_agree(server: SocketServer) -> None:
     async with connect(server.address) as stub:
         await stub.CreateSpace(pb.CreateSpaceRequest(memory_space_id="notes", dimension=DIM), timeout=TIMEOUT_S)
         remember = pb.RememberRequest(memory_space_id="notes", batch=encode_batch(batch_of(numbered(1, 20))))

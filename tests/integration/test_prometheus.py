@@ -13,7 +13,7 @@ from engram.client import Client
 from tests.doubles.monitoring import alerts, dashboard_expressions, recorded
 from tests.integration.prometheus_process import Prometheus, needs_prometheus, running_prometheus
 from tests.integration.server_process import DIM, TIMEOUT_S, numbered, vectors_of
-from tests.integration.test_http_port import HttpServerProcess
+from tests.integration.socket_client import SocketServer
 
 SPACE = "notes"
 pytestmark = needs_prometheus
@@ -22,7 +22,7 @@ pytestmark = needs_prometheus
 class Load:
     """Everything that the metrics count, a little of it in each round; half of the observations are refused."""
 
-    def __init__(self, server: HttpServerProcess, client: Client) -> None:
+    def __init__(self, server: SocketServer, client: Client) -> None:
         self._client = client
         self._http = server.connect()
         self._rounds = 0
@@ -65,7 +65,7 @@ def asked_of(prometheus: Prometheus) -> list[str]:
 
 
 def test_every_expression_has_data_under_load_and_the_matching_alert_fires(tmp_path: Path) -> None:
-    server = HttpServerProcess(tmp_path / "data")
+    server = SocketServer(tmp_path / "data")
     try:
         with (
             Client(server.address, space=SPACE) as client,
@@ -88,7 +88,7 @@ def test_every_expression_has_data_under_load_and_the_matching_alert_fires(tmp_p
 
 
 def test_a_server_that_is_gone_is_noticed(tmp_path: Path) -> None:
-    server = HttpServerProcess(tmp_path / "data")
+    server = SocketServer(tmp_path / "data")
     with running_prometheus(tmp_path / "prometheus", server.http_port) as prometheus:
         prometheus.wait_until('up{job="engram"} == 1')
         assert server.stop() == 0
