@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 import grpc
@@ -31,6 +32,20 @@ _OPTIONS: Final = (
 _REMAINING_GRACE_S: Final = 0.2
 
 
+class _ClientsThatLeft(logging.Filter):
+    """Leaves out of the log that a client was gone when its call was to end.
+
+    grpc says so with a traceback if the client leaves at this very moment, and says nothing if it left earlier.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        raised = record.exc_info[0] if record.exc_info else None
+        return raised is None or raised.__name__ != "ExecuteBatchError"
+
+
+_clients_that_left: Final = _ClientsThatLeft()
+
+
 class GrpcServer:
     """The gRPC server that answers calls for an engine.
 
@@ -43,6 +58,7 @@ class GrpcServer:
     """
 
     def __init__(self, engine: Engine, calls: ServerCalls | None = None) -> None:
+        logging.getLogger("grpc._cython.cygrpc").addFilter(_clients_that_left)
         self._engine = engine
         self._calls = calls or ServerCalls(engine)
         # The stubs lack the asynchronous half of the module.
