@@ -15,6 +15,7 @@ from engram.client.sending.stream_options import StreamOptions
 from engram.client.transport import Greeting, Welcome
 from engram.errors import EngramError
 from engram.model.ack import Ack
+from engram.model.arguments import ManyObservations
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
 from tests.integration.server_process import DIM, TIMEOUT_S, vectors_of
@@ -91,8 +92,7 @@ class ResumingClient:
             self._rows = rows.stop
             ids = [self._name_row(self._base, row) for row in rows]
             future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-            offer = self.observing.offer_batch(future, ids, vectors_of(ids), contents=ids)
-            assert offer.try_add()
+            assert self.observing.add(future, ManyObservations(ids, vectors_of(ids), ids, {})) is None
             self.batches.append((ids, future))
 
     async def answered(self, count: int) -> None:

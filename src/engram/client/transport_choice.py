@@ -32,8 +32,9 @@ def choose_transport(address: str, metadata: Mapping[str, str] | None = None) ->
 
 def prepare_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Prepare an event loop that belongs to the client, and not to its caller, for every transport."""
-    with naming_the_extra():
-        from engram.client.grpc.poller import quiet_poller  # noqa: PLC0415
+    # Imported here, because importing the package changes the environment, for gRPC. It needs no package of gRPC's.
+    from engram.client.grpc.poller import quiet_poller  # noqa: PLC0415
+
     quiet_poller(loop)
 
 

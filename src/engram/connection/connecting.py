@@ -94,6 +94,7 @@ async def connect_async(
     if is_server(target):
         return AsyncRemoteStore(cast(str, target), metadata, TIMEOUT_S if timeout_s is None else timeout_s)
     check_of_server(metadata, timeout_s)
+    # Imported here for the same reason as in `connect`.
     from engram.connection.async_memory_store import AsyncMemoryStore  # noqa: PLC0415
     from engram.store import MemoryStore  # noqa: PLC0415
 

@@ -137,7 +137,7 @@ def one_or_many(function: F) -> F:
     columns = inspect.Parameter("columns", inspect.Parameter.VAR_KEYWORD, annotation="Unpack[ObservationColumns]")
     signature = inspect.signature(function)
     own = [signature.parameters["self"], ids, vectors, contents, columns]
-    function.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]
+    function.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]  # `inspect` reads it.
     return function
 
 

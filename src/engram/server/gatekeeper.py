@@ -49,7 +49,7 @@ class Gatekeeper:
             raise refusal
 
     def _ask(self, caller: Caller, action: Action, space: str | None) -> None:
-        verdict: object = self._authorizer(caller, action, space)  # type: ignore[func-returns-value]
+        verdict: object = self._authorizer(caller, action, space)  # type: ignore[func-returns-value]  # A bad one does.
         if verdict is None:
             return
         if isinstance(verdict, Coroutine):

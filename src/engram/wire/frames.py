@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from engram.wire.forms.strict_json import parse_object, refuse
 
-MEDIA_TYPE: Final = "application/vnd.engram.frame"
 ARRAYS_MAX: Final = 16
 _DIMENSIONS_MAX: Final = 2
 # NumPy refuses larger sizes, even of an array without elements.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from engram.client.sending.send_window import SendWindow
 from engram.client.sending.stream_options import StreamOptions
 from engram.errors import EngramError, InvalidInput, SequenceError, Unavailable
 from engram.model.ack import Ack
+from engram.model.arguments import ManyObservations, OneObservation
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
 from tests.doubles.batches import row_of
@@ -56,7 +57,7 @@ def offer(
     stream: ObserveSession, id: str, vector: Any = VECTOR, content: str = "", **details: Any
 ) -> asyncio.Future[Ack]:
     future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-    assert stream.offer_row(future, id, vector, content, **details).try_add()
+    assert stream.add(future, OneObservation(id, vector, content, cast("Any", details))) is None
     return future
 
 
@@ -170,7 +171,7 @@ async def test_a_batch_of_no_list_is_refused_at_once(ids: Any) -> None:
     stream = observing(FakeServer(), ids_of)
     future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
     with pytest.raises(InvalidInput):
-        stream.offer_batch(future, ids, np.ones((2, 8), np.float32))
+        stream.add(future, ManyObservations(ids, np.ones((2, 8), np.float32), None, {}))
     assert stream.outbox.count == 0
     await stream.drain(WAIT_S)
 
@@ -191,7 +192,7 @@ async def test_a_row_whose_listener_is_gone_does_not_keep_the_answer_from_the_ot
     orphan: asyncio.Future[Ack] = gone.create_future()
     orphan.add_done_callback(lambda _: None)
     gone.close()
-    assert stream.offer_row(orphan, "a", VECTOR, "").try_add()
+    assert stream.add(orphan, OneObservation("a", VECTOR, "", {})) is None
     assert await outcomes([offer(stream, "b")]) == [Ack(2, 2, 2, 2)]
     assert stream.outbox.count == 0
     await stream.drain(WAIT_S)
@@ -225,7 +226,7 @@ async def test_a_stream_that_finds_other_data_answers_all_it_held() -> None:
     futures: list[asyncio.Future[Ack]] = []
     for ids in (["a", "b"], ["c", "d"]):
         futures.append(asyncio.get_running_loop().create_future())
-        assert stream.offer_batch(futures[-1], ids, np.ones((2, 8), np.float32)).try_add()
+        assert stream.add(futures[-1], ManyObservations(ids, np.ones((2, 8), np.float32), None, {})) is None
     assert [type(error) for error in await outcomes(futures)] == [SequenceError] * 2
 
 

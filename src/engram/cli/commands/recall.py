@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -115,13 +116,7 @@ def recall(
             None if vector is None else read_vector(vector),
             text or "",
             "words" if words else "similarity",
-            Filter(
-                since=since,
-                until=until,
-                tags=frozenset(tags),
-                without_tags=frozenset(without_tags),
-                metadata=dict(map(_condition, conditions)),
-            ),
+            _filter(since, until, tags, without_tags, conditions),
             score_min,
         ),
         k=count,
@@ -136,15 +131,38 @@ def recall(
         raise click.UsageError("Give a TEXT, --vector FILE, or a condition such as --tag.")
     name = client_settings(cli, space=space).space
     with open_target(cli, address, data, read_only=True) as target:
-        found = incomplete = False
-        for hits in target.follow(name, query) if follow else [target.recall(name, query)]:
-            _print(cli, hits, as_json)
-            if hits.incomplete and not incomplete:
-                _complain_of_damage(cli)
-            found, incomplete = found or bool(hits), hits.incomplete
+        batches = target.follow(name, query) if follow else [target.recall(name, query)]
+        found, incomplete = _print_all(cli, batches, as_json)
     if not found and not as_json:
         cli.out.print(f"Nothing {'that can be read ' if incomplete else ''}to recall in space {name}.")
     return EXIT_DAMAGE if incomplete else EXIT_OK
+
+
+def _filter(
+    since: datetime | None,
+    until: datetime | None,
+    tags: Iterable[str],
+    without_tags: Iterable[str],
+    conditions: Iterable[str],
+) -> Filter:
+    return Filter(
+        since=since,
+        until=until,
+        tags=frozenset(tags),
+        without_tags=frozenset(without_tags),
+        metadata=dict(map(_condition, conditions)),
+    )
+
+
+def _print_all(cli: CliContext, batches: Iterable[Hits], as_json: bool) -> tuple[bool, bool]:
+    """Print batches as they come; return whether there were hits, and whether damaged ones were left out."""
+    found = incomplete = False
+    for hits in batches:
+        _print(cli, hits, as_json)
+        if hits.incomplete and not incomplete:
+            _complain_of_damage(cli)
+        found, incomplete = found or bool(hits), incomplete or hits.incomplete
+    return found, incomplete
 
 
 def _print(cli: CliContext, hits: Hits, as_json: bool) -> None:

@@ -8,9 +8,7 @@ import contextlib
 import copy
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Unpack
-
-from numpy.typing import ArrayLike
+from typing import Any, Final
 
 from engram.client.losses import NAMED_MAX
 from engram.client.sending.answer_future import AnyFuture, AwaitedAnswer, settle_future
@@ -27,7 +25,6 @@ from engram.client.transport_choice import prepare_loop
 from engram.errors import FailedPrecondition, Unavailable
 from engram.lifecycle import interpreter_exit
 from engram.model.arguments import ManyObservations, OneObservation
-from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.observation_row import ObservationRow
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
@@ -43,9 +40,8 @@ _HANG_S: Final = 1.0
 class ObserveSession:
     """A session of one client with one space: the buffer, the stream, and the task that runs the stream.
 
-    Create it on the event loop; any thread may call `offer_row` and `offer_batch`. A session that is open when the
-    interpreter ends is drained then: on its event loop if that still runs, otherwise over a new connection on another
-    event loop.
+    Create it on the event loop; any thread may call `add`. A session that is open when the interpreter ends is drained
+    then: on its event loop if that still runs, otherwise over a new connection on another event loop.
 
     Parameters
     ----------
@@ -118,44 +114,13 @@ class ObserveSession:
         Raises
         ------
         InvalidInput
-            As `offer_row` and `offer_batch`.
+            As `make_row`, `ManyObservations.batch` and `check_outgoing`.
         """
         if isinstance(observations, OneObservation):
             row, settle = make_row(self.config, observations), self._settle(future, 1, (observations.id,))
             return None if self.outbox.try_add_row(row, settle) else self._pending(row, settle)
         offer = self._offer(future, observations)
         return None if offer.try_add() else offer
-
-    def offer_row(
-        self, future: AnyFuture, id: str, vector: ArrayLike | None, content: str, **fields: Unpack[ObservationFields]
-    ) -> PendingAdd:
-        """Return a single observation to add, which is answered through `future`.
-
-        Raises
-        ------
-        InvalidInput
-            As `make_row`.
-        """
-        return self._pending(make_row(self.config, OneObservation(id, vector, content, fields)), settle_future(future))
-
-    def offer_batch(
-        self,
-        future: AnyFuture | AwaitedAnswer,
-        ids: Sequence[str],
-        vectors: ArrayLike | None,
-        contents: Sequence[str] | None = None,
-        **columns: Unpack[ObservationColumns],
-    ) -> PendingAdd:
-        """Return a batch to add, which is answered through `future`.
-
-        The batch is stored as a whole or not at all.
-
-        Raises
-        ------
-        InvalidInput
-            As `ManyObservations.batch` and `check_outgoing`.
-        """
-        return self._offer(future, ManyObservations(ids, vectors, contents, columns))
 
     def _offer(self, future: AnyFuture | AwaitedAnswer, observations: ManyObservations) -> PendingAdd:
         batch = check_outgoing(observations.batch(self.config), self.config)

@@ -104,7 +104,7 @@ def closed(address: SocketAddress, code: int, reason: str) -> EngramError:
         case CloseCode.TRY_AGAIN_LATER:
             said = _object(reason.encode())
             error = OverCapacity(
-                f"the server at {address.text} has no room for more at this moment: {reason}",
+                f"the server at {address.text} has no room for more at this moment{'' if said else f': {reason}'}",
                 code=str(said.get("code", "")) or None,
                 retry_after_ms=_retry_after_ms(said),
             )

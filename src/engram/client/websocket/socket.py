@@ -335,7 +335,7 @@ async def open_socket(made: Socket, address: SocketAddress) -> None:
     uri = address.uri
     tls: dict[str, Any] = {}
     if uri.secure:
-        import ssl  # noqa: PLC0415
+        import ssl  # noqa: PLC0415  # Loading it takes a while, and most servers are reached without.
 
         tls = {"ssl": ssl.create_default_context(), "server_hostname": uri.host}
     try:

@@ -89,7 +89,7 @@ def lay_out(header: Header) -> Layout:
     start = 0
     for number, nbytes in header.columns:
         # A newer version may have written a column whose number this one does not know.
-        name = _NAMES.get(number)  # type: ignore[call-overload]
+        name = _NAMES.get(number)  # type: ignore[call-overload]  # A column is its number.
         if name in _TEXT_INDEX:
             texts[name] = TextPlace(start, start + offsets_bytes, nbytes - offsets_bytes)
         elif name is not None:

@@ -298,7 +298,7 @@ class Record:
         begin = start + kind.size * row
         (taken,) = kind.unpack_from(self.segment.memory, self._payload + begin)
         self._check(begin, begin + kind.size)
-        return taken  # type: ignore[no-any-return]
+        return taken  # type: ignore[no-any-return]  # `kind` says what it is.
 
     def _numbers(self, start: int, dtype: type) -> NDArray[Any]:
         taken: NDArray[Any] = np.frombuffer(self.segment.memory, dtype, self.count, self._payload + start).copy()

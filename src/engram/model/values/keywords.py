@@ -37,7 +37,7 @@ def spelled_out(*options: type) -> Callable[[F], F]:
         shown = [_parameter(name, getattr(kind, "__forward_arg__", str(kind))) for name, kind in names.items()]
 
         call = _before(function, lambda args, keywords: (args, _known(keywords, known)))
-        call.__signature__ = signature.replace(parameters=[*taken, *shown])  # type: ignore[attr-defined]
+        call.__signature__ = signature.replace(parameters=[*taken, *shown])  # type: ignore[attr-defined]  # `inspect` reads it.
         return cast(F, call)
 
     return decorate

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from threading import Event
@@ -18,15 +16,15 @@ from typing import Any, Final, TypeAlias
 
 from engram.errors import InvalidInput
 from engram.model.limits import METADATA_DEPTH_MAX, METADATA_KEYS_MAX
-from engram.model.values.scalars import is_utf8, shown
+from engram.model.values.json_texts import HALF_PAIR, holds_half_pair, strict_decoder
+from engram.model.values.scalars import shown
 
-# Nearly all readers of JSON change or refuse whole numbers beyond 64 bits.
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 """What metadata hold: the values of JSON."""
 
+# Nearly all readers of JSON change or refuse whole numbers beyond 64 bits.
 WHOLE_MIN: Final = -(2**63)
 WHOLE_MAX: Final = 2**64 - 1
-_HALF_PAIR: Final = re.compile(r"\\u[dD][89a-fA-F]")
 # A number of at most this many characters, sign included, always fits 64 bits.
 _DIGITS_SURE: Final = 18
 # A shorter text cannot have too many levels or keys.
@@ -110,7 +108,7 @@ def parse_json(text: str, field: str) -> Any:
         raise _refused(field, f"is not a JSON object: {error}", "a JSON object", text[:40]) from error
     if not _is_small(text):
         _check_extent(value, field)
-    if _HALF_PAIR.search(text) and not is_utf8(json.dumps(value, ensure_ascii=False)):
+    if holds_half_pair(text, value):
         raise _refused(field, "holds half of a surrogate pair, which is no character", "UTF-8", text[:40])
     return value
 
@@ -155,7 +153,7 @@ def _parse_together(texts: Sequence[str]) -> list[dict[str, Any] | None] | None:
     is_valid = (
         are_apart
         and set(map(type, objects)) == {dict}
-        and not _HALF_PAIR.search(joined)
+        and not HALF_PAIR.search(joined)
         and all(len(text) < _EXTENT_BYTES_SURE or _is_small(text) for text in texts)
     )
     return objects if is_valid else None
@@ -185,35 +183,13 @@ def _check_extent(value: Any, field: str) -> None:
         raise _refused(field, f"has {keys} keys; allowed are {METADATA_KEYS_MAX}", METADATA_KEYS_MAX, str(keys))
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"key {shown(twice, with_type=False)} occurs twice")
-    return made
-
-
 def _whole(digits: str) -> int:
     if len(digits) > _DIGITS_SURE and (len(digits) > 20 or not WHOLE_MIN <= int(digits) <= WHOLE_MAX):
         raise ValueError(f"the number {digits[:24]} does not fit 64 bits; pass it as a text")
     return int(digits)
 
 
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if math.isinf(number):
-        raise ValueError(f"the number {digits[:24]} is beyond what a double can hold")
-    return number
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number of JSON")
-
-
-_decode: Final = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_int=_whole, parse_float=_finite, parse_constant=_no_constant
-).decode
+_decode: Final = strict_decoder(_whole)
 
 
 def _encoder(slow: json.JSONEncoder) -> Callable[[dict[str, Any]], str]:

@@ -28,7 +28,7 @@ async def test_the_caller_may_change_its_vectors_once_they_are_handed_over() -> 
     )
     vectors = np.ones((2, 8), np.float32)
     future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-    assert session.offer_batch(future, ["a", "b"], vectors).try_add()
+    assert session.add(future, ManyObservations(["a", "b"], vectors, None, {})) is None
     vectors[:] = 7
     assert (encoded[0].vectors == 1).all()
     await session.drain(5)

@@ -26,6 +26,7 @@ from engram.errors import (
     Unavailable,
 )
 from engram.model.ack import Ack
+from engram.model.arguments import ManyObservations, OneObservation
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
 from tests.unit.client.clock import WAIT_S, pass_time, until
@@ -48,12 +49,13 @@ class Driver:
 
     def row(self, id: str, vector: Any = None) -> asyncio.Future[Ack]:
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        assert self.observing.offer_row(future, id, np.ones(8) if vector is None else vector, "").try_add()
+        one = OneObservation(id, np.ones(8) if vector is None else vector, "", {})
+        assert self.observing.add(future, one) is None
         return future
 
     def batch(self, *ids: str) -> asyncio.Future[Ack]:
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        assert self.observing.offer_batch(future, ids, np.ones((len(ids), 8))).try_add()
+        assert self.observing.add(future, ManyObservations(ids, np.ones((len(ids), 8)), None, {})) is None
         return future
 
     async def flushed(self) -> None:
@@ -331,7 +333,7 @@ def test_what_is_finished_on_another_loop_says_what_is_known_of_the_session() ->
     async def begin() -> Driver:
         driver = Driver(server, OPTIONS, OutboxLimits(), reopen=lambda: server)
         for number, ack in enumerate(acks):
-            assert driver.observing.offer_batch(ack, [f"id-{number}"], np.ones((1, 8))).try_add()
+            assert driver.observing.add(ack, ManyObservations([f"id-{number}"], np.ones((1, 8)), None, {})) is None
         await asyncio.wait_for(asyncio.wrap_future(sent), WAIT_S)
         return driver
 

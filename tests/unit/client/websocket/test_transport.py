@@ -266,6 +266,7 @@ async def test_a_close_says_why(code: int, reason: str, kind: type[EngramError],
         transport = made(server.address)
         error = await error_of(transport.call(ASK, TIMEOUT_S))
         assert (type(error), error.code) == (kind, expected)
+        assert "{" not in error.message
         if "retry" in reason:
             assert error.retry_after_ms == 1500
         await transport.close()
