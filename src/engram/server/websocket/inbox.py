@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.websockets import WebSocket
 
 from engram.server.websocket.limits import SocketLimits
-from engram.server.websocket.short_way import ShortWay, short_way
+from engram.server.websocket.short_way import Raw, ShortWay, short_way
 from engram.streaming.loop.condition import LoopCondition
-
-Raw = tuple[bytes, bool]
-"""The bytes of a message, and whether it was sent as a binary one."""
 
 
 class Inbox:
@@ -56,7 +54,7 @@ class Inbox:
                 if event["type"] != "websocket.receive":
                     return
                 text = event.get("text")
-                self._put(event["bytes"] if text is None else text.encode(), text is None)
+                self._put([(event["bytes"], True) if text is None else (text.encode(), False)])
                 await self._changed.wait_for(self._has_room)
         finally:
             self.gone.set()
@@ -72,15 +70,15 @@ class Inbox:
             self._attached.read_on()
         return messages
 
-    def _take(self, data: bytes, is_frame: bool) -> bool:
-        self._put(data, is_frame)
+    def _take(self, messages: Sequence[Raw]) -> bool:
+        self._put(messages)
         has_room = self._has_room()
         self.silent_since_s = asyncio.get_running_loop().time() if has_room else None
         return has_room
 
-    def _put(self, data: bytes, is_frame: bool) -> None:
-        self._messages.append((data, is_frame))
-        self._nbytes += len(data)
+    def _put(self, messages: Sequence[Raw]) -> None:
+        self._messages += messages
+        self._nbytes += sum(len(data) for data, _ in messages)
         self._changed.notify()
 
     def _has_room(self) -> bool:

@@ -95,9 +95,9 @@ async def test_the_short_way_comes_after_what_waited() -> None:
     receiving = asyncio.create_task(inbox.receive())
     assert await inbox.take() == [(b"a", False)]
     await socket.attached.wait()
-    assert socket.take(b"b", True)
+    assert socket.take([(b"b", True)])
     assert inbox.silent_since_s is not None
-    assert not socket.take(b"c", False)
+    assert not socket.take([(b"c", False)])
     # No more is read, so nobody is waited for.
     assert inbox.silent_since_s is None
     assert socket.reads_on == 0
