@@ -1,7 +1,7 @@
 // Numbers of JSON as float32 (our own).
 //
-// Most numbers are scaled by one exact power of ten. What that may have rounded otherwise than a correct reader would, is
-// read again by one.
+// Most numbers are scaled by one exact power of ten. What that may have rounded otherwise than a correct reader would,
+// is read again by one.
 #pragma once
 
 namespace engram {

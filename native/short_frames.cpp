@@ -19,7 +19,8 @@ std::optional<ShortFrame> short_frame(std::span<const std::uint8_t> bytes, std::
   if ((bytes[0] != kWholeText && bytes[0] != kWholeBinary) || (bytes[1] & kMasked) == 0 || length > kLength16) {
     return std::nullopt;
   }
-  ShortFrame frame{.is_binary = bytes[0] == kWholeBinary};
+  ShortFrame frame;
+  frame.is_binary = bytes[0] == kWholeBinary;
   const std::size_t head = (length == kLength16 ? 4 : 2) + frame.mask.size();
   if (bytes.size() < head) return frame;
   std::size_t count = length;

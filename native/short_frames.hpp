@@ -18,8 +18,8 @@ struct ShortFrame {
   std::span<const std::uint8_t> masked;
 };
 
-// Returns the frame at the beginning of `bytes`, or what there is of it; nothing if it is another one, or if its message
-// has more than `size_max` bytes.
+// Returns the frame at the beginning of `bytes`, or what there is of it; nothing if it is another one, or if its
+// message has more than `size_max` bytes.
 std::optional<ShortFrame> short_frame(std::span<const std::uint8_t> bytes, std::size_t size_max);
 
 // Writes the message of a whole frame to `out`, and returns whether it is ASCII.

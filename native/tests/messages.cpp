@@ -32,6 +32,8 @@ std::size_t below(std::mt19937& random, std::size_t count) { return random() % c
 bool cut(const std::vector<std::string>& texts, CutVectors& made) {
   std::vector<std::vector<char>> copies;
   std::vector<std::string_view> views;
+  copies.reserve(texts.size());
+  views.reserve(texts.size());
   for (const std::string& text : texts) copies.emplace_back(text.begin(), text.end());
   for (const std::vector<char>& copy : copies) views.emplace_back(copy.data(), copy.size());
   return engram::cut_vectors(views, made);
@@ -64,7 +66,7 @@ void cut_texts(std::mt19937& random) {
     CutVectors made;
     if (cut(texts, made)) {
       check(made.numbers.size() % texts.size() == 0, "every object has as many numbers");
-      check(made.rest.starts_with("[{") && made.rest.ends_with("]"), "what is left is a list");
+      check(made.rest.starts_with("[{") && made.rest.ends_with(']'), "what is left is a list");
     }
   }
   CutVectors both;

@@ -61,8 +61,18 @@ class Inbox:
             self._changed.notify()
 
     async def take(self) -> list[Raw]:
-        """Wait for messages, and return all that there are; an empty list means that the client is gone."""
+        """Wait for messages, and return all that there are; an empty list means that the client is gone.
+
+        If there is more than one, the client is likely to have sent further ones, which are waited for as long as every
+        turn of the event loop brings some, until there are as many as become one batch.
+        """
         await self._changed.wait_for(lambda: bool(self._messages) or self.gone.is_set())
+        before = 1
+        while before < len(self._messages) < self._limits.joined_count_max and self._has_room():
+            before = len(self._messages)
+            # The second turn begins after the sockets were read.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
         messages, self._messages, self._nbytes = self._messages, [], 0
         self._changed.notify()
         if self._attached is not None and self.silent_since_s is None:

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from engram.errors import InvalidInput
 from engram.model.limits import JSON_BYTES_MAX
@@ -23,7 +23,7 @@ _ESCAPE: Final = b"\\u003"
 # What msgspec calls the types of JSON, and what people do who do not write Python.
 _WORDS: Final = {"float": "number", "int": "whole number", "str": "text", "array": "list", "bool": "true or false"}
 _WORD: Final = re.compile(rf"\b({'|'.join(_WORDS)})\b")
-_WITHOUT_COLONS: Final = {int, float, bool, type(None)}
+_WITHOUT_COLONS: Final = {int, float, bool, type(None), UnsetType}
 _PLACE: Final = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
 
 
@@ -224,9 +224,11 @@ def _struct_colons(value: Struct) -> int:
 def _colons_of_forms(forms: Sequence[Struct]) -> int:
     """Return how many colons the JSON of objects of one form has at least, as `_colons`, column by column."""
     colons = 0
-    for name in forms[0].__struct_fields__ if forms else ():
-        values = [value for form in forms if (value := getattr(form, name)) is not UNSET]
-        kinds = set(map(type, values))
+    for column in zip(*map(msgspec.structs.astuple, forms), strict=True):
+        kinds = set(map(type, column))
+        if kinds == {UnsetType}:
+            continue
+        values = [value for value in column if value is not UNSET] if UnsetType in kinds else list(column)
         if kinds == {Raw}:
             values = list(filter(bytes, values))
         colons += len(values)

@@ -107,3 +107,28 @@ async def test_the_short_way_comes_after_what_waited() -> None:
     socket.closed.set()
     assert await inbox.take() == []
     await receiving
+
+
+async def test_what_is_still_coming_is_waited_for_up_to_a_batch() -> None:
+    socket = ShortWay()
+    inbox = inbox_of(socket, joined_count_max=6)
+    receiving = asyncio.create_task(inbox.receive())
+    await socket.attached.wait()
+
+    async def stream(count: int) -> None:
+        for number in range(count):
+            socket.take([(b"%d" % number, False)] * 2)
+            await asyncio.sleep(0)
+
+    streaming = asyncio.create_task(stream(10))
+    assert len(await inbox.take()) in (6, 7, 8)
+    await streaming
+    await inbox.take()
+    # One by itself is not delayed, and the end of a stream is its end.
+    socket.take([(b"alone", False)])
+    assert await inbox.take() == [(b"alone", False)]
+    socket.take([(b"a", False), (b"b", False)])
+    assert len(await inbox.take()) == 2
+    socket.closed.set()
+    assert await inbox.take() == []
+    await receiving
