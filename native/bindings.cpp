@@ -11,6 +11,7 @@
 
 #include "background_thread.hpp"
 #include "bindings_arrays.hpp"
+#include "bindings_messages.hpp"
 #include "bindings_metric.hpp"
 #include "bindings_storage.hpp"
 #include "checkpoint.hpp"
@@ -262,6 +263,7 @@ NB_MODULE(_core, m) {
   m.def("read_ahead", &read_ahead, "pieces"_a);
   bind_metrics(m);
   bind_storage(m);
+  bind_messages(m);
 
   nb::class_<PyWalk>(m, "Walk").def("next", &next_of_walk, "count"_a, "ef"_a);
 

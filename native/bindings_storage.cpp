@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "bindings_arrays.hpp"
+#include "bindings_buffer.hpp"
 #include "crc32c.hpp"
 #include "mapping.hpp"
 #include "sectors.hpp"
@@ -25,24 +26,6 @@ namespace engram {
 namespace {
 
 using namespace nb::literals;
-
-// The bytes of a contiguous Python object, kept in place as long as this object lives.
-class Buffer {
- public:
-  explicit Buffer(nb::handle object) {
-    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_C_CONTIGUOUS) != 0) throw nb::python_error();
-  }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { PyBuffer_Release(&view_); }
-
-  Octets octets() const { return {static_cast<const std::uint8_t*>(view_.buf), static_cast<std::size_t>(view_.len)}; }
-  int ndim() const { return view_.ndim; }
-  std::size_t rows() const { return static_cast<std::size_t>(view_.shape[0]); }
-
- private:
-  Py_buffer view_{};
-};
 
 // Where the columns of a record begin, in bytes from the beginning of the payload. `Numbers`: first the times, int64,
 // then the others, float; -1 for one that the record does not have. `TextPlace`: the offsets of a column of texts, its

@@ -1,7 +1,8 @@
 // A campaign for the sanitizers. One index is used at once by a writer, two linkers that run out of memory now and
 // then, two searchers, a walker, a matcher of standing recalls, a saver, and a mover to a fresh index. Then the
-// campaign checks what must hold afterwards. Finally it truncates files while threads read them. Run by `make
-// sanitize`. It prints what it did, and exits with a status other than zero at the first broken guarantee.
+// campaign checks what must hold afterwards. Then it truncates files while threads read them. Finally it reads damaged
+// messages. Run by `make sanitize`. It prints what it did, and exits with a status other than zero at the first broken
+// guarantee.
 #include <atomic>
 #include <cmath>
 #include <cstdio>
@@ -18,6 +19,7 @@
 #include "background_thread.hpp"
 #include "index.hpp"
 #include "lost_pages.hpp"
+#include "messages.hpp"
 
 namespace {
 
@@ -224,5 +226,6 @@ int main(int argc, char** argv) {
   }
   std::remove(argv[1]);
   lose_pages(argv[1]);
+  read_messages();
   return 0;
 }

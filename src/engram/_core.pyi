@@ -162,6 +162,24 @@ def nonzero_sector(memory: _Buffer, start: int, stop: int) -> int:
 def lost_pages() -> int:
     """Return how many mapped pages this process could not read; each one has read as zeros since."""
 
+def take_frames(buffer: _Buffer, size_max: int) -> tuple[list[tuple[bytes, bool]], int, bool]:
+    """Take whole messages from the beginning of what a WebSocket received, up to the first frame of another kind.
+
+    Taken are masked frames that are messages by themselves, of at most `size_max` and 65 535 bytes; texts are UTF-8.
+
+    Returns
+    -------
+    messages, nbytes, is_begun
+        Each message, with whether it is binary; the bytes they took; and whether one more has begun behind them.
+    """
+
+def cut_vectors(texts: list[bytes]) -> tuple[bytes, NDArray[np.float32]] | None:
+    """Cut the vectors out of JSON objects: one list of all objects with null in place of them, and the vectors.
+
+    The vectors, float32, shape ``(n, dim)``, are read as strictly as JSON is, from lists of numbers or base64. None if
+    an object has no field ``"vector"``, two, or one that cannot be read, or if they are not alike.
+    """
+
 class Mapping:
     """A file mapped for reading; pages that cannot be read become zeros and are counted."""
 

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import WebSocketException
-from websockets.frames import Frame, Opcode, apply_mask  # type: ignore[attr-defined]  # The compiled one, if any.
+from websockets.frames import Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
 
 from engram.client.websocket.address import SocketAddress
 from engram.client.websocket.failures import LOST, NO_CODE, SILENT, closed, no_server, not_opened, unreachable
+from engram.client.websocket.frame_writer import FrameWriter
 from engram.errors import EngramError, Unavailable
 from engram.model.limits import MESSAGE_BYTES_MAX
 
 _HEARTBEAT: Final = b'{"type":"heartbeat"}'
 _DATA: Final = (Opcode.TEXT, Opcode.BINARY)
 _DONE: Final = 1000
-# RFC 6455, section 5.2: a whole binary message whose length has 64 bits, and which is masked.
-_LARGE_BYTES: Final = 65_536
-_LARGE_HEAD: Final = struct.Struct("!BBQ4s")
-_FINAL_BINARY: Final = 0x82
-_MASKED_64_BITS: Final = 0xFF
 _SILENT_CODE: Final = 4408
 # Seconds for the server to answer a close.
 _CLOSE_S: Final = 1.0
@@ -100,6 +94,7 @@ class Socket(asyncio.Protocol):
         # No extension is offered, so nothing is compressed.
         self._protocol = ClientProtocol(address.uri, max_size=MESSAGE_BYTES_MAX)
         self._transport: asyncio.Transport | None = None
+        self._writer: FrameWriter | None = None
         self._gone: asyncio.Future[None] = self.loop.create_future()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -130,17 +125,8 @@ class Socket(asyncio.Protocol):
         if not self.is_open:
             raise self.error or Unavailable("the connection is closed", code="stream_ended")
         self._sent_s = self.loop.time()
-        if is_frame and len(message) >= _LARGE_BYTES and self._transport is not None:
-            # The protocol would copy what is large three times more.
-            mask = secrets.token_bytes(4)
-            self._transport.write(_LARGE_HEAD.pack(_FINAL_BINARY, _MASKED_64_BITS, len(message), mask))
-            self._transport.write(apply_mask(message, mask))
-            return
-        if is_frame:
-            self._protocol.send_binary(message)
-        else:
-            self._protocol.send_text(message)
-        self._flush()
+        if self._writer is not None:
+            self._writer.write(message, is_frame=is_frame)
 
     def pause(self) -> None:
         """Read no further, which in time holds the server back."""
@@ -186,6 +172,7 @@ class Socket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the WebSocket."""
         self._transport = cast("asyncio.Transport", transport)
+        self._writer = FrameWriter(self.loop, self._transport)
         request = self._protocol.connect()
         for name, value in self._metadata.items():
             request.headers[name] = value
@@ -273,6 +260,9 @@ class Socket(asyncio.Protocol):
             self._transport.close()
 
     def _flush(self) -> None:
+        """Write what the protocol says, behind all messages."""
+        if self._writer is not None:
+            self._writer.flush()
         transport = self._transport
         for data in self._protocol.data_to_send():
             # An empty text is the wish to send no more; the connection is closed as a whole then.

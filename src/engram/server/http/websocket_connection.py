@@ -18,12 +18,12 @@ from websockets.exceptions import InvalidState
 from websockets.frames import Frame
 from websockets.http11 import Request, Response
 from websockets.protocol import State
-from websockets.server import ServerProtocol
 
 from engram.errors import EngramError, InvalidInput, OverCapacity, Unavailable
 from engram.server.http.connection import UVICORN_LOGGER
 from engram.server.http.problems import problem_body, problem_headers, status_of
-from engram.server.websocket.short_way import SHORT_WAY, Take
+from engram.server.websocket.frame_reader import MessageProtocol, Together
+from engram.server.websocket.short_way import SHORT_WAY, Raw, Take
 from engram.streaming.pressure.receiving import Arriving, ReceiveBudget
 
 UNREAD_CLOSE_S: Final = 5.0
@@ -98,6 +98,15 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._begun_bytes = len(event.data) + _FRAME_BYTES
         super().handle_bytes(event)
 
+    def handle_events(self) -> None:
+        """Handle what was received, in its order."""
+        for event in self.conn.events_received():
+            if isinstance(event, Together):
+                self._hand_on(event.messages)
+            else:
+                self.conn.events.append(event)
+                super().handle_events()
+
     def handle_connect(self, event: Request) -> None:
         """Take the request that opens the WebSocket."""
         super().handle_connect(event)
@@ -109,6 +118,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Hand messages to `take` from now on, if no event is waiting; see `ShortWay`."""
         if self.queue.empty():
             self._take = take
+            self._protocol.takes_together = True
             self.read_on()
         return self._take is not None
 
@@ -165,16 +175,13 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self._fail(_NOT_UTF8, "a text is not UTF-8")
             return
         if self._take is not None:
-            has_room = self._take(data, not is_text)
+            self._hand_on([(data, not is_text)])
+            return
+        if is_text:
+            self.queue.put_nowait({"type": "websocket.receive", "text": str(data, "utf-8")})
         else:
-            has_room = False
-            if is_text:
-                self.queue.put_nowait({"type": "websocket.receive", "text": str(data, "utf-8")})
-            else:
-                self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
-        if not has_room and not self.read_paused:
-            self.read_paused = True
-            self.transport.pause_reading()
+            self.queue.put_nowait({"type": "websocket.receive", "bytes": data})
+        self._pause_reading()
 
     async def send(self, message: ASGISendEvent) -> None:
         """Send a message; an answer that refuses the WebSocket completes its handshake."""
@@ -216,6 +223,15 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         elif now_s - self._closing_since_s >= UNREAD_CLOSE_S:
             self.transport.abort()
         self._unsent_bytes = unsent_bytes
+
+    def _hand_on(self, messages: list[Raw]) -> None:
+        if self._take is not None and not self.close_sent and not self._take(messages):
+            self._pause_reading()
+
+    def _pause_reading(self) -> None:
+        if not self.read_paused:
+            self.read_paused = True
+            self.transport.pause_reading()
 
     def _close_unread(self, code: int, reason: str) -> None:
         """Close the WebSocket of a client that takes nothing: it gets a moment to read on, but is not waited for."""
@@ -271,7 +287,7 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-class _Protocol(ServerProtocol):
+class _Protocol(MessageProtocol):
     """The protocol of websockets, whose refusals are problems as all others of the server."""
 
     refused: EngramError | None = None

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.websockets import WebSocket
 
 from engram.server.websocket.limits import SocketLimits
-from engram.server.websocket.short_way import ShortWay, short_way
+from engram.server.websocket.short_way import Raw, ShortWay, short_way
 from engram.streaming.loop.condition import LoopCondition
-
-Raw = tuple[bytes, bool]
-"""The bytes of a message, and whether it was sent as a binary one."""
 
 
 class Inbox:
@@ -56,15 +54,25 @@ class Inbox:
                 if event["type"] != "websocket.receive":
                     return
                 text = event.get("text")
-                self._put(event["bytes"] if text is None else text.encode(), text is None)
+                self._put([(event["bytes"], True) if text is None else (text.encode(), False)])
                 await self._changed.wait_for(self._has_room)
         finally:
             self.gone.set()
             self._changed.notify()
 
     async def take(self) -> list[Raw]:
-        """Wait for messages, and return all that there are; an empty list means that the client is gone."""
+        """Wait for messages, and return all that there are; an empty list means that the client is gone.
+
+        If there is more than one, the client is likely to have sent further ones, which are waited for as long as every
+        turn of the event loop brings some, until there are as many as become one batch.
+        """
         await self._changed.wait_for(lambda: bool(self._messages) or self.gone.is_set())
+        before = 1
+        while before < len(self._messages) < self._limits.joined_count_max and self._has_room():
+            before = len(self._messages)
+            # The second turn begins after the sockets were read.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
         messages, self._messages, self._nbytes = self._messages, [], 0
         self._changed.notify()
         if self._attached is not None and self.silent_since_s is None:
@@ -72,15 +80,15 @@ class Inbox:
             self._attached.read_on()
         return messages
 
-    def _take(self, data: bytes, is_frame: bool) -> bool:
-        self._put(data, is_frame)
+    def _take(self, messages: Sequence[Raw]) -> bool:
+        self._put(messages)
         has_room = self._has_room()
         self.silent_since_s = asyncio.get_running_loop().time() if has_room else None
         return has_room
 
-    def _put(self, data: bytes, is_frame: bool) -> None:
-        self._messages.append((data, is_frame))
-        self._nbytes += len(data)
+    def _put(self, messages: Sequence[Raw]) -> None:
+        self._messages += messages
+        self._nbytes += sum(len(data) for data, _ in messages)
         self._changed.notify()
 
     def _has_room(self) -> bool:

@@ -11,7 +11,7 @@ from engram.server.authorization import Caller
 from engram.server.engine import Engine
 from engram.server.handlers.session_stream import complain, open_session, undecodable
 from engram.server.malformed import Malformed
-from engram.server.websocket.inbox import Inbox, Raw
+from engram.server.websocket.inbox import Inbox
 from engram.server.websocket.joining import joined
 from engram.server.websocket.limits import SocketLimits
 from engram.server.websocket.received import (
@@ -27,6 +27,7 @@ from engram.server.websocket.received import (
     read_message,
     unreadable,
 )
+from engram.server.websocket.short_way import Raw
 from engram.server.websocket.socket_calls import SocketCalls
 from engram.streaming.sessions.connection import Connection
 from engram.streaming.sessions.paused_backlog import Message

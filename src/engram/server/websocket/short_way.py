@@ -5,15 +5,17 @@ Every such event costs two turns of the event loop and two system calls, which i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol, cast
 
 from starlette.websockets import WebSocket
 
 SHORT_WAY: Final = "engram.websocket"
 """The extension of the scope that is the `ShortWay`."""
-Take = Callable[[bytes, bool], bool]
-"""Takes a message, and whether it is a binary one; returns whether there is room for more."""
+Raw = tuple[bytes, bool]
+"""The bytes of a message, and whether it was sent as a binary one."""
+Take = Callable[[Sequence[Raw]], bool]
+"""Takes the messages that came together; returns whether there is room for more."""
 
 
 class ShortWay(Protocol):

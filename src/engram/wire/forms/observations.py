@@ -98,20 +98,21 @@ def has_field(text: bytes, name: str) -> bool:
         return False
 
 
-def batch_of_ones(forms: Sequence[Struct]) -> ObservationBatch:
+def batch_of_ones(forms: Sequence[Struct], vectors: NDArray[np.float32] | None = None) -> ObservationBatch:
     """Return observations that came one by one as a batch.
 
     Parameters
     ----------
     forms
         Objects with the fields `ONE_FIELDS`, whose vectors are alike: see `vector_kind`.
+    vectors
+        Their vectors, float32, shape ``(n, dim)``, if they have been read already.
 
     Raises
     ------
     InvalidInput
         If a vector or a time cannot be read.
     """
-    forms_count = len(forms)
     columns = {}
     for spec in COLUMNS:
         values = [getattr(form, spec.singular) for form in forms]
@@ -123,10 +124,10 @@ def batch_of_ones(forms: Sequence[Struct]) -> ObservationBatch:
             convert = spec.converter() if isinstance(spec, TimeSpec) else _same
             values = [spec.blank() if value in _MISSING else convert(value) for value in values]
         columns[spec.name] = spec.gather(values)
-    vectors = [form.vector for form in forms]  # type: ignore[attr-defined]
-    with_vectors = vectors[0] is not UNSET and vectors[0] is not None
-    matrix = read_rows(vectors) if with_vectors else np.empty((forms_count, 0), np.float32)
-    return fill_batch([form.id for form in forms], matrix, columns)  # type: ignore[attr-defined]
+    if vectors is None:
+        given = [form.vector for form in forms]  # type: ignore[attr-defined]
+        vectors = np.empty((len(forms), 0), np.float32) if given[0] in _MISSING else read_rows(given)
+    return fill_batch([form.id for form in forms], vectors, columns)  # type: ignore[attr-defined]
 
 
 def vector_kind(form: Any) -> tuple[type, int]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from engram.errors import InvalidInput
 from engram.model.limits import JSON_BYTES_MAX
@@ -23,6 +23,7 @@ _ESCAPE: Final = b"\\u003"
 # What msgspec calls the types of JSON, and what people do who do not write Python.
 _WORDS: Final = {"float": "number", "int": "whole number", "str": "text", "array": "list", "bool": "true or false"}
 _WORD: Final = re.compile(rf"\b({'|'.join(_WORDS)})\b")
+_WITHOUT_COLONS: Final = {int, float, bool, type(None), UnsetType}
 _PLACE: Final = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
 
 
@@ -41,6 +42,7 @@ class FormReader(Generic[Form]):
         self.form: Final = form
         self._what = what
         self._read = msgspec.json.Decoder(form).decode
+        self._read_list: Any = msgspec.json.Decoder(list[form]).decode  # type: ignore[valid-type]
 
     def read(self, text: bytes, *, is_header: bool = False) -> Form:
         """Return the object in `text`.
@@ -69,6 +71,15 @@ class FormReader(Generic[Form]):
             # than the object accounts for can there be such keys.
             parse_object(text, self._what)
         return form
+
+    def read_list(self, text: bytes) -> list[Form] | None:
+        """Return the objects in a JSON list, or None if any of them must be looked at by itself, by `read`."""
+        try:
+            forms: list[Form] = self._read_list(text)
+        except (ValueError, RecursionError):
+            return None
+        is_plain = not (b"\\" in text and _ESCAPE in text) and text.count(b":") == _colons_of_forms(forms)
+        return forms if is_plain else None
 
     def _explain(self, text: bytes, failure: Exception) -> NoReturn:
         value = parse_object(text, self._what)
@@ -207,6 +218,22 @@ def _struct_colons(value: Struct) -> int:
             continue
         # Lists of numbers are long, and have no colons.
         colons += 1 if kind is list and name in numeric else 1 + _colons(inner)
+    return colons
+
+
+def _colons_of_forms(forms: Sequence[Struct]) -> int:
+    """Return how many colons the JSON of objects of one form has at least, as `_colons`, column by column."""
+    colons = 0
+    for column in zip(*map(msgspec.structs.astuple, forms), strict=True):
+        kinds = set(map(type, column))
+        if kinds == {UnsetType}:
+            continue
+        values = [value for value in column if value is not UNSET] if UnsetType in kinds else list(column)
+        if kinds == {Raw}:
+            values = list(filter(bytes, values))
+        colons += len(values)
+        if not kinds <= _WITHOUT_COLONS:
+            colons += _colons_of_list(values)
     return colons
 
 

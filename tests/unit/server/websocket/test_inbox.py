@@ -95,15 +95,40 @@ async def test_the_short_way_comes_after_what_waited() -> None:
     receiving = asyncio.create_task(inbox.receive())
     assert await inbox.take() == [(b"a", False)]
     await socket.attached.wait()
-    assert socket.take(b"b", True)
+    assert socket.take([(b"b", True)])
     assert inbox.silent_since_s is not None
-    assert not socket.take(b"c", False)
+    assert not socket.take([(b"c", False)])
     # No more is read, so nobody is waited for.
     assert inbox.silent_since_s is None
     assert socket.reads_on == 0
     assert await inbox.take() == [(b"b", True), (b"c", False)]
     assert socket.reads_on == 1
     assert inbox.silent_since_s is not None
+    socket.closed.set()
+    assert await inbox.take() == []
+    await receiving
+
+
+async def test_what_is_still_coming_is_waited_for_up_to_a_batch() -> None:
+    socket = ShortWay()
+    inbox = inbox_of(socket, joined_count_max=6)
+    receiving = asyncio.create_task(inbox.receive())
+    await socket.attached.wait()
+
+    async def stream(count: int) -> None:
+        for number in range(count):
+            socket.take([(b"%d" % number, False)] * 2)
+            await asyncio.sleep(0)
+
+    streaming = asyncio.create_task(stream(10))
+    assert len(await inbox.take()) in (6, 7, 8)
+    await streaming
+    await inbox.take()
+    # One by itself is not delayed, and the end of a stream is its end.
+    socket.take([(b"alone", False)])
+    assert await inbox.take() == [(b"alone", False)]
+    socket.take([(b"a", False), (b"b", False)])
+    assert len(await inbox.take()) == 2
     socket.closed.set()
     assert await inbox.take() == []
     await receiving
