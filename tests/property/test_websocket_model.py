@@ -20,12 +20,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from engram.metrics.table import CONNECTIONS
 from engram.model.spaces import SpaceConfig
 from engram.server.calls import ServerCalls
 from engram.server.engine import Engine
 from engram.server.http.http_server import HttpServer
 from engram.server.options import ServerOptions
+from tests.doubles.metrics import connection_count
 from tests.integration.server_process import vectors_of
 from tests.integration.socket_client import SocketClient, open_socket
 
@@ -313,7 +313,7 @@ class SocketMachine(RuleBasedStateMachine):
         for client, _ in enumerate(self.writers):
             await self.observe(client, 2, "batch")
             await self.end_session(client, True)
-        while self.engine.counters.value(CONNECTIONS):  # noqa: ASYNC110 - There is no event for what sockets do.
+        while connection_count(self.engine):  # noqa: ASYNC110 - There is no event for what sockets do.
             await asyncio.sleep(0)
         self.each_row_is_stored_once()
         await self.server.stop(0.0)

@@ -15,7 +15,6 @@ from websockets.exceptions import InvalidStatus
 
 from engram.client import AsyncClient
 from engram.errors import OverCapacity, PermissionDenied
-from engram.metrics.table import CONNECTIONS
 from engram.model.operations.action import Action
 from engram.model.spaces import SpaceConfig
 from engram.server.authorization import Caller
@@ -29,6 +28,7 @@ from engram.server.websocket.limits import CALLS_MAX, SocketLimits
 from engram.streaming.pressure import receiving
 from engram.streaming.pressure.receiving import Arriving
 from engram.streaming.sessions.connection import ConnectionLimits
+from tests.doubles.metrics import connection_count
 from tests.integration.server_process import DIM
 from tests.integration.socket_client import SocketClient, observation, open_socket, some_vectors
 
@@ -107,7 +107,7 @@ async def test_a_client_that_never_reads_is_closed_and_its_session_stays(monkeyp
             await client.send(observation(1, "a"))
             await client.accepted(1)
             flooding = asyncio.create_task(flood(client))
-            await until(lambda: engine.counters.value(CONNECTIONS) == 0)
+            await until(lambda: connection_count(engine) == 0)
             assert await client.end() == (4429, "the client does not read")
             await asyncio.gather(flooding, return_exceptions=True)
         limit(monkeypatch)
@@ -121,7 +121,7 @@ async def test_a_client_that_never_reads_its_close_either_is_cut_off(monkeypatch
     async with serving() as (engine, url), open_socket(url, max_queue=1) as client:
         await client.init("default")
         flooding = asyncio.create_task(flood(client))
-        await until(lambda: engine.counters.value(CONNECTIONS) == 0)
+        await until(lambda: connection_count(engine) == 0)
         code, _ = await client.end()
         assert code in (1006, 4429)
         await asyncio.gather(flooding, return_exceptions=True)
@@ -221,7 +221,7 @@ async def test_counters_return_to_where_they_were() -> None:
                 await client.init("default")
                 await client.send({"type": "recall_stream", "id": 1, "filter": {}, "follow": True})
                 await client.read_until(id=1)
-        await until(lambda: engine.counters.value(CONNECTIONS) == 0 and engine.recalls.streams == 0)
+        await until(lambda: connection_count(engine) == 0 and engine.recalls.streams == 0)
 
 
 async def test_calls_of_a_client_that_is_gone_do_not_begin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,7 +240,7 @@ async def test_calls_of_a_client_that_is_gone_do_not_begin(monkeypatch: pytest.M
             await client.send(observation(1, "a"))
             await until(lambda: begun == CALLS_MAX)
             client.socket.transport.abort()
-        await until(lambda: engine.counters.value(CONNECTIONS) == 0)
+        await until(lambda: connection_count(engine) == 0)
         assert begun == CALLS_MAX
         # What came behind them is stored.
         await until(lambda: engine.store.space("default").generation == 1)
