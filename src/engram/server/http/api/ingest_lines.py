@@ -122,7 +122,6 @@ async def store_lines(parts: AsyncIterator[bytes], store: Store, arriving: Arriv
             if len(waiting) == _BATCH_LINES or nbytes > _BATCH_BYTES:
                 taken, waiting, nbytes = waiting, [], 0
                 await _store(taken, store, stored)
-                arriving.release()
         if waiting:
             await _store(waiting, store, stored)
     except _Stopped as stopped:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -97,6 +98,23 @@ async def test_a_client_that_goes_away_ends_what_is_made_for_it() -> None:
     with pytest.raises(ClientDisconnect):
         await task
     assert ended.is_set()
+
+
+async def test_an_error_that_comes_when_the_client_is_gone_is_no_news() -> None:
+    async def source(write: Write) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise Unavailable("stops") from None
+
+    told: list[Any] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    wire = Wire()
+    wire.gone.set()
+    with pytest.raises(ClientDisconnect):
+        await answered(StreamedAnswer(source, Lines()), wire)
+    gc.collect()
+    assert told == []
 
 
 async def test_a_server_that_cuts_the_answer_off_leaves_nothing_running() -> None:
