@@ -76,6 +76,9 @@ def decode_checked(data: bytes, file: str) -> dict[str, Any]:
         )
     if not is_whole:
         raise _damaged(file, "its content does not fit its checksum")
+    if not data.endswith(b"}\n"):
+        # The content is whole, but the file is not as it was written.
+        raise _damaged(file, "it does not end as it was written")
     return content
 
 
