@@ -19,6 +19,7 @@ from engram.cli.main import main
 from engram.model.priority import Priority
 from engram.server import options
 from engram.store import store_engine
+from engram.store.indexing.index_maintenance import IndexMaintenance
 from engram.store.indexing.workers import FaultPoint, Workers
 from engram.store.recall.ranked import Ranked
 from engram.store.recall.search import Search
@@ -63,8 +64,15 @@ def slow_disk() -> None:
 
 
 def lagging_index() -> None:
-    """Make every batch of an index worker take very long."""
-    _replace_workers(lambda point: time.sleep(LINK_S) if point == "before link" else None)
+    """Make every batch of an index worker take very long. Where there is nothing to link, the worker stays free."""
+    link = IndexMaintenance.link
+
+    def slow(indexing: IndexMaintenance, limit: int) -> int:
+        if indexing.pending:
+            time.sleep(LINK_S)
+        return link(indexing, limit)
+
+    setattr(IndexMaintenance, "link", slow)  # noqa: B010 - a type checker objects to the other way.
 
 
 def held() -> None:
