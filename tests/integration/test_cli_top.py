@@ -21,9 +21,9 @@ COMMAND = [sys.executable, "-m", "engram", "top", "--interval", "0.1"]
 
 
 @pytest.fixture(params=["grpc", "ws", "http"])
-def address(request: pytest.FixtureRequest, home_server: SocketServer) -> str:
-    scheme = {"grpc": home_server.address, "ws": home_server.base_url}
-    found: str = scheme.get(request.param, f"http://127.0.0.1:{home_server.http_port}")
+def address(request: pytest.FixtureRequest, server: SocketServer) -> str:
+    scheme = {"grpc": server.address, "ws": server.base_url}
+    found: str = scheme.get(request.param, f"http://127.0.0.1:{server.http_port}")
     return found
 
 
@@ -53,8 +53,8 @@ def test_once_is_one_reading_over_every_transport(address: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_in_a_pipe_each_interval_is_a_line(home_server: SocketServer, tmp_path: Path, as_json: bool) -> None:
-    command = [*COMMAND, "--address", home_server.base_url, *(["--json"] if as_json else [])]
+def test_in_a_pipe_each_interval_is_a_line(server: SocketServer, tmp_path: Path, as_json: bool) -> None:
+    command = [*COMMAND, "--address", server.base_url, *(["--json"] if as_json else [])]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -70,9 +70,9 @@ def test_in_a_pipe_each_interval_is_a_line(home_server: SocketServer, tmp_path: 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_on_a_terminal_it_has_its_own_screen_and_leaves_one_line(
-    home_server: SocketServer, tmp_path: Path, number: int
+    server: SocketServer, tmp_path: Path, number: int
 ) -> None:
-    terminal = Terminal([*COMMAND, "--address", home_server.base_url], tmp_path)
+    terminal = Terminal([*COMMAND, "--address", server.base_url], tmp_path)
     try:
         terminal.read_until("over the last")
         assert terminal.end(number) == 0, terminal.text

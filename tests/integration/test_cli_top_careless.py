@@ -24,9 +24,9 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*3[0-7][0-9;]*m")
 
 @pytest.mark.parametrize(("variables", "is_coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_colours_are_left_out_where_they_are_not_wanted(
-    home_server: SocketServer, tmp_path: Path, variables: dict[str, str], is_coloured: bool
+    server: SocketServer, tmp_path: Path, variables: dict[str, str], is_coloured: bool
 ) -> None:
-    terminal = Terminal([*COMMAND, "--address", home_server.base_url], tmp_path, **variables)
+    terminal = Terminal([*COMMAND, "--address", server.base_url], tmp_path, **variables)
     try:
         terminal.read_until("recall@k")
         assert terminal.end(signal.SIGINT) == 0
@@ -36,8 +36,8 @@ def test_colours_are_left_out_where_they_are_not_wanted(
     assert bool(COLOUR.search(terminal.text)) is is_coloured
 
 
-def test_a_terminal_that_can_do_nothing_gets_lines(home_server: SocketServer, tmp_path: Path) -> None:
-    terminal = Terminal([*COMMAND, "--address", home_server.base_url], tmp_path, TERM="dumb")
+def test_a_terminal_that_can_do_nothing_gets_lines(server: SocketServer, tmp_path: Path) -> None:
+    terminal = Terminal([*COMMAND, "--address", server.base_url], tmp_path, TERM="dumb")
     try:
         terminal.read_until("observed 0/s")
         assert terminal.end(signal.SIGINT) == 0
@@ -47,8 +47,8 @@ def test_a_terminal_that_can_do_nothing_gets_lines(home_server: SocketServer, tm
     assert "\x1b" not in terminal.text
 
 
-def test_a_terminal_of_twenty_columns_shows_something(home_server: SocketServer, tmp_path: Path) -> None:
-    terminal = Terminal([*COMMAND, "--address", home_server.base_url], tmp_path, COLUMNS="20", LINES="6")
+def test_a_terminal_of_twenty_columns_shows_something(server: SocketServer, tmp_path: Path) -> None:
+    terminal = Terminal([*COMMAND, "--address", server.base_url], tmp_path, COLUMNS="20", LINES="6")
     try:
         terminal.read_until("version")
         assert terminal.end(signal.SIGTERM) == 0
@@ -57,9 +57,9 @@ def test_a_terminal_of_twenty_columns_shows_something(home_server: SocketServer,
         terminal.process.wait()
 
 
-def test_a_reader_that_has_enough_is_no_error(home_server: SocketServer, tmp_path: Path) -> None:
+def test_a_reader_that_has_enough_is_no_error(server: SocketServer, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [*COMMAND, "--address", home_server.base_url],
+        [*COMMAND, "--address", server.base_url],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -75,10 +75,8 @@ def test_a_reader_that_has_enough_is_no_error(home_server: SocketServer, tmp_pat
 
 
 @pytest.mark.parametrize("arguments", [["top", "--once"], ["top"], ["top", "--json"], ["doctor"], ["doctor", "--json"]])
-def test_a_full_disk_for_the_output_is_one_sentence(
-    home_server: SocketServer, tmp_path: Path, arguments: list[str]
-) -> None:
-    environ = {**os.environ, "ENGRAM_CLIENT_ADDRESS": home_server.base_url}
+def test_a_full_disk_for_the_output_is_one_sentence(server: SocketServer, tmp_path: Path, arguments: list[str]) -> None:
+    environ = {**os.environ, "ENGRAM_CLIENT_ADDRESS": server.base_url}
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [*ENGRAM, *arguments],
@@ -100,8 +98,8 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy", "HTTP_PROXY",
 
 
 @pytest.mark.parametrize("scheme", ["", "ws://", "http://"])
-def test_proxies_are_not_asked_for_this_machine(home_server: SocketServer, tmp_path: Path, scheme: str) -> None:
-    address = home_server.address if not scheme else f"{scheme}127.0.0.1:{home_server.http_port}"
+def test_proxies_are_not_asked_for_this_machine(server: SocketServer, tmp_path: Path, scheme: str) -> None:
+    address = server.address if not scheme else f"{scheme}127.0.0.1:{server.http_port}"
     environ = {**os.environ, **dict.fromkeys(PROXIES, "http://127.0.0.1:1")}
     command = [*COMMAND, "--once", "--json", "--address", address]
     done = subprocess.run(
@@ -124,8 +122,8 @@ def test_proxies_are_not_asked_for_this_machine(home_server: SocketServer, tmp_p
         ("127.0.0.1:{http}", 1),
     ],
 )
-def test_a_wrong_address_is_one_sentence(home_server: SocketServer, tmp_path: Path, given: str, code: int) -> None:
-    given = given.format(grpc=home_server.address.rpartition(":")[2], http=home_server.http_port)
+def test_a_wrong_address_is_one_sentence(server: SocketServer, tmp_path: Path, given: str, code: int) -> None:
+    given = given.format(grpc=server.address.rpartition(":")[2], http=server.http_port)
     done = subprocess.run(
         [*COMMAND, "--once", "--address", given],
         cwd=tmp_path,
@@ -140,12 +138,12 @@ def test_a_wrong_address_is_one_sentence(home_server: SocketServer, tmp_path: Pa
     assert done.stderr.count("\n") == 1, done.stderr
 
 
-def test_few_open_files_are_enough(home_server: SocketServer, tmp_path: Path) -> None:
+def test_few_open_files_are_enough(server: SocketServer, tmp_path: Path) -> None:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 
     done = subprocess.run(
-        [*COMMAND, "--once", "--json", "--address", home_server.base_url],
+        [*COMMAND, "--once", "--json", "--address", server.base_url],
         cwd=tmp_path,
         capture_output=True,
         text=True,
