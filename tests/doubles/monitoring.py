@@ -52,8 +52,9 @@ def selectors(text: str) -> Iterator[tuple[str, set[str]]]:
 
 
 def catalogue() -> dict[str, set[str]]:
-    """The labels of each metric in the tables of the document, without the prefix of the name."""
-    rows = re.findall(r"^\| ((?:`[a-z_]+`(?:, )?)+) \| ([^|]*) \|", CATALOGUE.read_text(encoding="utf-8"), re.MULTILINE)
+    """The labels of each metric in the catalogue of the document, without the prefix of the name."""
+    text = CATALOGUE.read_text(encoding="utf-8").partition("## Catalogue")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| ((?:`[a-z_]+`(?:, )?)+) \| ([^|]*) \|", text, re.MULTILINE)
     return {
         name: set(re.findall(r"`(\w+)`", labels)) for names, labels in rows for name in re.findall(r"`(\w+)`", names)
     }
