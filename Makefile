@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-NATIVE := $(wildcard CMakeLists.txt native/* native/*/*)
+NATIVE := $(wildcard CMakeLists.txt src/engram/_core.pyi native/* native/*/*)
 PACKAGE := $(shell find src -type f -not -path '*/__pycache__/*')
 
 # Build tools live in the environment and builds are not isolated, so that CMake finds the same tools again and compiles

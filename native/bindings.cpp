@@ -259,6 +259,7 @@ NB_MODULE(_core, m) {
   nb::exception<CorruptCheckpoint>(m, "CorruptCheckpoint", PyExc_ValueError);
   nb::exception<DamagedVector>(m, "DamagedVector", PyExc_ValueError);
 
+  m.attr("INTERFACE") = ENGRAM_INTERFACE;
   m.def("simd", [] { return kernels().name; });
   m.def("read_ahead", &read_ahead, "pieces"_a);
   bind_metrics(m);

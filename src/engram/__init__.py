@@ -73,6 +73,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
+    if name == "_core":
+        # Each `from engram import _core` comes here first, as long as the core is not there.
+        return importlib.import_module("engram.native_core").load()
     if name not in _HOMES:
         raise AttributeError(f"module 'engram' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

@@ -16,6 +16,9 @@ _Sums = NDArray[np.uint32] | None
 _Damaged = NDArray[np.int64] | None
 _Buffer = bytes | bytearray | memoryview | NDArray[np.generic]
 
+INTERFACE: str
+"""SHA-256 of this file when the core was built. `engram.native_core` refuses a core that was built with another one."""
+
 class CorruptCheckpoint(ValueError):
     """A file is not a checkpoint, is damaged, has unreadable pages, or does not fit the given raw vectors."""
 
