@@ -1,13 +1,12 @@
 """Write the tables of baselines into docs/operations/streaming-monitoring.md, from what was measured.
 
-Usage: python scripts/make_baselines.py [--check]. The measurement is `python -m benchmarks metrics-baseline`.
+Usage: python scripts/make_baselines.py. The measurement is `python -m benchmarks metrics-baseline`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -77,15 +76,7 @@ def _text(value: float | None, unit: str) -> str:
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.2f}"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or with ``--check`` only say whether that would change it; return the exit code."""
-    present = PAGE.read_text(encoding="utf-8")
-    wanted = page(present, json.loads(RESULT.read_text(encoding="utf-8")))
-    if arguments == ["--check"]:
-        return int(present != wanted)
-    PAGE.write_text(wanted, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    PAGE.write_text(
+        page(PAGE.read_text(encoding="utf-8"), json.loads(RESULT.read_text(encoding="utf-8"))), encoding="utf-8"
+    )

@@ -1,12 +1,10 @@
 """Write the Grafana dashboard, deployments/grafana/dashboards/streaming_dashboard.json.
 
-Usage: python scripts/make_dashboard.py [--check]. With --check, nothing is written, and the exit code is 1 if the file
-is not what this module gives.
+Usage: python scripts/make_dashboard.py
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -288,13 +286,5 @@ def text() -> str:
     return JSONEncoder(sort_keys=True, indent=2).encode(made) + "\n"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the file, or with ``--check`` only say whether that would change it; return the exit code."""
-    if arguments == ["--check"]:
-        return int(FILE.read_text(encoding="utf-8") != text())
-    FILE.write_text(text(), encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    FILE.write_text(text(), encoding="utf-8")

@@ -1,11 +1,10 @@
 """Write the tables of docs/metrics.md, which say what stands in src/engram/metrics/table.py.
 
-Usage: python scripts/make_metrics_page.py [--check]
+Usage: python scripts/make_metrics_page.py
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,15 +40,5 @@ def _row(family: MetricFamily) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def main(arguments: list[str]) -> int:
-    """Write the page, or with ``--check`` only say whether that would change it; return the exit code."""
-    present = PAGE.read_text(encoding="utf-8")
-    wanted = page(present)
-    if arguments == ["--check"]:
-        return int(present != wanted)
-    PAGE.write_text(wanted, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
