@@ -17,6 +17,9 @@ DOCS := $(VENV)/.stamp-docs
 # A developer's editable installation also runs the demo; nobody gets it replaced by a copy.
 RUNNABLE = $(if $(wildcard $(DEV)),$(DEV),$(DEMO))
 
+# Many tests wait for servers and disks, so more of them than there are cores run at the same time.
+PROCESSES ?= 3
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help demo test campaigns lint format proto settings page dashboard screenshots bench docs extras sanitize clean distclean
@@ -28,7 +31,7 @@ demo: $(RUNNABLE) ## Watch Engram take in observations and recall them at the sa
 	@$(BIN)/engram demo $(ARGS)
 
 test: $(DEV) ## Run all tests and say what was left out; ARGS go to pytest
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadfile $(ARGS)
 
 campaigns: $(DEV) ## Run the long campaigns, which take minutes each; ARGS go to pytest
 	@$(BIN)/python -m pytest -m campaign --timeout 1800 $(ARGS)

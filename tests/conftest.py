@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+DESELECTED = "deselected"
+DESELECTED_KEY = pytest.StashKey[int]()
 # No test judges time: what takes 10 ms may take a second on a machine that does much else.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
@@ -23,6 +26,19 @@ def pytest_configure() -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Have a process that runs a share of the tests tell how many were deselected: each has seen all of them."""
+    told: dict[str, int] | None = getattr(items[0].config, "workeroutput", None) if items else None
+    if told is not None:
+        told[DESELECTED] = told.get(DESELECTED, 0) + len(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Note what a process told that ends."""
+    node.config.stash[DESELECTED_KEY] = getattr(node, "workeroutput", {}).get(DESELECTED, 0)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -45,6 +61,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     for reason, count in sorted(reasons.items()):
         terminalreporter.line(f"{reason}{f' ({count} tests)' if count > 1 else ''}")
     deselected = len(terminalreporter.stats.get("deselected", []))
+    deselected += terminalreporter.config.stash.get(DESELECTED_KEY, 0)
     if deselected:
         terminalreporter.line(f"{deselected} tests were deselected on the command line")
     if not reasons and not deselected:

@@ -11,6 +11,7 @@ import pytest
 from engram.errors import InvalidInput
 from engram.model.cue import Between, Cue, Filter, as_cue
 from engram.model.limits import FILTER_TERMS_MAX, FILTER_TEXT_BYTES_MAX
+from tests.case_names import named
 
 
 def test_a_vector_and_a_text_are_cues_and_a_cue_is_itself() -> None:
@@ -84,7 +85,9 @@ def test_impossible_cues_are_refused(arguments: dict[str, Any]) -> None:
     assert caught.value.code == "invalid_cue"
 
 
-@pytest.mark.parametrize("cue", ["", None, [], b"text", 5, {}, object(), np.ones((2, 2)), [None], ["a", "b"]], ids=repr)
+@pytest.mark.parametrize(
+    "cue", ["", None, [], b"text", 5, {}, object(), np.ones((2, 2)), [None], ["a", "b"]], ids=named
+)
 def test_what_says_nothing_is_no_cue(cue: Any) -> None:
     with pytest.raises(InvalidInput):
         as_cue(cue)
@@ -106,7 +109,7 @@ def test_a_filter_alone_or_nothing_at_all_is_a_cue_for_the_newest() -> None:
         (b"1", 2),
         (10**400, None),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_a_range_that_holds_nothing_is_refused(ends: Any) -> None:
     with pytest.raises(InvalidInput) as caught:

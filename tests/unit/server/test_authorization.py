@@ -22,6 +22,7 @@ from engram.server.protobuf.service import METHODS, ServedMethod
 from engram.wire import engram_pb2 as pb
 from engram.wire.cues import encode_cue
 from engram.wire.errors import decode_error
+from tests.case_names import named
 from tests.doubles.batches import DIM
 
 CALLER = Caller("ipv4:192.0.2.1:5000", {"authorization": "Bearer 1"})
@@ -194,7 +195,7 @@ class OldForm:
 
 
 @pytest.mark.parametrize(
-    "authorizer", [None, 5, "allow", True, deny_later, partial(deny_later), Checker(), late, OldForm()], ids=repr
+    "authorizer", [None, 5, "allow", True, deny_later, partial(deny_later), Checker(), late, OldForm()], ids=named
 )
 def test_what_cannot_be_asked_is_refused_as_an_authorizer(authorizer: Any) -> None:
     with pytest.raises(InvalidInput, match="plain function") as caught:
@@ -202,7 +203,9 @@ def test_what_cannot_be_asked_is_refused_as_an_authorizer(authorizer: Any) -> No
     assert (caught.value.code, caught.value.field) == ("invalid_option", "authorizer")
 
 
-@pytest.mark.parametrize("returned", [False, True, 0, "yes", lambda: deny_later(CALLER, Action.RECALL, None)], ids=repr)
+@pytest.mark.parametrize(
+    "returned", [False, True, 0, "yes", lambda: deny_later(CALLER, Action.RECALL, None)], ids=named
+)
 @pytest.mark.parametrize(("served", "request_"), list(cases()))
 async def test_whatever_an_authorizer_returns_refuses(
     served: ServedMethod, request_: Any, returned: Any, caplog: pytest.LogCaptureFixture

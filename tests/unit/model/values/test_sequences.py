@@ -11,6 +11,7 @@ import pytest
 from engram.errors import InvalidInput
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.model.values.sequences import as_column, as_list, as_lists, check_tags
+from tests.case_names import named
 
 WRONG: list[Any] = [
     "note-1",
@@ -26,7 +27,7 @@ WRONG: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("values", WRONG, ids=repr)
+@pytest.mark.parametrize("values", WRONG, ids=named)
 def test_what_is_no_list_is_refused_with_what_to_pass(values: Any) -> None:
     with pytest.raises(InvalidInput, match=r'pass .*"note-1"') as caught:
         as_list("ids", values, '["note-1"]')
@@ -34,7 +35,7 @@ def test_what_is_no_list_is_refused_with_what_to_pass(values: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [["a", "b"], ("a", "b"), np.array(["a", "b"]), iter(["a", "b"]), {"a": 1, "b": 2}.keys()], ids=repr
+    "values", [["a", "b"], ("a", "b"), np.array(["a", "b"]), iter(["a", "b"]), {"a": 1, "b": 2}.keys()], ids=named
 )
 def test_other_iterables_are_lists(values: Any) -> None:
     taken = as_list("ids", values, "", ordered=False)
@@ -79,7 +80,7 @@ def test_rows_of_lists_name_the_row_that_is_none() -> None:
         np.zeros(3, "M8[s]"),
         np.array([1.0, 2.0, 3.0], object),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_a_column_is_one_number_for_each_row(values: Any) -> None:
     with pytest.raises(InvalidInput) as caught:

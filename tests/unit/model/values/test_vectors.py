@@ -11,6 +11,7 @@ import pytest
 from engram.errors import InvalidInput
 from engram.model.spaces import SpaceConfig
 from engram.model.values.vectors import as_float32, as_matrix, as_query, check_query
+from tests.case_names import named
 
 ROW = [1.0] * 8
 WRONG: list[Any] = [
@@ -35,7 +36,7 @@ WRONG: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("values", WRONG, ids=repr)
+@pytest.mark.parametrize("values", WRONG, ids=named)
 def test_what_is_no_vector_is_refused_everywhere(values: Any) -> None:
     for take in (as_query, as_matrix, lambda values: as_float32(values, "vector")):
         with pytest.raises(InvalidInput, match="cannot be read as float32") as caught:
@@ -45,7 +46,7 @@ def test_what_is_no_vector_is_refused_everywhere(values: Any) -> None:
         as_matrix([values])
 
 
-@pytest.mark.parametrize("values", [[], 5.0, [ROW], np.ones((8, 1)), np.ones((0, 8))], ids=repr)
+@pytest.mark.parametrize("values", [[], 5.0, [ROW], np.ones((8, 1)), np.ones((0, 8))], ids=named)
 def test_a_query_is_one_row_that_is_not_empty(values: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         as_query(values)

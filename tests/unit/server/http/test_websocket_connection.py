@@ -243,7 +243,9 @@ async def test_pings_of_a_client_that_takes_no_answers_fill_no_memory() -> None:
     await socket.settle()
 
 
-@pytest.mark.parametrize("ending", [sent(Opcode.CLOSE, CLOSE), b"\xff\xff", BAD_TEXT])
+@pytest.mark.parametrize(
+    "ending", [sent(Opcode.CLOSE, CLOSE), b"\xff\xff", BAD_TEXT], ids=["close", "no frame", "no text"]
+)
 async def test_a_closed_websocket_whose_rest_nobody_takes_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, ending: bytes
 ) -> None:
