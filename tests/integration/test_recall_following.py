@@ -162,9 +162,11 @@ async def test_a_snapshot_by_time_over_the_wire(client: AsyncClient) -> None:
 
 
 async def test_what_is_observed_meanwhile_joins_if_it_may(client: AsyncClient) -> None:
-    await observe(client, *(f"far{number}" for number in range(500)))
+    # More than all buffers on the way hold, so that the stream has not ended when something is observed meanwhile.
+    ids = [f"far{number}" for number in range(400)]
+    await observe(client, *ids, contents=["x" * 60_000] * len(ids))
     for include_recent in (False, True):
-        stream = client.recall_stream(TARGET, 500, 1, include_recent=include_recent)
+        stream = client.recall_stream(TARGET, len(ids), 1, include_recent=include_recent)
         first = await anext(stream)
         await observe(client, f"near-{include_recent}")
         found = [*first, *(hit for batch in [batch async for batch in stream] for hit in batch)]
