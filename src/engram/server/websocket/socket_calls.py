@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity
 from engram.metrics import table
@@ -28,10 +29,11 @@ from engram.wire.forms.results import encode_json, encode_result, encode_results
 
 
 def _reader(operation: Operation[Any]) -> RequestReader:
-    beside: list[Any] = [("type", str), ("id", int), ("binary", bool | None, None)]
-    beside.append(("traceparent", str | None, None))
+    # What is not there must be told from null, or every call would be read a second time to look for equal keys.
+    beside: list[Any] = [("type", str), ("id", int), ("binary", bool | UnsetType | None, UNSET)]
+    beside.append(("traceparent", str | UnsetType | None, UNSET))
     if _is_of_space(operation):
-        beside.append(("space", str | None, None))
+        beside.append(("space", str | UnsetType | None, UNSET))
     return RequestReader(operation, beside)
 
 
