@@ -1,7 +1,7 @@
 """What an observation costs client and server over each transport: ``python -m benchmarks transports-observe``.
 
 Every message is one batch of 1, 64 or 256 observations, encoded inside the timing, and every ack is durable. JSON has
-one observation a message.
+one observation a message, whose numbers have the digits of a float32.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from engram.client import AsyncClient
 
 BATCHES = (1, 64, 256)
 _IN_FLIGHT = {1: 256, 64: 2048, 256: 8192}
+# At 10 000 observations a second, 256 in flight alone take 26 ms from the first to the last ack.
+_IN_FLIGHT_JSON = 128
 
 
 def _cpu_s(process: psutil.Process) -> float:
@@ -37,7 +39,8 @@ async def _run(
     name: str, batch: int, addresses: tuple[psutil.Process, str, str], rows: NDArray[np.float32], count: int, tag: str
 ) -> dict[str, Any]:
     process, grpc, http = addresses
-    stream = Stream(STREAMS[name](grpc, http), SPACE, tag, rows, batch, _IN_FLIGHT[batch])
+    in_flight = _IN_FLIGHT_JSON if "JSON" in name else _IN_FLIGHT[batch]
+    stream = Stream(STREAMS[name](grpc, http), SPACE, tag, rows, batch, in_flight)
     processes = psutil.Process(), process
     before = [_cpu_s(each) for each in processes]
     begin_s = time.perf_counter()
@@ -106,7 +109,8 @@ def main() -> None:
     given = parser.parse_args()
     counts = {1: int(10_000 * given.scale), 64: int(51_200 * given.scale), 256: int(51_200 * given.scale)}
     rows = measure(given.rounds, given.dim, counts)
-    settings = {"rounds": given.rounds, "dim": given.dim, "counts": counts, "in_flight": _IN_FLIGHT}
+    in_flight = {**_IN_FLIGHT, "JSON": _IN_FLIGHT_JSON}
+    settings = {"rounds": given.rounds, "dim": given.dim, "counts": counts, "in_flight": in_flight}
     publish("observations over each transport, medians", settings, rows, given.json)
 
 

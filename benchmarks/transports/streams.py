@@ -23,6 +23,9 @@ from engram.model.priority import Priority
 
 _encode_json = msgspec.json.Encoder().encode
 _TEXT = "observation: the quick brown fox jumps over the lazy dog"
+# Decimals of the numbers of a unit vector, as services that make embeddings send them: about as many digits as a
+# float32 has. As Python writes a float32, each number would have twice as many, which nobody sends.
+_DECIMALS = 9
 
 
 class JsonTransport(WebSocketTransport):
@@ -30,7 +33,7 @@ class JsonTransport(WebSocketTransport):
 
     def encode(self, batch: ObservationBatch, priority: Priority) -> Any:
         """Return the vector, as JSON, and the rest."""
-        return _encode_json(batch.vectors[0].tolist()), batch.ids[0]
+        return _encode_json(np.round(batch.vectors[0].astype(np.float64), _DECIMALS).tolist()), batch.ids[0]
 
     async def observe(self, greeting: Greeting) -> Any:
         """Open the session."""

@@ -81,6 +81,9 @@ class SpaceTable:
         self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool
     ) -> SpaceEngine:
         """Return the space called `name`, created if that is allowed; see `MemoryStore.space`."""
+        if not create and (dim, metric, embedder) == (None, None, None) and self._is_known(name):
+            # What every call on a server asks for. Nothing is left to check.
+            return self._find(name, create=False)[0].result()
         # All arguments are checked before anything is looked up or written, even those that an existing space would
         # ignore.
         config = _asked_for(name, dim, metric, embedder)
@@ -101,6 +104,9 @@ class SpaceTable:
         with self._guard:
             self._closed = True
         wait(list(self._spaces.values()))
+
+    def _is_known(self, name: object) -> bool:
+        return type(name) is str and name in self._spaces
 
     def _find(self, name: str, create: bool) -> tuple[Future[SpaceEngine], bool]:
         """Return the future of a space, and whether the caller must open it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -21,8 +21,8 @@ _DIMENSIONS_MAX: Final = 2
 # NumPy refuses larger sizes, even of an array without elements.
 _SIZE_MAX: Final = 2**31 - 1
 _NAME_CHARACTERS_MAX: Final = 64
-# Every array starts at a multiple of this, so that a reader needs no copy to look at its numbers.
-_ALIGNMENT: Final = 8
+ALIGNMENT: Final = 8
+"""Every array starts at a multiple of this, so that a reader needs no copy to look at its numbers."""
 _LENGTH_BYTES: Final = 4
 _ARRAYS: Final = "arrays"
 _DTYPES: Final[dict[str, np.dtype[Any]]] = {
@@ -92,6 +92,30 @@ def encode_frame(
     return b"".join(_parts(header, arrays, encode))
 
 
+def encode_packed_frame(
+    header: Mapping[str, object],
+    described: Sequence[tuple[str, str, Sequence[int]]],
+    packed: bytes,
+    encode: Callable[[Mapping[str, object]], bytes],
+) -> bytes:
+    """Return the frame whose arrays lie in `packed` already, as they do in a frame: little-endian, each at its place.
+
+    Parameters
+    ----------
+    header
+        The fields of the message, without the arrays.
+    described
+        Name, type and shape of each array, as the field ``arrays`` has them.
+    packed
+        The arrays, each at a multiple of 8 bytes.
+    encode
+        Makes JSON of the header.
+    """
+    text = encode({**header, _ARRAYS: described})
+    end = _LENGTH_BYTES + len(text)
+    return b"".join((len(text).to_bytes(_LENGTH_BYTES, "little"), text, bytes(-end % ALIGNMENT), packed))
+
+
 def encode_frame_in_place(
     header: Mapping[str, object],
     arrays: Mapping[str, NDArray[Any]],
@@ -113,10 +137,15 @@ def _parts(
     parts: list[bytes | memoryview] = [len(text).to_bytes(_LENGTH_BYTES, "little"), text]
     end = _LENGTH_BYTES + len(text)
     for body in (b"", *map(_little_endian, arrays.values())):
-        padding = bytes(-end % _ALIGNMENT)
+        padding = bytes(-end % ALIGNMENT)
         parts += (padding, body)
         end += len(padding) + len(body)
     return parts
+
+
+def type_name(dtype: np.dtype[Any]) -> str | None:
+    """Return what a frame calls a type of numbers; None if it has none of it."""
+    return _TYPE_NAMES.get(dtype) or _TYPE_NAMES.get(dtype.newbyteorder("<"))
 
 
 def split_frame(frame: bytes | bytearray | memoryview) -> tuple[memoryview, int]:
@@ -132,7 +161,7 @@ def split_frame(frame: bytes | bytearray | memoryview) -> tuple[memoryview, int]
     if length < _LENGTH_BYTES:
         refuse(f"a frame of {length} bytes has no header", "frame", f"at least {_LENGTH_BYTES} bytes", length)
     header_end = _LENGTH_BYTES + int.from_bytes(view[:_LENGTH_BYTES], "little")
-    start = header_end + -header_end % _ALIGNMENT
+    start = header_end + -header_end % ALIGNMENT
     if start > length:
         refuse(f"the header ends at byte {start} of a frame of {length} bytes", "header", f"{length} bytes", start)
     _check_padding(view, header_end, start)
@@ -167,7 +196,7 @@ def read_arrays(frame: bytes | bytearray | memoryview, start: int, described: ob
         name, dtype, shape = _read_description(item)
         if name in arrays or name == _ARRAYS:
             refuse(f"the array {name!r} occurs twice", _ARRAYS, "a name of its own", name)
-        first = end + -end % _ALIGNMENT
+        first = end + -end % ALIGNMENT
         stop = first + math.prod(shape) * dtype.itemsize
         if stop > len(view):
             refuse(
@@ -216,7 +245,7 @@ def _check_padding(view: memoryview, start: int, stop: int) -> None:
 
 
 def _describe(name: str, array: NDArray[Any], header: Mapping[str, object]) -> tuple[str, str, list[int]]:
-    code = _TYPE_NAMES.get(array.dtype) or _TYPE_NAMES.get(array.dtype.newbyteorder("<"))
+    code = type_name(array.dtype)
     if code is None or not 1 <= array.ndim <= _DIMENSIONS_MAX:
         refuse(
             f"the array {name!r} of {array.dtype} and {array.ndim} dimensions cannot be sent",

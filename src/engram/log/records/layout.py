@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from engram.log.records.header import COLUMN_OF, Column, Header
@@ -82,12 +83,18 @@ def make_layout(
 
 def lay_out(header: Header) -> Layout:
     """Return the layout of a format 2 record."""
+    return _lay_out(header.rows, header.columns)
+
+
+# Records with one row, of which there may be millions, do not keep their layouts, and many of them have the same one.
+@lru_cache(256)
+def _lay_out(rows: int, columns: tuple[tuple[int, int], ...]) -> Layout:
     numbers: dict[str, int] = {}
     texts: dict[str, TextPlace] = {}
     starts: dict[int, int] = {}
-    offsets_bytes = 4 * (header.rows + 1)
+    offsets_bytes = 4 * (rows + 1)
     start = 0
-    for number, nbytes in header.columns:
+    for number, nbytes in columns:
         # A newer version may have written a column whose number this one does not know.
         name = _NAMES.get(number)  # type: ignore[call-overload]  # A column is its number.
         if name in _TEXT_INDEX:

@@ -6,9 +6,10 @@ or takes nothing of what it is sent, ends its own connection and nothing else.
 
 from __future__ import annotations
 
+import asyncio
 import http
 import json
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
@@ -22,8 +23,10 @@ from websockets.protocol import State
 from engram.errors import EngramError, InvalidInput, OverCapacity, Unavailable
 from engram.server.http.connection import UVICORN_LOGGER
 from engram.server.http.problems import problem_body, problem_headers, status_of
+from engram.server.websocket.frame_head import frame_head
 from engram.server.websocket.frame_reader import MessageProtocol, Together
 from engram.server.websocket.short_way import SHORT_WAY, Raw, Take
+from engram.server.websocket.turn_transport import TurnTransport
 from engram.streaming.pressure.receiving import Arriving, ReceiveBudget
 
 UNREAD_CLOSE_S: Final = 5.0
@@ -63,6 +66,12 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         # Of the frames of a message that is not whole yet.
         self._begun_bytes = 0
         self._take: Take | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; what is written in one turn of the event loop leaves together."""
+        super().connection_made(
+            cast("asyncio.Transport", TurnTransport(self.loop, cast("asyncio.Transport", transport)))
+        )
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived; an opening that cannot be read is answered, too."""
@@ -134,9 +143,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             return False
         if self.conn.state is not State.OPEN:
             return False
-        (self.conn.send_binary if is_frame else self.conn.send_text)(message)
-        for data in self.conn.data_to_send():
-            self.transport.write(data)
+        # What `websockets` makes of a message that is one frame, at a third of the cost.
+        self.transport.write(frame_head(is_frame=is_frame, nbytes=len(message)) + message)
         return True
 
     def handle_cont(self, event: Frame) -> None:

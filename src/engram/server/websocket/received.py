@@ -134,7 +134,11 @@ OBSERVATION: Final = FormReader(
 OBSERVATION_BATCH: Final = FormReader(
     msgspec.defstruct(
         "_ObservationBatch",
-        [*_BESIDE, *MANY_FIELDS, ("traceparent", str | None, None), ("arrays", list[Any] | UnsetType, UNSET)],
+        [
+            *(*_BESIDE, *MANY_FIELDS),
+            ("traceparent", str | UnsetType | None, UNSET),
+            ("arrays", list[Any] | UnsetType, UNSET),
+        ],
         forbid_unknown_fields=True,
         kw_only=True,
     ),

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, OverCapacity
 from engram.metrics import table
@@ -18,6 +19,7 @@ from engram.model.query import Recalled
 from engram.model.spaces import DEFAULT_SPACE
 from engram.server.authorization import Caller
 from engram.server.calls import Incoming, ServerCalls
+from engram.server.vector_cut import read_request
 from engram.server.websocket.limits import CALLS_MAX, FOLLOWERS_MAX, LARGE_CALLS_MAX, MANY_HITS
 from engram.server.websocket.received import SESSION_TYPES, Received
 from engram.server.websocket.writer import SocketWriter
@@ -28,10 +30,11 @@ from engram.wire.forms.results import encode_json, encode_result, encode_results
 
 
 def _reader(operation: Operation[Any]) -> RequestReader:
-    beside: list[Any] = [("type", str), ("id", int), ("binary", bool | None, None)]
-    beside.append(("traceparent", str | None, None))
+    # What is not there must be told from null, or every call would be read a second time to look for equal keys.
+    beside: list[Any] = [("type", str), ("id", int), ("binary", bool | UnsetType | None, UNSET)]
+    beside.append(("traceparent", str | UnsetType | None, UNSET))
     if _is_of_space(operation):
-        beside.append(("space", str | None, None))
+        beside.append(("space", str | UnsetType | None, UNSET))
     return RequestReader(operation, beside)
 
 
@@ -172,7 +175,7 @@ class SocketCalls:
 
         def decode() -> Request[Any]:
             nonlocal vectors
-            request = _READERS[operation.name].read(message.text, space or "", message.arrays)
+            request = read_request(_READERS[operation.name], message.text, space or "", message.arrays)
             query = getattr(request, "query", request)
             vectors = getattr(query, "include_vectors", False)
             return request

@@ -47,6 +47,8 @@ class SocketWriter:
 
     async def write(self, message: bytes, *, is_frame: bool = False) -> None:
         """Send a message: a frame, or JSON as text."""
+        if not self._turn.locked() and self._post(message, is_frame):
+            return
         self._unsent_bytes += len(message)
         try:
             async with self._turn:
@@ -67,9 +69,15 @@ class SocketWriter:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError, OSError):
             await self._websocket.send({"type": "websocket.close", "code": code, "reason": reason})
 
+    def _post(self, message: bytes, is_frame: bool) -> bool:
+        """Send a message at once, if that is possible."""
+        if self._is_over or self._short_way is None or not self._short_way.post(message, is_frame=is_frame):
+            return False
+        self.last_sent_s = self._loop.time()
+        return True
+
     async def _send(self, message: bytes, is_frame: bool) -> None:
-        if self._short_way is not None and self._short_way.post(message, is_frame=is_frame):
-            self.last_sent_s = self._loop.time()
+        if self._post(message, is_frame):
             return
         event = {"type": "websocket.send"} | ({"bytes": message} if is_frame else {"text": message.decode()})
         try:

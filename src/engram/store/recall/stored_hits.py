@@ -7,6 +7,12 @@ import math
 from engram.log.records.record import Record
 from engram.model.hit import Hit, age_s
 
+# A hit is frozen; these set its slots at less than half the cost of `object.__setattr__`.
+_put_score, _put_generation, _put_indexed, _put_recent, _put_strength, _put_recalled_us, _put_source = (
+    vars(Hit)[name].__set__
+    for name in ("score", "generation", "indexed", "recent", "strength", "recalled_us", "_source")
+)
+
 
 def stored_hit(
     record: Record,
@@ -18,14 +24,13 @@ def stored_hit(
 ) -> Hit:
     """Return the hit for one row of a record."""
     hit = object.__new__(Hit)
-    put = object.__setattr__
-    put(hit, "score", score)
-    put(hit, "generation", record.first_generation + row)
-    put(hit, "indexed", indexed)
-    put(hit, "recent", False)
-    put(hit, "strength", strength)
-    put(hit, "recalled_us", recalled_us)
-    put(hit, "_source", (record, row))
+    _put_score(hit, score)
+    _put_generation(hit, record.first_generation + row)
+    _put_indexed(hit, indexed)
+    _put_recent(hit, False)
+    _put_strength(hit, strength)
+    _put_recalled_us(hit, recalled_us)
+    _put_source(hit, (record, row))
     return hit
 
 

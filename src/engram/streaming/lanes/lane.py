@@ -35,8 +35,7 @@ DEFAULT_LIMITS: Final[Mapping[Priority, LaneLimits]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LaneStatistics:
+class LaneStatistics(NamedTuple):
     """The state of one lane at one moment. `depth` and `capacity` count observations; the totals count requests."""
 
     priority: Priority

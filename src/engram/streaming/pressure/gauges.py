@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from engram.model.priority import Priority
 from engram.store.commit.tail_budget import TailBudget
@@ -23,8 +21,7 @@ _RETRY_AFTER_MS_STUCK: Final = 10_000
 DISK_FREE_BYTES_MIN: Final = 256 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """A measurement of one limited resource.
 
     Parameters
@@ -92,8 +89,15 @@ class LanesGauge:
 
     def read(self) -> Reading:
         """Return the reading of the fullest lane."""
-        fills = [(self._fill(lane), lane) for lane in self._lanes.statistics().lanes]
-        fill, lane = max(fills, key=itemgetter(0))
+        return self.reading_of(self._lanes.statistics())
+
+    def reading_of(self, statistics: LanesStatistics) -> Reading:
+        """Return the reading of the fullest lane, of statistics that serve for several gauges."""
+        lane, fill = statistics.lanes[0], -1.0
+        for each in statistics.lanes:
+            # Most lanes are empty most of the time, and then the shares of spaces do not matter.
+            if each.fill > fill and (own := self._fill(each)) > fill:
+                lane, fill = each, own
         name = lane.priority.name.lower()
         if lane.depth / lane.capacity >= lane.nbytes / lane.bytes_max:
             drain = self._lanes.time_to_drain_ms

@@ -12,6 +12,7 @@ from engram.metrics.sample import MetricSample
 from engram.model.priority import Priority
 from engram.store.commit.queue import CommitRequest
 from engram.store.space_engine import SpaceEngine
+from engram.streaming.lanes.lane import LanesStatistics
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.loop.watermark_relay import WatermarkRelay
 from engram.streaming.pressure.gauges import Gauge, LanesGauge, Queue, Reading, TailGauge
@@ -81,7 +82,8 @@ class LoadShedder:
     ) -> None:
         self._lanes = lanes
         self._thresholds = thresholds
-        self._queue = _Meter(LanesGauge(lanes), thresholds)
+        self._lanes_gauge = LanesGauge(lanes)
+        self._queue = _Meter(self._lanes_gauge, thresholds)
         self._ticked = [_Meter(gauge, thresholds) for gauge in ticked]
         self._spaces: dict[str, _Pressed] = {}
         self._mailbox = mailbox
@@ -121,8 +123,9 @@ class LoadShedder:
         """Read all gauges. To be called about once a second."""
         for meter in (self._queue, *self._ticked):
             meter.look()
+        statistics = self._lanes.statistics()
         for pressed in self._spaces.values():
-            pressed.look()
+            pressed.look(statistics)
             self._announce(pressed)
 
     def status(self, space: SpaceEngine) -> tuple[StreamState, OverCapacity | None]:
@@ -174,9 +177,9 @@ class LoadShedder:
     def _pressed(self, space: SpaceEngine) -> _Pressed:
         name = space.config.name
         if name not in self._spaces:
-            lanes = LanesGauge(self._lanes, name)
+            gauge = LanesGauge(self._lanes, name)
             self._spaces[name] = _Pressed(
-                name, _Meter(TailGauge(space.tail), self._thresholds), _Meter(lanes, self._thresholds)
+                name, _Meter(TailGauge(space.tail), self._thresholds), _Meter(gauge, self._thresholds), gauge
             )
             WatermarkRelay(space, self._mailbox, lambda *_: self.look_soon(space))
         return self._spaces[name]
@@ -188,22 +191,24 @@ class LoadShedder:
 
     def _look(self, pressed: _Pressed) -> None:
         before = self._queue.level
-        self._queue.look()
-        pressed.look()
+        # All gauges of the lanes read the same numbers: gathering them costs more than reading them.
+        statistics = self._lanes.statistics()
+        self._queue.take(self._lanes_gauge.reading_of(statistics))
+        pressed.look(statistics)
         self._announce(pressed)
         if max(before, self._queue.level) > Level.NORMAL:
             # What one space adds to the lanes changes the pressure on the other spaces that have requests in there.
             for name in self._lanes.shares.waiting() & self._spaces.keys():
-                self._spaces[name].look()
+                self._spaces[name].look(statistics)
                 self._announce(self._spaces[name])
 
     def _announce(self, pressed: _Pressed) -> None:
-        level = self._hardest(pressed).level
+        level = max([meter.level for meter in self._meters(pressed)])
         if level > pressed.level:
             self._activations[level] += 1
         pressed.level = level
-        state, reason = self._status(pressed)
-        if state is not pressed.last_sent:
+        if STATES[level] is not pressed.last_sent:
+            state, reason = self._status(pressed)
             pressed.last_sent = state
             self._tell(pressed.name, state, reason)
 
@@ -247,9 +252,12 @@ class _Meter:
         return self._hysteresis.level
 
     def look(self) -> Reading:
-        self.reading = self._gauge.read()
-        self._hysteresis.feed(self.reading.fill)
-        return self.reading
+        return self.take(self._gauge.read())
+
+    def take(self, reading: Reading) -> Reading:
+        self.reading = reading
+        self._hysteresis.feed(reading.fill)
+        return reading
 
 
 @dataclass(slots=True)
@@ -259,10 +267,11 @@ class _Pressed:
     name: str
     tail: _Meter
     lanes: _Meter
+    lanes_gauge: LanesGauge
     last_sent: StreamState = StreamState.ACTIVE
     level: Level = Level.NORMAL
 
-    def look(self) -> None:
-        """Read both gauges."""
+    def look(self, statistics: LanesStatistics) -> None:
+        """Read both gauges, the second from `statistics`."""
         self.tail.look()
-        self.lanes.look()
+        self.lanes.take(self.lanes_gauge.reading_of(statistics))

@@ -13,6 +13,8 @@ _ITERATIONS: Final = 16
 # For this long after a recall another one is expected: it needs iterations of the loop before this module can see it.
 _EXPECTED_S: Final = 1.0
 _WAIT_S_MAX: Final = 0.02
+# A message that comes so long after the one before need not give way: recalls have had their iterations.
+_SPACE_S: Final = 0.001
 
 
 class LoopPriority:
@@ -22,7 +24,8 @@ class LoopPriority:
     gRPC accepts one call after the other. Under load, recalls would therefore queue to be accepted, each for the time
     of several messages, although the recall threads are idle. So while there are recalls, iterations of the loop pass
     between any two messages, however many streams they come from: until no recall has come for `iterations`, or for so
-    long that streams must continue, too. An iteration in which nothing happens costs next to nothing. The method is our
+    long that streams must continue, too. An iteration in which nothing happens costs next to nothing. A message by
+    itself, such as one observation after some recalls, has no message before it and does not wait. The method is our
     own, see docs/decisions/0011. Used on the event loop's thread only.
 
     Parameters
@@ -55,6 +58,8 @@ class LoopPriority:
         self._expected_until_s = clock_s()
         # `asyncio.Lock` is fair: the message that has waited longest is next.
         self._gate = asyncio.Lock()
+        # Ends the time in which the last message is the one before the next; None if it has ended.
+        self._spacing: asyncio.Handle | None = None
 
     @contextmanager
     def recall_in_progress(self) -> Iterator[None]:
@@ -71,6 +76,9 @@ class LoopPriority:
         """Let recalls pass before the next message; return at once if none is under way or expected."""
         if not self._is_expected():
             return
+        if self._spacing is None and not self.under_way and not self._gate.locked():
+            self._space()
+            return
         async with self._gate:
             until_s = self._clock_s() + self._wait_s_max
             begun, idle = self._begun, 0
@@ -79,6 +87,21 @@ class LoopPriority:
                 idle += 1
                 if self._begun != begun and self._clock_s() < until_s:
                     begun, idle = self._begun, 0
+            self._space()
+
+    def _space(self) -> None:
+        """Note that a message passes now. The time behind it begins in the next iteration, when it is done."""
+        if self._spacing is not None:
+            self._spacing.cancel()
+        loop = asyncio.get_running_loop()
+
+        def begin() -> None:
+            self._spacing = loop.call_later(_SPACE_S, end)
+
+        def end() -> None:
+            self._spacing = None
+
+        self._spacing = loop.call_soon(begin)
 
     def _is_expected(self) -> bool:
         return self.under_way > 0 or self._clock_s() < self._expected_until_s

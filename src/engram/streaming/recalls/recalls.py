@@ -110,8 +110,8 @@ class Recalls:
         """
         begin_s = perf_counter()
         with self.loop_priority.recall_in_progress(), self._one_more_waits():
-            if self._short.takes(space, query):
-                answer = await self._short.run(space, lambda: encode(space.answer(query)))
+            if self._short.takes(space, query) and await self._short.turn(space):
+                answer = self._short.run(space, lambda: encode(space.answer(query)))
             else:
                 answer = await self._in_thread(lambda: encode(space.answer(query)))
         self._counters.add(table.RECALLS)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 from msgspec import Raw
-from numpy.typing import NDArray
 
 from engram.model.columns import COLUMNS, ShareSpec
 from engram.model.hit import Hit, StoredRow, age_s
 from engram.model.values.metadata import read_metadata
+from engram.wire.frames import ALIGNMENT, encode_frame, encode_packed_frame, type_name
 
 UNCHANGED_SHARES: Final = tuple(
     spec for spec in COLUMNS if isinstance(spec, ShareSpec) and spec.singular != "confidence"
@@ -22,6 +25,19 @@ UNCHANGED_SHARES: Final = tuple(
 
 INDEXED: Final = 1
 RECENT: Final = 2
+# The arrays that every frame of hits has, in their order.
+_NUMBERS: Final[tuple[tuple[str, type[np.generic]], ...]] = (
+    ("scores", np.float32),
+    ("confidences", np.float32),
+    ("generations", np.int64),
+    ("timestamps", np.int64),
+    *((spec.plural, np.float32) for spec in UNCHANGED_SHARES),
+    ("ages_s", np.float64),
+    ("flags", np.uint8),
+)
+_PACKED_AS: Final[dict[type[np.generic], str]] = {np.float32: "f", np.float64: "d", np.int64: "q", np.uint8: "B"}
+# The numbers of so few hits are packed at once, which costs less than an array for each column.
+_PACKED_MAX: Final = 256
 _EPOCH: Final = datetime(1970, 1, 1)  # All times here are UTC, and `isoformat` would add the zone.
 _NO_TAGS: Final = Raw(b"[]")
 _NO_METADATA: Final = Raw(b"{}")
@@ -46,43 +62,73 @@ def hit_objects(hits: Iterable[Hit], *, vectors: bool) -> list[dict[str, Any]]:
     return [_hit_object(hit, vectors) for hit in hits]
 
 
-def hit_columns(hits: Sequence[Hit], *, vectors: bool) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return the fields and the arrays of a frame that carries `hits`.
+def hit_frame(
+    beside: Mapping[str, object],
+    hits: Sequence[Hit],
+    behind: Mapping[str, object],
+    encode: Callable[[Mapping[str, object]], bytes],
+    *,
+    vectors: bool,
+) -> bytes:
+    """Return the frame that carries `hits` as columns.
 
     Parameters
     ----------
+    beside, behind
+        Further fields, which stand in front of those of the hits, and behind them.
     hits
         The hits.
+    encode
+        Makes JSON of the header.
     vectors
         Whether the arrays have the vectors.
     """
     rows = [hit.row() for hit in hits]
-    fields = {
+    header = {
+        **beside,
         "ids": [row.id for row in rows],
         "contents": [row.content for row in rows],
         "metadata": [_embedded(row.metadata_json, None) for row in rows],
         "tags": [_embedded(row.tags_json, _NO_TAGS) for row in rows],
+        **behind,
     }
-    confidences = [_confidence(hit, row) for hit, row in zip(hits, rows, strict=True)]
-    ages_s = [age_s(row.time_us, hit.recalled_us) for row, hit in zip(rows, hits, strict=True)]
-    arrays: dict[str, NDArray[Any]] = {
-        "scores": np.array([hit.score for hit in hits], np.float32),
-        "confidences": np.array(confidences, np.float32),
-        "generations": np.array([hit.generation for hit in hits], np.int64),
-        "timestamps": np.array([row.time_us for row in rows], np.int64),
-        **{
-            spec.plural: np.array([getattr(row, spec.singular) for row in rows], np.float32)
-            for spec in UNCHANGED_SHARES
-        },
-        "ages_s": np.array(ages_s, np.float64),
-        "flags": np.array([INDEXED * hit.indexed | RECENT * hit.recent for hit in hits], np.uint8),
-    }
-    if any(hit.strength is not None for hit in hits):
+    columns = [*_numbers(hits, rows)]
+    has_strengths = any(hit.strength is not None for hit in hits)
+    if len(hits) <= _PACKED_MAX and not (vectors or has_strengths):
+        described, packer = _packing(len(hits))
+        return encode_packed_frame(header, described, packer.pack(*chain.from_iterable(columns)), encode)
+    arrays = {name: np.array(column, dtype) for (name, dtype), column in zip(_NUMBERS, columns, strict=True)}
+    if has_strengths:
         arrays["strengths"] = np.array([hit.strength or 0.0 for hit in hits], np.float64)
     if vectors and rows:
         found = [hit.vector for hit in hits]
         arrays["vectors"] = np.stack([vector for vector in found if vector is not None])
-    return fields, arrays
+    return encode_frame(header, arrays, encode)
+
+
+def _numbers(hits: Sequence[Hit], rows: Sequence[StoredRow]) -> Iterator[list[Any]]:
+    """Yield the columns of `_NUMBERS`."""
+    yield [hit.score for hit in hits]
+    yield [_confidence(hit, row) for hit, row in zip(hits, rows, strict=True)]
+    yield [hit.generation for hit in hits]
+    yield [row.time_us for row in rows]
+    for spec in UNCHANGED_SHARES:
+        yield [getattr(row, spec.singular) for row in rows]
+    yield [age_s(row.time_us, hit.recalled_us) for row, hit in zip(rows, hits, strict=True)]
+    yield [INDEXED * hit.indexed | RECENT * hit.recent for hit in hits]
+
+
+@lru_cache(32)
+def _packing(count: int) -> tuple[list[tuple[str, str, list[int]]], struct.Struct]:
+    """Return how a frame describes the numbers of `count` hits, and what packs them, each column at its place."""
+    described = []
+    form, end = "<", 0
+    for name, dtype in _NUMBERS:
+        padding = -end % ALIGNMENT
+        form += f"{padding}x{count}{_PACKED_AS[dtype]}"
+        end += padding + count * np.dtype(dtype).itemsize
+        described.append((name, type_name(np.dtype(dtype)) or "", [count]))
+    return described, struct.Struct(form)
 
 
 def _hit_object(hit: Hit, vectors: bool) -> dict[str, Any]:

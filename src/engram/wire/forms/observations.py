@@ -73,8 +73,16 @@ _MANY: Final = FormReader(
 )
 
 
-def read_observations(text: bytes) -> tuple[ObservationBatch, Priority, str]:
+def read_observations(text: bytes, vector: NDArray[np.float32] | None = None) -> tuple[ObservationBatch, Priority, str]:
     """Return what a JSON object holds: one observation, or many as columns; their priority and idempotency key.
+
+    Parameters
+    ----------
+    text
+        The object.
+    vector
+        The vector of the one observation, float32, shape ``(1, dim)``, if it has been read already, and `text` has null
+        in its place.
 
     Raises
     ------
@@ -85,7 +93,7 @@ def read_observations(text: bytes) -> tuple[ObservationBatch, Priority, str]:
         form = _MANY.read(text)
         return batch_of_columns(form, {}), priority_of(form), _key_of(form)
     form = _ONE.read(text)
-    return batch_of_ones([form]), priority_of(form), _key_of(form)
+    return batch_of_ones([form], vector), priority_of(form), _key_of(form)
 
 
 def has_field(text: bytes, name: str) -> bool:

@@ -196,6 +196,9 @@ def _colons(value: Any) -> int:
 
 
 def _colons_of_list(values: list[Any]) -> int:
+    if values and type(values[0]) is tuple:
+        # The arrays of a frame; a name with a colon is looked at more closely.
+        return 0
     # Columns are long, so those of texts, of objects as they came and of lists of texts are looked at as a whole.
     with contextlib.suppress(TypeError):
         return "".join(values).count(":")

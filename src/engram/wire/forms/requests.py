@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar, cast, get_type_hints
 
 import msgspec
+import numpy as np
 from msgspec import UNSET, Struct, UnsetType
 from numpy.typing import NDArray
 
@@ -102,7 +103,19 @@ class RequestReader:
         """Class of the JSON objects, from which their JSON Schema can be made."""
         return self._form.form
 
-    def read(self, text: bytes, space: str = "", arrays: Arrays | None = None) -> Request[Any]:
+    @property
+    def takes_vector(self) -> bool:
+        """Whether the objects may have one vector."""
+        return "vector" in self.form.__struct_fields__
+
+    def read(
+        self,
+        text: bytes,
+        space: str = "",
+        arrays: Arrays | None = None,
+        *,
+        vector: NDArray[np.float32] | None = None,
+    ) -> Request[Any]:
         """Return the request in a JSON object.
 
         Parameters
@@ -113,13 +126,18 @@ class RequestReader:
             Name of the space; empty for the default space.
         arrays
             The arguments that came as arrays of a frame; None if the object came by itself.
+        vector
+            The vector, if it has been read already, and `text` has null in its place.
 
         Raises
         ------
         InvalidInput
             If it is no request of the operation; the error names the field.
         """
-        return self._request(self._form.read(text, is_header=arrays is not None), space, arrays)
+        form: Any = self._form.read(text, is_header=arrays is not None)
+        if vector is not None:
+            form.vector = vector
+        return self._request(form, space, arrays)
 
     def read_texts(self, texts: Mapping[str, str], space: str = "") -> Request[Any]:
         """Return the request whose arguments are texts, such as those behind the question mark of an address.

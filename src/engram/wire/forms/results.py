@@ -17,8 +17,7 @@ from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.operations.results import RESULTS_BYTES, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import Recalled
-from engram.wire.forms.hits import hit_columns, hit_objects
-from engram.wire.frames import encode_frame
+from engram.wire.forms.hits import hit_frame, hit_objects
 
 # NaN cannot be in JSON, and null says the same.
 encode_json: Final = msgspec.json.Encoder().encode
@@ -70,8 +69,7 @@ def encode_result(
     """
     hits = _hits_of(result)
     if binary and hits is not None:
-        fields, arrays = hit_columns(hits, vectors=vectors)
-        made = encode_frame({**(beside or {}), **fields, **_beside_hits(result)}, arrays, encode_json)
+        made = hit_frame(beside or {}, hits, _beside_hits(result), encode_json, vectors=vectors)
     else:
         made = encode_json({**(beside or {}), **result_object(result, vectors=vectors)})
     if len(made) > MESSAGE_BYTES_MAX:

@@ -15,8 +15,8 @@ from engram.model.limits import DIMENSION_MAX
 from engram.model.values.vectors import as_matrix
 
 
-def read_vector(vector: list[float] | str, field: str = "vector") -> NDArray[np.float32]:
-    """Return a vector: float32, shape ``(dim,)``, read-only.
+def read_vector(vector: list[float] | str | NDArray[np.float32], field: str = "vector") -> NDArray[np.float32]:
+    """Return a vector: float32, shape ``(dim,)``; one that has been read already as it is.
 
     Raises
     ------
@@ -25,7 +25,7 @@ def read_vector(vector: list[float] | str, field: str = "vector") -> NDArray[np.
     """
     if isinstance(vector, str):
         return np.frombuffer(_from_base64(vector, field), "<f4")
-    return np.frombuffer(_packed(vector), "<f4")
+    return vector if isinstance(vector, np.ndarray) else np.frombuffer(_packed(vector), "<f4")
 
 
 def read_vectors(vectors: list[list[float]] | str, count: int) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
@@ -65,9 +66,35 @@ async def test_after_a_recall_the_next_is_expected_for_a_while() -> None:
     loop_priority = LoopPriority(iterations=8, clock_s=clock)
     with loop_priority.recall_in_progress():
         pass
+    await loop_priority.yield_to_recalls()
     assert await iterations_given(loop_priority) == 8
     clock.now_s += 10.0
     assert await iterations_given(loop_priority) == 0
+
+
+async def test_a_message_by_itself_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = asyncio.get_running_loop()
+    timers: list[Callable[[], None]] = []
+
+    def call_later(delay_s: float, callback: Callable[[], None]) -> asyncio.Handle:
+        timers.append(callback)
+        return asyncio.Handle(callback, (), loop)
+
+    monkeypatch.setattr(loop, "call_later", call_later)
+    loop_priority = LoopPriority(iterations=8, clock_s=Clock())
+    with loop_priority.recall_in_progress():
+        pass
+    for _ in range(3):
+        assert await iterations_given(loop_priority) == 0
+        # Behind it, the next one waits for the turns of recalls.
+        assert await iterations_given(loop_priority) == 8
+        # Once it is done, time passes.
+        timers.clear()
+        await asyncio.sleep(0)
+        (passes,) = timers
+        passes()
+    with loop_priority.recall_in_progress():
+        assert await iterations_given(loop_priority) == 8
 
 
 async def test_a_recall_that_fails_is_not_under_way_any_more() -> None:

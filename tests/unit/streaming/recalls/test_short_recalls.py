@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,7 +10,16 @@ import pytest
 from engram.model.cue import Cue, Filter
 from engram.model.query import RecallQuery
 from engram.model.strength import Strength
-from engram.streaming.recalls.short_recalls import EF_MAX, K_MAX, LONG_S, PAUSE_MAX_S, PAUSE_MIN_S, ShortRecalls
+from engram.streaming.recalls.short_recalls import (
+    EF_MAX,
+    K_MAX,
+    LONG_S,
+    PAUSE_MAX_S,
+    PAUSE_MIN_S,
+    TURN_COUNT_MAX,
+    TURN_S,
+    ShortRecalls,
+)
 
 SHORT = RecallQuery(Cue([1.0, 2.0]), k=10)
 
@@ -61,7 +69,8 @@ async def run(short: ShortRecalls, space: Any, clock: Clock, taken_s: float) -> 
         clock.now_s += taken_s
         return 7
 
-    assert await short.run(space, answer) == 7
+    await short.turn(space)
+    assert short.run(space, answer) == 7
 
 
 async def test_a_space_that_was_not_quick_pauses_longer_each_time(space: Any, clock: Clock) -> None:
@@ -86,20 +95,73 @@ async def test_a_space_that_was_not_quick_pauses_longer_each_time(space: Any, cl
     assert short.takes(space, SHORT)
 
 
-async def test_one_runs_in_each_turn_of_the_event_loop(space: Any, clock: Clock) -> None:
+async def ran_in_turns(short: ShortRecalls, space: Any, clock: Clock, count: int, taken_s: float) -> list[int]:
+    """How many recalls of those that came together ran in each turn of the event loop, in their order."""
+    ran: list[int] = []
+    turns = [0]
+
+    async def recall(number: int) -> None:
+        assert await short.turn(space)
+
+        def answer() -> None:
+            clock.now_s += taken_s
+            ran.append(number)
+            turns[-1] += 1
+
+        short.run(space, answer)
+
+    recalls = [asyncio.create_task(recall(number)) for number in range(count)]
+    while len(ran) < count:
+        await asyncio.sleep(0)
+        turns.append(0)
+    await asyncio.gather(*recalls)
+    assert ran == list(range(count))
+    return [each for each in turns if each]
+
+
+@pytest.mark.parametrize(
+    ("taken_s", "in_turn"), [(2 * TURN_S, 1), (TURN_S * 0.9, 1), (TURN_S * 0.3, 3), (0.0, TURN_COUNT_MAX)]
+)
+async def test_as_many_run_in_a_turn_as_fit(space: Any, clock: Clock, taken_s: float, in_turn: int) -> None:
     short = ShortRecalls(clock)
-    ran: list[str] = []
+    await run(short, space, clock, taken_s)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    turns = await ran_in_turns(short, space, clock, 5 * in_turn, taken_s)
+    assert max(turns) == in_turn
+    assert len(turns) <= 6
 
-    async def turns() -> None:
-        while ran.count("recall") < 3:
-            ran.append("turn")
-            await asyncio.sleep(0)
 
-    recalls = [short.run(space, lambda: ran.append("recall")) for _ in range(3)]
-    await asyncio.gather(turns(), *recalls)
-    places = [place for place, what in enumerate(ran) if what == "recall"]
-    assert len(places) == 3
-    assert all("turn" in ran[first:then] for first, then in pairwise(places))
+async def test_one_that_was_given_up_takes_no_place(space: Any, clock: Clock) -> None:
+    short = ShortRecalls(clock)
+    await run(short, space, clock, 2 * TURN_S)
+    waiting = [asyncio.create_task(short.turn(space)) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert [task.done() for task in waiting] == [True, False, False]
+    waiting[1].cancel()
+    async with asyncio.timeout(10):
+        assert await waiting[2]
+        assert await short.turn(space)
+
+
+@pytest.mark.parametrize("taken_s", [0.0, 2 * TURN_S])
+async def test_those_behind_a_long_one_are_left_to_threads(space: Any, clock: Clock, taken_s: float) -> None:
+    short = ShortRecalls(clock)
+    await run(short, space, clock, taken_s)
+
+    def pass_long() -> None:
+        clock.now_s += 2 * LONG_S
+
+    async def recall() -> bool:
+        is_quick = await short.turn(space)
+        if is_quick:
+            short.run(space, pass_long)
+        return is_quick
+
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*(recall() for _ in range(3))) == [True, False, False]
+        other: Any = Space()
+        assert await short.turn(other)
 
 
 async def test_an_error_is_passed_on_and_lets_others_run(space: Any) -> None:
@@ -108,6 +170,9 @@ async def test_an_error_is_passed_on_and_lets_others_run(space: Any) -> None:
     def fail() -> None:
         raise ValueError("no")
 
-    with pytest.raises(ValueError, match="no"):
-        await short.run(space, fail)
-    assert await short.run(space, lambda: 1) == 1
+    for _ in range(3):
+        await short.turn(space)
+        with pytest.raises(ValueError, match="no"):
+            short.run(space, fail)
+    await short.turn(space)
+    assert short.run(space, lambda: 1) == 1

@@ -17,7 +17,7 @@ from engram.model.operations.results import SnapshotTaken, SpaceList
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import Recalled
 from engram.model.spaces import SpaceConfig
-from engram.wire.forms import results
+from engram.wire.forms import hits, results
 from engram.wire.forms.failures import error_from, error_object
 from engram.wire.forms.hits import iso_time
 from engram.wire.forms.results import encode_result, result_object
@@ -136,6 +136,27 @@ def test_hits_as_columns_of_a_frame() -> None:
     }
     assert frame.arrays["flags"].tolist() == [1, 2]
     assert frame.arrays["timestamps"].tolist() == [1_500_000, 1_500_000]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 7, 8, 100])
+def test_few_hits_are_packed_into_the_same_frame_as_many(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        make_hit(
+            id=f"id-{number}",
+            score=0.1 * number - 0.3,
+            confidence=0.7,
+            importance=1 / 3,
+            generation=2**40 + number,
+            indexed=number % 2 == 0,
+            recent=number % 3 == 0,
+            recalled_us=number * 1_000_003,
+        )
+        for number in range(count)
+    ]
+    packed = encode_result(recalled(*found), {"type": "recall_result"}, binary=True)
+    monkeypatch.setattr(hits, "_PACKED_MAX", -1)
+    assert packed == encode_result(recalled(*found), {"type": "recall_result"}, binary=True)
+    assert len(decode_frame(packed).arrays["scores"]) == count
 
 
 def test_no_hits_as_a_frame() -> None:

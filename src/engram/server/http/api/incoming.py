@@ -17,8 +17,8 @@ from engram.model.operations.requests import Observe
 from engram.model.spaces import DEFAULT_SPACE
 from engram.server.calls import Incoming
 from engram.server.http.bodies import FRAME_TYPE, LINES_TYPE, media_type
+from engram.server.vector_cut import read_observed, read_request
 from engram.wire.forms.frame_headers import read_frame
-from engram.wire.forms.observations import read_observations
 from engram.wire.forms.reader import check_known
 from engram.wire.forms.requests import RequestReader
 
@@ -73,7 +73,7 @@ class RequestsOverHttp:
             )
         if self.operation is table.OBSERVE:
             return _observe(body, space, key, made_ids)
-        return self._reader.read(body, space)
+        return read_request(self._reader, body, space)
 
     def _given(self, request: HttpRequest) -> Mapping[str, str]:
         """Return the arguments in the path and behind the question mark."""
@@ -115,13 +115,13 @@ def idempotency_key(request: HttpRequest) -> str | None:
 
 def _observe(body: bytes, space: str, key: str | None, made_ids: list[str]) -> Observe:
     try:
-        return Observe(space, *read_observations(body))
+        return Observe(space, *read_observed(body))
     except InvalidInput as error:
         if (error.code, error.field) != ("missing_field", "id"):
             raise
-    read = Observe(space, *read_observations(with_id(body, "-")))
+    read = Observe(space, *read_observed(with_id(body, "-")))
     made_ids.append(_made_id(read, key or read.idempotency_key))
-    return Observe(space, *read_observations(with_id(body, made_ids[0])))
+    return Observe(space, *read_observed(with_id(body, made_ids[0])))
 
 
 def _made_id(request: Observe, key: str) -> str:
