@@ -278,7 +278,8 @@ class Log(RecordTable):
         except OSError as error:
             needed = least_segment_bytes(max(record.nbytes for record in records))
             raise self._shortages.error(error, "adding a segment to the log", needed) from error
-        self._shortages.fitted(sum(record.nbytes for record in records))
+        is_new = any(run.segment is not self._segment for run in plan)
+        self._shortages.fitted(sum(record.nbytes for record in records), is_new=is_new)
         return plan
 
     def _write(self, plan: Sequence[Run]) -> None:

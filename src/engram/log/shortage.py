@@ -34,15 +34,15 @@ class Shortage(NamedTuple):
         """Return the shortage that a write of `needed_bytes` to `storage` met just now."""
         return cls(needed_bytes, storage.free_bytes(), "" if storage.path is None else str(storage.path), reason)
 
-    def is_over(self, storage: Storage) -> bool:
-        """Return whether there is room now for what found none.
+    @property
+    def is_measured(self) -> bool:
+        """Whether the free bytes tell of it. Under a quota, or without free inodes, there seems to be room."""
+        return self.free_bytes is not None and self.free_bytes < self.needed_bytes
 
-        Where there seemed to be room then, as under a quota or without free inodes, only a write can tell.
-        """
+    def is_over(self, storage: Storage) -> bool:
+        """Return whether there is room now for what found none, as far as that can be measured."""
         free = storage.free_bytes()
-        if free is None or self.free_bytes is None:
-            return False
-        return self.free_bytes < self.needed_bytes <= free
+        return self.is_measured and free is not None and free >= self.needed_bytes
 
     @property
     def message(self) -> str:
@@ -92,10 +92,20 @@ class Shortages:
         self._last = Shortage.on(self._storage, needed_bytes, error.strerror or str(error))
         return self._last.error()
 
-    def fitted(self, nbytes: int) -> None:
-        """Note that there was room for a write of `nbytes` bytes. What needs more may still find none."""
+    def fitted(self, nbytes: int, *, is_new: bool) -> None:
+        """Note that there was room for a write. What needs more may still find none.
+
+        Parameters
+        ----------
+        nbytes
+            Its size in bytes.
+        is_new
+            Whether the disk gave room for it just now, rather than earlier.
+        """
         last = self._last
-        if last is not None and (nbytes >= last.needed_bytes or last.is_over(self._storage)):
+        if last is None:
+            return
+        if nbytes >= last.needed_bytes or last.is_over(self._storage) or (is_new and not last.is_measured):
             self._last = None
 
     def present(self) -> Shortage | None:
