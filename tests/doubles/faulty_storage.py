@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,8 @@ class Faults:
 
     pending: list[Fault] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    # Bytes that further files may have; None: any number.
+    room: int | None = None
 
     def take(self, operation: str) -> Fault | None:
         self.calls.append(operation)
@@ -47,6 +50,14 @@ class Faults:
             if fault.times == 0:
                 self.pending.remove(fault)
         return fault
+
+    def spend(self, nbytes: int) -> None:
+        """Take room for a file; where there is not enough, the disk is full."""
+        if self.room is None:
+            return
+        if nbytes > self.room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self.room -= nbytes
 
     def check(self, operation: str) -> None:
         fault = self.take(operation)
@@ -70,6 +81,7 @@ class FaultyStorage(MemoryStorage):
 
     def create(self, name: str, size: int, begin: Buffer = b"") -> FaultyFile:
         self.faults.check("create")
+        self.faults.spend(size)
         super().create(name, size, begin)
         self._on_disk[name] = self._content(name).copy()
         self._unsynced[name] = []
@@ -79,7 +91,12 @@ class FaultyStorage(MemoryStorage):
         self.faults.check("open")
         return self._file(name)
 
+    def free_bytes(self) -> int | None:
+        return self.faults.room
+
     def remove(self, name: str) -> None:
+        if self.faults.room is not None:
+            self.faults.room += len(self._content(name))
         super().remove(name)
         del self._on_disk[name], self._unsynced[name]
 

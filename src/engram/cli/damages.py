@@ -1,8 +1,9 @@
-"""Damage and unusable spaces, as tables for people and as values for JSON."""
+"""Damage, unusable spaces and other problems, as tables for people and as values for JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.table import Table
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from engram.cli.tables import make_table
 from engram.client import UnsoundSpace
+from engram.metrics.health import FAILED, Problem
 from engram.model.damage import Damage
 
 
@@ -37,6 +39,32 @@ def unsound_table(spaces: Iterable[UnsoundSpace]) -> Table:
     for space in spaces:
         table.add_row(Text(space.name), space.code, Text(space.message))
     return table
+
+
+def problems_table(problems: Iterable[Problem]) -> Table:
+    """Return a table of problems: since when, what is wrong, and what to do about it."""
+    table = make_table("problems")
+    table.add_column("level", no_wrap=True)
+    table.add_column("problem", no_wrap=True)
+    table.add_column("space", style="cyan", overflow="fold")
+    table.add_column("since", no_wrap=True)
+    table.add_column("what, and what to do", ratio=1)
+    for problem in problems:
+        text = Text(f"{problem.message.rstrip('.')}. {problem.advice}")
+        style = "bold red" if problem.level == FAILED else "yellow"
+        level = Text(problem.level, style=style)
+        table.add_row(level, problem.name, Text(problem.space or "-"), since_text(problem), text)
+    return table
+
+
+def since_text(problem: Problem) -> str:
+    """Return when a problem was first seen, in UTC."""
+    return datetime.fromtimestamp(problem.since_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def problem_values(problem: Problem) -> dict[str, Any]:
+    """Return a problem as a dictionary for JSON."""
+    return problem._asdict()
 
 
 def damage_values(damage: Damage) -> dict[str, Any]:

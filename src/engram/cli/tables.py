@@ -57,6 +57,7 @@ def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
     table.add_column("space", style="cyan", overflow="fold")
     table.add_column("vectors", no_wrap=True)
     table.add_column("embedder", no_wrap=True)
+    table.add_column("health", no_wrap=True)
     for name in ("generation", *(family.title for family in gauges)):
         table.add_column(name, justify="right", no_wrap=True)
     for space in spaces:
@@ -65,6 +66,7 @@ def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
             space.name,
             f"{config.dim} {config.metric}",
             config.embedder or "-",
+            space.health,
             f"{space.visible_generation:,}",
             *(metric_text(space.metrics, family) for family in gauges),
         )
@@ -85,6 +87,8 @@ def space_values(space: SpaceStatus) -> dict[str, Any]:
         "log_bytes": space.log_bytes,
         "index_bytes": space.index_bytes,
         "damaged_count": space.damaged_count,
+        "health": space.health,
+        "problems": [problem._asdict() for problem in space.problems],
     }
 
 

@@ -155,6 +155,7 @@ def space_status(space: SpaceEngine) -> SpaceStatus:
         stats.index_bytes,
         stats.damaged_count,
         stats.metrics,
+        problems=stats.problems,
     )
 
 

@@ -7,6 +7,7 @@ from engram.client.client import Client
 from engram.client.sending.send_buffer import OutboxLimits
 from engram.client.sending.stream_options import StreamOptions
 from engram.client.snapshot import AsyncClientSnapshot, ClientSnapshot
+from engram.metrics.health import Problem
 from engram.model.ack import Ack
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
 
@@ -18,6 +19,7 @@ __all__ = [
     "ClientSnapshot",
     "LaneStatus",
     "OutboxLimits",
+    "Problem",
     "ServerStatus",
     "SpaceStatus",
     "StreamOptions",

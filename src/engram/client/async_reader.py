@@ -332,7 +332,8 @@ class AsyncReader:
         NotFound, CorruptData
             As `space_status`.
         """
-        return SpaceStatistics.of((await self.space_status()).metrics)
+        status = await self.space_status()
+        return SpaceStatistics.of(status.metrics, status.problems)
 
     async def status(self) -> ServerStatus:
         """Return the server's version, counters, lanes, index workers and spaces, and the damage it has found."""

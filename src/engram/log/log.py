@@ -9,10 +9,11 @@ from typing import Final
 from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.log.damage import Damages
 from engram.log.files.aligned_buffers import BLOCK_BYTES
-from engram.log.files.os_errors import typed_failures, unavailable
+from engram.log.files.os_errors import typed_failures
 from engram.log.files.prepared_write import PreparedWrite, Run
 from engram.log.files.storage import Storage
 from engram.log.manifest import Manifest, Mark
+from engram.log.placement import place
 from engram.log.records.encoding import EncodedRecord, encode_record
 from engram.log.records.entry import LogEntry, check_order
 from engram.log.records.record import Record
@@ -20,7 +21,8 @@ from engram.log.records.record_table import RecordTable
 from engram.log.recovered_log import RecoveredLog
 from engram.log.recovery import recover
 from engram.log.segments.segment import Segment
-from engram.log.segments.segment_pool import SegmentPool
+from engram.log.segments.segment_pool import SegmentPool, least_segment_bytes
+from engram.log.shortage import Shortage, Shortages
 from engram.model.times import now_us
 
 SEGMENT_BYTES_DEFAULT: Final = 64 << 20
@@ -59,6 +61,8 @@ class Log(RecordTable):
         self._segment = recovered.last
         self._is_torn = bool(recovered.segments) and recovered.last is None and recovered.segments[-1].format > 1
         self._failure: Unavailable | None = None
+        self.sync_refused: bool = False
+        self._shortages = Shortages(storage)
         self._closed = False
         self.read_only: Final = read_only
         if read_only:
@@ -127,6 +131,10 @@ class Log(RecordTable):
         """The segments that were written to, oldest first. The sequence grows while the log is written."""
         return self._segments
 
+    def shortage(self) -> Shortage | None:
+        """Return what the last writes that found the disk full are short of; None if there is room for them now."""
+        return self._shortages.present()
+
     def check_usable(self) -> None:
         """Raise if the log takes no more writes.
 
@@ -181,7 +189,8 @@ class Log(RecordTable):
         try:
             self._write(plan)
         except OSError as error:
-            self._give_up(plan, unavailable(error, "writing the log"))
+            nbytes = sum(run.end - run.start for run in plan)
+            self._give_up(plan, self._shortages.error(error, "writing the log", nbytes))
         except BaseException as error:
             self._fail(f"writing the log was interrupted: {error!r}")
             raise
@@ -202,7 +211,7 @@ class Log(RecordTable):
         try:
             self._segment.file.sync()
         except OSError as error:
-            raise self._fail(f"a sync of the log failed: {error}") from error
+            raise self._fail_to_sync(error) from error
         self._synced_generation = self._last_generation
         self._durable_end = self._end_now()
 
@@ -255,37 +264,22 @@ class Log(RecordTable):
         return Mark(self._last_generation, last.epoch if last else 0, last.end if last else 0)
 
     def _place(self, records: Sequence[EncodedRecord]) -> list[Run]:
-        """Assign a position to every record. All segments are created here, so a full disk shows before any write."""
-        plan: list[Run] = []
-        # Commit times must not decrease with rising generations, even if the clock is set back.
-        committed_us = self._records[-1].committed_us if self._records else 0
-        now = now_us()
-        segment, position = self._segment, 0 if self._segment is None else self._segment.end
-        taken: list[Segment] = []
-        previous_generation = self._last_generation
         try:
-            for record in records:
-                if segment is None or position + record.nbytes > len(segment.view):
-                    segment = self._pool.take(record.nbytes, self._next_segment_bytes())
-                    position = segment.begin
-                    taken.append(segment)
-                if not plan or plan[-1].segment is not segment:
-                    plan.append(Run(segment, []))
-                committed_us = max(committed_us, record.header.committed_us or now)
-                placed = record.place(
-                    epoch=segment.epoch,
-                    position=position,
-                    salt=segment.salt,
-                    previous_generation=previous_generation,
-                    synced_generation=self._synced_generation,
-                    committed_us=committed_us,
-                )
-                plan[-1].records.append(placed)
-                previous_generation = placed.header.last_generation
-                position += record.nbytes
+            plan = place(
+                records,
+                segment=self._segment,
+                pool=self._pool,
+                next_bytes=self._next_segment_bytes(),
+                previous_generation=self._last_generation,
+                synced_generation=self._synced_generation,
+                # As the clock says, even if it was set back: `CommitTimes` makes the best of it.
+                now_us=now_us(),
+            )
         except OSError as error:
-            self._pool.give_back(taken)
-            raise unavailable(error, "adding a segment to the log") from error
+            needed = least_segment_bytes(max(record.nbytes for record in records))
+            raise self._shortages.error(error, "adding a segment to the log", needed) from error
+        is_new = any(run.segment is not self._segment for run in plan)
+        self._shortages.fitted(sum(record.nbytes for record in records), is_new=is_new)
         return plan
 
     def _write(self, plan: Sequence[Run]) -> None:
@@ -301,7 +295,7 @@ class Log(RecordTable):
         try:
             segment.file.sync()
         except OSError as error:
-            raise self._fail(f"a sync of the log failed: {error}") from error
+            raise self._fail_to_sync(error) from error
 
     def _give_up(self, plan: Sequence[Run], failure: Unavailable) -> None:
         """Undo a failed write so that no part of it can ever become part of the log, then raise the error."""
@@ -339,8 +333,14 @@ class Log(RecordTable):
     def _begin_to_write(self) -> None:
         """Clear the mark's `closed` flag before the first write after a clean stop."""
         if self._manifest.mark.closed:
-            with typed_failures("noting that the log goes on"):
+            try:
                 self._manifest.set_mark(self._manifest.mark._replace(closed=False))
+            except OSError as error:
+                raise self._shortages.error(error, "noting that the log goes on", BLOCK_BYTES) from error
+
+    def _fail_to_sync(self, error: OSError) -> Unavailable:
+        self.sync_refused = self._failure is None
+        return self._fail(f"a sync of the log failed: {error}")
 
     def _fail(self, message: str, code: str = "log_failed") -> Unavailable:
         # The first failure is the cause of all later ones, so it is the one to report.

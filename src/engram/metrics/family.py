@@ -29,6 +29,7 @@ class MetricGroup(Enum):
     QUEUE = "Queue"
     WORKERS = "Index workers"
     SPACES = "Spaces"
+    HEALTH = "Health"
     DISTRIBUTIONS = "Distributions"
     BUILD = "Build"
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from engram.metrics import table
 from engram.metrics.family import MetricFamily
+from engram.metrics.health import Problem, health_of
 from engram.metrics.samples import MetricSamples
 
 
@@ -34,6 +35,8 @@ class SpaceStatistics:
         observations answered in them.
     damaged_count
         Number of damaged places found in what is stored since the store was opened.
+    problems
+        What is wrong with the space now, the worst first.
     metrics
         The metrics of the space, which include everything above; `engram.metrics.table` describes them.
     """
@@ -54,10 +57,16 @@ class SpaceStatistics:
     duplicates: int
     damaged_count: int
     metrics: MetricSamples
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def health(self) -> str:
+        """``"ok"``, ``"degraded"`` or ``"failed"``: the level of the worst problem."""
+        return health_of(self.problems)
 
     @classmethod
-    def of(cls, metrics: MetricSamples) -> SpaceStatistics:
-        """Return the statistics that `metrics` of one space say."""
+    def of(cls, metrics: MetricSamples, problems: tuple[Problem, ...] = ()) -> SpaceStatistics:
+        """Return the statistics that `metrics` of one space say, with its `problems`."""
 
         def whole(family: MetricFamily, **labels: str) -> int:
             # A server of an older version does not tell all of them.
@@ -80,4 +89,5 @@ class SpaceStatistics:
             duplicates=whole(table.OBSERVATIONS_DUPLICATE),
             damaged_count=whole(table.DAMAGED_PLACES),
             metrics=metrics,
+            problems=problems,
         )

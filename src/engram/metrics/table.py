@@ -207,6 +207,19 @@ DAMAGED_PLACES: Final = _SPACES.counter(
     "damaged_places_total", "places", "damaged places", "Damaged places that were found. No name: the list of spaces."
 )
 
+# What is wrong with a space or, without a name, with the store or the server as a whole.
+_HEALTH: Final = _Section(MetricGroup.HEALTH, ("memory_space",))
+HEALTH: Final = _HEALTH.gauge(
+    "health_level", "level", "", "0 ok, 1 degraded, 2 failed. No name: the store or the server as a whole."
+)
+PROBLEM: Final = _HEALTH.gauge(
+    "problem_level",
+    "level",
+    "",
+    "A problem, while it lasts: 1 if it degrades the space, 2 if it makes it fail. Without a value when there is none.",
+    "problem",
+)
+
 # Values that are counted by their size, over all spaces.
 _DISTRIBUTIONS: Final = _Section(MetricGroup.DISTRIBUTIONS)
 OBSERVATION_LATENCY: Final = _DISTRIBUTIONS.histogram(

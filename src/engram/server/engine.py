@@ -16,6 +16,7 @@ from engram.model.spaces import SpaceConfig
 from engram.server.authorization import Caller
 from engram.server.gatekeeper import Gatekeeper
 from engram.server.options import ServerOptions
+from engram.store.health.problem_kinds import DISK_FULL
 from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
 from engram.streaming.counters import Counters
@@ -24,6 +25,7 @@ from engram.streaming.lanes.lanes import Lanes
 from engram.streaming.loop.mailbox import Mailbox
 from engram.streaming.observation_counts import NO_SPACE
 from engram.streaming.pressure.gauges import DiskGauge, Gauge, MemoryGauge, Reading
+from engram.streaming.pressure.levels import Hysteresis, Level
 from engram.streaming.pressure.load_shedding import LoadShedder
 from engram.streaming.pressure.receiving import ReceiveBudget
 from engram.streaming.recalls.recalls import Recalls
@@ -74,6 +76,7 @@ class Engine:
         self.stopping: Final = asyncio.Event()
         self._threads = threads
         self._disk = None if store.path is None else DiskGauge(store.path, options.disk_free_bytes_min)
+        self._disk_level = Hysteresis(options.thresholds)
         self._gatekeeper = Gatekeeper(options.authorizer)
         mailbox = Mailbox(loop)
         self.recalls: Final = Recalls(
@@ -196,6 +199,20 @@ class Engine:
         """Expire sessions and read the gauges. To be called about once a second."""
         self.sessions.expire()
         self.admission.tick()
+        self._look_at_disk()
+
+    def _look_at_disk(self) -> None:
+        disk = self.disk_reading()
+        if disk is None:
+            return
+        self._disk_level.feed(disk.fill)
+        message = None
+        if self._disk_level.level is Level.OVERLOADED:
+            message = (
+                f"{disk.value} bytes are free on the disk of {self.store.path}, of which {disk.limit} are kept free: "
+                "writes are refused until there are more"
+            )
+        self.store.note_problem(DISK_FULL, message)
 
     def _ticked_gauges(self) -> Iterator[Gauge]:
         yield MemoryGauge(

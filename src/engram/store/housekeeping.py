@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
-from engram.errors import EngramError
+from engram.store.health.noted import noted
+from engram.store.health.problem_kinds import NOT_NOTED, SCRUB_FAILED
+from engram.store.health.problems import Problems
 from engram.store.options import StoreOptions
 from engram.store.space_catalog import SpaceCatalog
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 # The list of spaces is rewritten every so many rounds, if it changed.
 _ROUNDS_PER_NOTE = 60
-logger: logging.Logger = logging.getLogger(__name__)
+# A pass that could not read everything is made again after so many seconds.
+_SCRUB_RETRY_S = 60.0
 
 
 class Housekeeping:
@@ -33,10 +34,19 @@ class Housekeeping:
         The catalogue in which the reached generation of each space is recorded.
     options
         Settings of the store: the intervals, and the rate of scrubbing.
+    problems
+        Problems of the store as a whole.
+    looked
+        Called with each space in every round, after its health was looked at.
     """
 
     def __init__(
-        self, spaces: Callable[[], Sequence[SpaceEngine]], catalogue: SpaceCatalog, options: StoreOptions
+        self,
+        spaces: Callable[[], Sequence[SpaceEngine]],
+        catalogue: SpaceCatalog,
+        options: StoreOptions,
+        problems: Problems | None = None,
+        looked: Callable[[SpaceEngine], None] = lambda space: None,
     ) -> None:
         self._spaces = spaces
         self._catalogue = catalogue
@@ -45,7 +55,8 @@ class Housekeeping:
         self._scrub_interval_s = options.scrub_interval_s
         self._stopped = threading.Event()
         self._rounds = 0
-        self._failures = _Failures()
+        self._problems = problems or Problems()
+        self._looked = looked
         self._thread = threading.Thread(target=self._run, name="engram-housekeeping", daemon=True)
         self._scrubbing: Generator[int, None, None] | None = None
         # The first scrub starts right after opening. Recalls need not wait for it: they check the bytes they read.
@@ -86,14 +97,16 @@ class Housekeeping:
         self._rounds += 1
         self._mark()
         if self._rounds % _ROUNDS_PER_NOTE == 0:
-            with self._failures.logged("the list of spaces"):
+            with noted(self._problems, NOT_NOTED, "the list of spaces cannot be written"):
                 self.note()
-        with self._failures.logged("the scrub"):
+        with noted(self._problems, SCRUB_FAILED, "not everything can be read and checked"):
             self._scrub()
 
     def _mark(self) -> None:
         for space in self._spaces():
-            with self._failures.logged(f"the mark of space {space.config.name}"):
+            with noted(space.health.problems, NOT_NOTED, "how far the log went cannot be noted"):
+                space.health.look()
+                self._looked(space)
                 space.leave_mark()
 
     def _scrub(self) -> None:
@@ -104,52 +117,26 @@ class Housekeeping:
             if time.monotonic() < self._scrub_due_s:
                 return
             spaces = [weakref.ref(space) for space in self._spaces()]
-            self._scrubbing = _scrub_all(spaces, self._catalogue, self._failures)
+            self._scrubbing = _scrub_all(spaces, self._catalogue)
         read = 0
         for nbytes in self._scrubbing:
             read += nbytes
             if read >= self._scrub_bytes or self._stopped.is_set():
                 return
         self._scrubbing = None
-        self._scrub_due_s = time.monotonic() + self._scrub_interval_s
+        failed = any(space.health.problems.has(SCRUB_FAILED) for space in self._spaces())
+        self._scrub_due_s = time.monotonic() + (_SCRUB_RETRY_S if failed else self._scrub_interval_s)
         self.scrubs += 1
 
 
-class _Failures:
-    """Failures of the rounds. Each kind of failure of a task is logged once, not every round. One thread uses it."""
-
-    def __init__(self) -> None:
-        self._logged: dict[str, str] = {}
-
-    @contextmanager
-    def logged(self, what: str) -> Iterator[None]:
-        """Log a failure of the body, which does `what` and will be tried again, and go on."""
-        try:
-            yield
-        except EngramError as error:
-            if self._is_new(what, error.code):
-                logger.warning("%s: %s; it is tried again", what, error)
-        except Exception as error:
-            if self._is_new(what, type(error).__name__):
-                logger.exception("%s failed; it is tried again", what)
-        else:
-            self._logged.pop(what, None)
-
-    def _is_new(self, what: str, kind: str) -> bool:
-        before, self._logged[what] = self._logged.get(what), kind
-        return before != kind
-
-
-def _scrub_all(
-    spaces: Sequence[weakref.ref[SpaceEngine]], catalogue: SpaceCatalog, failures: _Failures
-) -> Generator[int, None, None]:
+def _scrub_all(spaces: Sequence[weakref.ref[SpaceEngine]], catalogue: SpaceCatalog) -> Generator[int, None, None]:
     """Check all spaces, without keeping a space alive that is referenced nowhere else."""
     catalogue.check()
     for weak in spaces:
         space = weak()
         if space is None:
             continue
-        what, pieces = f"the scrub of space {space.config.name}", space.scrub()
+        problems, pieces = space.health.problems, space.scrub()
         del space
-        with failures.logged(what):
+        with noted(problems, SCRUB_FAILED, "not everything can be read and checked"):
             yield from pieces

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from engram.errors import EngramError
+from engram.metrics.health import Problem, health_of
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
 from engram.model.spaces import DEFAULT_SPACE, Metric
@@ -134,6 +135,19 @@ class MemoryStore:
     def damaged_count(self) -> int:
         """Number of damaged places found since the store was opened, including those that `damages` does not name."""
         return self._engine.damaged_count
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return everything that is wrong now: with the store as a whole, with its spaces, and with those not opened.
+
+        `Space.stats` tells those of one space.
+        """
+        of_spaces = (problem for engine in self._engine.spaces() for problem in engine.health.look())
+        return (*self._engine.problems(), *of_spaces)
+
+    @property
+    def health(self) -> str:
+        """``"ok"``, ``"degraded"`` or ``"failed"``: the level of the worst of `problems`."""
+        return health_of(self.problems())
 
     def scrub(self) -> tuple[Damage, ...]:
         """Read and check everything stored, at full speed, and return all `damages`.

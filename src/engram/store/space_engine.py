@@ -34,6 +34,7 @@ from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
 from engram.store.commit.tail_budget import TailBudget
+from engram.store.health.space_health import SpaceHealth
 from engram.store.indexing.index_maintenance import IndexMaintenance
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
@@ -70,6 +71,7 @@ class SpaceEngine(SpaceRecalls):
         self.indexing.add_listener(self.tail.moved)
         self.spans: CommitSpans = CommitSpans(config.name, self.indexing.add_listener)
         self._writer = GroupCommit(config.name, state, encoder)
+        self.health: SpaceHealth = SpaceHealth(config.name, state, self._writer, self.indexing)
         self._answers = answers
         self._room_timeout_s = options.room_timeout_s
         self._submit = submit
@@ -209,7 +211,8 @@ class SpaceEngine(SpaceRecalls):
 
     def stats(self) -> SpaceStatistics:
         """Return statistics of the space; each number is current, but they are not all of the same instant."""
-        return SpaceStatistics.of(MetricSamples(self._samples()))
+        problems = self.health.look()
+        return SpaceStatistics.of(MetricSamples(self._samples()), problems)
 
     # ---- for the store --------------------------------------------------------------------------------------------
 
@@ -244,6 +247,9 @@ class SpaceEngine(SpaceRecalls):
         try:
             if self._writer.commit(requests):
                 self._published(self)
+            else:
+                # It may have been refused.
+                self.health.look()
         finally:
             self.tail.release(sum(request.count for request in requests))
 
@@ -287,6 +293,7 @@ class SpaceEngine(SpaceRecalls):
         yield table.STANDING_CUES.sample(len(self.subscriptions), name)
         yield table.SNAPSHOT_AGE.sample(self.retention.held_s(), name)
         yield table.DAMAGED_PLACES.sample(state.log.damages.count, name)
+        yield from self.health.problems.samples()
         yield from self._meter.samples(name)
         yield from self._writer.samples()
         yield from self.indexing.samples(name)

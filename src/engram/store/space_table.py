@@ -11,9 +11,12 @@ from typing import Final
 
 from engram.errors import CorruptData, EngramError, FailedPrecondition, NotFound
 from engram.metrics import table
+from engram.metrics.health import Problem, severity
 from engram.metrics.sample import MetricSample
 from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, SpaceConfig, check_settings_of
+from engram.model.times import now_us
+from engram.store.health.problem_kinds import NOT_OPENED
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
 from engram.text import get_embedder
@@ -39,6 +42,7 @@ class SpaceTable:
 
     def __init__(self, catalogue: SpaceCatalog, open_space: Callable[[StoredSpace], SpaceEngine]) -> None:
         self.unsound: Final[dict[str, EngramError]] = {}
+        self._not_opened: list[Problem] = []
         self._catalogue = catalogue
         self._open_space = open_space
         # By name. The future of a space that is being opened keeps other threads from opening it too.
@@ -63,7 +67,11 @@ class SpaceTable:
                 )
             else:
                 self._spaces[one.config.name] = opened
+        since_us = now_us()
         for name, reason in self.unsound.items():
+            self._not_opened.append(
+                Problem(NOT_OPENED.name, name, NOT_OPENED.level, since_us, reason.message, NOT_OPENED.advice)
+            )
             logger.error("space %s is not served: %s", name, reason, extra={"space": name})
 
     def all(self) -> list[SpaceEngine]:
@@ -75,7 +83,14 @@ class SpaceTable:
     def samples(self) -> Iterator[MetricSample]:
         """Yield the metrics of the spaces that cannot be used, and of the list of spaces."""
         yield table.UNSOUND_SPACES.sample(len(self.unsound))
+        for problem in self._not_opened:
+            yield table.HEALTH.sample(severity(problem.level), problem.space)
+            yield table.PROBLEM.sample(severity(problem.level), problem.space, problem.name)
         yield table.DAMAGED_PLACES.sample(self._catalogue.damages.count, self._catalogue.damages.space)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return the problems of the spaces that could not be opened, in the order of their names."""
+        return tuple(sorted(self._not_opened, key=lambda problem: problem.space))
 
     def get(
         self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool

@@ -20,6 +20,7 @@ from engram.lifecycle import interpreter_exit
 from engram.lifecycle.forking import check_process
 from engram.log.files.file_storage import FileStorage
 from engram.log.files.storage import Storage
+from engram.metrics.health import Problem
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
 from engram.model.spaces import DEFAULT_SPACE, Metric
@@ -28,6 +29,8 @@ from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.committer import Committer
 from engram.store.commit.queue import CommitQueue, CommitRequest, FifoCommitQueue
 from engram.store.directory import open_directory
+from engram.store.health.problem_kinds import DAMAGED, ProblemKind
+from engram.store.health.problems import Problems
 from engram.store.housekeeping import Housekeeping
 from engram.store.indexing.maintenance_thread import MaintenanceThread
 from engram.store.indexing.workers import Workers, WorkerStatistics
@@ -95,7 +98,10 @@ class StoreEngine:
         except BaseException:
             self._release()
             raise
-        self._housekeeping = Housekeeping(_weak_spaces(self._table), self._catalogue, options)
+        self._problems = Problems()
+        self._housekeeping = Housekeeping(
+            _weak_spaces(self._table), self._catalogue, options, self._problems, _weakly(self._linked)
+        )
         self._checkpointer.start()
         self._workers.start()
         self._matcher.start()
@@ -125,7 +131,8 @@ class StoreEngine:
         """Return the metrics of the store and of its open spaces; `engram.metrics.table` describes them."""
         of_workers = (worker.samples() for worker in self.worker_statistics())
         of_spaces = (space.stats().metrics for space in self.spaces())
-        return MetricSamples(chain(self._table.samples(), self._committer.samples(), *of_workers, *of_spaces))
+        of_store = chain(self._table.samples(), self._committer.samples(), self._own_problems().samples())
+        return MetricSamples(chain(of_store, *of_workers, *of_spaces))
 
     def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
         """Return what each index worker did since the store was opened."""
@@ -164,6 +171,14 @@ class StoreEngine:
     def damaged_count(self) -> int:
         """Number of damaged places found since the store was opened, including those that `damages` does not name."""
         return self._catalogue.damages.count + sum(space.damages.count for space in self.spaces())
+
+    def note_problem(self, kind: ProblemKind, message: str | None) -> None:
+        """Note that the store as a whole has a problem of `kind`; None: that it has none any more."""
+        self._problems.set(kind, message)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """Return what is wrong with the store as a whole, and with spaces that could not be opened."""
+        return (*self._own_problems().all(), *self._table.problems())
 
     def scrub(self) -> tuple[Damage, ...]:
         """Read and check everything stored; see `MemoryStore.scrub`."""
@@ -236,6 +251,11 @@ class StoreEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _own_problems(self) -> Problems:
+        first = self._catalogue.damages.all()[:1]
+        self._problems.set(DAMAGED, first[0].message if first else None)
+        return self._problems
 
     def _check_open(self) -> None:
         if self._closing is not None:

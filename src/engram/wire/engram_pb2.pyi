@@ -100,6 +100,29 @@ PRESSURE_LEVEL_OVERLOADED: PressureLevel.ValueType  # 4
 """streams are in STATE_OVERLOADED"""
 Global___PressureLevel: _TypeAlias = PressureLevel  # noqa: Y015
 
+class _HealthLevel:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HealthLevelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HealthLevel.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HEALTH_LEVEL_UNSPECIFIED: _HealthLevel.ValueType  # 0
+    HEALTH_LEVEL_OK: _HealthLevel.ValueType  # 1
+    HEALTH_LEVEL_DEGRADED: _HealthLevel.ValueType  # 2
+    """everything is answered, but not all of it as it should be"""
+    HEALTH_LEVEL_FAILED: _HealthLevel.ValueType  # 3
+    """writes are refused, or a space is not served"""
+
+class HealthLevel(_HealthLevel, metaclass=_HealthLevelEnumTypeWrapper): ...
+
+HEALTH_LEVEL_UNSPECIFIED: HealthLevel.ValueType  # 0
+HEALTH_LEVEL_OK: HealthLevel.ValueType  # 1
+HEALTH_LEVEL_DEGRADED: HealthLevel.ValueType  # 2
+"""everything is answered, but not all of it as it should be"""
+HEALTH_LEVEL_FAILED: HealthLevel.ValueType  # 3
+"""writes are refused, or a space is not served"""
+Global___HealthLevel: _TypeAlias = HealthLevel  # noqa: Y015
+
 class _CueBy:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -2043,6 +2066,8 @@ class Space(_message.Message):
     TAIL_COUNT_MAX_FIELD_NUMBER: _builtins.int
     DAMAGED_COUNT_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
+    HEALTH_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     dimension: _builtins.int
     """Numbers in each vector."""
@@ -2069,9 +2094,15 @@ class Space(_message.Message):
     """Observations that may be stored and not linked into the graph yet (tail_full)."""
     damaged_count: _builtins.int
     """Places in the stored data that were found damaged since the server started."""
+    health: Global___HealthLevel.ValueType
+    """The level of the worst of `problems`."""
     @_builtins.property
     def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricFamily]:
         """All metrics of the space. GetStatusResponse has them among its own metrics instead."""
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___HealthProblem]:
+        """What is wrong with the space now, the worst first."""
 
     def __init__(
         self,
@@ -2091,10 +2122,12 @@ class Space(_message.Message):
         tail_count_max: _builtins.int = ...,
         damaged_count: _builtins.int = ...,
         metrics: _abc.Iterable[Global___MetricFamily] | None = ...,
+        health: Global___HealthLevel.ValueType = ...,
+        problems: _abc.Iterable[Global___HealthProblem] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged_count", b"damaged_count", "dimension", b"dimension", "durable_generation", b"durable_generation", "embedder", b"embedder", "index_bytes", b"index_bytes", "indexed_generation", b"indexed_generation", "live_count", b"live_count", "log_bytes", b"log_bytes", "memory_space_id", b"memory_space_id", "metric", b"metric", "metrics", b"metrics", "pressure", b"pressure", "pressure_level", b"pressure_level", "tail_count_max", b"tail_count_max", "visible_generation", b"visible_generation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged_count", b"damaged_count", "dimension", b"dimension", "durable_generation", b"durable_generation", "embedder", b"embedder", "health", b"health", "index_bytes", b"index_bytes", "indexed_generation", b"indexed_generation", "live_count", b"live_count", "log_bytes", b"log_bytes", "memory_space_id", b"memory_space_id", "metric", b"metric", "metrics", b"metrics", "pressure", b"pressure", "pressure_level", b"pressure_level", "problems", b"problems", "tail_count_max", b"tail_count_max", "visible_generation", b"visible_generation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2136,6 +2169,8 @@ class GetStatusResponse(_message.Message):
     DAMAGES_FIELD_NUMBER: _builtins.int
     UNSOUND_SPACES_FIELD_NUMBER: _builtins.int
     METRICS_FIELD_NUMBER: _builtins.int
+    HEALTH_FIELD_NUMBER: _builtins.int
+    PROBLEMS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     uptime_s: _builtins.float
     """Seconds since the server started."""
@@ -2150,6 +2185,8 @@ class GetStatusResponse(_message.Message):
     """Group commits, each of which syncs a log once."""
     damaged_count: _builtins.int
     """Damaged places that were found, in all spaces and in the list of spaces."""
+    health: Global___HealthLevel.ValueType
+    """The level of the worst of `problems` and of those of all spaces."""
     @_builtins.property
     def spaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___Space]: ...
     @_builtins.property
@@ -2165,6 +2202,12 @@ class GetStatusResponse(_message.Message):
     @_builtins.property
     def metrics(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetricFamily]:
         """All metrics of the server and of its spaces, including the numbers above. What is counted from now on is only here."""
+
+    @_builtins.property
+    def problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___HealthProblem]:
+        """What is wrong now with the server as a whole, and with the spaces that could not be opened. Those of `spaces` are
+        there.
+        """
 
     def __init__(
         self,
@@ -2184,14 +2227,58 @@ class GetStatusResponse(_message.Message):
         damages: _abc.Iterable[Global___Damage] | None = ...,
         unsound_spaces: _abc.Iterable[Global___UnsoundSpace] | None = ...,
         metrics: _abc.Iterable[Global___MetricFamily] | None = ...,
+        health: Global___HealthLevel.ValueType = ...,
+        problems: _abc.Iterable[Global___HealthProblem] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commits", b"commits", "connections", b"connections", "damaged_count", b"damaged_count", "damages", b"damages", "lanes", b"lanes", "metrics", b"metrics", "observations_accepted", b"observations_accepted", "observations_rejected", b"observations_rejected", "recalls", b"recalls", "sessions", b"sessions", "spaces", b"spaces", "unsound_spaces", b"unsound_spaces", "uptime_s", b"uptime_s", "version", b"version", "workers", b"workers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commits", b"commits", "connections", b"connections", "damaged_count", b"damaged_count", "damages", b"damages", "health", b"health", "lanes", b"lanes", "metrics", b"metrics", "observations_accepted", b"observations_accepted", "observations_rejected", b"observations_rejected", "problems", b"problems", "recalls", b"recalls", "sessions", b"sessions", "spaces", b"spaces", "unsound_spaces", b"unsound_spaces", "uptime_s", b"uptime_s", "version", b"version", "workers", b"workers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetStatusResponse: _TypeAlias = GetStatusResponse  # noqa: Y015
+
+@_typing.final
+class HealthProblem(_message.Message):
+    """Something that is wrong, and stays so until somebody or a later attempt ends it. Texts are cut to 400 characters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """What is wrong, for programs, such as "log_failed". A name never changes its meaning."""
+    memory_space_id: _builtins.str
+    """The space; empty if it concerns the server as a whole."""
+    level: Global___HealthLevel.ValueType
+    message: _builtins.str
+    """What is wrong, and what to do about it, in a sentence each."""
+    advice: _builtins.str
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """When it was first seen."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        memory_space_id: _builtins.str = ...,
+        level: Global___HealthLevel.ValueType = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        message: _builtins.str = ...,
+        advice: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "level", b"level", "memory_space_id", b"memory_space_id", "message", b"message", "name", b"name", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HealthProblem: _TypeAlias = HealthProblem  # noqa: Y015
 
 @_typing.final
 class MetricFamily(_message.Message):

@@ -88,6 +88,7 @@ def test_the_metrics_of_a_group_have_the_same_first_label() -> None:
         MetricGroup.PRESSURE: {("level",)},
         MetricGroup.QUEUE: {("priority",)},
         MetricGroup.WORKERS: {("worker",)},
+        MetricGroup.HEALTH: {("memory_space",)},
         MetricGroup.SPACES: {("memory_space",)},
         MetricGroup.DISTRIBUTIONS: {(), ("stage",)},
         MetricGroup.BUILD: {("version",)},
@@ -97,7 +98,7 @@ def test_the_metrics_of_a_group_have_the_same_first_label() -> None:
 def test_what_shows_no_title_is_about_a_space_or_no_single_number() -> None:
     """There is room for everything else in the tables of the command line."""
     untitled = {family.group for family in TABLE if not family.title}
-    assert untitled == {MetricGroup.SPACES, MetricGroup.DISTRIBUTIONS, MetricGroup.BUILD}
+    assert untitled == {MetricGroup.SPACES, MetricGroup.HEALTH, MetricGroup.DISTRIBUTIONS, MetricGroup.BUILD}
     assert all(family.title for family in TABLE if family.kind is MetricKind.COUNTER)
 
 

@@ -25,6 +25,10 @@ class MemoryStorage:
         self._files: dict[str, NDArray[np.uint8]] = {}
         self._directories: dict[str, MemoryStorage] = {}
 
+    def free_bytes(self) -> int | None:
+        """Return None: what memory has is limited elsewhere."""
+        return None
+
     def names(self) -> list[str]:
         """Return the sorted names of files and subdirectories."""
         return sorted([*self._files, *self._directories])

@@ -20,6 +20,11 @@ def is_passing(error: OSError) -> bool:
     return error.errno in _TOO_MANY_FILES or error.errno == errno.ENOMEM
 
 
+def is_disk_full(error: OSError) -> bool:
+    """Return whether `error` says that there is no room on the disk, or in the part of it that may be used."""
+    return error.errno in _DISK_FULL
+
+
 def unavailable(error: OSError, doing: str) -> Unavailable:
     """Return the typed error for `error`, which occurred while `doing`, a phrase such as ``"opening the log"``.
 

@@ -75,6 +75,9 @@ class Storage(Protocol):
     def path(self) -> Path | None:
         """Path of the directory on the file system, or None if it is not on one."""
 
+    def free_bytes(self) -> int | None:
+        """Return how many bytes of the disk are free; None if that is not limited or not known."""
+
     def names(self) -> list[str]:
         """Return the sorted names of files and subdirectories."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
 
+from engram.log.records.commit_times import CommitTimes
 from engram.log.records.record import Record
 
 
@@ -22,6 +22,7 @@ class RecordTable:
         self._records = records
         self._first_generations = [record.first_generation for record in records]
         self._last_generation = records[-1].last_generation if records else 0
+        self._times = CommitTimes(records)
 
     @property
     def last_generation(self) -> int:
@@ -56,9 +57,15 @@ class RecordTable:
             index += 1
 
     def generation_at(self, time_us: int) -> int:
-        """Return the last generation committed at or before `time_us`, microseconds since 1970 UTC; 0 for none."""
-        index = bisect_right(self._records, time_us, key=attrgetter("committed_us"))
-        return self._records[index - 1].last_generation if index else 0
+        """Return the last generation committed at or before `time_us`, microseconds since 1970 UTC; 0 for none.
+
+        While the clock ran ahead, it counts what was committed as `CommitTimes` says.
+        """
+        return self._times.generation_at(time_us)
+
+    def generation_surely_before(self, time_us: int) -> int:
+        """Return the last generation before the first one committed after `time_us`; see `CommitTimes`."""
+        return self._times.generation_surely_before(time_us)
 
     def backwards(self, generation: int) -> Iterator[tuple[Record, int]]:
         """Yield the records back from the one that holds `generation`, each with its number of rows up to it."""
@@ -72,3 +79,4 @@ class RecordTable:
         self._records.extend(records)
         self._first_generations.extend(record.first_generation for record in records)
         self._last_generation = records[-1].last_generation
+        self._times.add(records)

@@ -11,6 +11,7 @@ from typing import Final
 
 from engram.log.damage import Damages
 from engram.log.files.aligned_buffers import BLOCK_BYTES
+from engram.log.files.os_errors import is_disk_full
 from engram.log.files.storage import Storage
 from engram.log.identity import new_salt
 from engram.log.manifest import Manifest, SegmentEntry
@@ -19,7 +20,16 @@ from engram.log.segments.segment_header import SegmentHeader
 
 # Creating a smaller segment takes less time than starting a thread.
 _PREPARED_BYTES_MIN: Final = 16 << 20
+# By how much the next size that is tried on a full disk is smaller.
+_SHRINK: Final = 4
 logger: logging.Logger = logging.getLogger(__name__)
+
+
+def least_segment_bytes(nbytes: int) -> int:
+    """Return the size of the smallest segment with room for `nbytes` bytes of records."""
+    nbytes += BLOCK_BYTES
+    # Use whole blocks: direct I/O cannot write a file that ends within a block.
+    return nbytes + -nbytes % BLOCK_BYTES
 
 
 class SegmentPool:
@@ -62,6 +72,8 @@ class SegmentPool:
     def take(self, size_min: int, size: int) -> Segment:
         """Return a blank segment with room for `size_min` bytes. A new segment gets `size` bytes, or more if it must.
 
+        On a disk that is nearly full, it gets less: down to the room that is asked for.
+
         Raises
         ------
         OSError
@@ -76,10 +88,7 @@ class SegmentPool:
             segment.file.close()
             self._manifest.remove_segment(segment.epoch)
             self._storage.remove(segment.name)
-        self._last_epoch += 1
-        size_min += BLOCK_BYTES
-        # Use whole blocks: direct I/O cannot write a file that ends within a block.
-        return self._create(self._last_epoch, size if size_min <= size else size_min + -size_min % BLOCK_BYTES)
+        return self._create_as_large_as_fits(least_segment_bytes(size_min), size)
 
     def give_back(self, segments: Sequence[Segment]) -> None:
         """Return segments to the pool that `take` handed out and that are still blank, in the same order."""
@@ -97,6 +106,22 @@ class SegmentPool:
         for segment in self._ready:
             segment.file.close()
         self._ready.clear()
+
+    def _create_as_large_as_fits(self, least: int, size: int) -> Segment:
+        """Create a segment of `size` bytes; while there is no room for it, of a quarter, but not below `least`."""
+        size = max(size, least)
+        while True:
+            self._last_epoch += 1
+            try:
+                return self._create(self._last_epoch, size)
+            except OSError as error:
+                if not is_disk_full(error) or size <= least:
+                    raise
+            size //= _SHRINK
+            free = self._storage.free_bytes()
+            while free is not None and size > max(free, least):
+                size //= _SHRINK
+            size = max(least, size - size % BLOCK_BYTES)
 
     def _create(self, epoch: int, size: int) -> Segment:
         """Create a segment that is durable and listed. Any thread may call it."""
@@ -142,5 +167,7 @@ class _Preparation:
         try:
             self._segment = self._pool._create(self._epoch, self._size)
         except OSError as error:
-            # The writer gets the same error when it needs the segment, and reports it to the waiting caller.
-            logger.warning("could not prepare log segment %s ahead: %s", segment_name(self._epoch), error)
+            # The writer gets the same error when it needs the segment, and reports it to the waiting caller. On a disk
+            # that is nearly full, it gets a smaller segment.
+            level = logging.DEBUG if is_disk_full(error) else logging.WARNING
+            logger.log(level, "could not prepare log segment %s ahead: %s", segment_name(self._epoch), error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engram.errors import EngramError
+from engram.metrics.health import Problem, health_of
 from engram.metrics.samples import NO_METRICS, MetricSamples
 from engram.model.damage import Damage
 from engram.model.spaces import SpaceConfig
@@ -36,6 +37,8 @@ class SpaceStatus:
         embedded store.
     tail_count_max
         Number of observations that may be stored and not linked into the graph yet; 0 if it is not known.
+    problems
+        What is wrong with the space now, the worst first.
     """
 
     config: SpaceConfig
@@ -50,6 +53,12 @@ class SpaceStatus:
     pressure: float = 0.0
     pressure_level: str = ""
     tail_count_max: int = 0
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def health(self) -> str:
+        """``"ok"``, ``"degraded"`` or ``"failed"``: the level of the worst problem."""
+        return health_of(self.problems)
 
     @property
     def name(self) -> str:
@@ -151,6 +160,9 @@ class ServerStatus:
     metrics
         The metrics of the server and of its spaces, which include all counters above; `engram.metrics.table` describes
         them.
+    problems
+        What is wrong now with the server as a whole, and with the spaces that could not be opened. Each of `spaces` has
+        its own.
     """
 
     version: str
@@ -168,3 +180,14 @@ class ServerStatus:
     damages: tuple[Damage, ...] = ()
     unsound_spaces: tuple[UnsoundSpace, ...] = ()
     metrics: MetricSamples = NO_METRICS
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def all_problems(self) -> tuple[Problem, ...]:
+        """The problems of the server and those of each space."""
+        return (*self.problems, *(problem for space in self.spaces for problem in space.problems))
+
+    @property
+    def health(self) -> str:
+        """``"ok"``, ``"degraded"`` or ``"failed"``: the level of the worst of `all_problems`."""
+        return health_of(self.all_problems)

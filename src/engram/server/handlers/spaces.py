@@ -74,6 +74,7 @@ async def describe_server(engine: Engine, request: DescribeServer, encode: Calla
             damages=tuple(named_damages(engine.store.damages())),
             unsound_spaces=_unsound(engine),
             metrics=metrics,
+            problems=engine.store.problems(),
         )
     )
 
@@ -116,6 +117,7 @@ def _status(engine: Engine, space: SpaceEngine, metrics: MetricSamples) -> Space
         load.pressure,
         load.level.name.lower(),
         space.tail.limit,
+        stats.problems,
     )
 
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from engram.errors import EngramError
+from engram.metrics.health import Problem, health_of, severity
 from engram.model.operations.action import Action
 from engram.server.engine import Engine
 from engram.server.http.caller import caller_of
+from engram.store.health.problem_kinds import DISK_FULL
 from engram.wire.error_kinds import shorten
 
 Reason = dict[str, str]
+# A store with more has to be seen to anyway.
+_PROBLEMS_MAX: Final = 100
 
 
 class Health:
     """Answers the paths below ``/health``.
 
     They are not authorized, because probes have no credentials. Whoever may not describe the server learns only the
-    codes of the reasons.
+    codes of the reasons, and the names of the problems.
 
     Parameters
     ----------
@@ -38,11 +42,17 @@ class Health:
         return JSONResponse({"status": "live"})
 
     async def ready(self, request: Request) -> Response:
-        """Answer whether every call can be expected to be served: 200, or 503 with the reasons."""
-        reasons = await asyncio.to_thread(lambda: list(unready_reasons(self._engine)))
-        if not self._may_know(request):
+        """Answer whether every call can be expected to be served: 200, or 503 with the reasons.
+
+        What does not keep a call from being served is a problem, and no reason.
+        """
+        reasons, problems = await asyncio.to_thread(lambda: (list(unready_reasons(self._engine)), _all(self._engine)))
+        known = self._may_know(request)
+        if not known:
             reasons = [{"code": reason["code"]} for reason in reasons]
         body: dict[str, Any] = {"status": "unready" if reasons else "ready", "reasons": reasons}
+        body["health"] = health_of(problems)
+        body["problems"] = [_described(problem, known=known) for problem in problems[:_PROBLEMS_MAX]]
         return JSONResponse(body, 503 if reasons else 200)
 
     def _may_know(self, request: Request) -> bool:
@@ -52,6 +62,16 @@ class Health:
             # Whatever an authorizer raises refuses.
             return False
         return True
+
+
+def _all(engine: Engine) -> list[Problem]:
+    """Return the problems of the server and of all spaces, the worst first."""
+    found = [*engine.store.problems(), *(each for space in engine.store.spaces() for each in space.health.look())]
+    return sorted(found, key=lambda problem: -severity(problem.level))
+
+
+def _described(problem: Problem, *, known: bool) -> dict[str, Any]:
+    return problem._asdict() if known else {"name": problem.name, "level": problem.level}
 
 
 def unready_reasons(engine: Engine) -> Iterator[Reason]:
@@ -64,6 +84,9 @@ def unready_reasons(engine: Engine) -> Iterator[Reason]:
         failure = space.failure()
         if failure is not None:
             yield _reason(failure, space.config.name)
+        for problem in space.health.problems.all():
+            if problem.name == DISK_FULL.name:
+                yield {"code": "disk_full", "space": problem.space, "message": shorten(problem.message)}
     disk = engine.disk_reading()
     if disk is not None and disk.fill >= 1:
         message = f"{disk.value} bytes are free on the disk, and {disk.limit} are kept free"

@@ -76,6 +76,8 @@ class GroupCommit:
         try:
             prepared = self._prepare(plan, requests)
         except (Unavailable, FailedPrecondition) as error:
+            if error.code == "disk_full" and len(requests) > 1:
+                return self._commit_halves(requests)
             plan.settle(requests, error)
             return False
         except Exception as error:
@@ -110,15 +112,19 @@ class GroupCommit:
     def _refuse(self, plan: CommitPlan, requests: Sequence[CommitRequest], error: Exception) -> bool:
         """Refuse only the request that cannot be stored; return whether the other requests changed anything."""
         if len(requests) > 1:
-            middle = len(requests) // 2
-            # The halves are committed in order, because a request can depend on what an earlier one stores.
-            return any([self.commit(requests[:middle]), self.commit(requests[middle:])])
+            return self._commit_halves(requests)
         logger.error("a request to space %s cannot be stored", self._name, exc_info=error, extra={"space": self._name})
         refusal = InvalidInput(
             f"the request cannot be stored, and nothing of it is: {error!r}", code="not_storable", field="request"
         )
         plan.settle(requests, error if isinstance(error, EngramError) else refusal)
         return False
+
+    def _commit_halves(self, requests: Sequence[CommitRequest]) -> bool:
+        """Commit the halves of `requests`, of which one may be what cannot be stored or finds no room on the disk."""
+        middle = len(requests) // 2
+        # In order, because a request can depend on what an earlier one stores.
+        return any([self.commit(requests[:middle]), self.commit(requests[middle:])])
 
     def _write(self, plan: CommitPlan, prepared: PreparedWrite) -> None:
         state, entries = self._state, plan.entries()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
+from engram.store.indexing.attempt import Attempt
 from engram.store.options import StoreOptions
 from engram.store.space_state import SpaceState
 
@@ -34,6 +35,8 @@ class IndexMaintenance:
         self._attempted = state.checkpoint_generation
         self._listeners: tuple[Listener, ...] = ()
         self._compacted_horizon = 0
+        self.checkpoint_attempt: Attempt = Attempt()
+        self.compaction_attempt: Attempt = Attempt()
         self.checkpoints_written: int = 0
         self.compactions: int = 0
 
@@ -87,16 +90,22 @@ class IndexMaintenance:
         """Return whether the graph has enough dead versions to be compacted.
 
         A compaction is due if at least `StoreOptions.compaction_count_min` versions are dead, and at least as many as
-        are alive, and if the horizon has moved by at least that many generations since the last compaction.
+        are alive, and if the horizon has moved by at least that many generations since the last compaction. One that
+        failed is due again after a while.
 
         Parameters
         ----------
         horizon
             Returns the horizon. Versions that ended at or before this generation can no longer be recalled.
         """
+        if self.compaction_attempt.is_resting:
+            return False
         index = self._state.index
         least = max(self._options.compaction_count_min, index.live_count)
-        return index.dead_count >= least and horizon() - self._compacted_horizon >= least
+        if index.dead_count < least:
+            self.compaction_attempt.forget()
+            return False
+        return self.compaction_attempt.failure is not None or horizon() - self._compacted_horizon >= least
 
     def compact(self, horizon: int, go_on: Callable[[], bool]) -> None:
         """Drop the versions that ended at or before `horizon`, unless `go_on` returns False meanwhile.
@@ -104,13 +113,19 @@ class IndexMaintenance:
         Belongs to the checkpoint thread.
         """
         self._compacted_horizon = horizon
-        left = self._state.index.compact(horizon, go_on=go_on)
+        with self.compaction_attempt.made():
+            left = self._state.index.compact(horizon, go_on=go_on)
         self.compactions += left > 0
 
     def checkpoint_is_due(self) -> bool:
-        """Return whether enough was indexed since the last checkpoint to write another one."""
+        """Return whether enough was indexed since the last checkpoint to write another one.
+
+        One that failed is due again after a while.
+        """
         if not self._writes_checkpoints():
             return False
+        if self.checkpoint_attempt.failure is not None:
+            return self.checkpoint_attempt.is_due_again
         indexed = self._state.index.indexed_generation
         percent = self._options.checkpoint_percent
         return indexed - self._attempted >= max(self._options.checkpoint_count_min, indexed * percent // 100)
@@ -131,7 +146,8 @@ class IndexMaintenance:
         self._attempted = state.index.indexed_generation
         checkpoints = state.checkpoints
         if checkpoints is not None and self._writes_checkpoints() and self._attempted > state.checkpoint_generation:
-            state.checkpoint_generation = checkpoints.write(state.index)
+            with self.checkpoint_attempt.made():
+                state.checkpoint_generation = checkpoints.write(state.index)
             self._attempted = state.checkpoint_generation
             self.checkpoints_written += 1
         return state.checkpoint_generation

@@ -61,16 +61,32 @@ class MaintenanceThread:
             name = space.config.name
             with self._lock:
                 future = self._waiting.pop(space)
+            self._compact_if_due(space)
+            is_new = space.indexing.checkpoint_attempt.failure is None
             try:
-                if not self._stopped and space.indexing.compaction_is_due(lambda: space.retention.horizon):
-                    space.indexing.compact(space.retention.horizon, lambda: not self._stopped)
                 future.set_result(space.indexing.write_checkpoint())
             except EngramError as error:
-                logger.warning("no checkpoint of space %s: %s", name, error, extra={"space": name})
+                # The health of the space says so, once.
                 future.set_exception(error)
             except Exception as error:
-                logger.exception("a checkpoint of space %s failed", name, extra={"space": name})
+                if is_new:
+                    logger.exception("a checkpoint of space %s failed", name, extra={"space": name})
                 future.set_exception(error)
+            space.health.look()
             # A space references its store. While this thread waits for requests, it must not keep a store alive that is
             # referenced nowhere else.
             del space, future
+
+    def _compact_if_due(self, space: SpaceEngine) -> None:
+        """Compact the graph of `space` if that is due. A failure keeps no checkpoint from being written."""
+        is_new = space.indexing.compaction_attempt.failure is None
+        try:
+            if not self._stopped and space.indexing.compaction_is_due(lambda: space.retention.horizon):
+                space.indexing.compact(space.retention.horizon, lambda: not self._stopped)
+        except EngramError:
+            # The health of the space says so, once.
+            pass
+        except Exception:
+            if is_new:
+                name = space.config.name
+                logger.exception("a compaction of the graph of space %s failed", name, extra={"space": name})

@@ -7,6 +7,7 @@ from weakref import WeakSet
 from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.query import GENERATION_MAX, RecallQuery, check_range
 from engram.model.times import now_us
+from engram.store.cautious_clock import CautiousClock, elapsed_us
 from engram.store.options import StoreOptions
 from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.snapshot import Snapshot
@@ -33,6 +34,7 @@ class Retention:
         self._held: WeakSet[Snapshot] = WeakSet()
         self._count = options.retained_count
         self._seconds = options.retained_s
+        self._clock = CautiousClock(options.retained_s, now_us, elapsed_us)
 
     @property
     def oldest(self) -> int:
@@ -44,7 +46,8 @@ class Retention:
         if self._count:
             oldest = max(0, newest - self._count)
         if self._seconds:
-            before = self._state.log.generation_at(now_us() - round(self._seconds * 1e6))
+            # Judged with care: what is not retained may be gone for good.
+            before = self._state.log.generation_surely_before(self._clock.now_us() - round(self._seconds * 1e6))
             oldest = max(oldest, min(before, newest))
         return oldest
 

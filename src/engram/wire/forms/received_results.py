@@ -14,6 +14,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from engram.errors import EngramError, InvalidInput, Unavailable
+from engram.metrics.health import Problem
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.model.ack import Ack, Deletion
@@ -36,6 +37,15 @@ class _Metric(Struct):
     labels: dict[str, str] = msgspec.field(default_factory=dict)
 
 
+class _Problem(Struct):
+    name: str
+    space: str = ""
+    level: str = ""
+    since_us: int = 0
+    message: str = ""
+    advice: str = ""
+
+
 class _Space(Struct):
     name: str
     dimension: int
@@ -51,6 +61,7 @@ class _Space(Struct):
     pressure: float | None = 0.0
     pressure_level: str = ""
     tail_count_max: int = 0
+    problems: list[_Problem] = msgspec.field(default_factory=list)
     metrics: list[_Metric] = msgspec.field(default_factory=list)
 
 
@@ -89,6 +100,7 @@ class _Server(Struct):
     damaged_count: int = 0
     damages: list[_Damage] = msgspec.field(default_factory=list)
     unsound_spaces: list[_Unsound] = msgspec.field(default_factory=list)
+    problems: list[_Problem] = msgspec.field(default_factory=list)
     metrics: list[_Metric] = msgspec.field(default_factory=list)
 
 
@@ -167,7 +179,12 @@ def _space(form: _Space) -> SpaceStatus:
         pressure=form.pressure or 0.0,
         pressure_level=form.pressure_level,
         tail_count_max=form.tail_count_max,
+        problems=_problems(form.problems),
     )
+
+
+def _problems(forms: list[_Problem]) -> tuple[Problem, ...]:
+    return tuple(Problem(*msgspec.structs.astuple(form)) for form in forms)
 
 
 def _unsound(forms: list[_Unsound]) -> tuple[UnsoundSpace, ...]:
@@ -180,6 +197,7 @@ def _server(form: _Server) -> ServerStatus:
         "spaces": tuple(map(_space, form.spaces)),
         "damages": tuple(Damage(*msgspec.structs.astuple(each)) for each in form.damages),
         "unsound_spaces": _unsound(form.unsound_spaces),
+        "problems": _problems(form.problems),
         "metrics": _metrics(form.metrics),
     }
     return ServerStatus(**given)

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from engram.errors import InvalidInput
+from engram.metrics.health import Problem
 from engram.metrics.samples import MetricSamples
 from engram.model.ack import Ack, Deletion
 from engram.model.damage import Damage
@@ -164,6 +165,8 @@ def _space(status: SpaceStatus) -> dict[str, Any]:
         "pressure": status.pressure,
         "pressure_level": status.pressure_level,
         "tail_count_max": status.tail_count_max,
+        "health": status.health,
+        "problems": [_problem(problem) for problem in status.problems],
         "metrics": _metrics(status.metrics),
     }
 
@@ -177,7 +180,12 @@ def _spaces(found: SpaceList) -> dict[str, Any]:
 
 
 def _status(status: ServerStatus) -> dict[str, Any]:
-    return {field.name: _plain(getattr(status, field.name)) for field in dataclasses.fields(status)}
+    given = {field.name: _plain(getattr(status, field.name)) for field in dataclasses.fields(status)}
+    return {**given, "health": status.health}
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return problem._asdict()
 
 
 def _metrics(samples: MetricSamples) -> list[dict[str, Any]]:
@@ -198,6 +206,7 @@ _SHAPES: Final[dict[type[Any], Callable[[Any], Any]]] = {
     ServerStatus: _status,
     MetricSamples: _metrics,
     Damage: _damage,
+    Problem: _problem,
 }
 
 

@@ -20,6 +20,8 @@ from engram.wire.damages import decode_damage, decode_unsound, encode_damage, en
 from engram.wire.metrics import decode_metrics, encode_metrics
 from engram.wire.observations import encode_priority
 from engram.wire.operations.codec import OperationCodec, named_space
+from engram.wire.problems import LEVELS as HEALTH_LEVELS
+from engram.wire.problems import decode_problem, encode_problem
 
 _LEVELS: Final[dict[str, pb.PressureLevel.ValueType]] = {
     "": pb.PRESSURE_LEVEL_UNSPECIFIED,
@@ -78,6 +80,8 @@ def _encode_space(space: SpaceStatus, *, metrics: bool = True) -> pb.Space:
         tail_count_max=space.tail_count_max,
         damaged_count=space.damaged_count,
         metrics=encode_metrics(space.metrics) if metrics else (),
+        health=HEALTH_LEVELS[space.health],
+        problems=map(encode_problem, space.problems),
     )
 
 
@@ -101,6 +105,7 @@ def _decode_space(message: pb.Space, metrics: MetricSamples) -> SpaceStatus:
         message.pressure,
         _LEVEL_NAMES.get(message.pressure_level, ""),
         message.tail_count_max,
+        tuple(map(decode_problem, message.problems)),
     )
 
 
@@ -160,6 +165,8 @@ def _encode_server(_: object, status: ServerStatus) -> list[pb.GetStatusResponse
             damages=map(encode_damage, status.damages),
             unsound_spaces=map(_encode_unsound, status.unsound_spaces),
             metrics=encode_metrics(status.metrics),
+            health=HEALTH_LEVELS[status.health],
+            problems=map(encode_problem, status.problems),
         )
     ]
 
@@ -183,6 +190,7 @@ def _decode_server(message: pb.GetStatusResponse) -> ServerStatus:
         damages=tuple(map(decode_damage, message.damages)),
         unsound_spaces=tuple(map(_decode_unsound, message.unsound_spaces)),
         metrics=metrics,
+        problems=tuple(map(decode_problem, message.problems)),
     )
 
 

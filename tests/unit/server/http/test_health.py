@@ -76,5 +76,11 @@ async def test_a_space_that_cannot_be_opened_is_a_reason_and_told_to_those_who_m
     assert [(each["code"], each["space"]) for each in body["reasons"]] == [(error.code, "broken")]
     await engine.close()
     engine = Engine.open(ServerOptions(tmp_path / "data", authorizer=nobody))
-    assert await health(engine) == (503, {"status": "unready", "reasons": [{"code": error.code}]})
+    answered = {
+        "status": "unready",
+        "reasons": [{"code": error.code}],
+        "health": "failed",
+        "problems": [{"name": "not_opened", "level": "failed"}],
+    }
+    assert await health(engine) == (503, answered)
     await engine.close()

@@ -10,6 +10,7 @@ import pytest
 
 from engram.errors import CorruptData, InvalidInput
 from engram.metrics import table as metrics
+from engram.metrics.health import Problem
 from engram.metrics.samples import MetricSamples
 from engram.model.ack import Ack, Deletion
 from engram.model.cue import Cue, Filter
@@ -40,7 +41,11 @@ from tests.doubles.batches import batch_of
 
 CONFIG = SpaceConfig("notes", 16, "l2", "lexical")
 SAMPLES = MetricSamples([metrics.LOG_BYTES.sample(4096, "notes")])
-SPACE = SpaceStatus(CONFIG, 30, 29, 25, 20, 4096, 2048, 2, SAMPLES, 0.5, "critical", 100_000)
+PROBLEMS = (
+    Problem("disk_full", "notes", "failed", 1_700_000_000_000_001, "the disk is full", "Free space."),
+    Problem("checkpoint_failed", "", "degraded", -5, "no", ""),
+)
+SPACE = SpaceStatus(CONFIG, 30, 29, 25, 20, 4096, 2048, 2, SAMPLES, 0.5, "critical", 100_000, PROBLEMS)
 UNSOUND = UnsoundSpace("torn", "lost", "it is torn")
 CUE = Cue([1.0, 2.0], score_min=0.25, filter=Filter(tags={"x"}, metadata={"n": 1}))
 QUERY = RecallQuery(CUE, 7, max_generation=9, ef=50, strength=Strength(60.0), skip_damaged=True, include_vectors=True)
@@ -99,6 +104,7 @@ RESULTS: dict[str, list[Any]] = {
             damages=(Damage("notes", "log/1", 2, 3, 4, "a hole"),),
             unsound_spaces=(UNSOUND,),
             metrics=SAMPLES,
+            problems=PROBLEMS,
         )
     ],
 }

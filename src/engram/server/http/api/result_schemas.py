@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from engram.metrics.health import LEVELS
 from engram.model.ack import Ack, Deletion
 from engram.model.hit import Hits
 from engram.model.operations.results import SnapshotTaken, SpaceList
@@ -53,6 +54,10 @@ _HIT: Final = _object(
     "strength",
     "vector",
 )
+_LEVEL: Final[Schema] = {"type": "string", "enum": list(LEVELS)}
+_HEALTH_PROBLEM: Final = _object(
+    {"name": _TEXT, "space": _TEXT, "level": _LEVEL, "since_us": _WHOLE, "message": _TEXT, "advice": _TEXT}
+)
 _SPACE: Final = _object(
     {
         "name": _TEXT,
@@ -64,6 +69,8 @@ _SPACE: Final = _object(
         "pressure": _NUMBER,
         "pressure_level": _TEXT,
         "tail_count_max": _WHOLE,
+        "health": _LEVEL,
+        "problems": _list(_ref("HealthProblem")),
         "metrics": _list(_OBJECT),
     }
 )
@@ -79,6 +86,8 @@ _STATUS: Final = _object(
         "damaged_count": _WHOLE,
         "damages": _list(_OBJECT),
         "unsound_spaces": _list(_OBJECT),
+        "health": _LEVEL,
+        "problems": _list(_ref("HealthProblem")),
         "metrics": _list(_OBJECT),
     }
 )
@@ -127,6 +136,7 @@ RESULT_SCHEMAS: Final[dict[str, Schema]] = {
     "Space": _SPACE,
     "Spaces": _object({"spaces": _list(_ref("Space")), "unsound_spaces": _list(_OBJECT)}),
     "Status": _STATUS,
+    "HealthProblem": _HEALTH_PROBLEM,
     "Problem": _ERROR,
 }
 """The schemas of results and errors, by name."""

@@ -1,0 +1,82 @@
+"""The health of one space: what its log, its files and its graph say about themselves, looked at together."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engram.errors import EngramError, Unavailable
+from engram.metrics.health import Problem
+from engram.store.commit.group_commit import GroupCommit
+from engram.store.health.problem_kinds import (
+    CHECKPOINT_FAILED,
+    DAMAGED,
+    DISK_FULL,
+    GRAPH_COMPACTION_FAILED,
+    LOG_FAILED,
+    OF_LOG,
+)
+from engram.store.health.problems import Problems
+from engram.store.indexing.index_maintenance import IndexMaintenance
+from engram.store.space_state import SpaceState
+
+
+class SpaceHealth:
+    """The problems of one space. Any thread may call the methods.
+
+    Parameters
+    ----------
+    name
+        Name of the space.
+    state
+        State of the space.
+    writer
+        What commits to the space, and knows whether it still can.
+    indexing
+        The maintenance of the graph.
+
+    Attributes
+    ----------
+    problems
+        What was found when the space was last looked at, and what others noted.
+    """
+
+    def __init__(self, name: str, state: SpaceState, writer: GroupCommit, indexing: IndexMaintenance) -> None:
+        self._state = state
+        self._writer = writer
+        self._indexing = indexing
+        self.problems: Final = Problems(name)
+
+    def look(self) -> tuple[Problem, ...]:
+        """Look at everything that can be wrong now, log what began or ended, and return the problems."""
+        log, problems = self._state.log, self.problems
+        failed = _failure_of_log(self._writer, self._state)
+        for kind in OF_LOG.values():
+            problems.set(kind, failed[1] if failed is not None and failed[0] == kind.name else None)
+        shortage = log.shortage()
+        problems.set(DISK_FULL, None if shortage is None else shortage.message)
+        count, first = log.damages.count, log.damages.all()[:1]
+        more = f", and {count - 1} more places" if count > 1 else ""
+        problems.set(DAMAGED, f"{first[0].message}{more}" if first else None)
+        problems.set(CHECKPOINT_FAILED, self._indexing.checkpoint_attempt.failure)
+        problems.set(GRAPH_COMPACTION_FAILED, self._indexing.compaction_attempt.failure)
+        return problems.all()
+
+
+def _failure_of_log(writer: GroupCommit, state: SpaceState) -> tuple[str, str] | None:
+    """Return the name of the problem that keeps the space from taking writes, and its message."""
+    if state.log.read_only:
+        # That was asked for.
+        return None
+    try:
+        writer.check()
+    except Unavailable as error:
+        if error.code == "commit_failed":
+            # The message may quote what was to be stored.
+            return error.code, "a commit failed unexpectedly, and the log of the program says of what"
+        if state.log.sync_refused:
+            return "sync_refused", error.message
+        return (error.code if error.code in OF_LOG else LOG_FAILED.name), error.message
+    except EngramError:
+        # It is closed.
+        return None
+    return None

@@ -1,0 +1,157 @@
+"""A wall clock that runs ahead and comes back, or is behind: what is recalled by time, and what is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engram.errors import FailedPrecondition
+from engram.log import log as log_module
+from engram.store import MemoryStore, Space, StoreOptions
+from engram.store.cautious_clock import CautiousClock
+from tests.doubles.batches import DIM, vector_of
+
+START_S = 1_700_000_000
+DAY_S = 86_400
+
+
+class Clocks:
+    """A wall clock that can be set, and the time that has really passed."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.elapsed_s = 0
+        self.ahead_s = 0
+        monkeypatch.setattr(log_module, "now_us", self.wall_us)
+        monkeypatch.setattr("engram.store.recall.retention.now_us", self.wall_us)
+        monkeypatch.setattr("engram.store.recall.retention.elapsed_us", lambda: self.elapsed_s * 1_000_000)
+
+    def wall_us(self) -> int:
+        """What the wall clock shows."""
+        return (START_S + self.elapsed_s + self.ahead_s) * 1_000_000
+
+
+@pytest.fixture
+def clocks(monkeypatch: pytest.MonkeyPatch) -> Clocks:
+    return Clocks(monkeypatch)
+
+
+def store_one(space: Space, id: str) -> None:
+    space.observe(id, vector_of(id))
+
+
+def found_at(space: Space, seconds: float) -> list[str]:
+    """The ids that are recalled as of so many seconds after the start, by a clock that was never wrong."""
+    return sorted(hit.id for hit in space.recall(vector_of("a"), snapshot_time=START_S + seconds))
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_clock_once_ahead_by_a_day_makes_recall_by_time_wrong_only_for_what_was_stored_then(
+    tmp_path: Path, clocks: Clocks, restarts: bool
+) -> None:
+    def reopened(store: MemoryStore) -> MemoryStore:
+        if not restarts:
+            return store
+        store.close()
+        return MemoryStore(tmp_path)
+
+    store = MemoryStore(tmp_path)
+    store_one(store.space("notes", dim=DIM), "a")
+    clocks.elapsed_s, clocks.ahead_s = 10, DAY_S
+    store_one(store.space("notes"), "b")
+    store = reopened(store)
+    clocks.elapsed_s, clocks.ahead_s = 20, 0
+    assert found_at(store.space("notes"), 19) == ["a"], "nothing has told yet that the clock was wrong"
+    store_one(store.space("notes"), "c")
+    store = reopened(store)
+    clocks.elapsed_s = 30
+    store_one(store.space("notes"), "d")
+    with reopened(store) as store:
+        space = store.space("notes")
+        assert [found_at(space, at) for at in (0, 19, 20, 29, 30)] == [
+            ["a"],
+            ["a"],
+            ["a", "b", "c"],
+            ["a", "b", "c"],
+            ["a", "b", "c", "d"],
+        ]
+        assert found_at(space, DAY_S + 5) == ["a", "b", "c", "d"]
+
+
+def test_the_times_that_the_clock_gave_are_stored(tmp_path: Path, clocks: Clocks) -> None:
+    with MemoryStore(tmp_path) as store:
+        space = store.space("notes", dim=DIM)
+        store_one(space, "a")
+        clocks.ahead_s = DAY_S
+        store_one(space, "b")
+        clocks.ahead_s = -DAY_S
+        store_one(space, "c")
+    with MemoryStore(tmp_path) as store:
+        records = store.space("notes")._engine._state.log.records()
+        shown = [record.committed_us // 1_000_000 - START_S for record in records]
+        assert shown == [0, DAY_S, -DAY_S]
+
+
+def test_a_clock_that_jumps_ahead_lets_nothing_be_dropped_that_is_not_due(clocks: Clocks) -> None:
+    with MemoryStore(None, options=StoreOptions(retained_s=100)) as store:
+        space = store.space("notes", dim=DIM)
+        store_one(space, "a")
+        clocks.elapsed_s = 10
+        store_one(space, "a")
+        clocks.ahead_s = DAY_S
+        assert space._engine.retention.oldest == 0
+        assert space.recall(vector_of("a"), max_generation=1)
+        clocks.elapsed_s = 105
+        assert space._engine.retention.oldest == 1, "what became the past 95 seconds ago is kept"
+        clocks.elapsed_s = 111
+        assert space._engine.retention.oldest == 2
+        with pytest.raises(FailedPrecondition) as refusal:
+            space.recall(vector_of("a"), max_generation=1)
+        assert refusal.value.code == "snapshot_expired"
+
+
+def test_a_jump_ahead_is_believed_in_the_end() -> None:
+    elapsed_s, ahead_s = 0, 0
+    clock = CautiousClock(100, lambda: (elapsed_s + ahead_s) * 1_000_000, lambda: elapsed_s * 1_000_000)
+    ahead_s = DAY_S
+    shown = []
+    for elapsed_s in range(0, 301, 50):
+        shown.append(clock.now_us() // 1_000_000 - elapsed_s)
+    assert shown == [0, 0, 0, 0, DAY_S, DAY_S, DAY_S]
+    ahead_s = -5
+    assert clock.now_us() // 1_000_000 - elapsed_s == -5
+
+
+def test_a_clock_that_was_behind_makes_nothing_look_old(clocks: Clocks) -> None:
+    with MemoryStore(None, options=StoreOptions(retained_s=100)) as store:
+        space = store.space("notes", dim=DIM)
+        store_one(space, "a")
+        clocks.elapsed_s, clocks.ahead_s = 10, -DAY_S
+        store_one(space, "a")
+        clocks.elapsed_s, clocks.ahead_s = 20, 0
+        assert space._engine.retention.oldest == 0
+        clocks.elapsed_s = 350
+        assert space._engine.retention.oldest == 2
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 50), st.one_of(st.just(0), st.integers(-DAY_S, DAY_S))), min_size=1, max_size=40),
+    st.integers(0, 100),
+)
+def test_the_cautious_clock_is_never_after_the_wall_clock_and_never_jumps_ahead_within_its_window(
+    steps: list[tuple[int, int]], window_s: int
+) -> None:
+    elapsed = wall = 0
+    clock = CautiousClock(window_s, lambda: wall, lambda: elapsed)
+    walls: list[tuple[int, int]] = [(0, 0)]
+    for passed_s, set_s in steps:
+        elapsed += passed_s * 1_000_000
+        wall += passed_s * 1_000_000 + set_s * 1_000_000
+        walls.append((elapsed, wall))
+        now = clock.now_us()
+        assert now <= wall
+        # What each look at the wall clock within the window would have it be by now, had nobody set it since.
+        recent = [shown + elapsed - at for at, shown in walls if elapsed - at <= window_s * 1_000_000]
+        assert now <= min(recent) or window_s == 0
