@@ -302,7 +302,8 @@ void Index::check_loaded(const std::string& path) {
     table.died(s).store(died, std::memory_order_relaxed);
     const EntryTable::Role role = EntryTable::role(s);
     if (role == EntryTable::Role::kNone) continue;
-    graph_.entries().add(s, role, table.bits(s), graph_.entries().nearest(table.bits(s)).pivot);
+    const std::uint8_t* row = graph_.entry_row(s);
+    graph_.entries().add(s, role, row, graph_.entries().nearest_to_stored(row).pivot);
   }
 }
 

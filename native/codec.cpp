@@ -70,7 +70,18 @@ void Codec::encode(const float* vector, std::uint8_t* bit_row, std::uint8_t* cod
   const float l1 = k.sign_bits(rotated.data(), code_dim_, bit_row);
   tail.inverse_l1 = l1 > 0.0F ? 1.0F / l1 : 0.0F;
   std::memcpy(bit_row + bit_bytes(), &tail, sizeof tail);
-  k.quantise(rotated.data(), code_dim_, code_scale_, code_row);
+  if (is_short()) {
+    write_short(vector, norm, code_row);
+  } else {
+    k.quantise(rotated.data(), code_dim_, code_scale_, code_row);
+  }
+}
+
+void Codec::write_short(const float* vector, float norm, void* row) const {
+  ShortCode code;
+  const float unit = keeps_norms_ || norm <= 0.0F ? 1.0F : norm;
+  for (std::size_t i = 0; i < dim_; ++i) code.values[i] = (vector[i] - (centre_.empty() ? 0.0F : centre_[i])) / unit;
+  std::memcpy(row, &code, sizeof code);
 }
 
 void Codec::encode_query(const float* vector, QueryCode& query) const {
@@ -87,6 +98,10 @@ void Codec::encode_query(const float* vector, QueryCode& query) const {
   query.plane_step = kPlaneStep * deviation;
   const std::int32_t sum = k.make_planes(rotated.data(), code_dim_, 1.0F / query.plane_step, query.planes.data());
   query.plane_offset = static_cast<float>(sum) - 7.5F * static_cast<float>(code_dim_);
+  if (is_short()) {
+    write_short(vector, norm, query.codes.data());
+    return;
+  }
   auto* biased = reinterpret_cast<std::uint8_t*>(query.codes.data());
   k.quantise(rotated.data(), code_dim_, code_scale_, biased);
   query.code_sum = k.unbias(biased, code_dim_, query.codes.data());
@@ -94,9 +109,15 @@ void Codec::encode_query(const float* vector, QueryCode& query) const {
 
 void Codec::load_query(const std::uint8_t* bit_row, const std::uint8_t* code_row, QueryCode& query) const {
   query.bits.assign(bit_row, bit_row + bit_bytes());
-  query.codes.resize(code_dim_);
-  query.code_sum = kernels().unbias(code_row, code_dim_, query.codes.data());
+  query.code_sum = load_codes(code_row, query.codes);
   query.norm = tail(bit_row).norm;
+}
+
+std::int32_t Codec::load_codes(const std::uint8_t* code_row, std::vector<std::int8_t>& codes) const {
+  codes.resize(code_dim_);
+  if (!is_short()) return kernels().unbias(code_row, code_dim_, codes.data());
+  std::memcpy(codes.data(), code_row, sizeof(ShortCode));
+  return 0;
 }
 
 BitRowTail Codec::tail(const std::uint8_t* bit_row) const {

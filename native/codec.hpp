@@ -12,6 +12,7 @@
 
 #include "kernels/kernels.hpp"
 #include "metric.hpp"
+#include "short_code.hpp"
 #include "types.hpp"
 
 namespace engram {
@@ -26,7 +27,7 @@ struct BitRowTail {
 struct QueryCode {
   std::vector<std::uint8_t> bits;
   std::vector<std::uint8_t> planes;
-  std::vector<std::int8_t> codes;
+  std::vector<std::int8_t> codes;  // Byte codes, or the bytes of a ShortCode.
   std::int32_t code_sum = 0;
   float plane_step = 0.0F;
   float plane_offset = 0.0F;  // Sum of (value - 7.5) over the dimensions.
@@ -56,16 +57,31 @@ class Codec {
   void centre_on(std::vector<float> centre) { centre_ = std::move(centre); }
   const std::vector<float>& centre() const { return centre_; }
 
+  // Whether code rows are short codes instead of byte codes.
+  bool is_short() const { return dim_ < kShortDim; }
+
+  // Of the two rows of a vector, the one that tells which entry points are near.
+  const std::uint8_t* entry_row(const std::uint8_t* bit_row, const std::uint8_t* code_row) const {
+    return is_short() ? code_row : bit_row;
+  }
+  const std::uint8_t* entry_row(const QueryCode& query) const {
+    return entry_row(query.bits.data(), reinterpret_cast<const std::uint8_t*>(query.codes.data()));
+  }
+
   void encode(const float* vector, std::uint8_t* bit_row, std::uint8_t* code_row) const;
   void encode_query(const float* vector, QueryCode& query) const;
   // Makes the query code of a stored vector from its codes alone.
   void load_query(const std::uint8_t* bit_row, const std::uint8_t* code_row, QueryCode& query) const;
+
+  // Converts a code row to what queries hold: signed byte codes, whose sum is returned, or the short code as it is.
+  std::int32_t load_codes(const std::uint8_t* code_row, std::vector<std::int8_t>& codes) const;
 
   BitRowTail tail(const std::uint8_t* bit_row) const;
 
  private:
   // Writes the rotated direction of `vector` to `out` (code_dim floats) and returns the vector's norm.
   float rotate(const float* vector, float* out) const;
+  void write_short(const float* vector, float norm, void* row) const;
 
   std::size_t dim_;
   std::size_t code_dim_;

@@ -80,13 +80,16 @@ void CueTable::match(const Graph& graph, Slot first, Slot last, std::vector<Matc
   encode(codec);
   std::vector<std::int8_t> codes(codec.code_dim());
   for (Slot slot = first; slot < last; ++slot) {
-    const std::int32_t sum = kernels().unbias(graph.table().codes(slot), codec.code_dim(), codes.data());
-    kernels().dot_rows(codes.data(), sum, rows_.data(), cues_.size(), codec.code_dim(), dots_.data());
+    const std::int32_t sum = codec.load_codes(graph.table().codes(slot), codes);
+    if (!codec.is_short()) {
+      kernels().dot_rows(codes.data(), sum, rows_.data(), cues_.size(), codec.code_dim(), dots_.data());
+    }
     const float norm = codec.tail(graph.table().bits(slot)).norm;
     const float* raw = nullptr;
     for (std::size_t i = 0; i < cues_.size(); ++i) {
       const Cue& cue = cues_[i];
-      const float cosine = static_cast<float>(dots_[i]) / codec.code_unit();
+      const float cosine = codec.is_short() ? cosine_of(load_short(codes.data()), load_short(rows_[i]))
+                                            : static_cast<float>(dots_[i]) / codec.code_unit();
       if (bound(metric_, cosine, cue.coded_norm, norm) < cue.threshold) continue;
       if (raw == nullptr && !is_sound(graph.table(), dim_, slot)) {
         damaged.push_back(slot);

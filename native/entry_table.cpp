@@ -69,45 +69,57 @@ std::pair<std::size_t, std::size_t> EntryTable::place(std::size_t pivot) const {
   return {b, pivot - kFirstBlock * ((std::size_t{1} << b) - 1)};
 }
 
-void EntryTable::add(Slot slot, Role role, const std::uint8_t* bit_row, std::size_t pivot) {
+void EntryTable::add(Slot slot, Role role, const std::uint8_t* row, std::size_t pivot) {
   if (role == Role::kNone) return;
   const std::lock_guard guard(writing_);
   if (role == Role::kPivot) {
-    add_pivot(slot, bit_row);
+    add_pivot(slot, row);
   } else {
-    add_entry(slot, bit_row, pivot);
+    add_entry(slot, row, pivot);
   }
 }
 
-void EntryTable::add_pivot(Slot slot, const std::uint8_t* bit_row) {
+void EntryTable::add_pivot(Slot slot, const std::uint8_t* row) {
   const std::size_t position = pivots_.load(std::memory_order_relaxed);
   const auto [b, within] = place(position);
   BlockOf* block = blocks_[b].load(std::memory_order_relaxed);
   if (block == nullptr) {
     const std::size_t pivots = kFirstBlock << b;
-    block = new BlockOf{std::make_unique<std::uint8_t[]>(pivots * bit_bytes_), std::make_unique<Slot[]>(pivots),
+    block = new BlockOf{std::make_unique<std::uint8_t[]>(pivots * row_bytes_), std::make_unique<Slot[]>(pivots),
                         std::make_unique<Bucket[]>(pivots)};
     blocks_[b].store(block, std::memory_order_release);
   }
-  std::memcpy(block->bits.get() + within * bit_bytes_, bit_row, bit_bytes_);
+  std::memcpy(block->rows.get() + within * row_bytes_, row, row_bytes_);
   block->slots[within] = slot;
-  block->buckets[within].bits = std::make_unique<std::uint8_t[]>(kBucketMax * bit_bytes_);
+  block->buckets[within].rows = std::make_unique<std::uint8_t[]>(kBucketMax * row_bytes_);
   pivots_.store(position + 1, std::memory_order_release);
 }
 
-void EntryTable::add_entry(Slot slot, const std::uint8_t* bit_row, std::size_t pivot) {
+void EntryTable::add_entry(Slot slot, const std::uint8_t* row, std::size_t pivot) {
   const auto [b, within] = place(pivot);
   Bucket& bucket = blocks_[b].load(std::memory_order_relaxed)->buckets[within];
   const std::size_t count = bucket.count.load(std::memory_order_relaxed);
   if (count == kBucketMax) return;
-  std::memcpy(bucket.bits.get() + count * bit_bytes_, bit_row, bit_bytes_);
+  std::memcpy(bucket.rows.get() + count * row_bytes_, row, row_bytes_);
   bucket.slots[count] = slot;
   bucket.count.store(count + 1, std::memory_order_release);
   entries_.fetch_add(1, std::memory_order_release);
 }
 
-EntryTable::Start EntryTable::nearest(const std::uint8_t* query_bits) const {
-  const Kernels& k = kernels();
+void EntryTable::measure(const std::uint8_t* row, bool stored, const std::uint8_t* others, std::size_t n,
+                         std::uint32_t* out) const {
+  if (!codec_.is_short()) {
+    kernels().hamming_block(row, others, row_bytes_, n, row_bytes_, out);
+    return;
+  }
+  const ShortCode code = load_short(row);
+  for (std::size_t i = 0; i < n; ++i) {
+    const ShortCode other = load_short(others + i * row_bytes_);
+    out[i] = ordered_bits(stored ? geometry_.pair_distance(code, other) : geometry_.query_distance(code, other));
+  }
+}
+
+EntryTable::Start EntryTable::nearest(const std::uint8_t* row, bool stored) const {
   std::uint32_t distances[kScanStep];
   Nearest<kBuckets> pivots;
   std::size_t left = pivots_.load(std::memory_order_acquire);
@@ -118,7 +130,7 @@ EntryTable::Start EntryTable::nearest(const std::uint8_t* query_bits) const {
     left -= count;
     for (std::size_t start = 0; start < count; start += kScanStep) {
       const std::size_t n = std::min(kScanStep, count - start);
-      k.hamming_block(query_bits, block.bits.get() + start * bit_bytes_, bit_bytes_, n, bit_bytes_, distances);
+      measure(row, stored, block.rows.get() + start * row_bytes_, n, distances);
       for (std::size_t i = 0; i < n; ++i) pivots.offer(distances[i], position + i);
       position += n;
     }
@@ -130,7 +142,7 @@ EntryTable::Start EntryTable::nearest(const std::uint8_t* query_bits) const {
     best.offer(pivots.distance(i), block.slots[within]);
     const Bucket& bucket = block.buckets[within];
     const std::size_t n = bucket.count.load(std::memory_order_acquire);
-    k.hamming_block(query_bits, bucket.bits.get(), bit_bytes_, n, bit_bytes_, distances);
+    measure(row, stored, bucket.rows.get(), n, distances);
     for (std::size_t j = 0; j < n; ++j) best.offer(distances[j], bucket.slots[j]);
   }
   Start start;
@@ -153,7 +165,7 @@ void EntryTable::for_each(const std::function<void(Slot)>& visit) const {
 }
 
 std::size_t EntryTable::nbytes() const {
-  return pivots_.load(std::memory_order_relaxed) * (bit_bytes_ * (kBucketMax + 1) + sizeof(Slot) + sizeof(Bucket));
+  return pivots_.load(std::memory_order_relaxed) * (row_bytes_ * (kBucketMax + 1) + sizeof(Slot) + sizeof(Bucket));
 }
 
 }  // namespace engram

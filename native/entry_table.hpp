@@ -6,6 +6,9 @@
 // and, in small tables of diverse vectors, keeps the walk from getting stuck on the way. Pivots become sparser as the
 // table grows: there are 200 at ten thousand slots and 900 at a million. Readers take no lock: pivots and entries are
 // appended to memory that never moves, and counters publish them.
+//
+// What is near is told by sign bits, or by short codes where vectors have them: in few dimensions most vectors have the
+// same few signs, and a walk along a line takes one step for each vector on it.
 #pragma once
 
 #include <array>
@@ -16,6 +19,7 @@
 #include <mutex>
 
 #include "codec.hpp"
+#include "geometry.hpp"
 #include "types.hpp"
 
 namespace engram {
@@ -35,7 +39,9 @@ class EntryTable {
     std::size_t pivot = 0;
   };
 
-  explicit EntryTable(std::size_t bit_bytes) : bit_bytes_(bit_bytes) {}
+  // Both must outlive the table.
+  EntryTable(const Codec& codec, const Geometry& geometry)
+      : codec_(codec), geometry_(geometry), row_bytes_(codec.is_short() ? sizeof(ShortCode) : codec.bit_bytes()) {}
   EntryTable(const EntryTable&) = delete;
   EntryTable& operator=(const EntryTable&) = delete;
   ~EntryTable();
@@ -44,8 +50,11 @@ class EntryTable {
 
   // Adds a slot that has a role. `pivot` is the pivot nearest to the slot: an entry goes to its bucket, and is left out
   // if the bucket is full.
-  void add(Slot slot, Role role, const std::uint8_t* bit_row, std::size_t pivot);
-  Start nearest(const std::uint8_t* query_bits) const;
+  void add(Slot slot, Role role, const std::uint8_t* row, std::size_t pivot);
+  // Returns where the walk to a query begins; `row` is the query's entry row (see Codec).
+  Start nearest(const std::uint8_t* row) const { return nearest(row, false); }
+  // Returns where the walk to a stored vector begins.
+  Start nearest_to_stored(const std::uint8_t* row) const { return nearest(row, true); }
   std::size_t size() const {
     return pivots_.load(std::memory_order_acquire) + entries_.load(std::memory_order_acquire);
   }
@@ -58,10 +67,10 @@ class EntryTable {
   struct Bucket {
     std::atomic<std::size_t> count{0};
     Slot slots[kBucketMax];
-    std::unique_ptr<std::uint8_t[]> bits;
+    std::unique_ptr<std::uint8_t[]> rows;
   };
   struct BlockOf {
-    std::unique_ptr<std::uint8_t[]> bits;
+    std::unique_ptr<std::uint8_t[]> rows;
     std::unique_ptr<Slot[]> slots;
     std::unique_ptr<Bucket[]> buckets;
   };
@@ -71,10 +80,16 @@ class EntryTable {
 
   // Returns the block of a pivot, and the position of the pivot in that block.
   std::pair<std::size_t, std::size_t> place(std::size_t pivot) const;
-  void add_pivot(Slot slot, const std::uint8_t* bit_row);
-  void add_entry(Slot slot, const std::uint8_t* bit_row, std::size_t pivot);
+  void add_pivot(Slot slot, const std::uint8_t* row);
+  void add_entry(Slot slot, const std::uint8_t* row, std::size_t pivot);
+  Start nearest(const std::uint8_t* row, bool stored) const;
+  // Writes the distances of `n` rows that lie one after another.
+  void measure(const std::uint8_t* row, bool stored, const std::uint8_t* others, std::size_t n,
+               std::uint32_t* out) const;
 
-  std::size_t bit_bytes_;
+  const Codec& codec_;
+  const Geometry& geometry_;
+  std::size_t row_bytes_;
   std::atomic<std::size_t> pivots_{0};
   std::atomic<std::size_t> entries_{0};
   std::mutex writing_;

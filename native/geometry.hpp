@@ -28,10 +28,18 @@ class Geometry {
     return -with_metric(metric_, [&]<class M>(M) { return M::estimate(cosine, query_norm, norm); });
   }
 
+  float query_distance(const ShortCode& query, const ShortCode& code) const {
+    return -with_metric(metric_, [&]<class M>(M) { return M::short_estimate(query, code); });
+  }
+
   // Returns the distance between two stored vectors. It is never negative.
   float pair_distance(float cosine, float norm_a, float norm_b) const {
     return with_metric(
         metric_, [&]<class M>(M) { return M::distance(cosine, norm_a, norm_b, M::kUsesNorms ? norm_max() : 1.0F); });
+  }
+
+  float pair_distance(const ShortCode& a, const ShortCode& b) const {
+    return with_metric(metric_, [&]<class M>(M) { return M::short_distance(a, b, norm_max()); });
   }
 
   // Grows the largest norm seen to `norm`.

@@ -40,7 +40,7 @@ Graph::Graph(std::size_t dim, Metric metric, const GraphParameters& parameters)
       codec_(dim, metric),
       geometry_(metric),
       table_(codec_, parameters.degree_max),
-      entries_(codec_.bit_bytes()) {}
+      entries_(codec_, geometry_) {}
 
 std::size_t Graph::neighbours(Slot node, Slot* out) const {
   const Link* list = table_.links(node);
@@ -50,12 +50,18 @@ std::size_t Graph::neighbours(Slot node, Slot* out) const {
 }
 
 void Graph::measure_from(Slot node, PruneBuffers& b) const {
-  b.codes.resize(codec_.code_dim());
-  b.code_sum = kernels().unbias(table_.codes(node), codec_.code_dim(), b.codes.data());
+  b.code_sum = codec_.load_codes(table_.codes(node), b.codes);
   if (geometry_.uses_norms()) b.norm = norm(node);
 }
 
 void Graph::measure_to(const Link* others, std::size_t n, PruneBuffers& b, float* out) const {
+  if (codec_.is_short()) {
+    const ShortCode from = load_short(b.codes.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      out[i] = geometry_.pair_distance(from, load_short(table_.codes(slot_of(others[i]))));
+    }
+    return;
+  }
   if (b.rows.size() < n) {
     b.rows.resize(n);
     b.dots.resize(n);

@@ -72,6 +72,7 @@ class Graph {
   EntryTable& entries() { return entries_; }
   const EntryTable& entries() const { return entries_; }
   const GraphParameters& parameters() const { return parameters_; }
+  const std::uint8_t* entry_row(Slot node) const { return codec_.entry_row(table_.bits(node), table_.codes(node)); }
 
   // Copies the list of a node to `out` (room for degree_max slots) and returns its length. The slots may have any
   // value: callers ignore those beyond the slots that they know.

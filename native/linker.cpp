@@ -88,7 +88,7 @@ void Linker::enter(Task& task) {
   task.pool.reset(graph_.parameters().ef_construction);
   task.met_count = 0;
   meet(task, &task.slot, 1);
-  const EntryTable::Start start = graph_.entries().nearest(task.query.bits.data());
+  const EntryTable::Start start = graph_.entries().nearest_to_stored(graph_.codec().entry_row(task.query));
   task.pivot = start.pivot;
   meet(task, start.slots, start.count);
   task.stage = Stage::kMeasure;
@@ -151,9 +151,16 @@ void Linker::measure_fresh(Task& task, std::uint32_t* out) {
     k.hamming_rows(task.query.bits.data(), task.fresh_rows, task.fresh_count, codec.bit_bytes(), out);
     return;
   }
+  const Geometry& geometry = graph_.geometry();
+  if (codec.is_short()) {
+    const ShortCode from = load_short(task.query.codes.data());
+    for (std::size_t i = 0; i < task.fresh_count; ++i) {
+      out[i] = ordered_bits(geometry.pair_distance(from, load_short(task.fresh_rows[i])));
+    }
+    return;
+  }
   std::int32_t dots[kDegreeLimit];
   k.dot_rows(task.query.codes.data(), task.query.code_sum, task.fresh_rows, task.fresh_count, codec.code_dim(), dots);
-  const Geometry& geometry = graph_.geometry();
   for (std::size_t i = 0; i < task.fresh_count; ++i) {
     const float norm = geometry.uses_norms() ? codec.tail(table_.bits(task.fresh[i])).norm : 1.0F;
     const float cosine = static_cast<float>(dots[i]) / codec.code_unit();
@@ -182,7 +189,7 @@ void Linker::choose(Task& task) {
 
 void Linker::connect(Task& task) {
   graph_.connect_back(task.slot, task.chosen, buffers_);
-  graph_.entries().add(task.slot, EntryTable::role(task.slot), table_.bits(task.slot), task.pivot);
+  graph_.entries().add(task.slot, EntryTable::role(task.slot), graph_.entry_row(task.slot), task.pivot);
   table_.linked(task.slot).store(1, std::memory_order_relaxed);
 }
 

@@ -10,6 +10,9 @@
 //   are 1 without kUsesNorms. It may be above the score of such vectors but never below it.
 // - distance: how far two stored vectors are from each other, from the same numbers; a smaller distance is nearer. It
 //   is never negative, as the graph's pruning rule requires. `norm_max` is the largest length of a stored vector.
+// - short_estimate, short_distance: what `estimate` and `distance` say, from short codes (see short_code.hpp), which
+// are
+//   the vectors themselves, or unit vectors without kUsesNorms. An estimate may be off by a constant.
 // - similarity: a score as a number from 0 up, for rankings that multiply it with other numbers.
 //
 // Codes know nothing but directions and lengths. They choose the candidates that `score` ranks, so a metric that does
@@ -25,6 +28,7 @@
 #include <tuple>
 
 #include "kernels/kernels.hpp"
+#include "short_code.hpp"
 
 namespace engram {
 
@@ -46,6 +50,12 @@ struct Cosine {
   static float distance(float cosine, float /*norm_a*/, float /*norm_b*/, float /*norm_max*/) {
     return std::max(0.0F, 1.0F - cosine);
   }
+  static float short_estimate(const ShortCode& query, const ShortCode& code) {
+    return -0.5F * squared_gap(query, code);
+  }
+  static float short_distance(const ShortCode& a, const ShortCode& b, float /*norm_max*/) {
+    return 0.5F * squared_gap(a, b);
+  }
   static double similarity(double score) { return std::max(0.0, score); }
 };
 
@@ -62,10 +72,15 @@ struct InnerProduct {
   // Inner products become distances by lifting every vector onto a sphere with one more coordinate (Bachrach et al.,
   // 2014). That coordinate follows from the norm, so it is not stored.
   static float distance(float cosine, float norm_a, float norm_b, float norm_max) {
-    const auto lift = [&](float norm) { return std::sqrt(std::max(0.0F, norm_max * norm_max - norm * norm)); };
-    const float dot = norm_a * norm_b * cosine + lift(norm_a) * lift(norm_b);
+    const float dot = norm_a * norm_b * cosine + lift(norm_a, norm_max) * lift(norm_b, norm_max);
     return std::max(0.0F, norm_max * norm_max - dot);
   }
+  static float short_estimate(const ShortCode& query, const ShortCode& code) { return dot(query, code); }
+  static float short_distance(const ShortCode& a, const ShortCode& b, float norm_max) {
+    const float rise = lift(norm_of(a), norm_max) - lift(norm_of(b), norm_max);
+    return 0.5F * (squared_gap(a, b) + rise * rise);
+  }
+  static float lift(float norm, float norm_max) { return std::sqrt(std::max(0.0F, norm_max * norm_max - norm * norm)); }
   static double similarity(double score) { return std::max(0.0, score); }
 };
 
@@ -85,6 +100,8 @@ struct L2 {
   static float distance(float cosine, float norm_a, float norm_b, float /*norm_max*/) {
     return std::max(0.0F, norm_a * norm_a + norm_b * norm_b - 2.0F * norm_a * norm_b * cosine);
   }
+  static float short_estimate(const ShortCode& query, const ShortCode& code) { return -squared_gap(query, code); }
+  static float short_distance(const ShortCode& a, const ShortCode& b, float /*norm_max*/) { return squared_gap(a, b); }
   static double similarity(double score) { return 1.0 / (1.0 - score); }
 };
 

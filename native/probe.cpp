@@ -33,6 +33,13 @@ void Probe::measure(const Slot* slots, std::size_t n, std::uint32_t* out) {
   const Kernels& k = kernels();
   const Codec& codec = graph_.codec();
   const Geometry& geometry = graph_.geometry();
+  if (codec.is_short()) {
+    const ShortCode query = load_short(query_.codes.data());
+    for (std::size_t i = 0; i < n; ++i) {
+      out[i] = ordered_bits(geometry.query_distance(query, load_short(table_.codes(slots[i]))));
+    }
+    return;
+  }
   for (std::size_t i = 0; i < n; ++i) rows_[i] = row(slots[i]);
   if (by_bits_) {
     k.plane_rows(query_.planes.data(), rows_.data(), n, codec.bit_bytes(), sums_.data());
@@ -121,6 +128,13 @@ void Probe::measure_codes(std::vector<Candidate>& candidates) {
   const Codec& codec = graph_.codec();
   const Geometry& geometry = graph_.geometry();
   const std::size_t n = candidates.size();
+  if (codec.is_short()) {
+    const ShortCode query = load_short(query_.codes.data());
+    for (Candidate& candidate : candidates) {
+      candidate.distance = geometry.query_distance(query, load_short(table_.codes(candidate.link)));
+    }
+    return;
+  }
   rows_.resize(std::max(rows_.size(), n));
   sums_.resize(std::max(sums_.size(), n));
   for (std::size_t i = 0; i < n; ++i) {

@@ -24,7 +24,7 @@ class Probe {
   explicit Probe(const Graph& graph);
 
   void aim(const float* query);
-  const std::uint8_t* bits() const { return query_.bits.data(); }
+  const std::uint8_t* entry_row() const { return graph_.codec().entry_row(query_); }
 
   // Writes the walking distances of `n` slots, at most kRowsMax, as integers of the same order.
   void measure(const Slot* slots, std::size_t n, std::uint32_t* out);

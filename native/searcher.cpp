@@ -47,7 +47,7 @@ void Searcher::walk(std::size_t ef, Slot count) {
   forget_visits();
   // Slots that were published after the view was made may be linked by now. The walk ignores them.
   limit_ = std::min(count, static_cast<Slot>(visited_.size()));
-  const EntryTable::Start start = graph_.entries().nearest(probe_.bits());
+  const EntryTable::Start start = graph_.entries().nearest(probe_.entry_row());
   meet(start.slots, start.count);
   take_fresh();
   for (Slot node = walked_.take_nearest(); node != kNoSlot; node = walked_.take_nearest()) {

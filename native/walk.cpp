@@ -69,7 +69,7 @@ void Walk::enter() {
   all_met_ = view_.scan_rows() <= walk_rows;
   tail_.begin(view_, all_met_ ? 0 : view_.linked, view_.count);
   if (all_met_) return;
-  const EntryTable::Start start = graph_.entries().nearest(probe_.bits());
+  const EntryTable::Start start = graph_.entries().nearest(probe_.entry_row());
   take(start.slots, start.count);
 }
 

@@ -223,6 +223,7 @@ int main(int argc, char** argv) {
   Campaign(4'000, 320, Metric::kCosine).run(argv[1]);
   for (std::size_t place = 0; place < engram::kMetricCount; ++place) {
     Campaign(3'000, 96, static_cast<Metric>(place)).run(argv[1]);
+    for (const std::size_t dim : {1, 2, 7}) Campaign(3'000, dim, static_cast<Metric>(place)).run(argv[1]);
   }
   std::remove(argv[1]);
   lose_pages(argv[1]);

@@ -84,7 +84,7 @@ NOTHING_TO_STORE: dict[str, tuple[str, bytes]] = {
     "blank lines": ("rows.jsonl", b"\n\n  \n"),
     "only bad rows": ("rows.jsonl", jsonl(b"{", b"}", {"id": 1}) * 1000),
     "no vectors and no embedder": ("rows.jsonl", jsonl({"id": "a", "text": "a"}, {"id": "b", "text": "b"})),
-    "vectors too short": ("rows.jsonl", jsonl(row("a", dim=3), row("b", dim=3))),
+    "vectors too long": ("rows.jsonl", jsonl(row("a", dim=4097), row("b", dim=4097))),
     "a picture": ("rows.jsonl", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 50),
     "a JSON array": ("rows.jsonl", json.dumps(GOOD).encode()),
     "a JSON array on many lines": ("rows.jsonl", json.dumps(GOOD, indent=2).encode()),

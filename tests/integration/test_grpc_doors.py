@@ -144,7 +144,7 @@ async def test_a_bad_recall_is_refused(stub: Any, space: str, kind: str) -> None
 
 @pytest.mark.parametrize(
     "settings",
-    [{"dimension": 7}, {"dimension": 2**31}, {"metric": "COSINE"}, {"embedder": "x" * 99}, {"memory_space_id": "A"}],
+    [{"dimension": 4097}, {"dimension": 2**31}, {"metric": "COSINE"}, {"embedder": "x" * 99}, {"memory_space_id": "A"}],
     ids=repr,
 )
 async def test_bad_settings_make_no_space(stub: Any, settings: dict[str, Any]) -> None:

@@ -99,7 +99,7 @@ async def test_spaces_are_created_described_and_listed(stub: Any, space: str) ->
     [
         (pb.CreateSpaceRequest(memory_space_id="Bad Name"), "invalid_space_name"),
         (pb.CreateSpaceRequest(memory_space_id="../escape"), "invalid_space_name"),
-        (pb.CreateSpaceRequest(memory_space_id="small", dimension=7), "invalid_dimension"),
+        (pb.CreateSpaceRequest(memory_space_id="large", dimension=4097), "invalid_dimension"),
         (pb.CreateSpaceRequest(memory_space_id="odd", metric="manhattan"), "invalid_metric"),
     ],
 )

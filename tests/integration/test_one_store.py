@@ -133,7 +133,7 @@ def test_a_space_that_is_not_there_is_not_made_unasked(store: Any, numbered: str
 
 @pytest.mark.parametrize(
     ("arguments", "field"),
-    [(("No Name",), "memory_space_id"), ((3,), "memory_space_id"), (("bad-dim", 3), "dimension")],
+    [(("No Name",), "memory_space_id"), ((3,), "memory_space_id"), (("bad-dim", 4097), "dimension")],
 )
 def test_bad_arguments_are_named_alike(store: Any, arguments: Any, field: str) -> None:
     with pytest.raises(InvalidInput) as refusal:

@@ -204,7 +204,7 @@ export type Metric = "cosine" | "ip" | "l2";
 
 /** Settings of a new space. */
 export interface SpaceSettings {
-  /** Numbers in each vector, 8 to 4096. */
+  /** Numbers in each vector, 1 to 4096. */
   dimension?: number | undefined;
   metric?: Metric | undefined;
   /** Name of the embedder that makes vectors from texts. */

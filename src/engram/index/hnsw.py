@@ -35,7 +35,7 @@ class HnswIndex(GraphReader):
     Parameters
     ----------
     dim
-        Length of the vectors, 8 to 4096.
+        Length of the vectors, 1 to 4096.
     metric
         Name of the metric, such as ``"cosine"``, which decides what a score is.
     quality

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-DIMENSION_MIN: Final = 8
+DIMENSION_MIN: Final = 1
 DIMENSION_MAX: Final = 4096
 DIMENSION_DEFAULT: Final = 768
 ID_BYTES_MAX: Final = 512

@@ -33,7 +33,7 @@ class SpaceConfig:
     name
         Name of the space; it matches ``[a-z0-9_-]{3,64}``.
     dim
-        Dimension of every vector in the space, 8 to 4096.
+        Dimension of every vector in the space, 1 to 4096.
     metric
         Name of the metric: one of `METRICS`. A larger score always means nearer.
     embedder

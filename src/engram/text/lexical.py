@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.errors import InvalidInput
 from engram.model.limits import DIMENSION_MAX, DIMENSION_MIN
+from engram.model.values.scalars import as_whole
 from engram.text.embedder import check_texts
 from engram.text.hashing import hash_words, mix
 
@@ -48,7 +48,7 @@ class LexicalEmbedder:
     Parameters
     ----------
     dim
-        8 to 4096. More dimensions mean fewer collisions; 384 and more tell tens of thousands of texts apart well.
+        1 to 4096. More dimensions mean fewer collisions; 384 and more tell tens of thousands of texts apart well.
 
     Raises
     ------
@@ -66,15 +66,7 @@ class LexicalEmbedder:
     name: Final = "lexical"
 
     def __init__(self, dim: int) -> None:
-        if not DIMENSION_MIN <= dim <= DIMENSION_MAX:
-            raise InvalidInput(
-                f"dimension {dim} is outside {DIMENSION_MIN}..{DIMENSION_MAX}",
-                code="invalid_dimension",
-                field="dimension",
-                limit=f"{DIMENSION_MIN}..{DIMENSION_MAX}",
-                value=dim,
-            )
-        self.dim: Final = dim
+        self.dim: Final = as_whole("dimension", dim, DIMENSION_MIN, DIMENSION_MAX, code="invalid_dimension")
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return one vector of unit length per text: float32, shape ``(len(texts), dim)``; see `Embedder.embed`."""

@@ -1939,7 +1939,7 @@ class CreateSpaceRequest(_message.Message):
     EMBEDDER_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     dimension: _builtins.int
-    """Numbers in each vector, 8 to 4096 (invalid_dimension). 0: 768."""
+    """Numbers in each vector, 1 to 4096 (invalid_dimension). 0: 768."""
     metric: _builtins.str
     """"cosine", "ip" (inner product) or "l2" (minus the squared distance) (invalid_metric). Empty: "cosine"."""
     embedder: _builtins.str

@@ -52,7 +52,7 @@ def test_every_command_has_help_with_an_example(path: tuple[str, ...], capsys: C
         ["recall"],
         ["recall", "text", "--vector", __file__],
         ["recall", "text", "-k", "0"],
-        ["spaces", "create", "notes", "--dim", "1"],
+        ["spaces", "create", "notes", "--dim", "0"],
         ["spaces", "--data", "x", "--address", "y"],
         ["ingest", "no-such-file.jsonl"],
         ["serve", "--memory", "--data", "x"],

@@ -60,8 +60,8 @@ def test_without_vectors_there_must_be_an_embedder() -> None:
 
 
 def test_a_dimension_that_no_space_can_have_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="dimension is 3; it must be within 8"):
-        plan_space([chunk(1, 3, 3)], "notes", None, "cosine", "")
+    with pytest.raises(InvalidInput, match="dimension is 4097; it must be within 1"):
+        plan_space([chunk(1, 3, 4097)], "notes", None, "cosine", "")
 
 
 class RecordingSink:

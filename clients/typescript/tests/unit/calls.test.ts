@@ -157,7 +157,7 @@ describe("calls", () => {
       [() => engram.delete(["a", null as never]), "invalid_text"],
       [() => engram.snapshot({ at: "soon" }), "invalid_time"],
       [() => engram.createSpace("No"), "invalid_space_name"],
-      [() => engram.createSpace("notes", { dimension: 7 }), "invalid_dimension"],
+      [() => engram.createSpace("notes", { dimension: 4097 }), "invalid_dimension"],
       [() => engram.createSpace("notes", { metric: "manhattan" as never }), "invalid_metric"],
       [() => engram.createSpace("notes", { dim: 8 } as never), "unknown_argument"],
     ];

@@ -240,7 +240,7 @@ def test_a_space_is_created_with_defaults() -> None:
     assert (request.config.name, request.config.dim, request.config.metric) == ("notes", 8, "l2")
     assert read(table.CREATE_SPACE, {}).config.dim == 768
     with pytest.raises(InvalidInput) as caught:
-        read(table.CREATE_SPACE, {"dimension": 1})
+        read(table.CREATE_SPACE, {"dimension": 4097})
     assert caught.value.code == "invalid_dimension"
 
 

@@ -1,0 +1,85 @@
+"""Documents of LangChain as observations, and hits as documents."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from langchain_core.documents import Document
+
+from engram.errors import InvalidInput
+from engram.model.hit import Hit
+from engram.model.limits import BATCH_COUNT_MAX
+
+if TYPE_CHECKING:
+    from engram.client import Client
+    from engram.store import Space
+
+AnySpace: TypeAlias = "Space | Client"
+"""A space, wherever its store is."""
+
+
+def as_document(hit: Hit) -> Document:
+    """Return what `hit` remembers, as a document with the same id."""
+    return Document(id=hit.id, page_content=hit.content, metadata=hit.metadata)
+
+
+def observe_documents(
+    space: AnySpace,
+    documents: Sequence[Document],
+    vectors: Sequence[Sequence[float]] | None = None,
+    ids: Sequence[str | None] | None = None,
+) -> list[str]:
+    """Store documents, durable on return, and return their ids; one without an id gets one.
+
+    Parameters
+    ----------
+    space
+        Where they are stored. A document whose id is there already takes the place of the other.
+    documents
+        Any number of them: each 10 000 are stored as a whole or not at all.
+    vectors
+        The vector of each, of the space's dimension; None: the space's embedder makes them.
+    ids
+        The id of each, None for a new one; None: the documents' own.
+
+    Raises
+    ------
+    InvalidInput
+        If there are not as many ids as documents.
+    """
+    given = [document.id for document in documents] if ids is None else ids
+    if len(given) != len(documents):
+        raise InvalidInput(
+            f"there are {len(given)} ids for {len(documents)} documents; pass one each",
+            field="ids",
+            limit=len(documents),
+            value=len(given),
+        )
+    named = [id or str(uuid.uuid4()) for id in given]
+    for part in _parts(len(named)):
+        space.observe(
+            named[part],
+            None if vectors is None else vectors[part],
+            [document.page_content for document in documents[part]],
+            metadata=[document.metadata for document in documents[part]],
+        )
+    return named
+
+
+def get_documents(space: AnySpace, ids: Iterable[str]) -> list[Document]:
+    """Return the documents that are there, in the order of `ids`."""
+    found = (space.get(each) for each in ids)
+    return [as_document(hit) for hit in found if hit is not None]
+
+
+def delete_documents(space: AnySpace, ids: Sequence[str]) -> None:
+    """Delete documents, durable on return; unknown ids are ignored."""
+    for part in _parts(len(ids)):
+        space.delete(ids[part])
+
+
+def _parts(count: int) -> Iterator[slice]:
+    """Yield what divides `count` rows into as many as one call takes."""
+    return (slice(begin, begin + BATCH_COUNT_MAX) for begin in range(0, count, BATCH_COUNT_MAX))
