@@ -6,6 +6,7 @@ switch.
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import sys
@@ -16,9 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from engram.cli.main import main
+from engram.index import HnswIndex
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.os_errors import typed_failures
 from engram.model.priority import Priority
 from engram.server import options
 from engram.store import store_engine
+from engram.store.indexing import index_maintenance
+from engram.store.indexing.attempt import Attempt
+from engram.store.indexing.checkpoints import Checkpoints
 from engram.store.indexing.index_maintenance import IndexMaintenance
 from engram.store.indexing.workers import FaultPoint, Workers
 from engram.store.recall.ranked import Ranked
@@ -34,6 +41,9 @@ LINK_S = 90.0
 LANE_COUNT_MAX = 100
 HELD_DISK = ".held-disk"
 HELD_INDEX = ".held-index"
+REFUSED_SYNCS = ".refused-syncs"
+REFUSED_CHECKPOINTS = ".refused-checkpoints"
+FULL_DISK = ".full-disk"
 _LOOK_S = 0.01
 
 
@@ -94,6 +104,49 @@ def held() -> None:
     setattr(options, "DEFAULT_LIMITS", small)  # noqa: B010 - a type checker objects to the other way.
 
 
+def refusing() -> None:
+    """Refuse syncs of logs, checkpoints, or files that need more room, while their switches are there.
+
+    Checkpoints are due as soon as something was indexed.
+    """
+    data = Path(sys.argv[sys.argv.index("--data") + 1])
+    sync, write, allocate, free = os.fdatasync, Checkpoints.write, os.posix_fallocate, FileStorage.free_bytes
+
+    def refuse(switch: str, number: int) -> None:
+        if data.with_suffix(switch).exists():
+            raise OSError(number, os.strerror(number))
+
+    def refused_sync(descriptor: int) -> None:
+        refuse(REFUSED_SYNCS, errno.EIO)
+        sync(descriptor)
+
+    def refused_write(checkpoints: Checkpoints, index: HnswIndex) -> int:
+        with typed_failures("writing a checkpoint"):
+            refuse(REFUSED_CHECKPOINTS, errno.ENOSPC)
+        return write(checkpoints, index)
+
+    def refused_room(descriptor: int, offset: int, nbytes: int) -> None:
+        refuse(FULL_DISK, errno.ENOSPC)
+        allocate(descriptor, offset, nbytes)
+
+    def free_bytes(storage: FileStorage) -> int | None:
+        return 0 if data.with_suffix(FULL_DISK).exists() else free(storage)
+
+    os.fdatasync, os.posix_fallocate = refused_sync, refused_room  # type: ignore[assignment]  # What the log passes.
+    setattr(Checkpoints, "write", refused_write)  # noqa: B010 - a type checker objects to the other way.
+    setattr(FileStorage, "free_bytes", free_bytes)  # noqa: B010
+    due = IndexMaintenance.checkpoint_is_due
+
+    def soon_due(indexing: IndexMaintenance) -> bool:
+        state = indexing._state
+        is_new = state.index.indexed_generation > state.checkpoint_generation
+        return due(indexing) or (is_new and indexing.checkpoint_attempt.failure is None)
+
+    setattr(IndexMaintenance, "checkpoint_is_due", soon_due)  # noqa: B010
+    # What failed is tried again soon.
+    setattr(index_maintenance, "Attempt", partial(Attempt, 0.1))  # noqa: B010
+
+
 def forgetful_search() -> None:
     """Let searches miss every second observation."""
     best = Search.best
@@ -118,6 +171,7 @@ FAULTS = {
     "slow-disk": slow_disk,
     "lagging-index": lagging_index,
     "held": held,
+    "refusing": refusing,
     "forgetful-search": forgetful_search,
     "none": none,
 }

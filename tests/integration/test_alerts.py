@@ -14,7 +14,7 @@ from engram.client import Client
 from engram.errors import EngramError
 from tests.doubles.monitoring import alerts
 from tests.integration.faulty_process import TAIL_COUNT_MAX, faulty_server
-from tests.integration.faulty_server import HELD_DISK, LANE_COUNT_MAX
+from tests.integration.faulty_server import HELD_DISK, LANE_COUNT_MAX, REFUSED_CHECKPOINTS, REFUSED_SYNCS
 from tests.integration.prometheus_process import needs_prometheus, running_prometheus
 from tests.integration.server_process import DIM, TIMEOUT_S, numbered, vectors_of
 
@@ -22,7 +22,7 @@ SPACE = "notes"
 # Above the 80 % of Critical, and below the 95 % from which observations are refused.
 FULL = 0.9
 # These fire in tests that are not parametrized, here and in test_prometheus.py.
-ELSEWHERE = {"ServerDown", "RejectionRate", "HighQueueDepth", "DamageFound"}
+ELSEWHERE = {"ServerDown", "RejectionRate", "HighQueueDepth", "DamageFound", "HealthDegraded", "HealthFailed"}
 pytestmark = needs_prometheus
 
 
@@ -108,6 +108,26 @@ def test_a_queue_that_fills_makes_its_alert_fire_until_it_drains(tmp_path: Path)
         for ack in acks:
             assert ack.result(TIMEOUT_S)
         prometheus.wait_until_silent("HighQueueDepth")
+
+
+def test_what_degrades_a_space_and_what_makes_it_fail_make_their_alerts_fire(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with (
+        faulty_server("refusing", data) as server,
+        Client(f"127.0.0.1:{server.grpc_port}", space=SPACE) as client,
+        running_prometheus(tmp_path / "prometheus", server.http_port) as prometheus,
+    ):
+        client.create_space(SPACE, DIM)
+        data.with_suffix(REFUSED_CHECKPOINTS).touch()
+        client.observe("id-1", vectors_of(["id-1"])[0])
+        prometheus.wait_until_firing({"HealthDegraded"})
+        assert "HealthFailed" not in prometheus.firing()
+        data.with_suffix(REFUSED_CHECKPOINTS).unlink()
+        prometheus.wait_until_silent("HealthDegraded")
+        data.with_suffix(REFUSED_SYNCS).touch()
+        with pytest.raises(EngramError):
+            client.delete(["id-1"])
+        prometheus.wait_until_firing({"HealthFailed"})
 
 
 def test_damage_that_a_start_finds_makes_its_alert_fire(tmp_path: Path) -> None:

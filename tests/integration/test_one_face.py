@@ -156,6 +156,7 @@ def test_statistics(home: Any) -> None:
     assert (stats.observed, stats.deleted, stats.commits, stats.damaged_count) == (3, 1, 2, 0)
     assert stats.log_bytes > 0
     assert stats.metrics
+    assert (stats.health, stats.problems) == ("ok", ())
 
 
 def test_ids_that_no_observation_has_are_no_error(home: Any) -> None:

@@ -121,6 +121,9 @@ class Ingest:
     async def delete(self, space: SpaceEngine, ids: Sequence[str]) -> CommitResult:
         """Delete the observations with these ids, and return the result of the commit.
 
+        Deletions need little room and may be what makes more, so no pressure refuses them; the lane and the tail have
+        limits of their own.
+
         Raises
         ------
         OverCapacity, Unavailable
@@ -140,7 +143,8 @@ class Ingest:
         return await answer.result
 
     def _queue(self, space: SpaceEngine, request: CommitRequest) -> None:
-        self.admission.check(space, request.priority)
+        if request.delete_ids is None:
+            self.admission.check(space, request.priority)
         self._store.submit(request)
         self.admission.entered(space, request)
 

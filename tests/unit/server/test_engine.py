@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from engram.errors import NotFound
+from engram.errors import NotFound, OverCapacity
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
@@ -54,6 +56,34 @@ async def test_closing_links_what_waits_and_writes_one_checkpoint_of_it(
     assert await asyncio.to_thread(held.wait, TIMEOUT_S)
     await engine.close()
     assert written == [COUNT]
+
+
+async def test_a_disk_down_to_its_reserve_is_a_problem_and_refuses_all_but_deletions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default = SpaceConfig("default", DIM)
+    engine = Engine.open(ServerOptions(tmp_path, default_space=default, disk_free_bytes_min=1000))
+    free = 900
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    try:
+        space = engine.store.space("default", create=False)
+        await engine.ingest.observe(space, batch_of(["a"]), Priority.NORMAL)
+        engine.tick()
+        (problem,) = engine.store.problems()
+        assert (problem.name, problem.space, problem.level) == ("disk_full", "", "failed")
+        for words in ("900 bytes are free", str(tmp_path), "1000 are kept free"):
+            assert words in problem.message
+        for priority in Priority:
+            with pytest.raises(OverCapacity) as refusal:
+                await engine.ingest.observe(space, batch_of(["b"]), priority)
+            assert refusal.value.field == "disk_free_bytes"
+        assert (await engine.ingest.delete(space, ["a"])).existed == 1
+        free = 100_000
+        engine.tick()
+        assert engine.store.problems() == ()
+        await engine.ingest.observe(space, batch_of(["b"]), Priority.NORMAL)
+    finally:
+        await engine.close()
 
 
 async def test_an_engine_that_cannot_be_opened_leaves_neither_a_lock_nor_threads(tmp_path: Path) -> None:
