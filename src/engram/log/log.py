@@ -9,7 +9,7 @@ from typing import Final
 from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.log.damage import Damages
 from engram.log.files.aligned_buffers import BLOCK_BYTES
-from engram.log.files.os_errors import typed_failures, unavailable
+from engram.log.files.os_errors import cannot_open, typed_failures, unavailable
 from engram.log.files.prepared_write import PreparedWrite, Run
 from engram.log.files.storage import Storage
 from engram.log.manifest import Manifest, Mark
@@ -199,10 +199,7 @@ class Log(RecordTable):
         self.check_usable()
         if self._synced_generation == self._last_generation or self._segment is None:
             return
-        try:
-            self._segment.file.sync()
-        except OSError as error:
-            raise self._fail(f"a sync of the log failed: {error}") from error
+        self._seal(self._segment)
         self._synced_generation = self._last_generation
         self._durable_end = self._end_now()
 
@@ -255,7 +252,7 @@ class Log(RecordTable):
         return Mark(self._last_generation, last.epoch if last else 0, last.end if last else 0)
 
     def _place(self, records: Sequence[EncodedRecord]) -> list[Run]:
-        """Assign a position to every record. All segments are created here, so a full disk shows before any write."""
+        """Assign a position to every record. All segments are created and opened here, before any write."""
         plan: list[Run] = []
         # Commit times must not decrease with rising generations, even if the clock is set back.
         committed_us = self._records[-1].committed_us if self._records else 0
@@ -283,9 +280,11 @@ class Log(RecordTable):
                 plan[-1].records.append(placed)
                 previous_generation = placed.header.last_generation
                 position += record.nbytes
+            for run in plan:
+                run.segment.file.open_for_writing()
         except OSError as error:
             self._pool.give_back(taken)
-            raise unavailable(error, "adding a segment to the log") from error
+            raise cannot_open(error, "adding a segment to the log") from error
         return plan
 
     def _write(self, plan: Sequence[Run]) -> None:
