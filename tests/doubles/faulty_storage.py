@@ -66,7 +66,8 @@ class Faults:
 
 
 class FaultyStorage(MemoryStorage):
-    """A `MemoryStorage` that remembers what is durable. Operations to fail: create, open, write, sync, replace.
+    """A `MemoryStorage` that remembers what is durable. Operations to fail: create, open, reopen, write, sync,
+    replace.
 
     With `whole_blocks` it writes like a file past the page cache: the block a write begins in is written again from its
     start, and the one it ends in is filled with zeros.
@@ -173,6 +174,10 @@ class FaultyFile(MemoryFile):
         self._on_disk = on_disk
         self._unsynced = unsynced
         self._faults = faults
+
+    def open_for_writing(self) -> None:
+        super().open_for_writing()
+        self._faults.check("reopen")
 
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
         fault = self._faults.take("write")

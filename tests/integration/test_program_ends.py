@@ -16,6 +16,9 @@ from engram import MemoryStore
 store = MemoryStore(None if sys.argv[1] == "memory" else sys.argv[1])
 space = store.space("notes", dim=16)
 """
+LEFT_OPEN = (
+    "what was acknowledged is in its log, but a checkpoint may be missing, and the next opening may take longer for it"
+)
 
 
 def stored(path: Path) -> int:
@@ -277,7 +280,7 @@ sys.exit(3)
 """
     ended = run_program(OPEN + program, str(tmp_path), report_leaks=False)
     assert ended.code == 3
-    assert ended.lines == [f"engram: the store in {tmp_path} could not be closed within 1 s"]
+    assert ended.lines == [f"engram: the store in {tmp_path} could not be closed within 1 s; {LEFT_OPEN}"]
     assert stored(tmp_path) == 100
 
 
@@ -303,6 +306,26 @@ except KeyboardInterrupt:
     assert (ended.code, ended.err) == (3, "")
     with MemoryStore(tmp_path) as store:
         assert store.space("notes").stats().checkpoint_generation == 100
+
+
+def test_a_second_interruption_says_what_is_skipped(tmp_path: Path) -> None:
+    """The first ends the program, and the second ends the closing of what it left open."""
+    program = """
+from engram.store.indexing.maintenance_thread import MaintenanceThread
+def stop(self):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+MaintenanceThread.stop = stop
+space.observe(ids(0, 100), rows(100))
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(60)
+"""
+    ended = run_program(OPEN + program, str(tmp_path), report_leaks=False)
+    assert ended.code == -signal.SIGINT
+    assert ended.lines[-1] == (
+        f"engram: the store in {tmp_path} could not be closed before the program was interrupted; {LEFT_OPEN}"
+    )
+    assert stored(tmp_path) == 100
 
 
 # ---- other ways to run ------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ class Endable(Protocol):
         ...
 
 
-def opened(thing: Endable, name: str, *, keep: bool = False) -> int:
+def opened(thing: Endable, name: str, *, keep: bool = False, left: str = "") -> int:
     """Register `thing` to be closed when the interpreter ends; return the key for `closed`.
 
     Parameters
@@ -52,8 +52,10 @@ def opened(thing: Endable, name: str, *, keep: bool = False) -> int:
         Name of the object in the message if it cannot be closed in time.
     keep
         Whether to keep the object alive until it is closed; otherwise only a weak reference is held.
+    left
+        What it means if the object cannot be closed in time, for the same message.
     """
-    return _registry.add((lambda: thing) if keep else weakref.ref(thing), name)
+    return _registry.add((lambda: thing) if keep else weakref.ref(thing), name, left)
 
 
 def closed(key: int) -> None:
@@ -77,8 +79,8 @@ class _Registry:
     def __init__(self) -> None:
         self.process: Final = os.getpid()
         # Keys ascend in the order of opening. A value is a function that returns the object, or None if it is gone, and
-        # the name of the object.
-        self.things: Final[dict[int, tuple[Callable[[], Endable | None], str]]] = {}
+        # the name of the object, and what it means if it stays open.
+        self.things: Final[dict[int, tuple[Callable[[], Endable | None], str, str]]] = {}
         self.reports: Final[list[str]] = []
         self._keys = itertools.count(1)
         self._guard = threading.Lock()
@@ -86,9 +88,9 @@ class _Registry:
         self._thread: threading.Thread | None = None
         self._is_registered = False
 
-    def add(self, find: Callable[[], Endable | None], name: str) -> int:
+    def add(self, find: Callable[[], Endable | None], name: str, left: str) -> int:
         key = next(self._keys)
-        self.things[key] = find, name
+        self.things[key] = find, name, left
         if not self._is_registered:
             with self._guard:
                 self._register()
@@ -98,7 +100,7 @@ class _Registry:
         if self._thread is None:
             return
         key = next(self._keys)
-        self.things[key] = (lambda: thing), name
+        self.things[key] = (lambda: thing), name, ""
         self._work.put(lambda: self._end(key, ENDING_S))
 
     def run(self) -> None:
@@ -113,9 +115,11 @@ class _Registry:
                     cut_short = f"within {ENDING_S:g} s"
             except KeyboardInterrupt:
                 cut_short = "before the program was interrupted"
-            left = [name for find, name in list(self.things.values()) if find() is not None]
-            if cut_short and left:
-                self.reports.append(f"{' and '.join(left)} could not be closed {cut_short}")
+            open_still = [(name, left) for find, name, left in list(self.things.values()) if find() is not None]
+            if cut_short and open_still:
+                names = " and ".join(name for name, _ in open_still)
+                self.reports.append(f"{names} could not be closed {cut_short}")
+                self.reports += [left for _, left in open_still if left]
         _print_line(self.reports)
         self.reports.clear()
         if cut_short:
@@ -168,7 +172,7 @@ class _Registry:
             self._end(max(keys), max(0.0, deadline_s - time.monotonic()))
 
     def _end(self, key: int, timeout_s: float) -> None:
-        find, name = self.things.get(key, (lambda: None, ""))
+        find, name, _ = self.things.get(key, (lambda: None, "", ""))
         thing = find()
         try:
             if thing is not None:

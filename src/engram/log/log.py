@@ -9,7 +9,7 @@ from typing import Final
 from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.log.damage import Damages
 from engram.log.files.aligned_buffers import BLOCK_BYTES
-from engram.log.files.os_errors import typed_failures
+from engram.log.files.os_errors import cannot_open, is_disk_full, typed_failures
 from engram.log.files.prepared_write import PreparedWrite, Run
 from engram.log.files.storage import Storage
 from engram.log.manifest import Manifest, Mark
@@ -208,10 +208,7 @@ class Log(RecordTable):
         self.check_usable()
         if self._synced_generation == self._last_generation or self._segment is None:
             return
-        try:
-            self._segment.file.sync()
-        except OSError as error:
-            raise self._fail_to_sync(error) from error
+        self._seal(self._segment)
         self._synced_generation = self._last_generation
         self._durable_end = self._end_now()
 
@@ -277,7 +274,10 @@ class Log(RecordTable):
             )
         except OSError as error:
             needed = least_segment_bytes(max(record.nbytes for record in records))
-            raise self._shortages.error(error, "adding a segment to the log", needed) from error
+            doing = "adding a segment to the log"
+            if not is_disk_full(error):
+                raise cannot_open(error, doing) from error
+            raise self._shortages.error(error, doing, needed) from error
         is_new = any(run.segment is not self._segment for run in plan)
         self._shortages.fitted(sum(record.nbytes for record in records), is_new=is_new)
         return plan

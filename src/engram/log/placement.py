@@ -20,7 +20,7 @@ def place(
     synced_generation: int,
     now_us: int,
 ) -> list[Run]:
-    """Assign a position to every record. All segments are created here, so a full disk shows before any write.
+    """Assign a position to every record. All segments are created and opened here, before any write.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def place(
     Raises
     ------
     OSError
-        If a segment cannot be created. Nothing has changed then.
+        If a segment cannot be created or opened. Nothing has changed then.
     """
     plan: list[Run] = []
     position = 0 if segment is None else segment.end
@@ -62,6 +62,8 @@ def place(
             plan[-1].records.append(placed)
             previous_generation = placed.header.last_generation
             position += record.nbytes
+        for run in plan:
+            run.segment.file.open_for_writing()
     except OSError:
         pool.give_back(taken)
         raise

@@ -58,6 +58,15 @@ ACTIVE_SESSIONS: Final = _SERVER.gauge(
 CONNECTIONS: Final = _SERVER.gauge(
     "connections", "connections", "connections", "Connections on which a client has a session now, to write with."
 )
+CONNECTIONS_MAX: Final = _SERVER.gauge(
+    "connections_max", "connections", "connections at most", "Connections of all transports that the server takes."
+)
+DESCRIPTORS: Final = _SERVER.gauge(
+    "descriptors", "descriptors", "descriptors", "Files and connections that the process has open, where that is known."
+)
+DESCRIPTORS_MAX: Final = _SERVER.gauge(
+    "descriptors_max", "descriptors", "at most", "Files and connections that the process may have open (`ulimit -n`)."
+)
 RECALL_STREAMS: Final = _SERVER.gauge(
     "recall_streams", "streams", "recall streams", "Recall streams that are open, including standing recalls."
 )

@@ -14,10 +14,13 @@ from typing import Any, Final, Generic, TypeVar
 
 from engram.errors import EngramError, InvalidInput
 from engram.metrics import table
+from engram.model.operations.action import Action
 from engram.model.operations.digest import request_digest
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import Observe
 from engram.server.authorization import Caller
+from engram.server.clients.client_left import ClientLeft
+from engram.server.clients.client_shares import ClientShares
 from engram.server.engine import Engine
 from engram.server.idempotency import IdempotencyKeys
 from engram.server.malformed import Malformed
@@ -77,6 +80,16 @@ class ServerCalls:
     def __init__(self, engine: Engine, keys: IdempotencyKeys | None = None) -> None:
         self.engine: Final = engine
         self._keys = keys or IdempotencyKeys()
+        options = engine.options
+        # A quarter of those that wait may be streams, see `Recalls`.
+        calls_max = options.recalls_waiting_max - options.recalls_waiting_max // 4
+        self._recalls = ClientShares("recalls", "recalls_of_client", options.recalls_waiting_per_client_max, calls_max)
+        self._streams = ClientShares(
+            "recall streams",
+            "recall_streams_of_client",
+            options.recall_streams_per_client_max,
+            options.recall_streams_max,
+        )
         self._active = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -98,7 +111,8 @@ class ServerCalls:
                 with _span(operation, incoming, request, caller):
                     if key is not None:
                         return encode(await self._once(operation, incoming, request, key))
-                    answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
+                    with self._share(operation, caller):
+                        answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
             except Exception as error:
                 if isinstance(request, Observe) and isinstance(incoming, Incoming) and incoming.counts_rejected:
                     self.engine.count_rejected(request.space, error, len(request.batch))
@@ -124,7 +138,7 @@ class ServerCalls:
         """
         with self._under_way(_space_of(incoming)):
             request = self._admit(operation, incoming, caller)
-            with _span(operation, incoming, request, caller):
+            with self._streams.one_more(caller.peer), _span(operation, incoming, request, caller):
                 async with aclosing(STREAM_BEHAVIOURS[operation.name](self.engine, request, encode)) as answers:
                     async for answer in answers:
                         await write(answer)
@@ -175,6 +189,10 @@ class ServerCalls:
             raise RuntimeError(f"authorized for {incoming.space!r}, and asked about {request.space_name!r}")
         return request
 
+    def _share(self, operation: Operation[Any], caller: Caller) -> AbstractContextManager[None]:
+        """Return what counts a call that may wait for a thread; writes wait in lanes, which have shares, too."""
+        return self._recalls.one_more(caller.peer) if operation.action is Action.RECALL else nullcontext()
+
     @contextmanager
     def _under_way(self, space: str | None = None) -> Iterator[None]:
         known = {"space": space[:_SPACE_SHOWN_MAX]} if space else {}
@@ -185,6 +203,9 @@ class ServerCalls:
             yield
         except EngramError as error:
             _logger.debug("a call is refused: %s", error.code, extra=known)
+            raise
+        except ClientLeft:
+            _logger.debug("a call ended because its client left", extra=known)
             raise
         except Exception as error:
             _logger.exception("a call failed", extra=known)

@@ -12,21 +12,28 @@ from grpc_reflection.v1alpha import reflection
 from engram.errors import Unavailable
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.server.calls import ServerCalls
+from engram.server.clients.open_connections import descriptors_max, divided
 from engram.server.engine import Engine
 from engram.server.grpc_service import service_handler
 from engram.wire.methods import SERVICE_NAME
 
+_PENDING_MAX: Final = 2**31 - 1
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_send_message_length", MESSAGE_BYTES_MAX),
     ("grpc.max_concurrent_streams", 1024),
     # Listening on a port that is in use must fail, not share the port with the other process.
     ("grpc.so_reuseport", 0),
-    # Detect a dead client within a minute, and let clients ping as often as every ten seconds.
+    # Calls that wait are bounded where a refusal can say so. grpc would cancel calls at random, whoever made them, once
+    # a thousand wait for the event loop. The streams that a connection may have bound them, too.
+    ("grpc.server.max_pending_requests", _PENDING_MAX),
+    ("grpc.server.max_pending_requests_hard_limit", _PENDING_MAX),
+    # Detect a dead client within a minute. Clients may ping as they like, with calls and without: grpc would throw them
+    # out with "too many pings". It ends a connection on which ten thousand answers wait in any case.
     ("grpc.keepalive_time_ms", 40_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    ("grpc.http2.max_ping_strikes", 0),
 )
 # When the calls of the service have ended, only watches of health and reflection remain. They never end by themselves.
 _REMAINING_GRACE_S: Final = 0.2
@@ -63,7 +70,9 @@ class GrpcServer:
         self._calls = calls or ServerCalls(engine)
         # The stubs lack the asynchronous half of the module.
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
-        self._server = grpc.aio.server(options=_OPTIONS)
+        # grpc ends a connection too many as soon as it has taken it.
+        most = divided(engine.options, descriptors_max()).grpc
+        self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.max_allowed_incoming_connections", most)))
         self._server.add_generic_rpc_handlers((service_handler(self._calls),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(

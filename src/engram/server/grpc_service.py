@@ -10,6 +10,7 @@ import grpc
 from engram.errors import EngramError
 from engram.server.authorization import Caller
 from engram.server.calls import ServerCalls
+from engram.server.clients.client_left import ClientLeft, until_client_leaves
 from engram.server.protobuf.service import METHODS, ServedMethod
 from engram.wire.grpc_status import status_code, status_trailers
 from engram.wire.methods import SERVICE_NAME
@@ -45,7 +46,9 @@ def _method_handler(calls: ServerCalls, served: ServedMethod) -> Any:
 def _handle(calls: ServerCalls, served: ServedMethod) -> Callable[[Any, _Context], Awaitable[Any]]:
     async def handle(request: Any, context: _Context) -> Any:
         try:
-            return await served.serve(calls, request, _caller(context), context.write)
+            return await served.serve(calls, request, _caller(context), until_client_leaves(context.write))
+        except ClientLeft:
+            return None
         except EngramError as error:
             failure = error
         await context.abort(status_code(failure), failure.message[:400], status_trailers(failure))

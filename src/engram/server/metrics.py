@@ -12,6 +12,7 @@ from engram import __version__
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
+from engram.server.clients.open_connections import descriptors_max, descriptors_open, divided
 from engram.server.engine import Engine
 from engram.store.space_engine import SpaceEngine
 from engram.streaming.observation_counts import NO_SPACE
@@ -65,6 +66,12 @@ def _traffic_of(engine: Engine, space: SpaceEngine) -> Iterator[MetricSample]:
 
 def _process_samples(engine: Engine) -> Iterator[MetricSample]:
     yield table.BUILD_INFO.sample(1, __version__, platform.python_version())
+    descriptors = descriptors_max()
+    yield table.CONNECTIONS_MAX.sample(divided(engine.options, descriptors).all)
+    yield table.DESCRIPTORS_MAX.sample(descriptors)
+    open_count = descriptors_open()
+    if open_count is not None:
+        yield table.DESCRIPTORS.sample(open_count)
     disk = engine.disk_reading()
     if disk is not None:
         yield table.DISK_FREE.sample(disk.value)

@@ -58,7 +58,8 @@ class ServerOptions:
     http_base_path
         Path that a reverse proxy puts before every path, such as `/memory`.
     http_connections_max
-        Maximum number of HTTP connections at the same time, WebSockets included.
+        Maximum number of HTTP connections at the same time, WebSockets included. They may be half of all connections,
+        and gRPC has the others.
     metrics_spaces_max
         Number of spaces that have values of their own at `/metrics`; the others are folded into one, `other`.
     http_required
@@ -66,6 +67,9 @@ class ServerOptions:
     allow_remote
         Permit a host beyond the loopback interface. It is refused otherwise, because by default no client is
         authenticated.
+    connections_max
+        Maximum number of connections of all transports at the same time. A process takes no more than leave it 256
+        descriptors, or a quarter of those that it may have (`ulimit -n`), for its files; 0: as many, at most 8192.
     default_space
         Settings of the space ``default``, which is created if it does not exist yet.
     ready
@@ -94,8 +98,12 @@ class ServerOptions:
         Number of recalls that run at the same time.
     recalls_waiting_max
         Maximum number of recalls that wait for a thread; further ones are refused.
+    recalls_waiting_per_client_max
+        Maximum number of recalls and look-ups of one client, which is one connection, under way at the same time.
     recall_streams_max
         Maximum number of recall streams that are open at the same time, including standing recalls.
+    recall_streams_per_client_max
+        Maximum number of recall streams that one client, which is one connection, has open at the same time.
     grace_s
         Seconds that running calls get to end when the server stops.
     authorizer
@@ -113,6 +121,7 @@ class ServerOptions:
     port: int = setting(50051, group="Server", low=0, high=65535, code="invalid_port")
     port_file: Path | None = None
     allow_remote: bool = setting(False, group="Server")
+    connections_max: int = setting(0, group="Server", low=0)
     default_space: SpaceConfig = field(default_factory=lambda: SpaceConfig(DEFAULT_SPACE))
     ready: Callable[[str], None] | None = None
     http_ready: Callable[[str], None] | None = None
@@ -135,7 +144,9 @@ class ServerOptions:
     paused_bytes_max: int = setting(PAUSED_BYTES_MAX, group="Limits", unit="bytes", low=1)
     recall_threads: int = setting(4, group="Recall", low=1, high=256)
     recalls_waiting_max: int = setting(1024, group="Recall", low=1)
+    recalls_waiting_per_client_max: int = setting(512, group="Recall", low=1)
     recall_streams_max: int = setting(4096, group="Recall", low=1)
+    recall_streams_per_client_max: int = setting(1024, group="Recall", low=1)
     grace_s: float = setting(10.0, group="Server", unit="seconds", low=0)
     # Not a setting: a function, which only a program that runs a server itself can pass.
     authorizer: Authorizer = allow_everyone

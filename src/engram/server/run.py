@@ -14,6 +14,7 @@ from typing import Final
 
 from engram.lifecycle.stop_signals import EndSignals
 from engram.server.calls import ServerCalls
+from engram.server.clients.open_connections import descriptors_max, divided
 from engram.server.engine import Engine
 from engram.server.grpc_server import GrpcServer
 from engram.server.http_start import start_http
@@ -77,6 +78,7 @@ async def run_server(
 async def _answer(engine: Engine, stop: asyncio.Event) -> None:
     """Answer calls until `stop` is set; no transport is left open, whatever fails."""
     options = engine.options
+    _tell_connections(options)
     calls = ServerCalls(engine)
     grpc = GrpcServer(engine, calls)
     port = await grpc.start(options.host, options.port)
@@ -93,6 +95,19 @@ async def _answer(engine: Engine, stop: asyncio.Event) -> None:
         grace_s = options.grace_s
     finally:
         await asyncio.gather(*(end(grace_s) for end in ends))
+
+
+def _tell_connections(options: ServerOptions) -> None:
+    """Warn if the process may have too few descriptors for the connections that it is to take."""
+    descriptors = descriptors_max()
+    taken = divided(options, descriptors).all
+    if taken < options.connections_max:
+        _logger.warning(
+            "%d connections are taken, not %d, because the process may have only %d descriptors (ulimit -n)",
+            taken,
+            options.connections_max,
+            descriptors,
+        )
 
 
 def _announce(options: ServerOptions, port: int, http_port: int | None) -> None:

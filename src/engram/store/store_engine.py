@@ -43,6 +43,9 @@ from engram.store.space_table import SpaceTable
 from engram.store.subscriptions.matcher import Matcher
 
 _DEFAULT_OPTIONS: Final = StoreOptions()
+_LEFT_OPEN: Final = (
+    "what was acknowledged is in its log, but a checkpoint may be missing, and the next opening may take longer for it"
+)
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -110,7 +113,7 @@ class StoreEngine:
         if not self._storage.read_only:
             self._housekeeping.start()
         self._name = "a store in memory" if self.path is None else f"the store in {self.path}"
-        self._ending = interpreter_exit.opened(self, self._name)
+        self._ending = interpreter_exit.opened(self, self._name, left=_LEFT_OPEN if self.path else "")
 
     def __del__(self) -> None:
         # The store's threads run on, and the directory stays locked, until another thread closes the store.

@@ -34,6 +34,9 @@ _BATCH_BYTES_MAX: Final = 3 * 1024 * 1024
 # The largest size of one hit: its text, metadata (which is sent both as a whole and by key), tags and vector.
 _HIT_BYTES_MAX: Final = CONTENT_BYTES_MAX + 4 * METADATA_BYTES_MAX + TAGS_MAX * TAG_BYTES_MAX + 4 * DIMENSION_MAX + 4096
 _FITTING_HITS: Final = MESSAGE_BYTES_MAX // _HIT_BYTES_MAX
+# An answer with more characters than that is refused whatever else is in it, so no more of it is made. A recall of ten
+# thousand large texts would otherwise be held three times over only to be refused.
+_TEXTS_MAX: Final = MESSAGE_BYTES_MAX
 # What a row and a memory have under one name.
 _STORED: Final = tuple(name for name in StoredRow._fields if name in pb.Memory.DESCRIPTOR.fields_by_name)
 _stored_of: Final = attrgetter(*_STORED)
@@ -99,7 +102,7 @@ def encode_recalled(recalled: Recalled, *, embeddings: bool = False, metadata_ma
         If the answer is larger than a message may be. Retrying does not help.
     """
     answer = pb.RecallResponse(snapshot_sequence=recalled.generation, metadata=encode_metadata(recalled))
-    add_hits(answer.results, recalled.hits, embeddings=embeddings, metadata_map=metadata_map)
+    add_hits(answer.results, recalled.hits, embeddings=embeddings, metadata_map=metadata_map, texts_max=_TEXTS_MAX)
     _check_size(answer, len(recalled.hits), "ask for at most {} of these, or for a stream (recall_stream)")
     return answer
 
@@ -113,7 +116,7 @@ def encode_found(hits: Hits, *, embeddings: bool = False) -> pb.GetResponse:
         If the answer is larger than a message may be. Retrying does not help.
     """
     answer = pb.GetResponse(snapshot_sequence=hits.generation)
-    add_hits(answer.results, hits, embeddings=embeddings, metadata_map=False)
+    add_hits(answer.results, hits, embeddings=embeddings, metadata_map=False, texts_max=_TEXTS_MAX)
     _check_size(answer, len(hits), "ask for at most {} of these ids at once")
     return answer
 
@@ -121,9 +124,11 @@ def encode_found(hits: Hits, *, embeddings: bool = False) -> pb.GetResponse:
 def _check_size(answer: pb.RecallResponse | pb.GetResponse, count: int, advice: str) -> None:
     # Measuring an answer costs about as much as sending it, and most answers have too few hits to be too large.
     if count > _FITTING_HITS and (nbytes := answer.ByteSize()) > MESSAGE_BYTES_MAX:
+        added = len(answer.results)
+        which = f"the {count} results" if added == count else f"the first {added} of {count} results"
         raise InvalidInput(
-            f"the {count} results are {nbytes} bytes, and an answer has at most {MESSAGE_BYTES_MAX}: "
-            + advice.format(count * MESSAGE_BYTES_MAX // nbytes),
+            f"{which} are {nbytes} bytes, and an answer has at most {MESSAGE_BYTES_MAX}: "
+            + advice.format(added * MESSAGE_BYTES_MAX // nbytes),
             code=RESULTS_BYTES,
             field="max_results",
             limit=MESSAGE_BYTES_MAX,
@@ -131,7 +136,14 @@ def _check_size(answer: pb.RecallResponse | pb.GetResponse, count: int, advice: 
         )
 
 
-def add_hits(memories: Any, hits: Iterable[Hit], *, embeddings: bool, metadata_map: bool = True) -> None:
+def add_hits(
+    memories: Any,
+    hits: Iterable[Hit],
+    *,
+    embeddings: bool,
+    metadata_map: bool = True,
+    texts_max: int | None = None,
+) -> None:
     """Add `hits` to `memories`, a repeated field.
 
     Parameters
@@ -143,7 +155,11 @@ def add_hits(memories: Any, hits: Iterable[Hit], *, embeddings: bool, metadata_m
     metadata_map
         Whether to add the metadata also as the map of texts that clients of the original protocol read; for this they
         have to be parsed.
+    texts_max
+        Characters of texts and metadata after which no further hit is added, since together they are too large; None:
+        all are added.
     """
+    characters = 0
     for hit in hits:
         row = hit.row()
         # Created in place, because protobuf copies a message that is created elsewhere.
@@ -167,6 +183,9 @@ def add_hits(memories: Any, hits: Iterable[Hit], *, embeddings: bool, metadata_m
             _add_metadata(memory, row.metadata_json)
         if embeddings and hit.vector is not None:
             memory.embedding.extend(hit.vector.tolist())
+        characters += len(row.content) + len(row.metadata_json)
+        if texts_max is not None and characters > texts_max:
+            return
 
 
 def encode_metadata(recalled: Recalled) -> pb.RecallMetadata:

@@ -276,6 +276,37 @@ def test_a_failing_disk_ends_writing(faulty: FaultyStorage) -> None:
         assert failure.value.code == "log_failed"
 
 
+SHORTAGES = [
+    (errno.EMFILE, "too_many_files"),
+    (errno.ENFILE, "too_many_files"),
+    (errno.ENOMEM, "no_memory"),
+    (errno.EIO, "open_failed"),
+]
+
+
+@pytest.mark.parametrize(("code", "expected"), SHORTAGES)
+@pytest.mark.parametrize("operation", ["create", "reopen"])
+def test_a_file_that_cannot_be_opened_for_now_ends_nothing(
+    faulty: FaultyStorage, operation: str, code: int, expected: str
+) -> None:
+    log = opened(faulty)
+    observe(log, "before")
+    log.sync()
+    # As many rows need a segment of their own.
+    refused = [f"refused {row}" for row in range(200)]
+    faulty.faults.pending.append(Fault(operation, code, times=2))
+    for _ in range(2):
+        with pytest.raises(Unavailable) as refusal:
+            observe(log, *refused)
+        assert (refusal.value.code, refusal.value.is_transient) == (expected, True)
+    assert stored_ids(opened(faulty.after_kill())) == ["before"]
+    observe(log, *refused)
+    observe(log, "after")
+    log.sync()
+    assert stored_ids(log) == ["before", *refused, "after"]
+    assert stored_ids(opened(faulty.after_power_loss(Random(2)))) == ["before", *refused, "after"]
+
+
 @pytest.mark.parametrize(("code", "expected"), [(errno.EACCES, "read_only"), (errno.EROFS, "read_only")])
 def test_a_log_that_cannot_be_opened(faulty: FaultyStorage, code: int, expected: str) -> None:
     log = opened(faulty)

@@ -28,7 +28,8 @@ _REASONS: Final = tuple(
         ("permission denied|not permitted", "this process may not connect there"),
         (
             "reset by peer|socket closed|broken pipe|recvmsg|end of|eof",
-            "the connection was ended there; the server may be stopping, or want TLS, which this client does not speak",
+            "the connection was ended there; the server may be stopping, have as many connections as it takes, or want "
+            "TLS, which this client does not speak",
         ),
     )
 )
@@ -49,6 +50,14 @@ def call_error(
         return EngramError(
             f"the server at {address.target} does not know this call: it is none of Engram's, or of another version",
             code=error.code,
+            field="address",
+            value=address.target,
+        )
+    if code is grpc.StatusCode.CANCELLED and error.code == "cancelled":
+        # This client did not: then no status comes back. It is what gRPC and proxies make of a call that they drop.
+        return Unavailable(
+            f"the call to {address.target} was dropped there, or on the way, before it was answered",
+            code="cancelled",
             field="address",
             value=address.target,
         )

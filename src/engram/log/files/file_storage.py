@@ -14,6 +14,7 @@ from typing import Final
 
 from engram.log.files.aligned_buffers import AlignedBufferPool
 from engram.log.files.mapped_file import MappedFile
+from engram.log.files.patient_opening import opened_patiently
 from engram.log.files.storage import Buffer
 
 _TEMPORARY_SUFFIX: Final = ".tmp"
@@ -43,7 +44,8 @@ class FileStorage:
         self._path = Path(path)
         if not read_only:
             self._path.mkdir(parents=True, exist_ok=True)
-        self._root = _Root(os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        self._root = _Root(opened_patiently(lambda: os.open(self._path, flags), creates=False))
         self._within = PurePath()
         self._pool = AlignedBufferPool()
         self._read_only = read_only
@@ -154,9 +156,12 @@ class FileStorage:
         return child
 
     def descriptor(self, name: str, flags: int) -> int:
-        """Open a file and return its descriptor, which the caller closes."""
+        """Open a file and return its descriptor, which the caller closes; see `opened_patiently`."""
+        root, path = self._root.descriptor, self._at(name)
         with self._named(name):
-            return os.open(self._at(name), flags | os.O_CLOEXEC, 0o644, dir_fd=self._root.descriptor)
+            return opened_patiently(
+                lambda: os.open(path, flags | os.O_CLOEXEC, 0o644, dir_fd=root), creates=bool(flags & os.O_CREAT)
+            )
 
     def sync(self) -> None:
         """Make the entries of the directory durable: the files that were created, removed or renamed."""
@@ -171,7 +176,8 @@ class FileStorage:
     def _opened(self) -> Iterator[int]:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         with self._named(""):
-            descriptor = os.open(str(self._within), flags, dir_fd=self._root.descriptor)
+            within, root = str(self._within), self._root.descriptor
+            descriptor = opened_patiently(lambda: os.open(within, flags, dir_fd=root), creates=False)
         try:
             with self._named(""):
                 yield descriptor

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engram import _core
 from engram.log.files.aligned_buffers import BLOCK_BYTES, AlignedBufferPool
 from engram.log.files.direct_writer import DIRECT, SUPPORTED, DirectWriter
+from engram.log.files.os_errors import is_passing
 from engram.log.files.storage import Buffer
 
 # Linux and macOS refuse more buffers than this in one pwritev call.
@@ -69,6 +70,10 @@ class MappedFile:
         """Size of the file in bytes."""
         return self._size
 
+    def open_for_writing(self) -> None:
+        """Open the file again if it is not open; see `StorageFile.open_for_writing`."""
+        self._open_descriptor()
+
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
         """Write `buffers` back to back, starting at `offset`; see `StorageFile.write`."""
         descriptor = self._open_descriptor()
@@ -113,6 +118,9 @@ class MappedFile:
                 self._direct = DirectWriter(self._open_direct(), self._view, self._pool)
             self._direct.write(offset, pending)
         except OSError as error:
+            if self._direct is None and is_passing(error):
+                # A second descriptor only makes writes faster. The next one may get it.
+                return False
             if error.errno != errno.EINVAL:
                 raise
             self._give_up_direct()

@@ -99,6 +99,10 @@ class MemoryFile:
         """None: memory can always be read."""
         return 0
 
+    def open_for_writing(self) -> None:
+        """Check that the file is open; nothing else can keep it from being written."""
+        self._check_open()
+
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
         """Copy `buffers` back to back into the file, starting at `offset`; see `StorageFile.write`."""
         self._check_open()

@@ -13,6 +13,8 @@ _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
 _IN_THE_WAY = frozenset({errno.EEXIST, errno.ENOTDIR, errno.EISDIR})
 _TOO_MANY_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+# A shortage ends when somebody closes something, which takes a moment.
+_RETRY_AFTER_MS = 1000
 
 
 def is_passing(error: OSError) -> bool:
@@ -29,7 +31,7 @@ def unavailable(error: OSError, doing: str) -> Unavailable:
     """Return the typed error for `error`, which occurred while `doing`, a phrase such as ``"opening the log"``.
 
     The code is ``disk_full``, ``read_only``, ``in_the_way`` (for example a file where a directory should be),
-    ``too_many_files``, or ``log_failed`` for everything else.
+    ``too_many_files``, ``no_memory``, or ``log_failed`` for everything else.
     """
     reason = error.strerror or str(error)
     where = f" ({error.filename})" if error.filename else ""
@@ -48,13 +50,40 @@ def unavailable(error: OSError, doing: str) -> Unavailable:
         return Unavailable(
             f"something else is in the way while {doing}{where}: {reason}", code="in_the_way", field="path"
         )
+    return _shortage(error, doing, where) or Unavailable(
+        f"the disk failed while {doing}{where}: {reason}", code="log_failed", field="disk"
+    )
+
+
+def _shortage(error: OSError, doing: str, where: str) -> Unavailable | None:
+    """Return the typed error for what `is_passing`."""
+    reason = error.strerror or str(error)
     if error.errno in _TOO_MANY_FILES:
         return Unavailable(
             f"too many files are open while {doing}{where}: {reason}; `ulimit -n` tells and sets how many may be",
             code="too_many_files",
             field="ulimit",
+            retry_after_ms=_RETRY_AFTER_MS,
         )
-    return Unavailable(f"the disk failed while {doing}{where}: {reason}", code="log_failed", field="disk")
+    if error.errno == errno.ENOMEM:
+        return Unavailable(
+            f"the system has no memory left while {doing}{where}: {reason}",
+            code="no_memory",
+            field="memory",
+            retry_after_ms=_RETRY_AFTER_MS,
+        )
+    return None
+
+
+def cannot_open(error: OSError, doing: str) -> Unavailable:
+    """Return the typed error for `error`, which kept a file from being opened, so that nothing has happened to it.
+
+    The code is as in `unavailable`, but ``open_failed`` for a disk that failed, which may pass.
+    """
+    found = unavailable(error, doing)
+    if error.errno != errno.EIO:
+        return found
+    return Unavailable(found.message, code="open_failed", field="disk", retry_after_ms=_RETRY_AFTER_MS)
 
 
 @contextmanager

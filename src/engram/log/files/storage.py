@@ -28,6 +28,17 @@ class StorageFile(Protocol):
     def lost_pages(self) -> int:
         """Pages that could not be read when they were asked for, and look like zeros."""
 
+    def open_for_writing(self) -> None:
+        """Open the file again if it is not open, so that no write finds that this is not possible.
+
+        Raises
+        ------
+        OSError
+            If it cannot be opened now. Nothing has happened to the file.
+        ValueError
+            If the file is closed.
+        """
+
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
         """Write the non-empty `buffers` back to back, starting at `offset`. They are not durable before `sync`.
 

@@ -43,6 +43,16 @@ class PaddedFile:
         """Size in bytes, including the missing ones."""
         return len(self._bytes)
 
+    def open_for_writing(self) -> None:
+        """Refuse to be written.
+
+        Raises
+        ------
+        OSError
+            Always: EROFS.
+        """
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
     def write(self, offset: int, buffers: Sequence[Buffer]) -> None:
         """Refuse to write.
 

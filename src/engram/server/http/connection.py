@@ -169,7 +169,8 @@ class HttpConnection(HttpToolsProtocol):
         if self._is_refused:
             self._stop(
                 OverCapacity(
-                    f"{self._limits.connections_max} connections are open; close some, or try again later",
+                    f"{self._limits.connections_max} connections are open, and the server takes no more for HTTP "
+                    "(http_connections_max, connections_max, ulimit -n); close some, or try again later",
                     code="too_many_connections",
                     field="http_connections_max",
                     limit=self._limits.connections_max,

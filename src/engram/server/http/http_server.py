@@ -15,13 +15,16 @@ from uvicorn.server import ServerState
 
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.server.calls import ServerCalls
+from engram.server.clients.open_connections import descriptors_max, divided
 from engram.server.engine import Engine
 from engram.server.http.app import http_app
 from engram.server.http.connection import HttpConnection, HttpLimits
-from engram.server.http.listening import listen
+from engram.server.http.listening import BACKLOG, listen
 from engram.server.http.websocket_connection import WebSocketConnection
 
 _TICK_S: Final = 1.0
+# Connections that the event loop takes before it looks at any of them. Each has a descriptor, also one too many.
+_TAKEN_TOGETHER: Final = 32
 # What is left when the calls have ended: answers that clients are taking, and WebSockets that are being closed.
 _REMAINING_GRACE_S: Final = 1.0
 
@@ -59,7 +62,7 @@ class HttpServer:
         self._state = ServerState()
         self._listeners: list[asyncio.Server] = []
         self._ticking: asyncio.Task[None] | None = None
-        limits = limits or HttpLimits(engine.options.http_connections_max)
+        limits = limits or HttpLimits(divided(engine.options, descriptors_max()).http)
         self._config = Config(
             http_app(engine, calls),
             # uvicorn only calls it.
@@ -90,7 +93,8 @@ class HttpServer:
         self._tell_date()
         loop = asyncio.get_running_loop()
         for each in sockets:
-            self._listeners.append(await loop.create_server(self._connection, sock=each))
+            self._listeners.append(await loop.create_server(self._connection, sock=each, backlog=_TAKEN_TOGETHER))
+            each.listen(BACKLOG)
         self._ticking = asyncio.create_task(self._tick())
         self.port = sockets[0].getsockname()[1]
 

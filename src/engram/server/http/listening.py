@@ -9,7 +9,9 @@ from typing import Final
 
 from engram.errors import Unavailable
 
-_BACKLOG: Final = 2048
+BACKLOG: Final = 2048
+"""Connections that the system keeps until they are taken."""
+
 # A name such as localhost may stand for addresses of a kind that this machine does not have.
 _NOT_HERE: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT})
 
@@ -71,6 +73,6 @@ def _listening(family: int, address: tuple[object, ...], host: str) -> socket.so
             created.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host.strip("[]") != "::")
         created.setblocking(False)
         created.bind(address)
-        created.listen(_BACKLOG)
+        created.listen(BACKLOG)
         undo.pop_all()
     return created

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from engram.errors import EngramError, InvalidInput, OverCapacity
 from engram.server.authorization import Caller
 from engram.server.calls import ServerCalls
+from engram.server.clients.client_left import ClientLeft
 from engram.server.handlers.session_stream import run_stream
 from engram.server.malformed import Malformed
 from engram.server.protobuf.events import encode_event
@@ -23,6 +25,8 @@ from engram.wire.operations.recalls import RECALL_STREAM_CODEC
 _RECALLS_MAX: Final = 32
 # Standing recalls of one stream. They stay open until they are cancelled.
 _STANDING_MAX: Final = 1024
+
+_logger = logging.getLogger(__name__)
 
 Write = Callable[[pb.MemoryStreamResponse], Awaitable[object]]
 
@@ -100,6 +104,7 @@ class _MemoryStream:
         tasks = self._standing if request.follow else self._recalls
         tasks[task] = recall_id
         task.add_done_callback(tasks.pop)
+        task.add_done_callback(_note_failure)
 
     async def _cancel_recall(self, recall_id: int) -> None:
         """Cancel the recalls with this id and confirm it, even if there is none any more.
@@ -114,7 +119,10 @@ class _MemoryStream:
         async def write(answer: pb.StreamingRecallResponse) -> None:
             await self.connection.outbox.wait_for_send_slot()
             # Cancelling the recall must not interrupt a write: gRPC accepts the next write only after it.
-            await asyncio.shield(self._write(answer, recall_id))
+            writing = asyncio.ensure_future(self._write(answer, recall_id))
+            # Where the recall was cancelled, nobody else sees that the client had left.
+            writing.add_done_callback(_note_failure)
+            await asyncio.shield(writing)
 
         try:
             await stream_operation(RECALL_STREAM_CODEC, self._calls, request, self._caller, write)
@@ -143,6 +151,13 @@ async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _note_failure(task: asyncio.Future[None]) -> None:
+    """Log what a task raised that nobody waits for, unless it is that its client left."""
+    failure = None if task.cancelled() else task.exception()
+    if failure is not None and not isinstance(failure, ClientLeft):
+        _logger.error("an answer could not be sent", exc_info=failure)
 
 
 def _too_many(what: str, limit: int) -> OverCapacity:

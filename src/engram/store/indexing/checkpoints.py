@@ -19,7 +19,7 @@ from engram.errors import Unavailable
 from engram.index import HnswIndex
 from engram.log.damage import Damages
 from engram.log.files.file_storage import FileStorage
-from engram.log.files.os_errors import unavailable
+from engram.log.files.os_errors import is_passing, unavailable
 from engram.log.manifest import CheckpointEntry, Manifest
 
 _KEPT: Final = 2
@@ -68,7 +68,11 @@ class Checkpoints:
         int
             Bytes read since the last time.
         """
-        found = yield from _summing(self._storage, entry.name)
+        try:
+            found = yield from _summing(self._storage, entry.name, shortages_pass=True)
+        except OSError:
+            # That the process has too much open says nothing about the file.
+            return False
         if found == (entry.nbytes, entry.crc):
             return True
         # A newer checkpoint may have replaced this one meanwhile.
@@ -138,11 +142,18 @@ def summed(storage: FileStorage, name: str) -> tuple[int, int] | None:
     return _finished(_summing(storage, name))
 
 
-def _summing(storage: FileStorage, name: str) -> Generator[int, None, tuple[int, int] | None]:
-    """Do the same as `summed` piece by piece; yield the number of bytes read each time."""
+def _summing(
+    storage: FileStorage, name: str, *, shortages_pass: bool = False
+) -> Generator[int, None, tuple[int, int] | None]:
+    """Do the same as `summed` piece by piece; yield the number of bytes read each time.
+
+    With `shortages_pass`, what `is_passing` is raised.
+    """
     try:
         descriptor = storage.descriptor(name, os.O_RDONLY)
-    except OSError:
+    except OSError as error:
+        if shortages_pass and is_passing(error):
+            raise
         return None
     try:
         return (yield from _summing_open(descriptor))

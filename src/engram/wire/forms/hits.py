@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -13,8 +13,11 @@ import msgspec
 import numpy as np
 from msgspec import Raw
 
+from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, ShareSpec
 from engram.model.hit import Hit, StoredRow, age_s
+from engram.model.limits import MESSAGE_BYTES_MAX
+from engram.model.operations.results import RESULTS_BYTES
 from engram.model.values.metadata import read_metadata
 from engram.wire.frames import ALIGNMENT, encode_frame, encode_packed_frame, type_name
 
@@ -49,7 +52,20 @@ def iso_time(time_us: int) -> str:
     return f"{(_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec='microseconds')}Z"
 
 
-def hit_objects(hits: Iterable[Hit], *, vectors: bool) -> list[dict[str, Any]]:
+def results_too_large(nbytes: int, added: int, count: int) -> InvalidInput:
+    """Return the error that `added` of `count` results are too large for an answer. Retrying does not help."""
+    which = f"the {count} results" if added == count else f"the first {added} of {count} results"
+    return InvalidInput(
+        f"{which} are {nbytes} bytes, and an answer has at most {MESSAGE_BYTES_MAX}: "
+        f"ask for at most {max(1, added * MESSAGE_BYTES_MAX // nbytes)} of these, or for a stream",
+        code=RESULTS_BYTES,
+        field="k",
+        limit=MESSAGE_BYTES_MAX,
+        value=nbytes,
+    )
+
+
+def hit_objects(hits: Sequence[Hit], *, vectors: bool) -> list[dict[str, Any]]:
     """Return what JSON shows of `hits`. Their metadata are passed on as they are stored, without parsing.
 
     Parameters
@@ -58,8 +74,13 @@ def hit_objects(hits: Iterable[Hit], *, vectors: bool) -> list[dict[str, Any]]:
         The hits.
     vectors
         Whether the objects have the vectors.
+
+    Raises
+    ------
+    InvalidInput
+        As `hit_columns`.
     """
-    return [_hit_object(hit, vectors) for hit in hits]
+    return [_hit_object(hit, row, vectors) for hit, row in zip(hits, _rows(hits), strict=True)]
 
 
 def hit_frame(
@@ -82,8 +103,13 @@ def hit_frame(
         Makes JSON of the header.
     vectors
         Whether the arrays have the vectors.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``results_bytes``, if the texts alone are larger than a message may be; no more of them is read then.
     """
-    rows = [hit.row() for hit in hits]
+    rows = list(_rows(hits))
     header = {
         **beside,
         "ids": [row.id for row in rows],
@@ -131,8 +157,19 @@ def _packing(count: int) -> tuple[list[tuple[str, str, list[int]]], struct.Struc
     return described, struct.Struct(form)
 
 
-def _hit_object(hit: Hit, vectors: bool) -> dict[str, Any]:
-    row = hit.row()
+def _rows(hits: Sequence[Hit]) -> Iterator[StoredRow]:
+    """Yield what is stored of `hits`, until it is too much for any answer."""
+    characters = 0
+    for number, hit in enumerate(hits, start=1):
+        row = hit.row()
+        # There are at least as many bytes.
+        characters += len(row.content) + len(row.metadata_json)
+        if characters > MESSAGE_BYTES_MAX:
+            raise results_too_large(characters, number, len(hits))
+        yield row
+
+
+def _hit_object(hit: Hit, row: StoredRow, vectors: bool) -> dict[str, Any]:
     made: dict[str, Any] = {
         "id": row.id,
         "score": hit.score,

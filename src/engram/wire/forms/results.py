@@ -18,7 +18,7 @@ from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.operations.results import RESULTS_BYTES, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import Recalled
-from engram.wire.forms.hits import hit_frame, hit_objects
+from engram.wire.forms.hits import hit_frame, hit_objects, results_too_large
 
 # NaN cannot be in JSON, and null says the same.
 encode_json: Final = msgspec.json.Encoder().encode
@@ -74,7 +74,7 @@ def encode_result(
     else:
         made = encode_json({**(beside or {}), **result_object(result, vectors=vectors)})
     if len(made) > MESSAGE_BYTES_MAX:
-        raise _too_large(len(made), len(hits or ()))
+        raise results_too_large(len(made), len(hits or ()), len(hits or ()))
     return made
 
 
@@ -123,17 +123,6 @@ def _beside_hits(result: Any) -> dict[str, Any]:
         return {"generation": result.generation}
     partial = getattr(result, "partial", False)
     return {"generation": result.generation, "incomplete": result.incomplete, "partial": partial}
-
-
-def _too_large(nbytes: int, count: int) -> InvalidInput:
-    return InvalidInput(
-        f"the {count} results are {nbytes} bytes, and an answer has at most {MESSAGE_BYTES_MAX}: "
-        f"ask for at most {max(1, count * MESSAGE_BYTES_MAX // nbytes)} of these, or for a stream",
-        code=RESULTS_BYTES,
-        field="k",
-        limit=MESSAGE_BYTES_MAX,
-        value=nbytes,
-    )
 
 
 def _ack(ack: Ack) -> dict[str, Any]:

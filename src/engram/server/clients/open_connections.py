@@ -1,0 +1,62 @@
+"""How many connections a server takes: fewer than the descriptors of its process, so that its files have some left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from engram.server.options import ServerOptions
+
+CONNECTIONS_DEFAULT: Final = 8192
+KEPT_MIN: Final = 256
+"""Descriptors that connections leave to the files of the store and to the process itself, if it may have twice that."""
+
+# Where nothing limits the descriptors.
+_UNLIMITED: Final = 1 << 20
+_OPEN: Final = "/proc/self/fd"
+
+
+class TransportConnections(NamedTuple):
+    """The connections that each transport takes.
+
+    Parameters
+    ----------
+    grpc, http
+        Maximum number of connections for gRPC, and for HTTP and WebSockets.
+    """
+
+    grpc: int
+    http: int
+
+    @property
+    def all(self) -> int:
+        """Maximum number of connections of all transports."""
+        return self.grpc + self.http
+
+
+def descriptors_max() -> int:
+    """Return how many descriptors this process may have, ``ulimit -n``."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _UNLIMITED if limit in (resource.RLIM_INFINITY, -1) else min(limit, _UNLIMITED)
+
+
+def descriptors_open() -> int | None:
+    """Return how many descriptors this process has; None where the system does not tell."""
+    with contextlib.suppress(OSError):
+        return len(os.listdir(_OPEN))
+    return None
+
+
+def divided(options: ServerOptions, descriptors: int) -> TransportConnections:
+    """Return the connections that each transport takes in a process that may have so many `descriptors`.
+
+    gRPC counts its connections itself and asks nobody, so each transport has a part of its own. HTTP has what
+    ``http_connections_max`` says, but no more than half.
+    """
+    kept = min(max(KEPT_MIN, descriptors // 4), descriptors // 2)
+    every = max(2, min(options.connections_max or CONNECTIONS_DEFAULT, descriptors - kept))
+    http = min(options.http_connections_max, every // 2) if options.http else 0
+    return TransportConnections(every - http, http)

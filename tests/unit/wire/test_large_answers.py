@@ -1,0 +1,76 @@
+"""Answers that are too large are refused for good, and not made to the end for that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from engram.errors import InvalidInput
+from engram.model.hit import Hit, Hits, StoredRow, received_hit
+from engram.model.limits import CONTENT_BYTES_MAX, MESSAGE_BYTES_MAX
+from engram.model.query import Recalled
+from engram.wire.forms.results import encode_result, encode_results
+from engram.wire.recalls import encode_found, encode_recalled
+
+COUNT = 2000
+FITTING = MESSAGE_BYTES_MAX // CONTENT_BYTES_MAX
+TEXT = "x" * CONTENT_BYTES_MAX
+
+
+class Rows:
+    """Rows with long texts, which counts how many were read."""
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    def id(self, row: int) -> str:
+        return f"row-{row}"
+
+    def row(self, row: int) -> StoredRow:
+        self.read += 1
+        return StoredRow(0, 1.0, 1.0, self.id(row), TEXT, "", "")
+
+    def hits(self, count: int) -> list[Hit]:
+        hits = [received_hit(self, row) for row in range(count)]
+        for hit in hits:
+            for name, value in (("score", 0.5), ("generation", 7), ("indexed", True), ("recent", False)):
+                object.__setattr__(hit, name, value)
+            object.__setattr__(hit, "strength", None)
+            object.__setattr__(hit, "recalled_us", 0)
+        return hits
+
+
+def recalled(hits: list[Hit]) -> Recalled:
+    return Recalled(hits, 9, len(hits), 1.5)
+
+
+ENCODERS: dict[str, Callable[[list[Hit]], Any]] = {
+    "protobuf": lambda hits: encode_recalled(recalled(hits)),
+    "protobuf of a look-up": lambda hits: encode_found(Hits(hits, 9)),
+    "json": lambda hits: encode_result(recalled(hits)),
+    "frame": lambda hits: encode_result(recalled(hits), binary=True),
+}
+
+
+@pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS)
+def test_no_more_is_read_than_an_answer_may_have(encode: Callable[[list[Hit]], Any]) -> None:
+    rows = Rows()
+    with pytest.raises(InvalidInput, match=f"the first {FITTING + 1} of {COUNT} results") as refused:
+        encode(rows.hits(COUNT))
+    error = refused.value
+    assert rows.read == FITTING + 1
+    assert (error.code, error.limit, error.is_transient) == ("results_bytes", str(MESSAGE_BYTES_MAX), False)
+    assert error.retry_after_ms is None
+    assert int(error.value) > MESSAGE_BYTES_MAX
+    fitting = int(error.message.partition("ask for at most ")[2].partition(" ")[0])
+    assert FITTING - 2 <= fitting <= FITTING
+    assert encode(rows.hits(FITTING - 10))
+
+
+def test_a_batch_of_a_stream_is_divided_instead() -> None:
+    rows = Rows()
+    messages = encode_results(recalled(rows.hits(COUNT)), {"id": 1})
+    assert all(len(message) <= MESSAGE_BYTES_MAX for message in messages)
+    assert sum(message.count(b'"content"') for message in messages) == COUNT
