@@ -1,4 +1,4 @@
-"""Directories that this process has opened: opening one again gives what is open, and it closes with its last holder."""
+"""Directories that this process has open: opening one again gives what is open, which closes with its last holder."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ T = TypeVar("T", bound=Closable)
 class Holding(Generic[T]):
     """One caller's share of what is open.
 
-    A holding that is dropped without `release` counts no longer. What it held is then closed by the others, or goes when
-    nothing references it.
+    A holding that is dropped without `release` counts no longer. What it held is then closed by the others, or goes
+    when nothing references it.
     """
 
     def __init__(self, what: T, shared: _Shared[T] | None = None) -> None:
