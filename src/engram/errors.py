@@ -122,7 +122,7 @@ class PermissionDenied(EngramError):
 
 
 class StoreLocked(EngramError):
-    """The data directory is open in another process or in this one; the message names the process and since when."""
+    """The data directory is open in another process, or in this one in another way; the message says where or how."""
 
     default_code = "store_locked"
 

@@ -15,7 +15,7 @@ import engram
 from engram.connection.async_memory_store import AsyncMemoryStore
 from engram.connection.async_remote_store import AsyncRemoteStore
 from engram.connection.remote_store import RemoteStore
-from engram.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFound, StoreLocked, Unavailable
+from engram.errors import AlreadyExists, FailedPrecondition, InvalidInput, NotFound, Unavailable
 from tests.doubles.batches import vector_of as vector_of_dim
 from tests.doubles.http_transport import SCHEME
 from tests.integration.homes import Blocking, over_http
@@ -212,11 +212,12 @@ def test_what_applies_to_servers_is_refused_for_a_directory(argument: Any, tmp_p
     assert not (tmp_path / "store").exists()
 
 
-def test_a_directory_is_opened_once(tmp_path: Path) -> None:
+def test_a_directory_is_opened_again(tmp_path: Path) -> None:
     with engram.connect(str(tmp_path / "store")) as store:
         store.space("notes", dim=DIM).observe("a", np.ones(DIM))
-        with pytest.raises(StoreLocked):
-            engram.connect(tmp_path / "store")
+        with engram.connect(tmp_path / "store") as again:
+            assert again.space("notes").get("a") is not None
+        store.space("notes").observe("b", np.ones(DIM))
 
 
 @pytest.mark.parametrize("target", ["ws://127.0.0.1:1", "grpc://127.0.0.1:1"])

@@ -57,3 +57,6 @@ class CueTable:
 
     def __len__(self) -> int:
         return len(self.native)
+
+    def __repr__(self) -> str:
+        return f"CueTable(dim={self._dim}, count={len(self)})"

@@ -174,3 +174,6 @@ class GraphReader:
 
     def __len__(self) -> int:
         return self._native.size
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(dim={self.dim}, metric={self.metric!r}, count={len(self)})"

@@ -21,6 +21,9 @@ class Walk:
     def __init__(self, native: _core.Walk) -> None:
         self._native = native
 
+    def __repr__(self) -> str:
+        return "Walk()"
+
     def next(
         self, count: int = 10, ef: int = 64, damaged: list[int] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -13,6 +13,9 @@ class MetricSamples(tuple[MetricSample, ...]):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        return f"MetricSamples({len(self)} samples)"
+
     def select(self, metric: MetricFamily | str, **labels: str) -> MetricSamples:
         """Return the samples of `metric`, a family or its name, that have these labels, and perhaps others."""
         name = metric if isinstance(metric, str) else metric.name

@@ -184,6 +184,16 @@ class Cue:
             if self.by != "similarity" or not self.ranks:
                 raise _refused("a least score is one of similarity", "score_min", "a cue by similarity", self.by)
 
+    def __repr__(self) -> str:
+        given = {
+            "vector": self.vector is not None and f"<{np.size(self.vector)} numbers>",
+            "text": self.text and repr(self.text if len(self.text) <= 60 else self.text[:60] + "..."),
+            "by": self.by != "similarity" and repr(self.by),
+            "filter": self.filter is not NO_FILTER and self.filter,
+            "score_min": self.score_min is not None and self.score_min,
+        }
+        return f"Cue({', '.join(f'{name}={part}' for name, part in given.items() if part is not False and part != '')})"
+
     @property
     def ranks(self) -> bool:
         """Whether the cue has a vector or a text to rank results by."""

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import EngramError
 from engram.model.values.metadata import JsonValue, read_metadata
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# What a table in a notebook shows at most.
+_TABLE_ROWS_MAX: Final = 100
+_CELL_CHARACTERS_MAX: Final = 200
+_REPR_CHARACTERS_MAX: Final = 60
 
 
 class StoredRow(NamedTuple):
@@ -61,8 +70,15 @@ class RowSource(HitSource, Protocol):
         ...
 
 
+class _Lazy:
+    """The source of a hit: not one of its fields, so that `dataclasses.asdict` and comparisons leave it out."""
+
+    __slots__ = ("_source",)
+    _source: tuple[HitSource, int] | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hit:
+class Hit(_Lazy):
     """One observation that a recall or a look-up found.
 
     A hit decodes its attributes on first access: a hit of an embedded store reads the log, a hit of a client reads the
@@ -115,7 +131,22 @@ class Hit:
     recent: bool = False
     strength: float | None = None
     recalled_us: int = field(default=0, compare=False)
-    _source: tuple[HitSource, int] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _set_source(self, None)
+
+    def __repr__(self) -> str:
+        try:
+            content = repr(_cut(self.content, _REPR_CHARACTERS_MAX))
+        except EngramError as error:
+            # A hit whose text is damaged can be shown nevertheless.
+            content = f"<{error.code}>"
+        return f"Hit({self.id!r}, score={self.score:.6g}, content={content})"
+
+    @property
+    def time(self) -> datetime:
+        """Time of the observation, in UTC."""
+        return _EPOCH + timedelta(microseconds=self.time_us)
 
     @property
     def age_s(self) -> float:
@@ -180,6 +211,24 @@ class Hits(list[Hit]):
         self.generation = generation
         self.incomplete = incomplete
 
+    def _repr_html_(self) -> str:
+        """Return the first hits as a table, which notebooks show."""
+        titles = ("id", "score", "time", "content", "tags", "metadata")
+        rows = [f"<tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>"]
+        for hit in self[:_TABLE_ROWS_MAX]:
+            tags, metadata = ", ".join(hit.tags), json.dumps(hit.metadata, ensure_ascii=False) if hit.metadata else ""
+            cells = (hit.id, f"{hit.score:.4g}", f"{hit.time:%Y-%m-%d %H:%M:%S}", hit.content, tags, metadata)
+            rows.append(
+                f"<tr>{''.join(f'<td>{html.escape(_cut(cell, _CELL_CHARACTERS_MAX))}</td>' for cell in cells)}</tr>"
+            )
+        more = f" The first {_TABLE_ROWS_MAX} are shown." if len(self) > _TABLE_ROWS_MAX else ""
+        found = f"{len(self):,} hit{'s' * (len(self) != 1)} of generation {self.generation}."
+        return f"<table>{''.join(rows)}</table><p>{found}{more}</p>"
+
+
+def _cut(text: str, characters_max: int) -> str:
+    return text if len(text) <= characters_max else text[:characters_max] + "..."
+
 
 def age_s(time_us: int, recalled_us: int) -> float:
     """Return the seconds from an observation to its recall; 0 if the time of the observation is in the future."""
@@ -194,7 +243,7 @@ def received_hit(source: HitSource, row: int) -> Hit:
 
 
 # A hit is frozen; this sets its slot at less than the cost of `object.__setattr__`.
-_set_source: Final = vars(Hit)["_source"].__set__
+_set_source: Final = vars(_Lazy)["_source"].__set__
 
 
 def _from_values(*values: Any) -> Hit:

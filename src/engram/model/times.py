@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
 from typing import Any, Final
 
 import numpy as np
@@ -19,8 +21,8 @@ from engram.errors import InvalidInput
 from engram.model.values.scalars import is_real, shown
 from engram.model.values.sequences import as_column
 
-Moment = float | date | np.datetime64 | str
-"""Seconds since 1970, a `date` or `datetime`, a ``datetime64``, or a text in the form of ISO 8601."""
+Moment = float | Decimal | date | np.datetime64 | str
+"""Seconds since 1970, a `date` or `datetime`, also of pandas, a ``datetime64``, or a text in the form of ISO 8601."""
 
 Moments = ArrayLike | Iterable[Moment]
 """Several of them, of one form or of many."""
@@ -35,6 +37,8 @@ _WANTED: Final = "seconds since 1970, a datetime (UTC if it has no zone) or a te
 # The years 1990 to 2200, in microseconds. If a refused number falls between them in another unit, the error message
 # suggests that unit.
 _LIKELY_US: Final = (631_152_000 * _MICROS, 7_258_118_400 * _MICROS)
+# More digits before the point are far beyond all times, and cost time and memory to compute with.
+_DECIMAL_DIGITS_MAX: Final = 20
 # Microseconds per unit.
 _UNITS: Final = {"seconds": _MICROS, "milliseconds": 1000, "microseconds": 1, "nanoseconds": 0.001}
 
@@ -53,7 +57,9 @@ def as_time_us(moment: object, field: str) -> int:
         With code ``invalid_time``, naming `field`, if `moment` is not a time, not finite, NaT, or outside the years 1
         to 9999.
     """
-    if is_real(moment):
+    if isinstance(moment, Enum):
+        moment = moment.value
+    if is_real(moment) or isinstance(moment, Decimal):
         return _from_seconds(moment, field)
     if isinstance(moment, np.datetime64):
         return int(_from_datetime64(np.array([moment]), field, 0)[0])
@@ -137,8 +143,13 @@ def _at(moment: date) -> datetime:
 
 def _from_seconds(seconds: Any, field: str) -> int:
     try:
-        micros = int(seconds) * _MICROS if isinstance(seconds, int | np.integer) else round(float(seconds) * _MICROS)
-    except (ValueError, OverflowError):
+        if isinstance(seconds, int | np.integer):
+            micros = int(seconds) * _MICROS
+        elif isinstance(seconds, Decimal) and seconds.adjusted() < _DECIMAL_DIGITS_MAX:
+            micros = round(seconds * _MICROS)
+        else:
+            micros = round(float(seconds) * _MICROS)
+    except (ValueError, ArithmeticError):
         # NaN or an infinity.
         micros = TIME_MAX_US + 1
     if not TIME_MIN_US <= micros <= TIME_MAX_US:
@@ -168,8 +179,8 @@ def _hint(number: Any, unit: str) -> str:
     low, high = _LIKELY_US
     for other, micros in _UNITS.items():
         try:
-            is_likely = other != unit and low <= number * micros <= high
-        except OverflowError:
+            is_likely = other != unit and low <= float(number) * micros <= high
+        except (ValueError, OverflowError):
             is_likely = False
         if is_likely:
             return f". It looks like {other}"

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import os
+import weakref
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from engram.errors import EngramError
+from engram.errors import EngramError, FailedPrecondition, StoreLocked
+from engram.lifecycle.forking import check_process
+from engram.lifecycle.opened_directories import Holding, OpenedDirectories
 from engram.metrics.health import Problem, health_of
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
 from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.model.values.scalars import as_flag
+from engram.store.directory import check_path
 from engram.store.indexing.workers import WorkerStatistics
 from engram.store.options import StoreOptions
 from engram.store.space import Space
 from engram.store.space_engine import SpaceEngine
-from engram.store.store_engine import StoreEngine
+from engram.store.store_engine import StoreEngine, check_options
 
 _DEFAULT_OPTIONS: Final = StoreOptions()
+_opened: Final[OpenedDirectories[StoreEngine]] = OpenedDirectories()
 
 
 class MemoryStore:
     """A store of memory spaces in one directory, which belongs to this process while the store is open.
+
+    Opening a directory again in the same process gives the same store, whatever path leads to it, so that a cell of a
+    notebook can be run again. Each `MemoryStore` is closed for itself; the last one closes the store and releases the
+    directory. Until then, spaces of one that is closed stay usable.
 
     Any thread may call any method. One thread commits for all spaces, several index, one writes checkpoints, one
     matches standing recalls, one does housekeeping, and one settles the futures of `Space.submit`; `close` ends them
@@ -45,7 +56,8 @@ class MemoryStore:
     InvalidInput, NotFound
         If the path is empty or is no path; if `read_only` is set and the path is not a data directory.
     StoreLocked
-        If another process, or this one, has the directory open; the message names its process id.
+        If another process has the directory open, or a server or a command in this one; the message names the process
+        id. If this process has it open with other options, or for reading only; `field` is the first that differs.
     NewerFormat
         If a newer version wrote the directory.
     Unavailable
@@ -59,9 +71,11 @@ class MemoryStore:
         options: StoreOptions = _DEFAULT_OPTIONS,
         read_only: bool = False,
     ) -> None:
-        self._engine = StoreEngine(path, options=options, read_only=read_only)
-        # One object for each space, so that the same name gives the same object.
-        self._spaces: Final[dict[SpaceEngine, Space]] = {}
+        self._process = os.getpid()
+        self._holding = _open(path, check_options(options), as_flag("read_only", read_only))
+        self._engine = self._holding.what
+        # One object for each space, so that the same name gives the same object. A space keeps its store open.
+        self._spaces: Final[weakref.WeakValueDictionary[SpaceEngine, Space]] = weakref.WeakValueDictionary()
 
     def __repr__(self) -> str:
         return f"MemoryStore({None if self.path is None else str(self.path)!r})"
@@ -116,6 +130,7 @@ class MemoryStore:
         EngramError
             The error in `unsound`, if the space could not be opened.
         """
+        self._check_open()
         return self._face(self._engine.space(name, dim, metric, embedder, create))
 
     def spaces(self) -> list[Space]:
@@ -157,6 +172,7 @@ class MemoryStore:
         FailedPrecondition
             If the store is closed, also if it is closed meanwhile: its files cannot be reached then.
         """
+        self._check_open()
         return self._engine.scrub()
 
     def checkpoint(self) -> None:
@@ -168,14 +184,16 @@ class MemoryStore:
             If the store is closed; if a checkpoint cannot be written. The log has everything that is stored
             nevertheless.
         """
+        self._check_open()
         self._engine.checkpoint()
 
     def close(self) -> None:
         """Commit what is queued, link for up to `drain_s`, write checkpoints, end the threads, release the directory.
 
         Recalls and snapshots stay usable; writes are refused. A second call does nothing, or waits for the first one.
+        While other `MemoryStore` objects of this process have the directory open, only this one is closed.
         """
-        self._engine.close()
+        self._holding.release()
 
     def __enter__(self) -> Self:
         return self
@@ -187,4 +205,33 @@ class MemoryStore:
 
     def _face(self, engine: SpaceEngine) -> Space:
         # `setdefault` makes one of two threads that come at the same time use the object of the other.
-        return self._spaces.get(engine) or self._spaces.setdefault(engine, Space(engine))
+        return self._spaces.get(engine) or self._spaces.setdefault(engine, Space(engine, self))
+
+    def _check_open(self) -> None:
+        check_process(self._process, "store")
+        if self._holding.is_released:
+            raise FailedPrecondition("the store is closed", code="closed")
+
+
+def _open(path: str | os.PathLike[str] | None, options: StoreOptions, read_only: bool) -> Holding[StoreEngine]:
+    def make() -> StoreEngine:
+        return StoreEngine(path, options=options, read_only=read_only)
+
+    def check(opened: StoreEngine) -> None:
+        theirs = {"read_only": opened.read_only} | {item.name: getattr(opened.options, item.name) for item in wanted}
+        ours = {"read_only": read_only} | {item.name: getattr(options, item.name) for item in wanted}
+        for name, value in theirs.items():
+            if value != ours[name]:
+                raise StoreLocked(
+                    f"data directory {opened.path} is open in this process with {name} = {value!r}; pass the same "
+                    f"instead of {ours[name]!r}, or close it first",
+                    field=name,
+                    limit=value,
+                    value=ours[name],
+                )
+
+    wanted = fields(StoreOptions)
+    if path is None:
+        return Holding(make())
+    check_path(path, or_none=True)
+    return _opened.open(path, make, check)

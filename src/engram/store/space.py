@@ -41,8 +41,10 @@ class Space:
     locks. A space is not usable in a forked child (code ``forked``).
     """
 
-    def __init__(self, engine: SpaceEngine) -> None:
+    def __init__(self, engine: SpaceEngine, store: object = None) -> None:
         self._engine = engine
+        # Whoever has a space has its store open.
+        self._store = store
 
     def __repr__(self) -> str:
         config = self.config

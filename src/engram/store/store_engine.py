@@ -78,7 +78,7 @@ class StoreEngine:
         storage: Storage | None = None,
         read_only: bool = False,
     ) -> None:
-        self._options = _checked_options(options)
+        self._options = check_options(options)
         read_only = as_flag("read_only", read_only)
         self._process = os.getpid()
         self._storage, self._lock = open_directory(path, read_only) if storage is None else (storage, None)
@@ -124,6 +124,16 @@ class StoreEngine:
     def path(self) -> Path | None:
         """Data directory; None for a store without one."""
         return self._storage.path
+
+    @property
+    def options(self) -> StoreOptions:
+        """The options it was opened with."""
+        return self._options
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it changes nothing in the directory."""
+        return self._storage.read_only
 
     @property
     def commits(self) -> int:
@@ -316,7 +326,8 @@ class StoreEngine:
             self._storage.close()
 
 
-def _checked_options(options: object) -> StoreOptions:
+def check_options(options: object) -> StoreOptions:
+    """Return `options` if they are options of a store; anything else is `InvalidInput`."""
     if isinstance(options, StoreOptions):
         return options
     raise InvalidInput(

@@ -68,6 +68,9 @@ class LexicalEmbedder:
     def __init__(self, dim: int) -> None:
         self.dim: Final = as_whole("dimension", dim, DIMENSION_MIN, DIMENSION_MAX, code="invalid_dimension")
 
+    def __repr__(self) -> str:
+        return f"LexicalEmbedder({self.dim})"
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return one vector of unit length per text: float32, shape ``(len(texts), dim)``; see `Embedder.embed`."""
         check_texts(texts)

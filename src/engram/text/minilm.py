@@ -69,6 +69,9 @@ class MiniLMEmbedder:
         self._tokenizer = _load_tokenizer()
         self._session = _load_session()
 
+    def __repr__(self) -> str:
+        return "MiniLMEmbedder()"
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return one vector of unit length per text: float32, shape ``(len(texts), 384)``; see `Embedder.embed`."""
         check_texts(texts)

@@ -26,6 +26,7 @@ from engram.model.cue import Cue
 from engram.model.hit import Hits
 from engram.store import MemoryStore, Space
 from engram.store.commit.queue import CommitRequest, FifoCommitQueue
+from engram.store.store_engine import StoreEngine
 from tests.doubles.batches import DIM, batch_of, vector_of
 from tests.doubles.faulty_storage import Fault, FaultyStorage
 from tests.doubles.stored_ids import live_ids, observe
@@ -310,7 +311,7 @@ def test_a_forked_child_cannot_use_the_store(tmp_path: Path) -> None:
         assert os.waitpid(child, 0)[1] == 0
         assert observe(space, "c") == 2
         with pytest.raises(StoreLocked):
-            MemoryStore(tmp_path)
+            StoreEngine(tmp_path)
 
 
 def test_a_space_with_an_unknown_embedder_is_not_created() -> None:

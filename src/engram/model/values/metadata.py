@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 from engram.errors import InvalidInput
 from engram.model.limits import METADATA_DEPTH_MAX, METADATA_KEYS_MAX
 from engram.model.values.json_texts import HALF_PAIR, holds_half_pair, strict_decoder
+from engram.model.values.plain_values import plain_value
 from engram.model.values.scalars import shown
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
@@ -38,7 +39,7 @@ _unreadable_logged: Final = Event()
 def encode_metadata(metadata: Mapping[str, Any] | str | None, field: str) -> str:
     """Return `metadata` as JSON text, ``""`` for None.
 
-    A text is returned unchanged; `check_metadata` checks it.
+    A text is returned unchanged; `check_metadata` checks it. What JSON does not have is encoded as `plain_value` says.
 
     Raises
     ------
@@ -219,7 +220,9 @@ def _encoder(slow: json.JSONEncoder) -> Callable[[dict[str, Any]], str]:
     return encode
 
 
-_encode: Final = _encoder(json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+_encode: Final = _encoder(
+    json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=plain_value)
+)
 
 
 def _refused(field: str, problem: str, limit: object, value: str = "") -> InvalidInput:

@@ -79,6 +79,9 @@ class RecallStream(Iterator[Hits]):
         self._failure: CorruptData | None = None
         self._deadline_s = None if query.timeout_ms is None else time.monotonic() + query.timeout_ms / 1000
 
+    def __repr__(self) -> str:
+        return f"RecallStream(generation={self.generation}, more_results={self.more_results})"
+
     @property
     def incomplete(self) -> bool:
         """Whether damaged observations have been left out so far."""
