@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from engram.model.columns import COLUMNS, ShareSpec
 from engram.model.hit import Hit, StoredRow, age_s
+from engram.model.times import iso_time
 from engram.model.values.metadata import read_metadata
 
 UNCHANGED_SHARES: Final = tuple(
@@ -22,15 +22,9 @@ UNCHANGED_SHARES: Final = tuple(
 
 INDEXED: Final = 1
 RECENT: Final = 2
-_EPOCH: Final = datetime(1970, 1, 1)  # All times here are UTC, and `isoformat` would add the zone.
 _NO_TAGS: Final = Raw(b"[]")
 _NO_METADATA: Final = Raw(b"{}")
 _check: Final = msgspec.json.Decoder(Raw).decode
-
-
-def iso_time(time_us: int) -> str:
-    """Return a time, in microseconds since 1970 UTC, as ISO 8601 with microseconds."""
-    return f"{(_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec='microseconds')}Z"
 
 
 def hit_objects(hits: Iterable[Hit], *, vectors: bool) -> list[dict[str, Any]]:
