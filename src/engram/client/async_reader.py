@@ -15,9 +15,11 @@ from engram.errors import InvalidInput, NotFound
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Deletion
 from engram.model.cue import CueLike
+from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hit, Hits
 from engram.model.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
 from engram.model.operations.requests import (
+    Count,
     CreateSpace,
     Delete,
     DescribeServer,
@@ -28,7 +30,7 @@ from engram.model.operations.requests import (
     StreamRecall,
     TakeSnapshot,
 )
-from engram.model.operations.results import RESULTS_BYTES
+from engram.model.operations.results import RESULTS_BYTES, Counted
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import (
     BATCH_DEFAULT,
@@ -198,6 +200,10 @@ class AsyncReader:
         request = Get(self.space, [as_text("id", id)], as_generation(max_generation), include_vectors)
         hits = await self._calls.unary(request)
         return hits[0] if hits else None
+
+    async def count(self, filter: FilterLike | None = None, max_generation: int | None = None) -> Counted:
+        """Return how many observations pass a filter; see `Space.count`. Errors are those of `get`."""
+        return await self._calls.unary(Count(self.space, as_filter(filter), as_generation(max_generation)))
 
     @accepts_old(time="snapshot_time")
     async def snapshot(

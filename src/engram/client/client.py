@@ -29,7 +29,9 @@ from engram.model.ack import Ack, Deletion
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
+from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hit, Hits
+from engram.model.operations.results import Counted
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
 from engram.model.recall_options import (
@@ -269,6 +271,10 @@ class Client:
     def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
         """Return the observation with this id, or None. See `AsyncClient.get`."""
         return self._thread.run(self._client.get(id, max_generation, include_vectors=include_vectors))
+
+    def count(self, filter: FilterLike | None = None, max_generation: int | None = None) -> Counted:
+        """Return how many observations pass a filter. See `AsyncClient.count`."""
+        return self._thread.run(self._client.count(filter, max_generation))
 
     @accepts_old(time="snapshot_time")
     def snapshot(self, max_generation: int | None = None, *, snapshot_time: Moment | None = None) -> ClientSnapshot:

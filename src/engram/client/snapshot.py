@@ -6,7 +6,9 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import Protocol, Unpack
 
 from engram.model.cue import CueLike
+from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hit, Hits
+from engram.model.operations.results import Counted
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
@@ -23,6 +25,10 @@ class AsyncRecalls(Protocol):
 
     async def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
         """Return the observation with this id, or None."""
+        ...
+
+    async def count(self, filter: FilterLike | None = None, max_generation: int | None = None) -> Counted:
+        """Return how many observations pass a filter."""
         ...
 
     async def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
@@ -45,6 +51,10 @@ class BlockingRecalls(Protocol):
 
     def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
         """Return the observation with this id, or None."""
+        ...
+
+    def count(self, filter: FilterLike | None = None, max_generation: int | None = None) -> Counted:
+        """Return how many observations pass a filter."""
         ...
 
     def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[RecallOptions]) -> Hits:
@@ -85,6 +95,10 @@ class AsyncClientSnapshot:
     async def get(self, id: str, *, include_vectors: bool = False) -> Hit | None:
         """Return the observation with this id, or None; see `AsyncClient.get`."""
         return await self._client.get(id, self.generation, include_vectors=include_vectors)
+
+    async def count(self, filter: FilterLike | None = None) -> Counted:
+        """Return how many observations pass a filter; see `AsyncClient.count`."""
+        return await self._client.count(filter, self.generation)
 
     @spelled_out(SnapshotRecallOptions)
     async def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[SnapshotRecallOptions]) -> Hits:
@@ -127,6 +141,10 @@ class ClientSnapshot:
     def get(self, id: str, *, include_vectors: bool = False) -> Hit | None:
         """Return the observation with this id, or None; see `Client.get`."""
         return self._client.get(id, self.generation, include_vectors=include_vectors)
+
+    def count(self, filter: FilterLike | None = None) -> Counted:
+        """Return how many observations pass a filter; see `Client.count`."""
+        return self._client.count(filter, self.generation)
 
     @spelled_out(SnapshotRecallOptions)
     def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[SnapshotRecallOptions]) -> Hits:

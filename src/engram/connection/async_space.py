@@ -15,7 +15,9 @@ from engram.model.ack import Ack, Deletion
 from engram.model.arguments import one_or_many
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
+from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hit, Hits
+from engram.model.operations.results import Counted
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
@@ -55,6 +57,10 @@ class AsyncSnapshot:
     async def get(self, id: str, *, include_vectors: bool = False) -> Hit | None:
         """Return the observation with this id, or None; see `Snapshot.get`."""
         return await asyncio.to_thread(self.blocking.get, id, include_vectors=include_vectors)
+
+    async def count(self, filter: FilterLike | None = None) -> Counted:
+        """Return how many observations pass a filter; see `Snapshot.count`."""
+        return await asyncio.to_thread(self.blocking.count, filter)
 
     @accepts_old("ef")
     @spelled_out(SnapshotRecallOptions)
@@ -171,6 +177,10 @@ class AsyncSpace:
     def open(self, query: RecallQuery) -> AsyncGenerator[Hits, None]:
         """Open a stream of the hits of `query`, as `recall_stream` does."""
         return batches_of(functools.partial(self.blocking.open, as_query(query)), follow=query.follow)
+
+    async def count(self, filter: FilterLike | None = None, max_generation: int | None = None) -> Counted:
+        """Return how many observations pass a filter. See `Space.count`."""
+        return await asyncio.to_thread(self.blocking.count, filter, max_generation)
 
     @accepts_old(time="snapshot_time")
     async def snapshot(

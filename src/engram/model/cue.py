@@ -1,138 +1,24 @@
-"""Cues and filters: what a recall searches for, and the conditions that every result meets."""
+"""Cues: what a recall searches for, and the conditions that every result meets."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from engram.errors import InvalidInput
-from engram.model.limits import FILTER_TERMS_MAX, FILTER_TEXT_BYTES_MAX
-from engram.model.times import Moment, as_time_us
-from engram.model.values.metadata import WHOLE_MAX, WHOLE_MIN
-from engram.model.values.scalars import as_real, as_text, shown
-from engram.model.values.sequences import as_list
+from engram.model.filters.conditions import Condition
+from engram.model.filters.filter import NO_FILTER, Between, Filter, Scalar
+from engram.model.filters.filter_like import FilterLike, as_filter
+from engram.model.values.scalars import as_real, as_text
 from engram.model.values.vectors import as_query
 
-Scalar = str | float | bool | None
+__all__ = ["BYS", "NO_FILTER", "Between", "By", "Cue", "CueLike", "Filter", "Scalar", "as_cue"]
+
 By = Literal["similarity", "words", "both"]
 BYS: Final[tuple[str, ...]] = get_args(By)
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """A range of numbers from `low` to `high`.
-
-    Parameters
-    ----------
-    low, high
-        Bounds of the range, both inclusive; None for no bound.
-
-    Raises
-    ------
-    InvalidInput
-        If a bound is not a number, or `low` is greater than `high`.
-    """
-
-    low: float | None = None
-    high: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("low", "high"):
-            if getattr(self, name) is not None:
-                number = as_real(f"{name} of Between", getattr(self, name), "a number or None", code="invalid_cue")
-                object.__setattr__(self, name, number)
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise _refused(
-                f"nothing lies between {self.low} and {self.high}; pass the lower one first",
-                "Between",
-                "low <= high",
-                f"{self.low}, {self.high}",
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Conditions that an observation must all meet.
-
-    Parameters
-    ----------
-    since, until
-        Bounds of the observation time: at or after `since`, and before `until`. Each is a `Moment`, such as seconds
-        since 1970 or a datetime.
-    tags, without_tags
-        Tags that the observation must all have, and tags of which it must have none.
-    metadata
-        Required values of top-level keys of the metadata: a text, a number, a truth value or None must be equal; a
-        `Between` must contain the number.
-    confidence_min
-        Minimum confidence, in [0, 1]. It is compared with the confidence as observed.
-
-    Raises
-    ------
-    InvalidInput
-        If a value has the wrong type or is out of range, if there are more than `FILTER_TERMS_MAX` tags and metadata
-        keys, or if no observation can ever meet a condition, such as an empty tag.
-    """
-
-    since: Moment | None = None
-    until: Moment | None = None
-    tags: Set[str] = frozenset()
-    without_tags: Set[str] = frozenset()
-    metadata: Mapping[str, Scalar | Between] = field(default_factory=dict)
-    confidence_min: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name in ("tags", "without_tags"):
-            tags = as_list(name, getattr(self, name), '{"urgent"}', ordered=False)
-            for tag in tags:
-                _check_text("tag", tag)
-                if not tag:
-                    raise _refused("no observation has an empty tag", "tag", "a text", "")
-            object.__setattr__(self, name, frozenset(tags))
-        if not isinstance(self.metadata, Mapping):
-            raise _refused(
-                f"metadata is {shown(self.metadata)}; pass a mapping of keys to values",
-                "metadata",
-                "a mapping",
-                type(self.metadata).__name__,
-            )
-        count = len(self.tags) + len(self.without_tags) + len(self.metadata)
-        if count > FILTER_TERMS_MAX:
-            raise _refused(f"{count} conditions are too many", "filter", FILTER_TERMS_MAX, count)
-        for key in self.metadata:
-            _check_text("key", key)
-        wanted = {key: _as_scalar(f"metadata[{key}]", value) for key, value in self.metadata.items()}
-        object.__setattr__(self, "metadata", wanted)
-        confidence = as_real("confidence_min", self.confidence_min, "a number within 0..1", code="invalid_cue")
-        if not 0 <= confidence <= 1:
-            raise _refused("confidences lie within 0..1", "confidence_min", "0..1", self.confidence_min)
-        _ = self.since_us, self.until_us
-
-    @property
-    def since_us(self) -> int | None:
-        """Inclusive lower bound of the observation time, in microseconds since 1970 UTC; None for no bound."""
-        return None if self.since is None else as_time_us(self.since, "since")
-
-    @property
-    def until_us(self) -> int | None:
-        """Exclusive upper bound of the observation time, in microseconds since 1970 UTC; None for no bound."""
-        return None if self.until is None else as_time_us(self.until, "until")
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the filter has no conditions."""
-        conditions = self.since, self.until
-        return conditions == (None, None) and not (
-            self.tags or self.without_tags or self.metadata or self.confidence_min
-        )
-
-
-NO_FILTER: Final = Filter()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,7 +38,8 @@ class Cue:
         Ranking of the results: ``"similarity"`` of vectors, ``"words"`` (full-text search for the text), or ``"both"``
         (the two rankings combined by reciprocal rank fusion).
     filter
-        Conditions that every result must meet.
+        Conditions that every result must meet: a `Filter`, a condition such as ``F.deck >= 2``, or a dict of either
+        (docs/filters.md). It is kept as a `Filter` or a `Condition`.
     score_min
         Minimum score of a result; None for no minimum. Only a cue by similarity, with a vector or a text, may have one.
 
@@ -165,15 +52,14 @@ class Cue:
     vector: ArrayLike | None = None
     text: str = ""
     by: By = "similarity"
-    filter: Filter = NO_FILTER
+    filter: FilterLike | None = NO_FILTER
     score_min: float | None = None
 
     def __post_init__(self) -> None:
         if self.by not in BYS:
             raise _refused(f"cues are by {', '.join(BYS)}, not by {self.by!r}", "by", ", ".join(BYS), self.by)
         as_text("text", self.text, code="invalid_cue")
-        if not isinstance(self.filter, Filter):
-            raise _refused(f"filter is {shown(self.filter)}; pass a Filter", "filter", "a Filter", type(self.filter))
+        object.__setattr__(self, "filter", as_filter(self.filter))
         if self.vector is not None:
             object.__setattr__(self, "vector", as_query(self.vector))
         if self.by != "similarity" and not self.text:
@@ -193,6 +79,11 @@ class Cue:
             "score_min": self.score_min is not None and self.score_min,
         }
         return f"Cue({', '.join(f'{name}={part}' for name, part in given.items() if part is not False and part != '')})"
+
+    @property
+    def conditions(self) -> Filter | Condition:
+        """The filter, of whatever it was made."""
+        return cast("Filter | Condition", self.filter)
 
     @property
     def ranks(self) -> bool:
@@ -228,33 +119,6 @@ def as_cue(cue: CueLike) -> Cue:
             raise _refused("an empty text is no cue", "text", "a text", "")
         return Cue(text=cue)
     return Cue(vector=cue)
-
-
-def _check_text(name: str, text: object) -> None:
-    size = len(as_text(name, text, code="invalid_cue").encode())
-    if size > FILTER_TEXT_BYTES_MAX:
-        raise _refused(f"a {name} of {size} bytes is not searched for", name, FILTER_TEXT_BYTES_MAX, size)
-
-
-def _as_scalar(field: str, wanted: object) -> Scalar | Between:
-    """Return the value of a metadata condition as a built-in type; refuse a value that no metadata can have."""
-    if isinstance(wanted, np.generic):
-        wanted = wanted.item()
-    if isinstance(wanted, str):
-        _check_text(field, wanted)
-    elif not isinstance(wanted, Between | float | int | None):
-        raise _refused(
-            f"{field} cannot be compared with {shown(wanted)}; pass a text, a number, a truth value, None or Between",
-            field,
-            "a text, a number, a truth value, None or Between",
-            type(wanted).__name__,
-        )
-    elif isinstance(wanted, float) and not math.isfinite(wanted):
-        raise _refused(f"{field} is never {wanted}; pass a finite number", field, "a finite number", wanted)
-    elif isinstance(wanted, int) and not WHOLE_MIN <= wanted <= WHOLE_MAX:
-        value = shown(wanted, with_type=False)
-        raise _refused(f"{field} is never {value}; whole numbers fit 64 bits", field, "64 bits", value)
-    return cast("Scalar | Between", wanted)
 
 
 def _refused(message: str, field: str, limit: object, value: object) -> InvalidInput:

@@ -25,4 +25,9 @@ EF_MAX: Final = 10_000
 FOLLOWERS_MAX: Final = 10_000
 FILTER_TERMS_MAX: Final = 64
 FILTER_TEXT_BYTES_MAX: Final = 256
+FILTER_NODES_MAX: Final = 1024
+# Deeper than anybody writes, and half of what readers of protobuf nest at most: a group and its parts are two messages.
+FILTER_DEPTH_MAX: Final = 32
+FILTER_VALUES_MAX: Final = 10_000
+FILTER_BYTES_MAX: Final = 1024 * 1024
 SESSION_ID_BYTES_MAX: Final = 64

@@ -31,6 +31,7 @@ TIME_MIN_US: Final = -62_135_596_800_000_000
 TIME_MAX_US: Final = 253_402_300_799_999_999
 _MICROS: Final = 1_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH: Final = datetime(1970, 1, 1)  # `isoformat` adds the zone of a time that has one.
 _MICROSECOND: Final = timedelta(microseconds=1)
 _YEARS: Final = "the years 1 to 9999"
 _WANTED: Final = "seconds since 1970, a datetime (UTC if it has no zone) or a text such as 2025-01-31T12:00:00Z"
@@ -72,6 +73,11 @@ def as_time_us(moment: object, field: str) -> int:
         # A text that is not ISO 8601, or a missing date of another library, such as NaT of pandas.
         pass
     raise _refused(field, f"{field} is {shown(moment)}; pass {_WANTED}", shown(moment))
+
+
+def iso_time(time_us: int) -> str:
+    """Return a time, in microseconds since 1970 UTC, as ISO 8601 with microseconds."""
+    return f"{(_NAIVE_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec='microseconds')}Z"
 
 
 def as_times_us(moments: Moments, count: int, field: str) -> NDArray[np.int64]:

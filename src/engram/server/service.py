@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from engram.model.operations import table
 from engram.server.engine import Engine
-from engram.server.handlers.look_up import get, snapshot
+from engram.server.handlers.look_up import count, get, snapshot
 from engram.server.handlers.recall import recall, recall_stream
 from engram.server.handlers.spaces import create_space, describe_server, describe_space, list_spaces
 from engram.server.handlers.writes import delete, observe
@@ -26,6 +26,7 @@ BEHAVIOURS: Final[dict[str, Behaviour]] = {
     table.DELETE.name: delete,
     table.GET.name: get,
     table.RECALL.name: recall,
+    table.COUNT.name: count,
     table.SNAPSHOT.name: snapshot,
     table.CREATE_SPACE.name: create_space,
     table.SPACE.name: describe_space,

@@ -13,8 +13,10 @@ from engram.model.ack import Ack, Deletion
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
+from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hit, Hits
 from engram.model.observations import ObservationBatch
+from engram.model.operations.results import Counted
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
@@ -259,6 +261,32 @@ class Space:
         """
         as_flag("include_vectors", include_vectors)
         return self._engine.get(id, max_generation)
+
+    def count(self, filter: FilterLike | None = None, max_generation: int | None = None) -> Counted:
+        """Return how many observations pass a filter.
+
+        Parameters
+        ----------
+        filter
+            A `Filter`, a condition such as ``F.deck >= 2``, or a dict of either (docs/filters.md); None: all count.
+        max_generation
+            Count the observations that were alive at this generation; None: the newest.
+
+        Returns
+        -------
+        Counted
+            A number, with the ``generation`` as of which it was counted.
+
+        Raises
+        ------
+        InvalidInput
+            If the filter is none, or the generation is yet to come.
+        FailedPrecondition
+            If the generation is no longer retained.
+        CorruptData
+            If the filter needs a text that is damaged.
+        """
+        return self._engine.count(as_filter(filter), max_generation)
 
     @accepts_old(time="snapshot_time")
     def snapshot(self, max_generation: int | None = None, *, snapshot_time: Moment | None = None) -> Snapshot:

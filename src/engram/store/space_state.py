@@ -10,6 +10,7 @@ from engram.log.manifest import Manifest
 from engram.store.commit.live_versions import LiveVersions
 from engram.store.commit.session_table import SessionTable
 from engram.store.filters.metadata_index import MetadataIndex
+from engram.store.filters.stored_rows import StoredRows
 from engram.store.indexing.checkpoints import Checkpoints
 
 
@@ -48,3 +49,6 @@ class SpaceState:
     versions: LiveVersions = field(default_factory=LiveVersions)
     sessions: SessionTable = field(default_factory=SessionTable)
     answered_generation: int = 0
+
+    def __post_init__(self) -> None:
+        self.attributes.rows = StoredRows(self.log, self.versions)

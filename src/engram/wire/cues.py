@@ -10,9 +10,12 @@ import numpy as np
 
 from engram.errors import InvalidInput
 from engram.model.cue import NO_FILTER, Between, By, Cue, Filter, Scalar
+from engram.model.filters.conditions import Condition
+from engram.model.filters.filter_like import as_condition
 from engram.model.strength import Strength
 from engram.model.values.metadata import parse_json
 from engram.wire import engram_pb2 as pb
+from engram.wire.conditions import decode_condition, encode_condition
 from engram.wire.observations import decode_vector
 from engram.wire.times import from_timestamp, to_timestamp
 
@@ -27,6 +30,8 @@ _BY_NUMBERS: Final[dict[str, pb.CueBy.ValueType]] = {
     "words": pb.CUE_BY_WORDS,
     "both": pb.CUE_BY_BOTH,
 }
+# What a server refuses that knows no trees of conditions: a condition on the empty key that says nothing.
+_GUARD: Final = pb.MetadataCondition()
 
 
 def decode_cue(cue: pb.Cue) -> Cue:
@@ -59,7 +64,7 @@ def decode_cue(cue: pb.Cue) -> Cue:
         vector=vector,
         text=cue.semantic.query if kind == "semantic" else cue.text,
         by=_decode_by(cue.by),
-        filter=_decode_filter(cue),
+        filter=_decode_cue_filter(cue),
         score_min=max(given) if given else None,
     )
 
@@ -72,8 +77,8 @@ def encode_cue(cue: Cue) -> pb.Cue:
     if cue.score_min is not None:
         message.score_min = cue.score_min
     # A cue without vector and text recalls by its filter alone, so the filter is sent even if it lets everything pass.
-    if not (cue.ranks and cue.filter.is_open):
-        message.filter.CopyFrom(_encode_filter(cue.filter))
+    if not (cue.ranks and cue.conditions.is_open):
+        message.filter.CopyFrom(encode_filter(cue.conditions))
     return message
 
 
@@ -107,18 +112,50 @@ def _decode_by(by: int) -> By:
     return _BYS[by]
 
 
-def _decode_filter(cue: pb.Cue) -> Filter:
+def decode_filter(message: pb.CueFilter) -> Filter | Condition:
+    """Return the filter in a message.
+
+    Raises
+    ------
+    InvalidInput
+        If its content is invalid.
+    """
+    return _narrowed(message, _old_filter(message, pb.TemporalCue(), pb.SemanticCue()))
+
+
+def encode_filter(filter: Filter | Condition) -> pb.CueFilter:
+    """Return the message for a filter."""
+    if isinstance(filter, Filter):
+        return _encode_fields(filter)
+    # A server that does not know `where` would answer as if there was no filter; this it refuses.
+    return pb.CueFilter(where=encode_condition(filter), metadata=[_GUARD])
+
+
+def _decode_cue_filter(cue: pb.Cue) -> Filter | Condition:
     if not (cue.HasField("filter") or cue.HasField("semantic") or cue.HasField("temporal")):
         return NO_FILTER
-    message = cue.filter
-    since = [*_seconds(message, "since"), *_seconds(cue.temporal, "start")]
-    until = [*_seconds(message, "until"), *_seconds(cue.temporal, "end")]
+    return _narrowed(cue.filter, _old_filter(cue.filter, cue.temporal, cue.semantic))
+
+
+def _narrowed(message: pb.CueFilter, others: Filter) -> Filter | Condition:
+    if not message.HasField("where"):
+        return others
+    where = decode_condition(message.where)
+    return where if others.is_open else as_condition(others) & where
+
+
+def _old_filter(message: pb.CueFilter, temporal: pb.TemporalCue, semantic: pb.SemanticCue) -> Filter:
+    since = [*_seconds(message, "since"), *_seconds(temporal, "start")]
+    until = [*_seconds(message, "until"), *_seconds(temporal, "end")]
+    conditions = message.metadata
+    if message.HasField("where"):
+        conditions = [item for item in conditions if item != _GUARD]  # type: ignore[assignment]
     return Filter(
         since=max(since, default=None),
         until=min(until, default=None),
-        tags=frozenset((*message.required_tags, *cue.semantic.required_tags)),
-        without_tags=frozenset((*message.excluded_tags, *cue.semantic.excluded_tags)),
-        metadata={item.key: _decode_condition(item) for item in message.metadata},
+        tags=frozenset((*message.required_tags, *semantic.required_tags)),
+        without_tags=frozenset((*message.excluded_tags, *semantic.excluded_tags)),
+        metadata={item.key: _decode_condition(item) for item in conditions},
         confidence_min=message.confidence_min,
     )
 
@@ -141,7 +178,7 @@ def _decode_condition(message: pb.MetadataCondition) -> Scalar | Between:
     return value
 
 
-def _encode_filter(filter: Filter) -> pb.CueFilter:
+def _encode_fields(filter: Filter) -> pb.CueFilter:
     message = pb.CueFilter(
         required_tags=sorted(filter.tags),
         excluded_tags=sorted(filter.without_tags),

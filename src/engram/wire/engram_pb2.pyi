@@ -1162,7 +1162,9 @@ Global___TemporalCue: _TypeAlias = TemporalCue  # noqa: Y015
 
 @_typing.final
 class CueFilter(_message.Message):
-    """Conditions that every result meets. Tags and keys are at most 64 together, each of at most 256 bytes (invalid_cue)."""
+    """Conditions that every result meets. Tags and keys are at most 64 together, each of at most 256 bytes (invalid_cue);
+    `where` has limits of its own (filter_size).
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1172,6 +1174,7 @@ class CueFilter(_message.Message):
     EXCLUDED_TAGS_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     CONFIDENCE_MIN_FIELD_NUMBER: _builtins.int
+    WHERE_FIELD_NUMBER: _builtins.int
     confidence_min: _builtins.float
     """Least confidence, in [0, 1]."""
     @_builtins.property
@@ -1194,6 +1197,12 @@ class CueFilter(_message.Message):
     def metadata(self) -> _containers.RepeatedCompositeFieldContainer[Global___MetadataCondition]:
         """Conditions on metadata, all of which a result meets."""
 
+    @_builtins.property
+    def where(self) -> Global___FilterNode:
+        """Conditions of any shape, met beside the others. A server of before 0.3 does not know them and would pass over them,
+        so a client sends with them a MetadataCondition without a key and a condition, which such a server refuses.
+        """
+
     def __init__(
         self,
         *,
@@ -1203,14 +1212,159 @@ class CueFilter(_message.Message):
         excluded_tags: _abc.Iterable[_builtins.str] | None = ...,
         metadata: _abc.Iterable[Global___MetadataCondition] | None = ...,
         confidence_min: _builtins.float = ...,
+        where: Global___FilterNode | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until", "where", b"where"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence_min", b"confidence_min", "excluded_tags", b"excluded_tags", "metadata", b"metadata", "required_tags", b"required_tags", "since", b"since", "until", b"until"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confidence_min", b"confidence_min", "excluded_tags", b"excluded_tags", "metadata", b"metadata", "required_tags", b"required_tags", "since", b"since", "until", b"until", "where", b"where"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CueFilter: _TypeAlias = CueFilter  # noqa: Y015
+
+@_typing.final
+class FilterNode(_message.Message):
+    """Conditions in any shape: a tree of at most 1024 nodes, 32 levels, 10 000 values and 1 MiB of keys and texts
+    (filter_size). docs/filters.md has their meaning.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONDITION_FIELD_NUMBER: _builtins.int
+    ALL_OF_FIELD_NUMBER: _builtins.int
+    ANY_OF_FIELD_NUMBER: _builtins.int
+    NEGATED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def condition(self) -> Global___FilterCondition: ...
+    @_builtins.property
+    def all_of(self) -> Global___FilterGroup:
+        """All of them are met; without parts, everything passes."""
+
+    @_builtins.property
+    def any_of(self) -> Global___FilterGroup:
+        """At least one of them is met; without parts, nothing passes."""
+
+    @_builtins.property
+    def negated(self) -> Global___FilterNode:
+        """It is not met."""
+
+    def __init__(
+        self,
+        *,
+        condition: Global___FilterCondition | None = ...,
+        all_of: Global___FilterGroup | None = ...,
+        any_of: Global___FilterGroup | None = ...,
+        negated: Global___FilterNode | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["all_of", b"all_of", "any_of", b"any_of", "condition", b"condition", "negated", b"negated", "node", b"node"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_of", b"all_of", "any_of", b"any_of", "condition", b"condition", "negated", b"negated", "node", b"node"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_node: _TypeAlias = _typing.Literal["condition", "all_of", "any_of", "negated"]  # noqa: Y015
+    _WhichOneofArgType_node: _TypeAlias = _typing.Literal["node", b"node"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_node) -> _WhichOneofReturnType_node | None: ...
+
+Global___FilterNode: _TypeAlias = FilterNode  # noqa: Y015
+
+@_typing.final
+class FilterGroup(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___FilterNode]: ...
+    def __init__(
+        self,
+        *,
+        parts: _abc.Iterable[Global___FilterNode] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FilterGroup: _TypeAlias = FilterGroup  # noqa: Y015
+
+@_typing.final
+class FilterCondition(_message.Message):
+    """A condition on one value (invalid_filter)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTRIBUTE_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    OPERATOR_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    attribute: _builtins.str
+    """The attribute that is compared: "id", "tags", "confidence", "importance" or "observed_at". Empty: the metadata."""
+    operator: _builtins.str
+    """"eq", "ne", "in", "not_in", "lt", "le", "gt", "ge", "exists", "is_null", "prefix" or "contains"; of tags "any", "all"
+    or "none".
+    """
+    @_builtins.property
+    def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The keys that lead to a value of the metadata, from the outermost."""
+
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___FilterValue]:
+        """One value; any number for "in", "not_in", "any", "all" and "none"; none for "exists" and "is_null"."""
+
+    def __init__(
+        self,
+        *,
+        attribute: _builtins.str = ...,
+        path: _abc.Iterable[_builtins.str] | None = ...,
+        operator: _builtins.str = ...,
+        values: _abc.Iterable[Global___FilterValue] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attribute", b"attribute", "operator", b"operator", "path", b"path", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FilterCondition: _TypeAlias = FilterCondition  # noqa: Y015
+
+@_typing.final
+class FilterValue(_message.Message):
+    """A value that a condition compares with. None of the fields: null."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRUTH_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
+    LARGE_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    TIME_US_FIELD_NUMBER: _builtins.int
+    truth: _builtins.bool
+    whole: _builtins.int
+    large: _builtins.int
+    """A whole number that `whole` does not hold."""
+    number: _builtins.float
+    text: _builtins.str
+    time_us: _builtins.int
+    """Microseconds since 1970 UTC."""
+    def __init__(
+        self,
+        *,
+        truth: _builtins.bool = ...,
+        whole: _builtins.int = ...,
+        large: _builtins.int = ...,
+        number: _builtins.float = ...,
+        text: _builtins.str = ...,
+        time_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["large", b"large", "number", b"number", "text", b"text", "time_us", b"time_us", "truth", b"truth", "value", b"value", "whole", b"whole"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["large", b"large", "number", b"number", "text", b"text", "time_us", b"time_us", "truth", b"truth", "value", b"value", "whole", b"whole"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_value: _TypeAlias = _typing.Literal["truth", "whole", "large", "number", "text", "time_us"]  # noqa: Y015
+    _WhichOneofArgType_value: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_value) -> _WhichOneofReturnType_value | None: ...
+
+Global___FilterValue: _TypeAlias = FilterValue  # noqa: Y015
 
 @_typing.final
 class MetadataCondition(_message.Message):
@@ -1928,6 +2082,59 @@ class GetSnapshotResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetSnapshotResponse: _TypeAlias = GetSnapshotResponse  # noqa: Y015
+
+@_typing.final
+class CountRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    MAX_GENERATION_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    max_generation: _builtins.int
+    """Generation as of which is counted; not set: the newest."""
+    @_builtins.property
+    def filter(self) -> Global___CueFilter:
+        """Conditions that the observations meet; not set: all are counted."""
+
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        filter: Global___CueFilter | None = ...,
+        max_generation: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "filter", b"filter", "max_generation", b"max_generation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "filter", b"filter", "max_generation", b"max_generation", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
+    _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_generation) -> _WhichOneofReturnType__max_generation | None: ...
+
+Global___CountRequest: _TypeAlias = CountRequest  # noqa: Y015
+
+@_typing.final
+class CountResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COUNT_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    snapshot_sequence: _builtins.int
+    def __init__(
+        self,
+        *,
+        count: _builtins.int = ...,
+        snapshot_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "snapshot_sequence", b"snapshot_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountResponse: _TypeAlias = CountResponse  # noqa: Y015
 
 @_typing.final
 class CreateSpaceRequest(_message.Message):

@@ -74,6 +74,11 @@ class EngramServiceStub:
                 request_serializer=engram_dot_wire_dot_engram__pb2.GetSnapshotRequest.SerializeToString,
                 response_deserializer=engram_dot_wire_dot_engram__pb2.GetSnapshotResponse.FromString,
                 _registered_method=True)
+        self.Count = channel.unary_unary(
+                '/engram.v1.EngramService/Count',
+                request_serializer=engram_dot_wire_dot_engram__pb2.CountRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.CountResponse.FromString,
+                _registered_method=True)
         self.CreateSpace = channel.unary_unary(
                 '/engram.v1.EngramService/CreateSpace',
                 request_serializer=engram_dot_wire_dot_engram__pb2.CreateSpaceRequest.SerializeToString,
@@ -159,6 +164,13 @@ class EngramServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Count(self, request, context):
+        """Count the observations that pass a filter.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CreateSpace(self, request, context):
         """Creates a space. A space that exists with the same settings is returned; with other settings the call is refused
         (space_exists).
@@ -230,6 +242,11 @@ def add_EngramServiceServicer_to_server(servicer, server):
                     servicer.GetSnapshot,
                     request_deserializer=engram_dot_wire_dot_engram__pb2.GetSnapshotRequest.FromString,
                     response_serializer=engram_dot_wire_dot_engram__pb2.GetSnapshotResponse.SerializeToString,
+            ),
+            'Count': grpc.unary_unary_rpc_method_handler(
+                    servicer.Count,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.CountRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.CountResponse.SerializeToString,
             ),
             'CreateSpace': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateSpace,
@@ -468,6 +485,33 @@ class EngramService:
             '/engram.v1.EngramService/GetSnapshot',
             engram_dot_wire_dot_engram__pb2.GetSnapshotRequest.SerializeToString,
             engram_dot_wire_dot_engram__pb2.GetSnapshotResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Count(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/Count',
+            engram_dot_wire_dot_engram__pb2.CountRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.CountResponse.FromString,
             options,
             channel_credentials,
             insecure,

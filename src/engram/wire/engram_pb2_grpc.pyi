@@ -67,6 +67,8 @@ class EngramServiceStub:
     """Look observations up by id."""
     GetSnapshot: _grpc.UnaryUnaryMultiCallable[_engram_pb2.GetSnapshotRequest, _engram_pb2.GetSnapshotResponse]
     """Name a snapshot: the generation that is the newest now, or was at a time."""
+    Count: _grpc.UnaryUnaryMultiCallable[_engram_pb2.CountRequest, _engram_pb2.CountResponse]
+    """Count the observations that pass a filter."""
     CreateSpace: _grpc.UnaryUnaryMultiCallable[_engram_pb2.CreateSpaceRequest, _engram_pb2.Space]
     """Creates a space. A space that exists with the same settings is returned; with other settings the call is refused
     (space_exists).
@@ -104,6 +106,8 @@ class EngramServiceAsyncStub(EngramServiceStub):
     """Look observations up by id."""
     GetSnapshot: _aio.UnaryUnaryMultiCallable[_engram_pb2.GetSnapshotRequest, _engram_pb2.GetSnapshotResponse]  # type: ignore[assignment]
     """Name a snapshot: the generation that is the newest now, or was at a time."""
+    Count: _aio.UnaryUnaryMultiCallable[_engram_pb2.CountRequest, _engram_pb2.CountResponse]  # type: ignore[assignment]
+    """Count the observations that pass a filter."""
     CreateSpace: _aio.UnaryUnaryMultiCallable[_engram_pb2.CreateSpaceRequest, _engram_pb2.Space]  # type: ignore[assignment]
     """Creates a space. A space that exists with the same settings is returned; with other settings the call is refused
     (space_exists).
@@ -186,6 +190,14 @@ class EngramServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_engram_pb2.GetSnapshotResponse, _abc.Awaitable[_engram_pb2.GetSnapshotResponse]]:
         """Name a snapshot: the generation that is the newest now, or was at a time."""
+
+    @_abc_1.abstractmethod
+    def Count(
+        self,
+        request: _engram_pb2.CountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.CountResponse, _abc.Awaitable[_engram_pb2.CountResponse]]:
+        """Count the observations that pass a filter."""
 
     @_abc_1.abstractmethod
     def CreateSpace(

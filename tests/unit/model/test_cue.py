@@ -75,14 +75,13 @@ def test_impossible_filters_are_refused(arguments: dict[str, Any], field: str) -
         {"vector": [1.0], "score_min": True},
         {"text": 5},
         {"text": "\ud800"},
-        {"filter": {"tags": ["red"]}},
-        {"filter": None},
+        {"filter": {"tags": 5}},
     ],
 )
 def test_impossible_cues_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput) as caught:
         Cue(**arguments)
-    assert caught.value.code == "invalid_cue"
+    assert caught.value.code in ("invalid_cue", "not_a_list")
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ FILTERS = st.builds(
 @given(filter=FILTERS)
 def test_a_filter_arrives_as_it_was_sent(filter: Filter) -> None:
     arrived = decode_cue(pb.Cue.FromString(encode_cue(Cue(filter=filter)).SerializeToString())).filter
+    assert isinstance(arrived, Filter)
     assert (arrived.since_us, arrived.until_us) == (filter.since_us, filter.until_us)
     assert (arrived.tags, arrived.without_tags) == (filter.tags, filter.without_tags)
     assert arrived.metadata == filter.metadata
@@ -63,12 +64,14 @@ def test_times_of_the_original_cue_and_of_the_filter_narrow_each_other() -> None
         getattr(cue.temporal, field).FromSeconds(of_cue)
         getattr(cue.filter, "since" if field == "start" else "until").FromSeconds(of_filter)
     arrived = decode_cue(cue)
+    assert isinstance(arrived.filter, Filter)
     assert (arrived.filter.since, arrived.filter.until) == (20, 30)
     assert not arrived.ranks
 
 
 def test_datetimes_are_moments() -> None:
     cue = decode_cue(encode_cue(Cue(filter=Filter(since=datetime(2025, 1, 31, tzinfo=UTC)))))
+    assert isinstance(cue.filter, Filter)
     assert cue.filter.since == 1738281600
 
 

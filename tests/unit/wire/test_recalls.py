@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.model.cue import Cue
+from engram.model.cue import Cue, Filter
 from engram.model.hit import Hit
 from engram.model.query import Recalled
 from engram.wire import engram_pb2 as pb
@@ -135,6 +135,7 @@ def test_a_text_cue_with_tags() -> None:
         pb.StreamingRecallRequest(cue=pb.Cue(semantic=semantic, max_results=7), batch_size=3)
     )
     assert (query.cue.text, query.k, query.batch_size) == ("coast", 7, 3)
+    assert isinstance(query.cue.filter, Filter)
     assert (query.cue.filter.tags, query.cue.filter.without_tags) == (frozenset("a"), frozenset("b"))
 
 

@@ -127,7 +127,7 @@ def recall(
         strength=Strength() if strength else None,
         skip_damaged=skip_damaged,
     )
-    if not query.cue.ranks and query.cue.filter.is_open:
+    if not query.cue.ranks and query.cue.conditions.is_open:
         raise click.UsageError("Give a TEXT, --vector FILE, or a condition such as --tag.")
     name = client_settings(cli, space=space).space
     with open_target(cli, address, data, read_only=True) as target:

@@ -66,6 +66,11 @@ class LogEntry:
         """Confidences: float32, shape ``(count,)``. OBSERVE entries only."""
         return self._observed().confidences
 
+    @property
+    def importances(self) -> NDArray[np.float32]:
+        """Importances of an observation: float32, shape ``(count,)``."""
+        return self._observed().importances
+
     def metadata_column(self) -> list[dict[str, Any] | None] | None:
         """Return the metadata of all rows, None for a row without; None if no row has any. OBSERVE entries only."""
         return self._observed().metadata_objects()

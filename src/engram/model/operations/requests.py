@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engram.model.ack import Ack, Deletion
+from engram.model.filters.conditions import Condition
+from engram.model.filters.filter import NO_FILTER, Filter
 from engram.model.hit import Hits
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Request
-from engram.model.operations.results import SnapshotTaken, SpaceList
+from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.priority import Priority
 from engram.model.query import Recalled, RecallQuery, check_one_snapshot
@@ -134,6 +136,25 @@ class StreamRecall(Request[Recalled]):
 
     space: str
     query: RecallQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Count(Request[Counted]):
+    """Count the observations that pass a filter, as of one generation.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    filter
+        Conditions that the observations meet.
+    max_generation
+        Generation as of which is counted; None for the newest.
+    """
+
+    space: str
+    filter: Filter | Condition = NO_FILTER
+    max_generation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

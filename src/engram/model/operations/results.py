@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, Self
 
 from engram.model.operations.status import SpaceStatus, UnsoundSpace
 
@@ -38,3 +38,32 @@ class SpaceList:
 
     spaces: tuple[SpaceStatus, ...]
     unsound: tuple[UnsoundSpace, ...] = ()
+
+
+class Counted(int):
+    """The answer to `count`. As a number, it says how many observations pass.
+
+    Parameters
+    ----------
+    count
+        Number of observations.
+    generation
+        Generation as of which they were counted.
+    """
+
+    generation: int
+
+    def __new__(cls, count: int, generation: int) -> Self:
+        """Make the answer to one count."""
+        counted = super().__new__(cls, count)
+        counted.generation = generation
+        return counted
+
+    def __repr__(self) -> str:
+        return f"Counted({int(self)}, generation={self.generation})"
+
+    def __str__(self) -> str:
+        return int.__repr__(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Counted, (int(self), self.generation)

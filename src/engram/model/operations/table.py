@@ -9,6 +9,7 @@ from engram.model.hit import Hits
 from engram.model.operations.action import Action
 from engram.model.operations.operation import Operation, Route
 from engram.model.operations.requests import (
+    Count,
     CreateSpace,
     Delete,
     DescribeServer,
@@ -20,7 +21,7 @@ from engram.model.operations.requests import (
     StreamRecall,
     TakeSnapshot,
 )
-from engram.model.operations.results import SnapshotTaken, SpaceList
+from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.query import Recalled
 
@@ -69,6 +70,14 @@ RECALL_STREAM: Final = Operation(
     "Return what matches a cue in batches, as it is found, and then what is stored meanwhile if asked to follow.",
     (Route("POST", f"{_SPACE}/recall"), Route("POST", f"{_SPACE}/follow"), Route("GET", f"{_SPACE}/follow")),
     streams=True,
+)
+COUNT: Final = Operation(
+    "count",
+    Count,
+    Counted,
+    Action.RECALL,
+    "Return how many observations pass a filter.",
+    (Route("POST", f"{_SPACE}/count"),),
 )
 SNAPSHOT: Final = Operation(
     "snapshot",
@@ -122,6 +131,7 @@ OPERATIONS: Final[dict[str, Operation[Any]]] = {
         GET,
         RECALL,
         RECALL_STREAM,
+        COUNT,
         SNAPSHOT,
         CREATE_SPACE,
         SPACE,

@@ -1,4 +1,4 @@
-"""``get`` and ``snapshot``: observations by their ids, and the generation of a snapshot."""
+"""``get``, ``count`` and ``snapshot``: observations by their ids, their number, and the generation of a snapshot."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Generator
 from typing import Final, TypeVar
 
 from engram.model.hit import Hits
-from engram.model.operations.requests import Get, TakeSnapshot
-from engram.model.operations.results import SnapshotTaken
+from engram.model.operations.requests import Count, Get, TakeSnapshot
+from engram.model.operations.results import Counted, SnapshotTaken
 from engram.server.engine import Engine
 from engram.store.space_engine import SpaceEngine
 
@@ -22,10 +22,21 @@ async def get(engine: Engine, request: Get, encode: Callable[[Hits], T]) -> T:
     return await engine.recalls.in_turns(look_up(space, request, encode))
 
 
+async def count(engine: Engine, request: Count, encode: Callable[[Counted], T]) -> T:
+    """Return how many observations pass a filter. They are counted on a recall thread."""
+    space = engine.space(request.space)
+    return await engine.recalls.in_turns(_counting(space, request, encode))
+
+
 async def snapshot(engine: Engine, request: TakeSnapshot, encode: Callable[[SnapshotTaken], T]) -> T:
     """Return the generation that is the newest now, or was at a time."""
     found = engine.space(request.space).snapshot(request.max_generation, request.snapshot_us)
     return encode(SnapshotTaken(found.generation))
+
+
+def _counting(space: SpaceEngine, request: Count, encode: Callable[[Counted], T]) -> Generator[None, None, T]:
+    yield from ()
+    return encode(space.count(request.filter, request.max_generation))
 
 
 def look_up(space: SpaceEngine, request: Get, encode: Callable[[Hits], T]) -> Generator[None, None, T]:

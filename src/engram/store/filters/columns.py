@@ -26,25 +26,41 @@ class ColumnChunk:
         version that is alive, 0 for a generation that is not an observation.
     times_us
         int64, shape ``(CHUNK_ROWS,)``: observation times, microseconds since 1970 UTC.
-    confidences
+    confidences, importances
         float32, shape ``(CHUNK_ROWS,)``.
+    ends_min
+        The least generation from which on a version of the chunk is dead, or an earlier one.
+    has_gaps
+        Whether a generation of the chunk that was given is not one of an observation.
     times_min, times_max
         Bounds of all observation times in the chunk.
     """
 
-    __slots__ = ("confidences", "ends", "times_max", "times_min", "times_us")
+    __slots__ = (
+        "confidences",
+        "ends",
+        "ends_min",
+        "has_gaps",
+        "importances",
+        "times_max",
+        "times_min",
+        "times_us",
+    )
 
     def __init__(self) -> None:
         self.ends: NDArray[np.int64] = np.zeros(CHUNK_ROWS, dtype=np.int64)
         self.times_us: NDArray[np.int64] = np.zeros(CHUNK_ROWS, dtype=np.int64)
         self.confidences: NDArray[np.float32] = np.zeros(CHUNK_ROWS, dtype=np.float32)
+        self.importances: NDArray[np.float32] = np.zeros(CHUNK_ROWS, dtype=np.float32)
+        self.ends_min: int = int(_NEVER)
+        self.has_gaps: bool = False
         self.times_min: int = int(_NEVER)
         self.times_max: int = -int(_NEVER)
 
     @property
     def nbytes(self) -> int:
         """Memory in bytes."""
-        return self.ends.nbytes + self.times_us.nbytes + self.confidences.nbytes
+        return self.ends.nbytes + self.times_us.nbytes + self.confidences.nbytes + self.importances.nbytes
 
 
 class Columns:
@@ -55,14 +71,21 @@ class Columns:
 
     def __init__(self) -> None:
         self.chunks: list[ColumnChunk] = []
+        self._next = 1
 
     def add(self, record: Record | LogEntry) -> None:
         """Append a record of the log, or an entry that becomes one; it must follow the last one."""
         while len(self.chunks) <= record.last_generation >> CHUNK_BITS:
             self.chunks.append(ColumnChunk())
-        if record.kind is not RecordKind.OBSERVE:
+        is_observed = record.kind is RecordKind.OBSERVE
+        gap_end = record.first_generation if is_observed else record.last_generation + 1
+        if gap_end > self._next:
+            for number in range(self._next >> CHUNK_BITS, ((gap_end - 1) >> CHUNK_BITS) + 1):
+                self.chunks[number].has_gaps = True
+        self._next = record.last_generation + 1
+        if not is_observed:
             return
-        times_us, confidences = record.times_us, record.confidences
+        times_us, confidences, importances = record.times_us, record.confidences, record.importances
         done = 0
         while done < record.count:
             number, row = divmod(record.first_generation + done, CHUNK_ROWS)
@@ -71,6 +94,7 @@ class Columns:
             chunk.ends[rows] = _NEVER
             chunk.times_us[rows] = times_us[source]
             chunk.confidences[rows] = confidences[source]
+            chunk.importances[rows] = importances[source]
             chunk.times_min = min(chunk.times_min, int(times_us[source].min()))
             chunk.times_max = max(chunk.times_max, int(times_us[source].max()))
             done += taken
@@ -86,7 +110,8 @@ class Columns:
         numbers, rows = generations >> CHUNK_BITS, generations & (CHUNK_ROWS - 1)
         for number in np.unique(numbers).tolist():
             here = numbers == number
-            ends = self.chunks[number].ends
+            chunk, ends = self.chunks[number], self.chunks[number].ends
+            chunk.ends_min = min(chunk.ends_min, int(at[here].min()))
             ends[rows[here]] = np.minimum(ends[rows[here]], at[here])
 
     def alive(self, generations: NDArray[np.int64], at: int) -> NDArray[np.bool_]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +11,16 @@ from numpy.typing import NDArray
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
-from engram.model.cue import Scalar
-from engram.model.limits import FILTER_TEXT_BYTES_MAX
 from engram.store.filters.columns import Columns
-from engram.store.filters.postings import Numbers, Postings
+from engram.store.filters.key_index import KeyIndex
+from engram.store.filters.postings import Postings
+from engram.store.filters.stored_rows import StoredRows
+
+# A key at the top level is its own place: that costs no tuple for each value that is added.
+_Place = str | tuple[str, ...]
+_Found = dict[_Place, tuple[list[int], list[Any]]]
+# Memory of an empty index of a key.
+_KEY_BYTES: Final = 200
 
 
 class MetadataIndex:
@@ -23,14 +28,15 @@ class MetadataIndex:
 
     The committer thread writes an observation's entries before the observation becomes visible. Any thread reads
     without locks. Everything is ordered by generation, so a reader that looks no further than its snapshot sees what
-    was true then. Rows without tags and metadata cost no object and no Python call.
+    was true then. PassingRows without tags and metadata cost no object and no Python call.
     """
 
     def __init__(self) -> None:
         self.columns: Columns = Columns()
         self._tags = Postings()
-        self._values = Postings()
-        self._numbers: dict[str, Numbers] = {}
+        self._keys: dict[_Place, KeyIndex] = {}
+        self.rows: StoredRows | None = None
+        """What the index does not have itself; None where nothing asks for it, as in tests."""
 
     def add(self, record: Record | LogEntry) -> None:
         """Append a record of the log, or an entry that becomes one; it must follow the last one."""
@@ -51,31 +57,15 @@ class MetadataIndex:
         """Return the generations that have `tag`: int64, shape ``(n,)``, ascending."""
         return self._tags.get(tag)
 
-    def equal(self, key: str, value: Scalar) -> NDArray[np.int64]:
-        """Return the generations whose metadata have `value` under `key`: int64, shape ``(n,)``, ascending."""
-        return self._values.get(_value_key(key, value))
-
-    def between(self, key: str, low: float | None, high: float | None) -> NDArray[np.int64]:
-        """Return the generations whose metadata have a number from `low` to `high` under `key`.
-
-        Parameters
-        ----------
-        low, high
-            Bounds, both included; None leaves a side open.
-
-        Returns
-        -------
-        NDArray[np.int64]
-            Shape ``(n,)``, ascending.
-        """
-        numbers = self._numbers.get(key)
-        return np.empty(0, dtype=np.int64) if numbers is None else numbers.between(low, high)
+    def key(self, path: tuple[str, ...]) -> KeyIndex | None:
+        """Return the values under a key of the metadata, or under nested ones; None if there never were any."""
+        return self._keys.get(path[0] if len(path) == 1 else path)
 
     @property
     def nbytes(self) -> int:
         """Approximate memory in bytes."""
-        numbers = sum(column.nbytes for column in list(self._numbers.values()))
-        return self.columns.nbytes + self._tags.nbytes + self._values.nbytes + numbers
+        keys = sum(_KEY_BYTES + index.nbytes for index in list(self._keys.values()))
+        return self.columns.nbytes + self._tags.nbytes + keys
 
     def _add_tags(self, first_generation: int, column: list[list[str] | None]) -> None:
         found: defaultdict[str, list[int]] = defaultdict(list)
@@ -86,40 +76,30 @@ class MetadataIndex:
             self._tags.extend(tag, generations)
 
     def _add_metadata(self, first_generation: int, column: list[dict[str, Any] | None]) -> None:
-        equal: defaultdict[Hashable, list[int]] = defaultdict(list)
-        numbers: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
+        found: _Found = {}
+        nested: list[tuple[tuple[str, ...], int, dict[str, Any]]] = []
         for generation, metadata in enumerate(column, first_generation):
             for key, value in (metadata or {}).items():
-                if _is_searchable(key, value):
-                    equal[_value_key(key, value)].append(generation)
-                if isinstance(value, int | float) and not isinstance(value, bool):
-                    numbers[key].append((generation, _as_float(value)))
-        for place, generations in equal.items():
-            self._values.extend(place, generations)
-        for key, pairs in numbers.items():
-            if key not in self._numbers:
-                self._numbers[key] = Numbers()
-            self._numbers[key].extend(*zip(*pairs, strict=True))
+                _note(found, key, generation, value)
+                if type(value) is dict:
+                    nested.append(((key,), generation, value))
+        while nested:
+            inner: list[tuple[tuple[str, ...], int, dict[str, Any]]] = []
+            for path, generation, metadata in nested:
+                for key, value in metadata.items():
+                    _note(found, (*path, key), generation, value)
+                    if type(value) is dict:
+                        inner.append(((*path, key), generation, value))
+            nested = inner
+        for place, (generations, values) in found.items():
+            index = self._keys.get(place) or KeyIndex()
+            index.extend(generations, values)
+            self._keys[place] = index
 
 
-def _value_key(key: str, value: Scalar) -> Hashable:
-    # JSON distinguishes true from 1; Python's dictionaries do not. 1 and 1.0 are the same number in both.
-    return key, isinstance(value, bool), value
-
-
-def _is_searchable(key: str, value: Any) -> bool:
-    if isinstance(value, str):
-        # A text of n characters has n to 4 n bytes in UTF-8, so most texts need not be encoded to be measured.
-        limit = FILTER_TEXT_BYTES_MAX
-        if len(value) > limit or (4 * len(value) > limit and len(value.encode("utf-8", "replace")) > limit):
-            return False
-    elif not isinstance(value, int | float | None):
-        return False
-    return len(key) <= FILTER_TEXT_BYTES_MAX
-
-
-def _as_float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf") if value > 0 else float("-inf")
+def _note(found: _Found, place: _Place, generation: int, value: Any) -> None:
+    known = found.get(place)
+    if known is None:
+        found[place] = known = ([], [])
+    known[0].append(generation)
+    known[1].append(value)

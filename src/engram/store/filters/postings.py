@@ -6,7 +6,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 _NONE: Final = np.empty(0, dtype=np.int64)
 _FIRST_ROOM: Final = 4
@@ -29,9 +29,9 @@ class GrowingArray:
         self._room: NDArray[Any] = np.empty(_FIRST_ROOM, dtype)
         self.view: NDArray[Any] = self._room[:0]
 
-    def extend(self, values: Sequence[Any]) -> None:
+    def extend(self, values: ArrayLike) -> None:
         """Append `values`."""
-        count, needed = len(self.view), len(self.view) + len(values)
+        count, needed = len(self.view), len(self.view) + len(values)  # type: ignore[arg-type]
         if needed > len(self._room):
             room = np.empty(max(needed, 2 * len(self._room)), self._room.dtype)
             room[:count] = self.view
@@ -46,78 +46,53 @@ class GrowingArray:
 
 
 class Postings:
-    """Lists of generations by key.
+    """Lists of generations by key. Each key also has a number, its place in the order in which keys came.
 
     A key that occurs once costs no array. Where there are many distinct values, most of them occur once.
     """
 
+    __slots__ = ("_lists", "_numbers", "nbytes")
+
     def __init__(self) -> None:
-        self._lists: dict[Hashable, int | GrowingArray] = {}
+        self._numbers: dict[Hashable, int] = {}
+        self._lists: list[int | GrowingArray] = []
         self.nbytes: int = 0
         """About how much memory it takes."""
 
     def __len__(self) -> int:
         return len(self._lists)
 
-    def extend(self, key: Hashable, generations: Sequence[int]) -> None:
-        """Append `generations`, which must ascend and be later than those already under `key`."""
-        known = self._lists.get(key)
-        if known is None:
+    def extend(self, key: Hashable, generations: Sequence[int]) -> int:
+        """Append `generations`, which must ascend and be later than those already under `key`; return its number."""
+        number = self._numbers.get(key)
+        if number is None:
+            number = len(self._lists)
             self.nbytes += _KEY_BYTES
-            if len(generations) == 1:
-                self._lists[key] = generations[0]
-                return
-        if not isinstance(known, GrowingArray):
-            grown = GrowingArray(np.int64)
-            grown.extend([*([] if known is None else [known]), *generations])
+            self._lists.append(generations[0] if len(generations) == 1 else self._grown(generations))
+            self._numbers[key] = number
+            return number
+        known = self._lists[number]
+        if isinstance(known, GrowingArray):
+            before = known.nbytes
+            known.extend(generations)
+            self.nbytes += known.nbytes - before
+        else:
             # The list is replaced only when it is complete: a reader must not miss generations that it saw before.
-            self._lists[key] = grown
-            self.nbytes += grown.nbytes
-            return
-        before = known.nbytes
-        known.extend(generations)
-        self.nbytes += known.nbytes - before
+            self._lists[number] = self._grown([known, *generations])
+        return number
 
     def get(self, key: Hashable) -> NDArray[np.int64]:
         """Return the generations of `key`: int64, shape ``(n,)``, ascending."""
-        known = self._lists.get(key)
-        if known is None:
-            return _NONE
+        number = self._numbers.get(key)
+        return _NONE if number is None else self.numbered(number)
+
+    def numbered(self, number: int) -> NDArray[np.int64]:
+        """Return the generations of the key with this number: int64, shape ``(n,)``, ascending."""
+        known = self._lists[number]
         return known.view if isinstance(known, GrowingArray) else np.array([known], dtype=np.int64)
 
-
-class Numbers:
-    """The numbers that generations have under one metadata key."""
-
-    def __init__(self) -> None:
-        self._generations = GrowingArray(np.int64)
-        self._values = GrowingArray(np.float64)
-
-    def extend(self, generations: Sequence[int], values: Sequence[float]) -> None:
-        """Append the numbers of later generations."""
-        self._values.extend(values)
-        self._generations.extend(generations)
-
-    def between(self, low: float | None, high: float | None) -> NDArray[np.int64]:
-        """Return the generations whose number lies within `low` and `high`, both included; None leaves a side open.
-
-        Returns
-        -------
-        NDArray[np.int64]
-            Shape ``(n,)``, ascending.
-        """
-        generations = self._generations.view
-        # Values are appended first, so there is one for every generation in the view.
-        values = self._values.view[: len(generations)]
-        fits = np.ones(len(values), dtype=bool)
-        if low is not None:
-            fits &= values >= low
-        if high is not None:
-            fits &= values <= high
-        found: NDArray[np.int64] = generations[fits]
-        return found
-
-    @property
-    def nbytes(self) -> int:
-        """Memory in bytes."""
-        return self._generations.nbytes + self._values.nbytes
+    def _grown(self, generations: Sequence[int]) -> GrowingArray:
+        grown = GrowingArray(np.int64)
+        grown.extend(generations)
+        self.nbytes += grown.nbytes
+        return grown

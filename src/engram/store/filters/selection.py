@@ -1,121 +1,55 @@
-"""Selection of the observations that pass a filter at a snapshot, starting with the rarest condition."""
+"""Selection of the observations that pass a filter at a snapshot: the one entry point of all that filters."""
 
 from __future__ import annotations
-
-from collections.abc import Iterable
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.model.cue import Between, Filter
-from engram.store.filters.columns import CHUNK_BITS, CHUNK_ROWS, ColumnChunk
+from engram.model.filters.filter_like import FilterLike, as_condition
 from engram.store.filters.metadata_index import MetadataIndex
+from engram.store.filters.planning import Planner, conjuncts
+from engram.store.filters.plans import AndPlan
+from engram.store.filters.rows import PassingRows, Window, bitmap
 
-_WORD_BITS: Final = 64
-_FEW_ROWS: Final = CHUNK_ROWS // 16
-
-Rows = slice | NDArray[np.int64]
+__all__ = ["bitmap", "passing", "select"]
 
 
-def select(
-    attributes: MetadataIndex, filter: Filter, first: int, last: int, alive_at: int | None = None
-) -> NDArray[np.int64]:
+def passing(
+    attributes: MetadataIndex, filter: FilterLike | None, first: int, last: int, alive_at: int | None = None
+) -> PassingRows:
     """Return the observations with generations from `first` to `last` that pass `filter`.
 
-    Conditions that have a list of generations are applied rarest first, chunk by chunk, so the work is bounded by the
-    rarest condition (docs/decisions/0005). Chunks whose times lie outside the filter's time window are skipped.
+    The rarest condition that all must meet is looked up first, and the others are tested on what is left, so the work
+    is bounded by it where there is one (docs/decisions/0017).
 
     Parameters
     ----------
+    attributes
+        The filter index.
+    filter
+        The filter; None lets everything pass.
+    first, last
+        Generations, both included; `last` is committed.
     alive_at
         Only observations that are alive at this generation; None: all, including those superseded or deleted since.
 
-    Returns
-    -------
-    NDArray[np.int64]
-        Generations, shape ``(n,)``, ascending.
+    Raises
+    ------
+    InvalidInput
+        If `filter` is none.
+    CorruptData
+        If the filter needs a text or an id that is damaged.
     """
-    required = sorted((_within(found, first, last) for found in _required(attributes, filter)), key=len)
-    excluded = [_within(attributes.tagged(tag), first, last) for tag in filter.without_tags]
-    if required:
-        numbers: Iterable[int] = _distinct(required[0] >> CHUNK_BITS).tolist()
-    else:
-        numbers = range(first >> CHUNK_BITS, (last >> CHUNK_BITS) + 1)
-    found = []
-    for number in numbers:
-        chunk, base = attributes.columns.chunks[number], number << CHUNK_BITS
-        if _misses(chunk, filter):
-            continue
-        start, end = max(first - base, 0), min(last - base + 1, CHUNK_ROWS)
-        rarest = _rows_in(required[0], base) if required else None
-        # Where few rows have the rarest condition, only these are tested. Where many have it, testing whole columns is
-        # faster.
-        rows = rarest if rarest is not None and len(rarest) < _FEW_ROWS else slice(start, end)
-        keep = chunk.ends[rows] > (alive_at or 0)
-        keep &= _fits_columns(chunk, rows, filter)
-        for others in required if isinstance(rows, slice) else required[1:]:
-            keep &= _marked(others, base)[rows]
-        for others in excluded:
-            keep &= ~_marked(others, base)[rows]
-        kept = start + np.flatnonzero(keep) if isinstance(rows, slice) else rows[keep]
-        found.append(kept + base)
-    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
+    window = Window(max(first, 1), last)
+    if not window.size:
+        return PassingRows(window, np.empty(0, dtype=np.int64))
+    planner = Planner(attributes, window, alive_at)
+    parts = [planner.plan(part) for part in conjuncts(as_condition(filter))]
+    return AndPlan([*parts, planner.alive()]).rows()
 
 
-def bitmap(generations: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return `generations`, which must ascend, as a uint64 bitmap: bit ``g % 64`` of word ``g // 64`` is set."""
-    count = int(generations[-1]) + 1 if len(generations) else 0
-    flags = np.zeros(count + -count % _WORD_BITS, dtype=bool)
-    flags[generations] = True
-    return np.packbits(flags, bitorder="little").view(np.uint64)
-
-
-def _required(attributes: MetadataIndex, filter: Filter) -> Iterable[NDArray[np.int64]]:
-    for tag in filter.tags:
-        yield attributes.tagged(tag)
-    for key, wanted in filter.metadata.items():
-        if isinstance(wanted, Between):
-            yield attributes.between(key, wanted.low, wanted.high)
-        else:
-            yield attributes.equal(key, wanted)
-
-
-def _within(generations: NDArray[np.int64], first: int, last: int) -> NDArray[np.int64]:
-    start, end = np.searchsorted(generations, [first, last + 1])
-    return generations[start:end]
-
-
-def _distinct(ascending: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the distinct values of a sorted array; ``np.unique`` would sort it again."""
-    return ascending[np.flatnonzero(np.diff(ascending, prepend=-1))]
-
-
-def _misses(chunk: ColumnChunk, filter: Filter) -> bool:
-    since_us, until_us = filter.since_us, filter.until_us
-    return (since_us is not None and chunk.times_max < since_us) or (
-        until_us is not None and chunk.times_min >= until_us
-    )
-
-
-def _fits_columns(chunk: ColumnChunk, rows: Rows, filter: Filter) -> NDArray[np.bool_] | bool:
-    fits: NDArray[np.bool_] | bool = True
-    if filter.since_us is not None:
-        fits &= chunk.times_us[rows] >= filter.since_us
-    if filter.until_us is not None:
-        fits &= chunk.times_us[rows] < filter.until_us
-    if filter.confidence_min:
-        # Compared as float32, as it is stored; otherwise a limit of 0.9 would leave out an observation with confidence
-        # 0.9.
-        fits &= chunk.confidences[rows] >= np.float32(filter.confidence_min)
-    return fits
-
-
-def _rows_in(generations: NDArray[np.int64], base: int) -> NDArray[np.int64]:
-    return _within(generations, base, base + CHUNK_ROWS - 1) - base
-
-
-def _marked(generations: NDArray[np.int64], base: int) -> NDArray[np.bool_]:
-    marks = np.zeros(CHUNK_ROWS, dtype=bool)
-    marks[_rows_in(generations, base)] = True
-    return marks
+def select(
+    attributes: MetadataIndex, filter: FilterLike | None, first: int, last: int, alive_at: int | None = None
+) -> NDArray[np.int64]:
+    """Return the generations that `passing` returns: int64, shape ``(n,)``, ascending."""
+    return passing(attributes, filter, first, last, alive_at).generations

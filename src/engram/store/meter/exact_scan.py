@@ -61,7 +61,7 @@ class ExactScan:
         damaged: list[int] = []
         for first in range(1, generation + 1, STEP):
             last = min(first + STEP - 1, generation)
-            chosen = select(self._state.attributes, query.cue.filter, first, last, alive_at=generation)
+            chosen = select(self._state.attributes, query.cue.conditions, first, last, alive_at=generation)
             if len(chosen):
                 scored = score_readable(self._state.log, chosen, vector, self._config.metric, damaged)
                 best = best.then(scored.at_least(query.cue.score_min)).best_first().head(query.k)

@@ -13,12 +13,16 @@ from engram.index import Walk
 from engram.lifecycle.forking import check_process
 from engram.log.files.prefetch import Prefetch
 from engram.log.records.record import Record
+from engram.model.filters.conditions import Condition
+from engram.model.filters.filter import Filter
 from engram.model.hit import Hit
 from engram.model.limits import RESULTS_MAX
+from engram.model.operations.results import Counted
 from engram.model.query import Recalled, RecallQuery
 from engram.model.spaces import SpaceConfig
 from engram.model.strength import Strength
 from engram.model.times import now_us
+from engram.store.filters.selection import passing
 from engram.store.options import StoreOptions
 from engram.store.recall.full_text import FullText
 from engram.store.recall.left_out import LeftOut
@@ -129,6 +133,17 @@ class RecallExecutor:
         if found is None:
             return None
         return stored_hit(*state.log.locate(found), 1.0, found <= indexed, now_us())
+
+    def count(self, filter: Filter | Condition, generation: int) -> Counted:
+        """Return how many observations that were alive at `generation` pass `filter`.
+
+        Raises
+        ------
+        CorruptData
+            If the filter needs a text that is damaged.
+        """
+        self.check_process()
+        return Counted(passing(self._state.attributes, filter, 1, generation, alive_at=generation).count, generation)
 
     def hits_as_of(self, generation: int, left_out: LeftOut) -> MakeHits:
         """Return a function that makes hits of generations and scores, for a recall of `generation` that begins now."""

@@ -17,7 +17,8 @@ from engram.model.limits import EF_MAX, RESULTS_MAX
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
 from engram.model.values.vectors import as_matrix, check_query
-from engram.store.filters.selection import bitmap, select
+from engram.store.filters.rows import PassingRows
+from engram.store.filters.selection import passing
 from engram.store.recall.exact import score_readable
 from engram.store.recall.full_text import FullText
 from engram.store.recall.left_out import LeftOut
@@ -168,7 +169,7 @@ class Search:
         chosen = self._choose(prepared, generation)
         if self._is_ranked(prepared, chosen):
             return self._ranked(prepared, chosen, generation, count_max, ef, left_out)
-        allowed = None if chosen is None else bitmap(chosen)
+        allowed = None if chosen is None else chosen.bitmap()
         assert prepared.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
         return self._state.index.walk(prepared.vector, max_generation=generation, allowed=allowed)
 
@@ -179,23 +180,23 @@ class Search:
     @staticmethod
     def breadth(cue: Cue, ef: int) -> int:
         """Return the number of candidates that a search for `cue` compares, where `ef` are enough without a filter."""
-        return ef if cue.filter.is_open else min(EF_MAX, ef * _FILTERED_BREADTH)
+        return ef if cue.conditions.is_open else min(EF_MAX, ef * _FILTERED_BREADTH)
 
-    def _choose(self, prepared: PreparedCue, generation: int) -> NDArray[np.int64] | None:
-        """Return the observations that pass the filter, ascending; None for all, where they need not be listed."""
-        if prepared.cue.filter.is_open and prepared.cue.ranks:
+    def _choose(self, prepared: PreparedCue, generation: int) -> PassingRows | None:
+        """Return the observations that pass the filter; None for all, where they need not be looked up."""
+        if prepared.cue.conditions.is_open and prepared.cue.ranks:
             return None
-        return select(self._state.attributes, prepared.cue.filter, 1, generation, alive_at=generation)
+        return passing(self._state.attributes, prepared.cue.conditions, 1, generation, alive_at=generation)
 
     @staticmethod
-    def _is_ranked(prepared: PreparedCue, chosen: NDArray[np.int64] | None) -> bool:
+    def _is_ranked(prepared: PreparedCue, chosen: PassingRows | None) -> bool:
         few = chosen is not None and len(chosen) <= _EXACT_COUNT_MAX
         return prepared.vector is None or prepared.cue.by != "similarity" or few
 
     def _ranked(
         self,
         prepared: PreparedCue,
-        chosen: NDArray[np.int64] | None,
+        chosen: PassingRows | None,
         generation: int,
         count: int,
         ef: int,
@@ -205,7 +206,7 @@ class Search:
             return self._by_words(prepared, chosen, generation, count, left_out)
         if prepared.vector is None:
             assert chosen is not None  # noqa: S101  (for the type checker: without a ranking, everything is listed)
-            newest_first = chosen[::-1][:count]
+            newest_first = chosen.generations[::-1][:count]
             return Ranked(newest_first, np.ones(len(newest_first), dtype=np.float32))
         if prepared.cue.by == "both":
             depth = min(RESULTS_MAX, max(count, _FUSED_COUNT_MIN))
@@ -213,20 +214,22 @@ class Search:
             worded = self._by_words(prepared, chosen, generation, depth, left_out)
             return fuse(similar.generations, worded.generations)
         assert chosen is not None  # noqa: S101  (for the type checker)
-        scored = score_readable(self._state.log, chosen, prepared.vector, self._config.metric, left_out.generations)
+        scored = score_readable(
+            self._state.log, chosen.generations, prepared.vector, self._config.metric, left_out.generations
+        )
         left_out.settle()
         return scored.best_first()
 
     def _nearest(
         self,
         vector: NDArray[np.float32],
-        chosen: NDArray[np.int64] | None,
+        chosen: PassingRows | None,
         count: int,
         generation: int,
         ef: int,
         left_out: LeftOut,
     ) -> Ranked:
-        allowed = None if chosen is None else bitmap(chosen)
+        allowed = None if chosen is None else chosen.bitmap()
         found = Ranked(
             *self._state.index.search(
                 vector, count, ef, max_generation=generation, allowed=allowed, damaged=left_out.generations
@@ -236,14 +239,12 @@ class Search:
         return found.where(found.generations > 0)
 
     def _by_words(
-        self, prepared: PreparedCue, chosen: NDArray[np.int64] | None, generation: int, count: int, left_out: LeftOut
+        self, prepared: PreparedCue, chosen: PassingRows | None, generation: int, count: int, left_out: LeftOut
     ) -> Ranked:
         def passes(generations: NDArray[np.int64]) -> NDArray[np.bool_]:
             if chosen is None:
                 return self._state.attributes.columns.alive(generations, generation)
-            places = np.searchsorted(chosen, generations)
-            places[places == len(chosen)] = 0
-            return chosen[places] == generations if len(chosen) else np.zeros(len(generations), dtype=bool)
+            return chosen.has(generations)
 
         ranked = self._full_text.best(prepared.cue.text, generation, count, passes)
         # An observation whose text cannot be read might have been among the results.

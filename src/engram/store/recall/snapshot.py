@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Unpack
 
 from engram.model.cue import CueLike
+from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hit, Hits
+from engram.model.operations.results import Counted
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
@@ -47,6 +49,10 @@ class Snapshot:
         """Return the observation with this id, or None; see `Space.get`."""
         as_flag("include_vectors", include_vectors)
         return self._reader.get(as_text("id", id), self.generation)
+
+    def count(self, filter: FilterLike | None = None) -> Counted:
+        """Return how many observations pass a filter; see `Space.count`."""
+        return self._reader.count(as_filter(filter), self.generation)
 
     @accepts_old("ef")
     @spelled_out(SnapshotRecallOptions)

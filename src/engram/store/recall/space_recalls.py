@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from engram.model.filters.conditions import Condition
+from engram.model.filters.filter import Filter
 from engram.model.hit import Hit
+from engram.model.operations.results import Counted
 from engram.model.query import Recalled, RecallQuery, check_one_snapshot
 from engram.model.spaces import SpaceConfig
 from engram.model.values.scalars import as_text
@@ -108,6 +111,21 @@ class SpaceRecalls:
         if max_generation is None:
             return self._reader.get(id, None)
         return self._reader.get(id, self.retention.check(max_generation))
+
+    def count(self, filter: Filter | Condition, max_generation: int | None = None) -> Counted:
+        """Return how many observations pass `filter`, now or as of a generation.
+
+        Raises
+        ------
+        InvalidInput
+            If the generation is yet to come.
+        FailedPrecondition
+            If the generation is no longer retained.
+        CorruptData
+            If the filter needs a text that is damaged.
+        """
+        newest = self._state.index.visible_generation
+        return self._reader.count(filter, newest if max_generation is None else self.retention.check(max_generation))
 
     def snapshot(self, max_generation: int | None = None, snapshot_us: int | None = None) -> Snapshot:
         """Return the space as it is now, or was at a generation or time (microseconds since 1970 UTC).

@@ -33,7 +33,7 @@ def match(
     alive_at
         As for `select`.
     """
-    generations = select(state.attributes, prepared.cue.filter, first, last, alive_at)
+    generations = select(state.attributes, prepared.cue.conditions, first, last, alive_at)
     if prepared.vector is None or not len(generations):
         return Ranked(generations, np.ones(len(generations), dtype=np.float32))
     found = score_readable(state.log, generations, prepared.vector, metric, damaged)

@@ -149,7 +149,7 @@ class Subscriptions:
             if key in similar:
                 matches = similar[key]
             elif subscription.prepared.vector is None:
-                chosen = select(self._state.attributes, subscription.prepared.cue.filter, first, last)
+                chosen = select(self._state.attributes, subscription.prepared.cue.conditions, first, last)
                 matches = Ranked(chosen, np.ones(len(chosen), dtype=np.float32))
             else:
                 matches = NOTHING
@@ -167,7 +167,7 @@ class Subscriptions:
             return 0
         alone = CueTable(self._config.dim, self._config.metric)
         alone.add(1, prepared.vector, prepared.cue.score_min)
-        passing = select(self._state.attributes, prepared.cue.filter, lost[0], lost[-1])
+        passing = select(self._state.attributes, prepared.cue.conditions, lost[0], lost[-1])
         candidates: list[int] = np.intersect1d(passing, lost).tolist()
         for generation in candidates:
             unclear: list[int] = []
@@ -202,7 +202,7 @@ class Subscriptions:
             subscription = self._subscriptions.get(key)
             if subscription is None:
                 continue
-            filter = subscription.prepared.cue.filter
+            filter = subscription.prepared.cue.conditions
             found = Ranked(generations[rows], scores[rows])
             if not filter.is_open:
                 found = found.where(np.isin(found.generations, select(self._state.attributes, filter, first, last)))

@@ -58,7 +58,7 @@ class ShortRecalls:
         cue = query.cue
         if query.k > K_MAX or (query.ef or 0) > EF_MAX or query.strength is not None:
             return False
-        if cue.vector is None or cue.by != "similarity" or not cue.filter.is_open:
+        if cue.vector is None or cue.by != "similarity" or not cue.conditions.is_open:
             return False
         return self._is_quick(space)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
@@ -18,6 +17,7 @@ from engram.model.columns import COLUMNS, ShareSpec
 from engram.model.hit import Hit, StoredRow, age_s
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.operations.results import RESULTS_BYTES
+from engram.model.times import iso_time
 from engram.model.values.metadata import read_metadata
 from engram.wire.frames import ALIGNMENT, encode_frame, encode_packed_frame, type_name
 
@@ -41,15 +41,9 @@ _NUMBERS: Final[tuple[tuple[str, type[np.generic]], ...]] = (
 _PACKED_AS: Final[dict[type[np.generic], str]] = {np.float32: "f", np.float64: "d", np.int64: "q", np.uint8: "B"}
 # The numbers of so few hits are packed at once, which costs less than an array for each column.
 _PACKED_MAX: Final = 256
-_EPOCH: Final = datetime(1970, 1, 1)  # All times here are UTC, and `isoformat` would add the zone.
 _NO_TAGS: Final = Raw(b"[]")
 _NO_METADATA: Final = Raw(b"{}")
 _check: Final = msgspec.json.Decoder(Raw).decode
-
-
-def iso_time(time_us: int) -> str:
-    """Return a time, in microseconds since 1970 UTC, as ISO 8601 with microseconds."""
-    return f"{(_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec='microseconds')}Z"
 
 
 def results_too_large(nbytes: int, added: int, count: int) -> InvalidInput:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import msgspec
 import numpy as np
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
-from engram.model.cue import NO_FILTER, Between, Cue, Filter
+from engram.model.cue import NO_FILTER, Cue, Filter
+from engram.model.filters.conditions import Condition
+from engram.model.filters.filter_like import as_filter
+from engram.model.filters.objects import FILTER_FIELDS
 from engram.model.query import RecallQuery
 from engram.model.strength import Strength
 from engram.model.times import as_time_us
-from engram.wire.forms.reader import check_known
+from engram.wire.forms.reader import FormReader, check_known
 from engram.wire.forms.vectors import read_vector
 
 _Moment = float | int | str
@@ -37,6 +41,19 @@ class FilterForm(Struct, forbid_unknown_fields=True, kw_only=True):
     confidence_min: float | UnsetType | None = UNSET
 
 
+FilterObject = Annotated[
+    dict[str, Any],
+    Meta(
+        description="The fields of a Filter; or a tree of and, or, not and op; or keys of the metadata and their "
+        'values, such as {"deck": 2}.',
+        examples=[{"deck": 2}, {"and": [{"deck": {"ge": 2}}, {"not": {"room": {"in": ["mess"]}}}]}],
+    ),
+]
+"""A filter of any form."""
+
+_FILTER_READER: Final = FormReader(FilterForm, "filter")
+
+
 class StrengthForm(Struct, forbid_unknown_fields=True, kw_only=True):
     """The ranking by memory strength; the fields are those of `Strength`."""
 
@@ -49,7 +66,7 @@ _CUE_FIELDS: Final[list[Any]] = [
     ("vector", list[float] | str | None | UnsetType, UNSET),
     ("text", str | None | UnsetType, UNSET),
     ("by", str | None | UnsetType, UNSET),
-    ("filter", FilterForm | None | UnsetType, UNSET),
+    ("filter", FilterObject | None | UnsetType, UNSET),
     ("score_min", float | None | UnsetType, UNSET),
 ]
 # The arguments that are passed on as they are; the query checks them.
@@ -135,22 +152,26 @@ def _cue_of(form: Any, arrays: Mapping[str, NDArray[Any]]) -> Cue:
     return Cue(
         vector=vector,
         text=text or "",
-        filter=NO_FILTER if filter is None else _filter_of(filter),
+        filter=NO_FILTER if filter is None else read_filter(filter),
         **{name: value for name, value in given.items() if value is not None},
     )
 
 
-def _filter_of(form: FilterForm) -> Filter:
-    given = _present(form)
-    for name in ("tags", "without_tags"):
-        if name in given:
-            given[name] = frozenset(given[name])
-    if "metadata" in given:
-        given["metadata"] = {
-            key: Between(*wanted.between) if isinstance(wanted, BetweenForm) else wanted
-            for key, wanted in given["metadata"].items()
-        }
-    return Filter(**given)
+def read_filter(given: Mapping[str, Any]) -> Filter | Condition:
+    """Return the filter that an object of JSON stands for.
+
+    Raises
+    ------
+    InvalidInput
+        If it stands for none; the error names the field.
+    """
+    if given and set(given) <= set(FILTER_FIELDS):
+        try:
+            msgspec.convert(given, FilterForm)
+        except msgspec.ValidationError as error:
+            placed = msgspec.ValidationError(str(error).replace("`$.", "`$.filter.", 1))
+            raise _FILTER_READER.explained(placed) from None
+    return as_filter(given)
 
 
 def _present(form: Struct) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from engram.metrics.samples import MetricSamples
 from engram.model.ack import Ack, Deletion
 from engram.model.damage import Damage
 from engram.model.hit import Hits
-from engram.model.operations.results import SnapshotTaken, SpaceList
+from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
 from engram.model.query import Recalled
 from engram.model.spaces import SpaceConfig
@@ -44,6 +44,11 @@ class _Problem(Struct):
     since_us: int = 0
     message: str = ""
     advice: str = ""
+
+
+class _Counted(Struct):
+    count: int
+    generation: int = 0
 
 
 class _Space(Struct):
@@ -220,6 +225,7 @@ _READERS: Final[dict[type[Any], Callable[[_Text, Arrays], Any]]] = {
     Hits: _hits,
     Ack: _of(_Generations, _ack),
     Deletion: _of(_Deleted, lambda form: Deletion(form.deleted, form.generation)),
+    Counted: _of(_Counted, lambda form: Counted(form.count, form.generation)),
     SnapshotTaken: _of(SnapshotTaken, lambda taken: taken),
     SpaceStatus: _of(_Space, _space),
     SpaceList: _of(_Spaces, lambda form: SpaceList(tuple(map(_space, form.spaces)), _unsound(form.unsound_spaces))),

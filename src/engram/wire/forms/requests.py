@@ -16,6 +16,9 @@ from msgspec import UNSET, Struct, UnsetType
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
+from engram.model.cue import NO_FILTER
+from engram.model.filters.conditions import Condition
+from engram.model.filters.filter import Filter
 from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Operation, Request
@@ -26,7 +29,13 @@ from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, SpaceConfig
 from engram.model.times import as_time_us
 from engram.wire.forms.observations import MANY_FIELDS, batch_of_columns, priority_of
 from engram.wire.forms.reader import FormReader, check_known
-from engram.wire.forms.recalls import RECALL_FIELDS, RECALL_STREAM_FIELDS, query_of
+from engram.wire.forms.recalls import (
+    RECALL_FIELDS,
+    RECALL_STREAM_FIELDS,
+    FilterObject,
+    query_of,
+    read_filter,
+)
 
 R = TypeVar("R")
 Arrays = Mapping[str, NDArray[Any]]
@@ -57,6 +66,11 @@ def _config(form: Any, arrays: Arrays, space: str) -> SpaceConfig:
     )
 
 
+def _filter(form: Any, arrays: Arrays, space: str) -> Filter | Condition:
+    given = _given(form.filter)
+    return NO_FILTER if given is None else read_filter(given)
+
+
 def _snapshot_us(form: Any, arrays: Arrays, space: str) -> int | None:
     moment = _given(form.snapshot_time)
     return None if moment is None else as_time_us(moment, "snapshot_time")
@@ -73,6 +87,7 @@ _ARGUMENTS: Final[dict[Any, _Argument]] = {
     Priority: _Argument([_PRIORITY], lambda form, arrays, space: priority_of(form)),
     RecallQuery: _Argument(RECALL_STREAM_FIELDS, _query, takes_arrays=True),
     SpaceConfig: _Argument(_SETTINGS, _config),
+    Filter | Condition: _Argument([("filter", FilterObject | UnsetType | None, UNSET)], _filter),
 }
 
 

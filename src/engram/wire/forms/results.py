@@ -15,7 +15,7 @@ from engram.model.ack import Ack, Deletion
 from engram.model.damage import Damage
 from engram.model.hit import Hit, Hits
 from engram.model.limits import MESSAGE_BYTES_MAX
-from engram.model.operations.results import RESULTS_BYTES, SnapshotTaken, SpaceList
+from engram.model.operations.results import RESULTS_BYTES, Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import Recalled
 from engram.wire.forms.hits import hit_frame, hit_objects, results_too_large
@@ -188,6 +188,7 @@ def _damage(damage: Damage) -> dict[str, Any]:
 _SHAPES: Final[dict[type[Any], Callable[[Any], Any]]] = {
     Ack: _ack,
     Deletion: _deletion,
+    Counted: lambda counted: {"count": int(counted), "generation": counted.generation},
     SnapshotTaken: lambda taken: {"generation": taken.generation},
     SpaceStatus: _space,
     UnsoundSpace: _unsound,

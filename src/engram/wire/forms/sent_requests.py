@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, MetadataSpec
 from engram.model.cue import NO_FILTER, Between, Cue, Filter
+from engram.model.filters.conditions import Condition
+from engram.model.filters.objects import object_of_condition
 from engram.model.limits import JSON_BYTES_MAX, MESSAGE_BYTES_MAX
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Operation, Request
@@ -25,8 +27,8 @@ from engram.model.operations.table import OPERATIONS
 from engram.model.priority import Priority
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
+from engram.model.times import iso_time
 from engram.tracing.switch import present_recorder
-from engram.wire.forms.hits import iso_time
 from engram.wire.forms.results import encode_json
 from engram.wire.frames import encode_frame, encode_frame_in_place
 
@@ -122,6 +124,8 @@ def _parts_of(request: Request[Any]) -> tuple[Fields, Arrays]:
             fields, more = _query_parts(value, streams=isinstance(request, StreamRecall))
         elif type(value) in _WRITERS:
             fields, more = _WRITERS[type(value)](value)
+        elif isinstance(value, Filter | Condition):
+            fields, more = {field.name: filter_fields(value)}, {}
         elif field.name.endswith("_us"):
             fields, more = {field.name.removesuffix("_us") + "_time": iso_time(value)}, {}
         else:
@@ -186,11 +190,14 @@ def _cue_parts(cue: Cue) -> tuple[Fields, Arrays]:
     if cue.score_min is not None:
         fields["score_min"] = cue.score_min
     if cue.filter is not NO_FILTER or not cue.ranks:
-        fields["filter"] = _filter_fields(cue.filter)
+        fields["filter"] = filter_fields(cue.conditions)
     return fields, {} if cue.vector is None else {"vector": np.asarray(cue.vector)}
 
 
-def _filter_fields(wanted: Filter) -> Fields:
+def filter_fields(wanted: Filter | Condition) -> Fields:
+    """Return a filter as an object of JSON."""
+    if isinstance(wanted, Condition):
+        return object_of_condition(wanted)
     made: Fields = {}
     for name, time_us in (("since", wanted.since_us), ("until", wanted.until_us)):
         if time_us is not None:

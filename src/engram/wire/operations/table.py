@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from engram.wire.operations.codec import OperationCodec
-from engram.wire.operations.look_ups import GET_CODEC, SNAPSHOT_CODEC
+from engram.wire.operations.look_ups import COUNT_CODEC, GET_CODEC, SNAPSHOT_CODEC
 from engram.wire.operations.recalls import RECALL_CODEC, RECALL_STREAM_CODEC
 from engram.wire.operations.spaces import CREATE_SPACE_CODEC, SPACE_CODEC, SPACES_CODEC, STATUS_CODEC
 from engram.wire.operations.writes import DELETE_CODEC, OBSERVE_CODEC
@@ -18,6 +18,7 @@ CODECS: Final[dict[str, OperationCodec[Any, Any]]] = {
         GET_CODEC,
         RECALL_CODEC,
         RECALL_STREAM_CODEC,
+        COUNT_CODEC,
         SNAPSHOT_CODEC,
         CREATE_SPACE_CODEC,
         SPACE_CODEC,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engram.store.filters.postings import Numbers, Postings
+from engram.store.filters.postings import Postings
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 9)), max_size=30))
@@ -23,14 +23,3 @@ def test_lists_hold_what_was_added_in_order(additions: list[tuple[str, int]]) ->
         assert view.tolist() == expected
     assert postings.get("c").tolist() == []
     assert len(postings) == sum(1 for added in model.values() if added)
-
-
-def test_numbers_are_found_by_range() -> None:
-    numbers = Numbers()
-    numbers.extend([1, 2], [0.5, -1.0])
-    numbers.extend([5], [2.0])
-    assert numbers.between(None, None).tolist() == [1, 2, 5]
-    assert numbers.between(0.5, None).tolist() == [1, 5]
-    assert numbers.between(None, 0.5).tolist() == [1, 2]
-    assert numbers.between(0, 1).tolist() == [1]
-    assert numbers.between(3, 1).tolist() == []

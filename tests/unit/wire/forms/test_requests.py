@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engram.errors import InvalidInput
-from engram.model.cue import Between
+from engram.model.cue import Between, Filter
 from engram.model.limits import JSON_BYTES_MAX
 from engram.model.operations import table
 from engram.model.operations.operation import Operation
@@ -151,6 +151,7 @@ def test_all_arguments_of_a_recall_reach_the_query() -> None:
     assert (cue.text, cue.by, made.k, made.ef, made.timeout_ms) == ("pumps", "both", 3, 64, 50)
     assert (made.include_vectors, made.skip_damaged) == (True, True)
     assert made.snapshot_us == 1_795_867_200_000_000
+    assert isinstance(cue.filter, Filter)
     assert (cue.filter.since_us, cue.filter.until_us) == (1_767_225_600_000_000, 1_800_000_000_000_000)
     assert (cue.filter.tags, cue.filter.without_tags) == ({"a"}, {"b"})
     assert cue.filter.metadata == {"site": 4, "kind": "x", "ok": True, "gone": None, "n": Between(1, None)}

@@ -17,9 +17,9 @@ from engram.model.operations.results import SnapshotTaken, SpaceList
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import Recalled
 from engram.model.spaces import SpaceConfig
+from engram.model.times import iso_time
 from engram.wire.forms import hits, results
 from engram.wire.forms.failures import error_from, error_object
-from engram.wire.forms.hits import iso_time
 from engram.wire.forms.results import encode_result, result_object
 from engram.wire.frames import decode_frame
 from tests.unit.wire.test_recalls import make_hit

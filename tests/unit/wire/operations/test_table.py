@@ -15,9 +15,11 @@ from engram.metrics.samples import MetricSamples
 from engram.model.ack import Ack, Deletion
 from engram.model.cue import Cue, Filter
 from engram.model.damage import Damage
+from engram.model.filters.fields import F
 from engram.model.hit import Hit, Hits
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
+    Count,
     CreateSpace,
     Delete,
     DescribeServer,
@@ -29,7 +31,7 @@ from engram.model.operations.requests import (
     StreamRecall,
     TakeSnapshot,
 )
-from engram.model.operations.results import SnapshotTaken, SpaceList
+from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
 from engram.model.operations.table import OPERATIONS
 from engram.model.priority import Priority
@@ -71,6 +73,11 @@ REQUESTS: dict[str, list[Request[Any]]] = {
     "get": [Get("notes", ["a"]), Get("notes", ["a", "b"], 0, include_vectors=True)],
     "recall": [Recall("notes", QUERY), Recall("notes", RecallQuery(Cue(text="pumps", by="words")))],
     "recall_stream": [StreamRecall("notes", STREAM), StreamRecall("notes", RecallQuery(Cue()))],
+    "count": [
+        Count("notes"),
+        Count("notes", Filter(tags={"x"}), 0),
+        Count("notes", (F.deck >= 2) & ~F.room.is_in(["mess", None, 1.5]), 7),
+    ],
     "snapshot": [TakeSnapshot("notes"), TakeSnapshot("notes", 0), TakeSnapshot("notes", None, 1_500_000)],
     "create_space": [CreateSpace(CONFIG)],
     "space": [DescribeSpace("notes")],
@@ -83,6 +90,7 @@ RESULTS: dict[str, list[Any]] = {
     "get": [Hits([], 0), Hits([HIT], 7)],
     "recall": [Recalled([HIT], 7, 3, 1.5, incomplete=True), Recalled([], 0, 0, 0.5)],
     "recall_stream": [Recalled([HIT], 7, 1, 1.5, more=True), Recalled([], 7, 0, 1.5)],
+    "count": [Counted(0, 0), Counted(3, 7)],
     "snapshot": [SnapshotTaken(7)],
     "create_space": [SPACE],
     "space": [SPACE],

@@ -7,7 +7,7 @@ from typing import Any, Final
 from engram.metrics.health import LEVELS
 from engram.model.ack import Ack, Deletion
 from engram.model.hit import Hits
-from engram.model.operations.results import SnapshotTaken, SpaceList
+from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.query import Recalled
 from engram.wire.forms.hits import UNCHANGED_SHARES
@@ -108,6 +108,7 @@ NAME_OF_RESULT: Final[dict[type[Any], str]] = {
     Deletion: "Deletion",
     Hits: "Hits",
     Recalled: "Recalled",
+    Counted: "Counted",
     SnapshotTaken: "Snapshot",
     SpaceStatus: "Space",
     SpaceList: "Spaces",
@@ -119,6 +120,7 @@ RESULT_SCHEMAS: Final[dict[str, Schema]] = {
     "Ack": _object(
         {"first_generation": _WHOLE, "last_generation": _WHOLE, "count": _WHOLE, "ids": _list(_TEXT)}, "ids"
     ),
+    "Counted": _object({"count": _WHOLE, "generation": _WHOLE}),
     "Deletion": _object({"deleted": _WHOLE, "generation": _WHOLE}),
     "Hit": _HIT,
     "Hits": _object({"hits": _list(_ref("Hit")), "generation": _WHOLE}),

@@ -1,0 +1,115 @@
+"""The values that generations have under one key of the metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.store.filters.numbers import Numbers
+from engram.store.filters.postings import GrowingArray
+from engram.store.filters.texts import Texts, text_key
+
+_NUMBERS = ({int}, {float}, {int, float})
+
+
+class KeyIndex:
+    """The values of one key. One thread extends it; any reads without locks.
+
+    Attributes
+    ----------
+    texts, numbers
+        The values that are texts or numbers; None while there are none.
+    elements
+        The elements of values that are lists, as values of a key of their own; None while there are none.
+    """
+
+    __slots__ = ("_containers", "_nulls", "_truths", "elements", "numbers", "texts")
+
+    def __init__(self) -> None:
+        self.texts: Texts | None = None
+        self.numbers: Numbers | None = None
+        self.elements: KeyIndex | None = None
+        self._truths: dict[bool, GrowingArray] = {}
+        self._nulls: GrowingArray | None = None
+        self._containers: GrowingArray | None = None
+
+    def extend(self, generations: Sequence[int], values: Sequence[Any]) -> None:
+        """Append the values of later generations, as JSON gives them."""
+        kinds = set(map(type, values))
+        if kinds == {str}:
+            self._add_texts(generations, values)
+        elif kinds in _NUMBERS:
+            self._add_numbers(generations, values)
+        else:
+            self._add_mixed(generations, values)
+
+    def equal(self, value: object) -> NDArray[np.int64]:
+        """Return the generations that have this text, number or truth value, or null: int64, ascending."""
+        if isinstance(value, bool):
+            found = self._truths.get(value)
+            return _viewed(found)
+        if value is None:
+            return _viewed(self._nulls)
+        if isinstance(value, str):
+            return _viewed(None) if self.texts is None else self.texts.postings.get(text_key(value))
+        return _viewed(None) if self.numbers is None else self.numbers.postings.get(value)
+
+    def present(self) -> Iterator[NDArray[np.int64]]:
+        """Yield, for each kind of value, the generations that have one: int64, ascending."""
+        if self.texts is not None:
+            yield self.texts.generations
+        if self.numbers is not None:
+            yield self.numbers.generations
+        for others in (*list(self._truths.values()), self._nulls, self._containers):
+            if others is not None:
+                yield others.view
+
+    @property
+    def nbytes(self) -> int:
+        """Approximate memory in bytes."""
+        parts = (self.texts, self.numbers, self.elements, self._nulls, self._containers, *list(self._truths.values()))
+        return sum(part.nbytes for part in parts if part is not None)
+
+    def _add_texts(self, generations: Sequence[int], values: Sequence[str]) -> None:
+        texts = self.texts or Texts()
+        texts.extend(generations, values)
+        self.texts = texts
+
+    def _add_numbers(self, generations: Sequence[int], values: Sequence[int | float]) -> None:
+        numbers = self.numbers or Numbers()
+        numbers.extend(generations, values)
+        self.numbers = numbers
+
+    def _add_mixed(self, generations: Sequence[int], values: Sequence[Any]) -> None:
+        pairs = list(zip(generations, values, strict=True))
+        if texts := [pair for pair in pairs if type(pair[1]) is str]:
+            self._add_texts(*zip(*texts, strict=True))
+        if numbers := [pair for pair in pairs if type(pair[1]) in (int, float)]:
+            self._add_numbers(*zip(*numbers, strict=True))
+        for truth in (True, False):
+            if found := [generation for generation, value in pairs if value is truth]:
+                self._truths[truth] = _extended(self._truths.get(truth), found)
+        if found := [generation for generation, value in pairs if value is None]:
+            self._nulls = _extended(self._nulls, found)
+        if found := [generation for generation, value in pairs if type(value) in (list, dict)]:
+            self._containers = _extended(self._containers, found)
+        lists = [pair for pair in pairs if type(pair[1]) is list]
+        # What is inside of lists is found by their elements only, and only by those that are no lists or objects.
+        if inner := [(at, each) for at, values in lists for each in values if type(each) not in (list, dict)]:
+            elements = self.elements or KeyIndex()
+            elements.extend(*zip(*inner, strict=True))
+            self.elements = elements
+
+
+def _extended(known: GrowingArray | None, generations: Sequence[int]) -> GrowingArray:
+    grown = known or GrowingArray(np.int64)
+    # A list may have an element twice.
+    grown.extend(list(dict.fromkeys(generations)))
+    return grown
+
+
+def _viewed(found: GrowingArray | None) -> NDArray[np.int64]:
+    return np.empty(0, dtype=np.int64) if found is None else found.view

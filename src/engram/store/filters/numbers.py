@@ -1,0 +1,96 @@
+"""The numbers that generations have under one key of the metadata, compared exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.store.filters.postings import GrowingArray, Postings
+
+# From here on, a float64 does not hold every whole number.
+_EXACT_MAX: Final = 2**53
+
+
+class Numbers:
+    """The numbers under one key, in the order of generations. One thread extends it; any reads without locks.
+
+    Attributes
+    ----------
+    postings
+        The generations of each number.
+    """
+
+    __slots__ = ("_exact", "_generations", "_values", "postings")
+
+    def __init__(self) -> None:
+        self.postings: Postings = Postings()
+        self._generations = GrowingArray(np.int64)
+        self._values = GrowingArray(np.float64)
+        # The whole numbers that a float64 may not hold, by their places.
+        self._exact: dict[int, int] = {}
+
+    def extend(self, generations: Sequence[int], values: Sequence[int | float]) -> None:
+        """Append the numbers of later generations, which need not be distinct."""
+        found: dict[int | float, list[int]] = {}
+        for generation, value in zip(generations, values, strict=True):
+            places = found.setdefault(value, [])
+            # A list of numbers may have one of them twice.
+            if not places or places[-1] != generation:
+                places.append(generation)
+        for value, places in found.items():
+            self.postings.extend(value, places)
+        try:
+            column = np.array(values, dtype=np.float64)
+        except OverflowError:
+            column = np.array([_as_float(value) for value in values])
+        place = len(self._generations.view)
+        for row in np.flatnonzero(np.abs(column) >= _EXACT_MAX).tolist():
+            if isinstance(values[row], int):
+                self._exact[place + row] = int(values[row])
+        self._values.extend(column)
+        self._generations.extend(generations)
+
+    @property
+    def generations(self) -> NDArray[np.int64]:
+        """The generations that have a number: int64, shape ``(n,)``, ascending, more than once for lists."""
+        return self._generations.view
+
+    def fit(self, operator: str, bound: int | float, places: NDArray[np.int64] | slice) -> NDArray[np.bool_]:
+        """Return which numbers at `places` are less (``lt``, ``le``) or greater (``gt``, ``ge``) than `bound`."""
+        # Values are appended before generations, so there is one for every generation that a reader saw.
+        values = self._values.view[places]
+        # Rounding keeps the order, so only what is rounded to the same float needs to be compared exactly.
+        rounded = _as_float(bound)
+        fits: NDArray[np.bool_] = values < rounded if operator in ("lt", "le") else values > rounded
+        bound_is_exact = bound == rounded
+        if bound_is_exact and operator in ("le", "ge"):
+            fits |= values == rounded
+        if not bound_is_exact or (self._exact and abs(rounded) >= _EXACT_MAX):
+            for row in np.flatnonzero(values == rounded).tolist():
+                place = row if isinstance(places, slice) else int(places[row])
+                fits[row] = _compare(operator, self._exact.get(place, float(values[row])), bound)
+        return fits
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes."""
+        exact = 150 * len(self._exact)
+        return self.postings.nbytes + self._generations.nbytes + self._values.nbytes + exact
+
+
+def _compare(operator: str, value: int | float, bound: int | float) -> bool:
+    if operator == "lt":
+        return value < bound
+    if operator == "le":
+        return value <= bound
+    return value > bound if operator == "gt" else value >= bound
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")

@@ -1,0 +1,241 @@
+"""Planning: from a condition to the plan by which it is evaluated on the filter index."""
+
+from __future__ import annotations
+
+import operator as signs
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.model.filters.conditions import Comparison, Condition, Group, Negation
+from engram.model.filters.operands import Instant, Operand
+from engram.store.filters.columns import ColumnChunk
+from engram.store.filters.key_index import KeyIndex
+from engram.store.filters.metadata_index import MetadataIndex
+from engram.store.filters.plans import (
+    AndPlan,
+    ColumnPlan,
+    ConstantPlan,
+    KeyPlan,
+    ListsPlan,
+    NotPlan,
+    OrPlan,
+    Places,
+    Plan,
+)
+from engram.store.filters.rows import Window
+from engram.store.filters.stored_rows import StoredRows
+from engram.store.filters.texts import NO_TIME, Texts, text_tester
+
+_SIGNS: Final[dict[str, Callable[[Any, Any], Any]]] = {
+    "eq": signs.eq,
+    "lt": signs.lt,
+    "le": signs.le,
+    "gt": signs.gt,
+    "ge": signs.ge,
+}
+_NEGATED: Final = {"ne": "eq", "not_in": "in", "none": "any"}
+
+
+class Planner:
+    """Makes plans for one window at one snapshot.
+
+    Parameters
+    ----------
+    index
+        The filter index.
+    window
+        The generations that are looked at.
+    alive_at
+        The snapshot; None for observations of all times.
+    """
+
+    def __init__(self, index: MetadataIndex, window: Window, alive_at: int | None) -> None:
+        self._index = index
+        self._window = window
+        self._alive_at = alive_at
+
+    def plan(self, condition: Condition) -> Plan:
+        """Return the plan of a condition."""
+        if isinstance(condition, Negation):
+            return NotPlan(self.plan(condition.part))
+        if isinstance(condition, Group):
+            if not condition.parts:
+                return ConstantPlan(self._window, passing=condition.joint == "and")
+            parts = [self.plan(part) for part in condition.parts]
+            return AndPlan(parts) if condition.joint == "and" else OrPlan(parts)
+        if not isinstance(condition, Comparison):
+            raise TypeError(f"a {type(condition).__name__} is no condition")
+        positive = _NEGATED.get(condition.operator)
+        if positive is not None:
+            return NotPlan(self._compared(condition, positive))
+        return self._compared(condition, condition.operator)
+
+    def alive(self) -> Plan:
+        """Return the plan for the observations that are alive at the snapshot."""
+        at = self._alive_at or 0
+
+        def whole(chunk: ColumnChunk) -> bool | None:
+            return True if not chunk.has_gaps and chunk.ends_min > at else None
+
+        return ColumnPlan(self._window, self._index.columns, lambda chunk, rows: chunk.ends[rows] > at, whole)
+
+    def _compared(self, condition: Comparison, operator: str) -> Plan:
+        subject, values = condition.subject, condition.values
+        if subject.attribute is None:
+            return self._metadata(subject.path, operator, values)
+        if subject.attribute == "id":
+            return self._ids([str(value) for value in values])
+        if subject.attribute == "tags":
+            return self._tags(operator, values)
+        if subject.attribute == "observed_at":
+            return self._time(operator, values[0])
+        # Compared as float32, as it is stored; otherwise a limit of 0.9 would leave out an observation with 0.9.
+        compare, wanted = _SIGNS[operator], np.float32(values[0])  # type: ignore[arg-type]  # It is a number.
+        if subject.attribute == "confidence":
+            return ColumnPlan(
+                self._window, self._index.columns, lambda chunk, rows: compare(chunk.confidences[rows], wanted)
+            )
+        return ColumnPlan(
+            self._window, self._index.columns, lambda chunk, rows: compare(chunk.importances[rows], wanted)
+        )
+
+    def _ids(self, ids: list[str]) -> Plan:
+        rows = self._rows()
+        if self._alive_at is not None:
+            return ListsPlan(self._window, [rows.versions_at(ids, self._alive_at)])
+        return ListsPlan(self._window, [rows.versions_within(ids, self._window.first, self._window.last)])
+
+    def _tags(self, operator: str, tags: tuple[Operand, ...]) -> Plan:
+        lists = [self._index.tagged(str(tag)) for tag in tags]
+        if operator == "any":
+            return ListsPlan(self._window, lists)
+        if not lists:
+            return ConstantPlan(self._window, passing=True)
+        return AndPlan([ListsPlan(self._window, [each]) for each in lists])
+
+    def _time(self, operator: str, bound: Operand) -> Plan:
+        assert isinstance(bound, Instant)  # noqa: S101  (for the type checker: times are compared with times)
+        compare, time_us = _SIGNS[operator], bound.time_us
+
+        def decides(chunk: ColumnChunk) -> bool | None:
+            if chunk.times_min > chunk.times_max:
+                return False
+            first, last = compare(chunk.times_min, time_us), compare(chunk.times_max, time_us)
+            if operator == "eq":
+                return False if not chunk.times_min <= time_us <= chunk.times_max else None
+            return bool(first) if first == last else None
+
+        return ColumnPlan(
+            self._window, self._index.columns, lambda chunk, rows: compare(chunk.times_us[rows], time_us), decides
+        )
+
+    def _metadata(self, path: tuple[str, ...], operator: str, values: tuple[Operand, ...]) -> Plan:
+        index = self._index.key(path)
+        window = self._window
+        if operator in ("eq", "in"):
+            return self._equal(path, index, values)
+        if index is None:
+            return ConstantPlan(window, passing=False)
+        if operator == "exists":
+            return ListsPlan(window, list(index.present()))
+        if operator == "is_null":
+            return ListsPlan(window, [index.equal(None)])
+        if operator == "contains":
+            return self._contains(path, index, values[0])
+        return self._ordered(path, index, operator, values[0], repeats=False)
+
+    def _equal(self, path: tuple[str, ...], index: KeyIndex | None, values: tuple[Operand, ...]) -> Plan:
+        """Plan that a value is one of `values`; null matches also where there is none."""
+        plans: list[Plan] = []
+        if None in values:
+            missing = [] if index is None else list(index.present())
+            plans.append(NotPlan(ListsPlan(self._window, missing)))
+        if index is not None:
+            plain = [value for value in values if not isinstance(value, Instant)]
+            plans.append(ListsPlan(self._window, [index.equal(value) for value in plain]))
+            times = (value for value in values if isinstance(value, Instant))
+            plans += [self._ordered(path, index, "eq", value, repeats=False) for value in times]
+        if not plans:
+            return ConstantPlan(self._window, passing=False)
+        return plans[0] if len(plans) == 1 else OrPlan(plans)
+
+    def _contains(self, path: tuple[str, ...], index: KeyIndex, value: Operand) -> Plan:
+        plans: list[Plan] = []
+        if index.elements is not None:
+            plans.append(ListsPlan(self._window, [index.elements.equal(value)]))
+        if isinstance(value, str) and index.texts is not None:
+            plans.append(self._texts(path, index.texts, partial(_containing, value)))
+        if not plans:
+            return ConstantPlan(self._window, passing=False)
+        return plans[0] if len(plans) == 1 else OrPlan(plans)
+
+    def _ordered(self, path: tuple[str, ...], index: KeyIndex, operator: str, bound: Operand, *, repeats: bool) -> Plan:
+        texts, numbers = index.texts, index.numbers
+        if isinstance(bound, str) and texts is not None:
+            return self._texts(path, texts, partial(_between, operator, bound))
+        if isinstance(bound, Instant) and texts is not None:
+            return self._texts(path, texts, partial(_at_time, operator, bound.time_us))
+        if isinstance(bound, int | float) and numbers is not None:
+            known = numbers
+            return KeyPlan(
+                self._window, known.generations, lambda places: known.fit(operator, bound, places), repeats=repeats
+            )
+        return ConstantPlan(self._window, passing=False)
+
+    def _texts(self, path: tuple[str, ...], texts: Texts, find: _Find) -> Plan:
+        def read(digest: bytes, generation: int) -> str:
+            return self._rows().text(path, digest, generation)
+
+        def test(places: Places) -> NDArray[np.bool_]:
+            numbers = texts.numbers(places)
+            # Few rows are tested by themselves, many by way of all the distinct texts.
+            only = None if isinstance(places, slice) else numbers
+            found: NDArray[np.bool_] = find(texts, read, only)[numbers]
+            return found
+
+        return KeyPlan(self._window, texts.generations, test)
+
+    def _rows(self) -> StoredRows:
+        rows = self._index.rows
+        if rows is None:
+            raise RuntimeError("a filter by ids or long texts needs the log")
+        return rows
+
+
+_Find = Callable[[Texts, Callable[[bytes, int], str], NDArray[np.int32] | None], NDArray[np.bool_]]
+"""Returns which of the distinct texts pass, by their numbers; or only of some numbers."""
+
+
+def _containing(
+    part: str, texts: Texts, read: Callable[[bytes, int], str], only: NDArray[np.int32] | None
+) -> NDArray[np.bool_]:
+    return texts.passing(text_tester("contains", part), read, only)
+
+
+def _between(
+    operator: str, bound: str, texts: Texts, read: Callable[[bytes, int], str], only: NDArray[np.int32] | None
+) -> NDArray[np.bool_]:
+    if only is not None:
+        return texts.passing(text_tester(operator, bound), read, only)
+    return texts.between(operator, bound, read)
+
+
+def _at_time(
+    operator: str, time_us: int, texts: Texts, read: Callable[[bytes, int], str], only: NDArray[np.int32] | None
+) -> NDArray[np.bool_]:
+    times_us = texts.times_us()
+    found: NDArray[np.bool_] = (times_us != NO_TIME) & _SIGNS[operator](times_us, time_us)
+    return found
+
+
+def conjuncts(condition: Condition) -> Iterator[Condition]:
+    """Yield the conditions that must all be met for `condition` to be."""
+    if isinstance(condition, Group) and condition.joint == "and":
+        for part in condition.parts:
+            yield from conjuncts(part)
+    else:
+        yield condition

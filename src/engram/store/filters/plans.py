@@ -1,0 +1,296 @@
+"""Plans: how the conditions of a filter are evaluated on the filter index (docs/decisions/0017)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.store.filters.columns import CHUNK_BITS, CHUNK_ROWS, ColumnChunk, Columns
+from engram.store.filters.rows import PassingRows, Window, among, flagged
+
+Places = NDArray[np.int64] | slice
+
+
+class Plan(ABC):
+    """How one condition is evaluated in one window."""
+
+    count_max: int
+    """At most so many rows meet the condition."""
+
+    def __init__(self, window: Window, count_max: int) -> None:
+        self.window = window
+        self.count_max = count_max
+
+    @abstractmethod
+    def rows(self) -> PassingRows:
+        """Return the rows that meet the condition."""
+
+    @abstractmethod
+    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of `generations`, which are in the window and ascend, meet the condition: shape ``(n,)``."""
+
+
+class ConstantPlan(Plan):
+    """All rows, or none."""
+
+    def __init__(self, window: Window, *, passing: bool) -> None:
+        super().__init__(window, window.size if passing else 0)
+        self._passing = passing
+
+    def rows(self) -> PassingRows:
+        """Return all rows, or none."""
+        if not self._passing:
+            return PassingRows(self.window, np.empty(0, dtype=np.int64))
+        return PassingRows(self.window, flags=np.ones(self.window.size, dtype=bool))
+
+    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return the same for each of `generations`."""
+        return np.full(len(generations), self._passing)
+
+
+class ListsPlan(Plan):
+    """The rows of several lists of generations.
+
+    Parameters
+    ----------
+    lists
+        The lists: int64, ascending.
+    """
+
+    def __init__(self, window: Window, lists: Sequence[NDArray[np.int64]]) -> None:
+        self._lists = [inside for each in lists if len(inside := window.cut(each))]
+        super().__init__(window, sum(map(len, self._lists)))
+
+    def rows(self) -> PassingRows:
+        """Return the rows that are in at least one of the lists."""
+        if self.count_max > self.window.listed_max:
+            return PassingRows(self.window, flags=flagged(self.window, self._lists))
+        if not self._lists:
+            return PassingRows(self.window, np.empty(0, dtype=np.int64))
+        return PassingRows(self.window, np.unique(np.concatenate(self._lists)))
+
+    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of `generations` are in at least one of the lists."""
+        found = np.zeros(len(generations), dtype=bool)
+        if len(self._lists) > 8:
+            return among(np.sort(np.concatenate(self._lists)), generations)
+        for each in self._lists:
+            found |= among(each, generations)
+        return found
+
+
+class KeyPlan(Plan):
+    """The rows whose value under a key passes a test.
+
+    Parameters
+    ----------
+    generations
+        The rows that have a value of the kind that is tested: int64, ascending.
+    test
+        Returns which of the values at some places of `generations` pass.
+    repeats
+        Whether a row may have several values, because they are elements of lists.
+    """
+
+    def __init__(
+        self,
+        window: Window,
+        generations: NDArray[np.int64],
+        test: Callable[[Places], NDArray[np.bool_]],
+        *,
+        repeats: bool = False,
+    ) -> None:
+        start, end = np.searchsorted(generations, [window.first, window.last + 1]).tolist()
+        super().__init__(window, end - start)
+        self._start = start
+        self._inside = generations[start:end]
+        self._test = test
+        self._repeats = repeats
+
+    def rows(self) -> PassingRows:
+        """Return the rows whose values pass."""
+        passed = self._passed(slice(None))
+        found = np.count_nonzero(passed)
+        inside = self._inside
+        if found <= self.window.listed_max:
+            listed = inside[passed]
+            return PassingRows(self.window, np.unique(listed) if self._repeats else listed)
+        if not self._repeats and len(inside) == inside[-1] - inside[0] + 1:
+            # Each row has a value, as is usual for a key: no row has to be looked for.
+            flags = np.zeros(self.window.size, dtype=bool)
+            start = int(inside[0]) - self.window.first
+            flags[start : start + len(inside)] = passed
+            return PassingRows(self.window, flags=flags)
+        return PassingRows(self.window, flags=flagged(self.window, [inside[passed]]))
+
+    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of `generations` have a value that passes."""
+        if self._repeats:
+            return self.rows().has(generations)
+        has_value = among(self._inside, generations)
+        places = np.searchsorted(self._inside, generations[has_value])
+        has_value[has_value] = self._passed(places)
+        return has_value
+
+    def _passed(self, places: Places) -> NDArray[np.bool_]:
+        if isinstance(places, slice):
+            return self._test(slice(self._start, self._start + len(self._inside)))
+        return self._test(places + self._start)
+
+
+class ColumnPlan(Plan):
+    """The rows whose entry in a column of numbers, which every observation has, passes a test.
+
+    Parameters
+    ----------
+    columns
+        The columns.
+    test
+        Returns which rows of a chunk pass.
+    decides
+        Returns whether all rows of a chunk pass (True) or none (False), if that is known without looking at each.
+    """
+
+    def __init__(
+        self,
+        window: Window,
+        columns: Columns,
+        test: Callable[[ColumnChunk, Places], NDArray[np.bool_]],
+        decides: Callable[[ColumnChunk], bool | None] = lambda chunk: None,
+    ) -> None:
+        chunks = columns.chunks
+        surely_not = (end - start for number, start, end in chunks_of(window) if decides(chunks[number]) is False)
+        super().__init__(window, window.size - sum(surely_not))
+        self._columns = columns
+        self._test = test
+        self._decides = decides
+
+    def rows(self) -> PassingRows:
+        """Return the rows that pass."""
+        flags = np.zeros(self.window.size, dtype=bool)
+        for number, start, end in chunks_of(self.window):
+            chunk, offset = self._columns.chunks[number], (number << CHUNK_BITS) - self.window.first
+            decided = self._decides(chunk)
+            place = slice(offset + start, offset + end)
+            if decided is None:
+                flags[place] = self._test(chunk, slice(start, end))
+            elif decided:
+                flags[place] = True
+        return PassingRows(self.window, flags=flags)
+
+    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of `generations` pass."""
+        found = np.empty(len(generations), dtype=bool)
+        done = 0
+        while done < len(generations):
+            number = int(generations[done]) >> CHUNK_BITS
+            end = done + int(np.searchsorted(generations[done:], (number + 1) << CHUNK_BITS))
+            chunk = self._columns.chunks[number]
+            decided = self._decides(chunk)
+            rows = generations[done:end] - (number << CHUNK_BITS)
+            found[done:end] = self._test(chunk, rows) if decided is None else decided
+            done = end
+        return found
+
+
+class NotPlan(Plan):
+    """The rows that do not meet another condition."""
+
+    def __init__(self, part: Plan) -> None:
+        super().__init__(part.window, part.window.size)
+        self._part = part
+
+    def rows(self) -> PassingRows:
+        """Return the rows that the other plan leaves out."""
+        return PassingRows(self.window, flags=~self._part.rows().flags)
+
+    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of `generations` the other plan leaves out."""
+        return ~self._part.passes(generations)
+
+
+class AndPlan(Plan):
+    """The rows that meet all of several conditions: the rarest is looked up, and the others are tested on what is left.
+
+    Parameters
+    ----------
+    parts
+        The conditions; at least one.
+    """
+
+    def __init__(self, parts: Sequence[Plan]) -> None:
+        self._parts = sorted(parts, key=lambda part: part.count_max)
+        super().__init__(parts[0].window, self._parts[0].count_max)
+
+    def rows(self) -> PassingRows:
+        """Return the rows that meet all conditions."""
+        found = self._parts[0].rows().best_form()
+        for part in self._parts[1:]:
+            if found.is_listed:
+                if not len(found):
+                    break
+                listed = found.generations
+                found = PassingRows(self.window, listed[part.passes(listed)])
+            else:
+                found = _both(found, part.rows()).best_form()
+        return found
+
+    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of `generations` meet all conditions."""
+        found = self._parts[0].passes(generations)
+        for part in self._parts[1:]:
+            found &= part.passes(generations)
+        return found
+
+
+class OrPlan(Plan):
+    """The rows that meet at least one of several conditions.
+
+    Parameters
+    ----------
+    parts
+        The conditions; at least one.
+    """
+
+    def __init__(self, parts: Sequence[Plan]) -> None:
+        super().__init__(parts[0].window, min(parts[0].window.size, sum(part.count_max for part in parts)))
+        self._parts = parts
+
+    def rows(self) -> PassingRows:
+        """Return the rows that meet at least one condition."""
+        found = [part.rows() for part in self._parts]
+        if all(each.is_listed for each in found) and sum(map(len, found)) <= self.window.listed_max:
+            return PassingRows(self.window, np.unique(np.concatenate([each.generations for each in found])))
+        flags = flagged(self.window, [each.generations for each in found if each.is_listed])
+        for each in found:
+            if not each.is_listed:
+                flags |= each.flags
+        return PassingRows(self.window, flags=flags)
+
+    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of `generations` meet at least one condition."""
+        found = np.zeros(len(generations), dtype=bool)
+        for part in self._parts:
+            found |= part.passes(generations)
+        return found
+
+
+def chunks_of(window: Window) -> Sequence[tuple[int, int, int]]:
+    """Return the chunks of the window: the number of each, and its first row and the row behind its last one."""
+    if not window.size:
+        return ()
+    return [
+        (number, max(window.first - base, 0), min(window.last - base + 1, CHUNK_ROWS))
+        for number in range(window.first >> CHUNK_BITS, (window.last >> CHUNK_BITS) + 1)
+        for base in (number << CHUNK_BITS,)
+    ]
+
+
+def _both(found: PassingRows, other: PassingRows) -> PassingRows:
+    if other.is_listed:
+        listed = other.generations
+        return PassingRows(found.window, listed[found.has(listed)])
+    return PassingRows(found.window, flags=found.flags & other.flags)

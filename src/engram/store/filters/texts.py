@@ -1,0 +1,189 @@
+"""The texts that generations have under one key of the metadata."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.errors import InvalidInput
+from engram.model.limits import FILTER_TEXT_BYTES_MAX
+from engram.model.times import as_time_us
+from engram.store.filters.postings import GrowingArray, Postings
+
+Tester = Callable[[str], bool]
+ReadText = Callable[[bytes, int], str]
+"""Returns the text with this digest that a generation has, from the log."""
+NO_TIME: Final = np.iinfo(np.int64).min
+"""Stands for a text that is no time."""
+# With fewer distinct texts, looking at each is as cheap as finding a range among the sorted.
+_SORTED_COUNT_MIN: Final = 256
+# The shortest text that is a time has ten characters, such as 2025-01-31.
+_TIME_CHARACTERS_MIN: Final = 10
+
+
+class _Sorted(NamedTuple):
+    """The distinct texts in order, as far as they were known when they were sorted."""
+
+    texts: list[str]
+    numbers: NDArray[np.int64]
+    size: int
+
+
+class Texts:
+    """The texts under one key, in the order of generations. One thread extends it; any reads without locks.
+
+    A text of more than `FILTER_TEXT_BYTES_MAX` bytes is kept as its digest, and read from the log where that does not
+    tell enough.
+    """
+
+    __slots__ = ("_distinct", "_generations", "_long", "_numbers", "_sorted", "_times", "postings")
+
+    def __init__(self) -> None:
+        self.postings: Postings = Postings()
+        self._generations = GrowingArray(np.int64)
+        # For each row, the number of its text among the distinct ones.
+        self._numbers = GrowingArray(np.int32)
+        self._distinct: list[str | bytes] = []
+        self._long: list[int] = []
+        self._sorted = _Sorted([], np.empty(0, dtype=np.int64), 0)
+        self._times: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+
+    def extend(self, generations: Sequence[int], values: Sequence[str]) -> None:
+        """Append the texts of later generations, which need not be distinct."""
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for generation, value in zip(generations, values, strict=True):
+            places = found[value]
+            # A list of texts may have one of them twice.
+            if not places or places[-1] != generation:
+                places.append(generation)
+        numbers = {}
+        for text, places in found.items():
+            key = text_key(text)
+            numbers[text] = number = self.postings.extend(key, places)
+            if number == len(self._distinct):
+                if isinstance(key, bytes):
+                    self._long.append(number)
+                self._distinct.append(key)
+        self._numbers.extend(list(map(numbers.__getitem__, values)))
+        self._generations.extend(generations)
+
+    @property
+    def generations(self) -> NDArray[np.int64]:
+        """The generations that have a text: int64, shape ``(n,)``, ascending, more than once for lists."""
+        return self._generations.view
+
+    def numbers(self, places: NDArray[np.int64] | slice) -> NDArray[np.int32]:
+        """Return the numbers of the texts at `places`, among the distinct texts."""
+        # Numbers are appended before generations, so there is one for every generation that a reader saw.
+        return self._numbers.view[places]
+
+    def passing(self, test: Tester, read: ReadText, numbers: NDArray[np.int32] | None = None) -> NDArray[np.bool_]:
+        """Return which of the distinct texts pass `test`: shape ``(n,)``, by their numbers.
+
+        Parameters
+        ----------
+        test
+            Says whether a text passes.
+        read
+            Reads long texts.
+        numbers
+            Only these are tested; the others do not pass. None: all.
+        """
+        count = len(self._distinct)
+        passed = np.zeros(count, dtype=bool)
+        if numbers is None:
+            texts = self._distinct[:count]
+            passed[:] = np.fromiter((isinstance(text, str) and test(text) for text in texts), bool, count)
+            numbers = np.array(self._long, dtype=np.int32)
+        for number in np.unique(numbers).tolist():
+            if number < count:
+                passed[number] = test(self._text(number, read))
+        return passed
+
+    def between(self, operator: str, bound: str, read: ReadText) -> NDArray[np.bool_]:
+        """Return which of the distinct texts are less or greater than `bound`, or start with it (``prefix``)."""
+        test = text_tester(operator, bound)
+        count = len(self._distinct)
+        if count < _SORTED_COUNT_MIN:
+            return self.passing(test, read)
+        order = self._in_order(count)
+        if operator == "prefix":
+            start = bisect_left(order.texts, bound)
+            end = bisect_left(order.texts, True, start, key=lambda text: not text.startswith(bound))
+        else:
+            middle = (bisect_left if operator in ("lt", "ge") else bisect_right)(order.texts, bound)
+            start, end = (0, middle) if operator in ("lt", "le") else (middle, len(order.texts))
+        passed = np.zeros(count, dtype=bool)
+        passed[order.numbers[start:end]] = True
+        others = [*(number for number in self._long if number < order.size), *range(order.size, count)]
+        for number in others:
+            passed[number] = test(self._text(number, read))
+        return passed
+
+    def times_us(self) -> NDArray[np.int64]:
+        """Return the distinct texts as times: int64, shape ``(n,)``, microseconds since 1970 UTC; `NO_TIME` if none."""
+        known, count = self._times, len(self._distinct)
+        if len(known) < count:
+            more = [time_of(text) if isinstance(text, str) else NO_TIME for text in self._distinct[len(known) : count]]
+            known = np.concatenate([known, np.array(more, dtype=np.int64)])
+            # Threads that come together all compute the same.
+            self._times = known
+        return known[:count]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory in bytes."""
+        return self.postings.nbytes + self._generations.nbytes + self._numbers.nbytes + 8 * len(self._distinct)
+
+    def _text(self, number: int, read: ReadText) -> str:
+        text = self._distinct[number]
+        return text if isinstance(text, str) else read(text, int(self.postings.numbered(number)[0]))
+
+    def _in_order(self, count: int) -> _Sorted:
+        order = self._sorted
+        # Sorted anew once there are a tenth more, so that each text is sorted a few times at most.
+        if order.size + order.size // 10 < count:
+            pairs = sorted(
+                (text, number) for number, text in enumerate(self._distinct[:count]) if isinstance(text, str)
+            )
+            numbers = np.array([number for _, number in pairs], dtype=np.int64)
+            self._sorted = order = _Sorted([text for text, _ in pairs], numbers, count)
+        return order
+
+
+def text_key(text: str) -> str | bytes:
+    """Return what stands for a text in the index: itself, or a digest of 32 bytes if it is long."""
+    # A character takes at most four bytes of UTF-8, so most texts need not be encoded to be measured.
+    if 4 * len(text) <= FILTER_TEXT_BYTES_MAX:
+        return text
+    encoded = text.encode("utf-8", "surrogatepass")
+    return text if len(encoded) <= FILTER_TEXT_BYTES_MAX else blake2b(encoded, digest_size=32).digest()
+
+
+def text_tester(operator: str, bound: str) -> Tester:
+    """Return the test of a text by an operator."""
+    tests: dict[str, Tester] = {
+        "lt": lambda text: text < bound,
+        "le": lambda text: text <= bound,
+        "gt": lambda text: text > bound,
+        "ge": lambda text: text >= bound,
+        "prefix": lambda text: text.startswith(bound),
+        "contains": lambda text: bound in text,
+    }
+    return tests[operator]
+
+
+def time_of(text: str) -> int:
+    """Return a text in the form of ISO 8601 as microseconds since 1970 UTC, and any other as `NO_TIME`."""
+    if len(text) < _TIME_CHARACTERS_MIN or text[4] != "-":
+        return int(NO_TIME)
+    try:
+        return as_time_us(text, "text")
+    except InvalidInput:
+        return int(NO_TIME)
