@@ -36,8 +36,8 @@ class Housekeeping:
         Settings of the store: the intervals, and the rate of scrubbing.
     problems
         Problems of the store as a whole.
-    looked
-        Called with each space in every round, after its health was looked at.
+    failed
+        Called with each space in which a checkpoint or a compaction failed that is to be tried again.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Housekeeping:
         catalogue: SpaceCatalog,
         options: StoreOptions,
         problems: Problems | None = None,
-        looked: Callable[[SpaceEngine], None] = lambda space: None,
+        failed: Callable[[SpaceEngine], None] = lambda space: None,
     ) -> None:
         self._spaces = spaces
         self._catalogue = catalogue
@@ -56,7 +56,7 @@ class Housekeeping:
         self._stopped = threading.Event()
         self._rounds = 0
         self._problems = problems or Problems()
-        self._looked = looked
+        self._failed = failed
         self._thread = threading.Thread(target=self._run, name="engram-housekeeping", daemon=True)
         self._scrubbing: Generator[int, None, None] | None = None
         # The first scrub starts right after opening. Recalls need not wait for it: they check the bytes they read.
@@ -106,7 +106,8 @@ class Housekeeping:
         for space in self._spaces():
             with noted(space.health.problems, NOT_NOTED, "how far the log went cannot be noted"):
                 space.health.look()
-                self._looked(space)
+                if space.indexing.is_due_again:
+                    self._failed(space)
                 space.leave_mark()
 
     def _scrub(self) -> None:
@@ -124,8 +125,8 @@ class Housekeeping:
             if read >= self._scrub_bytes or self._stopped.is_set():
                 return
         self._scrubbing = None
-        failed = any(space.health.problems.has(SCRUB_FAILED) for space in self._spaces())
-        self._scrub_due_s = time.monotonic() + (_SCRUB_RETRY_S if failed else self._scrub_interval_s)
+        is_partial = any(space.health.problems.has(SCRUB_FAILED) for space in self._spaces())
+        self._scrub_due_s = time.monotonic() + (_SCRUB_RETRY_S if is_partial else self._scrub_interval_s)
         self.scrubs += 1
 
 

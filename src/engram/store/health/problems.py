@@ -52,6 +52,11 @@ class Problems:
         elif message is not None and before is None:
             _log_begin(problem)
 
+    @property
+    def are_none(self) -> bool:
+        """Whether there is no problem."""
+        return not self._present
+
     def has(self, kind: ProblemKind) -> bool:
         """Return whether there is a problem of `kind`."""
         return kind.name in self._present

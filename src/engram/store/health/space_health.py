@@ -19,6 +19,8 @@ from engram.store.health.problems import Problems
 from engram.store.indexing.index_maintenance import IndexMaintenance
 from engram.store.space_state import SpaceState
 
+_NOTHING: Final = (None, None, None, None)
+
 
 class SpaceHealth:
     """The problems of one space. Any thread may call the methods.
@@ -48,17 +50,21 @@ class SpaceHealth:
 
     def look(self) -> tuple[Problem, ...]:
         """Look at everything that can be wrong now, log what began or ended, and return the problems."""
-        log, problems = self._state.log, self.problems
-        failed = _failure_of_log(self._writer, self._state)
+        log, problems, indexing = self._state.log, self.problems, self._indexing
+        failed, shortage = _failure_of_log(self._writer, self._state), log.shortage()
+        count = log.damages.count
+        checkpoint, compaction = indexing.checkpoint_attempt.failure, indexing.compaction_attempt.failure
+        if problems.are_none and not count and (failed, shortage, checkpoint, compaction) == _NOTHING:
+            # So it is nearly always, and there may be thousands of spaces to look at every second.
+            return ()
         for kind in OF_LOG.values():
             problems.set(kind, failed[1] if failed is not None and failed[0] == kind.name else None)
-        shortage = log.shortage()
         problems.set(DISK_FULL, None if shortage is None else shortage.message)
-        count, first = log.damages.count, log.damages.all()[:1]
-        more = f", and {count - 1} more places" if count > 1 else ""
+        first = log.damages.all()[:1]
+        more = f", and {count - 1} more" if count > 1 else ""
         problems.set(DAMAGED, f"{first[0].message}{more}" if first else None)
-        problems.set(CHECKPOINT_FAILED, self._indexing.checkpoint_attempt.failure)
-        problems.set(GRAPH_COMPACTION_FAILED, self._indexing.compaction_attempt.failure)
+        problems.set(CHECKPOINT_FAILED, checkpoint)
+        problems.set(GRAPH_COMPACTION_FAILED, compaction)
         return problems.all()
 
 

@@ -86,6 +86,11 @@ class IndexMaintenance:
             except Exception:
                 logger.exception("a listener for the indexed generation raised")
 
+    @property
+    def is_due_again(self) -> bool:
+        """Whether a checkpoint or a compaction failed and is to be tried again."""
+        return self.checkpoint_attempt.is_due_again or self.compaction_attempt.is_due_again
+
     def compaction_is_due(self, horizon: Callable[[], int]) -> bool:
         """Return whether the graph has enough dead versions to be compacted.
 

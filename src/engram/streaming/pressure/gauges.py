@@ -34,6 +34,8 @@ class Reading(NamedTuple):
         Fraction of the limit in use, from 0 to 1; more than 1 where a limit was lowered below the current amount.
     time_to_drain_ms
         Returns the time in milliseconds that the given amount, in units of `value`, takes to drain.
+    where
+        A phrase that says where it was measured, such as ``" at /data"``.
     """
 
     field: str
@@ -41,6 +43,7 @@ class Reading(NamedTuple):
     limit: int
     fill: float
     time_to_drain_ms: Callable[[int], int]
+    where: str = ""
 
     def time_until_ms(self, percent: int) -> int:
         """Return the estimated time in milliseconds until only `percent` percent of the limit is in use."""
@@ -194,7 +197,14 @@ class DiskGauge:
     def read(self) -> Reading:
         """Return the reading of the free space relative to the reserve."""
         free = shutil.disk_usage(self._path).free
-        return Reading("disk_free_bytes", free, self._free_bytes_min, self._free_bytes_min / max(1, free), _stuck)
+        return Reading(
+            "disk_free_bytes",
+            free,
+            self._free_bytes_min,
+            self._free_bytes_min / max(1, free),
+            _stuck,
+            f" at {self._path}",
+        )
 
 
 def _stuck(_: int) -> int:

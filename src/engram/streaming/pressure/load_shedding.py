@@ -228,7 +228,7 @@ class LoadShedder:
     def _refusal(self, meter: _Meter, level: Level, consequence: str) -> OverCapacity:
         reading = meter.reading
         return OverCapacity(
-            f"{reading.field} is {reading.value} with a limit of {reading.limit}: {consequence}",
+            f"{reading.field}{reading.where} is {reading.value} with a limit of {reading.limit}: {consequence}",
             code="backpressure" if meter.level is Level.CRITICAL else "overloaded",
             field=reading.field,
             limit=reading.limit,

@@ -127,7 +127,7 @@ def test_damage_degrades_a_space(store: MemoryStore, space: Space) -> None:
     space._engine.damages.report("log/1", 1024, 1, 1, "it was flipped")
     (problem,) = space.stats().problems
     assert problem.name == "damaged"
-    assert problem.message.endswith("it was flipped, and 1 more places")
+    assert problem.message.endswith("it was flipped, and 1 more")
     assert levels(store, space) == ("degraded", "degraded")
 
 
