@@ -214,9 +214,14 @@ def read_arrays(frame: bytes | bytearray | memoryview, start: int, described: ob
 
 
 def _array(part: memoryview, dtype: np.dtype[Any], shape: list[int]) -> NDArray[Any]:
-    array = np.frombuffer(part, dtype).reshape(shape) if len(part) else np.empty(shape, dtype)
-    array = array if array.flags.aligned else array.copy()
-    array = array.astype(dtype.newbyteorder("="), copy=False)
+    array = np.frombuffer(part, dtype) if len(part) else np.empty(shape, dtype)
+    if len(shape) > 1:
+        array = array.reshape(shape)
+    # Nearly all arrays are used as they lie there.
+    if not array.flags.aligned:
+        array = array.copy()
+    if not dtype.isnative:
+        array = array.astype(dtype.newbyteorder("="))
     array.flags.writeable = False
     return array
 
@@ -240,7 +245,7 @@ def _is_size(number: object) -> bool:
 
 
 def _check_padding(view: memoryview, start: int, stop: int) -> None:
-    if any(view[start:stop]):
+    if start != stop and any(view[start:stop]):
         refuse(f"the bytes between {start} and {stop} only fill up; they are 0", "frame", 0, "another value")
 
 

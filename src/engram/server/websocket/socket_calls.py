@@ -19,7 +19,7 @@ from engram.model.query import Recalled
 from engram.model.spaces import DEFAULT_SPACE
 from engram.server.authorization import Caller
 from engram.server.calls import Incoming, ServerCalls
-from engram.server.vector_cut import read_request
+from engram.server.handlers.vector_cut import read_request
 from engram.server.websocket.limits import CALLS_MAX, FOLLOWERS_MAX, LARGE_CALLS_MAX, MANY_HITS
 from engram.server.websocket.received import SESSION_TYPES, Received
 from engram.server.websocket.writer import SocketWriter

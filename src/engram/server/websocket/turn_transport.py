@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-# No more than this waits for the end of a turn.
+# No more than this waits for the end of a turn, and what is larger is not copied.
 _TOGETHER_BYTES: Final = 65_536
 
 
@@ -37,6 +37,12 @@ class TurnTransport:
             self._has_written = True
             self._loop.call_soon(self._end_turn)
             self._transport.write(data)
+            return
+        if len(data) >= _TOGETHER_BYTES:
+            # It is not copied.
+            self._flush()
+            if not self._transport.is_closing():
+                self._transport.write(data)
             return
         self._waiting.append(data)
         self._waiting_bytes += len(data)

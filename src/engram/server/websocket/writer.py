@@ -47,7 +47,8 @@ class SocketWriter:
 
     async def write(self, message: bytes, *, is_frame: bool = False) -> None:
         """Send a message: a frame, or JSON as text."""
-        if not self._turn.locked() and self._post(message, is_frame):
+        # Nothing overtakes what waits.
+        if not self._unsent_bytes and self._post(message, is_frame):
             return
         self._unsent_bytes += len(message)
         try:

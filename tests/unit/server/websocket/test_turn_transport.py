@@ -65,6 +65,14 @@ async def test_what_waits_is_bounded(made: tuple[TurnTransport, Written]) -> Non
     assert sum(map(len, written.writes)) == 160_000
 
 
+async def test_what_is_large_leaves_behind_what_is_small(made: tuple[TurnTransport, Written]) -> None:
+    transport, written = made
+    for data in (b"1", b"2", b"3", bytes(100_000), b"4"):
+        transport.write(data)
+    await asyncio.sleep(0)
+    assert written.writes == [b"1", b"23", bytes(100_000), b"4"]
+
+
 async def test_a_close_comes_behind_what_was_written(made: tuple[TurnTransport, Written]) -> None:
     transport, written = made
     transport.write(b"1")

@@ -16,8 +16,8 @@ from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import Observe
 from engram.model.spaces import DEFAULT_SPACE
 from engram.server.calls import Incoming
+from engram.server.handlers.vector_cut import read_observed, read_request
 from engram.server.http.bodies import FRAME_TYPE, LINES_TYPE, media_type
-from engram.server.vector_cut import read_observed, read_request
 from engram.wire.forms.frame_headers import read_frame
 from engram.wire.forms.reader import check_known
 from engram.wire.forms.requests import RequestReader

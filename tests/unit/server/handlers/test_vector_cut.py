@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from engram import _core
 from engram.errors import EngramError
 from engram.model.operations.table import OPERATIONS
-from engram.server import vector_cut
-from engram.server.vector_cut import read_observed, read_request
+from engram.server.handlers import vector_cut
+from engram.server.handlers.vector_cut import read_observed, read_request
 from engram.wire.forms.observations import read_observations
 from engram.wire.forms.requests import RequestReader
 
