@@ -119,7 +119,7 @@ class _Registry:
             if cut_short and open_still:
                 names = " and ".join(name for name, _ in open_still)
                 self.reports.append(f"{names} could not be closed {cut_short}")
-                self.reports += [left for _, left in open_still if left]
+                self.reports.extend(left for _, left in open_still if left)
         _print_line(self.reports)
         self.reports.clear()
         if cut_short:
