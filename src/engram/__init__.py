@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from engram.errors import EngramError
     from engram.index import HnswIndex
     from engram.model.ack import Ack, Deletion
-    from engram.model.cue import Between, Cue, Filter
+    from engram.model.cue import Cue
+    from engram.model.filters.conditions import Condition
+    from engram.model.filters.fields import F, Own
+    from engram.model.filters.filter import Between, Filter
+    from engram.model.filters.text import parse_filter
     from engram.model.hit import Hit, Hits
+    from engram.model.operations.results import Counted
     from engram.model.query import RecallQuery
     from engram.model.strength import Strength
     from engram.store import MemoryStore, RecallStream, Snapshot, Space, StoreOptions
@@ -29,14 +34,18 @@ __all__ = [
     "AsyncClient",
     "Between",
     "Client",
+    "Condition",
+    "Counted",
     "Cue",
     "Deletion",
     "EngramError",
+    "F",
     "Filter",
     "Hit",
     "Hits",
     "HnswIndex",
     "MemoryStore",
+    "Own",
     "RecallQuery",
     "RecallStream",
     "Snapshot",
@@ -46,21 +55,26 @@ __all__ = [
     "__version__",
     "connect",
     "connect_async",
+    "parse_filter",
 ]
 
 _HOMES = {
     "Ack": "engram.model.ack",
     "AsyncClient": "engram.client",
-    "Between": "engram.model.cue",
+    "Between": "engram.model.filters.filter",
     "Client": "engram.client",
+    "Condition": "engram.model.filters.conditions",
+    "Counted": "engram.model.operations.results",
     "Cue": "engram.model.cue",
     "Deletion": "engram.model.ack",
     "EngramError": "engram.errors",
-    "Filter": "engram.model.cue",
+    "F": "engram.model.filters.fields",
+    "Filter": "engram.model.filters.filter",
     "Hit": "engram.model.hit",
     "Hits": "engram.model.hit",
     "HnswIndex": "engram.index",
     "MemoryStore": "engram.store",
+    "Own": "engram.model.filters.fields",
     "RecallQuery": "engram.model.query",
     "RecallStream": "engram.store",
     "Snapshot": "engram.store",
@@ -69,6 +83,7 @@ _HOMES = {
     "Strength": "engram.model.strength",
     "connect": "engram.connection",
     "connect_async": "engram.connection",
+    "parse_filter": "engram.model.filters.text",
 }
 
 

@@ -19,6 +19,7 @@ from engram.model.cue import Cue
 from engram.model.hit import Hit
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
+    Count,
     CreateSpace,
     Delete,
     DescribeServer,
@@ -132,6 +133,7 @@ REQUESTS: list[Request[Any]] = [
     Delete("default", ["a"]),
     Get("default", ["a"]),
     Recall("default", QUERY),
+    Count("default"),
     TakeSnapshot("default"),
     CreateSpace(SpaceConfig("green", DIM)),
     DescribeSpace("default"),

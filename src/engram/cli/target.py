@@ -14,7 +14,9 @@ from engram.cli.setting_options import setting_option
 from engram.client import Client, SpaceStatus, UnsoundSpace
 from engram.config import ClientSettings
 from engram.errors import NotFound
+from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hits
+from engram.model.operations.results import Counted
 from engram.model.query import RecallQuery
 from engram.model.spaces import Metric, check_space_name
 from engram.store.space_engine import SpaceEngine
@@ -43,6 +45,11 @@ class ServerTarget:
         """Return the best hits."""
         with Client(self.address, space=space, timeout_s=self.timeout_s) as client:
             return client.answer(query)
+
+    def count(self, space: str, filter: FilterLike, max_generation: int | None) -> Counted:
+        """Return how many observations pass a filter."""
+        with Client(self.address, space=space, timeout_s=self.timeout_s) as client:
+            return client.count(filter, max_generation)
 
     def follow(self, space: str, query: RecallQuery) -> Iterator[Hits]:
         """Yield the best hits, and then new observations that match, until the server no longer answers."""
@@ -99,6 +106,10 @@ class DirectoryTarget:
         """Return the best hits."""
         answer = existing_space(self.store, space).answer(query)
         return Hits(answer.hits, answer.generation, answer.incomplete)
+
+    def count(self, space: str, filter: FilterLike, max_generation: int | None) -> Counted:
+        """Return how many observations pass a filter."""
+        return existing_space(self.store, space).count(as_filter(filter), max_generation)
 
     def follow(self, space: str, query: RecallQuery) -> Iterator[Hits]:
         """Yield the best hits only; this process has the directory open, so nothing new can be observed in it."""

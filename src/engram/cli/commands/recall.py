@@ -18,6 +18,9 @@ from engram.cli.tables import hit_values, hits_table
 from engram.cli.target import client_settings, open_target, target_options
 from engram.errors import InvalidInput
 from engram.model.cue import Scalar
+from engram.model.filters.conditions import Condition
+from engram.model.filters.filter_like import as_condition
+from engram.model.filters.text import parse_filter
 from engram.model.hit import Hits
 from engram.model.query import RecallQuery
 from engram.model.times import as_time_us
@@ -57,6 +60,12 @@ from engram.store import Cue, Filter, Strength
     help="Only observations made at or after this time in UTC, such as 2025-01-31 or 2025-01-31T12:00:00.",
 )
 @click.option("--until", type=click.DateTime(), metavar="TIME", help="Only observations made before this time in UTC.")
+@click.option(
+    "--filter",
+    "text_filter",
+    metavar="FILTER",
+    help="Only observations that pass this filter, such as 'deck >= 2 and not room in (\"mess\")'.",
+)
 @click.option("--score-min", type=float, help="Only hits at least this similar.")
 @click.option("--max-generation", type=click.IntRange(1), help="Recall the space as it was at this generation.")
 @click.option("--at", type=click.DateTime(), metavar="TIME", help="Recall the space as it was at this time in UTC.")
@@ -82,6 +91,7 @@ def recall(
     conditions: tuple[str, ...],
     since: datetime | None,
     until: datetime | None,
+    text_filter: str | None,
     score_min: float | None,
     max_generation: int | None,
     at: datetime | None,
@@ -107,6 +117,7 @@ def recall(
       engram recall --words "pump" --tag urgent --since 2025-01-31
       engram recall --vector query.npy -k 3 --json
       engram recall "smoke" --score-min 0.5 --follow
+      engram recall --filter 'deck >= 2 and not room in ("mess", "galley")'
       echo "[0.1, 0.2, ...]" | engram recall --vector -
     """
     if text is not None and vector is not None:
@@ -116,7 +127,7 @@ def recall(
             None if vector is None else read_vector(vector),
             text or "",
             "words" if words else "similarity",
-            _filter(since, until, tags, without_tags, conditions),
+            _filter(since, until, tags, without_tags, conditions, text_filter),
             score_min,
         ),
         k=count,
@@ -144,14 +155,19 @@ def _filter(
     tags: Iterable[str],
     without_tags: Iterable[str],
     conditions: Iterable[str],
-) -> Filter:
-    return Filter(
+    text: str | None,
+) -> Filter | Condition:
+    wanted = Filter(
         since=since,
         until=until,
         tags=frozenset(tags),
         without_tags=frozenset(without_tags),
         metadata=dict(map(_condition, conditions)),
     )
+    if text is None:
+        return wanted
+    parsed = parse_filter(text)
+    return parsed if wanted.is_open else as_condition(wanted) & parsed
 
 
 def _print_all(cli: CliContext, batches: Iterable[Hits], as_json: bool) -> tuple[bool, bool]:
