@@ -5,17 +5,46 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engram import _core
-from engram.errors import CorruptData
-from engram.index.checks import RawVectors
+from engram.errors import CorruptData, InvalidInput
+from engram.index.checks import RawVectors, as_generation, as_sums, check_raw
 from engram.index.damage import corrupt_checkpoint
+from engram.model.values.scalars import shown
 
 RawBlock = tuple[int, RawVectors] | tuple[int, RawVectors, NDArray[np.uint32] | None]
 """First generation, vectors, and the CRC-32C of each row's bytes."""
+
+
+def as_blocks(vectors: Iterable[RawBlock]) -> list[RawBlock]:
+    """Return blocks of raw vectors as a list.
+
+    Raises
+    ------
+    InvalidInput
+        If they are no blocks.
+    """
+    if not isinstance(vectors, Iterable) or isinstance(vectors, str | bytes | np.ndarray):
+        vectors = [cast(RawBlock, vectors)]
+    blocks: list[RawBlock] = []
+    for block in vectors:
+        if not isinstance(block, tuple | list) or len(block) not in {2, 3} or np.ndim(block[1]) != 2:
+            raise InvalidInput(
+                f"a block of vectors is {shown(block)}; pass (first generation, vectors of shape (n, dim), checksums)",
+                code="invalid_arguments",
+                field="vectors",
+                limit="(first generation, vectors, checksums)",
+                value=type(block).__name__,
+            )
+        first, rows = as_generation("first generation of a block", block[0]), block[1]
+        check_raw(rows, np.shape(rows))
+        contiguous = cast(RawVectors, np.ascontiguousarray(rows))
+        blocks.append((first, contiguous, as_sums(block[2] if len(block) > 2 else None, len(rows))))
+    return blocks
 
 
 def replace(native: _core.Index, path: str, with_vectors: bool, background: bool) -> int:

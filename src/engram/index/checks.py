@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+import os
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
-from engram.model.values.scalars import as_whole
+from engram.model.values.scalars import as_flag, as_real, as_text, as_whole, shown
 from engram.model.values.vectors import as_float32
 
 RawVectors = NDArray[np.float32] | NDArray[np.float16]
@@ -16,6 +17,7 @@ RawVectors = NDArray[np.float32] | NDArray[np.float16]
 
 _RAW_TYPES: Final = (np.dtype(np.float32), np.dtype(np.float16))
 _GENERATION_MAX: Final = 2**63 - 1
+_THREADS_MAX: Final = 1024
 
 
 def check_range(name: str, value: object, low: int, high: int) -> int:
@@ -37,13 +39,13 @@ def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     InvalidInput
         If it is not.
     """
-    if value not in allowed:
+    if as_text(name, value, code="out_of_range") not in allowed:
         raise InvalidInput(
-            f"{name} is {value!r}; it must be one of {', '.join(allowed)}",
+            f"{name} is {shown(value, with_type=False)}; it must be one of {', '.join(allowed)}",
             code="out_of_range",
             field=name,
             limit=", ".join(allowed),
-            value=value,
+            value=shown(value, with_type=False),
         )
 
 
@@ -57,7 +59,7 @@ def as_matrix(name: str, vectors: ArrayLike, dim: int) -> NDArray[np.float32]:
     """
     matrix = as_float32(vectors, name)
     if matrix.ndim != 2 or matrix.shape[1] != dim:
-        raise _wrong_shape(name, matrix.shape, f"(n, {dim})")
+        raise wrong_shape(name, matrix.shape, f"(n, {dim})")
     return matrix
 
 
@@ -71,7 +73,7 @@ def as_vector(name: str, vector: ArrayLike, dim: int) -> NDArray[np.float32]:
     """
     array = as_float32(vector, name)
     if array.shape != (dim,):
-        raise _wrong_shape(name, array.shape, f"({dim},)")
+        raise wrong_shape(name, array.shape, f"({dim},)")
     return array
 
 
@@ -83,6 +85,7 @@ def check_raw(raw: RawVectors, shape: tuple[int, ...]) -> None:
     InvalidInput
         If the shape is another one, or the elements are neither float32 nor float16.
     """
+    check_array("raw", raw)
     if raw.shape != shape or raw.dtype not in _RAW_TYPES:
         raise InvalidInput(
             f"raw has shape {raw.shape} of {raw.dtype} where {shape} of float32 or float16 is needed",
@@ -104,17 +107,215 @@ def check_snapshot(max_generation: int | None) -> int | None:
     return None if max_generation is None else check_range("max_generation", max_generation, 0, _GENERATION_MAX)
 
 
-def as_generations(generations: ArrayLike) -> NDArray[np.int64]:
-    """Return `generations` as a C-contiguous int64 array."""
-    return np.ascontiguousarray(generations, dtype=np.int64)
+def as_generations(generations: ArrayLike, name: str = "generations") -> NDArray[np.int64]:
+    """Return `generations` as a C-contiguous int64 array.
+
+    Raises
+    ------
+    InvalidInput
+        If they are no generations, or more than one list of them.
+    """
+    return _as_numbers(name, generations, np.dtype(np.int64), "whole numbers from 0 to 2**63 - 1")
 
 
 def as_words(allowed: NDArray[np.uint64] | None) -> NDArray[np.uint64] | None:
-    """Return the words of a bitmap as a C-contiguous uint64 array; None if there is no bitmap."""
-    return None if allowed is None else np.ascontiguousarray(allowed, dtype=np.uint64)
+    """Return the words of a bitmap as a C-contiguous uint64 array; None if there is no bitmap.
+
+    Raises
+    ------
+    InvalidInput
+        If they are no words.
+    """
+    return None if allowed is None else _as_numbers("allowed", allowed, np.dtype(np.uint64), "uint64 words of a bitmap")
 
 
-def _wrong_shape(name: str, shape: tuple[int, ...], wanted: str) -> InvalidInput:
+def as_generation(name: str, generation: object, low: int = 0) -> int:
+    """Return `generation` as an `int` if it is one from `low` on.
+
+    Raises
+    ------
+    InvalidInput
+        If it is not.
+    """
+    return check_range(name, generation, low, _GENERATION_MAX)
+
+
+def as_threads(threads: object) -> int:
+    """Return a number of threads, from 1 to 1024.
+
+    Raises
+    ------
+    InvalidInput
+        If it is something else.
+    """
+    return check_range("threads", threads, 1, _THREADS_MAX)
+
+
+def as_sums(sums: object, count: int) -> NDArray[np.uint32] | None:
+    """Return one checksum for each of `count` vectors, or None.
+
+    Raises
+    ------
+    InvalidInput
+        If they are something else.
+    """
+    if sums is None:
+        return None
+    numbers = _as_numbers("sums", sums, np.dtype(np.uint32), "uint32 checksums")
+    if len(numbers) != count:
+        raise wrong_shape("sums", numbers.shape, f"({count},)")
+    return numbers
+
+
+def check_finite(name: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return `array` if all its numbers are finite.
+
+    Raises
+    ------
+    InvalidInput
+        With code ``not_finite``, if one is not.
+    """
+    if not np.isfinite(array).all():
+        raise InvalidInput(f"{name} hold NaN or Inf", code="not_finite", field=name, limit="finite")
+    return array
+
+
+def check_damaged(damaged: object) -> None:
+    """Check that `damaged`, which receives generations, is a list or None.
+
+    Raises
+    ------
+    InvalidInput
+        If it is something else.
+    """
+    if damaged is not None and not isinstance(damaged, list):
+        raise _wrong_kind("damaged", damaged, "a list, or None")
+
+
+def check_array(name: str, array: object) -> None:
+    """Check that `array` is an array of NumPy.
+
+    Raises
+    ------
+    InvalidInput
+        If it is something else.
+    """
+    if not isinstance(array, np.ndarray):
+        raise _wrong_kind(name, array, "an array of NumPy")
+
+
+def check_kind(name: str, value: object, kind: type) -> None:
+    """Check that `value` is of a class.
+
+    Raises
+    ------
+    InvalidInput
+        If it is something else.
+    """
+    if not isinstance(value, kind):
+        raise _wrong_kind(name, value, f"a {kind.__name__}")
+
+
+def check_call(name: str, value: object) -> None:
+    """Check that `value` can be called.
+
+    Raises
+    ------
+    InvalidInput
+        If it cannot.
+    """
+    if not callable(value):
+        raise _wrong_kind(name, value, "a function")
+
+
+def as_threshold(threshold: object) -> float:
+    """Return `threshold`, a score, as a float.
+
+    Raises
+    ------
+    InvalidInput
+        If it is no number.
+    """
+    return as_real("threshold", threshold, "a score")
+
+
+def as_place(path: object) -> str | int:
+    """Return the path of a file, or its descriptor.
+
+    Raises
+    ------
+    InvalidInput
+        If it is neither.
+    """
+    is_number = isinstance(path, int) and not isinstance(path, bool)
+    return as_descriptor("path", path) if is_number else as_path(path)
+
+
+def as_path(path: object) -> str:
+    """Return the path of a file.
+
+    Raises
+    ------
+    InvalidInput
+        If it is none, or the empty path.
+    """
+    if isinstance(path, str | os.PathLike) and isinstance(os.fspath(path), str) and os.fspath(path):
+        text = as_text("path", os.fspath(path))
+        if "\0" not in text:
+            return text
+    raise _wrong_kind("path", path, "the path of a file")
+
+
+def as_descriptor(name: str, descriptor: object) -> int:
+    """Return a descriptor of a file.
+
+    Raises
+    ------
+    InvalidInput
+        If it is no whole number that can be one.
+    """
+    return check_range(name, descriptor, 0, 2**31 - 1)
+
+
+def as_switch(name: str, value: object) -> bool:
+    """Return True or False.
+
+    Raises
+    ------
+    InvalidInput
+        If it is something else.
+    """
+    return as_flag(name, value)
+
+
+def _as_numbers(name: str, numbers: object, dtype: np.dtype[Any], wanted: str) -> NDArray[Any]:
+    if isinstance(numbers, np.ndarray) and numbers.dtype == dtype and numbers.ndim == 1:
+        return np.ascontiguousarray(numbers)
+    try:
+        array = np.asarray(numbers)
+        if array.size == 0 and array.ndim == 1:
+            return np.empty(0, dtype)
+        limits = np.iinfo(dtype)
+        if array.ndim <= 1 and array.dtype.kind in "iu" and int(array.min()) >= 0 and int(array.max()) <= limits.max:
+            return np.ascontiguousarray(np.atleast_1d(array), dtype=dtype)
+    except (ValueError, TypeError, OverflowError):
+        # What NumPy cannot make an array of.
+        pass
+    raise _wrong_kind(name, numbers, wanted)
+
+
+def _wrong_kind(name: str, value: object, wanted: str) -> InvalidInput:
+    return InvalidInput(
+        f"{name} is {shown(value)}; pass {wanted}",
+        code="invalid_arguments",
+        field=name,
+        limit=wanted,
+        value=type(value).__name__,
+    )
+
+
+def wrong_shape(name: str, shape: tuple[int, ...], wanted: str) -> InvalidInput:
+    """Return the error for an array of another shape."""
     return InvalidInput(
         f"{name} have shape {shape} where {wanted} is needed",
         code="dimension_mismatch",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from numpy.typing import ArrayLike
 
 from engram import _core
-from engram.index.checks import as_vector, check_choice, check_range
+from engram.index.checks import as_threshold, as_vector, check_choice, check_finite, check_range
 from engram.model.limits import DIMENSION_MAX, DIMENSION_MIN
 from engram.model.spaces import METRICS, Metric
 
@@ -27,10 +29,10 @@ class CueTable:
     """
 
     def __init__(self, dim: int, metric: Metric = "cosine") -> None:
-        check_range("dim", dim, DIMENSION_MIN, DIMENSION_MAX)
+        self.dim: Final = check_range("dim", dim, DIMENSION_MIN, DIMENSION_MAX)
         check_choice("metric", metric, METRICS)
-        self._dim = dim
-        self.native: _core.CueTable = _core.CueTable(dim, metric)
+        self.metric: Final = metric
+        self.native: _core.CueTable = _core.CueTable(self.dim, metric)
 
     def add(self, key: int, vector: ArrayLike, threshold: float) -> None:
         """Add a cue, or replace the cue with the same key.
@@ -47,16 +49,22 @@ class CueTable:
         Raises
         ------
         InvalidInput
-            If the shape does not fit.
+            If the shape does not fit, the key is no whole number of 64 bits, or a number is not finite.
         """
-        self.native.add(key, as_vector("vector", vector, self._dim), threshold)
+        self.native.add(
+            _as_key(key), check_finite("vector", as_vector("vector", vector, self.dim)), as_threshold(threshold)
+        )
 
     def remove(self, key: int) -> bool:
         """Remove the cue with this key; return whether there was one."""
-        return self.native.remove(key)
+        return self.native.remove(_as_key(key))
 
     def __len__(self) -> int:
         return len(self.native)
 
     def __repr__(self) -> str:
-        return f"CueTable(dim={self._dim}, count={len(self)})"
+        return f"CueTable(dim={self.dim}, metric={self.metric!r}, count={len(self)})"
+
+
+def _as_key(key: object) -> int:
+    return check_range("key", key, -(2**63), 2**63 - 1)

@@ -8,7 +8,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram import _core
-from engram.index.checks import as_matrix, as_vector, as_words, check_range, check_snapshot
+from engram.index.checks import (
+    as_generation,
+    as_matrix,
+    as_threads,
+    as_vector,
+    as_words,
+    check_choice,
+    check_damaged,
+    check_finite,
+    check_kind,
+    check_range,
+    check_snapshot,
+)
 from engram.index.cues import CueTable
 from engram.index.current_graph import CurrentGraph
 from engram.index.damage import corrupt_checkpoint, report
@@ -75,9 +87,10 @@ class GraphReader:
         CorruptData
             If a vector is damaged and `damaged` is None, or pages of the mapped checkpoint are lost.
         """
-        check_range("k", k, 1, RESULTS_MAX)
-        check_range("ef", ef, 1, EF_MAX)
-        array = as_float32(queries, "queries")
+        k, ef = check_range("k", k, 1, RESULTS_MAX), check_range("ef", ef, 1, EF_MAX)
+        threads = as_threads(threads)
+        check_damaged(damaged)
+        array = check_finite("queries", as_float32(queries, "queries"))
         matrix = as_matrix("queries", array[None, :] if array.ndim == 1 else array, self.dim)
         snapshot = check_snapshot(max_generation)
         try:
@@ -101,7 +114,8 @@ class GraphReader:
             If the shape does not fit.
         """
         snapshot = check_snapshot(max_generation)
-        return Walk(self._native.walk(as_vector("query", query, self.dim), snapshot, as_words(allowed)))
+        vector = check_finite("query", as_vector("query", query, self.dim))
+        return Walk(self._native.walk(vector, snapshot, as_words(allowed)))
 
     def match(
         self, cues: CueTable, first_generation: int, last_generation: int, damaged: list[int] | None = None
@@ -115,9 +129,17 @@ class GraphReader:
 
         Raises
         ------
+        InvalidInput
+            If the cues are of another dimension or metric than the index, or another argument is none.
         CorruptData
             If a vector is damaged and `damaged` is None, or pages of the mapped checkpoint are lost.
         """
+        check_kind("cues", cues, CueTable)
+        check_range("dim of the cues", cues.dim, self.dim, self.dim)
+        check_choice("metric of the cues", cues.metric, (self.metric,))
+        first_generation = as_generation("first_generation", first_generation)
+        last_generation = as_generation("last_generation", last_generation)
+        check_damaged(damaged)
         try:
             keys, generations, scores, lost = self._native.match(cues.native, first_generation, last_generation)
         except _core.CorruptCheckpoint as error:

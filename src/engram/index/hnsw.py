@@ -5,16 +5,32 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram import _core
-from engram.errors import InvalidInput
 from engram.index import checkpoint_file
-from engram.index.checkpoint_file import RawBlock
-from engram.index.checks import RawVectors, as_generations, as_matrix, check_choice, check_range, check_raw
+from engram.index.checkpoint_file import RawBlock, as_blocks
+from engram.index.checks import (
+    RawVectors,
+    as_descriptor,
+    as_generation,
+    as_generations,
+    as_matrix,
+    as_path,
+    as_place,
+    as_sums,
+    as_switch,
+    as_threads,
+    check_call,
+    check_choice,
+    check_finite,
+    check_range,
+    check_raw,
+    wrong_shape,
+)
 from engram.index.current_graph import CurrentGraph
 from engram.index.graph_reader import GraphReader
 from engram.index.link_helpers import LinkHelpers
@@ -58,7 +74,7 @@ class HnswIndex(GraphReader):
         m: int | None = None,
         ef_construction: int | None = None,
     ) -> None:
-        check_range("dim", dim, DIMENSION_MIN, DIMENSION_MAX)
+        dim = check_range("dim", dim, DIMENSION_MIN, DIMENSION_MAX)
         check_choice("metric", metric, METRICS)
         preset = choose_preset(quality, m, ef_construction)
         self._begin(_core.Index(dim, metric, preset.m, preset.degree_max, preset.ef_construction))
@@ -83,9 +99,9 @@ class HnswIndex(GraphReader):
             If the shape does not fit or a number is not finite.
         """
         matrix = as_matrix("vectors", vectors, self.dim)
-        if not np.isfinite(matrix).all():
-            raise InvalidInput("vectors hold NaN or Inf", code="not_finite", field="vectors", limit="finite")
-        with self._writing, LinkHelpers(self._graph, len(matrix), threads or os.cpu_count() or 1):
+        check_finite("vectors", matrix)
+        helpers = (os.cpu_count() or 1) if threads is None else as_threads(threads)
+        with self._writing, LinkHelpers(self._graph, len(matrix), helpers):
             first = self._native.visible_generation + 1
             # Linking begins with the first piece while later pieces are still being encoded.
             for start in range(0, len(matrix), _ENCODE_BATCH):
@@ -118,16 +134,20 @@ class HnswIndex(GraphReader):
         Raises
         ------
         InvalidInput
-            If the shapes do not fit or `raw` has another type.
+            If the shapes do not fit, `raw` has another type, or another argument is none.
         """
         matrix = as_matrix("vectors", vectors, self.dim)
+        first_generation = as_generation("first_generation", first_generation, low=1)
         if raw is not None:
             check_raw(raw, matrix.shape)
+            raw = cast(RawVectors, np.ascontiguousarray(raw))
+        sums = as_sums(sums, len(matrix))
         with self._graph.changing:
             self._native.append(matrix, first_generation, raw, sums)
 
     def publish(self, generation: int) -> None:
         """Make all versions up to `generation` visible to searches without a snapshot."""
+        generation = as_generation("generation", generation)
         with self._graph.changing:
             self._native.publish(generation)
 
@@ -146,8 +166,10 @@ class HnswIndex(GraphReader):
         at
             int64: the generation that ends all of them, or one for each, shape ``(n,)``.
         """
-        versions = as_generations(generations)
-        return self._graph.delete(versions, as_generations(np.broadcast_to(at, versions.shape)))
+        versions, ends = as_generations(generations), as_generations(at, "at")
+        if len(ends) not in {1, len(versions)}:
+            raise wrong_shape("at", ends.shape, f"({len(versions)},)")
+        return self._graph.delete(versions, np.ascontiguousarray(np.broadcast_to(ends, versions.shape)))
 
     def link(self, count_max: int, *, background: bool = False) -> int:
         """Link up to `count_max` published vectors into the graph; return how many were linked, 0 if none are left.
@@ -155,7 +177,7 @@ class HnswIndex(GraphReader):
         With `background`, a native thread of low priority links and the calling thread waits for it. Python's locks,
         the interpreter lock above all, are never held at low priority. `background` makes a difference only on Linux.
         """
-        return self._native.link(count_max, background)
+        return self._native.link(as_generation("count_max", count_max), as_switch("background", background))
 
     def compact(self, horizon: int | None = None, threads: int = 1, go_on: Callable[[], bool] = lambda: True) -> int:
         """Move the live versions to a fresh graph, so that dead versions cost neither memory nor time any more.
@@ -177,7 +199,10 @@ class HnswIndex(GraphReader):
         int
             Number of dropped versions.
         """
-        return self._graph.compact(horizon, threads, go_on)
+        if horizon is not None:
+            horizon = as_generation("horizon", horizon)
+        check_call("go_on", go_on)
+        return self._graph.compact(horizon, as_threads(threads), go_on)
 
     def save(self, path: str | os.PathLike[str], *, with_vectors: bool = True, background: bool = False) -> int:
         """Write a checkpoint of everything linked; return the generation it covers.
@@ -190,10 +215,13 @@ class HnswIndex(GraphReader):
         CorruptData
             If a vector to be written is damaged, or pages of the mapped checkpoint are lost. An older file stays.
         """
-        return checkpoint_file.replace(self._native, os.fspath(path), with_vectors, background)
+        with_vectors, background = as_switch("with_vectors", with_vectors), as_switch("background", background)
+        return checkpoint_file.replace(self._native, as_path(path), with_vectors, background)
 
     def save_into(self, descriptor: int, *, with_vectors: bool = True, background: bool = False) -> int:
         """Write a checkpoint as `save` does, replacing the content of a file that the caller has opened and keeps."""
+        with_vectors, background = as_switch("with_vectors", with_vectors), as_switch("background", background)
+        descriptor = as_descriptor("descriptor", descriptor)
         return checkpoint_file.write(self._native, descriptor, with_vectors, background)
 
     @classmethod
@@ -219,5 +247,5 @@ class HnswIndex(GraphReader):
             If the file is not a checkpoint, is damaged, or `vectors` do not cover it.
         """
         index = cls.__new__(cls)
-        index._begin(checkpoint_file.read(path if isinstance(path, int) else os.fspath(path), vectors))
+        index._begin(checkpoint_file.read(as_place(path), None if vectors is None else as_blocks(vectors)))
         return index

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram import _core
-from engram.index.checks import check_range
+from engram.index.checks import check_damaged, check_range
 from engram.index.damage import corrupt_checkpoint, report
 from engram.model.limits import EF_MAX, RESULTS_MAX
 
@@ -52,8 +52,8 @@ class Walk:
         CorruptData
             If a vector is damaged and `damaged` is None, or pages of the mapped checkpoint are lost.
         """
-        check_range("count", count, 1, RESULTS_MAX)
-        check_range("ef", ef, 1, EF_MAX)
+        count, ef = check_range("count", count, 1, RESULTS_MAX), check_range("ef", ef, 1, EF_MAX)
+        check_damaged(damaged)
         try:
             generations, scores, lost = self._native.next(count, ef)
         except _core.CorruptCheckpoint as error:

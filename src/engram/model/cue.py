@@ -56,7 +56,7 @@ class Cue:
     score_min: float | None = None
 
     def __post_init__(self) -> None:
-        if self.by not in BYS:
+        if as_text("by", self.by, code="invalid_cue") not in BYS:
             raise _refused(f"cues are by {', '.join(BYS)}, not by {self.by!r}", "by", ", ".join(BYS), self.by)
         as_text("text", self.text, code="invalid_cue")
         object.__setattr__(self, "filter", as_filter(self.filter))

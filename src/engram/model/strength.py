@@ -49,7 +49,7 @@ class Strength:
             half_life_s = as_real("half_life_s", self.half_life_s, "seconds, > 0", code="invalid_strength")
             if not 0 < half_life_s < float("inf"):
                 raise _refused("half_life_s", "> 0", self.half_life_s)
-        if self.forgetting not in FORGETTINGS:
+        if not isinstance(self.forgetting, str) or self.forgetting not in FORGETTINGS:
             raise _refused("forgetting", ", ".join(FORGETTINGS), self.forgetting)
 
 

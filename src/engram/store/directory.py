@@ -68,7 +68,7 @@ def check_path(path: object, what: str = "the data directory", *, or_none: bool 
     InvalidInput
         If the path is empty, contains a null character, or is no path.
     """
-    if not isinstance(path, str | os.PathLike) or not os.fspath(path) or "\0" in str(path):
+    if not _is_path(path):
         advice = "a directory, or '.' for the working directory"
         if or_none:
             advice = "a directory, '.' for the working directory, or None for a store in memory"
@@ -79,3 +79,14 @@ def check_path(path: object, what: str = "the data directory", *, or_none: bool 
             limit="a path or None" if or_none else "a path",
             value=shown(path),
         )
+
+
+def _is_path(path: object) -> bool:
+    text = os.fspath(path) if isinstance(path, str | os.PathLike) else None
+    if not isinstance(text, str) or not text or "\0" in text:
+        return False
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -71,11 +71,14 @@ class MemoryStore:
         options: StoreOptions = _DEFAULT_OPTIONS,
         read_only: bool = False,
     ) -> None:
+        self._hold(_open(path, check_options(options), as_flag("read_only", read_only)))
+
+    def _hold(self, holding: Holding[StoreEngine]) -> None:
         self._process = os.getpid()
-        self._holding = _open(path, check_options(options), as_flag("read_only", read_only))
-        self._engine = self._holding.what
+        self._holding = holding
+        self._engine = holding.what
         # One object for each space, so that the same name gives the same object. A space keeps its store open.
-        self._spaces: Final[weakref.WeakValueDictionary[SpaceEngine, Space]] = weakref.WeakValueDictionary()
+        self._spaces: weakref.WeakValueDictionary[SpaceEngine, Space] = weakref.WeakValueDictionary()
 
     def __repr__(self) -> str:
         return f"MemoryStore({None if self.path is None else str(self.path)!r})"

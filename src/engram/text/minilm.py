@@ -60,7 +60,7 @@ class MiniLMEmbedder:
     def __init__(self, dim: int = MINILM_DIM) -> None:
         if dim != MINILM_DIM:
             raise InvalidInput(
-                f"the minilm embedder makes vectors of dimension {MINILM_DIM}, not {dim}",
+                f"the minilm embedder makes vectors of dimension {MINILM_DIM}, not {dim}; pass dim={MINILM_DIM}",
                 code="dimension_mismatch",
                 field="dimension",
                 limit=MINILM_DIM,

@@ -53,9 +53,12 @@ def _time_text(value: datetime | np.datetime64) -> str:
         # Those of pandas keep nanoseconds, and are converted like this to what does not.
         moment = moment.to_pydatetime(warn=False) if hasattr(moment, "to_pydatetime") else moment
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-        text: str = moment.isoformat()
+        # The missing date of pandas passes for a datetime, and is equal to nothing.
+        text: str = moment.isoformat() if moment == moment else ""  # noqa: PLR0124
     except (AttributeError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"it holds {shown(value)}, which is no time within the years 1 to 9999; pass None") from error
+    if not text:
+        raise ValueError(f"it holds {shown(value)}, which is no time; pass None")
     return text.removesuffix("+00:00") + "Z"
 
 

@@ -128,7 +128,13 @@ class Moments(enum.Enum):
 
 def test_times_of_observations() -> None:
     noon = 1_738_324_800
-    moments = [Moments.START, Decimal(noon), np.int64(noon), np.float64(noon), np.datetime64("2025-01-31T12:00")]
+    moments: list[Any] = [
+        Moments.START,
+        Decimal(noon),
+        np.int64(noon),
+        np.float64(noon),
+        np.datetime64("2025-01-31T12:00"),
+    ]
     assert {as_time_us(moment, "timestamp") for moment in moments} == {noon * 1_000_000}
     assert as_times_us(moments, 5, "timestamps").tolist() == [noon * 1_000_000] * 5
     assert as_time_us(Decimal("0.000001"), "timestamp") == 1

@@ -1,0 +1,125 @@
+"""What careless callers pass, tried in the place of every argument of every public method.
+
+A method is asked with valid arguments but one. What is refused must be refused by a typed error; only what stands in
+`TAKEN` for an argument may be taken. An argument or a method that no table knows fails the test.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from engram.errors import EngramError
+from engram.model.columns import MANY_KEYWORDS
+
+
+def _nothing(*_: object) -> None:
+    """A function, which takes anything and returns nothing."""
+
+
+DIM_OF_NONE: Final = 4097
+BAD: Final[dict[str, Any]] = {
+    "None": None,
+    "a fraction": 3.5,
+    "a whole float": 3.0,
+    "one": 1,
+    "a negative number": -1,
+    "a huge number": 10**30,
+    "True": True,
+    "NaN": float("nan"),
+    "infinity": float("inf"),
+    "a complex number": 1j,
+    "an empty text": "",
+    "a text": "a text",
+    "a huge text": "x" * 70_000,
+    "half a character": "\ud800",
+    "bytes": b"bytes",
+    "an empty list": [],
+    "a list of texts": ["a", "b"],
+    "a list of None": [None],
+    "a list of lists": [["a"]],
+    "a mapping": {},
+    "a set": {1},
+    "an object": object(),
+    "a class": int,
+    "a function": _nothing,
+    "an array without dimensions": np.array(5),
+    "a vector of another length": np.ones(DIM_OF_NONE),
+    "a vector of NaN": np.full(2, np.nan),
+    "a cube": np.ones((1, 1, 1)),
+    "an array of objects": np.array([object()]),
+}
+TYPED_KEYWORD: Final = ("unknown_argument", "invalid_arguments")
+
+
+def arguments_of(method: Callable[..., Any]) -> list[str]:
+    """The names of the arguments of a method; the columns of observations are spelled out."""
+    names = []
+    for name, parameter in inspect.signature(method).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            names += [keyword for keyword in MANY_KEYWORDS if keyword not in names]
+        elif name != "self":
+            names.append(name)
+    return names
+
+
+def public_methods(kind: type) -> set[str]:
+    """The names of the methods of a class that callers use."""
+    return {
+        name
+        for name in dir(kind)
+        if not name.startswith("_") and callable(getattr(kind, name)) and not isinstance(getattr(kind, name), type)
+    }
+
+
+def problems_of(
+    method: Callable[..., Any],
+    call: Callable[..., object],
+    valid: Mapping[str, Any],
+    taken: Mapping[str, Iterable[str]],
+    state: Callable[[], object] = lambda: None,
+) -> list[str]:
+    """Call a method with every bad value in the place of every argument, and return what is wrong with the outcomes.
+
+    Parameters
+    ----------
+    method
+        The method, of which the signature counts.
+    call
+        Calls it, and waits for what it returns.
+    valid
+        Valid arguments.
+    taken
+        By argument, the names of what it takes, perhaps.
+    state
+        What a refused call must not change.
+    """
+    problems = [f"{name} is in no table" for name in arguments_of(method) if name not in taken]
+    for name in arguments_of(method):
+        for label, bad in BAD.items():
+            before = state()
+            try:
+                call(**{**valid, name: bad})
+            except EngramError as error:
+                if state() != before:
+                    problems.append(f"{name}: {label} is refused, and something is stored")
+                if not error.message or not error.code:
+                    problems.append(f"{name}: {label} is refused without a word")
+            except Exception as error:
+                problems.append(f"{name}: {label} raises {type(error).__name__}: {str(error)[:200]}")
+            else:
+                if label not in taken.get(name, ()):
+                    problems.append(f"{name}: {label} is taken")
+    try:
+        call(**valid, no_such_argument=1)
+    except TypeError:
+        pass
+    except EngramError as error:
+        if error.code not in TYPED_KEYWORD:
+            problems.append(f"an unknown keyword is {error.code}")
+    else:
+        problems.append("an unknown keyword is taken")
+    return problems

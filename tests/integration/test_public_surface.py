@@ -1,0 +1,182 @@
+"""Every argument of every method of a space, a client, a snapshot and a store, with all that careless callers pass.
+
+A new method without valid arguments here fails, and so does a new argument without its entry in `TAKEN`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+
+from engram import Cue, MemoryStore, RecallQuery
+from engram.connection.async_memory_store import AsyncMemoryStore
+from engram.errors import EngramError
+from tests.doubles.bad_values import BAD, problems_of, public_methods
+from tests.integration.homes import HOMES, Blocking
+from tests.integration.server_process import DIM
+from tests.integration.socket_client import SocketServer
+
+NONE: Final = {"None"}
+NUMBER: Final = {"one"}
+OR_NONE: Final = {"one", "None"}
+FLAG: Final = {"True"}
+TEXT: Final = {"a text", "an empty text", "a huge text"}
+# Numbers are seconds since 1970, and may be too early for what is retained.
+TIME: Final = {"None", "one", "a negative number", "a fraction", "a whole float"}
+# By argument, what it takes, if not for all methods.
+TAKEN: Final[dict[str, set[str]]] = {
+    "ids": set(),
+    "vectors": set(),
+    "contents": NONE,
+    "timestamps": NONE,
+    "confidences": NONE,
+    "importances": NONE,
+    "metadata": {"None", "a list of None"},
+    "tags": {"None", "a list of None", "a list of lists"},
+    "id": TEXT,
+    "max_generation": OR_NONE,
+    "include_vectors": FLAG,
+    "cue": set(),
+    "k": NUMBER,
+    "batch_size": NUMBER,
+    "snapshot_time": TIME,
+    "ef": OR_NONE,
+    "strength": NONE,
+    "skip_damaged": FLAG,
+    "include_recent": FLAG,
+    "follow": set(),
+    "timeout_ms": OR_NONE,
+    "query": set(),
+    "name": set(),
+    "dim": OR_NONE,
+    "metric": NONE,
+    "embedder": {"None", "an empty text"},
+    "create": FLAG,
+    "timeout_s": {"None", "one", "a fraction", "a whole float"},
+}
+SOME: Final = {"an empty list", "a list of texts"}
+# By method and argument, what differs.
+DIFFERENT: Final[dict[tuple[str, str], set[str]]] = {
+    ("delete", "ids"): SOME,
+    ("forget", "ids"): SOME,
+    ("open", "query"): NONE,
+    ("create_space", "metric"): set(),
+    ("create_space", "embedder"): {"an empty text"},
+}
+ONE: Final = np.ones(DIM, np.float32)
+QUERY: Final = RecallQuery(Cue(ONE))
+# Valid arguments of each method.
+SPACE: Final[dict[str, dict[str, Any]]] = {
+    "observe": {"ids": ["seen"], "vectors": [ONE]},
+    "submit": {"ids": ["seen"], "vectors": [ONE]},
+    "delete": {"ids": ["unknown"]},
+    "recall": {"cue": ONE},
+    "recall_stream": {"cue": ONE},
+    "answer": {"query": QUERY},
+    "open": {"query": QUERY},
+    "get": {"id": "unknown"},
+    "snapshot": {},
+    "stats": {},
+}
+CLIENT: Final[dict[str, dict[str, Any]]] = SPACE | {
+    "observe_batch": {"ids": ["seen"], "vectors": [ONE]},
+    "forget": {"ids": ["unknown"]},
+    "create_space": {"name": "surface", "dim": DIM},
+    "connect": {},
+    "flush": {},
+    "close": {},
+    "status": {},
+    "space_status": {},
+    "spaces": {},
+    "unsound_spaces": {},
+}
+SNAPSHOT: Final = {name: SPACE[name] for name in ("get", "recall", "recall_stream")}
+STORE: Final[dict[str, dict[str, Any]]] = {"space": {"name": "surface", "dim": DIM}, "spaces": {}, "close": {}}
+LOCAL_STORE: Final[dict[str, dict[str, Any]]] = STORE | dict.fromkeys(
+    ("scrub", "checkpoint", "metrics", "damages", "worker_statistics"), {}
+)
+# What ends the use of the object is tried with bad arguments only.
+ENDS: Final = {"close"}
+
+
+def kind_of(thing: Any) -> type:
+    return type(thing._inner) if isinstance(thing, Blocking) else type(thing)
+
+
+def problems(thing: Any, cases: dict[str, dict[str, Any]], state: Callable[[], object]) -> list[str]:
+    """What is wrong with the public methods of `thing`."""
+    kind = kind_of(thing)
+    missing = public_methods(kind) ^ cases.keys()
+    found = [f"{name} is in no table, or is no method" for name in sorted(missing)]
+    for name in sorted(public_methods(kind) & cases.keys() - ENDS):
+
+        def call(name: str = name, /, **arguments: Any) -> None:
+            given = getattr(thing, name)(**arguments)
+            if hasattr(given, "result"):
+                given.result(30)
+            if hasattr(given, "__next__"):
+                next(given, None)
+                getattr(given, "close", lambda: None)()
+
+        taken = TAKEN | {argument: labels for (method, argument), labels in DIFFERENT.items() if method == name}
+        found += [f"{name}: {each}" for each in problems_of(getattr(kind, name), call, cases[name], taken, state)]
+    return found
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("place", HOMES)
+def test_spaces_and_clients(place: str, server: SocketServer) -> None:
+    with HOMES[place].space(server) as space:
+        space.observe(["kept"], [ONE])
+        cases = CLIENT if "client" in place else SPACE
+        assert problems(space, cases, lambda: space.stats().durable_generation) == []
+        assert space.get("kept") is not None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("place", HOMES)
+def test_snapshots(place: str, server: SocketServer) -> None:
+    with HOMES[place].space(server) as space:
+        space.observe(["kept"], [ONE])
+        assert problems(space.snapshot(), SNAPSHOT, lambda: None) == []
+
+
+def test_a_store_in_this_process() -> None:
+    with MemoryStore(None) as store:
+        taken = problems(store, LOCAL_STORE, lambda: [space.name for space in store.spaces()])
+        assert [each for each in taken if "name: a text" not in each] == []
+
+
+def test_an_asynchronous_store_in_this_process() -> None:
+    assert public_methods(AsyncMemoryStore) == STORE.keys()
+
+
+@pytest.mark.parametrize("argument", ["path", "options", "read_only"])
+def test_a_new_store(argument: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for label, bad in BAD.items():
+        if (argument, label) in {("path", "None"), ("path", "a text")}:
+            continue
+        with pytest.raises(EngramError):
+            MemoryStore(**{"path": "data", argument: bad}).close()
+
+
+@pytest.mark.parametrize("name", SPACE)
+def test_a_closed_store(name: str) -> None:
+    """What still works after the close answers; everything else is refused as closed."""
+    store = MemoryStore(None)
+    space = store.space("notes", DIM)
+    store.close()
+    try:
+        given = getattr(space, name)(**SPACE[name])
+        if hasattr(given, "result"):
+            given.result(30)
+    except EngramError as error:
+        assert name in {"observe", "submit", "delete"}
+        assert error.code == "closed"
+    else:
+        assert name not in {"observe", "submit", "delete"}
