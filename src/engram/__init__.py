@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from engram.model.cue import Between, Cue, Filter
     from engram.model.hit import Hit, Hits
     from engram.model.query import RecallQuery
+    from engram.model.scans.facets import Facet, Facets, FacetValue
+    from engram.model.scans.page import FoundHits, ScanPage
+    from engram.model.scans.scan import AsyncScan, Scan
     from engram.model.strength import Strength
     from engram.store import MemoryStore, RecallStream, Snapshot, Space, StoreOptions
 
@@ -27,18 +30,25 @@ __version__ = "0.2.0"
 __all__ = [
     "Ack",
     "AsyncClient",
+    "AsyncScan",
     "Between",
     "Client",
     "Cue",
     "Deletion",
     "EngramError",
+    "Facet",
+    "FacetValue",
+    "Facets",
     "Filter",
+    "FoundHits",
     "Hit",
     "Hits",
     "HnswIndex",
     "MemoryStore",
     "RecallQuery",
     "RecallStream",
+    "Scan",
+    "ScanPage",
     "Snapshot",
     "Space",
     "StoreOptions",
@@ -51,18 +61,25 @@ __all__ = [
 _HOMES = {
     "Ack": "engram.model.ack",
     "AsyncClient": "engram.client",
+    "AsyncScan": "engram.model.scans.scan",
     "Between": "engram.model.cue",
     "Client": "engram.client",
     "Cue": "engram.model.cue",
     "Deletion": "engram.model.ack",
     "EngramError": "engram.errors",
+    "Facet": "engram.model.scans.facets",
+    "FacetValue": "engram.model.scans.facets",
+    "Facets": "engram.model.scans.facets",
     "Filter": "engram.model.cue",
+    "FoundHits": "engram.model.scans.page",
     "Hit": "engram.model.hit",
     "Hits": "engram.model.hit",
     "HnswIndex": "engram.index",
     "MemoryStore": "engram.store",
     "RecallQuery": "engram.model.query",
     "RecallStream": "engram.store",
+    "Scan": "engram.model.scans.scan",
+    "ScanPage": "engram.model.scans.page",
     "Snapshot": "engram.store",
     "Space": "engram.store",
     "StoreOptions": "engram.store",

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from engram.client.async_client import AsyncClient
 from engram.client.callback_thread import AnswerFuture
 from engram.client.calls import as_timeout_s
+from engram.client.collection.collection import BlockingCollection
 from engram.client.loop_thread import LoopThread, wait
 from engram.client.sending.answer_future import AwaitedAnswer, answered_in_thread
 from engram.client.sending.observe_session import ObserveSession
@@ -29,7 +30,7 @@ from engram.model.ack import Ack, Deletion
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
-from engram.model.hit import Hit, Hits
+from engram.model.hit import Hits
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
 from engram.model.recall_options import (
@@ -44,7 +45,7 @@ from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 
 
-class Client:
+class Client(BlockingCollection):
     """A connection to an Engram server, for one memory space; safe to use from several threads.
 
     The parameters and the behaviour are those of `AsyncClient`, for code without an event loop. Futures are those of
@@ -78,8 +79,8 @@ class Client:
         timeout_s: float = 10.0,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        self._thread = LoopThread.shared()
-        self._client = AsyncClient(
+        thread = LoopThread.shared()
+        client = AsyncClient(
             address,
             space=space,
             session_id=session_id,
@@ -90,6 +91,7 @@ class Client:
             timeout_s=timeout_s,
             metadata=metadata,
         )
+        super().__init__(thread, client)
         self._observing: ObserveSession | None = None
         self._process = os.getpid()
         self._timeout_s = self._client._calls.timeout_s
@@ -266,19 +268,11 @@ class Client:
             with contextlib.suppress(FailedPrecondition):
                 self._thread.run(leaving())
 
-    def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
-        """Return the observation with this id, or None. See `AsyncClient.get`."""
-        return self._thread.run(self._client.get(id, max_generation, include_vectors=include_vectors))
-
     @accepts_old(time="snapshot_time")
     def snapshot(self, max_generation: int | None = None, *, snapshot_time: Moment | None = None) -> ClientSnapshot:
         """Return the space as it is now, or was at a generation or time. See `AsyncClient.snapshot`."""
         snapshot = self._thread.run(self._client.snapshot(max_generation, snapshot_time=snapshot_time))
         return ClientSnapshot(self, snapshot.generation)
-
-    def delete(self, ids: Sequence[str]) -> Deletion:
-        """Delete observations durably by id; unknown ids are ignored. See `AsyncClient.delete`."""
-        return self._thread.run(self._client.delete(ids))
 
     def forget(self, ids: Sequence[str]) -> Deletion:
         """Delete observations by id. Deprecated: it is called `delete` now."""

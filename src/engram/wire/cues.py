@@ -77,6 +77,22 @@ def encode_cue(cue: Cue) -> pb.Cue:
     return message
 
 
+def decode_conditions(message: pb.CueFilter) -> Filter:
+    """Return the filter in a message that stands without a cue.
+
+    Raises
+    ------
+    InvalidInput
+        If a condition is invalid.
+    """
+    return _decode_filter(pb.Cue(filter=message))
+
+
+def encode_conditions(filter: Filter) -> pb.CueFilter:
+    """Return the message for a filter that stands without a cue."""
+    return _encode_filter(filter)
+
+
 def decode_strength(message: pb.MemoryStrength) -> Strength:
     """Return the memory strength settings in `message`.
 

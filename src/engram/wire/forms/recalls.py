@@ -135,12 +135,19 @@ def _cue_of(form: Any, arrays: Mapping[str, NDArray[Any]]) -> Cue:
     return Cue(
         vector=vector,
         text=text or "",
-        filter=NO_FILTER if filter is None else _filter_of(filter),
+        filter=NO_FILTER if filter is None else filter_of(filter),
         **{name: value for name, value in given.items() if value is not None},
     )
 
 
-def _filter_of(form: FilterForm) -> Filter:
+def filter_of(form: FilterForm) -> Filter:
+    """Return the filter that a form is.
+
+    Raises
+    ------
+    InvalidInput
+        If a condition is invalid.
+    """
     given = _present(form)
     for name in ("tags", "without_tags"):
         if name in given:

@@ -15,6 +15,7 @@ from msgspec import UNSET, Struct, UnsetType
 from numpy.typing import NDArray
 
 from engram.errors import InvalidInput
+from engram.model.cue import Filter
 from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.observations import ObservationBatch
 from engram.model.operations.operation import Operation, Request
@@ -25,7 +26,7 @@ from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, SpaceConfig
 from engram.model.times import as_time_us
 from engram.wire.forms.observations import MANY_FIELDS, batch_of_columns, priority_of
 from engram.wire.forms.reader import FormReader, check_known
-from engram.wire.forms.recalls import RECALL_FIELDS, RECALL_STREAM_FIELDS, query_of
+from engram.wire.forms.recalls import RECALL_FIELDS, RECALL_STREAM_FIELDS, FilterForm, filter_of, query_of
 
 R = TypeVar("R")
 Arrays = Mapping[str, NDArray[Any]]
@@ -49,6 +50,11 @@ def _query(form: Any, arrays: Arrays, space: str) -> RecallQuery:
     return query_of(form, arrays)
 
 
+def _filter(form: Any, arrays: Arrays, space: str) -> Filter | None:
+    given = _given(form.filter)
+    return None if given is None else filter_of(given)
+
+
 def _config(form: Any, arrays: Arrays, space: str) -> SpaceConfig:
     dimension, metric, embedder = (_given(getattr(form, name)) for name in ("dimension", "metric", "embedder"))
     return SpaceConfig(
@@ -66,8 +72,11 @@ _SETTINGS: Final[list[Any]] = [
     ("metric", str | UnsetType | None, UNSET),
     ("embedder", str | UnsetType | None, UNSET),
 ]
+_FILTER: Final = _Argument([("filter", FilterForm | UnsetType | None, UNSET)], _filter)
 # By the class of the argument.
 _ARGUMENTS: Final[dict[Any, _Argument]] = {
+    Filter: _FILTER,
+    Filter | None: _FILTER,
     ObservationBatch: _Argument([field for field in MANY_FIELDS if field[0] != "priority"], _batch, takes_arrays=True),
     Priority: _Argument([_PRIORITY], lambda form, arrays, space: priority_of(form)),
     RecallQuery: _Argument(RECALL_STREAM_FIELDS, _query, takes_arrays=True),

@@ -222,4 +222,5 @@ _WRITERS: Final[dict[type, Callable[[Any], tuple[Fields, Arrays]]]] = {
     ObservationBatch: _batch_parts,
     Priority: lambda priority: (_priority_fields(priority), {}),
     SpaceConfig: lambda config: (_config_fields(config), {}),
+    Filter: lambda wanted: ({} if wanted.is_open else {"filter": _filter_fields(wanted)}, {}),
 }
