@@ -171,6 +171,13 @@ BENCHMARKS: Final = (
         ("--seconds 1 --count 10000 --repeat 1", "--batches --seconds 1 --count 10000 --repeat 1"),
     ),
     Benchmark(
+        "scan",
+        "benchmarks.store.scan",
+        "scans of a whole space in each order, with and without reading the columns, and facets: rows a second",
+        (),
+        ("--count 20000 --repeat 1",),
+    ),
+    Benchmark(
         "log-writes",
         "benchmarks.store.log_writes",
         "what a durable commit costs, through the page cache and past it",

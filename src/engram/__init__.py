@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from engram.model.hit import Hit, Hits
     from engram.model.operations.results import Counted
     from engram.model.query import RecallQuery
+    from engram.model.scans.facets import Facet, Facets, FacetValue
+    from engram.model.scans.page import FoundHits, ScanPage
+    from engram.model.scans.scan import AsyncScan, Scan
     from engram.model.strength import Strength
     from engram.store import MemoryStore, RecallStream, Snapshot, Space, StoreOptions
 
@@ -32,6 +35,7 @@ __version__ = "0.2.0"
 __all__ = [
     "Ack",
     "AsyncClient",
+    "AsyncScan",
     "Between",
     "Client",
     "Condition",
@@ -40,7 +44,11 @@ __all__ = [
     "Deletion",
     "EngramError",
     "F",
+    "Facet",
+    "FacetValue",
+    "Facets",
     "Filter",
+    "FoundHits",
     "Hit",
     "Hits",
     "HnswIndex",
@@ -48,6 +56,8 @@ __all__ = [
     "Own",
     "RecallQuery",
     "RecallStream",
+    "Scan",
+    "ScanPage",
     "Snapshot",
     "Space",
     "StoreOptions",
@@ -61,6 +71,7 @@ __all__ = [
 _HOMES = {
     "Ack": "engram.model.ack",
     "AsyncClient": "engram.client",
+    "AsyncScan": "engram.model.scans.scan",
     "Between": "engram.model.filters.filter",
     "Client": "engram.client",
     "Condition": "engram.model.filters.conditions",
@@ -69,7 +80,11 @@ _HOMES = {
     "Deletion": "engram.model.ack",
     "EngramError": "engram.errors",
     "F": "engram.model.filters.fields",
+    "Facet": "engram.model.scans.facets",
+    "FacetValue": "engram.model.scans.facets",
+    "Facets": "engram.model.scans.facets",
     "Filter": "engram.model.filters.filter",
+    "FoundHits": "engram.model.scans.page",
     "Hit": "engram.model.hit",
     "Hits": "engram.model.hit",
     "HnswIndex": "engram.index",
@@ -77,6 +92,8 @@ _HOMES = {
     "Own": "engram.model.filters.fields",
     "RecallQuery": "engram.model.query",
     "RecallStream": "engram.store",
+    "Scan": "engram.model.scans.scan",
+    "ScanPage": "engram.model.scans.page",
     "Snapshot": "engram.store",
     "Space": "engram.store",
     "StoreOptions": "engram.store",

@@ -31,6 +31,7 @@ from engram.model.operations.requests import DescribeSpace, Observe, StreamRecal
 from engram.model.operations.table import OBSERVE
 from engram.model.priority import Priority
 from engram.model.query import Recalled
+from engram.model.scans.page import ScanPage
 from engram.model.times import as_time_us
 from engram.server.http.bodies import FRAME_TYPE, JSON_TYPE, LINES_TYPE
 from engram.wire.forms.failures import error_from
@@ -311,7 +312,7 @@ def _target(route: Route, space: str) -> str:
 
 
 def _read(operation: Operation[Any], body: bytes) -> Any:
-    if operation.result not in (Hits, Recalled):
+    if operation.result not in (Hits, ScanPage, Recalled):
         return decode_result(operation.result, body, None)
     text, _ = split_frame(body)
     return decode_result(operation.result, text, decode_frame(body).arrays)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
-from engram import AsyncClient, Client, Hits, MemoryStore
+from engram import AsyncClient, Client, Hit, MemoryStore
 from engram.connection.async_memory_store import AsyncMemoryStore
+from engram.model.scans.scan import AsyncScan
 from tests.doubles.http_transport import SCHEME
 from tests.integration.server_process import DIM, TIMEOUT_S, vectors_of
 
@@ -35,7 +36,12 @@ class Blocking:
 
         return call
 
+    def __iter__(self) -> Iterator[Any]:
+        return self._batches(aiter(self._inner))
+
     def _waited_for(self, result: Any) -> Any:
+        if isinstance(result, AsyncScan):
+            return BlockingScan(result, self._batches)
         if inspect.isasyncgen(result):
             return self._batches(result)
         if not inspect.isawaitable(result):
@@ -52,7 +58,30 @@ class Blocking:
             ) is not None:
                 yield batch
         finally:
-            self._loop.run_until_complete(batches.aclose())
+            if inspect.isasyncgen(batches):
+                self._loop.run_until_complete(batches.aclose())
+
+
+class BlockingScan:
+    """An `AsyncScan` for tests that wait."""
+
+    def __init__(self, scan: AsyncScan, waited_for: Callable[[Any], Iterator[Any]]) -> None:
+        self._scan = scan
+        self._waited_for = waited_for
+        self._rows = waited_for(scan)
+
+    @property
+    def generation(self) -> int | None:
+        return self._scan.generation
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._rows
+
+    def __next__(self) -> Any:
+        return next(self._rows)
+
+    def pages(self) -> Iterator[Any]:
+        return self._waited_for(self._scan.pages())
 
 
 class Result:
@@ -174,7 +203,7 @@ def vector_of(id: str) -> Any:
     return vectors_of([id])[0]
 
 
-def ids(hits: Hits) -> list[str]:
+def ids(hits: Iterable[Hit]) -> list[str]:
     """The ids of hits."""
     return [hit.id for hit in hits]
 

@@ -18,6 +18,7 @@ from tests.integration.socket_client import SocketServer
 ONES = np.ones(DIM)
 NAMES = [f"id-{number}" for number in range(600)]
 SOUND: Any = "sound"
+URGENT = Filter(tags={"urgent"})
 MANY_TAGS = {f"tag-{number}" for number in range(65)}
 REFUSED: list[tuple[Any, str, str]] = [
     (lambda home: home.observe(), "invalid_arguments", "ids"),
@@ -148,6 +149,57 @@ REFUSED: list[tuple[Any, str, str]] = [
     (lambda home: home.snapshot().recall_stream(ONES, 0), "invalid_k", "k"),
     (lambda home: home.delete(3), "not_a_list", "ids"),
     (lambda home: home.delete(["\ud800"]), "invalid_text", "ids[0]"),
+    (lambda home: home.delete(), "not_a_list", "ids"),
+    (lambda home: home.delete(["a"], filter=URGENT), "invalid_arguments", "filter"),
+    (lambda home: home.delete(["a"], max_generation=1), "invalid_arguments", "max_generation"),
+    (lambda home: home.delete(["a"], dry_run="no"), "invalid_flag", "dry_run"),
+    (lambda home: home.delete(filter={"tags": ["urgent"]}), "invalid_cue", "filter"),
+    (lambda home: home.delete(filter=Filter()), "empty_filter", "filter"),
+    (lambda home: home.delete(filter=URGENT, dry_run=1), "invalid_flag", "dry_run"),
+    (lambda home: home.delete(filter=URGENT, max_generation="x"), "invalid_max_generation", "max_generation"),
+    (lambda home: home.delete(filter=URGENT, max_generation=99), "invalid_max_generation", "max_generation"),
+    (lambda home: home.get(None), "invalid_text", "id"),
+    (lambda home: home.get(b"a"), "invalid_text", "id"),
+    (lambda home: home.get(["a", 3]), "invalid_text", "id[1]"),
+    (lambda home: home.get(["a", None]), "invalid_text", "id[1]"),
+    (lambda home: home.get({"a", "b"}), "not_a_list", "id"),
+    (lambda home: home.get({"a": 1}), "not_a_list", "id"),
+    (lambda home: home.get(str(number) for number in range(10_001)), "batch_count", "id"),
+    (lambda home: home.get(["a"], 99), "invalid_max_generation", "max_generation"),
+    (lambda home: home.get(["a"], include_vectors="no"), "invalid_flag", "include_vectors"),
+    (lambda home: home.get([], include_vectors="no"), "invalid_flag", "include_vectors"),
+    (lambda home: home.snapshot().get(["a", 3]), "invalid_text", "id[1]"),
+    (lambda home: home.scan("urgent"), "invalid_cue", "filter"),
+    (lambda home: home.scan({"tags": ["urgent"]}), "invalid_cue", "filter"),
+    (lambda home: home.scan(order="score"), "invalid_scan", "order"),
+    (lambda home: home.scan(order=["id"]), "invalid_scan", "order"),
+    (lambda home: home.scan(page_size=0), "invalid_scan", "page_size"),
+    (lambda home: home.scan(page_size=10_001), "invalid_scan", "page_size"),
+    (lambda home: home.scan(page_size="10"), "invalid_scan", "page_size"),
+    (lambda home: home.scan(reverse="no"), "invalid_flag", "reverse"),
+    (lambda home: home.scan(reverse=None), "invalid_flag", "reverse"),
+    (lambda home: home.scan(include_vectors=1), "invalid_flag", "include_vectors"),
+    (lambda home: home.scan(skip_damaged=1), "invalid_flag", "skip_damaged"),
+    (lambda home: home.scan(max_generation=-1), "invalid_max_generation", "max_generation"),
+    (lambda home: list(home.scan(max_generation=99)), "invalid_max_generation", "max_generation"),
+    (lambda home: home.scan(sort="id"), "unknown_argument", "sort"),
+    (lambda home: home.scan(cursor=5), "invalid_cursor", "cursor"),
+    (lambda home: home.scan(cursor="x" * 20_000), "invalid_cursor", "cursor"),
+    (lambda home: list(home.scan(cursor="nonsense")), "invalid_cursor", "cursor"),
+    (lambda home: home.snapshot().scan(max_generation=1), "unknown_argument", "max_generation"),
+    (lambda home: home.snapshot().scan(order="score"), "invalid_scan", "order"),
+    (lambda home: home.facets(5), "not_a_list", "keys"),
+    (lambda home: home.facets([5]), "invalid_facets", "keys[0]"),
+    (lambda home: home.facets({"n"}), "not_a_list", "keys"),
+    (lambda home: home.facets("n" * 257), "invalid_facets", "keys"),
+    (lambda home: home.facets(["n", "n"]), "invalid_facets", "keys"),
+    (lambda home: home.facets("tags", fields="tags"), "invalid_facets", "keys"),
+    (lambda home: home.facets(NAMES[:65]), "invalid_facets", "keys"),
+    (lambda home: home.facets(fields="vector"), "invalid_facets", "fields"),
+    (lambda home: home.facets("n", "urgent"), "invalid_cue", "filter"),
+    (lambda home: home.facets("n", limit=0), "invalid_facets", "limit"),
+    (lambda home: home.facets("n", max_generation=99), "invalid_max_generation", "max_generation"),
+    (lambda home: home.snapshot().facets("n", limit=0), "invalid_facets", "limit"),
 ]
 """Careless calls, and how every home refuses them."""
 
@@ -178,6 +230,7 @@ ELSEWHERE = {
     "invalid_vector_type": "a message of protobuf",
     "vectors_size": "a message of protobuf",
     "invalid_max_results": "the old name of k in messages of protobuf",
+    "facet_values": "needs a million different values; `test_facet_counts.py` has fewer",
 }
 
 

@@ -96,9 +96,9 @@ CLIENT: Final[dict[str, dict[str, Any]]] = SPACE | {
 }
 SNAPSHOT: Final = {name: SPACE[name] for name in ("get", "recall", "recall_stream")}
 STORE: Final[dict[str, dict[str, Any]]] = {"space": {"name": "surface", "dim": DIM}, "spaces": {}, "close": {}}
-LOCAL_STORE: Final[dict[str, dict[str, Any]]] = STORE | dict.fromkeys(
-    ("scrub", "checkpoint", "metrics", "damages", "worker_statistics"), {}
-)
+LOCAL_STORE: Final[dict[str, dict[str, Any]]] = STORE | {
+    name: {} for name in ("scrub", "checkpoint", "metrics", "damages", "worker_statistics")
+}
 # What ends the use of the object is tried with bad arguments only.
 ENDS: Final = {"close"}
 

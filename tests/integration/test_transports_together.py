@@ -31,6 +31,7 @@ from engram.model.operations.requests import (
     StreamRecall,
     TakeSnapshot,
 )
+from engram.model.operations.scans import Clear, CountFacets, ReadPage
 from engram.model.operations.table import OPERATIONS
 from engram.model.priority import Priority
 from engram.model.query import RecallQuery
@@ -132,6 +133,9 @@ REQUESTS: list[Request[Any]] = [
     Observe("default", batch_of(["a"])),
     Delete("default", ["a"]),
     Get("default", ["a"]),
+    Clear("default"),
+    ReadPage("default"),
+    CountFacets("default", ["n"]),
     Recall("default", QUERY),
     Count("default"),
     TakeSnapshot("default"),

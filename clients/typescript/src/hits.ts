@@ -15,6 +15,8 @@ export class Hits extends Array<Hit> {
   incomplete = false;
   /** Whether the time was over before everything was looked at. */
   partial = false;
+  /** Of a page of a scan: by what the next page is asked for; otherwise empty. */
+  cursor = "";
 
   // `map` and `filter` make plain arrays.
   static override get [Symbol.species](): ArrayConstructor {
@@ -37,6 +39,7 @@ export function decodeHits(message: Message): Hits {
   hits.generation = generations === undefined ? Number(header["generation"] ?? 0) : Number(generations.data[0] ?? 0);
   hits.incomplete = header["incomplete"] === true;
   hits.partial = header["partial"] === true;
+  hits.cursor = String(header["cursor"] ?? "");
   return hits;
 }
 

@@ -169,7 +169,8 @@ function strengthToWire(strength: Strength | true): Record<string, unknown> {
   };
 }
 
-function filterToWire(filter: Filter): Record<string, unknown> {
+/** Return a filter as it goes over the wire. */
+export function filterToWire(filter: Filter): Record<string, unknown> {
   checkFields("a filter", checkObject("filter", filter), FILTER_FIELDS);
   const wire: Record<string, unknown> = {};
   for (const name of ["since", "until"] as const) {

@@ -12,13 +12,16 @@ import type { Message } from "./connection.js";
 import { invalidInput, shown } from "./errors.js";
 import { decodeHits, type Hits } from "./hits.js";
 import { DIMENSION_MAX, DIMENSION_MIN } from "./limits.js";
-import { checkGeneration } from "./query.js";
+import { checkGeneration, filterToWire } from "./query.js";
 import { type GetOptions, Recall, type RecallHost, Snapshot } from "./recall.js";
+import { decodeFacets, type FacetOptions, type Facets, facetArgs, Scan, type ScanOptions } from "./scan.js";
 import { decodeServer, decodeSpace, decodeSpaces, type SpaceList } from "./status.js";
 import { momentToWire } from "./times.js";
 import type {
   CallOptions,
+  DeleteOptions,
   Deletion,
+  Filter,
   Hit,
   Moment,
   RecallOptions,
@@ -62,13 +65,36 @@ export class Reader {
     return typeof ids === "string" ? hits[0] : hits;
   }
 
-  /** Delete observations by id. Ids that do not exist are no error. */
-  async delete(ids: string | readonly string[], options: CallOptions = {}): Promise<Deletion> {
-    checkOptions("delete", options, ["signal"]);
-    // With a key, a deletion that is sent again gets the answer of the first one.
-    const args = { space: this.space, ids: checkIds(ids), idempotency_key: randomKey() };
-    const { header } = await this.#ask("delete", args, options.signal);
-    return { deleted: Number(header["deleted"]), generation: Number(header["generation"]) };
+  /** Go over everything that passes a filter, from one snapshot, whatever is written meanwhile. */
+  scan(options: ScanOptions = {}): Scan {
+    return new Scan(this.#host.calls, this.space, options);
+  }
+
+  /** Count which values the observations have under keys of their metadata, and how many have each. */
+  async facets(keys: string | readonly string[], options: FacetOptions = {}): Promise<Facets> {
+    const args = facetArgs(this.space, keys, options);
+    return decodeFacets((await this.#ask("facets", args, options.signal)).header);
+  }
+
+  /** Delete observations by id, or all that pass a filter. Ids that do not exist are no error. */
+  async delete(which: string | readonly string[] | Filter, options: DeleteOptions = {}): Promise<Deletion> {
+    checkOptions("delete", options, ["signal", "maxGeneration", "dryRun"]);
+    const isFilter = typeof which === "object" && which !== null && !Array.isArray(which);
+    const args: Record<string, unknown> = { space: this.space };
+    Object.assign(args, isFilter ? { filter: filterToWire(which as Filter) } : { ids: checkIds(which as string[]) });
+    if (options.maxGeneration !== undefined) {
+      args["max_generation"] = checkGeneration("maxGeneration", options.maxGeneration);
+    }
+    if (checkFlag("dryRun", options.dryRun)) {
+      args["dry_run"] = true;
+    }
+    return await this.#delete("delete", args, options.signal);
+  }
+
+  /** Delete all observations of the space. What is written meanwhile stays. */
+  async clear(options: CallOptions = {}): Promise<Deletion> {
+    checkOptions("clear", options, ["signal"]);
+    return await this.#delete("clear", { space: this.space }, options.signal);
   }
 
   /** Return the space as it is now, or was at a time or a generation, for any number of recalls. */
@@ -133,6 +159,20 @@ export class Reader {
   async status(options: CallOptions = {}): Promise<ServerStatus> {
     checkOptions("status", options, ["signal"]);
     return decodeServer(await this.#ask("status", {}, options.signal));
+  }
+
+  /** Delete in as many calls as it takes, because a server answers before all is deleted. */
+  async #delete(operation: string, args: Record<string, unknown>, signal: AbortSignal | undefined): Promise<Deletion> {
+    let deleted = 0;
+    for (;;) {
+      // With a key, a deletion that is sent again gets the answer of the first one.
+      const { header } = await this.#ask(operation, { ...args, idempotency_key: randomKey() }, signal);
+      deleted += Number(header["deleted"]);
+      if (header["more"] !== true) {
+        return { deleted, generation: Number(header["generation"]) };
+      }
+      args["max_generation"] = Number(header["as_of"]);
+    }
   }
 
   #ask(operation: string, args: Record<string, unknown>, signal: AbortSignal | undefined): Promise<Message> {

@@ -193,10 +193,18 @@ export interface Hit {
 
 /** The answer to a deletion. */
 export interface Deletion {
-  /** How many of the ids existed. */
+  /** How many of the ids existed, or how many observations passed the filter. */
   readonly deleted: number;
   /** Generation from which on they are gone. */
   readonly generation: number;
+}
+
+/** Options of a deletion. */
+export interface DeleteOptions extends CallOptions {
+  /** By a filter: apply it as of this generation; the newest if left out. What is written later stays. */
+  maxGeneration?: number | undefined;
+  /** Delete nothing, and only count. */
+  dryRun?: boolean | undefined;
 }
 
 /** How similarity is measured. */

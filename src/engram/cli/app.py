@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
 from engram import __version__
 from engram.cli.commands.backup import backup, restore
 from engram.cli.commands.count import count
+from engram.cli.commands.delete import delete
 from engram.cli.commands.demo import demo
 from engram.cli.commands.doctor import doctor
+from engram.cli.commands.facets import facets
+from engram.cli.commands.get import get
 from engram.cli.commands.ingest import ingest
 from engram.cli.commands.recall import recall
 from engram.cli.commands.repair import repair
+from engram.cli.commands.scan import scan
 from engram.cli.commands.serve import serve
 from engram.cli.commands.spaces import spaces
 from engram.cli.commands.status import status
@@ -45,5 +50,10 @@ def app(context: click.Context, config: Path | None, debug: bool) -> None:
     context.obj = CliContext(config, debug)
 
 
-for command in (serve, demo, ingest, recall, count, spaces, status, top, doctor, verify, repair, backup, restore):
+_READING: Final = (recall, count, scan, get, facets)
+_WRITING: Final = (ingest, delete)
+for command in (
+    *(serve, demo, *_WRITING, *_READING, spaces, status, top),
+    *(doctor, verify, repair, backup, restore),
+):
     app.add_command(command)

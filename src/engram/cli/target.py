@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -19,6 +20,7 @@ from engram.model.hit import Hits
 from engram.model.operations.results import Counted
 from engram.model.query import RecallQuery
 from engram.model.spaces import Metric, check_space_name
+from engram.store import Space
 from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
 
@@ -55,6 +57,12 @@ class ServerTarget:
         """Yield the best hits, and then new observations that match, until the server no longer answers."""
         with Client(self.address, space=space, timeout_s=self.timeout_s) as client:
             yield from client.open(query)
+
+    @contextmanager
+    def opened(self, space: str) -> Iterator[Client | Space]:
+        """Open a client for a space."""
+        with Client(self.address, space=space, timeout_s=self.timeout_s) as client:
+            yield client
 
     def spaces(self) -> list[SpaceStatus]:
         """Return all spaces that can be used."""
@@ -114,6 +122,11 @@ class DirectoryTarget:
     def follow(self, space: str, query: RecallQuery) -> Iterator[Hits]:
         """Yield the best hits only; this process has the directory open, so nothing new can be observed in it."""
         yield self.recall(space, query)
+
+    @contextmanager
+    def opened(self, space: str) -> Iterator[Client | Space]:
+        """Open a space, which must exist."""
+        yield Space(existing_space(self.store, space))
 
     def spaces(self) -> list[SpaceStatus]:
         """Return all spaces that can be used."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Unpack
 
 from engram.client.calls import Calls
+from engram.client.collection.async_collection import AsyncCollection
 from engram.client.snapshot import AsyncClientSnapshot
 from engram.client.transport import RecallConnection
 from engram.errors import InvalidInput, NotFound
@@ -16,15 +17,13 @@ from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Deletion
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike, as_filter
-from engram.model.hit import Hit, Hits
+from engram.model.hit import Hits
 from engram.model.limits import DIMENSION_DEFAULT, RECALL_BATCH_MAX
 from engram.model.operations.requests import (
     Count,
     CreateSpace,
-    Delete,
     DescribeServer,
     DescribeSpace,
-    Get,
     ListSpaces,
     Recall,
     StreamRecall,
@@ -50,12 +49,10 @@ from engram.model.recall_options import (
 )
 from engram.model.spaces import Metric, SpaceConfig, check_space_name
 from engram.model.times import Moment, as_time_us
-from engram.model.values.ids import as_ids
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
-from engram.model.values.scalars import as_text
 
 
-class AsyncReader:
+class AsyncReader(AsyncCollection):
     """The base class of `AsyncClient`, with the calls that need no session.
 
     Parameters
@@ -67,8 +64,7 @@ class AsyncReader:
     """
 
     def __init__(self, calls: Calls, space: str) -> None:
-        self.space: str = check_space_name(space)
-        self._calls = calls
+        super().__init__(calls, check_space_name(space))
 
     @property
     def name(self) -> str:
@@ -174,33 +170,6 @@ class AsyncReader:
         """
         return self._batches(stream_query(cue, k, batch_size, **options))
 
-    async def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
-        """Return the observation with this id, or None.
-
-        Parameters
-        ----------
-        id
-            The id.
-        max_generation
-            Return the version that was alive at this generation; None: the newest.
-        include_vectors
-            Whether the hit has its vector.
-
-        Raises
-        ------
-        InvalidInput
-            If the id is not a text, or the generation is yet to come.
-        NotFound
-            If the space does not exist.
-        FailedPrecondition
-            If the generation is no longer retained.
-        CorruptData
-            If the observation is damaged.
-        """
-        request = Get(self.space, [as_text("id", id)], as_generation(max_generation), include_vectors)
-        hits = await self._calls.unary(request)
-        return hits[0] if hits else None
-
     async def count(self, filter: FilterLike | None = None, max_generation: int | None = None) -> Counted:
         """Return how many observations pass a filter; see `Space.count`. Errors are those of `get`."""
         return await self._calls.unary(Count(self.space, as_filter(filter), as_generation(max_generation)))
@@ -254,25 +223,6 @@ class AsyncReader:
                 return await reading
         finally:
             reading.cancel()
-
-    async def delete(self, ids: Sequence[str]) -> Deletion:
-        """Delete observations durably by id. Unknown ids are ignored.
-
-        Returns
-        -------
-        Deletion
-            As a number, how many of the ids existed.
-
-        Raises
-        ------
-        InvalidInput
-            If there are too many ids, or one is not a text.
-        NotFound
-            If the space does not exist.
-        OverCapacity, Unavailable
-            If the server stays overloaded, or cannot be reached.
-        """
-        return await self._calls.unary(Delete(self.space, as_ids(ids)))
 
     async def forget(self, ids: Sequence[str]) -> Deletion:
         """Delete observations by id. Deprecated: it is called `delete` now."""

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from engram.client.async_client import AsyncClient
 from engram.client.callback_thread import AnswerFuture
 from engram.client.calls import as_timeout_s
+from engram.client.collection.collection import BlockingCollection
 from engram.client.loop_thread import LoopThread, wait
 from engram.client.sending.answer_future import AwaitedAnswer, answered_in_thread
 from engram.client.sending.observe_session import ObserveSession
@@ -30,7 +31,7 @@ from engram.model.arguments import ManyObservations, OneObservation, one_or_many
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
-from engram.model.hit import Hit, Hits
+from engram.model.hit import Hits
 from engram.model.operations.results import Counted
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
@@ -46,7 +47,7 @@ from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 
 
-class Client:
+class Client(BlockingCollection):
     """A connection to an Engram server, for one memory space; safe to use from several threads.
 
     The parameters and the behaviour are those of `AsyncClient`, for code without an event loop. Futures are those of
@@ -80,8 +81,8 @@ class Client:
         timeout_s: float = 10.0,
         metadata: Mapping[str, str] | None = None,
     ) -> None:
-        self._thread = LoopThread.shared()
-        self._client = AsyncClient(
+        thread = LoopThread.shared()
+        client = AsyncClient(
             address,
             space=space,
             session_id=session_id,
@@ -92,6 +93,7 @@ class Client:
             timeout_s=timeout_s,
             metadata=metadata,
         )
+        super().__init__(thread, client)
         self._observing: ObserveSession | None = None
         self._process = os.getpid()
         self._timeout_s = self._client._calls.timeout_s
@@ -268,10 +270,6 @@ class Client:
             with contextlib.suppress(FailedPrecondition):
                 self._thread.run(leaving())
 
-    def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
-        """Return the observation with this id, or None. See `AsyncClient.get`."""
-        return self._thread.run(self._client.get(id, max_generation, include_vectors=include_vectors))
-
     def count(self, filter: FilterLike | None = None, max_generation: int | None = None) -> Counted:
         """Return how many observations pass a filter. See `AsyncClient.count`."""
         return self._thread.run(self._client.count(filter, max_generation))
@@ -281,10 +279,6 @@ class Client:
         """Return the space as it is now, or was at a generation or time. See `AsyncClient.snapshot`."""
         snapshot = self._thread.run(self._client.snapshot(max_generation, snapshot_time=snapshot_time))
         return ClientSnapshot(self, snapshot.generation)
-
-    def delete(self, ids: Sequence[str]) -> Deletion:
-        """Delete observations durably by id; unknown ids are ignored. See `AsyncClient.delete`."""
-        return self._thread.run(self._client.delete(ids))
 
     def forget(self, ids: Sequence[str]) -> Deletion:
         """Delete observations by id. Deprecated: it is called `delete` now."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
-from typing import Protocol, Unpack
+from collections.abc import AsyncGenerator, Iterable, Iterator
+from typing import Any, Protocol, Unpack, overload
 
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
@@ -17,14 +17,35 @@ from engram.model.recall_options import (
     SnapshotRecallOptions,
     SnapshotStreamOptions,
 )
+from engram.model.scans.facets import Facets
+from engram.model.scans.options import FACET_VALUES_DEFAULT, ScanOptions, SnapshotScanOptions
+from engram.model.scans.page import FoundHits
+from engram.model.scans.scan import AsyncScan, Scan
 from engram.model.values.keywords import accepts_old, spelled_out
+from engram.model.values.scalars import as_text
 
 
 class AsyncRecalls(Protocol):
     """What a snapshot needs of an `AsyncClient`."""
 
-    async def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
-        """Return the observation with this id, or None."""
+    async def get(self, id: Any, max_generation: int | None = None, *, include_vectors: bool = False) -> Any:
+        """Return the observation with this id or None, or those of many ids."""
+        ...
+
+    def scan(self, filter: FilterLike | None = None, **options: Unpack[ScanOptions]) -> AsyncScan:
+        """Return an iterator over everything that passes a filter."""
+        ...
+
+    async def facets(
+        self,
+        keys: str | Iterable[str] = (),
+        filter: FilterLike | None = None,
+        *,
+        fields: str | Iterable[str] = (),
+        limit: int = FACET_VALUES_DEFAULT,
+        max_generation: int | None = None,
+    ) -> Facets:
+        """Return which values the observations have that pass a filter."""
         ...
 
     async def count(self, filter: FilterLike | None = None, max_generation: int | None = None) -> Counted:
@@ -49,8 +70,24 @@ class AsyncRecalls(Protocol):
 class BlockingRecalls(Protocol):
     """What a snapshot needs of a `Client`."""
 
-    def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
-        """Return the observation with this id, or None."""
+    def get(self, id: Any, max_generation: int | None = None, *, include_vectors: bool = False) -> Any:
+        """Return the observation with this id or None, or those of many ids."""
+        ...
+
+    def scan(self, filter: FilterLike | None = None, **options: Unpack[ScanOptions]) -> Scan:
+        """Return an iterator over everything that passes a filter."""
+        ...
+
+    def facets(
+        self,
+        keys: str | Iterable[str] = (),
+        filter: FilterLike | None = None,
+        *,
+        fields: str | Iterable[str] = (),
+        limit: int = FACET_VALUES_DEFAULT,
+        max_generation: int | None = None,
+    ) -> Facets:
+        """Return which values the observations have that pass a filter."""
         ...
 
     def count(self, filter: FilterLike | None = None, max_generation: int | None = None) -> Counted:
@@ -92,9 +129,35 @@ class AsyncClientSnapshot:
     def __repr__(self) -> str:
         return f"AsyncClientSnapshot(generation={self.generation})"
 
-    async def get(self, id: str, *, include_vectors: bool = False) -> Hit | None:
-        """Return the observation with this id, or None; see `AsyncClient.get`."""
-        return await self._client.get(id, self.generation, include_vectors=include_vectors)
+    def __aiter__(self) -> AsyncScan:
+        return self.scan()
+
+    @overload
+    async def get(self, id: str, *, include_vectors: bool = False) -> Hit | None: ...  # type: ignore[overload-overlap]
+
+    @overload
+    async def get(self, id: Iterable[str], *, include_vectors: bool = False) -> FoundHits: ...
+
+    async def get(self, id: str | Iterable[str], *, include_vectors: bool = False) -> Hit | FoundHits | None:
+        """Return the observation with this id or None, or those of many ids; see `AsyncClient.get`."""
+        found: Hit | FoundHits | None = await self._client.get(id, self.generation, include_vectors=include_vectors)
+        return found
+
+    @spelled_out(SnapshotScanOptions)
+    def scan(self, filter: FilterLike | None = None, **options: Unpack[SnapshotScanOptions]) -> AsyncScan:
+        """Return an iterator over everything that passes a filter; see `AsyncClient.scan`."""
+        return self._client.scan(filter, max_generation=self.generation, **options)
+
+    async def facets(
+        self,
+        keys: str | Iterable[str] = (),
+        filter: FilterLike | None = None,
+        *,
+        fields: str | Iterable[str] = (),
+        limit: int = FACET_VALUES_DEFAULT,
+    ) -> Facets:
+        """Return which values the observations have that pass a filter; see `AsyncClient.facets`."""
+        return await self._client.facets(keys, filter, fields=fields, limit=limit, max_generation=self.generation)
 
     async def count(self, filter: FilterLike | None = None) -> Counted:
         """Return how many observations pass a filter; see `AsyncClient.count`."""
@@ -138,9 +201,44 @@ class ClientSnapshot:
     def __repr__(self) -> str:
         return f"ClientSnapshot(generation={self.generation})"
 
-    def get(self, id: str, *, include_vectors: bool = False) -> Hit | None:
-        """Return the observation with this id, or None; see `Client.get`."""
-        return self._client.get(id, self.generation, include_vectors=include_vectors)
+    def __len__(self) -> int:
+        return self._client.facets(max_generation=self.generation).count
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, id: str) -> bool:
+        return self.get(as_text("id", id)) is not None
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.scan())
+
+    @overload
+    def get(self, id: str, *, include_vectors: bool = False) -> Hit | None: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def get(self, id: Iterable[str], *, include_vectors: bool = False) -> FoundHits: ...
+
+    def get(self, id: str | Iterable[str], *, include_vectors: bool = False) -> Hit | FoundHits | None:
+        """Return the observation with this id or None, or those of many ids; see `Client.get`."""
+        found: Hit | FoundHits | None = self._client.get(id, self.generation, include_vectors=include_vectors)
+        return found
+
+    @spelled_out(SnapshotScanOptions)
+    def scan(self, filter: FilterLike | None = None, **options: Unpack[SnapshotScanOptions]) -> Scan:
+        """Return an iterator over everything that passes a filter; see `Client.scan`."""
+        return self._client.scan(filter, max_generation=self.generation, **options)
+
+    def facets(
+        self,
+        keys: str | Iterable[str] = (),
+        filter: FilterLike | None = None,
+        *,
+        fields: str | Iterable[str] = (),
+        limit: int = FACET_VALUES_DEFAULT,
+    ) -> Facets:
+        """Return which values the observations have that pass a filter; see `Client.facets`."""
+        return self._client.facets(keys, filter, fields=fields, limit=limit, max_generation=self.generation)
 
     def count(self, filter: FilterLike | None = None) -> Counted:
         """Return how many observations pass a filter; see `Client.count`."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any, Final, Unpack, overload
 
 from numpy.typing import ArrayLike
 
-from engram.connection.threads import batches_of
+from engram.connection.threads import awaited, batches_of
 from engram.metrics.space_statistics import SpaceStatistics
 from engram.model.ack import Ack, Deletion
 from engram.model.arguments import one_or_many
@@ -27,6 +27,11 @@ from engram.model.recall_options import (
     SnapshotStreamOptions,
     stream_query,
 )
+from engram.model.scans.facets import Facets
+from engram.model.scans.look_ups import as_id_or_ids
+from engram.model.scans.options import FACET_VALUES_DEFAULT, ScanOptions, SnapshotScanOptions
+from engram.model.scans.page import FoundHits
+from engram.model.scans.scan import AsyncScan
 from engram.model.times import Moment
 from engram.model.values.keywords import accepts_old, spelled_out
 from engram.store import Snapshot, Space
@@ -54,9 +59,35 @@ class AsyncSnapshot:
         """Generation of the snapshot."""
         return self.blocking.generation
 
-    async def get(self, id: str, *, include_vectors: bool = False) -> Hit | None:
-        """Return the observation with this id, or None; see `Snapshot.get`."""
-        return await asyncio.to_thread(self.blocking.get, id, include_vectors=include_vectors)
+    def __aiter__(self) -> AsyncScan:
+        return self.scan()
+
+    @overload
+    async def get(self, id: str, *, include_vectors: bool = False) -> Hit | None: ...  # type: ignore[overload-overlap]
+
+    @overload
+    async def get(self, id: Iterable[str], *, include_vectors: bool = False) -> FoundHits: ...
+
+    async def get(self, id: str | Iterable[str], *, include_vectors: bool = False) -> Hit | FoundHits | None:
+        """Return the observation with this id or None, or those of many ids; see `Snapshot.get`."""
+        return await asyncio.to_thread(self.blocking.get, as_id_or_ids(id), include_vectors=include_vectors)
+
+    @spelled_out(SnapshotScanOptions)
+    def scan(self, filter: FilterLike | None = None, **options: Unpack[SnapshotScanOptions]) -> AsyncScan:
+        """Return an iterator over everything that passes a filter; see `Snapshot.scan`."""
+        return awaited(self.blocking.scan(filter, **options))
+
+    async def facets(
+        self,
+        keys: str | Iterable[str] = (),
+        filter: FilterLike | None = None,
+        *,
+        fields: str | Iterable[str] = (),
+        limit: int = FACET_VALUES_DEFAULT,
+    ) -> Facets:
+        """Return which values the observations have that pass a filter; see `Snapshot.facets`."""
+        count = functools.partial(self.blocking.facets, keys, filter, fields=fields, limit=limit)
+        return await asyncio.to_thread(count)
 
     async def count(self, filter: FilterLike | None = None) -> Counted:
         """Return how many observations pass a filter; see `Snapshot.count`."""
@@ -96,6 +127,9 @@ class AsyncSpace:
 
     def __repr__(self) -> str:
         return f"Async{self.blocking!r}"
+
+    def __aiter__(self) -> AsyncScan:
+        return self.scan()
 
     @property
     def name(self) -> str:
@@ -140,9 +174,21 @@ class AsyncSpace:
         """Store one observation or many; wait only while the queue is full. See `Space.submit`."""
         return asyncio.wrap_future(await asyncio.to_thread(self.blocking.submit, *arguments, **keywords))
 
-    async def delete(self, ids: Sequence[str]) -> Deletion:
-        """Delete observations durably by id; unknown ids are ignored. See `Space.delete`."""
-        return await asyncio.to_thread(self.blocking.delete, ids)
+    async def delete(
+        self,
+        ids: Iterable[str] | None = None,
+        *,
+        filter: FilterLike | None = None,
+        max_generation: int | None = None,
+        dry_run: bool = False,
+    ) -> Deletion:
+        """Delete observations durably, by ids or by a filter; unknown ids are ignored. See `Space.delete`."""
+        options: dict[str, Any] = {"filter": filter, "max_generation": max_generation, "dry_run": dry_run}
+        return await asyncio.to_thread(functools.partial(self.blocking.delete, ids, **options))
+
+    async def clear(self) -> Deletion:
+        """Delete all observations durably. See `Space.clear`."""
+        return await asyncio.to_thread(self.blocking.clear)
 
     @accepts_old("max_generation", "ef")
     @spelled_out(RecallOptions)
@@ -154,9 +200,38 @@ class AsyncSpace:
         """Return the hits of `query`, as `recall` does."""
         return await asyncio.to_thread(self.blocking.answer, query)
 
-    async def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
-        """Return the observation with this id, or None. See `Space.get`."""
-        return await asyncio.to_thread(self.blocking.get, id, max_generation, include_vectors=include_vectors)
+    @overload
+    async def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None: ...  # type: ignore[overload-overlap]
+
+    @overload
+    async def get(
+        self, id: Iterable[str], max_generation: int | None = None, *, include_vectors: bool = False
+    ) -> FoundHits: ...
+
+    async def get(
+        self, id: str | Iterable[str], max_generation: int | None = None, *, include_vectors: bool = False
+    ) -> Hit | FoundHits | None:
+        """Return the observation with this id or None, or those of many ids. See `Space.get`."""
+        wanted = as_id_or_ids(id)
+        return await asyncio.to_thread(self.blocking.get, wanted, max_generation, include_vectors=include_vectors)
+
+    @spelled_out(ScanOptions)
+    def scan(self, filter: FilterLike | None = None, **options: Unpack[ScanOptions]) -> AsyncScan:
+        """Return an iterator over everything that passes a filter, from one snapshot. See `Space.scan`."""
+        return awaited(self.blocking.scan(filter, **options))
+
+    async def facets(
+        self,
+        keys: str | Iterable[str] = (),
+        filter: FilterLike | None = None,
+        *,
+        fields: str | Iterable[str] = (),
+        limit: int = FACET_VALUES_DEFAULT,
+        max_generation: int | None = None,
+    ) -> Facets:
+        """Return which values the observations have that pass a filter. See `Space.facets`."""
+        options: dict[str, Any] = {"fields": fields, "limit": limit, "max_generation": max_generation}
+        return await asyncio.to_thread(functools.partial(self.blocking.facets, keys, filter, **options))
 
     async def stats(self) -> SpaceStatistics:
         """Return statistics of the space. See `Space.stats`."""

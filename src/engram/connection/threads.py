@@ -7,6 +7,9 @@ import concurrent.futures
 from collections.abc import AsyncGenerator, Callable
 
 from engram.model.hit import Hits
+from engram.model.operations.scans import ReadPage
+from engram.model.scans.page import ScanPage
+from engram.model.scans.scan import AsyncScan, Scan
 from engram.store import RecallStream
 
 
@@ -44,3 +47,12 @@ async def batches_of(opening: Callable[[], RecallStream], *, follow: bool) -> As
             stream.close()
         if own is not None:
             own.shutdown(wait=False)
+
+
+def awaited(scan: Scan) -> AsyncScan:
+    """Return a scan that was not begun yet for coroutines; each page is read on a thread."""
+
+    async def read(request: ReadPage) -> ScanPage:
+        return await asyncio.to_thread(scan.read, request)
+
+    return AsyncScan(read, scan.first)

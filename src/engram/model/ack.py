@@ -120,17 +120,27 @@ class Deletion(int):
     Parameters
     ----------
     existed
-        Number of the ids that existed.
+        Number of the ids that existed; for a deletion by filter, number of the observations that it deleted.
     generation
         Generation from which on they are gone.
+    as_of
+        Of a deletion by filter, the generation as of which the filter was applied: what was written later stays. 0 for
+        a deletion by ids.
+    more
+        Whether there is more to delete, which the same call as of the generation `as_of` goes on with. Clients and
+        embedded spaces go on by themselves.
     """
 
     generation: int
+    as_of: int
+    more: bool
 
-    def __new__(cls, existed: int, generation: int) -> Self:
+    def __new__(cls, existed: int, generation: int, as_of: int = 0, more: bool = False) -> Self:
         """Make the answer to one deletion."""
         deletion = super().__new__(cls, existed)
         deletion.generation = generation
+        deletion.as_of = as_of
+        deletion.more = more
         return deletion
 
     def __repr__(self) -> str:
@@ -140,4 +150,4 @@ class Deletion(int):
         return int.__repr__(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Deletion, (int(self), self.generation)
+        return Deletion, (int(self), self.generation, self.as_of, self.more)

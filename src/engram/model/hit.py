@@ -171,7 +171,7 @@ class Hit(_Lazy):
             if name not in _FIELDS or self._source is None:
                 raise AttributeError(f"a hit has no attribute {name!r}")
             source, row = self._source
-            if name not in _READ_ALONE and hasattr(source, "row") and not isinstance(source, _ReadRow):
+            if name not in _READ_ALONE and hasattr(source, "row") and not getattr(source, "is_read", False):
                 self._take(cast(RowSource, source), row)
                 return getattr(self, name)
             value = getattr(source, name)(row)
@@ -254,6 +254,8 @@ class _ReadRow:
     """A row that was read from the log; metadata and tags are not decoded yet, and the vector is not read yet."""
 
     __slots__ = ("_source", "_values")
+    # Reading one attribute alone costs no more than reading all.
+    is_read: Final = True
 
     def __init__(self, source: RowSource, values: StoredRow) -> None:
         self._source = source

@@ -9,8 +9,9 @@ from engram.model.operations import table
 from engram.server.engine import Engine
 from engram.server.handlers.look_up import count, get, snapshot
 from engram.server.handlers.recall import recall, recall_stream
+from engram.server.handlers.scans import facets, scan
 from engram.server.handlers.spaces import create_space, describe_server, describe_space, list_spaces
-from engram.server.handlers.writes import delete, observe
+from engram.server.handlers.writes import clear, delete, observe
 
 Behaviour = Callable[[Engine, Any, Callable[[Any], Any]], Awaitable[Any]]
 """Answers one operation: takes the request of an authorized caller, and returns the result as its encoder made it.
@@ -24,7 +25,10 @@ StreamBehaviour = Callable[[Engine, Any, Callable[[Any], Any]], AsyncGenerator[A
 BEHAVIOURS: Final[dict[str, Behaviour]] = {
     table.OBSERVE.name: observe,
     table.DELETE.name: delete,
+    table.CLEAR.name: clear,
     table.GET.name: get,
+    table.SCAN.name: scan,
+    table.FACETS.name: facets,
     table.RECALL.name: recall,
     table.COUNT.name: count,
     table.SNAPSHOT.name: snapshot,

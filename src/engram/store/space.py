@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Unpack, overload
+from typing import Any, Unpack, overload
 
 from numpy.typing import ArrayLike
 
 from engram.metrics.space_statistics import SpaceStatistics
-from engram.model.ack import Ack, Deletion
+from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike, as_filter
-from engram.model.hit import Hit, Hits
+from engram.model.hit import Hits
 from engram.model.observations import ObservationBatch
 from engram.model.operations.results import Counted
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
@@ -28,23 +28,22 @@ from engram.model.recall_options import (
 from engram.model.spaces import SpaceConfig
 from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
-from engram.model.values.scalars import as_flag
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
+from engram.store.space_collection import SpaceCollection
+from engram.store.space_engine import SpaceEngine
 
-if TYPE_CHECKING:
-    from engram.store.space_engine import SpaceEngine
 
-
-class Space:
+class Space(SpaceCollection):
     """The observations of one tenant; made by `MemoryStore.space`.
 
     `Client` has the same methods for a space of a server. Any thread may call any method; recalls and look-ups take no
-    locks. A space is not usable in a forked child (code ``forked``).
+    locks. A space is not usable in a forked child (code ``forked``). ``id in space``, ``len(space)`` and ``for hit in
+    space`` are about what is alive now.
     """
 
     def __init__(self, engine: SpaceEngine, store: object = None) -> None:
-        self._engine = engine
+        super().__init__(engine)
         # Whoever has a space has its store open.
         self._store = store
 
@@ -140,24 +139,6 @@ class Space:
         """
         return self._engine.submit_answered(self._prepared(take_observations(arguments, keywords)))
 
-    def delete(self, ids: Sequence[str]) -> Deletion:
-        """Delete observations durably by id. Unknown ids are ignored.
-
-        Returns
-        -------
-        Deletion
-            As a number, how many of the ids existed.
-
-        Raises
-        ------
-        InvalidInput
-            If there are too many ids, or one is not a text.
-        FailedPrecondition, OverCapacity, Unavailable
-            As for `observe`.
-        """
-        result = self._engine.delete(ids)
-        return Deletion(result.existed, result.last_generation or self.generation)
-
     def _prepared(self, observations: OneObservation | ManyObservations) -> ObservationBatch:
         self._engine.check_process()
         return self._engine.prepare(observations.batch(self._engine.config))
@@ -238,29 +219,6 @@ class Space:
     def open(self, query: RecallQuery) -> RecallStream:
         """Open a stream of the hits of `query`, as `recall_stream` does."""
         return self._engine.open(as_query(query))
-
-    def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None:
-        """Return the observation with this id, or None.
-
-        Parameters
-        ----------
-        id
-            The id.
-        max_generation
-            Return the version that was alive at this generation; None: the newest. If the id changed since, this
-            searches the log.
-        include_vectors
-            Whether the hit has its vector. The hit of an embedded store always has it, and reads it on access.
-
-        Raises
-        ------
-        InvalidInput
-            If the id is not a text, `include_vectors` is no truth value, or the generation is yet to come.
-        FailedPrecondition
-            If the generation is no longer retained.
-        """
-        as_flag("include_vectors", include_vectors)
-        return self._engine.get(id, max_generation)
 
     def count(self, filter: FilterLike | None = None, max_generation: int | None = None) -> Counted:
         """Return how many observations pass a filter.

@@ -117,8 +117,8 @@ class SpaceEngine(SpaceRecalls):
         self._queue(done, batch=batch)
         return answer
 
-    def delete(self, ids: Sequence[str]) -> CommitResult:
-        """Delete observations durably.
+    def delete(self, ids: Sequence[str], versions: Sequence[int] | None = None) -> CommitResult:
+        """Delete observations durably; with `versions`, only those whose live version still has this generation.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class SpaceEngine(SpaceRecalls):
             As for `submit`.
         """
         answer = _running(Future[CommitResult]())
-        self._queue(lambda outcome: _settle(answer, outcome), delete_ids=as_ids(ids))
+        self._queue(lambda outcome: _settle(answer, outcome), delete_ids=as_ids(ids), delete_versions=versions)
         return answer.result()
 
     def prepare(self, batch: ObservationBatch) -> ObservationBatch:
@@ -303,11 +303,14 @@ class SpaceEngine(SpaceRecalls):
         done: Callable[[CommitResult | EngramError], None],
         batch: ObservationBatch | None = None,
         delete_ids: Sequence[str] | None = None,
+        delete_versions: Sequence[int] | None = None,
     ) -> None:
         self._reader.check_process()
         if batch is not None:
             done = self.spans.around(done, len(batch))
-        request = CommitRequest(space=self, batch=batch, delete_ids=delete_ids, done=done)
+        request = CommitRequest(
+            space=self, batch=batch, delete_ids=delete_ids, delete_versions=delete_versions, done=done
+        )
         # If linking cannot keep up, a caller in this process is held back rather than refused.
         self.tail.hold_back(lambda: self._submit(request), request.count)
 

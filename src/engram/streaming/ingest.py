@@ -118,8 +118,12 @@ class Ingest:
         end_admission(span)
         return await answer.result
 
-    async def delete(self, space: SpaceEngine, ids: Sequence[str]) -> CommitResult:
+    async def delete(
+        self, space: SpaceEngine, ids: Sequence[str], versions: Sequence[int] | None = None
+    ) -> CommitResult:
         """Delete the observations with these ids, and return the result of the commit.
+
+        With `versions`, only those whose live version still has this generation are deleted.
 
         Deletions need little room and may be what makes more, so no pressure refuses them; the lane and the tail have
         limits of their own.
@@ -134,6 +138,7 @@ class Ingest:
             space=space,
             batch=None,
             delete_ids=list(ids),
+            delete_versions=versions,
             session="",
             first_sequence=0,
             done=self._answerer(space, answer.receive),

@@ -1929,12 +1929,25 @@ class ForgetRequest(_message.Message):
     MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
     IDS_FIELD_NUMBER: _builtins.int
     IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    MAX_GENERATION_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     memory_space_id: _builtins.str
     idempotency_key: _builtins.str
     """As in RememberRequest."""
+    max_generation: _builtins.int
+    """With a filter: the generation; absent: the newest."""
+    dry_run: _builtins.bool
+    """Whether to delete nothing, and only count."""
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Up to 10 000 ids (batch_count). Ids that do not exist are no error."""
+
+    @_builtins.property
+    def filter(self) -> Global___CueFilter:
+        """Instead of ids: delete what passes this filter, which has a condition (empty_filter), as of one generation. What is
+        written later stays.
+        """
 
     def __init__(
         self,
@@ -1942,14 +1955,48 @@ class ForgetRequest(_message.Message):
         memory_space_id: _builtins.str = ...,
         ids: _abc.Iterable[_builtins.str] | None = ...,
         idempotency_key: _builtins.str = ...,
+        filter: Global___CueFilter | None = ...,
+        max_generation: _builtins.int | None = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "filter", b"filter", "max_generation", b"max_generation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "ids", b"ids", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "dry_run", b"dry_run", "filter", b"filter", "idempotency_key", b"idempotency_key", "ids", b"ids", "max_generation", b"max_generation", "memory_space_id", b"memory_space_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
+    _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_generation) -> _WhichOneofReturnType__max_generation | None: ...
 
 Global___ForgetRequest: _TypeAlias = ForgetRequest  # noqa: Y015
+
+@_typing.final
+class ClearRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    MAX_GENERATION_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    max_generation: _builtins.int
+    """What was written after this generation stays; absent: the newest."""
+    idempotency_key: _builtins.str
+    """As in RememberRequest."""
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        max_generation: _builtins.int | None = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "max_generation", b"max_generation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "idempotency_key", b"idempotency_key", "max_generation", b"max_generation", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
+    _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_generation) -> _WhichOneofReturnType__max_generation | None: ...
+
+Global___ClearRequest: _TypeAlias = ClearRequest  # noqa: Y015
 
 @_typing.final
 class ForgetResponse(_message.Message):
@@ -1957,19 +2004,27 @@ class ForgetResponse(_message.Message):
 
     FORGOTTEN_FIELD_NUMBER: _builtins.int
     GENERATION_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
     forgotten: _builtins.int
     """How many of the ids existed and are deleted now."""
     generation: _builtins.int
     """The generation of the last deletion, or the newest generation of the space if there was nothing to delete."""
+    as_of: _builtins.int
+    """By a filter, and of everything: the generation as of which it was applied."""
+    more: _builtins.bool
+    """Whether there is more to delete: the same request with `as_of` as its `max_generation` goes on."""
     def __init__(
         self,
         *,
         forgotten: _builtins.int = ...,
         generation: _builtins.int = ...,
+        as_of: _builtins.int = ...,
+        more: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["forgotten", b"forgotten", "generation", b"generation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "forgotten", b"forgotten", "generation", b"generation", "more", b"more"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -2034,6 +2089,232 @@ class GetResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetResponse: _TypeAlias = GetResponse  # noqa: Y015
+
+@_typing.final
+class ScanRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_FIELD_NUMBER: _builtins.int
+    REVERSE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    MAX_GENERATION_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    INCLUDE_EMBEDDINGS_FIELD_NUMBER: _builtins.int
+    SKIP_DAMAGED_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    order: _builtins.str
+    """"generation", "time" or "id" (invalid_scan); empty: "generation"."""
+    reverse: _builtins.bool
+    """Whether to go the other way."""
+    page_size: _builtins.int
+    """Most observations of the page, at most 10 000; 0: 1 000. A page of large observations has fewer."""
+    max_generation: _builtins.int
+    """Scan as of this generation; absent: the newest, or that of the cursor."""
+    cursor: _builtins.str
+    """The cursor of the page before, of a scan with the same filter, order and direction (invalid_cursor); empty: begin."""
+    include_embeddings: _builtins.bool
+    skip_damaged: _builtins.bool
+    """Whether to leave out damaged observations, and mark the page as incomplete."""
+    @_builtins.property
+    def filter(self) -> Global___CueFilter:
+        """Absent: everything."""
+
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        filter: Global___CueFilter | None = ...,
+        order: _builtins.str = ...,
+        reverse: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        max_generation: _builtins.int | None = ...,
+        cursor: _builtins.str = ...,
+        include_embeddings: _builtins.bool = ...,
+        skip_damaged: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "filter", b"filter", "max_generation", b"max_generation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "cursor", b"cursor", "filter", b"filter", "include_embeddings", b"include_embeddings", "max_generation", b"max_generation", "memory_space_id", b"memory_space_id", "order", b"order", "page_size", b"page_size", "reverse", b"reverse", "skip_damaged", b"skip_damaged"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
+    _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_generation) -> _WhichOneofReturnType__max_generation | None: ...
+
+Global___ScanRequest: _TypeAlias = ScanRequest  # noqa: Y015
+
+@_typing.final
+class ScanResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    INCOMPLETE_FIELD_NUMBER: _builtins.int
+    snapshot_sequence: _builtins.int
+    """The generation that the whole scan is of. The server holds it for a minute after each page."""
+    cursor: _builtins.str
+    """By which the next page is asked for; empty: this was the last one."""
+    incomplete: _builtins.bool
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___Memory]:
+        """In the order of the scan."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___Memory] | None = ...,
+        snapshot_sequence: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+        incomplete: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "incomplete", b"incomplete", "results", b"results", "snapshot_sequence", b"snapshot_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScanResponse: _TypeAlias = ScanResponse  # noqa: Y015
+
+@_typing.final
+class FacetsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    MAX_GENERATION_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    limit: _builtins.int
+    """Most values of each facet, at most 10 000; 0: 100."""
+    max_generation: _builtins.int
+    """Count as of this generation; absent: the newest."""
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of the metadata at their top level."""
+
+    @_builtins.property
+    def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Any of "tags", "time_us", "confidence" and "importance". With `keys`, at most 64 (invalid_facets)."""
+
+    @_builtins.property
+    def filter(self) -> Global___CueFilter:
+        """Absent: of everything."""
+
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        keys: _abc.Iterable[_builtins.str] | None = ...,
+        fields: _abc.Iterable[_builtins.str] | None = ...,
+        filter: Global___CueFilter | None = ...,
+        limit: _builtins.int = ...,
+        max_generation: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "filter", b"filter", "max_generation", b"max_generation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation", "fields", b"fields", "filter", b"filter", "keys", b"keys", "limit", b"limit", "max_generation", b"max_generation", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_generation: _TypeAlias = _typing.Literal["max_generation"]  # noqa: Y015
+    _WhichOneofArgType__max_generation: _TypeAlias = _typing.Literal["_max_generation", b"_max_generation"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_generation) -> _WhichOneofReturnType__max_generation | None: ...
+
+Global___FacetsRequest: _TypeAlias = FacetsRequest  # noqa: Y015
+
+@_typing.final
+class FacetsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FACETS_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    SNAPSHOT_SEQUENCE_FIELD_NUMBER: _builtins.int
+    count: _builtins.int
+    """How many observations pass the filter."""
+    snapshot_sequence: _builtins.int
+    @_builtins.property
+    def facets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Facet]: ...
+    def __init__(
+        self,
+        *,
+        facets: _abc.Iterable[Global___Facet] | None = ...,
+        count: _builtins.int = ...,
+        snapshot_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "facets", b"facets", "snapshot_sequence", b"snapshot_sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FacetsResponse: _TypeAlias = FacetsResponse  # noqa: Y015
+
+@_typing.final
+class Facet(_message.Message):
+    """The values that observations have under one key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    DISTINCT_FIELD_NUMBER: _builtins.int
+    LEAST_JSON_FIELD_NUMBER: _builtins.int
+    GREATEST_JSON_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    count: _builtins.int
+    """How many observations have the key."""
+    distinct: _builtins.int
+    """How many different values there are."""
+    least_json: _builtins.str
+    """The least and the greatest number, or text where there are no numbers, as JSON; "null" without either."""
+    greatest_json: _builtins.str
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___FacetValue]:
+        """The most frequent values, the most frequent first."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        values: _abc.Iterable[Global___FacetValue] | None = ...,
+        count: _builtins.int = ...,
+        distinct: _builtins.int = ...,
+        least_json: _builtins.str = ...,
+        greatest_json: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "distinct", b"distinct", "greatest_json", b"greatest_json", "least_json", b"least_json", "name", b"name", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Facet: _TypeAlias = Facet  # noqa: Y015
+
+@_typing.final
+class FacetValue(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_JSON_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    value_json: _builtins.str
+    """The value as JSON."""
+    count: _builtins.int
+    def __init__(
+        self,
+        *,
+        value_json: _builtins.str = ...,
+        count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "value_json", b"value_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FacetValue: _TypeAlias = FacetValue  # noqa: Y015
 
 @_typing.final
 class GetSnapshotRequest(_message.Message):

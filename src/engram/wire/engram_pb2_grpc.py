@@ -64,10 +64,25 @@ class EngramServiceStub:
                 request_serializer=engram_dot_wire_dot_engram__pb2.ForgetRequest.SerializeToString,
                 response_deserializer=engram_dot_wire_dot_engram__pb2.ForgetResponse.FromString,
                 _registered_method=True)
+        self.Clear = channel.unary_unary(
+                '/engram.v1.EngramService/Clear',
+                request_serializer=engram_dot_wire_dot_engram__pb2.ClearRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.ForgetResponse.FromString,
+                _registered_method=True)
         self.Get = channel.unary_unary(
                 '/engram.v1.EngramService/Get',
                 request_serializer=engram_dot_wire_dot_engram__pb2.GetRequest.SerializeToString,
                 response_deserializer=engram_dot_wire_dot_engram__pb2.GetResponse.FromString,
+                _registered_method=True)
+        self.Scan = channel.unary_unary(
+                '/engram.v1.EngramService/Scan',
+                request_serializer=engram_dot_wire_dot_engram__pb2.ScanRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.ScanResponse.FromString,
+                _registered_method=True)
+        self.GetFacets = channel.unary_unary(
+                '/engram.v1.EngramService/GetFacets',
+                request_serializer=engram_dot_wire_dot_engram__pb2.FacetsRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.FacetsResponse.FromString,
                 _registered_method=True)
         self.GetSnapshot = channel.unary_unary(
                 '/engram.v1.EngramService/GetSnapshot',
@@ -150,8 +165,29 @@ class EngramServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Clear(self, request, context):
+        """Delete all observations of a space.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Get(self, request, context):
         """Look observations up by id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Scan(self, request, context):
+        """Read one page of everything that passes a filter, from one snapshot.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFacets(self, request, context):
+        """Count the values that observations have, of all that pass a filter.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -233,10 +269,25 @@ def add_EngramServiceServicer_to_server(servicer, server):
                     request_deserializer=engram_dot_wire_dot_engram__pb2.ForgetRequest.FromString,
                     response_serializer=engram_dot_wire_dot_engram__pb2.ForgetResponse.SerializeToString,
             ),
+            'Clear': grpc.unary_unary_rpc_method_handler(
+                    servicer.Clear,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.ClearRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.ForgetResponse.SerializeToString,
+            ),
             'Get': grpc.unary_unary_rpc_method_handler(
                     servicer.Get,
                     request_deserializer=engram_dot_wire_dot_engram__pb2.GetRequest.FromString,
                     response_serializer=engram_dot_wire_dot_engram__pb2.GetResponse.SerializeToString,
+            ),
+            'Scan': grpc.unary_unary_rpc_method_handler(
+                    servicer.Scan,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.ScanRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.ScanResponse.SerializeToString,
+            ),
+            'GetFacets': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFacets,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.FacetsRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.FacetsResponse.SerializeToString,
             ),
             'GetSnapshot': grpc.unary_unary_rpc_method_handler(
                     servicer.GetSnapshot,
@@ -442,6 +493,33 @@ class EngramService:
             _registered_method=True)
 
     @staticmethod
+    def Clear(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/Clear',
+            engram_dot_wire_dot_engram__pb2.ClearRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.ForgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def Get(request,
             target,
             options=(),
@@ -458,6 +536,60 @@ class EngramService:
             '/engram.v1.EngramService/Get',
             engram_dot_wire_dot_engram__pb2.GetRequest.SerializeToString,
             engram_dot_wire_dot_engram__pb2.GetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Scan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/Scan',
+            engram_dot_wire_dot_engram__pb2.ScanRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.ScanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFacets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/GetFacets',
+            engram_dot_wire_dot_engram__pb2.FacetsRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.FacetsResponse.FromString,
             options,
             channel_credentials,
             insecure,

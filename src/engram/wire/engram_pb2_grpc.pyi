@@ -63,8 +63,14 @@ class EngramServiceStub:
     """
     Forget: _grpc.UnaryUnaryMultiCallable[_engram_pb2.ForgetRequest, _engram_pb2.ForgetResponse]
     """Deletes observations by id."""
+    Clear: _grpc.UnaryUnaryMultiCallable[_engram_pb2.ClearRequest, _engram_pb2.ForgetResponse]
+    """Delete all observations of a space."""
     Get: _grpc.UnaryUnaryMultiCallable[_engram_pb2.GetRequest, _engram_pb2.GetResponse]
     """Look observations up by id."""
+    Scan: _grpc.UnaryUnaryMultiCallable[_engram_pb2.ScanRequest, _engram_pb2.ScanResponse]
+    """Read one page of everything that passes a filter, from one snapshot."""
+    GetFacets: _grpc.UnaryUnaryMultiCallable[_engram_pb2.FacetsRequest, _engram_pb2.FacetsResponse]
+    """Count the values that observations have, of all that pass a filter."""
     GetSnapshot: _grpc.UnaryUnaryMultiCallable[_engram_pb2.GetSnapshotRequest, _engram_pb2.GetSnapshotResponse]
     """Name a snapshot: the generation that is the newest now, or was at a time."""
     Count: _grpc.UnaryUnaryMultiCallable[_engram_pb2.CountRequest, _engram_pb2.CountResponse]
@@ -102,8 +108,14 @@ class EngramServiceAsyncStub(EngramServiceStub):
     """
     Forget: _aio.UnaryUnaryMultiCallable[_engram_pb2.ForgetRequest, _engram_pb2.ForgetResponse]  # type: ignore[assignment]
     """Deletes observations by id."""
+    Clear: _aio.UnaryUnaryMultiCallable[_engram_pb2.ClearRequest, _engram_pb2.ForgetResponse]  # type: ignore[assignment]
+    """Delete all observations of a space."""
     Get: _aio.UnaryUnaryMultiCallable[_engram_pb2.GetRequest, _engram_pb2.GetResponse]  # type: ignore[assignment]
     """Look observations up by id."""
+    Scan: _aio.UnaryUnaryMultiCallable[_engram_pb2.ScanRequest, _engram_pb2.ScanResponse]  # type: ignore[assignment]
+    """Read one page of everything that passes a filter, from one snapshot."""
+    GetFacets: _aio.UnaryUnaryMultiCallable[_engram_pb2.FacetsRequest, _engram_pb2.FacetsResponse]  # type: ignore[assignment]
+    """Count the values that observations have, of all that pass a filter."""
     GetSnapshot: _aio.UnaryUnaryMultiCallable[_engram_pb2.GetSnapshotRequest, _engram_pb2.GetSnapshotResponse]  # type: ignore[assignment]
     """Name a snapshot: the generation that is the newest now, or was at a time."""
     Count: _aio.UnaryUnaryMultiCallable[_engram_pb2.CountRequest, _engram_pb2.CountResponse]  # type: ignore[assignment]
@@ -176,12 +188,36 @@ class EngramServiceServicer(metaclass=_abc_1.ABCMeta):
         """Deletes observations by id."""
 
     @_abc_1.abstractmethod
+    def Clear(
+        self,
+        request: _engram_pb2.ClearRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.ForgetResponse, _abc.Awaitable[_engram_pb2.ForgetResponse]]:
+        """Delete all observations of a space."""
+
+    @_abc_1.abstractmethod
     def Get(
         self,
         request: _engram_pb2.GetRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_engram_pb2.GetResponse, _abc.Awaitable[_engram_pb2.GetResponse]]:
         """Look observations up by id."""
+
+    @_abc_1.abstractmethod
+    def Scan(
+        self,
+        request: _engram_pb2.ScanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.ScanResponse, _abc.Awaitable[_engram_pb2.ScanResponse]]:
+        """Read one page of everything that passes a filter, from one snapshot."""
+
+    @_abc_1.abstractmethod
+    def GetFacets(
+        self,
+        request: _engram_pb2.FacetsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.FacetsResponse, _abc.Awaitable[_engram_pb2.FacetsResponse]]:
+        """Count the values that observations have, of all that pass a filter."""
 
     @_abc_1.abstractmethod
     def GetSnapshot(

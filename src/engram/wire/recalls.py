@@ -23,6 +23,7 @@ from engram.model.limits import (
 )
 from engram.model.operations.results import RESULTS_BYTES
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, Recalled, RecallQuery
+from engram.model.scans.page import ScanPage
 from engram.model.values.metadata import read_metadata
 from engram.model.values.scalars import as_whole
 from engram.wire import engram_pb2 as pb
@@ -121,7 +122,21 @@ def encode_found(hits: Hits, *, embeddings: bool = False) -> pb.GetResponse:
     return answer
 
 
-def _check_size(answer: pb.RecallResponse | pb.GetResponse, count: int, advice: str) -> None:
+def encode_page(page: ScanPage, *, embeddings: bool = False) -> pb.ScanResponse:
+    """Return one page of a scan.
+
+    Raises
+    ------
+    InvalidInput
+        If the answer is larger than a message may be. A page of fewer observations may not be.
+    """
+    answer = pb.ScanResponse(snapshot_sequence=page.generation, cursor=page.cursor, incomplete=page.incomplete)
+    add_hits(answer.results, page, embeddings=embeddings, metadata_map=False)
+    _check_size(answer, len(page), "ask for pages of at most {} of these")
+    return answer
+
+
+def _check_size(answer: pb.RecallResponse | pb.GetResponse | pb.ScanResponse, count: int, advice: str) -> None:
     # Measuring an answer costs about as much as sending it, and most answers have too few hits to be too large.
     if count > _FITTING_HITS and (nbytes := answer.ByteSize()) > MESSAGE_BYTES_MAX:
         added = len(answer.results)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
+from typing import Unpack
 
 import click
 import numpy as np
@@ -13,20 +14,16 @@ from numpy.typing import NDArray
 
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.exit_codes import EXIT_DAMAGE, EXIT_OK
+from engram.cli.filter_options import FilterOptions, filter_of, filter_options
 from engram.cli.setting_options import setting_option
 from engram.cli.tables import hit_values, hits_table
 from engram.cli.target import client_settings, open_target, target_options
 from engram.errors import InvalidInput
-from engram.model.cue import Scalar
-from engram.model.filters.conditions import Condition
-from engram.model.filters.filter_like import as_condition
-from engram.model.filters.text import parse_filter
 from engram.model.hit import Hits
 from engram.model.query import RecallQuery
 from engram.model.times import as_time_us
-from engram.model.values.metadata import parse_json
 from engram.model.values.vectors import as_query
-from engram.store import Cue, Filter, Strength
+from engram.store import Cue, Strength
 
 
 @click.command()
@@ -42,30 +39,7 @@ from engram.store import Cue, Filter, Strength
     "-k", "count", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Maximum number of hits."
 )
 @click.option("--words", is_flag=True, help="Search for the words of TEXT instead of its meaning.")
-@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only hits with this tag; may be repeated.")
-@click.option(
-    "--without-tag", "without_tags", multiple=True, metavar="TAG", help="Only hits without this tag; may be repeated."
-)
-@click.option(
-    "--where",
-    "conditions",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Only hits with this value for this key in their metadata; may be repeated.",
-)
-@click.option(
-    "--since",
-    type=click.DateTime(),
-    metavar="TIME",
-    help="Only observations made at or after this time in UTC, such as 2025-01-31 or 2025-01-31T12:00:00.",
-)
-@click.option("--until", type=click.DateTime(), metavar="TIME", help="Only observations made before this time in UTC.")
-@click.option(
-    "--filter",
-    "text_filter",
-    metavar="FILTER",
-    help="Only observations that pass this filter, such as 'deck >= 2 and not room in (\"mess\")'.",
-)
+@filter_options
 @click.option("--score-min", type=float, help="Only hits at least this similar.")
 @click.option("--max-generation", type=click.IntRange(1), help="Recall the space as it was at this generation.")
 @click.option("--at", type=click.DateTime(), metavar="TIME", help="Recall the space as it was at this time in UTC.")
@@ -86,12 +60,6 @@ def recall(
     space: str | None,
     count: int,
     words: bool,
-    tags: tuple[str, ...],
-    without_tags: tuple[str, ...],
-    conditions: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
-    text_filter: str | None,
     score_min: float | None,
     max_generation: int | None,
     at: datetime | None,
@@ -102,6 +70,7 @@ def recall(
     address: str | None,
     data: Path | None,
     as_json: bool,
+    **conditions: Unpack[FilterOptions],
 ) -> int:
     """Recall the observations that are most similar to a TEXT or a vector, or the newest observations.
 
@@ -127,7 +96,7 @@ def recall(
             None if vector is None else read_vector(vector),
             text or "",
             "words" if words else "similarity",
-            _filter(since, until, tags, without_tags, conditions, text_filter),
+            filter_of(conditions),
             score_min,
         ),
         k=count,
@@ -147,27 +116,6 @@ def recall(
     if not found and not as_json:
         cli.out.print(f"Nothing {'that can be read ' if incomplete else ''}to recall in space {name}.")
     return EXIT_DAMAGE if incomplete else EXIT_OK
-
-
-def _filter(
-    since: datetime | None,
-    until: datetime | None,
-    tags: Iterable[str],
-    without_tags: Iterable[str],
-    conditions: Iterable[str],
-    text: str | None,
-) -> Filter | Condition:
-    wanted = Filter(
-        since=since,
-        until=until,
-        tags=frozenset(tags),
-        without_tags=frozenset(without_tags),
-        metadata=dict(map(_condition, conditions)),
-    )
-    if text is None:
-        return wanted
-    parsed = parse_filter(text)
-    return parsed if wanted.is_open else as_condition(wanted) & parsed
 
 
 def _print_all(cli: CliContext, batches: Iterable[Hits], as_json: bool) -> tuple[bool, bool]:
@@ -192,18 +140,6 @@ def _complain_of_damage(cli: CliContext) -> None:
     cli.err.print(
         "engram: the answer is incomplete: what is damaged was left out; engram status shows it", soft_wrap=True
     )
-
-
-def _condition(text: str) -> tuple[str, Scalar]:
-    """Split ``key=value``; return the value as a JSON scalar, or as a text if it is not one."""
-    key, separator, value = text.partition("=")
-    if not separator:
-        raise click.UsageError(f"--where {text!r} is not KEY=VALUE.")
-    try:
-        scalar = parse_json(value, key)
-    except InvalidInput:
-        return key, value
-    return key, scalar if isinstance(scalar, str | float | int | None) else value
 
 
 def read_vector(path: Path) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from enum import Enum
 from typing import Any, Final
 
@@ -55,6 +55,8 @@ def _feed_parts(add: Callable[[Any], None], value: object) -> None:
         parts: list[Any] = [part for field in fields for part in (field, getattr(value, field))]
     elif isinstance(value, Mapping):
         name, parts = "m", [part for key in sorted(value) for part in (key, value[key])]
+    elif isinstance(value, Set):
+        name, parts = "s", sorted(value)
     elif isinstance(value, Sequence):
         name, parts = "l", list(value)
     else:

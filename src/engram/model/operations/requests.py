@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engram.errors import InvalidInput
 from engram.model.ack import Ack, Deletion
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import NO_FILTER, Filter
 from engram.model.hit import Hits
 from engram.model.observations import ObservationBatch
+from engram.model.operations.deletions import check_deleting
 from engram.model.operations.operation import Request
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.priority import Priority
-from engram.model.query import Recalled, RecallQuery, check_one_snapshot
+from engram.model.query import Recalled, RecallQuery, as_generation, check_one_snapshot
 from engram.model.spaces import SpaceConfig
 from engram.model.values.ids import check_id_count
 from engram.model.values.scalars import as_flag
@@ -49,30 +51,57 @@ class Observe(Request[Ack]):
 
 @dataclass(frozen=True, slots=True)
 class Delete(Request[Deletion]):
-    """Delete observations by their ids. Ids that do not exist are no error.
+    """Delete observations by their ids, or all that pass a filter. Ids that do not exist are no error.
 
     Parameters
     ----------
     space
         Name of the space.
     ids
-        The ids, up to 10 000.
+        The ids, up to 10 000; None if there is a filter.
     idempotency_key
         A text of the caller's choice for this write; the same write with the same key gets the first answer again.
         Empty for none.
+    filter
+        Conditions, at least one, that each observation meets. What is written after `max_generation` stays.
+    max_generation
+        Apply the filter as of this generation; None for the newest.
+    dry_run
+        Whether to delete nothing, and only count.
 
     Raises
     ------
     InvalidInput
-        If there are too many ids.
+        If there are too many ids, or not either ids or a filter with conditions.
     """
 
     space: str
-    ids: Sequence[str]
+    ids: Sequence[str] | None = None
     idempotency_key: str = ""
+    filter: Filter | Condition | None = None
+    max_generation: int | None = None
+    dry_run: bool = False
 
     def __post_init__(self) -> None:
-        check_id_count(self.ids)
+        if self.filter is not None:
+            check_deleting(self.filter, self.ids is not None)
+        elif self.ids is None:
+            raise InvalidInput(
+                "there is nothing to delete by; pass ids or a filter",
+                code="missing_field",
+                field="ids",
+                limit="ids or filter",
+            )
+        elif self.max_generation is not None:
+            raise InvalidInput(
+                "ids are deleted as of now; max_generation goes with a filter",
+                code="invalid_arguments",
+                field="max_generation",
+                limit="a filter",
+            )
+        check_id_count(self.ids or ())
+        object.__setattr__(self, "max_generation", as_generation(self.max_generation))
+        object.__setattr__(self, "dry_run", as_flag("dry_run", self.dry_run))
 
 
 @dataclass(frozen=True, slots=True)

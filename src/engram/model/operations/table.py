@@ -22,8 +22,11 @@ from engram.model.operations.requests import (
     TakeSnapshot,
 )
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
+from engram.model.operations.scans import Clear, CountFacets, ReadPage
 from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.query import Recalled
+from engram.model.scans.facets import Facets
+from engram.model.scans.page import ScanPage
 
 _SPACES: Final = "/api/v1/spaces"
 _SPACE: Final = f"{_SPACES}/{{space}}"
@@ -42,8 +45,17 @@ DELETE: Final = Operation(
     Delete,
     Deletion,
     Action.FORGET,
-    "Delete observations by their ids.",
+    "Delete observations by their ids, or all that pass a filter.",
     (Route("POST", f"{_SPACE}/delete"), Route("DELETE", f"{_SPACE}/observations/{{id}}")),
+    writes=True,
+)
+CLEAR: Final = Operation(
+    "clear",
+    Clear,
+    Deletion,
+    Action.FORGET,
+    "Delete all observations of a space.",
+    (Route("POST", f"{_SPACE}/clear"),),
     writes=True,
 )
 GET: Final = Operation(
@@ -53,6 +65,22 @@ GET: Final = Operation(
     Action.RECALL,
     "Return observations by their ids, as far as they exist.",
     (Route("GET", f"{_SPACE}/observations/{{id}}"), Route("POST", f"{_SPACE}/get")),
+)
+SCAN: Final = Operation(
+    "scan",
+    ReadPage,
+    ScanPage,
+    Action.RECALL,
+    "Return one page of everything that passes a filter, and the cursor of the next.",
+    (Route("POST", f"{_SPACE}/scan"), Route("GET", f"{_SPACE}/observations")),
+)
+FACETS: Final = Operation(
+    "facets",
+    CountFacets,
+    Facets,
+    Action.RECALL,
+    "Return the values that observations have, with their numbers.",
+    (Route("POST", f"{_SPACE}/facets"),),
 )
 RECALL: Final = Operation(
     "recall",
@@ -128,7 +156,10 @@ OPERATIONS: Final[dict[str, Operation[Any]]] = {
     for operation in (
         OBSERVE,
         DELETE,
+        CLEAR,
         GET,
+        SCAN,
+        FACETS,
         RECALL,
         RECALL_STREAM,
         COUNT,

@@ -1,15 +1,25 @@
-"""``observe`` and ``delete``: observations and deletions outside of any session, answered once they are durable."""
+"""``observe``, ``delete`` and ``clear``: outside of any session, and answered once they are durable."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+import time
+from collections.abc import Callable, Generator, Iterator
+from typing import Final, TypeVar
 
 from engram.model.ack import Ack, Deletion
+from engram.model.filters.conditions import Condition
+from engram.model.filters.filter import NO_FILTER, Filter
 from engram.model.operations.requests import Delete, Observe
+from engram.model.operations.scans import Clear
 from engram.server.engine import Engine
+from engram.store.scans.deleting import DeletionPart, count_passing, deletion_parts
+from engram.store.space_collection import existing
+from engram.store.space_engine import SpaceEngine
 
 T = TypeVar("T")
+
+DELETE_S_MAX: Final = 2.0
+"""Seconds after which a deletion by filter answers that there is more, so that a call ends before clients give up."""
 
 
 async def observe(engine: Engine, request: Observe, encode: Callable[[Ack], T]) -> T:
@@ -21,7 +31,47 @@ async def observe(engine: Engine, request: Observe, encode: Callable[[Ack], T]) 
 
 
 async def delete(engine: Engine, request: Delete, encode: Callable[[Deletion], T]) -> T:
-    """Delete observations by id. Ids that do not exist are no error."""
+    """Delete observations by id, or those that pass a filter. Ids that do not exist are no error."""
     space = engine.space(request.space)
-    result = await engine.ingest.delete(space, request.ids)
+    if request.filter is not None:
+        return encode(await _delete_passing(engine, space, request.filter, request.max_generation, request.dry_run))
+    ids = request.ids or ()
+    if request.dry_run:
+        return encode(await engine.recalls.in_turns(_one_turn(lambda: existing(space, ids))))
+    result = await engine.ingest.delete(space, ids)
     return encode(Deletion(result.existed, result.last_generation or space.generation))
+
+
+async def clear(engine: Engine, request: Clear, encode: Callable[[Deletion], T]) -> T:
+    """Delete all observations of a space."""
+    space = engine.space(request.space)
+    return encode(await _delete_passing(engine, space, NO_FILTER, request.max_generation))
+
+
+async def _delete_passing(
+    engine: Engine, space: SpaceEngine, filter: Filter | Condition, max_generation: int | None, dry_run: bool = False
+) -> Deletion:
+    # The call that goes on finds the generation leased.
+    held = space.lease(max_generation)
+    if dry_run:
+        return await engine.recalls.in_turns(_one_turn(lambda: count_passing(space, filter, held.generation)))
+    parts = deletion_parts(space, filter, held.generation)
+    end_s = time.monotonic() + DELETE_S_MAX
+    existed, last = 0, 0
+    while (part := await engine.recalls.in_turns(_next_part(parts))) is not None:
+        result = await engine.ingest.delete(space, part.ids, part.versions)
+        existed += result.existed
+        last = result.last_generation or last
+        if part.more and time.monotonic() > end_s:
+            return Deletion(existed, last or space.generation, held.generation, more=True)
+    return Deletion(existed, last or space.generation, held.generation)
+
+
+def _next_part(parts: Iterator[DeletionPart]) -> Generator[None, None, DeletionPart | None]:
+    return _one_turn(lambda: next(parts, None))
+
+
+def _one_turn(work: Callable[[], T]) -> Generator[None, None, T]:
+    """Return work that gives nobody a turn in between."""
+    return work()
+    yield

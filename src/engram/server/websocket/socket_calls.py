@@ -16,6 +16,7 @@ from engram.model.hit import Hits
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.table import OPERATIONS
 from engram.model.query import Recalled
+from engram.model.scans.page import ScanPage
 from engram.model.spaces import DEFAULT_SPACE
 from engram.server.authorization import Caller
 from engram.server.calls import Incoming, ServerCalls
@@ -49,12 +50,14 @@ class _Options(msgspec.Struct):
     follow: bool | None = None
     traceparent: str | None = None
     k: Any = None
+    page_size: Any = None
     ids: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
 
     @property
     def is_large(self) -> bool:
         """Whether there may be many hits."""
-        return (type(self.k) is int and self.k > MANY_HITS) or bytes(self.ids).count(b",") >= MANY_HITS
+        wanted = max(each if type(each) is int else 0 for each in (self.k, self.page_size))
+        return wanted > MANY_HITS or bytes(self.ids).count(b",") >= MANY_HITS
 
 
 _READERS: Final = {name: _reader(operation) for name, operation in OPERATIONS.items()}
@@ -182,7 +185,7 @@ class SocketCalls:
 
         name = "recall_result" if operation.result is Recalled else f"{operation.name}_result"
         beside = {"type": name, "id": id}
-        has_hits = operation.result in (Recalled, Hits)
+        has_hits = operation.result in (Recalled, Hits, ScanPage)
         is_frame = binary and has_hits
 
         async def write(answers: Iterable[bytes]) -> None:
@@ -201,13 +204,22 @@ class SocketCalls:
             if operation.streams:
                 await self._server.stream(operation, incoming, encode_batch, self._caller, write)
             else:
-                async with self._large if has_hits and options.is_large else contextlib.nullcontext():
+                async with (
+                    self._large
+                    if has_hits and (options.is_large or _is_of_many(operation, options))
+                    else contextlib.nullcontext()
+                ):
                     await write(await self._server.answer(operation, incoming, encode, self._caller))
         except EngramError as error:
             await self._fail(id, error)
 
     async def _fail(self, id: int, error: EngramError) -> None:
         await self._writer.write(encode_json({"type": "error", "id": id, **error_object(error)}))
+
+
+def _is_of_many(operation: Operation[Any], options: _Options) -> bool:
+    """Return whether a page may have many hits because it says nothing else."""
+    return operation.result is ScanPage and options.page_size is None
 
 
 def _options_of(message: Received) -> _Options:

@@ -116,6 +116,10 @@ class VersionChanges:
         distinct = list(dict.fromkeys(ids))
         return [id for id, old in zip(distinct, self._currents(distinct), strict=True) if old is not None]
 
+    def unchanged(self, ids: Sequence[str], versions: Sequence[int]) -> list[str]:
+        """Return those of `ids` whose live version is still the one of `versions`."""
+        return [id for id, old, now in zip(ids, versions, self._currents(ids), strict=True) if old == now]
+
     def ended_arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return `ended` and `ended_at` as arrays: int64, shape ``(n,)`` each."""
         return np.array(self.ended, dtype=np.int64), np.array(self.ended_at, dtype=np.int64)

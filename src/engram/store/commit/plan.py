@@ -122,7 +122,10 @@ class CommitPlan:
         self._answer(request, CommitResult(first, self.last_generation, len(fresh)))
 
     def _delete(self, request: CommitRequest) -> None:
-        ids = self.changes.existing(request.delete_ids or ())
+        wanted = request.delete_ids or ()
+        if request.delete_versions is not None:
+            wanted = self.changes.unchanged(wanted, request.delete_versions)
+        ids = self.changes.existing(wanted)
         if not ids:
             self._answer(request, CommitResult(0, 0, 0))
             return

@@ -79,6 +79,8 @@ class CommitRequest:
         Observations that passed `Space.prepare`; None for a deletion.
     delete_ids
         The ids to delete; None for observations.
+    delete_versions
+        The generation that the live version of each id must still have to be deleted; None to delete any version.
     session, first_sequence
         The client's session, and the sequence number of the first observation; ``""`` and 0 outside a session.
         Deletions have none.
@@ -100,6 +102,7 @@ class CommitRequest:
     space: CommitTarget
     batch: ObservationBatch | None = None
     delete_ids: Sequence[str] | None = None
+    delete_versions: Sequence[int] | None = None
     session: str = ""
     first_sequence: int = 0
     writer: int = 0

@@ -33,6 +33,7 @@ from engram.store.recall.search import PreparedCue, Search
 from engram.store.recall.stored_hits import recent_hit, stored_hit
 from engram.store.recall.stream import MakeHits, RecallStream
 from engram.store.recall.strength_ranking import RankedByStrength, strongest
+from engram.store.scans.scans import Scans
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.registry import Subscriptions
 
@@ -68,6 +69,7 @@ class RecallExecutor:
         self._reinforcement = Reinforcement(options.half_life_s)
         self._read_ahead = Prefetch()
         self.search: Search = Search(config, state, FullText(state.log))
+        self.scans: Scans = Scans(state)
 
     def check_process(self) -> None:
         """Refuse to read in a forked child.

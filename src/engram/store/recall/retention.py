@@ -11,6 +11,7 @@ from engram.store.cautious_clock import CautiousClock, elapsed_us
 from engram.store.options import StoreOptions
 from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.snapshot import Snapshot
+from engram.store.scans.leases import Leases
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.registry import Subscriptions
 
@@ -32,6 +33,7 @@ class Retention:
         self._state = state
         self._subscriptions = subscriptions
         self._held: WeakSet[Snapshot] = WeakSet()
+        self._leases = Leases()
         self._count = options.retained_count
         self._seconds = options.retained_s
         self._clock = CautiousClock(options.retained_s, now_us, elapsed_us)
@@ -70,7 +72,7 @@ class Retention:
         return max(0.0, (now_us() - overtaken.committed_us) / 1e6)
 
     def _held_generations(self) -> list[int]:
-        held = [snapshot.generation for snapshot in list(self._held)]
+        held = [*(snapshot.generation for snapshot in list(self._held)), *self._leases.generations()]
         matched = self._subscriptions.matched_generation
         return held if matched is None else [*held, matched]
 
@@ -100,6 +102,29 @@ class Retention:
             snapshot.generation = self.check(max_generation)
         else:
             snapshot.generation = self._state.index.visible_generation
+        return snapshot
+
+    def lease(self, reader: RecallExecutor, generation: int | None) -> Snapshot:
+        """Return a snapshot, as `hold` does, that can be leased again for a while after it is no longer referenced.
+
+        Parameters
+        ----------
+        reader
+            Answers the recalls of the snapshot.
+        generation
+            Generation of the snapshot; None for the newest. One that is held by a lease need not be retained otherwise.
+
+        Raises
+        ------
+        InvalidInput, FailedPrecondition
+            As for `hold`.
+        """
+        if generation is not None and self._leases.renew_held(generation):
+            snapshot = Snapshot(reader, generation)
+            self._held.add(snapshot)
+            return snapshot
+        snapshot = self.hold(reader, generation, None)
+        self._leases.renew(snapshot.generation)
         return snapshot
 
     def generation_at(self, time_us: int) -> int:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Generator, Iterable, Iterator
+from typing import TypeVar, Unpack, overload
 
 from engram.model.cue import CueLike
+from engram.model.filters.filter import NO_FILTER
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hit, Hits
 from engram.model.operations.results import Counted
+from engram.model.operations.scans import CountFacets, ReadPage, page_request
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery
 from engram.model.recall_options import (
     STREAM_COUNT_DEFAULT,
@@ -16,10 +19,17 @@ from engram.model.recall_options import (
     recall_query,
     stream_query,
 )
+from engram.model.scans.facets import Facets
+from engram.model.scans.look_ups import as_id_or_ids
+from engram.model.scans.options import FACET_VALUES_DEFAULT, SnapshotScanOptions
+from engram.model.scans.page import FoundHits, ScanPage
+from engram.model.scans.scan import Scan
 from engram.model.values.keywords import accepts_old, spelled_out
 from engram.model.values.scalars import as_flag, as_text
 from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.stream import RecallStream
+
+T = TypeVar("T")
 
 
 class Snapshot:
@@ -45,10 +55,51 @@ class Snapshot:
     def __repr__(self) -> str:
         return f"Snapshot(generation={self.generation})"
 
-    def get(self, id: str, *, include_vectors: bool = False) -> Hit | None:
-        """Return the observation with this id, or None; see `Space.get`."""
+    def __len__(self) -> int:
+        return len(self._reader.scans.ordered.rows(NO_FILTER, "generation", self.generation))
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, id: str) -> bool:
+        return self._find(as_text("id", id)) is not None
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.scan())
+
+    @overload
+    def get(self, id: str, *, include_vectors: bool = False) -> Hit | None: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def get(self, id: Iterable[str], *, include_vectors: bool = False) -> FoundHits: ...
+
+    def get(self, id: str | Iterable[str], *, include_vectors: bool = False) -> Hit | FoundHits | None:
+        """Return the observation with this id or None, or those of many ids; see `Space.get`."""
         as_flag("include_vectors", include_vectors)
-        return self._reader.get(as_text("id", id), self.generation)
+        wanted = as_id_or_ids(id)
+        return self._find(wanted) if isinstance(wanted, str) else look_up(self, wanted)
+
+    def _find(self, id: str) -> Hit | None:
+        """Return the observation with an id, which is a text, or None."""
+        return self._reader.get(id, self.generation)
+
+    @spelled_out(SnapshotScanOptions)
+    def scan(self, filter: FilterLike | None = None, **options: Unpack[SnapshotScanOptions]) -> Scan:
+        """Return an iterator over everything that passes a filter; see `Space.scan`."""
+        return Scan(self._page, page_request("", filter, {**options, "max_generation": self.generation}))
+
+    def facets(
+        self,
+        keys: str | Iterable[str] = (),
+        filter: FilterLike | None = None,
+        *,
+        fields: str | Iterable[str] = (),
+        limit: int = FACET_VALUES_DEFAULT,
+    ) -> Facets:
+        """Return which values the observations have that pass a filter; see `Space.facets`."""
+        request = CountFacets("", keys, fields, as_filter(filter), limit)  # type: ignore[arg-type]
+        self._reader.check_process()
+        return exhausted(self._reader.scans.facets(request, self.generation))
 
     def count(self, filter: FilterLike | None = None) -> Counted:
         """Return how many observations pass a filter; see `Space.count`."""
@@ -73,5 +124,24 @@ class Snapshot:
         """Return the best hits in batches; see `Space.recall_stream`."""
         return self._open(stream_query(cue, k, batch_size, **options))
 
+    def _page(self, request: ReadPage) -> ScanPage:
+        self._reader.check_process()
+        return self._reader.scans.page(request, self.generation)
+
     def _open(self, query: RecallQuery) -> RecallStream:
         return self._reader.stream(query, self.generation)
+
+
+def look_up(snapshot: Snapshot, ids: Iterable[str]) -> FoundHits:
+    """Return the observations with `ids`, which are texts, in their order; None for an id that no observation had."""
+    return FoundHits([snapshot._find(id) for id in ids], snapshot.generation)
+
+
+def exhausted(work: Generator[None, None, T]) -> T:
+    """Return the result of `work`, without giving others their turn in between."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: T = end.value
+            return result

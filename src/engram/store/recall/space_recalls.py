@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.log.log import Log
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
 from engram.model.hit import Hit
 from engram.model.operations.results import Counted
+from engram.model.operations.scans import CountFacets, ReadPage
 from engram.model.query import Recalled, RecallQuery, check_one_snapshot
+from engram.model.scans.facets import Facets
+from engram.model.scans.page import ScanPage
 from engram.model.spaces import SpaceConfig
 from engram.model.values.scalars import as_text
 from engram.store.meter.exact_scan import ExactScan
@@ -140,3 +147,64 @@ class SpaceRecalls:
         self._reader.check_process()
         check_one_snapshot(max_generation, snapshot_us)
         return self.retention.hold(self._reader, max_generation, snapshot_us)
+
+    # ---- everything that passes a filter ------------------------------------------------------------------------
+
+    @property
+    def log(self) -> Log:
+        """The store of record."""
+        return self._state.log
+
+    @property
+    def live_count(self) -> int:
+        """Number of observations that are alive now."""
+        return len(self._state.versions)
+
+    def lease(self, generation: int | None = None) -> Snapshot:
+        """Return a snapshot that can be leased again within a minute, by its generation; None for the newest.
+
+        Raises
+        ------
+        InvalidInput, FailedPrecondition
+            As for `snapshot`.
+        """
+        self._reader.check_process()
+        return self.retention.lease(self._reader, generation)
+
+    def leased(self, request: ReadPage) -> Snapshot:
+        """Return the snapshot of the scan that a request is part of.
+
+        Raises
+        ------
+        InvalidInput
+            If the cursor is none of this scan, or the generation is yet to come.
+        FailedPrecondition
+            If the generation is no longer retained, or the space has been restored or repaired since.
+        """
+        return self.lease(self._reader.scans.generation_of(request))
+
+    def page(self, request: ReadPage, generation: int) -> ScanPage:
+        """Return one page of a scan at `generation`, which the caller holds. Raises as `Scans.page`."""
+        return self._reader.scans.page(request, generation)
+
+    def cut(self, request: ReadPage, page: ScanPage) -> ScanPage:
+        """Return the first half of a page that has more than one hit."""
+        return self._reader.scans.cut(request, page)
+
+    def facets(self, request: CountFacets, generation: int) -> Generator[None, None, Facets]:
+        """Count facets at `generation`, which the caller holds; yield where others may have their turn.
+
+        Raises
+        ------
+        InvalidInput
+            With code ``facet_values``, if there are too many different values.
+        CorruptData
+            If what is counted cannot be read.
+        """
+        return self._reader.scans.facets(request, generation)
+
+    def passing_alive(self, filter: Filter | Condition, generation: int) -> NDArray[np.int64]:
+        """Return what passed `filter` at `generation` and is still alive: int64, shape ``(n,)``, ascending."""
+        rows = self._reader.scans.ordered.rows(filter, "generation", generation)
+        alive = self._state.attributes.columns.alive(rows, self._state.index.visible_generation)
+        return rows[alive]

@@ -37,6 +37,7 @@ class HitsForm(Struct, kw_only=True):
     generation: int = 0
     incomplete: bool = False
     more: bool = False
+    cursor: str = ""
 
 
 _read_form: Final = msgspec.json.Decoder(HitsForm).decode

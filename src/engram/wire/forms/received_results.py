@@ -23,6 +23,8 @@ from engram.model.hit import Hits
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
 from engram.model.query import Recalled
+from engram.model.scans.facets import Facet, Facets, FacetValue
+from engram.model.scans.page import ScanPage
 from engram.model.spaces import SpaceConfig
 from engram.wire.forms.failures import error_from
 from engram.wire.forms.received_hits import read_hits
@@ -117,6 +119,27 @@ class _Generations(Struct):
 class _Deleted(Struct):
     deleted: int
     generation: int
+    as_of: int = 0
+    more: bool = False
+
+
+class _FacetValue(Struct):
+    value: Any
+    count: int
+
+
+class _Facet(Struct):
+    values: list[_FacetValue]
+    count: int
+    distinct: int
+    least: Any = None
+    greatest: Any = None
+
+
+class _Facets(Struct):
+    facets: dict[str, _Facet]
+    count: int
+    generation: int
 
 
 def decode_result(kind: type[Any], text: _Text, arrays: Arrays | None) -> Any:
@@ -163,6 +186,20 @@ def _recalled(text: _Text, arrays: Arrays) -> Recalled:
 def _hits(text: _Text, arrays: Arrays) -> Hits:
     form, hits = read_hits(text, arrays)
     return Hits(hits, form.generation, form.incomplete)
+
+
+def _page(text: _Text, arrays: Arrays) -> ScanPage:
+    form, hits = read_hits(text, arrays)
+    return ScanPage(hits, form.generation, form.incomplete, form.cursor)
+
+
+def _facets(form: _Facets) -> Facets:
+    return Facets({name: _facet(each) for name, each in form.facets.items()}, form.count, form.generation)
+
+
+def _facet(form: _Facet) -> Facet:
+    values = tuple(FacetValue(each.value, each.count) for each in form.values)
+    return Facet(values, form.count, form.distinct, form.least, form.greatest)
 
 
 def _ack(form: _Generations) -> Ack:
@@ -224,8 +261,10 @@ _READERS: Final[dict[type[Any], Callable[[_Text, Arrays], Any]]] = {
     Recalled: _recalled,
     Hits: _hits,
     Ack: _of(_Generations, _ack),
-    Deletion: _of(_Deleted, lambda form: Deletion(form.deleted, form.generation)),
     Counted: _of(_Counted, lambda form: Counted(form.count, form.generation)),
+    ScanPage: _page,
+    Facets: _of(_Facets, _facets),
+    Deletion: _of(_Deleted, lambda form: Deletion(form.deleted, form.generation, form.as_of, form.more)),
     SnapshotTaken: _of(SnapshotTaken, lambda taken: taken),
     SpaceStatus: _of(_Space, _space),
     SpaceList: _of(_Spaces, lambda form: SpaceList(tuple(map(_space, form.spaces)), _unsound(form.unsound_spaces))),

@@ -66,9 +66,13 @@ def _config(form: Any, arrays: Arrays, space: str) -> SpaceConfig:
     )
 
 
-def _filter(form: Any, arrays: Arrays, space: str) -> Filter | Condition:
+def _filter(form: Any, arrays: Arrays, space: str) -> Filter | Condition | None:
     given = _given(form.filter)
-    return NO_FILTER if given is None else read_filter(given)
+    return None if given is None else read_filter(given)
+
+
+def _filter_or_all(form: Any, arrays: Arrays, space: str) -> Filter | Condition:
+    return _filter(form, arrays, space) or NO_FILTER
 
 
 def _snapshot_us(form: Any, arrays: Arrays, space: str) -> int | None:
@@ -81,13 +85,15 @@ _SETTINGS: Final[list[Any]] = [
     ("metric", str | UnsetType | None, UNSET),
     ("embedder", str | UnsetType | None, UNSET),
 ]
+_FILTER: Final[list[Any]] = [("filter", FilterObject | UnsetType | None, UNSET)]
 # By the class of the argument.
 _ARGUMENTS: Final[dict[Any, _Argument]] = {
     ObservationBatch: _Argument([field for field in MANY_FIELDS if field[0] != "priority"], _batch, takes_arrays=True),
     Priority: _Argument([_PRIORITY], lambda form, arrays, space: priority_of(form)),
     RecallQuery: _Argument(RECALL_STREAM_FIELDS, _query, takes_arrays=True),
     SpaceConfig: _Argument(_SETTINGS, _config),
-    Filter | Condition: _Argument([("filter", FilterObject | UnsetType | None, UNSET)], _filter),
+    Filter | Condition: _Argument(_FILTER, _filter_or_all),
+    Filter | Condition | None: _Argument(_FILTER, _filter),
 }
 
 

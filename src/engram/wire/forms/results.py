@@ -18,6 +18,8 @@ from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.operations.results import RESULTS_BYTES, Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import Recalled
+from engram.model.scans.facets import Facet, Facets
+from engram.model.scans.page import ScanPage
 from engram.wire.forms.hits import hit_frame, hit_objects, results_too_large
 
 # NaN cannot be in JSON, and null says the same.
@@ -119,6 +121,8 @@ def _hits_of(result: object) -> Sequence[Hit] | None:
 
 def _beside_hits(result: Any) -> dict[str, Any]:
     """Return what a result with hits has beside them."""
+    if isinstance(result, ScanPage):
+        return {"generation": result.generation, "incomplete": result.incomplete, "cursor": result.cursor}
     if isinstance(result, Hits):
         return {"generation": result.generation}
     partial = getattr(result, "partial", False)
@@ -134,7 +138,26 @@ def _ack(ack: Ack) -> dict[str, Any]:
 
 
 def _deletion(deletion: Deletion) -> dict[str, Any]:
-    return {"deleted": int(deletion), "generation": deletion.generation}
+    made = {"deleted": int(deletion), "generation": deletion.generation}
+    return {**made, "as_of": deletion.as_of, "more": deletion.more} if deletion.as_of else made
+
+
+def _facets(facets: Facets) -> dict[str, Any]:
+    return {
+        "facets": {name: _facet(facet) for name, facet in facets.items()},
+        "count": facets.count,
+        "generation": facets.generation,
+    }
+
+
+def _facet(facet: Facet) -> dict[str, Any]:
+    return {
+        "values": [{"value": each.value, "count": each.count} for each in facet.values],
+        "count": facet.count,
+        "distinct": facet.distinct,
+        "least": facet.least,
+        "greatest": facet.greatest,
+    }
 
 
 def _space(status: SpaceStatus) -> dict[str, Any]:
@@ -189,6 +212,7 @@ _SHAPES: Final[dict[type[Any], Callable[[Any], Any]]] = {
     Ack: _ack,
     Deletion: _deletion,
     Counted: lambda counted: {"count": int(counted), "generation": counted.generation},
+    Facets: _facets,
     SnapshotTaken: lambda taken: {"generation": taken.generation},
     SpaceStatus: _space,
     UnsoundSpace: _unsound,

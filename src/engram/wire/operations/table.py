@@ -7,15 +7,19 @@ from typing import Any, Final
 from engram.wire.operations.codec import OperationCodec
 from engram.wire.operations.look_ups import COUNT_CODEC, GET_CODEC, SNAPSHOT_CODEC
 from engram.wire.operations.recalls import RECALL_CODEC, RECALL_STREAM_CODEC
+from engram.wire.operations.scans import FACETS_CODEC, SCAN_CODEC
 from engram.wire.operations.spaces import CREATE_SPACE_CODEC, SPACE_CODEC, SPACES_CODEC, STATUS_CODEC
-from engram.wire.operations.writes import DELETE_CODEC, OBSERVE_CODEC
+from engram.wire.operations.writes import CLEAR_CODEC, DELETE_CODEC, OBSERVE_CODEC
 
 CODECS: Final[dict[str, OperationCodec[Any, Any]]] = {
     codec.operation.name: codec
     for codec in (
         OBSERVE_CODEC,
         DELETE_CODEC,
+        CLEAR_CODEC,
         GET_CODEC,
+        SCAN_CODEC,
+        FACETS_CODEC,
         RECALL_CODEC,
         RECALL_STREAM_CODEC,
         COUNT_CODEC,

@@ -1,4 +1,4 @@
-"""``observe`` and ``delete`` as messages."""
+"""``observe``, ``delete`` and ``clear`` as messages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Final
 from engram.errors import InvalidInput
 from engram.model.ack import Ack, Deletion
 from engram.model.operations.requests import Delete, Observe
-from engram.model.operations.table import DELETE, OBSERVE
+from engram.model.operations.scans import Clear
+from engram.model.operations.table import CLEAR, DELETE, OBSERVE
 from engram.wire import engram_pb2 as pb
 from engram.wire import methods
+from engram.wire.cues import decode_filter, encode_filter
 from engram.wire.observations import decode_batch, decode_episode, decode_priority, encode_batch
 from engram.wire.operations.codec import OperationCodec, named_space
 
@@ -43,23 +45,58 @@ def _decode_ack(message: pb.RememberResponse) -> Ack:
 
 
 def _decode_delete(message: pb.ForgetRequest) -> Delete:
-    return Delete(named_space(message), list(message.ids), message.idempotency_key)
+    filter = decode_filter(message.filter) if message.HasField("filter") else None
+    return Delete(
+        named_space(message),
+        list(message.ids) if message.ids or filter is None else None,
+        message.idempotency_key,
+        filter,
+        message.max_generation if message.HasField("max_generation") else None,
+        message.dry_run,
+    )
 
 
 def _encode_delete(request: Delete) -> pb.ForgetRequest:
-    return pb.ForgetRequest(memory_space_id=request.space, ids=request.ids, idempotency_key=request.idempotency_key)
+    return pb.ForgetRequest(
+        memory_space_id=request.space,
+        ids=request.ids or (),
+        idempotency_key=request.idempotency_key,
+        filter=None if request.filter is None else encode_filter(request.filter),
+        max_generation=request.max_generation,
+        dry_run=request.dry_run,
+    )
 
 
-def _encode_deletion(_: pb.ForgetRequest, deletion: Deletion) -> list[pb.ForgetResponse]:
-    return [pb.ForgetResponse(forgotten=int(deletion), generation=deletion.generation)]
+def _decode_clear(message: pb.ClearRequest) -> Clear:
+    generation = message.max_generation if message.HasField("max_generation") else None
+    return Clear(named_space(message), generation, message.idempotency_key)
+
+
+def _encode_clear(request: Clear) -> pb.ClearRequest:
+    return pb.ClearRequest(
+        memory_space_id=request.space,
+        max_generation=request.max_generation,
+        idempotency_key=request.idempotency_key,
+    )
+
+
+def _encode_deletion(_: object, deletion: Deletion) -> list[pb.ForgetResponse]:
+    return [
+        pb.ForgetResponse(
+            forgotten=int(deletion), generation=deletion.generation, as_of=deletion.as_of, more=deletion.more
+        )
+    ]
 
 
 def _decode_deletion(message: pb.ForgetResponse) -> Deletion:
-    return Deletion(message.forgotten, message.generation)
+    return Deletion(message.forgotten, message.generation, message.as_of, message.more)
 
 
 OBSERVE_CODEC: Final = OperationCodec(
     OBSERVE, methods.REMEMBER, named_space, _decode_observe, _encode_observe, _encode_ack, _decode_ack
+)
+CLEAR_CODEC: Final = OperationCodec(
+    CLEAR, methods.CLEAR, named_space, _decode_clear, _encode_clear, _encode_deletion, _decode_deletion
 )
 DELETE_CODEC: Final = OperationCodec(
     DELETE, methods.FORGET, named_space, _decode_delete, _encode_delete, _encode_deletion, _decode_deletion

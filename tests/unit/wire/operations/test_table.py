@@ -32,10 +32,13 @@ from engram.model.operations.requests import (
     TakeSnapshot,
 )
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
+from engram.model.operations.scans import Clear, CountFacets, ReadPage
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
 from engram.model.operations.table import OPERATIONS
 from engram.model.priority import Priority
 from engram.model.query import Recalled, RecallQuery
+from engram.model.scans.facets import Facet, Facets, FacetValue
+from engram.model.scans.page import ScanPage
 from engram.model.spaces import SpaceConfig
 from engram.model.strength import Strength
 from engram.wire.operations.table import CODEC_OF, CODECS
@@ -67,10 +70,22 @@ HIT = Hit(
     recalled_us=4_000_000,
 )
 
+FACET = Facet((FacetValue("mess", 4), FacetValue(None, 2), FacetValue(True, 1)), 7, 9, "bridge", "mess")
+
 REQUESTS: dict[str, list[Request[Any]]] = {
     "observe": [Observe("notes", batch_of(["a", "b"]), Priority.HIGH, "key")],
-    "delete": [Delete("notes", ["a", "b"]), Delete("notes", ["a"], "key")],
+    "delete": [
+        Delete("notes", ["a", "b"]),
+        Delete("notes", ["a"], "key", dry_run=True),
+        Delete("notes", filter=CUE.conditions, max_generation=7),
+    ],
+    "clear": [Clear("notes"), Clear("notes", 7, "key")],
     "get": [Get("notes", ["a"]), Get("notes", ["a", "b"], 0, include_vectors=True)],
+    "scan": [
+        ReadPage("notes"),
+        ReadPage("notes", CUE.conditions, "time", True, 7, 9, "cursor", include_vectors=True, skip_damaged=True),
+    ],
+    "facets": [CountFacets("notes"), CountFacets("notes", ["room"], ["tags"], CUE.conditions, 7, 9)],
     "recall": [Recall("notes", QUERY), Recall("notes", RecallQuery(Cue(text="pumps", by="words")))],
     "recall_stream": [StreamRecall("notes", STREAM), StreamRecall("notes", RecallQuery(Cue()))],
     "count": [
@@ -86,7 +101,10 @@ REQUESTS: dict[str, list[Request[Any]]] = {
 }
 RESULTS: dict[str, list[Any]] = {
     "observe": [Ack(0, 0, 5, 8)],
-    "delete": [Deletion(2, 9)],
+    "delete": [Deletion(2, 9), Deletion(2, 9, 7, more=True)],
+    "clear": [Deletion(2, 9, 7)],
+    "scan": [ScanPage([HIT], 7, incomplete=True, cursor="cursor"), ScanPage()],
+    "facets": [Facets({"room": FACET}, 9, 7), Facets()],
     "get": [Hits([], 0), Hits([HIT], 7)],
     "recall": [Recalled([HIT], 7, 3, 1.5, incomplete=True), Recalled([], 0, 0, 0.5)],
     "recall_stream": [Recalled([HIT], 7, 1, 1.5, more=True), Recalled([], 7, 0, 1.5)],
@@ -120,17 +138,22 @@ RESULTS: dict[str, list[Any]] = {
 
 def plain(value: Any) -> Any:
     """What a value has in it, for comparing those that are compared by identity or have arrays."""
+    made = value
     if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, Hits):
-        return [plain(list(value)), value.generation, value.incomplete]
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    if isinstance(value, Observe | Recall | StreamRecall | RecallQuery | Cue | Recalled):
-        return [type(value).__name__, *(plain(getattr(value, field.name)) for field in fields(value))]
-    if type(value).__name__ == "ObservationBatch":
-        return [plain(getattr(value, field.name)) for field in fields(value) if field.name[0] != "_"]
-    return value
+        made = value.tolist()
+    elif isinstance(value, Hits):
+        made = [plain(list(value)), value.generation, value.incomplete, getattr(value, "cursor", None)]
+    elif isinstance(value, Deletion):
+        made = [int(value), value.generation, value.as_of, value.more]
+    elif isinstance(value, Facets):
+        made = [dict(value), value.count, value.generation]
+    elif isinstance(value, list | tuple):
+        made = [plain(each) for each in value]
+    elif isinstance(value, Observe | Recall | StreamRecall | RecallQuery | Cue | Recalled):
+        made = [type(value).__name__, *(plain(getattr(value, field.name)) for field in fields(value))]
+    elif type(value).__name__ == "ObservationBatch":
+        made = [plain(getattr(value, field.name)) for field in fields(value) if field.name[0] != "_"]
+    return made
 
 
 @pytest.mark.parametrize(("name", "request_"), [(name, one) for name, them in REQUESTS.items() for one in them])

@@ -15,6 +15,7 @@ from engram.model.hit import Hits
 from engram.model.operations import table
 from engram.model.operations.operation import Operation, Request
 from engram.model.query import Recalled
+from engram.model.scans.page import ScanPage
 from engram.server.calls import Incoming, ServerCalls
 from engram.server.http.api.incoming import RequestsOverHttp
 from engram.server.http.api.line_writes import LineWrites
@@ -142,7 +143,7 @@ def _remembering(incoming: Incoming[Any]) -> tuple[Incoming[Any], Callable[[], R
 
 
 def _wants_frame(operation: Operation[Any], request: HttpRequest) -> bool:
-    return operation.result in (Hits, Recalled) and accepts(request, FRAME_TYPE)
+    return operation.result in (Hits, ScanPage, Recalled) and accepts(request, FRAME_TYPE)
 
 
 def _answered(answer: bytes, headers: dict[str, str] | None = None, *, is_frame: bool = False) -> Response:

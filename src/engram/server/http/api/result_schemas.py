@@ -10,6 +10,8 @@ from engram.model.hit import Hits
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.query import Recalled
+from engram.model.scans.facets import Facets
+from engram.model.scans.page import ScanPage
 from engram.wire.forms.hits import UNCHANGED_SHARES
 
 Schema = dict[str, Any]
@@ -107,6 +109,8 @@ NAME_OF_RESULT: Final[dict[type[Any], str]] = {
     Ack: "Ack",
     Deletion: "Deletion",
     Hits: "Hits",
+    ScanPage: "Page",
+    Facets: "Facets",
     Recalled: "Recalled",
     Counted: "Counted",
     SnapshotTaken: "Snapshot",
@@ -121,7 +125,22 @@ RESULT_SCHEMAS: Final[dict[str, Schema]] = {
         {"first_generation": _WHOLE, "last_generation": _WHOLE, "count": _WHOLE, "ids": _list(_TEXT)}, "ids"
     ),
     "Counted": _object({"count": _WHOLE, "generation": _WHOLE}),
-    "Deletion": _object({"deleted": _WHOLE, "generation": _WHOLE}),
+    "Deletion": _object({"deleted": _WHOLE, "generation": _WHOLE, "as_of": _WHOLE, "more": _FLAG}, "as_of", "more"),
+    "Page": _object(
+        {"hits": _list(_ref("Hit")), "generation": _WHOLE, "incomplete": _FLAG, "cursor": _TEXT},
+    ),
+    "Facets": _object(
+        {"facets": {"type": "object", "additionalProperties": _ref("Facet")}, "count": _WHOLE, "generation": _WHOLE}
+    ),
+    "Facet": _object(
+        {
+            "values": _list(_object({"value": {}, "count": _WHOLE})),
+            "count": _WHOLE,
+            "distinct": _WHOLE,
+            "least": {"type": ["number", "string", "null"]},
+            "greatest": {"type": ["number", "string", "null"]},
+        }
+    ),
     "Hit": _HIT,
     "Hits": _object({"hits": _list(_ref("Hit")), "generation": _WHOLE}),
     "Recalled": _object(

@@ -1,0 +1,252 @@
+"""The observations of a server's space as a collection, for coroutines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Unpack, overload
+
+from engram.client.calls import Calls
+from engram.errors import InvalidInput
+from engram.model.ack import Deletion
+from engram.model.filters.filter_like import FilterLike, as_filter
+from engram.model.hit import Hit, Hits
+from engram.model.limits import BATCH_COUNT_MAX
+from engram.model.operations.deletions import given_to_delete
+from engram.model.operations.requests import Delete, Get
+from engram.model.operations.results import RESULTS_BYTES
+from engram.model.operations.scans import Clear, CountFacets, ReadPage, page_request
+from engram.model.query import as_generation
+from engram.model.scans.facets import Facets
+from engram.model.scans.look_ups import as_id_or_ids
+from engram.model.scans.options import FACET_VALUES_DEFAULT, ScanOptions
+from engram.model.scans.page import FoundHits, ScanPage
+from engram.model.scans.scan import AsyncScan
+from engram.model.values.keywords import spelled_out
+from engram.model.values.scalars import as_flag
+
+
+class AsyncCollection:
+    """The look-ups, scans, facets and deletions of an `AsyncClient`; a base class of it.
+
+    ``async for hit in client`` goes over what is alive when it begins.
+
+    Parameters
+    ----------
+    calls
+        Makes the calls to the server.
+    space
+        Name of the memory space.
+    """
+
+    def __init__(self, calls: Calls, space: str) -> None:
+        self.space: str = space
+        self._calls = calls
+
+    def __aiter__(self) -> AsyncScan:
+        return self.scan()
+
+    @overload
+    async def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None: ...  # type: ignore[overload-overlap]
+
+    @overload
+    async def get(
+        self, id: Iterable[str], max_generation: int | None = None, *, include_vectors: bool = False
+    ) -> FoundHits: ...
+
+    async def get(
+        self, id: str | Iterable[str], max_generation: int | None = None, *, include_vectors: bool = False
+    ) -> Hit | FoundHits | None:
+        """Return the observation with this id or None, or for many ids a list of these, in the order of the ids.
+
+        Parameters
+        ----------
+        id
+            The id, or a list of any number of ids, which are all looked up at one generation. Many are asked for in
+            several calls.
+        max_generation
+            Return the version that was alive at this generation; None: the newest.
+        include_vectors
+            Whether the hit has its vector.
+
+        Raises
+        ------
+        InvalidInput
+            If an id is not a text, or the generation is yet to come.
+        NotFound
+            If the space does not exist.
+        FailedPrecondition
+            If the generation is no longer retained.
+        CorruptData
+            If the observation is damaged.
+        """
+        wanted = as_id_or_ids(id)
+        as_flag("include_vectors", include_vectors)
+        generation = as_generation(max_generation)
+        if isinstance(wanted, str):
+            hits = await self._calls.unary(Get(self.space, [wanted], generation, include_vectors))
+            return hits[0] if hits else None
+        by_id: dict[str, Hit] = {}
+        for start in range(0, len(wanted) or 1, BATCH_COUNT_MAX):
+            request = Get(self.space, wanted[start : start + BATCH_COUNT_MAX], generation, include_vectors)
+            for hits in await self._look_up(request):
+                generation = hits.generation
+                by_id.update((hit.id, hit) for hit in hits)
+        return FoundHits(map(by_id.get, wanted), generation or 0)
+
+    async def _look_up(self, request: Get) -> list[Hits]:
+        """Return what one call answers, or several if one answer would be too large."""
+        try:
+            return [await self._calls.unary(request)]
+        except InvalidInput as error:
+            if error.code != RESULTS_BYTES or len(request.ids) < 2:
+                raise
+        middle = len(request.ids) // 2
+        first = await self._look_up(replace(request, ids=request.ids[:middle]))
+        # The second half is of the same generation.
+        rest = replace(request, ids=request.ids[middle:], max_generation=first[-1].generation)
+        return [*first, *await self._look_up(rest)]
+
+    @spelled_out(ScanOptions)
+    def scan(self, filter: FilterLike | None = None, **options: Unpack[ScanOptions]) -> AsyncScan:
+        """Return an iterator over everything that passes a filter, from one snapshot, however much it is.
+
+        The server holds the snapshot for a minute after each page, also if it would not be retained otherwise.
+
+        Parameters
+        ----------
+        filter
+            Conditions that every observation meets; None: everything.
+        **options
+            See `ScanOptions`.
+
+        Returns
+        -------
+        AsyncScan
+            An iterator over `Hit`, whose ``pages()`` has the pages with their cursors.
+
+        Raises
+        ------
+        InvalidInput
+            If an argument is refused, at once; a cursor of another scan, and a generation that is yet to come, when the
+            first page is read.
+        NotFound
+            During iteration: if the space does not exist.
+        FailedPrecondition
+            During iteration: if the generation is no longer retained (code ``snapshot_expired``), or the space was
+            restored since.
+        CorruptData
+            During iteration: if an observation is damaged.
+        OverCapacity, Unavailable
+            During iteration: if the server stays overloaded, or cannot be reached.
+        """
+        return AsyncScan(self._page, page_request(self.space, filter, options))
+
+    async def _page(self, request: ReadPage) -> ScanPage:
+        return await self._calls.unary(request)
+
+    async def facets(
+        self,
+        keys: str | Iterable[str] = (),
+        filter: FilterLike | None = None,
+        *,
+        fields: str | Iterable[str] = (),
+        limit: int = FACET_VALUES_DEFAULT,
+        max_generation: int | None = None,
+    ) -> Facets:
+        """Return which values the observations have that pass a filter, how often, and the least and greatest.
+
+        Parameters
+        ----------
+        keys
+            Keys of the metadata at their top level, or one key.
+        filter
+            Conditions that every observation meets; None: everything.
+        fields
+            Any of ``"tags"``, ``"time_us"``, ``"confidence"`` and ``"importance"``.
+        limit
+            Most values of each, 1 to 10 000, the most frequent ones.
+        max_generation
+            Count what was alive at this generation; None: what is alive now.
+
+        Returns
+        -------
+        Facets
+            A dictionary with a `Facet` for each of `keys` and `fields`, and the ``count`` of what passes the filter.
+
+        Raises
+        ------
+        InvalidInput
+            If an argument is refused, or one has more than a million different values (code ``facet_values``).
+        NotFound, FailedPrecondition, CorruptData, OverCapacity, Unavailable
+            As for `get`, and if the server stays overloaded, or cannot be reached.
+        """
+        request = CountFacets(self.space, keys, fields, as_filter(filter), limit, max_generation)  # type: ignore[arg-type]
+        return await self._calls.unary(request)
+
+    async def delete(
+        self,
+        ids: Iterable[str] | None = None,
+        *,
+        filter: FilterLike | None = None,
+        max_generation: int | None = None,
+        dry_run: bool = False,
+    ) -> Deletion:
+        """Delete observations durably, by ids or by a filter. Unknown ids are ignored.
+
+        By a filter, what passes it as of one generation is deleted; what is written later stays. It is deleted in parts
+        and in as many calls as it takes: if it cannot be finished, a second call deletes the rest.
+
+        Parameters
+        ----------
+        ids
+            Up to 10 000 ids.
+        filter
+            Conditions, at least one, that each observation meets. `clear` deletes everything.
+        max_generation
+            Apply the filter as of this generation; None: the newest.
+        dry_run
+            Whether to delete nothing, and only count.
+
+        Returns
+        -------
+        Deletion
+            As a number, how many observations are deleted. If an answer was lost and its call made again, those of that
+            call are not counted.
+
+        Raises
+        ------
+        InvalidInput
+            If there are too many ids, or one is not a text; if `filter` has no conditions (code ``empty_filter``).
+        NotFound
+            If the space does not exist.
+        FailedPrecondition
+            If the generation is no longer retained.
+        OverCapacity, Unavailable
+            If the server stays overloaded, or cannot be reached.
+        """
+        given = given_to_delete(ids, filter)
+        return await self._delete(Delete(self.space, **given, max_generation=max_generation, dry_run=dry_run))
+
+    async def clear(self) -> Deletion:
+        """Delete all observations durably, in parts. What is written meanwhile stays.
+
+        Returns
+        -------
+        Deletion
+            As a number, how many observations are deleted.
+
+        Raises
+        ------
+        NotFound, OverCapacity, Unavailable
+            As for `delete`.
+        """
+        return await self._delete(Clear(self.space))
+
+    async def _delete(self, request: Delete | Clear) -> Deletion:
+        done = await self._calls.unary(request)
+        existed = int(done)
+        while done.more:
+            done = await self._calls.unary(replace(request, max_generation=done.as_of))
+            existed += int(done)
+        return Deletion(existed, done.generation, done.as_of)

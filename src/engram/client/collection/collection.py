@@ -1,0 +1,103 @@
+"""The observations of a server's space as a collection, for blocking code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Unpack, overload
+
+from engram.client.loop_thread import LoopThread
+from engram.model.ack import Deletion
+from engram.model.filters.filter_like import FilterLike
+from engram.model.hit import Hit
+from engram.model.operations.scans import ReadPage, page_request
+from engram.model.scans.facets import Facets
+from engram.model.scans.options import FACET_VALUES_DEFAULT, ScanOptions
+from engram.model.scans.page import FoundHits, ScanPage
+from engram.model.scans.scan import Scan
+from engram.model.values.keywords import spelled_out
+from engram.model.values.scalars import as_text
+
+if TYPE_CHECKING:
+    from engram.client.async_client import AsyncClient
+
+
+class BlockingCollection:
+    """The look-ups, scans, facets and deletions of a `Client`; a base class of it.
+
+    ``id in client``, ``len(client)`` and ``for hit in client`` ask the server for what is alive now. A client is true,
+    also while its space is empty.
+
+    Parameters
+    ----------
+    thread
+        Runs the coroutines.
+    client
+        The client for coroutines.
+    """
+
+    def __init__(self, thread: LoopThread, client: AsyncClient) -> None:
+        self._thread = thread
+        self._client = client
+
+    def __len__(self) -> int:
+        return self._thread.run(self._client.space_status()).live_count
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, id: str) -> bool:
+        return self.get(as_text("id", id)) is not None
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.scan())
+
+    @overload
+    def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def get(
+        self, id: Iterable[str], max_generation: int | None = None, *, include_vectors: bool = False
+    ) -> FoundHits: ...
+
+    def get(
+        self, id: str | Iterable[str], max_generation: int | None = None, *, include_vectors: bool = False
+    ) -> Hit | FoundHits | None:
+        """Return the observation with this id or None, or those of many ids. See `AsyncClient.get`."""
+        return self._thread.run(self._client.get(id, max_generation, include_vectors=include_vectors))
+
+    @spelled_out(ScanOptions)
+    def scan(self, filter: FilterLike | None = None, **options: Unpack[ScanOptions]) -> Scan:
+        """Return an iterator over everything that passes a filter, from one snapshot. See `AsyncClient.scan`."""
+        return Scan(self._page, page_request(self._client.space, filter, options))
+
+    def _page(self, request: ReadPage) -> ScanPage:
+        return self._thread.run(self._client._page(request))
+
+    def facets(
+        self,
+        keys: str | Iterable[str] = (),
+        filter: FilterLike | None = None,
+        *,
+        fields: str | Iterable[str] = (),
+        limit: int = FACET_VALUES_DEFAULT,
+        max_generation: int | None = None,
+    ) -> Facets:
+        """Return which values the observations have that pass a filter. See `AsyncClient.facets`."""
+        return self._thread.run(
+            self._client.facets(keys, filter, fields=fields, limit=limit, max_generation=max_generation)
+        )
+
+    def delete(
+        self,
+        ids: Iterable[str] | None = None,
+        *,
+        filter: FilterLike | None = None,
+        max_generation: int | None = None,
+        dry_run: bool = False,
+    ) -> Deletion:
+        """Delete observations durably, by ids or by a filter; unknown ids are ignored. See `AsyncClient.delete`."""
+        return self._thread.run(self._client.delete(ids, filter=filter, max_generation=max_generation, dry_run=dry_run))
+
+    def clear(self) -> Deletion:
+        """Delete all observations durably. See `AsyncClient.clear`."""
+        return self._thread.run(self._client.clear())

@@ -1,0 +1,139 @@
+"""Which observations pass a filter at a generation, and in which order; computed once for all pages of a scan."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.log.log import Log
+from engram.model.filters.conditions import Condition
+from engram.model.filters.filter import Filter
+from engram.model.scans.cursor import scan_digest
+from engram.store.filters.metadata_index import MetadataIndex
+from engram.store.filters.selection import select
+from engram.store.scans.runs import runs_of
+
+_KEPT_BYTES_MAX: Final = 64 << 20
+_KEPT_S: Final = 60.0
+# So many bytes of an id are compared by NumPy, which lets other threads run meanwhile.
+_PREFIX_BYTES: Final = 48
+
+
+def passing(attributes: MetadataIndex, filter: Filter | Condition, generation: int) -> NDArray[np.int64]:
+    """Return the observations that are alive at `generation` and pass `filter`: int64, shape ``(n,)``, ascending."""
+    if generation == 0:
+        return np.empty(0, dtype=np.int64)
+    return select(attributes, filter, 1, generation, alive_at=generation)
+
+
+def by_time(log: Log, generations: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return `generations`, which must ascend, in the order of times, and of generations where these are equal.
+
+    Raises
+    ------
+    CorruptData
+        If the times cannot be read.
+    """
+    times = [rows.numbers("times_us") for rows in runs_of(log, generations)]
+    if not times:
+        return generations
+    return generations[np.argsort(np.concatenate(times), kind="stable")]
+
+
+def by_id(log: Log, generations: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return `generations` in the order of their ids, by code points.
+
+    Raises
+    ------
+    CorruptData
+        If the ids cannot be read.
+    """
+    ids = [id for rows in runs_of(log, generations) for id in rows.texts("ids")]
+    if not ids:
+        return generations
+    # The order of code points is that of the bytes in UTF-8.
+    prefixes = np.array([id.encode()[:_PREFIX_BYTES] for id in ids], dtype=f"S{_PREFIX_BYTES}")
+    order = np.argsort(prefixes, kind="stable")
+    _settle_ties(order, prefixes[order], ids)
+    return generations[order]
+
+
+def _settle_ties(order: NDArray[np.int64], prefixes: NDArray[np.bytes_], ids: list[str]) -> None:
+    """Put in order what begins alike, and what differs only by zeros at its end, which NumPy does not see."""
+    ties = np.flatnonzero(prefixes[1:] == prefixes[:-1])
+    if not len(ties):
+        return
+    # Neighbouring ties are one run, which has one more row than ties.
+    breaks = np.flatnonzero(np.diff(ties) > 1)
+    firsts, lasts = ties[np.concatenate(([0], breaks + 1))], ties[np.concatenate((breaks, [len(ties) - 1]))] + 1
+    for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True):
+        run = slice(first, last + 1)
+        order[run] = sorted(order[run].tolist(), key=ids.__getitem__)
+
+
+class _Kept(NamedTuple):
+    rows: NDArray[np.int64]
+    used_s: float
+
+
+class OrderedRows:
+    """The rows of scans in their orders, of which those that were used lately are kept. Any thread may use it.
+
+    Parameters
+    ----------
+    attributes, log
+        What the filter is applied to, and where times and ids are read.
+    clock
+        Returns seconds that never go back.
+    """
+
+    def __init__(self, attributes: MetadataIndex, log: Log, clock: Callable[[], float] = time.monotonic) -> None:
+        self._attributes = attributes
+        self._log = log
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[int, str], _Kept] = OrderedDict()
+
+    def rows(self, filter: Filter | Condition, order: str, generation: int) -> NDArray[np.int64]:
+        """Return the generations that pass `filter` at `generation` in an order: int64, shape ``(n,)``.
+
+        Raises
+        ------
+        CorruptData
+            If what the order goes by cannot be read.
+        """
+        key = generation, scan_digest(filter, order, reverse=False)
+        with self._lock:
+            kept = self._kept.get(key)
+        rows = kept.rows if kept is not None else self._ordered(filter, order, generation)
+        self._keep(key, rows)
+        return rows
+
+    def _ordered(self, filter: Filter | Condition, order: str, generation: int) -> NDArray[np.int64]:
+        rows = passing(self._attributes, filter, generation)
+        if order == "time":
+            rows = by_time(self._log, rows)
+        elif order == "id":
+            rows = by_id(self._log, rows)
+        rows.flags.writeable = False
+        return rows
+
+    def _keep(self, key: tuple[int, str], rows: NDArray[np.int64]) -> None:
+        now_s = self._clock()
+        with self._lock:
+            self._kept[key] = _Kept(rows, now_s)
+            self._kept.move_to_end(key)
+            nbytes = sum(kept.rows.nbytes for kept in self._kept.values())
+            # The scan that is under way keeps its rows, however many there are.
+            while len(self._kept) > 1:
+                oldest = next(iter(self._kept.values()))
+                if nbytes <= _KEPT_BYTES_MAX and oldest.used_s > now_s - _KEPT_S:
+                    return
+                nbytes -= oldest.rows.nbytes
+                self._kept.popitem(last=False)

@@ -1,0 +1,58 @@
+"""Generations as rows of records, many at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.log.log import Log
+from engram.log.records.record import Record
+from engram.log.records.record_rows import RecordRows
+
+
+class Span(NamedTuple):
+    """Rows that follow each other in a record, with generations that follow each other.
+
+    Parameters
+    ----------
+    record
+        The record.
+    row, rows
+        The first of the rows, and how many there are.
+    generation
+        Generation of the first row.
+    """
+
+    record: Record
+    row: int
+    rows: int
+    generation: int
+
+
+def spans_of(log: Log, generations: NDArray[np.int64]) -> Iterator[Span]:
+    """Yield where `generations` are, in their order.
+
+    Raises
+    ------
+    LookupError
+        If the log has no such generation.
+    """
+    start, count = 0, len(generations)
+    # Where a generation is not the next of the one before, a run ends.
+    ends = [*(np.flatnonzero(np.diff(generations) != 1) + 1).tolist(), count] if count else []
+    for end in ends:
+        while start < end:
+            first = int(generations[start])
+            record, row = log.locate(first)
+            taken = min(end - start, record.count - row)
+            yield Span(record, row, taken, first)
+            start += taken
+
+
+def runs_of(log: Log, generations: NDArray[np.int64]) -> Iterator[RecordRows]:
+    """Yield the rows of `generations`, in their order, as far as they follow each other together."""
+    for span in spans_of(log, generations):
+        yield RecordRows(span.record, span.row, span.rows)

@@ -1,0 +1,233 @@
+"""What one does with the observations of an embedded space without a cue: look up, scan, count and delete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Unpack, overload
+
+from engram.model.ack import Deletion
+from engram.model.filters.filter import NO_FILTER
+from engram.model.filters.filter_like import FilterLike, as_filter
+from engram.model.hit import Hit
+from engram.model.operations.deletions import given_to_delete
+from engram.model.operations.requests import Delete
+from engram.model.operations.scans import CountFacets, page_request
+from engram.model.scans.facets import Facets
+from engram.model.scans.look_ups import as_id_or_ids
+from engram.model.scans.options import FACET_VALUES_DEFAULT, ScanOptions
+from engram.model.scans.page import FoundHits
+from engram.model.scans.scan import Scan
+from engram.model.values.keywords import spelled_out
+from engram.model.values.scalars import as_flag, as_text
+from engram.store.recall.snapshot import exhausted, look_up
+from engram.store.scans.deleting import delete_passing
+from engram.store.scans.held_scan import HeldScan
+
+if TYPE_CHECKING:
+    from engram.store.recall.space_recalls import SpaceRecalls
+    from engram.store.space_engine import SpaceEngine
+
+
+class SpaceCollection:
+    """The observations of an embedded space as a collection; the base class of `Space`.
+
+    ``id in space``, ``len(space)`` and ``for hit in space`` are about what is alive now. A space is true, also while it
+    is empty.
+
+    Parameters
+    ----------
+    engine
+        The inside of the space.
+    """
+
+    def __init__(self, engine: SpaceEngine) -> None:
+        self._engine = engine
+
+    def __len__(self) -> int:
+        self._engine.check_process()
+        return self._engine.live_count
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __contains__(self, id: str) -> bool:
+        return self._engine.get(as_text("id", id)) is not None
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.scan())
+
+    @overload
+    def get(self, id: str, max_generation: int | None = None, *, include_vectors: bool = False) -> Hit | None: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def get(
+        self, id: Iterable[str], max_generation: int | None = None, *, include_vectors: bool = False
+    ) -> FoundHits: ...
+
+    def get(
+        self, id: str | Iterable[str], max_generation: int | None = None, *, include_vectors: bool = False
+    ) -> Hit | FoundHits | None:
+        """Return the observation with this id or None, or for many ids a list of these, in the order of the ids.
+
+        Parameters
+        ----------
+        id
+            The id, or a list of any number of ids, which are all looked up at one generation.
+        max_generation
+            Return the version that was alive at this generation; None: the newest. If the id changed since, this
+            searches the log.
+        include_vectors
+            Whether the hit has its vector. The hit of an embedded store always has it, and reads it on access.
+
+        Raises
+        ------
+        InvalidInput
+            If an id is not a text, `include_vectors` is no truth value, or the generation is yet to come.
+        FailedPrecondition
+            If the generation is no longer retained.
+        """
+        wanted = as_id_or_ids(id)
+        as_flag("include_vectors", include_vectors)
+        if isinstance(wanted, str):
+            return self._engine.get(wanted, max_generation)
+        return look_up(self._engine.snapshot(max_generation), wanted)
+
+    @spelled_out(ScanOptions)
+    def scan(self, filter: FilterLike | None = None, **options: Unpack[ScanOptions]) -> Scan:
+        """Return an iterator over everything that passes a filter, from one snapshot, however much it is.
+
+        Parameters
+        ----------
+        filter
+            Conditions that every observation meets; None: everything.
+        **options
+            See `ScanOptions`.
+
+        Returns
+        -------
+        Scan
+            An iterator over `Hit`, whose ``pages()`` has the pages with their cursors.
+
+        Raises
+        ------
+        InvalidInput
+            If an argument is refused, at once; a cursor of another scan, and a generation that is yet to come, when the
+            first page is read.
+        FailedPrecondition
+            During iteration: if the generation is no longer retained, or the space was restored since.
+        CorruptData
+            During iteration: if what the order goes by is damaged. A hit raises it, too, if its own text or another of
+            its columns is damaged.
+        """
+        return Scan(HeldScan(self._engine), page_request(self._engine.config.name, filter, options))
+
+    def facets(
+        self,
+        keys: str | Iterable[str] = (),
+        filter: FilterLike | None = None,
+        *,
+        fields: str | Iterable[str] = (),
+        limit: int = FACET_VALUES_DEFAULT,
+        max_generation: int | None = None,
+    ) -> Facets:
+        """Return which values the observations have that pass a filter, how often, and the least and greatest.
+
+        Parameters
+        ----------
+        keys
+            Keys of the metadata at their top level, or one key.
+        filter
+            Conditions that every observation meets; None: everything.
+        fields
+            Any of ``"tags"``, ``"time_us"``, ``"confidence"`` and ``"importance"``.
+        limit
+            Most values of each, 1 to 10 000, the most frequent ones.
+        max_generation
+            Count what was alive at this generation; None: what is alive now.
+
+        Returns
+        -------
+        Facets
+            A dictionary with a `Facet` for each of `keys` and `fields`, and the ``count`` of what passes the filter.
+
+        Raises
+        ------
+        InvalidInput
+            If an argument is refused, or one has more than a million different values (code ``facet_values``).
+        FailedPrecondition
+            If the generation is no longer retained.
+        CorruptData
+            If what is counted is damaged.
+        """
+        name = self._engine.config.name
+        request = CountFacets(name, keys, fields, as_filter(filter), limit, max_generation)  # type: ignore[arg-type]
+        held = self._engine.snapshot(request.max_generation)
+        return exhausted(self._engine.facets(request, held.generation))
+
+    def delete(
+        self,
+        ids: Iterable[str] | None = None,
+        *,
+        filter: FilterLike | None = None,
+        max_generation: int | None = None,
+        dry_run: bool = False,
+    ) -> Deletion:
+        """Delete observations durably, by ids or by a filter. Unknown ids are ignored.
+
+        By a filter, what passes it as of one generation is deleted; what is written later stays. It is deleted in parts
+        of up to 10 000: if it cannot be finished, a second call deletes the rest.
+
+        Parameters
+        ----------
+        ids
+            Up to 10 000 ids.
+        filter
+            Conditions, at least one, that each observation meets. `clear` deletes everything.
+        max_generation
+            Apply the filter as of this generation; None: the newest.
+        dry_run
+            Whether to delete nothing, and only count.
+
+        Returns
+        -------
+        Deletion
+            As a number, how many observations are deleted.
+
+        Raises
+        ------
+        InvalidInput
+            If there are too many ids, or one is not a text; if `filter` has no conditions (code ``empty_filter``).
+        FailedPrecondition
+            If the generation is no longer retained, or the store is closed.
+        OverCapacity, Unavailable
+            As for `observe`.
+        """
+        given = given_to_delete(ids, filter)
+        request = Delete(self._engine.config.name, **given, max_generation=max_generation, dry_run=dry_run)
+        if request.filter is not None:
+            return delete_passing(self._engine, request.filter, request.max_generation, request.dry_run)
+        if request.dry_run:
+            return existing(self._engine, request.ids or ())
+        result = self._engine.delete(request.ids or ())
+        return Deletion(result.existed, result.last_generation or self._engine.generation)
+
+    def clear(self) -> Deletion:
+        """Delete all observations durably, in parts. What is written meanwhile stays.
+
+        Returns
+        -------
+        Deletion
+            As a number, how many observations are deleted.
+
+        Raises
+        ------
+        FailedPrecondition, OverCapacity, Unavailable
+            As for `delete`.
+        """
+        return delete_passing(self._engine, NO_FILTER, None)
+
+
+def existing(engine: SpaceRecalls, ids: Iterable[str]) -> Deletion:
+    """Return what the deletion of `ids` would answer, without deleting anything."""
+    found = look_up(engine.snapshot(), list(dict.fromkeys(ids)))
+    return Deletion(len(found) - found.count(None), found.generation)

@@ -1,0 +1,92 @@
+"""A generation is leased for a minute after each use, and a space leases so many at most."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engram import MemoryStore, Space, StoreOptions
+from engram.errors import FailedPrecondition
+from engram.model.operations.scans import ReadPage
+from engram.store.scans.leases import LEASE_S, LEASES_MAX, Leases
+
+
+class Clock:
+    """A clock that stands still."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def test_a_lease_ends_a_while_after_its_last_use() -> None:
+    clock = Clock()
+    held = Leases(clock)
+    held.renew(7)
+    clock.now_s += LEASE_S - 1
+    assert held.renew_held(7)
+    held.renew(8)
+    clock.now_s += LEASE_S - 1
+    assert held.generations() == [7, 8]
+    clock.now_s += 1
+    assert held.generations() == []
+    assert not held.renew_held(7)
+    assert held.generations() == []
+
+
+def test_the_one_that_was_used_least_recently_goes_first() -> None:
+    held = Leases(Clock())
+    for generation in range(LEASES_MAX):
+        held.renew(generation)
+    held.renew(0)
+    held.renew(LEASES_MAX)
+    assert held.generations() == [*range(2, LEASES_MAX), 0, LEASES_MAX]
+
+
+def test_a_page_is_of_a_generation_that_is_not_retained_while_it_is_leased() -> None:
+    clock = Clock()
+    with MemoryStore(None, options=StoreOptions(retained_count=1)) as store:
+        space = store.space("notes", dim=8)
+        inside: Any = space._engine
+        inside.retention._leases = Leases(clock)
+        _store(space, "abc")
+        request = ReadPage("notes", page_size=1)
+        page = inside.page(request, inside.leased(request).generation)
+        _store(space, "abcdef")
+        gc.collect()
+        assert inside.retention.oldest > 3
+        assert inside.retention.horizon == 3
+        request = ReadPage("notes", page_size=1, cursor=page.cursor)
+        again = inside.page(request, inside.leased(request).generation)
+        assert [hit.id for hit in (*page, *again)] == ["a", "b"]
+        clock.now_s += LEASE_S
+        gc.collect()
+        assert inside.retention.horizon == inside.retention.oldest
+        with pytest.raises(FailedPrecondition) as expired:
+            inside.leased(request)
+        assert expired.value.code == "snapshot_expired"
+
+
+def test_an_iterator_holds_its_snapshot_by_itself() -> None:
+    clock = Clock()
+    with MemoryStore(None, options=StoreOptions(retained_count=1)) as store:
+        space = store.space("notes", dim=8)
+        inside: Any = space._engine
+        inside.retention._leases = Leases(clock)
+        _store(space, "abc")
+        scan = space.scan(page_size=1)
+        first = next(scan)
+        _store(space, "abcdef")
+        clock.now_s += 2 * LEASE_S
+        assert inside.retention.horizon == 3
+        assert [hit.id for hit in (first, *scan)] == ["a", "b", "c"]
+
+
+def _store(space: Space, names: str) -> None:
+    for name in names:
+        space.observe(name, np.ones(8))
