@@ -105,8 +105,12 @@ class FullText:
 
     def _take_in(self, generation: int) -> sqlite3.Connection:
         if self._database is None:
-            self._database = sqlite3.connect(":memory:", check_same_thread=False)
-            self._database.execute(_CREATE)
+            database = sqlite3.connect(":memory:", check_same_thread=False)
+            # What it sorts would otherwise go to a file, which cannot be opened while descriptors are short.
+            database.execute("PRAGMA temp_store = MEMORY")
+            database.execute(_CREATE)
+            # Only now, so that what fails is done again by the next recall.
+            self._database = database
         while self._indexed < generation:
             records = list(islice(self._log.records_from(self._indexed + 1), _TAKEN_RECORDS))
             with self._database:
