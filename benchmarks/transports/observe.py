@@ -109,7 +109,7 @@ def main() -> None:
     given = parser.parse_args()
     counts = {1: int(10_000 * given.scale), 64: int(51_200 * given.scale), 256: int(51_200 * given.scale)}
     rows = measure(given.rounds, given.dim, counts)
-    in_flight = {**{str(size): count for size, count in _IN_FLIGHT.items()}, "JSON": _IN_FLIGHT_JSON}
+    in_flight = {str(batch): count for batch, count in _IN_FLIGHT.items()} | {"JSON": _IN_FLIGHT_JSON}
     settings = {"rounds": given.rounds, "dim": given.dim, "counts": counts, "in_flight": in_flight}
     publish("observations over each transport, medians", settings, rows, given.json)
 
