@@ -9,7 +9,7 @@ from engram.model.hit import Hit, age_s
 
 # A hit is frozen; these set its slots at less than half the cost of `object.__setattr__`.
 _put_score, _put_generation, _put_indexed, _put_recent, _put_strength, _put_recalled_us, _put_source = (
-    vars(Hit)[name].__set__
+    getattr(Hit, name).__set__
     for name in ("score", "generation", "indexed", "recent", "strength", "recalled_us", "_source")
 )
 
