@@ -10,6 +10,7 @@ import {
 } from "./checks.js";
 import type { Message } from "./connection.js";
 import { invalidInput, shown } from "./errors.js";
+import { filterToWire } from "./filter.js";
 import { decodeHits, type Hits } from "./hits.js";
 import { DIMENSION_MAX, DIMENSION_MIN } from "./limits.js";
 import { checkGeneration } from "./query.js";
@@ -18,7 +19,10 @@ import { decodeServer, decodeSpace, decodeSpaces, type SpaceList } from "./statu
 import { momentToWire } from "./times.js";
 import type {
   CallOptions,
+  Condition,
+  Counted,
   Deletion,
+  Filter,
   Hit,
   Moment,
   RecallOptions,
@@ -62,6 +66,20 @@ export class Reader {
     return typeof ids === "string" ? hits[0] : hits;
   }
 
+  /** Count the observations that pass a filter, or all of them. */
+  async count(filter?: Filter | Condition, options: CallOptions & { maxGeneration?: number } = {}): Promise<Counted> {
+    checkOptions("count", options, ["signal", "maxGeneration"]);
+    const args: Record<string, unknown> = { space: this.space };
+    if (filter !== undefined) {
+      args["filter"] = filterToWire(filter);
+    }
+    if (options.maxGeneration !== undefined) {
+      args["max_generation"] = checkGeneration("maxGeneration", options.maxGeneration);
+    }
+    const { header } = await this.#ask("count", args, options.signal);
+    return { count: Number(header["count"]), generation: Number(header["generation"]) };
+  }
+
   /** Delete observations by id. Ids that do not exist are no error. */
   async delete(ids: string | readonly string[], options: CallOptions = {}): Promise<Deletion> {
     checkOptions("delete", options, ["signal"]);
@@ -88,7 +106,12 @@ export class Reader {
 
   /** Return the space as of a generation, for any number of recalls. */
   at(generation: number): Snapshot {
-    return new Snapshot(this.#host, generation, (ids, options) => this.get(ids as string, options));
+    return new Snapshot(
+      this.#host,
+      generation,
+      (ids, options) => this.get(ids as string, options),
+      (filter) => this.count(filter, { maxGeneration: generation }),
+    );
   }
 
   /** List the spaces of the server. */
