@@ -115,6 +115,13 @@ BENCHMARKS: Final = (
         ),
     ),
     Benchmark(
+        "filter-trees",
+        "benchmarks.recall.filters",
+        "recalls and counts with filters of depth 3, at shares from a half to a hundred-thousandth, and against exact",
+        (),
+        ("--count 20000 --dim 64 --queries 20",),
+    ),
+    Benchmark(
         "recall-cold",
         "benchmarks.recall.cold",
         "the first recalls of what was written past the page cache and never read",

@@ -17,6 +17,10 @@ export const RECALL_BATCH_MAX = 100;
 export const EF_MAX = 10_000;
 export const FILTER_TERMS_MAX = 64;
 export const FILTER_TEXT_BYTES_MAX = 256;
+export const FILTER_NODES_MAX = 1024;
+export const FILTER_DEPTH_MAX = 32;
+export const FILTER_VALUES_MAX = 10_000;
+export const FILTER_BYTES_MAX = 1024 * 1024;
 export const SESSION_ID_BYTES_MAX = 64;
 
 /** Limits of this client. */

@@ -1,35 +1,25 @@
 import {
   checkFields,
   checkFlag,
-  checkList,
   checkObject,
   checkOptions,
   checkReal,
-  checkShare,
   checkText,
   checkVector,
   checkWhole,
   dimensionMismatch,
 } from "./checks.js";
 import { type EngramError, invalidInput, shown } from "./errors.js";
-import {
-  CONTENT_BYTES_MAX,
-  EF_MAX,
-  FILTER_TERMS_MAX,
-  FILTER_TEXT_BYTES_MAX,
-  RECALL_BATCH_MAX,
-  RESULTS_MAX,
-  TAG_BYTES_MAX,
-} from "./limits.js";
+import { filterToWire } from "./filter.js";
+import { CONTENT_BYTES_MAX, EF_MAX, RECALL_BATCH_MAX, RESULTS_MAX, TAG_BYTES_MAX } from "./limits.js";
 import type { Request } from "./request.js";
 import { momentToWire } from "./times.js";
-import type { Filter, FollowOptions, RecallOptions, Strength } from "./types.js";
+import type { FollowOptions, RecallOptions, Strength } from "./types.js";
 
 const CUE_FIELDS = ["vector", "text", "by", "filter", "scoreMin"];
 const COMMON_FIELDS = [...CUE_FIELDS, "signal", "k", "includeVectors", "skipDamaged"];
 const RECALL_FIELDS = [...COMMON_FIELDS, "ef", "strength", "timeoutMs", "batchSize", "maxGeneration", "snapshotTime"];
 const FOLLOW_FIELDS = [...COMMON_FIELDS, "onlyNew", "afterGeneration"];
-const FILTER_FIELDS = ["since", "until", "tags", "withoutTags", "metadata", "confidenceMin"];
 const BYS: readonly unknown[] = ["similarity", "words", "both"];
 const BATCH_SIZE = 100;
 
@@ -167,63 +157,6 @@ function strengthToWire(strength: Strength | true): Record<string, unknown> {
       : { forgetting: checkText("forgetting", strength.forgetting, 1, TAG_BYTES_MAX, "invalid_strength") }),
     ...(strength.reinforce === undefined ? {} : { reinforce: checkFlag("reinforce", strength.reinforce) }),
   };
-}
-
-/** Return a filter as it goes over the wire. */
-export function filterToWire(filter: Filter): Record<string, unknown> {
-  checkFields("a filter", checkObject("filter", filter), FILTER_FIELDS);
-  const wire: Record<string, unknown> = {};
-  for (const name of ["since", "until"] as const) {
-    const moment = filter[name];
-    if (moment !== undefined) {
-      wire[name] = momentToWire(moment, name);
-    }
-  }
-  for (const [name, tags] of [
-    ["tags", filter.tags],
-    ["without_tags", filter.withoutTags],
-  ] as const) {
-    if (tags !== undefined) {
-      const checked = checkList(name, tags, '["urgent"]').map((tag) =>
-        checkText(name, tag, 1, TAG_BYTES_MAX, "invalid_cue"),
-      );
-      wire[name] = [...new Set(checked)];
-    }
-  }
-  if (filter.metadata !== undefined) {
-    wire["metadata"] = metadataConditions(checkObject("metadata", filter.metadata));
-  }
-  const count = [wire["tags"], wire["without_tags"], wire["metadata"]].reduce<number>(
-    (sum, terms) => sum + Object.keys(terms ?? {}).length,
-    0,
-  );
-  if (count > FILTER_TERMS_MAX) {
-    throw invalidCue("filter", `has ${count} conditions`, `at most ${FILTER_TERMS_MAX}`);
-  }
-  if (filter.confidenceMin !== undefined) {
-    wire["confidence_min"] = checkShare("confidenceMin", filter.confidenceMin, "invalid_cue");
-  }
-  return wire;
-}
-
-function metadataConditions(conditions: Record<string, unknown>): Record<string, unknown> {
-  for (const [key, wanted] of Object.entries(conditions)) {
-    const field = `metadata[${checkText("metadata", key, 0, FILTER_TEXT_BYTES_MAX, "invalid_cue")}]`;
-    if (typeof wanted === "string") {
-      checkText(field, wanted, 0, FILTER_TEXT_BYTES_MAX, "invalid_cue");
-    } else if (typeof wanted === "number") {
-      checkReal(field, wanted, "invalid_cue");
-    } else if (typeof wanted === "object" && wanted !== null) {
-      checkFields(field, checkObject(field, wanted), ["between"]);
-      const bounds = checkList(`${field}.between`, (wanted as { between: unknown }).between, "[1, null]");
-      if (bounds.length !== 2 || bounds.some((each) => each !== null && !Number.isFinite(each))) {
-        throw invalidCue(field, "has no two bounds", "[low, high], null for none");
-      }
-    } else if (wanted !== null && typeof wanted !== "boolean") {
-      throw invalidCue(field, `is ${shown(wanted)}`, "a text, a number, a truth value, null or between");
-    }
-  }
-  return conditions;
 }
 
 function invalidCue(field: string, problem: string, limit: string): EngramError {

@@ -10,15 +10,18 @@ import {
 } from "./checks.js";
 import type { Message } from "./connection.js";
 import { invalidInput, shown } from "./errors.js";
+import { filterToWire } from "./filter.js";
 import { decodeHits, type Hits } from "./hits.js";
 import { DIMENSION_MAX, DIMENSION_MIN } from "./limits.js";
-import { checkGeneration, filterToWire } from "./query.js";
+import { checkGeneration } from "./query.js";
 import { type GetOptions, Recall, type RecallHost, Snapshot } from "./recall.js";
 import { decodeFacets, type FacetOptions, type Facets, facetArgs, Scan, type ScanOptions } from "./scan.js";
 import { decodeServer, decodeSpace, decodeSpaces, type SpaceList } from "./status.js";
 import { momentToWire } from "./times.js";
 import type {
   CallOptions,
+  Condition,
+  Counted,
   DeleteOptions,
   Deletion,
   Filter,
@@ -65,6 +68,20 @@ export class Reader {
     return typeof ids === "string" ? hits[0] : hits;
   }
 
+  /** Count the observations that pass a filter, or all of them. */
+  async count(filter?: Filter | Condition, options: CallOptions & { maxGeneration?: number } = {}): Promise<Counted> {
+    checkOptions("count", options, ["signal", "maxGeneration"]);
+    const args: Record<string, unknown> = { space: this.space };
+    if (filter !== undefined) {
+      args["filter"] = filterToWire(filter);
+    }
+    if (options.maxGeneration !== undefined) {
+      args["max_generation"] = checkGeneration("maxGeneration", options.maxGeneration);
+    }
+    const { header } = await this.#ask("count", args, options.signal);
+    return { count: Number(header["count"]), generation: Number(header["generation"]) };
+  }
+
   /** Go over everything that passes a filter, from one snapshot, whatever is written meanwhile. */
   scan(options: ScanOptions = {}): Scan {
     return new Scan(this.#host.calls, this.space, options);
@@ -77,11 +94,14 @@ export class Reader {
   }
 
   /** Delete observations by id, or all that pass a filter. Ids that do not exist are no error. */
-  async delete(which: string | readonly string[] | Filter, options: DeleteOptions = {}): Promise<Deletion> {
+  async delete(which: string | readonly string[] | Filter | Condition, options: DeleteOptions = {}): Promise<Deletion> {
     checkOptions("delete", options, ["signal", "maxGeneration", "dryRun"]);
     const isFilter = typeof which === "object" && which !== null && !Array.isArray(which);
     const args: Record<string, unknown> = { space: this.space };
-    Object.assign(args, isFilter ? { filter: filterToWire(which as Filter) } : { ids: checkIds(which as string[]) });
+    Object.assign(
+      args,
+      isFilter ? { filter: filterToWire(which as Filter | Condition) } : { ids: checkIds(which as string[]) },
+    );
     if (options.maxGeneration !== undefined) {
       args["max_generation"] = checkGeneration("maxGeneration", options.maxGeneration);
     }
@@ -114,7 +134,12 @@ export class Reader {
 
   /** Return the space as of a generation, for any number of recalls. */
   at(generation: number): Snapshot {
-    return new Snapshot(this.#host, generation, (ids, options) => this.get(ids as string, options));
+    return new Snapshot(
+      this.#host,
+      generation,
+      (ids, options) => this.get(ids as string, options),
+      (filter) => this.count(filter, { maxGeneration: generation }),
+    );
   }
 
   /** List the spaces of the server. */

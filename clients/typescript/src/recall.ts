@@ -2,7 +2,7 @@ import type { Calls } from "./calls.js";
 import { HitStream } from "./hit-stream.js";
 import { decodeHits, type Hits } from "./hits.js";
 import { checkGeneration, recallRequest, streamRequest } from "./query.js";
-import type { Hit, RecallOptions, Strength } from "./types.js";
+import type { Condition, Counted, Filter, Hit, RecallOptions, Strength } from "./types.js";
 
 /** What recalls are made with. */
 export interface RecallHost {
@@ -65,21 +65,29 @@ export class Snapshot {
   /** The generation. */
   readonly generation: number;
   readonly #host: RecallHost;
+  readonly #count: (filter?: Filter | Condition) => Promise<Counted>;
   readonly #get: (ids: string | readonly string[], options: GetOptions) => Promise<Hit | undefined | Hits>;
 
   constructor(
     host: RecallHost,
     generation: number,
     get: (ids: string | readonly string[], options: GetOptions) => Promise<Hit | undefined | Hits>,
+    count: (filter?: Filter | Condition) => Promise<Counted>,
   ) {
     this.generation = checkGeneration("generation", generation);
     this.#host = host;
     this.#get = get;
+    this.#count = count;
   }
 
   /** Recall as of this snapshot. */
   recall(options: Omit<RecallOptions, "maxGeneration" | "snapshotTime">): Recall {
     return new Recall(this.#host, { ...options, maxGeneration: this.generation });
+  }
+
+  /** Count the observations that pass a filter, or all of them. */
+  count(filter?: Filter | Condition): Promise<Counted> {
+    return this.#count(filter);
   }
 
   /** Look one observation up; undefined if there is none. */

@@ -1,9 +1,10 @@
 import type { Calls } from "./calls.js";
 import { checkFlag, checkList, checkOptions, checkText, checkWhole } from "./checks.js";
 import { invalidInput, shown, unexpected } from "./errors.js";
+import { filterToWire } from "./filter.js";
 import { decodeHits, type Hits } from "./hits.js";
 import { FILTER_TEXT_BYTES_MAX, RESULTS_MAX } from "./limits.js";
-import { checkGeneration, filterToWire } from "./query.js";
+import { checkGeneration } from "./query.js";
 import type { CallOptions, Filter, Hit } from "./types.js";
 
 const ORDERS: readonly unknown[] = ["generation", "time", "id"];
@@ -14,7 +15,7 @@ const FACET_FIELDS = ["signal", "fields", "filter", "limit", "maxGeneration"];
 /** What to scan, and how. */
 export interface ScanOptions extends CallOptions {
   /** Conditions that every observation meets; everything if left out. */
-  filter?: Filter | undefined;
+  filter?: Filter | Condition | undefined;
   /** `generation` (as it was stored) if left out; `time` of the observations; or `id`, by code points. */
   order?: "generation" | "time" | "id" | undefined;
   /** Whether to go the other way. */
@@ -35,7 +36,7 @@ export interface FacetOptions extends CallOptions {
   /** Any of `tags`, `time_us`, `confidence` and `importance`, beside the keys of the metadata. */
   fields?: readonly string[] | undefined;
   /** Conditions that every observation meets; everything if left out. */
-  filter?: Filter | undefined;
+  filter?: Filter | Condition | undefined;
   /** Most values of each facet, 1 to 10 000; 100 if left out. */
   limit?: number | undefined;
   /** Count what was alive at this generation. */

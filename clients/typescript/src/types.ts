@@ -91,6 +91,35 @@ export interface Filter {
   confidenceMin?: number | undefined;
 }
 
+/** What a condition compares with; a Date is compared with texts of ISO 8601, or with the time of observation. */
+export type Operand = string | number | boolean | null | Date;
+
+/** How a condition compares a value of the metadata. */
+export type Comparison =
+  | { op: "eq" | "ne" | "lt" | "le" | "gt" | "ge" | "prefix" | "contains"; value: Operand }
+  | { op: "in" | "not_in"; value: readonly Operand[] }
+  | { op: "exists" | "is_null"; value?: boolean };
+
+/** A condition of any shape: docs/filters.md of Engram has its meaning. A list of keys leads into nested objects. */
+export type Condition =
+  | { and: readonly Condition[] }
+  | { or: readonly Condition[] }
+  | { not: Condition }
+  | ({ key: string | readonly string[] } & Comparison)
+  | { of: "id"; op: "eq" | "ne"; value: string }
+  | { of: "id"; op: "in" | "not_in"; value: readonly string[] }
+  | { of: "tags"; op: "any" | "all" | "none"; value: readonly string[] }
+  | { of: "confidence" | "importance"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: number }
+  | { of: "observed_at"; op: "eq" | "ne" | "lt" | "le" | "gt" | "ge"; value: Date | number | string };
+
+/** The answer to a count. */
+export interface Counted {
+  /** Number of observations. */
+  readonly count: number;
+  /** Generation as of which they were counted. */
+  readonly generation: number;
+}
+
 /** A range of numbers, bounds included; null for no bound. */
 export interface Between {
   between: readonly [low: number | null, high: number | null];
@@ -115,7 +144,7 @@ export interface Cue {
   /** How results are ranked; `similarity` if left out. */
   by?: "similarity" | "words" | "both" | undefined;
   /** Conditions. */
-  filter?: Filter | undefined;
+  filter?: Filter | Condition | undefined;
   /** Least score. */
   scoreMin?: number | undefined;
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { WebSocket } from "ws";
-import { type ConnectOptions, connect, type Engram } from "../../src/index.js";
+import { type Condition, type ConnectOptions, connect, type Engram } from "../../src/index.js";
 import { errorOf } from "../unit/support.js";
 import { EngramProcess } from "./engram-process.js";
 
@@ -87,6 +87,57 @@ describe("a client of a real server", () => {
     expect(second?.vector).toEqual(vector(1));
     const even = await engram.recall({ filter: { metadata: { row: { between: [10, 13] } } } }).all();
     expect(even.map((hit) => hit.metadata["row"]).sort()).toEqual([10, 12]);
+  });
+
+  it("counts and recalls by conditions of any shape", async () => {
+    const metadata = [{ deck: 1, room: "mess", list: ["x"], crew: { age: 3 } }, { deck: 2, room: null }, {}];
+    await engram.observe(
+      metadata.map((each, row) => ({
+        id: `f${row}`,
+        vector: vector(60 + row),
+        metadata: each,
+        tags: row === 0 ? ["shape", "wet"] : ["shape"],
+        confidence: row / 2,
+        timestamp: new Date(row * 1000),
+      })),
+    );
+    const shape: Condition = { op: "any", of: "tags", value: ["shape"] };
+    for (const [condition, expected] of [
+      [{ op: "eq", key: "deck", value: 2 }, ["f1"]],
+      [{ op: "ne", key: "deck", value: 2 }, ["f0", "f2"]],
+      [{ op: "in", key: "deck", value: [1, 2] }, ["f0", "f1"]],
+      [{ op: "not_in", key: "deck", value: [1] }, ["f1", "f2"]],
+      [{ op: "lt", key: "deck", value: 2 }, ["f0"]],
+      [{ op: "le", key: ["crew", "age"], value: 3 }, ["f0"]],
+      [{ op: "gt", key: "room", value: "a" }, ["f0"]],
+      [{ op: "ge", key: "deck", value: 1 }, ["f0", "f1"]],
+      [{ op: "exists", key: "room" }, ["f0", "f1"]],
+      [{ op: "is_null", key: "room" }, ["f1"]],
+      [{ op: "prefix", key: "room", value: "me" }, ["f0"]],
+      [{ op: "contains", key: "list", value: "x" }, ["f0"]],
+      [{ op: "in", of: "id", value: ["f2", "never"] }, ["f2"]],
+      [{ op: "all", of: "tags", value: ["shape", "wet"] }, ["f0"]],
+      [{ op: "none", of: "tags", value: ["wet"] }, ["f1", "f2"]],
+      [{ op: "ge", of: "confidence", value: 0.5 }, ["f1", "f2"]],
+      [{ op: "lt", of: "observed_at", value: new Date(1000) }, ["f0"]],
+      [
+        {
+          not: {
+            or: [
+              { op: "eq", key: "deck", value: 1 },
+              { op: "eq", of: "id", value: "f1" },
+            ],
+          },
+        },
+        ["f2"],
+      ],
+    ] as [Condition, string[]][]) {
+      const filter = { and: [shape, condition] };
+      const { count } = await engram.count(filter);
+      const found = (await engram.recall({ filter }).all()).map((each) => each.id).sort();
+      expect([condition, count, found]).toEqual([condition, expected.length, expected]);
+    }
+    await engram.delete(["f0", "f1", "f2"]);
   });
 
   it("streams more than fits one answer", async () => {

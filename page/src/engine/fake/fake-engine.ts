@@ -118,7 +118,9 @@ function ranking(cue: Cue): (hit: Hit, vector: Float32Array) => number {
 }
 
 function passes(cue: Cue, hit: Hit): boolean {
-  return (cue.filter?.tags ?? []).every((tag) => hit.tags.includes(tag));
+  // The page filters by tags alone.
+  const tags = cue.filter !== undefined && "tags" in cue.filter ? cue.filter.tags : undefined;
+  return (tags ?? []).every((tag) => hit.tags.includes(tag));
 }
 
 function ageOf(hit: Hit): number {
