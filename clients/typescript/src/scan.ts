@@ -5,7 +5,7 @@ import { filterToWire } from "./filter.js";
 import { decodeHits, type Hits } from "./hits.js";
 import { FILTER_TEXT_BYTES_MAX, RESULTS_MAX } from "./limits.js";
 import { checkGeneration } from "./query.js";
-import type { CallOptions, Filter, Hit } from "./types.js";
+import type { CallOptions, Condition, Filter, Hit } from "./types.js";
 
 const ORDERS: readonly unknown[] = ["generation", "time", "id"];
 const SCAN_FIELDS = ["signal", "filter", "order", "reverse", "pageSize", "maxGeneration", "cursor"];
