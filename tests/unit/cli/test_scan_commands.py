@@ -1,0 +1,108 @@
+"""``engram scan``, ``get``, ``facets`` and ``delete`` on a data directory."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engram.cli.main import run
+from engram.store import MemoryStore
+
+pytestmark = pytest.mark.usefixtures("in_empty_directory")
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def of_notes(tmp_path: Path) -> list[str]:
+    """The options that name a space with three observations."""
+    path = tmp_path / "data"
+    with MemoryStore(path) as store:
+        store.space("notes", dim=8).observe(
+            ids=["b", "a", "c"],
+            vectors=np.eye(8)[:3],
+            contents=["[bold]first", "second", "third"],
+            timestamps=[30, 20, 10],
+            metadata=[{"deck": 2}, {"deck": 2}, {"deck": 9}],
+            tags=[["x"], [], ["x"]],
+        )
+    return ["--data", str(path), "--space", "notes"]
+
+
+def lines(capsys: Capture) -> list[Any]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], ["b", "a", "c"]),
+        (["--order", "id"], ["a", "b", "c"]),
+        (["--order", "time", "--reverse", "-k", "2"], ["b", "a"]),
+        (["--tag", "x"], ["b", "c"]),
+        (["--where", "deck=2", "--without-tag", "x"], ["a"]),
+        (["--since", "1970-01-01T00:00:15", "--until", "1970-01-01T00:00:25"], ["a"]),
+        (["--max-generation", "1"], ["b"]),
+        (["--tag", "nobody"], []),
+    ],
+)
+def test_a_scan_prints_what_passes(
+    of_notes: list[str], options: list[str], expected: list[str], capsys: Capture
+) -> None:
+    assert run(["scan", *of_notes, *options, "--json"]) == 0
+    assert [row["id"] for row in lines(capsys)] == expected
+    assert run(["scan", *of_notes, *options]) == 0
+    shown = capsys.readouterr().out
+    assert "[bold]first" in shown if "b" in expected else "[bold]first" not in shown
+
+
+def test_what_a_scan_prints_can_be_ingested(of_notes: list[str], tmp_path: Path, capsys: Capture) -> None:
+    assert run(["scan", *of_notes, "--json", "--vectors"]) == 0
+    file = tmp_path / "notes.jsonl"
+    file.write_text(capsys.readouterr().out, encoding="utf-8")
+    again = ["--data", str(tmp_path / "copy"), "--space", "notes"]
+    assert run(["ingest", str(file), *again, "--create"]) == 0
+    with MemoryStore(tmp_path / "data") as one, MemoryStore(tmp_path / "copy") as other:
+        rows = [[(hit.row(), hit.vector.tolist()) for hit in store.space("notes").scan()] for store in (one, other)]
+    assert rows[0] == rows[1]
+
+
+def test_ids_are_looked_up(of_notes: list[str], capsys: Capture) -> None:
+    assert run(["get", *of_notes, "c", "b", "--json"]) == 0
+    assert [hit["id"] for hit in json.loads(capsys.readouterr().out)] == ["c", "b"]
+    assert run(["get", *of_notes, "c", "nobody", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)[1] is None
+    assert run(["get", *of_notes, "c", "nobody"]) == 1
+    shown = capsys.readouterr()
+    assert ("third" in shown.out, "'nobody'" in shown.err) == (True, True)
+    assert run(["get", *of_notes, "a", "--max-generation", "1"]) == 1
+
+
+def test_facets_are_counted(of_notes: list[str], capsys: Capture) -> None:
+    assert run(["facets", *of_notes, "deck", "nothing", "--field", "tags", "--tag", "x", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["count"], found["generation"]) == (2, 3)
+    assert found["facets"]["deck"]["values"] == [{"value": 2, "count": 1}, {"value": 9, "count": 1}]
+    assert (found["facets"]["tags"]["least"], found["facets"]["nothing"]["count"]) == ("x", 0)
+    assert run(["facets", *of_notes, "deck", "nothing"]) == 0
+    shown = capsys.readouterr().out
+    assert "deck: 3 have it, 2 different values, from 2 to 9" in shown
+    assert "nothing: none of them" in shown
+
+
+def test_a_deletion_is_by_ids_by_conditions_or_of_all(of_notes: list[str], capsys: Capture) -> None:
+    for wrong in ([], ["a", "--tag", "x"], ["a", "--all"], ["--all", "--tag", "x"]):
+        assert run(["delete", *of_notes, *wrong]) == 2
+    capsys.readouterr()
+    for options, count in ((["--tag", "x"], 2), (["a", "nobody"], 1), (["--all"], 3)):
+        assert run(["delete", *of_notes, *options, "--dry-run", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["deleted"] == count
+    assert run(["delete", *of_notes, "--tag", "x"]) == 0
+    assert "2 are deleted from space notes" in capsys.readouterr().out
+    assert run(["delete", *of_notes, "--all", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["deleted"] == 1
+    assert run(["scan", *of_notes]) == 0
+    assert "Nothing of space notes passes" in capsys.readouterr().out
