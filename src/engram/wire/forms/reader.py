@@ -64,9 +64,12 @@ class FormReader(Generic[Form]):
             check_json_size(len(text), self._what)
         try:
             form = self._read(text)
-        except (ValueError, RecursionError) as error:
+            colons = _colons(form)
+        except RecursionError:
+            refuse(f"{self._what} is nested too deeply", self._what, "a JSON object", f"{len(text)} bytes")
+        except ValueError as error:
             self._explain(text, error)
-        if text.count(b":") != _colons(form) or (b"\\" in text and _ESCAPE in text):
+        if text.count(b":") != colons or (b"\\" in text and _ESCAPE in text):
             # msgspec takes the last of two equal keys. Each of them has a colon, so only where there are more of these
             # than the object accounts for can there be such keys.
             parse_object(text, self._what)

@@ -280,3 +280,11 @@ def test_json_that_comes_by_itself_has_a_limit_of_its_own(monkeypatch: pytest.Mo
     assert (caught.value.code, caught.value.limit, caught.value.value) == ("json_bytes", "100", str(len(text)))
     assert "frame" in caught.value.message
     assert len(cast(Any, reader.read(text, "", {"vectors": np.ones((1, 8), np.float32)})).batch) == 1
+
+
+@pytest.mark.parametrize("levels", [40, 400, 900, 1500, 100_000])
+def test_a_filter_of_any_depth_is_refused_by_name(levels: int) -> None:
+    text = b'{"text":"x","filter":' + b'{"not":' * levels + b"{}" + b"}" * levels + b"}"
+    with pytest.raises(InvalidInput) as caught:
+        RequestReader(table.RECALL).read(text, "notes")
+    assert caught.value.code in ("filter_size", "malformed_message")
