@@ -1,4 +1,4 @@
-"""The group of all commands. A new command needs a module in `engram.cli.commands` and an entry in the list here."""
+"""The group of all commands. A new command needs a module in `engram.cli.commands` or `engram.cli.queries`, and an entry here."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import click
 
 from engram import __version__
 from engram.cli.commands.backup import backup, restore
-from engram.cli.commands.count import count
 from engram.cli.commands.delete import delete
 from engram.cli.commands.demo import demo
 from engram.cli.commands.doctor import doctor
-from engram.cli.commands.facets import facets
-from engram.cli.commands.get import get
 from engram.cli.commands.ingest import ingest
-from engram.cli.commands.recall import recall
 from engram.cli.commands.repair import repair
-from engram.cli.commands.scan import scan
 from engram.cli.commands.serve import serve
 from engram.cli.commands.spaces import spaces
 from engram.cli.commands.status import status
 from engram.cli.commands.top import top
 from engram.cli.commands.verify import verify
 from engram.cli.context import CliContext
+from engram.cli.queries.count import count
+from engram.cli.queries.facets import facets
+from engram.cli.queries.get import get
+from engram.cli.queries.recall import recall
+from engram.cli.queries.scan import scan
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

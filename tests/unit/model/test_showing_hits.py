@@ -115,7 +115,7 @@ def test_what_is_made_shows_itself_in_one_line(hits: Hits) -> None:
     index, table = HnswIndex(3), CueTable(3)
     index.add(np.eye(3))
     assert repr(index) == "HnswIndex(dim=3, metric='cosine', count=3)"
-    assert repr(table) == "CueTable(dim=3, count=0)"
+    assert repr(table) == "CueTable(dim=3, metric='cosine', count=0)"
     assert repr(Cue()) == "Cue()"
     assert repr(Cue(np.ones(768), "words " * 20)) == f"Cue(vector=<768 numbers>, text={('words ' * 10 + '...')!r})"
     assert repr(Cue(text="a", by="words")) == "Cue(text='a', by='words')"

@@ -72,7 +72,8 @@ def _filter(form: Any, arrays: Arrays, space: str) -> Filter | Condition | None:
 
 
 def _filter_or_all(form: Any, arrays: Arrays, space: str) -> Filter | Condition:
-    return _filter(form, arrays, space) or NO_FILTER
+    given = _filter(form, arrays, space)
+    return NO_FILTER if given is None else given
 
 
 def _snapshot_us(form: Any, arrays: Arrays, space: str) -> int | None:

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import datetime
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -48,11 +47,7 @@ def test_a_cursor_of_a_lost_future_is_refused_by_name() -> None:
     assert (refused.value.code, refused.value.field) == ("other_incarnation", "cursor")
 
 
-<<<<<<< HEAD
-FORGED: list[Any] = [
-=======
 FORGED: list[object] = [
->>>>>>> scan/h-scan
     *([], {}, None, 5, "x", [1, 2], [2, "a", "b", 3, "c", [1]], [1, "a", "b", True, "c", [1]]),
     *([1, "a", "b", 3.0, "c", [1]], [1, "a", "b", 3, "c", "x"], [1, "a", "b", 3, "c", [1], 1], [[[[]]]]),
 ]

@@ -1,0 +1,1 @@
+"""The commands that read from a space, one module each: recalls, look-ups, scans, counts."""
