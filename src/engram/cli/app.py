@@ -1,4 +1,4 @@
-"""The group of all commands. A new command needs a module in `engram.cli.commands` or `engram.cli.queries`, and an entry here."""
+"""The group of all commands. A new one needs a module in `engram.cli.commands` or `cli.queries`, and an entry here."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ from engram.model.spaces import DEFAULT_SPACE, Metric
 from engram.model.values.scalars import as_flag
 from engram.store.directory import check_path
 from engram.store.indexing.workers import WorkerStatistics
-from engram.store.options import StoreOptions
+from engram.store.options import StoreOptions, check_options
 from engram.store.space import Space
 from engram.store.space_engine import SpaceEngine
-from engram.store.store_engine import StoreEngine, check_options
+from engram.store.store_engine import StoreEngine
 
 _DEFAULT_OPTIONS: Final = StoreOptions()
 _opened: Final[OpenedDirectories[StoreEngine]] = OpenedDirectories()

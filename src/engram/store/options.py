@@ -7,8 +7,10 @@ import os
 from dataclasses import dataclass
 from typing import Final, get_args
 
+from engram.errors import InvalidInput
 from engram.index import Quality
 from engram.log.log import SEGMENT_BYTES_DEFAULT
+from engram.model.values.scalars import shown
 from engram.settings.checks import check_settings
 from engram.settings.setting import setting
 
@@ -118,3 +120,16 @@ class StoreOptions:
     def worker_count(self) -> int:
         """Number of index threads to start."""
         return min(self.workers or os.cpu_count() or 1, WORKERS_MAX)
+
+
+def check_options(options: object) -> StoreOptions:
+    """Return `options` if they are options of a store; anything else is `InvalidInput`."""
+    if isinstance(options, StoreOptions):
+        return options
+    raise InvalidInput(
+        f"options are {shown(options)}; pass StoreOptions(...), or leave them out",
+        code="invalid_option",
+        field="options",
+        limit="StoreOptions",
+        value=type(options).__name__,
+    )

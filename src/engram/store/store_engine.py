@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from engram.errors import EngramError, FailedPrecondition, InvalidInput
+from engram.errors import EngramError, FailedPrecondition
 from engram.lifecycle import interpreter_exit
 from engram.lifecycle.forking import check_process
 from engram.log.files.file_storage import FileStorage
@@ -24,7 +24,7 @@ from engram.metrics.health import Problem
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
 from engram.model.spaces import DEFAULT_SPACE, Metric
-from engram.model.values.scalars import as_flag, shown
+from engram.model.values.scalars import as_flag
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.committer import Committer
 from engram.store.commit.queue import CommitQueue, CommitRequest, FifoCommitQueue
@@ -35,7 +35,7 @@ from engram.store.housekeeping import Housekeeping
 from engram.store.indexing.maintenance_thread import MaintenanceThread
 from engram.store.indexing.workers import Workers, WorkerStatistics
 from engram.store.meter.recall_meter import RecallMeter
-from engram.store.options import StoreOptions
+from engram.store.options import StoreOptions, check_options
 from engram.store.recovery import recover_space
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
@@ -324,19 +324,6 @@ class StoreEngine:
             self._lock.release()
         if isinstance(self._storage, FileStorage):
             self._storage.close()
-
-
-def check_options(options: object) -> StoreOptions:
-    """Return `options` if they are options of a store; anything else is `InvalidInput`."""
-    if isinstance(options, StoreOptions):
-        return options
-    raise InvalidInput(
-        f"options are {shown(options)}; pass StoreOptions(...), or leave them out",
-        code="invalid_option",
-        field="options",
-        limit="StoreOptions",
-        value=type(options).__name__,
-    )
 
 
 def _weakly(method: Callable[[SpaceEngine], None]) -> Callable[[SpaceEngine], None]:

@@ -66,7 +66,10 @@ def test_what_a_scan_prints_can_be_ingested(of_notes: list[str], tmp_path: Path,
     again = ["--data", str(tmp_path / "copy"), "--space", "notes"]
     assert run(["ingest", str(file), *again, "--create"]) == 0
     with MemoryStore(tmp_path / "data") as one, MemoryStore(tmp_path / "copy") as other:
-        rows = [[(hit.row(), hit.vector.tolist()) for hit in store.space("notes").scan()] for store in (one, other)]
+        rows = [
+            [(hit.row(), np.asarray(hit.vector).tolist()) for hit in store.space("notes").scan()]
+            for store in (one, other)
+        ]
     assert rows[0] == rows[1]
 
 
