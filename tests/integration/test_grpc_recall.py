@@ -133,7 +133,7 @@ async def test_a_recall_at_a_generation_does_not_move_while_others_insert(stub: 
     expected = await recall_ids(stub, space, "target", max_results=50)
     call = ObserveCall(stub)
     await call.open(space)
-    stop = asyncio.Event()
+    stop, inserted = asyncio.Event(), asyncio.Event()
 
     async def insert() -> None:
         sequence = 1
@@ -142,6 +142,7 @@ async def test_a_recall_at_a_generation_does_not_move_while_others_insert(stub: 
             near = pb.Episode(id=f"near-{sequence}", embedding=target)
             await call.send(pb.ObservationRequest(sequence_number=sequence, observation=near))
             await call.accepted_up_to(sequence)
+            inserted.set()
             if sequence % 5 == 0:
                 await stub.Forget(
                     pb.ForgetRequest(memory_space_id=space, ids=numbered(sequence // 5, 1)), timeout=TIMEOUT_S
@@ -156,6 +157,7 @@ async def test_a_recall_at_a_generation_does_not_move_while_others_insert(stub: 
         answers = await streamed(stub, request)
         assert ids_of(answers) == expected
         assert {answer.snapshot_sequence for answer in answers} == {generation}
+    await asyncio.wait_for(inserted.wait(), TIMEOUT_S)
     newest = await streamed(stub, pb.StreamingRecallRequest(memory_space_id=space, cue=vector_cue("target")))
     assert newest[0].results[0].id.startswith("near-")
     stop.set()

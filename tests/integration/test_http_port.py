@@ -26,7 +26,8 @@ def test_both_ports_answer_and_the_file_names_both(server: SocketServer) -> None
     for _ in range(3):
         connection.request("GET", "/health/ready")
         answer = connection.getresponse()
-        assert (answer.status, json.loads(answer.read())) == (200, {"status": "ready", "reasons": []})
+        expected = {"status": "ready", "reasons": [], "health": "ok", "problems": []}
+        assert (answer.status, json.loads(answer.read())) == (200, expected)
     connection.close()
 
 

@@ -27,6 +27,7 @@ FLAG: Final = {"True"}
 TEXT: Final = {"a text", "an empty text", "a huge text"}
 # Numbers are seconds since 1970, and may be too early for what is retained.
 TIME: Final = {"None", "one", "a negative number", "a fraction", "a whole float"}
+SOME: Final = {"an empty list", "a list of texts"}
 # By argument, what it takes, if not for all methods.
 TAKEN: Final[dict[str, set[str]]] = {
     "ids": set(),
@@ -56,12 +57,21 @@ TAKEN: Final[dict[str, set[str]]] = {
     "metric": NONE,
     "embedder": {"None", "an empty text"},
     "create": FLAG,
+    "filter": NONE | {"a mapping"},
+    "order": set(),
+    "reverse": FLAG,
+    "page_size": NUMBER,
+    "cursor": NONE | {"an empty text"},
+    "keys": SOME | TEXT,
+    "fields": {"an empty list"},
+    "limit": NUMBER,
+    "dry_run": FLAG,
     "timeout_s": {"None", "one", "a fraction", "a whole float"},
 }
-SOME: Final = {"an empty list", "a list of texts"}
 # By method and argument, what differs.
 DIFFERENT: Final[dict[tuple[str, str], set[str]]] = {
     ("delete", "ids"): SOME,
+    ("get", "id"): SOME | TEXT,
     ("forget", "ids"): SOME,
     ("open", "query"): NONE,
     ("create_space", "metric"): set(),
@@ -79,6 +89,10 @@ SPACE: Final[dict[str, dict[str, Any]]] = {
     "answer": {"query": QUERY},
     "open": {"query": QUERY},
     "get": {"id": "unknown"},
+    "scan": {},
+    "count": {},
+    "facets": {"keys": "room"},
+    "clear": {},
     "snapshot": {},
     "stats": {},
 }
@@ -96,12 +110,12 @@ CLIENT: Final[dict[str, dict[str, Any]]] = SPACE | {
 }
 STORE: Final[dict[str, dict[str, Any]]] = {"space": {"name": "surface", "dim": DIM}, "spaces": {}, "close": {}}
 LOCAL_STORE: Final[dict[str, dict[str, Any]]] = STORE | {
-    name: {} for name in ("scrub", "checkpoint", "metrics", "damages", "worker_statistics")
+    name: {} for name in ("scrub", "checkpoint", "metrics", "damages", "problems", "worker_statistics")
 }
 # The homes that are tried.
 PLACES: Final = ("embedded",)
 # What ends the use of the object is tried with bad arguments only.
-ENDS: Final = {"close"}
+ENDS: Final = {"close", "clear"}
 WRITES: Final = {"observe", "submit", "delete"}
 
 

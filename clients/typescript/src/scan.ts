@@ -139,10 +139,18 @@ function scanArgs(space: string, options: ScanOptions): Record<string, unknown> 
     ...(checkFlag("reverse", options.reverse) ? { reverse: true } : {}),
     ...(pageSize === undefined ? {} : { page_size: checkWhole("pageSize", pageSize, 1, RESULTS_MAX, "invalid_scan") }),
     ...(maxGeneration === undefined ? {} : { max_generation: checkGeneration("maxGeneration", maxGeneration) }),
-    ...(cursor === undefined ? {} : { cursor: checkText("cursor", cursor, 0, 16_384, "invalid_cursor") }),
+    ...(cursor === undefined ? {} : { cursor: checkCursor(cursor) }),
     ...(vectors ? { include_vectors: true, binary: true } : {}),
     ...(checkFlag("skipDamaged", options.skipDamaged) ? { skip_damaged: true } : {}),
   };
+}
+
+function checkCursor(cursor: unknown): string {
+  const code = "invalid_cursor";
+  if (typeof cursor !== "string") {
+    throw invalidInput(`cursor is ${shown(cursor)}; pass that of a page`, { code, field: "cursor", limit: "a text" });
+  }
+  return checkText("cursor", cursor, 0, 16_384, code);
 }
 
 function names(field: string, given: readonly string[]): string[] {

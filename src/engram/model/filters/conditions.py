@@ -136,10 +136,18 @@ class Group(Condition):
     def __str__(self) -> str:
         if not self.parts:
             return "true" if self.joint == "and" else "false"
-        if len(self.parts) == 1:
-            return str(self.parts[0])
-        inner = (f"({part})" if isinstance(part, Group) and len(part.parts) > 1 else str(part) for part in self.parts)
+        parts = [_unwrapped(part) for part in self.parts]
+        if len(parts) == 1:
+            return str(parts[0])
+        inner = (f"({part})" if isinstance(part, Group) and part.parts else str(part) for part in parts)
         return f" {self.joint} ".join(inner)
+
+
+def _unwrapped(part: Condition) -> Condition:
+    """Return what a group of one part means: that part."""
+    while isinstance(part, Group) and len(part.parts) == 1:
+        part = part.parts[0]
+    return part
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -47,4 +47,4 @@ def given_to_delete(ids: Iterable[str] | None, filter: FilterLike | None) -> dic
     if ids is None and filter is None:
         # As if the list were forgotten, which is the usual reason.
         return {"ids": as_ids(ids)}  # type: ignore[arg-type]
-    return {"ids": None if ids is None else as_ids(ids), "filter": filter}
+    return {"ids": None if ids is None else as_ids(ids), "filter": None if filter is None else as_filter(filter)}

@@ -207,8 +207,9 @@ def _colons_of_list(values: list[Any]) -> int:
         return "".join(values).count(":")
     with contextlib.suppress(TypeError):
         return b"".join(values).count(b":")
-    with contextlib.suppress(TypeError):
-        return "".join(chain.from_iterable(filter(None, values))).count(":")
+    if dict not in set(map(type, values)):
+        with contextlib.suppress(TypeError):
+            return "".join(chain.from_iterable(filter(None, values))).count(":")
     return sum(map(_colons, values))
 
 
