@@ -14,9 +14,10 @@ namespace {
 constexpr float kCosineError = 0.025F;
 
 // Returns an upper bound of the score of a cue and a vector from their codes: the cosine, and the lengths of what was
+// coded. The cosine may be above 1, because what is stored with half the bits may be a little longer than what was
 // coded.
 float bound(Metric metric, float cosine, float cue_norm, float norm) {
-  const float most = std::min(1.0F, cosine + kCosineError);
+  const float most = cosine + kCosineError;
   return with_metric(metric, [&]<class M>(M) { return M::estimate(most, cue_norm, norm); });
 }
 

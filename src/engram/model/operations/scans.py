@@ -75,7 +75,7 @@ class ReadPage(Request[ScanPage]):
     def __post_init__(self) -> None:
         keep = object.__setattr__
         keep(self, "filter", as_filter(self.filter))
-        if self.order not in ORDERS:
+        if not isinstance(self.order, str) or self.order not in ORDERS:
             choices = ", ".join(ORDERS)
             raise InvalidInput(
                 f"order is {shown(self.order)}; pass one of {choices}",
