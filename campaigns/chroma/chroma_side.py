@@ -89,7 +89,7 @@ class ChromaSide:
 
     def count(self) -> int:
         """Return how many rows there are."""
-        return self._collection.count()
+        return int(self._collection.count())
 
 
 def _rows(found: Any) -> list[Row]:

@@ -111,7 +111,8 @@ def condition(where: Any) -> Condition:
             first = _GROUPS[key](first, other)
         return first
     operator, operand = next(iter(value.items())) if isinstance(value, dict) else ("$eq", value)
-    return _OPERATORS[operator](F[key], operand)
+    made: Condition = _OPERATORS[operator](F[key], operand)
+    return made
 
 
 def _rows(hits: Any) -> list[Row]:

@@ -70,7 +70,7 @@ class RowSource(HitSource, Protocol):
         ...
 
 
-class _Lazy:
+class LazyHit:
     """The source of a hit: not one of its fields, so that `dataclasses.asdict` and comparisons leave it out."""
 
     __slots__ = ("_source",)
@@ -78,7 +78,7 @@ class _Lazy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hit(_Lazy):
+class Hit(LazyHit):
     """One observation that a recall or a look-up found.
 
     A hit decodes its attributes on first access: a hit of an embedded store reads the log, a hit of a client reads the
@@ -243,7 +243,7 @@ def received_hit(source: HitSource, row: int) -> Hit:
 
 
 # A hit is frozen; this sets its slot at less than the cost of `object.__setattr__`.
-_set_source: Final = vars(_Lazy)["_source"].__set__
+_set_source: Final = vars(LazyHit)["_source"].__set__
 
 
 def _from_values(*values: Any) -> Hit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date
-from typing import Final, NoReturn
+from typing import ClassVar, Final, NoReturn
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class _Ordered:
     """The comparisons by signs."""
 
     __slots__ = ("_subject",)
-    __hash__ = None  # type: ignore[assignment]  # `==` makes a condition.
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # `==` makes a condition, so Python sets it to None.
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
@@ -139,7 +139,7 @@ class OwnId:
     """The ids of observations, by which to filter."""
 
     __slots__ = ()
-    __hash__ = None  # type: ignore[assignment]  # `==` makes a condition.
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # `==` makes a condition, so Python sets it to None.
 
     def __eq__(self, id: object) -> Comparison:  # type: ignore[override]
         return compared(_own("id"), "eq", id)
