@@ -12,7 +12,10 @@ from engram.errors import EngramError
 from engram.lifecycle.stop_signals import EndSignals
 
 _USAGE_CODES: Final = frozenset(
-    {"invalid_setting", "unknown_setting", "unreadable_config", "invalid_toml", "invalid_thresholds", "invalid_address"}
+    {
+        *("invalid_setting", "unknown_setting", "unreadable_config", "invalid_toml", "invalid_thresholds"),
+        *("invalid_address", "invalid_filter", "filter_size"),
+    }
 )
 
 

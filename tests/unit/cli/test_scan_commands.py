@@ -1,4 +1,4 @@
-"""``engram scan``, ``get``, ``facets`` and ``delete`` on a data directory."""
+"""``engram scan``, ``get``, ``count``, ``facets`` and ``delete`` on a data directory."""
 
 from __future__ import annotations
 
@@ -47,6 +47,8 @@ def lines(capsys: Capture) -> list[Any]:
         (["--since", "1970-01-01T00:00:15", "--until", "1970-01-01T00:00:25"], ["a"]),
         (["--max-generation", "1"], ["b"]),
         (["--tag", "nobody"], []),
+        (["--filter", "deck > 2"], ["c"]),
+        (["--filter", "deck = 2", "--tag", "x"], ["b"]),
     ],
 )
 def test_a_scan_prints_what_passes(
@@ -82,6 +84,27 @@ def test_ids_are_looked_up(of_notes: list[str], capsys: Capture) -> None:
     shown = capsys.readouterr()
     assert ("third" in shown.out, "'nobody'" in shown.err) == (True, True)
     assert run(["get", *of_notes, "a", "--max-generation", "1"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("filter", "expected"),
+    [([], 3), (["deck = 2"], 2), (['@tags any ("x") and deck > 2'], 1), (["deck = 2", "--max-generation", "1"], 1)],
+)
+def test_what_passes_a_filter_is_counted(
+    of_notes: list[str], filter: list[str], expected: int, capsys: Capture
+) -> None:
+    assert run(["count", *filter, *of_notes]) == 0
+    assert capsys.readouterr().out == f"{expected}\n"
+    assert run(["count", *filter, *of_notes, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"count": expected, "generation": 1 if len(filter) > 1 else 3}
+
+
+@pytest.mark.parametrize("command", [["count", "deck >="], ["scan", "--filter", "deck >="]], ids=["count", "scan"])
+def test_a_filter_that_cannot_be_read_is_a_mistake_of_the_command(
+    command: list[str], of_notes: list[str], capsys: Capture
+) -> None:
+    assert run([*command, *of_notes]) == 2
+    assert "where a value" in capsys.readouterr().err
 
 
 def test_facets_are_counted(of_notes: list[str], capsys: Capture) -> None:

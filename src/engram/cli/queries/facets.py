@@ -67,7 +67,7 @@ def facets(
 
 
 def _print(cli: CliContext, found: Facets) -> None:
-    cli.out.print(f"{found.count:,} observations pass.")
+    cli.out.print("1 observation passes." if found.count == 1 else f"{found.count:,} observations pass.")
     for key, facet in found.items():
         if not facet.count:
             cli.out.print(Text(f"{key}: none of them"))
