@@ -106,7 +106,14 @@ class DirectoryTarget:
 
     def spaces(self) -> list[SpaceStatus]:
         """Return all spaces that can be used."""
-        return [space_status(space) for space in self.store.spaces()]
+        found = {space.config.name: space_status(space) for space in self.store.spaces()}
+        for known in self.store.table.resting():
+            generation = known.generation
+            status = SpaceStatus(
+                known.config, generation, generation, generation, known.live_count, known.log_bytes, index_bytes=0
+            )
+            found.setdefault(known.config.name, status)
+        return [found[name] for name in sorted(found)]
 
     def unsound_spaces(self) -> list[UnsoundSpace]:
         """Return the spaces that cannot be used, with the reasons, by name."""
@@ -133,12 +140,9 @@ def existing_space(store: StoreEngine, name: str) -> SpaceEngine:
         If the space exists but could not be opened.
     """
     check_space_name(name)
-    if name in store.unsound:
-        # Raises the error that keeps the space from being opened.
+    if store.table.has(name):
+        # Raises the error that keeps the space from being opened, if there is one.
         return store.space(name, create=False)
-    for space in store.spaces():
-        if space.config.name == name:
-            return space
     raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
 
 

@@ -24,7 +24,9 @@ from engram.log.segments.segment_pool import SegmentPool
 from engram.model.times import now_us
 
 SEGMENT_BYTES_DEFAULT: Final = 64 << 20
-_SEGMENT_BYTES_FIRST: Final = 1 << 20
+_SEGMENT_BYTES_FIRST: Final = 16 << 10
+# Below this, the log quadruples with each segment; above, it doubles. So it has few segments when it is large.
+_SEGMENT_BYTES_SMALL: Final = 1 << 20
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -220,7 +222,7 @@ class Log(RecordTable):
             If the mark cannot be written. The previous mark still holds then.
         """
         mark = self._durable_end._replace(closed=closed)
-        if not self.read_only and mark != self._manifest.mark:
+        if not self.read_only and mark != self._manifest.mark and (closed or not self._closed):
             with typed_failures("noting how far the log went"):
                 self._manifest.set_mark(mark)
 
@@ -334,7 +336,8 @@ class Log(RecordTable):
 
     def _next_segment_bytes(self) -> int:
         """Return the size of the next segment. It grows with the log, so that many small spaces do not reserve much."""
-        return min(self._segment_bytes, max(_SEGMENT_BYTES_FIRST, self._nbytes + -self._nbytes % BLOCK_BYTES))
+        size = self._nbytes if self._nbytes >= _SEGMENT_BYTES_SMALL else min(4 * self._nbytes, _SEGMENT_BYTES_SMALL)
+        return min(self._segment_bytes, max(_SEGMENT_BYTES_FIRST, size + -size % BLOCK_BYTES))
 
     def _begin_to_write(self) -> None:
         """Clear the mark's `closed` flag before the first write after a clean stop."""

@@ -93,6 +93,7 @@ class ServerCalls:
         """
         with self._under_way(_space_of(incoming)):
             request = self._admit(operation, incoming, caller)
+            await self.engine.wake(request.space_name)
             key = _key_of(operation, incoming, request)
             try:
                 with _span(operation, incoming, request, caller):
@@ -124,6 +125,7 @@ class ServerCalls:
         """
         with self._under_way(_space_of(incoming)):
             request = self._admit(operation, incoming, caller)
+            await self.engine.wake(request.space_name)
             with _span(operation, incoming, request, caller):
                 async with aclosing(STREAM_BEHAVIOURS[operation.name](self.engine, request, encode)) as answers:
                     async for answer in answers:

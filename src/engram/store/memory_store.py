@@ -10,9 +10,10 @@ from typing import Final, Self
 from engram.errors import EngramError
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
-from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
 from engram.store.indexing.workers import WorkerStatistics
 from engram.store.options import StoreOptions
+from engram.store.resting.space_access import SpaceAccess
 from engram.store.space import Space
 from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
@@ -60,7 +61,7 @@ class MemoryStore:
     ) -> None:
         self._engine = StoreEngine(path, options=options, read_only=read_only)
         # One object for each space, so that the same name gives the same object.
-        self._spaces: Final[dict[SpaceEngine, Space]] = {}
+        self._spaces: Final[dict[str, Space]] = {}
 
     def __repr__(self) -> str:
         return f"MemoryStore({None if self.path is None else str(self.path)!r})"
@@ -115,11 +116,15 @@ class MemoryStore:
         EngramError
             The error in `unsound`, if the space could not be opened.
         """
-        return self._face(self._engine.space(name, dim, metric, embedder, create))
+        engine = self._engine.space(name, dim, metric, embedder, create)
+        return self._face(engine.config, engine)
 
     def spaces(self) -> list[Space]:
-        """Return all open spaces in the order of their names."""
-        return [self._face(engine) for engine in self._engine.spaces()]
+        """Return all spaces that can be used, in the order of their names, without opening those that rest."""
+        faces = {engine.config.name: self._face(engine.config, engine) for engine in self._engine.spaces()}
+        for summary in self._engine.table.resting():
+            faces.setdefault(summary.config.name, self._face(summary.config))
+        return [faces[name] for name in sorted(faces)]
 
     @property
     def unsound(self) -> dict[str, EngramError]:
@@ -171,6 +176,10 @@ class MemoryStore:
     ) -> None:
         self.close()
 
-    def _face(self, engine: SpaceEngine) -> Space:
-        # `setdefault` makes one of two threads that come at the same time use the object of the other.
-        return self._spaces.get(engine) or self._spaces.setdefault(engine, Space(engine))
+    def _face(self, config: SpaceConfig, engine: SpaceEngine | None = None) -> Space:
+        known = self._spaces.get(config.name)
+        if known is None:
+            access = SpaceAccess(config, self._engine.table.reopened, engine)
+            # `setdefault` makes one of two threads that come at the same time use the object of the other.
+            known = self._spaces.setdefault(config.name, Space(access))
+        return known

@@ -29,6 +29,7 @@ from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.scalars import as_flag
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
+from engram.store.resting.space_access import SpaceAccess
 
 if TYPE_CHECKING:
     from engram.store.space_engine import SpaceEngine
@@ -38,11 +39,16 @@ class Space:
     """The observations of one tenant; made by `MemoryStore.space`.
 
     `Client` has the same methods for a space of a server. Any thread may call any method; recalls and look-ups take no
-    locks. A space is not usable in a forked child (code ``forked``).
+    locks. A space is not usable in a forked child (code ``forked``). In a store of many
+    spaces, one that is not used rests; the next call opens it again, takes longer, and may raise why that failed.
     """
 
-    def __init__(self, engine: SpaceEngine) -> None:
-        self._engine = engine
+    def __init__(self, access: SpaceAccess) -> None:
+        self._access = access
+
+    @property
+    def _engine(self) -> SpaceEngine:
+        return self._access.engine()
 
     def __repr__(self) -> str:
         config = self.config
@@ -155,8 +161,9 @@ class Space:
         return Deletion(result.existed, result.last_generation or self.generation)
 
     def _prepared(self, observations: OneObservation | ManyObservations) -> ObservationBatch:
-        self._engine.check_process()
-        return self._engine.prepare(observations.batch(self._engine.config))
+        engine = self._engine
+        engine.check_process()
+        return engine.prepare(observations.batch(engine.config))
 
     # ---- reading ------------------------------------------------------------------------------------------------
 
@@ -277,12 +284,12 @@ class Space:
     @property
     def name(self) -> str:
         """Name of the space."""
-        return self._engine.config.name
+        return self._access.config.name
 
     @property
     def config(self) -> SpaceConfig:
         """Settings of the space."""
-        return self._engine.config
+        return self._access.config
 
     @property
     def generation(self) -> int:

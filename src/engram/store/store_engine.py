@@ -34,6 +34,8 @@ from engram.store.indexing.workers import Workers, WorkerStatistics
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
+from engram.store.resting.open_limit import open_spaces_max
+from engram.store.resting.space_summaries import SpaceSummaries
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
 from engram.store.space_table import SpaceTable
@@ -61,6 +63,11 @@ class StoreEngine:
     ------
     EngramError
         As for `MemoryStore`.
+
+    Attributes
+    ----------
+    table
+        The spaces, those that rest included.
     """
 
     def __init__(
@@ -90,12 +97,14 @@ class StoreEngine:
         self._ending = 0
         try:
             self._catalogue = SpaceCatalog(self._storage)
-            self._table = SpaceTable(self._catalogue, self._open_space)
-            self._table.load()
+            summaries = SpaceSummaries(self._storage, self._catalogue)
+            open_max = open_spaces_max(self._storage, options)
+            self.table = SpaceTable(self._catalogue, summaries, self._open_space, open_max)
+            self.table.load(options.spaces_at_start_max)
         except BaseException:
             self._release()
             raise
-        self._housekeeping = Housekeeping(_weak_spaces(self._table), self._catalogue, options)
+        self._housekeeping = Housekeeping(_weak_spaces(self.table), self._catalogue, options)
         self._checkpointer.start()
         self._workers.start()
         self._matcher.start()
@@ -119,13 +128,13 @@ class StoreEngine:
     @property
     def commits(self) -> int:
         """Number of group commits since the store was opened."""
-        return sum(space.stats().commits for space in self.spaces())
+        return self.table.commits_before + sum(space.stats().commits for space in self.spaces())
 
     def metrics(self) -> MetricSamples:
         """Return the metrics of the store and of its open spaces; `engram.metrics.table` describes them."""
         of_workers = (worker.samples() for worker in self.worker_statistics())
         of_spaces = (space.stats().metrics for space in self.spaces())
-        return MetricSamples(chain(self._table.samples(), self._committer.samples(), *of_workers, *of_spaces))
+        return MetricSamples(chain(self.table.samples(), self._committer.samples(), *of_workers, *of_spaces))
 
     def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
         """Return what each index worker did since the store was opened."""
@@ -141,29 +150,26 @@ class StoreEngine:
     ) -> SpaceEngine:
         """Return the space called `name`; see `MemoryStore.space`."""
         check_process(self._process, "store")
-        return self._table.get(name, dim, metric, embedder, create=as_flag("create", create))
+        return self.table.get(name, dim, metric, embedder, create=as_flag("create", create))
 
     def spaces(self) -> list[SpaceEngine]:
         """Return all open spaces in the order of their names."""
         check_process(self._process, "store")
-        return self._table.all()
+        return self.table.all()
 
     @property
     def unsound(self) -> dict[str, EngramError]:
         """Errors of the spaces that could not be opened, by name. Other spaces are not affected."""
-        return self._table.unsound
+        return dict(self.table.unsound)
 
     def damages(self) -> tuple[Damage, ...]:
         """Return the damage found since the store was opened, in the list of spaces and in each open space."""
-        return (
-            *self._catalogue.damages.all(),
-            *(damage for space in self.spaces() for damage in space.damages.all()),
-        )
+        return tuple(damage for damages in self.table.damages() for damage in damages.all())
 
     @property
     def damaged_count(self) -> int:
         """Number of damaged places found since the store was opened, including those that `damages` does not name."""
-        return self._catalogue.damages.count + sum(space.damages.count for space in self.spaces())
+        return sum(damages.count for damages in self.table.damages())
 
     def scrub(self) -> tuple[Damage, ...]:
         """Read and check everything stored; see `MemoryStore.scrub`."""
@@ -187,7 +193,7 @@ class StoreEngine:
             In a forked child, or if the store is closed.
         """
         check_process(self._process, "store")
-        request.space.admit(request)
+        self.table.admit(request)
         request.queued_s = time.perf_counter()
         try:
             self._intake.put(request)
@@ -242,11 +248,13 @@ class StoreEngine:
             raise FailedPrecondition("the store is closed", code="closed")
 
     def _open_space(self, stored: StoredSpace) -> SpaceEngine:
-        state = recover_space(stored, self._catalogue.store_id, self._options)
+        damages = self.table.damages_of(stored.config.name)
+        state = recover_space(stored, self._catalogue.store_id, self._options, damages)
         encoder, answers = self._committer.encoder, self._answers
         space = SpaceEngine(
             stored.config, state, self._options, self.submit, self._committed, encoder, answers, self._meter
         )
+        space.find_open = self.table.reopened
         self._workers.notify(space)
         return space
 
@@ -256,6 +264,7 @@ class StoreEngine:
 
     def _linked(self, space: SpaceEngine) -> None:
         indexing = space.indexing
+        self.table.look_for_room()
         if indexing.checkpoint_is_due() or indexing.compaction_is_due(lambda: space.retention.horizon):
             self._checkpointer.request(space)
 
@@ -268,17 +277,19 @@ class StoreEngine:
         self._workers.stop(self._options.drain_s)
         self._matcher.stop()
         self._meter.stop()
-        self._table.close()
+        self.table.close()
         with contextlib.suppress(FailedPrecondition):
             # Refused only if an earlier call was interrupted after it had requested the checkpoints.
             for space in self.spaces():
-                self._checkpointer.request(space)
+                if space.indexing.checkpoint_pays():
+                    self._checkpointer.request(space)
         self._checkpointer.stop()
         self._close_files()
 
     def _close_files(self) -> None:
         for space in self.spaces():
             space.close()
+        self.table.save_summaries()
         try:
             self._housekeeping.note()
         except EngramError as error:

@@ -66,6 +66,11 @@ class Retention:
         overtaken = next(self._state.log.records_from(oldest + 1))
         return max(0.0, (now_us() - overtaken.committed_us) / 1e6)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether there are snapshots."""
+        return bool(self._held)
+
     def _held_generations(self) -> list[int]:
         held = [snapshot.generation for snapshot in list(self._held)]
         matched = self._subscriptions.matched_generation

@@ -113,17 +113,17 @@ class LoadShedder:
 
     def look_soon(self, space: SpaceEngine) -> None:
         """Schedule a check of `space`; all changes in this iteration of the event loop share one check."""
-        if not self._due:
-            self._soon(self._look_at_due)
-        self._due.add(self._pressed(space).name)
+        self._look_soon_at(self._pressed(space).name)
 
     def tick(self) -> None:
         """Read all gauges. To be called about once a second."""
         for meter in (self._queue, *self._ticked):
             meter.look()
-        for pressed in self._spaces.values():
+        for pressed in list(self._spaces.values()):
             pressed.look()
             self._announce(pressed)
+            if pressed.gauge.is_over and pressed.level is Level.NORMAL:
+                del self._spaces[pressed.name]
 
     def status(self, space: SpaceEngine) -> tuple[StreamState, OverCapacity | None]:
         """Return the state that a stream of `space` should know now, and the reason (None if the state is ACTIVE)."""
@@ -173,17 +173,29 @@ class LoadShedder:
 
     def _pressed(self, space: SpaceEngine) -> _Pressed:
         name = space.config.name
-        if name not in self._spaces:
+        pressed = self._spaces.get(name)
+        if pressed is None:
             lanes = LanesGauge(self._lanes, name)
-            self._spaces[name] = _Pressed(
-                name, _Meter(TailGauge(space.tail), self._thresholds), _Meter(lanes, self._thresholds)
+            tail = TailGauge(space.tail)
+            self._spaces[name] = pressed = _Pressed(
+                name, tail, _Meter(tail, self._thresholds), _Meter(lanes, self._thresholds)
             )
-            WatermarkRelay(space, self._mailbox, lambda *_: self.look_soon(space))
-        return self._spaces[name]
+        elif pressed.gauge.measures(space.tail):
+            return pressed
+        else:
+            # The space has rested meanwhile.
+            pressed.gauge.set(space.tail)
+        WatermarkRelay(space, self._mailbox, lambda *_: self._look_soon_at(name))
+        return pressed
+
+    def _look_soon_at(self, name: str) -> None:
+        if not self._due:
+            self._soon(self._look_at_due)
+        self._due.add(name)
 
     def _look_at_due(self) -> None:
         due, self._due = self._due, set()
-        for name in due:
+        for name in due & self._spaces.keys():
             self._look(self._spaces[name])
 
     def _look(self, pressed: _Pressed) -> None:
@@ -257,6 +269,7 @@ class _Pressed:
     """A space that receives writes: the meters of its tail and the lanes, its last level, and the last state sent."""
 
     name: str
+    gauge: TailGauge
     tail: _Meter
     lanes: _Meter
     last_sent: StreamState = StreamState.ACTIVE
