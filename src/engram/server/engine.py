@@ -201,6 +201,12 @@ class Engine:
         finally:
             self._threads.shutdown()
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of requests and messages that are under way: in the lanes, of paused sessions, and arriving."""
+        queued = sum(lane.nbytes for lane in self.lanes.statistics().lanes)
+        return queued + self.sessions.backlogs.nbytes + self.receiving.nbytes
+
     def tick(self) -> None:
         """Expire sessions and read the gauges. To be called about once a second."""
         self.sessions.expire()

@@ -6,8 +6,9 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from engram.errors import EngramError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # The list of spaces is rewritten every so many rounds, if it changed.
 _ROUNDS_PER_NOTE = 60
+# Opening a space that rests takes about as long as reading so much.
+_OPENING_BYTES = 1 << 20
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -33,12 +36,19 @@ class Housekeeping:
         The catalogue in which the reached generation of each space is recorded.
     options
         Settings of the store: the intervals, and the rate of scrubbing.
+    waking
+        Returns the spaces that rest, opened one after the other, as they are scrubbed after the open ones.
     """
 
     def __init__(
-        self, spaces: Callable[[], Sequence[SpaceEngine]], catalogue: SpaceCatalog, options: StoreOptions
+        self,
+        spaces: Callable[[], Sequence[SpaceEngine]],
+        catalogue: SpaceCatalog,
+        options: StoreOptions,
+        waking: Callable[[], Iterable[SpaceEngine]] = tuple,
     ) -> None:
         self._spaces = spaces
+        self._waking = waking
         self._catalogue = catalogue
         self._interval_s = options.mark_interval_s
         self._scrub_bytes = round(options.scrub_bytes_per_s * options.mark_interval_s)
@@ -104,7 +114,7 @@ class Housekeeping:
             if time.monotonic() < self._scrub_due_s:
                 return
             spaces = [weakref.ref(space) for space in self._spaces()]
-            self._scrubbing = _scrub_all(spaces, self._catalogue, self._failures)
+            self._scrubbing = _scrub_all(spaces, self._waking, self._catalogue, self._failures)
         read = 0
         for nbytes in self._scrubbing:
             read += nbytes
@@ -141,11 +151,15 @@ class _Failures:
 
 
 def _scrub_all(
-    spaces: Sequence[weakref.ref[SpaceEngine]], catalogue: SpaceCatalog, failures: _Failures
+    spaces: Sequence[weakref.ref[SpaceEngine]],
+    waking: Callable[[], Iterable[SpaceEngine]],
+    catalogue: SpaceCatalog,
+    failures: _Failures,
 ) -> Generator[int, None, None]:
     """Check all spaces, without keeping a space alive that is referenced nowhere else."""
     catalogue.check()
-    for weak in spaces:
+    for weak, opening_bytes in chain(zip(spaces, repeat(0)), zip(map(weakref.ref, waking()), repeat(_OPENING_BYTES))):
+        yield opening_bytes
         space = weak()
         if space is None:
             continue

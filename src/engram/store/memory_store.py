@@ -179,7 +179,7 @@ class MemoryStore:
     def _face(self, config: SpaceConfig, engine: SpaceEngine | None = None) -> Space:
         known = self._spaces.get(config.name)
         if known is None:
-            access = SpaceAccess(config, self._engine.table.reopened, engine)
+            access = SpaceAccess(config, self._engine.reopened, engine)
             # `setdefault` makes one of two threads that come at the same time use the object of the other.
             known = self._spaces.setdefault(config.name, Space(access))
         return known

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from engram.errors import EngramError
+from engram.errors import EngramError, FailedPrecondition
 from engram.log.damage import Damages
 from engram.log.identity import Identity
 from engram.metrics import table
@@ -33,6 +33,7 @@ from engram.store.commit.group_commit import GroupCommit
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
+from engram.store.commit.tail_budget import SpaceRests
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.resting.restable_space import RestableSpace
@@ -219,10 +220,17 @@ class SpaceEngine(RestableSpace):
             If the space takes no more writes.
         FailedPrecondition
             If the log is closed.
+        SpaceRests
+            If the space has come to rest; another engine admits the request.
         """
         if request.batch is not None:
             check_columns(request.batch, self.config.dim)
-        self._writer.check()
+        try:
+            self._writer.check()
+        except FailedPrecondition:
+            if self.occupancy.rests:
+                raise SpaceRests from None
+            raise
         self.tail.reserve(request.count)
 
     def withdraw(self, request: CommitRequest) -> None:

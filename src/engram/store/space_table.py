@@ -115,6 +115,11 @@ class SpaceTable:
         """Return whether there is a space called `name`, in whatever state it is."""
         return name in self._spaces or name in self._resting or name in self.unsound
 
+    def names(self) -> list[str]:
+        """Return the names of the spaces that can be used, as far as that is known; sorted."""
+        with self._changed:
+            return sorted({*self._spaces, *self._resting})
+
     def rests(self, name: str) -> bool:
         """Return whether using the space called `name` would open it. Takes no lock."""
         return name in self._resting

@@ -8,14 +8,14 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from engram.errors import EngramError, FailedPrecondition, InvalidInput
+from engram.errors import CorruptData, EngramError, FailedPrecondition, InvalidInput, NewerFormat
 from engram.lifecycle import interpreter_exit
 from engram.lifecycle.forking import check_process
 from engram.log.files.file_storage import FileStorage
@@ -104,7 +104,7 @@ class StoreEngine:
         except BaseException:
             self._release()
             raise
-        self._housekeeping = Housekeeping(_weak_spaces(self.table), self._catalogue, options)
+        self._housekeeping = Housekeeping(_weak_spaces(self.table), self._catalogue, options, _weak_waking(self.table))
         self._checkpointer.start()
         self._workers.start()
         self._matcher.start()
@@ -152,6 +152,11 @@ class StoreEngine:
         check_process(self._process, "store")
         return self.table.get(name, dim, metric, embedder, create=as_flag("create", create))
 
+    def reopened(self, name: str) -> SpaceEngine:
+        """Return the engine of a space that exists, opened if it rests; raises as `space`."""
+        check_process(self._process, "store")
+        return self.table.reopened(name)
+
     def spaces(self) -> list[SpaceEngine]:
         """Return all open spaces in the order of their names."""
         check_process(self._process, "store")
@@ -175,9 +180,17 @@ class StoreEngine:
         """Read and check everything stored; see `MemoryStore.scrub`."""
         self._check_open()
         self._catalogue.check()
-        for space in self.spaces():
-            for _ in space.scrub():
-                self._check_open()
+        for name in self.table.names():
+            try:
+                space = self.reopened(name).held()
+            except (CorruptData, NewerFormat):
+                # It is in `unsound` from now on.
+                continue
+            try:
+                for _ in space.scrub():
+                    self._check_open()
+            finally:
+                space.let_go()
         return self.damages()
 
     def submit(self, request: CommitRequest) -> None:
@@ -254,7 +267,7 @@ class StoreEngine:
         space = SpaceEngine(
             stored.config, state, self._options, self.submit, self._committed, encoder, answers, self._meter
         )
-        space.find_open = self.table.reopened
+        space.find_open = self.reopened
         self._workers.notify(space)
         return space
 
@@ -302,6 +315,30 @@ class StoreEngine:
             self._lock.release()
         if isinstance(self._storage, FileStorage):
             self._storage.close()
+
+
+def _weak_waking(table: SpaceTable) -> Callable[[], Iterator[SpaceEngine]]:
+    """Return a function that opens the spaces that rest, one after the other, without keeping the store alive."""
+    weak = weakref.ref(table)
+
+    def waking() -> Iterator[SpaceEngine]:
+        found = weak()
+        names = [] if found is None else [summary.config.name for summary in found.resting()]
+        del found
+        for name in names:
+            found = weak()
+            if found is None:
+                return
+            with contextlib.suppress(EngramError):
+                # What is wrong with it is in `unsound`, or passes until the next round.
+                space = found.reopened(name)
+                # This is no use that says that it will be used again.
+                space.occupancy.touched = False
+                yield space
+                del space
+            del found
+
+    return waking
 
 
 def _checked_options(options: object) -> StoreOptions:

@@ -140,7 +140,7 @@ class Ingest:
         return await answer.result
 
     def _queue(self, space: SpaceEngine, request: CommitRequest) -> None:
-        self.admission.check(space, request.priority)
+        self.admission.check(space, request.priority, request.nbytes)
         self._store.submit(request)
         self.admission.entered(space, request)
 

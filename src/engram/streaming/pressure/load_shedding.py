@@ -21,6 +21,8 @@ from engram.streaming.sessions.outbox import StreamState
 Notify = Callable[[str, StreamState, OverCapacity | None], None]
 """Takes the name of a space, the state to send to its streams, and the reason."""
 
+# Before requests of this size, gauges that are otherwise read once a second are read.
+_LARGE_BYTES: Final = 1 << 20
 STATES: Final = {
     Level.NORMAL: StreamState.ACTIVE,
     Level.WARNING: StreamState.ACTIVE,
@@ -95,14 +97,19 @@ class LoadShedder:
         for level, count in self._activations.items():
             yield table.BACKPRESSURE_ACTIVATIONS.sample(count, level.name.lower())
 
-    def check(self, space: SpaceEngine, priority: Priority) -> None:
+    def check(self, space: SpaceEngine, priority: Priority, nbytes: int = 0) -> None:
         """Refuse a request of `priority` if the pressure on `space`, or its share of the lane, does not admit it.
+
+        Before a large one, of `nbytes` bytes, memory and disk are looked at: within a second, a few of them fill both.
 
         Raises
         ------
         OverCapacity
             If the request is refused. The error names what is full and when to retry.
         """
+        if nbytes >= _LARGE_BYTES:
+            for meter in self._ticked:
+                meter.look()
         self._check_pressure(space, priority)
         self._check_share(space.config.name, priority)
 
