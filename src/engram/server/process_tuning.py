@@ -29,6 +29,8 @@ _SWITCH_INTERVAL_S: Final = 0.0005
 _QUIET_BYTES: Final = 4 << 20
 _RETURNED_BYTES_MIN: Final = 32 << 20
 _KEPT_BYTES: Final = 8 << 20
+_QUIET_LOOKS: Final = 2
+_TRIMS: Final = 4
 _CONTAINER_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -63,20 +65,23 @@ class MemoryReturn:
     def __init__(self, resident_bytes: Callable[[], int] | None = None, trim: Callable[[], None] | None = None) -> None:
         self._resident_bytes = resident_bytes or _resident_bytes
         self._trim = trim or _trim
-        self._least_bytes = self._resident_bytes()
-        self._was_quiet = False
+        self._settled_bytes = self._resident_bytes()
+        self._quiet_looks = 0
+        self._trims_left = 0
 
     def look(self, held_bytes: int) -> None:
         """Look at the memory, while `held_bytes` bytes of messages and requests are under way. Call it every second."""
         resident = self._resident_bytes()
-        # What is taken less than before, others gave back.
-        self._least_bytes = min(self._least_bytes, resident)
-        is_quiet = held_bytes < _QUIET_BYTES
-        if is_quiet and self._was_quiet and resident - self._least_bytes >= _RETURNED_BYTES_MIN:
+        if resident - self._settled_bytes >= _RETURNED_BYTES_MIN:
+            # More than once, because what a transport holds is not known here, and is free a little later.
+            self._trims_left = _TRIMS
+        self._quiet_looks = self._quiet_looks + 1 if held_bytes < _QUIET_BYTES else 0
+        if self._trims_left and self._quiet_looks >= _QUIET_LOOKS:
+            self._quiet_looks = 0
+            self._trims_left -= 1
             self._trim()
             # What is left is in use.
-            self._least_bytes = self._resident_bytes()
-        self._was_quiet = is_quiet
+            self._settled_bytes = self._resident_bytes()
 
 
 def _resident_bytes() -> int:

@@ -71,16 +71,17 @@ def test_memory_is_given_back_once_a_burst_is_over() -> None:
         resident[0] = min(resident[0], 130 << 20)
 
     memory = MemoryReturn(lambda: resident[0], trim)
-    memory.look(0)
     for size, held, trims in (
+        (120 << 20, 0, 0),
         (120 << 20, 0, 0),
         (900 << 20, 500 << 20, 0),
         (900 << 20, 0, 0),
-        (900 << 20, 0, 1),
+        # A few times, and each time only after a while without much under way.
+        *((900 << 20, 0, 1), (130 << 20, 500 << 20, 1), (130 << 20, 0, 1), (130 << 20, 0, 2)),
+        *((130 << 20, 0, 2), (130 << 20, 0, 3), (130 << 20, 0, 3), (130 << 20, 0, 4)),
         # What is left is in use, and not asked for again.
-        (130 << 20, 0, 1),
-        (150 << 20, 0, 1),
-        (170 << 20, 0, 2),
+        *((130 << 20, 0, 4), (150 << 20, 0, 4), (150 << 20, 0, 4), (150 << 20, 0, 4)),
+        (170 << 20, 0, 5),
     ):
         resident[0] = size
         memory.look(held)
