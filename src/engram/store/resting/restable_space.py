@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any, Self
 from weakref import ref
 
 from engram.model.query import RecallQuery
@@ -17,9 +17,6 @@ from engram.store.recall.stream import RecallStream
 from engram.store.resting.occupancy import Occupancy
 from engram.store.resting.space_summaries import SpaceSummary
 from engram.store.space_state import SpaceState
-
-if TYPE_CHECKING:
-    from engram.store.space_engine import SpaceEngine
 
 
 class RestableSpace(SpaceRecalls):
@@ -46,11 +43,11 @@ class RestableSpace(SpaceRecalls):
         config: SpaceConfig,
         state: SpaceState,
         options: StoreOptions,
-        published: Callable[[SpaceEngine], None],
+        published: Callable[[Any], None],
         meter: RecallMeter,
     ) -> None:
         super().__init__(config, state, options, _announcing(ref(self), published), meter)
-        self.find_open: Callable[[str], SpaceEngine] | None = None
+        self.find_open: Callable[[str], Any] | None = None
         self.tail: TailBudget = TailBudget(
             state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s
         )
@@ -58,7 +55,7 @@ class RestableSpace(SpaceRecalls):
         self.indexing.add_listener(self.tail.moved)
         self.occupancy: Occupancy = Occupancy(self.tail, self.indexing, self.subscriptions, self.retention)
 
-    def held(self) -> SpaceEngine:
+    def held(self) -> Self:
         """Return this engine, or the one that took its place, kept from coming to rest until it is `let_go`.
 
         Raises
@@ -66,11 +63,11 @@ class RestableSpace(SpaceRecalls):
         EngramError
             If the space rests and cannot be opened again.
         """
-        space: RestableSpace = self
+        space = self
         while not space.occupancy.hold():
             assert space.find_open is not None  # noqa: S101  (for the type checker: only a store lets spaces rest)
             space = space.find_open(self.config.name)
-        return space  # type: ignore[return-value]
+        return space
 
     def let_go(self) -> None:
         """Take back one `held`."""
@@ -112,12 +109,12 @@ class RestableSpace(SpaceRecalls):
             space.let_go()
 
 
-def _announcing(weak: ref[RestableSpace], published: Callable[[SpaceEngine], None]) -> Callable[[], None]:
+def _announcing(weak: ref[RestableSpace], published: Callable[[Any], None]) -> Callable[[], None]:
     """Return a function that does not keep the space alive, so that its memory is freed when it rests."""
 
     def announce() -> None:
         space = weak()
         if space is not None:
-            published(space)  # type: ignore[arg-type]
+            published(space)
 
     return announce
