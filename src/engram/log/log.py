@@ -25,8 +25,6 @@ from engram.model.times import now_us
 
 SEGMENT_BYTES_DEFAULT: Final = 64 << 20
 _SEGMENT_BYTES_FIRST: Final = 16 << 10
-# Below this, the log quadruples with each segment; above, it doubles. So it has few segments when it is large.
-_SEGMENT_BYTES_SMALL: Final = 1 << 20
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -335,8 +333,8 @@ class Log(RecordTable):
             run.segment.end = run.end
 
     def _next_segment_bytes(self) -> int:
-        """Return the size of the next segment. It grows with the log, so that many small spaces do not reserve much."""
-        size = self._nbytes if self._nbytes >= _SEGMENT_BYTES_SMALL else min(4 * self._nbytes, _SEGMENT_BYTES_SMALL)
+        """Return the size of the next segment. It grows with the log, so that small spaces do not reserve much."""
+        size = max(self._nbytes, min(4 * self._nbytes, 64 * _SEGMENT_BYTES_FIRST))
         return min(self._segment_bytes, max(_SEGMENT_BYTES_FIRST, size + -size % BLOCK_BYTES))
 
     def _begin_to_write(self) -> None:

@@ -69,8 +69,7 @@ class SpaceTable:
         self._catalogue = catalogue
         self._summaries = summaries
         self._open_space = open_space
-        # By name, the one that was used least recently first, about. The future of a space that is being opened keeps
-        # other threads from opening it too.
+        # By name, about the least recently used first. While a space is opened, its future keeps others from doing so.
         self._spaces: dict[str, Future[SpaceEngine]] = {}
         self._resting: set[str] = set()
         # The spaces that are being closed: whoever opens one again waits for its future.
@@ -81,7 +80,6 @@ class SpaceTable:
         self._came_to_rest = 0
         # Damage of the spaces that came to rest.
         self._damages: dict[str, Damages] = {}
-        # Commits of the spaces that came to rest.
         self.commits_before: int = 0
 
     def load(self, at_start_max: int) -> None:
@@ -131,17 +129,9 @@ class SpaceTable:
         """
         with self._changed:
             names = sorted(self._resting)
-        found: list[SpaceSummary] = []
-        for name in names:
-            try:
-                summary = self._summaries.of(name)
-            except Unavailable:
-                continue
-            except EngramError as error:
-                self._refuse(name, error)
-                continue
-            if summary is not None:
-                found.append(summary)
+        found, errors = self._summaries.of_all(names)
+        for name, error in errors.items():
+            self._refuse(name, error)
         return found
 
     def damages(self) -> list[Damages]:
@@ -164,9 +154,13 @@ class SpaceTable:
         self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool
     ) -> SpaceEngine:
         """Return the space called `name`, opened or created if that is allowed; see `MemoryStore.space`."""
-        # All arguments are checked before anything is looked up or written, even those that an existing space would
-        # ignore.
-        config = _asked_for(name, dim, metric, embedder)
+        # All arguments are checked first, even those that an existing space would ignore.
+        config = SpaceConfig(
+            name,
+            DIMENSION_DEFAULT if dim is None else dim,
+            METRIC_DEFAULT if metric is None else metric,
+            "" if embedder is None else embedder,
+        )
         space = self._found(name, config if create or name == DEFAULT_SPACE else None)
         check_settings_of(space.config, dim, metric, embedder)
         space.occupancy.touched = True
@@ -313,7 +307,7 @@ class SpaceTable:
                 if left_s <= 0:
                     raise too_many_open(name, self.open_max)
                 self._waiting += 1
-                # The workers wake this thread; uses that end elsewhere are looked for now and then.
+                # The workers wake this thread; other uses end unheard.
                 self._changed.wait(min(_LOOK_S, left_s))
                 self._waiting -= 1
 
@@ -354,12 +348,3 @@ class SpaceTable:
                 closing = self._closing.pop(name)
                 self._changed.notify_all()
             closing.set_result(None)
-
-
-def _asked_for(name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> SpaceConfig:
-    return SpaceConfig(
-        name,
-        DIMENSION_DEFAULT if dim is None else dim,
-        METRIC_DEFAULT if metric is None else metric,
-        "" if embedder is None else embedder,
-    )

@@ -8,7 +8,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import chain
 from pathlib import Path
@@ -36,6 +36,7 @@ from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.resting.open_limit import open_spaces_max
 from engram.store.resting.space_summaries import SpaceSummaries
+from engram.store.resting.weak_spaces import open_spaces, waking_spaces
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
 from engram.store.space_table import SpaceTable
@@ -104,7 +105,7 @@ class StoreEngine:
         except BaseException:
             self._release()
             raise
-        self._housekeeping = Housekeeping(_weak_spaces(self.table), self._catalogue, options, _weak_waking(self.table))
+        self._housekeeping = Housekeeping(open_spaces(self.table), self._catalogue, options, waking_spaces(self.table))
         self._checkpointer.start()
         self._workers.start()
         self._matcher.start()
@@ -317,30 +318,6 @@ class StoreEngine:
             self._storage.close()
 
 
-def _weak_waking(table: SpaceTable) -> Callable[[], Iterator[SpaceEngine]]:
-    """Return a function that opens the spaces that rest, one after the other, without keeping the store alive."""
-    weak = weakref.ref(table)
-
-    def waking() -> Iterator[SpaceEngine]:
-        found = weak()
-        names = [] if found is None else [summary.config.name for summary in found.resting()]
-        del found
-        for name in names:
-            found = weak()
-            if found is None:
-                return
-            with contextlib.suppress(EngramError):
-                # What is wrong with it is in `unsound`, or passes until the next round.
-                space = found.reopened(name)
-                # This is no use that says that it will be used again.
-                space.occupancy.touched = False
-                yield space
-                del space
-            del found
-
-    return waking
-
-
 def _checked_options(options: object) -> StoreOptions:
     if isinstance(options, StoreOptions):
         return options
@@ -363,14 +340,3 @@ def _weakly(method: Callable[[SpaceEngine], None]) -> Callable[[SpaceEngine], No
             found(space)
 
     return call
-
-
-def _weak_spaces(table: SpaceTable) -> Callable[[], list[SpaceEngine]]:
-    """Return a function that lists the spaces without keeping the store alive; it lists none once the store is gone."""
-    weak = weakref.ref(table)
-
-    def spaces() -> list[SpaceEngine]:
-        found = weak()
-        return [] if found is None else found.all()
-
-    return spaces

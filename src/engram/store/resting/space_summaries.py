@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from engram.errors import EngramError
+from engram.errors import EngramError, Unavailable
 from engram.log.files.checked_json import decode_checked, encode_checked
 from engram.log.files.storage import Storage
 from engram.model.spaces import SpaceConfig
@@ -90,6 +91,21 @@ class SpaceSummaries:
         summary = SpaceSummary(stored.config, space, generation, generation, 0)
         self._set(summary)
         return summary
+
+    def of_all(self, names: Iterable[str]) -> tuple[list[SpaceSummary], dict[str, EngramError]]:
+        """Return the summaries of spaces, and the errors of those that are damaged; what passes leaves one out."""
+        found: list[SpaceSummary] = []
+        errors: dict[str, EngramError] = {}
+        for name in names:
+            try:
+                summary = self.of(name)
+            except Unavailable:
+                continue
+            except EngramError as error:
+                errors[name] = error
+            else:
+                found += [] if summary is None else [summary]
+        return found, errors
 
     def note(self, summary: SpaceSummary) -> None:
         """Note the summary of an open space."""
