@@ -7,8 +7,10 @@ import os
 from dataclasses import dataclass
 from typing import Final, get_args
 
+from engram.errors import InvalidInput
 from engram.index import Quality
 from engram.log.log import SEGMENT_BYTES_DEFAULT
+from engram.model.values.scalars import shown
 from engram.settings.checks import check_settings
 from engram.settings.setting import setting
 
@@ -38,6 +40,14 @@ class StoreOptions:
     checkpoint_count_min, checkpoint_percent
         Write a checkpoint of the graph once at least this many observations, and at least this percentage of all, were
         indexed since the last one. The cost per observation thus stays constant as a space grows.
+    checkpoint_rest_count_min
+        When a space is closed, write a checkpoint only if at least this many observations were indexed since the last
+        one; fewer are linked again when it is opened.
+    open_spaces_max
+        Maximum number of spaces that are open at the same time, and never more than an eighth of the files that the
+        process may open. A space is opened when it is used; the one that was not used for longest rests in exchange.
+    spaces_at_start_max
+        A store with at most this many spaces opens all of them at its start, so that their damage is known at once.
     retained_count
         Number of generations that recalls may go back; 0: no limit. Nothing is removed from the disk, but versions that
         were superseded or deleted earlier leave the index.
@@ -89,6 +99,9 @@ class StoreOptions:
     ef: int = setting(64, low=1)
     checkpoint_count_min: int = setting(50_000, low=1)
     checkpoint_percent: int = setting(25, low=1)
+    checkpoint_rest_count_min: int = setting(256, low=1)
+    open_spaces_max: int = setting(256, group="Limits", low=1)
+    spaces_at_start_max: int = setting(32, low=0)
     retained_count: int = setting(0, group="Recall", low=0)
     retained_s: float = setting(0.0, group="Recall", unit="seconds", low=0)
     recall_meter_share: float = setting(0.005, group="Recall", low=0, high=1)
@@ -118,3 +131,16 @@ class StoreOptions:
     def worker_count(self) -> int:
         """Number of index threads to start."""
         return min(self.workers or os.cpu_count() or 1, WORKERS_MAX)
+
+
+def check_options(options: object) -> StoreOptions:
+    """Return `options` if they are options of a store; anything else is `InvalidInput`."""
+    if isinstance(options, StoreOptions):
+        return options
+    raise InvalidInput(
+        f"options are {shown(options)}; pass StoreOptions(...), or leave them out",
+        code="invalid_option",
+        field="options",
+        limit="StoreOptions",
+        value=type(options).__name__,
+    )

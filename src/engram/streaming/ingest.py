@@ -149,7 +149,7 @@ class Ingest:
 
     def _queue(self, space: SpaceEngine, request: CommitRequest) -> None:
         if request.delete_ids is None:
-            self.admission.check(space, request.priority)
+            self.admission.check(space, request.priority, request.nbytes)
         self._store.submit(request)
         self.admission.entered(space, request)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from typing import Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from engram.log.records.record import Record
 
 CHUNK_BITS: Final = 16
 CHUNK_ROWS: Final = 1 << CHUNK_BITS
+_ROW_BYTES: Final = 8 + 8 + 4 + 4
 _NEVER: Final = np.iinfo(np.int64).max
 
 
@@ -48,19 +50,19 @@ class ColumnChunk:
     )
 
     def __init__(self) -> None:
-        self.ends: NDArray[np.int64] = np.zeros(CHUNK_ROWS, dtype=np.int64)
-        self.times_us: NDArray[np.int64] = np.zeros(CHUNK_ROWS, dtype=np.int64)
-        self.confidences: NDArray[np.float32] = np.zeros(CHUNK_ROWS, dtype=np.float32)
-        self.importances: NDArray[np.float32] = np.zeros(CHUNK_ROWS, dtype=np.float32)
+        # Pages of the system, which are zero, and take memory only once they are written to. What the allocator returns
+        # may have been used before: it is zeroed as a whole, and a space of one row would take more than a megabyte.
+        memory = mmap.mmap(-1, CHUNK_ROWS * _ROW_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        numbers = np.frombuffer(memory, dtype=np.int64, count=2 * CHUNK_ROWS)
+        fractions = np.frombuffer(memory, dtype=np.float32, offset=numbers.nbytes)
+        self.ends: NDArray[np.int64] = numbers[:CHUNK_ROWS]
+        self.times_us: NDArray[np.int64] = numbers[CHUNK_ROWS:]
+        self.confidences: NDArray[np.float32] = fractions[:CHUNK_ROWS]
+        self.importances: NDArray[np.float32] = fractions[CHUNK_ROWS:]
         self.ends_min: int = int(_NEVER)
         self.has_gaps: bool = False
         self.times_min: int = int(_NEVER)
         self.times_max: int = -int(_NEVER)
-
-    @property
-    def nbytes(self) -> int:
-        """Memory in bytes."""
-        return self.ends.nbytes + self.times_us.nbytes + self.confidences.nbytes + self.importances.nbytes
 
 
 class Columns:
@@ -137,4 +139,5 @@ class Columns:
     @property
     def nbytes(self) -> int:
         """Memory in bytes."""
-        return sum(chunk.nbytes for chunk in self.chunks)
+        # The rest of the last chunk has not been written to.
+        return self._next * _ROW_BYTES if self.chunks else 0

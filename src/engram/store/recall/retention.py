@@ -27,13 +27,18 @@ class Retention:
         Settings of the store, which say how far back recalls may go.
     subscriptions
         Subscriptions that may still have to match versions that were superseded.
+
+    Attributes
+    ----------
+    leases
+        The generations that scans hold between their pages. They outlive the engine of a space that comes to rest.
     """
 
     def __init__(self, state: SpaceState, options: StoreOptions, subscriptions: Subscriptions) -> None:
         self._state = state
         self._subscriptions = subscriptions
         self._held: WeakSet[Snapshot] = WeakSet()
-        self._leases = Leases()
+        self.leases: Leases = Leases()
         self._count = options.retained_count
         self._seconds = options.retained_s
         self._clock = CautiousClock(options.retained_s, now_us, elapsed_us)
@@ -71,8 +76,13 @@ class Retention:
         overtaken = next(self._state.log.records_from(oldest + 1))
         return max(0.0, (now_us() - overtaken.committed_us) / 1e6)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether there are snapshots."""
+        return bool(self._held)
+
     def _held_generations(self) -> list[int]:
-        held = [*(snapshot.generation for snapshot in list(self._held)), *self._leases.generations()]
+        held = [*(snapshot.generation for snapshot in list(self._held)), *self.leases.generations()]
         matched = self._subscriptions.matched_generation
         return held if matched is None else [*held, matched]
 
@@ -119,12 +129,12 @@ class Retention:
         InvalidInput, FailedPrecondition
             As for `hold`.
         """
-        if generation is not None and self._leases.renew_held(generation):
+        if generation is not None and self.leases.renew_held(generation):
             snapshot = Snapshot(reader, generation)
             self._held.add(snapshot)
             return snapshot
         snapshot = self.hold(reader, generation, None)
-        self._leases.renew(snapshot.generation)
+        self.leases.renew(snapshot.generation)
         return snapshot
 
     def generation_at(self, time_us: int) -> int:

@@ -96,10 +96,14 @@ class SpaceRecalls:
         OverCapacity
             If there are too many standing recalls.
         """
-        stream = self._reader.stream(query, self.retention.generation_of(query))
         if query.follow:
-            # A commit during the subscription may not have been announced to the matcher.
-            self._announce()
+            return self._follow(query)
+        return self._reader.stream(query, self.retention.generation_of(query))
+
+    def _follow(self, query: RecallQuery) -> RecallStream:
+        stream = self._reader.stream(query, self.retention.generation_of(query))
+        # A commit during the subscription may not have been announced to the matcher.
+        self._announce()
         return stream
 
     def get(self, id: str, max_generation: int | None = None) -> Hit | None:
