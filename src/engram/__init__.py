@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engram.model.cue import Between, Cue, Filter
     from engram.model.hit import Hit, Hits
     from engram.model.query import RecallQuery
+    from engram.model.retention_policy import RetentionPolicy
     from engram.model.strength import Strength
     from engram.store import MemoryStore, RecallStream, Snapshot, Space, StoreOptions
 
@@ -39,6 +40,7 @@ __all__ = [
     "MemoryStore",
     "RecallQuery",
     "RecallStream",
+    "RetentionPolicy",
     "Snapshot",
     "Space",
     "StoreOptions",
@@ -63,6 +65,7 @@ _HOMES = {
     "MemoryStore": "engram.store",
     "RecallQuery": "engram.model.query",
     "RecallStream": "engram.store",
+    "RetentionPolicy": "engram.model.retention_policy",
     "Snapshot": "engram.store",
     "Space": "engram.store",
     "StoreOptions": "engram.store",

@@ -8,6 +8,7 @@ import click
 
 from engram import __version__
 from engram.cli.commands.backup import backup, restore
+from engram.cli.commands.compact import compact
 from engram.cli.commands.demo import demo
 from engram.cli.commands.doctor import doctor
 from engram.cli.commands.ingest import ingest
@@ -44,5 +45,5 @@ def app(context: click.Context, config: Path | None, debug: bool) -> None:
     context.obj = CliContext(config, debug)
 
 
-for command in (serve, demo, ingest, recall, spaces, status, top, doctor, verify, repair, backup, restore):
+for command in (serve, demo, ingest, recall, spaces, status, top, doctor, verify, repair, compact, backup, restore):
     app.add_command(command)

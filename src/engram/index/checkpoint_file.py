@@ -14,8 +14,12 @@ from engram.errors import CorruptData
 from engram.index.checks import RawVectors
 from engram.index.damage import corrupt_checkpoint
 
-RawBlock = tuple[int, RawVectors] | tuple[int, RawVectors, NDArray[np.uint32] | None]
-"""First generation, vectors, and the CRC-32C of each row's bytes."""
+RawBlock = (
+    tuple[int, RawVectors]
+    | tuple[int, RawVectors, NDArray[np.uint32] | None]
+    | tuple[int, RawVectors, NDArray[np.uint32] | None, NDArray[np.int64] | None]
+)
+"""First generation, vectors, the CRC-32C of each row's bytes, and the generation of each row if there are gaps."""
 
 
 def replace(native: _core.Index, path: str, with_vectors: bool, background: bool) -> int:
@@ -44,12 +48,19 @@ def write(native: _core.Index, place: int | str, with_vectors: bool, background:
         raise corrupt_checkpoint(error) from error
 
 
-def read(place: int | str, vectors: Iterable[RawBlock] | None) -> _core.Index:
+def given(
+    vectors: Iterable[RawBlock],
+) -> list[tuple[int, RawVectors, NDArray[np.uint32] | None, NDArray[np.int64] | None]]:
+    """Return blocks as the native index takes them."""
+    nothing = (None, None)
+    return [(*block, *nothing)[:4] for block in vectors]
+
+
+def read(place: int | str, vectors: Iterable[RawBlock] | None, dropped: int) -> _core.Index:
     """Open a checkpoint; the parameters and the errors are those of `HnswIndex.load`."""
     try:
         if vectors is None:
             return _core.Index.load(place)
-        blocks = [(block[0], block[1], block[2] if len(block) > 2 else None) for block in vectors]
-        return _core.Index.load_with_raw(place, blocks)
+        return _core.Index.load_with_raw(place, given(vectors), dropped)
     except _core.CorruptCheckpoint as error:
         raise corrupt_checkpoint(error, str(place)) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -91,7 +91,7 @@ class HnswIndex(GraphReader):
             for start in range(0, len(matrix), _ENCODE_BATCH):
                 piece = matrix[start : start + _ENCODE_BATCH]
                 with self._graph.changing:
-                    self._native.append(piece, first + start, None, None)
+                    self._native.append(piece, first + start, None, None, None)
                     self._native.publish(first + start + len(piece) - 1)
         return first
 
@@ -101,6 +101,7 @@ class HnswIndex(GraphReader):
         first_generation: int,
         raw: RawVectors | None = None,
         sums: NDArray[np.uint32] | None = None,
+        generations: NDArray[np.int64] | None = None,
     ) -> None:
         """Encode vectors under the generations from `first_generation` on, without making them visible.
 
@@ -114,6 +115,8 @@ class HnswIndex(GraphReader):
         sums
             uint32, shape ``(n,)``: CRC-32C of each row's bytes in `raw`, which a search verifies before it ranks by the
             row. None: float32 is summed from `vectors`; float16 is summed from `raw`, which is read for this.
+        generations
+            int64, shape ``(n,)``, rising: the generation of each vector. None: there are no gaps.
 
         Raises
         ------
@@ -124,7 +127,7 @@ class HnswIndex(GraphReader):
         if raw is not None:
             check_raw(raw, matrix.shape)
         with self._graph.changing:
-            self._native.append(matrix, first_generation, raw, sums)
+            self._native.append(matrix, first_generation, raw, sums, generations)
 
     def publish(self, generation: int) -> None:
         """Make all versions up to `generation` visible to searches without a snapshot."""
@@ -179,6 +182,29 @@ class HnswIndex(GraphReader):
         """
         return self._graph.compact(horizon, threads, go_on)
 
+    def relocate(
+        self,
+        first_generation: int,
+        last_generation: int,
+        vectors: Iterable[RawBlock],
+        retired: Sequence[NDArray[np.uint8]],
+    ) -> None:
+        """Use the raw vectors of a range of generations at another place; the index must not be compacted meanwhile.
+
+        When this returns, no search reads them at the old place, unless it is a walk on a graph that was compacted.
+
+        Parameters
+        ----------
+        first_generation, last_generation
+            The range.
+        vectors
+            Where they are now; blocks as for `load`. Versions in the range that are left out must have ended before all
+            snapshots that are still in use. A search that ranks them nevertheless reports them as damaged.
+        retired
+            The memory at the old place, which the index no longer keeps alive.
+        """
+        self._native.relocate(first_generation, last_generation, checkpoint_file.given(vectors), list(retired))
+
     def save(self, path: str | os.PathLike[str], *, with_vectors: bool = True, background: bool = False) -> int:
         """Write a checkpoint of everything linked; return the generation it covers.
 
@@ -201,6 +227,7 @@ class HnswIndex(GraphReader):
         cls,
         path: str | os.PathLike[str] | int,
         vectors: Iterable[RawBlock] | None = None,
+        dropped: int = 0,
     ) -> HnswIndex:
         """Open a checkpoint by mapping it.
 
@@ -211,7 +238,10 @@ class HnswIndex(GraphReader):
         vectors
             For a checkpoint without raw vectors: blocks in ascending order that cover all its vectors and stay
             unchanged as long as the index lives. A block is (first generation, float32 or float16 array ``(n, dim)``,
-            CRC-32C of each row's bytes). A block without checksums is read completely and taken as correct.
+            CRC-32C of each row's bytes). A block without checksums is read completely and taken as correct. If there
+            are gaps, the generation of each row follows, int64, shape ``(n,)``, rising.
+        dropped
+            Vectors with generations up to this one may be missing from `vectors`. They are hidden from all snapshots.
 
         Raises
         ------
@@ -219,5 +249,5 @@ class HnswIndex(GraphReader):
             If the file is not a checkpoint, is damaged, or `vectors` do not cover it.
         """
         index = cls.__new__(cls)
-        index._begin(checkpoint_file.read(path if isinstance(path, int) else os.fspath(path), vectors))
+        index._begin(checkpoint_file.read(path if isinstance(path, int) else os.fspath(path), vectors, dropped))
         return index

@@ -33,13 +33,20 @@ class Housekeeping:
         The catalogue in which the reached generation of each space is recorded.
     options
         Settings of the store: the intervals, and the rate of scrubbing.
+    compact_log
+        Has the log of a space compacted, on another thread.
     """
 
     def __init__(
-        self, spaces: Callable[[], Sequence[SpaceEngine]], catalogue: SpaceCatalog, options: StoreOptions
+        self,
+        spaces: Callable[[], Sequence[SpaceEngine]],
+        catalogue: SpaceCatalog,
+        options: StoreOptions,
+        compact_log: Callable[[SpaceEngine], None] = lambda space: None,
     ) -> None:
         self._spaces = spaces
         self._catalogue = catalogue
+        self._compact_log = compact_log
         self._interval_s = options.mark_interval_s
         self._scrub_bytes = round(options.scrub_bytes_per_s * options.mark_interval_s)
         self._scrub_interval_s = options.scrub_interval_s
@@ -85,6 +92,7 @@ class Housekeeping:
         """Do a little of everything; what fails keeps nothing else from being done."""
         self._rounds += 1
         self._mark()
+        self._expire()
         if self._rounds % _ROUNDS_PER_NOTE == 0:
             with self._failures.logged("the list of spaces"):
                 self.note()
@@ -95,6 +103,13 @@ class Housekeeping:
         for space in self._spaces():
             with self._failures.logged(f"the mark of space {space.config.name}"):
                 space.leave_mark()
+
+    def _expire(self) -> None:
+        for space in self._spaces():
+            with self._failures.logged(f"the retention of space {space.config.name}"):
+                space.retention.advance()
+                if space.log_compaction.is_due():
+                    self._compact_log(space)
 
     def _scrub(self) -> None:
         """Read and check as many bytes as one round may read."""

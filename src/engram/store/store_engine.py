@@ -81,7 +81,7 @@ class StoreEngine:
         )
         self._committer = Committer(self._intake)
         self._answers = AnswerThread()
-        self._checkpointer = MaintenanceThread()
+        self._checkpointer = MaintenanceThread(options.log_compaction_bytes_per_s)
         self._matcher = Matcher()
         self._meter = RecallMeter(options.recall_meter_share)
         self._workers = Workers(options.worker_count, options.steal_threshold, _weakly(self._linked))
@@ -95,7 +95,9 @@ class StoreEngine:
         except BaseException:
             self._release()
             raise
-        self._housekeeping = Housekeeping(_weak_spaces(self._table), self._catalogue, options)
+        self._housekeeping = Housekeeping(
+            _weak_spaces(self._table), self._catalogue, options, self._checkpointer.request_compaction
+        )
         self._checkpointer.start()
         self._workers.start()
         self._matcher.start()

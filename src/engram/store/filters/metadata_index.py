@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
-from collections.abc import Hashable
-from typing import Any
+from collections.abc import Hashable, Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,12 @@ from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
 from engram.model.cue import Scalar
 from engram.model.limits import FILTER_TEXT_BYTES_MAX
+from engram.store.compaction.ended_counts import EndedCounts
 from engram.store.filters.columns import Columns
 from engram.store.filters.postings import Numbers, Postings
+
+# Lists that are shortened while a commit may have to wait.
+_KEYS_AT_ONCE: Final = 256
 
 
 class MetadataIndex:
@@ -31,6 +36,11 @@ class MetadataIndex:
         self._tags = Postings()
         self._values = Postings()
         self._numbers: dict[str, Numbers] = {}
+        self.ended: EndedCounts = EndedCounts()
+        # What ended at or before it may have been freed.
+        self.dropped_generation: int = 0
+        # Held to append to lists, and to replace them by shorter ones.
+        self._changing = threading.Lock()
 
     def add(self, record: Record | LogEntry) -> None:
         """Append a record of the log, or an entry that becomes one; it must follow the last one."""
@@ -38,14 +48,40 @@ class MetadataIndex:
         if record.kind is not RecordKind.OBSERVE:
             return
         tags, metadata = record.tags_column(), record.metadata_column()
-        if tags is not None:
-            self._add_tags(record.first_generation, tags)
-        if metadata is not None:
-            self._add_metadata(record.first_generation, metadata)
+        with self._changing:
+            if tags is not None:
+                self._add_tags(generations_of(record), tags)
+            if metadata is not None:
+                self._add_metadata(generations_of(record), metadata)
 
     def end(self, generations: NDArray[np.int64], at: NDArray[np.int64]) -> None:
         """Record the generations at which versions end; the parameters are those of `Columns.end`."""
         self.columns.end(generations, at)
+        self.ended.add(at)
+
+    def drop(self, horizon: int) -> None:
+        """Free what ended at or before `horizon`, a little at a time. One thread at a time may call it."""
+
+        def is_kept(generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+            kept: NDArray[np.bool_] = (generations > horizon) | self.columns.alive(generations, horizon)
+            return kept
+
+        self.dropped_generation = max(self.dropped_generation, horizon)
+        self.ended.forget(horizon)
+        for postings in (self._tags, self._values):
+            keys = postings.keys()
+            for start in range(0, len(keys), _KEYS_AT_ONCE):
+                with self._changing:
+                    postings.drop(keys[start : start + _KEYS_AT_ONCE], is_kept)
+        for key in list(self._numbers):
+            with self._changing:
+                fewer = self._numbers[key].kept(is_kept)
+                if fewer is None:
+                    del self._numbers[key]
+                else:
+                    self._numbers[key] = fewer
+        # Last, because the lists are compared with it.
+        self.columns.drop(horizon)
 
     def tagged(self, tag: str) -> NDArray[np.int64]:
         """Return the generations that have `tag`: int64, shape ``(n,)``, ascending."""
@@ -77,29 +113,38 @@ class MetadataIndex:
         numbers = sum(column.nbytes for column in list(self._numbers.values()))
         return self.columns.nbytes + self._tags.nbytes + self._values.nbytes + numbers
 
-    def _add_tags(self, first_generation: int, column: list[list[str] | None]) -> None:
+    def _add_tags(self, generations: Sequence[int], column: list[list[str] | None]) -> None:
         found: defaultdict[str, list[int]] = defaultdict(list)
-        for generation, tags in enumerate(column, first_generation):
+        for generation, tags in zip(generations, column, strict=True):
             for tag in dict.fromkeys(tags or ()):
                 found[tag].append(generation)
-        for tag, generations in found.items():
-            self._tags.extend(tag, generations)
+        for tag, tagged in found.items():
+            self._tags.extend(tag, tagged)
 
-    def _add_metadata(self, first_generation: int, column: list[dict[str, Any] | None]) -> None:
+    def _add_metadata(self, generations: Sequence[int], column: list[dict[str, Any] | None]) -> None:
         equal: defaultdict[Hashable, list[int]] = defaultdict(list)
         numbers: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
-        for generation, metadata in enumerate(column, first_generation):
+        for generation, metadata in zip(generations, column, strict=True):
             for key, value in (metadata or {}).items():
                 if _is_searchable(key, value):
                     equal[_value_key(key, value)].append(generation)
                 if isinstance(value, int | float) and not isinstance(value, bool):
                     numbers[key].append((generation, _as_float(value)))
-        for place, generations in equal.items():
-            self._values.extend(place, generations)
+        for place, found in equal.items():
+            self._values.extend(place, found)
         for key, pairs in numbers.items():
             if key not in self._numbers:
                 self._numbers[key] = Numbers()
             self._numbers[key].extend(*zip(*pairs, strict=True))
+
+
+def generations_of(record: Record | LogEntry) -> Sequence[int]:
+    """Return the generation of each row."""
+    if record.last_generation - record.first_generation + 1 == record.count:
+        return range(record.first_generation, record.last_generation + 1)
+    assert record.generations is not None  # noqa: S101  (for the type checker: what has gaps lists its generations)
+    generations: list[int] = record.generations.tolist()
+    return generations
 
 
 def _value_key(key: str, value: Scalar) -> Hashable:

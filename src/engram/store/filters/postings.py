@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -78,6 +78,41 @@ class Postings:
         known.extend(generations)
         self.nbytes += known.nbytes - before
 
+    def drop(self, keys: Sequence[Hashable], is_kept: Callable[[NDArray[np.int64]], NDArray[np.bool_]]) -> None:
+        """Remove generations from the lists of `keys`; nothing may be appended meanwhile.
+
+        Parameters
+        ----------
+        is_kept
+            Returns for an array of generations which of them stay.
+        """
+        lists = [self.get(key) for key in keys]
+        kept = is_kept(np.concatenate(lists)) if lists else np.empty(0, dtype=bool)
+        done = 0
+        for key, generations in zip(keys, lists, strict=True):
+            stays = kept[done : done + len(generations)]
+            done += len(generations)
+            if len(generations) and not stays.all():
+                self._replace(key, generations[stays].tolist())
+
+    def keys(self) -> list[Hashable]:
+        """Return the keys as of now."""
+        return list(self._lists)
+
+    def _replace(self, key: Hashable, generations: list[int]) -> None:
+        known = self._lists[key]
+        self.nbytes -= known.nbytes if isinstance(known, GrowingArray) else 0
+        if len(generations) > 1:
+            fewer = GrowingArray(np.int64)
+            fewer.extend(generations)
+            self._lists[key] = fewer
+            self.nbytes += fewer.nbytes
+        elif generations:
+            self._lists[key] = generations[0]
+        else:
+            del self._lists[key]
+            self.nbytes -= _KEY_BYTES
+
     def get(self, key: Hashable) -> NDArray[np.int64]:
         """Return the generations of `key`: int64, shape ``(n,)``, ascending."""
         known = self._lists.get(key)
@@ -97,6 +132,16 @@ class Numbers:
         """Append the numbers of later generations."""
         self._values.extend(values)
         self._generations.extend(generations)
+
+    def kept(self, is_kept: Callable[[NDArray[np.int64]], NDArray[np.bool_]]) -> Numbers | None:
+        """Return the numbers of generations that stay; None if there are none. Nothing may be appended meanwhile."""
+        generations = self._generations.view
+        stays = is_kept(generations)
+        if not stays.any():
+            return None
+        fewer = Numbers()
+        fewer.extend(generations[stays].tolist(), self._values.view[: len(stays)][stays].tolist())
+        return fewer
 
     def between(self, low: float | None, high: float | None) -> NDArray[np.int64]:
         """Return the generations whose number lies within `low` and `high`, both included; None leaves a side open.

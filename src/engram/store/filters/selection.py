@@ -41,25 +41,25 @@ def select(
     if required:
         numbers: Iterable[int] = _distinct(required[0] >> CHUNK_BITS).tolist()
     else:
-        numbers = range(first >> CHUNK_BITS, (last >> CHUNK_BITS) + 1)
+        numbers = attributes.columns.within(first, last)
     found = []
     for number in numbers:
-        chunk, base = attributes.columns.chunks[number], number << CHUNK_BITS
-        if _misses(chunk, filter):
+        chunk, base = attributes.columns.chunks.get(number), number << CHUNK_BITS
+        if chunk is None or _misses(chunk, filter):
             continue
-        start, end = max(first - base, 0), min(last - base + 1, CHUNK_ROWS)
-        rarest = _rows_in(required[0], base) if required else None
+        start, end = chunk.span(first - base, last - base)
+        rarest = _rows_in(required[0], base, chunk) if required else None
         # Where few rows have the rarest condition, only these are tested. Where many have it, testing whole columns is
         # faster.
         rows = rarest if rarest is not None and len(rarest) < _FEW_ROWS else slice(start, end)
         keep = chunk.ends[rows] > (alive_at or 0)
         keep &= _fits_columns(chunk, rows, filter)
         for others in required if isinstance(rows, slice) else required[1:]:
-            keep &= _marked(others, base)[rows]
+            keep &= _marked(others, base, chunk)[rows]
         for others in excluded:
-            keep &= ~_marked(others, base)[rows]
+            keep &= ~_marked(others, base, chunk)[rows]
         kept = start + np.flatnonzero(keep) if isinstance(rows, slice) else rows[keep]
-        found.append(kept + base)
+        found.append(chunk.offsets_of(kept) + base)
     return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 
 
@@ -111,11 +111,11 @@ def _fits_columns(chunk: ColumnChunk, rows: Rows, filter: Filter) -> NDArray[np.
     return fits
 
 
-def _rows_in(generations: NDArray[np.int64], base: int) -> NDArray[np.int64]:
-    return _within(generations, base, base + CHUNK_ROWS - 1) - base
+def _rows_in(generations: NDArray[np.int64], base: int, chunk: ColumnChunk) -> NDArray[np.int64]:
+    return chunk.rows_of(_within(generations, base, base + CHUNK_ROWS - 1) - base)
 
 
-def _marked(generations: NDArray[np.int64], base: int) -> NDArray[np.bool_]:
-    marks = np.zeros(CHUNK_ROWS, dtype=bool)
-    marks[_rows_in(generations, base)] = True
+def _marked(generations: NDArray[np.int64], base: int, chunk: ColumnChunk) -> NDArray[np.bool_]:
+    marks = np.zeros(len(chunk), dtype=bool)
+    marks[_rows_in(generations, base, chunk)] = True
     return marks

@@ -20,7 +20,7 @@ def stored_hit(
     hit = object.__new__(Hit)
     put = object.__setattr__
     put(hit, "score", score)
-    put(hit, "generation", record.first_generation + row)
+    put(hit, "generation", record.generation(row))
     put(hit, "indexed", indexed)
     put(hit, "recent", False)
     put(hit, "strength", strength)

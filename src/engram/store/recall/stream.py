@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 # The number of candidates grows by one for every so many results that were returned.
 _RESULTS_PER_BREADTH: Final = 3
 
+# What a reader that is slower than this between two batches needs may be dropped.
+LEASE_S: Final = 60.0
+
 MakeHits = Callable[[Ranked], list[Hit]]
 
 
@@ -77,7 +80,14 @@ class RecallStream(Iterator[Hits]):
         self._left = query.k
         self._is_first = True
         self._failure: CorruptData | None = None
+        self._used_s = time.monotonic()
         self._deadline_s = None if query.timeout_ms is None else time.monotonic() + query.timeout_ms / 1000
+
+    @property
+    def held_generation(self) -> int | None:
+        """The generation that must be retained for further batches; None once there are none, or it is long unused."""
+        is_used = time.monotonic() - self._used_s < LEASE_S
+        return self.generation if self.more_results and is_used else None
 
     @property
     def incomplete(self) -> bool:
@@ -95,6 +105,7 @@ class RecallStream(Iterator[Hits]):
             After `RecallQuery.timeout_ms`. Batches that were returned remain valid.
         """
         self._check_usable()
+        self._used_s = time.monotonic()
         if not self.more_results:
             return self._batch(NOTHING)
         self._check_deadline()
