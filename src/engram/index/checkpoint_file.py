@@ -48,9 +48,11 @@ def write(native: _core.Index, place: int | str, with_vectors: bool, background:
         raise corrupt_checkpoint(error) from error
 
 
-def given(
-    vectors: Iterable[RawBlock],
-) -> list[tuple[int, RawVectors, NDArray[np.uint32] | None, NDArray[np.int64] | None]]:
+Blocks = list[tuple[int, RawVectors, NDArray[np.uint32] | None, NDArray[np.int64] | None]]
+"""Blocks as the native index takes them."""
+
+
+def given(vectors: Iterable[RawBlock]) -> Blocks:
     """Return blocks as the native index takes them."""
     nothing = (None, None)
     return [(*block, *nothing)[:4] for block in vectors]

@@ -189,7 +189,7 @@ class HnswIndex(GraphReader):
         vectors: Iterable[RawBlock],
         retired: Sequence[NDArray[np.uint8]],
     ) -> None:
-        """Use the raw vectors of a range of generations at another place; the index must not be compacted meanwhile.
+        """Use the raw vectors of a range of generations at another place.
 
         When this returns, no search reads them at the old place, unless it is a walk on a graph that was compacted.
 
@@ -203,7 +203,7 @@ class HnswIndex(GraphReader):
         retired
             The memory at the old place, which the index no longer keeps alive.
         """
-        self._native.relocate(first_generation, last_generation, checkpoint_file.given(vectors), list(retired))
+        self._graph.relocate(first_generation, last_generation, checkpoint_file.given(vectors), list(retired))
 
     def save(self, path: str | os.PathLike[str], *, with_vectors: bool = True, background: bool = False) -> int:
         """Write a checkpoint of everything linked; return the generation it covers.

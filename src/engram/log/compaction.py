@@ -25,7 +25,7 @@ from engram.log.manifest import SegmentEntry
 from engram.log.records.encoding import EncodedRecord, encode_record
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
-from engram.log.records.progress import Horizon, Progress
+from engram.log.records.progress import Horizon, SessionProgress
 from engram.log.records.record import Record
 from engram.log.records.record_table import RecordPage
 from engram.log.records.sectors import SECTOR_BYTES
@@ -271,12 +271,12 @@ class _Sessions:
         ):
             self._add(session, (sequence, rows, generation, writer))
 
-    def progress(self, horizon: Horizon) -> Progress:
+    def progress(self, horizon: Horizon) -> SessionProgress:
         """Return all of it, in the order of generations."""
         rows = [(session, one) for session, ranges in self._ranges.items() for one in ranges]
         rows.sort(key=lambda row: row[1][2])
         ranges = np.array([one for _, one in rows], dtype=np.uint64).reshape(-1, 4)
-        return Progress([session for session, _ in rows], ranges, horizon)
+        return SessionProgress([session for session, _ in rows], ranges, horizon)
 
     def _add(self, session: str, later: tuple[int, int, int, int]) -> None:
         ranges = self._ranges.setdefault(session, deque(maxlen=_RANGES_MAX))

@@ -27,6 +27,7 @@ from engram.model.values.scalars import as_flag, shown
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.committer import Committer
 from engram.store.commit.queue import CommitQueue, CommitRequest, FifoCommitQueue
+from engram.store.compaction.compaction_thread import CompactionThread
 from engram.store.directory import open_directory
 from engram.store.housekeeping import Housekeeping
 from engram.store.indexing.maintenance_thread import MaintenanceThread
@@ -81,7 +82,8 @@ class StoreEngine:
         )
         self._committer = Committer(self._intake)
         self._answers = AnswerThread()
-        self._checkpointer = MaintenanceThread(options.log_compaction_bytes_per_s)
+        self._checkpointer = MaintenanceThread()
+        self._compaction = CompactionThread(options.log_compaction_bytes_per_s)
         self._matcher = Matcher()
         self._meter = RecallMeter(options.recall_meter_share)
         self._workers = Workers(options.worker_count, options.steal_threshold, _weakly(self._linked))
@@ -95,10 +97,9 @@ class StoreEngine:
         except BaseException:
             self._release()
             raise
-        self._housekeeping = Housekeeping(
-            _weak_spaces(self._table), self._catalogue, options, self._checkpointer.request_compaction
-        )
+        self._housekeeping = Housekeeping(_weak_spaces(self._table), self._catalogue, options, self._compaction.request)
         self._checkpointer.start()
+        self._compaction.start()
         self._workers.start()
         self._matcher.start()
         self._meter.start()
@@ -265,6 +266,7 @@ class StoreEngine:
         for space in self.spaces():
             space.tail.close()
         self._housekeeping.stop()
+        self._compaction.stop()
         self._committer.stop()
         self._answers.stop()
         self._workers.stop(self._options.drain_s)

@@ -14,7 +14,7 @@ from engram.log.files.storage import Buffer
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import COLUMN_OF, Column, Header
 from engram.log.records.layout import COLUMN_ALIGNMENT, NUMBERS, TEXTS
-from engram.log.records.progress import Progress
+from engram.log.records.progress import SessionProgress
 from engram.log.records.sectors import INLINE_SUMS, SECTOR_BYTES, pack_table, sectors_of, table_sectors
 from engram.log.records.text_column import encode_texts
 from engram.model.columns import ColumnSpec, TagsSpec
@@ -160,7 +160,7 @@ def _rising(generations: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     return array
 
 
-def _progress_columns(progress: Progress) -> list[tuple[Column, list[Buffer]]]:
+def _progress_columns(progress: SessionProgress) -> list[tuple[Column, list[Buffer]]]:
     horizon = np.array(progress.horizon, dtype=np.int64)
     ranges = np.ascontiguousarray(progress.ranges, dtype=np.uint64)
     return [

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.log.records.header import RecordKind
-from engram.log.records.progress import Progress
+from engram.log.records.progress import SessionProgress
 from engram.model.observations import ObservationBatch
 
 
@@ -53,7 +53,7 @@ class LogEntry:
     committed_us: int = 0
     writer: int = 0
     generations: NDArray[np.int64] | None = None
-    progress: Progress | None = None
+    progress: SessionProgress | None = None
 
     @property
     def count(self) -> int:

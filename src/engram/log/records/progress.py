@@ -16,7 +16,7 @@ class Horizon(NamedTuple):
     committed_us: int = 0
 
 
-class Progress(NamedTuple):
+class SessionProgress(NamedTuple):
     """The content of a PROGRESS record, the last one of a compacted segment.
 
     Parameters

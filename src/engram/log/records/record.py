@@ -18,7 +18,7 @@ from engram import _core
 from engram.errors import CorruptData
 from engram.log.records.header import Header, RecordKind
 from engram.log.records.layout import NUMBERS, TEXTS, Layout, TextPlace
-from engram.log.records.progress import Horizon, Progress
+from engram.log.records.progress import Horizon, SessionProgress
 from engram.log.records.row_generations import RowGenerations
 from engram.log.records.text_column import TextColumn, read_text
 from engram.log.segments.segment import Segment
@@ -196,12 +196,12 @@ class Record(RowGenerations):
                 columns[spec.name] = [row or () for row in _decode_tags(texts)] if isinstance(spec, TagsSpec) else texts
         return columns
 
-    def progress(self) -> Progress:
+    def progress(self) -> SessionProgress:
         """Return the content of a PROGRESS record."""
         layout = self._lay_out()
         generation, committed_us = self._numbers(layout.horizon, np.int64, 2).tolist()
         ranges = self._numbers(layout.ranges, np.uint64, 4 * self.count).reshape(self.count, 4)
-        return Progress(self.ids(), ranges, Horizon(generation, committed_us))
+        return SessionProgress(self.ids(), ranges, Horizon(generation, committed_us))
 
     def metadata_json(self, row: int) -> str:
         """Return the metadata of one row as the stored JSON object text, ``""`` for none."""

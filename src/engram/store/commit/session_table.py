@@ -6,7 +6,7 @@ import sys
 from collections import OrderedDict, deque
 from typing import Final, NamedTuple
 
-from engram.log.records.progress import Progress
+from engram.log.records.progress import SessionProgress
 
 # A client resends only what it has no ack for, which is at most what fits into its window.
 _REMEMBERED_MAX: Final = 64
@@ -76,7 +76,7 @@ class SessionTable:
             stored = latest.pop().joined_with(stored)
         latest.append(stored)
 
-    def take_over(self, progress: Progress) -> None:
+    def take_over(self, progress: SessionProgress) -> None:
         """Record what a compacted segment says of the rows that it had."""
         for session, stored in zip(progress.sessions, progress.ranges.tolist(), strict=True):
             first_sequence, rows, first_generation, writer = stored

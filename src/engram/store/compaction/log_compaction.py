@@ -72,11 +72,10 @@ class LogCompaction:
         yield table.LOG_FREED_BYTES.sample(self.freed_bytes, space)
         yield table.LOG_COMPACTION_FAILURES.sample(self.failures, space)
 
-    def next_run(self) -> Sequence[RecordPage]:
-        """Return the oldest neighbouring segments that are worth compacting; empty if none are."""
+    def next_run(self, horizon: int) -> Sequence[RecordPage]:
+        """Return the oldest neighbouring segments that are worth compacting at `horizon`; empty if none are."""
         if self._state.log.read_only:
             return ()
-        horizon = self._horizon()
         run: list[RecordPage] = []
         kept = 0
         due = small = 0
@@ -104,7 +103,7 @@ class LogCompaction:
         if horizon <= self._looked_at or now_s < self._look_again_s:
             return False
         self._looked_at = horizon
-        is_due = bool(self.next_run())
+        is_due = bool(self.next_run(horizon))
         self._look_again_s = now_s + _LOOKING_SHARE * (time.monotonic() - now_s)
         return is_due
 
@@ -122,7 +121,12 @@ class LogCompaction:
             If it failed; what was not compacted has not changed.
         """
         horizon = self._horizon()
-        while run := self.next_run():
+        # One run takes the place of at least one page; so the number of pages bounds the work, whatever is written.
+        for _ in range(len(self._state.log.pages)):
+            horizon = self._horizon()
+            run = self.next_run(horizon)
+            if not run:
+                break
             try:
                 self._compact(run, horizon, pace)
             except EngramError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from engram.store.compaction import pace as pace_module
 from engram.store.compaction.pace import Pace, Stopped
 
 
@@ -14,8 +13,8 @@ class Time:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 100.0
         self.slept_s = 0.0
-        monkeypatch.setattr(pace_module.time, "monotonic", lambda: self.now_s)
-        monkeypatch.setattr(pace_module.time, "sleep", self.sleep)
+        monkeypatch.setattr("engram.store.compaction.pace.time.monotonic", lambda: self.now_s)
+        monkeypatch.setattr("engram.store.compaction.pace.time.sleep", self.sleep)
 
     def sleep(self, seconds: float) -> None:
         self.now_s += seconds
