@@ -13,7 +13,7 @@ import numpy as np
 
 from engram.errors import EngramError
 from engram.model.observations import make_batch
-from engram.model.retention_policy import RetentionPolicy
+from engram.model.values.retention_policy import RetentionPolicy
 from engram.store import MemoryStore, StoreOptions
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.space_engine import SpaceEngine

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from engram.model.cue import Between, Cue, Filter
     from engram.model.hit import Hit, Hits
     from engram.model.query import RecallQuery
-    from engram.model.retention_policy import RetentionPolicy
     from engram.model.strength import Strength
+    from engram.model.values.retention_policy import RetentionPolicy
     from engram.store import MemoryStore, RecallStream, Snapshot, Space, StoreOptions
 
 __version__ = "0.2.0"
@@ -65,7 +65,7 @@ _HOMES = {
     "MemoryStore": "engram.store",
     "RecallQuery": "engram.model.query",
     "RecallStream": "engram.store",
-    "RetentionPolicy": "engram.model.retention_policy",
+    "RetentionPolicy": "engram.model.values.retention_policy",
     "Snapshot": "engram.store",
     "Space": "engram.store",
     "StoreOptions": "engram.store",

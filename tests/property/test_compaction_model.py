@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from engram.errors import FailedPrecondition
 from engram.maintenance.verify import verify
-from engram.model.retention_policy import EVERYTHING, RetentionPolicy
+from engram.model.values.retention_policy import EVERYTHING, RetentionPolicy
 from engram.store import Cue, Filter, MemoryStore, Snapshot, Space, StoreOptions
 from engram.store.compaction.pace import Pace
 from tests.doubles.batches import DIM, vector_of

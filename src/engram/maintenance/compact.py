@@ -10,7 +10,7 @@ from typing import Any
 
 from engram.errors import EngramError, NotFound
 from engram.maintenance.progress import Counter, OnProgress, unseen
-from engram.model.retention_policy import RetentionPolicy
+from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.directory import check_path
 from engram.store.options import StoreOptions
 from engram.store.space_engine import SpaceEngine

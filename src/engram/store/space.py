@@ -23,10 +23,10 @@ from engram.model.recall_options import (
     recall_query,
     stream_query,
 )
-from engram.model.retention_policy import RetentionPolicy, checked_policy
 from engram.model.spaces import SpaceConfig
 from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
+from engram.model.values.retention_policy import RetentionPolicy, checked_policy
 from engram.model.values.scalars import as_flag
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream

@@ -17,8 +17,8 @@ from engram.log.files.os_errors import typed_failures, unavailable
 from engram.log.files.storage import Storage
 from engram.log.identity import Identity, new_id
 from engram.log.manifest import FILE_NAME, Manifest
-from engram.model.retention_policy import RetentionPolicy
 from engram.model.spaces import SpaceConfig, is_space_name
+from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.space_settings import decode_settings, read_settings1, with_policy
 
 _DIRECTORY: Final = "spaces"

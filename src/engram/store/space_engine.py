@@ -26,9 +26,9 @@ from engram.model.observations import (
     has_vectors,
     with_vectors,
 )
-from engram.model.retention_policy import RetentionPolicy
 from engram.model.spaces import SpaceConfig
 from engram.model.values.ids import as_ids
+from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.commit_spans import CommitSpans
 from engram.store.commit.group_commit import GroupCommit

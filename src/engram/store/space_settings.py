@@ -8,8 +8,8 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from engram.errors import CorruptData, InvalidInput, NewerFormat
-from engram.model.retention_policy import EVERYTHING, RetentionPolicy
 from engram.model.spaces import METRICS, SpaceConfig
+from engram.model.values.retention_policy import EVERYTHING, RetentionPolicy
 
 _SETTINGS: Final = frozenset({"name", "dim", "metric", "embedder"})
 _RETENTION: Final = "retention"

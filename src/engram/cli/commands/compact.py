@@ -13,7 +13,7 @@ from engram.errors import StoreLocked
 from engram.maintenance.compact import CompactReport
 from engram.maintenance.compact import compact as compact_directory
 from engram.maintenance.progress import OnProgress
-from engram.model.retention_policy import RetentionPolicy
+from engram.model.values.retention_policy import RetentionPolicy
 
 
 @click.command(cls=DirectoryCommand)

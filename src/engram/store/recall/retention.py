@@ -7,8 +7,8 @@ from weakref import WeakSet
 
 from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.query import GENERATION_MAX, RecallQuery, check_range
-from engram.model.retention_policy import RetentionPolicy
 from engram.model.times import now_us
+from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.compaction.age_clock import AgeClock
 from engram.store.options import StoreOptions
 from engram.store.recall.executor import RecallExecutor
@@ -95,17 +95,22 @@ class Retention:
         0 if none was, or if there is none.
         """
         visible = self._state.index.visible_generation
-        oldest = min(self._held_generations(), default=visible)
+        oldest = min(self._held_for_long(), default=visible)
         if oldest >= visible:
             return 0.0
         overtaken = next(self._state.log.records_from(oldest + 1), None)
         return 0.0 if overtaken is None else max(0.0, (now_us() - overtaken.committed_us) / 1e6)
 
     def _held_generations(self) -> list[int]:
+        """Return what must be retained, for as long as it is held or for the lease of what is being read."""
+        leased = [stream.held_generation for stream in list(self._streams)]
+        leased.append(self._subscriptions.unread_generation)
+        return [*self._held_for_long(), *(generation for generation in leased if generation is not None)]
+
+    def _held_for_long(self) -> list[int]:
         held = [snapshot.generation for snapshot in list(self._held)]
-        of_others = [stream.held_generation for stream in list(self._streams)]
-        of_others += [self._subscriptions.matched_generation, self._subscriptions.unread_generation]
-        return [*held, *(generation for generation in of_others if generation is not None)]
+        matched = self._subscriptions.matched_generation
+        return held if matched is None else [*held, matched]
 
     def hold_stream(self, stream: RecallStream) -> RecallStream:
         """Return `stream`; what it sees is retained for as long as it is read."""

@@ -11,7 +11,7 @@ import pytest
 from engram.errors import FailedPrecondition, InvalidInput
 from engram.maintenance.compact import compact
 from engram.metrics import table
-from engram.model.retention_policy import EVERYTHING, RetentionPolicy
+from engram.model.values.retention_policy import EVERYTHING, RetentionPolicy
 from engram.store import Cue, MemoryStore, RecallStream, Space, StoreOptions
 from engram.store.compaction.pace import Pace
 from tests.doubles.batches import DIM, vector_of
