@@ -144,7 +144,7 @@ def test_checksums_that_are_given_are_what_counts() -> None:
     damaged: list[int] = []
     index.search(vectors[5], k=1, damaged=damaged)
     assert damaged == [6]
-    with pytest.raises(ValueError, match="sums differ in length"):
+    with pytest.raises(ValueError, match="sums have shape"):
         index.append(vectors, 101, raw=vectors, sums=sums[:50])
 
 
