@@ -15,7 +15,7 @@ PAGE = (ROOT / "docs" / "integrations" / "chroma.md").read_text(encoding="utf-8"
 
 
 def printed(library: str) -> list[str]:
-    blocks = re.findall(rf"^```py {library}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    blocks = re.findall(rf"^```py title=\"{library}\"\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     assert len(blocks) == 6
     told = io.StringIO()
     with contextlib.redirect_stdout(told):
@@ -25,7 +25,7 @@ def printed(library: str) -> list[str]:
 
 def test_both_libraries_print_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     halves = []
-    for library in ("chroma", "engram"):
+    for library in ("Chroma", "Engram"):
         (tmp_path / library).mkdir()
         monkeypatch.chdir(tmp_path / library)
         halves.append(printed(library))
