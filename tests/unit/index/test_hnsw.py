@@ -49,7 +49,7 @@ def test_recall_in_few_dimensions(metric: Metric, dim: int, tmp_path: Path) -> N
     assert_near(truth, *HnswIndex.load(tmp_path / "graph").search(queries, k=K, ef=128))
 
 
-def assert_near(truth: NDArray[np.float32], generations: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
+def assert_near(truth: NDArray[np.float64], generations: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
     """Assert that what was found is near. There are ties, so it counts how near, within what floats can tell."""
     last = np.sort(truth, axis=1)[:, -K]
     found = np.take_along_axis(truth, generations - 1, axis=1)
