@@ -74,11 +74,12 @@ class EndSignals:
             os._exit(EXIT_SKIPPED)
 
     def _install(self) -> None:
+        # A signal that comes between two of these handlers waits for the last one; `held` may have blocked them before.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         for number in _SIGNALS:
             # nohup ignores SIGHUP so that the process outlives its terminal; keep it ignored.
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self.handle)
-        # `held` blocked the signals before this process replaced itself, and `exec` keeps them blocked.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
