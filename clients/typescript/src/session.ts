@@ -307,7 +307,6 @@ export class Session {
     this.#isWanted = false;
     this.#failure = LASTING.has(error.code) ? error : undefined;
     this.#id = "";
-    this.#incarnation = "";
     this.#writer = randomWriter();
     this.#outbox.abandon(error);
   }

@@ -332,6 +332,8 @@ class AsyncClient(AsyncReader):
             if self._observing is None or self._observing.ended:
                 config, settings = (await self.space_status()).config, self._settings
                 self._calls.check()
+                # What an earlier session was told, so that a space which was made anew meanwhile is noticed.
+                known = "" if self._observing is None else self._observing.stream.incarnation
                 self._observing = ObserveSession(
                     self._calls.transport,
                     config,
@@ -341,7 +343,7 @@ class AsyncClient(AsyncReader):
                     limits=settings.limits,
                     options=settings.options,
                     session_id=settings.session_id,
-                    incarnation=settings.incarnation,
+                    incarnation=known or settings.incarnation,
                 )
                 # Let the new task of the session start. A task that has not started cannot handle its cancellation.
                 await asyncio.sleep(0)

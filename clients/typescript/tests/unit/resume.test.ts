@@ -197,3 +197,26 @@ it("a space that does not exist refuses, and can be observed once it does", asyn
   server.commit();
   expect(await pending).toMatchObject({ generation: 1 });
 });
+
+it("a space that went away and was made anew is not taken for the same", async () => {
+  const server = new ModelServer();
+  const init = server.received.bind(server);
+  const engram = await connected(server, { space: "notes" });
+  const first = engram.submit({ id: "n1", vector: vector() });
+  await settle();
+  server.commit();
+  await first;
+  server.received = (socket, message) => {
+    if (message.header["type"] === "init") {
+      socket.say({ type: "error", code: "unknown_space", kind: "not_found", message: "no such space" });
+    } else {
+      init(socket, message);
+    }
+  };
+  server.socket.cut();
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(await errorOf(engram.observe({ id: "n2", vector: vector() }))).toMatchObject({ code: "unknown_space" });
+  server.received = init;
+  server.incarnation = "i2";
+  expect(await errorOf(engram.observe({ id: "n3", vector: vector() }))).toMatchObject({ code: "other_incarnation" });
+});
