@@ -74,9 +74,12 @@ def test_a_reader_that_has_enough_is_no_error(server: SocketServer, tmp_path: Pa
     process.stderr.close()
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("arguments", [["top", "--once"], ["top"], ["top", "--json"], ["doctor"], ["doctor", "--json"]])
-def test_a_full_disk_for_the_output_is_one_sentence(server: SocketServer, tmp_path: Path, arguments: list[str]) -> None:
-    environ = {**os.environ, "ENGRAM_CLIENT_ADDRESS": server.base_url}
+def test_a_full_disk_for_the_output_is_one_sentence(
+    server: SocketServer, tmp_path: Path, arguments: list[str], unbuffered: str
+) -> None:
+    environ = {**os.environ, "ENGRAM_CLIENT_ADDRESS": server.base_url, "PYTHONUNBUFFERED": unbuffered}
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [*ENGRAM, *arguments],

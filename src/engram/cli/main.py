@@ -41,6 +41,20 @@ def run(arguments: Sequence[str]) -> int:
         The exit code: 0 for success, 1 if the engine failed, 2 for wrong usage or settings, 4 for success with damage
         found, 130 if interrupted. Commands on directories have codes of their own.
     """
+    code = _report(arguments)
+    try:
+        _flush_output()
+    except BrokenPipeError:
+        return code
+    except OSError as error:
+        # A command that failed has said so already.
+        if code == EXIT_OK:
+            _complain(f"the output cannot be written: {error}")
+        return code or EXIT_ERROR
+    return code
+
+
+def _report(arguments: Sequence[str]) -> int:
     debug = "--debug" in arguments
     if not debug:
         # gRPC would log errors that this program prints itself. gRPC reads the variable when it is first imported.
@@ -51,9 +65,7 @@ def run(arguments: Sequence[str]) -> int:
         _complain("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader has closed the pipe. Redirect stdout, so that flushing it at the end does not fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
+        return EXIT_OK  # The reader has closed the pipe.
     except EngramError as error:
         if debug:
             raise
@@ -105,6 +117,19 @@ def _run(arguments: Sequence[str]) -> int:
     except click.Abort:
         raise KeyboardInterrupt from None
     return code if isinstance(code, int) else EXIT_OK
+
+
+def _flush_output() -> None:
+    """Write out what stdout still holds; drop what cannot be written, so that the process ends without a word of it."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+        raise
 
 
 def _complain(message: str) -> None:

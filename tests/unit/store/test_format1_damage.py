@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,16 +12,14 @@ import pytest
 from engram import MemoryStore
 from engram.errors import CorruptData, EngramError
 from engram.store import StoreOptions
-from tests.doubles.places import FIXTURES
+from tests.doubles.old_formats import unpack_format
 
-FIXTURE = FIXTURES / "format1.tar.gz"
 LOG = "spaces/notes/log/000000000001.log"
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[MemoryStore]:
-    with tarfile.open(FIXTURE) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack_format(1, tmp_path)
     with MemoryStore(tmp_path, options=StoreOptions(scrub_bytes_per_s=0)) as store:
         yield store
 
@@ -73,8 +70,7 @@ def opened(path: Path) -> EngramError | int:
 @pytest.fixture
 def fresh(tmp_path: Path) -> Path:
     """A directory of format 1 that was not opened since, without checkpoints that could prove anything."""
-    with tarfile.open(FIXTURE) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack_format(1, tmp_path)
     for checkpoint in tmp_path.glob("spaces/*/checkpoints/*"):
         checkpoint.unlink()
     return tmp_path

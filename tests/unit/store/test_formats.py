@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import tarfile
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -21,17 +20,11 @@ from engram.store import Cue, Filter, MemoryStore
 from engram.store.commit.queue import CommitRequest, CommitResult
 from tests.doubles.batches import DIM
 from tests.doubles.faulty_storage import Fault, FaultyStorage
-from tests.doubles.places import FIXTURES
+from tests.doubles.old_formats import unpack_format
 from tests.doubles.stored_ids import observe
 from tests.doubles.stores import store_on
 
 FORMATS = range(1, FORMAT + 1)
-
-
-def extracted(number: int, path: Path) -> Path:
-    with tarfile.open(FIXTURES / f"format{number}.tar.gz") as archive:
-        archive.extractall(path, filter="data")
-    return path
 
 
 def tree(path: Path) -> dict[str, bytes]:
@@ -81,7 +74,7 @@ def check(store: MemoryStore) -> None:
 
 @pytest.mark.parametrize("number", FORMATS)
 def test_every_format_opens_and_goes_on(number: int, tmp_path: Path) -> None:
-    path = extracted(number, tmp_path)
+    path = unpack_format(number, tmp_path)
     for _ in range(2):
         with MemoryStore(path) as store:
             check(store)
@@ -109,7 +102,7 @@ def test_every_format_opens_and_goes_on(number: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", FORMATS)
 def test_opening_only_to_read_changes_nothing(number: int, tmp_path: Path) -> None:
-    path = extracted(number, tmp_path)
+    path = unpack_format(number, tmp_path)
     before = tree(path)
     with MemoryStore(path, read_only=True) as store:
         check(store)
@@ -122,7 +115,7 @@ def test_opening_only_to_read_changes_nothing(number: int, tmp_path: Path) -> No
 
 def test_format_1_is_listed_only_once_it_is_durable(tmp_path: Path) -> None:
     """As after `kill -9`: what is read may not be on the disk yet, and the list has the checksum of what was read."""
-    folder = extracted(1, tmp_path) / "spaces" / "notes"
+    folder = unpack_format(1, tmp_path) / "spaces" / "notes"
     storage = FaultyStorage()
     notes = storage.directory("spaces").directory("notes")
     notes.replace("space.json", (folder / "space.json").read_bytes())
@@ -138,7 +131,7 @@ def test_format_1_is_listed_only_once_it_is_durable(tmp_path: Path) -> None:
 
 
 def test_format_1_is_listed_when_it_is_first_opened_to_write(tmp_path: Path) -> None:
-    path = extracted(1, tmp_path)
+    path = unpack_format(1, tmp_path)
     MemoryStore(path).close()
     manifest = Manifest.read(storage_of(path), "notes")
     assert [entry.format for entry in manifest.segments] == [1]
@@ -151,7 +144,7 @@ def test_format_1_is_listed_when_it_is_first_opened_to_write(tmp_path: Path) -> 
 
 
 def test_strangers_of_format_1_are_refused_from_then_on(tmp_path: Path) -> None:
-    path, other = extracted(1, tmp_path / "a"), extracted(1, tmp_path / "b")
+    path, other = unpack_format(1, tmp_path / "a"), unpack_format(1, tmp_path / "b")
     with MemoryStore(other) as store:
         observe(store.space("more", dim=DIM), "a")
     MemoryStore(path).close()
@@ -169,7 +162,7 @@ def test_strangers_of_format_1_are_refused_from_then_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file", ["store.json", "spaces/notes/space.json"])
 def test_a_newer_format_is_refused_by_the_version_it_needs(file: str, tmp_path: Path) -> None:
-    path = extracted(FORMAT, tmp_path)
+    path = unpack_format(FORMAT, tmp_path)
     content = json.loads((path / file).read_bytes())
     content.update(format=FORMAT + 1, needs="9.8.7")
     del content["crc32c"]

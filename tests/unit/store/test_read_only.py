@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -16,9 +15,8 @@ import pytest
 from engram.errors import NotFound, StoreLocked, Unavailable
 from engram.store import MemoryStore, StoreOptions
 from tests.doubles.damaged import DIM, SPACE, copied, everything_in, logs_of, make_store, write, zero
-from tests.doubles.places import FIXTURES
+from tests.doubles.old_formats import unpack_format
 
-FIXTURE = FIXTURES / "format1.tar.gz"
 # Opens the directory "data" of the working directory without the rights of its owner, and uses it.
 BYSTANDER = """
 import os, sys
@@ -48,8 +46,7 @@ print(verify("data").is_sound)
 
 
 def old_store(path: Path) -> Path:
-    with tarfile.open(FIXTURE) as tar:
-        tar.extractall(path, filter="data")
+    unpack_format(1, path)
     return next(found.parent for found in path.rglob("spaces") if found.is_dir())
 
 

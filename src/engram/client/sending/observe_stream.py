@@ -157,6 +157,10 @@ class ObserveStream:
         """Send everything and wait for the answers; the event loop waits for this task before it ends."""
         self._closing = True
         self._outbox.close()
+        task = asyncio.current_task()
+        if task is not None:
+            # This task goes on. Before Python 3.11.4, `asyncio.timeout` fails in a task that is being cancelled.
+            task.uncancel()
         try:
             async with asyncio.timeout(interpreter_exit.ENDING_S):
                 await self._go_on()

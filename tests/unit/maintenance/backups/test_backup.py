@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -31,7 +30,7 @@ from tests.doubles.damaged import (
     write,
     zero,
 )
-from tests.doubles.places import FIXTURES
+from tests.doubles.old_formats import unpack_format
 
 
 @pytest.fixture
@@ -280,10 +279,8 @@ def test_the_destination_must_be_a_backup_of_this_store(data: tuple[Path, Writte
 
 
 def test_a_directory_of_format_1_is_backed_up(tmp_path: Path) -> None:
-    fixture = FIXTURES / "format1.tar.gz"
-    with tarfile.open(fixture) as tar:
-        tar.extractall(tmp_path / "old", filter="data")
-    root = next(path.parent for path in (tmp_path / "old").rglob("spaces") if path.is_dir())
+    old = unpack_format(1, tmp_path / "old")
+    root = next(path.parent for path in old.rglob("spaces") if path.is_dir())
     before = everything_in(root)
     adopted = copied(root, tmp_path / "adopted")
     with MemoryStore(adopted) as store:

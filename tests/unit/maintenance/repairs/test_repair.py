@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tarfile
 from pathlib import Path
 from random import Random
 
@@ -20,7 +19,7 @@ from engram.model.observations import make_batch
 from engram.store import MemoryStore
 from engram.store.commit.queue import CommitRequest, CommitResult
 from tests.doubles.damaged import SPACE, copied, everything_in, flip, logs_of
-from tests.doubles.places import FIXTURES
+from tests.doubles.old_formats import unpack_format
 
 DIM = 8
 RECORD = 1024
@@ -182,10 +181,8 @@ def test_a_segment_of_another_store_is_not_taken_in(data: Path, tmp_path: Path) 
 
 
 def test_a_directory_of_format_1_is_repaired(tmp_path: Path) -> None:
-    fixture = FIXTURES / "format1.tar.gz"
-    with tarfile.open(fixture) as tar:
-        tar.extractall(tmp_path / "old", filter="data")
-    root = next(path.parent for path in (tmp_path / "old").rglob("spaces") if path.is_dir())
+    unpacked = unpack_format(1, tmp_path / "old")
+    root = next(path.parent for path in unpacked.rglob("spaces") if path.is_dir())
     before = everything_in(root)
     report = repair(root, tmp_path / "new")
     assert report.is_complete
@@ -201,10 +198,8 @@ def test_a_directory_of_format_1_is_repaired(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_of_a_damaged_directory_of_format_1_only_what_was_written_is_kept(tmp_path: Path, seed: int) -> None:
-    fixture = FIXTURES / "format1.tar.gz"
-    with tarfile.open(fixture) as tar:
-        tar.extractall(tmp_path / "old", filter="data")
-    root = next(path.parent for path in (tmp_path / "old").rglob("spaces") if path.is_dir())
+    unpacked = unpack_format(1, tmp_path / "old")
+    root = next(path.parent for path in unpacked.rglob("spaces") if path.is_dir())
     bad = copied(root, tmp_path / "bad")
     if seed % 2:
         # The first opening that may write lists the files.
