@@ -95,6 +95,10 @@ CASES: list[tuple[Any, str]] = [
     ({"tags": ["urgent"], "metadata": {"deck": 1}}, "a"),
     (Filter(metadata={"room": None}), "c"),
     (Filter(metadata={"deck": Between(2, None)}, without_tags={"wet"}), ""),
+    (Filter(metadata={"deck": Between(2, float("inf"))}), "bc"),
+    (Filter(metadata={"deck": Between(float("-inf"), float("inf"))}), "abc"),
+    ({"deck": {"between": [float("-inf"), 2]}}, "ab"),
+    ({"not": {"deck": Between(2, float("inf"))}}, "ade"),
     (None, "abcde"),
 ]
 
