@@ -28,7 +28,7 @@ from engram.store.filters.plans import (
 )
 from engram.store.filters.rows import Window
 from engram.store.filters.stored_rows import StoredRows
-from engram.store.filters.texts import NO_TIME, Texts, text_tester
+from engram.store.filters.texts import NO_TIME, ReadText, Texts, text_tester
 
 _SIGNS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "eq": signs.eq,
@@ -187,14 +187,14 @@ class Planner:
         return ConstantPlan(self._window, passing=False)
 
     def _texts(self, path: tuple[str, ...], texts: Texts, find: _Find) -> Plan:
-        def read(digest: bytes, generation: int) -> str:
-            return self._rows().text(path, digest, generation)
+        def read(digest: bytes, generations: NDArray[np.int64]) -> str:
+            # Later ones may not be in the log yet.
+            known = generations[: np.searchsorted(generations, self._window.last, side="right")]
+            return self._rows().text(path, digest, known)
 
         def test(places: Places) -> NDArray[np.bool_]:
             numbers = texts.numbers(places)
-            # Few rows are tested by themselves, many by way of all the distinct texts.
-            only = None if isinstance(places, slice) else numbers
-            found: NDArray[np.bool_] = find(texts, read, only)[numbers]
+            found: NDArray[np.bool_] = find(texts, read, numbers)[numbers]
             return found
 
         return KeyPlan(self._window, texts.generations, test)
@@ -206,26 +206,22 @@ class Planner:
         return rows
 
 
-_Find = Callable[[Texts, Callable[[bytes, int], str], NDArray[np.int32] | None], NDArray[np.bool_]]
-"""Returns which of the distinct texts pass, by their numbers; or only of some numbers."""
+_Find = Callable[[Texts, ReadText, NDArray[np.int32]], NDArray[np.bool_]]
+"""Returns which of the distinct texts pass, by their numbers, of which only some are asked for."""
 
 
-def _containing(
-    part: str, texts: Texts, read: Callable[[bytes, int], str], only: NDArray[np.int32] | None
-) -> NDArray[np.bool_]:
-    return texts.passing(text_tester("contains", part), read, only)
+def _containing(part: str, texts: Texts, read: ReadText, numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
+    return texts.passing(text_tester("contains", part), read, numbers)
 
 
 def _between(
-    operator: str, bound: str, texts: Texts, read: Callable[[bytes, int], str], only: NDArray[np.int32] | None
+    operator: str, bound: str, texts: Texts, read: ReadText, numbers: NDArray[np.int32]
 ) -> NDArray[np.bool_]:
-    if only is not None:
-        return texts.passing(text_tester(operator, bound), read, only)
-    return texts.between(operator, bound, read)
+    return texts.between(operator, bound, read, numbers)
 
 
 def _at_time(
-    operator: str, time_us: int, texts: Texts, read: Callable[[bytes, int], str], only: NDArray[np.int32] | None
+    operator: str, time_us: int, texts: Texts, read: ReadText, numbers: NDArray[np.int32]
 ) -> NDArray[np.bool_]:
     times_us = texts.times_us()
     found: NDArray[np.bool_] = (times_us != NO_TIME) & _SIGNS[operator](times_us, time_us)

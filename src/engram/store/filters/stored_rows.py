@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import CorruptData
 from engram.log.log import Log
 from engram.log.records.header import RecordKind
 from engram.store.commit.live_versions import LiveVersions
 from engram.store.filters.texts import text_key
+
+# A text that many observations have is looked for in so many of them before it is given up as damaged.
+_READS_MAX: Final = 4
 
 
 class StoredRows:
@@ -53,14 +57,32 @@ class StoredRows:
             first = record.last_generation + 1
         return np.array(found, dtype=np.int64)
 
-    def text(self, path: tuple[str, ...], digest: bytes, generation: int) -> str:
-        """Return the text with this digest that an observation has under `path`, by itself or in a list.
+    def text(self, path: tuple[str, ...], digest: bytes, generations: NDArray[np.int64]) -> str:
+        """Return the text with this digest that observations have under `path`, by itself or in a list.
+
+        Parameters
+        ----------
+        path
+            The keys that lead to it.
+        digest
+            The digest.
+        generations
+            The observations that have it, at least one: int64, ascending. It is read from one that is not damaged.
 
         Raises
         ------
         CorruptData
-            If the metadata are damaged.
+            If the metadata of the newest few are damaged.
         """
+        newest = generations[: -_READS_MAX - 1 : -1].tolist()
+        for generation in newest[:-1]:
+            try:
+                return self._text(path, digest, generation)
+            except CorruptData:
+                continue
+        return self._text(path, digest, newest[-1])
+
+    def _text(self, path: tuple[str, ...], digest: bytes, generation: int) -> str:
         record, row = self._log.locate(generation)
         value: Any = record.metadata(row)
         for key in path:

@@ -145,20 +145,28 @@ class Subscriptions:
     def _match(self, first: int, last: int) -> None:
         similar, lost = self._similar(first, last)
         for key, subscription in self._subscriptions.items():
-            until = self._first_unclear(subscription, lost) if lost else 0
-            if key in similar:
-                matches = similar[key]
-            elif subscription.prepared.vector is None:
-                chosen = select(self._state.attributes, subscription.prepared.cue.conditions, first, last)
-                matches = Ranked(chosen, np.ones(len(chosen), dtype=np.float32))
-            else:
-                matches = NOTHING
+            try:
+                until = self._first_unclear(subscription, lost) if lost else 0
+                matches = self._passing(subscription, similar.get(key, NOTHING), first, last)
+            except CorruptData:
+                # Its filter needs what is damaged. It meets the error in the log, and nobody else does.
+                until, matches = first, NOTHING
             if until:
                 matches = matches.head(matches.count_before(until))
             if matches:
                 subscription.offer(matches)
             if until:
                 subscription.leave_to_log(until)
+
+    def _passing(self, subscription: Subscription, similar: Ranked, first: int, last: int) -> Ranked:
+        """Return what passes the filter of a subscription, of all observations if it has no vector."""
+        prepared = subscription.prepared
+        if prepared.vector is not None and (prepared.cue.conditions.is_open or not similar):
+            return similar
+        chosen = select(self._state.attributes, prepared.cue.conditions, first, last)
+        if prepared.vector is None:
+            return Ranked(chosen, np.ones(len(chosen), dtype=np.float32))
+        return similar.where(np.isin(similar.generations, chosen))
 
     def _first_unclear(self, subscription: Subscription, lost: list[int]) -> int:
         """Return the first generation in `lost` that may match, judging by the codes of its vector; 0 if none may."""
@@ -180,7 +188,7 @@ class Subscriptions:
         return 0
 
     def _similar(self, first: int, last: int) -> tuple[dict[int, Ranked], list[int]]:
-        """Return the similar observations that pass the filter, by key, and those that could not be compared.
+        """Return the similar observations, whether they pass the filter or not, by key, and those not compared.
 
         Both are in the order of generations. A damaged vector must not block the delivery of all other observations: it
         is reported, and only the subscriptions that it concerns deal with it.
@@ -199,14 +207,7 @@ class Subscriptions:
         matches = {}
         # Splitting an empty array yields one empty piece, hence `strict=False`.
         for key, rows in zip(distinct.tolist(), np.split(order, starts[1:]), strict=False):
-            subscription = self._subscriptions.get(key)
-            if subscription is None:
-                continue
-            filter = subscription.prepared.cue.conditions
-            found = Ranked(generations[rows], scores[rows])
-            if not filter.is_open:
-                found = found.where(np.isin(found.generations, select(self._state.attributes, filter, first, last)))
-            matches[key] = found
+            matches[key] = Ranked(generations[rows], scores[rows])
         return matches, sorted(set(lost))
 
     def _remove_left(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engram import F
 from engram.errors import CorruptData
 from engram.index import HnswIndex
 from engram.store import Cue, Filter, MemoryStore, RecallStream, Space, StoreOptions
@@ -161,6 +162,54 @@ def test_lost_pages_of_a_checkpoint_cost_a_follower_nothing(held: Held, monkeypa
     held.observe("near2")
     held.match()
     assert (ids(near), ids(newest)) == (["near0", "near2"], ["near0", "far1"])
+
+
+def noted(held: Held, **notes: str) -> None:
+    for id, note in notes.items():
+        held.space.observe([id], [NEAR if id.startswith("near") else FAR], metadata=[{"note": note}])
+
+
+def long(words: str) -> str:
+    """A text that the filter index has as a digest only."""
+    return f"{words} " * 30
+
+
+def test_a_damaged_text_of_long_ago_harms_no_follower(held: Held) -> None:
+    noted(held, near0=long("old words"))
+    filters = (F.note.contains("new"), F.note.starts_with("new"), F.note < "o")
+    streams = [
+        *(follow(held, Cue(NEAR, score_min=0.5, filter=filter)) for filter in filters),
+        *(follow(held, Cue(filter=filter)) for filter in filters),
+    ]
+    flip_stored(held.path, long("old words").encode())
+    noted(held, near1=long("new words"), near2="new")
+    held.match()
+    assert [ids(stream) for stream in streams] == [["near1", "near2"]] * 6
+
+
+def test_a_text_that_is_damaged_in_one_place_is_read_in_another(held: Held) -> None:
+    noted(held, near0=long("the same words"), near1=long("the same words"))
+    flip_stored(held.path, long("the same words").encode())
+    assert held.space.count(F.note.contains("same")) == 2
+
+
+def test_a_filter_that_meets_damage_ends_its_follower_and_no_other(held: Held) -> None:
+    with (
+        follow(held, Cue(FAR, score_min=0.5)) as far,
+        follow(held, Cue(NEAR, score_min=0.5, filter=F.note.contains("words"))) as near,
+        follow(held, Cue(filter=F.note.contains("words"))) as newest,
+    ):
+        noted(held, near0=long("damaged words"))
+        flip_stored(held.path, long("damaged words").encode())
+        held.match()
+        noted(held, far1=long("more words"))
+        held.match()
+        assert ids(far) == ["far1"]
+        assert held.space._engine.subscriptions.matched_generation == 2
+        for stream in (near, newest):
+            for _ in range(2):
+                with pytest.raises(CorruptData):
+                    stream.poll()
 
 
 def test_what_is_observed_meanwhile_and_damaged_is_not_left_out_unsaid(held: Held) -> None:
