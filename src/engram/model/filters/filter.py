@@ -16,6 +16,9 @@ from engram.model.values.metadata import WHOLE_MAX, WHOLE_MIN
 from engram.model.values.scalars import as_real, as_text, shown
 from engram.model.values.sequences import as_list
 
+# Some may be given twice, but very many are refused before each is looked at.
+_TAGS_GIVEN_MAX: Final = 16 * FILTER_TERMS_MAX
+
 Scalar = str | float | bool | None
 
 
@@ -98,6 +101,8 @@ class Filter:
     def __post_init__(self) -> None:
         for name in ("tags", "without_tags"):
             tags = as_list(name, getattr(self, name), '{"urgent"}', ordered=False)
+            if len(tags) > _TAGS_GIVEN_MAX:
+                raise _refused(f"{len(tags)} conditions are too many", "filter", FILTER_TERMS_MAX, len(tags))
             for tag in tags:
                 _check_text("tag", tag)
                 if not tag:
