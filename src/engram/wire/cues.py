@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -173,9 +174,10 @@ def _old_filter(message: pb.CueFilter, temporal: pb.TemporalCue, semantic: pb.Se
     )
 
 
-def _seconds(message: pb.CueFilter | pb.TemporalCue, field: str) -> Iterable[float]:
+def _seconds(message: pb.CueFilter | pb.TemporalCue, field: str) -> Iterable[Decimal]:
     if message.HasField(field):  # type: ignore[arg-type]  # The stubs accept only literals.
-        yield from_timestamp(getattr(message, field), f"cue.{field}") / 1_000_000
+        # A float does not hold the microseconds of all years.
+        yield Decimal(from_timestamp(getattr(message, field), f"cue.{field}")).scaleb(-6)
 
 
 def _decode_condition(message: pb.MetadataCondition) -> Scalar | Between:
