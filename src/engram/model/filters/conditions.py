@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn
@@ -16,7 +17,7 @@ from engram.model.values.scalars import shown
 Joint = Literal["and", "or"]
 
 
-class Condition:
+class Condition(ABC):
     """A condition that an observation meets or does not; made by `F` and `Own`, or of a dict or a text by `as_filter`.
 
     Conditions are joined by ``&`` (both), ``|`` (one or the other) and ``~`` (not). They are values: equal if they are
@@ -63,6 +64,10 @@ class Condition:
 
     def __repr__(self) -> str:
         return f"<condition {self}>"
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """Return its text, which `parse_filter` reads."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator as signs
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ _SIGNS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "gt": signs.gt,
     "ge": signs.ge,
 }
+_FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
 _NEGATED: Final = {"ne": "eq", "not_in": "in", "none": "any"}
 
 
@@ -93,8 +94,10 @@ class Planner:
             return self._tags(operator, values)
         if subject.attribute == "observed_at":
             return self._time(operator, values[0])
-        # Compared as float32, as it is stored; otherwise a limit of 0.9 would leave out an observation with 0.9.
-        compare, wanted = _SIGNS[operator], np.float32(values[0])  # type: ignore[arg-type]  # It is a number.
+        # Compared as float32, as it is stored; otherwise a limit of 0.9 would leave out an observation with 0.9. What
+        # is too large for that is as good as the largest, since all lie within 0..1.
+        compare, bound = _SIGNS[operator], cast("float", values[0])
+        wanted = np.float32(min(max(bound, -_FLOAT32_MAX), _FLOAT32_MAX))
         if subject.attribute == "confidence":
             return ColumnPlan(
                 self._window, self._index.columns, lambda chunk, rows: compare(chunk.confidences[rows], wanted)
