@@ -25,6 +25,7 @@ from engram.store.filters.plans import (
     OrPlan,
     Places,
     Plan,
+    SoughtPlan,
 )
 from engram.store.filters.rows import Window
 from engram.store.filters.stored_rows import StoredRows
@@ -107,10 +108,15 @@ class Planner:
         )
 
     def _ids(self, ids: list[str]) -> Plan:
-        rows = self._rows()
-        if self._alive_at is not None:
-            return ListsPlan(self._window, [rows.versions_at(ids, self._alive_at)])
-        return ListsPlan(self._window, [rows.versions_within(ids, self._window.first, self._window.last)])
+        first, last = self._window
+
+        def find() -> NDArray[np.int64]:
+            if self._alive_at is None:
+                return self._rows().versions_within(ids, first, last)
+            return self._rows().versions_at(ids, self._alive_at, first, last)
+
+        count_max = self._window.size if self._alive_at is None else min(len(ids), self._window.size)
+        return SoughtPlan(self._window, count_max, find)
 
     def _tags(self, operator: str, tags: tuple[Operand, ...]) -> Plan:
         lists = [self._index.tagged(str(tag)) for tag in tags]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,32 @@ class ListsPlan(Plan):
         for each in self._lists:
             found |= among(each, generations)
         return found
+
+
+class SoughtPlan(Plan):
+    """The rows of a list that takes long to find: it is looked for when it is asked for.
+
+    Parameters
+    ----------
+    find
+        Returns the list: int64, ascending.
+    """
+
+    def __init__(self, window: Window, count_max: int, find: Callable[[], NDArray[np.int64]]) -> None:
+        super().__init__(window, count_max)
+        self._find = find
+
+    @cached_property
+    def _found(self) -> ListsPlan:
+        return ListsPlan(self.window, [self._find()])
+
+    def rows(self) -> PassingRows:
+        """Return the rows that are in the list."""
+        return self._found.rows()
+
+    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of `generations` are in the list."""
+        return self._found.passes(generations)
 
 
 class KeyPlan(Plan):

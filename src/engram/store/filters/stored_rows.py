@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from engram.errors import CorruptData
 from engram.log.log import Log
 from engram.log.records.header import RecordKind
+from engram.log.records.record import Record
 from engram.store.commit.live_versions import LiveVersions
 from engram.store.filters.texts import text_key
 
 # A text that many observations have is looked for in so many of them before it is given up as damaged.
 _READS_MAX: Final = 4
+# So many ids are looked for one by one among those of a record; for more, these are listed.
+_SOUGHT_ALONE_MAX: Final = 4
 
 
 class StoredRows:
@@ -33,10 +36,26 @@ class StoredRows:
         self._log = log
         self._versions = versions
 
-    def versions_at(self, ids: Iterable[str], generation: int) -> NDArray[np.int64]:
-        """Return the versions of `ids` that were alive at `generation`: int64, shape ``(n,)``, ascending."""
-        found = (self._versions.at(id, generation, self._log) for id in set(ids))
-        return np.array(sorted(one for one in found if one is not None), dtype=np.int64)
+    def versions_at(self, ids: Iterable[str], generation: int, first: int, last: int) -> NDArray[np.int64]:
+        """Return the versions of `ids` from `first` to `last` that were alive at `generation`: int64, ascending.
+
+        What is looked for in the log, because it changed since `generation`, is looked for together. It may come with
+        versions outside of the range, or with some that had ended at `generation`, if `last` is before that.
+
+        Raises
+        ------
+        CorruptData
+            If an id that is needed is damaged.
+        """
+        found, wanted = self._versions.known_at(ids, generation)
+        for record, rows in self._log.backwards(last):
+            if not wanted or record.last_generation < first:
+                break
+            for id, row in _last_rows(record, rows, wanted).items():
+                wanted.discard(id)
+                if record.kind is RecordKind.OBSERVE:
+                    found.append(record.first_generation + row)
+        return np.array(sorted(found), dtype=np.int64)
 
     def versions_within(self, ids: Iterable[str], first: int, last: int) -> NDArray[np.int64]:
         """Return the observations from `first` to `last` that have one of `ids`: int64, shape ``(n,)``, ascending.
@@ -89,3 +108,10 @@ class StoredRows:
             value = value.get(key) if isinstance(value, dict) else None
         texts = value if isinstance(value, list) else [value]
         return next(text for text in texts if isinstance(text, str) and text_key(text) == digest)
+
+
+def _last_rows(record: Record, rows: int, wanted: set[str]) -> dict[str, int]:
+    """Return the last of the first `rows` rows of a record that has an id, for each of `wanted` that occurs there."""
+    if len(wanted) <= _SOUGHT_ALONE_MAX:
+        return {id: row for id in wanted if (row := record.rfind(id, rows)) >= 0}
+    return {id: row for row, id in enumerate(record.ids()[:rows]) if id in wanted}
