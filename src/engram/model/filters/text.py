@@ -175,7 +175,7 @@ class _Parser:
 
     def _time(self) -> Instant:
         if self._peek().kind not in ("text", "number"):
-            self._fail("a time, such as \"2025-01-31\" or the seconds since 1970")
+            self._fail('a time, such as "2025-01-31" or the seconds since 1970')
         time_us = as_time_us(self._value(), "time")
         self._expect(")")
         return Instant(time_us)

@@ -10,6 +10,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import CorruptData
 from engram.model.filters.conditions import Comparison, Condition, Group, Negation
 from engram.model.filters.operands import Instant, Operand
 from engram.store.filters.columns import ColumnChunk
@@ -59,6 +60,8 @@ class Planner:
         self._index = index
         self._window = window
         self._alive_at = alive_at
+        self.unclear: dict[int, CorruptData] = {}
+        """The observations of which a text or an id could not be read so far. They count as not having it."""
 
     def plan(self, condition: Condition) -> Plan:
         """Return the plan of a condition."""
@@ -112,8 +115,8 @@ class Planner:
 
         def find() -> NDArray[np.int64]:
             if self._alive_at is None:
-                return self._rows().versions_within(ids, first, last)
-            return self._rows().versions_at(ids, self._alive_at, first, last)
+                return self._rows().versions_within(ids, first, last, self.unclear)
+            return self._rows().versions_at(ids, self._alive_at, first, last, self.unclear)
 
         count_max = self._window.size if self._alive_at is None else min(len(ids), self._window.size)
         return SoughtPlan(self._window, count_max, find)
@@ -196,10 +199,14 @@ class Planner:
         return ConstantPlan(self._window, passing=False)
 
     def _texts(self, path: tuple[str, ...], texts: Texts, find: _Find) -> Plan:
-        def read(digest: bytes, generations: NDArray[np.int64]) -> str:
+        def read(digest: bytes, generations: NDArray[np.int64]) -> str | None:
             # Later ones may not be in the log yet.
             known = generations[: np.searchsorted(generations, self._window.last, side="right")]
-            return self._rows().text(path, digest, known)
+            try:
+                return self._rows().text(path, digest, known)
+            except CorruptData as error:
+                self.unclear |= dict.fromkeys(self._window.cut(known).tolist(), error)
+                return None
 
         def test(places: Places) -> NDArray[np.bool_]:
             numbers = texts.numbers(places)
@@ -223,9 +230,7 @@ def _containing(part: str, texts: Texts, read: ReadText, numbers: NDArray[np.int
     return texts.passing(text_tester("contains", part), read, numbers)
 
 
-def _between(
-    operator: str, bound: str, texts: Texts, read: ReadText, numbers: NDArray[np.int32]
-) -> NDArray[np.bool_]:
+def _between(operator: str, bound: str, texts: Texts, read: ReadText, numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
     return texts.between(operator, bound, read, numbers)
 
 

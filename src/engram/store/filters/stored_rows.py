@@ -36,45 +36,50 @@ class StoredRows:
         self._log = log
         self._versions = versions
 
-    def versions_at(self, ids: Iterable[str], generation: int, first: int, last: int) -> NDArray[np.int64]:
+    def versions_at(
+        self, ids: Iterable[str], generation: int, first: int, last: int, unclear: dict[int, CorruptData]
+    ) -> NDArray[np.int64]:
         """Return the versions of `ids` from `first` to `last` that were alive at `generation`: int64, ascending.
 
         What is looked for in the log, because it changed since `generation`, is looked for together. It may come with
-        versions outside of the range, or with some that had ended at `generation`, if `last` is before that.
-
-        Raises
-        ------
-        CorruptData
-            If an id that is needed is damaged.
+        versions outside of the range, or with some that had ended at `generation`, if `last` is before that or ids are
+        damaged. `unclear` receives the observations of the range whose ids are needed and damaged.
         """
         found, wanted = self._versions.known_at(ids, generation)
         for record, rows in self._log.backwards(last):
             if not wanted or record.last_generation < first:
                 break
-            for id, row in _last_rows(record, rows, wanted).items():
+            try:
+                rows_of = _last_rows(record, rows, wanted)
+            except CorruptData as error:
+                _note(unclear, record, first, last, error)
+                continue
+            for id, row in rows_of.items():
                 wanted.discard(id)
                 if record.kind is RecordKind.OBSERVE:
                     found.append(record.first_generation + row)
         return np.array(sorted(found), dtype=np.int64)
 
-    def versions_within(self, ids: Iterable[str], first: int, last: int) -> NDArray[np.int64]:
+    def versions_within(
+        self, ids: Iterable[str], first: int, last: int, unclear: dict[int, CorruptData]
+    ) -> NDArray[np.int64]:
         """Return the observations from `first` to `last` that have one of `ids`: int64, shape ``(n,)``, ascending.
 
-        Raises
-        ------
-        CorruptData
-            If an id that is needed is damaged.
+        Earlier ones of the same record may be among them. `unclear` receives those of the range whose ids are damaged.
         """
         wanted = set(ids)
         found: list[int] = []
-        while first <= last:
-            record, row = self._log.locate(first)
+        for record, rows in self._log.backwards(last):
+            if record.last_generation < first:
+                break
             if record.kind is RecordKind.OBSERVE:
-                end = min(record.count, row + last - first + 1)
-                stored = record.ids()[row:end]
-                found.extend(first + place for place, id in enumerate(stored) if id in wanted)
-            first = record.last_generation + 1
-        return np.array(found, dtype=np.int64)
+                try:
+                    stored = record.ids()[:rows]
+                except CorruptData as error:
+                    _note(unclear, record, first, last, error)
+                else:
+                    found.extend(record.first_generation + row for row, id in enumerate(stored) if id in wanted)
+        return np.array(sorted(found), dtype=np.int64)
 
     def text(self, path: tuple[str, ...], digest: bytes, generations: NDArray[np.int64]) -> str:
         """Return the text with this digest that observations have under `path`, by itself or in a list.
@@ -108,6 +113,12 @@ class StoredRows:
             value = value.get(key) if isinstance(value, dict) else None
         texts = value if isinstance(value, list) else [value]
         return next(text for text in texts if isinstance(text, str) and text_key(text) == digest)
+
+
+def _note(unclear: dict[int, CorruptData], record: Record, first: int, last: int, error: CorruptData) -> None:
+    if record.kind is RecordKind.OBSERVE:
+        start = max(first, record.first_generation)
+        unclear |= dict.fromkeys(range(start, min(last, record.last_generation) + 1), error)
 
 
 def _last_rows(record: Record, rows: int, wanted: set[str]) -> dict[str, int]:

@@ -17,8 +17,8 @@ from engram.model.times import as_time_us
 from engram.store.filters.postings import GrowingArray, Postings
 
 Tester = Callable[[str], bool]
-ReadText = Callable[[bytes, NDArray[np.int64]], str]
-"""Returns the text with this digest, from the log, where some generations have it: int64, ascending."""
+ReadText = Callable[[bytes, NDArray[np.int64]], str | None]
+"""Returns the text with this digest, from the log, where some generations have it: int64, ascending. None: damaged."""
 NO_TIME: Final = np.iinfo(np.int64).min
 """Stands for a text that is no time."""
 # With fewer distinct texts, looking at each is as cheap as finding a range among the sorted.
@@ -93,7 +93,7 @@ class Texts:
         test
             Says whether a text passes.
         read
-            Reads long texts.
+            Reads long texts. One that it cannot read does not pass.
         numbers
             The texts that are asked for, some maybe more than once; others need not be tested.
         """
@@ -101,16 +101,14 @@ class Texts:
         passed = np.zeros(count, dtype=bool)
         if self._are_few(numbers, count):
             for number in np.unique(numbers).tolist():
-                passed[number] = test(self._text(number, read))
+                passed[number] = self._passes(number, test, read)
             return passed
         texts = self._distinct[:count]
         passed[:] = np.fromiter((isinstance(text, str) and test(text) for text in texts), bool, count)
         self._test_long(passed, test, read, numbers)
         return passed
 
-    def between(
-        self, operator: str, bound: str, read: ReadText, numbers: NDArray[np.int32]
-    ) -> NDArray[np.bool_]:
+    def between(self, operator: str, bound: str, read: ReadText, numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Return which of the distinct texts are less or greater than `bound`, or start with it (``prefix``).
 
         The parameters are those of `passing`.
@@ -150,18 +148,17 @@ class Texts:
         """Memory in bytes."""
         return self.postings.nbytes + self._generations.nbytes + self._numbers.nbytes + 8 * len(self._distinct)
 
-    def _text(self, number: int, read: ReadText) -> str:
-        text = self._distinct[number]
-        return text if isinstance(text, str) else read(text, self.postings.numbered(number))
+    def _passes(self, number: int, test: Tester, read: ReadText) -> bool:
+        key = self._distinct[number]
+        text = key if isinstance(key, str) else read(key, self.postings.numbered(number))
+        return text is not None and test(text)
 
     @staticmethod
     def _are_few(numbers: NDArray[np.int32], count: int) -> bool:
         return len(numbers) * _FEW_SHARE < count
 
-    def _test_long(
-        self, passed: NDArray[np.bool_], test: Tester, read: ReadText, numbers: NDArray[np.int32]
-    ) -> None:
-        """Set in `passed` which of the long texts pass; those that are not asked for, which may be damaged, stay unread."""
+    def _test_long(self, passed: NDArray[np.bool_], test: Tester, read: ReadText, numbers: NDArray[np.int32]) -> None:
+        """Set in `passed` which of the long texts that are asked for pass; others, maybe damaged, stay unread."""
         if not self._long:
             return
         is_asked = np.zeros(len(passed), dtype=bool)
@@ -169,7 +166,7 @@ class Texts:
         long = np.array(self._long, dtype=np.int64)
         long = long[long < len(passed)]
         for number in long[is_asked[long]].tolist():
-            passed[number] = test(self._text(number, read))
+            passed[number] = self._passes(number, test, read)
 
     def _in_order(self, count: int) -> _Sorted:
         order = self._sorted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engram.store.filters.numbers import Numbers
@@ -26,6 +26,7 @@ def test_whole_numbers_behind_the_first_row_are_compared_exactly() -> None:
 
 
 @pytest.mark.parametrize("operator", ["lt", "le", "gt", "ge"])
+@settings(max_examples=50)
 @given(values=st.lists(VALUES, min_size=1, max_size=12), bound=VALUES, data=st.data())
 def test_any_rows_are_compared_as_python_does(
     operator: str, values: list[int | float], bound: int | float, data: st.DataObject

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,13 +18,16 @@ UNKNOWN = [f"unknown{number}" for number in range(100)]
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """One for each time that the ids of a record were read."""
     made: list[str] = []
-    for name in ("ids", "rfind"):
 
-        def counted(self: Record, *arguments: Any, does: Any = getattr(Record, name), name: str = name) -> Any:
-            made.append(name)
-            return does(self, *arguments)
+    def counting(does: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any) -> Any:
+            made.append(does.__name__)
+            return does(*arguments)
 
-        monkeypatch.setattr(Record, name, counted)
+        return counted
+
+    for does in (Record.ids, Record.rfind):
+        monkeypatch.setattr(Record, does.__name__, counting(does))
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,33 @@ def test_a_filter_that_meets_damage_ends_its_follower_and_no_other(held: Held) -
             for _ in range(2):
                 with pytest.raises(CorruptData):
                     stream.poll()
+
+
+def test_a_follower_that_skips_damage_goes_on_behind_what_its_filter_cannot_judge(held: Held) -> None:
+    for plain in (Cue(NEAR, score_min=0.5), Cue()):
+        cue = replace(plain, filter=F.note.contains("words"))
+        with follow(held, cue, skip_damaged=True) as lenient, follow(held, cue) as strict:
+            id = "near0" if cue.ranks else "near1"
+            noted(held, near2="words", **{id: long(f"damaged {id} words"), "near3": long("words")})
+            flip_stored(held.path, long(f"damaged {id} words").encode())
+            held.match()
+            assert ids(lenient) == ["near2", "near3"]
+            assert lenient.incomplete
+            assert [hit.id for hit in strict.poll()] == ["near2"]
+            for _ in range(2):
+                with pytest.raises(CorruptData):
+                    strict.poll()
+        held.space.delete(["near0", "near1", "near2", "near3"])
+
+
+def test_what_is_too_far_needs_no_filter_to_judge_it(held: Held) -> None:
+    with follow(held, Cue(NEAR, score_min=0.5, filter=F.note.contains("words"))) as stream:
+        noted(held, far0=long("damaged words"), near1="words")
+        flip_stored(held.path, long("damaged words").encode())
+        held.match()
+        assert ids(stream) == ["near1"]
+        assert stream.subscription is not None
+        assert held.space._engine.subscriptions.look_up(stream.subscription.prepared, 1, 2, [], []).generations == [2]
 
 
 def test_what_is_observed_meanwhile_and_damaged_is_not_left_out_unsaid(held: Held) -> None:
