@@ -94,8 +94,11 @@ class Comparison(Condition):
     operator: Operator
     values: tuple[Operand, ...]
     size: FilterSize = field(init=False, compare=False)
+    # To Python, true is equal to 1; to a condition it is not.
+    _types: tuple[type, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_types", tuple(map(type, self.values)))
         keys = sum(len(key.encode()) for key in self.subject.path)
         texts = sum(len(value.encode()) for value in self.values if isinstance(value, str))
         object.__setattr__(self, "size", FilterSize(1, 1, len(self.values), keys + texts).check())

@@ -64,3 +64,9 @@ def test_a_time_in_a_text_is_one_value(text: str) -> None:
 def test_a_condition_is_of_a_kind() -> None:
     with pytest.raises(TypeError, match="abstract"):
         Condition()  # type: ignore[abstract]
+
+
+def test_conditions_are_equal_if_they_are_written_alike() -> None:
+    assert len({F.a == 1, F.a == 1.0, F.a == True, F.a == 1, parse_filter("a = 1")}) == 3  # noqa: E712
+    assert F.a.is_in([1, 2]) == F.a.is_in((1, 2))
+    assert F.a.is_in([1]) != F.a.is_in([True])
