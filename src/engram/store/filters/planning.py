@@ -158,7 +158,7 @@ class Planner:
             return ListsPlan(window, [index.equal(None)])
         if operator == "contains":
             return self._contains(path, index, values[0])
-        return self._ordered(path, index, operator, values[0], repeats=False)
+        return self._ordered(path, index, operator, values[0])
 
     def _equal(self, path: tuple[str, ...], index: KeyIndex | None, values: tuple[Operand, ...]) -> Plan:
         """Plan that a value is one of `values`; null matches also where there is none."""
@@ -169,8 +169,9 @@ class Planner:
         if index is not None:
             plain = [value for value in values if not isinstance(value, Instant)]
             plans.append(ListsPlan(self._window, [index.equal(value) for value in plain]))
-            times = (value for value in values if isinstance(value, Instant))
-            plans += [self._ordered(path, index, "eq", value, repeats=False) for value in times]
+            times = [value.time_us for value in values if isinstance(value, Instant)]
+            if times and index.texts is not None:
+                plans.append(self._texts(path, index.texts, partial(_at_times, np.array(times, dtype=np.int64))))
         if not plans:
             return ConstantPlan(self._window, passing=False)
         return plans[0] if len(plans) == 1 else OrPlan(plans)
@@ -185,7 +186,7 @@ class Planner:
             return ConstantPlan(self._window, passing=False)
         return plans[0] if len(plans) == 1 else OrPlan(plans)
 
-    def _ordered(self, path: tuple[str, ...], index: KeyIndex, operator: str, bound: Operand, *, repeats: bool) -> Plan:
+    def _ordered(self, path: tuple[str, ...], index: KeyIndex, operator: str, bound: Operand) -> Plan:
         texts, numbers = index.texts, index.numbers
         if isinstance(bound, str) and texts is not None:
             return self._texts(path, texts, partial(_between, operator, bound))
@@ -193,9 +194,7 @@ class Planner:
             return self._texts(path, texts, partial(_at_time, operator, bound.time_us))
         if isinstance(bound, int | float) and numbers is not None:
             known = numbers
-            return KeyPlan(
-                self._window, known.generations, lambda places: known.fit(operator, bound, places), repeats=repeats
-            )
+            return KeyPlan(self._window, known.generations, lambda places: known.fit(operator, bound, places))
         return ConstantPlan(self._window, passing=False)
 
     def _texts(self, path: tuple[str, ...], texts: Texts, find: _Find) -> Plan:
@@ -240,6 +239,12 @@ def _at_time(
     times_us = texts.times_us()
     found: NDArray[np.bool_] = (times_us != NO_TIME) & _SIGNS[operator](times_us, time_us)
     return found
+
+
+def _at_times(
+    times_us: NDArray[np.int64], texts: Texts, read: ReadText, numbers: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    return np.isin(texts.times_us(), times_us)
 
 
 def conjuncts(condition: Condition) -> Iterator[Condition]:
