@@ -52,6 +52,12 @@ class Model:
     def passing(self, condition: Condition, generation: int) -> list[int]:
         return sorted(place for place, row in self.at[generation].values() if meets(row, condition))
 
+    def ever_passing(self, condition: Condition, first: int, last: int) -> list[int]:
+        """Those observed from `first` to `last`, also if they have ended since."""
+        observed = (found for at in self.at[first : last + 1] for found in at.values())
+        rows = {place: row for place, row in observed if first <= place <= last}
+        return sorted(place for place, row in rows.items() if meets(row, condition))
+
 
 def write(space: Any, model: Model, step: list[Observed] | str) -> None:
     if isinstance(step, str):
@@ -86,6 +92,13 @@ def test_what_passes_is_what_a_look_at_every_row_finds(
             for generation in range(1, len(model.at)):
                 rows = passing(attributes, condition, 1, generation, alive_at=generation)
                 assert rows.generations.tolist() == model.passing(condition, generation), str(condition)
+                first = data.draw(st.integers(1, generation))
+                rows = passing(attributes, condition, first, generation, alive_at=generation)
+                late = [place for place in model.passing(condition, generation) if place >= first]
+                assert rows.generations.tolist() == late, str(condition)
+                # As standing recalls look at what is new.
+                rows = passing(attributes, condition, first, generation)
+                assert rows.generations.tolist() == model.ever_passing(condition, first, generation), str(condition)
             generation = data.draw(st.integers(1, len(model.at) - 1)) if len(model.at) > 1 else 0
             found = space.recall(Cue(filter=condition), k=100, max_generation=generation)
             assert [hit.generation for hit in found] == model.passing(condition, generation)[::-1]

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from engram.errors import InvalidInput
 from engram.model.filters.conditions import Comparison, Condition, Group, Joint, Negation, compared
 from engram.model.filters.operands import Instant, Operand, instant
-from engram.model.filters.size import too_large
+from engram.model.filters.size import Budget, too_large
 from engram.model.filters.subjects import ATTRIBUTES, LISTED, OPERATORS, VALUELESS, Subject, metadata_subject
 from engram.model.limits import FILTER_DEPTH_MAX
 from engram.model.values.scalars import shown
@@ -17,21 +17,26 @@ _WHOLE_MAX: Final = 2**63 - 1
 _GROUPS: Final[dict[str, Joint]] = {"all_of": "and", "any_of": "or"}
 
 
-def decode_condition(message: pb.FilterNode, depth: int = 1) -> Condition:
-    """Return the condition in a message, which is `depth` levels deep in another.
+def decode_condition(message: pb.FilterNode) -> Condition:
+    """Return the condition in a message.
 
     Raises
     ------
     InvalidInput
         With code ``invalid_filter`` or ``filter_size``, if its content is invalid.
     """
+    return _decode_node(message, 1, Budget())
+
+
+def _decode_node(message: pb.FilterNode, depth: int, budget: Budget) -> Condition:
     if depth > FILTER_DEPTH_MAX:
         raise too_large("levels", FILTER_DEPTH_MAX, depth)
+    budget.take(nodes=1)
     kind: Literal["condition", "all_of", "any_of", "negated"] | None = message.WhichOneof("node")
     if kind == "condition":
-        return _decode_comparison(message.condition)
+        return _decode_comparison(message.condition, budget)
     if kind == "negated":
-        return Negation(decode_condition(message.negated, depth + 1))
+        return Negation(_decode_node(message.negated, depth + 1, budget))
     if kind is None:
         raise InvalidInput(
             "a node of the filter is empty",
@@ -41,7 +46,7 @@ def decode_condition(message: pb.FilterNode, depth: int = 1) -> Condition:
             value="nothing",
         )
     parts = getattr(message, kind).parts
-    return Group(_GROUPS[kind], tuple(decode_condition(part, depth + 1) for part in parts))
+    return Group(_GROUPS[kind], tuple(_decode_node(part, depth + 1, budget) for part in parts))
 
 
 def encode_condition(condition: Condition) -> pb.FilterNode:
@@ -63,8 +68,9 @@ def encode_condition(condition: Condition) -> pb.FilterNode:
     )
 
 
-def _decode_comparison(message: pb.FilterCondition) -> Comparison:
+def _decode_comparison(message: pb.FilterCondition, budget: Budget) -> Comparison:
     subject = _decode_subject(message)
+    budget.take(values=len(message.values))
     values = [_decode_value(value) for value in message.values]
     operator = message.operator
     if operator in LISTED:
@@ -82,7 +88,8 @@ def _decode_comparison(message: pb.FilterCondition) -> Comparison:
 
 def _decode_subject(message: pb.FilterCondition) -> Subject:
     if not message.attribute:
-        return metadata_subject(list(message.path))
+        # A message may have millions of keys here, so they are not listed before they are counted.
+        return metadata_subject(message.path)
     for attribute in ATTRIBUTES:
         if attribute == message.attribute:
             return Subject(attribute)

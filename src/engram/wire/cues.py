@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from engram.errors import InvalidInput
 from engram.model.cue import NO_FILTER, Between, By, Cue, Filter, Scalar
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter_like import as_condition
+from engram.model.limits import FILTER_TERMS_MAX
 from engram.model.strength import Strength
 from engram.model.values.metadata import parse_json
 from engram.wire import engram_pb2 as pb
@@ -30,6 +32,7 @@ _BY_NUMBERS: Final[dict[str, pb.CueBy.ValueType]] = {
     "words": pb.CUE_BY_WORDS,
     "both": pb.CUE_BY_BOTH,
 }
+_TERMS_GIVEN_MAX: Final = 16 * FILTER_TERMS_MAX
 # What a server refuses that knows no trees of conditions: a condition on the empty key that says nothing.
 _GUARD: Final = pb.MetadataCondition()
 
@@ -148,6 +151,17 @@ def _old_filter(message: pb.CueFilter, temporal: pb.TemporalCue, semantic: pb.Se
     since = [*_seconds(message, "since"), *_seconds(temporal, "start")]
     until = [*_seconds(message, "until"), *_seconds(temporal, "end")]
     conditions = message.metadata
+    tags = message.required_tags, message.excluded_tags, semantic.required_tags, semantic.excluded_tags
+    count = sum(map(len, (conditions, *tags)))
+    # Some may stand here twice, but a message that has very many is refused before all of them are read.
+    if count > _TERMS_GIVEN_MAX:
+        raise InvalidInput(
+            f"{count} conditions are too many",
+            code="invalid_cue",
+            field="filter",
+            limit=FILTER_TERMS_MAX,
+            value=count,
+        )
     if message.HasField("where"):
         conditions = [item for item in conditions if item != _GUARD]  # type: ignore[assignment]
     return Filter(
@@ -160,9 +174,10 @@ def _old_filter(message: pb.CueFilter, temporal: pb.TemporalCue, semantic: pb.Se
     )
 
 
-def _seconds(message: pb.CueFilter | pb.TemporalCue, field: str) -> Iterable[float]:
+def _seconds(message: pb.CueFilter | pb.TemporalCue, field: str) -> Iterable[Decimal]:
     if message.HasField(field):  # type: ignore[arg-type]  # The stubs accept only literals.
-        yield from_timestamp(getattr(message, field), f"cue.{field}") / 1_000_000
+        # A float does not hold the microseconds of all years.
+        yield Decimal(from_timestamp(getattr(message, field), f"cue.{field}")).scaleb(-6)
 
 
 def _decode_condition(message: pb.MetadataCondition) -> Scalar | Between:

@@ -107,6 +107,9 @@ def test_a_filter_alone_or_nothing_at_all_is_a_cue_for_the_newest() -> None:
         (True, 2),
         (b"1", 2),
         (10**400, None),
+        (float("inf"), None),
+        (None, float("-inf")),
+        (float("inf"), float("inf")),
     ],
     ids=named,
 )
@@ -114,6 +117,12 @@ def test_a_range_that_holds_nothing_is_refused(ends: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         Between(*ends)
     assert caught.value.code == "invalid_cue"
+
+
+def test_a_bound_that_bounds_nothing_is_none() -> None:
+    assert Between(float("-inf"), 2) == Between(None, 2)
+    assert Between(2, float("inf")) == Between(2, None)
+    assert Between(float("-inf"), float("inf")) == Between()
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engram import Condition, F, Own
 from engram.errors import CorruptData
 from engram.store import Cue, Filter, MemoryStore, Space, StoreOptions, Strength, recovery
 from engram.store.indexing.checkpoints import Checkpoints
@@ -69,6 +71,69 @@ def test_what_is_damaged_is_never_served_and_never_missing_unsaid(
 
     with pytest.raises(CorruptData, match=NAMED):
         read_all()
+
+
+LONG = {id: f"words of {id} " * 40 for id in "abc"}
+
+
+@pytest.fixture
+def noted(tmp_path: Path) -> Iterator[Space]:
+    """Observations with texts that the filter index has as digests only, of which that of ``b`` is damaged."""
+    with MemoryStore(tmp_path, options=StoreOptions(workers=1, scrub_bytes_per_s=0)) as store:
+        space = store.space(SPACE, dim=DIM)
+        for deck, (id, note) in enumerate(LONG.items()):
+            space.observe([id], [vector_of(id, dim=DIM)], metadata=[{"note": note, "deck": deck}])
+        flip_stored(tmp_path, LONG["b"].encode())
+        yield space
+
+
+QUESTIONS: dict[str, tuple[Condition, str]] = {
+    "a part": (F.note.contains("words"), "ac"),
+    "a range": (F.note >= "words of a", "ac"),
+    "not a part": (~F.note.contains("of a"), "c"),
+    "beside others": ((F.deck >= 1) & F.note.contains("words"), "c"),
+    "one or the other": ((F.deck == 0) | F.note.starts_with("words of b"), "a"),
+}
+
+
+@pytest.mark.parametrize("cue", [Cue(CUE), Cue()], ids=["by similarity", "newest"])
+@pytest.mark.parametrize(("filter", "found"), QUESTIONS.values(), ids=QUESTIONS)
+def test_what_a_filter_cannot_judge_is_left_out_and_said(noted: Space, filter: Condition, found: str, cue: Cue) -> None:
+    asked = replace(cue, filter=filter)
+    hits = noted.recall(asked, skip_damaged=True)
+    assert ("".join(sorted(hit.id for hit in hits)), hits.incomplete) == (found, True)
+    stream = noted.recall_stream(asked, skip_damaged=True)
+    assert "".join(sorted(hit.id for batch in stream for hit in batch)) == found
+    assert stream.incomplete
+    with pytest.raises(CorruptData, match=NAMED):
+        noted.recall(asked)
+    with pytest.raises(CorruptData, match=NAMED):
+        noted.count(filter)
+    with pytest.raises(CorruptData, match=NAMED):
+        noted.delete(filter=filter)
+    assert noted.generation == 3
+
+
+def test_damage_that_decides_nothing_harms_no_filter(noted: Space) -> None:
+    words = F.note.contains("words")
+    for filter, found in ((words & (F.deck != 1), "ac"), (words & (F.never == 1), ""), (F.note == LONG["a"], "a")):
+        hits = noted.recall(Cue(CUE, filter=filter))
+        assert ("".join(sorted(hit.id for hit in hits)), hits.incomplete) == (found, False)
+        assert noted.count(filter) == len(found)
+    noted.delete(["b"])
+    assert noted.count(words) == 2
+    assert not noted.recall(Cue(CUE, filter=words), skip_damaged=True).incomplete
+
+
+def test_damaged_ids_are_left_out_by_a_filter_of_ids(noted: Space) -> None:
+    held = noted.snapshot()
+    noted.delete(["a", "b", "c"])
+    # The ids of so small an observation are in the sector of its text.
+    hits = held.recall(Cue(filter=Own.id.is_in(["a", "x"])), skip_damaged=True)
+    assert ([hit.id for hit in hits], hits.incomplete) == (["a"], True)
+    with pytest.raises(CorruptData, match=NAMED):
+        held.count(Own.id == "a")
+    assert held.count((Own.id == "a") & (F.deck != 1)) == 1
 
 
 def test_a_stream_that_failed_does_not_go_on_without_a_word(space: Space, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ SCALARS = (
 )
 NUMBERS = st.floats(-1e6, 1e6)
 RANGES = st.builds(Between, st.none() | st.floats(-1e6, 0), st.none() | st.floats(0, 1e6)) | NUMBERS.map(Between)
-MOMENTS = st.none() | st.integers(-(2**50), 2**50).map(lambda us: us / 1e6)
+MOMENTS = st.none() | st.datetimes(timezones=st.just(UTC))
 FILTERS = st.builds(
     Filter,
     since=MOMENTS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn
@@ -16,7 +17,7 @@ from engram.model.values.scalars import shown
 Joint = Literal["and", "or"]
 
 
-class Condition:
+class Condition(ABC):
     """A condition that an observation meets or does not; made by `F` and `Own`, or of a dict or a text by `as_filter`.
 
     Conditions are joined by ``&`` (both), ``|`` (one or the other) and ``~`` (not). They are values: equal if they are
@@ -64,6 +65,10 @@ class Condition:
     def __repr__(self) -> str:
         return f"<condition {self}>"
 
+    @abstractmethod
+    def __str__(self) -> str:
+        """Return its text, which `parse_filter` reads."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Comparison(Condition):
@@ -89,8 +94,11 @@ class Comparison(Condition):
     operator: Operator
     values: tuple[Operand, ...]
     size: FilterSize = field(init=False, compare=False)
+    # To Python, true is equal to 1; to a condition it is not.
+    _types: tuple[type, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_types", tuple(map(type, self.values)))
         keys = sum(len(key.encode()) for key in self.subject.path)
         texts = sum(len(value.encode()) for value in self.values if isinstance(value, str))
         object.__setattr__(self, "size", FilterSize(1, 1, len(self.values), keys + texts).check())

@@ -16,6 +16,9 @@ from engram.model.values.metadata import WHOLE_MAX, WHOLE_MIN
 from engram.model.values.scalars import as_real, as_text, shown
 from engram.model.values.sequences import as_list
 
+# Some may be given twice, but very many are refused before each is looked at.
+_TAGS_GIVEN_MAX: Final = 16 * FILTER_TERMS_MAX
+
 Scalar = str | float | bool | None
 
 
@@ -26,12 +29,13 @@ class Between:
     Parameters
     ----------
     low, high
-        Bounds of the range, both inclusive; None for no bound.
+        Bounds of the range, both inclusive; None for no bound. Minus infinity as `low` and infinity as `high` are none
+        either, and become None.
 
     Raises
     ------
     InvalidInput
-        If a bound is not a number, or `low` is greater than `high`.
+        If a bound is not a number, `low` is greater than `high`, or nothing lies beyond a bound that is infinite.
     """
 
     low: float | None = None
@@ -42,6 +46,18 @@ class Between:
             if getattr(self, name) is not None:
                 number = as_real(f"{name} of Between", getattr(self, name), "a number or None", code="invalid_cue")
                 object.__setattr__(self, name, number)
+        # JSON has no infinity, and in JSON null is no bound: so that a range means the same everywhere, none has one.
+        if self.low == -math.inf:
+            object.__setattr__(self, "low", None)
+        if self.high == math.inf:
+            object.__setattr__(self, "high", None)
+        if math.inf in (self.low, self.high) or -math.inf in (self.low, self.high):
+            raise _refused(
+                f"no number lies between {self.low} and {self.high}; pass finite numbers, or None for no bound",
+                "Between",
+                "finite bounds or None",
+                f"{self.low}, {self.high}",
+            )
         if self.low is not None and self.high is not None and self.low > self.high:
             raise _refused(
                 f"nothing lies between {self.low} and {self.high}; pass the lower one first",
@@ -85,6 +101,8 @@ class Filter:
     def __post_init__(self) -> None:
         for name in ("tags", "without_tags"):
             tags = as_list(name, getattr(self, name), '{"urgent"}', ordered=False)
+            if len(tags) > _TAGS_GIVEN_MAX:
+                raise _refused(f"{len(tags)} conditions are too many", "filter", FILTER_TERMS_MAX, len(tags))
             for tag in tags:
                 _check_text("tag", tag)
                 if not tag:

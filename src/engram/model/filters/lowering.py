@@ -24,8 +24,7 @@ def within(subject: Subject, wanted: Between) -> Iterator[Condition]:
     if wanted.high is not None:
         bounds.append(("le", wanted.high))
     for operator, bound in bounds:
-        # A bound of a `Between` may be infinite.
-        yield Comparison(subject, operator, (bound,))
+        yield compared(subject, operator, bound)
     if not bounds:
         # Any number lies within no bounds, and nothing else does.
         yield Group("or", (Comparison(subject, "ge", (0.0,)), Comparison(subject, "lt", (0.0,))))

@@ -57,12 +57,15 @@ def operands(subject: Subject, operator: Operator, value: object) -> tuple[Opera
         return (_operand(subject, operator, value, "value"),)
     if isinstance(value, Mapping | str):
         raise _no_list(subject, operator, value)
-    # A range has a length without having its numbers, so it is not listed before that is known.
-    if hasattr(value, "__len__") and len(cast("Sequence[object]", value)) > FILTER_VALUES_MAX:
-        raise too_large("values", FILTER_VALUES_MAX, len(cast("Sequence[object]", value)))
     try:
+        # A range has a length without having its numbers, so it is not listed before that is known. What has no length
+        # may say so only when it is asked, such as an array of no dimension, or a class.
+        if hasattr(value, "__len__") and (count := len(cast("Sequence[object]", value))) > FILTER_VALUES_MAX:
+            raise too_large("values", FILTER_VALUES_MAX, count)
         values = as_list("value", cast("Sequence[object]", value), '["a", "b"]', ordered=False)
-    except InvalidInput as error:
+    except (InvalidInput, TypeError) as error:
+        if isinstance(error, InvalidInput) and error.code == "filter_size":
+            raise
         raise _no_list(subject, operator, value) from error
     if len(values) > FILTER_VALUES_MAX:
         raise too_large("values", FILTER_VALUES_MAX, len(values))
@@ -107,7 +110,7 @@ def _operand(subject: Subject, operator: Operator, value: object, field: str) ->
 def _metadata_operand(subject: Subject, operator: Operator, value: object, field: str) -> Operand:
     if isinstance(value, str):
         return as_text(field, value, code="invalid_filter")
-    if operator == "prefix":
+    if operator == "prefix" or (operator == "contains" and isinstance(value, Instant)):
         raise _wrong(subject, field, value, "a text")
     if isinstance(value, Instant):
         return value

@@ -49,6 +49,26 @@ class FilterSize:
         return self
 
 
+class Budget:
+    """What a filter that is being read may still have, so that one that is too large is not read to its end."""
+
+    def __init__(self) -> None:
+        self._nodes = 0
+        self._values = 0
+
+    def take(self, nodes: int = 0, values: int = 0) -> None:
+        """Count what is about to be read.
+
+        Raises
+        ------
+        InvalidInput
+            With code ``filter_size``, naming the limit, if it is too much.
+        """
+        self._nodes += nodes
+        self._values += values
+        FilterSize(self._nodes, 0, self._values, 0).check()
+
+
 def above(parts: Iterable[FilterSize]) -> FilterSize:
     """Return the size of a group or negation of `parts`, which keeps the limits.
 

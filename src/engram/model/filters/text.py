@@ -166,14 +166,19 @@ class _Parser:
         if token.kind == "number":
             return float(token.text) if set(token.text) & set(".eE") else _whole(token)
         if token.text == "time" and self._takes("("):
-            inner = self._value()
-            self._expect(")")
-            return Instant(as_time_us(inner, "time"))
+            return self._time()
         words = {"true": True, "false": False, "null": None}
         if token.text not in words:
             self._next -= 1
             self._fail('a value: a number, a quoted text, true, false, null or time("2025-01-31")')
         return words[token.text]
+
+    def _time(self) -> Instant:
+        if self._peek().kind not in ("text", "number"):
+            self._fail('a time, such as "2025-01-31" or the seconds since 1970')
+        time_us = as_time_us(self._value(), "time")
+        self._expect(")")
+        return Instant(time_us)
 
     def _peek(self) -> _Token:
         return self._tokens[self._next]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,17 @@ class LiveVersions:
         if live is None and self._last_deletion <= generation:
             return None
         return _find_backwards(id, generation, log)
+
+    def known_at(self, ids: Iterable[str], generation: int) -> tuple[list[int], set[str]]:
+        """Return the versions of `ids` that were alive at `generation`, and the ids of which only the log knows it."""
+        found, unknown = [], set()
+        for id in set(ids):
+            live = self._live.get(id)
+            if live is not None and live <= generation:
+                found.append(live)
+            elif live is not None or self._last_deletion > generation:
+                unknown.add(id)
+        return found, unknown
 
     def change(self) -> VersionChanges:
         """Return an empty set of changes."""

@@ -28,7 +28,7 @@ class MetadataIndex:
 
     The committer thread writes an observation's entries before the observation becomes visible. Any thread reads
     without locks. Everything is ordered by generation, so a reader that looks no further than its snapshot sees what
-    was true then. PassingRows without tags and metadata cost no object and no Python call.
+    was true then. Rows without tags and metadata cost no object and no Python call.
     """
 
     def __init__(self) -> None:

@@ -70,7 +70,7 @@ class Numbers:
             fits |= values == rounded
         if not bound_is_exact or (self._exact and abs(rounded) >= _EXACT_MAX):
             for row in np.flatnonzero(values == rounded).tolist():
-                place = row if isinstance(places, slice) else int(places[row])
+                place = row + (places.start or 0) if isinstance(places, slice) else int(places[row])
                 fits[row] = _compare(operator, self._exact.get(place, float(values[row])), bound)
         return fits
 

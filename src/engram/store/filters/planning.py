@@ -5,11 +5,12 @@ from __future__ import annotations
 import operator as signs
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import CorruptData
 from engram.model.filters.conditions import Comparison, Condition, Group, Negation
 from engram.model.filters.operands import Instant, Operand
 from engram.store.filters.columns import ColumnChunk
@@ -25,10 +26,11 @@ from engram.store.filters.plans import (
     OrPlan,
     Places,
     Plan,
+    SoughtPlan,
 )
 from engram.store.filters.rows import Window
 from engram.store.filters.stored_rows import StoredRows
-from engram.store.filters.texts import NO_TIME, Texts, text_tester
+from engram.store.filters.texts import NO_TIME, ReadText, Texts, text_tester
 
 _SIGNS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "eq": signs.eq,
@@ -37,6 +39,7 @@ _SIGNS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "gt": signs.gt,
     "ge": signs.ge,
 }
+_FLOAT32_MAX: Final = float(np.finfo(np.float32).max)
 _NEGATED: Final = {"ne": "eq", "not_in": "in", "none": "any"}
 
 
@@ -57,6 +60,8 @@ class Planner:
         self._index = index
         self._window = window
         self._alive_at = alive_at
+        self.unclear: dict[int, CorruptData] = {}
+        """The observations of which a text or an id could not be read so far. They count as not having it."""
 
     def plan(self, condition: Condition) -> Plan:
         """Return the plan of a condition."""
@@ -93,8 +98,10 @@ class Planner:
             return self._tags(operator, values)
         if subject.attribute == "observed_at":
             return self._time(operator, values[0])
-        # Compared as float32, as it is stored; otherwise a limit of 0.9 would leave out an observation with 0.9.
-        compare, wanted = _SIGNS[operator], np.float32(values[0])  # type: ignore[arg-type]  # It is a number.
+        # Compared as float32, as it is stored; otherwise a limit of 0.9 would leave out an observation with 0.9. What
+        # is too large for that is as good as the largest, since all lie within 0..1.
+        compare, bound = _SIGNS[operator], cast("float", values[0])
+        wanted = np.float32(min(max(bound, -_FLOAT32_MAX), _FLOAT32_MAX))
         if subject.attribute == "confidence":
             return ColumnPlan(
                 self._window, self._index.columns, lambda chunk, rows: compare(chunk.confidences[rows], wanted)
@@ -104,10 +111,15 @@ class Planner:
         )
 
     def _ids(self, ids: list[str]) -> Plan:
-        rows = self._rows()
-        if self._alive_at is not None:
-            return ListsPlan(self._window, [rows.versions_at(ids, self._alive_at)])
-        return ListsPlan(self._window, [rows.versions_within(ids, self._window.first, self._window.last)])
+        first, last = self._window
+
+        def find() -> NDArray[np.int64]:
+            if self._alive_at is None:
+                return self._rows().versions_within(ids, first, last, self.unclear)
+            return self._rows().versions_at(ids, self._alive_at, first, last, self.unclear)
+
+        count_max = self._window.size if self._alive_at is None else min(len(ids), self._window.size)
+        return SoughtPlan(self._window, count_max, find)
 
     def _tags(self, operator: str, tags: tuple[Operand, ...]) -> Plan:
         lists = [self._index.tagged(str(tag)) for tag in tags]
@@ -146,7 +158,7 @@ class Planner:
             return ListsPlan(window, [index.equal(None)])
         if operator == "contains":
             return self._contains(path, index, values[0])
-        return self._ordered(path, index, operator, values[0], repeats=False)
+        return self._ordered(path, index, operator, values[0])
 
     def _equal(self, path: tuple[str, ...], index: KeyIndex | None, values: tuple[Operand, ...]) -> Plan:
         """Plan that a value is one of `values`; null matches also where there is none."""
@@ -157,8 +169,9 @@ class Planner:
         if index is not None:
             plain = [value for value in values if not isinstance(value, Instant)]
             plans.append(ListsPlan(self._window, [index.equal(value) for value in plain]))
-            times = (value for value in values if isinstance(value, Instant))
-            plans += [self._ordered(path, index, "eq", value, repeats=False) for value in times]
+            times = [value.time_us for value in values if isinstance(value, Instant)]
+            if times and index.texts is not None:
+                plans.append(self._texts(path, index.texts, partial(_at_times, np.array(times, dtype=np.int64))))
         if not plans:
             return ConstantPlan(self._window, passing=False)
         return plans[0] if len(plans) == 1 else OrPlan(plans)
@@ -173,7 +186,7 @@ class Planner:
             return ConstantPlan(self._window, passing=False)
         return plans[0] if len(plans) == 1 else OrPlan(plans)
 
-    def _ordered(self, path: tuple[str, ...], index: KeyIndex, operator: str, bound: Operand, *, repeats: bool) -> Plan:
+    def _ordered(self, path: tuple[str, ...], index: KeyIndex, operator: str, bound: Operand) -> Plan:
         texts, numbers = index.texts, index.numbers
         if isinstance(bound, str) and texts is not None:
             return self._texts(path, texts, partial(_between, operator, bound))
@@ -181,20 +194,22 @@ class Planner:
             return self._texts(path, texts, partial(_at_time, operator, bound.time_us))
         if isinstance(bound, int | float) and numbers is not None:
             known = numbers
-            return KeyPlan(
-                self._window, known.generations, lambda places: known.fit(operator, bound, places), repeats=repeats
-            )
+            return KeyPlan(self._window, known.generations, lambda places: known.fit(operator, bound, places))
         return ConstantPlan(self._window, passing=False)
 
     def _texts(self, path: tuple[str, ...], texts: Texts, find: _Find) -> Plan:
-        def read(digest: bytes, generation: int) -> str:
-            return self._rows().text(path, digest, generation)
+        def read(digest: bytes, generations: NDArray[np.int64]) -> str | None:
+            # Later ones may not be in the log yet.
+            known = generations[: np.searchsorted(generations, self._window.last, side="right")]
+            try:
+                return self._rows().text(path, digest, known)
+            except CorruptData as error:
+                self.unclear |= dict.fromkeys(self._window.cut(known).tolist(), error)
+                return None
 
         def test(places: Places) -> NDArray[np.bool_]:
             numbers = texts.numbers(places)
-            # Few rows are tested by themselves, many by way of all the distinct texts.
-            only = None if isinstance(places, slice) else numbers
-            found: NDArray[np.bool_] = find(texts, read, only)[numbers]
+            found: NDArray[np.bool_] = find(texts, read, numbers)[numbers]
             return found
 
         return KeyPlan(self._window, texts.generations, test)
@@ -206,30 +221,30 @@ class Planner:
         return rows
 
 
-_Find = Callable[[Texts, Callable[[bytes, int], str], NDArray[np.int32] | None], NDArray[np.bool_]]
-"""Returns which of the distinct texts pass, by their numbers; or only of some numbers."""
+_Find = Callable[[Texts, ReadText, NDArray[np.int32]], NDArray[np.bool_]]
+"""Returns which of the distinct texts pass, by their numbers, of which only some are asked for."""
 
 
-def _containing(
-    part: str, texts: Texts, read: Callable[[bytes, int], str], only: NDArray[np.int32] | None
-) -> NDArray[np.bool_]:
-    return texts.passing(text_tester("contains", part), read, only)
+def _containing(part: str, texts: Texts, read: ReadText, numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
+    return texts.passing(text_tester("contains", part), read, numbers)
 
 
-def _between(
-    operator: str, bound: str, texts: Texts, read: Callable[[bytes, int], str], only: NDArray[np.int32] | None
-) -> NDArray[np.bool_]:
-    if only is not None:
-        return texts.passing(text_tester(operator, bound), read, only)
-    return texts.between(operator, bound, read)
+def _between(operator: str, bound: str, texts: Texts, read: ReadText, numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
+    return texts.between(operator, bound, read, numbers)
 
 
 def _at_time(
-    operator: str, time_us: int, texts: Texts, read: Callable[[bytes, int], str], only: NDArray[np.int32] | None
+    operator: str, time_us: int, texts: Texts, read: ReadText, numbers: NDArray[np.int32]
 ) -> NDArray[np.bool_]:
     times_us = texts.times_us()
     found: NDArray[np.bool_] = (times_us != NO_TIME) & _SIGNS[operator](times_us, time_us)
     return found
+
+
+def _at_times(
+    times_us: NDArray[np.int64], texts: Texts, read: ReadText, numbers: NDArray[np.int32]
+) -> NDArray[np.bool_]:
+    return np.isin(texts.times_us(), times_us)
 
 
 def conjuncts(condition: Condition) -> Iterator[Condition]:

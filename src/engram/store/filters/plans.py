@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,33 +83,51 @@ class ListsPlan(Plan):
         return found
 
 
+class SoughtPlan(Plan):
+    """The rows of a list that takes long to find: it is looked for when it is asked for.
+
+    Parameters
+    ----------
+    find
+        Returns the list: int64, ascending.
+    """
+
+    def __init__(self, window: Window, count_max: int, find: Callable[[], NDArray[np.int64]]) -> None:
+        super().__init__(window, count_max)
+        self._find = find
+
+    @cached_property
+    def _found(self) -> ListsPlan:
+        return ListsPlan(self.window, [self._find()])
+
+    def rows(self) -> PassingRows:
+        """Return the rows that are in the list."""
+        return self._found.rows()
+
+    def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of `generations` are in the list."""
+        return self._found.passes(generations)
+
+
 class KeyPlan(Plan):
     """The rows whose value under a key passes a test.
 
     Parameters
     ----------
     generations
-        The rows that have a value of the kind that is tested: int64, ascending.
+        The rows that have a value of the kind that is tested: int64, ascending, each once.
     test
         Returns which of the values at some places of `generations` pass.
-    repeats
-        Whether a row may have several values, because they are elements of lists.
     """
 
     def __init__(
-        self,
-        window: Window,
-        generations: NDArray[np.int64],
-        test: Callable[[Places], NDArray[np.bool_]],
-        *,
-        repeats: bool = False,
+        self, window: Window, generations: NDArray[np.int64], test: Callable[[Places], NDArray[np.bool_]]
     ) -> None:
         start, end = np.searchsorted(generations, [window.first, window.last + 1]).tolist()
         super().__init__(window, end - start)
         self._start = start
         self._inside = generations[start:end]
         self._test = test
-        self._repeats = repeats
 
     def rows(self) -> PassingRows:
         """Return the rows whose values pass."""
@@ -116,9 +135,8 @@ class KeyPlan(Plan):
         found = np.count_nonzero(passed)
         inside = self._inside
         if found <= self.window.listed_max:
-            listed = inside[passed]
-            return PassingRows(self.window, np.unique(listed) if self._repeats else listed)
-        if not self._repeats and len(inside) == inside[-1] - inside[0] + 1:
+            return PassingRows(self.window, inside[passed])
+        if len(inside) == inside[-1] - inside[0] + 1:
             # Each row has a value, as is usual for a key: no row has to be looked for.
             flags = np.zeros(self.window.size, dtype=bool)
             start = int(inside[0]) - self.window.first
@@ -128,8 +146,6 @@ class KeyPlan(Plan):
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` have a value that passes."""
-        if self._repeats:
-            return self.rows().has(generations)
         has_value = among(self._inside, generations)
         places = np.searchsorted(self._inside, generations[has_value])
         has_value[has_value] = self._passed(places)
@@ -261,13 +277,24 @@ class OrPlan(Plan):
 
     def rows(self) -> PassingRows:
         """Return the rows that meet at least one condition."""
-        found = [part.rows() for part in self._parts]
-        if all(each.is_listed for each in found) and sum(map(len, found)) <= self.window.listed_max:
-            return PassingRows(self.window, np.unique(np.concatenate([each.generations for each in found])))
-        flags = flagged(self.window, [each.generations for each in found if each.is_listed])
-        for each in found:
-            if not each.is_listed:
-                flags |= each.flags
+        lists: list[NDArray[np.int64]] = []
+        count = 0
+        flags: NDArray[np.bool_] | None = None
+        # One after the other, so that only one of many sets of flags is in memory.
+        for part in self._parts:
+            found = part.rows()
+            count += len(found) if found.is_listed else self.window.size
+            if count <= self.window.listed_max:
+                lists.append(found.generations)
+                continue
+            if flags is None:
+                flags = flagged(self.window, lists)
+            if found.is_listed:
+                flags[found.generations - self.window.first] = True
+            else:
+                flags |= found.flags
+        if flags is None:
+            return PassingRows(self.window, np.unique(np.concatenate(lists)))
         return PassingRows(self.window, flags=flags)
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:

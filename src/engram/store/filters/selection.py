@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import CorruptData
 from engram.model.filters.filter_like import FilterLike, as_condition
 from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.planning import Planner, conjuncts
-from engram.store.filters.plans import AndPlan
+from engram.store.filters.plans import AndPlan, Plan
 from engram.store.filters.rows import PassingRows, Window, bitmap
 
-__all__ = ["bitmap", "passing", "select"]
+__all__ = ["Unreadable", "bitmap", "passing", "select"]
+
+Unreadable = tuple[int, CorruptData]
+"""A generation, and why what a filter needs of it cannot be read."""
 
 
 def passing(
-    attributes: MetadataIndex, filter: FilterLike | None, first: int, last: int, alive_at: int | None = None
+    attributes: MetadataIndex,
+    filter: FilterLike | None,
+    first: int,
+    last: int,
+    alive_at: int | None = None,
+    unclear: list[Unreadable] | None = None,
 ) -> PassingRows:
     """Return the observations with generations from `first` to `last` that pass `filter`.
 
@@ -32,24 +43,52 @@ def passing(
         Generations, both included; `last` is committed.
     alive_at
         Only observations that are alive at this generation; None: all, including those superseded or deleted since.
+    unclear
+        Receives, by generation, the observations that may pass, but for damage of what the filter needs. They are not
+        returned. None: that is an error.
 
     Raises
     ------
     InvalidInput
         If `filter` is none.
     CorruptData
-        If the filter needs a text or an id that is damaged.
+        If a text or an id is damaged that decides whether an observation passes, unless `unclear` receives it.
     """
     window = Window(max(first, 1), last)
     if not window.size:
         return PassingRows(window, np.empty(0, dtype=np.int64))
-    planner = Planner(attributes, window, alive_at)
-    parts = [planner.plan(part) for part in conjuncts(as_condition(filter))]
-    return AndPlan([*parts, planner.alive()]).rows()
+    planners = [(Planner(attributes, window, alive_at), part) for part in conjuncts(as_condition(filter))]
+    plans = [(planner.plan(part), planner.unclear) for planner, part in planners]
+    plans.append((Planner(attributes, window, alive_at).alive(), {}))
+    rows = AndPlan([plan for plan, _ in plans]).rows()
+    in_question = _in_question(plans)
+    if not in_question:
+        return rows
+    if unclear is None:
+        raise copy.copy(in_question[0][1])
+    unclear += in_question
+    listed = rows.generations
+    return PassingRows(window, listed[~np.isin(listed, [generation for generation, _ in in_question])])
 
 
 def select(
-    attributes: MetadataIndex, filter: FilterLike | None, first: int, last: int, alive_at: int | None = None
+    attributes: MetadataIndex,
+    filter: FilterLike | None,
+    first: int,
+    last: int,
+    alive_at: int | None = None,
+    unclear: list[Unreadable] | None = None,
 ) -> NDArray[np.int64]:
     """Return the generations that `passing` returns: int64, shape ``(n,)``, ascending."""
-    return passing(attributes, filter, first, last, alive_at).generations
+    return passing(attributes, filter, first, last, alive_at, unclear).generations
+
+
+def _in_question(plans: list[tuple[Plan, dict[int, CorruptData]]]) -> list[Unreadable]:
+    """Return the observations for which damage decides: none of the plans that could be carried out excludes them."""
+    errors = {generation: error for _, unclear in plans for generation, error in unclear.items()}
+    left = np.array(sorted(errors), dtype=np.int64)
+    for plan, unclear in plans if errors else ():
+        passed = plan.passes(left)
+        # What was not known may have been seen only now.
+        left = left[passed | np.isin(left, list(unclear))]
+    return [(generation, errors[generation]) for generation in left.tolist()]

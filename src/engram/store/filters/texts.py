@@ -17,12 +17,14 @@ from engram.model.times import as_time_us
 from engram.store.filters.postings import GrowingArray, Postings
 
 Tester = Callable[[str], bool]
-ReadText = Callable[[bytes, int], str]
-"""Returns the text with this digest that a generation has, from the log."""
+ReadText = Callable[[bytes, NDArray[np.int64]], str | None]
+"""Returns the text with this digest, from the log, where some generations have it: int64, ascending. None: damaged."""
 NO_TIME: Final = np.iinfo(np.int64).min
 """Stands for a text that is no time."""
 # With fewer distinct texts, looking at each is as cheap as finding a range among the sorted.
 _SORTED_COUNT_MIN: Final = 256
+# Where fewer rows are asked for than this share of the distinct texts, only the texts of these rows are looked at.
+_FEW_SHARE: Final = 16
 # The shortest text that is a time has ten characters, such as 2025-01-31.
 _TIME_CHARACTERS_MIN: Final = 10
 
@@ -83,7 +85,7 @@ class Texts:
         # Numbers are appended before generations, so there is one for every generation that a reader saw.
         return self._numbers.view[places]
 
-    def passing(self, test: Tester, read: ReadText, numbers: NDArray[np.int32] | None = None) -> NDArray[np.bool_]:
+    def passing(self, test: Tester, read: ReadText, numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Return which of the distinct texts pass `test`: shape ``(n,)``, by their numbers.
 
         Parameters
@@ -91,28 +93,33 @@ class Texts:
         test
             Says whether a text passes.
         read
-            Reads long texts.
+            Reads long texts. One that it cannot read does not pass.
         numbers
-            Only these are tested; the others do not pass. None: all.
+            The texts that are asked for, some maybe more than once; others need not be tested.
         """
         count = len(self._distinct)
         passed = np.zeros(count, dtype=bool)
-        if numbers is None:
-            texts = self._distinct[:count]
-            passed[:] = np.fromiter((isinstance(text, str) and test(text) for text in texts), bool, count)
-            numbers = np.array(self._long, dtype=np.int32)
-        for number in np.unique(numbers).tolist():
-            if number < count:
-                passed[number] = test(self._text(number, read))
+        if self._are_few(numbers, count):
+            for number in np.unique(numbers).tolist():
+                passed[number] = self._passes(number, test, read)
+            return passed
+        texts = self._distinct[:count]
+        passed[:] = np.fromiter((isinstance(text, str) and test(text) for text in texts), bool, count)
+        self._test_long(passed, test, read, numbers)
         return passed
 
-    def between(self, operator: str, bound: str, read: ReadText) -> NDArray[np.bool_]:
-        """Return which of the distinct texts are less or greater than `bound`, or start with it (``prefix``)."""
+    def between(self, operator: str, bound: str, read: ReadText, numbers: NDArray[np.int32]) -> NDArray[np.bool_]:
+        """Return which of the distinct texts are less or greater than `bound`, or start with it (``prefix``).
+
+        The parameters are those of `passing`.
+        """
         test = text_tester(operator, bound)
         count = len(self._distinct)
-        if count < _SORTED_COUNT_MIN:
-            return self.passing(test, read)
+        if count < _SORTED_COUNT_MIN or self._are_few(numbers, count):
+            return self.passing(test, read, numbers)
         order = self._in_order(count)
+        # Another thread may have sorted more texts meanwhile.
+        count = max(count, order.size)
         if operator == "prefix":
             start = bisect_left(order.texts, bound)
             end = bisect_left(order.texts, True, start, key=lambda text: not text.startswith(bound))
@@ -121,9 +128,9 @@ class Texts:
             start, end = (0, middle) if operator in ("lt", "le") else (middle, len(order.texts))
         passed = np.zeros(count, dtype=bool)
         passed[order.numbers[start:end]] = True
-        others = [*(number for number in self._long if number < order.size), *range(order.size, count)]
-        for number in others:
-            passed[number] = test(self._text(number, read))
+        for number, text in enumerate(self._distinct[order.size : count], order.size):
+            passed[number] = isinstance(text, str) and test(text)
+        self._test_long(passed, test, read, numbers)
         return passed
 
     def times_us(self) -> NDArray[np.int64]:
@@ -141,9 +148,25 @@ class Texts:
         """Memory in bytes."""
         return self.postings.nbytes + self._generations.nbytes + self._numbers.nbytes + 8 * len(self._distinct)
 
-    def _text(self, number: int, read: ReadText) -> str:
-        text = self._distinct[number]
-        return text if isinstance(text, str) else read(text, int(self.postings.numbered(number)[0]))
+    def _passes(self, number: int, test: Tester, read: ReadText) -> bool:
+        key = self._distinct[number]
+        text = key if isinstance(key, str) else read(key, self.postings.numbered(number))
+        return text is not None and test(text)
+
+    @staticmethod
+    def _are_few(numbers: NDArray[np.int32], count: int) -> bool:
+        return len(numbers) * _FEW_SHARE < count
+
+    def _test_long(self, passed: NDArray[np.bool_], test: Tester, read: ReadText, numbers: NDArray[np.int32]) -> None:
+        """Set in `passed` which of the long texts that are asked for pass; others, maybe damaged, stay unread."""
+        if not self._long:
+            return
+        is_asked = np.zeros(len(passed), dtype=bool)
+        is_asked[numbers] = True
+        long = np.array(self._long, dtype=np.int64)
+        long = long[long < len(passed)]
+        for number in long[is_asked[long]].tolist():
+            passed[number] = self._passes(number, test, read)
 
     def _in_order(self, count: int) -> _Sorted:
         order = self._sorted

@@ -7,7 +7,7 @@ from typing import Final
 
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
-from engram.store.filters.selection import select
+from engram.store.filters.selection import Unreadable, select
 from engram.store.recall.exact import score_readable
 from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.search import Search
@@ -59,9 +59,10 @@ class ExactScan:
             raise ValueError("a cue without a vector has no nearest observations")
         best = NOTHING
         damaged: list[int] = []
+        unclear: list[Unreadable] = []
         for first in range(1, generation + 1, STEP):
             last = min(first + STEP - 1, generation)
-            chosen = select(self._state.attributes, query.cue.conditions, first, last, alive_at=generation)
+            chosen = select(self._state.attributes, query.cue.conditions, first, last, generation, unclear)
             if len(chosen):
                 scored = score_readable(self._state.log, chosen, vector, self._config.metric, damaged)
                 best = best.then(scored.at_least(query.cue.score_min)).best_first().head(query.k)

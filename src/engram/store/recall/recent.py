@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from engram.model.spaces import Metric
+from engram.store.filters.selection import Unreadable
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.search import PreparedCue
@@ -52,8 +53,9 @@ class RecentObservations:
         first = max(self._seen + 1, visible - _LOOKED_AT_MAX + 1)
         if first > visible:
             return NOTHING
-        lost = self._left_out.generations
-        found = match(self._state, self._metric, self._prepared, first, visible, lost, alive_at=visible)
+        lost, unclear = self._left_out.generations, list[Unreadable]()
+        found = match(self._state, self._metric, self._prepared, first, visible, lost, unclear, alive_at=visible)
         self._left_out.settle()
+        self._left_out.add(unclear)
         self._seen = visible
         return found.at_least(score_min).best_first().head(count)

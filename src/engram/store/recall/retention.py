@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from weakref import WeakSet
 
 from engram.errors import FailedPrecondition, InvalidInput
@@ -33,6 +34,8 @@ class Retention:
         self._state = state
         self._subscriptions = subscriptions
         self._held: WeakSet[Snapshot] = WeakSet()
+        # Any thread makes snapshots, and a set that grows cannot be listed.
+        self._guard = threading.Lock()
         self._leases = Leases()
         self._count = options.retained_count
         self._seconds = options.retained_s
@@ -72,7 +75,9 @@ class Retention:
         return max(0.0, (now_us() - overtaken.committed_us) / 1e6)
 
     def _held_generations(self) -> list[int]:
-        held = [*(snapshot.generation for snapshot in list(self._held)), *self._leases.generations()]
+        with self._guard:
+            snapshots = list(self._held)
+        held = [*(snapshot.generation for snapshot in snapshots), *self._leases.generations()]
         matched = self._subscriptions.matched_generation
         return held if matched is None else [*held, matched]
 
@@ -93,9 +98,8 @@ class Retention:
         FailedPrecondition
             If the generation is no longer retained.
         """
-        snapshot = Snapshot(reader, 0)
         # Everything is held until the generation is known, so that compaction cannot drop what it needs meanwhile.
-        self._held.add(snapshot)
+        snapshot = self._held_at(reader, 0)
         if snapshot_us is not None:
             snapshot.generation = self.generation_at(snapshot_us)
         elif max_generation is not None:
@@ -120,11 +124,15 @@ class Retention:
             As for `hold`.
         """
         if generation is not None and self._leases.renew_held(generation):
-            snapshot = Snapshot(reader, generation)
-            self._held.add(snapshot)
-            return snapshot
+            return self._held_at(reader, generation)
         snapshot = self.hold(reader, generation, None)
         self._leases.renew(snapshot.generation)
+        return snapshot
+
+    def _held_at(self, reader: RecallExecutor, generation: int) -> Snapshot:
+        snapshot = Snapshot(reader, generation)
+        with self._guard:
+            self._held.add(snapshot)
         return snapshot
 
     def generation_at(self, time_us: int) -> int:

@@ -18,7 +18,7 @@ from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
 from engram.model.values.vectors import as_matrix, check_query
 from engram.store.filters.rows import PassingRows
-from engram.store.filters.selection import passing
+from engram.store.filters.selection import Unreadable, passing
 from engram.store.recall.exact import score_readable
 from engram.store.recall.full_text import FullText
 from engram.store.recall.left_out import LeftOut
@@ -149,7 +149,7 @@ class Search:
         CorruptData
             If needed bytes are damaged, unless `left_out` skips damage.
         """
-        chosen = self._choose(prepared, generation)
+        chosen = self._choose(prepared, generation, left_out)
         if self._is_ranked(prepared, chosen):
             return self._ranked(prepared, chosen, generation, count, ef, left_out).head(count)
         assert prepared.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
@@ -166,7 +166,7 @@ class Search:
         CorruptData
             If needed bytes are damaged, unless `left_out` skips damage.
         """
-        chosen = self._choose(prepared, generation)
+        chosen = self._choose(prepared, generation, left_out)
         if self._is_ranked(prepared, chosen):
             return self._ranked(prepared, chosen, generation, count_max, ef, left_out)
         allowed = None if chosen is None else chosen.bitmap()
@@ -182,11 +182,14 @@ class Search:
         """Return the number of candidates that a search for `cue` compares, where `ef` are enough without a filter."""
         return ef if cue.conditions.is_open else min(EF_MAX, ef * _FILTERED_BREADTH)
 
-    def _choose(self, prepared: PreparedCue, generation: int) -> PassingRows | None:
+    def _choose(self, prepared: PreparedCue, generation: int, left_out: LeftOut) -> PassingRows | None:
         """Return the observations that pass the filter; None for all, where they need not be looked up."""
         if prepared.cue.conditions.is_open and prepared.cue.ranks:
             return None
-        return passing(self._state.attributes, prepared.cue.conditions, 1, generation, alive_at=generation)
+        unclear: list[Unreadable] = []
+        chosen = passing(self._state.attributes, prepared.cue.conditions, 1, generation, generation, unclear)
+        left_out.add(unclear)
+        return chosen
 
     @staticmethod
     def _is_ranked(prepared: PreparedCue, chosen: PassingRows | None) -> bool:

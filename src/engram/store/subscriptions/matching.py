@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from engram.model.spaces import Metric
-from engram.store.filters.selection import select
+from engram.store.filters.selection import Unreadable, select
 from engram.store.recall.exact import score_readable
-from engram.store.recall.ranked import Ranked
+from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.search import PreparedCue
 from engram.store.space_state import SpaceState
 
@@ -19,6 +19,7 @@ def match(
     first: int,
     last: int,
     damaged: list[int],
+    unclear: list[Unreadable],
     alive_at: int | None = None,
 ) -> Ranked:
     """Return the observations with generations from `first` to `last` that match the cue, in the order of generations.
@@ -30,11 +31,20 @@ def match(
     damaged
         Receives the generations that cannot be compared with the cue, because their vectors are damaged. They may match
         or not.
+    unclear
+        Receives, by generation, the observations that match if they pass the filter, which cannot be told for damage.
     alive_at
         As for `select`.
     """
-    generations = select(state.attributes, prepared.cue.conditions, first, last, alive_at)
-    if prepared.vector is None or not len(generations):
+    generations = select(state.attributes, prepared.cue.conditions, first, last, alive_at, unclear)
+    if prepared.vector is None:
         return Ranked(generations, np.ones(len(generations), dtype=np.float32))
-    found = score_readable(state.log, generations, prepared.vector, metric, damaged)
-    return found.at_least(prepared.cue.score_min)
+    asked = np.union1d(generations, np.array([generation for generation, _ in unclear], dtype=np.int64))
+    if not len(asked):
+        return NOTHING
+    found = score_readable(state.log, asked, prepared.vector, metric, damaged).at_least(prepared.cue.score_min)
+    if unclear:
+        similar = set(found.generations.tolist())
+        unclear[:] = [(generation, error) for generation, error in unclear if generation in similar]
+        found = found.where(np.isin(found.generations, generations))
+    return found

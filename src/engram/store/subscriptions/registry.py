@@ -13,7 +13,7 @@ from engram.errors import CorruptData, FailedPrecondition, OverCapacity
 from engram.index import CueTable
 from engram.model.limits import FOLLOWERS_MAX
 from engram.model.spaces import SpaceConfig
-from engram.store.filters.selection import select
+from engram.store.filters.selection import Unreadable, select
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.search import PreparedCue
@@ -114,15 +114,19 @@ class Subscriptions:
         with self._guard:
             subscription.join(missed_from, self._matched)
 
-    def look_up(self, prepared: PreparedCue, first: int, last: int, damaged: list[int]) -> Ranked:
+    def look_up(
+        self, prepared: PreparedCue, first: int, last: int, damaged: list[int], unclear: list[Unreadable]
+    ) -> Ranked:
         """Match one cue against the log; return the matches in the order of generations.
 
         Parameters
         ----------
         damaged
             Receives, ascending, the generations that cannot be compared with the cue.
+        unclear
+            Receives, ascending, those that match if they pass the filter, which cannot be told for damage.
         """
-        return match(self._state, self._config.metric, prepared, first, last, damaged)
+        return match(self._state, self._config.metric, prepared, first, last, damaged, unclear)
 
     def advance(self) -> bool:
         """Match some of what became visible and offer the matches; return whether there is more."""
@@ -145,20 +149,38 @@ class Subscriptions:
     def _match(self, first: int, last: int) -> None:
         similar, lost = self._similar(first, last)
         for key, subscription in self._subscriptions.items():
-            until = self._first_unclear(subscription, lost) if lost else 0
-            if key in similar:
-                matches = similar[key]
-            elif subscription.prepared.vector is None:
-                chosen = select(self._state.attributes, subscription.prepared.cue.conditions, first, last)
-                matches = Ranked(chosen, np.ones(len(chosen), dtype=np.float32))
-            else:
-                matches = NOTHING
+            unclear: list[int] = []
+            matches = self._passing(subscription, similar.get(key, NOTHING), first, last, unclear)
+            if lost and (found := self._first_unclear(subscription, lost)):
+                unclear.append(found)
+            # What its filter needs, or its vector is compared with, is damaged. It meets that in the log, and nobody
+            # else does.
+            until = min(unclear, default=0)
             if until:
                 matches = matches.head(matches.count_before(until))
             if matches:
                 subscription.offer(matches)
             if until:
                 subscription.leave_to_log(until)
+
+    def _passing(
+        self, subscription: Subscription, similar: Ranked, first: int, last: int, unclear: list[int]
+    ) -> Ranked:
+        """Return what passes the filter of a subscription, of all observations if it has no vector.
+
+        `unclear` receives those of which that cannot be told, because what the filter needs is damaged.
+        """
+        prepared = subscription.prepared
+        if prepared.vector is not None and (prepared.cue.conditions.is_open or not similar):
+            return similar
+        unreadable: list[Unreadable] = []
+        chosen = select(self._state.attributes, prepared.cue.conditions, first, last, unclear=unreadable)
+        if prepared.vector is None:
+            unclear += [generation for generation, _ in unreadable]
+            return Ranked(chosen, np.ones(len(chosen), dtype=np.float32))
+        if unreadable:
+            unclear += np.intersect1d(similar.generations, [generation for generation, _ in unreadable]).tolist()
+        return similar.where(np.isin(similar.generations, chosen))
 
     def _first_unclear(self, subscription: Subscription, lost: list[int]) -> int:
         """Return the first generation in `lost` that may match, judging by the codes of its vector; 0 if none may."""
@@ -167,8 +189,10 @@ class Subscriptions:
             return 0
         alone = CueTable(self._config.dim, self._config.metric)
         alone.add(1, prepared.vector, prepared.cue.score_min)
-        passing = select(self._state.attributes, prepared.cue.conditions, lost[0], lost[-1])
-        candidates: list[int] = np.intersect1d(passing, lost).tolist()
+        unreadable: list[Unreadable] = []
+        passing = select(self._state.attributes, prepared.cue.conditions, lost[0], lost[-1], unclear=unreadable)
+        may_pass = [*passing.tolist(), *(generation for generation, _ in unreadable)]
+        candidates: list[int] = np.intersect1d(may_pass, lost).tolist()
         for generation in candidates:
             unclear: list[int] = []
             try:
@@ -180,7 +204,7 @@ class Subscriptions:
         return 0
 
     def _similar(self, first: int, last: int) -> tuple[dict[int, Ranked], list[int]]:
-        """Return the similar observations that pass the filter, by key, and those that could not be compared.
+        """Return the similar observations, whether they pass the filter or not, by key, and those not compared.
 
         Both are in the order of generations. A damaged vector must not block the delivery of all other observations: it
         is reported, and only the subscriptions that it concerns deal with it.
@@ -199,14 +223,7 @@ class Subscriptions:
         matches = {}
         # Splitting an empty array yields one empty piece, hence `strict=False`.
         for key, rows in zip(distinct.tolist(), np.split(order, starts[1:]), strict=False):
-            subscription = self._subscriptions.get(key)
-            if subscription is None:
-                continue
-            filter = subscription.prepared.cue.conditions
-            found = Ranked(generations[rows], scores[rows])
-            if not filter.is_open:
-                found = found.where(np.isin(found.generations, select(self._state.attributes, filter, first, last)))
-            matches[key] = found
+            matches[key] = Ranked(generations[rows], scores[rows])
         return matches, sorted(set(lost))
 
     def _remove_left(self) -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from engram.store.filters.selection import Unreadable
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.search import PreparedCue
@@ -26,8 +27,14 @@ class MatchBacklog(Protocol):
         """Let a subscription read the log from `missed_from` on, and offer it what comes after that."""
         ...
 
-    def look_up(self, prepared: PreparedCue, first: int, last: int, damaged: list[int]) -> Ranked:
-        """Match one cue against the log; `damaged` receives the generations that cannot be compared with the cue."""
+    def look_up(
+        self, prepared: PreparedCue, first: int, last: int, damaged: list[int], unclear: list[Unreadable]
+    ) -> Ranked:
+        """Match one cue against the log.
+
+        `damaged` receives the generations that cannot be compared with the cue, and `unclear` those for which damage
+        decides whether they pass the filter; both ascend.
+        """
         ...
 
 
@@ -199,13 +206,16 @@ class Subscription:
         first, last = self._unread
         until = min(last, first + _STEP - 1)
         lost: list[int] = []
-        found = self._backlog.look_up(self.prepared, first, until, lost)
-        before = found.head(found.count_before(lost[0])) if lost and not self._left_out.skip else NOTHING
+        unclear: list[Unreadable] = []
+        found = self._backlog.look_up(self.prepared, first, until, lost, unclear)
+        damaged = min([*lost[:1], *(generation for generation, _ in unclear[:1])], default=0)
+        before = found.head(found.count_before(damaged)) if damaged and not self._left_out.skip else NOTHING
         if before:
             self._early = before
-            self._unread = lost[0], last
+            self._unread = damaged, last
             return
         self._left_out.note(lost)
+        self._left_out.add(unclear)
         self._early = found
         self._unread = until + 1, last
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import pytest
 
 from engram.log import log as log_module
@@ -59,3 +62,21 @@ def test_a_standing_recall_that_has_seen_everything_keeps_nothing(monkeypatch: p
                 pass
             clock.pass_s(100)
             assert age_s(space) == 0
+
+
+def test_snapshots_can_be_made_while_others_are_listed() -> None:
+    with MemoryStore(None) as store:
+        space = store.space("notes", dim=DIM)
+        space.observe("a", vector_of("a"))
+        held: list[object] = []
+        maker = threading.Thread(target=lambda: held.extend(space.snapshot() for _ in range(2000)))
+        interval_s = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            maker.start()
+            while maker.is_alive():
+                assert space._engine.retention.horizon <= 1
+        finally:
+            sys.setswitchinterval(interval_s)
+            maker.join()
+        assert len(held) == 2000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engram import F
 from engram.errors import CorruptData
 from engram.index import HnswIndex
 from engram.store import Cue, Filter, MemoryStore, RecallStream, Space, StoreOptions
@@ -161,6 +163,81 @@ def test_lost_pages_of_a_checkpoint_cost_a_follower_nothing(held: Held, monkeypa
     held.observe("near2")
     held.match()
     assert (ids(near), ids(newest)) == (["near0", "near2"], ["near0", "far1"])
+
+
+def noted(held: Held, **notes: str) -> None:
+    for id, note in notes.items():
+        held.space.observe([id], [NEAR if id.startswith("near") else FAR], metadata=[{"note": note}])
+
+
+def long(words: str) -> str:
+    """A text that the filter index has as a digest only."""
+    return f"{words} " * 30
+
+
+def test_a_damaged_text_of_long_ago_harms_no_follower(held: Held) -> None:
+    noted(held, near0=long("old words"))
+    filters = (F.note.contains("new"), F.note.starts_with("new"), F.note < "o")
+    streams = [
+        *(follow(held, Cue(NEAR, score_min=0.5, filter=filter)) for filter in filters),
+        *(follow(held, Cue(filter=filter)) for filter in filters),
+    ]
+    flip_stored(held.path, long("old words").encode())
+    noted(held, near1=long("new words"), near2="new")
+    held.match()
+    assert [ids(stream) for stream in streams] == [["near1", "near2"]] * 6
+
+
+def test_a_text_that_is_damaged_in_one_place_is_read_in_another(held: Held) -> None:
+    noted(held, near0=long("the same words"), near1=long("the same words"))
+    flip_stored(held.path, long("the same words").encode())
+    assert held.space.count(F.note.contains("same")) == 2
+
+
+def test_a_filter_that_meets_damage_ends_its_follower_and_no_other(held: Held) -> None:
+    with (
+        follow(held, Cue(FAR, score_min=0.5)) as far,
+        follow(held, Cue(NEAR, score_min=0.5, filter=F.note.contains("words"))) as near,
+        follow(held, Cue(filter=F.note.contains("words"))) as newest,
+    ):
+        noted(held, near0=long("damaged words"))
+        flip_stored(held.path, long("damaged words").encode())
+        held.match()
+        noted(held, far1=long("more words"))
+        held.match()
+        assert ids(far) == ["far1"]
+        assert held.space._engine.subscriptions.matched_generation == 2
+        for stream in (near, newest):
+            for _ in range(2):
+                with pytest.raises(CorruptData):
+                    stream.poll()
+
+
+def test_a_follower_that_skips_damage_goes_on_behind_what_its_filter_cannot_judge(held: Held) -> None:
+    for plain in (Cue(NEAR, score_min=0.5), Cue()):
+        cue = replace(plain, filter=F.note.contains("words"))
+        with follow(held, cue, skip_damaged=True) as lenient, follow(held, cue) as strict:
+            id = "near0" if cue.ranks else "near1"
+            noted(held, near2="words", **{id: long(f"damaged {id} words"), "near3": long("words")})
+            flip_stored(held.path, long(f"damaged {id} words").encode())
+            held.match()
+            assert ids(lenient) == ["near2", "near3"]
+            assert lenient.incomplete
+            assert [hit.id for hit in strict.poll()] == ["near2"]
+            for _ in range(2):
+                with pytest.raises(CorruptData):
+                    strict.poll()
+        held.space.delete(["near0", "near1", "near2", "near3"])
+
+
+def test_what_is_too_far_needs_no_filter_to_judge_it(held: Held) -> None:
+    with follow(held, Cue(NEAR, score_min=0.5, filter=F.note.contains("words"))) as stream:
+        noted(held, far0=long("damaged words"), near1="words")
+        flip_stored(held.path, long("damaged words").encode())
+        held.match()
+        assert ids(stream) == ["near1"]
+        assert stream.subscription is not None
+        assert held.space._engine.subscriptions.look_up(stream.subscription.prepared, 1, 2, [], []).generations == [2]
 
 
 def test_what_is_observed_meanwhile_and_damaged_is_not_left_out_unsaid(held: Held) -> None:

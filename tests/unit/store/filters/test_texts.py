@@ -1,0 +1,96 @@
+"""The texts of a key: what is less, greater or a prefix, also while others are added and sorted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from engram.store.filters import texts as module
+from engram.store.filters.texts import Texts, text_key, text_tester
+
+LONG = "m" * 300
+VALUES = st.text(alphabet="am\U0001f600", max_size=4) | st.sampled_from([LONG, LONG + "a", "a" * 300])
+OPERATORS = ["lt", "le", "gt", "ge", "prefix"]
+
+
+class Long:
+    """The long texts of some values, as the log would have them; remembers which were read."""
+
+    def __init__(self, values: list[str]) -> None:
+        self._texts = {text_key(value): value for value in values}
+        self.read_texts: list[str] = []
+
+    def read(self, digest: bytes, generations: NDArray[np.int64]) -> str:
+        assert len(generations)
+        self.read_texts.append(self._texts[digest])
+        return self._texts[digest]
+
+
+def texts_of(values: list[str]) -> Texts:
+    made = Texts()
+    made.extend(range(1, len(values) + 1), values)
+    return made
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+@settings(max_examples=50)
+@given(
+    pieces=st.lists(st.lists(VALUES, max_size=12), min_size=1, max_size=3),
+    bound=VALUES,
+    sorted_from=st.sampled_from([1, 256]),
+    few_share=st.sampled_from([1, 16]),
+    data=st.data(),
+)
+def test_a_range_of_texts_is_what_a_look_at_each_finds(
+    operator: str, pieces: list[list[str]], bound: str, sorted_from: int, few_share: int, data: st.DataObject
+) -> None:
+    texts, values = Texts(), list[str]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_SORTED_COUNT_MIN", sorted_from)
+        patch.setattr(module, "_FEW_SHARE", few_share)
+        for piece in pieces:
+            texts.extend(range(len(values) + 1, len(values) + len(piece) + 1), piece)
+            values += piece
+            start = data.draw(st.integers(0, len(values)))
+            end = data.draw(st.integers(start, len(values)))
+            numbers, long = texts.numbers(slice(start, end)), Long(values)
+            passed = texts.between(operator, bound, long.read, numbers)[numbers]
+            assert passed.tolist() == [text_tester(operator, bound)(value) for value in values[start:end]]
+            # What is not asked for may be damaged.
+            assert set(long.read_texts) <= set(values[start:end])
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_texts_that_are_added_and_sorted_meanwhile_harm_nobody(operator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [f"{number:04}" for number in range(300)]
+    texts = texts_of(values)
+    numbers = texts.numbers(slice(None))
+    in_order = Texts._in_order
+
+    def after_others(self: Texts, count: int) -> Any:
+        self.extend(range(301, 401), [f"{number:04}" for number in range(300, 400)])
+        in_order(self, 400)
+        return in_order(self, count)
+
+    monkeypatch.setattr(Texts, "_in_order", after_others)
+    passed = texts.between(operator, "0200", Long(values).read, numbers)[numbers]
+    assert passed.tolist() == [text_tester(operator, "0200")(value) for value in values]
+
+
+def test_a_few_rows_cost_a_look_at_their_own_texts_only() -> None:
+    texts = texts_of([f"{number}" for number in range(10_000)])
+    tested: list[str] = []
+
+    def test(text: str) -> bool:
+        tested.append(text)
+        return text == "9998"
+
+    numbers = texts.numbers(slice(9990, 10_000))
+    passed = texts.passing(test, Long([]).read, numbers)[numbers]
+    assert tested == [f"{number}" for number in range(9990, 10_000)]
+    assert np.flatnonzero(passed).tolist() == [8]
