@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Unpack, overload
@@ -211,8 +212,8 @@ class AsyncCollection:
         Returns
         -------
         Deletion
-            As a number, how many observations are deleted. If an answer was lost and its call made again, those of that
-            call are not counted.
+            As a number, how many observations are deleted. If an answer was lost because the server restarted, those of
+            its call are not counted.
 
         Raises
         ------
@@ -244,9 +245,19 @@ class AsyncCollection:
         return await self._delete(Clear(self.space))
 
     async def _delete(self, request: Delete | Clear) -> Deletion:
-        done = await self._calls.unary(request)
+        done = await self._calls.unary(_with_key(request))
         existed = int(done)
         while done.more:
-            done = await self._calls.unary(replace(request, max_generation=done.as_of))
+            done = await self._calls.unary(_with_key(replace(request, max_generation=done.as_of)))
             existed += int(done)
         return Deletion(existed, done.generation, done.as_of)
+
+
+def _with_key(request: Delete | Clear) -> Delete | Clear:
+    """Return a request whose answer is that of the first time, if it is sent again because an answer was lost.
+
+    Otherwise it would delete what was written in between, and not count what it had deleted.
+    """
+    if isinstance(request, Delete) and request.dry_run:
+        return request
+    return replace(request, idempotency_key=secrets.token_hex(16))
