@@ -15,7 +15,7 @@ from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from engram.connection import AnyStore, connect
-from engram.errors import NotFound
+from engram.errors import InvalidInput, NotFound
 from engram.integrations.langchain.documents import (
     AnySpace,
     as_document,
@@ -102,8 +102,22 @@ class EngramVectorStore(VectorStore):
         ids: Sequence[str | None] | None = None,
         **kwargs: Any,
     ) -> list[str]:
-        """Embed texts and store them, durable on return, and return their ids; one without an id gets one."""
-        rows = zip(texts, metadatas or repeat({}), strict=False)
+        """Embed texts and store them, durable on return, and return their ids; one without an id gets one.
+
+        Raises
+        ------
+        InvalidInput
+            If there is not one id, or not one dictionary of metadata, for each text.
+        """
+        listed = list(texts)
+        if metadatas and len(metadatas) != len(listed):
+            raise InvalidInput(
+                f"there are metadata for {len(metadatas)} of {len(listed)} texts; pass a dictionary each",
+                field="metadatas",
+                limit=len(listed),
+                value=len(metadatas),
+            )
+        rows = zip(listed, metadatas or repeat({}), strict=False)
         return self.add_documents([Document(page_content=text, metadata=known) for text, known in rows], ids=ids)
 
     def add_documents(
