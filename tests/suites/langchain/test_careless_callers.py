@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 
+from engram import F, Filter
 from engram.connection import AnyStore
 from engram.errors import InvalidInput
 from engram.integrations.langchain import EngramVectorStore
@@ -25,3 +28,14 @@ def test_a_text_without_its_metadata_is_not_left_out(vector_store: EngramVectorS
     vector_store.add_texts(texts, metadatas=[{"n": 1}, {"n": 2}, {"n": 3}], ids=["1", "2", "3"])
     found = vector_store.get_by_ids(["1", "2", "3"])
     assert [(each.page_content, each.metadata) for each in found] == [("a", {"n": 1}), ("b", {"n": 2}), ("c", {"n": 3})]
+
+
+@pytest.mark.parametrize(
+    "filter", [F.deck == 2, {"deck": 2}, Filter(metadata={"deck": 2})], ids=["a condition", "a dict", "a Filter"]
+)
+def test_a_filter_is_whatever_a_space_takes(filter: Any, vector_store: EngramVectorStore) -> None:
+    vector_store.add_texts(["a", "b"], metadatas=[{"deck": 1}, {"deck": 2}], ids=["1", "2"])
+    assert [each.id for each in vector_store.similarity_search("a", filter=filter)] == ["2"]
+    assert [each.id for each in vector_store.max_marginal_relevance_search("a", filter=filter)] == ["2"]
+    assert [each.id for each in vector_store.as_retriever(search_kwargs={"filter": filter}).invoke("a")] == ["2"]
+    assert len(vector_store.similarity_search("a", filter={})) == 2

@@ -23,7 +23,8 @@ from engram.integrations.langchain.documents import (
     get_documents,
     observe_documents,
 )
-from engram.model.cue import NO_FILTER, Cue, Filter
+from engram.model.cue import Cue
+from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hits
 from engram.model.spaces import Metric
 
@@ -157,19 +158,21 @@ class EngramVectorStore(VectorStore):
         space = self._found()
         return [] if space is None else get_documents(space, ids)
 
-    def similarity_search(self, query: str, k: int = 4, filter: Filter | None = None, **kwargs: Any) -> list[Document]:
+    def similarity_search(
+        self, query: str, k: int = 4, filter: FilterLike | None = None, **kwargs: Any
+    ) -> list[Document]:
         """Return the `k` documents nearest to a text, among those that pass `filter`, the nearest first."""
         return [document for document, _ in self.similarity_search_with_score(query, k, filter)]
 
     def similarity_search_with_score(
-        self, query: str, k: int = 4, filter: Filter | None = None, **kwargs: Any
+        self, query: str, k: int = 4, filter: FilterLike | None = None, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """Return the documents of `similarity_search` with their scores in the space's metric; larger is nearer."""
         hits = self._recalled(self._embedding.embed_query(query), k, filter)
         return [(as_document(hit), hit.score) for hit in hits]
 
     def similarity_search_by_vector(
-        self, embedding: list[float], k: int = 4, filter: Filter | None = None, **kwargs: Any
+        self, embedding: list[float], k: int = 4, filter: FilterLike | None = None, **kwargs: Any
     ) -> list[Document]:
         """Return the `k` documents nearest to a vector, among those that pass `filter`, the nearest first."""
         return [as_document(hit) for hit in self._recalled(embedding, k, filter)]
@@ -180,7 +183,7 @@ class EngramVectorStore(VectorStore):
         k: int = 4,
         fetch_k: int = 20,
         lambda_mult: float = 0.5,
-        filter: Filter | None = None,
+        filter: FilterLike | None = None,
         **kwargs: Any,
     ) -> list[Document]:
         """Return `k` of the `fetch_k` documents nearest to a text, chosen to be near and unlike each other."""
@@ -193,7 +196,7 @@ class EngramVectorStore(VectorStore):
         k: int = 4,
         fetch_k: int = 20,
         lambda_mult: float = 0.5,
-        filter: Filter | None = None,
+        filter: FilterLike | None = None,
         **kwargs: Any,
     ) -> list[Document]:
         """Return `k` of the `fetch_k` documents nearest to a vector, chosen to be near and unlike each other."""
@@ -224,12 +227,12 @@ class EngramVectorStore(VectorStore):
         return lambda score: min(1.0, max(0.0, score))
 
     def _recalled(
-        self, vector: Sequence[float], k: int, filter: Filter | None, *, include_vectors: bool = False
+        self, vector: Sequence[float], k: int, filter: FilterLike | None, *, include_vectors: bool = False
     ) -> Hits:
         space = self._found()
         if space is None:
             return Hits()
-        return space.recall(Cue(vector, filter=filter or NO_FILTER), k, include_vectors=include_vectors)
+        return space.recall(Cue(vector, filter=filter), k, include_vectors=include_vectors)
 
     def _found(self) -> AnySpace | None:
         """Return the space; None if no document has created it yet."""
