@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from langchain_core.embeddings import DeterministicFakeEmbedding
 
 from engram import F, Filter
 from engram.connection import AnyStore
 from engram.errors import InvalidInput
-from engram.integrations.langchain import EngramVectorStore
+from engram.integrations.langchain import EngramDocumentIndex, EngramVectorStore
 
 
 @pytest.fixture
@@ -39,3 +40,15 @@ def test_a_filter_is_whatever_a_space_takes(filter: Any, vector_store: EngramVec
     assert [each.id for each in vector_store.max_marginal_relevance_search("a", filter=filter)] == ["2"]
     assert [each.id for each in vector_store.as_retriever(search_kwargs={"filter": filter}).invoke("a")] == ["2"]
     assert len(vector_store.similarity_search("a", filter={})) == 2
+
+
+def test_more_documents_are_deleted_than_one_call_takes(store: AnyStore, space_name: str) -> None:
+    space = store.space(space_name, dim=1)
+    ids = [f"note-{number}" for number in range(10_001)]
+    for half in (ids[:6000], ids[6000:]):
+        space.observe(half, np.ones((len(half), 1)))
+    index = EngramDocumentIndex(space=space)
+    assert [document.id for document in index.get(["unknown", *ids[:2]])] == ids[:2]
+    done = index.delete(["unknown", *ids, ids[0]])
+    assert (done["succeeded"], done["num_deleted"]) == (ids, 10_001)
+    assert index.get(ids) == []
