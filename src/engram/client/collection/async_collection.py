@@ -223,6 +223,8 @@ class AsyncCollection:
             If the space does not exist.
         FailedPrecondition
             If the generation is no longer retained.
+        CorruptData
+            By a filter: if there are ids that cannot be read. Everything else is deleted.
         OverCapacity, Unavailable
             If the server stays overloaded, or cannot be reached.
         """
@@ -239,7 +241,7 @@ class AsyncCollection:
 
         Raises
         ------
-        NotFound, OverCapacity, Unavailable
+        NotFound, CorruptData, OverCapacity, Unavailable
             As for `delete`.
         """
         return await self._delete(Clear(self.space))

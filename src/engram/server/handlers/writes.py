@@ -64,7 +64,8 @@ async def _delete_passing(
             result = await engine.ingest.delete(space, part.ids, part.versions)
             existed += result.existed
             last = result.last_generation or last
-            more = part.more and time.monotonic() > end_s
+            # Each call deletes something, so that they come to an end where ids are damaged.
+            more = part.more and bool(existed) and time.monotonic() > end_s
     except EngramError as error:
         # Whoever named no generation does not know this one. To be told of the error instead, they could only begin
         # anew, as of a later one, and delete what has been written since.

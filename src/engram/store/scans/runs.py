@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import CorruptData
 from engram.log.log import Log
 from engram.log.records.record import Record
 from engram.log.records.record_rows import RecordRows
@@ -56,3 +57,21 @@ def runs_of(log: Log, generations: NDArray[np.int64]) -> Iterator[RecordRows]:
     """Yield the rows of `generations`, in their order, as far as they follow each other together."""
     for span in spans_of(log, generations):
         yield RecordRows(span.record, span.row, span.rows)
+
+
+def readable(log: Log, generations: NDArray[np.int64], column: Literal["ids", "times_us"]) -> NDArray[np.int64]:
+    """Return those of `generations` of which the value in a column can be read, in their order: int64, shape ``(n,)``."""
+    kept: list[int] = []
+    for span in spans_of(log, generations):
+        rows = RecordRows(span.record, span.row, span.rows)
+        read: Callable[[int], object] = rows.id if column == "ids" else rows.time_us
+        kept += [span.generation + row for row in range(span.rows) if _can_be_read(read, row)]
+    return np.array(kept, dtype=np.int64)
+
+
+def _can_be_read(read: Callable[[int], object], row: int) -> bool:
+    try:
+        read(row)
+    except CorruptData:
+        return False
+    return True
