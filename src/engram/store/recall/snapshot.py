@@ -56,7 +56,7 @@ class Snapshot:
         return f"Snapshot(generation={self.generation})"
 
     def __len__(self) -> int:
-        return len(self._reader.scans.ordered.rows(NO_FILTER, "generation", self.generation))
+        return len(self._reader.scans.ordered.rows(NO_FILTER, self.generation))
 
     def __bool__(self) -> bool:
         return True

@@ -205,6 +205,6 @@ class SpaceRecalls:
 
     def passing_alive(self, filter: Filter | Condition, generation: int) -> NDArray[np.int64]:
         """Return what passed `filter` at `generation` and is still alive: int64, shape ``(n,)``, ascending."""
-        rows = self._reader.scans.ordered.rows(filter, "generation", generation)
+        rows = self._reader.scans.ordered.rows(filter, generation)
         alive = self._state.attributes.columns.alive(rows, self._state.index.visible_generation)
         return rows[alive]

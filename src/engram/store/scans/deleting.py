@@ -14,7 +14,7 @@ from engram.model.ack import Deletion
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.store.scans.runs import readable, runs_of
+from engram.store.scans.runs import IDS, readable, runs_of
 
 if TYPE_CHECKING:
     from engram.store.space_engine import SpaceEngine
@@ -56,7 +56,7 @@ def deletion_parts(space: SpaceEngine, filter: Filter | Condition, generation: i
         except CorruptData as error:
             # It keeps nothing else from being deleted.
             damage = damage or error
-            part = readable(space.log, part, "ids")
+            part = readable(space.log, part, IDS)
             ids = _ids(space.log, part)
         if ids:
             yield DeletionPart(ids, part.tolist(), more)
