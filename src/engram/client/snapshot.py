@@ -202,7 +202,7 @@ class ClientSnapshot:
         return f"ClientSnapshot(generation={self.generation})"
 
     def __len__(self) -> int:
-        return self._client.facets(max_generation=self.generation).count
+        return self.count()
 
     def __bool__(self) -> bool:
         return True
