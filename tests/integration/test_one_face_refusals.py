@@ -230,7 +230,7 @@ ELSEWHERE = {
     "invalid_vector_type": "a message of protobuf",
     "vectors_size": "a message of protobuf",
     "invalid_max_results": "the old name of k in messages of protobuf",
-    "facet_values": "needs a million different values; `test_facet_counts.py` has fewer",
+    "facet_values": "needs a million different values; `test_facet_counts.py` lowers the limit",
 }
 
 

@@ -153,7 +153,7 @@ class SpaceCollection:
         Raises
         ------
         InvalidInput
-            If an argument is refused, or one has more than a million different values (code ``facet_values``).
+            If an argument is refused, or there are more than a million different values (code ``facet_values``).
         FailedPrecondition
             If the generation is no longer retained.
         CorruptData

@@ -178,7 +178,7 @@ class AsyncCollection:
         Raises
         ------
         InvalidInput
-            If an argument is refused, or one has more than a million different values (code ``facet_values``).
+            If an argument is refused, or there are more than a million different values (code ``facet_values``).
         NotFound, FailedPrecondition, CorruptData, OverCapacity, Unavailable
             As for `get`, and if the server stays overloaded, or cannot be reached.
         """
