@@ -41,6 +41,8 @@ space = store.space("notes", dim=16)
 space.observe(ids(0, 3000), rows(3000))
 snapshot, stream, held = space.snapshot(), space.recall_stream(rows(1)[0]), space.recall_stream(rows(1)[0])
 next(held)
+held_scan = space.scan(page_size=1)
+next(held_scan)
 """
 )
 ATTEMPTS_ON_STORE = """
@@ -61,6 +63,7 @@ attempt("snapshot.scan", lambda: next(snapshot.scan()))
 attempt("snapshot.facets", snapshot.facets)
 attempt("length", lambda: len(space))
 attempt("scan", lambda: next(space.scan()))
+attempt("held scan", lambda: next(held_scan))
 attempt("facets", space.facets)
 attempt("clear", space.clear)
 attempt("stream", lambda: next(stream))
@@ -71,7 +74,7 @@ attempt("close", store.close)
 REFUSED = [
     *("space", "new space", "spaces", "checkpoint", "observe", "delete", "recall", "get", "snapshot"),
     *("recall_stream", "snapshot.recall", "snapshot's length", "snapshot.count", "snapshot.scan", "snapshot.facets"),
-    *("length", "scan", "facets", "clear", "stream", "held"),
+    *("length", "scan", "held scan", "facets", "clear", "stream", "held"),
 ]
 
 

@@ -127,6 +127,10 @@ class Retention:
         self._leases.renew(snapshot.generation)
         return snapshot
 
+    def renew(self, held: Snapshot) -> None:
+        """Let the generation of a snapshot that the caller refers to be leased for a while from now on."""
+        self._leases.renew(held.generation)
+
     def generation_at(self, time_us: int) -> int:
         """Return the generation that was current at `time_us`, microseconds since 1970 UTC.
 

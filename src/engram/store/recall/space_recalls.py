@@ -183,6 +183,11 @@ class SpaceRecalls:
         """
         return self.lease(self._reader.scans.generation_of(request))
 
+    def renew(self, held: Snapshot) -> None:
+        """Let the generation of a snapshot that the caller refers to be leased for a minute from now on."""
+        self._reader.check_process()
+        self.retention.renew(held)
+
     def page(self, request: ReadPage, generation: int) -> ScanPage:
         """Return one page of a scan at `generation`, which the caller holds. Raises as `Scans.page`."""
         return self._reader.scans.page(request, generation)
