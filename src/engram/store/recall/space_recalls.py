@@ -192,6 +192,10 @@ class SpaceRecalls:
         """Return one page of a scan at `generation`, which the caller holds. Raises as `Scans.page`."""
         return self._reader.scans.page(request, generation)
 
+    def expire_scans(self) -> None:
+        """Let go of the rows of scans that have not gone on for a minute."""
+        self._reader.scans.ordered.expire()
+
     def cut(self, request: ReadPage, page: ScanPage) -> ScanPage:
         """Return the first half of a page that has more than one hit."""
         return self._reader.scans.cut(request, page)

@@ -20,8 +20,10 @@ from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.selection import select
 from engram.store.scans.runs import IDS, TIMES, readable, runs_of
 
-_KEPT_BYTES_MAX: Final = 64 << 20
-_KEPT_S: Final = 60.0
+KEPT_BYTES_MAX: Final = 64 << 20
+"""Bytes of rows that are kept for a space, beside those of the scan that was last."""
+KEPT_S: Final = 60.0
+"""Seconds for which they are kept after their last use."""
 # So many bytes of an id are compared by NumPy, which lets other threads run meanwhile.
 _PREFIX_BYTES: Final = 48
 
@@ -148,6 +150,13 @@ class OrderedRows:
         self._keep(key, found)
         return found
 
+    def expire(self) -> None:
+        """Let go of what was not used for a minute."""
+        before_s = self._clock() - KEPT_S
+        with self._lock:
+            for key in [key for key, kept in self._kept.items() if kept.used_s <= before_s]:
+                del self._kept[key]
+
     def _ordered(self, filter: Filter | Condition, order: str, generation: int, skip_damaged: bool) -> RowsInOrder:
         rows = select_alive(self._attributes, filter, generation)
         incomplete = False
@@ -171,7 +180,7 @@ class OrderedRows:
             # The scan that is under way keeps its rows, however many there are.
             while len(self._kept) > 1:
                 oldest = next(iter(self._kept.values()))
-                if nbytes <= _KEPT_BYTES_MAX and oldest.used_s > now_s - _KEPT_S:
+                if nbytes <= KEPT_BYTES_MAX and oldest.used_s > now_s - KEPT_S:
                     return
                 nbytes -= oldest.found.rows.nbytes
                 self._kept.popitem(last=False)
