@@ -80,6 +80,8 @@ class AsyncCollection:
             If the generation is no longer retained.
         CorruptData
             If the observation is damaged.
+        OverCapacity, Unavailable
+            If the server stays overloaded, or cannot be reached.
         """
         wanted = as_id_or_ids(id)
         as_flag("include_vectors", include_vectors)
@@ -155,32 +157,9 @@ class AsyncCollection:
         limit: int = FACET_VALUES_DEFAULT,
         max_generation: int | None = None,
     ) -> Facets:
-        """Return which values the observations have that pass a filter, how often, and the least and greatest.
+        """Return which values the observations have that pass a filter; see `Space.facets`.
 
-        Parameters
-        ----------
-        keys
-            Keys of the metadata at their top level, or one key.
-        filter
-            Conditions that every observation meets; None: everything.
-        fields
-            Any of ``"tags"``, ``"time_us"``, ``"confidence"`` and ``"importance"``.
-        limit
-            Most values of each, 1 to 10 000, the most frequent ones.
-        max_generation
-            Count what was alive at this generation; None: what is alive now.
-
-        Returns
-        -------
-        Facets
-            A dictionary with a `Facet` for each of `keys` and `fields`, and the ``count`` of what passes the filter.
-
-        Raises
-        ------
-        InvalidInput
-            If an argument is refused, or there are more than a million different values (code ``facet_values``).
-        NotFound, FailedPrecondition, CorruptData, OverCapacity, Unavailable
-            As for `get`, and if the server stays overloaded, or cannot be reached.
+        Errors are also those of `get`.
         """
         request = CountFacets(self.space, keys, fields, as_filter(filter), limit, max_generation)  # type: ignore[arg-type]
         return await self._calls.unary(request)
