@@ -41,6 +41,8 @@ space = store.space("notes", dim=16)
 space.observe(ids(0, 3000), rows(3000))
 snapshot, stream, held = space.snapshot(), space.recall_stream(rows(1)[0]), space.recall_stream(rows(1)[0])
 next(held)
+held_scan = space.scan(page_size=1)
+next(held_scan)
 """
 )
 ATTEMPTS_ON_STORE = """
@@ -55,6 +57,15 @@ attempt("get", lambda: space.get("id-1"))
 attempt("snapshot", space.snapshot)
 attempt("recall_stream", lambda: space.recall_stream(rows(1)[0]))
 attempt("snapshot.recall", lambda: snapshot.recall(rows(1)[0]))
+attempt("snapshot's length", lambda: len(snapshot))
+attempt("snapshot.count", snapshot.count)
+attempt("snapshot.scan", lambda: next(snapshot.scan()))
+attempt("snapshot.facets", snapshot.facets)
+attempt("length", lambda: len(space))
+attempt("scan", lambda: next(space.scan()))
+attempt("held scan", lambda: next(held_scan))
+attempt("facets", space.facets)
+attempt("clear", space.clear)
 attempt("stream", lambda: next(stream))
 attempt("held", lambda: next(held))
 attempt("close stream", held.close)
@@ -62,7 +73,8 @@ attempt("close", store.close)
 """
 REFUSED = [
     *("space", "new space", "spaces", "checkpoint", "observe", "delete", "recall", "get", "snapshot"),
-    *("recall_stream", "snapshot.recall", "stream", "held"),
+    *("recall_stream", "snapshot.recall", "snapshot's length", "snapshot.count", "snapshot.scan", "snapshot.facets"),
+    *("length", "scan", "held scan", "facets", "clear", "stream", "held"),
 ]
 
 

@@ -72,6 +72,8 @@ REFUSED: list[tuple[Any, str, str]] = [
     (lambda home: home.recall(ONES, None), "invalid_k", "k"),
     (lambda home: home.recall(ONES, count=3), "unknown_argument", "count"),
     (lambda home: home.recall(ONES, follow=True), "unknown_argument", "follow"),
+    (lambda home: home.recall(ONES, filter={"deck": 2}), "unknown_argument", "filter"),
+    (lambda home: home.snapshot().recall(ONES, by="words"), "unknown_argument", "by"),
     (lambda home: home.recall(ONES, ef=0), "invalid_ef", "ef"),
     (lambda home: home.recall(ONES, strength=1), "invalid_recall", "strength"),
     (lambda home: home.recall(ONES, max_generation=-1), "invalid_max_generation", "max_generation"),
@@ -230,7 +232,7 @@ ELSEWHERE = {
     "invalid_vector_type": "a message of protobuf",
     "vectors_size": "a message of protobuf",
     "invalid_max_results": "the old name of k in messages of protobuf",
-    "facet_values": "needs a million different values; `test_facet_counts.py` has fewer",
+    "facet_values": "needs a million different values; `test_facet_counts.py` lowers the limit",
 }
 
 

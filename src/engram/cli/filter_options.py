@@ -41,7 +41,7 @@ def filter_options(command: F) -> F:
             "conditions",
             multiple=True,
             metavar="KEY=VALUE",
-            help="Only with this value for this key in the metadata; may be repeated.",
+            help="Only with this value for this key in the metadata; may be repeated with other keys.",
         ),
         click.option(
             "--since",
@@ -77,12 +77,25 @@ def filter_of(options: FilterOptions) -> Filter | Condition:
         until=options["until"],
         tags=frozenset(options["tags"]),
         without_tags=frozenset(options["without_tags"]),
-        metadata=dict(map(_condition, options["conditions"])),
+        metadata=_metadata(options["conditions"]),
     )
     if options["text_filter"] is None:
         return wanted
     parsed = parse_filter(options["text_filter"])
     return parsed if wanted.is_open else as_condition(wanted) & parsed
+
+
+def _metadata(texts: tuple[str, ...]) -> dict[str, Scalar]:
+    """Return the conditions ``key=value`` by their keys."""
+    wanted: dict[str, Scalar] = {}
+    for key, value in map(_condition, texts):
+        if key in wanted:
+            # A dictionary would keep the last one, and so would delete more than both.
+            raise click.UsageError(
+                f"--where names {key!r} twice, which has one value; --filter takes any of several: 'deck in (2, 9)'."
+            )
+        wanted[key] = value
+    return wanted
 
 
 def _condition(text: str) -> tuple[str, Scalar]:

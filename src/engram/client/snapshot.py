@@ -156,7 +156,7 @@ class AsyncClientSnapshot:
         fields: str | Iterable[str] = (),
         limit: int = FACET_VALUES_DEFAULT,
     ) -> Facets:
-        """Return which values the observations have that pass a filter; see `AsyncClient.facets`."""
+        """Return which values the observations have that pass a filter; see `Space.facets`."""
         return await self._client.facets(keys, filter, fields=fields, limit=limit, max_generation=self.generation)
 
     async def count(self, filter: FilterLike | None = None) -> Counted:
@@ -202,7 +202,7 @@ class ClientSnapshot:
         return f"ClientSnapshot(generation={self.generation})"
 
     def __len__(self) -> int:
-        return self._client.facets(max_generation=self.generation).count
+        return self.count()
 
     def __bool__(self) -> bool:
         return True
@@ -237,7 +237,7 @@ class ClientSnapshot:
         fields: str | Iterable[str] = (),
         limit: int = FACET_VALUES_DEFAULT,
     ) -> Facets:
-        """Return which values the observations have that pass a filter; see `Client.facets`."""
+        """Return which values the observations have that pass a filter; see `Space.facets`."""
         return self._client.facets(keys, filter, fields=fields, limit=limit, max_generation=self.generation)
 
     def count(self, filter: FilterLike | None = None) -> Counted:

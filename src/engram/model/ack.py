@@ -127,8 +127,8 @@ class Deletion(int):
         Of a deletion by filter, the generation as of which the filter was applied: what was written later stays. 0 for
         a deletion by ids.
     more
-        Whether there is more to delete, which the same call as of the generation `as_of` goes on with. Clients and
-        embedded spaces go on by themselves.
+        Whether there is more to delete, which the same call as of the generation `as_of` goes on with: a server answers
+        after two seconds, or when it is too busy to go on. Clients and embedded spaces go on by themselves.
     """
 
     generation: int

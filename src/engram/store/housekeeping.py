@@ -105,6 +105,7 @@ class Housekeeping:
     def _mark(self) -> None:
         for space in self._spaces():
             with noted(space.health.problems, NOT_NOTED, "how far the log went cannot be noted"):
+                space.expire_scans()
                 space.health.look()
                 if space.indexing.is_due_again:
                     self._failed(space)

@@ -153,7 +153,7 @@ class SpaceCollection:
         Raises
         ------
         InvalidInput
-            If an argument is refused, or one has more than a million different values (code ``facet_values``).
+            If an argument is refused, or there are more than a million different values (code ``facet_values``).
         FailedPrecondition
             If the generation is no longer retained.
         CorruptData
@@ -201,6 +201,8 @@ class SpaceCollection:
             If the generation is no longer retained, or the store is closed.
         OverCapacity, Unavailable
             As for `observe`.
+        CorruptData
+            By a filter: if there are ids that cannot be read. Everything else is deleted.
         """
         given = given_to_delete(ids, filter)
         request = Delete(self._engine.config.name, **given, max_generation=max_generation, dry_run=dry_run)
@@ -221,7 +223,7 @@ class SpaceCollection:
 
         Raises
         ------
-        FailedPrecondition, OverCapacity, Unavailable
+        FailedPrecondition, OverCapacity, Unavailable, CorruptData
             As for `delete`.
         """
         return delete_passing(self._engine, NO_FILTER, None)

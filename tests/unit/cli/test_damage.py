@@ -100,3 +100,30 @@ def test_the_status_of_a_directory_shows_what_opening_it_found(data: Path, capsy
 def test_the_advice_counts_what_is_not_shown() -> None:
     assert advice(3, 3).startswith("What is damaged")
     assert advice(100, 1234).startswith("1,134 more places")
+
+
+def scan(data: Path, *more: str) -> int:
+    return run(["scan", "--space", SPACE, "--data", str(data), "--json", "--vectors", *more])
+
+
+def ids_of(shown: str) -> list[str]:
+    return [json.loads(line)["id"] for line in shown.splitlines()]
+
+
+@pytest.mark.parametrize("order", ["generation", "time", "id"])
+def test_a_scan_skips_what_is_damaged_and_says_so(data: Path, order: str, capsys: Capture) -> None:
+    flip_stored(data, vector(1).tobytes())
+    assert scan(data, "--order", order) == EXIT_ERROR
+    assert "(generation 2)" in capsys.readouterr().err
+    assert scan(data, "--order", order, "--skip-damaged") == EXIT_DAMAGE
+    shown = capsys.readouterr()
+    assert ids_of(shown.out) == ["id-0", "id-2"]
+    assert "damaged observations were left out" in shown.err
+
+
+def test_damage_behind_what_is_printed_of_a_scan_is_nobodys_concern(data: Path, capsys: Capture) -> None:
+    flip_stored(data, vector(2).tobytes())
+    assert scan(data, "-k", "2", "--skip-damaged") == EXIT_OK
+    shown = capsys.readouterr()
+    assert (ids_of(shown.out), shown.err) == (["id-0", "id-1"], "")
+    assert scan(data, "-k", "3", "--skip-damaged") == EXIT_DAMAGE

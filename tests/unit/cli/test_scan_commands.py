@@ -119,6 +119,16 @@ def test_facets_are_counted(of_notes: list[str], capsys: Capture) -> None:
     assert "nothing: none of them" in shown
 
 
+@pytest.mark.parametrize("command", ["scan", "facets", "delete"])
+def test_a_key_that_is_named_twice_does_not_stand_for_its_last_value(
+    command: str, of_notes: list[str], capsys: Capture
+) -> None:
+    assert run([command, *of_notes, "--where", "deck=2", "--where", "deck=9"]) == 2
+    assert "--where names 'deck' twice" in capsys.readouterr().err
+    assert run(["count", *of_notes]) == 0
+    assert capsys.readouterr().out == "3\n"
+
+
 def test_a_deletion_is_by_ids_by_conditions_or_of_all(of_notes: list[str], capsys: Capture) -> None:
     for wrong in ([], ["a", "--tag", "x"], ["a", "--all"], ["--all", "--tag", "x"]):
         assert run(["delete", *of_notes, *wrong]) == 2

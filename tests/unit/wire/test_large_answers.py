@@ -11,7 +11,12 @@ from engram.errors import InvalidInput
 from engram.model.hit import Hit, Hits, StoredRow, received_hit
 from engram.model.limits import CONTENT_BYTES_MAX, MESSAGE_BYTES_MAX
 from engram.model.query import Recalled
+from engram.model.scans.facets import Facet, Facets, FacetValue
+from engram.wire import engram_pb2 as pb
+from engram.wire.forms import results
 from engram.wire.forms.results import encode_result, encode_results
+from engram.wire.operations import scans
+from engram.wire.operations.scans import FACETS_CODEC
 from engram.wire.recalls import encode_found, encode_recalled
 
 COUNT = 2000
@@ -74,3 +79,25 @@ def test_a_batch_of_a_stream_is_divided_instead() -> None:
     messages = encode_results(recalled(rows.hits(COUNT)), {"id": 1})
     assert all(len(message) <= MESSAGE_BYTES_MAX for message in messages)
     assert sum(message.count(b'"content"') for message in messages) == COUNT
+
+
+FACETS = Facets({"room": Facet((FacetValue("ä" * 300, 2), FacetValue(True, 1)), 3, 2, "ä" * 300, None)}, 3, 7)
+FACET_ENCODERS: dict[str, Callable[[], Any]] = {
+    "protobuf": lambda: FACETS_CODEC.encode_result(pb.FacetsRequest(), FACETS),
+    "json": lambda: encode_result(FACETS),
+}
+
+
+@pytest.mark.parametrize("encode", FACET_ENCODERS.values(), ids=FACET_ENCODERS)
+def test_facets_that_are_too_large_are_told_the_same(
+    encode: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (results, scans):
+        # Twice 300 characters of two bytes, and little beside them.
+        monkeypatch.setattr(module, "MESSAGE_BYTES_MAX", 1400)
+    assert encode()
+    for module in (results, scans):
+        monkeypatch.setattr(module, "MESSAGE_BYTES_MAX", 1200)
+    with pytest.raises(InvalidInput, match=r"the facets are 1\d\d\d bytes.*ask for fewer values or facets") as refused:
+        encode()
+    assert (refused.value.code, refused.value.field) == ("results_bytes", "limit")

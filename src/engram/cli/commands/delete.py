@@ -66,6 +66,6 @@ def _deleted(space: Client | Space, ids: tuple[str, ...], filter: Filter | Condi
     if not filter.is_open:
         return space.delete(filter=filter, dry_run=dry_run)
     if dry_run:
-        counted = space.facets()
-        return Deletion(counted.count, counted.generation, counted.generation)
+        counted = space.count()
+        return Deletion(counted, counted.generation, counted.generation)
     return space.clear()

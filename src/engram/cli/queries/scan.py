@@ -16,7 +16,7 @@ from engram.cli.setting_options import setting_option
 from engram.cli.tables import hit_values, hits_table
 from engram.cli.target import client_settings, open_target, target_options
 from engram.model.columns import COLUMNS
-from engram.model.scans.options import ORDERS
+from engram.model.scans.options import ORDERS, PAGE_SIZE_DEFAULT
 from engram.store import Hit
 
 
@@ -59,6 +59,9 @@ def scan(
     """
     filter, name = filter_of(conditions), client_settings(cli, space=space).space
     options: dict[str, Any] = {"order": order, "reverse": reverse, "max_generation": max_generation}
+    if count is not None:
+        # So that damage behind what is printed is nobody's concern.
+        options["page_size"] = min(count, PAGE_SIZE_DEFAULT)
     found, incomplete, left = False, False, count
     with open_target(cli, address, data, read_only=True) as target, target.opened(name) as opened:
         scanned = opened.scan(filter, include_vectors=vectors, skip_damaged=skip_damaged, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Unpack, overload
@@ -79,6 +80,8 @@ class AsyncCollection:
             If the generation is no longer retained.
         CorruptData
             If the observation is damaged.
+        OverCapacity, Unavailable
+            If the server stays overloaded, or cannot be reached.
         """
         wanted = as_id_or_ids(id)
         as_flag("include_vectors", include_vectors)
@@ -154,32 +157,9 @@ class AsyncCollection:
         limit: int = FACET_VALUES_DEFAULT,
         max_generation: int | None = None,
     ) -> Facets:
-        """Return which values the observations have that pass a filter, how often, and the least and greatest.
+        """Return which values the observations have that pass a filter; see `Space.facets`.
 
-        Parameters
-        ----------
-        keys
-            Keys of the metadata at their top level, or one key.
-        filter
-            Conditions that every observation meets; None: everything.
-        fields
-            Any of ``"tags"``, ``"time_us"``, ``"confidence"`` and ``"importance"``.
-        limit
-            Most values of each, 1 to 10 000, the most frequent ones.
-        max_generation
-            Count what was alive at this generation; None: what is alive now.
-
-        Returns
-        -------
-        Facets
-            A dictionary with a `Facet` for each of `keys` and `fields`, and the ``count`` of what passes the filter.
-
-        Raises
-        ------
-        InvalidInput
-            If an argument is refused, or one has more than a million different values (code ``facet_values``).
-        NotFound, FailedPrecondition, CorruptData, OverCapacity, Unavailable
-            As for `get`, and if the server stays overloaded, or cannot be reached.
+        Errors are also those of `get`.
         """
         request = CountFacets(self.space, keys, fields, as_filter(filter), limit, max_generation)  # type: ignore[arg-type]
         return await self._calls.unary(request)
@@ -211,8 +191,8 @@ class AsyncCollection:
         Returns
         -------
         Deletion
-            As a number, how many observations are deleted. If an answer was lost and its call made again, those of that
-            call are not counted.
+            As a number, how many observations are deleted. If an answer was lost because the server restarted, those of
+            its call are not counted.
 
         Raises
         ------
@@ -222,6 +202,8 @@ class AsyncCollection:
             If the space does not exist.
         FailedPrecondition
             If the generation is no longer retained.
+        CorruptData
+            By a filter: if there are ids that cannot be read. Everything else is deleted.
         OverCapacity, Unavailable
             If the server stays overloaded, or cannot be reached.
         """
@@ -238,15 +220,25 @@ class AsyncCollection:
 
         Raises
         ------
-        NotFound, OverCapacity, Unavailable
+        NotFound, CorruptData, OverCapacity, Unavailable
             As for `delete`.
         """
         return await self._delete(Clear(self.space))
 
     async def _delete(self, request: Delete | Clear) -> Deletion:
-        done = await self._calls.unary(request)
+        done = await self._calls.unary(_with_key(request))
         existed = int(done)
         while done.more:
-            done = await self._calls.unary(replace(request, max_generation=done.as_of))
+            done = await self._calls.unary(_with_key(replace(request, max_generation=done.as_of)))
             existed += int(done)
         return Deletion(existed, done.generation, done.as_of)
+
+
+def _with_key(request: Delete | Clear) -> Delete | Clear:
+    """Return a request whose answer is that of the first time, if it is sent again because an answer was lost.
+
+    Otherwise it would delete what was written in between, and not count what it had deleted.
+    """
+    if isinstance(request, Delete) and request.dry_run:
+        return request
+    return replace(request, idempotency_key=secrets.token_hex(16))

@@ -82,7 +82,7 @@ class BlockingCollection:
         limit: int = FACET_VALUES_DEFAULT,
         max_generation: int | None = None,
     ) -> Facets:
-        """Return which values the observations have that pass a filter. See `AsyncClient.facets`."""
+        """Return which values the observations have that pass a filter. See `Space.facets`."""
         return self._thread.run(
             self._client.facets(keys, filter, fields=fields, limit=limit, max_generation=max_generation)
         )

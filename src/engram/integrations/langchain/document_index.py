@@ -9,7 +9,7 @@ from langchain_core.documents import Document
 from langchain_core.indexing import UpsertResponse
 from langchain_core.indexing.base import DeleteResponse, DocumentIndex
 
-from engram.integrations.langchain.documents import get_documents, observe_documents
+from engram.integrations.langchain.documents import delete_documents, get_documents, observe_documents
 from engram.integrations.langchain.retriever import EngramRetriever
 
 
@@ -34,7 +34,7 @@ class EngramDocumentIndex(EngramRetriever, DocumentIndex):
         if ids is None:
             raise ValueError("ids is None; pass the ids of the documents to delete")
         known = [document.id for document in get_documents(self.space, dict.fromkeys(ids)) if document.id is not None]
-        deleted = int(self.space.delete(known)) if known else 0
+        deleted = delete_documents(self.space, known)
         return DeleteResponse(succeeded=known, failed=[], num_deleted=deleted, num_failed=0)
 
     def get(self, ids: Sequence[str], /, **kwargs: Any) -> list[Document]:

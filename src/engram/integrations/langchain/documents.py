@@ -70,14 +70,12 @@ def observe_documents(
 
 def get_documents(space: AnySpace, ids: Iterable[str]) -> list[Document]:
     """Return the documents that are there, in the order of `ids`."""
-    found = (space.get(each) for each in ids)
-    return [as_document(hit) for hit in found if hit is not None]
+    return [as_document(hit) for hit in space.get(list(ids)) if hit is not None]
 
 
-def delete_documents(space: AnySpace, ids: Sequence[str]) -> None:
-    """Delete documents, durable on return; unknown ids are ignored."""
-    for part in _parts(len(ids)):
-        space.delete(ids[part])
+def delete_documents(space: AnySpace, ids: Sequence[str]) -> int:
+    """Delete any number of documents, durable on return, and return how many there were; unknown ids are ignored."""
+    return sum(space.delete(ids[part]) for part in _parts(len(ids)))
 
 
 def _parts(count: int) -> Iterator[slice]:

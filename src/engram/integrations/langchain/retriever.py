@@ -10,7 +10,8 @@ from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict
 
 from engram.integrations.langchain.documents import as_document
-from engram.model.cue import NO_FILTER, By, Cue, Filter
+from engram.model.cue import NO_FILTER, By, Cue
+from engram.model.filters.filter_like import FilterLike
 
 
 class EngramRetriever(BaseRetriever):
@@ -41,7 +42,7 @@ class EngramRetriever(BaseRetriever):
         *,
         run_manager: CallbackManagerForRetrieverRun,
         k: int | None = None,
-        filter: Filter | None = None,
+        filter: FilterLike | None = None,
     ) -> list[Document]:
         cue = Cue(text=query, by=self.by, filter=self.filter if filter is None else filter)
         return [as_document(hit) for hit in self.space.recall(cue, self.k if k is None else k)]

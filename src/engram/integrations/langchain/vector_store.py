@@ -15,7 +15,7 @@ from langchain_core.vectorstores import VectorStore
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
 from engram.connection import AnyStore, connect
-from engram.errors import NotFound
+from engram.errors import InvalidInput, NotFound
 from engram.integrations.langchain.documents import (
     AnySpace,
     as_document,
@@ -23,7 +23,8 @@ from engram.integrations.langchain.documents import (
     get_documents,
     observe_documents,
 )
-from engram.model.cue import NO_FILTER, Cue, Filter
+from engram.model.cue import Cue
+from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hits
 from engram.model.spaces import Metric
 
@@ -102,8 +103,22 @@ class EngramVectorStore(VectorStore):
         ids: Sequence[str | None] | None = None,
         **kwargs: Any,
     ) -> list[str]:
-        """Embed texts and store them, durable on return, and return their ids; one without an id gets one."""
-        rows = zip(texts, metadatas or repeat({}), strict=False)
+        """Embed texts and store them, durable on return, and return their ids; one without an id gets one.
+
+        Raises
+        ------
+        InvalidInput
+            If there is not one id, or not one dictionary of metadata, for each text.
+        """
+        listed = list(texts)
+        if metadatas and len(metadatas) != len(listed):
+            raise InvalidInput(
+                f"there are metadata for {len(metadatas)} of {len(listed)} texts; pass a dictionary each",
+                field="metadatas",
+                limit=len(listed),
+                value=len(metadatas),
+            )
+        rows = zip(listed, metadatas or repeat({}), strict=False)
         return self.add_documents([Document(page_content=text, metadata=known) for text, known in rows], ids=ids)
 
     def add_documents(
@@ -143,19 +158,21 @@ class EngramVectorStore(VectorStore):
         space = self._found()
         return [] if space is None else get_documents(space, ids)
 
-    def similarity_search(self, query: str, k: int = 4, filter: Filter | None = None, **kwargs: Any) -> list[Document]:
+    def similarity_search(
+        self, query: str, k: int = 4, filter: FilterLike | None = None, **kwargs: Any
+    ) -> list[Document]:
         """Return the `k` documents nearest to a text, among those that pass `filter`, the nearest first."""
         return [document for document, _ in self.similarity_search_with_score(query, k, filter)]
 
     def similarity_search_with_score(
-        self, query: str, k: int = 4, filter: Filter | None = None, **kwargs: Any
+        self, query: str, k: int = 4, filter: FilterLike | None = None, **kwargs: Any
     ) -> list[tuple[Document, float]]:
         """Return the documents of `similarity_search` with their scores in the space's metric; larger is nearer."""
         hits = self._recalled(self._embedding.embed_query(query), k, filter)
         return [(as_document(hit), hit.score) for hit in hits]
 
     def similarity_search_by_vector(
-        self, embedding: list[float], k: int = 4, filter: Filter | None = None, **kwargs: Any
+        self, embedding: list[float], k: int = 4, filter: FilterLike | None = None, **kwargs: Any
     ) -> list[Document]:
         """Return the `k` documents nearest to a vector, among those that pass `filter`, the nearest first."""
         return [as_document(hit) for hit in self._recalled(embedding, k, filter)]
@@ -166,7 +183,7 @@ class EngramVectorStore(VectorStore):
         k: int = 4,
         fetch_k: int = 20,
         lambda_mult: float = 0.5,
-        filter: Filter | None = None,
+        filter: FilterLike | None = None,
         **kwargs: Any,
     ) -> list[Document]:
         """Return `k` of the `fetch_k` documents nearest to a text, chosen to be near and unlike each other."""
@@ -179,7 +196,7 @@ class EngramVectorStore(VectorStore):
         k: int = 4,
         fetch_k: int = 20,
         lambda_mult: float = 0.5,
-        filter: Filter | None = None,
+        filter: FilterLike | None = None,
         **kwargs: Any,
     ) -> list[Document]:
         """Return `k` of the `fetch_k` documents nearest to a vector, chosen to be near and unlike each other."""
@@ -210,12 +227,12 @@ class EngramVectorStore(VectorStore):
         return lambda score: min(1.0, max(0.0, score))
 
     def _recalled(
-        self, vector: Sequence[float], k: int, filter: Filter | None, *, include_vectors: bool = False
+        self, vector: Sequence[float], k: int, filter: FilterLike | None, *, include_vectors: bool = False
     ) -> Hits:
         space = self._found()
         if space is None:
             return Hits()
-        return space.recall(Cue(vector, filter=filter or NO_FILTER), k, include_vectors=include_vectors)
+        return space.recall(Cue(vector, filter=filter), k, include_vectors=include_vectors)
 
     def _found(self) -> AnySpace | None:
         """Return the space; None if no document has created it yet."""

@@ -5,10 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from engram.errors import InvalidInput
+from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.model.operations.status import SpaceStatus, UnsoundSpace
+from engram.model.scans.facets import Facets
 
 RESULTS_BYTES: Final = "results_bytes"
 """Code of the error that a result is too large for one message; a stream of it is not."""
+
+
+def result_too_large(result: object, nbytes: int) -> InvalidInput:
+    """Return the error that a result without hits is too large for an answer. Retrying does not help."""
+    is_of_facets = isinstance(result, Facets)
+    which, advice = ("facets", ": ask for fewer values or facets") if is_of_facets else ("results", "")
+    return InvalidInput(
+        f"the {which} are {nbytes} bytes, and an answer has at most {MESSAGE_BYTES_MAX}{advice}",
+        code=RESULTS_BYTES,
+        field="limit" if is_of_facets else "",
+        limit=MESSAGE_BYTES_MAX,
+        value=nbytes,
+    )
 
 
 @dataclass(frozen=True, slots=True)

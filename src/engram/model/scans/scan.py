@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Final, Self
 
@@ -15,7 +17,8 @@ class Scan(Iterator[Hit]):
     """An iterator over everything that passes a filter, from one snapshot; made by ``scan`` of a space.
 
     The first page is read when the first hit is asked for, and what is alive then is what the scan returns, whatever is
-    written meanwhile. It can be iterated over once.
+    written meanwhile. It can be iterated over once. If a page cannot be read, the scan raises the error, and reads that
+    page when it is asked again: it ends only where there is no more.
 
     Parameters
     ----------
@@ -26,40 +29,43 @@ class Scan(Iterator[Hit]):
 
     Attributes
     ----------
-    generation
-        Generation of the snapshot; None before the first page is read.
     first
         The request for the first page.
     """
 
     def __init__(self, read: Callable[[ReadPage], ScanPage], request: ReadPage) -> None:
-        self.generation: int | None = request.max_generation
         self.read: Final = read
         self.first: Final = request
-        self._request: ReadPage | None = request
-        self._rows = self._hits()
+        # Nothing refers back to the scan, so that what it holds is let go as soon as it is dropped.
+        self._pages = _Pages(read, request)
+        self._hits: Iterator[Hit] = iter(())
+
+    @property
+    def generation(self) -> int | None:
+        """Generation of the snapshot; None before the first page is read."""
+        return self._pages.generation
 
     def __repr__(self) -> str:
         return f"Scan(generation={self.generation})"
 
-    def __iter__(self) -> Iterator[Hit]:
-        # A generator is faster than this class, and goes on where this is.
-        return self._rows
+    def __iter__(self) -> Self:
+        return self
 
     def __next__(self) -> Hit:
-        return next(self._rows)
+        # No generator: an error would end it as if there were no more. No call of next(): this is faster.
+        for waiting in self._hits:
+            return waiting
+        with self._pages.turn:
+            while (hit := next(self._hits, None)) is None:
+                self._hits = iter(self._pages.read_next())
+        return hit
 
     def pages(self) -> Iterator[ScanPage]:
-        """Yield the pages that were not read yet. Each has a ``cursor``, by which a later scan goes on behind it."""
-        while self._request is not None:
-            page = self.read(self._request)
-            self.generation = page.generation
-            self._request = _next_request(self._request, page)
-            yield page
+        """Return an iterator over the pages that were not read yet.
 
-    def _hits(self) -> Generator[Hit, None, None]:
-        for page in self.pages():
-            yield from page
+        Each has a ``cursor``, by which a later scan goes on behind it.
+        """
+        return self._pages
 
 
 class AsyncScan(AsyncIterator[Hit]):
@@ -72,18 +78,20 @@ class AsyncScan(AsyncIterator[Hit]):
 
     Attributes
     ----------
-    generation
-        Generation of the snapshot; None before the first page is read.
     first
         The request for the first page.
     """
 
     def __init__(self, read: Callable[[ReadPage], Awaitable[ScanPage]], request: ReadPage) -> None:
-        self.generation: int | None = request.max_generation
         self.read: Final = read
         self.first: Final = request
-        self._request: ReadPage | None = request
-        self._rows = self._hits()
+        self._pages = _AsyncPages(read, request)
+        self._hits: Iterator[Hit] = iter(())
+
+    @property
+    def generation(self) -> int | None:
+        """Generation of the snapshot; None before the first page is read."""
+        return self._pages.generation
 
     def __repr__(self) -> str:
         return f"AsyncScan(generation={self.generation})"
@@ -92,20 +100,69 @@ class AsyncScan(AsyncIterator[Hit]):
         return self
 
     async def __anext__(self) -> Hit:
-        return await anext(self._rows)
+        for waiting in self._hits:
+            return waiting
+        async with self._pages.turn:
+            while (hit := next(self._hits, None)) is None:
+                self._hits = iter(await self._pages.read_next())
+        return hit
 
-    async def pages(self) -> AsyncGenerator[ScanPage, None]:
-        """Yield the pages that were not read yet. Each has a ``cursor``, by which a later scan goes on behind it."""
-        while self._request is not None:
-            page = await self.read(self._request)
-            self.generation = page.generation
-            self._request = _next_request(self._request, page)
-            yield page
+    def pages(self) -> AsyncIterator[ScanPage]:
+        """Return an iterator over the pages that were not read yet.
 
-    async def _hits(self) -> AsyncGenerator[Hit, None]:
-        async for page in self.pages():
-            for hit in page:
-                yield hit
+        Each has a ``cursor``, by which a later scan goes on behind it.
+        """
+        return self._pages
+
+
+class _Pages(Iterator[ScanPage]):
+    """The pages of a scan, of which one is read at a time; a page that could not be read is read again."""
+
+    __slots__ = ("_read", "_request", "generation", "turn")
+
+    def __init__(self, read: Callable[[ReadPage], ScanPage], request: ReadPage) -> None:
+        self.generation: int | None = request.max_generation
+        self.turn: Final = threading.Lock()
+        self._read = read
+        self._request: ReadPage | None = request
+
+    def __next__(self) -> ScanPage:
+        with self.turn:
+            return self.read_next()
+
+    def read_next(self) -> ScanPage:
+        """Return the next page, for whoever holds `turn`; raise StopIteration behind the last one."""
+        if self._request is None:
+            raise StopIteration
+        page = self._read(self._request)
+        self.generation = page.generation
+        self._request = _next_request(self._request, page)
+        return page
+
+
+class _AsyncPages(AsyncIterator[ScanPage]):
+    """`_Pages` for coroutines."""
+
+    __slots__ = ("_read", "_request", "generation", "turn")
+
+    def __init__(self, read: Callable[[ReadPage], Awaitable[ScanPage]], request: ReadPage) -> None:
+        self.generation: int | None = request.max_generation
+        self.turn: Final = asyncio.Lock()
+        self._read = read
+        self._request: ReadPage | None = request
+
+    async def __anext__(self) -> ScanPage:
+        async with self.turn:
+            return await self.read_next()
+
+    async def read_next(self) -> ScanPage:
+        """Return the next page, for whoever holds `turn`; raise StopAsyncIteration behind the last one."""
+        if self._request is None:
+            raise StopAsyncIteration
+        page = await self._read(self._request)
+        self.generation = page.generation
+        self._request = _next_request(self._request, page)
+        return page
 
 
 def _next_request(request: ReadPage, page: ScanPage) -> ReadPage | None:

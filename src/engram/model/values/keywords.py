@@ -12,6 +12,9 @@ from typing import Any, Final, TypeVar, cast
 from engram.errors import InvalidInput
 from engram.model.columns import check_keywords
 
+# The fields of a `Cue`, none of which is an argument of a call that takes a cue.
+_OF_A_CUE: Final = frozenset({"vector", "text", "by", "filter", "score_min"})
+
 F = TypeVar("F", bound=Callable[..., Any])
 _Change = Callable[[tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]]
 # The directory of this package, with the separator at the end.
@@ -114,6 +117,16 @@ def _before(function: Callable[..., Any], change: _Change) -> Callable[..., Any]
 
 
 def _known(keywords: dict[str, Any], known: Sequence[str]) -> dict[str, Any]:
+    if "cue" in known:
+        for name in keywords:
+            if name in _OF_A_CUE:
+                raise InvalidInput(
+                    f"{name} belongs to the cue; pass Cue(..., {name}=...)",
+                    code="unknown_argument",
+                    field=name,
+                    limit=f"Cue(..., {name}=...)",
+                    value=name,
+                )
     check_keywords(keywords, known)
     return keywords
 

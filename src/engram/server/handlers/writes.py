@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Final, TypeVar
 
+from engram.errors import EngramError
 from engram.model.ack import Ack, Deletion
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import NO_FILTER, Filter
@@ -57,14 +58,21 @@ async def _delete_passing(
         return await engine.recalls.in_turns(_one_turn(lambda: count_passing(space, filter, held.generation)))
     parts = deletion_parts(space, filter, held.generation)
     end_s = time.monotonic() + DELETE_S_MAX
-    existed, last = 0, 0
-    while (part := await engine.recalls.in_turns(_next_part(parts))) is not None:
-        result = await engine.ingest.delete(space, part.ids, part.versions)
-        existed += result.existed
-        last = result.last_generation or last
-        if part.more and time.monotonic() > end_s:
-            return Deletion(existed, last or space.generation, held.generation, more=True)
-    return Deletion(existed, last or space.generation, held.generation)
+    existed, last, more = 0, 0, False
+    try:
+        while not more and (part := await engine.recalls.in_turns(_next_part(parts))) is not None:
+            result = await engine.ingest.delete(space, part.ids, part.versions)
+            existed += result.existed
+            last = result.last_generation or last
+            # Each call deletes something, so that they come to an end where ids are damaged.
+            more = part.more and bool(existed) and time.monotonic() > end_s
+    except EngramError as error:
+        # Whoever named no generation does not know this one. To be told of the error instead, they could only begin
+        # anew, as of a later one, and delete what has been written since.
+        if not error.is_transient or (max_generation is not None and not existed):
+            raise
+        more = True
+    return Deletion(existed, last or space.generation, held.generation, more)
 
 
 def _next_part(parts: Iterator[DeletionPart]) -> Generator[None, None, DeletionPart | None]:

@@ -129,6 +129,10 @@ class Retention:
         self._leases.renew(snapshot.generation)
         return snapshot
 
+    def renew(self, held: Snapshot) -> None:
+        """Let the generation of a snapshot that the caller refers to be leased for a while from now on."""
+        self._leases.renew(held.generation)
+
     def _held_at(self, reader: RecallExecutor, generation: int) -> Snapshot:
         snapshot = Snapshot(reader, generation)
         with self._guard:

@@ -6,7 +6,6 @@ from collections.abc import Generator, Iterable, Iterator
 from typing import TypeVar, Unpack, overload
 
 from engram.model.cue import CueLike
-from engram.model.filters.filter import NO_FILTER
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hit, Hits
 from engram.model.operations.results import Counted
@@ -56,7 +55,7 @@ class Snapshot:
         return f"Snapshot(generation={self.generation})"
 
     def __len__(self) -> int:
-        return len(self._reader.scans.ordered.rows(NO_FILTER, "generation", self.generation))
+        return self.count()
 
     def __bool__(self) -> bool:
         return True

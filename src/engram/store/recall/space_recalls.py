@@ -183,9 +183,18 @@ class SpaceRecalls:
         """
         return self.lease(self._reader.scans.generation_of(request))
 
+    def renew(self, held: Snapshot) -> None:
+        """Let the generation of a snapshot that the caller refers to be leased for a minute from now on."""
+        self._reader.check_process()
+        self.retention.renew(held)
+
     def page(self, request: ReadPage, generation: int) -> ScanPage:
         """Return one page of a scan at `generation`, which the caller holds. Raises as `Scans.page`."""
         return self._reader.scans.page(request, generation)
+
+    def expire_scans(self) -> None:
+        """Let go of the rows of scans that have not gone on for a minute."""
+        self._reader.scans.ordered.expire()
 
     def cut(self, request: ReadPage, page: ScanPage) -> ScanPage:
         """Return the first half of a page that has more than one hit."""
@@ -205,6 +214,6 @@ class SpaceRecalls:
 
     def passing_alive(self, filter: Filter | Condition, generation: int) -> NDArray[np.int64]:
         """Return what passed `filter` at `generation` and is still alive: int64, shape ``(n,)``, ascending."""
-        rows = self._reader.scans.ordered.rows(filter, "generation", generation)
+        rows = self._reader.scans.ordered.rows(filter, generation)
         alive = self._state.attributes.columns.alive(rows, self._state.index.visible_generation)
         return rows[alive]

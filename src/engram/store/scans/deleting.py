@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from engram.errors import CorruptData
+from engram.log.log import Log
 from engram.model.ack import Deletion
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
 from engram.model.limits import BATCH_COUNT_MAX
-from engram.store.scans.runs import runs_of
+from engram.store.scans.runs import IDS, readable, runs_of
 
 if TYPE_CHECKING:
     from engram.store.space_engine import SpaceEngine
@@ -39,13 +44,28 @@ def deletion_parts(space: SpaceEngine, filter: Filter | Condition, generation: i
     Raises
     ------
     CorruptData
-        If an id cannot be read.
+        At the end, if there are ids that cannot be read.
     """
     rows = space.passing_alive(filter, generation)
+    damage: CorruptData | None = None
     for start in range(0, len(rows), BATCH_COUNT_MAX):
         part = rows[start : start + BATCH_COUNT_MAX]
-        ids = [id for run in runs_of(space.log, part) for id in run.texts("ids")]
-        yield DeletionPart(ids, part.tolist(), more=start + len(part) < len(rows))
+        more = start + len(part) < len(rows)
+        try:
+            ids = _ids(space.log, part)
+        except CorruptData as error:
+            # It keeps nothing else from being deleted.
+            damage = damage or error
+            part = readable(space.log, part, IDS)
+            ids = _ids(space.log, part)
+        if ids:
+            yield DeletionPart(ids, part.tolist(), more)
+    if damage is not None:
+        raise damage
+
+
+def _ids(log: Log, generations: NDArray[np.int64]) -> list[str]:
+    return [id for run in runs_of(log, generations) for id in run.texts("ids")]
 
 
 def count_passing(space: SpaceEngine, filter: Filter | Condition, generation: int) -> Deletion:
@@ -67,8 +87,10 @@ def delete_passing(
     ------
     InvalidInput, FailedPrecondition
         If the generation is yet to come, or no longer retained.
-    OverCapacity, Unavailable, CorruptData
+    OverCapacity, Unavailable
         If it could not be finished. What was deleted until then stays deleted.
+    CorruptData
+        If there are ids that cannot be read. Everything else is deleted.
     """
     held = space.lease(max_generation)
     if dry_run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator
@@ -19,7 +20,7 @@ from engram.model.values.metadata import read_metadata_column
 from engram.store.scans.runs import runs_of
 
 DISTINCT_MAX: Final = 1_000_000
-"""Different values that are counted for one facet."""
+"""Different values that are counted for all facets of one call together."""
 
 _ROWS_PER_TURN: Final = 4096
 _COLUMN_OF: Final = {"time_us": "times_us", "confidence": "confidences", "importance": "importances"}
@@ -53,8 +54,9 @@ class FacetCounts:
 
     def __init__(self, request: CountFacets) -> None:
         self._request = request
-        self._by_key = {key: _Values(key) for key in request.keys}
-        self._by_field = {field: _Values(field) for field in request.fields}
+        distinct = _Distinct()
+        self._by_key = {key: _Values(key, distinct) for key in request.keys}
+        self._by_field = {field: _Values(field, distinct) for field in request.fields}
 
     def count(self, log: Log, generations: NDArray[np.int64]) -> Iterator[None]:
         """Count all of `generations`; yield where others may have their turn.
@@ -97,11 +99,38 @@ class FacetCounts:
                 values.add_row(value if isinstance(value, list) else (value,), has_key=True)
 
 
+class _Distinct:
+    """How many different values there are in all facets of a call, which is what their memory goes by."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self, count: int, name: str) -> None:
+        """Add the values that are new to the facet `name`.
+
+        Raises
+        ------
+        InvalidInput
+            With code ``facet_values``, if there are too many.
+        """
+        self._count += count
+        if self._count > DISTINCT_MAX:
+            raise InvalidInput(
+                f"there are more than {DISTINCT_MAX} different values, the last of {name!r}; "
+                "pass a filter that fewer pass, or fewer facets",
+                code="facet_values",
+                field=name,
+                limit=DISTINCT_MAX,
+                value=self._count,
+            )
+
+
 class _Values:
     """The values of one facet."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, distinct: _Distinct) -> None:
         self._name = name
+        self._distinct = distinct
         self._count = 0
         # JSON distinguishes true from 1; Python's dictionaries do not.
         self._counts: Counter[tuple[bool, Scalar]] = Counter()
@@ -109,39 +138,32 @@ class _Values:
     def add_row(self, values: Iterable[Any], *, has_key: bool = False) -> None:
         """Count the values of one observation, each once."""
         distinct = {(isinstance(value, bool), value) for value in values if _is_scalar(value)}
-        self._counts.update(distinct)
+        self._update(distinct)
         self._count += has_key or bool(distinct)
-        self._check()
 
     def add_rows(self, values: list[Any]) -> None:
         """Count one number of each observation."""
-        self._counts.update([(False, value) for value in values])
+        self._update([(False, value) for value in values])
         self._count += len(values)
-        self._check()
 
     def facet(self, limit: int) -> Facet:
         """Return the facet with its `limit` most frequent values."""
-        ranked = sorted(self._counts.items(), key=lambda item: (-item[1], *_rank(item[0])))
+        ranked = heapq.nsmallest(limit, self._counts.items(), key=lambda item: (-item[1], *_rank(item[0])))
         numbers = [value for is_flag, value in self._counts if not is_flag and isinstance(value, int | float)]
         texts = [value for _, value in self._counts if isinstance(value, str)]
         ends: list[Any] = numbers or texts
         return Facet(
-            tuple(FacetValue(value, count) for (_, value), count in ranked[:limit]),
+            tuple(FacetValue(value, count) for (_, value), count in ranked),
             self._count,
             len(self._counts),
             min(ends, default=None),
             max(ends, default=None),
         )
 
-    def _check(self) -> None:
-        if len(self._counts) > DISTINCT_MAX:
-            raise InvalidInput(
-                f"{self._name!r} has more than {DISTINCT_MAX} different values; pass a filter that fewer pass",
-                code="facet_values",
-                field=self._name,
-                limit=DISTINCT_MAX,
-                value=len(self._counts),
-            )
+    def _update(self, values: Iterable[tuple[bool, Scalar]]) -> None:
+        before = len(self._counts)
+        self._counts.update(values)
+        self._distinct.add(len(self._counts) - before, self._name)
 
 
 def _rank(item: tuple[bool, Scalar]) -> tuple[int, float, str]:

@@ -29,4 +29,7 @@ class HeldScan:
         """Return one page."""
         if self._held is None:
             self._held = self._space.leased(request)
+        else:
+            # The cursor of each page is good for as long, also if this is dropped.
+            self._space.renew(self._held)
         return self._space.page(request, self._held.generation)

@@ -11,21 +11,24 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import CorruptData
 from engram.log.log import Log
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
 from engram.model.scans.cursor import scan_digest
 from engram.store.filters.metadata_index import MetadataIndex
 from engram.store.filters.selection import select
-from engram.store.scans.runs import runs_of
+from engram.store.scans.runs import IDS, TIMES, readable, runs_of
 
-_KEPT_BYTES_MAX: Final = 64 << 20
-_KEPT_S: Final = 60.0
+KEPT_BYTES_MAX: Final = 64 << 20
+"""Bytes of rows that are kept for a space, beside those of the scan that was last."""
+KEPT_S: Final = 60.0
+"""Seconds for which they are kept after their last use."""
 # So many bytes of an id are compared by NumPy, which lets other threads run meanwhile.
 _PREFIX_BYTES: Final = 48
 
 
-def passing(attributes: MetadataIndex, filter: Filter | Condition, generation: int) -> NDArray[np.int64]:
+def select_alive(attributes: MetadataIndex, filter: Filter | Condition, generation: int) -> NDArray[np.int64]:
     """Return the observations that are alive at `generation` and pass `filter`: int64, shape ``(n,)``, ascending."""
     if generation == 0:
         return np.empty(0, dtype=np.int64)
@@ -77,8 +80,27 @@ def _settle_ties(order: NDArray[np.int64], prefixes: NDArray[np.bytes_], ids: li
         order[run] = sorted(order[run].tolist(), key=ids.__getitem__)
 
 
-class _Kept(NamedTuple):
+class RowsInOrder(NamedTuple):
+    """The rows of a scan.
+
+    Parameters
+    ----------
+    rows
+        Generations, in the order of the scan: int64, shape ``(n,)``.
+    incomplete
+        Whether some are left out, because what the order goes by cannot be read.
+    """
+
     rows: NDArray[np.int64]
+    incomplete: bool = False
+
+
+# The generation, the digest of filter and order, and whether damaged rows are left out.
+_Key = tuple[int, str, bool]
+
+
+class _Kept(NamedTuple):
+    found: RowsInOrder
     used_s: float
 
 
@@ -98,42 +120,67 @@ class OrderedRows:
         self._log = log
         self._clock = clock
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[int, str], _Kept] = OrderedDict()
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
 
-    def rows(self, filter: Filter | Condition, order: str, generation: int) -> NDArray[np.int64]:
-        """Return the generations that pass `filter` at `generation` in an order: int64, shape ``(n,)``.
+    def rows(self, filter: Filter | Condition, generation: int) -> NDArray[np.int64]:
+        """Return the generations that pass `filter` at `generation`: int64, shape ``(n,)``, ascending."""
+        return self.in_order(filter, "generation", generation).rows
+
+    def in_order(
+        self, filter: Filter | Condition, order: str, generation: int, *, skip_damaged: bool = False
+    ) -> RowsInOrder:
+        """Return the generations that pass `filter` at `generation` in an order.
+
+        Parameters
+        ----------
+        filter, order, generation
+            What is scanned.
+        skip_damaged
+            Whether to leave out those of which what the order goes by cannot be read.
 
         Raises
         ------
         CorruptData
             If what the order goes by cannot be read.
         """
-        key = generation, scan_digest(filter, order, reverse=False)
+        key = generation, scan_digest(filter, order, reverse=False), skip_damaged and order != "generation"
         with self._lock:
             kept = self._kept.get(key)
-        rows = kept.rows if kept is not None else self._ordered(filter, order, generation)
-        self._keep(key, rows)
-        return rows
+        found = kept.found if kept is not None else self._ordered(filter, order, generation, skip_damaged)
+        self._keep(key, found)
+        return found
 
-    def _ordered(self, filter: Filter | Condition, order: str, generation: int) -> NDArray[np.int64]:
-        rows = passing(self._attributes, filter, generation)
-        if order == "time":
-            rows = by_time(self._log, rows)
-        elif order == "id":
-            rows = by_id(self._log, rows)
+    def expire(self) -> None:
+        """Let go of what was not used for a minute."""
+        before_s = self._clock() - KEPT_S
+        with self._lock:
+            for key in [key for key, kept in self._kept.items() if kept.used_s <= before_s]:
+                del self._kept[key]
+
+    def _ordered(self, filter: Filter | Condition, order: str, generation: int, skip_damaged: bool) -> RowsInOrder:
+        rows = select_alive(self._attributes, filter, generation)
+        incomplete = False
+        if order != "generation":
+            sort, column = (by_time, TIMES) if order == "time" else (by_id, IDS)
+            try:
+                rows = sort(self._log, rows)
+            except CorruptData:
+                if not skip_damaged:
+                    raise
+                rows, incomplete = sort(self._log, readable(self._log, rows, column)), True
         rows.flags.writeable = False
-        return rows
+        return RowsInOrder(rows, incomplete)
 
-    def _keep(self, key: tuple[int, str], rows: NDArray[np.int64]) -> None:
+    def _keep(self, key: _Key, found: RowsInOrder) -> None:
         now_s = self._clock()
         with self._lock:
-            self._kept[key] = _Kept(rows, now_s)
+            self._kept[key] = _Kept(found, now_s)
             self._kept.move_to_end(key)
-            nbytes = sum(kept.rows.nbytes for kept in self._kept.values())
+            nbytes = sum(kept.found.rows.nbytes for kept in self._kept.values())
             # The scan that is under way keeps its rows, however many there are.
             while len(self._kept) > 1:
                 oldest = next(iter(self._kept.values()))
-                if nbytes <= _KEPT_BYTES_MAX and oldest.used_s > now_s - _KEPT_S:
+                if nbytes <= KEPT_BYTES_MAX and oldest.used_s > now_s - KEPT_S:
                     return
-                nbytes -= oldest.rows.nbytes
+                nbytes -= oldest.found.rows.nbytes
                 self._kept.popitem(last=False)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import CorruptData
 from engram.log.log import Log
 from engram.log.records.record import Record
 from engram.log.records.record_rows import RecordRows
+
+IDS: Final = "ids"
+TIMES: Final = "times_us"
+"""The columns that orders go by."""
 
 
 class Span(NamedTuple):
@@ -56,3 +61,21 @@ def runs_of(log: Log, generations: NDArray[np.int64]) -> Iterator[RecordRows]:
     """Yield the rows of `generations`, in their order, as far as they follow each other together."""
     for span in spans_of(log, generations):
         yield RecordRows(span.record, span.row, span.rows)
+
+
+def readable(log: Log, generations: NDArray[np.int64], column: str) -> NDArray[np.int64]:
+    """Return those of `generations` of which a column, `IDS` or `TIMES`, can be read, in their order: int64."""
+    kept: list[int] = []
+    for span in spans_of(log, generations):
+        rows = RecordRows(span.record, span.row, span.rows)
+        read: Callable[[int], object] = rows.id if column == IDS else rows.time_us
+        kept += [span.generation + row for row in range(span.rows) if _can_be_read(read, row)]
+    return np.array(kept, dtype=np.int64)
+
+
+def _can_be_read(read: Callable[[int], object], row: int) -> bool:
+    try:
+        read(row)
+    except CorruptData:
+        return False
+    return True

@@ -84,7 +84,9 @@ class Scans:
         cursor = self._cursor_of(request)
         if cursor is not None and cursor.generation != generation:
             raise _other_generation(cursor, generation)
-        rows = self.ordered.rows(request.filter, request.order, generation)
+        rows, incomplete = self.ordered.in_order(
+            request.filter, request.order, generation, skip_damaged=request.skip_damaged
+        )
         low, high = self._left(rows, cursor, request)
         size = request.page_size
         if request.reverse:
@@ -93,16 +95,17 @@ class Scans:
             taken, more = rows[low : low + size], high - low > size
         # Read first, so that what is marked as indexed was linked when the page was read.
         indexed = self._state.index.indexed_generation
-        spans, incomplete = list(spans_of(self._state.log, taken)), False
+        spans = list(spans_of(self._state.log, taken))
         if request.skip_damaged:
-            spans, incomplete = readable_spans(spans, vectors=request.include_vectors)
+            spans, some_are_left_out = readable_spans(spans, vectors=request.include_vectors)
+            incomplete |= some_are_left_out
         hits = scanned_hits(spans, indexed, now_us())
         behind = self.cursor_behind(request, generation, int(taken[-1])) if more else ""
         return ScanPage(hits, generation, incomplete, behind)
 
     def facets(self, request: CountFacets, generation: int) -> Generator[None, None, Facets]:
         """Count facets at `generation`, which the caller holds; see `counted_facets`."""
-        rows = self.ordered.rows(request.filter, "generation", generation)
+        rows = self.ordered.rows(request.filter, generation)
         return counted_facets(self._state.log, request, rows, generation)
 
     def cut(self, request: ReadPage, page: ScanPage) -> ScanPage:

@@ -15,7 +15,7 @@ from engram.model.ack import Ack, Deletion
 from engram.model.damage import Damage
 from engram.model.hit import Hit, Hits
 from engram.model.limits import MESSAGE_BYTES_MAX
-from engram.model.operations.results import RESULTS_BYTES, Counted, SnapshotTaken, SpaceList
+from engram.model.operations.results import RESULTS_BYTES, Counted, SnapshotTaken, SpaceList, result_too_large
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import Recalled
 from engram.model.scans.facets import Facet, Facets
@@ -76,7 +76,9 @@ def encode_result(
     else:
         made = encode_json({**(beside or {}), **result_object(result, vectors=vectors)})
     if len(made) > MESSAGE_BYTES_MAX:
-        raise results_too_large(len(made), len(hits or ()), len(hits or ()))
+        if hits is None:
+            raise result_too_large(result, len(made))
+        raise results_too_large(len(made), len(hits), len(hits))
     return made
 
 

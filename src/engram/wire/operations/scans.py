@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from engram.errors import InvalidInput
-from engram.model.cue import NO_FILTER
+from engram.model.cue import NO_FILTER, Scalar
 from engram.model.limits import MESSAGE_BYTES_MAX
-from engram.model.operations.results import RESULTS_BYTES
+from engram.model.operations.results import result_too_large
 from engram.model.operations.scans import CountFacets, ReadPage
 from engram.model.operations.table import FACETS, SCAN
 from engram.model.scans.facets import Facet, Facets, FacetValue
 from engram.model.scans.options import FACET_VALUES_DEFAULT, PAGE_SIZE_DEFAULT
 from engram.model.scans.page import ScanPage
 from engram.model.values.metadata import parse_json
+from engram.model.values.scalars import is_utf8
 from engram.wire import engram_pb2 as pb
 from engram.wire import methods
 from engram.wire.cues import decode_filter, encode_filter
@@ -88,25 +88,25 @@ def _encode_counted(_: pb.FacetsRequest, facets: Facets) -> list[pb.FacetsRespon
         snapshot_sequence=facets.generation,
     )
     if answer.ByteSize() > MESSAGE_BYTES_MAX:
-        raise InvalidInput(
-            f"the facets are {answer.ByteSize()} bytes, and an answer has at most {MESSAGE_BYTES_MAX}: ask for fewer",
-            code=RESULTS_BYTES,
-            field="limit",
-            limit=MESSAGE_BYTES_MAX,
-            value=answer.ByteSize(),
-        )
+        raise result_too_large(facets, answer.ByteSize())
     return [answer]
 
 
 def _facet_message(name: str, facet: Facet) -> pb.Facet:
     return pb.Facet(
         name=name,
-        values=[pb.FacetValue(value_json=json.dumps(each.value), count=each.count) for each in facet.values],
+        values=[pb.FacetValue(value_json=_text_of(each.value), count=each.count) for each in facet.values],
         count=facet.count,
         distinct=facet.distinct,
-        least_json=json.dumps(facet.least),
-        greatest_json=json.dumps(facet.greatest),
+        least_json=_text_of(facet.least),
+        greatest_json=_text_of(facet.greatest),
     )
+
+
+def _text_of(value: Scalar) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    # An older version took half of a surrogate pair, which only an escape can stand for.
+    return text if is_utf8(text) else json.dumps(value)
 
 
 def _decode_counted(message: pb.FacetsResponse) -> Facets:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import Any, TypedDict
+from typing import Any, TypedDict, Unpack
 from unittest.mock import create_autospec
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from engram import AsyncClient, MemoryStore
 from engram.errors import InvalidInput
 from engram.model.ack import Ack
+from engram.model.cue import Cue, CueLike
+from engram.model.recall_options import RecallOptions
 from engram.model.values.keywords import accepts_old, spelled_out
 from tests.doubles.batches import vector_of
 
@@ -111,3 +114,15 @@ async def test_a_warning_of_a_coroutine_is_of_the_line_that_waits() -> None:
 
 async def waiting_here() -> None:
     await waited("a", max_results=3)
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Cue)])
+def test_what_belongs_to_a_cue_is_not_mistaken_for_an_argument_beside_it(name: str) -> None:
+    @spelled_out(RecallOptions)
+    def recall(cue: CueLike, k: int = 10, **options: Unpack[RecallOptions]) -> None:
+        raise AssertionError("it is refused before")
+
+    given: dict[str, Any] = {name: None}
+    with pytest.raises(InvalidInput, match=rf"pass Cue\(\.\.\., {name}=\.\.\.\)") as refused:
+        recall([1.0], **given)
+    assert (refused.value.code, refused.value.field) == ("unknown_argument", name)

@@ -87,6 +87,29 @@ def test_an_iterator_holds_its_snapshot_by_itself() -> None:
         assert [hit.id for hit in (first, *scan)] == ["a", "b", "c"]
 
 
+def test_a_cursor_outlives_its_iterator_by_a_lease() -> None:
+    clock = Clock()
+    with MemoryStore(None, options=StoreOptions(retained_count=1)) as store:
+        space = store.space("notes", dim=8)
+        inside: Any = space._engine
+        inside.retention._leases = Leases(clock)
+        _store(space, "abcd")
+        pages = space.scan(page_size=1).pages()
+        # The second page is read when the lease of the first has ended, the third before that of the second does.
+        for wait_s in (0, LEASE_S, LEASE_S - 1):
+            clock.now_s += wait_s
+            page = next(pages)
+            _store(space, "abcd")
+        del pages
+        gc.collect()
+        clock.now_s += LEASE_S - 1
+        assert [hit.id for hit in space.scan(cursor=page.cursor)] == ["d"]
+        clock.now_s += LEASE_S
+        with pytest.raises(FailedPrecondition) as expired:
+            list(space.scan(cursor=page.cursor))
+        assert expired.value.code == "snapshot_expired"
+
+
 def _store(space: Space, names: str) -> None:
     for name in names:
         space.observe(name, np.ones(8))
