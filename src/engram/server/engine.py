@@ -194,6 +194,8 @@ class Engine:
             await self.in_thread(self.store.close)
         finally:
             self._threads.shutdown()
+            if self._disk is not None:
+                self._disk.close()
 
     def tick(self) -> None:
         """Expire sessions and read the gauges. To be called about once a second."""

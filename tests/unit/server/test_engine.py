@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from engram.errors import NotFound, OverCapacity
+from engram.log.files.file_storage import FileStorage
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
@@ -64,7 +63,7 @@ async def test_a_disk_down_to_its_reserve_is_a_problem_and_refuses_all_but_delet
     default = SpaceConfig("default", DIM)
     engine = Engine.open(ServerOptions(tmp_path, default_space=default, disk_free_bytes_min=1000))
     free = 900
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    monkeypatch.setattr(FileStorage, "unreserved_bytes", lambda _: free)
     try:
         space = engine.store.space("default", create=False)
         await engine.ingest.observe(space, batch_of(["a"]), Priority.NORMAL)
