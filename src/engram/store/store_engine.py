@@ -290,7 +290,7 @@ class StoreEngine:
     def _linked(self, space: SpaceEngine) -> None:
         indexing = space.indexing
         if indexing.checkpoint_is_due() or indexing.compaction_is_due(lambda: space.retention.horizon):
-            self._checkpointer.request(space)
+            self._checkpointer.request_due(space)
 
     def _shut_down(self) -> None:
         for space in self.spaces():
