@@ -214,6 +214,39 @@ def test_a_group_that_does_not_fit_is_stored_as_far_as_it_does(space: Space, sto
     assert live_ids(space) == ["b", "c"]
 
 
+def test_a_group_of_which_nothing_fits_is_not_tried_one_by_one(space: Space, storage: FaultyStorage) -> None:
+    observe(space, "a", "b")
+    engine, outcomes = space._engine, list[Any]()
+
+    def sent() -> CommitRequest:
+        return CommitRequest(
+            space=engine, batch=batch_of(["sent"]), session="s", first_sequence=1, done=outcomes.append
+        )
+
+    engine.admit(first := sent())
+    engine.commit([first])
+    outcomes.clear()
+    storage.faults.room = 0
+    requests = [
+        CommitRequest(space=engine, batch=of_bytes(f"id-{number}", 100_000), done=outcomes.append)
+        for number in range(256)
+    ]
+    requests += [
+        CommitRequest(space=engine, delete_ids=["a"], done=outcomes.append),
+        sent(),
+        CommitRequest(space=engine, batch=batch_of(["c"]), done=outcomes.append),
+    ]
+    for request in requests:
+        engine.admit(request)
+    before = storage.faults.calls.count("create")
+    engine.commit(requests)
+    assert {outcome.code for outcome in outcomes[:256]} == {"disk_full"}
+    assert (outcomes[256].existed, outcomes[257].duplicate, outcomes[258].count) == (1, True, 1)
+    assert sorted(live_ids(space)) == ["b", "c", "sent"]
+    # Two sizes of a segment for each group on the way to the first request, and for those around what fits.
+    assert storage.faults.calls.count("create") - before < 50
+
+
 def test_a_full_disk_without_numbers_is_over_when_it_gives_room(space: Space, storage: FaultyStorage) -> None:
     """As under a quota, of which the free bytes do not tell."""
     storage.faults.pending.append(Fault("create", errno.EDQUOT, times=3))
