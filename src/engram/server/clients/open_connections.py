@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import resource
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -45,9 +45,11 @@ def descriptors_max() -> int:
 
 def descriptors_open() -> int | None:
     """Return how many descriptors this process has; None where the system does not tell."""
-    with contextlib.suppress(OSError):
+    try:
         return len(os.listdir(_OPEN))
-    return None
+    except OSError as error:
+        # Not even the list can be opened: every descriptor is taken.
+        return descriptors_max() if error.errno == errno.EMFILE else None
 
 
 def divided(options: ServerOptions, descriptors: int) -> TransportConnections:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 from pathlib import Path
 
@@ -58,3 +60,12 @@ def test_the_system_tells_what_is_open_and_may_be(tmp_path: Path) -> None:
         assert descriptors_open() == before + 1
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert descriptors_max() == (min(soft, 1 << 20) if soft != resource.RLIM_INFINITY else 1 << 20)
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENOENT])
+def test_that_all_descriptors_are_taken_is_told(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> list[str]:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    assert descriptors_open() == (descriptors_max() if code == errno.EMFILE else None)
