@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engram.server.clients.open_connections import descriptors_max, descriptors_open, divided
+from engram.server.clients.open_connections import descriptors_max, descriptors_open, divided, refused_max
 from engram.server.options import ServerOptions
 
 
@@ -51,6 +51,11 @@ def test_files_have_some_left(descriptors: int, connections_max: int, http_conne
     assert taken.http >= 1
     assert descriptors - taken.all >= min(256, descriptors // 2)
     assert taken.all <= max(2, connections_max or 8192)
+
+
+@pytest.mark.parametrize(("descriptors", "most"), [(128, 16), (256, 32), (1024, 64), (1 << 20, 64)])
+def test_connections_that_are_refused_leave_most_of_what_is_kept_to_files(descriptors: int, most: int) -> None:
+    assert refused_max(descriptors) == most
 
 
 def test_the_system_tells_what_is_open_and_may_be(tmp_path: Path) -> None:
