@@ -54,6 +54,8 @@ async def main(address, prefix, answers, way):
                 memory_space_id="crowd", cue=vector_cue("id-1"), max_results=3000, batch_size=100
             )
             await call.write(pb.MemoryStreamRequest(recall_id=number, recall=recall))
+        for number in range(1, 31, 3):
+            await call.write(pb.MemoryStreamRequest(recall_id=number, cancel_recall=pb.CancelRecall()))
         for first in range(1, 1000, 100):
             batch = encode_batch(batch_of(numbered(first, 100, prefix)), Priority.NORMAL)
             observe = pb.ObservationRequest(sequence_number=first, batch=batch)

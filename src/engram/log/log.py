@@ -262,7 +262,7 @@ class Log(RecordTable):
 
     def _place(self, records: Sequence[EncodedRecord]) -> list[Run]:
         try:
-            plan = place(
+            return place(
                 records,
                 segment=self._segment,
                 pool=self._pool,
@@ -278,9 +278,6 @@ class Log(RecordTable):
             if not is_disk_full(error):
                 raise cannot_open(error, doing) from error
             raise self._shortages.error(error, doing, needed) from error
-        is_new = any(run.segment is not self._segment for run in plan)
-        self._shortages.fitted(sum(record.nbytes for record in records), is_new=is_new)
-        return plan
 
     def _write(self, plan: Sequence[Run]) -> None:
         previous = self._segment
@@ -312,6 +309,8 @@ class Log(RecordTable):
 
     def _publish(self, prepared: PreparedWrite) -> None:
         appended = prepared.records
+        is_new = any(run.segment is not self._segment for run in prepared.runs)
+        self._shortages.fitted(sum(run.end - run.start for run in prepared.runs), is_new=is_new)
         for run in prepared.runs:
             if run.segment is not self._segment:
                 if self._segment is not None:

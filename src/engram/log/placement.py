@@ -64,7 +64,7 @@ def place(
             position += record.nbytes
         for run in plan:
             run.segment.file.open_for_writing()
-    except OSError:
+    except BaseException:
         pool.give_back(taken)
         raise
     return plan

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import time
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 from engram.errors import Unavailable
 from engram.log.files.os_errors import is_disk_full, unavailable
 from engram.log.files.storage import Storage
+
+_UNMEASURED_S: Final = 60.0
 
 
 class Shortage(NamedTuple):
@@ -69,11 +73,15 @@ class Shortages:
     ----------
     storage
         The directory of the log.
+    clock
+        Returns a time in seconds that only rises.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, clock: Callable[[], float] = time.monotonic) -> None:
         self._storage = storage
+        self._clock = clock
         self._last: Shortage | None = None
+        self._met_s = 0.0
 
     def error(self, error: OSError, doing: str, needed_bytes: int) -> Unavailable:
         """Return the typed error for `error`, which refused a write; note it if the disk is full.
@@ -89,6 +97,7 @@ class Shortages:
         """
         if not is_disk_full(error):
             return unavailable(error, doing)
+        self._met_s = self._clock()
         self._last = Shortage.on(self._storage, needed_bytes, error.strerror or str(error))
         return self._last.error()
 
@@ -109,6 +118,12 @@ class Shortages:
             self._last = None
 
     def present(self) -> Shortage | None:
-        """Return the shortage; None if there was none, or there is room now."""
+        """Return the shortage; None if there was none, or there is room now.
+
+        Nothing but a write tells that one is over which cannot be measured, and there may be none for as long as the
+        space is called full. So it counts as over a minute after the last write that met it.
+        """
         last = self._last
-        return None if last is None or last.is_over(self._storage) else last
+        if last is None or last.is_over(self._storage):
+            return None
+        return last if last.is_measured or self._clock() - self._met_s < _UNMEASURED_S else None

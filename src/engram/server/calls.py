@@ -17,7 +17,8 @@ from engram.metrics import table
 from engram.model.operations.action import Action
 from engram.model.operations.digest import request_digest
 from engram.model.operations.operation import Operation, Request
-from engram.model.operations.requests import Observe
+from engram.model.operations.requests import Delete, Observe
+from engram.model.operations.scans import Clear
 from engram.server.authorization import Caller
 from engram.server.clients.client_left import ClientLeft
 from engram.server.clients.client_shares import ClientShares
@@ -110,8 +111,8 @@ class ServerCalls:
             try:
                 with _span(operation, incoming, request, caller):
                     if key is not None:
-                        return encode(await self._once(operation, incoming, request, key))
-                    with self._share(operation, caller):
+                        return encode(await self._once(operation, incoming, request, key, caller))
+                    with self._share(operation, request, caller):
                         answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
             except Exception as error:
                 if isinstance(request, Observe) and isinstance(incoming, Incoming) and incoming.counts_rejected:
@@ -163,13 +164,18 @@ class ServerCalls:
             _logger.warning("%d calls did not end within %g s", self._active, timeout_s)
 
     async def _once(
-        self, operation: Operation[R], incoming: Incoming[R] | Malformed, request: Request[Any], key: str
+        self,
+        operation: Operation[R],
+        incoming: Incoming[R] | Malformed,
+        request: Request[Any],
+        key: str,
+        caller: Caller,
     ) -> R:
         """Return the result of a write, or that of an earlier one with the same key."""
 
         async def write() -> R:
             # By itself a call under way, because it goes on when nobody waits for it any more.
-            with self._under_way():
+            with self._under_way(), self._share(operation, request, caller):
                 written: R = await BEHAVIOURS[operation.name](self.engine, request, _as_it_is)
                 return written
 
@@ -189,9 +195,9 @@ class ServerCalls:
             raise RuntimeError(f"authorized for {incoming.space!r}, and asked about {request.space_name!r}")
         return request
 
-    def _share(self, operation: Operation[Any], caller: Caller) -> AbstractContextManager[None]:
-        """Return what counts a call that may wait for a thread; writes wait in lanes, which have shares, too."""
-        return self._recalls.one_more(caller.peer) if operation.action is Action.RECALL else nullcontext()
+    def _share(self, operation: Operation[Any], request: Request[Any], caller: Caller) -> AbstractContextManager[None]:
+        """Return what counts a call that may wait for a thread; other writes wait in lanes, which have shares, too."""
+        return self._recalls.one_more(caller.peer) if _looks_up(operation, request) else nullcontext()
 
     @contextmanager
     def _under_way(self, space: str | None = None) -> Iterator[None]:
@@ -214,6 +220,13 @@ class ServerCalls:
             self._active -= 1
             if not self._active:
                 self._idle.set()
+
+
+def _looks_up(operation: Operation[Any], request: Request[Any]) -> bool:
+    """Return whether a request reads like a recall, if only to find what it deletes."""
+    if isinstance(request, Delete):
+        return request.filter is not None or request.dry_run
+    return isinstance(request, Clear) or operation.action is Action.RECALL
 
 
 def _space_of(incoming: Incoming[Any] | Malformed) -> str | None:

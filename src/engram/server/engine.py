@@ -146,10 +146,12 @@ class Engine:
             If the name is not a valid name of a space.
         NotFound
             If there is no such space.
+        Unavailable
+            If the space is being created, which the event loop must not wait for.
         EngramError
             If the space cannot be served.
         """
-        return self.store.space(name, create=False)
+        return self.store.space(name, create=False, wait=False)
 
     def count_rejected(self, space: str, error: Exception, count: int) -> None:
         """Count observations for `space` that were refused outside of a session because of `error`."""
@@ -194,6 +196,8 @@ class Engine:
             await self.in_thread(self.store.close)
         finally:
             self._threads.shutdown()
+            if self._disk is not None:
+                self._disk.close()
 
     def tick(self) -> None:
         """Expire sessions and read the gauges. To be called about once a second."""

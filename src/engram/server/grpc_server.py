@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection
 from engram.errors import Unavailable
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.server.calls import ServerCalls
-from engram.server.clients.open_connections import descriptors_max, divided
+from engram.server.clients.open_connections import addresses_count, descriptors_max, divided
 from engram.server.engine import Engine
 from engram.server.grpc_service import service_handler
 from engram.wire.methods import SERVICE_NAME
@@ -70,8 +70,8 @@ class GrpcServer:
         self._calls = calls or ServerCalls(engine)
         # The stubs lack the asynchronous half of the module.
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
-        # grpc ends a connection too many as soon as it has taken it.
-        most = divided(engine.options, descriptors_max()).grpc
+        # grpc ends a connection too many as soon as it has taken it. It counts those at each address by themselves.
+        most = max(1, divided(engine.options, descriptors_max()).grpc // addresses_count(engine.options.host))
         self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.max_allowed_incoming_connections", most)))
         self._server.add_generic_rpc_handlers((service_handler(self._calls),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)

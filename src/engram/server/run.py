@@ -154,9 +154,17 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
 @contextlib.asynccontextmanager
 async def _ticking(engine: Engine) -> AsyncIterator[None]:
     async def tick() -> None:
+        failed = False
         while True:
             await asyncio.sleep(_TICK_S)
-            engine.tick()
+            try:
+                engine.tick()
+                failed = False
+            except Exception:
+                # Without ticks, no session would expire and no gauge move. A failure that lasts is told once.
+                if not failed:
+                    _logger.exception("a look at the sessions and gauges failed")
+                failed = True
 
     task = asyncio.create_task(tick())
     try:

@@ -99,8 +99,7 @@ class Housekeeping:
         if self._rounds % _ROUNDS_PER_NOTE == 0:
             with noted(self._problems, NOT_NOTED, "the list of spaces cannot be written"):
                 self.note()
-        with noted(self._problems, SCRUB_FAILED, "not everything can be read and checked"):
-            self._scrub()
+        self._scrub()
 
     def _mark(self) -> None:
         for space in self._spaces():
@@ -112,28 +111,32 @@ class Housekeeping:
                 space.leave_mark()
 
     def _scrub(self) -> None:
-        """Read and check as many bytes as one round may read."""
+        """Read and check as many bytes as one round may read; note what cannot be read, and go on behind it."""
         if not self._scrub_bytes:
             return
         if self._scrubbing is None:
             if time.monotonic() < self._scrub_due_s:
                 return
             spaces = [weakref.ref(space) for space in self._spaces()]
-            self._scrubbing = _scrub_all(spaces, self._catalogue)
+            self._scrubbing = _scrub_all(spaces, self._catalogue, self._problems)
         read = 0
         for nbytes in self._scrubbing:
             read += nbytes
             if read >= self._scrub_bytes or self._stopped.is_set():
                 return
         self._scrubbing = None
-        is_partial = any(space.health.problems.has(SCRUB_FAILED) for space in self._spaces())
+        looked_at = [self._problems, *(space.health.problems for space in self._spaces())]
+        is_partial = any(problems.has(SCRUB_FAILED) for problems in looked_at)
         self._scrub_due_s = time.monotonic() + (_SCRUB_RETRY_S if is_partial else self._scrub_interval_s)
         self.scrubs += 1
 
 
-def _scrub_all(spaces: Sequence[weakref.ref[SpaceEngine]], catalogue: SpaceCatalog) -> Generator[int, None, None]:
-    """Check all spaces, without keeping a space alive that is referenced nowhere else."""
-    catalogue.check()
+def _scrub_all(
+    spaces: Sequence[weakref.ref[SpaceEngine]], catalogue: SpaceCatalog, of_store: Problems
+) -> Generator[int, None, None]:
+    """Check the list of spaces and all spaces, without keeping a space alive that is referenced nowhere else."""
+    with noted(of_store, SCRUB_FAILED, "not everything can be read and checked"):
+        catalogue.check()
     for weak in spaces:
         space = weak()
         if space is None:

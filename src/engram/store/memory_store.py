@@ -174,6 +174,8 @@ class MemoryStore:
         ------
         FailedPrecondition
             If the store is closed, also if it is closed meanwhile: its files cannot be reached then.
+        Unavailable
+            If descriptors or memory are short, which says nothing about what is stored.
         """
         self._check_open()
         return self._engine.scrub()

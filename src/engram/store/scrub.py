@@ -10,6 +10,7 @@ from typing import Final
 from engram.errors import CorruptData, EngramError
 from engram.log.files.checked_json import format_of
 from engram.log.files.file_storage import FileStorage
+from engram.log.files.os_errors import is_passing, typed_failures
 from engram.log.manifest import FILE_NAME, Manifest, SegmentEntry
 from engram.log.records.record import Record
 from engram.log.records.sectors import SECTOR_BYTES
@@ -30,12 +31,18 @@ def scrub(state: SpaceState) -> Iterator[int]:
     ------
     int
         Bytes read since the last item, so that the caller can pause.
+
+    Raises
+    ------
+    Unavailable
+        If descriptors or memory are short, which says nothing about the files.
     """
     for segment in list(state.log.segments):
         yield from _scrub_segment(state, segment)
     storage = state.manifest.storage
     if isinstance(storage, FileStorage):
-        yield from _scrub_files(state, storage)
+        with typed_failures("checking the files of a space"):
+            yield from _scrub_files(state, storage)
 
 
 def _scrub_segment(state: SpaceState, segment: Segment) -> Iterator[int]:
@@ -86,6 +93,8 @@ def _scrub_files(state: SpaceState, storage: FileStorage) -> Iterator[int]:
     except EngramError as error:
         damages.report(FILE_NAME, 0, 0, 0, error.message)
     except OSError as error:
+        if is_passing(error):
+            raise
         damages.report(FILE_NAME, 0, 0, 0, f"it cannot be read: {error.strerror}")
 
 
@@ -101,6 +110,8 @@ def _wrong_with(log: FileStorage, entry: SegmentEntry, manifest: Manifest) -> st
     except FileNotFoundError:
         return "the file is missing"
     except OSError as error:
+        if is_passing(error):
+            raise
         return f"the file cannot be read: {error.strerror}"
     if nbytes != entry.nbytes:
         return f"the file has {nbytes} bytes where it was made with {entry.nbytes}"

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
 from engram.log.damage import Damages
 from engram.log.files.checked_json import decode_checked, encode_checked, format_of
-from engram.log.files.os_errors import typed_failures, unavailable
+from engram.log.files.os_errors import is_passing, typed_failures, unavailable
 from engram.log.files.storage import Storage
 from engram.log.identity import Identity, new_id
 from engram.log.manifest import FILE_NAME, Manifest
@@ -166,7 +166,13 @@ class SpaceCatalog:
                 self._list({name: Listed(*known) for name, known in generations.items()})
 
     def check(self) -> None:
-        """Check that the list of spaces still exists and belongs to this store; otherwise report damage."""
+        """Check that the list of spaces still exists and belongs to this store; otherwise report damage.
+
+        Raises
+        ------
+        Unavailable
+            If descriptors or memory are short, which says nothing about the list.
+        """
         if not self._has_list:
             return
         try:
@@ -176,6 +182,8 @@ class SpaceCatalog:
         except EngramError as error:
             self.damages.report(_FILE, 0, 0, 0, error.message)
         except OSError as error:
+            if is_passing(error):
+                raise unavailable(error, "checking the list of spaces") from error
             self.damages.report(_FILE, 0, 0, 0, f"it cannot be read: {error.strerror}")
 
     def _names(self) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from typing import Final
 
-from engram.errors import CorruptData, EngramError, FailedPrecondition, NotFound
+from engram.errors import CorruptData, EngramError, FailedPrecondition, NotFound, Unavailable
 from engram.metrics import table
 from engram.metrics.health import Problem, severity
 from engram.metrics.sample import MetricSample
@@ -21,6 +21,8 @@ from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
 from engram.text import get_embedder
 
+# A creation takes milliseconds, or as long as its embedder takes to load.
+_RETRY_AFTER_MS: Final = 200
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -93,12 +95,15 @@ class SpaceTable:
         return tuple(sorted(self._not_opened, key=lambda problem: problem.space))
 
     def get(
-        self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool
+        self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool, wait: bool
     ) -> SpaceEngine:
-        """Return the space called `name`, created if that is allowed; see `MemoryStore.space`."""
+        """Return the space called `name`, created if that is allowed; see `MemoryStore.space`.
+
+        A space that another thread is creating is waited for, with `wait`; otherwise it is `Unavailable` for now.
+        """
         if not create and (dim, metric, embedder) == (None, None, None) and self._is_known(name):
             # What every call on a server asks for. Nothing is left to check.
-            return self._find(name, create=False)[0].result()
+            return _result(name, self._find(name, create=False)[0], wait)
         # All arguments are checked before anything is looked up or written, even those that an existing space would
         # ignore.
         config = _asked_for(name, dim, metric, embedder)
@@ -110,7 +115,7 @@ class SpaceTable:
                 with self._guard:
                     del self._spaces[name]
                 opened.set_exception(error)
-        space = opened.result()
+        space = _result(name, opened, wait)
         check_settings_of(space.config, dim, metric, embedder)
         return space
 
@@ -144,6 +149,18 @@ class SpaceTable:
             # An embedder that is unknown here, or does not fit the dimension, must not be recorded permanently.
             get_embedder(config.embedder, config.dim)
         return self._open_space(self._catalogue.add(config))
+
+
+def _result(name: str, opened: Future[SpaceEngine], wait: bool) -> SpaceEngine:
+    if not wait and not opened.done():
+        raise Unavailable(
+            f"space {name!r} is being created; try again in a moment",
+            code="being_created",
+            field="space",
+            value=name,
+            retry_after_ms=_RETRY_AFTER_MS,
+        )
+    return opened.result()
 
 
 def _asked_for(name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> SpaceConfig:

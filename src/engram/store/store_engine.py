@@ -158,10 +158,11 @@ class StoreEngine:
         metric: Metric | None = None,
         embedder: str | None = None,
         create: bool = True,
+        wait: bool = True,
     ) -> SpaceEngine:
-        """Return the space called `name`; see `MemoryStore.space`."""
+        """Return the space called `name`; see `MemoryStore.space`, and for `wait` `SpaceTable.get`."""
         check_process(self._process, "store")
-        return self._table.get(name, dim, metric, embedder, create=as_flag("create", create))
+        return self._table.get(name, dim, metric, embedder, create=as_flag("create", create), wait=wait)
 
     def spaces(self) -> list[SpaceEngine]:
         """Return all open spaces in the order of their names."""
@@ -290,7 +291,7 @@ class StoreEngine:
     def _linked(self, space: SpaceEngine) -> None:
         indexing = space.indexing
         if indexing.checkpoint_is_due() or indexing.compaction_is_due(lambda: space.retention.horizon):
-            self._checkpointer.request(space)
+            self._checkpointer.request_due(space)
 
     def _shut_down(self) -> None:
         for space in self.spaces():

@@ -15,6 +15,7 @@ import pytest
 from engram.errors import EngramError, FailedPrecondition, InvalidInput, NotFound, OverCapacity, Unavailable
 from engram.metrics import table as metrics
 from engram.model.cue import Cue
+from engram.model.filters.filter import Filter
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
     Delete,
@@ -27,6 +28,7 @@ from engram.model.operations.requests import (
     StreamRecall,
     TakeSnapshot,
 )
+from engram.model.operations.scans import Clear
 from engram.model.operations.table import OPERATIONS
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
@@ -139,6 +141,31 @@ async def test_a_look_up_waits_like_a_recall_and_is_refused_like_one(calls: Serv
                 await answer(calls, request)
             assert caught.value.code == "recalls_waiting"
     assert await answer(calls, Get("default", ["a"])) == []
+
+
+async def test_a_deletion_that_looks_for_what_it_deletes_counts_among_the_recalls_of_its_client(
+    calls: ServerCalls,
+) -> None:
+    await stored(calls, "a", "b")
+    looking = [
+        Get("default", ["a"]),
+        Delete("default", filter=Filter(tags={"x"})),
+        Delete("default", filter=Filter(tags={"x"}), dry_run=True),
+        Delete("default", ["a"], dry_run=True),
+        Delete("default", filter=Filter(tags={"x"}), idempotency_key="k"),
+        Clear("default"),
+        Clear("default", idempotency_key="l"),
+    ]
+    with ExitStack() as stack:
+        for _ in range(calls.engine.options.recalls_waiting_per_client_max):
+            stack.enter_context(calls._recalls.one_more(CALLER.peer))
+        for request in looking:
+            with pytest.raises(OverCapacity) as caught:
+                await answer(calls, request)
+            assert caught.value.code == "recalls_of_client"
+        assert await answer(calls, Delete("default", ["b"])) == 1, "which waits in a lane"
+    found, *deleted = [await answer(calls, request) for request in looking]
+    assert (len(found), [int(each) for each in deleted]) == (1, [0, 0, 1, 0, 1, 0])
 
 
 async def test_a_stream_is_written_batch_by_batch_and_says_when_it_ends(calls: ServerCalls) -> None:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from engram.errors import NotFound, OverCapacity
+from engram.errors import NotFound, OverCapacity, Unavailable
+from engram.log.files.file_storage import FileStorage
 from engram.model.priority import Priority
 from engram.model.spaces import SpaceConfig
 from engram.server.engine import Engine
@@ -19,6 +18,8 @@ from engram.server.options import ServerOptions
 from engram.store import MemoryStore
 from engram.store.indexing.checkpoints import Checkpoints
 from engram.store.indexing.index_maintenance import IndexMaintenance
+from engram.store.space_engine import SpaceEngine
+from engram.store.space_table import SpaceTable
 from engram.store.store_engine import StoreEngine
 from tests.doubles.batches import DIM, batch_of
 
@@ -64,7 +65,7 @@ async def test_a_disk_down_to_its_reserve_is_a_problem_and_refuses_all_but_delet
     default = SpaceConfig("default", DIM)
     engine = Engine.open(ServerOptions(tmp_path, default_space=default, disk_free_bytes_min=1000))
     free = 900
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    monkeypatch.setattr(FileStorage, "unreserved_bytes", lambda _: free)
     try:
         space = engine.store.space("default", create=False)
         await engine.ingest.observe(space, batch_of(["a"]), Priority.NORMAL)
@@ -93,3 +94,25 @@ async def test_an_engine_that_cannot_be_opened_leaves_neither_a_lock_nor_threads
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("engram-recall")] == []
     assert threading.active_count() <= before
     MemoryStore(tmp_path).close()
+
+
+async def test_a_space_that_is_being_created_does_not_stop_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine.open(ServerOptions(None, default_space=SpaceConfig("default", DIM)))
+    begun, let_go, create = threading.Event(), threading.Event(), SpaceTable._create
+
+    def slow(table: SpaceTable, config: SpaceConfig) -> SpaceEngine:
+        begun.set()
+        assert let_go.wait(TIMEOUT_S)
+        return create(table, config)
+
+    monkeypatch.setattr(SpaceTable, "_create", slow)
+    creating = asyncio.ensure_future(engine.in_thread(lambda: engine.store.space("notes", DIM)))
+    assert await asyncio.to_thread(begun.wait, TIMEOUT_S)
+    # Whoever may wait for it does.
+    waiting = asyncio.ensure_future(asyncio.to_thread(engine.store.space, "notes", create=False))
+    with pytest.raises(Unavailable) as refusal:
+        engine.space("notes")
+    assert (refusal.value.code, refusal.value.is_transient, creating.done()) == ("being_created", True, False)
+    let_go.set()
+    assert await creating is await waiting is engine.space("notes")
+    await engine.close()

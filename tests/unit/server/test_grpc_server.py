@@ -1,9 +1,12 @@
-"""What the gRPC server leaves out of the log."""
+"""What the gRPC server leaves out of the log, and how many connections it takes."""
 
 from __future__ import annotations
 
 import logging
+import socket
+from collections.abc import Sequence
 
+import grpc
 import pytest
 
 from engram.server.engine import Engine
@@ -31,3 +34,37 @@ async def test_only_what_a_client_that_left_brings_about_is_left_out_of_the_log(
     assert "without an exception" in caplog.text
     assert "gone" not in caplog.text
     assert len(logger.filters) == 1, "however many servers there are"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "most"),
+    [
+        ([("127.0.0.1", 0)], 100),
+        # As /etc/hosts has them on many systems.
+        ([("127.0.0.1", 0), ("::1", 0, 0, 0), ("127.0.0.1", 0)], 50),
+        (OSError("unknown host"), 100),
+    ],
+    ids=["one", "two", "unknown"],
+)
+async def test_all_addresses_of_a_host_together_take_no_more_connections_than_one(
+    addresses: list[tuple[object, ...]] | OSError, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def looked_up(host: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        assert host == "localhost"
+        if isinstance(addresses, OSError):
+            raise addresses
+        return [(None, None, None, "", address) for address in addresses]
+
+    given: list[object] = []
+    server = grpc.aio.server
+
+    def made(*, options: Sequence[tuple[str, object]]) -> grpc.aio.Server:
+        given.append(dict(options)["grpc.max_allowed_incoming_connections"])
+        return server(options=options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    monkeypatch.setattr(grpc.aio, "server", made)
+    engine = Engine.open(ServerOptions(None, host="localhost", connections_max=100, http=False))
+    await GrpcServer(engine).stop(0)
+    await engine.close()
+    assert given == [most]

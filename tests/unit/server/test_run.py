@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engram import MemoryStore
-from engram.server import ServerOptions, run_server
+from engram.server import ServerOptions, run, run_server
+
+TIMEOUT_S = 60.0
 
 
 class Heard:
@@ -61,3 +65,27 @@ async def test_a_server_whose_caller_fails_when_it_is_ready_leaves_nothing_open(
         await run_server(heard.options(tmp_path / "data"))
     assert await heard.nobody_listens()
     MemoryStore(tmp_path / "data").close()
+
+
+class Ticking:
+    """The part of an engine that is ticked: the first ticks fail, and one more sets `went_on`."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.went_on = asyncio.Event()
+
+    def tick(self) -> None:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise OSError(errno.EIO, "the disk says nothing")
+        self.went_on.set()
+
+
+async def test_ticks_go_on_after_one_that_failed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(run, "_TICK_S", 0.0)
+    engine: Any = Ticking(failures=3)
+    async with asyncio.timeout(TIMEOUT_S), run._ticking(engine):
+        await engine.went_on.wait()
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1

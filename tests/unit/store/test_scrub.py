@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engram.errors import CorruptData, FailedPrecondition
+from engram.errors import CorruptData, FailedPrecondition, Unavailable
+from engram.log.files import patient_opening
 from engram.log.records.record import Record
 from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.housekeeping import Housekeeping
@@ -176,6 +179,40 @@ def test_a_directory_that_cannot_be_looked_into_keeps_no_other_from_being_scrubb
         ("notes", "space.json"),
         ("other", f"log/{record.segment.name}"),
     }
+
+
+@pytest.mark.parametrize("part", ["store.json", "space.json", "/log/", "/checkpoints/"])
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_a_shortage_is_no_damage_and_all_is_read_again_soon(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch, part: str, code: int
+) -> None:
+    really = os.open
+
+    def short(path: str, *arguments: int, **named: int) -> int:
+        if part in path:
+            raise OSError(code, os.strerror(code))
+        return really(path, *arguments, **named)
+
+    options = StoreOptions(scrub_interval_s=3600)
+    housekeeping = Housekeeping(store._engine.spaces, store._engine._catalogue, options, store._engine._problems)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", short)
+        patch.setattr(patient_opening, "PAUSES_S", ())
+        with pytest.raises(Unavailable) as refusal:
+            store.scrub()
+        assert refusal.value.code == ("no_memory" if code == errno.ENOMEM else "too_many_files")
+        while housekeeping.scrubs == 0:
+            housekeeping._scrub()
+        # A round in which nothing is due changes nothing.
+        housekeeping._round()
+    found = [(problem.name, problem.space) for problem in store.problems() if problem.name != "not_noted"]
+    assert found == [("scrub_failed", space) for space in ([""] if part == "store.json" else ["notes", "other"])]
+    assert (store.damages(), housekeeping.scrubs) == ((), 1)
+    assert housekeeping._scrub_due_s < time.monotonic() + 61
+    housekeeping._scrub_due_s = 0
+    while housekeeping.scrubs == 1:
+        housekeeping._round()
+    assert (store.problems(), store.damages()) == ((), ())
 
 
 def test_a_large_checkpoint_is_read_a_piece_at_a_time(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:

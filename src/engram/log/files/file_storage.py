@@ -73,6 +73,14 @@ class FileStorage:
             return None
         return (found.f_bavail if os.geteuid() else found.f_bfree) * found.f_frsize
 
+    def unreserved_bytes(self) -> int | None:
+        """Return how many bytes of the disk any user may still use; None if the disk does not say."""
+        try:
+            found = os.fstatvfs(self._root.descriptor)
+        except OSError:
+            return None
+        return found.f_bavail * found.f_frsize
+
     def names(self) -> list[str]:
         """Return the sorted names of files and subdirectories, without leftovers of interrupted `replace` calls."""
         with self._opened() as descriptor:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import resource
+import socket
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ KEPT_MIN: Final = 256
 
 # Where nothing limits the descriptors.
 _UNLIMITED: Final = 1 << 20
+_REFUSED_MAX: Final = 64
 _OPEN: Final = "/proc/self/fd"
 
 
@@ -45,9 +47,11 @@ def descriptors_max() -> int:
 
 def descriptors_open() -> int | None:
     """Return how many descriptors this process has; None where the system does not tell."""
-    with contextlib.suppress(OSError):
+    try:
         return len(os.listdir(_OPEN))
-    return None
+    except OSError as error:
+        # Not even the list can be opened: every descriptor is taken.
+        return descriptors_max() if error.errno == errno.EMFILE else None
 
 
 def divided(options: ServerOptions, descriptors: int) -> TransportConnections:
@@ -56,7 +60,25 @@ def divided(options: ServerOptions, descriptors: int) -> TransportConnections:
     gRPC counts its connections itself and asks nobody, so each transport has a part of its own. HTTP has what
     ``http_connections_max`` says, but no more than half.
     """
-    kept = min(max(KEPT_MIN, descriptors // 4), descriptors // 2)
-    every = max(2, min(options.connections_max or CONNECTIONS_DEFAULT, descriptors - kept))
+    every = max(2, min(options.connections_max or CONNECTIONS_DEFAULT, descriptors - _kept(descriptors)))
     http = min(options.http_connections_max, every // 2) if options.http else 0
     return TransportConnections(every - http, http)
+
+
+def refused_max(descriptors: int) -> int:
+    """Return how many connections too many may be open until they are told so; they take of what is left to files."""
+    return min(_REFUSED_MAX, _kept(descriptors) // 4)
+
+
+def addresses_count(host: str) -> int:
+    """Return at how many addresses a server listens that is told to listen at `host`, at least 1."""
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        # Whoever listens there says what is wrong with it.
+        return 1
+    return len({address for *_, address in found}) or 1
+
+
+def _kept(descriptors: int) -> int:
+    return min(max(KEPT_MIN, descriptors // 4), descriptors // 2)

@@ -13,6 +13,7 @@ from engram.metrics import table
 from engram.model.operations.action import Action
 from engram.model.spaces import DEFAULT_SPACE
 from engram.server.authorization import Caller
+from engram.server.clients.client_left import ClientLeft
 from engram.server.engine import Engine, stopping_error
 from engram.server.malformed import Malformed
 from engram.streaming.pressure.load_shedding import SpaceLoad
@@ -137,6 +138,9 @@ async def _reading(connection: Connection, read: Coroutine[Any, Any, None]) -> N
         await connection.end_of_input()
     except EngramError as error:
         connection.outbox.finish(error)
+    except ClientLeft:
+        # Some answers are written while reading, such as that a recall was cancelled.
+        connection.outbox.finish()
     except Exception:
         _logger.exception("a stream failed")
         connection.outbox.finish(EngramError("internal error; the server's log has the details"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -46,7 +46,7 @@ class Health:
 
         What does not keep a call from being served is a problem, and no reason.
         """
-        reasons, problems = await asyncio.to_thread(lambda: (list(unready_reasons(self._engine)), _all(self._engine)))
+        reasons, problems = await asyncio.to_thread(_looked_at, self._engine)
         known = self._may_know(request)
         if not known:
             reasons = [{"code": reason["code"]} for reason in reasons]
@@ -64,6 +64,12 @@ class Health:
         return True
 
 
+def _looked_at(engine: Engine) -> tuple[list[Reason], list[Problem]]:
+    """Return the reasons and the problems, of one look at everything."""
+    problems = _all(engine)
+    return list(_unready_reasons(engine, problems)), problems
+
+
 def _all(engine: Engine) -> list[Problem]:
     """Return the problems of the server and of all spaces, the worst first."""
     found = [*engine.store.problems(), *(each for space in engine.store.spaces() for each in space.health.look())]
@@ -74,8 +80,8 @@ def _described(problem: Problem, *, known: bool) -> dict[str, Any]:
     return problem._asdict() if known else {"name": problem.name, "level": problem.level}
 
 
-def unready_reasons(engine: Engine) -> Iterator[Reason]:
-    """Yield why calls cannot be expected to be served; reads the disk's free space."""
+def _unready_reasons(engine: Engine, problems: Iterable[Problem]) -> Iterator[Reason]:
+    """Yield why calls cannot be expected to be served, where these are the `problems` that there are."""
     if engine.stopping.is_set():
         yield {"code": "shutting_down", "message": "the server is stopping"}
     for name, error in sorted(engine.store.unsound.items()):
@@ -84,13 +90,11 @@ def unready_reasons(engine: Engine) -> Iterator[Reason]:
         failure = space.failure()
         if failure is not None:
             yield _reason(failure, space.config.name)
-        for problem in space.health.problems.all():
-            if problem.name == DISK_FULL.name:
-                yield {"code": "disk_full", "space": problem.space, "message": shorten(problem.message)}
-    disk = engine.disk_reading()
-    if disk is not None and disk.fill >= 1:
-        message = f"{disk.value} bytes are free on the disk, and {disk.limit} are kept free"
-        yield {"code": "disk_full", "message": message}
+    for problem in problems:
+        if problem.name == DISK_FULL.name:
+            # That of the server begins and ends with the refusals, not with the reserve, see `Hysteresis`.
+            of_space = {"space": problem.space} if problem.space else {}
+            yield {"code": "disk_full", **of_space, "message": shorten(problem.message)}
 
 
 def _reason(error: EngramError, space: str) -> Reason:

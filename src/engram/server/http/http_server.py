@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 
 from engram.model.limits import MESSAGE_BYTES_MAX
 from engram.server.calls import ServerCalls
-from engram.server.clients.open_connections import descriptors_max, divided
+from engram.server.clients.open_connections import descriptors_max, divided, refused_max
 from engram.server.engine import Engine
 from engram.server.http.app import http_app
 from engram.server.http.connection import HttpConnection, HttpLimits
@@ -62,7 +62,8 @@ class HttpServer:
         self._state = ServerState()
         self._listeners: list[asyncio.Server] = []
         self._ticking: asyncio.Task[None] | None = None
-        limits = limits or HttpLimits(divided(engine.options, descriptors_max()).http)
+        descriptors = descriptors_max()
+        limits = limits or HttpLimits(divided(engine.options, descriptors).http, refused_max(descriptors))
         self._config = Config(
             http_app(engine, calls),
             # uvicorn only calls it.

@@ -69,9 +69,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin; what is written in one turn of the event loop leaves together."""
-        super().connection_made(
-            cast("asyncio.Transport", TurnTransport(self.loop, cast("asyncio.Transport", transport)))
-        )
+        self._turns = TurnTransport(self.loop, cast("asyncio.Transport", transport))
+        super().connection_made(cast("asyncio.Transport", self._turns))
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived; an opening that cannot be read is answered, too."""
@@ -91,6 +90,11 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             told = {"code": error.code, "retry_after_ms": error.retry_after_ms}
             self._fail(TRY_AGAIN_LATER, json.dumps(told, separators=(",", ":")))
             self._arriving.release()
+
+    def eof_received(self) -> None:
+        """Let the client have what was written for it: the connection is closed when this returns."""
+        self._turns.flush()
+        super().eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what was arriving."""

@@ -40,14 +40,14 @@ class TurnTransport:
             return
         if len(data) >= _TOGETHER_BYTES:
             # It is not copied.
-            self._flush()
+            self.flush()
             if not self._transport.is_closing():
                 self._transport.write(data)
             return
         self._waiting.append(data)
         self._waiting_bytes += len(data)
         if self._waiting_bytes >= _TOGETHER_BYTES:
-            self._flush()
+            self.flush()
 
     def get_write_buffer_size(self) -> int:
         """Return the number of bytes that are not on their way yet."""
@@ -55,7 +55,7 @@ class TurnTransport:
 
     def close(self) -> None:
         """Close the connection, once all that was written is on its way."""
-        self._flush()
+        self.flush()
         self._transport.close()
 
     def abort(self) -> None:
@@ -63,13 +63,14 @@ class TurnTransport:
         self._waiting, self._waiting_bytes = [], 0
         self._transport.abort()
 
-    def _end_turn(self) -> None:
-        self._has_written = False
-        self._flush()
-
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Pass on what waits for the end of the turn."""
         if self._waiting:
             parts, self._waiting, self._waiting_bytes = self._waiting, [], 0
             # Each write to a connection that is gone would be a warning of asyncio's.
             if not self._transport.is_closing():
                 self._transport.write(b"".join(parts))
+
+    def _end_turn(self) -> None:
+        self._has_written = False
+        self.flush()

@@ -41,6 +41,9 @@ class GroupCommit:
         self._state = state
         self._encoder = encoder
         self._failure: str | None = None
+        # Of the present group, the size of the smallest deletion (True) and batch (False) that the disk had no room
+        # for, and the error.
+        self._no_room: dict[bool, tuple[int, Unavailable]] = {}
         self.commits: int = 0
         self.observed: int = 0
         self.deleted: int = 0
@@ -72,12 +75,19 @@ class GroupCommit:
 
         Requests are answered last: what an answer reports is on disk and recallable by then.
         """
+        self._no_room.clear()
+        return self._commit(requests)
+
+    def _commit(self, requests: Sequence[CommitRequest]) -> bool:
         plan = CommitPlan(self._state.versions, self._state.sessions, self._state.log.last_generation)
         try:
             prepared = self._prepare(plan, requests)
         except (Unavailable, FailedPrecondition) as error:
-            if error.code == "disk_full" and len(requests) > 1:
-                return self._commit_halves(requests)
+            if isinstance(error, Unavailable) and error.code == "disk_full":
+                if len(requests) == 1:
+                    self._no_room[requests[0].batch is None] = requests[0].nbytes, error
+                elif self._refusal(requests) is None:
+                    return self._commit_halves(requests)
             plan.settle(requests, error)
             return False
         except Exception as error:
@@ -106,8 +116,25 @@ class GroupCommit:
             plan.add(request)
         self.check()
         entries = plan.entries()
+        if not entries:
+            return None
+        refusal = self._refusal(requests)
+        if refusal is not None:
+            raise refusal
         # A full disk raises here, where nothing has changed yet.
-        return self._state.log.prepare(entries) if entries else None
+        return self._state.log.prepare(entries)
+
+    def _refusal(self, requests: Sequence[CommitRequest]) -> Unavailable | None:
+        """Return the error for a group of which the disk had no room for something as small as each of `requests`.
+
+        Every try makes and removes files, and a group may have thousands of requests, for which all spaces wait.
+        """
+        error = None
+        for request in requests:
+            nbytes, error = self._no_room.get(request.batch is None, (0, None))
+            if error is None or request.nbytes < nbytes:
+                return None
+        return error
 
     def _refuse(self, plan: CommitPlan, requests: Sequence[CommitRequest], error: Exception) -> bool:
         """Refuse only the request that cannot be stored; return whether the other requests changed anything."""
@@ -124,7 +151,7 @@ class GroupCommit:
         """Commit the halves of `requests`, of which one may be what cannot be stored or finds no room on the disk."""
         middle = len(requests) // 2
         # In order, because a request can depend on what an earlier one stores.
-        return any([self.commit(requests[:middle]), self.commit(requests[middle:])])
+        return any([self._commit(requests[:middle]), self._commit(requests[middle:])])
 
     def _write(self, plan: CommitPlan, prepared: PreparedWrite) -> None:
         state, entries = self._state, plan.entries()

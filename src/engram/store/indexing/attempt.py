@@ -10,6 +10,8 @@ from typing import Final
 from engram.errors import EngramError
 
 _RETRY_S: Final = 10.0
+# The pause doubles with each failure in a row, up to so many times the first one: five minutes.
+_GROWTH_MAX: Final = 30
 
 
 class Attempt:
@@ -18,7 +20,7 @@ class Attempt:
     Parameters
     ----------
     retry_s
-        Seconds after a failure until the work is due again.
+        Seconds after a failure until the work is due again. They double with each further failure, up to thirty times.
     clock
         Returns a time in seconds that only rises.
 
@@ -32,29 +34,38 @@ class Attempt:
         self._retry_s = retry_s
         self._clock = clock
         self._failed_s = 0.0
+        self._pause_s = retry_s
+        self._is_under_way = False
         self.failure: str | None = None
 
     @property
     def is_due_again(self) -> bool:
-        """Whether the last attempt failed, and long enough ago to make another."""
-        return self.failure is not None and self._clock() - self._failed_s >= self._retry_s
+        """Whether the last attempt failed, and long enough ago to make another, which has not begun yet."""
+        if self.failure is None or self._is_under_way:
+            return False
+        return self._clock() - self._failed_s >= self._pause_s
 
     @property
     def is_resting(self) -> bool:
-        """Whether the last attempt failed a short while ago, so that none is to be made now."""
+        """Whether the last attempt failed a short while ago, or another is being made, so that none is to begin now."""
         return self.failure is not None and not self.is_due_again
 
     @contextmanager
     def made(self) -> Iterator[None]:
         """Do the work of the body and remember how it ends; what it raises is raised."""
+        self._is_under_way = True
         try:
             yield
+            self.failure = None
         except Exception as error:
+            longer_s = min(2 * self._pause_s, self._retry_s * _GROWTH_MAX)
+            self._pause_s = self._retry_s if self.failure is None else longer_s
             self._failed_s = self._clock()
             # Not the error itself, which would keep alive what it happened in.
             self.failure = error.message if isinstance(error, EngramError) else f"it ended with {type(error).__name__}"
             raise
-        self.failure = None
+        finally:
+            self._is_under_way = False
 
     def forget(self) -> None:
         """Forget a failure: the work is not needed any more."""

@@ -57,8 +57,14 @@ class Checkpoints:
                 yield entry
 
     def is_whole(self, entry: CheckpointEntry) -> bool:
-        """Return whether the file of a checkpoint holds what was written; if not, report the damage."""
-        return _finished(self.check(entry))
+        """Return whether the file of a checkpoint holds what was written; if not, report the damage.
+
+        That the process has too much open says nothing about the file: it cannot be used now, and is not damaged.
+        """
+        try:
+            return _finished(self.check(entry))
+        except OSError:
+            return False
 
     def check(self, entry: CheckpointEntry) -> Generator[int, None, bool]:
         """Do the same as `is_whole` piece by piece, so that the caller can pause: a checkpoint may have gigabytes.
@@ -67,12 +73,13 @@ class Checkpoints:
         ------
         int
             Bytes read since the last time.
+
+        Raises
+        ------
+        OSError
+            If descriptors or memory are short, which says nothing about the file.
         """
-        try:
-            found = yield from _summing(self._storage, entry.name, shortages_pass=True)
-        except OSError:
-            # That the process has too much open says nothing about the file.
-            return False
+        found = yield from _summing(self._storage, entry.name, shortages_pass=True)
         if found == (entry.nbytes, entry.crc):
             return True
         # A newer checkpoint may have replaced this one meanwhile.
@@ -157,7 +164,9 @@ def _summing(
         return None
     try:
         return (yield from _summing_open(descriptor))
-    except OSError:
+    except OSError as error:
+        if shortages_pass and is_passing(error):
+            raise
         return None
     finally:
         os.close(descriptor)

@@ -20,8 +20,8 @@ class MaintenanceThread:
     """Writes one checkpoint after the other, from `start` to `stop`; a compaction that is due comes first."""
 
     def __init__(self) -> None:
-        # At most one entry per space: the future of its next checkpoint.
-        self._waiting: dict[SpaceEngine, Future[int]] = {}
+        # At most one entry per space: the future of its next checkpoint; None while nobody asked for one.
+        self._waiting: dict[SpaceEngine, Future[int] | None] = {}
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[SpaceEngine | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="engram-checkpointer", daemon=True)
@@ -42,11 +42,22 @@ class MaintenanceThread:
         with self._lock:
             future = self._waiting.get(space)
             if future is None:
-                if self._stopped:
-                    raise FailedPrecondition("the store is closed", code="closed")
+                self._put(space)
                 future = self._waiting[space] = Future()
-                self._queue.put(space)
             return future
+
+    def request_due(self, space: SpaceEngine) -> None:
+        """Request what is due of `space` when its turn has come: a compaction, a checkpoint, or nothing any more.
+
+        Raises
+        ------
+        FailedPrecondition
+            After `stop`.
+        """
+        with self._lock:
+            if space not in self._waiting:
+                self._put(space)
+                self._waiting[space] = None
 
     def stop(self) -> None:
         """Write the checkpoints that were requested, and return when that is done."""
@@ -56,33 +67,56 @@ class MaintenanceThread:
         if self._thread.ident is not None:
             self._thread.join()
 
+    def _put(self, space: SpaceEngine) -> None:
+        if space in self._waiting:
+            return
+        if self._stopped:
+            raise FailedPrecondition("the store is closed", code="closed")
+        self._queue.put(space)
+
     def _run(self) -> None:
         while (space := self._queue.get()) is not None:
-            name = space.config.name
             with self._lock:
                 future = self._waiting.pop(space)
-            self._compact_if_due(space)
-            is_new = space.indexing.checkpoint_attempt.failure is None
-            try:
-                future.set_result(space.indexing.write_checkpoint())
-            except EngramError as error:
-                # The health of the space says so, once.
-                future.set_exception(error)
-            except Exception as error:
-                if is_new:
-                    logger.exception("a checkpoint of space %s failed", name, extra={"space": name})
-                future.set_exception(error)
-            space.health.look()
+            self._serve(space, future)
             # A space references its store. While this thread waits for requests, it must not keep a store alive that is
             # referenced nowhere else.
             del space, future
 
-    def _compact_if_due(self, space: SpaceEngine) -> None:
-        """Compact the graph of `space` if that is due. A failure keeps no checkpoint from being written."""
+    def _serve(self, space: SpaceEngine, future: Future[int] | None) -> None:
+        """Do what is due of `space`, and write the checkpoint that was asked for, if one was."""
+        is_compacted = self._compact_if_due(space)
+        indexing = space.indexing
+        is_new = is_compacted and not indexing.checkpoint_attempt.is_resting
+        # A compaction that fails again and again must not have a checkpoint written each time.
+        if future is not None or is_new or indexing.checkpoint_is_due():
+            self._write(space, future or Future())
+        try:
+            space.health.look()
+        except Exception:
+            # Whoever waits for the next checkpoint would wait for ever if this thread ended.
+            logger.exception("the health of space %s is not known", space.config.name)
+
+    def _write(self, space: SpaceEngine, future: Future[int]) -> None:
+        is_new = space.indexing.checkpoint_attempt.failure is None
+        try:
+            future.set_result(space.indexing.write_checkpoint())
+        except EngramError as error:
+            # The health of the space says so, once.
+            future.set_exception(error)
+        except Exception as error:
+            if is_new:
+                name = space.config.name
+                logger.exception("a checkpoint of space %s failed", name, extra={"space": name})
+            future.set_exception(error)
+
+    def _compact_if_due(self, space: SpaceEngine) -> bool:
+        """Compact the graph of `space` if that is due; return whether it was. A failure keeps no checkpoint from it."""
         is_new = space.indexing.compaction_attempt.failure is None
         try:
             if not self._stopped and space.indexing.compaction_is_due(lambda: space.retention.horizon):
                 space.indexing.compact(space.retention.horizon, lambda: not self._stopped)
+                return True
         except EngramError:
             # The health of the space says so, once.
             pass
@@ -90,3 +124,4 @@ class MaintenanceThread:
             if is_new:
                 name = space.config.name
                 logger.exception("a compaction of the graph of space %s failed", name, extra={"space": name})
+        return False

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
+from engram.log.files.file_storage import FileStorage
+from engram.log.files.os_errors import typed_failures
 from engram.model.priority import Priority
 from engram.store.commit.tail_budget import TailBudget
 from engram.store.space_engine import SpaceEngine
@@ -188,23 +189,48 @@ class MemoryGauge:
 
 
 class DiskGauge:
-    """Measures the free disk space: the fill is 1 when only the reserve is free, and 0.5 when twice the reserve is."""
+    """Measures the free disk space: the fill is 1 when only the reserve is free, and 0.5 when twice the reserve is.
+
+    A reading that fails repeats the last one: a disk that says nothing for a moment is as full as it was.
+
+    Parameters
+    ----------
+    path
+        A directory on the disk. As for the store, it may be renamed later: it is held open until `close`.
+    free_bytes_min
+        The reserve.
+
+    Raises
+    ------
+    Unavailable
+        If the directory cannot be opened.
+    """
 
     def __init__(self, path: Path, free_bytes_min: int) -> None:
+        with typed_failures("opening the data directory"):
+            self._directory = FileStorage(path, read_only=True)
         self._path = path
         self._free_bytes_min = free_bytes_min
+        # A disk that never says how much is free is taken for one with room.
+        self._free = 2 * free_bytes_min
 
     def read(self) -> Reading:
         """Return the reading of the free space relative to the reserve."""
-        free = shutil.disk_usage(self._path).free
+        free = self._directory.unreserved_bytes()
+        if free is not None:
+            self._free = free
         return Reading(
             "disk_free_bytes",
-            free,
+            self._free,
             self._free_bytes_min,
-            self._free_bytes_min / max(1, free),
+            self._free_bytes_min / max(1, self._free),
             _stuck,
             f" at {self._path}",
         )
+
+    def close(self) -> None:
+        """Close the directory; readings repeat the last one from then on."""
+        self._directory.close()
 
 
 def _stuck(_: int) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engram.log.files import patient_opening
 from engram.log.files.file_storage import FileStorage
 from engram.log.files.patient_opening import PAUSES_S, opened_patiently
 
@@ -31,6 +32,7 @@ class Shortage:
 def paused(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     paused: list[float] = []
     monkeypatch.setattr("engram.log.files.patient_opening.time.sleep", paused.append)
+    monkeypatch.setattr(patient_opening._GivenUp, "at_s", float("-inf"))
     return paused
 
 
@@ -48,6 +50,27 @@ def test_a_shortage_that_stays_is_reported_after_a_moment(paused: list[float]) -
         opened_patiently(shortage, creates=False)
     assert (shortage.attempts, paused) == (len(PAUSES_S) + 1, list(PAUSES_S))
     assert sum(paused) < 0.5
+
+
+def test_a_shortage_is_waited_for_once_and_not_for_every_file(
+    paused: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr("engram.log.files.patient_opening.time.monotonic", lambda: now)
+    with pytest.raises(OSError, match="open files"):
+        opened_patiently(Shortage(errno.EMFILE, 1000), creates=False)
+    paused.clear()
+    for _ in range(50):
+        now += 0.9
+        shortage = Shortage(errno.ENFILE, 1000)
+        with pytest.raises(OSError, match="open files"):
+            opened_patiently(shortage, creates=True)
+        assert (shortage.attempts, paused) == (1, [])
+    assert opened_patiently(Shortage(errno.EIO, 1), creates=False) == "open", "which is no shortage of the process"
+    paused.clear()
+    now += 1.5
+    assert opened_patiently(Shortage(errno.EMFILE, 2), creates=True) == "open"
+    assert paused == list(PAUSES_S[:2])
 
 
 def test_a_disk_that_fails_is_tried_again_unless_it_may_have_created_the_file(paused: list[float]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from engram.errors import Unavailable
 from engram.log.damage import Damages
-from engram.log.files.memory_storage import MemoryStorage
+from engram.log.files.memory_storage import MemoryFile, MemoryStorage
 from engram.log.files.storage import Storage
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
@@ -141,3 +141,22 @@ def test_a_file_that_may_be_listed_on_the_disk_stays(monkeypatch: pytest.MonkeyP
         pool.take(1, SIZE)
     assert [entry.epoch for entry in manifest_of(storage).segments] == [1] * is_listed
     assert segment_names(storage) == ["000000000001.log"] * is_listed
+
+
+@pytest.mark.parametrize("failure", [MemoryError(), ValueError("the file is closed")])
+def test_a_placement_that_fails_for_whatever_reason_gives_its_segments_back(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: MemoryFile) -> None:
+        raise failure
+
+    storage = MemoryStorage()
+    log = open_log(storage, segment_bytes=SIZE)
+    entries = [LogEntry(RecordKind.OBSERVE, 1, batch_of(["a"]))]
+    with monkeypatch.context() as patch:
+        patch.setattr(MemoryFile, "open_for_writing", refuse)
+        with pytest.raises(type(failure)):
+            log.append(entries)
+    log.append(entries)
+    assert segment_names(storage) == ["000000000001.log"]
+    log.close()

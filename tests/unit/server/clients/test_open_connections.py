@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engram.server.clients.open_connections import descriptors_max, descriptors_open, divided
+from engram.server.clients.open_connections import descriptors_max, descriptors_open, divided, refused_max
 from engram.server.options import ServerOptions
 
 
@@ -51,6 +53,11 @@ def test_files_have_some_left(descriptors: int, connections_max: int, http_conne
     assert taken.all <= max(2, connections_max or 8192)
 
 
+@pytest.mark.parametrize(("descriptors", "most"), [(128, 16), (256, 32), (1024, 64), (1 << 20, 64)])
+def test_connections_that_are_refused_leave_most_of_what_is_kept_to_files(descriptors: int, most: int) -> None:
+    assert refused_max(descriptors) == most
+
+
 def test_the_system_tells_what_is_open_and_may_be(tmp_path: Path) -> None:
     before = descriptors_open()
     assert before is not None
@@ -58,3 +65,12 @@ def test_the_system_tells_what_is_open_and_may_be(tmp_path: Path) -> None:
         assert descriptors_open() == before + 1
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert descriptors_max() == (min(soft, 1 << 20) if soft != resource.RLIM_INFINITY else 1 << 20)
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENOENT])
+def test_that_all_descriptors_are_taken_is_told(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: str) -> list[str]:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    assert descriptors_open() == (descriptors_max() if code == errno.EMFILE else None)

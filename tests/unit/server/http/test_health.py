@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
-from collections import namedtuple
+import errno
+import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engram.errors import EngramError, PermissionDenied
+from engram.errors import EngramError, OverCapacity, PermissionDenied
+from engram.log.files.file_storage import FileStorage
 from engram.model.operations.action import Action
+from engram.model.priority import Priority
+from engram.model.spaces import SpaceConfig
 from engram.server.authorization import Caller
 from engram.server.calls import ServerCalls
 from engram.server.engine import Engine
@@ -18,8 +22,7 @@ from engram.server.http.app import http_app
 from engram.server.options import ServerOptions
 from engram.store import MemoryStore
 from tests.doubles.asgi import ask
-
-Usage = namedtuple("Usage", "total used free")
+from tests.doubles.batches import DIM, batch_of
 
 
 async def health(engine: Engine, path: str = "/health/ready") -> tuple[int, Any]:
@@ -43,11 +46,36 @@ async def test_a_sound_server_is_ready_until_it_stops(tmp_path: Path) -> None:
     await engine.close()
 
 
-async def test_a_full_disk_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = Engine.open(ServerOptions(tmp_path / "data", disk_free_bytes_min=1000))
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10_000, 9000, 1000))
-    assert await codes(engine) == ["disk_full"]
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10_000, 8999, 1001))
+async def test_a_disk_is_a_reason_as_long_as_writes_are_refused_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default = SpaceConfig("default", DIM)
+    engine = Engine.open(ServerOptions(tmp_path / "data", default_space=default, disk_free_bytes_min=1000))
+    space = engine.store.space("default", create=False)
+    # Refused from 95 % of the reserve on, until it is below 90 %.
+    for free, is_full in ((1100, False), (1050, True), (0, True), (1001, True), (1100, True), (1200, False)):
+        monkeypatch.setattr(FileStorage, "unreserved_bytes", lambda _, free=free: free)
+        engine.tick()
+        assert await codes(engine) == (["disk_full"] if is_full else [])
+        _, body = await health(engine)
+        assert body["health"] == ("failed" if is_full else "ok")
+        with pytest.raises(OverCapacity) if is_full else nullcontext():
+            await engine.ingest.observe(space, batch_of(["a"]), Priority.NORMAL)
+    await engine.close()
+
+
+async def test_a_full_disk_of_a_space_is_a_reason_from_the_first_look_on_to_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine.open(ServerOptions(tmp_path / "data"))
+    space = engine.store.space("default", create=False)
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with monkeypatch.context() as patch:
+        patch.setattr(FileStorage, "free_bytes", lambda _: 0)
+        space._state.log._shortages.error(full, "writing", 8192)
+        _, body = await health(engine)
+        assert [(each["code"], each["space"]) for each in body["reasons"]] == [("disk_full", "default")]
+        assert body["health"] == "failed"
     assert await codes(engine) == []
     await engine.close()
 

@@ -221,6 +221,17 @@ async def test_a_message_for_which_there_is_no_room_is_refused_for_now(
     assert socket.receiving.nbytes == 500
 
 
+async def test_who_sends_nothing_more_gets_what_was_written_in_this_turn() -> None:
+    socket = await opened()
+    for text in (b"first, ", b"second, ", b"third"):
+        socket.connection.transport.write(text)
+    socket.connection.eof_received()
+    # As a transport does then.
+    socket.line.close()
+    await socket.settle()
+    assert socket.line.written == b"first, second, third"
+
+
 async def test_what_had_arrived_goes_with_the_connection() -> None:
     socket = await opened()
     await socket.receive(sent(Opcode.BINARY, bytes(UNCOUNTED_BYTES), is_last=False) + bytes(1))

@@ -214,6 +214,39 @@ def test_a_group_that_does_not_fit_is_stored_as_far_as_it_does(space: Space, sto
     assert live_ids(space) == ["b", "c"]
 
 
+def test_a_group_of_which_nothing_fits_is_not_tried_one_by_one(space: Space, storage: FaultyStorage) -> None:
+    observe(space, "a", "b")
+    engine, outcomes = space._engine, list[Any]()
+
+    def sent() -> CommitRequest:
+        return CommitRequest(
+            space=engine, batch=batch_of(["sent"]), session="s", first_sequence=1, done=outcomes.append
+        )
+
+    engine.admit(first := sent())
+    engine.commit([first])
+    outcomes.clear()
+    storage.faults.room = 0
+    requests = [
+        CommitRequest(space=engine, batch=of_bytes(f"id-{number}", 100_000), done=outcomes.append)
+        for number in range(256)
+    ]
+    requests += [
+        CommitRequest(space=engine, delete_ids=["a"], done=outcomes.append),
+        sent(),
+        CommitRequest(space=engine, batch=batch_of(["c"]), done=outcomes.append),
+    ]
+    for request in requests:
+        engine.admit(request)
+    before = storage.faults.calls.count("create")
+    engine.commit(requests)
+    assert {outcome.code for outcome in outcomes[:256]} == {"disk_full"}
+    assert (outcomes[256].existed, outcomes[257].duplicate, outcomes[258].count) == (1, True, 1)
+    assert sorted(live_ids(space)) == ["b", "c", "sent"]
+    # Two sizes of a segment for each group on the way to the first request, and for those around what fits.
+    assert storage.faults.calls.count("create") - before < 50
+
+
 def test_a_full_disk_without_numbers_is_over_when_it_gives_room(space: Space, storage: FaultyStorage) -> None:
     """As under a quota, of which the free bytes do not tell."""
     storage.faults.pending.append(Fault("create", errno.EDQUOT, times=3))
@@ -246,24 +279,30 @@ def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rounds(store: MemoryStore, monkeypatch: pytest.MonkeyPatch, first: Callable[[], None] = lambda: None) -> list[str]:
-    """Do a round of the housekeeping; which checkpoints it asks for, each of which is waited for.
+    """Do a round of the housekeeping; of which spaces it asks for what is due, each of which is waited for.
 
-    Before one is asked for, `first` is called.
+    Before something is asked for, `first` is called.
     """
     checkpointer, asked, own = store._engine._checkpointer, list[str](), threading.get_ident()
-    request = checkpointer.request
+    request, serve, served = checkpointer.request_due, checkpointer._serve, threading.Semaphore(0)
 
-    def requested(space: SpaceEngine) -> Future[int]:
+    def serving(space: SpaceEngine, future: Future[int] | None) -> None:
+        serve(space, future)
+        served.release()
+
+    def requested(space: SpaceEngine) -> None:
         if threading.get_ident() != own:
-            return request(space)
+            request(space)
+            return
         asked.append(space.config.name)
         first()
-        future = request(space)
-        wait([future])
-        return future
+        with monkeypatch.context() as patch:
+            patch.setattr(checkpointer, "_serve", serving)
+            request(space)
+            assert served.acquire(timeout=60)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpointer, "request", requested)
+        patch.setattr(checkpointer, "request_due", requested)
         store._engine._housekeeping._round()
     return asked
 
@@ -341,6 +380,32 @@ def test_a_failed_compaction_of_the_graph_is_named_and_made_again(
     assert len([each for each in caplog.records if "graph_compaction_failed" in each.getMessage()]) == 2
 
 
+def test_a_compaction_that_fails_again_and_again_has_no_checkpoint_written_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_rest: None
+) -> None:
+    options = StoreOptions(retained_count=1, compaction_count_min=10, mark_interval_s=3600)
+    with MemoryStore(tmp_path, options=options) as store:
+        space = store.space("notes", dim=DIM)
+
+        def failing(*arguments: Any, **keywords: Any) -> int:
+            raise CorruptData("pages are lost")
+
+        monkeypatch.setattr(space._engine._state.index, "compact", failing)
+        for version in range(5):
+            observe(space, *(f"id-{number}" for number in range(10)), version=version)
+        wait_until_indexed(space)
+        store.checkpoint()
+        assert names(space) == ["graph_compaction_failed"]
+        for version in range(5, 8):
+            # Far less than has a checkpoint written.
+            observe(space, *(f"id-{number}" for number in range(10)), version=version)
+            wait_until_indexed(space)
+            assert rounds(store, monkeypatch) == ["notes"]
+        assert (names(space), space.stats().checkpoints) == (["graph_compaction_failed"], 1)
+        store.checkpoint()
+        assert space.stats().checkpoints == 2, "whoever asks for one gets it"
+
+
 def test_a_mark_that_cannot_be_written_is_named_until_it_is(
     store: MemoryStore, space: Space, storage: FaultyStorage
 ) -> None:
@@ -403,6 +468,37 @@ def test_work_that_failed_rests_before_it_is_due_again() -> None:
     with work.made():
         pass
     assert (work.failure, work.is_resting, work.is_due_again) == (None, False, False)
+
+
+def test_work_that_is_being_done_again_is_not_due_and_rests_longer_each_time_it_fails() -> None:
+    now = 0.0
+    work = attempt.Attempt(10, lambda: now)
+    states, pauses = list[tuple[bool, bool]](), list[float]()
+
+    def fail_late() -> None:
+        nonlocal now
+        has_failed = work.failure is not None
+        with work.made():
+            # It takes far longer than it rests.
+            now += 1000
+            states.append((work.is_due_again, work.is_resting == has_failed))
+            raise KeyError
+
+    for _ in range(8):
+        with pytest.raises(KeyError):
+            fail_late()
+        failed = now
+        while not work.is_due_again:
+            now += 5
+        pauses.append(now - failed)
+    assert set(states) == {(False, True)}
+    assert pauses == [10, 20, 40, 80, 160, 300, 300, 300]
+    with work.made():
+        pass
+    with pytest.raises(KeyError), work.made():
+        raise KeyError
+    now += 10
+    assert work.is_due_again, "it rests as long as after a first failure"
 
 
 def test_recalls_go_on_where_writes_fail(space: Space, storage: FaultyStorage) -> None:

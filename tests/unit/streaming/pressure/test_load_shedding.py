@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from engram.errors import OverCapacity
+from engram.log.files.file_storage import FileStorage
 from engram.model.priority import Priority
 from engram.streaming.lanes.fair_share import FairShares
 from engram.streaming.lanes.lane import LaneLimits, LanesStatistics, LaneStatistics
@@ -278,12 +281,31 @@ def test_memory_is_one_budget(with_logs: bool, value: int) -> None:
 def test_the_disk_is_full_when_only_the_reserve_is_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gauge = DiskGauge(tmp_path, 1000)
     assert 0 < gauge.read().fill < 1
-
-    @dataclass
-    class Usage:
-        free: int
-
     for free, fill in ((2000, 0.5), (1000, 1.0), (0, 1000.0)):
-        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: Usage(free))
+        monkeypatch.setattr(FileStorage, "unreserved_bytes", lambda _, free=free: free)
         reading = gauge.read()
         assert (reading.value, reading.fill) == (free, fill)
+    gauge.close()
+
+
+def test_a_disk_that_does_not_say_what_is_free_is_as_full_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    gauge = DiskGauge(data, 1000)
+
+    def stale(descriptor: int) -> os.statvfs_result:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fstatvfs", stale)
+        assert gauge.read().fill == 0.5, "it never said anything"
+        patch.setattr(os, "fstatvfs", lambda _: SimpleNamespace(f_bavail=3, f_frsize=512))
+        assert gauge.read().value == 1536
+        patch.setattr(os, "fstatvfs", stale)
+        assert gauge.read().value == 1536
+    data.rename(tmp_path / "moved")
+    assert gauge.read().value > 1536, "the directory is still there, under another name"
+    gauge.close()
+    assert gauge.read().value > 1536
