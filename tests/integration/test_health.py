@@ -113,6 +113,13 @@ class Looks:
             while (found := [problem.name for problem in client.stats().problems]) != wanted:
                 assert time.monotonic() < deadline, (found, self.server.log())
 
+    def until_told(self, name: str, count: int) -> None:
+        """Wait until the log has so many lines about a problem: one that ends is gone a moment before its line."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while len(self.lines(name)) < count:
+            assert time.monotonic() < deadline, self.server.log()
+        assert len(self.lines(name)) == count
+
 
 WIDE = {"COLUMNS": "200", "PATH": ""}
 
@@ -169,7 +176,7 @@ def test_a_full_disk_is_told_everywhere_and_over_when_there_is_room(tmp_path: Pa
         large(client, "c")
         assert looks.ready()[0] == 200
         assert looks.command()[0] == 0
-        assert len(looks.lines("disk_full")) == 2, looks.server.log()
+        looks.until_told("disk_full", 2)
 
 
 def test_a_refused_sync_is_told_everywhere_until_a_restart(tmp_path: Path) -> None:
@@ -202,4 +209,4 @@ def test_a_checkpoint_that_fails_degrades_until_it_can_be_written(tmp_path: Path
         assert looks.command()[0] == 5
         switch(REFUSED_CHECKPOINTS).unlink()
         looks.until([])
-        assert len(looks.lines("checkpoint_failed")) == 2
+        looks.until_told("checkpoint_failed", 2)
