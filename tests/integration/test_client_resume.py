@@ -178,7 +178,7 @@ def test_a_server_with_other_data_is_not_taken_for_the_same(restarting: Restarti
                 observe(client, 11, 10).result(TIMEOUT_S)
         with Client(restarting.address) as other:
             other.create_space("main", dim=DIM)
-        pending = []
+        pending: list[Future[Ack]] = []
         # The client may have met the other data by itself, before it is given something.
         with contextlib.suppress(FailedPrecondition):
             pending.extend(observe(client, first, 10) for first in (11, 21))
