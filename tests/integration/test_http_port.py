@@ -31,11 +31,15 @@ def test_both_ports_answer_and_the_file_names_both(server: SocketServer) -> None
     connection.close()
 
 
-def test_a_body_that_is_too_large_gets_its_answer_and_the_connection_lives(server: SocketServer) -> None:
+@pytest.mark.parametrize("order", ["all at once", "the body after the answer"])
+def test_a_body_that_is_too_large_gets_its_answer_and_the_connection_lives(server: SocketServer, order: str) -> None:
     connection = server.connect()
     body = b"x" * (MESSAGE_BYTES_MAX + 1)
-    connection.request("POST", "/health", body, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+    connection.request("POST", "/health", body if order == "all at once" else None, headers)
     answer = connection.getresponse()
+    if order != "all at once":
+        connection.sock.sendall(body)
     assert (answer.status, json.loads(answer.read())["code"]) == (413, "json_bytes")
     connection.request("GET", "/health/live")
     assert connection.getresponse().read() == b'{"status":"live"}'

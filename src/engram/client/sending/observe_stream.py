@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from engram.client.retry import Backoff, may_reconnect
 from engram.client.sending.batch_source import BatchSource
@@ -130,6 +130,8 @@ class ObserveStream:
             except asyncio.CancelledError:
                 if self._giving_up or self._is_idle():
                     raise
+                # Before Python 3.11.4, `asyncio.timeout` does not work in a task that is being cancelled.
+                cast("asyncio.Task[None]", asyncio.current_task()).uncancel()
                 await self._send_the_rest()
         except EngramError as error:
             self._fail(error)
@@ -148,19 +150,13 @@ class ObserveStream:
             self._connected.exception()
 
     async def _go_on(self) -> None:
-        drained = False
-        while not drained:
-            drained = await self._session() or self._is_drained()
-            await asyncio.sleep(0 if drained else self._backoff.next_s())
+        while not (await self._session() or self._is_drained()):  # noqa: ASYNC110 - a pause between two attempts.
+            await asyncio.sleep(self._backoff.next_s())
 
     async def _send_the_rest(self) -> None:
         """Send everything and wait for the answers; the event loop waits for this task before it ends."""
         self._closing = True
         self._outbox.close()
-        task = asyncio.current_task()
-        if task is not None:
-            # This task goes on. Before Python 3.11.4, `asyncio.timeout` fails in a task that is being cancelled.
-            task.uncancel()
         try:
             async with asyncio.timeout(interpreter_exit.ENDING_S):
                 await self._go_on()

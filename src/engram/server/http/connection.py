@@ -33,6 +33,8 @@ UVICORN_LOGGER: Final = logging.getLogger("engram.server.http.uvicorn")
 UVICORN_LOGGER.setLevel(logging.ERROR)
 
 _RETRY_AFTER_MS: Final = 1000
+# Of a body that is refused by its length alone, this much is read, so that the connection can go on.
+_DISCARDED_BYTES_MAX: Final = 2 * MESSAGE_BYTES_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class HttpConnection(HttpToolsProtocol):
             return
         if self._phase is Phase.HEADERS and self._head_bytes > self._limits.header_bytes_max:
             self._refuse(self._too_large("header_bytes_max", self._limits.header_bytes_max, self._head_bytes))
-        elif self._discarded_bytes > MESSAGE_BYTES_MAX:
+        elif self._discarded_bytes > _DISCARDED_BYTES_MAX:
             self.transport.close()
 
     def on_message_begin(self) -> None:
