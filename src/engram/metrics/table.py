@@ -144,6 +144,21 @@ INDEX_LAG_LIMIT: Final = _SPACES.gauge(
     "index_lag_limit_observations", "observations", "", "Observations that may wait to be linked into the graph."
 )
 LOG_BYTES: Final = _SPACES.gauge("log_bytes", "bytes", "log", "Size of the log.")
+LOG_COMPACTIONS: Final = _SPACES.counter(
+    "log_compactions_total",
+    "compactions",
+    "log compactions",
+    "Times that segments of the log were replaced by one that has less.",
+)
+LOG_FREED_BYTES: Final = _SPACES.counter(
+    "log_freed_bytes_total", "bytes", "log freed", "Bytes of the log that compactions have given back to the disk."
+)
+LOG_COMPACTION_FAILURES: Final = _SPACES.counter(
+    "log_compaction_failures_total", "failures", "log failures", "Compactions of the log that failed."
+)
+OLDEST_GENERATION: Final = _SPACES.gauge(
+    "oldest_generation", "generations", "", "Oldest generation that can be recalled."
+)
 INDEX_BYTES: Final = _SPACES.gauge("index_bytes", "bytes", "index", "Memory of the index and of the data for filters.")
 GENERATION: Final = _SPACES.gauge(
     "generation",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 from engram.store.health.noted import noted
-from engram.store.health.problem_kinds import NOT_NOTED, SCRUB_FAILED
+from engram.store.health.problem_kinds import LOG_COMPACTION_FAILED, NOT_NOTED, SCRUB_FAILED
 from engram.store.health.problems import Problems
 from engram.store.options import StoreOptions
 from engram.store.space_catalog import SpaceCatalog
@@ -38,6 +38,8 @@ class Housekeeping:
         Problems of the store as a whole.
     failed
         Called with each space in which a checkpoint or a compaction failed that is to be tried again.
+    compact_log
+        Has the log of a space compacted, on another thread.
     """
 
     def __init__(
@@ -47,9 +49,11 @@ class Housekeeping:
         options: StoreOptions,
         problems: Problems | None = None,
         failed: Callable[[SpaceEngine], None] = lambda space: None,
+        compact_log: Callable[[SpaceEngine], None] = lambda space: None,
     ) -> None:
         self._spaces = spaces
         self._catalogue = catalogue
+        self._compact_log = compact_log
         self._interval_s = options.mark_interval_s
         self._scrub_bytes = round(options.scrub_bytes_per_s * options.mark_interval_s)
         self._scrub_interval_s = options.scrub_interval_s
@@ -96,6 +100,7 @@ class Housekeeping:
         """Do a little of everything; what fails keeps nothing else from being done."""
         self._rounds += 1
         self._mark()
+        self._expire()
         if self._rounds % _ROUNDS_PER_NOTE == 0:
             with noted(self._problems, NOT_NOTED, "the list of spaces cannot be written"):
                 self.note()
@@ -109,6 +114,13 @@ class Housekeeping:
                 if space.indexing.is_due_again:
                     self._failed(space)
                 space.leave_mark()
+
+    def _expire(self) -> None:
+        for space in self._spaces():
+            with noted(self._problems, LOG_COMPACTION_FAILED, "what is no longer retained cannot be found"):
+                space.retention.advance()
+                if space.log_compaction.is_due():
+                    self._compact_log(space)
 
     def _scrub(self) -> None:
         """Read and check as many bytes as one round may read."""

@@ -70,6 +70,9 @@ class StoreOptions:
     mark_interval_s
         Seconds between the marks that record, outside the log, how far the log went; they are written while there are
         commits. A loss at the very end of the log can look like a power cut only behind the last mark.
+    log_compaction_bytes_per_s
+        Bytes a second that compactions of the log may read and write. They free the disk of what is no longer retained;
+        0: never.
     scrub_bytes_per_s, scrub_interval_s
         Everything stored is read and checked after the store is opened, and again `scrub_interval_s` seconds after each
         pass, at `scrub_bytes_per_s` bytes a second; 0 bytes a second: never.
@@ -106,6 +109,7 @@ class StoreOptions:
     tail_count_max: int = setting(250_000, group="Limits", low=1)
     tail_bytes_max: int = setting(1 << 30, group="Limits", unit="bytes", low=1)
     mark_interval_s: float = setting(1.0, unit="seconds", above=0)
+    log_compaction_bytes_per_s: int = setting(64 << 20, group="Limits", unit="bytes per second", low=0)
     scrub_bytes_per_s: int = setting(32 << 20, unit="bytes per second", low=0)
     scrub_interval_s: float = setting(86_400.0, unit="seconds", above=0)
     room_timeout_s: float = setting(60.0, unit="seconds", above=0)

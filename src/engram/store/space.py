@@ -28,6 +28,7 @@ from engram.model.recall_options import (
 from engram.model.spaces import SpaceConfig
 from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
+from engram.model.values.retention_policy import RetentionPolicy, checked_policy
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
 from engram.store.space_collection import SpaceCollection
@@ -259,6 +260,27 @@ class Space(SpaceCollection):
         """
         snapshot_us = None if snapshot_time is None else as_time_us(snapshot_time, "snapshot_time")
         return self._engine.snapshot(max_generation, snapshot_us)
+
+    # ---- retention ----------------------------------------------------------------------------------------------
+
+    @property
+    def retention(self) -> RetentionPolicy:
+        """How much of its history the space retains."""
+        return self._engine.retention.policy
+
+    def set_retention(self, policy: RetentionPolicy) -> None:
+        """Set how much of its history the space retains; it is recorded with the space.
+
+        A space that is made by this version retains a day. One from before retains everything until this is called.
+
+        Raises
+        ------
+        InvalidInput
+            If `policy` is no `RetentionPolicy`.
+        Unavailable
+            If it cannot be recorded; the old policy holds then.
+        """
+        self._engine.set_retention(checked_policy(policy))
 
     # ---- state --------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,8 @@ from engram.log.files.storage import Storage
 from engram.log.identity import Identity, new_id
 from engram.log.manifest import FILE_NAME, Manifest
 from engram.model.spaces import SpaceConfig, is_space_name
-from engram.store.space_settings import decode_settings, read_settings1
+from engram.model.values.retention_policy import RetentionPolicy
+from engram.store.space_settings import decode_settings, read_settings1, with_policy
 
 _DIRECTORY: Final = "spaces"
 _FILE: Final = "store.json"
@@ -141,7 +142,7 @@ class SpaceCatalog:
         """
         with typed_failures(f"creating space {config.name}"):
             storage = self._spaces.directory(config.name)
-            manifest = Manifest(storage, Identity.new(self.store_id), asdict(config))
+            manifest = Manifest(storage, Identity.new(self.store_id), with_policy(asdict(config), RetentionPolicy()))
             manifest.save()
             self._list({config.name: Listed(manifest.identity.space, 0)})
         return StoredSpace(config, storage, manifest, 0)

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from engram.errors import EngramError
+from engram.errors import EngramError, Unavailable
 from engram.log.damage import Damages
+from engram.log.files.os_errors import typed_failures
 from engram.log.identity import Identity
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
@@ -27,6 +28,7 @@ from engram.model.observations import (
 )
 from engram.model.spaces import SpaceConfig
 from engram.model.values.ids import as_ids
+from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.commit_spans import CommitSpans
 from engram.store.commit.group_commit import GroupCommit
@@ -34,12 +36,14 @@ from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
 from engram.store.commit.tail_budget import TailBudget
+from engram.store.compaction.log_compaction import LogCompaction
 from engram.store.health.space_health import SpaceHealth
 from engram.store.indexing.index_maintenance import IndexMaintenance
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.recall.space_recalls import SpaceRecalls
 from engram.store.scrub import scrub
+from engram.store.space_settings import with_policy
 from engram.store.space_state import SpaceState
 
 T = TypeVar("T")
@@ -70,8 +74,9 @@ class SpaceEngine(SpaceRecalls):
         self.indexing: IndexMaintenance = IndexMaintenance(state, options)
         self.indexing.add_listener(self.tail.moved)
         self.spans: CommitSpans = CommitSpans(config.name, self.indexing.add_listener)
+        self.log_compaction: LogCompaction = LogCompaction(state, lambda: self.retention.expired)
         self._writer = GroupCommit(config.name, state, encoder)
-        self.health: SpaceHealth = SpaceHealth(config.name, state, self._writer, self.indexing)
+        self.health: SpaceHealth = SpaceHealth(config.name, state, self._writer, self.indexing, self.log_compaction)
         self._answers = answers
         self._room_timeout_s = options.room_timeout_s
         self._submit = submit
@@ -197,6 +202,11 @@ class SpaceEngine(SpaceRecalls):
         return self._state.log.damages
 
     @property
+    def log_bytes(self) -> int:
+        """Size of all records of the log, in bytes."""
+        return self._state.log.nbytes
+
+    @property
     def index_bytes(self) -> int:
         """Memory of the index and the metadata index, in bytes."""
         return self._state.index.nbytes + self._state.attributes.nbytes
@@ -233,11 +243,11 @@ class SpaceEngine(SpaceRecalls):
         if request.batch is not None:
             check_columns(request.batch, self.config.dim)
         self._writer.check()
-        self.tail.reserve(request.count)
+        self.tail.reserve(request.tail_count)
 
     def withdraw(self, request: CommitRequest) -> None:
         """Release the room of a request that was admitted but could not be queued."""
-        self.tail.release(request.count)
+        self.tail.release(request.tail_count)
 
     def commit(self, requests: Sequence[CommitRequest]) -> None:
         """Store `requests` in one group commit and answer each. Belongs to the committer thread.
@@ -251,7 +261,7 @@ class SpaceEngine(SpaceRecalls):
                 # It may have been refused.
                 self.health.look()
         finally:
-            self.tail.release(sum(request.count for request in requests))
+            self.tail.release(sum(request.tail_count for request in requests))
 
     def failure(self) -> EngramError | None:
         """Return why the space takes no writes until it is opened again; None if it takes them."""
@@ -260,6 +270,22 @@ class SpaceEngine(SpaceRecalls):
         except EngramError as error:
             return error
         return None
+
+    def set_retention(self, policy: RetentionPolicy) -> None:
+        """Record how much of its history the space retains from now on.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be recorded; the old policy holds then.
+        """
+        self.check_process()
+        manifest = self._state.manifest
+        if manifest.storage.read_only:
+            raise Unavailable("the store was opened read-only", code="read_only", field="path")
+        with typed_failures("recording the retention"):
+            manifest.set_settings(with_policy(manifest.settings, policy))
+        self.retention.advance()
 
     def leave_mark(self) -> None:
         """Record outside the log how far it is durable; see `Log.leave_mark`."""
@@ -292,11 +318,13 @@ class SpaceEngine(SpaceRecalls):
         yield table.STORED_SESSIONS.sample(len(state.sessions), name)
         yield table.STANDING_CUES.sample(len(self.subscriptions), name)
         yield table.SNAPSHOT_AGE.sample(self.retention.held_s(), name)
+        yield table.OLDEST_GENERATION.sample(self.retention.oldest, name)
         yield table.DAMAGED_PLACES.sample(state.log.damages.count, name)
         yield from self.health.problems.samples()
         yield from self._meter.samples(name)
         yield from self._writer.samples()
         yield from self.indexing.samples(name)
+        yield from self.log_compaction.samples(name)
 
     def _queue(
         self,
@@ -312,7 +340,7 @@ class SpaceEngine(SpaceRecalls):
             space=self, batch=batch, delete_ids=delete_ids, delete_versions=delete_versions, done=done
         )
         # If linking cannot keep up, a caller in this process is held back rather than refused.
-        self.tail.hold_back(lambda: self._submit(request), request.count)
+        self.tail.hold_back(lambda: self._submit(request), request.tail_count)
 
 
 def _running(future: Future[T]) -> Future[T]:

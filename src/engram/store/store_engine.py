@@ -28,6 +28,7 @@ from engram.model.values.scalars import as_flag
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.committer import Committer
 from engram.store.commit.queue import CommitQueue, CommitRequest, FifoCommitQueue
+from engram.store.compaction.compaction_thread import CompactionThread
 from engram.store.directory import open_directory
 from engram.store.health.problem_kinds import DAMAGED, ProblemKind
 from engram.store.health.problems import Problems
@@ -88,6 +89,7 @@ class StoreEngine:
         self._committer = Committer(self._intake)
         self._answers = AnswerThread()
         self._checkpointer = MaintenanceThread()
+        self._compaction = CompactionThread(options.log_compaction_bytes_per_s)
         self._matcher = Matcher()
         self._meter = RecallMeter(options.recall_meter_share)
         self._workers = Workers(options.worker_count, options.steal_threshold, _weakly(self._linked))
@@ -102,10 +104,12 @@ class StoreEngine:
             self._release()
             raise
         self._problems = Problems()
+        spaces, failed = _weak_spaces(self._table), _weakly(self._linked)
         self._housekeeping = Housekeeping(
-            _weak_spaces(self._table), self._catalogue, options, self._problems, _weakly(self._linked)
+            spaces, self._catalogue, options, self._problems, failed, self._compaction.request
         )
         self._checkpointer.start()
+        self._compaction.start()
         self._workers.start()
         self._matcher.start()
         self._meter.start()
@@ -296,6 +300,7 @@ class StoreEngine:
         for space in self.spaces():
             space.tail.close()
         self._housekeeping.stop()
+        self._compaction.stop()
         self._committer.stop()
         self._answers.stop()
         self._workers.stop(self._options.drain_s)

@@ -345,7 +345,7 @@ def test_records_from_a_generation_on() -> None:
         [1, 3, 4],
         [3, 4],
         [4],
-        [4],
+        [],
     ]
 
 

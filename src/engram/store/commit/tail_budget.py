@@ -78,7 +78,7 @@ class TailBudget:
             if self._closed:
                 raise Unavailable("the store is closing and takes no more writes", code="shutting_down")
             used = self._count()
-            if used + count > self.limit:
+            if count and used + count > self.limit:
                 raise self._full(used, count)
             self._reserved += count
 

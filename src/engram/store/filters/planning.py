@@ -28,7 +28,7 @@ from engram.store.filters.plans import (
 )
 from engram.store.filters.rows import Window
 from engram.store.filters.stored_rows import StoredRows
-from engram.store.filters.texts import NO_TIME, Texts, text_tester
+from engram.store.filters.texts import NO_TIME, ReadText, Texts, text_tester
 
 _SIGNS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "eq": signs.eq,
@@ -78,8 +78,8 @@ class Planner:
         """Return the plan for the observations that are alive at the snapshot."""
         at = self._alive_at or 0
 
-        def whole(chunk: ColumnChunk) -> bool | None:
-            return True if not chunk.has_gaps and chunk.ends_min > at else None
+        def whole(chunk: ColumnChunk, end: int) -> bool | None:
+            return True if end <= chunk.solid_rows and chunk.ends_min > at else None
 
         return ColumnPlan(self._window, self._index.columns, lambda chunk, rows: chunk.ends[rows] > at, whole)
 
@@ -121,7 +121,7 @@ class Planner:
         assert isinstance(bound, Instant)  # noqa: S101  (for the type checker: times are compared with times)
         compare, time_us = _SIGNS[operator], bound.time_us
 
-        def decides(chunk: ColumnChunk) -> bool | None:
+        def decides(chunk: ColumnChunk, end: int) -> bool | None:
             if chunk.times_min > chunk.times_max:
                 return False
             first, last = compare(chunk.times_min, time_us), compare(chunk.times_max, time_us)
@@ -187,7 +187,7 @@ class Planner:
         return ConstantPlan(self._window, passing=False)
 
     def _texts(self, path: tuple[str, ...], texts: Texts, find: _Find) -> Plan:
-        def read(digest: bytes, generation: int) -> str:
+        def read(digest: bytes, generation: int) -> str | None:
             return self._rows().text(path, digest, generation)
 
         def test(places: Places) -> NDArray[np.bool_]:
@@ -206,18 +206,16 @@ class Planner:
         return rows
 
 
-_Find = Callable[[Texts, Callable[[bytes, int], str], NDArray[np.int32] | None], NDArray[np.bool_]]
+_Find = Callable[[Texts, ReadText, NDArray[np.int32] | None], NDArray[np.bool_]]
 """Returns which of the distinct texts pass, by their numbers; or only of some numbers."""
 
 
-def _containing(
-    part: str, texts: Texts, read: Callable[[bytes, int], str], only: NDArray[np.int32] | None
-) -> NDArray[np.bool_]:
+def _containing(part: str, texts: Texts, read: ReadText, only: NDArray[np.int32] | None) -> NDArray[np.bool_]:
     return texts.passing(text_tester("contains", part), read, only)
 
 
 def _between(
-    operator: str, bound: str, texts: Texts, read: Callable[[bytes, int], str], only: NDArray[np.int32] | None
+    operator: str, bound: str, texts: Texts, read: ReadText, only: NDArray[np.int32] | None
 ) -> NDArray[np.bool_]:
     if only is not None:
         return texts.passing(text_tester(operator, bound), read, only)
@@ -225,7 +223,7 @@ def _between(
 
 
 def _at_time(
-    operator: str, time_us: int, texts: Texts, read: Callable[[bytes, int], str], only: NDArray[np.int32] | None
+    operator: str, time_us: int, texts: Texts, read: ReadText, only: NDArray[np.int32] | None
 ) -> NDArray[np.bool_]:
     times_us = texts.times_us()
     found: NDArray[np.bool_] = (times_us != NO_TIME) & _SIGNS[operator](times_us, time_us)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import FailedPrecondition
 from engram.log.log import Log
 from engram.log.records.header import RecordKind
 from engram.store.commit.live_versions import LiveVersions
@@ -44,24 +45,29 @@ class StoredRows:
         """
         wanted = set(ids)
         found: list[int] = []
-        while first <= last:
-            record, row = self._log.locate(first)
+        for record in self._log.records_from(first):
+            if record.first_generation > last:
+                break
             if record.kind is RecordKind.OBSERVE:
-                end = min(record.count, row + last - first + 1)
-                stored = record.ids()[row:end]
-                found.extend(first + place for place, id in enumerate(stored) if id in wanted)
-            first = record.last_generation + 1
+                begin, end = record.rows_until(first - 1), record.rows_until(last)
+                stored = record.ids()[begin:end]
+                found.extend(record.generation(row) for row, id in enumerate(stored, begin) if id in wanted)
         return np.array(found, dtype=np.int64)
 
-    def text(self, path: tuple[str, ...], digest: bytes, generation: int) -> str:
+    def text(self, path: tuple[str, ...], digest: bytes, generation: int) -> str | None:
         """Return the text with this digest that an observation has under `path`, by itself or in a list.
+
+        None if the observation has been dropped, because no retained snapshot sees it.
 
         Raises
         ------
         CorruptData
             If the metadata are damaged.
         """
-        record, row = self._log.locate(generation)
+        try:
+            record, row = self._log.locate(generation)
+        except FailedPrecondition:
+            return None
         value: Any = record.metadata(row)
         for key in path:
             value = value.get(key) if isinstance(value, dict) else None

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from engram.errors import InvalidInput
 from engram.model.limits import FILTER_TEXT_BYTES_MAX
 from engram.model.times import as_time_us
-from engram.store.filters.postings import GrowingArray, Postings
+from engram.store.filters.postings import GrowingArray, Keeps, Postings
 
 Tester = Callable[[str], bool]
-ReadText = Callable[[bytes, int], str]
-"""Returns the text with this digest that a generation has, from the log."""
+ReadText = Callable[[bytes, int], str | None]
+"""Returns the text with this digest that a generation has, from the log; None if the generation has been dropped."""
+_Key = TypeVar("_Key", str, str | bytes)
 NO_TIME: Final = np.iinfo(np.int64).min
 """Stands for a text that is no time."""
 # With fewer distinct texts, looking at each is as cheap as finding a range among the sorted.
@@ -56,7 +57,18 @@ class Texts:
 
     def extend(self, generations: Sequence[int], values: Sequence[str]) -> None:
         """Append the texts of later generations, which need not be distinct."""
-        found: defaultdict[str, list[int]] = defaultdict(list)
+        self._append(generations, values, text_key)
+
+    def take(self, other: Texts, after: int, until: int, keeps: Keeps) -> None:
+        """Append what `other` has of the generations behind `after`, up to `until`, as far as it stays."""
+        places = other._generations.taken(after, until, keeps)
+        keys = [other._distinct[number] for number in other._numbers.view[places].tolist()]
+        self._append(other._generations.view[places].tolist(), keys, lambda key: key)
+
+    def _append(
+        self, generations: Sequence[int], values: Sequence[_Key], key_of: Callable[[_Key], str | bytes]
+    ) -> None:
+        found: defaultdict[_Key, list[int]] = defaultdict(list)
         for generation, value in zip(generations, values, strict=True):
             places = found[value]
             # A list of texts may have one of them twice.
@@ -64,7 +76,7 @@ class Texts:
                 places.append(generation)
         numbers = {}
         for text, places in found.items():
-            key = text_key(text)
+            key = key_of(text)
             numbers[text] = number = self.postings.extend(key, places)
             if number == len(self._distinct):
                 if isinstance(key, bytes):
@@ -103,7 +115,7 @@ class Texts:
             numbers = np.array(self._long, dtype=np.int32)
         for number in np.unique(numbers).tolist():
             if number < count:
-                passed[number] = test(self._text(number, read))
+                passed[number] = self._passes(number, test, read)
         return passed
 
     def between(self, operator: str, bound: str, read: ReadText) -> NDArray[np.bool_]:
@@ -123,7 +135,7 @@ class Texts:
         passed[order.numbers[start:end]] = True
         others = [*(number for number in self._long if number < order.size), *range(order.size, count)]
         for number in others:
-            passed[number] = test(self._text(number, read))
+            passed[number] = self._passes(number, test, read)
         return passed
 
     def times_us(self) -> NDArray[np.int64]:
@@ -141,9 +153,16 @@ class Texts:
         """Memory in bytes."""
         return self.postings.nbytes + self._generations.nbytes + self._numbers.nbytes + 8 * len(self._distinct)
 
-    def _text(self, number: int, read: ReadText) -> str:
+    def _passes(self, number: int, test: Tester, read: ReadText) -> bool:
         text = self._distinct[number]
-        return text if isinstance(text, str) else read(text, int(self.postings.numbered(number)[0]))
+        if isinstance(text, str):
+            return test(text)
+        for generation in self.postings.numbered(number)[::-1].tolist():
+            stored = read(text, generation)
+            if stored is not None:
+                return test(stored)
+        # Every version that had it has been dropped, so none is alive that passes or does not.
+        return False
 
     def _in_order(self, count: int) -> _Sorted:
         order = self._sorted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 
+from engram.log.files.os_errors import typed_failures
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
 from engram.store.indexing.attempt import Attempt
@@ -116,9 +117,17 @@ class IndexMaintenance:
         """Drop the versions that ended at or before `horizon`, unless `go_on` returns False meanwhile.
 
         Belongs to the checkpoint thread.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be recorded that the graph has no more than that.
         """
         self._compacted_horizon = horizon
         with self.compaction_attempt.made():
+            if not self._state.log.read_only:
+                with typed_failures("noting what the graph retains"):
+                    self._state.manifest.set_horizon(horizon)
             left = self._state.index.compact(horizon, go_on=go_on)
         self.compactions += left > 0
 

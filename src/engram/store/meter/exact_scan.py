@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Final
 
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
+from engram.store.filters.columns import CHUNK_ROWS
 from engram.store.filters.selection import select
 from engram.store.recall.exact import score_readable
 from engram.store.recall.ranked import NOTHING, Ranked
@@ -59,11 +60,17 @@ class ExactScan:
             raise ValueError("a cue without a vector has no nearest observations")
         best = NOTHING
         damaged: list[int] = []
-        for first in range(1, generation + 1, STEP):
-            last = min(first + STEP - 1, generation)
+        for first, last in self._pieces(generation):
             chosen = select(self._state.attributes, query.cue.conditions, first, last, alive_at=generation)
             if len(chosen):
                 scored = score_readable(self._state.log, chosen, vector, self._config.metric, damaged)
                 best = best.then(scored.at_least(query.cue.score_min)).best_first().head(query.k)
             yield
         return best
+
+    def _pieces(self, generation: int) -> Iterator[tuple[int, int]]:
+        """Yield ranges of generations, without those of which nothing is left."""
+        for number in self._state.attributes.columns.within(1, generation):
+            begin, end = max(number * CHUNK_ROWS, 1), min((number + 1) * CHUNK_ROWS, generation + 1)
+            for first in range(begin, end, STEP):
+                yield first, min(first + STEP, end) - 1

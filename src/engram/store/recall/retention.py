@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from weakref import WeakSet
 
 from engram.errors import FailedPrecondition, InvalidInput
 from engram.model.query import GENERATION_MAX, RecallQuery, check_range
 from engram.model.times import now_us
+from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.cautious_clock import CautiousClock, elapsed_us
+from engram.store.compaction.age_clock import AgeClock
 from engram.store.options import StoreOptions
 from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.snapshot import Snapshot
+from engram.store.recall.stream import RecallStream
 from engram.store.scans.leases import Leases
+from engram.store.space_settings import policy_in
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.registry import Subscriptions
 
@@ -37,6 +42,38 @@ class Retention:
         self._count = options.retained_count
         self._seconds = options.retained_s
         self._clock = CautiousClock(options.retained_s, now_us, elapsed_us)
+        # What the disk no longer has is gone for good, so a jump ahead of the clock is never believed there.
+        self._age_clock = AgeClock()
+        self._advancing = threading.Lock()
+        # Compactions of the log and of the graph have dropped what ended before.
+        self._expired = max(state.log.horizon.generation, state.manifest.horizon)
+
+    @property
+    def policy(self) -> RetentionPolicy:
+        """How much history is retained on the disk."""
+        return policy_in(self._state.manifest.settings)
+
+    def advance(self) -> None:
+        """Let expire what the policy does not retain any more."""
+        with self._advancing:
+            self._advance()
+
+    def _advance(self) -> None:
+        policy, ended = self.policy, self._state.attributes.ended
+        newest = self._state.index.visible_generation
+        oldest = self._expired
+        if policy.history_s is not None:
+            before_us = self._age_clock.now_us() - round(policy.history_s * 1e6)
+            oldest = max(oldest, self._state.log.generation_surely_before(before_us))
+            ended.forget(min(oldest, newest))
+        if policy.dead_count is not None:
+            oldest = max(oldest, ended.horizon(len(self._state.versions) + policy.dead_count))
+        self._expired = min(oldest, newest)
+
+    @property
+    def expired(self) -> int:
+        """What ended at or before this generation may be dropped from the disk."""
+        return min([self._expired, *self._held_generations()])
 
     @property
     def oldest(self) -> int:
@@ -44,9 +81,9 @@ class Retention:
         return self._oldest(self._state.index.visible_generation)
 
     def _oldest(self, newest: int) -> int:
-        oldest = 0
+        oldest = self._expired
         if self._count:
-            oldest = max(0, newest - self._count)
+            oldest = max(oldest, newest - self._count)
         if self._seconds:
             # Judged with care: what is not retained may be gone for good.
             before = self._state.log.generation_surely_before(self._clock.now_us() - round(self._seconds * 1e6))
@@ -64,17 +101,26 @@ class Retention:
         0 if none was, or if there is none.
         """
         visible = self._state.index.visible_generation
-        oldest = min(self._held_generations(), default=visible)
+        oldest = min(self._held_for_long(), default=visible)
         if oldest >= visible:
             return 0.0
-        # If that generation was lost by damage, this is the record before it.
-        overtaken = next(self._state.log.records_from(oldest + 1))
-        return max(0.0, (now_us() - overtaken.committed_us) / 1e6)
+        overtaken = next(self._state.log.records_from(oldest + 1), None)
+        return 0.0 if overtaken is None else max(0.0, (now_us() - overtaken.committed_us) / 1e6)
 
     def _held_generations(self) -> list[int]:
-        held = [*(snapshot.generation for snapshot in list(self._held)), *self._leases.generations()]
+        """Return what must be retained, for as long as it is held or for the lease of what is being read."""
+        unread = self._subscriptions.unread_generation
+        return [*self._held_for_long(), *self._leases.generations(), *([] if unread is None else [unread])]
+
+    def _held_for_long(self) -> list[int]:
+        held = [snapshot.generation for snapshot in list(self._held)]
         matched = self._subscriptions.matched_generation
         return held if matched is None else [*held, matched]
+
+    def hold_stream(self, stream: RecallStream) -> RecallStream:
+        """Return `stream`; what it sees is retained for as long as it is read."""
+        self._leases.add(stream)
+        return stream
 
     def hold(self, reader: RecallExecutor, max_generation: int | None, snapshot_us: int | None) -> Snapshot:
         """Return a snapshot; what it sees is retained for as long as it is referenced.
@@ -136,8 +182,12 @@ class Retention:
             If the generation is no longer retained.
         """
         newest = self._state.index.visible_generation
+        generation, horizon = self._state.log.generation_at(time_us), self._state.log.horizon
+        if time_us >= horizon.committed_us:
+            # The record that was current then may have been dropped.
+            generation = max(generation, horizon.generation)
         # Generations that are written but not visible yet do not count.
-        return self._check(min(self._state.log.generation_at(time_us), newest), newest)
+        return self._check(min(generation, newest), newest)
 
     def generation_of(self, query: RecallQuery) -> int:
         """Return the generation as of which `query` is answered.
