@@ -18,8 +18,10 @@ from engram.errors import CorruptData, Unavailable
 from engram.log.files.file_storage import FileStorage
 from engram.metrics import table
 from engram.model.observations import ObservationBatch
+from engram.model.values.retention_policy import RetentionPolicy
 from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.commit.queue import CommitRequest
+from engram.store.compaction.pace import Pace, Stopped
 from engram.store.indexing import attempt
 from engram.store.space_engine import SpaceEngine
 from tests.doubles.batches import DIM, batch_of, vector_of
@@ -339,6 +341,46 @@ def test_a_failed_compaction_of_the_graph_is_named_and_made_again(
         assert levels(store, space) == ("ok", "ok")
         assert space._engine.indexing.compactions > 0
     assert len([each for each in caplog.records if "graph_compaction_failed" in each.getMessage()]) == 2
+
+
+def test_a_failed_compaction_of_the_log_is_named_and_made_again(
+    storage: FaultyStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = replace(SMALL_SEGMENTS, log_compaction_bytes_per_s=0)
+    with store_on(storage=storage, options=options) as store:
+        space = store.space("notes", dim=DIM)
+        space.set_retention(RetentionPolicy(None, 0))
+        for version in range(40):
+            observe(space, *(f"id-{number}" for number in range(40)), version=version)
+        engine = space._engine
+        engine.retention.advance()
+        assert engine.log_compaction.is_due()
+        monkeypatch.setattr(storage.faults, "room", 0)
+        with pytest.raises(Unavailable):
+            engine.log_compaction.run(Pace(0, lambda: True))
+        assert names(space) == ["log_compaction_failed"]
+        assert levels(store, space) == ("degraded", "degraded")
+        assert not engine.log_compaction.is_due(), "it rests for a while"
+        monkeypatch.setattr(engine.log_compaction.attempt, "_retry_s", 0.0)
+        assert engine.log_compaction.is_due()
+        monkeypatch.setattr(storage.faults, "room", None)
+        engine.log_compaction.run(Pace(0, lambda: True))
+        assert levels(store, space) == ("ok", "ok")
+        assert engine.log_compaction.compactions > 0
+
+
+def test_a_compaction_of_the_log_that_is_stopped_has_not_failed(storage: FaultyStorage) -> None:
+    options = replace(SMALL_SEGMENTS, log_compaction_bytes_per_s=0)
+    with store_on(storage=storage, options=options) as store:
+        space = store.space("notes", dim=DIM)
+        space.set_retention(RetentionPolicy(None, 0))
+        for version in range(40):
+            observe(space, *(f"id-{number}" for number in range(40)), version=version)
+        engine = space._engine
+        engine.retention.advance()
+        with pytest.raises(Stopped):
+            engine.log_compaction.run(Pace(0, lambda: False))
+        assert names(space) == []
 
 
 def test_a_mark_that_cannot_be_written_is_named_until_it_is(
