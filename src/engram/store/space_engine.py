@@ -8,9 +8,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from engram.errors import EngramError, Unavailable
+from engram.errors import EngramError
 from engram.log.damage import Damages
-from engram.log.files.os_errors import typed_failures
 from engram.log.identity import Identity
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
@@ -43,7 +42,6 @@ from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.recall.space_recalls import SpaceRecalls
 from engram.store.scrub import scrub
-from engram.store.space_settings import with_policy
 from engram.store.space_state import SpaceState
 
 T = TypeVar("T")
@@ -280,12 +278,7 @@ class SpaceEngine(SpaceRecalls):
             If it cannot be recorded; the old policy holds then.
         """
         self.check_process()
-        manifest = self._state.manifest
-        if manifest.storage.read_only:
-            raise Unavailable("the store was opened read-only", code="read_only", field="path")
-        with typed_failures("recording the retention"):
-            manifest.set_settings(with_policy(manifest.settings, policy))
-        self.retention.advance()
+        self.retention.set_policy(policy)
 
     def leave_mark(self) -> None:
         """Record outside the log how far it is durable; see `Log.leave_mark`."""

@@ -104,16 +104,11 @@ class StoreEngine:
             self._release()
             raise
         self._problems = Problems()
-        spaces, failed = _weak_spaces(self._table), _weakly(self._linked)
-        self._housekeeping = Housekeeping(
-            spaces, self._catalogue, options, self._problems, failed, self._compaction.request
-        )
-        self._checkpointer.start()
-        self._compaction.start()
-        self._workers.start()
-        self._matcher.start()
-        self._meter.start()
-        self._committer.start()
+        spaces, failed, request = _weak_spaces(self._table), _weakly(self._linked), self._compaction.request
+        self._housekeeping = Housekeeping(spaces, self._catalogue, options, self._problems, failed, request)
+        threads = (self._checkpointer, self._compaction, self._workers, self._matcher, self._meter, self._committer)
+        for thread in threads:
+            thread.start()
         if not self._storage.read_only:
             self._housekeeping.start()
         self._name = "a store in memory" if self.path is None else f"the store in {self.path}"

@@ -220,6 +220,11 @@ class Columns:
                     self._keep(number, chunk, np.flatnonzero(chunk.ends > horizon))
 
     @property
+    def row_count(self) -> int:
+        """Number of rows, some of which may be of no observation."""
+        return sum(len(chunk) for chunk in list(self.chunks.values()))
+
+    @property
     def nbytes(self) -> int:
         """Memory in bytes."""
         return sum(chunk.nbytes for chunk in list(self.chunks.values()))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from weakref import WeakSet
 
-from engram.errors import FailedPrecondition, InvalidInput
+from engram.errors import FailedPrecondition, InvalidInput, Unavailable
+from engram.log.files.os_errors import typed_failures
 from engram.model.query import GENERATION_MAX, RecallQuery, check_range
 from engram.model.times import now_us
 from engram.model.values.retention_policy import RetentionPolicy
@@ -16,7 +17,7 @@ from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
 from engram.store.scans.leases import Leases
-from engram.store.space_settings import policy_in
+from engram.store.space_settings import policy_in, with_policy
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.registry import Subscriptions
 
@@ -52,6 +53,21 @@ class Retention:
     def policy(self) -> RetentionPolicy:
         """How much history is retained on the disk."""
         return policy_in(self._state.manifest.settings)
+
+    def set_policy(self, policy: RetentionPolicy) -> None:
+        """Record how much of its history the space retains from now on.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be recorded; the old policy holds then.
+        """
+        manifest = self._state.manifest
+        if manifest.storage.read_only:
+            raise Unavailable("the store was opened read-only", code="read_only", field="path")
+        with typed_failures("recording the retention"):
+            manifest.set_settings(with_policy(manifest.settings, policy))
+        self.advance()
 
     def advance(self) -> None:
         """Let expire what the policy does not retain any more."""
