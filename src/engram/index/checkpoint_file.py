@@ -52,6 +52,23 @@ def as_blocks(vectors: Iterable[RawBlock]) -> list[RawBlock]:
     return blocks
 
 
+def as_memory(memory: object) -> list[NDArray[np.uint8]]:
+    """Return views of memory as a list.
+
+    Raises
+    ------
+    InvalidInput
+        If they are something else.
+    """
+    wanted = "a list of uint8 arrays"
+    for view in memory if isinstance(memory, list | tuple) else [memory]:
+        if memory is view or not isinstance(view, np.ndarray) or view.dtype != np.uint8:
+            raise InvalidInput(
+                f"retired is {shown(view)}; pass {wanted}", code="invalid_arguments", field="retired", limit=wanted
+            )
+    return list(cast(list[NDArray[np.uint8]], memory))
+
+
 def replace(native: _core.Index, path: str, with_vectors: bool, background: bool) -> int:
     """Write a checkpoint to a new file, which then takes the place of the file at `path`.
 

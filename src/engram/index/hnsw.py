@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from engram import _core
 from engram.index import checkpoint_file
-from engram.index.checkpoint_file import RawBlock, as_blocks
+from engram.index.checkpoint_file import RawBlock, as_blocks, as_memory
 from engram.index.checks import (
     RawVectors,
     as_descriptor,
@@ -232,7 +232,7 @@ class HnswIndex(GraphReader):
         """
         first = as_generation("first_generation", first_generation)
         last = as_generation("last_generation", last_generation)
-        self._graph.relocate(first, last, checkpoint_file.given(as_blocks(vectors)), list(retired))
+        self._graph.relocate(first, last, checkpoint_file.given(as_blocks(vectors)), as_memory(retired))
 
     def save(self, path: str | os.PathLike[str], *, with_vectors: bool = True, background: bool = False) -> int:
         """Write a checkpoint of everything linked; return the generation it covers.
