@@ -346,6 +346,6 @@ std::pair<std::vector<Match>, std::vector<Generation>> Index::match(CueTable& cu
   return {std::move(matches), generations_of(damaged)};
 }
 
-std::size_t Index::nbytes() const { return graph_.table().nbytes() + graph_.entries().nbytes() + raw_bytes_; }
+std::size_t Index::nbytes() const { return graph_.table().nbytes(size()) + graph_.entries().nbytes() + raw_bytes_; }
 
 }  // namespace engram

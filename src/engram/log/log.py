@@ -26,7 +26,7 @@ from engram.log.shortage import Shortage, Shortages
 from engram.model.times import now_us
 
 SEGMENT_BYTES_DEFAULT: Final = 64 << 20
-_SEGMENT_BYTES_FIRST: Final = 1 << 20
+_SEGMENT_BYTES_FIRST: Final = 16 << 10
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -224,7 +224,7 @@ class Log(RecordTable):
             If the mark cannot be written. The previous mark still holds then.
         """
         mark = self._durable_end._replace(closed=closed)
-        if not self.read_only and mark != self.manifest.mark:
+        if not self.read_only and mark != self.manifest.mark and (closed or not self._closed):
             with typed_failures("noting how far the log went"):
                 self.manifest.set_mark(mark)
 
@@ -322,9 +322,10 @@ class Log(RecordTable):
             run.segment.end = run.end
 
     def _next_segment_bytes(self) -> int:
-        """Return the size of the next segment. It grows with the log, so that many small spaces do not reserve much."""
+        """Return the size of the next segment. It grows with the log, so that small spaces do not reserve much."""
         nbytes = self.nbytes
-        return min(self._segment_bytes, max(_SEGMENT_BYTES_FIRST, nbytes + -nbytes % BLOCK_BYTES))
+        size = max(nbytes, min(4 * nbytes, 64 * _SEGMENT_BYTES_FIRST))
+        return min(self._segment_bytes, max(_SEGMENT_BYTES_FIRST, size + -size % BLOCK_BYTES))
 
     def _begin_to_write(self) -> None:
         """Clear the mark's `closed` flag before the first write after a clean stop."""

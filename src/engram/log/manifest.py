@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-from engram.errors import CorruptData
+from engram.errors import CorruptData, FailedPrecondition
 from engram.log.files.checked_json import Encoded, decode_checked, encode_checked, encoded
 from engram.log.files.storage import Storage
 from engram.log.identity import Identity
@@ -126,6 +126,7 @@ class Manifest:
         self._horizon = 0
         # The segment list of a large log is long, and the mark changes every second, so the list is kept encoded.
         self._encoded_segments: Encoded | None = None
+        self._retired = False
         self._guard = threading.Lock()
 
     @classmethod
@@ -186,7 +187,8 @@ class Manifest:
     def save(self) -> None:
         """Write the manifest in its current state."""
         with self._guard:
-            self._write()
+            if not self._retired:
+                self._write()
 
     def add_segment(self, entry: SegmentEntry) -> None:
         """Add a segment whose file exists and is durable. Call this before anything is written to the segment."""
@@ -233,13 +235,21 @@ class Manifest:
 
     def set_mark(self, mark: Mark) -> None:
         """Set how far the log reached. A mark with a lower generation than the current mark is ignored."""
-        if mark.generation < self._mark.generation or mark == self._mark:
+        if mark.generation < self._mark.generation or mark == self._mark or self._retired:
             return
 
         def change() -> None:
             self._mark = mark
 
         self._change(change)
+
+    def retire(self) -> None:
+        """Write nothing more: the space was closed, and whoever opens it next reads the file and changes it.
+
+        Later changes are refused with `FailedPrecondition`; a later mark is ignored.
+        """
+        with self._guard:
+            self._retired = True
 
     def _change_segments(self, change: Callable[[], object]) -> None:
         def changed() -> None:
@@ -251,6 +261,8 @@ class Manifest:
     def _change(self, change: Callable[[], object]) -> None:
         """Apply `change` and write the manifest; if the write fails, restore the previous state."""
         with self._guard:
+            if self._retired:
+                raise FailedPrecondition("the space was closed meanwhile", code="closed", field="space")
             before = dict(self._segments), self._encoded_segments, self._checkpoints
             other = self._mark, self._horizon, self.settings
             change()

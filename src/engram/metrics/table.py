@@ -76,6 +76,15 @@ RECALLS_WAITING: Final = _SERVER.gauge(
 UNSOUND_SPACES: Final = _SERVER.gauge(
     "unsound_spaces", "spaces", "unsound spaces", "Spaces that could not be opened and are not served."
 )
+OPEN_SPACES: Final = _SERVER.gauge(
+    "open_spaces", "spaces", "open spaces", "Spaces that are open: they were used not long ago, or are in use."
+)
+RESTING_SPACES: Final = _SERVER.gauge(
+    "resting_spaces", "spaces", "resting spaces", "Spaces that are closed until they are used."
+)
+SPACES_RESTED: Final = _SERVER.counter(
+    "spaces_rested_total", "spaces", "came to rest", "Spaces that were closed to make room for others."
+)
 DISK_FREE: Final = _SERVER.gauge(
     "disk_free_bytes", "bytes", "disk free", "Free space on the disk of the store. Without a value for one in memory."
 )

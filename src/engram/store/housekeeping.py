@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from engram.store.health.noted import noted
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _ROUNDS_PER_NOTE = 60
 # A pass that could not read everything is made again after so many seconds.
 _SCRUB_RETRY_S = 60.0
+# Opening a space that rests takes about as long as reading so much.
+_OPENING_BYTES = 1 << 20
 
 
 class Housekeeping:
@@ -40,6 +43,8 @@ class Housekeeping:
         Called with each space in which a checkpoint or a compaction failed that is to be tried again.
     compact_log
         Has the log of a space compacted, on another thread.
+    waking
+        Returns the spaces that rest, opened one after the other, as they are scrubbed after the open ones.
     """
 
     def __init__(
@@ -50,8 +55,10 @@ class Housekeeping:
         problems: Problems | None = None,
         failed: Callable[[SpaceEngine], None] = lambda space: None,
         compact_log: Callable[[SpaceEngine], None] = lambda space: None,
+        waking: Callable[[], Iterable[SpaceEngine]] = tuple,
     ) -> None:
         self._spaces = spaces
+        self._waking = waking
         self._catalogue = catalogue
         self._compact_log = compact_log
         self._interval_s = options.mark_interval_s
@@ -63,6 +70,7 @@ class Housekeeping:
         self._failed = failed
         self._thread = threading.Thread(target=self._run, name="engram-housekeeping", daemon=True)
         self._scrubbing: Generator[int, None, None] | None = None
+        self._unread: set[str] = set()
         # The first scrub starts right after opening. Recalls need not wait for it: they check the bytes they read.
         self._scrub_due_s = time.monotonic()
         self.scrubs: int = 0
@@ -130,22 +138,31 @@ class Housekeeping:
             if time.monotonic() < self._scrub_due_s:
                 return
             spaces = [weakref.ref(space) for space in self._spaces()]
-            self._scrubbing = _scrub_all(spaces, self._catalogue)
+            self._unread = set()
+            self._scrubbing = _scrub_all(spaces, self._waking, self._catalogue, self._unread)
         read = 0
         for nbytes in self._scrubbing:
             read += nbytes
             if read >= self._scrub_bytes or self._stopped.is_set():
                 return
         self._scrubbing = None
-        is_partial = any(space.health.problems.has(SCRUB_FAILED) for space in self._spaces())
-        self._scrub_due_s = time.monotonic() + (_SCRUB_RETRY_S if is_partial else self._scrub_interval_s)
+        self._scrub_due_s = time.monotonic() + (_SCRUB_RETRY_S if self._unread else self._scrub_interval_s)
         self.scrubs += 1
 
 
-def _scrub_all(spaces: Sequence[weakref.ref[SpaceEngine]], catalogue: SpaceCatalog) -> Generator[int, None, None]:
-    """Check all spaces, without keeping a space alive that is referenced nowhere else."""
+def _scrub_all(
+    spaces: Sequence[weakref.ref[SpaceEngine]],
+    waking: Callable[[], Iterable[SpaceEngine]],
+    catalogue: SpaceCatalog,
+    unread: set[str],
+) -> Generator[int, None, None]:
+    """Check all spaces, without keeping a space alive that is referenced nowhere else.
+
+    The names of those that could not be read as a whole are added to `unread`.
+    """
     catalogue.check()
-    for weak in spaces:
+    for weak, opening_bytes in chain(zip(spaces, repeat(0)), zip(map(weakref.ref, waking()), repeat(_OPENING_BYTES))):
+        yield opening_bytes
         space = weak()
         if space is None:
             continue
@@ -153,3 +170,6 @@ def _scrub_all(spaces: Sequence[weakref.ref[SpaceEngine]], catalogue: SpaceCatal
         del space
         with noted(problems, SCRUB_FAILED, "not everything can be read and checked"):
             yield from pieces
+        if problems.has(SCRUB_FAILED):
+            # It may rest when the pass ends.
+            unread.add(problems.space)

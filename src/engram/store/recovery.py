@@ -36,8 +36,15 @@ logger: logging.Logger = logging.getLogger(__name__)
 LOG_DIRECTORY = "log"
 
 
-def recover_space(stored: StoredSpace, store_id: str, options: StoreOptions) -> SpaceState:
+def recover_space(
+    stored: StoredSpace, store_id: str, options: StoreOptions, damages: Damages | None = None
+) -> SpaceState:
     """Open a stored space and return its state.
+
+    Parameters
+    ----------
+    damages
+        The damage that was found before the space rested, to which more is added; None: nothing.
 
     Raises
     ------
@@ -48,7 +55,7 @@ def recover_space(stored: StoredSpace, store_id: str, options: StoreOptions) -> 
     Unavailable
         If the storage cannot be read or written.
     """
-    damages = Damages(stored.config.name)
+    damages = damages or Damages(stored.config.name)
     with typed_failures(f"opening space {stored.config.name}"):
         manifest = stored.manifest or _adopt_format_1(stored.config, stored.storage, store_id, damages)
         space = _open_graph(stored, manifest, damages, options)

@@ -31,8 +31,8 @@ from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
 from engram.model.values.retention_policy import RetentionPolicy, checked_policy
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
+from engram.store.resting.space_access import SpaceAccess
 from engram.store.space_collection import SpaceCollection
-from engram.store.space_engine import SpaceEngine
 
 
 class Space(SpaceCollection):
@@ -41,10 +41,13 @@ class Space(SpaceCollection):
     `Client` has the same methods for a space of a server. Any thread may call any method; recalls and look-ups take no
     locks. A space is not usable in a forked child (code ``forked``). ``id in space``, ``len(space)`` and ``for hit in
     space`` are about what is alive now.
+
+    In a store of many spaces, one that is not used rests; the next call opens it again, takes longer, and may raise why
+    that failed.
     """
 
-    def __init__(self, engine: SpaceEngine, store: object = None) -> None:
-        super().__init__(engine)
+    def __init__(self, access: SpaceAccess, store: object = None) -> None:
+        super().__init__(access)
         # Whoever has a space has its store open.
         self._store = store
 
@@ -141,8 +144,9 @@ class Space(SpaceCollection):
         return self._engine.submit_answered(self._prepared(take_observations(arguments, keywords)))
 
     def _prepared(self, observations: OneObservation | ManyObservations) -> ObservationBatch:
-        self._engine.check_process()
-        return self._engine.prepare(observations.batch(self._engine.config))
+        engine = self._engine
+        engine.check_process()
+        return engine.prepare(observations.batch(engine.config))
 
     # ---- reading ------------------------------------------------------------------------------------------------
 
@@ -287,12 +291,12 @@ class Space(SpaceCollection):
     @property
     def name(self) -> str:
         """Name of the space."""
-        return self._engine.config.name
+        return self._access.config.name
 
     @property
     def config(self) -> SpaceConfig:
         """Settings of the space."""
-        return self._engine.config
+        return self._access.config
 
     @property
     def generation(self) -> int:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from engram.errors import EngramError
+from engram.errors import EngramError, FailedPrecondition
 from engram.log.damage import Damages
 from engram.log.identity import Identity
 from engram.metrics import table
@@ -34,20 +34,19 @@ from engram.store.commit.group_commit import GroupCommit
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
-from engram.store.commit.tail_budget import TailBudget
+from engram.store.commit.tail_budget import SpaceRests
 from engram.store.compaction.log_compaction import LogCompaction
 from engram.store.health.space_health import SpaceHealth
-from engram.store.indexing.index_maintenance import IndexMaintenance
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
-from engram.store.recall.space_recalls import SpaceRecalls
+from engram.store.resting.restable_space import RestableSpace
 from engram.store.scrub import scrub
 from engram.store.space_state import SpaceState
 
 T = TypeVar("T")
 
 
-class SpaceEngine(SpaceRecalls):
+class SpaceEngine(RestableSpace):
     """The inside of a `Space`; made by `StoreEngine.space`.
 
     Any thread may call any method, except where a method says otherwise. Recalls and look-ups take no locks. A space is
@@ -65,12 +64,7 @@ class SpaceEngine(SpaceRecalls):
         answers: AnswerThread,
         meter: RecallMeter,
     ) -> None:
-        super().__init__(config, state, options, lambda: published(self), meter)
-        self.tail: TailBudget = TailBudget(
-            state.index, options.tail_count_max, options.tail_bytes_max, options.room_timeout_s
-        )
-        self.indexing: IndexMaintenance = IndexMaintenance(state, options)
-        self.indexing.add_listener(self.tail.moved)
+        super().__init__(config, state, options, published, meter)
         self.spans: CommitSpans = CommitSpans(config.name, self.indexing.add_listener)
         self.log_compaction: LogCompaction = LogCompaction(state, lambda: self.retention.expired)
         self._writer = GroupCommit(config.name, state, encoder)
@@ -237,10 +231,17 @@ class SpaceEngine(SpaceRecalls):
             If the space takes no more writes.
         FailedPrecondition
             If the log is closed.
+        SpaceRests
+            If the space has come to rest; another engine admits the request.
         """
         if request.batch is not None:
             check_columns(request.batch, self.config.dim)
-        self._writer.check()
+        try:
+            self._writer.check()
+        except FailedPrecondition:
+            if self.occupancy.rests:
+                raise SpaceRests from None
+            raise
         self.tail.reserve(request.tail_count)
 
     def withdraw(self, request: CommitRequest) -> None:
@@ -280,6 +281,13 @@ class SpaceEngine(SpaceRecalls):
         self.check_process()
         self.retention.set_policy(policy)
 
+    def retire(self) -> bool:
+        """Admit no more writes and standing recalls, unless the space is in use; return whether it has come to rest.
+
+        A space that failed stays open, so that everybody learns why.
+        """
+        return (self._state.log.read_only or self.failure() is None) and self.occupancy.retire()
+
     def leave_mark(self) -> None:
         """Record outside the log how far it is durable; see `Log.leave_mark`."""
         self._state.log.leave_mark()
@@ -287,14 +295,6 @@ class SpaceEngine(SpaceRecalls):
     def scrub(self) -> Iterator[int]:
         """Read and check everything that the space stores, a piece at a time; see `engram.store.scrub`."""
         return scrub(self._state)
-
-    def close(self) -> None:
-        """Close the log and end standing recalls; the committer must have stopped.
-
-        Hits that were returned and further recalls stay usable.
-        """
-        self.subscriptions.close()
-        self._state.log.close()
 
     def _samples(self) -> Iterator[MetricSample]:
         state, name = self._state, self.config.name

@@ -7,8 +7,6 @@ import logging
 import os
 import threading
 import time
-import weakref
-from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import chain
 from pathlib import Path
@@ -38,6 +36,10 @@ from engram.store.indexing.workers import Workers, WorkerStatistics
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions, check_options
 from engram.store.recovery import recover_space
+from engram.store.resting.open_limit import open_spaces_max
+from engram.store.resting.space_summaries import SpaceSummaries
+from engram.store.resting.weak_spaces import open_spaces, waking_spaces, weakly
+from engram.store.scrub import scrub_spaces
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
 from engram.store.space_table import SpaceTable
@@ -68,6 +70,11 @@ class StoreEngine:
     ------
     EngramError
         As for `MemoryStore`.
+
+    Attributes
+    ----------
+    table
+        The spaces, those that rest included.
     """
 
     def __init__(
@@ -92,20 +99,29 @@ class StoreEngine:
         self._compaction = CompactionThread(options.log_compaction_bytes_per_s)
         self._matcher = Matcher()
         self._meter = RecallMeter(options.recall_meter_share)
-        self._workers = Workers(options.worker_count, options.steal_threshold, _weakly(self._linked))
+        self._workers = Workers(options.worker_count, options.steal_threshold, weakly(self._linked))
         self._guard = threading.Lock()
         self._closing: Future[None] | None = None
         self._ending = 0
         try:
             self._catalogue = SpaceCatalog(self._storage)
-            self._table = SpaceTable(self._catalogue, self._open_space)
-            self._table.load()
+            summaries = SpaceSummaries(self._storage, self._catalogue)
+            open_max = open_spaces_max(self._storage, options)
+            self.table = SpaceTable(self._catalogue, summaries, self._open_space, open_max)
+            self.table.load(options.spaces_at_start_max)
         except BaseException:
             self._release()
             raise
         self._problems = Problems()
-        spaces, failed, request = _weak_spaces(self._table), _weakly(self._linked), self._compaction.request
-        self._housekeeping = Housekeeping(spaces, self._catalogue, options, self._problems, failed, request)
+        self._housekeeping = Housekeeping(
+            open_spaces(self.table),
+            self._catalogue,
+            options,
+            self._problems,
+            failed=weakly(self._linked),
+            compact_log=self._compaction.request,
+            waking=waking_spaces(self.table),
+        )
         threads = (self._checkpointer, self._compaction, self._workers, self._matcher, self._meter, self._committer)
         for thread in threads:
             thread.start()
@@ -137,13 +153,13 @@ class StoreEngine:
     @property
     def commits(self) -> int:
         """Number of group commits since the store was opened."""
-        return sum(space.stats().commits for space in self.spaces())
+        return self.table.commits_before + sum(space.stats().commits for space in self.spaces())
 
     def metrics(self) -> MetricSamples:
         """Return the metrics of the store and of its open spaces; `engram.metrics.table` describes them."""
         of_workers = (worker.samples() for worker in self.worker_statistics())
         of_spaces = (space.stats().metrics for space in self.spaces())
-        of_store = chain(self._table.samples(), self._committer.samples(), self._own_problems().samples())
+        of_store = chain(self.table.samples(), self._committer.samples(), self._own_problems().samples())
         return MetricSamples(chain(of_store, *of_workers, *of_spaces))
 
     def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
@@ -160,45 +176,45 @@ class StoreEngine:
     ) -> SpaceEngine:
         """Return the space called `name`; see `MemoryStore.space`."""
         check_process(self._process, "store")
-        return self._table.get(name, dim, metric, embedder, create=as_flag("create", create))
+        return self.table.get(name, dim, metric, embedder, create=as_flag("create", create))
+
+    def reopened(self, name: str) -> SpaceEngine:
+        """Return the engine of a space that exists, opened if it rests; raises as `space`."""
+        check_process(self._process, "store")
+        return self.table.reopened(name)
 
     def spaces(self) -> list[SpaceEngine]:
         """Return all open spaces in the order of their names."""
         check_process(self._process, "store")
-        return self._table.all()
+        return self.table.all()
 
     @property
     def unsound(self) -> dict[str, EngramError]:
         """Errors of the spaces that could not be opened, by name. Other spaces are not affected."""
-        return self._table.unsound
+        return dict(self.table.refused.errors)
 
     def damages(self) -> tuple[Damage, ...]:
         """Return the damage found since the store was opened, in the list of spaces and in each open space."""
-        return (
-            *self._catalogue.damages.all(),
-            *(damage for space in self.spaces() for damage in space.damages.all()),
-        )
+        return tuple(damage for damages in self.table.damages() for damage in damages.all())
 
     @property
     def damaged_count(self) -> int:
         """Number of damaged places found since the store was opened, including those that `damages` does not name."""
-        return self._catalogue.damages.count + sum(space.damages.count for space in self.spaces())
+        return sum(damages.count for damages in self.table.damages())
 
     def note_problem(self, kind: ProblemKind, message: str | None) -> None:
         """Note that the store as a whole has a problem of `kind`; None: that it has none any more."""
         self._problems.set(kind, message)
 
     def problems(self) -> tuple[Problem, ...]:
-        """Return what is wrong with the store as a whole, and with spaces that could not be opened."""
-        return (*self._own_problems().all(), *self._table.problems())
+        """Return what is wrong with the store as a whole, and with the spaces that are not open."""
+        return (*self._own_problems().all(), *self.table.problems())
 
     def scrub(self) -> tuple[Damage, ...]:
         """Read and check everything stored; see `MemoryStore.scrub`."""
         self._check_open()
         self._catalogue.check()
-        for space in self.spaces():
-            for _ in space.scrub():
-                self._check_open()
+        scrub_spaces(self.table, self._check_open)
         return self.damages()
 
     def submit(self, request: CommitRequest) -> None:
@@ -214,7 +230,7 @@ class StoreEngine:
             In a forked child, or if the store is closed.
         """
         check_process(self._process, "store")
-        request.space.admit(request)
+        self.table.admit(request)
         request.queued_s = time.perf_counter()
         try:
             self._intake.put(request)
@@ -274,11 +290,16 @@ class StoreEngine:
             raise FailedPrecondition("the store is closed", code="closed")
 
     def _open_space(self, stored: StoredSpace) -> SpaceEngine:
-        state = recover_space(stored, self._catalogue.store_id, self._options)
+        left = self.table.left.of(stored.config.name)
+        damages = None if left is None else left.damages
+        state = recover_space(stored, self._catalogue.store_id, self._options, damages)
         encoder, answers = self._committer.encoder, self._answers
         space = SpaceEngine(
             stored.config, state, self._options, self.submit, self._committed, encoder, answers, self._meter
         )
+        space.find_open = self.reopened
+        if left is not None:
+            space.retention.leases = left.leases
         self._workers.notify(space)
         return space
 
@@ -288,6 +309,7 @@ class StoreEngine:
 
     def _linked(self, space: SpaceEngine) -> None:
         indexing = space.indexing
+        self.table.look_for_room()
         if indexing.checkpoint_is_due() or indexing.compaction_is_due(lambda: space.retention.horizon):
             self._checkpointer.request(space)
 
@@ -301,17 +323,19 @@ class StoreEngine:
         self._workers.stop(self._options.drain_s)
         self._matcher.stop()
         self._meter.stop()
-        self._table.close()
+        self.table.close()
         with contextlib.suppress(FailedPrecondition):
             # Refused only if an earlier call was interrupted after it had requested the checkpoints.
             for space in self.spaces():
-                self._checkpointer.request(space)
+                if space.indexing.checkpoint_pays():
+                    self._checkpointer.request(space)
         self._checkpointer.stop()
         self._close_files()
 
     def _close_files(self) -> None:
         for space in self.spaces():
             space.close()
+        self.table.save_summaries()
         try:
             self._housekeeping.note()
         except EngramError as error:
@@ -324,26 +348,3 @@ class StoreEngine:
             self._lock.release()
         if isinstance(self._storage, FileStorage):
             self._storage.close()
-
-
-def _weakly(method: Callable[[SpaceEngine], None]) -> Callable[[SpaceEngine], None]:
-    """Return a function that calls `method` without keeping its store alive; the space that is passed does that."""
-    weak = weakref.WeakMethod(method)
-
-    def call(space: SpaceEngine) -> None:
-        found = weak()
-        if found is not None:
-            found(space)
-
-    return call
-
-
-def _weak_spaces(table: SpaceTable) -> Callable[[], list[SpaceEngine]]:
-    """Return a function that lists the spaces without keeping the store alive; it lists none once the store is gone."""
-    weak = weakref.ref(table)
-
-    def spaces() -> list[SpaceEngine]:
-        found = weak()
-        return [] if found is None else found.all()
-
-    return spaces

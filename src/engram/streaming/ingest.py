@@ -150,7 +150,7 @@ class Ingest:
     def _queue(self, space: SpaceEngine, request: CommitRequest) -> None:
         if request.batch is not None:
             # Deletions are admitted whatever the pressure, because they are what ends some of it.
-            self.admission.check(space, request.priority)
+            self.admission.check(space, request.priority, request.nbytes)
         self._store.submit(request)
         self.admission.entered(space, request)
 

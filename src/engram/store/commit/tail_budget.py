@@ -14,6 +14,10 @@ from engram.store.commit.service_rate import ServiceRate
 _FLOAT_BYTES: Final = 4
 
 
+class SpaceRests(Exception):
+    """Raised inside the store to whoever writes to a space that has come to rest; the store opens it again."""
+
+
 class TailBudget:
     """Counts the observations that are admitted and not indexed yet, against a limit.
 
@@ -57,6 +61,7 @@ class TailBudget:
         self._changed = threading.Condition()
         self._waiting = 0
         self._closed = False
+        self._rests = False
 
     @property
     def count(self) -> int:
@@ -75,6 +80,8 @@ class TailBudget:
             After `close`.
         """
         with self._changed:
+            if self._rests:
+                raise SpaceRests
             if self._closed:
                 raise Unavailable("the store is closing and takes no more writes", code="shutting_down")
             used = self._count()
@@ -129,6 +136,22 @@ class TailBudget:
         with self._changed:
             self._closed = True
             self._wake()
+
+    def retire(self) -> bool:
+        """Admit nothing more, as the space comes to rest; return False, and change nothing, if it is in use.
+
+        From then on, `reserve` raises `SpaceRests`.
+        """
+        with self._changed:
+            if self._closed or self._waiting or self._reserved or self._count() > 0:
+                return False
+            self._closed = self._rests = True
+            return True
+
+    def unretire(self) -> None:
+        """Admit again: the space does not come to rest after all."""
+        with self._changed:
+            self._closed = self._rests = False
 
     def time_to_drain_ms(self, count: int) -> int:
         """Return the milliseconds that linking `count` observations takes, at the measured rate."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import threading
 from collections.abc import Iterator
 from typing import Final
@@ -15,6 +16,7 @@ from engram.log.records.record import Record
 
 CHUNK_BITS: Final = 16
 CHUNK_ROWS: Final = 1 << CHUNK_BITS
+_ROW_BYTES: Final = 8 + 8 + 4 + 4
 _NEVER: Final = np.iinfo(np.int64).max
 # A chunk with fewer observations than this share of its generations keeps only these.
 _FILLED_MIN: Final = 0.5
@@ -43,6 +45,8 @@ class ColumnChunk:
         float32, shape ``(n,)``.
     ends_min
         The least generation from which on a version of the chunk is dead, or an earlier one.
+    reached_rows
+        No row behind so many was written to; 0 for a chunk that is full of what is kept.
     solid_rows
         So many rows from the first one on are observations, without a gap between them.
     times_min, times_max
@@ -55,6 +59,7 @@ class ColumnChunk:
         "ends_min",
         "importances",
         "offsets",
+        "reached_rows",
         "solid_rows",
         "times_max",
         "times_min",
@@ -63,11 +68,17 @@ class ColumnChunk:
 
     def __init__(self, offsets: NDArray[np.int32] | None = None) -> None:
         count = CHUNK_ROWS if offsets is None else len(offsets)
+        # Pages of the system, which are zero, and take memory only once they are written to. What the allocator returns
+        # may have been used before: it is zeroed as a whole, and a space of one row would take more than a megabyte.
+        memory = mmap.mmap(-1, count * _ROW_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        numbers = np.frombuffer(memory, dtype=np.int64, count=2 * count)
+        fractions = np.frombuffer(memory, dtype=np.float32, count=2 * count, offset=numbers.nbytes)
         self.offsets: NDArray[np.int32] | None = offsets
-        self.ends: NDArray[np.int64] = np.zeros(count, dtype=np.int64)
-        self.times_us: NDArray[np.int64] = np.zeros(count, dtype=np.int64)
-        self.confidences: NDArray[np.float32] = np.zeros(count, dtype=np.float32)
-        self.importances: NDArray[np.float32] = np.zeros(count, dtype=np.float32)
+        self.ends: NDArray[np.int64] = numbers[:count]
+        self.times_us: NDArray[np.int64] = numbers[count:]
+        self.confidences: NDArray[np.float32] = fractions[:count]
+        self.importances: NDArray[np.float32] = fractions[count:]
+        self.reached_rows: int = 0
         self.ends_min: int = int(_NEVER)
         self.solid_rows: int = 0
         self.times_min: int = int(_NEVER)
@@ -112,6 +123,7 @@ class ColumnChunk:
         self.importances[rows] = record.importances[source]
         self.times_min = min(self.times_min, int(times_us.min()))
         self.times_max = max(self.times_max, int(times_us.max()))
+        self.reached_rows = rows.stop if isinstance(rows, slice) else int(rows[-1]) + 1
         if isinstance(rows, slice) and rows.start <= self.solid_rows:
             self.solid_rows = rows.stop
 
@@ -127,9 +139,10 @@ class ColumnChunk:
     @property
     def nbytes(self) -> int:
         """Memory in bytes."""
-        offsets = 0 if self.offsets is None else self.offsets.nbytes
-        numbers = self.confidences.nbytes + self.importances.nbytes
-        return self.ends.nbytes + self.times_us.nbytes + numbers + offsets
+        if self.offsets is None:
+            # Pages behind the last row that was written take none.
+            return self.reached_rows * _ROW_BYTES
+        return len(self) * _ROW_BYTES + self.offsets.nbytes
 
 
 class Columns:

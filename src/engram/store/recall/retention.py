@@ -33,13 +33,18 @@ class Retention:
         Settings of the store, which say how far back recalls may go.
     subscriptions
         Subscriptions that may still have to match versions that were superseded.
+
+    Attributes
+    ----------
+    leases
+        The generations that scans hold between their pages. They outlive the engine of a space that comes to rest.
     """
 
     def __init__(self, state: SpaceState, options: StoreOptions, subscriptions: Subscriptions) -> None:
         self._state = state
         self._subscriptions = subscriptions
         self._held: WeakSet[Snapshot] = WeakSet()
-        self._leases = Leases()
+        self.leases: Leases = Leases()
         self._count = options.retained_count
         self._seconds = options.retained_s
         self._clock = CautiousClock(options.retained_s, now_us, elapsed_us)
@@ -123,10 +128,15 @@ class Retention:
         overtaken = next(self._state.log.records_from(oldest + 1), None)
         return 0.0 if overtaken is None else max(0.0, (now_us() - overtaken.committed_us) / 1e6)
 
+    @property
+    def is_held(self) -> bool:
+        """Whether there are snapshots."""
+        return bool(self._held)
+
     def _held_generations(self) -> list[int]:
         """Return what must be retained, for as long as it is held or for the lease of what is being read."""
         unread = self._subscriptions.unread_generation
-        return [*self._held_for_long(), *self._leases.generations(), *([] if unread is None else [unread])]
+        return [*self._held_for_long(), *self.leases.generations(), *([] if unread is None else [unread])]
 
     def _held_for_long(self) -> list[int]:
         held = [snapshot.generation for snapshot in list(self._held)]
@@ -135,7 +145,7 @@ class Retention:
 
     def hold_stream(self, stream: RecallStream) -> RecallStream:
         """Return `stream`; what it sees is retained for as long as it is read."""
-        self._leases.add(stream)
+        self.leases.add(stream)
         return stream
 
     def hold(self, reader: RecallExecutor, max_generation: int | None, snapshot_us: int | None) -> Snapshot:
@@ -181,12 +191,12 @@ class Retention:
         InvalidInput, FailedPrecondition
             As for `hold`.
         """
-        if generation is not None and self._leases.renew_held(generation):
+        if generation is not None and self.leases.renew_held(generation):
             snapshot = Snapshot(reader, generation)
             self._held.add(snapshot)
             return snapshot
         snapshot = self.hold(reader, generation, None)
-        self._leases.renew(snapshot.generation)
+        self.leases.renew(snapshot.generation)
         return snapshot
 
     def generation_at(self, time_us: int) -> int:

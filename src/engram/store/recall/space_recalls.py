@@ -100,11 +100,18 @@ class SpaceRecalls:
         OverCapacity
             If there are too many standing recalls.
         """
-        stream = self._as_of(query, lambda generation: self._reader.stream(query, generation))
         if query.follow:
-            # A commit during the subscription may not have been announced to the matcher.
-            self._announce()
+            return self._follow(query)
+        return self._stream(query)
+
+    def _follow(self, query: RecallQuery) -> RecallStream:
+        stream = self._stream(query)
+        # A commit during the subscription may not have been announced to the matcher.
+        self._announce()
         return stream
+
+    def _stream(self, query: RecallQuery) -> RecallStream:
+        return self._as_of(query, lambda generation: self._reader.stream(query, generation))
 
     def get(self, id: str, max_generation: int | None = None) -> Hit | None:
         """Return the observation with this id, or None.

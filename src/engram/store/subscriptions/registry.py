@@ -162,6 +162,15 @@ class Subscriptions:
         for subscription in list(self._subscriptions.values()):
             subscription.close()
 
+    def retire(self) -> bool:
+        """Take no new subscriptions, unless there are some; return whether it is so."""
+        with self._guard:
+            self._remove_left()
+            if self._subscriptions:
+                return False
+            self._closed = True
+            return True
+
     def _match(self, first: int, last: int) -> None:
         similar, lost = self._similar(first, last)
         for key, subscription in self._subscriptions.items():

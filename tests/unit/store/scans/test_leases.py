@@ -53,7 +53,7 @@ def test_a_page_is_of_a_generation_that_is_not_retained_while_it_is_leased() -> 
     with MemoryStore(None, options=StoreOptions(retained_count=1)) as store:
         space = store.space("notes", dim=8)
         inside: Any = space._engine
-        inside.retention._leases = Leases(clock)
+        inside.retention.leases = Leases(clock)
         _store(space, "abc")
         request = ReadPage("notes", page_size=1)
         page = inside.page(request, inside.leased(request).generation)
@@ -77,7 +77,7 @@ def test_an_iterator_holds_its_snapshot_by_itself() -> None:
     with MemoryStore(None, options=StoreOptions(retained_count=1)) as store:
         space = store.space("notes", dim=8)
         inside: Any = space._engine
-        inside.retention._leases = Leases(clock)
+        inside.retention.leases = Leases(clock)
         _store(space, "abc")
         scan = space.scan(page_size=1)
         first = next(scan)
