@@ -26,18 +26,21 @@ class Scan(Iterator[Hit]):
 
     Attributes
     ----------
-    generation
-        Generation of the snapshot; None before the first page is read.
     first
         The request for the first page.
     """
 
     def __init__(self, read: Callable[[ReadPage], ScanPage], request: ReadPage) -> None:
-        self.generation: int | None = request.max_generation
         self.read: Final = read
         self.first: Final = request
-        self._request: ReadPage | None = request
-        self._rows = self._hits()
+        # Nothing refers back to the scan, so that what it holds is let go as soon as it is dropped.
+        self._progress = _Progress(request)
+        self._rows = _hits(read, self._progress)
+
+    @property
+    def generation(self) -> int | None:
+        """Generation of the snapshot; None before the first page is read."""
+        return self._progress.generation
 
     def __repr__(self) -> str:
         return f"Scan(generation={self.generation})"
@@ -51,15 +54,7 @@ class Scan(Iterator[Hit]):
 
     def pages(self) -> Iterator[ScanPage]:
         """Yield the pages that were not read yet. Each has a ``cursor``, by which a later scan goes on behind it."""
-        while self._request is not None:
-            page = self.read(self._request)
-            self.generation = page.generation
-            self._request = _next_request(self._request, page)
-            yield page
-
-    def _hits(self) -> Generator[Hit, None, None]:
-        for page in self.pages():
-            yield from page
+        return _pages(self.read, self._progress)
 
 
 class AsyncScan(AsyncIterator[Hit]):
@@ -72,18 +67,21 @@ class AsyncScan(AsyncIterator[Hit]):
 
     Attributes
     ----------
-    generation
-        Generation of the snapshot; None before the first page is read.
     first
         The request for the first page.
     """
 
     def __init__(self, read: Callable[[ReadPage], Awaitable[ScanPage]], request: ReadPage) -> None:
-        self.generation: int | None = request.max_generation
         self.read: Final = read
         self.first: Final = request
-        self._request: ReadPage | None = request
-        self._rows = self._hits()
+        # Nothing refers back to the scan, so that what it holds is let go as soon as it is dropped.
+        self._progress = _Progress(request)
+        self._rows = _hits_async(read, self._progress)
+
+    @property
+    def generation(self) -> int | None:
+        """Generation of the snapshot; None before the first page is read."""
+        return self._progress.generation
 
     def __repr__(self) -> str:
         return f"AsyncScan(generation={self.generation})"
@@ -94,19 +92,47 @@ class AsyncScan(AsyncIterator[Hit]):
     async def __anext__(self) -> Hit:
         return await anext(self._rows)
 
-    async def pages(self) -> AsyncGenerator[ScanPage, None]:
+    def pages(self) -> AsyncGenerator[ScanPage, None]:
         """Yield the pages that were not read yet. Each has a ``cursor``, by which a later scan goes on behind it."""
-        while self._request is not None:
-            page = await self.read(self._request)
-            self.generation = page.generation
-            self._request = _next_request(self._request, page)
-            yield page
-
-    async def _hits(self) -> AsyncGenerator[Hit, None]:
-        async for page in self.pages():
-            for hit in page:
-                yield hit
+        return _pages_async(self.read, self._progress)
 
 
-def _next_request(request: ReadPage, page: ScanPage) -> ReadPage | None:
-    return replace(request, cursor=page.cursor) if page.cursor else None
+class _Progress:
+    """How far a scan is: the request for the next page, None behind the last one, and the generation of the scan."""
+
+    __slots__ = ("generation", "request")
+
+    def __init__(self, request: ReadPage) -> None:
+        self.generation: int | None = request.max_generation
+        self.request: ReadPage | None = request
+
+    def behind(self, request: ReadPage, page: ScanPage) -> ScanPage:
+        """Note that `page` answered `request`, and return it."""
+        self.generation = page.generation
+        self.request = replace(request, cursor=page.cursor) if page.cursor else None
+        return page
+
+
+def _pages(read: Callable[[ReadPage], ScanPage], progress: _Progress) -> Iterator[ScanPage]:
+    while (request := progress.request) is not None:
+        yield progress.behind(request, read(request))
+
+
+def _hits(read: Callable[[ReadPage], ScanPage], progress: _Progress) -> Generator[Hit, None, None]:
+    for page in _pages(read, progress):
+        yield from page
+
+
+async def _pages_async(
+    read: Callable[[ReadPage], Awaitable[ScanPage]], progress: _Progress
+) -> AsyncGenerator[ScanPage, None]:
+    while (request := progress.request) is not None:
+        yield progress.behind(request, await read(request))
+
+
+async def _hits_async(
+    read: Callable[[ReadPage], Awaitable[ScanPage]], progress: _Progress
+) -> AsyncGenerator[Hit, None]:
+    async for page in _pages_async(read, progress):
+        for hit in page:
+            yield hit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,3 +106,18 @@ def test_a_space_that_cannot_be_opened_has_failed_from_its_first_use_on(tmp_path
     with MemoryStore(tmp_path, options=OPTIONS) as store:
         assert contents(store.space(NAMES[0])) == [f"of {NAMES[0]}"]
         assert store.problems() == ()
+
+
+def test_a_scan_that_is_dropped_lets_go_of_its_space_at_once(store: MemoryStore) -> None:
+    space = store.space("notes", dim=DIM)
+    space.observe(["a", "b", "c"], np.ones((3, DIM)))
+    retention = store._engine.space("notes").retention
+    gc.disable()
+    try:
+        scan = space.scan(page_size=1)
+        assert next(scan).id == "a"
+        assert retention.is_held
+        del scan
+        assert not retention.is_held
+    finally:
+        gc.enable()
