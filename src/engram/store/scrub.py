@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
-from engram.errors import CorruptData, EngramError, NewerFormat
+from engram.errors import CorruptData, EngramError
 from engram.log.files.checked_json import format_of
 from engram.log.files.file_storage import FileStorage
 from engram.log.manifest import FILE_NAME, Manifest, SegmentEntry
@@ -18,9 +18,6 @@ from engram.log.segments.segment_header import read_segment_header
 from engram.store.indexing.checkpoints import DIRECTORY
 from engram.store.recovery import LOG_DIRECTORY
 from engram.store.space_state import SpaceState
-
-if TYPE_CHECKING:
-    from engram.store.space_table import SpaceTable
 
 # Checked in one call without the interpreter lock; takes about a millisecond.
 _PIECE_BYTES: Final = 4 << 20
@@ -121,24 +118,3 @@ def _wrong_with_header(begin: bytes, entry: SegmentEntry, manifest: Manifest) ->
         return "its first sector does not fit its checksum"
     same = (header.salt, header.epoch, header.identity.space) == (entry.salt, entry.epoch, manifest.identity.space)
     return "" if same else "it is a segment of another place, space or time"
-
-
-def scrub_spaces(table: SpaceTable, go_on: Callable[[], None]) -> None:
-    """Read and check every space of a table, also those that rest, at full speed.
-
-    Parameters
-    ----------
-    go_on
-        Called between pieces; what it raises ends the work.
-    """
-    for name in table.names():
-        try:
-            space = table.reopened(name).held()
-        except (CorruptData, NewerFormat):
-            # It is among the refused ones from now on.
-            continue
-        try:
-            for _ in space.scrub():
-                go_on()
-        finally:
-            space.let_go()

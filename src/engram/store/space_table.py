@@ -334,7 +334,7 @@ class SpaceTable:
             logger.exception("space %s was not closed in order", name, extra={"space": name})
         finally:
             with self._changed:
-                self.left.note(space)
+                self.left.note(name, space.damages, space.health.problems.all(), space.retention.leases)
                 self._came_to_rest += 1
                 closing = self._closing.pop(name)
                 self._changed.notify_all()

@@ -37,9 +37,9 @@ from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions, check_options
 from engram.store.recovery import recover_space
 from engram.store.resting.open_limit import open_spaces_max
+from engram.store.resting.scrub_spaces import scrub_spaces
 from engram.store.resting.space_summaries import SpaceSummaries
 from engram.store.resting.weak_spaces import open_spaces, waking_spaces, weakly
-from engram.store.scrub import scrub_spaces
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
 from engram.store.space_table import SpaceTable

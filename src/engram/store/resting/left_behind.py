@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from engram.log.damage import Damages
 from engram.metrics import table
@@ -11,9 +11,6 @@ from engram.metrics.health import Problem, health_of, severity
 from engram.metrics.sample import MetricSample
 from engram.store.health.problem_kinds import DAMAGED, SCRUB_FAILED
 from engram.store.scans.leases import Leases
-
-if TYPE_CHECKING:
-    from engram.store.space_engine import SpaceEngine
 
 # The others end with the open files: what failed is done, or tried again, by the next opening.
 _LASTING = (DAMAGED.name, SCRUB_FAILED.name)
@@ -46,12 +43,11 @@ class LeftBehind:
     def __init__(self) -> None:
         self._left: dict[str, Left] = {}
 
-    def note(self, space: SpaceEngine) -> None:
-        """Keep what `space`, which has come to rest and whose health was looked at before, leaves."""
-        problems = tuple(problem for problem in space.health.problems.all() if problem.name in _LASTING)
-        left = Left(space.damages, problems, space.retention.leases)
-        if left.damages.count or left.problems or left.leases.generations():
-            self._left[space.config.name] = left
+    def note(self, name: str, damages: Damages, problems: tuple[Problem, ...], leases: Leases) -> None:
+        """Keep what a space leaves that has come to rest. Of its problems, those are kept that it has also at rest."""
+        left = Left(damages, tuple(problem for problem in problems if problem.name in _LASTING), leases)
+        if damages.count or left.problems or leases.generations():
+            self._left[name] = left
 
     def of(self, name: str) -> Left | None:
         """Return what a space left; None for nothing."""
