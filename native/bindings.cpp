@@ -82,8 +82,9 @@ nb::object told(const std::vector<Generation>& damaged) {
   return nb::cast(generations);
 }
 
-AllowList allow_list(const std::optional<Words>& words) {
-  return words.has_value() ? AllowList(words->data(), words->shape(0)) : AllowList();
+AllowList allow_list(const std::optional<Words>& words, Generation begin) {
+  if (begin % 64 != 0) throw nb::value_error("a bitmap begins with a whole word");
+  return words.has_value() ? AllowList(words->data(), words->shape(0), begin) : AllowList();
 }
 
 void append(PyIndex& self, const Floats& vectors, Generation first, const std::optional<Raw>& raw,
@@ -119,25 +120,27 @@ std::size_t remove_versions(PyIndex& self, const Generations& versions, const Ge
 }
 
 nb::tuple search(const PyIndex& self, const Floats& queries, std::size_t k, std::size_t ef, Snapshot snapshot,
-                 const std::optional<Words>& allowed, std::size_t threads) {
+                 const std::optional<Words>& allowed, std::size_t threads, Generation allowed_begin) {
   self.check_dim(queries);
   const std::size_t n = queries.shape(0);
   auto generations = new_matrix<std::int64_t>(n, k);
   auto scores = new_matrix<float>(n, k);
+  const AllowList list = allow_list(allowed, allowed_begin);
   std::vector<Generation> damaged;
   {
     const Unlocked unlocked;
     // Every generation is below 2^63, so both types have the same bits.
     auto* found = reinterpret_cast<Generation*>(generations.data());
-    damaged = self.index->search(queries.data(), n, k, ef, snapshot.value_or(kNever), allow_list(allowed), threads,
-                                 found, scores.data());
+    damaged =
+        self.index->search(queries.data(), n, k, ef, snapshot.value_or(kNever), list, threads, found, scores.data());
   }
   return nb::make_tuple(generations, scores, told(damaged));
 }
 
-PyWalk walk(const PyIndex& self, const Vector& query, Snapshot snapshot, std::optional<Words> allowed) {
+PyWalk walk(const PyIndex& self, const Vector& query, Snapshot snapshot, std::optional<Words> allowed,
+            Generation allowed_begin) {
   if (query.shape(0) != self.index->dim()) throw nb::value_error("the query has another dimension than the index");
-  const AllowList list = allow_list(allowed);
+  const AllowList list = allow_list(allowed, allowed_begin);
   return {self.index.get(), std::move(allowed), self.index->walk(query.data(), snapshot.value_or(kNever), list)};
 }
 
@@ -335,8 +338,10 @@ NB_MODULE(_core, m) {
       .def("discard", [](PyIndex& self) { self.index->discard(); })
       .def("remove", &remove_versions, "versions"_a, "at"_a)
       .def("link", &link_published, "count_max"_a, "background"_a)
-      .def("search", &search, "queries"_a, "k"_a, "ef"_a, "snapshot"_a.none(), "allowed"_a.none(), "threads"_a)
-      .def("walk", &walk, "query"_a, "snapshot"_a.none(), "allowed"_a.none(), nb::keep_alive<0, 1>())
+      .def("search", &search, "queries"_a, "k"_a, "ef"_a, "snapshot"_a.none(), "allowed"_a.none(), "threads"_a,
+           "allowed_begin"_a = Generation{0})
+      .def("walk", &walk, "query"_a, "snapshot"_a.none(), "allowed"_a.none(), "allowed_begin"_a = Generation{0},
+           nb::keep_alive<0, 1>())
       .def("match", &match, "cues"_a, "first_generation"_a, "last_generation"_a)
       .def("successor", &successor)
       .def("take_over", &take_over, "from_"_a, "first_slot"_a, "horizon"_a, "all"_a)

@@ -276,6 +276,7 @@ class Index:
         snapshot: int | None,
         allowed: NDArray[np.uint64] | None,
         threads: int,
+        allowed_begin: int = 0,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], _Damaged]:
         """Find the `k` nearest vectors of each query, shape ``(n, dim)``, that are visible at `snapshot`.
 
@@ -290,7 +291,13 @@ class Index:
         CorruptCheckpoint
             If pages of the mapped checkpoint are lost.
         """
-    def walk(self, query: NDArray[np.float32], snapshot: int | None, allowed: NDArray[np.uint64] | None) -> Walk:
+    def walk(
+        self,
+        query: NDArray[np.float32],
+        snapshot: int | None,
+        allowed: NDArray[np.uint64] | None,
+        allowed_begin: int = 0,
+    ) -> Walk:
         """Start a search for one query, shape ``(dim,)``, that can be continued."""
     def match(
         self, cues: CueTable, first_generation: int, last_generation: int

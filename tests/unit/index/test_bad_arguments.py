@@ -46,6 +46,7 @@ TAKEN: Final[dict[str, set[str]]] = {
     "ef": NUMBER,
     "max_generation": OR_NONE,
     "allowed": NUMBERS | {"None"},
+    "allowed_begin": set(),
     "damaged": DAMAGED,
     "cues": set(),
     "key": {"one", "a negative number"},

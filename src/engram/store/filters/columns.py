@@ -233,6 +233,11 @@ class Columns:
                     self._keep(number, chunk, np.flatnonzero(chunk.ends > horizon))
 
     @property
+    def first_generation(self) -> int:
+        """No generation before this one is of an observation that is left."""
+        return min(list(self.chunks), default=0) << CHUNK_BITS
+
+    @property
     def row_count(self) -> int:
         """Number of rows, some of which may be of no observation."""
         return sum(len(chunk) for chunk in list(self.chunks.values()))

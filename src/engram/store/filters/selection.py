@@ -40,7 +40,8 @@ def passing(
     CorruptData
         If the filter needs a text or an id that is damaged.
     """
-    window = Window(max(first, 1), last)
+    # Nothing is left before the first chunk of the columns.
+    window = Window(max(first, 1, attributes.columns.first_generation), last)
     if not window.size:
         return PassingRows(window, np.empty(0, dtype=np.int64))
     planner = Planner(attributes, window, alive_at)
