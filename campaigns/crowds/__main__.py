@@ -26,6 +26,7 @@ def main() -> int:
     all_at_once = crowds.add_parser("burst", help="many clients that send large batches at the same time")
     all_at_once.add_argument("--clients", type=int, default=24, help="how many clients")
     all_at_once.add_argument("--budget", type=int, default=300 * 10**6, help="memory_bytes_max of the server")
+    all_at_once.add_argument("--transport", choices=("grpc", "websocket"), default="websocket", help="how they send")
     for each in (many, all_at_once):
         each.add_argument("--work", type=Path, default=None, help="where the stores lie, /tmp by default")
         each.add_argument("--out", type=Path, default=None, help="a JSON file for the result")
@@ -36,9 +37,9 @@ def main() -> int:
             faults = spaces.broken(found, options.count, options.files)
             given = f"spaces --seed {options.seed} --count {options.count} --files {options.files}"
         else:
-            found = burst.run(options.clients, options.budget, Path(work))
+            found = burst.run(options.clients, options.budget, options.transport, Path(work))
             faults = burst.broken(found, _PEAK_MAX_BYTES, _KEPT_MAX_BYTES)
-            given = f"burst --clients {options.clients} --budget {options.budget}"
+            given = f"burst --clients {options.clients} --budget {options.budget} --transport {options.transport}"
     head: dict[str, Any] = {"campaign": "crowds", "command": f"python -m campaigns.crowds {given}"}
     text = json.dumps({**head, "machine": describe(), **found, "broken": faults}, indent=1)
     if options.out is not None:

@@ -58,11 +58,12 @@ class Watch:
             self.peak = max(self.peak, self.now())
 
 
-def run(clients: int, budget_bytes: int, work: Path) -> dict[str, Any]:
-    """Start a server, let the clients send, and return what it took and what came of it."""
+def run(clients: int, budget_bytes: int, transport: str, work: Path) -> dict[str, Any]:
+    """Start a server, let the clients send over ``"grpc"`` or ``"websocket"``, and return what came of it."""
     port_file = work / "port"
     command = [
-        *(sys.executable, "-m", "engram", "serve", "--data", str(work / "data"), "--port", "0", "--no-http"),
+        *(sys.executable, "-m", "engram", "serve", "--data", str(work / "data"), "--port", "0"),
+        *(("--no-http",) if transport == "grpc" else ("--http-port", "0")),
         *("--port-file", str(port_file), "--dim", str(DIM), "--memory-bytes-max", str(budget_bytes)),
     ]
     with subprocess.Popen(command, stderr=(work / "log").open("w")) as server:
@@ -72,7 +73,9 @@ def run(clients: int, budget_bytes: int, work: Path) -> dict[str, Any]:
                 if server.poll() is not None or time.monotonic() > deadline_s:
                     raise RuntimeError((work / "log").read_text())
                 time.sleep(_WATCHED_S)
-            return _burst(f"127.0.0.1:{int(port_file.read_text().split()[0])}", server.pid, clients)
+            ports = port_file.read_text().split()
+            address = f"127.0.0.1:{ports[0]}" if transport == "grpc" else f"http://127.0.0.1:{ports[1]}"
+            return _burst(address, server.pid, clients)
         finally:
             server.terminate()
 
