@@ -110,18 +110,29 @@ def compact(
     if not Path(path).is_dir():
         raise NotFound(f"there is no data directory {path}", code="no_data", field="path", value=os.fspath(path))
     report = CompactReport(os.fspath(path), is_dry)
-    # Nothing is done by the store itself meanwhile.
-    options = StoreOptions(log_compaction_bytes_per_s=0, scrub_bytes_per_s=0)
+    # Nothing is done by the store itself meanwhile, and each space is opened when its turn comes.
+    options = StoreOptions(log_compaction_bytes_per_s=0, scrub_bytes_per_s=0, spaces_at_start_max=0)
     with StoreEngine(path, options=options, read_only=is_dry) as store:
-        report.failed |= {name: error for name, error in store.unsound.items() if name in spaces or not spaces}
-        there = {space.config.name: space for space in store.spaces()}
+        there = store.table.names()
         for name in spaces:
-            if name not in there and name not in report.failed:
+            if name not in there:
                 raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
-        for name, space in there.items():
+        for name in there:
             if name in spaces or not spaces:
-                _compact_space(space, report, on_progress)
+                _compact_opened(store, name, report, on_progress)
     return report
+
+
+def _compact_opened(store: StoreEngine, name: str, report: CompactReport, on_progress: OnProgress) -> None:
+    try:
+        space = store.reopened(name).held()
+    except EngramError as error:
+        report.failed[name] = error
+        return
+    try:
+        _compact_space(space, report, on_progress)
+    finally:
+        space.let_go()
 
 
 def _compact_space(space: SpaceEngine, report: CompactReport, on_progress: OnProgress) -> None:

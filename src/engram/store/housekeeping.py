@@ -6,7 +6,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Iterable, Sequence
-from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from engram.store.health.noted import noted
@@ -44,7 +43,7 @@ class Housekeeping:
     compact_log
         Has the log of a space compacted, on another thread.
     waking
-        Returns the spaces that rest, opened one after the other, as they are scrubbed after the open ones.
+        Returns the spaces that rest, opened one after the other: they are looked at, and scrubbed, after the open ones.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class Housekeeping:
         problems: Problems | None = None,
         failed: Callable[[SpaceEngine], None] = lambda space: None,
         compact_log: Callable[[SpaceEngine], None] = lambda space: None,
-        waking: Callable[[], Iterable[SpaceEngine]] = tuple,
+        waking: Callable[[], Iterable[weakref.ref[SpaceEngine]]] = tuple,
     ) -> None:
         self._spaces = spaces
         self._waking = waking
@@ -125,10 +124,13 @@ class Housekeeping:
 
     def _expire(self) -> None:
         for space in self._spaces():
-            with noted(self._problems, LOG_COMPACTION_FAILED, "what is no longer retained cannot be found"):
-                space.retention.advance()
-                if space.log_compaction.is_due():
-                    self._compact_log(space)
+            self._expire_in(space)
+
+    def _expire_in(self, space: SpaceEngine) -> None:
+        with noted(self._problems, LOG_COMPACTION_FAILED, "what is no longer retained cannot be found"):
+            space.retention.advance()
+            if space.log_compaction.is_due():
+                self._compact_log(space)
 
     def _scrub(self) -> None:
         """Read and check as many bytes as one round may read."""
@@ -139,7 +141,7 @@ class Housekeeping:
                 return
             spaces = [weakref.ref(space) for space in self._spaces()]
             self._unread = set()
-            self._scrubbing = _scrub_all(spaces, self._waking, self._catalogue, self._unread)
+            self._scrubbing = self._scrub_all(spaces, self._unread)
         read = 0
         for nbytes in self._scrubbing:
             read += nbytes
@@ -149,27 +151,47 @@ class Housekeeping:
         self._scrub_due_s = time.monotonic() + (_SCRUB_RETRY_S if self._unread else self._scrub_interval_s)
         self.scrubs += 1
 
+    def _scrub_all(self, spaces: Sequence[weakref.ref[SpaceEngine]], unread: set[str]) -> Generator[int, None, None]:
+        """Check the list of spaces, then `spaces`, then those that rest; yield bytes."""
+        self._catalogue.check()
+        yield from _scrubbed(spaces, unread, 0, lambda space: None)
+        # What is no longer retained of a space that rests is seen only now.
+        yield from _scrubbed(self._waking(), unread, _OPENING_BYTES, self._expire_in)
 
-def _scrub_all(
-    spaces: Sequence[weakref.ref[SpaceEngine]],
-    waking: Callable[[], Iterable[SpaceEngine]],
-    catalogue: SpaceCatalog,
+
+def _scrubbed(
+    spaces: Iterable[weakref.ref[SpaceEngine]],
     unread: set[str],
+    opening_bytes: int,
+    look: Callable[[SpaceEngine], None],
 ) -> Generator[int, None, None]:
-    """Check all spaces, without keeping a space alive that is referenced nowhere else.
+    """Check spaces, and yield bytes, without keeping a space alive that is referenced nowhere else.
 
-    The names of those that could not be read as a whole are added to `unread`.
+    A space does not come to rest meanwhile: whoever opened it again might replace the files that are being checked. The
+    names of those that could not be read as a whole are added to `unread`.
+
+    Parameters
+    ----------
+    opening_bytes
+        Bytes in whose place a space is to be opened.
+    look
+        Called with each space before.
     """
-    catalogue.check()
-    for weak, opening_bytes in chain(zip(spaces, repeat(0)), zip(map(weakref.ref, waking()), repeat(_OPENING_BYTES))):
-        yield opening_bytes
+    for weak in spaces:
         space = weak()
-        if space is None:
+        if space is None or not space.occupancy.hold(visiting=True):
+            # It is read when its turn comes among those that rest.
             continue
-        problems, pieces = space.health.problems, space.scrub()
-        del space
-        with noted(problems, SCRUB_FAILED, "not everything can be read and checked"):
-            yield from pieces
+        occupancy, problems = space.occupancy, space.health.problems
+        try:
+            look(space)
+            pieces = space.scrub()
+            del space
+            yield opening_bytes
+            with noted(problems, SCRUB_FAILED, "not everything can be read and checked"):
+                yield from pieces
+        finally:
+            occupancy.release(visiting=True)
         if problems.has(SCRUB_FAILED):
             # It may rest when the pass ends.
             unread.add(problems.space)

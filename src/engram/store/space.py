@@ -284,7 +284,9 @@ class Space(SpaceCollection):
         Unavailable
             If it cannot be recorded; the old policy holds then.
         """
-        self._engine.set_retention(checked_policy(policy))
+        policy = checked_policy(policy)
+        with self._access.held() as engine:
+            engine.set_retention(policy)
 
     # ---- state --------------------------------------------------------------------------------------------------
 

@@ -66,7 +66,8 @@ class SpaceEngine(RestableSpace):
     ) -> None:
         super().__init__(config, state, options, published, meter)
         self.spans: CommitSpans = CommitSpans(config.name, self.indexing.add_listener)
-        self.log_compaction: LogCompaction = LogCompaction(state, lambda: self.retention.expired)
+        retention = self.retention
+        self.log_compaction: LogCompaction = LogCompaction(state, lambda: retention.expired)
         self._writer = GroupCommit(config.name, state, encoder)
         self.health: SpaceHealth = SpaceHealth(config.name, state, self._writer, self.indexing, self.log_compaction)
         self._answers = answers
@@ -260,7 +261,7 @@ class SpaceEngine(RestableSpace):
                 # It may have been refused.
                 self.health.look()
         finally:
-            self.tail.release(sum(request.tail_count for request in requests))
+            self.tail.release(sum(request.tail_count for request in requests), len(requests))
 
     def failure(self) -> EngramError | None:
         """Return why the space takes no writes until it is opened again; None if it takes them."""
@@ -281,12 +282,12 @@ class SpaceEngine(RestableSpace):
         self.check_process()
         self.retention.set_policy(policy)
 
-    def retire(self) -> bool:
+    def retire(self, *, unlinked: bool = False) -> bool:
         """Admit no more writes and standing recalls, unless the space is in use; return whether it has come to rest.
 
-        A space that failed stays open, so that everybody learns why.
+        A space that failed stays open, so that everybody learns why. `unlinked` is that of `Occupancy.retire`.
         """
-        return (self._state.log.read_only or self.failure() is None) and self.occupancy.retire()
+        return (self._state.log.read_only or self.failure() is None) and self.occupancy.retire(unlinked=unlinked)
 
     def leave_mark(self) -> None:
         """Record outside the log how far it is durable; see `Log.leave_mark`."""

@@ -21,10 +21,10 @@ from engram.store.commit.tail_budget import SpaceRests
 from engram.store.health.unsound_spaces import UnsoundSpaces
 from engram.store.resting.left_behind import LeftBehind
 from engram.store.resting.open_limit import too_many_open
+from engram.store.resting.space_opening import SpaceOpening
 from engram.store.resting.space_summaries import SpaceSummaries, SpaceSummary
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
-from engram.text import get_embedder
 
 # How long whoever opens a space waits for another one to come to rest.
 _ROOM_TIMEOUT_S: Final = 2.0
@@ -66,7 +66,7 @@ class SpaceTable:
         self.open_max: Final = open_max
         self._catalogue = catalogue
         self._summaries = summaries
-        self._open_space = open_space
+        self._opening = SpaceOpening(catalogue, open_space)
         # By name, about the least recently used first. While a space is opened, its future keeps others from doing so.
         self._spaces: dict[str, Future[SpaceEngine]] = {}
         self._resting: set[str] = set()
@@ -93,7 +93,7 @@ class SpaceTable:
         for one in stored:
             opened: Future[SpaceEngine] = Future()
             try:
-                opened.set_result(self._opened(one))
+                opened.set_result(self._opening.opened(one))
             except EngramError as error:
                 self._refuse(one.config.name, error)
             else:
@@ -202,7 +202,7 @@ class SpaceTable:
             return opened.result()
         try:
             self._make_room(name)
-            space = self._wake(name) if is_known or new is None else self._create(new)
+            space = self._wake(name) if is_known or new is None else self._opening.created(new)
         except BaseException as error:
             with self._changed:
                 del self._spaces[name]
@@ -242,35 +242,13 @@ class SpaceTable:
             closing.result()
         while True:
             try:
-                return self._open_known(name)
+                return self._opening.known(name)
             except Unavailable as error:
                 leaving = self._retire_one() if error.code == "too_many_files" and self.open_max else None
                 if leaving is None:
                     raise
                 # Others use the descriptors of this process, too.
                 self._close(leaving)
-
-    def _open_known(self, name: str) -> SpaceEngine:
-        stored = self._catalogue.find(name)
-        if stored is None:
-            raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
-        return self._opened(stored)
-
-    def _opened(self, stored: StoredSpace) -> SpaceEngine:
-        name = stored.config.name
-        try:
-            return self._open_space(stored)
-        except (EngramError, MemoryError):
-            raise
-        except Exception as error:
-            logger.exception("space %s cannot be opened", name)
-            raise CorruptData(f"space {name} cannot be opened: {error!r}", field="space", value=name) from error
-
-    def _create(self, config: SpaceConfig) -> SpaceEngine:
-        if config.embedder:
-            # An embedder that is unknown here, or does not fit the dimension, must not be recorded permanently.
-            get_embedder(config.embedder, config.dim)
-        return self._open_space(self._catalogue.add(config))
 
     def _refuse(self, name: str, error: EngramError) -> None:
         with self._changed:
@@ -286,7 +264,7 @@ class SpaceTable:
             If too many spaces are in use for too long.
         """
         deadline_s = time.monotonic() + _ROOM_TIMEOUT_S
-        while self.open_max is not None and len(self._spaces) + len(self._closing) > self.open_max:
+        while self.open_max is not None and self._counted() > self.open_max:
             leaving = self._retire_one()
             if leaving is not None:
                 self._close(leaving)
@@ -302,19 +280,30 @@ class SpaceTable:
                 self._changed.wait(min(_LOOK_S, left_s))
                 self._waiting -= 1
 
+    def _counted(self) -> int:
+        """Return how many spaces are open, without those on which threads of the store work in the background."""
+        opened = list(self._spaces.values())
+        counted = len(opened) + len(self._closing)
+        if self.open_max is None or counted <= self.open_max:
+            return counted
+        return counted - sum(
+            one.done() and one.exception() is None and one.result().occupancy.is_visited for one in opened
+        )
+
     def _retire_one(self) -> SpaceEngine | None:
         """Take an open space that is not in use out of the table, if there is one: about the least recently used."""
         with self._changed:
-            # In the first pass, a space that was used since it was last passed is passed again, and goes to the end.
-            for is_last in (False, True):
+            # In the first pass, a space that was used since it was last passed is passed again, and goes to the end. In
+            # the last one, a little may still have to be linked, which takes long on a machine that is busy otherwise.
+            for number in range(3):
                 for name, future in list(self._spaces.items()):
                     if not future.done():
                         continue
                     space = future.result()
-                    if space.occupancy.touched and not is_last:
+                    if space.occupancy.touched and not number:
                         space.occupancy.touched = False
                         self._spaces[name] = self._spaces.pop(name)
-                    elif space.retire():
+                    elif space.retire(unlinked=number == 2):
                         del self._spaces[name]
                         self._resting.add(name)
                         self._closing[name] = Future()

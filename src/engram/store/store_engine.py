@@ -23,6 +23,7 @@ from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
 from engram.model.spaces import DEFAULT_SPACE, Metric
 from engram.model.values.scalars import as_flag
+from engram.store.age_clock import AgeClock
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.committer import Committer
 from engram.store.commit.queue import CommitQueue, CommitRequest, FifoCommitQueue
@@ -39,7 +40,7 @@ from engram.store.recovery import recover_space
 from engram.store.resting.open_limit import open_spaces_max
 from engram.store.resting.scrub_spaces import scrub_spaces
 from engram.store.resting.space_summaries import SpaceSummaries
-from engram.store.resting.weak_spaces import open_spaces, waking_spaces, weakly
+from engram.store.resting.weak_spaces import open_spaces, opened_again, waking_spaces, weakly
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
 from engram.store.space_table import SpaceTable
@@ -96,7 +97,7 @@ class StoreEngine:
         self._committer = Committer(self._intake)
         self._answers = AnswerThread()
         self._checkpointer = MaintenanceThread()
-        self._compaction = CompactionThread(options.log_compaction_bytes_per_s)
+        self._clock = AgeClock()
         self._matcher = Matcher()
         self._meter = RecallMeter(options.recall_meter_share)
         self._workers = Workers(options.worker_count, options.steal_threshold, weakly(self._linked))
@@ -113,14 +114,10 @@ class StoreEngine:
             self._release()
             raise
         self._problems = Problems()
+        self._compaction = CompactionThread(options.log_compaction_bytes_per_s, opened_again(self.table))
+        spaces, failed, waking = open_spaces(self.table), weakly(self._linked), waking_spaces(self.table)
         self._housekeeping = Housekeeping(
-            open_spaces(self.table),
-            self._catalogue,
-            options,
-            self._problems,
-            failed=weakly(self._linked),
-            compact_log=self._compaction.request,
-            waking=waking_spaces(self.table),
+            spaces, self._catalogue, options, self._problems, failed, self._compaction.request, waking
         )
         threads = (self._checkpointer, self._compaction, self._workers, self._matcher, self._meter, self._committer)
         for thread in threads:
@@ -297,9 +294,8 @@ class StoreEngine:
         space = SpaceEngine(
             stored.config, state, self._options, self.submit, self._committed, encoder, answers, self._meter
         )
-        space.find_open = self.reopened
-        if left is not None:
-            space.retention.leases = left.leases
+        space.join(self.reopened, self._workers.forget)
+        space.retention.go_on(self._clock, None if left is None else left.leases)
         self._workers.notify(space)
         return space
 

@@ -53,6 +53,8 @@ class TailBudget:
         self._index = index
         self._room_timeout_s = room_timeout_s
         self._reserved = 0
+        # Requests that are admitted and not answered. Deletions reserve nothing, and are among them.
+        self._requests = 0
         # The visible generation as of the last `release`. What became visible since then still counts as reserved;
         # counting it here too would count it twice.
         self._visible = index.visible_generation
@@ -70,7 +72,7 @@ class TailBudget:
             return self._count()
 
     def reserve(self, count: int) -> None:
-        """Add `count` observations that are about to be queued.
+        """Add `count` observations of a request that is about to be queued; 0 for a deletion.
 
         Raises
         ------
@@ -88,11 +90,13 @@ class TailBudget:
             if count and used + count > self.limit:
                 raise self._full(used, count)
             self._reserved += count
+            self._requests += 1
 
-    def release(self, count: int) -> None:
-        """Release `count` reserved observations whose request was answered: they are visible now or never will be."""
+    def release(self, count: int, requests: int = 1) -> None:
+        """Release `count` observations of `requests` that were answered: they are visible now or never will be."""
         with self._changed:
             self._reserved -= count
+            self._requests -= requests
             self._visible = self._index.visible_generation
             self._wake()
 
@@ -138,12 +142,12 @@ class TailBudget:
             self._wake()
 
     def retire(self) -> bool:
-        """Admit nothing more, as the space comes to rest; return False, and change nothing, if it is in use.
+        """Admit nothing more, as the space comes to rest; return False, and change nothing, if somebody writes.
 
         From then on, `reserve` raises `SpaceRests`.
         """
         with self._changed:
-            if self._closed or self._waiting or self._reserved or self._count() > 0:
+            if self._closed or self._waiting or self._requests:
                 return False
             self._closed = self._rests = True
             return True

@@ -179,6 +179,11 @@ class IndexMaintenance:
         """Whether everything visible is linked, and its listeners know it."""
         return not self.pending and self._announced >= self._state.index.indexed_generation
 
+    @property
+    def is_linked_again_soon(self) -> bool:
+        """Whether so little is to be linked that the next opening may as well do it, as `checkpoint_pays` says."""
+        return self.pending < self._options.checkpoint_rest_count_min
+
     def retire(self) -> bool:
         """Compact and write checkpoints no more, unless that is being done right now; return whether it is so."""
         if not self._working.acquire(blocking=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import TypeVar
 from weakref import WeakSet
 
 from engram.errors import FailedPrecondition, InvalidInput, Unavailable
@@ -10,8 +11,7 @@ from engram.log.files.os_errors import typed_failures
 from engram.model.query import GENERATION_MAX, RecallQuery, check_range
 from engram.model.times import now_us
 from engram.model.values.retention_policy import RetentionPolicy
-from engram.store.cautious_clock import CautiousClock, elapsed_us
-from engram.store.compaction.age_clock import AgeClock
+from engram.store.age_clock import AgeClock
 from engram.store.options import StoreOptions
 from engram.store.recall.executor import RecallExecutor
 from engram.store.recall.snapshot import Snapshot
@@ -20,6 +20,8 @@ from engram.store.scans.leases import Leases
 from engram.store.space_settings import policy_in, with_policy
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.registry import Subscriptions
+
+T = TypeVar("T")
 
 
 class Retention:
@@ -38,6 +40,8 @@ class Retention:
     ----------
     leases
         The generations that scans hold between their pages. They outlive the engine of a space that comes to rest.
+    clock
+        Judges ages. It outlives the engine, too, since it knows what the time of day did before.
     """
 
     def __init__(self, state: SpaceState, options: StoreOptions, subscriptions: Subscriptions) -> None:
@@ -47,9 +51,7 @@ class Retention:
         self.leases: Leases = Leases()
         self._count = options.retained_count
         self._seconds = options.retained_s
-        self._clock = CautiousClock(options.retained_s, now_us, elapsed_us)
-        # What the disk no longer has is gone for good, so a jump ahead of the clock is never believed there.
-        self._age_clock = AgeClock()
+        self.clock: AgeClock = AgeClock()
         self._advancing = threading.Lock()
         # Compactions of the log and of the graph have dropped what ended before.
         self._expired = max(state.log.horizon.generation, state.manifest.horizon)
@@ -74,6 +76,16 @@ class Retention:
             manifest.set_settings(with_policy(manifest.settings, policy))
         self.advance()
 
+    def go_on(self, clock: AgeClock, leases: Leases | None) -> None:
+        """Go on where the engine of the space before this one was, in the same store, before anybody uses this one.
+
+        What was no longer retained before the space rested is not again.
+        """
+        self.clock = clock
+        if leases is not None:
+            self.leases = leases
+        self.advance()
+
     def advance(self) -> None:
         """Let expire what the policy does not retain any more."""
         with self._advancing:
@@ -84,8 +96,7 @@ class Retention:
         newest = self._state.index.visible_generation
         oldest = self._expired
         if policy.history_s is not None:
-            before_us = self._age_clock.now_us() - round(policy.history_s * 1e6)
-            oldest = max(oldest, self._state.log.generation_surely_before(before_us))
+            oldest = max(oldest, self._state.log.generation_surely_before(self.clock.us_ago(policy.history_s)))
             ended.forget(min(oldest, newest))
         if policy.dead_count is not None:
             oldest = max(oldest, ended.horizon(len(self._state.versions) + policy.dead_count))
@@ -107,7 +118,7 @@ class Retention:
             oldest = max(oldest, newest - self._count)
         if self._seconds:
             # Judged with care: what is not retained may be gone for good.
-            before = self._state.log.generation_surely_before(self._clock.now_us() - round(self._seconds * 1e6))
+            before = self._state.log.generation_surely_before(self.clock.us_ago(self._seconds))
             oldest = max(oldest, min(before, newest))
         return oldest
 
@@ -256,11 +267,30 @@ class Retention:
             )
         oldest = self._oldest(newest)
         if generation < oldest:
-            raise FailedPrecondition(
-                f"generation {generation} is no longer retained; the oldest that is, is {oldest}",
-                code="snapshot_expired",
-                field="max_generation",
-                limit=oldest,
-                value=generation,
-            )
+            raise _expired(generation, oldest)
         return generation
+
+    def whole(self, answer: T, generation: int) -> T:
+        """Return `answer`, which was made as of `generation`, if nothing that it needs was dropped meanwhile.
+
+        Raises
+        ------
+        FailedPrecondition
+            If something may have been.
+        """
+        state = self._state
+        # Both are set before anything is dropped: from the indexes for filters, and from the graph.
+        dropped = max(state.attributes.dropped_generation, state.manifest.horizon)
+        if generation < dropped:
+            raise _expired(generation, dropped)
+        return answer
+
+
+def _expired(generation: int, oldest: int) -> FailedPrecondition:
+    return FailedPrecondition(
+        f"generation {generation} is no longer retained; the oldest that is, is {oldest}",
+        code="snapshot_expired",
+        field="max_generation",
+        limit=oldest,
+        value=generation,
+    )

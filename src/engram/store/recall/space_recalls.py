@@ -127,7 +127,7 @@ class SpaceRecalls:
         """
         as_text("id", id)
         if max_generation is None:
-            return self._as_of(None, lambda generation: self._reader.get(id, None))
+            return _repeated(lambda: self._reader.get(id, None), is_now=True)
         return self._reader.get(id, self.retention.check(max_generation))
 
     def count(self, filter: Filter | Condition, max_generation: int | None = None) -> Counted:
@@ -142,22 +142,22 @@ class SpaceRecalls:
         CorruptData
             If the filter needs a text that is damaged.
         """
-        newest = self._state.index.visible_generation
-        return self._reader.count(filter, newest if max_generation is None else self.retention.check(max_generation))
 
-    def _as_of(self, query: RecallQuery | None, answer: Callable[[int], T]) -> T:
-        """Return what `answer` makes of the generation as of which `query` is answered.
+        def counted() -> Counted:
+            newest = self._state.index.visible_generation
+            generation = newest if max_generation is None else self.retention.check(max_generation)
+            return self.retention.whole(self._reader.count(filter, generation), generation)
 
-        A recall of now that is overtaken by so many writes that what it needs is dropped meanwhile is answered anew.
-        """
-        is_now = query is None or (query.snapshot_us is None and query.max_generation is None)
-        for _ in range(_OVERTAKEN_MAX if is_now else 0):
-            try:
-                return answer(self.retention.generation_of(query) if query is not None else 0)
-            except FailedPrecondition as error:
-                if error.code != "snapshot_expired":
-                    raise
-        return answer(self.retention.generation_of(query) if query is not None else 0)
+        return _repeated(counted, is_now=max_generation is None)
+
+    def _as_of(self, query: RecallQuery, answer: Callable[[int], T]) -> T:
+        """Return what `answer` makes of the generation as of which `query` is answered."""
+
+        def whole() -> T:
+            generation = self.retention.generation_of(query)
+            return self.retention.whole(answer(generation), generation)
+
+        return _repeated(whole, is_now=query.snapshot_us is None and query.max_generation is None)
 
     def snapshot(self, max_generation: int | None = None, snapshot_us: int | None = None) -> Snapshot:
         """Return the space as it is now, or was at a generation or time (microseconds since 1970 UTC).
@@ -233,3 +233,17 @@ class SpaceRecalls:
         rows = self._reader.scans.ordered.rows(filter, "generation", generation)
         alive = self._state.attributes.columns.alive(rows, self._state.index.visible_generation)
         return rows[alive]
+
+
+def _repeated(answer: Callable[[], T], *, is_now: bool) -> T:
+    """Return what `answer` returns.
+
+    An answer as of now that is overtaken by so many writes that what it needs is dropped meanwhile is made anew.
+    """
+    for _ in range(_OVERTAKEN_MAX if is_now else 0):
+        try:
+            return answer()
+        except FailedPrecondition as error:
+            if error.code != "snapshot_expired":
+                raise
+    return answer()

@@ -38,6 +38,8 @@ class RestableSpace(SpaceRecalls):
         Returns the engine of a space, opened if it rests; None for a space that never rests.
     """
 
+    _rested: Callable[[Any], None] | None = None
+
     def __init__(
         self,
         config: SpaceConfig,
@@ -54,6 +56,18 @@ class RestableSpace(SpaceRecalls):
         self.indexing: IndexMaintenance = IndexMaintenance(state, options)
         self.indexing.add_listener(self.tail.moved)
         self.occupancy: Occupancy = Occupancy(self.tail, self.indexing, self.subscriptions, self.retention)
+
+    def join(self, find_open: Callable[[str], Any], rested: Callable[[Any], None]) -> None:
+        """Become one of the spaces of a store.
+
+        Parameters
+        ----------
+        find_open
+            See the attribute.
+        rested
+            Called with the space when it comes to rest, so that nothing goes on linking it.
+        """
+        self.find_open, self._rested = find_open, rested
 
     def held(self) -> Self:
         """Return this engine, or the one that took its place, kept from coming to rest until it is `let_go`.
@@ -88,6 +102,8 @@ class RestableSpace(SpaceRecalls):
             If the checkpoint cannot be written. The files are closed nevertheless.
         """
         try:
+            if self._rested is not None:
+                self._rested(self)
             self.indexing.finish()
         finally:
             self.close()

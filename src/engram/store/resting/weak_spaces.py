@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import weakref
 from collections.abc import Callable, Iterator
 
@@ -22,26 +21,46 @@ def open_spaces(table: SpaceTable) -> Callable[[], list[SpaceEngine]]:
     return spaces
 
 
-def waking_spaces(table: SpaceTable) -> Callable[[], Iterator[SpaceEngine]]:
-    """Return a function that opens the spaces that rest, one after the other, without keeping the store alive."""
+def opened_again(table: SpaceTable) -> Callable[[str], SpaceEngine | None]:
+    """Return a function that opens a space for work in the background, without keeping the store alive.
+
+    It returns None if the space cannot be opened: what is wrong with it has been noted, or passes until it is opened
+    next. It also does once the store is gone.
+    """
     weak = weakref.ref(table)
 
-    def waking() -> Iterator[SpaceEngine]:
+    def opened(name: str) -> SpaceEngine | None:
+        found = weak()
+        if found is None:
+            return None
+        rested = found.rests(name)
+        try:
+            space = found.reopened(name)
+        except EngramError:
+            return None
+        if rested:
+            # This is no use that says that it will be used again.
+            space.occupancy.touched = False
+        return space
+
+    return opened
+
+
+def waking_spaces(table: SpaceTable) -> Callable[[], Iterator[weakref.ref[SpaceEngine]]]:
+    """Return a function that opens the spaces that rest, one after the other, without keeping the store alive."""
+    weak, opened = weakref.ref(table), opened_again(table)
+
+    def waking() -> Iterator[weakref.ref[SpaceEngine]]:
         found = weak()
         names = [] if found is None else [summary.config.name for summary in found.resting()]
         del found
         for name in names:
-            found = weak()
-            if found is None:
-                return
-            with contextlib.suppress(EngramError):
-                # What is wrong with it has been noted, or passes until the next round.
-                space = found.reopened(name)
-                # This is no use that says that it will be used again.
-                space.occupancy.touched = False
-                yield space
+            space = opened(name)
+            if space is not None:
+                known = weakref.ref(space)
+                # Whoever is told of it decides for how long it is kept.
                 del space
-            del found
+                yield known
 
     return waking
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from engram.errors import CorruptData, FailedPrecondition, OverCapacity
+from engram.index import HnswIndex
 from engram.model.arguments import ManyObservations
 from engram.model.cue import Cue
 from engram.model.observations import ObservationBatch
@@ -286,3 +287,27 @@ def test_a_space_of_one_row_takes_little_room(store: MemoryStore, tmp_path: Path
     for name in NAMES:
         files = [tmp_path / "spaces" / name, *(tmp_path / "spaces" / name).rglob("*")]
         assert sum(max(file.stat().st_blocks * 512, 4096) for file in files) < 64 << 10
+
+
+def test_a_space_rests_though_a_little_is_to_be_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where other programs take the processors, linking may take longer than anybody wants to wait."""
+    options = StoreOptions(
+        open_spaces_max=1, spaces_at_start_max=0, workers=1, scrub_bytes_per_s=0, checkpoint_rest_count_min=3
+    )
+    with monkeypatch.context() as busy, MemoryStore(tmp_path, options=options) as store:
+        busy.setattr(HnswIndex, "link", lambda *_, **__: 0)
+        spaces = filled(store)
+        assert [contents(space) for space in spaces] == [[f"of {name}"] for name in NAMES]
+        assert len(open_names(store)) == 1
+        due = [space.config.name for dues in store._engine._workers._scheduler._due for space in dues]
+        assert due in ([], [NAMES[-1]])
+        spaces[0].observe(["more", "most"], np.tile(VECTOR, (2, 1)))
+        with pytest.raises(OverCapacity) as caught:
+            contents(spaces[1])
+        assert caught.value.code == "too_many_open_spaces"
+        busy.undo()
+        store._engine._workers.notify(spaces[0]._engine)
+        wait_until_indexed(spaces[0])
+        assert contents(spaces[1]) == [f"of {NAMES[1]}"]
+    with MemoryStore(tmp_path) as store:
+        assert store.space(NAMES[0]).stats().live_count == 3
