@@ -293,8 +293,7 @@ class SpaceCatalog:
                 raise _corrupt(file, "it is of an older space than the one that belongs here", "foreign_space")
             return StoredSpace(read_settings1(name, data, file), storage, None, 0)
         manifest = Manifest.read(storage, name)
-        config = decode_settings(name, manifest.settings, file)
-        identity = manifest.identity
+        config, identity = decode_settings(name, manifest.settings, file), manifest.identity
         if identity.store != self.store_id or (listed is not None and listed.space not in ("", identity.space)):
             raise _corrupt(file, "the space belongs to another store, or to another time of this one", "foreign_space")
         if listed is None:
