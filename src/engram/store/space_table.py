@@ -72,6 +72,8 @@ class SpaceTable:
         self._resting: set[str] = set()
         # The spaces that are being closed: whoever opens one again waits for its future.
         self._closing: dict[str, Future[None]] = {}
+        # The spaces that are being opened and for which there is room; others wait for it, and take none meanwhile.
+        self._admitted: set[str] = set()
         self._changed = threading.Condition()
         self._waiting = 0
         self._closed = False
@@ -205,6 +207,7 @@ class SpaceTable:
             space = self._wake(name) if is_known or new is None else self._opening.created(new)
         except BaseException as error:
             with self._changed:
+                self._admitted.discard(name)
                 del self._spaces[name]
                 if is_known:
                     self._resting.add(name)
@@ -218,6 +221,7 @@ class SpaceTable:
             # From here on, the space says it itself.
             self.left.forget(name)
         opened.set_result(space)
+        self._admitted.discard(name)
         return space
 
     def _find(self, name: str, create: bool) -> tuple[Future[SpaceEngine], bool, bool]:
@@ -256,7 +260,7 @@ class SpaceTable:
             self._resting.discard(name)
 
     def _make_room(self, name: str) -> None:
-        """Let spaces come to rest until there is room for `name`, which is counted already.
+        """Let spaces come to rest until there is room for `name`, and take it.
 
         Raises
         ------
@@ -264,7 +268,7 @@ class SpaceTable:
             If too many spaces are in use for too long.
         """
         deadline_s = time.monotonic() + _ROOM_TIMEOUT_S
-        while self.open_max is not None and self._counted() > self.open_max:
+        while not self._has_taken_room(name):
             leaving = self._retire_one()
             if leaving is not None:
                 self._close(leaving)
@@ -273,22 +277,22 @@ class SpaceTable:
             with self._changed:
                 if self._closed:
                     raise FailedPrecondition("the store is closed", code="closed")
-                if left_s <= 0:
+                if left_s <= 0 and self.open_max is not None:
                     raise too_many_open(name, self.open_max)
                 self._waiting += 1
                 # The workers wake this thread; other uses end unheard.
                 self._changed.wait(min(_LOOK_S, left_s))
                 self._waiting -= 1
 
-    def _counted(self) -> int:
-        """Return how many spaces are open, without those on which threads of the store work in the background."""
-        opened = list(self._spaces.values())
-        counted = len(opened) + len(self._closing)
-        if self.open_max is None or counted <= self.open_max:
-            return counted
-        return counted - sum(
-            one.done() and one.exception() is None and one.result().occupancy.is_visited for one in opened
-        )
+    def _has_taken_room(self, name: str) -> bool:
+        """Take room for one more space, unless too many are open, without those on which threads of the store work."""
+        with self._changed:
+            opened = [one.result() for one in self._spaces.values() if one.done()]
+            taken = len(self._admitted) + len(self._closing) + sum(not one.occupancy.is_visited for one in opened)
+            if self.open_max is not None and taken >= self.open_max:
+                return False
+            self._admitted.add(name)
+            return True
 
     def _retire_one(self) -> SpaceEngine | None:
         """Take an open space that is not in use out of the table, if there is one: about the least recently used."""

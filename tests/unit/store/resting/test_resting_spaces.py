@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import resource
+import threading
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +19,11 @@ from engram.model.arguments import ManyObservations
 from engram.model.cue import Cue
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
-from engram.store import MemoryStore, Space, StoreOptions
+from engram.store import MemoryStore, Space, StoreOptions, space_table
 from engram.store.commit.queue import CommitRequest
 from engram.store.resting.open_limit import open_spaces_max
 from engram.store.resting.space_summaries import FILE
+from engram.store.space_engine import SpaceEngine
 from tests.doubles.waiting import Outcomes, wait_until_indexed
 
 DIM = 8
@@ -166,6 +168,29 @@ def test_a_snapshot_a_follower_and_a_hold_keep_spaces_open(store: MemoryStore) -
     del snapshot
     assert [contents(space) for space in spaces[4:]] == [[f"of {name}"] for name in NAMES[4:]]
     assert not open_names(store) & set(NAMES[:2])
+
+
+def test_spaces_that_wait_for_room_do_not_take_it_from_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = StoreOptions(open_spaces_max=1, spaces_at_start_max=0, workers=1, scrub_bytes_per_s=0)
+    monkeypatch.setattr(space_table, "_ROOM_TIMEOUT_S", 60.0)
+    with MemoryStore(tmp_path, options=options) as store, ThreadPoolExecutor(4) as pool:
+        spaces = filled(store)
+        table, held = store._engine.table, spaces[0]._engine.held()
+        retire_one, waiting, all_wait = table._retire_one, set[int](), threading.Barrier(5)
+
+        def retiring() -> SpaceEngine | None:
+            if threading.get_ident() not in waiting:
+                waiting.add(threading.get_ident())
+                all_wait.wait(60)
+            return retire_one()
+
+        monkeypatch.setattr(table, "_retire_one", retiring)
+        found = [pool.submit(contents, space) for space in spaces[1:5]]
+        all_wait.wait(60)
+        held.let_go()
+        assert [one.result(60) for one in found] == [[f"of {name}"] for name in NAMES[1:5]]
 
 
 def test_writes_from_many_threads_are_kept_while_spaces_come_and_go(tmp_path: Path) -> None:
