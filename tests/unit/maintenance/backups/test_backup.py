@@ -279,8 +279,8 @@ def test_the_destination_must_be_a_backup_of_this_store(data: tuple[Path, Writte
 
 
 def test_a_directory_of_format_1_is_backed_up(tmp_path: Path) -> None:
-    old = unpack_format(1, tmp_path / "old")
-    root = next(path.parent for path in old.rglob("spaces") if path.is_dir())
+    unpacked = unpack_format(1, tmp_path / "old")
+    root = next(path.parent for path in unpacked.rglob("spaces") if path.is_dir())
     before = everything_in(root)
     adopted = copied(root, tmp_path / "adopted")
     with MemoryStore(adopted) as store:
