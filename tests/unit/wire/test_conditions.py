@@ -12,6 +12,7 @@ from engram.wire import conditions
 from engram.wire import engram_pb2 as pb
 from engram.wire.conditions import decode_condition
 from engram.wire.cues import decode_filter
+from tests.doubles.counted_calls import count_calls
 
 
 def node(**fields: Any) -> pb.FilterNode:
@@ -44,19 +45,7 @@ TOO_LARGE = {
 def test_a_filter_that_is_too_large_is_not_read_to_its_end(
     message: pb.FilterNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = dict.fromkeys(("compared", "_decode_value"), 0)
-
-    def counting(name: str) -> Any:
-        does = getattr(conditions, name)
-
-        def counted(*arguments: Any) -> Any:
-            read[name] += 1
-            return does(*arguments)
-
-        return counted
-
-    for name in read:
-        monkeypatch.setattr(conditions, name, counting(name))
+    read = count_calls(monkeypatch, conditions, "compared", "_decode_value")
     with pytest.raises(InvalidInput) as caught:
         decode_condition(message)
     assert caught.value.code == "filter_size"

@@ -12,6 +12,7 @@ from engram.model.filters import objects
 from engram.model.filters.conditions import Condition
 from engram.model.filters.objects import condition_of_object
 from engram.model.limits import FILTER_NODES_MAX, FILTER_VALUES_MAX
+from tests.doubles.counted_calls import count_calls
 
 FULL: dict[str, dict[str, Any]] = {
     "or": {"or": [{"a": 1}] * (FILTER_NODES_MAX - 1)},
@@ -42,19 +43,7 @@ def test_a_filter_of_the_largest_size_is_read(filter: dict[str, Any]) -> None:
 def test_a_filter_that_is_too_large_is_not_read_to_its_end(
     filter: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = dict.fromkeys(("compared", "filter_of_fields", "_time_or"), 0)
-
-    def counting(name: str) -> Any:
-        does = getattr(objects, name)
-
-        def counted(*arguments: Any) -> Any:
-            read[name] += 1
-            return does(*arguments)
-
-        return counted
-
-    for name in read:
-        monkeypatch.setattr(objects, name, counting(name))
+    read = count_calls(monkeypatch, objects, "compared", "filter_of_fields", "_time_or")
     with pytest.raises(InvalidInput) as caught:
         condition_of_object(filter)
     assert (caught.value.code, caught.value.field) == ("filter_size", "filter")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -39,6 +41,17 @@ def test_a_lease_ends_a_while_after_its_last_use() -> None:
     assert held.generations() == []
 
 
+@contextlib.contextmanager
+def _leased_space() -> Iterator[tuple[Space, Any, Clock]]:
+    """A space that retains one generation, its engine, and the clock of its leases."""
+    clock = Clock()
+    with MemoryStore(None, options=StoreOptions(retained_count=1)) as store:
+        space = store.space("notes", dim=8)
+        inside: Any = space._engine
+        inside.retention._leases = Leases(clock)
+        yield space, inside, clock
+
+
 def test_the_one_that_was_used_least_recently_goes_first() -> None:
     held = Leases(Clock())
     for generation in range(LEASES_MAX):
@@ -49,11 +62,7 @@ def test_the_one_that_was_used_least_recently_goes_first() -> None:
 
 
 def test_a_page_is_of_a_generation_that_is_not_retained_while_it_is_leased() -> None:
-    clock = Clock()
-    with MemoryStore(None, options=StoreOptions(retained_count=1)) as store:
-        space = store.space("notes", dim=8)
-        inside: Any = space._engine
-        inside.retention._leases = Leases(clock)
+    with _leased_space() as (space, inside, clock):
         _store(space, "abc")
         request = ReadPage("notes", page_size=1)
         page = inside.page(request, inside.leased(request).generation)
@@ -73,11 +82,7 @@ def test_a_page_is_of_a_generation_that_is_not_retained_while_it_is_leased() -> 
 
 
 def test_an_iterator_holds_its_snapshot_by_itself() -> None:
-    clock = Clock()
-    with MemoryStore(None, options=StoreOptions(retained_count=1)) as store:
-        space = store.space("notes", dim=8)
-        inside: Any = space._engine
-        inside.retention._leases = Leases(clock)
+    with _leased_space() as (space, inside, clock):
         _store(space, "abc")
         scan = space.scan(page_size=1)
         first = next(scan)
@@ -88,11 +93,7 @@ def test_an_iterator_holds_its_snapshot_by_itself() -> None:
 
 
 def test_a_cursor_outlives_its_iterator_by_a_lease() -> None:
-    clock = Clock()
-    with MemoryStore(None, options=StoreOptions(retained_count=1)) as store:
-        space = store.space("notes", dim=8)
-        inside: Any = space._engine
-        inside.retention._leases = Leases(clock)
+    with _leased_space() as (space, _, clock):
         _store(space, "abcd")
         pages = space.scan(page_size=1).pages()
         # The second page is read when the lease of the first has ended, the third before that of the second does.
