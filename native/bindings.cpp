@@ -7,7 +7,10 @@
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
+#include <stdexcept>
 
 #include "background_thread.hpp"
 #include "bindings_arrays.hpp"
@@ -44,6 +47,18 @@ struct PyIndex {
     if (vectors.shape(1) != index->dim()) throw nb::value_error("the vectors have another dimension than the index");
   }
 };
+
+// Numbers to search for are NaN or infinite.
+struct NotFinite : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
+
+void check_finite(const float* numbers, std::size_t count) {
+  // The squared norm takes a few nanoseconds. It may also be too large for its type, so it cannot refuse on its own.
+  if (std::isfinite(kernels().squared_norm(numbers, count))) return;
+  const bool finite = std::all_of(numbers, numbers + count, [](float number) { return std::isfinite(number); });
+  if (!finite) throw NotFinite("the numbers to search for hold NaN or Inf");
+}
 
 // A walk, and the words of its allow-list.
 struct PyWalk {
@@ -114,6 +129,7 @@ nb::tuple search(const PyIndex& self, const Floats& queries, std::size_t k, std:
   std::vector<Generation> damaged;
   {
     const Unlocked unlocked;
+    check_finite(queries.data(), queries.size());
     // Every generation is below 2^63, so both types have the same bits.
     auto* found = reinterpret_cast<Generation*>(generations.data());
     damaged = self.index->search(queries.data(), n, k, ef, snapshot.value_or(kNever), allow_list(allowed), threads,
@@ -124,6 +140,7 @@ nb::tuple search(const PyIndex& self, const Floats& queries, std::size_t k, std:
 
 PyWalk walk(const PyIndex& self, const Vector& query, Snapshot snapshot, std::optional<Words> allowed) {
   if (query.shape(0) != self.index->dim()) throw nb::value_error("the query has another dimension than the index");
+  check_finite(query.data(), query.size());
   const AllowList list = allow_list(allowed);
   return {self.index.get(), std::move(allowed), self.index->walk(query.data(), snapshot.value_or(kNever), list)};
 }
@@ -258,6 +275,7 @@ NB_MODULE(_core, m) {
   nb::set_leak_warnings(std::getenv("ENGRAM_LEAK_WARNINGS") != nullptr);
   nb::exception<CorruptCheckpoint>(m, "CorruptCheckpoint", PyExc_ValueError);
   nb::exception<DamagedVector>(m, "DamagedVector", PyExc_ValueError);
+  nb::exception<NotFinite>(m, "NotFinite", PyExc_ValueError);
 
   m.attr("INTERFACE") = ENGRAM_INTERFACE;
   m.def("simd", [] { return kernels().name; });

@@ -25,6 +25,9 @@ class CorruptCheckpoint(ValueError):
 class DamagedVector(ValueError):
     """A raw vector that is to be copied differs from the vector that was appended."""
 
+class NotFinite(ValueError):
+    """Numbers to search for are NaN or infinite."""
+
 def simd() -> str:
     """Return the name of the kernels in use: ``"portable"``, ``"avx2"``, ``"avx512"`` or ``"neon"``."""
 

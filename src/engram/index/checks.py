@@ -63,6 +63,22 @@ def as_matrix(name: str, vectors: ArrayLike, dim: int) -> NDArray[np.float32]:
     return matrix
 
 
+def as_rows(name: str, vectors: ArrayLike, dim: int) -> tuple[NDArray[np.float32], bool]:
+    """Return vectors, or a single one, as a C-contiguous float32 array of shape ``(n, dim)``, and whether it is one.
+
+    Raises
+    ------
+    InvalidInput
+        If the elements are not real numbers or the shape does not fit.
+    """
+    array = as_float32(vectors, name)
+    is_one = array.ndim == 1
+    rows = array[None, :] if is_one else array
+    if rows.ndim != 2 or rows.shape[1] != dim:
+        raise wrong_shape(name, array.shape, f"(n, {dim}) or ({dim},)")
+    return rows, is_one
+
+
 def as_vector(name: str, vector: ArrayLike, dim: int) -> NDArray[np.float32]:
     """Return `vector` as a C-contiguous float32 array of shape ``(dim,)``.
 
@@ -176,7 +192,7 @@ def check_finite(name: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
         With code ``not_finite``, if one is not.
     """
     if not np.isfinite(array).all():
-        raise InvalidInput(f"{name} hold NaN or Inf", code="not_finite", field=name, limit="finite")
+        raise not_finite(name)
     return array
 
 
@@ -312,6 +328,11 @@ def _wrong_kind(name: str, value: object, wanted: str) -> InvalidInput:
         limit=wanted,
         value=type(value).__name__,
     )
+
+
+def not_finite(name: str) -> InvalidInput:
+    """Return the error for an array that holds NaN or an infinity."""
+    return InvalidInput(f"{name} hold NaN or Inf", code="not_finite", field=name, limit="finite")
 
 
 def wrong_shape(name: str, shape: tuple[int, ...], wanted: str) -> InvalidInput:

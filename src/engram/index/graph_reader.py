@@ -10,16 +10,16 @@ from numpy.typing import ArrayLike, NDArray
 from engram import _core
 from engram.index.checks import (
     as_generation,
-    as_matrix,
+    as_rows,
     as_threads,
     as_vector,
     as_words,
     check_choice,
     check_damaged,
-    check_finite,
     check_kind,
     check_range,
     check_snapshot,
+    not_finite,
 )
 from engram.index.cues import CueTable
 from engram.index.current_graph import CurrentGraph
@@ -27,7 +27,6 @@ from engram.index.damage import corrupt_checkpoint, report
 from engram.index.statistics import GraphStatistics
 from engram.index.walk import Walk
 from engram.model.limits import EF_MAX, RESULTS_MAX
-from engram.model.values.vectors import as_float32
 
 
 class GraphReader:
@@ -83,22 +82,24 @@ class GraphReader:
         Raises
         ------
         InvalidInput
-            If the shape does not fit or `k` or `ef` is out of range.
+            If the shape does not fit, a number is not finite, or `k` or `ef` is out of range.
         CorruptData
             If a vector is damaged and `damaged` is None, or pages of the mapped checkpoint are lost.
         """
         k, ef = check_range("k", k, 1, RESULTS_MAX), check_range("ef", ef, 1, EF_MAX)
         threads = as_threads(threads)
         check_damaged(damaged)
-        array = check_finite("queries", as_float32(queries, "queries"))
-        matrix = as_matrix("queries", array[None, :] if array.ndim == 1 else array, self.dim)
+        native = self._native
+        rows, is_one = as_rows("queries", queries, native.dim)
         snapshot = check_snapshot(max_generation)
         try:
-            generations, scores, lost = self._native.search(matrix, k, ef, snapshot, as_words(allowed), threads)
+            generations, scores, lost = native.search(rows, k, ef, snapshot, as_words(allowed), threads)
+        except _core.NotFinite:
+            raise not_finite("queries") from None
         except _core.CorruptCheckpoint as error:
             raise corrupt_checkpoint(error) from error
         report(lost, damaged)
-        return (generations[0], scores[0]) if array.ndim == 1 else (generations, scores)
+        return (generations[0], scores[0]) if is_one else (generations, scores)
 
     def walk(
         self,
@@ -111,11 +112,14 @@ class GraphReader:
         Raises
         ------
         InvalidInput
-            If the shape does not fit.
+            If the shape does not fit or a number is not finite.
         """
         snapshot = check_snapshot(max_generation)
-        vector = check_finite("query", as_vector("query", query, self.dim))
-        return Walk(self._native.walk(vector, snapshot, as_words(allowed)))
+        vector = as_vector("query", query, self.dim)
+        try:
+            return Walk(self._native.walk(vector, snapshot, as_words(allowed)))
+        except _core.NotFinite:
+            raise not_finite("query") from None
 
     def match(
         self, cues: CueTable, first_generation: int, last_generation: int, damaged: list[int] | None = None

@@ -407,3 +407,26 @@ def test_what_ended_before_it_was_discarded_does_not_end_what_comes_in_its_place
     index.publish(150)
     assert index.search(base[154], k=1)[0].tolist() == [105]
     assert (index.live_count, index.dead_count) == (149, 1)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_a_query_that_is_not_finite_is_refused_by_name(number: float) -> None:
+    index = HnswIndex(16)
+    index.add(np.eye(16, dtype=np.float32))
+    queries = np.ones((3, 16), np.float32)
+    queries[2, 9] = number
+    with pytest.raises(InvalidInput, match="queries hold NaN or Inf") as refused:
+        index.search(queries)
+    assert (refused.value.code, refused.value.field) == ("not_finite", "queries")
+    with pytest.raises(InvalidInput, match="query hold NaN or Inf"):
+        index.walk(queries[2])
+    assert index.search(queries[:2], 1)[0].shape == (2, 1)
+
+
+def test_a_query_whose_squared_norm_is_too_large_for_float32_is_not_refused() -> None:
+    index = HnswIndex(16, metric="ip")
+    index.add(np.eye(16, dtype=np.float32))
+    query = np.full(16, 1e20, np.float32)
+    query[3] = 2e20
+    assert index.search(query, 1)[0].tolist() == [4]
+    assert index.walk(query).next(1, 8)[0].tolist() == [4]
