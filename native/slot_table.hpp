@@ -5,6 +5,7 @@
 // second holds what belongs to the process only (addresses and checksums of raw vectors, locks).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
@@ -82,7 +83,10 @@ class SlotTable {
   void copy_block(Slot first, Slot last, const Link* lists, Generation generation, std::uint8_t* image) const;
   std::size_t bytes_per_slot() const { return (layout_.saved_bytes + layout_.volatile_bytes) / kChunkSlots; }
   std::size_t capacity() const { return capacity_.load(std::memory_order_acquire); }
-  std::size_t nbytes() const { return capacity() * bytes_per_slot(); }
+  // The memory in use, if the slots [0, used) are. The first chunk takes memory page by page, the others as a whole.
+  std::size_t nbytes(std::size_t used) const {
+    return (capacity() <= kChunkSlots ? std::min(used, capacity()) : capacity()) * bytes_per_slot();
+  }
   // Pages of adopted blocks that could not be read.
   std::uint64_t lost_pages() const;
 

@@ -9,6 +9,7 @@ import click
 
 from engram import __version__
 from engram.cli.commands.backup import backup, restore
+from engram.cli.commands.compact import compact
 from engram.cli.commands.delete import delete
 from engram.cli.commands.demo import demo
 from engram.cli.commands.doctor import doctor
@@ -54,6 +55,6 @@ _READING: Final = (recall, count, scan, get, facets)
 _WRITING: Final = (ingest, delete)
 for command in (
     *(serve, demo, *_WRITING, *_READING, spaces, status, top),
-    *(doctor, verify, repair, backup, restore),
+    *(doctor, verify, repair, compact, backup, restore),
 ):
     app.add_command(command)

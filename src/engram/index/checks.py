@@ -183,6 +183,24 @@ def as_sums(sums: object, count: int) -> NDArray[np.uint32] | None:
     return numbers
 
 
+def as_row_generations(generations: object, count: int) -> NDArray[np.int64] | None:
+    """Return the generation of each of `count` vectors, or None for those without gaps.
+
+    Raises
+    ------
+    InvalidInput
+        If they are something else, or do not rise.
+    """
+    if generations is None:
+        return None
+    numbers = _as_numbers("generations", generations, np.dtype(np.int64), "whole numbers from 0 to 2**63 - 1")
+    if len(numbers) != count:
+        raise wrong_shape("generations", numbers.shape, f"({count},)")
+    if (np.diff(numbers) <= 0).any():
+        raise InvalidInput("generations do not rise", code="invalid_arguments", field="generations", limit="rising")
+    return numbers
+
+
 def check_finite(name: str, array: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return `array` if all its numbers are finite.
 

@@ -91,7 +91,7 @@ class CommitPlan:
     def _observe(self, batch: ObservationBatch, origin: _Origin) -> int:
         first = self._next_generation
         self._next_generation += len(batch)
-        self.changes.observe(batch.ids, first)
+        self.changes.observe(batch.ids, range(first, self._next_generation))
         self.observed += len(batch)
         if len(batch) < _SMALL_ROWS:
             self._add_small(batch, origin, first)
@@ -132,7 +132,7 @@ class CommitPlan:
         self._flush_small()
         first = self._next_generation
         self._next_generation += len(ids)
-        self.changes.delete(ids, first)
+        self.changes.delete(ids, range(first, self._next_generation))
         self.deleted += len(ids)
         self._entries.append(LogEntry(RecordKind.DELETE, first, ids=ids))
         self._answer(request, CommitResult(first, self.last_generation, len(ids), existed=len(ids)))

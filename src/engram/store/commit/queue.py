@@ -128,6 +128,11 @@ class CommitRequest:
         return len(self.batch if self.batch is not None else self.delete_ids or ())
 
     @property
+    def tail_count(self) -> int:
+        """Number of observations that will have to be linked; deletions need no room in the tail."""
+        return 0 if self.batch is None else len(self.batch)
+
+    @property
     def nbytes(self) -> int:
         """Approximate memory of the request in bytes."""
         if self.batch is not None:
