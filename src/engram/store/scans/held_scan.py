@@ -33,9 +33,8 @@ class HeldScan:
         if self._held is None:
             with self._access.held() as opened:
                 self._held = opened, opened.leased(request)
-            space, snapshot = self._held
         else:
-            space, snapshot = self._held
             # The cursor of each page is good for as long, also if this is dropped.
-            space.renew(snapshot)
+            self._held[0].renew(self._held[1])
+        space, snapshot = self._held
         return space.page(request, snapshot.generation)

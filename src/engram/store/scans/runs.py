@@ -86,7 +86,7 @@ def readable(log: Log, generations: NDArray[np.int64], column: str) -> NDArray[n
     for span in spans_of(log, generations):
         rows = RecordRows(span.record, span.row, span.rows)
         read: Callable[[int], object] = rows.id if column == IDS else rows.time_us
-        kept += [span.generation + row for row in range(span.rows) if _can_be_read(read, row)]
+        kept += [span.record.generation(span.row + row) for row in range(span.rows) if _can_be_read(read, row)]
     return np.array(kept, dtype=np.int64)
 
 

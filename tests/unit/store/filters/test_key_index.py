@@ -42,13 +42,13 @@ def found_in(index: KeyIndex | None) -> dict[str, Any]:
                 found[f"{operator} {bound}"] = index.numbers.generations[fits].tolist()
     if index.texts is not None:
         numbers = index.texts.numbers(slice(None))
-        passing = index.texts.passing(lambda text: text.endswith("b"), stored)
+        passing = index.texts.passing(lambda text: text.endswith("b"), stored, numbers)
         found["ends with b"] = index.texts.generations[passing[numbers]].tolist()
     found |= {f"element {key}": value for key, value in found_in(index.elements).items()}
     return {key: value for key, value in found.items() if value}
 
 
-def stored(digest: bytes, generation: int) -> str:
+def stored(digest: bytes, generations: NDArray[np.int64]) -> str:
     return next(text for text in (LONG, LONG + "b") if text_key(text) == digest)
 
 
@@ -65,20 +65,6 @@ def test_a_copy_has_what_is_kept_and_nothing_else(values: list[Any], gone: set[i
     kept = [row for row in rows if row[0] not in gone]
     assert found_in(copy) == found_in(built(kept))
     assert copy.is_empty == (not kept)
-
-
-def test_a_long_text_of_which_a_version_is_left_is_read_there() -> None:
-    index = built([(1, LONG + "b"), (2, LONG + "b"), (3, LONG)])
-    assert index.texts is not None
-    read: list[int] = []
-
-    def read_if_there(digest: bytes, generation: int) -> str | None:
-        read.append(generation)
-        return stored(digest, generation) if generation == 1 else None
-
-    passing = index.texts.passing(lambda text: True, read_if_there)
-    assert passing[index.texts.numbers(slice(None))].tolist() == [True, True, False]
-    assert read == [2, 1, 3]
 
 
 def test_a_key_of_postings_without_generations_is_gone_until_it_comes_again() -> None:
