@@ -288,6 +288,12 @@ void relocate(PyIndex& self, Generation first, Generation last, const std::vecto
   });
 }
 
+void erase_versions(PyIndex& self, const Generations& versions) {
+  const std::vector<Generation> erased(versions.data(), versions.data() + versions.size());
+  const Unlocked unlocked;
+  self.index->erase(erased);
+}
+
 nb::dict statistics(const PyIndex& self) {
   Statistics s;
   {
@@ -354,6 +360,7 @@ NB_MODULE(_core, m) {
           "publish", [](PyIndex& self, Generation generation) { self.index->publish(generation); }, "generation"_a)
       .def("discard", [](PyIndex& self) { self.index->discard(); })
       .def("remove", &remove_versions, "versions"_a, "at"_a)
+      .def("erase", &erase_versions, "versions"_a)
       .def("link", &link_published, "count_max"_a, "background"_a)
       .def("search", &search, "queries"_a, "k"_a, "ef"_a, "snapshot"_a.none(), "allowed"_a.none(), "threads"_a,
            "allowed_begin"_a = Generation{0})

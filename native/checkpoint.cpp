@@ -265,9 +265,23 @@ void Index::place_raw(Slot first, Slot last, const std::vector<RawBlock>& blocks
 
 void Index::hide_dropped(Slot slot, Generation dropped, const std::string& path) {
   const Generation born = generation_of(slot);
-  if (born > dropped) throw CorruptCheckpoint(path, "no raw vector is given for generation " + std::to_string(born));
+  if (born > dropped && !graph_.table().is_erased(slot)) {
+    throw CorruptCheckpoint(path, "no raw vector is given for generation " + std::to_string(born));
+  }
   lose_raw(slot);
-  remove(born, born);
+  erase({born});
+}
+
+void Index::erase(const std::vector<Generation>& versions) {
+  SlotTable& table = graph_.table();
+  for (const Generation version : versions) {
+    const Slot after = born_until(version, visible_slots_.load(std::memory_order_acquire));
+    if (after == 0 || generation_of(after - 1) != version) continue;
+    if (table.died(after - 1).exchange(version, std::memory_order_acq_rel) == 0) {
+      dead_.fetch_add(1, std::memory_order_acq_rel);
+    }
+  }
+  readers_.wait_for_earlier();
 }
 
 void Index::lose_raw(Slot slot) {

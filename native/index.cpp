@@ -95,7 +95,7 @@ void Index::copy_slots(const Index& from, Slot first, Slot last, Generation hori
   std::vector<float> widened;
   for (Slot s = first; s < last; ++s) {
     const Generation died = theirs.died(s).load(std::memory_order_acquire);
-    if (died != 0 && died <= horizon) continue;
+    if ((died != 0 && died <= horizon) || theirs.is_erased(s)) continue;
     table.reserve(appended_ + 1);
     const Slot slot = appended_++;
     std::memcpy(table.bits(slot), theirs.bits(s), theirs.bit_stride());

@@ -119,6 +119,9 @@ class Index {
   // reads them elsewhere any more. The versions that `blocks` leaves out must have ended before every snapshot that is
   // still asked for; whoever ranks them nevertheless finds them damaged.
   void relocate(Generation first, Generation last, const std::vector<RawBlock>& blocks);
+  // Ends versions at their own birth, so that no snapshot sees them, also those that had ended, and returns when no
+  // search finds them any more. Checkpoints that are written afterwards have nothing of their vectors.
+  void erase(const std::vector<Generation>& versions);
   // Held by whoever reads raw vectors.
   Readers::Reading reading() const { return readers_.read(); }
 
@@ -143,7 +146,7 @@ class Index {
   // Sets the raw vectors of the slots [first, last) and calls `missing` for those that no block has.
   template <class Missing>
   void place_raw(Slot first, Slot last, const std::vector<RawBlock>& blocks, Missing missing);
-  // Hides a version from every snapshot, unless it is newer than `dropped`: then the checkpoint is damaged.
+  // Hides a version from every snapshot. If it is newer than `dropped` and was not erased, the checkpoint is damaged.
   void hide_dropped(Slot slot, Generation dropped, const std::string& path);
   // Leaves a slot without a raw vector. What is there instead does not match its checksum.
   void lose_raw(Slot slot);

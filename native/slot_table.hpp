@@ -101,6 +101,10 @@ class SlotTable {
   std::atomic<Generation>& born(Slot s) const { return generation_at(s, layout_.born); }
   // The generation at which the version ended; 0 while it is live.
   std::atomic<Generation>& died(Slot s) const { return generation_at(s, layout_.died); }
+  // Whether the version ended at its own birth: then there must be nothing left of its vector.
+  bool is_erased(Slot s) const {
+    return died(s).load(std::memory_order_acquire) == born(s).load(std::memory_order_acquire);
+  }
 
   std::atomic<RawVector>& raw(Slot s) const {
     return reinterpret_cast<std::atomic<RawVector>*>(volatile_base(s >> kChunkBits))[within(s)];

@@ -269,6 +269,8 @@ class Index:
         """Discard the vectors that were appended but not published."""
     def remove(self, versions: NDArray[np.int64], at: NDArray[np.int64]) -> int:
         """End versions at the generations `at`, both of shape ``(n,)``; return how many were live."""
+    def erase(self, versions: NDArray[np.int64]) -> None:
+        """Hide versions, shape ``(n,)``, from all snapshots and checkpoints; return when no search finds them."""
     def link(self, count_max: int, background: bool) -> int:
         """Link up to `count_max` published vectors into the graph; return how many, 0 when there is nothing to do."""
     def search(

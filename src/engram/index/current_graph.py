@@ -61,6 +61,20 @@ class CurrentGraph:
             self._deleted_meanwhile.append((versions, ends))
             return self.native.remove(versions, ends)
 
+    def erase(self, versions: NDArray[np.int64]) -> None:
+        """Hide versions from all snapshots, also in an index that is about to take the place of this one.
+
+        Parameters
+        ----------
+        versions
+            int64, shape ``(n,)``: the versions.
+        """
+        with self._placing:
+            # The index in use first: what is copied from it afterwards is hidden already.
+            for native in (self.native, self._successor):
+                if native is not None:
+                    native.erase(versions)
+
     def compact(self, horizon: int | None, threads: int, go_on: Callable[[], bool]) -> int:
         """Move the live versions to a fresh index and use that one; return the number of dropped versions.
 

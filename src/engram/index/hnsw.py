@@ -176,6 +176,18 @@ class HnswIndex(GraphReader):
             raise wrong_shape("at", ends.shape, f"({len(versions)},)")
         return self._graph.delete(versions, np.ascontiguousarray(np.broadcast_to(ends, versions.shape)))
 
+    def erase(self, generations: ArrayLike) -> None:
+        """Hide versions from all snapshots, also those that have ended; return when no search finds them any more.
+
+        Checkpoints that are written afterwards have nothing of their vectors.
+
+        Parameters
+        ----------
+        generations
+            int64, shape ``(n,)``: the versions, which are published. Unknown ones are ignored.
+        """
+        self._graph.erase(as_generations(generations))
+
     def link(self, count_max: int, *, background: bool = False) -> int:
         """Link up to `count_max` published vectors into the graph; return how many were linked, 0 if none are left.
 

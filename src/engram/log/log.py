@@ -210,6 +210,15 @@ class Log(RecordTable):
         self._synced_generation = self._last_generation
         self._durable_end = self._end_now()
 
+    def end_segment(self) -> None:
+        """Let the next record begin a new segment, so that what is there can be rewritten. Everything must be durable.
+
+        Belongs to the thread that writes.
+        """
+        if self._segment is not None:
+            self._segment.file.close()
+            self._segment = None
+
     def leave_mark(self, *, closed: bool = False) -> None:
         """Record in the manifest up to where the log is durable. Any thread may call it.
 

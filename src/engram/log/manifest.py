@@ -7,7 +7,7 @@ checkpoint is added, about every second while there are commits, and at a clean 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from engram.errors import CorruptData, FailedPrecondition
@@ -124,6 +124,7 @@ class Manifest:
         self._checkpoints = tuple(checkpoints)
         self._mark = mark
         self._horizon = 0
+        self._erasing: Mapping[str, int] = {}
         # The segment list of a large log is long, and the mark changes every second, so the list is kept encoded.
         self._encoded_segments: Encoded | None = None
         self._retired = False
@@ -155,6 +156,7 @@ class Manifest:
             )
             # Versions from before compactions have none.
             manifest._horizon = int(content.get("horizon", 0))
+            manifest._erasing = dict(content.get("erasing", {}))
             return manifest
         except (KeyError, TypeError) as error:
             raise CorruptData(
@@ -183,6 +185,11 @@ class Manifest:
     def horizon(self) -> int:
         """Versions that ended at or before this generation may be missing from the checkpoints."""
         return self._horizon
+
+    @property
+    def erasing(self) -> Mapping[str, int]:
+        """Digests of the ids that are being erased, each with the generation up to which it is."""
+        return self._erasing
 
     def save(self) -> None:
         """Write the manifest in its current state."""
@@ -233,6 +240,16 @@ class Manifest:
 
             self._change(change)
 
+    def change_erasing(self, change: Callable[[dict[str, int]], None]) -> None:
+        """Have `change` change what is being erased; it gets the digests and their generations."""
+
+        def changed() -> None:
+            erasing = dict(self._erasing)
+            change(erasing)
+            self._erasing = erasing
+
+        self._change(changed)
+
     def set_mark(self, mark: Mark) -> None:
         """Set how far the log reached. A mark with a lower generation than the current mark is ignored."""
         if mark.generation < self._mark.generation or mark == self._mark or self._retired:
@@ -264,13 +281,13 @@ class Manifest:
             if self._retired:
                 raise FailedPrecondition("the space was closed meanwhile", code="closed", field="space")
             before = dict(self._segments), self._encoded_segments, self._checkpoints
-            other = self._mark, self._horizon, self.settings
+            other = self._mark, self._horizon, self.settings, self._erasing
             change()
             try:
                 self._write()
             except BaseException:
                 self._segments, self._encoded_segments, self._checkpoints = before
-                self._mark, self._horizon, self.settings = other
+                self._mark, self._horizon, self.settings, self._erasing = other
                 raise
 
     def _write(self) -> None:
@@ -283,6 +300,7 @@ class Manifest:
             "checkpoints": [entry._asdict() for entry in self._checkpoints],
             "mark": self._mark._asdict(),
             **({"horizon": self._horizon} if self._horizon else {}),
+            **({"erasing": self._erasing} if self._erasing else {}),
         }
         self.storage.replace(FILE_NAME, encode_checked(content))
 

@@ -189,7 +189,9 @@ def _load(descriptor: int, generation: int, config: SpaceConfig, log: Log) -> Hn
             blocks.append(
                 (record.first_generation, record.raw_vectors[:rows], record.vector_sums()[:rows], generations)
             )
-    index = HnswIndex.load(descriptor, blocks, log.horizon.generation)
+    # While something is being erased, the checkpoint may still have it.
+    dropped = max(log.horizon.generation, *log.manifest.erasing.values(), 0)
+    index = HnswIndex.load(descriptor, blocks, dropped)
     if (index.dim, index.metric) != (config.dim, config.metric):
         raise CorruptData(
             f"it is of an index with dimension {index.dim} and metric {index.metric}", code="corrupt_checkpoint"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Unpack, overload
 
 from engram.model.ack import Deletion
+from engram.model.erasure_receipt import ErasureReceipt
 from engram.model.filters.filter import NO_FILTER
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hit
@@ -17,6 +18,7 @@ from engram.model.scans.look_ups import as_id_or_ids
 from engram.model.scans.options import FACET_VALUES_DEFAULT, ScanOptions
 from engram.model.scans.page import FoundHits
 from engram.model.scans.scan import Scan
+from engram.model.values.ids import as_ids
 from engram.model.values.keywords import spelled_out
 from engram.model.values.scalars import as_flag, as_text
 from engram.store.recall.snapshot import exhausted, look_up
@@ -220,6 +222,38 @@ class SpaceCollection:
                 return existing(engine, request.ids or ())
             result = engine.delete(request.ids or ())
             return Deletion(result.existed, result.last_generation or engine.generation)
+
+    def erase(self, ids: Iterable[str]) -> ErasureReceipt:
+        """Delete observations, and remove all that was ever written under their ids from every file of the space.
+
+        Older versions and what was deleted before are erased, too. Retention does not protect them: snapshots, streams
+        and cursors lose them. Segments of the log that have something of them are rewritten, which takes as long as
+        that takes. What is written under the same ids afterwards stays. Backups from before keep what they have.
+
+        Parameters
+        ----------
+        ids
+            Up to 10 000 ids. What cannot be found is not an error.
+
+        Returns
+        -------
+        ErasureReceipt
+            What says that it was done; ``engram verify --erased`` compares a directory with it.
+
+        Raises
+        ------
+        InvalidInput
+            If there are too many ids, or one is not a text.
+        FailedPrecondition
+            If Engram 0.1 wrote a part of the log (code ``old_format``), or the store is closed.
+        CorruptData
+            If something cannot be read that might have to be erased.
+        OverCapacity, Unavailable
+            As for `observe`. What could not be finished goes on by itself, and a second call waits for that.
+        """
+        given = as_ids(ids)
+        with self._access.held() as engine:
+            return engine.erase(given)
 
     def clear(self) -> Deletion:
         """Delete all observations durably, in parts. What is written meanwhile stays.

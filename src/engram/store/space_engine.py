@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from typing import TypeVar
 
 import numpy as np
 
@@ -15,7 +13,6 @@ from engram.metrics import table
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.metrics.space_statistics import SpaceStatistics
-from engram.model.ack import Ack
 from engram.model.observations import (
     ObservationBatch,
     check_batch,
@@ -26,27 +23,22 @@ from engram.model.observations import (
     with_vectors,
 )
 from engram.model.spaces import SpaceConfig
-from engram.model.values.ids import as_ids
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.commit.answer_thread import AnswerThread
-from engram.store.commit.commit_spans import CommitSpans
 from engram.store.commit.group_commit import GroupCommit
-from engram.store.commit.queue import CommitRequest, CommitResult
+from engram.store.commit.queue import CommitRequest
 from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
 from engram.store.commit.tail_budget import SpaceRests
-from engram.store.compaction.log_compaction import LogCompaction
 from engram.store.health.space_health import SpaceHealth
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
-from engram.store.resting.restable_space import RestableSpace
 from engram.store.scrub import scrub
 from engram.store.space_state import SpaceState
+from engram.store.writable_space import WritableSpace
 
-T = TypeVar("T")
 
-
-class SpaceEngine(RestableSpace):
+class SpaceEngine(WritableSpace):
     """The inside of a `Space`; made by `StoreEngine.space`.
 
     Any thread may call any method, except where a method says otherwise. Recalls and look-ups take no locks. A space is
@@ -64,70 +56,14 @@ class SpaceEngine(RestableSpace):
         answers: AnswerThread,
         meter: RecallMeter,
     ) -> None:
-        super().__init__(config, state, options, published, meter)
-        self.spans: CommitSpans = CommitSpans(config.name, self.indexing.add_listener)
-        retention = self.retention
-        self.log_compaction: LogCompaction = LogCompaction(state, lambda: retention.expired)
+        super().__init__(config, state, options, submit, published, answers, meter)
         self._writer = GroupCommit(config.name, state, encoder)
         self.health: SpaceHealth = SpaceHealth(config.name, state, self._writer, self.indexing, self.log_compaction)
-        self._answers = answers
-        self._room_timeout_s = options.room_timeout_s
-        self._submit = submit
         self._published = published
 
     def check_process(self) -> None:
         """Refuse to work in a forked child, with `FailedPrecondition` (code ``forked``)."""
         self._reader.check_process()
-
-    # ---- writing ------------------------------------------------------------------------------------------------
-
-    def submit(self, batch: ObservationBatch) -> Future[CommitResult]:
-        """Queue a batch that passed `prepare`; wait for room if linking or committing is behind.
-
-        Raises
-        ------
-        OverCapacity
-            If there is no room in time. Nothing was stored.
-        FailedPrecondition
-            If the store is closed, or the process is a forked child.
-        Unavailable
-            If the store is closing or cannot write.
-        """
-        answer = _running(Future[CommitResult]())
-        self._queue(lambda outcome: _settle(answer, outcome), batch=batch)
-        return answer
-
-    def submit_answered(self, batch: ObservationBatch) -> Future[Ack]:
-        """Queue a batch as `submit` does; the callbacks of the future may block, because no committer runs them.
-
-        Raises
-        ------
-        OverCapacity, FailedPrecondition, Unavailable
-            As for `submit`.
-        """
-        answer, answers = _running(Future[Ack]()), self._answers
-        answers.start()
-        answers.wait_for_room(self._room_timeout_s)
-
-        def done(outcome: CommitResult | EngramError) -> None:
-            answers.put(answer, outcome if isinstance(outcome, EngramError) else outcome.ack)
-
-        self._queue(done, batch=batch)
-        return answer
-
-    def delete(self, ids: Sequence[str], versions: Sequence[int] | None = None) -> CommitResult:
-        """Delete observations durably; with `versions`, only those whose live version still has this generation.
-
-        Raises
-        ------
-        InvalidInput
-            If there are too many ids, or one is not a text.
-        FailedPrecondition, OverCapacity, Unavailable
-            As for `submit`.
-        """
-        answer = _running(Future[CommitResult]())
-        self._queue(lambda outcome: _settle(answer, outcome), delete_ids=as_ids(ids), delete_versions=versions)
-        return answer.result()
 
     def prepare(self, batch: ObservationBatch) -> ObservationBatch:
         """Return `batch`, checked against the space, with vectors from the space's embedder if it has none.
@@ -319,32 +255,3 @@ class SpaceEngine(RestableSpace):
         yield from self._writer.samples()
         yield from self.indexing.samples(name)
         yield from self.log_compaction.samples(name)
-
-    def _queue(
-        self,
-        done: Callable[[CommitResult | EngramError], None],
-        batch: ObservationBatch | None = None,
-        delete_ids: Sequence[str] | None = None,
-        delete_versions: Sequence[int] | None = None,
-    ) -> None:
-        self._reader.check_process()
-        if batch is not None:
-            done = self.spans.around(done, len(batch))
-        request = CommitRequest(
-            space=self, batch=batch, delete_ids=delete_ids, delete_versions=delete_versions, done=done
-        )
-        # If linking cannot keep up, a caller in this process is held back rather than refused.
-        self.tail.hold_back(lambda: self._submit(request), request.tail_count)
-
-
-def _running(future: Future[T]) -> Future[T]:
-    """Return `future`, which can no longer be cancelled: what is queued will be stored."""
-    future.set_running_or_notify_cancel()
-    return future
-
-
-def _settle(future: Future[CommitResult], outcome: CommitResult | EngramError) -> None:
-    if isinstance(outcome, EngramError):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)

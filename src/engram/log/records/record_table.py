@@ -10,7 +10,7 @@ from itertools import accumulate
 from operator import attrgetter
 from typing import Final
 
-from engram.errors import FailedPrecondition
+from engram.errors import FailedPrecondition, Unavailable
 from engram.log.records.commit_times import CommitTimes
 from engram.log.records.header import RecordKind
 from engram.log.records.progress import Horizon
@@ -133,6 +133,8 @@ class RecordTable:
             If no record holds `generation`.
         FailedPrecondition
             If a compaction has dropped it, so that the snapshot of the caller is no longer retained.
+        Unavailable
+            If it was erased while the caller was about to read it.
         """
         firsts, pages, _ = self._pages
         page = pages[bisect_right(firsts, generation) - 1] if firsts else None
@@ -142,7 +144,9 @@ class RecordTable:
             row = record.rows_until(generation) - 1
             if record.generation(row) == generation:
                 return record, row
-        raise self._missing(generation)
+            if page.segment.revision and record.first_generation <= generation <= page.last_generation:
+                raise self._missing(generation, is_compacted=True)
+        raise self._missing(generation, is_compacted=False)
 
     def records_from(self, generation: int) -> Iterator[Record]:
         """Yield the records that hold `generation` or later ones, including those that are appended meanwhile."""
@@ -181,9 +185,16 @@ class RecordTable:
                 record = page.records[index]
                 yield record, record.rows_until(generation)
 
-    def _missing(self, generation: int) -> Exception:
+    def _missing(self, generation: int, *, is_compacted: bool) -> Exception:
         """Return the error for a generation that no record holds."""
         oldest = self.horizon.generation
+        if is_compacted and generation > oldest:
+            return Unavailable(
+                f"the observation of generation {generation} was erased meanwhile; ask again",
+                code="erased",
+                field="generation",
+                value=generation,
+            )
         if not 0 < generation <= oldest:
             return LookupError(f"generation {generation} is not in the log, which goes up to {self._last_generation}")
         return FailedPrecondition(

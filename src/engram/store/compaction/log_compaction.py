@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
@@ -11,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram.errors import EngramError
-from engram.log.compaction import SegmentCompaction
 from engram.log.records.header import RecordKind
 from engram.log.records.progress import Horizon
 from engram.log.records.record import Record
 from engram.log.records.record_table import RecordPage
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
+from engram.store.compaction.erasure import Erasure
 from engram.store.compaction.pace import Stopped
+from engram.store.compaction.segment_rewriting import SegmentRewriting
 from engram.store.indexing.attempt import Attempt
 from engram.store.space_state import SpaceState
 
@@ -34,7 +36,6 @@ _SMALL_JOINED: Final = 4
 _OVERHEAD: Final = 4 << 10
 # Looking at all segments takes at most a hundredth of the time.
 _LOOKING_SHARE: Final = 100
-LOG_DIRECTORY: Final = "log"
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -47,6 +48,8 @@ class LogCompaction:
         State of the space.
     horizon
         Returns the generation at or before which versions that ended may be dropped.
+    erasure
+        Finishes what was begun to be erased.
 
     Attributes
     ----------
@@ -56,8 +59,11 @@ class LogCompaction:
         How the last attempt ended.
     """
 
-    def __init__(self, state: SpaceState, horizon: Callable[[], int]) -> None:
+    def __init__(self, state: SpaceState, horizon: Callable[[], int], erasure: Erasure) -> None:
         self._state = state
+        self._erasure = erasure
+        # Held by the one thread that rewrites segments.
+        self._working = threading.Lock()
         self._horizon = horizon
         self._looked_at = -1
         self._look_again_s = 0.0
@@ -106,6 +112,8 @@ class LogCompaction:
         """
         if self.attempt.failure is not None:
             return self.attempt.is_due_again
+        if self._erasure.is_under_way:
+            return not self._working.locked()
         horizon, now_s = self._horizon(), time.monotonic()
         if horizon <= self._looked_at or now_s < self._look_again_s:
             return False
@@ -127,12 +135,25 @@ class LogCompaction:
         EngramError
             If it failed; what was not compacted has not changed.
         """
-        try:
-            with self.attempt.made():
-                self._run(pace)
-        except Stopped:
-            self.attempt.forget()
-            raise
+        with self._working:
+            try:
+                with self.attempt.made():
+                    self._erasure.finish(pace)
+                    self._run(pace)
+            except Stopped:
+                self.attempt.forget()
+                raise
+
+    def erase(self) -> int:
+        """Finish what was begun to be erased, at full speed; return how many observations that were.
+
+        Raises
+        ------
+        EngramError
+            As `Erasure.finish`.
+        """
+        with self._working, self.attempt.made():
+            return self._erasure.finish(lambda nbytes: None)
 
     def _run(self, pace: Callable[[int], None]) -> None:
         horizon = self._horizon()
@@ -152,8 +173,6 @@ class LogCompaction:
 
     def _compact(self, run: Sequence[RecordPage], horizon: int, pace: Callable[[int], None]) -> None:
         state = self._state
-        storage = state.manifest.storage.directory(LOG_DIRECTORY)
-        compaction = SegmentCompaction(state.log, storage, pace)
         is_oldest = run[0] is state.log.pages[0]
 
         def survivors(record: Record) -> NDArray[np.int64]:
@@ -162,23 +181,13 @@ class LogCompaction:
             # A deletion hides older versions for as long as there may be any in an older segment.
             return np.arange(0 if is_oldest else record.count)
 
-        page = compaction.compact(run, self._at(horizon), survivors)
-        blocks = [
-            (one.first_generation, one.raw_vectors, one.vector_sums(), one.generations if one.has_gaps else None)
-            for one in page.records
-            if one.kind is RecordKind.OBSERVE
-        ]
-        retired = [one.segment.view for one in run]
-        state.index.relocate(page.first_generation, page.last_generation, blocks, retired)
-        compaction.remove(run)
-        freed = sum(one.segment.file.size for one in run) - page.segment.file.size
+        freed = SegmentRewriting(state, pace).rewrite(run, self._at(horizon), survivors)
         self.compactions += 1
         self.freed_bytes += freed
         logger.info(
-            "space %s: %d segments of the log became one of %d bytes, which freed %d bytes",
+            "space %s: %d segments of the log became one, which freed %d bytes",
             state.log.damages.space,
             len(run),
-            page.segment.file.size,
             freed,
             extra={"space": state.log.damages.space},
         )

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.errors import CorruptData, FailedPrecondition
+from engram.errors import CorruptData, FailedPrecondition, Unavailable
 from engram.log.log import Log
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
@@ -104,8 +104,8 @@ class StoredRows:
         for generation in reversed(generations):
             try:
                 return self._text(path, digest, int(generation))
-            except FailedPrecondition:
-                # It has been dropped.
+            except (FailedPrecondition, Unavailable):
+                # It has been dropped or erased.
                 continue
             except CorruptData as error:
                 damaged.append(error)

@@ -166,6 +166,25 @@ class IndexMaintenance:
         with self._working:
             return self._state.checkpoint_generation if self._retired else self._write_checkpoint()
 
+    def renew_checkpoint(self) -> None:
+        """Write a checkpoint anew if there is one, and keep no older one, because something was erased.
+
+        Raises
+        ------
+        Unavailable, CorruptData
+            As `write_checkpoint`.
+        """
+        state = self._state
+        with self._working:
+            if state.checkpoints is None or not self._writes_checkpoints():
+                return
+            if state.manifest.checkpoints:
+                with self.checkpoint_attempt.made():
+                    state.checkpoint_generation = state.checkpoints.write(state.index, count=1)
+                self._attempted = state.checkpoint_generation
+                self.checkpoints_written += 1
+            state.checkpoints.remove_unlisted()
+
     def checkpoint_pays(self) -> bool:
         """Return whether so much was indexed since the last checkpoint that the next opening should not link it again.
 
