@@ -269,17 +269,12 @@ void Index::hide_dropped(Slot slot, Generation dropped, const std::string& path)
     throw CorruptCheckpoint(path, "no raw vector is given for generation " + std::to_string(born));
   }
   lose_raw(slot);
-  erase({born});
 }
 
 void Index::erase(const std::vector<Generation>& versions) {
-  SlotTable& table = graph_.table();
   for (const Generation version : versions) {
     const Slot after = born_until(version, visible_slots_.load(std::memory_order_acquire));
-    if (after == 0 || generation_of(after - 1) != version) continue;
-    if (table.died(after - 1).exchange(version, std::memory_order_acq_rel) == 0) {
-      dead_.fetch_add(1, std::memory_order_acq_rel);
-    }
+    if (after > 0 && generation_of(after - 1) == version) hide(after - 1);
   }
   readers_.wait_for_earlier();
 }
@@ -288,6 +283,13 @@ void Index::lose_raw(Slot slot) {
   const RawVector nothing(nothing_.data());
   graph_.table().sum(slot).store(~sum_of(nothing, dim()), std::memory_order_relaxed);
   graph_.table().raw(slot).store(nothing, std::memory_order_release);
+  hide(slot);
+}
+
+void Index::hide(Slot slot) {
+  if (graph_.table().died(slot).exchange(generation_of(slot), std::memory_order_acq_rel) == 0) {
+    dead_.fetch_add(1, std::memory_order_acq_rel);
+  }
 }
 
 void Index::relocate(Generation first, Generation last, const std::vector<RawBlock>& blocks) {

@@ -148,8 +148,10 @@ class Index {
   void place_raw(Slot first, Slot last, const std::vector<RawBlock>& blocks, Missing missing);
   // Hides a version from every snapshot. If it is newer than `dropped` and was not erased, the checkpoint is damaged.
   void hide_dropped(Slot slot, Generation dropped, const std::string& path);
-  // Leaves a slot without a raw vector. What is there instead does not match its checksum.
+  // Leaves a slot without a raw vector, hidden from every snapshot. What is there instead does not match its checksum.
   void lose_raw(Slot slot);
+  // Ends a version at its own birth, whenever it had ended.
+  void hide(Slot slot);
 
   std::string loaded_from_;
   Graph graph_;

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from engram import _core
 from engram.errors import CorruptData, InvalidInput
-from engram.index.checks import RawVectors, as_generation, as_row_generations, as_sums, check_raw
+from engram.index.checks import as_generation
 from engram.index.damage import corrupt_checkpoint
+from engram.index.row_checks import RawVectors, as_row_generations, as_sums, check_raw
 from engram.model.values.scalars import shown
 
 RawBlock = (

@@ -14,28 +14,25 @@ from engram import _core
 from engram.index import checkpoint_file
 from engram.index.checkpoint_file import RawBlock, as_blocks, as_memory
 from engram.index.checks import (
-    RawVectors,
     as_descriptor,
     as_generation,
     as_generations,
     as_matrix,
     as_path,
     as_place,
-    as_row_generations,
-    as_sums,
     as_switch,
     as_threads,
     check_call,
     check_choice,
     check_finite,
     check_range,
-    check_raw,
     wrong_shape,
 )
 from engram.index.current_graph import CurrentGraph
 from engram.index.graph_reader import GraphReader
 from engram.index.link_helpers import LinkHelpers
 from engram.index.quality import Quality, choose_preset
+from engram.index.row_checks import RawVectors, as_row_generations, as_sums, check_raw
 from engram.model.limits import DIMENSION_MAX, DIMENSION_MIN
 from engram.model.spaces import METRICS, Metric
 

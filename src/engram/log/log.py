@@ -211,13 +211,10 @@ class Log(RecordTable):
         self._durable_end = self._end_now()
 
     def end_segment(self) -> None:
-        """Let the next record begin a new segment, so that what is there can be rewritten. Everything must be durable.
-
-        Belongs to the thread that writes.
-        """
-        if self._segment is not None:
-            self._segment.file.close()
-            self._segment = None
+        """Let the next record begin a new segment, so that what is there, which is durable, can be rewritten."""
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            segment.file.close()
 
     def leave_mark(self, *, closed: bool = False) -> None:
         """Record in the manifest up to where the log is durable. Any thread may call it.
@@ -331,8 +328,7 @@ class Log(RecordTable):
 
     def _next_segment_bytes(self) -> int:
         """Return the size of the next segment. It grows with the log, so that small spaces do not reserve much."""
-        nbytes = self.nbytes
-        size = max(nbytes, min(4 * nbytes, 64 * _SEGMENT_BYTES_FIRST))
+        size = max(self.nbytes, min(4 * self.nbytes, 64 * _SEGMENT_BYTES_FIRST))
         return min(self._segment_bytes, max(_SEGMENT_BYTES_FIRST, size + -size % BLOCK_BYTES))
 
     def _begin_to_write(self) -> None:

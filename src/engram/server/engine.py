@@ -75,6 +75,8 @@ class Engine:
         self.store: Final = store
         self.stopping: Final = asyncio.Event()
         self._threads = threads
+        # It begins with the first work.
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="engram-erasure")
         self._disk = None if store.path is None else DiskGauge(store.path, options.disk_free_bytes_min)
         self._disk_level = Hysteresis(options.thresholds)
         self._gatekeeper = Gatekeeper(options.authorizer)
@@ -199,12 +201,17 @@ class Engine:
         """Run `work`, which would block the event loop for too long, on a recall thread, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
+    async def alone(self, work: Callable[[], T]) -> T:
+        """Run `work`, which may take minutes, after other such work, so that it takes no thread from anything else."""
+        return await asyncio.get_running_loop().run_in_executor(self._slow, work)
+
     async def close(self) -> None:
         """Close the store, which writes checkpoints. The event loop runs meanwhile and delivers the last results."""
         try:
             await self.in_thread(self.store.close)
         finally:
             self._threads.shutdown()
+            self._slow.shutdown()
             if self._disk is not None:
                 self._disk.close()
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Final, NamedTuple
 
-from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
+from engram.errors import CorruptData, EngramError, NewerFormat
 from engram.log.damage import Damages
 from engram.log.files.checked_json import Encoded, decode_checked, encode_checked, encoded_member, format_of, joined
 from engram.log.files.os_errors import is_passing, typed_failures, unavailable
@@ -19,9 +19,9 @@ from engram.log.identity import Identity, new_id
 from engram.log.manifest import FILE_NAME, Manifest
 from engram.model.spaces import SpaceConfig, is_space_name
 from engram.model.values.retention_policy import RetentionPolicy
+from engram.store.directory import SPACES
 from engram.store.space_settings import decode_settings, read_settings1, with_policy
 
-_DIRECTORY: Final = "spaces"
 _FILE: Final = "store.json"
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class SpaceCatalog:
         self._reached: dict[str, Listed] = {}
         self._encoded: dict[str, tuple[Listed, Encoded]] = {}
         with typed_failures("opening the catalogue of spaces"):
-            self._spaces = storage.directory(_DIRECTORY)
+            self._spaces = storage.directory(SPACES)
             self.store_id: str = self._read_list()
 
     @property
@@ -279,17 +279,17 @@ class SpaceCatalog:
             if isinstance(error, NewerFormat):
                 raise error
             raise _corrupt(
-                f"{_DIRECTORY}/{name}/{FILE_NAME}",
+                f"{SPACES}/{name}/{FILE_NAME}",
                 f"it does not say which store this is, and {_FILE} is lost; nothing was written. Put one of the two "
                 f"back, or repair the directory into a new one ({error})",
                 "unknown_store",
             )
 
     def _load(self, name: str) -> StoredSpace | None:
-        file = f"{_DIRECTORY}/{name}/{FILE_NAME}"
+        file = f"{SPACES}/{name}/{FILE_NAME}"
         listed = self._listed.get(name)
         if not self._spaces.is_directory(name):
-            raise _corrupt(f"{_DIRECTORY}/{name}", "the space is listed, and its directory is missing", "missing_space")
+            raise _corrupt(f"{SPACES}/{name}", "the space is listed, and its directory is missing", "missing_space")
         storage = self._spaces.directory(name)
         if FILE_NAME not in storage.names():
             if listed is None and not storage.names():
@@ -338,20 +338,6 @@ def write_list(
             known[name] = listed, encoded_member(name, listed._asdict())
     content = joined([known[name][1] for name in sorted(spaces)])
     storage.replace(_FILE, encode_checked({"store": store_id, "spaces": content}))
-
-
-def check_is_store(storage: Storage) -> None:
-    """Check that a directory is a data directory; a reader must not take any other directory for an empty store.
-
-    Raises
-    ------
-    NotFound
-        If it has no directory of spaces.
-    """
-    if not storage.is_directory(_DIRECTORY):
-        raise NotFound(
-            f"{storage.path} is no data directory: it has no directory {_DIRECTORY!r}", code="no_data", field="path"
-        )
 
 
 def _corrupt(file: str, what: str, code: str) -> CorruptData:

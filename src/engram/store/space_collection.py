@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Unpack, overload
 
 from engram.model.ack import Deletion
-from engram.model.erasure_receipt import ErasureReceipt
 from engram.model.filters.filter import NO_FILTER
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hit
 from engram.model.operations.deletions import given_to_delete
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.requests import Delete
 from engram.model.operations.scans import CountFacets, page_request
 from engram.model.scans.facets import Facets

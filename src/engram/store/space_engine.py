@@ -30,12 +30,12 @@ from engram.store.commit.queue import CommitRequest
 from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
 from engram.store.commit.tail_budget import SpaceRests
+from engram.store.commit.writable_space import WritableSpace
 from engram.store.health.space_health import SpaceHealth
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.scrub import scrub
 from engram.store.space_state import SpaceState
-from engram.store.writable_space import WritableSpace
 
 
 class SpaceEngine(WritableSpace):

@@ -315,6 +315,8 @@ class StoreEngine:
             space.tail.close()
         self._housekeeping.stop()
         self._compaction.stop()
+        for space in self.spaces():
+            space.log_compaction.end()
         self._committer.stop()
         self._answers.stop()
         self._workers.stop(self._options.drain_s)

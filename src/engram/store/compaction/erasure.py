@@ -102,6 +102,7 @@ class Erasure:
         state, erasing = self._state, self._state.manifest.erasing
         if not erasing:
             return 0
+        pace(0)
         self.check()
         last = max(erasing.values())
         pages = state.log.pages

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.errors import EngramError
+from engram.errors import EngramError, Unavailable
 from engram.log.records.header import RecordKind
 from engram.log.records.progress import Horizon
 from engram.log.records.record import Record
@@ -64,6 +64,7 @@ class LogCompaction:
         self._erasure = erasure
         # Held by the one thread that rewrites segments.
         self._working = threading.Lock()
+        self._ending = False
         self._horizon = horizon
         self._looked_at = -1
         self._look_again_s = 0.0
@@ -152,8 +153,24 @@ class LogCompaction:
         EngramError
             As `Erasure.finish`.
         """
-        with self._working, self.attempt.made():
-            return self._erasure.finish(lambda nbytes: None)
+        try:
+            with self._working, self.attempt.made():
+                return self._erasure.finish(self._go_on)
+        except Stopped:
+            self.attempt.forget()
+            raise Unavailable(
+                "the store is closing; the erasure goes on when it is opened again", code="shutting_down"
+            ) from None
+
+    def end(self) -> None:
+        """Stop an erasure that is under way, and begin no other; return when it has stopped."""
+        self._ending = True
+        with self._working:
+            pass
+
+    def _go_on(self, nbytes: int) -> None:
+        if self._ending:
+            raise Stopped
 
     def _run(self, pace: Callable[[int], None]) -> None:
         horizon = self._horizon()

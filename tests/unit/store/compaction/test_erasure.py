@@ -20,7 +20,6 @@ from engram.store.compaction.erasure import digest_of
 from engram.store.compaction.pace import Pace
 from tests.doubles.waiting import wait_until_indexed
 
-
 DIM = 128
 COUNT = 400
 # Nothing happens by itself.

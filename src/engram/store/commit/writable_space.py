@@ -9,8 +9,8 @@ from weakref import WeakMethod
 
 from engram.errors import EngramError
 from engram.model.ack import Ack
-from engram.model.erasure_receipt import ErasureReceipt
 from engram.model.observations import ObservationBatch
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.spaces import SpaceConfig
 from engram.model.times import now_us
 from engram.model.values.ids import as_ids
@@ -124,9 +124,17 @@ class WritableSpace(RestableSpace):
         Unavailable
             If it could not be finished. It goes on by itself, and a second call waits for that.
         """
-        self._erasure.check()
+        self.check_erasable()
         ids = as_ids(ids)
         generation = self.delete(ids).last_generation or self._state.index.visible_generation
+        return self.erase_until(ids, generation)
+
+    def check_erasable(self) -> None:
+        """Raise `FailedPrecondition` (code ``old_format``) if Engram 0.1 wrote a part of the log."""
+        self._erasure.check()
+
+    def erase_until(self, ids: Sequence[str], generation: int) -> ErasureReceipt:
+        """Remove what was written under ids that are deleted, up to `generation`. Raises as `erase`."""
         digests = self._erasure.note(ids, generation)
         count = self.log_compaction.erase()
         return ErasureReceipt(
