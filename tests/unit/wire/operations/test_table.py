@@ -15,9 +15,9 @@ from engram.metrics.samples import MetricSamples
 from engram.model.ack import Ack, Deletion
 from engram.model.cue import Cue, Filter
 from engram.model.damage import Damage
-from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.filters.fields import F
 from engram.model.hit import Hit, Hits
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
     Count,
