@@ -56,9 +56,13 @@ class SegmentCompaction:
         The log and its directory.
     pace
         Limits reading and writing.
+    joins
+        Whether rows of several records may become one record, with the commit time of the last. What can still be
+        recalled by time must keep its own.
     """
 
-    def __init__(self, log: Log, storage: Storage, pace: Pace) -> None:
+    def __init__(self, log: Log, storage: Storage, pace: Pace, *, joins: bool = True) -> None:
+        self._joins = joins
         self._log = log
         self._manifest = log.manifest
         self._storage = storage
@@ -119,7 +123,7 @@ class SegmentCompaction:
         """Yield the records of the new segment, each with its commit time."""
         sessions = _Sessions()
         committed_us = 0
-        for entry in _Merging(self._records(run), survivors).entries():
+        for entry in _Merging(self._records(run), survivors, self._joins).entries():
             committed_us = entry.committed_us
             yield encode_record(entry, self._log.dim), committed_us
         for page in run:
@@ -203,9 +207,12 @@ class _Merging:
         The records, in order.
     survivors
         Chooses their rows.
+    joins
+        Whether an entry may have rows of several records.
     """
 
-    def __init__(self, records: Iterable[Record], survivors: Survivors) -> None:
+    def __init__(self, records: Iterable[Record], survivors: Survivors, joins: bool) -> None:
+        self._joins = joins
         self._records = records
         self._survivors = survivors
         self._batches: list[ObservationBatch] = []
@@ -221,7 +228,7 @@ class _Merging:
             if not len(rows):
                 continue
             is_observed = record.kind is RecordKind.OBSERVE
-            if self._generations and (is_observed == bool(self._ids) or self._is_full):
+            if self._generations and (not self._joins or is_observed == bool(self._ids) or self._is_full):
                 yield self._taken()
             if is_observed:
                 self._batches.append(_batch_of(record, rows))

@@ -111,7 +111,7 @@ class Erasure:
             if end_segment is None:
                 raise Unavailable("the space is no longer open", code="closed", field="space")
             end_segment()
-        rewriting, count = SegmentRewriting(state, pace), 0
+        rewriting, count = SegmentRewriting(state, pace, joins=False), 0
         for page in [one for one in state.log.pages if one.first_generation <= last]:
             count += self._erase_from(page, erasing, rewriting)
         self._remove_leftovers()
@@ -134,7 +134,7 @@ class Erasure:
         observed = [record.generations[rows] for record, rows in erased.items() if record.kind is RecordKind.OBSERVE]
         versions = np.concatenate([np.empty(0, dtype=np.int64), *observed])
         # No recall finds them any more before they leave the log.
-        self._state.attributes.columns.end(versions, versions)
+        self._state.attributes.erase(versions)
         self._state.index.erase(versions)
 
         def survivors(record: Record) -> NDArray[np.int64]:

@@ -21,13 +21,16 @@ class SegmentRewriting:
         State of the space.
     pace
         Is told of bytes before they are read or written. It may wait, and raise to stop.
+    joins
+        As for `SegmentCompaction`.
     """
 
     DIRECTORY: ClassVar[str] = "log"
 
-    def __init__(self, state: SpaceState, pace: Callable[[int], None]) -> None:
+    def __init__(self, state: SpaceState, pace: Callable[[int], None], *, joins: bool = True) -> None:
         self._state = state
-        self._compaction = SegmentCompaction(state.log, state.manifest.storage.directory(self.DIRECTORY), pace)
+        storage = state.manifest.storage.directory(self.DIRECTORY)
+        self._compaction = SegmentCompaction(state.log, storage, pace, joins=joins)
 
     def rewrite(self, run: Sequence[RecordPage], horizon: Horizon, survivors: Survivors) -> int:
         """Replace the segments `run` by one with what survives; return how many bytes that freed.

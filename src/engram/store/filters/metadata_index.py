@@ -47,6 +47,8 @@ class MetadataIndex:
         self.ended: EndedCounts = EndedCounts()
         self.dropped_generation: int = 0
         """What ended at or before it may have been freed."""
+        self.erasures: int = 0
+        """How often something was erased: what was found before may have it."""
         self._last_generation = 0
         # Held to append to lists, and to replace them by shorter ones.
         self._changing = threading.Lock()
@@ -71,6 +73,11 @@ class MetadataIndex:
         """Record the generations at which versions end; the parameters are those of `Columns.end`."""
         self.columns.end(generations, at)
         self.ended.add(at)
+
+    def erase(self, generations: NDArray[np.int64]) -> None:
+        """Hide versions from all snapshots: int64, shape ``(n,)``."""
+        self.columns.end(generations, generations)
+        self.erasures += 1
 
     def drop(self, horizon: int) -> None:
         """Free what ended at or before `horizon`, a little at a time. One thread at a time may call it."""

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.errors import FailedPrecondition
+from engram.errors import FailedPrecondition, Unavailable
 from engram.log.log import Log
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
@@ -247,12 +247,13 @@ class SpaceRecalls:
 def _repeated(answer: Callable[[], T], *, is_now: bool) -> T:
     """Return what `answer` returns.
 
-    An answer as of now that is overtaken by so many writes that what it needs is dropped meanwhile is made anew.
+    An answer as of now that is overtaken by so many writes that what it needs is dropped meanwhile is made anew, and so
+    is any answer of which something is erased meanwhile.
     """
-    for _ in range(_OVERTAKEN_MAX if is_now else 0):
+    for _ in range(_OVERTAKEN_MAX):
         try:
             return answer()
-        except FailedPrecondition as error:
-            if error.code != "snapshot_expired":
+        except (FailedPrecondition, Unavailable) as error:
+            if error.code != "erased" and not (is_now and error.code == "snapshot_expired"):
                 raise
     return answer()

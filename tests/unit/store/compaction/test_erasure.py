@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,27 @@ def check_kept(space: Space, erased: list[int]) -> None:
         words = at.recall(Cue(text=f"secret {erased[0]}", by="words"), k=COUNT)
         assert not {f"person-{number}@home" for number in erased} & {hit.id for hit in (*best, *words)}
         assert at.count(Own.tags.has_any([f"of-{erased[0]}-{version}."])) == 0
+
+
+def test_recalls_by_time_are_as_before(store: MemoryStore, tmp_path: Path) -> None:
+    """Each record keeps its commit time, also where the records around it lose rows."""
+    moments: list[float] = []
+    with store:
+        space = store.space("notes", dim=DIM)
+        for number in range(40):
+            space.observe(f"person-{number}@home", vector(number), content(number))
+            moments.append(time.time())
+        erased = ["person-3@home", "person-21@home"]
+        wanted = [[id for id in seen_at(space, moment) if id not in erased] for moment in moments]
+        assert len(set(map(len, wanted))) > 30
+        space.erase(erased)
+        assert [seen_at(space, moment) for moment in moments] == wanted
+    with MemoryStore(tmp_path / "data", options=QUIET) as again:
+        assert [seen_at(again.space("notes"), moment) for moment in moments] == wanted
+
+
+def seen_at(space: Space, moment: float) -> list[str]:
+    return [hit.id for hit in space.snapshot(snapshot_time=moment).scan()]
 
 
 def test_what_is_written_under_an_erased_id_afterwards_stays(store: MemoryStore, tmp_path: Path) -> None:
