@@ -80,6 +80,9 @@ def test_streaming_goes_on_across_restarts(restarting: Restarting, number: int) 
         for sent in some_sent:
             assert sent.wait(TIMEOUT_S)
             restarting.restart(number)
+            # A client gives up after a minute without progress, which several starts take on a busy machine.
+            for unanswered in [future for future in list(futures) if not future.done()][:1]:
+                unanswered.result(TIMEOUT_S)
         streaming.join(TIMEOUT_S)
         client.flush(TIMEOUT_S)
         acks = [future.result(0) for future in futures]
@@ -127,11 +130,11 @@ def test_single_observations_survive_too(restarting: Restarting) -> None:
 
 
 def test_a_server_that_stays_away_fails_the_futures(restarting: Restarting) -> None:
-    with Client(restarting.address, space="main", options=StreamOptions(patience_s=0.3)) as client:
+    with Client(restarting.address, space="main", options=StreamOptions(patience_s=5)) as client:
         observe(client, 1, 10).result(TIMEOUT_S)
         restarting.process.stop(signal.SIGKILL)
         future = observe(client, 11, 10)
-        with pytest.raises(Unavailable, match=r"no progress for 0.3 s"):
+        with pytest.raises(Unavailable, match=r"no progress for 5 s"):
             future.result(TIMEOUT_S)
         with pytest.raises(Unavailable):
             client.flush(TIMEOUT_S)

@@ -26,4 +26,5 @@ def test_every_trial_keeps_its_word(tmp_path: Path, seed: int, at_rest: int, run
     assert {result["verdict"] for result in results} <= set(KEPT)
     # A campaign that breaks nothing shows nothing.
     assert sum(result["verdict"] == "refused by name" for result in results) > len(results) // 4
-    assert all(result["asked"] for result in results)
+    # Where the list of spaces is that of another store, every space is refused before anything can be asked.
+    assert all(result["asked"] or result["refused"] for result in results)

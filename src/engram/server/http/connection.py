@@ -35,6 +35,8 @@ UVICORN_LOGGER.setLevel(logging.ERROR)
 _RETRY_AFTER_MS: Final = 1000
 # Of a body that is refused by its length alone, this much is read, so that the connection can go on.
 _DISCARDED_BYTES_MAX: Final = 2 * MESSAGE_BYTES_MAX
+# Seconds without any more of what a refused client is still sending, until its connection ends.
+_REST_S: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Phase(Enum):
     BODY = "more of the body"
     ANSWER = "the answer"
     DISCARD = "the end of a body that nobody reads"
+    REFUSED = "the end of what was refused"
 
 
 class HttpConnection(HttpToolsProtocol):
@@ -134,8 +137,11 @@ class HttpConnection(HttpToolsProtocol):
             return
         if self._phase in (Phase.IDLE, Phase.HEADERS):
             self._head_bytes += len(data)
-        elif self._phase is Phase.DISCARD:
+        elif self._phase in (Phase.DISCARD, Phase.REFUSED):
             self._discarded_bytes += len(data)
+        if self._phase is Phase.REFUSED:
+            self._pass_over()
+            return
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -229,7 +235,10 @@ class HttpConnection(HttpToolsProtocol):
 
     def end(self) -> None:
         """End when the answer under way is sent, or now if there is none."""
-        self.shutdown()
+        if self._phase is Phase.REFUSED:
+            self.transport.close()
+        else:
+            self.shutdown()
 
     def expire(self) -> None:
         """End the connection if its client owes something for too long. To be called about once a second."""
@@ -248,10 +257,11 @@ class HttpConnection(HttpToolsProtocol):
             Phase.HEADERS: limits.header_s,
             Phase.BODY: limits.body_s,
             Phase.DISCARD: limits.body_s,
+            Phase.REFUSED: _REST_S,
         }.get(self._phase)
         if allowed_s is None or now_s - self._since_s <= allowed_s:
             return
-        if self._phase in (Phase.IDLE, Phase.DISCARD):
+        if self._phase in (Phase.IDLE, Phase.DISCARD, Phase.REFUSED):
             self.transport.close()
             return
         self._refuse(
@@ -297,4 +307,19 @@ class HttpConnection(HttpToolsProtocol):
         # Where an earlier request waits for its answer, this one would be taken for it.
         if is_next or is_own:
             self.transport.write(problem_bytes(error))
-        self.transport.close()
+        if not (is_next or is_own) or error.code == "request_timeout":
+            self.transport.close()
+            return
+        if is_own:
+            # Whoever answers it is told that the client has gone, and writes nothing more.
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self._enter(Phase.REFUSED)
+        self._discarded_bytes = 0
+        self._pass_over()
+
+    def _pass_over(self) -> None:
+        """Let a refused client finish: if the connection were closed before, the client might lose the answer."""
+        self._since_s = self._clock()
+        if self._discarded_bytes > _DISCARDED_BYTES_MAX:
+            self.transport.close()

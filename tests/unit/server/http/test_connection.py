@@ -37,6 +37,15 @@ class Lines:
         connection.connection_made(line)
         return connection, line
 
+    def is_closed_soon(self, connection: HttpConnection, line: Line) -> bool:
+        """Whether a refused client may finish, and the connection is closed once it sends no more."""
+        was_open = not line.is_closed
+        connection.expire()
+        was_open = was_open and not line.is_closed
+        self.now_s += 1
+        connection.expire()
+        return was_open and line.is_closed
+
     async def settle(self) -> None:
         """Let the requests run until they are answered or wait for more."""
         for _ in range(20):
@@ -196,8 +205,23 @@ async def test_a_head_that_is_too_large_is_refused(data: bytes) -> None:
     for start in range(0, len(data), 100):
         connection.data_received(data[start : start + 100])
     assert line.answers() == [431]
-    assert (line.is_closed, line.code()) == (True, "header_bytes")
+    assert (lines.is_closed_soon(connection, line), line.code()) == (True, "header_bytes")
     await lines.settle()
+    assert line.answers() == [431]
+
+
+async def test_a_refused_client_that_sends_on_is_not_heard_for_ever() -> None:
+    lines = Lines(greet)
+    connection, line = lines.open()
+    connection.data_received(HEAD + b"x: " + b"y" * 3000)
+    piece = b"x" * (8 * 1024 * 1024)
+    taken = 0
+    while not line.is_closed:
+        connection.data_received(piece)
+        taken += len(piece)
+        lines.now_s += 0.2
+        connection.expire()
+    assert MESSAGE_BYTES_MAX < taken <= 2 * MESSAGE_BYTES_MAX + len(piece)
     assert line.answers() == [431]
 
 
@@ -223,7 +247,7 @@ async def test_what_is_no_http_is_one_typed_refusal(data: bytes) -> None:
     connection.data_received(data)
     await lines.settle()
     assert line.answers() == [400]
-    assert (line.is_closed, line.code()) == (True, "malformed_request")
+    assert (lines.is_closed_soon(connection, line), line.code()) == (True, "malformed_request")
 
 
 async def test_a_refusal_is_never_put_into_an_answer_that_has_begun() -> None:
@@ -285,7 +309,7 @@ async def test_connections_too_many_are_told_and_more_are_dropped() -> None:
     await lines.settle()
     assert [line.answers() for _, line in opened] == [[200], [200], [429], []]
     assert opened[2][1].code() == "too_many_connections"
-    assert opened[2][1].is_closed
+    assert lines.is_closed_soon(*opened[2])
     assert opened[3][1].is_aborted
     for connection, _ in opened[2:]:
         connection.connection_lost(None)
