@@ -35,8 +35,10 @@ UVICORN_LOGGER.setLevel(logging.ERROR)
 _RETRY_AFTER_MS: Final = 1000
 # Of a body that is refused by its length alone, this much is read, so that the connection can go on.
 _DISCARDED_BYTES_MAX: Final = 2 * MESSAGE_BYTES_MAX
-# Seconds without any more of what a refused client is still sending, until its connection ends.
+# A refused client has its connection until it was silent for so many seconds, and for so many in all: a few bytes now and
+# then must not hold one.
 _REST_S: Final = 0.25
+_REFUSED_S_MAX: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ class HttpConnection(HttpToolsProtocol):
         self._named_bytes = 0
         self._discarded_bytes = 0
         self._is_refused = False
+        self._refused_s = 0.0
         self._refusal: EngramError | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -315,11 +318,10 @@ class HttpConnection(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
         self._enter(Phase.REFUSED)
-        self._discarded_bytes = 0
-        self._pass_over()
+        self._refused_s, self._discarded_bytes = self._since_s, 0
 
     def _pass_over(self) -> None:
         """Let a refused client finish: if the connection were closed before, the client might lose the answer."""
         self._since_s = self._clock()
-        if self._discarded_bytes > _DISCARDED_BYTES_MAX:
+        if self._discarded_bytes > _DISCARDED_BYTES_MAX or self._since_s - self._refused_s > _REFUSED_S_MAX:
             self.transport.close()

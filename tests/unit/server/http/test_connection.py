@@ -225,6 +225,20 @@ async def test_a_refused_client_that_sends_on_is_not_heard_for_ever() -> None:
     assert line.answers() == [431]
 
 
+async def test_a_refused_client_does_not_hold_its_connection_by_a_few_bytes() -> None:
+    lines = Lines(greet)
+    connection, line = lines.open()
+    connection.data_received(HEAD + b"x: " + b"y" * 3000)
+    pieces = 0
+    while not line.is_closed and pieces < 100:
+        lines.now_s += 0.2
+        connection.data_received(b"x")
+        connection.expire()
+        pieces += 1
+    assert 20 < pieces < 30, "five seconds"
+    assert line.answers() == [431]
+
+
 @pytest.mark.parametrize(
     "data",
     [
