@@ -35,8 +35,8 @@ UVICORN_LOGGER.setLevel(logging.ERROR)
 _RETRY_AFTER_MS: Final = 1000
 # Of a body that is refused by its length alone, this much is read, so that the connection can go on.
 _DISCARDED_BYTES_MAX: Final = 2 * MESSAGE_BYTES_MAX
-# A refused client has its connection until it was silent for so many seconds, and for so many in all: a few bytes now and
-# then must not hold one.
+# A refused client has its connection until it was silent for so many seconds, and for so many in all: a few bytes now
+# and then must not hold one.
 _REST_S: Final = 0.25
 _REFUSED_S_MAX: Final = 5.0
 
