@@ -31,13 +31,14 @@ std::vector<float> mean_of(const float* vectors, std::size_t n, std::size_t dim)
 
 Index::Index(std::size_t dim, Metric metric, const GraphParameters& parameters)
     : graph_(dim, metric, parameters),
+      nothing_(dim),
       linkers_([this] { return std::make_unique<Linker>(graph_); }),
       searchers_([this] { return std::make_unique<Searcher>(graph_); }) {
   returned_.reserve(kReturnedMax);
 }
 
 void Index::append(const float* vectors, std::size_t n, Generation first, std::optional<RawVector> raw,
-                   const std::uint32_t* sums) {
+                   const std::uint32_t* sums, const Generation* generations) {
   SlotTable& table = graph_.table();
   const Codec& codec = graph_.codec();
   table.reserve(appended_ + n);
@@ -64,7 +65,7 @@ void Index::append(const float* vectors, std::size_t n, Generation first, std::o
     codec.encode(vectors + i * dim(), table.bits(slot), table.codes(slot));
     if (graph_.geometry().uses_norms()) graph_.geometry().saw_norm(codec.tail(table.bits(slot)).norm);
     table.raw(slot).store(raw->after(i, dim()), std::memory_order_relaxed);
-    table.born(slot).store(first + i, std::memory_order_relaxed);
+    table.born(slot).store(generations != nullptr ? generations[i] : first + i, std::memory_order_relaxed);
     // The field may not be zero: a discarded version may have ended in this slot, and a mapped file may hold anything.
     table.died(slot).store(0, std::memory_order_relaxed);
   }
@@ -94,7 +95,7 @@ void Index::copy_slots(const Index& from, Slot first, Slot last, Generation hori
   std::vector<float> widened;
   for (Slot s = first; s < last; ++s) {
     const Generation died = theirs.died(s).load(std::memory_order_acquire);
-    if (died != 0 && died <= horizon) continue;
+    if ((died != 0 && died <= horizon) || theirs.is_erased(s)) continue;
     table.reserve(appended_ + 1);
     const Slot slot = appended_++;
     std::memcpy(table.bits(slot), theirs.bits(s), theirs.bit_stride());
@@ -291,6 +292,7 @@ View Index::view(Generation snapshot, const AllowList& allowed) const {
 std::vector<Generation> Index::search(const float* queries, std::size_t n, std::size_t k, std::size_t ef,
                                       Generation snapshot, const AllowList& allowed, std::size_t threads,
                                       Generation* generations, float* scores) const {
+  const Readers::Reading held = reading();
   const View seen = view(snapshot, allowed);
   std::atomic<std::size_t> next{0};
   std::mutex finding;
@@ -334,6 +336,7 @@ std::unique_ptr<Walk> Index::walk(const float* query, Generation snapshot, const
 
 std::pair<std::vector<Match>, std::vector<Generation>> Index::match(CueTable& cues, Generation first,
                                                                     Generation last) const {
+  const Readers::Reading held = reading();
   std::vector<Match> matches;
   std::vector<Slot> damaged;
   const Slot published = visible_slots_.load(std::memory_order_acquire);
@@ -343,6 +346,6 @@ std::pair<std::vector<Match>, std::vector<Generation>> Index::match(CueTable& cu
   return {std::move(matches), generations_of(damaged)};
 }
 
-std::size_t Index::nbytes() const { return graph_.table().nbytes() + graph_.entries().nbytes() + raw_bytes_; }
+std::size_t Index::nbytes() const { return graph_.table().nbytes(size()) + graph_.entries().nbytes() + raw_bytes_; }
 
 }  // namespace engram

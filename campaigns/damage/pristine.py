@@ -24,7 +24,7 @@ from engram.store.space import Space
 FORMAT_1: Final = "of format 1"
 WAYS: Final = (*PLANS, FORMAT_1)
 _FIXTURE: Final = Path(__file__).parents[2] / "tests" / "fixtures" / "format1.tar.gz"
-_QUIET: Final = StoreOptions(scrub_bytes_per_s=0, mark_interval_s=86_400.0)
+_QUIET: Final = StoreOptions(scrub_bytes_per_s=0, mark_interval_s=86_400.0, checkpoint_rest_count_min=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,6 +271,21 @@ def test_a_space_is_cleared(home: Any) -> None:
     assert ids(home.snapshot(8).scan()) == NAMES
 
 
+def test_ids_are_erased(home: Any) -> None:
+    fill(home)
+    home.observe("id-1", vector_of("id-2"))
+    home.delete(["id-2"])
+    receipt = home.erase(["id-1", "id-2", "nobody"])
+    assert (receipt.count, receipt.generation, len(receipt.digests)) == (3, 11, 3)
+    assert ids(home.scan()) == [name for name in NAMES if name not in {"id-1", "id-2"}]
+    assert ids(home.snapshot(8).scan()) == ids(home.scan())
+    home.observe("id-1", vector_of("id-1"))
+    assert home.get("id-1") is not None
+    for bad in ("id-1", [1], None):
+        with pytest.raises(InvalidInput):
+            home.erase(bad)
+
+
 def test_more_than_one_part_is_deleted(home: Any) -> None:
     names = [f"id-{number:05}" for number in range(10_300)]
     for start in range(0, len(names), 5150):

@@ -93,6 +93,7 @@ SPACE: Final[dict[str, dict[str, Any]]] = {
     "count": {},
     "facets": {"keys": "room"},
     "clear": {},
+    "erase": {"ids": ["unknown"]},
     "snapshot": {},
     "stats": {},
 }
@@ -116,7 +117,7 @@ LOCAL_STORE: Final[dict[str, dict[str, Any]]] = STORE | {
 PLACES: Final = ("embedded",)
 # What ends the use of the object is tried with bad arguments only.
 ENDS: Final = {"close", "clear"}
-WRITES: Final = {"observe", "submit", "delete"}
+WRITES: Final = {"observe", "submit", "delete", "erase"}
 
 
 def kind_of(thing: Any) -> type:

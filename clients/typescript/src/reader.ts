@@ -24,6 +24,7 @@ import type {
   Counted,
   DeleteOptions,
   Deletion,
+  ErasureReceipt,
   Filter,
   Hit,
   Moment,
@@ -117,6 +118,16 @@ export class Reader {
     return await this.#delete("clear", { space: this.space }, options.signal);
   }
 
+  /**
+   * Delete observations, and remove all that was ever written under their ids from every file of the space. It takes as
+   * long as rewriting these files takes, and goes on by itself if this call ends before.
+   */
+  async erase(ids: string | readonly string[], options: CallOptions = {}): Promise<ErasureReceipt> {
+    checkOptions("erase", options, ["signal"]);
+    const args = { space: this.space, ids: checkIds(ids), idempotency_key: randomKey() };
+    return decodeReceipt((await this.#ask("erase", args, options.signal)).header);
+  }
+
   /** Return the space as it is now, or was at a time or a generation, for any number of recalls. */
   async snapshot(options: CallOptions & { at?: Moment; maxGeneration?: number } = {}): Promise<Snapshot> {
     checkOptions("snapshot", options, ["signal", "at", "maxGeneration"]);
@@ -203,6 +214,17 @@ export class Reader {
   #ask(operation: string, args: Record<string, unknown>, signal: AbortSignal | undefined): Promise<Message> {
     return this.#host.calls.ask({ operation, args }, { signal, isRepeatable: true });
   }
+}
+
+function decodeReceipt(header: Record<string, unknown>): ErasureReceipt {
+  return {
+    space: String(header["space"]),
+    spaceId: String(header["space_id"]),
+    digests: header["digests"] as string[],
+    generation: Number(header["generation"]),
+    count: Number(header["count"]),
+    erasedAt: new Date(Number(header["erased_us"]) / 1000),
+  };
 }
 
 function randomKey(): string {

@@ -228,6 +228,22 @@ export interface Deletion {
   readonly generation: number;
 }
 
+/** What says that all that was ever written under some ids has left the files of a space. */
+export interface ErasureReceipt {
+  /** Name of the space. */
+  readonly space: string;
+  /** Random id of the space, as 32 hexadecimal digits. */
+  readonly spaceId: string;
+  /** A digest of each id, from which nobody learns the id. */
+  readonly digests: readonly string[];
+  /** What was written under the ids up to this generation has been erased. */
+  readonly generation: number;
+  /** Number of observations that were erased. */
+  readonly count: number;
+  /** When that was done. */
+  readonly erasedAt: Date;
+}
+
 /** Options of a deletion. */
 export interface DeleteOptions extends CallOptions {
   /** By a filter: apply it as of this generation; the newest if left out. What is written later stays. */

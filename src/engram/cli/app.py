@@ -9,9 +9,11 @@ import click
 
 from engram import __version__
 from engram.cli.commands.backup import backup, restore
+from engram.cli.commands.compact import compact
 from engram.cli.commands.delete import delete
 from engram.cli.commands.demo import demo
 from engram.cli.commands.doctor import doctor
+from engram.cli.commands.erase import erase
 from engram.cli.commands.ingest import ingest
 from engram.cli.commands.repair import repair
 from engram.cli.commands.serve import serve
@@ -51,9 +53,9 @@ def app(context: click.Context, config: Path | None, debug: bool) -> None:
 
 
 _READING: Final = (recall, count, scan, get, facets)
-_WRITING: Final = (ingest, delete)
+_WRITING: Final = (ingest, delete, erase)
 for command in (
     *(serve, demo, *_WRITING, *_READING, spaces, status, top),
-    *(doctor, verify, repair, backup, restore),
+    *(doctor, verify, repair, compact, backup, restore),
 ):
     app.add_command(command)

@@ -21,6 +21,8 @@ from engram.model.operations.results import Counted
 from engram.model.query import RecallQuery
 from engram.model.spaces import Metric, check_space_name
 from engram.store import Space
+from engram.store.resting.space_access import SpaceAccess
+from engram.store.resting.status_at_rest import status_at_rest
 from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
 
@@ -126,11 +128,14 @@ class DirectoryTarget:
     @contextmanager
     def opened(self, space: str) -> Iterator[Client | Space]:
         """Open a space, which must exist."""
-        yield Space(existing_space(self.store, space))
+        yield Space(SpaceAccess.to(existing_space(self.store, space)))
 
     def spaces(self) -> list[SpaceStatus]:
         """Return all spaces that can be used."""
-        return [space_status(space) for space in self.store.spaces()]
+        found = {space.config.name: space_status(space) for space in self.store.spaces()}
+        for known in self.store.table.resting():
+            found.setdefault(known.config.name, status_at_rest(known, self.store.table.left))
+        return [found[name] for name in sorted(found)]
 
     def unsound_spaces(self) -> list[UnsoundSpace]:
         """Return the spaces that cannot be used, with the reasons, by name."""
@@ -157,12 +162,9 @@ def existing_space(store: StoreEngine, name: str) -> SpaceEngine:
         If the space exists but could not be opened.
     """
     check_space_name(name)
-    if name in store.unsound:
-        # Raises the error that keeps the space from being opened.
+    if store.table.has(name):
+        # Raises the error that keeps the space from being opened, if there is one.
         return store.space(name, create=False)
-    for space in store.spaces():
-        if space.config.name == name:
-            return space
     raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
 
 

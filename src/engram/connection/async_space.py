@@ -17,6 +17,7 @@ from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hit, Hits
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.results import Counted
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
 from engram.model.recall_options import (
@@ -185,6 +186,10 @@ class AsyncSpace:
         """Delete observations durably, by ids or by a filter; unknown ids are ignored. See `Space.delete`."""
         options: dict[str, Any] = {"filter": filter, "max_generation": max_generation, "dry_run": dry_run}
         return await asyncio.to_thread(functools.partial(self.blocking.delete, ids, **options))
+
+    async def erase(self, ids: Iterable[str]) -> ErasureReceipt:
+        """Remove all that was ever written under some ids from every file of the space. See `Space.erase`."""
+        return await asyncio.to_thread(self.blocking.erase, ids)
 
     async def clear(self) -> Deletion:
         """Delete all observations durably. See `Space.clear`."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engram import _core
+from engram.index.checkpoint_file import Blocks
 from engram.index.compaction import Compaction
 
 _Deletions = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -39,6 +40,12 @@ class CurrentGraph:
         self.native: _core.Index = native
         self.changing: Final = threading.Lock()
         self._compacting = threading.Lock()
+        # Held while places of raw vectors are copied to a fresh index, and while they are replaced.
+        self._placing = threading.Lock()
+        self._successor: _core.Index | None = None
+        self._relocated_meanwhile = False
+        # The index before, if the one in use may refer to what stands there for vectors that were dropped.
+        self._before: _core.Index | None = None
         self._deleted_meanwhile: deque[_Deletions] = deque(maxlen=0)
         self._indexed_before = 0
 
@@ -54,6 +61,20 @@ class CurrentGraph:
             self._deleted_meanwhile.append((versions, ends))
             return self.native.remove(versions, ends)
 
+    def erase(self, versions: NDArray[np.int64]) -> None:
+        """Hide versions from all snapshots, also in an index that is about to take the place of this one.
+
+        Parameters
+        ----------
+        versions
+            int64, shape ``(n,)``: the versions.
+        """
+        with self._placing:
+            # The index in use first: what is copied from it afterwards is hidden already.
+            for native in (self.native, self._successor):
+                if native is not None:
+                    native.erase(versions)
+
     def compact(self, horizon: int | None, threads: int, go_on: Callable[[], bool]) -> int:
         """Move the live versions to a fresh index and use that one; return the number of dropped versions.
 
@@ -68,7 +89,11 @@ class CurrentGraph:
             with self.changing:
                 self._deleted_meanwhile = deque()
             try:
-                move = Compaction(self.native, self.native.visible_generation if horizon is None else horizon)
+                with self._placing:
+                    move = Compaction(
+                        self.native, self.native.visible_generation if horizon is None else horizon, self._placing
+                    )
+                    self._successor, self._relocated_meanwhile = move.new, False
                 if not move.prepare(threads, go_on):
                     return 0
                 with self.changing:
@@ -78,9 +103,25 @@ class CurrentGraph:
                         move.new.remove(versions, ends)
                     self._indexed_before = self.indexed_generation
                     self.native = move.new
+                    self._before = move.old if self._relocated_meanwhile else None
                 return move.old.size - move.new.size
             finally:
                 self._deleted_meanwhile = deque(maxlen=0)
+                self._successor = None
+
+    def relocate(
+        self, first_generation: int, last_generation: int, blocks: Blocks, retired: list[NDArray[np.uint8]]
+    ) -> None:
+        """Use raw vectors at another place, also in an index that is about to take the place of this one.
+
+        The parameters are those of `HnswIndex.relocate`.
+        """
+        with self._placing:
+            self._relocated_meanwhile = True
+            # The successor first: what takes its place in between has its vectors at the new place already.
+            for native in (self._successor, self.native):
+                if native is not None:
+                    native.relocate(first_generation, last_generation, blocks, retired)
 
     @property
     def indexed_generation(self) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engram import _core
+from engram.errors import InvalidInput
 from engram.index.checks import (
     as_generation,
     as_rows,
@@ -27,6 +28,8 @@ from engram.index.damage import corrupt_checkpoint, report
 from engram.index.statistics import GraphStatistics
 from engram.index.walk import Walk
 from engram.model.limits import EF_MAX, RESULTS_MAX
+
+_WORD_BITS: Final = 64
 
 
 class GraphReader:
@@ -54,6 +57,7 @@ class GraphReader:
         threads: int = 1,
         allowed: NDArray[np.uint64] | None = None,
         damaged: list[int] | None = None,
+        allowed_begin: int = 0,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Find the `k` nearest visible vectors of each query.
 
@@ -68,10 +72,12 @@ class GraphReader:
         threads
             Number of threads that share the queries.
         allowed
-            uint64 bitmap of the generations that may be found: bit ``g % 64`` of word ``g // 64``. The number of set
-            bits decides whether the graph is walked or the allowed vectors are scanned.
+            uint64 bitmap of the generations that may be found: bit ``g % 64`` of word ``(g - allowed_begin) // 64``.
+            The number of set bits decides whether the graph is walked or the allowed vectors are scanned.
         damaged
             Receives the generations that are left out because their vectors no longer match their checksums.
+        allowed_begin
+            The generation of the first bit of `allowed`, a multiple of 64; none before it may be found.
 
         Returns
         -------
@@ -93,7 +99,9 @@ class GraphReader:
         rows, is_one = as_rows("queries", queries, native.dim)
         snapshot = check_snapshot(max_generation)
         try:
-            generations, scores, lost = native.search(rows, k, ef, snapshot, as_words(allowed), threads)
+            generations, scores, lost = native.search(
+                rows, k, ef, snapshot, as_words(allowed), threads, _first_of(allowed_begin)
+            )
         except _core.NotFinite:
             raise not_finite("queries") from None
         except _core.CorruptCheckpoint as error:
@@ -106,6 +114,7 @@ class GraphReader:
         query: ArrayLike,
         max_generation: int | None = None,
         allowed: NDArray[np.uint64] | None = None,
+        allowed_begin: int = 0,
     ) -> Walk:
         """Begin a search whose results are taken piece by piece; the parameters are those of `search`.
 
@@ -117,7 +126,7 @@ class GraphReader:
         snapshot = check_snapshot(max_generation)
         vector = as_vector("query", query, self.dim)
         try:
-            return Walk(self._native.walk(vector, snapshot, as_words(allowed)))
+            return Walk(self._native.walk(vector, snapshot, as_words(allowed), _first_of(allowed_begin)))
         except _core.NotFinite:
             raise not_finite("query") from None
 
@@ -203,3 +212,17 @@ class GraphReader:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(dim={self.dim}, metric={self.metric!r}, count={len(self)})"
+
+
+def _first_of(begin: object) -> int:
+    """Return the generation of the first bit of a bitmap; raises `InvalidInput` if a bitmap cannot begin with it."""
+    generation = as_generation("allowed_begin", begin)
+    if generation % _WORD_BITS:
+        raise InvalidInput(
+            f"allowed_begin is {generation}; a bitmap begins with a whole word",
+            code="out_of_range",
+            field="allowed_begin",
+            limit=f"a multiple of {_WORD_BITS}",
+            value=generation,
+        )
+    return generation

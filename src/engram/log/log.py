@@ -26,7 +26,7 @@ from engram.log.shortage import Shortage, Shortages
 from engram.model.times import now_us
 
 SEGMENT_BYTES_DEFAULT: Final = 64 << 20
-_SEGMENT_BYTES_FIRST: Final = 1 << 20
+_SEGMENT_BYTES_FIRST: Final = 16 << 10
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -48,15 +48,13 @@ class Log(RecordTable):
         recovered: RecoveredLog,
         read_only: bool,
     ) -> None:
-        super().__init__(recovered.records)
+        super().__init__(recovered.pages(), recovered.last_generation)
         self.damages: Final = damages
-        self._manifest = manifest
-        self._dim = dim
+        self.manifest: Final = manifest
+        self.dim: Final = dim
         self._segment_bytes = segment_bytes
         self._synced_generation = recovered.last_generation
-        self._nbytes = recovered.nbytes
         self._pool = SegmentPool(storage, manifest, damages, recovered.last_epoch, recovered.blanks)
-        self._segments = list(recovered.segments)
         # None after a crash: the last segment ends in a torn write, which new records must not be mixed with.
         self._segment = recovered.last
         self._is_torn = bool(recovered.segments) and recovered.last is None and recovered.segments[-1].format > 1
@@ -124,12 +122,12 @@ class Log(RecordTable):
     @property
     def nbytes(self) -> int:
         """Size of all records in bytes."""
-        return self._nbytes
+        return sum(segment.end - segment.begin for segment in self.segments)
 
     @property
     def segments(self) -> Sequence[Segment]:
-        """The segments that were written to, oldest first. The sequence grows while the log is written."""
-        return self._segments
+        """The segments that have been written to, oldest first."""
+        return [page.segment for page in self.pages]
 
     def shortage(self) -> Shortage | None:
         """Return what the last writes that found the disk full are short of; None if there is room for them now."""
@@ -181,7 +179,7 @@ class Log(RecordTable):
         self.check_usable()
         self._begin_to_write()
         check_order(entries, self._last_generation + 1, gaps=gaps)
-        return PreparedWrite(self._place([encode_record(entry, self._dim) for entry in entries]))
+        return PreparedWrite(self._place([encode_record(entry, self.dim) for entry in entries]))
 
     def write(self, prepared: PreparedWrite) -> None:
         """Write what `prepare` returned. Raises as `append` does."""
@@ -212,6 +210,12 @@ class Log(RecordTable):
         self._synced_generation = self._last_generation
         self._durable_end = self._end_now()
 
+    def end_segment(self) -> None:
+        """Let the next record begin a new segment, so that what is there, which is durable, can be rewritten."""
+        segment, self._segment = self._segment, None
+        if segment is not None:
+            segment.file.close()
+
     def leave_mark(self, *, closed: bool = False) -> None:
         """Record in the manifest up to where the log is durable. Any thread may call it.
 
@@ -226,9 +230,9 @@ class Log(RecordTable):
             If the mark cannot be written. The previous mark still holds then.
         """
         mark = self._durable_end._replace(closed=closed)
-        if not self.read_only and mark != self._manifest.mark:
+        if not self.read_only and mark != self.manifest.mark and (closed or not self._closed):
             with typed_failures("noting how far the log went"):
-                self._manifest.set_mark(mark)
+                self.manifest.set_mark(mark)
 
     def close(self) -> None:
         """Close the files; mark the end of the log if all is durable. Records stay readable. Idempotent."""
@@ -242,7 +246,7 @@ class Log(RecordTable):
         except EngramError as error:
             logger.warning("%s", error)
         finally:
-            for segment in self._segments:
+            for segment in self.segments:
                 segment.file.close()
 
     def _sync_and_clean(self, storage: Storage, recovered: RecoveredLog) -> None:
@@ -257,7 +261,7 @@ class Log(RecordTable):
             storage.remove(name)
 
     def _end_now(self) -> Mark:
-        last = self._segments[-1] if self._segments else None
+        last = self.pages[-1].segment if self.pages else None
         return Mark(self._last_generation, last.epoch if last else 0, last.end if last else 0)
 
     def _place(self, records: Sequence[EncodedRecord]) -> list[Run]:
@@ -316,24 +320,22 @@ class Log(RecordTable):
                 if self._segment is not None:
                     self._segment.file.close()
                 self._segment = run.segment
-                self._segments.append(run.segment)
                 self._is_torn = False
                 self._pool.prepare(self._next_segment_bytes())
-            self._nbytes += run.end - run.start
-        self._add(appended)
-        # Whoever reads a segment up to its end must find the records there.
-        for run in prepared.runs:
+            self._add(run.segment, [record for record in appended if record.segment is run.segment])
+            # Whoever reads a segment up to its end must find the records there.
             run.segment.end = run.end
 
     def _next_segment_bytes(self) -> int:
-        """Return the size of the next segment. It grows with the log, so that many small spaces do not reserve much."""
-        return min(self._segment_bytes, max(_SEGMENT_BYTES_FIRST, self._nbytes + -self._nbytes % BLOCK_BYTES))
+        """Return the size of the next segment. It grows with the log, so that small spaces do not reserve much."""
+        size = max(self.nbytes, min(4 * self.nbytes, 64 * _SEGMENT_BYTES_FIRST))
+        return min(self._segment_bytes, max(_SEGMENT_BYTES_FIRST, size + -size % BLOCK_BYTES))
 
     def _begin_to_write(self) -> None:
         """Clear the mark's `closed` flag before the first write after a clean stop."""
-        if self._manifest.mark.closed:
+        if self.manifest.mark.closed:
             try:
-                self._manifest.set_mark(self._manifest.mark._replace(closed=False))
+                self.manifest.set_mark(self.manifest.mark._replace(closed=False))
             except OSError as error:
                 raise self._shortages.error(error, "noting that the log goes on", BLOCK_BYTES) from error
 

@@ -16,11 +16,11 @@ from engram.log.damage import Damages
 from engram.log.files.storage import Storage
 from engram.log.format1.recovery import open_listed1
 from engram.log.manifest import Manifest, Mark, SegmentEntry
-from engram.log.records.header import Header
+from engram.log.records.header import Header, RecordKind
 from engram.log.records.record import Record
 from engram.log.records.sectors import SECTOR_BYTES
 from engram.log.recovered_log import RecoveredLog
-from engram.log.segments.segment import MISFIT, Segment, check_size, segment_epoch, segment_name
+from engram.log.segments.segment import MISFIT, Segment, check_size, segment_of
 from engram.log.segments.segment_header import read_segment_header
 from engram.log.torn_tail import corrupt, drop_unfinished
 
@@ -54,8 +54,8 @@ def recover(storage: Storage, manifest: Manifest, dim: int, trusted_generation: 
     """
     log = RecoveredLog()
     try:
-        found = {epoch: name for name in storage.names() if (epoch := segment_epoch(name)) is not None}
-        log.last_epoch = max(found, default=0)
+        found = {name: number for name in storage.names() if (number := segment_of(name)) is not None}
+        log.last_epoch = max((epoch for epoch, _ in found.values()), default=0)
         _look_at_strangers(log, storage, manifest, found)
         _open_segments(log, storage, manifest, found, damages)
         _read_segments(log, dim, manifest.mark, trusted_generation)
@@ -67,11 +67,20 @@ def recover(storage: Storage, manifest: Manifest, dim: int, trusted_generation: 
     return log
 
 
-def _look_at_strangers(log: RecoveredLog, storage: Storage, manifest: Manifest, found: dict[int, str]) -> None:
-    """Refuse segments that the manifest does not list, unless nothing was ever written to them."""
-    listed = {entry.epoch for entry in manifest.segments}
-    for epoch in sorted(found.keys() - listed):
-        segment = Segment(epoch, storage.open(found[epoch]), 0, Damages())
+def _look_at_strangers(
+    log: RecoveredLog, storage: Storage, manifest: Manifest, found: dict[str, tuple[int, int]]
+) -> None:
+    """Refuse segments that are not listed, unless an interrupted compaction or creation left them.
+
+    Whatever a compaction leaves is in a segment that is listed, too.
+    """
+    listed = {entry.name for entry in manifest.segments}
+    for name in sorted(found.keys() - listed):
+        epoch, revision = found[name]
+        if any(entry.replaces(epoch, revision) for entry in manifest.segments):
+            log.leftovers.append(name)
+            continue
+        segment = Segment(epoch, storage.open(name), 0, Damages(), revision=revision)
         segment.file.close()
         header = read_segment_header(segment.memory, segment.name)
         is_blank = segment.nonzero_from(segment.begin if header is not None else 0) < 0
@@ -86,12 +95,12 @@ def _look_at_strangers(log: RecoveredLog, storage: Storage, manifest: Manifest, 
 
 
 def _open_segments(
-    log: RecoveredLog, storage: Storage, manifest: Manifest, found: dict[int, str], damages: Damages
+    log: RecoveredLog, storage: Storage, manifest: Manifest, found: dict[str, tuple[int, int]], damages: Damages
 ) -> None:
     for entry in manifest.segments:
-        if entry.epoch not in found:
-            raise corrupt(segment_name(entry.epoch), 0, "the file is missing", code="missing_segment")
-        segment = Segment(entry.epoch, storage.open(found[entry.epoch]), entry.salt, damages, entry.format)
+        if entry.name not in found:
+            raise corrupt(entry.name, 0, "the file is missing", code="missing_segment")
+        segment = Segment(entry.epoch, storage.open(entry.name), entry.salt, damages, entry.format, entry.revision)
         log.blanks.append(segment)
         check_size(segment, entry.nbytes)
         if entry.format == 1:
@@ -131,7 +140,8 @@ def _read_segments(log: RecoveredLog, dim: int, mark: Mark, trusted_generation: 
         if limit is None:
             # Besides the last segment, this is one that is followed only by segments with the remains of a crash.
             torn = _judge_tail(log, segment, broken, mark)
-            log.last = segment if number == len(fresh) - 1 and not torn else None
+            is_open = number == len(fresh) - 1 and not torn and not segment.revision
+            log.last = segment if is_open else None
         elif log.last_generation != limit:
             raise corrupt(
                 segment.name,
@@ -175,7 +185,10 @@ def _scan(
         offset = segment.damage_in(header) if header.last_generation > trusted_generation else -1
         if offset >= 0:
             return header, offset
-        log.records.append(Record(segment, header))
+        if header.kind == RecordKind.PROGRESS:
+            log.progress.append(Record(segment, header))
+        else:
+            log.records.append(Record(segment, header))
         segment.end += header.length
     return None
 

@@ -16,8 +16,8 @@ from engram.log.files.os_errors import typed_failures, unavailable
 from engram.log.files.storage import Storage
 from engram.log.manifest import FILE_NAME, Manifest
 from engram.model.spaces import SpaceConfig
-from engram.store.directory import check_path
-from engram.store.space_catalog import SpaceCatalog, check_is_store
+from engram.store.directory import check_is_store, check_path
+from engram.store.space_catalog import SpaceCatalog
 from engram.store.space_settings import decode_settings, read_settings1
 
 LOG: Final = "log"

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
-from engram.errors import EngramError, NewerFormat, NotFound
+from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
 from engram.log.damage import Damages
 from engram.log.files.os_errors import typed_failures
+from engram.maintenance.erased import Trace, traces_of
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG, Described, describe, opened_source
@@ -62,11 +63,14 @@ class Verdict:
         The spaces that do not open, by name, each with the reason.
     damages
         All damage that was found; for each record its first damaged place.
+    traces
+        What is left of ids that should be erased.
     """
 
     spaces: list[CheckedSpace] = field(default_factory=list)
     unsound: dict[str, EngramError] = field(default_factory=dict)
     damages: list[Damage] = field(default_factory=list)
+    traces: list[Trace] = field(default_factory=list)
 
     @property
     def is_sound(self) -> bool:
@@ -88,10 +92,17 @@ class Verdict:
                 {"space": name, "code": error.code, "message": error.message} for name, error in self.unsound.items()
             ],
             "damages": [damage._asdict() for damage in self.damages],
+            "traces": [trace._asdict() for trace in self.traces],
         }
 
 
-def verify(path: str | os.PathLike[str], *, spaces: Sequence[str] = (), on_progress: OnProgress = unseen) -> Verdict:
+def verify(
+    path: str | os.PathLike[str],
+    *,
+    spaces: Sequence[str] = (),
+    erased: Sequence[str] = (),
+    on_progress: OnProgress = unseen,
+) -> Verdict:
     """Check every byte of a data directory: logs, checkpoints and their graphs, descriptions, the list of spaces.
 
     Nothing is changed, so a read-only file system is sufficient. Writers are kept away meanwhile.
@@ -102,6 +113,8 @@ def verify(path: str | os.PathLike[str], *, spaces: Sequence[str] = (), on_progr
         The data directory.
     spaces
         Names of the spaces to check; empty for all.
+    erased
+        Ids of which nothing must be left.
     on_progress
         Function that receives the progress.
 
@@ -127,7 +140,7 @@ def verify(path: str | os.PathLike[str], *, spaces: Sequence[str] = (), on_progr
             _look_into(catalogue, name, unsound[name], verdict, on_progress)
         for stored in sound:
             if stored.config.name in wanted:
-                _check(catalogue, stored, verdict, on_progress)
+                _check(catalogue, stored, erased, verdict, on_progress)
     return verdict
 
 
@@ -138,7 +151,9 @@ def _wanted(catalogue: SpaceCatalog, spaces: Sequence[str]) -> set[str]:
     return set(spaces or catalogue.names)
 
 
-def _check(catalogue: SpaceCatalog, stored: StoredSpace, verdict: Verdict, on_progress: OnProgress) -> None:
+def _check(
+    catalogue: SpaceCatalog, stored: StoredSpace, erased: Sequence[str], verdict: Verdict, on_progress: OnProgress
+) -> None:
     name = stored.config.name
     on_progress_of = Counter(on_progress, "opening", name)
     try:
@@ -152,6 +167,11 @@ def _check(catalogue: SpaceCatalog, stored: StoredSpace, verdict: Verdict, on_pr
         for nbytes in scrub(state):
             on_progress_of.add(nbytes)
         _check_graph(state, name)
+        try:
+            verdict.traces += traces_of(state, name, erased)
+        except CorruptData as error:
+            # What cannot be read may be anything.
+            verdict.unsound[name] = error
         linked = state.index.statistics().linked
         verdict.spaces.append(
             CheckedSpace(name, state.log.last_generation, len(state.versions), state.log.nbytes, linked)

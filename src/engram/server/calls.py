@@ -107,6 +107,7 @@ class ServerCalls:
         """
         with self._under_way(_space_of(incoming)):
             request = self._admit(operation, incoming, caller)
+            await self.engine.wake(request.space_name)
             key = _key_of(operation, incoming, request)
             try:
                 with _span(operation, incoming, request, caller):
@@ -139,10 +140,12 @@ class ServerCalls:
         """
         with self._under_way(_space_of(incoming)):
             request = self._admit(operation, incoming, caller)
-            with self._streams.one_more(caller.peer), _span(operation, incoming, request, caller):
-                async with aclosing(STREAM_BEHAVIOURS[operation.name](self.engine, request, encode)) as answers:
-                    async for answer in answers:
-                        await write(answer)
+            with self._streams.one_more(caller.peer):
+                await self.engine.wake(request.space_name)
+                with _span(operation, incoming, request, caller):
+                    async with aclosing(STREAM_BEHAVIOURS[operation.name](self.engine, request, encode)) as answers:
+                        async for answer in answers:
+                            await write(answer)
 
     async def serve(self, session: Callable[[], Awaitable[None]]) -> None:
         """Run a call that is no operation, such as the stream of a session.

@@ -75,6 +75,8 @@ class Engine:
         self.store: Final = store
         self.stopping: Final = asyncio.Event()
         self._threads = threads
+        # It begins with the first work.
+        self._slow = ThreadPoolExecutor(1, thread_name_prefix="engram-erasure")
         self._disk = None if store.path is None else DiskGauge(store.path, options.disk_free_bytes_min)
         self._disk_level = Hysteresis(options.thresholds)
         self._gatekeeper = Gatekeeper(options.authorizer)
@@ -153,11 +155,20 @@ class Engine:
         """
         return self.store.space(name, create=False, wait=False)
 
+    async def wake(self, space: str | None) -> None:
+        """Open the space if it rests, on a thread, so that a call to `space` does not do so on the event loop.
+
+        Raises
+        ------
+        EngramError
+            If it cannot be opened.
+        """
+        if space is not None and self.store.table.rests(space):
+            await self.in_thread(lambda: self.store.space(space, create=False))
+
     def count_rejected(self, space: str, error: Exception, count: int) -> None:
         """Count observations for `space` that were refused outside of a session because of `error`."""
-        try:
-            self.space(space)
-        except EngramError:
+        if not self.store.table.has(space):
             space = NO_SPACE
         reason = error.code if isinstance(error, EngramError) else EngramError.default_code
         self.counters.observations.reject(space, reason, count)
@@ -190,14 +201,25 @@ class Engine:
         """Run `work`, which would block the event loop for too long, on a recall thread, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
+    async def alone(self, work: Callable[[], T]) -> T:
+        """Run `work`, which may take minutes, after other such work, so that it takes no thread from anything else."""
+        return await asyncio.get_running_loop().run_in_executor(self._slow, work)
+
     async def close(self) -> None:
         """Close the store, which writes checkpoints. The event loop runs meanwhile and delivers the last results."""
         try:
             await self.in_thread(self.store.close)
         finally:
             self._threads.shutdown()
+            self._slow.shutdown()
             if self._disk is not None:
                 self._disk.close()
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of requests and messages that are under way: in the lanes, of paused sessions, and arriving."""
+        queued = sum(lane.nbytes for lane in self.lanes.statistics().lanes)
+        return queued + self.sessions.backlogs.nbytes + self.receiving.nbytes
 
     def tick(self) -> None:
         """Expire sessions and read the gauges. To be called about once a second."""
@@ -232,10 +254,8 @@ class Engine:
 
 
 def _make_default_space(store: StoreEngine, config: SpaceConfig) -> None:
-    if config.name in store.unsound:
-        # The default space exists but cannot be served, which the store has reported. Other spaces can be served.
-        return
-    if all(space.config.name != config.name for space in store.spaces()):
+    # If the default space exists but cannot be served, the store has reported it. Other spaces can be served.
+    if not store.table.has(config.name):
         store.space(config.name, dim=config.dim, metric=config.metric, embedder=config.embedder)
 
 

@@ -11,7 +11,7 @@ from engram.server.handlers.look_up import count, get, snapshot
 from engram.server.handlers.recall import recall, recall_stream
 from engram.server.handlers.scans import facets, scan
 from engram.server.handlers.spaces import create_space, describe_server, describe_space, list_spaces
-from engram.server.handlers.writes import clear, delete, observe
+from engram.server.handlers.writes import clear, delete, erase, observe
 
 Behaviour = Callable[[Engine, Any, Callable[[Any], Any]], Awaitable[Any]]
 """Answers one operation: takes the request of an authorized caller, and returns the result as its encoder made it.
@@ -26,6 +26,7 @@ BEHAVIOURS: Final[dict[str, Behaviour]] = {
     table.OBSERVE.name: observe,
     table.DELETE.name: delete,
     table.CLEAR.name: clear,
+    table.ERASE.name: erase,
     table.GET.name: get,
     table.SCAN.name: scan,
     table.FACETS.name: facets,

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
-from engram.errors import InvalidInput
+from engram.errors import InvalidInput, NotFound
 from engram.log.files.directory_lock import DirectoryLock
 from engram.log.files.file_storage import FileStorage
 from engram.log.files.memory_storage import MemoryStorage
 from engram.log.files.os_errors import typed_failures
 from engram.log.files.storage import Storage
 from engram.model.values.scalars import shown
-from engram.store.space_catalog import check_is_store
+
+SPACES: Final = "spaces"
+"""The directory of the spaces in a data directory."""
 
 
 def open_directory(path: str | os.PathLike[str] | None, read_only: bool) -> tuple[Storage, DirectoryLock | None]:
@@ -90,3 +93,17 @@ def _is_path(path: object) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def check_is_store(storage: Storage) -> None:
+    """Check that a directory is a data directory; a reader must not take any other directory for an empty store.
+
+    Raises
+    ------
+    NotFound
+        If it has no directory of spaces.
+    """
+    if not storage.is_directory(SPACES):
+        raise NotFound(
+            f"{storage.path} is no data directory: it has no directory {SPACES!r}", code="no_data", field="path"
+        )

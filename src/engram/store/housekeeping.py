@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from engram.store.health.noted import noted
-from engram.store.health.problem_kinds import NOT_NOTED, SCRUB_FAILED
+from engram.store.health.problem_kinds import LOG_COMPACTION_FAILED, NOT_NOTED, SCRUB_FAILED
 from engram.store.health.problems import Problems
 from engram.store.options import StoreOptions
 from engram.store.space_catalog import SpaceCatalog
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _ROUNDS_PER_NOTE = 60
 # A pass that could not read everything is made again after so many seconds.
 _SCRUB_RETRY_S = 60.0
+# Opening a space that rests takes about as long as reading so much.
+_OPENING_BYTES = 1 << 20
 
 
 class Housekeeping:
@@ -38,6 +40,10 @@ class Housekeeping:
         Problems of the store as a whole.
     failed
         Called with each space in which a checkpoint or a compaction failed that is to be tried again.
+    compact_log
+        Has the log of a space compacted, on another thread.
+    waking
+        Returns the spaces that rest, opened one after the other: they are looked at, and scrubbed, after the open ones.
     """
 
     def __init__(
@@ -47,9 +53,13 @@ class Housekeeping:
         options: StoreOptions,
         problems: Problems | None = None,
         failed: Callable[[SpaceEngine], None] = lambda space: None,
+        compact_log: Callable[[SpaceEngine], None] = lambda space: None,
+        waking: Callable[[], Iterable[weakref.ref[SpaceEngine]]] = tuple,
     ) -> None:
         self._spaces = spaces
+        self._waking = waking
         self._catalogue = catalogue
+        self._compact_log = compact_log
         self._interval_s = options.mark_interval_s
         self._scrub_bytes = round(options.scrub_bytes_per_s * options.mark_interval_s)
         self._scrub_interval_s = options.scrub_interval_s
@@ -59,6 +69,7 @@ class Housekeeping:
         self._failed = failed
         self._thread = threading.Thread(target=self._run, name="engram-housekeeping", daemon=True)
         self._scrubbing: Generator[int, None, None] | None = None
+        self._unread: set[str] = set()
         # The first scrub starts right after opening. Recalls need not wait for it: they check the bytes they read.
         self._scrub_due_s = time.monotonic()
         self.scrubs: int = 0
@@ -96,6 +107,7 @@ class Housekeeping:
         """Do a little of everything; what fails keeps nothing else from being done."""
         self._rounds += 1
         self._mark()
+        self._expire()
         if self._rounds % _ROUNDS_PER_NOTE == 0:
             with noted(self._problems, NOT_NOTED, "the list of spaces cannot be written"):
                 self.note()
@@ -110,6 +122,16 @@ class Housekeeping:
                     self._failed(space)
                 space.leave_mark()
 
+    def _expire(self) -> None:
+        for space in self._spaces():
+            self._expire_in(space)
+
+    def _expire_in(self, space: SpaceEngine) -> None:
+        with noted(self._problems, LOG_COMPACTION_FAILED, "what is no longer retained cannot be found"):
+            space.retention.advance()
+            if space.log_compaction.is_due():
+                self._compact_log(space)
+
     def _scrub(self) -> None:
         """Read and check as many bytes as one round may read; note what cannot be read, and go on behind it."""
         if not self._scrub_bytes:
@@ -118,30 +140,60 @@ class Housekeeping:
             if time.monotonic() < self._scrub_due_s:
                 return
             spaces = [weakref.ref(space) for space in self._spaces()]
-            self._scrubbing = _scrub_all(spaces, self._catalogue, self._problems)
+            self._unread = set()
+            self._scrubbing = self._scrub_all(spaces, self._unread)
         read = 0
         for nbytes in self._scrubbing:
             read += nbytes
             if read >= self._scrub_bytes or self._stopped.is_set():
                 return
         self._scrubbing = None
-        looked_at = [self._problems, *(space.health.problems for space in self._spaces())]
-        is_partial = any(problems.has(SCRUB_FAILED) for problems in looked_at)
+        is_partial = self._unread or self._problems.has(SCRUB_FAILED)
         self._scrub_due_s = time.monotonic() + (_SCRUB_RETRY_S if is_partial else self._scrub_interval_s)
         self.scrubs += 1
 
+    def _scrub_all(self, spaces: Sequence[weakref.ref[SpaceEngine]], unread: set[str]) -> Generator[int, None, None]:
+        """Check the list of spaces, then `spaces`, then those that rest; yield bytes."""
+        with noted(self._problems, SCRUB_FAILED, "not everything can be read and checked"):
+            self._catalogue.check()
+        yield from _scrubbed(spaces, unread, 0, lambda space: None)
+        # What is no longer retained of a space that rests is seen only now.
+        yield from _scrubbed(self._waking(), unread, _OPENING_BYTES, self._expire_in)
 
-def _scrub_all(
-    spaces: Sequence[weakref.ref[SpaceEngine]], catalogue: SpaceCatalog, of_store: Problems
+
+def _scrubbed(
+    spaces: Iterable[weakref.ref[SpaceEngine]],
+    unread: set[str],
+    opening_bytes: int,
+    look: Callable[[SpaceEngine], None],
 ) -> Generator[int, None, None]:
-    """Check the list of spaces and all spaces, without keeping a space alive that is referenced nowhere else."""
-    with noted(of_store, SCRUB_FAILED, "not everything can be read and checked"):
-        catalogue.check()
+    """Check spaces, and yield bytes, without keeping a space alive that is referenced nowhere else.
+
+    A space does not come to rest meanwhile: whoever opened it again might replace the files that are being checked. The
+    names of those that could not be read as a whole are added to `unread`.
+
+    Parameters
+    ----------
+    opening_bytes
+        Bytes in whose place a space is to be opened.
+    look
+        Called with each space before.
+    """
     for weak in spaces:
         space = weak()
-        if space is None:
+        if space is None or not space.occupancy.hold(visiting=True):
+            # It is read when its turn comes among those that rest.
             continue
-        problems, pieces = space.health.problems, space.scrub()
-        del space
-        with noted(problems, SCRUB_FAILED, "not everything can be read and checked"):
-            yield from pieces
+        occupancy, problems = space.occupancy, space.health.problems
+        try:
+            look(space)
+            pieces = space.scrub()
+            del space
+            yield opening_bytes
+            with noted(problems, SCRUB_FAILED, "not everything can be read and checked"):
+                yield from pieces
+        finally:
+            occupancy.release(visiting=True)
+        if problems.has(SCRUB_FAILED):
+            # It may rest when the pass ends.
+            unread.add(problems.space)

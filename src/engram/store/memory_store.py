@@ -15,11 +15,12 @@ from engram.lifecycle.opened_directories import Holding, OpenedDirectories
 from engram.metrics.health import Problem, health_of
 from engram.metrics.samples import MetricSamples
 from engram.model.damage import Damage
-from engram.model.spaces import DEFAULT_SPACE, Metric
+from engram.model.spaces import DEFAULT_SPACE, Metric, SpaceConfig
 from engram.model.values.scalars import as_flag
 from engram.store.directory import check_path
 from engram.store.indexing.workers import WorkerStatistics
 from engram.store.options import StoreOptions, check_options
+from engram.store.resting.space_access import SpaceAccess
 from engram.store.space import Space
 from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
@@ -78,7 +79,7 @@ class MemoryStore:
         self._holding = holding
         self._engine = holding.what
         # One object for each space, so that the same name gives the same object. A space keeps its store open.
-        self._spaces: weakref.WeakValueDictionary[SpaceEngine, Space] = weakref.WeakValueDictionary()
+        self._spaces: weakref.WeakValueDictionary[str, Space] = weakref.WeakValueDictionary()
 
     def __repr__(self) -> str:
         return f"MemoryStore({None if self.path is None else str(self.path)!r})"
@@ -134,11 +135,15 @@ class MemoryStore:
             The error in `unsound`, if the space could not be opened.
         """
         self._check_open()
-        return self._face(self._engine.space(name, dim, metric, embedder, create))
+        engine = self._engine.space(name, dim, metric, embedder, create)
+        return self._face(engine.config, engine)
 
     def spaces(self) -> list[Space]:
-        """Return all open spaces in the order of their names."""
-        return [self._face(engine) for engine in self._engine.spaces()]
+        """Return all spaces that can be used, in the order of their names, without opening those that rest."""
+        faces = {engine.config.name: self._face(engine.config, engine) for engine in self._engine.spaces()}
+        for summary in self._engine.table.resting():
+            faces.setdefault(summary.config.name, self._face(summary.config))
+        return [faces[name] for name in sorted(faces)]
 
     @property
     def unsound(self) -> dict[str, EngramError]:
@@ -208,9 +213,13 @@ class MemoryStore:
     ) -> None:
         self.close()
 
-    def _face(self, engine: SpaceEngine) -> Space:
-        # `setdefault` makes one of two threads that come at the same time use the object of the other.
-        return self._spaces.get(engine) or self._spaces.setdefault(engine, Space(engine, self))
+    def _face(self, config: SpaceConfig, engine: SpaceEngine | None = None) -> Space:
+        known = self._spaces.get(config.name)
+        if known is None:
+            access = SpaceAccess(config, self._engine.reopened, engine)
+            # `setdefault` makes one of two threads that come at the same time use the object of the other.
+            known = self._spaces.setdefault(config.name, Space(access, self))
+        return known
 
     def _check_open(self) -> None:
         check_process(self._process, "store")

@@ -40,6 +40,14 @@ class StoreOptions:
     checkpoint_count_min, checkpoint_percent
         Write a checkpoint of the graph once at least this many observations, and at least this percentage of all, were
         indexed since the last one. The cost per observation thus stays constant as a space grows.
+    checkpoint_rest_count_min
+        When a space is closed, write a checkpoint only if at least this many observations were indexed since the last
+        one; fewer are linked again when it is opened.
+    open_spaces_max
+        Maximum number of spaces that are open at the same time, and never more than an eighth of the files that the
+        process may open. A space is opened when it is used; the one that was not used for longest rests in exchange.
+    spaces_at_start_max
+        A store with at most this many spaces opens all of them at its start, so that their damage is known at once.
     retained_count
         Number of generations that recalls may go back; 0: no limit. Nothing is removed from the disk, but versions that
         were superseded or deleted earlier leave the index.
@@ -70,6 +78,9 @@ class StoreOptions:
     mark_interval_s
         Seconds between the marks that record, outside the log, how far the log went; they are written while there are
         commits. A loss at the very end of the log can look like a power cut only behind the last mark.
+    log_compaction_bytes_per_s
+        Bytes a second that compactions of the log may read and write. They free the disk of what is no longer retained;
+        0: never.
     scrub_bytes_per_s, scrub_interval_s
         Everything stored is read and checked after the store is opened, and again `scrub_interval_s` seconds after each
         pass, at `scrub_bytes_per_s` bytes a second; 0 bytes a second: never.
@@ -91,6 +102,9 @@ class StoreOptions:
     ef: int = setting(64, low=1)
     checkpoint_count_min: int = setting(50_000, low=1)
     checkpoint_percent: int = setting(25, low=1)
+    checkpoint_rest_count_min: int = setting(256, low=1)
+    open_spaces_max: int = setting(256, group="Limits", low=1)
+    spaces_at_start_max: int = setting(32, low=0)
     retained_count: int = setting(0, group="Recall", low=0)
     retained_s: float = setting(0.0, group="Recall", unit="seconds", low=0)
     recall_meter_share: float = setting(0.005, group="Recall", low=0, high=1)
@@ -106,6 +120,7 @@ class StoreOptions:
     tail_count_max: int = setting(250_000, group="Limits", low=1)
     tail_bytes_max: int = setting(1 << 30, group="Limits", unit="bytes", low=1)
     mark_interval_s: float = setting(1.0, unit="seconds", above=0)
+    log_compaction_bytes_per_s: int = setting(64 << 20, group="Limits", unit="bytes per second", low=0)
     scrub_bytes_per_s: int = setting(32 << 20, unit="bytes per second", low=0)
     scrub_interval_s: float = setting(86_400.0, unit="seconds", above=0)
     room_timeout_s: float = setting(60.0, unit="seconds", above=0)

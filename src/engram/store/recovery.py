@@ -29,14 +29,22 @@ from engram.store.commit.session_table import SequenceRange
 from engram.store.indexing.checkpoints import DIRECTORY, Checkpoints, checkpoints_of_format_1
 from engram.store.options import StoreOptions
 from engram.store.space_catalog import StoredSpace
+from engram.store.space_settings import has_policy
 from engram.store.space_state import SpaceState
 
 logger: logging.Logger = logging.getLogger(__name__)
 LOG_DIRECTORY = "log"
 
 
-def recover_space(stored: StoredSpace, store_id: str, options: StoreOptions) -> SpaceState:
+def recover_space(
+    stored: StoredSpace, store_id: str, options: StoreOptions, damages: Damages | None = None
+) -> SpaceState:
     """Open a stored space and return its state.
+
+    Parameters
+    ----------
+    damages
+        The damage that was found before the space rested, to which more is added; None: nothing.
 
     Raises
     ------
@@ -47,10 +55,16 @@ def recover_space(stored: StoredSpace, store_id: str, options: StoreOptions) -> 
     Unavailable
         If the storage cannot be read or written.
     """
-    damages = Damages(stored.config.name)
+    damages = damages or Damages(stored.config.name)
     with typed_failures(f"opening space {stored.config.name}"):
         manifest = stored.manifest or _adopt_format_1(stored.config, stored.storage, store_id, damages)
         space = _open_graph(stored, manifest, damages, options)
+    if not has_policy(manifest.settings) and not stored.storage.read_only:
+        logger.info(
+            "space %s is from before spaces had a retention, so it retains its whole history until one is set",
+            stored.config.name,
+            extra={"space": stored.config.name},
+        )
     try:
         _append_uncovered(space)
         _replay(space)
@@ -169,11 +183,15 @@ def _load(descriptor: int, generation: int, config: SpaceConfig, log: Log) -> Hn
     """Load the graph of an open checkpoint that covers everything up to `generation`."""
     blocks = []
     for record in _observed(log.records()):
-        rows = generation + 1 - record.first_generation
+        rows = record.rows_until(generation)
         if rows > 0:
-            sums = record.vector_sums()
-            blocks.append((record.first_generation, record.raw_vectors[:rows], None if sums is None else sums[:rows]))
-    index = HnswIndex.load(descriptor, blocks)
+            generations = record.generations[:rows] if record.has_gaps else None
+            blocks.append(
+                (record.first_generation, record.raw_vectors[:rows], record.vector_sums()[:rows], generations)
+            )
+    # While something is being erased, the checkpoint may still have it.
+    dropped = max(log.horizon.generation, *log.manifest.erasing.values(), 0)
+    index = HnswIndex.load(descriptor, blocks, dropped)
     if (index.dim, index.metric) != (config.dim, config.metric):
         raise CorruptData(
             f"it is of an index with dimension {index.dim} and metric {index.metric}", code="corrupt_checkpoint"
@@ -186,26 +204,31 @@ def _append_uncovered(space: SpaceState) -> None:
     covered = space.checkpoint_generation
     for record in _observed(space.log.records()):
         if record.last_generation > covered:
-            known = max(0, covered + 1 - record.first_generation)
+            known = record.rows_until(covered)
             vectors = record.raw_vectors[known:]
             # The checksums of the log, since what is read here may not be what was checked when the log was opened.
             sums = record.vector_sums()[known:]
-            space.index.append(vectors, record.first_generation + known, raw=vectors, sums=sums)
+            generations = record.generations[known:] if record.has_gaps else None
+            space.index.append(vectors, record.generation(known), vectors, sums, generations)
 
 
 def _replay(space: SpaceState) -> None:
     """Rebuild from the log what filters use, which versions are live or ended when, and how far each session got."""
     ended: list[list[int]] = []
     ended_at: list[list[int]] = []
-    for record in space.log.records():
-        space.attributes.add(record)
-        old, at = space.versions.replay(record)
-        if old:
-            ended.append(old)
-            ended_at.append(at)
-        if record.session:
-            stored = SequenceRange(record.first_sequence, record.count, record.first_generation)
-            space.sessions.store(record.session, stored, record.writer)
+    for page in space.log.pages:
+        for record in page.in_order():
+            if record.kind is RecordKind.PROGRESS:
+                space.sessions.take_over(record.progress())
+                continue
+            space.attributes.add(record)
+            old, at = space.versions.replay(record)
+            if old:
+                ended.append(old)
+                ended_at.append(at)
+            if record.session:
+                stored = SequenceRange(record.first_sequence, record.count, record.first_generation)
+                space.sessions.store(record.session, stored, record.writer)
     versions, ends = _joined(ended), _joined(ended_at)
     space.index.delete(versions, ends)
     space.attributes.end(versions, ends)

@@ -28,10 +28,11 @@ from engram.model.recall_options import (
 from engram.model.spaces import SpaceConfig
 from engram.model.times import Moment, as_time_us
 from engram.model.values.keywords import accepts_old, spelled_out, warn_renamed
+from engram.model.values.retention_policy import RetentionPolicy, checked_policy
 from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
+from engram.store.resting.space_access import SpaceAccess
 from engram.store.space_collection import SpaceCollection
-from engram.store.space_engine import SpaceEngine
 
 
 class Space(SpaceCollection):
@@ -40,10 +41,13 @@ class Space(SpaceCollection):
     `Client` has the same methods for a space of a server. Any thread may call any method; recalls and look-ups take no
     locks. A space is not usable in a forked child (code ``forked``). ``id in space``, ``len(space)`` and ``for hit in
     space`` are about what is alive now.
+
+    In a store of many spaces, one that is not used rests; the next call opens it again, takes longer, and may raise why
+    that failed.
     """
 
-    def __init__(self, engine: SpaceEngine, store: object = None) -> None:
-        super().__init__(engine)
+    def __init__(self, access: SpaceAccess, store: object = None) -> None:
+        super().__init__(access)
         # Whoever has a space has its store open.
         self._store = store
 
@@ -140,8 +144,9 @@ class Space(SpaceCollection):
         return self._engine.submit_answered(self._prepared(take_observations(arguments, keywords)))
 
     def _prepared(self, observations: OneObservation | ManyObservations) -> ObservationBatch:
-        self._engine.check_process()
-        return self._engine.prepare(observations.batch(self._engine.config))
+        engine = self._engine
+        engine.check_process()
+        return engine.prepare(observations.batch(engine.config))
 
     # ---- reading ------------------------------------------------------------------------------------------------
 
@@ -260,17 +265,40 @@ class Space(SpaceCollection):
         snapshot_us = None if snapshot_time is None else as_time_us(snapshot_time, "snapshot_time")
         return self._engine.snapshot(max_generation, snapshot_us)
 
+    # ---- retention ----------------------------------------------------------------------------------------------
+
+    @property
+    def retention(self) -> RetentionPolicy:
+        """How much of its history the space retains."""
+        return self._engine.retention.policy
+
+    def set_retention(self, policy: RetentionPolicy) -> None:
+        """Set how much of its history the space retains; it is recorded with the space.
+
+        A space that is made by this version retains a day. One from before retains everything until this is called.
+
+        Raises
+        ------
+        InvalidInput
+            If `policy` is no `RetentionPolicy`.
+        Unavailable
+            If it cannot be recorded; the old policy holds then.
+        """
+        policy = checked_policy(policy)
+        with self._access.held() as engine:
+            engine.set_retention(policy)
+
     # ---- state --------------------------------------------------------------------------------------------------
 
     @property
     def name(self) -> str:
         """Name of the space."""
-        return self._engine.config.name
+        return self._access.config.name
 
     @property
     def config(self) -> SpaceConfig:
         """Settings of the space."""
-        return self._engine.config
+        return self._access.config
 
     @property
     def generation(self) -> int:

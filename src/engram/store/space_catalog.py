@@ -8,19 +8,20 @@ import threading
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
+from engram.errors import CorruptData, EngramError, NewerFormat
 from engram.log.damage import Damages
-from engram.log.files.checked_json import decode_checked, encode_checked, format_of
+from engram.log.files.checked_json import Encoded, decode_checked, encode_checked, encoded_member, format_of, joined
 from engram.log.files.os_errors import is_passing, typed_failures, unavailable
 from engram.log.files.storage import Storage
 from engram.log.identity import Identity, new_id
 from engram.log.manifest import FILE_NAME, Manifest
 from engram.model.spaces import SpaceConfig, is_space_name
-from engram.store.space_settings import decode_settings, read_settings1
+from engram.model.values.retention_policy import RetentionPolicy
+from engram.store.directory import SPACES
+from engram.store.space_settings import decode_settings, read_settings1, with_policy
 
-_DIRECTORY: Final = "spaces"
 _FILE: Final = "store.json"
 logger: logging.Logger = logging.getLogger(__name__)
 
@@ -83,8 +84,11 @@ class SpaceCatalog:
         self._storage = storage
         self._guard = threading.Lock()
         self._listed: dict[str, Listed] = {}
+        # What the list has of each space, encoded: it is written whenever a space is made, and may be long.
+        self._reached: dict[str, Listed] = {}
+        self._encoded: dict[str, tuple[Listed, Encoded]] = {}
         with typed_failures("opening the catalogue of spaces"):
-            self._spaces = storage.directory(_DIRECTORY)
+            self._spaces = storage.directory(SPACES)
             self.store_id: str = self._read_list()
 
     @property
@@ -97,7 +101,8 @@ class SpaceCatalog:
             If the directory of spaces cannot be read.
         """
         with typed_failures("opening the catalogue of spaces"):
-            return sorted({*(name for name in self._names() if not self._is_empty(name)), *self._listed})
+            listed = self._listed
+            return sorted({*(name for name in self._names() if name in listed or not self._is_empty(name)), *listed})
 
     def listed(self, name: str) -> Listed:
         """Return the list's entry for a space; its id is empty if the space is not listed."""
@@ -121,15 +126,26 @@ class SpaceCatalog:
         unsound: dict[str, EngramError] = {}
         for name in self.names:
             try:
-                space = self._load(name)
+                space = self.find(name)
             except EngramError as error:
                 unsound[name] = error
-            except OSError as error:
-                unsound[name] = unavailable(error, f"opening space {name}")
             else:
                 if space is not None:
                     sound.append(space)
         return sound, unsound
+
+    def find(self, name: str) -> StoredSpace | None:
+        """Return the space called `name`; None if its creation was interrupted.
+
+        Raises
+        ------
+        CorruptData, NewerFormat
+            If it cannot be opened.
+        Unavailable
+            If it cannot be read now.
+        """
+        with typed_failures(f"opening space {name}"):
+            return self._load(name)
 
     def add(self, config: SpaceConfig) -> StoredSpace:
         """Record a new space durably.
@@ -141,7 +157,7 @@ class SpaceCatalog:
         """
         with typed_failures(f"creating space {config.name}"):
             storage = self._spaces.directory(config.name)
-            manifest = Manifest(storage, Identity.new(self.store_id), asdict(config))
+            manifest = Manifest(storage, Identity.new(self.store_id), with_policy(asdict(config), RetentionPolicy()))
             manifest.save()
             self._list({config.name: Listed(manifest.identity.space, 0)})
         return StoredSpace(config, storage, manifest, 0)
@@ -163,7 +179,11 @@ class SpaceCatalog:
         """
         if not self._storage.read_only:
             with typed_failures("noting how far the spaces went"):
-                self._list({name: Listed(*known) for name, known in generations.items()})
+                self._list(self._reached | {name: Listed(*known) for name, known in generations.items()})
+
+    def reached(self, name: str, space: str, generation: int) -> None:
+        """Remember the generation of a space that is closed now; the next `note` records it, too."""
+        self._reached[name] = Listed(space, generation)
 
     def check(self) -> None:
         """Check that the list of spaces still exists and belongs to this store; otherwise report damage.
@@ -259,17 +279,17 @@ class SpaceCatalog:
             if isinstance(error, NewerFormat):
                 raise error
             raise _corrupt(
-                f"{_DIRECTORY}/{name}/{FILE_NAME}",
+                f"{SPACES}/{name}/{FILE_NAME}",
                 f"it does not say which store this is, and {_FILE} is lost; nothing was written. Put one of the two "
                 f"back, or repair the directory into a new one ({error})",
                 "unknown_store",
             )
 
     def _load(self, name: str) -> StoredSpace | None:
-        file = f"{_DIRECTORY}/{name}/{FILE_NAME}"
+        file = f"{SPACES}/{name}/{FILE_NAME}"
         listed = self._listed.get(name)
         if not self._spaces.is_directory(name):
-            raise _corrupt(f"{_DIRECTORY}/{name}", "the space is listed, and its directory is missing", "missing_space")
+            raise _corrupt(f"{SPACES}/{name}", "the space is listed, and its directory is missing", "missing_space")
         storage = self._spaces.directory(name)
         if FILE_NAME not in storage.names():
             if listed is None and not storage.names():
@@ -281,8 +301,7 @@ class SpaceCatalog:
                 raise _corrupt(file, "it is of an older space than the one that belongs here", "foreign_space")
             return StoredSpace(read_settings1(name, data, file), storage, None, 0)
         manifest = Manifest.read(storage, name)
-        config = decode_settings(name, manifest.settings, file)
-        identity = manifest.identity
+        config, identity = decode_settings(name, manifest.settings, file), manifest.identity
         if identity.store != self.store_id or (listed is not None and listed.space not in ("", identity.space)):
             raise _corrupt(file, "the space belongs to another store, or to another time of this one", "foreign_space")
         if listed is None:
@@ -292,32 +311,33 @@ class SpaceCatalog:
                 self._list({name: Listed(identity.space, 0)})
         return StoredSpace(config, storage, manifest, listed.generation if listed else 0)
 
-    def _list(self, known: Mapping[str, Listed]) -> None:
+    def _list(self, known: dict[str, Listed]) -> None:
         with self._guard:
-            listed = {**self._listed, **known}
+            listed = self._listed | known
             if listed != self._listed:
-                write_list(self._storage, self.store_id, listed)
+                write_list(self._storage, self.store_id, listed, self._encoded)
                 self._listed = listed
 
 
-def write_list(storage: Storage, store_id: str, spaces: Mapping[str, Listed]) -> None:
-    """Write the list of a data directory's spaces durably."""
-    content: dict[str, Any] = {name: listed._asdict() for name, listed in sorted(spaces.items())}
-    storage.replace(_FILE, encode_checked({"store": store_id, "spaces": content}))
+def write_list(
+    storage: Storage,
+    store_id: str,
+    spaces: Mapping[str, Listed],
+    known: dict[str, tuple[Listed, Encoded]] | None = None,
+) -> None:
+    """Write the list of a data directory's spaces durably.
 
-
-def check_is_store(storage: Storage) -> None:
-    """Check that a directory is a data directory; a reader must not take any other directory for an empty store.
-
-    Raises
-    ------
-    NotFound
-        If it has no directory of spaces.
+    Parameters
+    ----------
+    known
+        What earlier calls encoded, by name, which is not encoded again; None: nothing. It is brought up to date.
     """
-    if not storage.is_directory(_DIRECTORY):
-        raise NotFound(
-            f"{storage.path} is no data directory: it has no directory {_DIRECTORY!r}", code="no_data", field="path"
-        )
+    known = {} if known is None else known
+    for name, listed in spaces.items():
+        if name not in known or known[name][0] != listed:
+            known[name] = listed, encoded_member(name, listed._asdict())
+    content = joined([known[name][1] for name in sorted(spaces)])
+    storage.replace(_FILE, encode_checked({"store": store_id, "spaces": content}))
 
 
 def _corrupt(file: str, what: str, code: str) -> CorruptData:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from engram.errors import CorruptData, InvalidInput, NewerFormat
 from engram.model.spaces import METRICS, SpaceConfig
+from engram.model.values.retention_policy import EVERYTHING, RetentionPolicy
 
 _SETTINGS: Final = frozenset({"name", "dim", "metric", "embedder"})
+_RETENTION: Final = "retention"
 
 
 def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConfig:
@@ -31,11 +34,38 @@ def decode_settings(name: str, settings: dict[str, Any], file: str) -> SpaceConf
     CorruptData
         If they are not the settings of a space with this name.
     """
+    _checked_policy(settings, file)
+    settings = {key: value for key, value in settings.items() if key != _RETENTION}
     metric = settings.get("metric")
     # The checksum of the manifest is right, so that the name is not a damaged one.
     if isinstance(metric, str) and metric not in METRICS:
         raise _newer(file, "metric", metric, METRICS)
     return _decode(name, settings, file)
+
+
+def policy_in(settings: dict[str, Any]) -> RetentionPolicy:
+    """Return the retention that is recorded in the settings of a manifest; spaces from before have none recorded."""
+    recorded = settings.get(_RETENTION)
+    return EVERYTHING if recorded is None else RetentionPolicy(**recorded)
+
+
+def has_policy(settings: dict[str, Any]) -> bool:
+    """Whether a retention is recorded, be it that of everything."""
+    return _RETENTION in settings
+
+
+def with_policy(settings: dict[str, Any], policy: RetentionPolicy) -> dict[str, Any]:
+    """Return settings of a manifest that record `policy`."""
+    return {**settings, _RETENTION: asdict(policy)}
+
+
+def _checked_policy(settings: dict[str, Any], file: str) -> None:
+    try:
+        policy_in(settings)
+    except TypeError as error:
+        raise _newer(file, "retention", str(settings[_RETENTION]), ["history_s", "dead_count"]) from error
+    except InvalidInput as error:
+        raise CorruptData(f"{file} is damaged: {error}", code="corrupt_description", field=file) from error
 
 
 def read_settings1(name: str, data: bytes, file: str) -> SpaceConfig:

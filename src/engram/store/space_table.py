@@ -1,166 +1,342 @@
-"""The spaces of a store: those that are open, those that are being created, and those that cannot be opened."""
+"""The spaces of a store: those that are open, those that rest, and those that cannot be opened."""
 
 from __future__ import annotations
 
-import copy
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from typing import Final
 
-from engram.errors import CorruptData, EngramError, FailedPrecondition, NotFound, Unavailable
+from engram.errors import CorruptData, EngramError, FailedPrecondition, NewerFormat, NotFound, Unavailable
+from engram.log.damage import Damages
 from engram.metrics import table
-from engram.metrics.health import Problem, severity
+from engram.metrics.health import Problem
 from engram.metrics.sample import MetricSample
 from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, Metric, SpaceConfig, check_settings_of
-from engram.model.times import now_us
-from engram.store.health.problem_kinds import NOT_OPENED
+from engram.store.commit.queue import CommitRequest
+from engram.store.commit.tail_budget import SpaceRests
+from engram.store.health.unsound_spaces import UnsoundSpaces
+from engram.store.resting.left_behind import LeftBehind
+from engram.store.resting.open_limit import too_many_open
+from engram.store.resting.space_opening import SpaceOpening, being_created
+from engram.store.resting.space_summaries import SpaceSummaries, SpaceSummary
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
-from engram.text import get_embedder
 
-# A creation takes milliseconds, or as long as its embedder takes to load.
-_RETRY_AFTER_MS: Final = 200
+# How long whoever opens a space waits for another one to come to rest.
+_ROOM_TIMEOUT_S: Final = 2.0
+_LOOK_S: Final = 0.1
 logger: logging.Logger = logging.getLogger(__name__)
 
 
 class SpaceTable:
-    """Finds spaces by name and creates new ones. Any thread may call any method.
+    """Finds spaces by name, opens them when they are used, and lets others come to rest. Any thread may use it.
 
     Parameters
     ----------
     catalogue
         The catalogue of the stored spaces.
+    summaries
+        What is known of the spaces that rest.
     open_space
         Opens a stored space.
+    open_max
+        Maximum number of open spaces; None: no limit, and no space ever rests.
 
     Attributes
     ----------
-    unsound
-        Errors of the spaces that could not be opened, by name.
+    refused
+        The spaces that could not be opened. What was a shortage is tried again at the next use.
+    left
+        What the spaces that rest have left behind.
     """
 
-    def __init__(self, catalogue: SpaceCatalog, open_space: Callable[[StoredSpace], SpaceEngine]) -> None:
-        self.unsound: Final[dict[str, EngramError]] = {}
-        self._not_opened: list[Problem] = []
+    def __init__(
+        self,
+        catalogue: SpaceCatalog,
+        summaries: SpaceSummaries,
+        open_space: Callable[[StoredSpace], SpaceEngine],
+        open_max: int | None,
+    ) -> None:
+        self.refused: Final = UnsoundSpaces()
+        self.left: Final = LeftBehind()
+        self.open_max: Final = open_max
         self._catalogue = catalogue
-        self._open_space = open_space
-        # By name. The future of a space that is being opened keeps other threads from opening it too.
+        self._summaries = summaries
+        self._opening = SpaceOpening(catalogue, open_space)
+        # By name, about the least recently used first. While a space is opened, its future keeps others from doing so.
         self._spaces: dict[str, Future[SpaceEngine]] = {}
-        self._guard = threading.Lock()
+        self._resting: set[str] = set()
+        # The spaces that are being closed: whoever opens one again waits for its future.
+        self._closing: dict[str, Future[None]] = {}
+        # The spaces that are being opened and for which there is room; others wait for it, and take none meanwhile.
+        self._admitted: set[str] = set()
+        self._changed = threading.Condition()
+        self._waiting = 0
         self._closed = False
+        self._came_to_rest = 0
+        self.commits_before: int = 0
 
-    def load(self) -> None:
-        """Open every stored space that can be opened; record the errors of the others in `unsound`."""
+    def load(self, at_start_max: int) -> None:
+        """Open every stored space that can be opened, or none if there are more than `at_start_max`.
+
+        The errors of those that cannot be opened are recorded in `refused`.
+        """
+        names = self._catalogue.names
+        if self.open_max is not None and len(names) > min(at_start_max, self.open_max):
+            self._resting.update(names)
+            return
         stored, unsound = self._catalogue.load()
-        self.unsound.update(unsound)
+        for name, error in unsound.items():
+            self._refuse(name, error)
         for one in stored:
             opened: Future[SpaceEngine] = Future()
             try:
-                opened.set_result(self._open_space(one))
+                opened.set_result(self._opening.opened(one))
             except EngramError as error:
-                self.unsound[one.config.name] = error
-            except Exception as error:
-                logger.exception("space %s cannot be opened", one.config.name)
-                self.unsound[one.config.name] = CorruptData(
-                    f"space {one.config.name} cannot be opened: {error!r}", field="space", value=one.config.name
-                )
+                self._refuse(one.config.name, error)
             else:
                 self._spaces[one.config.name] = opened
-        since_us = now_us()
-        for name, reason in self.unsound.items():
-            self._not_opened.append(
-                Problem(NOT_OPENED.name, name, NOT_OPENED.level, since_us, reason.message, NOT_OPENED.advice)
-            )
-            logger.error("space %s is not served: %s", name, reason, extra={"space": name})
 
     def all(self) -> list[SpaceEngine]:
         """Return the open spaces in the order of their names."""
-        with self._guard:
+        with self._changed:
             opened = sorted(self._spaces.items())
         return [future.result() for _, future in opened if future.done() and future.exception() is None]
 
+    def has(self, name: str) -> bool:
+        """Return whether there is a space called `name`, in whatever state it is."""
+        return name in self._spaces or name in self._resting or name in self.refused
+
+    def names(self) -> list[str]:
+        """Return the names of the spaces that can be used, as far as that is known; sorted."""
+        with self._changed:
+            return sorted({*self._spaces, *self._resting})
+
+    def rests(self, name: str) -> bool:
+        """Return whether using the space called `name` would open it, or wait for that. Takes no lock."""
+        return name in self._resting
+
+    def resting(self) -> list[SpaceSummary]:
+        """Return what is known of the spaces that rest, in the order of their names, without opening them.
+
+        One whose description turns out to be damaged goes to `refused`.
+        """
+        with self._changed:
+            names = sorted(self._resting)
+        found, errors = self._summaries.of_all(names)
+        for name, error in errors.items():
+            self._refuse(name, error)
+        return found
+
+    def damages(self) -> list[Damages]:
+        """Return the damage of the list of spaces, of the open spaces, and of those that came to rest."""
+        return [self._catalogue.damages, *(space.damages for space in self.all()), *self.left.damages()]
+
     def samples(self) -> Iterator[MetricSample]:
-        """Yield the metrics of the spaces that cannot be used, and of the list of spaces."""
-        yield table.UNSOUND_SPACES.sample(len(self.unsound))
-        for problem in self._not_opened:
-            yield table.HEALTH.sample(severity(problem.level), problem.space)
-            yield table.PROBLEM.sample(severity(problem.level), problem.space, problem.name)
+        """Yield the metrics of the table, of the spaces that cannot be used, and of the list of spaces."""
+        yield from self.refused.samples()
+        yield from self.left.samples()
+        yield table.OPEN_SPACES.sample(len(self._spaces))
+        yield table.RESTING_SPACES.sample(len(self._resting))
+        yield table.SPACES_RESTED.sample(self._came_to_rest)
         yield table.DAMAGED_PLACES.sample(self._catalogue.damages.count, self._catalogue.damages.space)
 
     def problems(self) -> tuple[Problem, ...]:
-        """Return the problems of the spaces that could not be opened, in the order of their names."""
-        return tuple(sorted(self._not_opened, key=lambda problem: problem.space))
+        """Return the problems of the spaces that could not be opened, and of those that rest, which are not opened."""
+        return (*self.refused.problems(), *self.left.problems())
 
     def get(
         self, name: str, dim: int | None, metric: Metric | None, embedder: str | None, *, create: bool, wait: bool
     ) -> SpaceEngine:
-        """Return the space called `name`, created if that is allowed; see `MemoryStore.space`.
+        """Return the space called `name`, opened or created if that is allowed; see `MemoryStore.space`.
 
-        A space that another thread is creating is waited for, with `wait`; otherwise it is `Unavailable` for now.
+        A space that another thread is creating or opening is waited for, with `wait`; otherwise it is `Unavailable` for
+        now.
         """
-        if not create and (dim, metric, embedder) == (None, None, None) and self._is_known(name):
+        if not create and (dim, metric, embedder) == (None, None, None) and type(name) is str and name in self._spaces:
             # What every call on a server asks for. Nothing is left to check.
-            return _result(name, self._find(name, create=False)[0], wait)
-        # All arguments are checked before anything is looked up or written, even those that an existing space would
-        # ignore.
-        config = _asked_for(name, dim, metric, embedder)
-        opened, is_mine = self._find(name, create or name == DEFAULT_SPACE)
-        if is_mine:
-            try:
-                opened.set_result(self._create(config))
-            except BaseException as error:
-                with self._guard:
-                    del self._spaces[name]
-                opened.set_exception(error)
-        space = _result(name, opened, wait)
-        check_settings_of(space.config, dim, metric, embedder)
+            space = self._found(name, None, wait)
+        else:
+            # All arguments are checked first, even those that an existing space would ignore.
+            config = _asked_for(name, dim, metric, embedder)
+            space = self._found(name, config if create or name == DEFAULT_SPACE else None, wait)
+            check_settings_of(space.config, dim, metric, embedder)
+        space.occupancy.touched = True
         return space
 
+    def reopened(self, name: str) -> SpaceEngine:
+        """Return the engine of a space that exists, opened if it rests."""
+        return self.get(name, None, None, None, create=False, wait=True)
+
+    def admit(self, request: CommitRequest) -> None:
+        """Have the space of `request` admit it, or the engine that took its place, as `SpaceEngine.admit` does."""
+        while True:
+            try:
+                return request.space.admit(request)
+            except SpaceRests:
+                request.space = self.reopened(request.space.config.name)
+
+    def look_for_room(self) -> None:
+        """Wake whoever waits for a space to come to rest, because one may have become idle."""
+        if self._waiting:
+            with self._changed:
+                self._changed.notify_all()
+
     def close(self) -> None:
-        """Refuse to open or create further spaces; return when no thread is doing so any more."""
-        with self._guard:
+        """Refuse to open or create further spaces; return when no thread is doing so, or closes one, any more."""
+        with self._changed:
             self._closed = True
+            self._changed.notify_all()
         wait(list(self._spaces.values()))
+        wait(list(self._closing.values()))
 
-    def _is_known(self, name: object) -> bool:
-        return type(name) is str and name in self._spaces
+    def save_summaries(self) -> None:
+        """Save what is known of spaces that rest, so that the next start can list them; also of the open ones."""
+        if self._resting:
+            for space in self.all():
+                self._summaries.note(space.summary())
+            self._summaries.save()
 
-    def _find(self, name: str, create: bool) -> tuple[Future[SpaceEngine], bool]:
-        """Return the future of a space, and whether the caller must open it."""
-        with self._guard:
+    def _found(self, name: str, new: SpaceConfig | None, wait: bool) -> SpaceEngine:
+        """Return a space, opened if it rests, and created with the settings `new` if there is none."""
+        opened, is_mine, is_known = self._find(name, new is not None)
+        if not is_mine:
+            if not (wait or opened.done()):
+                raise being_created(name)
+            return opened.result()
+        try:
+            self._make_room(name)
+            space = self._wake(name) if is_known or new is None else self._opening.created(new)
+        except BaseException as error:
+            with self._changed:
+                self._admitted.discard(name)
+                del self._spaces[name]
+            if is_known and isinstance(error, CorruptData | NewerFormat):
+                # Anything else passes, and is tried again at the next use.
+                self._refuse(name, error)
+            opened.set_exception(error)
+            raise
+        with self._changed:
+            self.refused.forget(name)
+            # From here on, the space says it itself.
+            self.left.forget(name)
+            opened.set_result(space)
+            # As long as it is there, the event loop of a server does not wait for the space.
+            self._resting.discard(name)
+            self._admitted.discard(name)
+        return space
+
+    def _find(self, name: str, create: bool) -> tuple[Future[SpaceEngine], bool, bool]:
+        """Return the future of a space, whether the caller must open it, and whether it is stored."""
+        with self._changed:
             if self._closed:
                 raise FailedPrecondition("the store is closed", code="closed")
             opened = self._spaces.get(name)
             if opened is not None:
-                return opened, False
-            if name in self.unsound:
-                # Each caller raises its own copy, because raising modifies the exception.
-                raise copy.copy(self.unsound[name])
-            if not create:
+                return opened, False, True
+            self.refused.check(name)
+            is_known = name in self._resting or name in self.refused
+            if not is_known and not create:
                 raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
             self._spaces[name] = opened = Future()
-            return opened, True
+            return opened, True, is_known
 
-    def _create(self, config: SpaceConfig) -> SpaceEngine:
-        if config.embedder:
-            # An embedder that is unknown here, or does not fit the dimension, must not be recorded permanently.
-            get_embedder(config.embedder, config.dim)
-        return self._open_space(self._catalogue.add(config))
+    def _wake(self, name: str) -> SpaceEngine:
+        closing = self._closing.get(name)
+        if closing is not None:
+            closing.result()
+        while True:
+            try:
+                return self._opening.known(name)
+            except Unavailable as error:
+                leaving = self._retire_one() if error.code == "too_many_files" and self.open_max else None
+                if leaving is None:
+                    raise
+                # Others use the descriptors of this process, too.
+                self._close(leaving)
 
+    def _refuse(self, name: str, error: EngramError) -> None:
+        with self._changed:
+            self.refused.refuse(name, error)
+            self._resting.discard(name)
 
-def _result(name: str, opened: Future[SpaceEngine], wait: bool) -> SpaceEngine:
-    if not wait and not opened.done():
-        raise Unavailable(
-            f"space {name!r} is being created; try again in a moment",
-            code="being_created",
-            field="space",
-            value=name,
-            retry_after_ms=_RETRY_AFTER_MS,
-        )
-    return opened.result()
+    def _make_room(self, name: str) -> None:
+        """Let spaces come to rest until there is room for `name`, and take it.
+
+        Raises
+        ------
+        OverCapacity
+            If too many spaces are in use for too long.
+        """
+        deadline_s = time.monotonic() + _ROOM_TIMEOUT_S
+        while not self._has_taken_room(name):
+            leaving = self._retire_one()
+            if leaving is not None:
+                self._close(leaving)
+                continue
+            left_s = deadline_s - time.monotonic()
+            with self._changed:
+                if self._closed:
+                    raise FailedPrecondition("the store is closed", code="closed")
+                if left_s <= 0 and self.open_max is not None:
+                    raise too_many_open(name, self.open_max)
+                self._waiting += 1
+                # The workers wake this thread; other uses end unheard.
+                self._changed.wait(min(_LOOK_S, left_s))
+                self._waiting -= 1
+
+    def _has_taken_room(self, name: str) -> bool:
+        """Take room for one more space, unless too many are open, without those on which threads of the store work."""
+        with self._changed:
+            opened = [one.result() for one in self._spaces.values() if one.done()]
+            taken = len(self._admitted) + len(self._closing) + sum(not one.occupancy.is_visited for one in opened)
+            if self.open_max is not None and taken >= self.open_max:
+                return False
+            self._admitted.add(name)
+            return True
+
+    def _retire_one(self) -> SpaceEngine | None:
+        """Take an open space that is not in use out of the table, if there is one: about the least recently used."""
+        with self._changed:
+            # In the first pass, a space that was used since it was last passed is passed again, and goes to the end. In
+            # the last one, a little may still have to be linked, which takes long on a machine that is busy otherwise.
+            for number in range(3):
+                for name, future in list(self._spaces.items()):
+                    if not future.done():
+                        continue
+                    space = future.result()
+                    if space.occupancy.touched and not number:
+                        space.occupancy.touched = False
+                        self._spaces[name] = self._spaces.pop(name)
+                    elif space.retire(unlinked=number == 2):
+                        del self._spaces[name]
+                        self._resting.add(name)
+                        self._closing[name] = Future()
+                        return space
+        return None
+
+    def _close(self, space: SpaceEngine) -> None:
+        """Close a space that was taken out of the table; from then on it rests."""
+        name = space.config.name
+        try:
+            self._summaries.note(space.summary())
+            self.commits_before += space.stats().commits
+            space.health.look()
+            space.rest()
+        except Exception:
+            # All that is stored is in the log; the next opening finds it.
+            logger.exception("space %s was not closed in order", name, extra={"space": name})
+        finally:
+            with self._changed:
+                self.left.note(name, space.damages, space.health.problems.all(), space.retention.leases)
+                self._came_to_rest += 1
+                closing = self._closing.pop(name)
+                self._changed.notify_all()
+            closing.set_result(None)
 
 
 def _asked_for(name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> SpaceConfig:

@@ -131,7 +131,7 @@ class Ingest:
         Raises
         ------
         OverCapacity, Unavailable
-            If the store cannot accept the request now.
+            If the lane is full, or the store cannot accept the request now.
         """
         answer = _Answer()
         request = CommitRequest(
@@ -148,8 +148,9 @@ class Ingest:
         return await answer.result
 
     def _queue(self, space: SpaceEngine, request: CommitRequest) -> None:
-        if request.delete_ids is None:
-            self.admission.check(space, request.priority)
+        if request.batch is not None:
+            # Deletions are admitted whatever the pressure, because they are what ends some of it.
+            self.admission.check(space, request.priority, request.nbytes)
         self._store.submit(request)
         self.admission.entered(space, request)
 

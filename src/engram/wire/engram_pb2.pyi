@@ -2031,6 +2031,78 @@ class ForgetResponse(_message.Message):
 Global___ForgetResponse: _TypeAlias = ForgetResponse  # noqa: Y015
 
 @_typing.final
+class EraseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEMORY_SPACE_ID_FIELD_NUMBER: _builtins.int
+    IDS_FIELD_NUMBER: _builtins.int
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _builtins.int
+    memory_space_id: _builtins.str
+    idempotency_key: _builtins.str
+    """As in RememberRequest."""
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Up to 10 000 ids (batch_count). What cannot be found is no error."""
+
+    def __init__(
+        self,
+        *,
+        memory_space_id: _builtins.str = ...,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+        idempotency_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["idempotency_key", b"idempotency_key", "ids", b"ids", "memory_space_id", b"memory_space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseRequest: _TypeAlias = EraseRequest  # noqa: Y015
+
+@_typing.final
+class EraseResponse(_message.Message):
+    """What says that the ids have left the files of a space."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_FIELD_NUMBER: _builtins.int
+    SPACE_ID_FIELD_NUMBER: _builtins.int
+    DIGESTS_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    ERASED_US_FIELD_NUMBER: _builtins.int
+    space: _builtins.str
+    """Name of the space, and its random id, as 32 hexadecimal digits."""
+    space_id: _builtins.str
+    generation: _builtins.int
+    """What was written under the ids up to this generation has been erased."""
+    count: _builtins.int
+    """How many observations that were."""
+    erased_us: _builtins.int
+    """When that was done, in microseconds since 1970 UTC."""
+    @_builtins.property
+    def digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """A digest of each id: BLAKE2b of 16 bytes, keyed with the id of the space, as 32 hexadecimal digits."""
+
+    def __init__(
+        self,
+        *,
+        space: _builtins.str = ...,
+        space_id: _builtins.str = ...,
+        digests: _abc.Iterable[_builtins.str] | None = ...,
+        generation: _builtins.int = ...,
+        count: _builtins.int = ...,
+        erased_us: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "digests", b"digests", "erased_us", b"erased_us", "generation", b"generation", "space", b"space", "space_id", b"space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseResponse: _TypeAlias = EraseResponse  # noqa: Y015
+
+@_typing.final
 class GetRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

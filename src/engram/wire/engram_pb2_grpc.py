@@ -69,6 +69,11 @@ class EngramServiceStub:
                 request_serializer=engram_dot_wire_dot_engram__pb2.ClearRequest.SerializeToString,
                 response_deserializer=engram_dot_wire_dot_engram__pb2.ForgetResponse.FromString,
                 _registered_method=True)
+        self.Erase = channel.unary_unary(
+                '/engram.v1.EngramService/Erase',
+                request_serializer=engram_dot_wire_dot_engram__pb2.EraseRequest.SerializeToString,
+                response_deserializer=engram_dot_wire_dot_engram__pb2.EraseResponse.FromString,
+                _registered_method=True)
         self.Get = channel.unary_unary(
                 '/engram.v1.EngramService/Get',
                 request_serializer=engram_dot_wire_dot_engram__pb2.GetRequest.SerializeToString,
@@ -167,6 +172,13 @@ class EngramServiceServicer:
 
     def Clear(self, request, context):
         """Delete all observations of a space.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Erase(self, request, context):
+        """Remove all that was ever written under some ids from every file of a space.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -273,6 +285,11 @@ def add_EngramServiceServicer_to_server(servicer, server):
                     servicer.Clear,
                     request_deserializer=engram_dot_wire_dot_engram__pb2.ClearRequest.FromString,
                     response_serializer=engram_dot_wire_dot_engram__pb2.ForgetResponse.SerializeToString,
+            ),
+            'Erase': grpc.unary_unary_rpc_method_handler(
+                    servicer.Erase,
+                    request_deserializer=engram_dot_wire_dot_engram__pb2.EraseRequest.FromString,
+                    response_serializer=engram_dot_wire_dot_engram__pb2.EraseResponse.SerializeToString,
             ),
             'Get': grpc.unary_unary_rpc_method_handler(
                     servicer.Get,
@@ -509,6 +526,33 @@ class EngramService:
             '/engram.v1.EngramService/Clear',
             engram_dot_wire_dot_engram__pb2.ClearRequest.SerializeToString,
             engram_dot_wire_dot_engram__pb2.ForgetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Erase(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/engram.v1.EngramService/Erase',
+            engram_dot_wire_dot_engram__pb2.EraseRequest.SerializeToString,
+            engram_dot_wire_dot_engram__pb2.EraseResponse.FromString,
             options,
             channel_credentials,
             insecure,

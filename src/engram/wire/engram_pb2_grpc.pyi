@@ -65,6 +65,8 @@ class EngramServiceStub:
     """Deletes observations by id."""
     Clear: _grpc.UnaryUnaryMultiCallable[_engram_pb2.ClearRequest, _engram_pb2.ForgetResponse]
     """Delete all observations of a space."""
+    Erase: _grpc.UnaryUnaryMultiCallable[_engram_pb2.EraseRequest, _engram_pb2.EraseResponse]
+    """Remove all that was ever written under some ids from every file of a space."""
     Get: _grpc.UnaryUnaryMultiCallable[_engram_pb2.GetRequest, _engram_pb2.GetResponse]
     """Look observations up by id."""
     Scan: _grpc.UnaryUnaryMultiCallable[_engram_pb2.ScanRequest, _engram_pb2.ScanResponse]
@@ -110,6 +112,8 @@ class EngramServiceAsyncStub(EngramServiceStub):
     """Deletes observations by id."""
     Clear: _aio.UnaryUnaryMultiCallable[_engram_pb2.ClearRequest, _engram_pb2.ForgetResponse]  # type: ignore[assignment]
     """Delete all observations of a space."""
+    Erase: _aio.UnaryUnaryMultiCallable[_engram_pb2.EraseRequest, _engram_pb2.EraseResponse]  # type: ignore[assignment]
+    """Remove all that was ever written under some ids from every file of a space."""
     Get: _aio.UnaryUnaryMultiCallable[_engram_pb2.GetRequest, _engram_pb2.GetResponse]  # type: ignore[assignment]
     """Look observations up by id."""
     Scan: _aio.UnaryUnaryMultiCallable[_engram_pb2.ScanRequest, _engram_pb2.ScanResponse]  # type: ignore[assignment]
@@ -194,6 +198,14 @@ class EngramServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_engram_pb2.ForgetResponse, _abc.Awaitable[_engram_pb2.ForgetResponse]]:
         """Delete all observations of a space."""
+
+    @_abc_1.abstractmethod
+    def Erase(
+        self,
+        request: _engram_pb2.EraseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_engram_pb2.EraseResponse, _abc.Awaitable[_engram_pb2.EraseResponse]]:
+        """Remove all that was ever written under some ids from every file of a space."""
 
     @_abc_1.abstractmethod
     def Get(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engram.cli.damages import advice
 from engram.cli.exit_codes import EXIT_DAMAGE, EXIT_ERROR, EXIT_OK
 from engram.cli.main import run
-from engram.store import MemoryStore
+from engram.store import MemoryStore, StoreOptions
 from tests.doubles.damaged import SPACE, flip_stored
 
 Capture = pytest.CaptureFixture[str]
@@ -27,7 +27,8 @@ def vector(number: int) -> NDArray[np.float32]:
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    with MemoryStore(tmp_path / "data") as store:
+    # What a checkpoint covers is served beside damage. Without one, the whole log is proven when it is opened.
+    with MemoryStore(tmp_path / "data", options=StoreOptions(checkpoint_rest_count_min=1)) as store:
         for name in (SPACE, "other"):
             space = store.space(name, dim=DIM)
             for number in range(3):

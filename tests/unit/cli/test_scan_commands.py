@@ -142,3 +142,19 @@ def test_a_deletion_is_by_ids_by_conditions_or_of_all(of_notes: list[str], capsy
     assert json.loads(capsys.readouterr().out)["deleted"] == 1
     assert run(["scan", *of_notes]) == 0
     assert "Nothing of space notes passes" in capsys.readouterr().out
+
+
+def test_ids_are_erased_and_nothing_is_found_of_them(of_notes: list[str], capsys: Capture) -> None:
+    data = of_notes[1]
+    assert run(["verify", data, "--erased", "a", "--erased", "nobody"]) == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "an observation of 'a' of generation 2 is in notes/log/" in shown
+    assert "nothing is left of 'nobody'." in shown
+    assert run(["erase", *of_notes, "a", "b", "nobody", "--json"]) == 0
+    receipt = json.loads(capsys.readouterr().out)
+    assert (receipt["space"], receipt["count"], receipt["generation"], len(receipt["digests"])) == ("notes", 2, 5, 3)
+    assert run(["verify", data, "--erased", "a"]) == 0
+    assert "nothing is left of 'a'." in " ".join(capsys.readouterr().out.split())
+    assert run(["erase", *of_notes, "c"]) == 0
+    assert "1 observations of 1 ids are erased from space notes" in " ".join(capsys.readouterr().out.split())
+    assert run(["erase", *of_notes]) == 2

@@ -29,6 +29,7 @@ TAKEN: Final[dict[str, set[str]]] = {
     "first_generation": NUMBER,
     "last_generation": NUMBER,
     "generation": NUMBER,
+    "dropped": NUMBER,
     "generations": NUMBERS,
     "at": {"one", "an array without dimensions"},
     "raw": {"None"},
@@ -45,6 +46,7 @@ TAKEN: Final[dict[str, set[str]]] = {
     "ef": NUMBER,
     "max_generation": OR_NONE,
     "allowed": NUMBERS | {"None"},
+    "allowed_begin": set(),
     "damaged": DAMAGED,
     "cues": set(),
     "key": {"one", "a negative number"},
@@ -77,6 +79,7 @@ CASES: Final[dict[type, tuple[Callable[[], Any], dict[str, dict[str, Any]]]]] = 
             "search": {"queries": ROWS},
             "walk": {"query": ROWS[0]},
             "match": {"cues": CueTable(DIM), "first_generation": 1, "last_generation": 3},
+            "relocate": {"first_generation": 1, "last_generation": 3, "vectors": [(1, ROWS)], "retired": []},
             "statistics": {},
         },
     ),
@@ -109,6 +112,11 @@ def test_bad_arguments(kind: type, name: str, tmp_path: Path, monkeypatch: pytes
     with (tmp_path / "other").open("wb") as file:
         valid = {key: file.fileno() if value is None else value for key, value in cases[name].items()}
         taken = dict(TAKEN)
+        if name == "append":
+            taken["generations"] = {"None"}
+        if name == "relocate":
+            taken["retired"] = {"an empty list"}
+            taken["vectors"] = {"an empty list", "a mapping"}
         if name == "load":
             taken["vectors"] = {"None"}
         if name == "save_into":

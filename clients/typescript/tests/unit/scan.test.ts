@@ -75,6 +75,18 @@ describe("facets and deletions", () => {
     expect(server.socket.sent.at(-1)?.header).toMatchObject({ filter: { tags: ["a"] }, max_generation: 7 });
   });
 
+  it("erases ids", async () => {
+    const server = new ModelServer();
+    const receipt = { space: "notes", space_id: "0f", digests: ["1e"], generation: 7, count: 2, erased_us: 1_500_000 };
+    server.onCall = () => receipt;
+    const engram = await connected(server, { space: "notes" });
+    const { erasedAt, ...erased } = await engram.erase("a");
+    expect(erased).toEqual({ space: "notes", spaceId: "0f", digests: ["1e"], generation: 7, count: 2 });
+    expect(erasedAt.getTime()).toBe(1500);
+    expect(server.socket.sent.at(-1)?.header).toMatchObject({ type: "erase", space: "notes", ids: ["a"] });
+    await expect(engram.erase([1] as unknown as string[])).rejects.toThrow();
+  });
+
   it("clears a space", async () => {
     const server = new ModelServer();
     server.onCall = () => ({ deleted: 4, generation: 8, as_of: 4, more: false });

@@ -18,9 +18,10 @@ from engram.maintenance.verify import verify as verify_directory
 @click.command(cls=DirectoryCommand)
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
 @click.option("--space", "spaces", multiple=True, metavar="NAME", help="Check only this space; may be repeated.")
+@click.option("--erased", multiple=True, metavar="ID", help="Look for what is left of this erased id; may be repeated.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @pass_cli
-def verify(cli: CliContext, *, directory: Path, spaces: tuple[str, ...], as_json: bool) -> int:
+def verify(cli: CliContext, *, directory: Path, spaces: tuple[str, ...], erased: tuple[str, ...], as_json: bool) -> int:
     """Read and check every byte of the data directory DIR, and change nothing.
 
     The check covers the logs, the checkpoints and their graphs, the descriptions of the spaces, and the list of spaces.
@@ -30,7 +31,7 @@ def verify(cli: CliContext, *, directory: Path, spaces: tuple[str, ...], as_json
     \b
     Exit codes:
       0  everything is sound
-      1  something is damaged, or a space cannot be opened
+      1  something is damaged, a space cannot be opened, or something is left of an erased id
       2  the check failed: no such directory or space, DIR cannot be read, or a newer Engram wrote it
       3  a process has DIR open for writing
 
@@ -38,15 +39,17 @@ def verify(cli: CliContext, *, directory: Path, spaces: tuple[str, ...], as_json
     Examples:
       engram verify ./memories
       engram verify ./memories --space notes --json
+      engram verify ./memories --erased note-1
     """
 
     def work(on_progress: OnProgress) -> Outcome:
         try:
-            verdict = verify_directory(directory, spaces=spaces, on_progress=on_progress)
+            verdict = verify_directory(directory, spaces=spaces, erased=erased, on_progress=on_progress)
         except StoreLocked as error:
             hint = "it checks what it serves by itself; to check all of it now, take a backup"
             raise StoreLocked(f"{error.message}: {hint}", code=error.code, field=error.field) from error
-        return Outcome({"path": str(directory), **verdict.values()}, _lines(directory, verdict), _exit_code(verdict))
+        lines = _lines(directory, verdict) + _lines_of_erased(erased, verdict)
+        return Outcome({"path": str(directory), **verdict.values()}, lines, _exit_code(verdict))
 
     return concluded(cli, as_json, work)
 
@@ -54,7 +57,14 @@ def verify(cli: CliContext, *, directory: Path, spaces: tuple[str, ...], as_json
 def _exit_code(verdict: Verdict) -> int:
     if verdict.is_newer:
         return EXIT_FAILED
-    return EXIT_SOUND if verdict.is_sound else EXIT_DAMAGED
+    return EXIT_SOUND if verdict.is_sound and not verdict.traces else EXIT_DAMAGED
+
+
+def _lines_of_erased(erased: tuple[str, ...], verdict: Verdict) -> list[str]:
+    found = {trace.id for trace in verdict.traces}
+    known = "" if verdict.is_sound else " in what can be read"
+    nothing = [f"nothing is left of {id!r}{known}." for id in dict.fromkeys(erased) if id not in found]
+    return [trace.message for trace in verdict.traces] + nothing
 
 
 def _lines(directory: Path, verdict: Verdict) -> list[str]:

@@ -14,7 +14,8 @@ from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hit, Hits
 from engram.model.limits import BATCH_COUNT_MAX
 from engram.model.operations.deletions import given_to_delete
-from engram.model.operations.requests import Delete, Get
+from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.operations.requests import Delete, Erase, Get
 from engram.model.operations.results import RESULTS_BYTES
 from engram.model.operations.scans import Clear, CountFacets, ReadPage, page_request
 from engram.model.query import as_generation
@@ -23,6 +24,7 @@ from engram.model.scans.look_ups import as_id_or_ids
 from engram.model.scans.options import FACET_VALUES_DEFAULT, ScanOptions
 from engram.model.scans.page import FoundHits, ScanPage
 from engram.model.scans.scan import AsyncScan
+from engram.model.values.ids import as_ids
 from engram.model.values.keywords import spelled_out
 from engram.model.values.scalars import as_flag
 
@@ -224,6 +226,40 @@ class AsyncCollection:
             As for `delete`.
         """
         return await self._delete(Clear(self.space))
+
+    async def erase(self, ids: Iterable[str]) -> ErasureReceipt:
+        """Delete observations, and remove all that was ever written under their ids from every file of the space.
+
+        Older versions and what was deleted before are erased, too. Retention does not protect them: snapshots, streams
+        and cursors lose them. What is written under the same ids afterwards stays. Backups from before keep what they
+        have.
+
+        Parameters
+        ----------
+        ids
+            Up to 10 000 ids. What cannot be found is not an error.
+
+        Returns
+        -------
+        ErasureReceipt
+            What says that it was done; ``engram verify --erased`` compares a directory with it.
+
+        Raises
+        ------
+        InvalidInput
+            If there are too many ids, or one is not a text.
+        NotFound
+            If the space does not exist.
+        FailedPrecondition
+            If Engram 0.1 wrote a part of the log (code ``old_format``).
+        CorruptData
+            If something cannot be read that might have to be erased.
+        OverCapacity, Unavailable
+            If the server stays overloaded, cannot be reached, or is not done within the timeout of the client. It goes
+            on by itself, and a second call waits for that.
+        """
+        request = Erase(self.space, as_ids(ids), secrets.token_hex(16))
+        return await self._calls.unary(request)
 
     async def _delete(self, request: Delete | Clear) -> Deletion:
         done = await self._calls.unary(_with_key(request))

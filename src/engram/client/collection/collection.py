@@ -9,6 +9,7 @@ from engram.client.loop_thread import LoopThread
 from engram.model.ack import Deletion
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hit
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.scans import ReadPage, page_request
 from engram.model.scans.facets import Facets
 from engram.model.scans.options import FACET_VALUES_DEFAULT, ScanOptions
@@ -97,6 +98,10 @@ class BlockingCollection:
     ) -> Deletion:
         """Delete observations durably, by ids or by a filter; unknown ids are ignored. See `AsyncClient.delete`."""
         return self._thread.run(self._client.delete(ids, filter=filter, max_generation=max_generation, dry_run=dry_run))
+
+    def erase(self, ids: Iterable[str]) -> ErasureReceipt:
+        """Remove all that was ever written under some ids from every file of the space. See `AsyncClient.erase`."""
+        return self._thread.run(self._client.erase(ids))
 
     def clear(self) -> Deletion:
         """Delete all observations durably. See `AsyncClient.clear`."""

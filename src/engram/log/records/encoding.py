@@ -14,6 +14,7 @@ from engram.log.files.storage import Buffer
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import COLUMN_OF, Column, Header
 from engram.log.records.layout import COLUMN_ALIGNMENT, NUMBERS, TEXTS
+from engram.log.records.progress import SessionProgress
 from engram.log.records.sectors import INLINE_SUMS, SECTOR_BYTES, pack_table, sectors_of, table_sectors
 from engram.log.records.text_column import encode_texts
 from engram.model.columns import ColumnSpec, TagsSpec
@@ -94,7 +95,9 @@ def encode_record(entry: LogEntry, dim: int) -> EncodedRecord:
     sums: NDArray[np.uint32] | None = None
     # Of the part of the payload that is already summed.
     sectors = b""
-    if batch is not None:
+    if entry.progress is not None:
+        columns += _progress_columns(entry.progress)
+    elif batch is not None:
         vectors = _vectors(batch, count, dim)
         sums, sectors = vector_sums(vectors)
         columns += [(Column.VECTORS, [_bytes_of(vectors)]), (Column.VECTOR_SUMS, [_bytes_of(sums)])]
@@ -102,6 +105,8 @@ def encode_record(entry: LogEntry, dim: int) -> EncodedRecord:
         columns += [(COLUMN_OF[spec.name], _texts(texts, count)) for spec, texts in _texts_of(batch)]
     else:
         columns.append((Column.IDS, _texts(entry.ids, count)))
+    if entry.generations is not None:
+        columns.append((Column.GENERATIONS, [_bytes_of(_rising(entry.generations, count))]))
     payload: list[Buffer] = []
     sizes: list[tuple[int, int]] = []
     total = 0
@@ -148,6 +153,23 @@ def _vectors(batch: ObservationBatch, count: int, dim: int) -> NDArray[np.float3
     return vectors
 
 
+def _rising(generations: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    array: NDArray[np.int64] = np.ascontiguousarray(generations, dtype=np.int64)
+    if array.shape != (count,) or (np.diff(array) <= 0).any():
+        raise ValueError(f"generations of shape {array.shape} where {count} rising ones belong")
+    return array
+
+
+def _progress_columns(progress: SessionProgress) -> list[tuple[Column, list[Buffer]]]:
+    horizon = np.array(progress.horizon, dtype=np.int64)
+    ranges = np.ascontiguousarray(progress.ranges, dtype=np.uint64)
+    return [
+        (Column.IDS, _texts(progress.sessions, len(ranges))),
+        (Column.RANGES, [_bytes_of(ranges)]),
+        (Column.HORIZON, [_bytes_of(horizon)]),
+    ]
+
+
 def _numbers(batch: ObservationBatch, spec: ColumnSpec, count: int) -> memoryview:
     array: NDArray[Any] = np.ascontiguousarray(getattr(batch, spec.name), dtype=spec.dtype)
     if array.shape != (count,):
@@ -169,7 +191,7 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
 def _unplaced_header(entry: LogEntry, dim: int, columns: list[tuple[int, int]], sum_count: int) -> Header:
     return Header(
         kind=entry.kind,
-        rows=entry.count,
+        rows=entry.count if entry.progress is None else len(entry.progress.sessions),
         length=SECTOR_BYTES * (1 + table_sectors(sum_count) + sum_count),
         first_generation=entry.first_generation,
         last_generation=entry.last_generation,

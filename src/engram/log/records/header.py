@@ -21,17 +21,21 @@ _COLUMNS_MAX: Final = (INLINE_SUMS_OFFSET - _COLUMNS_OFFSET) // _COLUMN.size
 
 
 class RecordKind(IntEnum):
-    """The effect of a record on its ids: OBSERVE stores observations, DELETE removes ids."""
+    """The effect of a record: OBSERVE stores observations, DELETE removes ids, PROGRESS ends a compacted segment.
+
+    A PROGRESS record has no rows of its own. It keeps what recovery needs of the rows that its segment lost.
+    """
 
     OBSERVE = 1
     DELETE = 2
+    PROGRESS = 3
 
 
 class Column(IntEnum):
     """The numbers of the columns. A reader may skip columns from 128 on that it does not know.
 
-    This version does not write GENERATIONS, EXPIRES_AT, VECTOR_PRESENCE or TEXT_PRESENCE. It refuses a record that has
-    one of these columns with `NewerFormat`.
+    This version does not write EXPIRES_AT, VECTOR_PRESENCE or TEXT_PRESENCE. It refuses a record that has one of these
+    columns with `NewerFormat`.
     """
 
     VECTORS = 1
@@ -47,6 +51,8 @@ class Column(IntEnum):
     EXPIRES_AT = 11
     VECTOR_PRESENCE = 12
     TEXT_PRESENCE = 13
+    RANGES = 14
+    HORIZON = 15
 
 
 COLUMN_OF: Final = {
@@ -62,7 +68,7 @@ COLUMN_OF: Final = {
 
 OPTIONAL_COLUMN: Final = 128
 _KINDS: Final = frozenset(map(int, RecordKind))
-_COLUMNS: Final = frozenset(range(Column.VECTORS, Column.GENERATIONS))
+_COLUMNS: Final = frozenset({*range(Column.VECTORS, Column.EXPIRES_AT), Column.RANGES, Column.HORIZON})
 
 
 class Header(NamedTuple):
@@ -73,12 +79,12 @@ class Header(NamedTuple):
     kind
         A `RecordKind` as a number.
     rows
-        Number of observations, or of deleted ids.
+        Number of observations, of deleted ids, or of ranges of a PROGRESS record.
     length
         Size of the whole record in bytes, a multiple of the sector size.
     first_generation, last_generation
         Generations of the first and the last row. Without a GENERATIONS column, the generations of the rows are
-        contiguous.
+        contiguous. Both are the last generation that its segment covers in a PROGRESS record.
     previous_generation
         The last generation of the preceding record in the log; 0 for the first record. Generations may legally be
         missing between the two records. But the log before this record must end with exactly this generation, or it was

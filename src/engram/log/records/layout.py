@@ -53,12 +53,19 @@ class Layout(NamedTuple):
         Where the vectors and their checksums begin.
     numbers, texts
         Where the columns of `NUMBERS` begin, and where those of `TEXTS` lie, in their order.
+    generations
+        Where the generations of the rows begin, if they have gaps.
+    ranges, horizon
+        Where the columns of a PROGRESS record begin.
     """
 
     vectors: int
     vector_sums: int
     numbers: tuple[int, ...]
     texts: tuple[TextPlace | None, ...]
+    generations: int = -1
+    ranges: int = -1
+    horizon: int = -1
 
     def number(self, name: str) -> int:
         """Return where a column of numbers begins."""
@@ -104,4 +111,9 @@ def _lay_out(rows: int, columns: tuple[tuple[int, int], ...]) -> Layout:
         else:
             starts[number] = start
         start += nbytes + -nbytes % COLUMN_ALIGNMENT
-    return make_layout(numbers, texts, starts.get(Column.VECTORS, -1), starts.get(Column.VECTOR_SUMS, -1))
+    layout = make_layout(numbers, texts, starts.get(Column.VECTORS, -1), starts.get(Column.VECTOR_SUMS, -1))
+    return layout._replace(
+        generations=starts.get(Column.GENERATIONS, -1),
+        ranges=starts.get(Column.RANGES, -1),
+        horizon=starts.get(Column.HORIZON, -1),
+    )

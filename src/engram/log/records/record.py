@@ -18,6 +18,8 @@ from engram import _core
 from engram.errors import CorruptData
 from engram.log.records.header import Header, RecordKind
 from engram.log.records.layout import NUMBERS, TEXTS, Layout, TextPlace
+from engram.log.records.progress import Horizon, SessionProgress
+from engram.log.records.row_generations import RowGenerations
 from engram.log.records.text_column import TextColumn, read_text
 from engram.log.segments.segment import Segment
 from engram.model.columns import IDS, TagsSpec
@@ -30,7 +32,7 @@ _TIME: Final = struct.Struct("<q")
 _REAL: Final = struct.Struct("<f")
 
 
-class Record:
+class Record(RowGenerations):
     """A record of the log.
 
     Holds no object per row; every column is decoded on demand. Immutable, safe to read from any thread, and valid as
@@ -45,8 +47,6 @@ class Record:
         "_payload",
         "_position",
         "committed_us",
-        "count",
-        "first_generation",
         "first_sequence",
         "kind",
         "segment",
@@ -56,8 +56,7 @@ class Record:
 
     def __init__(self, segment: Segment, header: Header) -> None:
         self.kind: RecordKind = RecordKind(header.kind)
-        self.first_generation: int = header.first_generation
-        self.count: int = header.rows
+        super().__init__(header.first_generation, header.last_generation, header.rows)
         self.session: str = header.session
         self.writer: int = header.writer
         self.first_sequence: int = header.first_sequence
@@ -68,11 +67,6 @@ class Record:
         self._payload = segment.payload_of(header)
         self._nbytes = header.length
         self._layout: Layout | None = None
-
-    @property
-    def last_generation(self) -> int:
-        """The generation of the last row."""
-        return self.first_generation + self.count - 1
 
     @property
     def raw_vectors(self) -> NDArray[np.float32]:
@@ -202,6 +196,13 @@ class Record:
                 columns[spec.name] = [row or () for row in _decode_tags(texts)] if isinstance(spec, TagsSpec) else texts
         return columns
 
+    def progress(self) -> SessionProgress:
+        """Return the content of a PROGRESS record."""
+        layout = self._lay_out()
+        generation, committed_us = self._numbers(layout.horizon, np.int64, 2).tolist()
+        ranges = self._numbers(layout.ranges, np.uint64, 4 * self.count).reshape(self.count, 4)
+        return SessionProgress(self.ids(), ranges, Horizon(generation, committed_us))
+
     def metadata_json(self, row: int) -> str:
         """Return the metadata of one row as the stored JSON object text, ``""`` for none."""
         return self._text(self._lay_out().text("metadata"), row)
@@ -300,8 +301,9 @@ class Record:
         self._check(begin, begin + kind.size)
         return taken  # type: ignore[no-any-return]  # `kind` says what it is.
 
-    def _numbers(self, start: int, dtype: type) -> NDArray[Any]:
-        taken: NDArray[Any] = np.frombuffer(self.segment.memory, dtype, self.count, self._payload + start).copy()
+    def _numbers(self, start: int, dtype: type, count: int = -1) -> NDArray[Any]:
+        rows = self.count if count < 0 else count
+        taken: NDArray[Any] = np.frombuffer(self.segment.memory, dtype, rows, self._payload + start).copy()
         self._check(start, start + taken.nbytes)
         return taken
 
@@ -312,6 +314,9 @@ class Record:
 
     def _damaged(self, offset: int) -> CorruptData:
         return self.segment.report(offset, self.first_generation, self.last_generation).error()
+
+    def _read_generations(self) -> NDArray[np.int64]:
+        return self._numbers(self._lay_out().generations, np.int64)
 
     def _header(self) -> Header:
         header = self.segment.header_at(self._position)

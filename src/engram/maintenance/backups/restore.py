@@ -14,7 +14,6 @@ from engram.log.files.file_storage import FileStorage
 from engram.log.files.os_errors import typed_failures
 from engram.log.identity import new_id
 from engram.log.manifest import Manifest, Mark
-from engram.log.segments.segment import segment_name
 from engram.maintenance.backups.backup_file import SEGMENTS, BackedSegment, BackedSpace, read_backup
 from engram.maintenance.backups.copied_segment import mismatch
 from engram.maintenance.new_directory import NewDirectory, new_directory
@@ -130,7 +129,7 @@ def _restore_segment(segments: FileStorage, file: str, backed: BackedSegment, lo
         raise mismatch(file, backed, None) from None
     if (len(data), crc32c(data)) != (backed.end, backed.crc):
         raise mismatch(file, backed, (len(data), crc32c(data)))
-    written = log.create(segment_name(backed.entry.epoch), backed.entry.nbytes)
+    written = log.create(backed.entry.name, backed.entry.nbytes)
     try:
         written.write(0, [data])
         written.sync()

@@ -27,6 +27,7 @@ from engram.maintenance.survey import Survey, survey
 from engram.model.spaces import Metric, SpaceConfig
 from engram.store.directory import check_path
 from engram.store.space_catalog import SpaceCatalog
+from engram.store.space_settings import has_policy, policy_in, with_policy
 
 REPORT: Final = "repair.json"
 
@@ -197,7 +198,10 @@ def _rewrite(
     proof = Proof(found)
     storage = target.space(config.name)
     identity = Identity(catalogue.store_id, known.space_id or new_id(), new_id())
-    manifest = Manifest(storage, identity, asdict(config))
+    settings = asdict(config)
+    if known.manifest is not None and has_policy(known.manifest.settings):
+        settings = with_policy(settings, policy_in(known.manifest.settings))
+    manifest = Manifest(storage, identity, settings)
     manifest.save()
     counter = Counter(on_progress, "writing", config.name, found.nbytes)
     log = Log.open(storage.directory(LOG), manifest, config.dim)

@@ -37,7 +37,10 @@ class Rescued:
 
     def generation(self, row: int) -> int:
         """Return the generation of a row."""
-        return self.record.first_generation + row
+        try:
+            return self.record.generation(row)
+        except CorruptData:
+            return min(self.record.first_generation + row, self.record.last_generation)
 
 
 def rescue(found: Found) -> Rescued:
@@ -45,12 +48,17 @@ def rescue(found: Found) -> Rescued:
     record = found.record
     if found.is_whole:
         try:
-            return Rescued(record, record.ids(), [True] * record.count)
+            return Rescued(record, record.ids(), [bool(len(record.generations))] * record.count)
         except CorruptData:
             # The record became unreadable after it was checked, so treat it as damaged.
             pass
     if record.segment.format == 1:
         # One checksum covers the whole payload, so intact rows cannot be told from damaged ones.
+        return Rescued(record, [None] * record.count, [False] * record.count)
+    try:
+        record.generation(0)
+    except CorruptData:
+        # Without their generations, the rows do not say which of them is newer.
         return Rescued(record, [None] * record.count, [False] * record.count)
     ids = [_id_of(record, row) for row in range(record.count)]
     is_readable = [id is not None and _is_readable(record, row) for row, id in enumerate(ids)]

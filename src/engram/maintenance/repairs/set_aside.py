@@ -59,7 +59,7 @@ class SetAside:
         found = record.row(row)
         values: dict[str, Any] = {
             "id": found.id,
-            "generation": record.first_generation + row,
+            "generation": record.generation(row),
             "embedding": record.vector(row).tolist(),
         }
         for spec in COLUMNS:

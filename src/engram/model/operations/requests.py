@@ -16,6 +16,7 @@ from engram.model.filters.filter import NO_FILTER, Filter
 from engram.model.hit import Hits
 from engram.model.observations import ObservationBatch
 from engram.model.operations.deletions import check_deleting
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.operation import Request
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus
@@ -102,6 +103,34 @@ class Delete(Request[Deletion]):
         check_id_count(self.ids or ())
         object.__setattr__(self, "max_generation", as_generation(self.max_generation))
         object.__setattr__(self, "dry_run", as_flag("dry_run", self.dry_run))
+
+
+@dataclass(frozen=True, slots=True)
+class Erase(Request[ErasureReceipt]):
+    """Delete observations, and remove all that was ever written under their ids from every file of a space.
+
+    Parameters
+    ----------
+    space
+        Name of the space.
+    ids
+        The ids, up to 10 000.
+    idempotency_key
+        A text of the caller's choice for this write; the same write with the same key gets the first answer again.
+        Empty for none.
+
+    Raises
+    ------
+    InvalidInput
+        If there are too many ids.
+    """
+
+    space: str
+    ids: Sequence[str]
+    idempotency_key: str = ""
+
+    def __post_init__(self) -> None:
+        check_id_count(self.ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Any, Final
 from engram.model.ack import Ack, Deletion
 from engram.model.hit import Hits
 from engram.model.operations.action import Action
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.operation import Operation, Route
 from engram.model.operations.requests import (
     Count,
@@ -14,6 +15,7 @@ from engram.model.operations.requests import (
     Delete,
     DescribeServer,
     DescribeSpace,
+    Erase,
     Get,
     ListSpaces,
     Observe,
@@ -56,6 +58,15 @@ CLEAR: Final = Operation(
     Action.FORGET,
     "Delete all observations of a space.",
     (Route("POST", f"{_SPACE}/clear"),),
+    writes=True,
+)
+ERASE: Final = Operation(
+    "erase",
+    Erase,
+    ErasureReceipt,
+    Action.FORGET,
+    "Remove all that was ever written under some ids from every file of a space.",
+    (Route("POST", f"{_SPACE}/erase"),),
     writes=True,
 )
 GET: Final = Operation(
@@ -157,6 +168,7 @@ OPERATIONS: Final[dict[str, Operation[Any]]] = {
         OBSERVE,
         DELETE,
         CLEAR,
+        ERASE,
         GET,
         SCAN,
         FACETS,

@@ -84,6 +84,7 @@ async def open_session(
         return
     name = space or DEFAULT_SPACE
     engine.authorize(caller, name, Action.OBSERVE)
+    await engine.wake(name)
     served = engine.space(name)
     await connection.open(served, session_id, claim)
     if connection.session is not None:

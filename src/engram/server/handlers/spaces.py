@@ -18,6 +18,7 @@ from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus
 from engram.server.engine import Engine
 from engram.server.metrics import server_metrics, space_metrics
 from engram.store.indexing.workers import WorkerStatistics
+from engram.store.resting.status_at_rest import status_at_rest
 from engram.store.space_engine import SpaceEngine
 from engram.streaming.lanes.lane import LaneStatistics
 
@@ -42,12 +43,13 @@ async def describe_space(engine: Engine, request: DescribeSpace, encode: Callabl
 
 async def list_spaces(engine: Engine, request: ListSpaces, encode: Callable[[SpaceList], T]) -> T:
     """Describe every space."""
-    spaces = tuple(_described(engine, space) for space in engine.store.spaces())
-    return encode(SpaceList(spaces, _unsound(engine)))
+    spaces = [_described(engine, space) for space in engine.store.spaces()]
+    return encode(SpaceList(await _with_resting(engine, spaces), _unsound(engine)))
 
 
 async def describe_server(engine: Engine, request: DescribeServer, encode: Callable[[ServerStatus], T]) -> T:
     """Describe the server."""
+    resting = await _with_resting(engine, [])
     metrics = server_metrics(engine)
     by_space = metrics.split("memory_space")
 
@@ -59,8 +61,12 @@ async def describe_server(engine: Engine, request: DescribeServer, encode: Calla
         ServerStatus(
             version=__version__,
             uptime_s=time.monotonic() - engine.started_s,
-            spaces=tuple(
-                _status(engine, space, by_space.get(space.config.name, NO_METRICS)) for space in engine.store.spaces()
+            spaces=_joined(
+                [
+                    _status(engine, space, by_space.get(space.config.name, NO_METRICS))
+                    for space in engine.store.spaces()
+                ],
+                resting,
             ),
             sessions=whole(table.ACTIVE_SESSIONS),
             connections=whole(table.CONNECTIONS),
@@ -95,6 +101,20 @@ def named_damages(damages: Iterable[Damage], count_max: int = _NAMED_DAMAGES_MAX
 def _unsound(engine: Engine) -> tuple[UnsoundSpace, ...]:
     found = sorted(engine.store.unsound.items())
     return tuple(UnsoundSpace(name, error.code, error.message, error) for name, error in found)
+
+
+async def _with_resting(engine: Engine, opened: list[SpaceStatus]) -> tuple[SpaceStatus, ...]:
+    """Return the spaces in `opened` and all others, which are not opened for that, in the order of their names."""
+    resting = await engine.in_thread(engine.store.table.resting)
+    return _joined(opened, [status_at_rest(summary, engine.store.table.left) for summary in resting])
+
+
+def _joined(*groups: Iterable[SpaceStatus]) -> tuple[SpaceStatus, ...]:
+    """Return the spaces of all groups in the order of their names; of those that are in two, the first."""
+    found: dict[str, SpaceStatus] = {}
+    for status in chain.from_iterable(groups):
+        found.setdefault(status.name, status)
+    return tuple(found[name] for name in sorted(found))
 
 
 def _described(engine: Engine, space: SpaceEngine) -> SpaceStatus:

@@ -1,16 +1,17 @@
-"""``observe``, ``delete`` and ``clear``: outside of any session, and answered once they are durable."""
+"""``observe``, ``delete``, ``clear`` and ``erase``: outside of any session, and answered once they are durable."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Final, TypeVar
 
 from engram.errors import EngramError
 from engram.model.ack import Ack, Deletion
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import NO_FILTER, Filter
-from engram.model.operations.requests import Delete, Observe
+from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.operations.requests import Delete, Erase, Observe
 from engram.model.operations.scans import Clear
 from engram.server.engine import Engine
 from engram.store.scans.deleting import DeletionPart, count_passing, deletion_parts
@@ -49,6 +50,17 @@ async def clear(engine: Engine, request: Clear, encode: Callable[[Deletion], T])
     return encode(await _delete_passing(engine, space, NO_FILTER, request.max_generation))
 
 
+async def erase(engine: Engine, request: Erase, encode: Callable[[ErasureReceipt], T]) -> T:
+    """Remove all that was ever written under some ids from the files of a space, however long that takes."""
+    space = engine.space(request.space)
+    ids = list(request.ids)
+    space.check_erasable()
+    # As any deletion, through the lanes.
+    result = await engine.ingest.delete(space, ids)
+    generation = result.last_generation or space.generation
+    return encode(await engine.alone(lambda: _erased(space, ids, generation)))
+
+
 async def _delete_passing(
     engine: Engine, space: SpaceEngine, filter: Filter | Condition, max_generation: int | None, dry_run: bool = False
 ) -> Deletion:
@@ -73,6 +85,14 @@ async def _delete_passing(
             raise
         more = True
     return Deletion(existed, last or space.generation, held.generation, more)
+
+
+def _erased(space: SpaceEngine, ids: Sequence[str], generation: int) -> ErasureReceipt:
+    opened = space.held()
+    try:
+        return opened.erase_until(ids, generation)
+    finally:
+        opened.let_go()
 
 
 def _next_part(parts: Iterator[DeletionPart]) -> Generator[None, None, DeletionPart | None]:

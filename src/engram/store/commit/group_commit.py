@@ -121,6 +121,8 @@ class GroupCommit:
         refusal = self._refusal(requests)
         if refusal is not None:
             raise refusal
+        if any(request.ends_segment for request in requests):
+            self._state.log.end_segment()
         # A full disk raises here, where nothing has changed yet.
         return self._state.log.prepare(entries)
 

@@ -19,6 +19,8 @@ from engram.store.commit.session_table import SequenceRange, SessionTable
 # For fewer rows, a record of their own costs more than copying them into a shared record.
 _SMALL_ROWS: Final = 64
 _MERGED_ROWS_MAX: Final = 1024
+NO_ID: Final = ""
+"""What is deleted where nothing is: no observation has this id."""
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -91,7 +93,7 @@ class CommitPlan:
     def _observe(self, batch: ObservationBatch, origin: _Origin) -> int:
         first = self._next_generation
         self._next_generation += len(batch)
-        self.changes.observe(batch.ids, first)
+        self.changes.observe(batch.ids, range(first, self._next_generation))
         self.observed += len(batch)
         if len(batch) < _SMALL_ROWS:
             self._add_small(batch, origin, first)
@@ -125,17 +127,18 @@ class CommitPlan:
         wanted = request.delete_ids or ()
         if request.delete_versions is not None:
             wanted = self.changes.unchanged(wanted, request.delete_versions)
-        ids = self.changes.existing(wanted)
+        ids = self.changes.existing(wanted) or ([NO_ID] if request.ends_segment else [])
         if not ids:
             self._answer(request, CommitResult(0, 0, 0))
             return
         self._flush_small()
         first = self._next_generation
         self._next_generation += len(ids)
-        self.changes.delete(ids, first)
-        self.deleted += len(ids)
+        self.changes.delete(ids, range(first, self._next_generation))
+        existed = 0 if ids == [NO_ID] else len(ids)
+        self.deleted += existed
         self._entries.append(LogEntry(RecordKind.DELETE, first, ids=ids))
-        self._answer(request, CommitResult(first, self.last_generation, len(ids), existed=len(ids)))
+        self._answer(request, CommitResult(first, self.last_generation, len(ids), existed=existed))
 
     def _add_small(self, batch: ObservationBatch, origin: _Origin, first_generation: int) -> None:
         nbytes = batch.nbytes

@@ -81,6 +81,8 @@ class CommitRequest:
         The ids to delete; None for observations.
     delete_versions
         The generation that the live version of each id must still have to be deleted; None to delete any version.
+    ends_segment
+        For a deletion: whether it is logged in a new segment, also if none of the ids exists.
     session, first_sequence
         The client's session, and the sequence number of the first observation; ``""`` and 0 outside a session.
         Deletions have none.
@@ -103,6 +105,7 @@ class CommitRequest:
     batch: ObservationBatch | None = None
     delete_ids: Sequence[str] | None = None
     delete_versions: Sequence[int] | None = None
+    ends_segment: bool = False
     session: str = ""
     first_sequence: int = 0
     writer: int = 0
@@ -126,6 +129,11 @@ class CommitRequest:
     def count(self) -> int:
         """Number of observations, or of ids to delete."""
         return len(self.batch if self.batch is not None else self.delete_ids or ())
+
+    @property
+    def tail_count(self) -> int:
+        """Number of observations that will have to be linked; deletions need no room in the tail."""
+        return 0 if self.batch is None else len(self.batch)
 
     @property
     def nbytes(self) -> int:

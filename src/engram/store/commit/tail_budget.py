@@ -14,6 +14,10 @@ from engram.store.commit.service_rate import ServiceRate
 _FLOAT_BYTES: Final = 4
 
 
+class SpaceRests(Exception):
+    """Raised inside the store to whoever writes to a space that has come to rest; the store opens it again."""
+
+
 class TailBudget:
     """Counts the observations that are admitted and not indexed yet, against a limit.
 
@@ -49,6 +53,8 @@ class TailBudget:
         self._index = index
         self._room_timeout_s = room_timeout_s
         self._reserved = 0
+        # Requests that are admitted and not answered. Deletions reserve nothing, and are among them.
+        self._requests = 0
         # The visible generation as of the last `release`. What became visible since then still counts as reserved;
         # counting it here too would count it twice.
         self._visible = index.visible_generation
@@ -57,6 +63,7 @@ class TailBudget:
         self._changed = threading.Condition()
         self._waiting = 0
         self._closed = False
+        self._rests = False
 
     @property
     def count(self) -> int:
@@ -65,7 +72,7 @@ class TailBudget:
             return self._count()
 
     def reserve(self, count: int) -> None:
-        """Add `count` observations that are about to be queued.
+        """Add `count` observations of a request that is about to be queued; 0 for a deletion.
 
         Raises
         ------
@@ -75,17 +82,21 @@ class TailBudget:
             After `close`.
         """
         with self._changed:
+            if self._rests:
+                raise SpaceRests
             if self._closed:
                 raise Unavailable("the store is closing and takes no more writes", code="shutting_down")
             used = self._count()
-            if used + count > self.limit:
+            if count and used + count > self.limit:
                 raise self._full(used, count)
             self._reserved += count
+            self._requests += 1
 
-    def release(self, count: int) -> None:
-        """Release `count` reserved observations whose request was answered: they are visible now or never will be."""
+    def release(self, count: int, requests: int = 1) -> None:
+        """Release `count` observations of `requests` that were answered: they are visible now or never will be."""
         with self._changed:
             self._reserved -= count
+            self._requests -= requests
             self._visible = self._index.visible_generation
             self._wake()
 
@@ -129,6 +140,22 @@ class TailBudget:
         with self._changed:
             self._closed = True
             self._wake()
+
+    def retire(self) -> bool:
+        """Admit nothing more, as the space comes to rest; return False, and change nothing, if somebody writes.
+
+        From then on, `reserve` raises `SpaceRests`.
+        """
+        with self._changed:
+            if self._closed or self._waiting or self._requests:
+                return False
+            self._closed = self._rests = True
+            return True
+
+    def unretire(self) -> None:
+        """Admit again: the space does not come to rest after all."""
+        with self._changed:
+            self._closed = self._rests = False
 
     def time_to_drain_ms(self, count: int) -> int:
         """Return the milliseconds that linking `count` observations takes, at the measured rate."""

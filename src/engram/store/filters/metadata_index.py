@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,9 +13,10 @@ from numpy.typing import NDArray
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
+from engram.store.compaction.ended_counts import EndedCounts
 from engram.store.filters.columns import Columns
 from engram.store.filters.key_index import KeyIndex
-from engram.store.filters.postings import Postings
+from engram.store.filters.postings import Keeps, Postings
 from engram.store.filters.stored_rows import StoredRows
 
 # A key at the top level is its own place: that costs no tuple for each value that is added.
@@ -21,6 +24,10 @@ _Place = str | tuple[str, ...]
 _Found = dict[_Place, tuple[list[int], list[Any]]]
 # Memory of an empty index of a key.
 _KEY_BYTES: Final = 200
+# The index of a key is copied to be shortened, so that is done only if more than this share of it goes.
+_DROPPED_SHARE: Final = 0.25
+# Lists of tags that are shortened while a commit may have to wait.
+_TAGS_AT_ONCE: Final = 256
 
 
 class MetadataIndex:
@@ -37,6 +44,14 @@ class MetadataIndex:
         self._keys: dict[_Place, KeyIndex] = {}
         self.rows: StoredRows | None = None
         """What the index does not have itself; None where nothing asks for it, as in tests."""
+        self.ended: EndedCounts = EndedCounts()
+        self.dropped_generation: int = 0
+        """What ended at or before it may have been freed."""
+        self.erasures: int = 0
+        """How often something was erased: what was found before may have it."""
+        self._last_generation = 0
+        # Held to append to lists, and to replace them by shorter ones.
+        self._changing = threading.Lock()
 
     def add(self, record: Record | LogEntry) -> None:
         """Append a record of the log, or an entry that becomes one; it must follow the last one."""
@@ -44,14 +59,64 @@ class MetadataIndex:
         if record.kind is not RecordKind.OBSERVE:
             return
         tags, metadata = record.tags_column(), record.metadata_column()
-        if tags is not None:
-            self._add_tags(record.first_generation, tags)
-        if metadata is not None:
-            self._add_metadata(record.first_generation, metadata)
+        if tags is None and metadata is None:
+            return
+        generations = generations_of(record)
+        with self._changing:
+            if tags is not None:
+                self._add_tags(generations, tags)
+            if metadata is not None:
+                self._add_metadata(generations, metadata)
+            self._last_generation = record.last_generation
 
     def end(self, generations: NDArray[np.int64], at: NDArray[np.int64]) -> None:
         """Record the generations at which versions end; the parameters are those of `Columns.end`."""
         self.columns.end(generations, at)
+        self.ended.add(at)
+
+    def erase(self, generations: NDArray[np.int64]) -> None:
+        """Hide versions from all snapshots: int64, shape ``(n,)``."""
+        self.columns.end(generations, generations)
+        self.erasures += 1
+
+    def drop(self, horizon: int) -> None:
+        """Free what ended at or before `horizon`, a little at a time. One thread at a time may call it."""
+
+        def keeps(generations: NDArray[np.int64]) -> NDArray[np.bool_]:
+            kept: NDArray[np.bool_] = (generations > horizon) | self.columns.alive(generations, horizon)
+            return kept
+
+        self.dropped_generation = max(self.dropped_generation, horizon)
+        self.ended.forget(horizon)
+        tags = self._tags.keys()
+        for start in range(0, len(tags), _TAGS_AT_ONCE):
+            with self._changing:
+                self._tags.drop(tags[start : start + _TAGS_AT_ONCE], keeps)
+        for place in list(self._keys):
+            self._shorten(place, keeps)
+        # Last, because the lists are compared with it.
+        self.columns.drop(horizon)
+
+    def _shorten(self, place: _Place, keeps: Keeps) -> None:
+        """Replace the index of a key by one without what does not stay, if that is a good part of it."""
+        index = self._keys[place]
+        count = dropped = 0
+        for generations in index.present():
+            count += len(generations)
+            dropped += len(generations) - int(np.count_nonzero(keeps(generations)))
+        if dropped <= _DROPPED_SHARE * count:
+            return
+        with self._changing:
+            known = self._last_generation
+        # Most of it is copied while commits go on, and what they add then is copied while they wait.
+        fewer = KeyIndex()
+        fewer.take(index, 0, known, keeps)
+        with self._changing:
+            fewer.take(index, known, self._last_generation, keeps)
+            if fewer.is_empty:
+                del self._keys[place]
+            else:
+                self._keys[place] = fewer
 
     def tagged(self, tag: str) -> NDArray[np.int64]:
         """Return the generations that have `tag`: int64, shape ``(n,)``, ascending."""
@@ -67,18 +132,18 @@ class MetadataIndex:
         keys = sum(_KEY_BYTES + index.nbytes for index in list(self._keys.values()))
         return self.columns.nbytes + self._tags.nbytes + keys
 
-    def _add_tags(self, first_generation: int, column: list[list[str] | None]) -> None:
+    def _add_tags(self, generations: Sequence[int], column: list[list[str] | None]) -> None:
         found: defaultdict[str, list[int]] = defaultdict(list)
-        for generation, tags in enumerate(column, first_generation):
+        for generation, tags in zip(generations, column, strict=True):
             for tag in dict.fromkeys(tags or ()):
                 found[tag].append(generation)
-        for tag, generations in found.items():
-            self._tags.extend(tag, generations)
+        for tag, tagged in found.items():
+            self._tags.extend(tag, tagged)
 
-    def _add_metadata(self, first_generation: int, column: list[dict[str, Any] | None]) -> None:
+    def _add_metadata(self, generations: Sequence[int], column: list[dict[str, Any] | None]) -> None:
         found: _Found = {}
         nested: list[tuple[tuple[str, ...], int, dict[str, Any]]] = []
-        for generation, metadata in enumerate(column, first_generation):
+        for generation, metadata in zip(generations, column, strict=True):
             for key, value in (metadata or {}).items():
                 _note(found, key, generation, value)
                 if type(value) is dict:
@@ -91,10 +156,19 @@ class MetadataIndex:
                     if type(value) is dict:
                         inner.append(((*path, key), generation, value))
             nested = inner
-        for place, (generations, values) in found.items():
+        for place, (found_at, values) in found.items():
             index = self._keys.get(place) or KeyIndex()
-            index.extend(generations, values)
+            index.extend(found_at, values)
             self._keys[place] = index
+
+
+def generations_of(record: Record | LogEntry) -> Sequence[int]:
+    """Return the generation of each row."""
+    if record.last_generation - record.first_generation + 1 == record.count:
+        return range(record.first_generation, record.last_generation + 1)
+    assert record.generations is not None  # noqa: S101  (for the type checker: what has gaps lists its generations)
+    generations: list[int] = record.generations.tolist()
+    return generations
 
 
 def _note(found: _Found, place: _Place, generation: int, value: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.store.filters.postings import GrowingArray, Postings
+from engram.store.filters.postings import GrowingArray, Keeps, Postings
 
 # From here on, a float64 does not hold every whole number.
 _EXACT_MAX: Final = 2**53
@@ -52,6 +52,14 @@ class Numbers:
                 self._exact[place + row] = int(values[row])
         self._values.extend(column)
         self._generations.extend(generations)
+
+    def take(self, other: Numbers, after: int, until: int, keeps: Keeps) -> None:
+        """Append what `other` has of the generations behind `after`, up to `until`, as far as it stays."""
+        places = other._generations.taken(after, until, keeps)
+        values = other._values.view[places].tolist()
+        if other._exact:
+            values = [other._exact.get(place, value) for place, value in zip(places.tolist(), values, strict=True)]
+        self.extend(other._generations.view[places].tolist(), values)
 
     @property
     def generations(self) -> NDArray[np.int64]:

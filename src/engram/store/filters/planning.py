@@ -83,8 +83,8 @@ class Planner:
         """Return the plan for the observations that are alive at the snapshot."""
         at = self._alive_at or 0
 
-        def whole(chunk: ColumnChunk) -> bool | None:
-            return True if not chunk.has_gaps and chunk.ends_min > at else None
+        def whole(chunk: ColumnChunk, end: int) -> bool | None:
+            return True if end <= chunk.solid_rows and chunk.ends_min > at else None
 
         return ColumnPlan(self._window, self._index.columns, lambda chunk, rows: chunk.ends[rows] > at, whole)
 
@@ -133,7 +133,7 @@ class Planner:
         assert isinstance(bound, Instant)  # noqa: S101  (for the type checker: times are compared with times)
         compare, time_us = _SIGNS[operator], bound.time_us
 
-        def decides(chunk: ColumnChunk) -> bool | None:
+        def decides(chunk: ColumnChunk, end: int) -> bool | None:
             if chunk.times_min > chunk.times_max:
                 return False
             first, last = compare(chunk.times_min, time_us), compare(chunk.times_max, time_us)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from engram.store.filters.columns import CHUNK_BITS, CHUNK_ROWS, ColumnChunk, Columns
+from engram.store.filters.columns import CHUNK_BITS, ColumnChunk, Columns
 from engram.store.filters.rows import PassingRows, Window, among, flagged
 
 Places = NDArray[np.int64] | slice
@@ -167,7 +167,8 @@ class ColumnPlan(Plan):
     test
         Returns which rows of a chunk pass.
     decides
-        Returns whether all rows of a chunk pass (True) or none (False), if that is known without looking at each.
+        Returns whether all of so many rows of a chunk pass (True) or none (False), if that is known without looking at
+        each.
     """
 
     def __init__(
@@ -175,39 +176,49 @@ class ColumnPlan(Plan):
         window: Window,
         columns: Columns,
         test: Callable[[ColumnChunk, Places], NDArray[np.bool_]],
-        decides: Callable[[ColumnChunk], bool | None] = lambda chunk: None,
+        decides: Callable[[ColumnChunk, int], bool | None] = lambda chunk, end: None,
     ) -> None:
-        chunks = columns.chunks
-        surely_not = (end - start for number, start, end in chunks_of(window) if decides(chunks[number]) is False)
-        super().__init__(window, window.size - sum(surely_not))
+        self._pieces = _pieces_of(columns, window)
+        count = sum(end - start for _, chunk, start, end in self._pieces if decides(chunk, end) is not False)
+        super().__init__(window, count)
         self._columns = columns
         self._test = test
         self._decides = decides
 
     def rows(self) -> PassingRows:
         """Return the rows that pass."""
-        flags = np.zeros(self.window.size, dtype=bool)
-        for number, start, end in chunks_of(self.window):
-            chunk, offset = self._columns.chunks[number], (number << CHUNK_BITS) - self.window.first
-            decided = self._decides(chunk)
-            place = slice(offset + start, offset + end)
-            if decided is None:
-                flags[place] = self._test(chunk, slice(start, end))
-            elif decided:
-                flags[place] = True
+        listed: list[NDArray[np.int64]] = []
+        is_listed = self.count_max <= self.window.listed_max
+        flags = np.zeros(0 if is_listed else self.window.size, dtype=bool)
+        for base, chunk, start, end in self._pieces:
+            decided = self._decides(chunk, end)
+            if decided is False:
+                continue
+            passed = np.ones(end - start, dtype=bool) if decided else self._test(chunk, slice(start, end))
+            if is_listed:
+                listed.append(base + chunk.offsets_of(start + np.flatnonzero(passed)))
+            elif chunk.offsets is None:
+                flags[base + start - self.window.first : base + end - self.window.first] = passed
+            else:
+                flags[base + chunk.offsets_of(start + np.flatnonzero(passed)) - self.window.first] = True
+        if is_listed:
+            return PassingRows(self.window, np.concatenate([np.empty(0, dtype=np.int64), *listed]))
         return PassingRows(self.window, flags=flags)
 
     def passes(self, generations: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which of `generations` pass."""
-        found = np.empty(len(generations), dtype=bool)
+        found = np.zeros(len(generations), dtype=bool)
         done = 0
         while done < len(generations):
             number = int(generations[done]) >> CHUNK_BITS
             end = done + int(np.searchsorted(generations[done:], (number + 1) << CHUNK_BITS))
-            chunk = self._columns.chunks[number]
-            decided = self._decides(chunk)
-            rows = generations[done:end] - (number << CHUNK_BITS)
-            found[done:end] = self._test(chunk, rows) if decided is None else decided
+            chunk = self._columns.chunks.get(number)
+            if chunk is not None:
+                rows, is_there = chunk.places_of(generations[done:end] - (number << CHUNK_BITS))
+                decided = self._decides(chunk, int(rows[-1]) + 1)
+                found[done:end] = self._test(chunk, rows) if decided is None else decided
+                if is_there is not None:
+                    found[done:end] &= is_there
             done = end
         return found
 
@@ -305,15 +316,18 @@ class OrPlan(Plan):
         return found
 
 
-def chunks_of(window: Window) -> Sequence[tuple[int, int, int]]:
-    """Return the chunks of the window: the number of each, and its first row and the row behind its last one."""
+def _pieces_of(columns: Columns, window: Window) -> list[tuple[int, ColumnChunk, int, int]]:
+    """Return the chunks that have rows in the window: the generation of offset 0, the chunk, and the span of rows."""
+    pieces: list[tuple[int, ColumnChunk, int, int]] = []
     if not window.size:
-        return ()
-    return [
-        (number, max(window.first - base, 0), min(window.last - base + 1, CHUNK_ROWS))
-        for number in range(window.first >> CHUNK_BITS, (window.last >> CHUNK_BITS) + 1)
-        for base in (number << CHUNK_BITS,)
-    ]
+        return pieces
+    for number in columns.within(window.first, window.last):
+        chunk, base = columns.chunks.get(number), number << CHUNK_BITS
+        if chunk is not None:
+            start, end = chunk.span(window.first - base, window.last - base)
+            if start < end:
+                pieces.append((base, chunk, start, end))
+    return pieces
 
 
 def _both(found: PassingRows, other: PassingRows) -> PassingRows:

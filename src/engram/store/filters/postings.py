@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +12,9 @@ _NONE: Final = np.empty(0, dtype=np.int64)
 _FIRST_ROOM: Final = 4
 # Average memory of a key, of its place in the dictionary, and of the objects behind it.
 _KEY_BYTES: Final = 200
+
+Keeps = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
+"""Returns which of some generations stay in the index."""
 
 
 class GrowingArray:
@@ -39,6 +42,12 @@ class GrowingArray:
         self._room[count:needed] = values
         self.view = self._room[:needed]
 
+    def taken(self, after: int, until: int, keeps: Keeps) -> NDArray[np.int64]:
+        """Return which places hold generations behind `after`, up to `until`, that stay: int64, ascending."""
+        start, end = np.searchsorted(self.view, [after + 1, until + 1]).tolist()
+        places: NDArray[np.int64] = start + np.flatnonzero(keeps(self.view[start:end]))
+        return places
+
     @property
     def nbytes(self) -> int:
         """Memory in bytes."""
@@ -55,12 +64,13 @@ class Postings:
 
     def __init__(self) -> None:
         self._numbers: dict[Hashable, int] = {}
-        self._lists: list[int | GrowingArray] = []
+        # None: the key is gone.
+        self._lists: list[int | GrowingArray | None] = []
         self.nbytes: int = 0
         """About how much memory it takes."""
 
     def __len__(self) -> int:
-        return len(self._lists)
+        return len(self._numbers)
 
     def extend(self, key: Hashable, generations: Sequence[int]) -> int:
         """Append `generations`, which must ascend and be later than those already under `key`; return its number."""
@@ -78,8 +88,23 @@ class Postings:
             self.nbytes += known.nbytes - before
         else:
             # The list is replaced only when it is complete: a reader must not miss generations that it saw before.
-            self._lists[number] = self._grown([known, *generations])
+            self._lists[number] = self._grown([*([] if known is None else [known]), *generations])
         return number
+
+    def keys(self) -> list[Hashable]:
+        """Return the keys as of now."""
+        return list(self._numbers)
+
+    def drop(self, keys: Sequence[Hashable], keeps: Keeps) -> None:
+        """Remove the generations that do not stay from the lists of `keys`; nothing may be appended meanwhile."""
+        lists = [self.get(key) for key in keys]
+        kept = keeps(np.concatenate(lists)) if lists else np.empty(0, dtype=bool)
+        done = 0
+        for key, generations in zip(keys, lists, strict=True):
+            stays = kept[done : done + len(generations)]
+            done += len(generations)
+            if not stays.all():
+                self._replace(key, generations[stays].tolist())
 
     def get(self, key: Hashable) -> NDArray[np.int64]:
         """Return the generations of `key`: int64, shape ``(n,)``, ascending."""
@@ -89,7 +114,23 @@ class Postings:
     def numbered(self, number: int) -> NDArray[np.int64]:
         """Return the generations of the key with this number: int64, shape ``(n,)``, ascending."""
         known = self._lists[number]
-        return known.view if isinstance(known, GrowingArray) else np.array([known], dtype=np.int64)
+        if isinstance(known, GrowingArray):
+            return known.view
+        return _NONE if known is None else np.array([known], dtype=np.int64)
+
+    def _replace(self, key: Hashable, generations: list[int]) -> None:
+        number = self._numbers[key]
+        known = self._lists[number]
+        self.nbytes -= known.nbytes if isinstance(known, GrowingArray) else 0
+        if len(generations) > 1:
+            self._lists[number] = self._grown(generations)
+        elif generations:
+            self._lists[number] = generations[0]
+        else:
+            # Its number is not used again, so that no reader finds the list of another key.
+            del self._numbers[key]
+            self._lists[number] = None
+            self.nbytes -= _KEY_BYTES
 
     def _grown(self, generations: Sequence[int]) -> GrowingArray:
         grown = GrowingArray(np.int64)

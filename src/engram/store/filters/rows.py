@@ -36,6 +36,21 @@ class Window(NamedTuple):
         return generations[start:end]
 
 
+class Bitmap(NamedTuple):
+    """A set of generations: bit ``g % 64`` of word ``(g - begin) // 64`` is set.
+
+    Parameters
+    ----------
+    words
+        uint64, shape ``(n,)``.
+    begin
+        The generation of the first bit, a multiple of 64.
+    """
+
+    words: NDArray[np.uint64]
+    begin: int
+
+
 class PassingRows:
     """A set of observations in a window, which is never changed.
 
@@ -104,22 +119,26 @@ class PassingRows:
         found[inside] = self._flags[places[inside]]
         return found
 
-    def bitmap(self) -> NDArray[np.uint64]:
-        """Return the set as a uint64 bitmap: bit ``g % 64`` of word ``g // 64`` is set."""
+    def bitmap(self) -> Bitmap:
+        """Return the set as a bitmap."""
         if self._listed is not None:
             return bitmap(self._listed)
-        count = self.window.first + self.window.size
+        # Not from generation 0 on: what came before the window may be long gone.
+        skipped = self.window.first % _WORD_BITS
+        count = skipped + self.window.size
         flags = np.zeros(count + -count % _WORD_BITS, dtype=bool)
-        flags[self.window.first : count] = self._flags
-        return np.packbits(flags, bitorder="little").view(np.uint64)
+        flags[skipped:count] = self._flags
+        return Bitmap(np.packbits(flags, bitorder="little").view(np.uint64), self.window.first - skipped)
 
 
-def bitmap(generations: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Return `generations`, which must ascend, as a uint64 bitmap: bit ``g % 64`` of word ``g // 64`` is set."""
-    count = int(generations[-1]) + 1 if len(generations) else 0
+def bitmap(generations: NDArray[np.int64]) -> Bitmap:
+    """Return `generations`, which must ascend, as a bitmap."""
+    begin = int(generations[0]) if len(generations) else 0
+    begin -= begin % _WORD_BITS
+    count = int(generations[-1]) + 1 - begin if len(generations) else 0
     flags = np.zeros(count + -count % _WORD_BITS, dtype=bool)
-    flags[generations] = True
-    return np.packbits(flags, bitorder="little").view(np.uint64)
+    flags[generations - begin] = True
+    return Bitmap(np.packbits(flags, bitorder="little").view(np.uint64), begin)
 
 
 def flagged(window: Window, lists: Iterable[NDArray[np.int64]]) -> NDArray[np.bool_]:

@@ -54,7 +54,8 @@ def passing(
     CorruptData
         If a text or an id is damaged that decides whether an observation passes, unless `unclear` receives it.
     """
-    window = Window(max(first, 1), last)
+    # Nothing is left before the first chunk of the columns.
+    window = Window(max(first, 1, attributes.columns.first_generation), last)
     if not window.size:
         return PassingRows(window, np.empty(0, dtype=np.int64))
     planners = [(Planner(attributes, window, alive_at), part) for part in conjuncts(as_condition(filter))]

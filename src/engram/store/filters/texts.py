@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from engram.errors import InvalidInput
 from engram.model.limits import FILTER_TEXT_BYTES_MAX
 from engram.model.times import as_time_us
-from engram.store.filters.postings import GrowingArray, Postings
+from engram.store.filters.postings import GrowingArray, Keeps, Postings
 
 Tester = Callable[[str], bool]
 ReadText = Callable[[bytes, NDArray[np.int64]], str | None]
-"""Returns the text with this digest, from the log, where some generations have it: int64, ascending. None: damaged."""
+"""Returns the text with this digest, from the log, where some generations have it: int64, ascending. None: it cannot be
+read, or all of them have been dropped."""
+_Key = TypeVar("_Key", str, str | bytes)
 NO_TIME: Final = np.iinfo(np.int64).min
 """Stands for a text that is no time."""
 # With fewer distinct texts, looking at each is as cheap as finding a range among the sorted.
@@ -58,7 +60,18 @@ class Texts:
 
     def extend(self, generations: Sequence[int], values: Sequence[str]) -> None:
         """Append the texts of later generations, which need not be distinct."""
-        found: defaultdict[str, list[int]] = defaultdict(list)
+        self._append(generations, values, text_key)
+
+    def take(self, other: Texts, after: int, until: int, keeps: Keeps) -> None:
+        """Append what `other` has of the generations behind `after`, up to `until`, as far as it stays."""
+        places = other._generations.taken(after, until, keeps)
+        keys = [other._distinct[number] for number in other._numbers.view[places].tolist()]
+        self._append(other._generations.view[places].tolist(), keys, lambda key: key)
+
+    def _append(
+        self, generations: Sequence[int], values: Sequence[_Key], key_of: Callable[[_Key], str | bytes]
+    ) -> None:
+        found: defaultdict[_Key, list[int]] = defaultdict(list)
         for generation, value in zip(generations, values, strict=True):
             places = found[value]
             # A list of texts may have one of them twice.
@@ -66,7 +79,7 @@ class Texts:
                 places.append(generation)
         numbers = {}
         for text, places in found.items():
-            key = text_key(text)
+            key = key_of(text)
             numbers[text] = number = self.postings.extend(key, places)
             if number == len(self._distinct):
                 if isinstance(key, bytes):

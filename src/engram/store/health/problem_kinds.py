@@ -54,6 +54,11 @@ GRAPH_COMPACTION_FAILED: Final = ProblemKind(
     DEGRADED,
     "See to memory and disk; it is tried again by itself. Until then, dead versions keep memory.",
 )
+LOG_COMPACTION_FAILED: Final = ProblemKind(
+    "log_compaction_failed",
+    DEGRADED,
+    "See to the disk; it is tried again by itself. Until then, what is no longer retained stays on the disk.",
+)
 NOT_NOTED: Final = ProblemKind(
     "not_noted",
     DEGRADED,
@@ -74,6 +79,7 @@ KINDS: Final = (
     NOT_OPENED,
     CHECKPOINT_FAILED,
     GRAPH_COMPACTION_FAILED,
+    LOG_COMPACTION_FAILED,
     NOT_NOTED,
     SCRUB_FAILED,
 )

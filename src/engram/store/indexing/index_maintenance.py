@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 
+from engram.log.files.os_errors import typed_failures
 from engram.metrics import table
 from engram.metrics.sample import MetricSample
 from engram.store.indexing.attempt import Attempt
@@ -37,6 +39,9 @@ class IndexMaintenance:
         self._compacted_horizon = 0
         self.checkpoint_attempt: Attempt = Attempt()
         self.compaction_attempt: Attempt = Attempt()
+        # Held by the one thread that compacts or writes a checkpoint.
+        self._working = threading.Lock()
+        self._retired = False
         self.checkpoints_written: int = 0
         self.compactions: int = 0
 
@@ -116,11 +121,22 @@ class IndexMaintenance:
         """Drop the versions that ended at or before `horizon`, unless `go_on` returns False meanwhile.
 
         Belongs to the checkpoint thread.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be recorded that the graph has no more than that.
         """
-        self._compacted_horizon = horizon
-        with self.compaction_attempt.made():
-            left = self._state.index.compact(horizon, go_on=go_on)
-        self.compactions += left > 0
+        with self._working:
+            if self._retired:
+                return
+            self._compacted_horizon = horizon
+            with self.compaction_attempt.made():
+                if not self._state.log.read_only:
+                    with typed_failures("noting what the graph retains"):
+                        self._state.manifest.set_horizon(horizon)
+                left = self._state.index.compact(horizon, go_on=go_on)
+            self.compactions += left > 0
 
     def checkpoint_is_due(self) -> bool:
         """Return whether enough was indexed since the last checkpoint to write another one.
@@ -147,6 +163,67 @@ class IndexMaintenance:
         CorruptData
             If the mapped checkpoint of the graph has lost pages.
         """
+        with self._working:
+            return self._state.checkpoint_generation if self._retired else self._write_checkpoint()
+
+    def renew_checkpoint(self) -> None:
+        """Write a checkpoint anew if there is one, and keep no older one, because something was erased.
+
+        Raises
+        ------
+        Unavailable, CorruptData
+            As `write_checkpoint`.
+        """
+        state = self._state
+        with self._working:
+            if state.checkpoints is None or not self._writes_checkpoints():
+                return
+            if state.manifest.checkpoints:
+                with self.checkpoint_attempt.made():
+                    state.checkpoint_generation = state.checkpoints.write(state.index, count=1)
+                self._attempted = state.checkpoint_generation
+                self.checkpoints_written += 1
+            state.checkpoints.remove_unlisted()
+
+    def checkpoint_pays(self) -> bool:
+        """Return whether so much was indexed since the last checkpoint that the next opening should not link it again.
+
+        A checkpoint has a page for each column of the graph, and takes several syncs, so it does not pay for few rows.
+        """
+        new = self._state.index.indexed_generation - self._state.checkpoint_generation
+        return self._writes_checkpoints() and new >= self._options.checkpoint_rest_count_min
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether everything visible is linked, and its listeners know it."""
+        return not self.pending and self._announced >= self._state.index.indexed_generation
+
+    @property
+    def is_linked_again_soon(self) -> bool:
+        """Whether so little is to be linked that the next opening may as well do it, as `checkpoint_pays` says."""
+        return self.pending < self._options.checkpoint_rest_count_min
+
+    def retire(self) -> bool:
+        """Compact and write checkpoints no more, unless that is being done right now; return whether it is so."""
+        if not self._working.acquire(blocking=False):
+            return False
+        try:
+            self._retired = True
+        finally:
+            self._working.release()
+        return True
+
+    def finish(self) -> None:
+        """Write the last checkpoint of a retired space if it pays, and let go of the listeners. Raises as for another.
+
+        A listener may refer to its space, which is to be freed.
+        """
+        self._listeners = ()
+        with self._working:
+            if self.checkpoint_pays():
+                self._write_checkpoint()
+
+    def _write_checkpoint(self) -> int:
         state = self._state
         self._attempted = state.index.indexed_generation
         checkpoints = state.checkpoints

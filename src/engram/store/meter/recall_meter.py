@@ -76,7 +76,7 @@ class RecallMeter:
         cue = query.cue
         if cue.by != "similarity" or not cue.ranks or query.strength is not None or query.k > K_MAX:
             return
-        if recalled.incomplete or recalled.generation * scan.vector_bytes > BYTES_MAX:
+        if recalled.incomplete or scan.nbytes(recalled.generation) > BYTES_MAX:
             return
         # Of two that come at the same time, the later one is measured.
         self.is_waiting = False

@@ -30,7 +30,7 @@ def read_vectors(log: Log, generations: NDArray[np.int64], dim: int) -> NDArray[
     while done < len(generations):
         record, _ = log.locate(int(generations[done]))
         end = done + int(np.searchsorted(generations[done:], record.last_generation, side="right"))
-        vectors[done:end] = record.vectors(generations[done:end] - record.first_generation)
+        vectors[done:end] = record.vectors(record.rows_of(generations[done:end]))
         done = end
     return vectors
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -56,13 +57,21 @@ class RecallExecutor:
         Settings of the store: the defaults of recalls.
     subscriptions
         Registry to which standing recalls are added.
+    hold
+        Retains what a stream sees, and returns it.
     """
 
     def __init__(
-        self, config: SpaceConfig, state: SpaceState, options: StoreOptions, subscriptions: Subscriptions
+        self,
+        config: SpaceConfig,
+        state: SpaceState,
+        options: StoreOptions,
+        subscriptions: Subscriptions,
+        hold: Callable[[RecallStream], RecallStream],
     ) -> None:
         self._process = os.getpid()
         self._subscriptions = subscriptions
+        self._hold = hold
         self._config = config
         self._state = state
         self._options = options
@@ -123,7 +132,7 @@ class RecallExecutor:
             recent = RecentObservations(self._state, self._config.metric, prepared, generation, left_out)
         if query.follow:
             subscription = self._subscriptions.follow(prepared, generation, left_out)
-        return RecallStream(results, query, generation, ef, make_hits, left_out, recent, subscription)
+        return self._hold(RecallStream(results, query, generation, ef, make_hits, left_out, recent, subscription))
 
     def get(self, id: str, generation: int | None) -> Hit | None:
         """Return the live version of `id`, or the version that was alive at `generation`; None if there is none."""

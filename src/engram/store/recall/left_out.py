@@ -85,7 +85,7 @@ class LeftOut:
                 record.row(row)
                 record.vector(row)
             except CorruptData:
-                self.generations.append(record.first_generation + row)
+                self.generations.append(record.generation(row))
                 self._settled += 1
                 return False
         return True

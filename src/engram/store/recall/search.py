@@ -169,9 +169,9 @@ class Search:
         chosen = self._choose(prepared, generation, left_out)
         if self._is_ranked(prepared, chosen):
             return self._ranked(prepared, chosen, generation, count_max, ef, left_out)
-        allowed = None if chosen is None else chosen.bitmap()
+        allowed, begin = (None, 0) if chosen is None else chosen.bitmap()
         assert prepared.vector is not None  # noqa: S101  (for the type checker: only ranked cues lack a vector)
-        return self._state.index.walk(prepared.vector, max_generation=generation, allowed=allowed)
+        return self._state.index.walk(prepared.vector, max_generation=generation, allowed=allowed, allowed_begin=begin)
 
     def _embedder_failed(self, what: str) -> FailedPrecondition:
         name = self._config.embedder
@@ -232,10 +232,16 @@ class Search:
         ef: int,
         left_out: LeftOut,
     ) -> Ranked:
-        allowed = None if chosen is None else chosen.bitmap()
+        allowed, begin = (None, 0) if chosen is None else chosen.bitmap()
         found = Ranked(
             *self._state.index.search(
-                vector, count, ef, max_generation=generation, allowed=allowed, damaged=left_out.generations
+                vector,
+                count,
+                ef,
+                max_generation=generation,
+                allowed=allowed,
+                damaged=left_out.generations,
+                allowed_begin=begin,
             )
         )
         left_out.settle()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engram.errors import FailedPrecondition, Unavailable
 from engram.log.log import Log
 from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
@@ -27,6 +29,9 @@ from engram.store.recall.snapshot import Snapshot
 from engram.store.recall.stream import RecallStream
 from engram.store.space_state import SpaceState
 from engram.store.subscriptions.registry import Subscriptions
+
+T = TypeVar("T")
+_OVERTAKEN_MAX: Final = 3
 
 
 class SpaceRecalls:
@@ -58,7 +63,7 @@ class SpaceRecalls:
         self.subscriptions: Subscriptions = Subscriptions(config, state, options.follower_count_max)
         self.retention: Retention = Retention(state, options, self.subscriptions)
         self._state = state
-        self._reader = RecallExecutor(config, state, options, self.subscriptions)
+        self._reader = RecallExecutor(config, state, options, self.subscriptions, self.retention.hold_stream)
         self._announce = announce
         self._meter = meter
         self.exact_scan: ExactScan = ExactScan(config, state, self._reader.search)
@@ -75,13 +80,12 @@ class SpaceRecalls:
         CorruptData
             If the ranking needs damaged bytes.
         """
-        generation = self.retention.generation_of(query)
         is_measured = self._meter.is_waiting
         if is_measured:
             # The meter may use very little of the processors, and an embedder takes as many as it likes.
             self._reader.check_process()
             query = self._reader.search.embedded(query)
-        recalled = self._reader.recall(query, generation)
+        recalled = self._as_of(query, lambda generation: self._reader.recall(query, generation))
         if is_measured:
             self._meter.offer(self.config.name, self.exact_scan, query, recalled)
         return recalled
@@ -96,11 +100,18 @@ class SpaceRecalls:
         OverCapacity
             If there are too many standing recalls.
         """
-        stream = self._reader.stream(query, self.retention.generation_of(query))
         if query.follow:
-            # A commit during the subscription may not have been announced to the matcher.
-            self._announce()
+            return self._follow(query)
+        return self._stream(query)
+
+    def _follow(self, query: RecallQuery) -> RecallStream:
+        stream = self._stream(query)
+        # A commit during the subscription may not have been announced to the matcher.
+        self._announce()
         return stream
+
+    def _stream(self, query: RecallQuery) -> RecallStream:
+        return self._as_of(query, lambda generation: self._reader.stream(query, generation))
 
     def get(self, id: str, max_generation: int | None = None) -> Hit | None:
         """Return the observation with this id, or None.
@@ -116,7 +127,7 @@ class SpaceRecalls:
         """
         as_text("id", id)
         if max_generation is None:
-            return self._reader.get(id, None)
+            return _repeated(lambda: self._reader.get(id, None), is_now=True)
         return self._reader.get(id, self.retention.check(max_generation))
 
     def count(self, filter: Filter | Condition, max_generation: int | None = None) -> Counted:
@@ -131,8 +142,22 @@ class SpaceRecalls:
         CorruptData
             If the filter needs a text that is damaged.
         """
-        newest = self._state.index.visible_generation
-        return self._reader.count(filter, newest if max_generation is None else self.retention.check(max_generation))
+
+        def counted() -> Counted:
+            newest = self._state.index.visible_generation
+            generation = newest if max_generation is None else self.retention.check(max_generation)
+            return self.retention.whole(self._reader.count(filter, generation), generation)
+
+        return _repeated(counted, is_now=max_generation is None)
+
+    def _as_of(self, query: RecallQuery, answer: Callable[[int], T]) -> T:
+        """Return what `answer` makes of the generation as of which `query` is answered."""
+
+        def whole() -> T:
+            generation = self.retention.generation_of(query)
+            return self.retention.whole(answer(generation), generation)
+
+        return _repeated(whole, is_now=query.snapshot_us is None and query.max_generation is None)
 
     def snapshot(self, max_generation: int | None = None, snapshot_us: int | None = None) -> Snapshot:
         """Return the space as it is now, or was at a generation or time (microseconds since 1970 UTC).
@@ -217,3 +242,18 @@ class SpaceRecalls:
         rows = self._reader.scans.ordered.rows(filter, generation)
         alive = self._state.attributes.columns.alive(rows, self._state.index.visible_generation)
         return rows[alive]
+
+
+def _repeated(answer: Callable[[], T], *, is_now: bool) -> T:
+    """Return what `answer` returns.
+
+    An answer as of now that is overtaken by so many writes that what it needs is dropped meanwhile is made anew, and so
+    is any answer of which something is erased meanwhile.
+    """
+    for _ in range(_OVERTAKEN_MAX):
+        try:
+            return answer()
+        except (FailedPrecondition, Unavailable) as error:
+            if error.code != "erased" and not (is_now and error.code == "snapshot_expired"):
+                raise
+    return answer()

@@ -25,7 +25,7 @@ def stored_hit(
     """Return the hit for one row of a record."""
     hit = object.__new__(Hit)
     _put_score(hit, score)
-    _put_generation(hit, record.first_generation + row)
+    _put_generation(hit, record.generation(row))
     _put_indexed(hit, indexed)
     _put_recent(hit, False)
     _put_strength(hit, strength)

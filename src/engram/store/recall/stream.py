@@ -18,6 +18,7 @@ from engram.model.query import RecallQuery
 from engram.store.recall.left_out import LeftOut
 from engram.store.recall.ranked import NOTHING, Ranked
 from engram.store.recall.recent import RecentObservations
+from engram.store.scans.leases import LEASE_S
 
 if TYPE_CHECKING:
     from engram.store.subscriptions.subscription import Subscription
@@ -77,10 +78,17 @@ class RecallStream(Iterator[Hits]):
         self._left = query.k
         self._is_first = True
         self._failure: CorruptData | None = None
+        self._used_s = time.monotonic()
         self._deadline_s = None if query.timeout_ms is None else time.monotonic() + query.timeout_ms / 1000
 
     def __repr__(self) -> str:
         return f"RecallStream(generation={self.generation}, more_results={self.more_results})"
+
+    @property
+    def held_generation(self) -> int | None:
+        """The generation that must be retained for further batches; None once there are none, or it is long unused."""
+        is_used = time.monotonic() - self._used_s < LEASE_S
+        return self.generation if self.more_results and is_used else None
 
     @property
     def incomplete(self) -> bool:
@@ -98,6 +106,7 @@ class RecallStream(Iterator[Hits]):
             After `RecallQuery.timeout_ms`. Batches that were returned remain valid.
         """
         self._check_usable()
+        self._used_s = time.monotonic()
         if not self.more_results:
             return self._batch(NOTHING)
         self._check_deadline()

@@ -95,8 +95,8 @@ class RowsInOrder(NamedTuple):
     incomplete: bool = False
 
 
-# The generation, the digest of filter and order, and whether damaged rows are left out.
-_Key = tuple[int, str, bool]
+# The generation, the digest of filter and order, whether damaged rows are left out, and the number of erasures before.
+_Key = tuple[int, str, bool, int]
 
 
 class _Kept(NamedTuple):
@@ -143,7 +143,8 @@ class OrderedRows:
         CorruptData
             If what the order goes by cannot be read.
         """
-        key = generation, scan_digest(filter, order, reverse=False), skip_damaged and order != "generation"
+        is_skipped = skip_damaged and order != "generation"
+        key = generation, scan_digest(filter, order, reverse=False), is_skipped, self._attributes.erasures
         with self._lock:
             kept = self._kept.get(key)
         found = kept.found if kept is not None else self._ordered(filter, order, generation, skip_damaged)

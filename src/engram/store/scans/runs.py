@@ -19,7 +19,7 @@ TIMES: Final = "times_us"
 
 
 class Span(NamedTuple):
-    """Rows that follow each other in a record, with generations that follow each other.
+    """Rows that follow each other in a record.
 
     Parameters
     ----------
@@ -27,14 +27,11 @@ class Span(NamedTuple):
         The record.
     row, rows
         The first of the rows, and how many there are.
-    generation
-        Generation of the first row.
     """
 
     record: Record
     row: int
     rows: int
-    generation: int
 
 
 def spans_of(log: Log, generations: NDArray[np.int64]) -> Iterator[Span]:
@@ -44,17 +41,37 @@ def spans_of(log: Log, generations: NDArray[np.int64]) -> Iterator[Span]:
     ------
     LookupError
         If the log has no such generation.
+    FailedPrecondition
+        If it has been dropped, because no retained snapshot sees it.
     """
     start, count = 0, len(generations)
-    # Where a generation is not the next of the one before, a run ends.
+    # Where a generation is not the next of the one before, a run ends; but not in a record without those between.
     ends = [*(np.flatnonzero(np.diff(generations) != 1) + 1).tolist(), count] if count else []
-    for end in ends:
-        while start < end:
-            first = int(generations[start])
-            record, row = log.locate(first)
-            taken = min(end - start, record.count - row)
-            yield Span(record, row, taken, first)
-            start += taken
+    run = 0
+    while start < count:
+        record, row = log.locate(int(generations[start]))
+        while ends[run] <= start:
+            run += 1
+        if record.has_gaps:
+            taken = _following(record.generations[row:], generations[start:])
+        else:
+            taken = min(ends[run] - start, record.count - row)
+        yield Span(record, row, taken)
+        start += taken
+
+
+def _following(stored: NDArray[np.int64], wanted: NDArray[np.int64]) -> int:
+    """Return how many of the first of `wanted` are the first of `stored`; at least one is."""
+    most = min(len(stored), len(wanted))
+    looked_at = 1
+    while looked_at < most:
+        # Twice as many each time, so that a short run in a large record costs little.
+        end = min(2 * looked_at, most)
+        differing = np.flatnonzero(stored[looked_at:end] != wanted[looked_at:end])
+        if len(differing):
+            return looked_at + int(differing[0])
+        looked_at = end
+    return most
 
 
 def runs_of(log: Log, generations: NDArray[np.int64]) -> Iterator[RecordRows]:
@@ -69,7 +86,7 @@ def readable(log: Log, generations: NDArray[np.int64], column: str) -> NDArray[n
     for span in spans_of(log, generations):
         rows = RecordRows(span.record, span.row, span.rows)
         read: Callable[[int], object] = rows.id if column == IDS else rows.time_us
-        kept += [span.generation + row for row in range(span.rows) if _can_be_read(read, row)]
+        kept += [span.record.generation(span.row + row) for row in range(span.rows) if _can_be_read(read, row)]
     return np.array(kept, dtype=np.int64)
 
 

@@ -63,6 +63,12 @@ class Subscriptions:
         """Generation up to which everything has been matched; None without subscriptions."""
         return self._matched if self._subscriptions else None
 
+    @property
+    def unread_generation(self) -> int | None:
+        """Generation behind which a subscription has matches to take or to look up; None if none has."""
+        positions = [subscription.unread_generation for subscription in list(self._subscriptions.values())]
+        return min((position for position in positions if position is not None), default=None)
+
     def follow(self, prepared: PreparedCue, generation: int, left_out: LeftOut) -> Subscription:
         """Return a new subscription to the observations after `generation` that match a cue.
 
@@ -125,7 +131,21 @@ class Subscriptions:
             Receives, ascending, the generations that cannot be compared with the cue.
         unclear
             Receives, ascending, those that match if they pass the filter, which cannot be told for damage.
+
+        Raises
+        ------
+        FailedPrecondition
+            If something of it has been dropped since it was committed, because the subscription was left unused.
         """
+        dropped = self._state.attributes.dropped_generation
+        if first <= dropped:
+            raise FailedPrecondition(
+                f"what was committed from generation {first} on is no longer retained; follow again",
+                code="snapshot_expired",
+                field="max_generation",
+                limit=dropped,
+                value=first - 1,
+            )
         return match(self._state, self._config.metric, prepared, first, last, damaged, unclear)
 
     def advance(self) -> bool:
@@ -145,6 +165,15 @@ class Subscriptions:
             self._closed = True
         for subscription in list(self._subscriptions.values()):
             subscription.close()
+
+    def retire(self) -> bool:
+        """Take no new subscriptions, unless there are some; return whether it is so."""
+        with self._guard:
+            self._remove_left()
+            if self._subscriptions:
+                return False
+            self._closed = True
+            return True
 
     def _match(self, first: int, last: int) -> None:
         similar, lost = self._similar(first, last)

@@ -55,6 +55,7 @@ class Connection:
         self.outbox: Final = SessionOutbox()
         self.session: Session | None = None
         self.space: SpaceEngine | None = None
+        self._has_let_go = False
         self._ingest = ingest
         self._sessions = sessions
         self._limits = limits
@@ -74,7 +75,13 @@ class Connection:
             raise FailedPrecondition(
                 f"this stream already has session {self.session.id}", code="already_open", field="init"
             )
-        self.session = await self._sessions.open(space, session_id, self.outbox, claim)
+        # As long as there is a connection, the space must not come to rest: it would be another one afterwards.
+        space = space.held()
+        try:
+            self.session = await self._sessions.open(space, session_id, self.outbox, claim)
+        except BaseException:
+            space.let_go()
+            raise
         self.space = space
         self._send_pressure(self.session, space)
 
@@ -214,6 +221,9 @@ class Connection:
     def detach(self) -> None:
         """Detach from the session, because the connection is gone. The session stays until it is idle for too long."""
         self._backlog.clear()
+        if self.space is not None and not self._has_let_go:
+            self._has_let_go = True
+            self.space.let_go()
         if self.session is not None:
             self._sessions.detach(self.session, self.outbox)
 

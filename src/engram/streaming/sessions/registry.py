@@ -108,7 +108,8 @@ class Sessions:
         session_id = _check_id(session_id) if session_id else uuid.uuid4().hex
         claim.check_incarnation(session_id, space)
         name = space.config.name
-        if name not in self._relays:
+        relay = self._relays.get(name)
+        if relay is None or not relay.follows(space):
             self._relays[name] = WatermarkRelay(space, self._mailbox, self.pass_watermark)
         session = self._find_or_create(space, session_id)
         claim.check_owner(session_id, session.owner)

@@ -20,6 +20,7 @@ from engram.metrics.samples import MetricSamples
 from engram.model.ack import Ack, Deletion
 from engram.model.damage import Damage
 from engram.model.hit import Hits
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
 from engram.model.query import Recalled
@@ -114,6 +115,15 @@ class _Server(Struct):
 class _Generations(Struct):
     first_generation: int
     last_generation: int
+
+
+class _Receipt(Struct):
+    space: str
+    space_id: str
+    digests: tuple[str, ...]
+    generation: int
+    count: int
+    erased_us: int
 
 
 class _Deleted(Struct):
@@ -264,6 +274,12 @@ _READERS: Final[dict[type[Any], Callable[[_Text, Arrays], Any]]] = {
     Counted: _of(_Counted, lambda form: Counted(form.count, form.generation)),
     ScanPage: _page,
     Facets: _of(_Facets, _facets),
+    ErasureReceipt: _of(
+        _Receipt,
+        lambda form: ErasureReceipt(
+            form.space, form.space_id, form.digests, form.generation, form.count, form.erased_us
+        ),
+    ),
     Deletion: _of(_Deleted, lambda form: Deletion(form.deleted, form.generation, form.as_of, form.more)),
     SnapshotTaken: _of(SnapshotTaken, lambda taken: taken),
     SpaceStatus: _of(_Space, _space),

@@ -1,4 +1,4 @@
-"""``observe``, ``delete`` and ``clear`` as messages."""
+"""``observe``, ``delete``, ``clear`` and ``erase`` as messages."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Final
 
 from engram.errors import InvalidInput
 from engram.model.ack import Ack, Deletion
-from engram.model.operations.requests import Delete, Observe
+from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.operations.requests import Delete, Erase, Observe
 from engram.model.operations.scans import Clear
-from engram.model.operations.table import CLEAR, DELETE, OBSERVE
+from engram.model.operations.table import CLEAR, DELETE, ERASE, OBSERVE
 from engram.wire import engram_pb2 as pb
 from engram.wire import methods
 from engram.wire.cues import decode_filter, encode_filter
@@ -92,11 +93,46 @@ def _decode_deletion(message: pb.ForgetResponse) -> Deletion:
     return Deletion(message.forgotten, message.generation, message.as_of, message.more)
 
 
+def _decode_erase(message: pb.EraseRequest) -> Erase:
+    return Erase(named_space(message), list(message.ids), message.idempotency_key)
+
+
+def _encode_erase(request: Erase) -> pb.EraseRequest:
+    return pb.EraseRequest(memory_space_id=request.space, ids=request.ids, idempotency_key=request.idempotency_key)
+
+
+def _encode_receipt(_: object, receipt: ErasureReceipt) -> list[pb.EraseResponse]:
+    return [
+        pb.EraseResponse(
+            space=receipt.space,
+            space_id=receipt.space_id,
+            digests=receipt.digests,
+            generation=receipt.generation,
+            count=receipt.count,
+            erased_us=receipt.erased_us,
+        )
+    ]
+
+
+def _decode_receipt(message: pb.EraseResponse) -> ErasureReceipt:
+    return ErasureReceipt(
+        message.space,
+        message.space_id,
+        tuple(message.digests),
+        message.generation,
+        message.count,
+        message.erased_us,
+    )
+
+
 OBSERVE_CODEC: Final = OperationCodec(
     OBSERVE, methods.REMEMBER, named_space, _decode_observe, _encode_observe, _encode_ack, _decode_ack
 )
 CLEAR_CODEC: Final = OperationCodec(
     CLEAR, methods.CLEAR, named_space, _decode_clear, _encode_clear, _encode_deletion, _decode_deletion
+)
+ERASE_CODEC: Final = OperationCodec(
+    ERASE, methods.ERASE, named_space, _decode_erase, _encode_erase, _encode_receipt, _decode_receipt
 )
 DELETE_CODEC: Final = OperationCodec(
     DELETE, methods.FORGET, named_space, _decode_delete, _encode_delete, _encode_deletion, _decode_deletion

@@ -163,7 +163,7 @@ def test_that_there_is_nothing_to_delete_holds_only_if_the_delete_before_it_does
     failure = Unavailable("the disk is full")
     planner = Planner()
     stored = planner.versions.change()
-    stored.observe(["a"], 1)
+    stored.observe(["a"], [1])
     planner.versions.apply(stored)
     planner.last_generation = 1
     planner.delete("a").delete("a")

@@ -17,6 +17,9 @@ from tests.doubles.batches import DIM, batch_of, vector_of
 from tests.doubles.stored_ids import live_ids, observe
 from tests.doubles.waiting import wait_until_indexed
 
+# A checkpoint at every end, however little is new.
+EVERY = StoreOptions(checkpoint_rest_count_min=1)
+
 
 def test_a_restart_does_not_link_again_what_was_checkpointed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with MemoryStore(tmp_path) as store:
@@ -49,11 +52,11 @@ def test_a_checkpoint_in_the_middle_of_a_record(tmp_path: Path, monkeypatch: pyt
 
     with monkeypatch.context() as patch:
         patch.setattr(HnswIndex, "link", link_some)
-        with MemoryStore(tmp_path, options=StoreOptions(workers=1)) as store:
+        with MemoryStore(tmp_path, options=StoreOptions(workers=1, checkpoint_rest_count_min=1)) as store:
             space = store.space("notes", dim=DIM)
             observe(space, *(f"id-{row}" for row in range(100)))
             wait_until_indexed(space, 30)
-    with MemoryStore(tmp_path) as store:
+    with MemoryStore(tmp_path, options=EVERY) as store:
         space = store.space("notes")
         assert 30 <= space.stats().checkpoint_generation < 100
         wait_until_indexed(space)
@@ -64,7 +67,7 @@ def test_a_checkpoint_in_the_middle_of_a_record(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("how", ["flip", "cut", "swap"])
 def test_a_broken_checkpoint_costs_only_time(tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture) -> None:
-    with MemoryStore(tmp_path) as store:
+    with MemoryStore(tmp_path, options=EVERY) as store:
         space = store.space("notes", dim=DIM)
         observe(space, *(f"id-{row}" for row in range(50)))
         wait_until_indexed(space)
@@ -82,7 +85,7 @@ def test_a_broken_checkpoint_costs_only_time(tmp_path: Path, how: str, caplog: p
     else:
         content[len(content) // 2] ^= 4
         checkpoint.write_bytes(content if how == "flip" else content[:-100])
-    with MemoryStore(tmp_path) as store:
+    with MemoryStore(tmp_path, options=EVERY) as store:
         space = store.space("notes")
         assert space.stats().checkpoint_generation == 0
         assert len(live_ids(space)) == 50
@@ -90,7 +93,7 @@ def test_a_broken_checkpoint_costs_only_time(tmp_path: Path, how: str, caplog: p
         (damage,) = store.damages()
         assert damage.file == f"checkpoints/{checkpoint.name}"
     assert "it only costs time" in caplog.text
-    with MemoryStore(tmp_path) as store:
+    with MemoryStore(tmp_path, options=EVERY) as store:
         assert store.space("notes").stats().checkpoint_generation == 50
         assert store.damages() == ()
 

@@ -127,6 +127,20 @@ def test_a_worker_that_found_nothing_does_not_speak_for_one_at_work() -> None:
     assert board.next_for(board.home_of(space)) is not None
 
 
+def test_a_space_that_was_removed_is_due_no_more() -> None:
+    board = WorkStealingScheduler(1, THRESHOLD)
+    space, other = spaces(2)
+    board.remove(other)
+    board.add(space, 2000)
+    turn = board.next_for(0)
+    assert turn is not None
+    board.remove(space)
+    assert not board
+    assert not board.finish(turn, BATCH, 1500)
+    assert not board.add(space, 2000)
+    assert board.next_for(0) is None
+
+
 def test_only_news_wakes_somebody() -> None:
     board = WorkStealingScheduler(2, THRESHOLD)
     space = spaces(1)[0]

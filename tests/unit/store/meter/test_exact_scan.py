@@ -32,6 +32,20 @@ def best(space: Space, cue: Cue, k: int, generation: int) -> list[int]:
     return finished(space._engine.exact_scan.best(RecallQuery(cue, k=k), generation))[0]
 
 
+def test_nothing_is_returned_of_what_is_dropped_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact_scan, "STEP", 4)
+    with MemoryStore(None) as store:
+        space = store.space("notes", dim=DIM)
+        for version in range(2):
+            space.observe(list("abcdefgh"), np.stack([vector_of(id, version) for id in "abcdefgh"]))
+        engine = space._engine
+        scan = engine.exact_scan.best(RecallQuery(Cue(CUE), k=3), 8)
+        next(scan)
+        engine._state.attributes.drop(16)
+        assert finished(scan)[0] == []
+        assert len(best(space, Cue(CUE), 3, 16)) == 3
+
+
 def similarities(ids: list[str], version: int = 0) -> dict[str, float]:
     vectors = {id: vector_of(id, version) for id in ids}
     return {id: float(v @ CUE / np.linalg.norm(v) / np.linalg.norm(CUE)) for id, v in vectors.items()}

@@ -48,7 +48,7 @@ def _leased_space() -> Iterator[tuple[Space, Any, Clock]]:
     with MemoryStore(None, options=StoreOptions(retained_count=1)) as store:
         space = store.space("notes", dim=8)
         inside: Any = space._engine
-        inside.retention._leases = Leases(clock)
+        inside.retention.leases = Leases(clock)
         yield space, inside, clock
 
 

@@ -33,6 +33,7 @@ def query(value: Any, operation: Operation[Any] = table.RECALL) -> RecallQuery:
 MINIMAL: dict[str, Any] = {
     "observe": {"ids": ["a"]},
     "delete": {"ids": ["a"]},
+    "erase": {"ids": ["a"]},
     "get": {"ids": ["a"]},
     "recall": {"text": "pumps"},
     "recall_stream": {"text": "pumps"},

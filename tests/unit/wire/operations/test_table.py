@@ -17,6 +17,7 @@ from engram.model.cue import Cue, Filter
 from engram.model.damage import Damage
 from engram.model.filters.fields import F
 from engram.model.hit import Hit, Hits
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
     Count,
@@ -24,6 +25,7 @@ from engram.model.operations.requests import (
     Delete,
     DescribeServer,
     DescribeSpace,
+    Erase,
     Get,
     ListSpaces,
     Observe,
@@ -80,6 +82,7 @@ REQUESTS: dict[str, list[Request[Any]]] = {
         Delete("notes", filter=CUE.conditions, max_generation=7),
     ],
     "clear": [Clear("notes"), Clear("notes", 7, "key")],
+    "erase": [Erase("notes", ["a", "b"]), Erase("notes", [], "key")],
     "get": [Get("notes", ["a"]), Get("notes", ["a", "b"], 0, include_vectors=True)],
     "scan": [
         ReadPage("notes"),
@@ -103,6 +106,7 @@ RESULTS: dict[str, list[Any]] = {
     "observe": [Ack(0, 0, 5, 8)],
     "delete": [Deletion(2, 9), Deletion(2, 9, 7, more=True)],
     "clear": [Deletion(2, 9, 7)],
+    "erase": [ErasureReceipt("notes", "0f" * 16, ("1e" * 16,), 9, 3, 1_500_000), ErasureReceipt("a", "b", (), 0, 0, 0)],
     "scan": [ScanPage([HIT], 7, incomplete=True, cursor="cursor"), ScanPage()],
     "facets": [Facets({"room": FACET}, 9, 7), Facets()],
     "get": [Hits([], 0), Hits([HIT], 7)],

@@ -58,6 +58,7 @@ class LineWrites:
             )
         # What is refused for every line is refused before the first is read.
         self._calls.engine.authorize(caller, space, table.OBSERVE.action)
+        await self._calls.engine.wake(space)
         self._calls.engine.space(space)
 
         async def store(lines: list[bytes]) -> Ack:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from engram.metrics.health import LEVELS
 from engram.model.ack import Ack, Deletion
 from engram.model.hit import Hits
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.status import ServerStatus, SpaceStatus
 from engram.model.query import Recalled
@@ -108,6 +109,7 @@ _ERROR: Final = _object(
 NAME_OF_RESULT: Final[dict[type[Any], str]] = {
     Ack: "Ack",
     Deletion: "Deletion",
+    ErasureReceipt: "ErasureReceipt",
     Hits: "Hits",
     ScanPage: "Page",
     Facets: "Facets",
@@ -126,6 +128,16 @@ RESULT_SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "Counted": _object({"count": _WHOLE, "generation": _WHOLE}),
     "Deletion": _object({"deleted": _WHOLE, "generation": _WHOLE, "as_of": _WHOLE, "more": _FLAG}, "as_of", "more"),
+    "ErasureReceipt": _object(
+        {
+            "space": _TEXT,
+            "space_id": _TEXT,
+            "digests": _list(_TEXT),
+            "generation": _WHOLE,
+            "count": _WHOLE,
+            "erased_us": _WHOLE,
+        }
+    ),
     "Page": _object(
         {"hits": _list(_ref("Hit")), "generation": _WHOLE, "incomplete": _FLAG, "cursor": _TEXT},
     ),

@@ -1,0 +1,44 @@
+"""``engram erase``: remove all that was ever written under some ids."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from engram.cli.context import CliContext, pass_cli
+from engram.cli.setting_options import setting_option
+from engram.cli.target import client_settings, open_target, target_options
+
+
+@click.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@setting_option("client", "space")
+@target_options
+@click.option("--json", "as_json", is_flag=True, help="Print the receipt as JSON.")
+@pass_cli
+def erase(
+    cli: CliContext, *, ids: tuple[str, ...], space: str | None, address: str | None, data: Path | None, as_json: bool
+) -> None:
+    """Delete the observations with these IDs, and remove all that was ever written under them from every file.
+
+    Older versions are erased, too, and what was deleted before. Snapshots of the past lose them. Files that have
+    something of them are written anew, which takes as long as that takes. Backups from before keep what they have.
+
+    \b
+    Examples:
+      engram erase person-1 --space notes
+      engram erase person-1 person-2 --json > receipt.json
+      engram verify ./memories --erased person-1
+    """
+    name = client_settings(cli, space=space).space
+    with open_target(cli, address, data) as target, target.opened(name) as opened:
+        receipt = opened.erase(ids)
+    if as_json:
+        cli.print_json(dataclasses.asdict(receipt))
+    else:
+        cli.out.print(
+            f"{receipt.count:,} observations of {len(receipt.digests):,} ids are erased from space {name}, as far as "
+            f"generation {receipt.generation:,}."
+        )

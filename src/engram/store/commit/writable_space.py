@@ -1,0 +1,185 @@
+"""The part of an open space by which it is written to, from the process of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+from weakref import WeakMethod
+
+from engram.errors import EngramError
+from engram.model.ack import Ack
+from engram.model.observations import ObservationBatch
+from engram.model.operations.erasure_receipt import ErasureReceipt
+from engram.model.spaces import SpaceConfig
+from engram.model.times import now_us
+from engram.model.values.ids import as_ids
+from engram.store.commit.answer_thread import AnswerThread
+from engram.store.commit.commit_spans import CommitSpans
+from engram.store.commit.queue import CommitRequest, CommitResult
+from engram.store.compaction.erasure import Erasure
+from engram.store.compaction.log_compaction import LogCompaction
+from engram.store.meter.recall_meter import RecallMeter
+from engram.store.options import StoreOptions
+from engram.store.resting.restable_space import RestableSpace
+from engram.store.space_state import SpaceState
+
+if TYPE_CHECKING:
+    from engram.store.commit.queue import CommitTarget
+
+T = TypeVar("T")
+
+
+class WritableSpace(RestableSpace):
+    """A space that can be written to; the base class of `SpaceEngine`.
+
+    Parameters
+    ----------
+    config, state, options, published, meter
+        As for `RestableSpace`.
+    submit
+        Queues a request for the committer.
+    answers
+        The thread that runs callbacks which may block.
+    """
+
+    def __init__(
+        self,
+        config: SpaceConfig,
+        state: SpaceState,
+        options: StoreOptions,
+        submit: Callable[[CommitRequest], None],
+        published: Callable[[Any], None],
+        answers: AnswerThread,
+        meter: RecallMeter,
+    ) -> None:
+        super().__init__(config, state, options, published, meter)
+        self.spans: CommitSpans = CommitSpans(config.name, self.indexing.add_listener)
+        retention = self.retention
+        self._erasure = Erasure(state, self.indexing, WeakMethod(self._end_segment))
+        self.log_compaction: LogCompaction = LogCompaction(state, lambda: retention.expired, self._erasure)
+        self._answers = answers
+        self._room_timeout_s = options.room_timeout_s
+        self._submit = submit
+
+    def submit(self, batch: ObservationBatch) -> Future[CommitResult]:
+        """Queue a batch that passed `prepare`; wait for room if linking or committing is behind.
+
+        Raises
+        ------
+        OverCapacity
+            If there is no room in time. Nothing was stored.
+        FailedPrecondition
+            If the store is closed, or the process is a forked child.
+        Unavailable
+            If the store is closing or cannot write.
+        """
+        answer = _running(Future[CommitResult]())
+        self._queue(lambda outcome: _settle(answer, outcome), batch=batch)
+        return answer
+
+    def submit_answered(self, batch: ObservationBatch) -> Future[Ack]:
+        """Queue a batch as `submit` does; the callbacks of the future may block, because no committer runs them.
+
+        Raises
+        ------
+        OverCapacity, FailedPrecondition, Unavailable
+            As for `submit`.
+        """
+        answer, answers = _running(Future[Ack]()), self._answers
+        answers.start()
+        answers.wait_for_room(self._room_timeout_s)
+
+        def done(outcome: CommitResult | EngramError) -> None:
+            answers.put(answer, outcome if isinstance(outcome, EngramError) else outcome.ack)
+
+        self._queue(done, batch=batch)
+        return answer
+
+    def delete(self, ids: Sequence[str], versions: Sequence[int] | None = None) -> CommitResult:
+        """Delete observations durably; with `versions`, only those whose live version still has this generation.
+
+        Raises
+        ------
+        InvalidInput
+            If there are too many ids, or one is not a text.
+        FailedPrecondition, OverCapacity, Unavailable
+            As for `submit`.
+        """
+        answer = _running(Future[CommitResult]())
+        self._queue(lambda outcome: _settle(answer, outcome), delete_ids=as_ids(ids), delete_versions=versions)
+        return answer.result()
+
+    def erase(self, ids: Sequence[str]) -> ErasureReceipt:
+        """Delete observations, and remove all that was ever written under their ids from every file of the space.
+
+        Raises
+        ------
+        InvalidInput, OverCapacity
+            As for `delete`.
+        FailedPrecondition
+            As for `delete`, and if Engram 0.1 wrote a part of the log.
+        CorruptData
+            If something cannot be read that might have to be erased.
+        Unavailable
+            If it could not be finished. It goes on by itself, and a second call waits for that.
+        """
+        self.check_erasable()
+        ids = as_ids(ids)
+        generation = self.delete(ids).last_generation or self._state.index.visible_generation
+        return self.erase_until(ids, generation)
+
+    def check_erasable(self) -> None:
+        """Raise `FailedPrecondition` (code ``old_format``) if Engram 0.1 wrote a part of the log."""
+        self._erasure.check()
+
+    def erase_until(self, ids: Sequence[str], generation: int) -> ErasureReceipt:
+        """Remove what was written under ids that are deleted, up to `generation`. Raises as `erase`."""
+        digests = self._erasure.note(ids, generation)
+        count = self.log_compaction.erase()
+        return ErasureReceipt(
+            self.config.name, self._state.manifest.identity.space, digests, generation, count, now_us()
+        )
+
+    def _end_segment(self) -> None:
+        """Let everything that is stored be in segments to which nothing is added."""
+        answer = _running(Future[CommitResult]())
+        self._queue(lambda outcome: _settle(answer, outcome), delete_ids=(), ends_segment=True)
+        answer.result()
+
+    def _queue(
+        self,
+        done: Callable[[CommitResult | EngramError], None],
+        batch: ObservationBatch | None = None,
+        delete_ids: Sequence[str] | None = None,
+        delete_versions: Sequence[int] | None = None,
+        *,
+        ends_segment: bool = False,
+    ) -> None:
+        self._reader.check_process()
+        if batch is not None:
+            done = self.spans.around(done, len(batch))
+        request = CommitRequest(
+            # An engine, which is what is made, has the rest.
+            space=cast("CommitTarget", self),
+            batch=batch,
+            delete_ids=delete_ids,
+            delete_versions=delete_versions,
+            ends_segment=ends_segment,
+            done=done,
+        )
+        # If linking cannot keep up, a caller in this process is held back rather than refused.
+        self.tail.hold_back(lambda: self._submit(request), request.tail_count)
+
+
+def _running(future: Future[T]) -> Future[T]:
+    """Return `future`, which can no longer be cancelled: what is queued will be stored."""
+    future.set_running_or_notify_cancel()
+    return future
+
+
+def _settle(future: Future[CommitResult], outcome: CommitResult | EngramError) -> None:
+    if isinstance(outcome, EngramError):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)

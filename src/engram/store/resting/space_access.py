@@ -1,0 +1,66 @@
+"""The way from a space that a caller keeps to the engine behind it, which changes when the space rests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from weakref import ref
+
+from engram.model.spaces import SpaceConfig
+
+if TYPE_CHECKING:
+    from engram.store.space_engine import SpaceEngine
+
+
+class SpaceAccess:
+    """Returns the engine of one space, opened again if the space has rested. Any thread may use it.
+
+    Parameters
+    ----------
+    config
+        Settings of the space.
+    find
+        Returns the engine of the space with the given name, opened if need be. It keeps the store alive.
+    engine
+        The engine, if the space is open.
+    """
+
+    __slots__ = ("_find", "_opened", "config")
+
+    def __init__(
+        self, config: SpaceConfig, find: Callable[[str], SpaceEngine], engine: SpaceEngine | None = None
+    ) -> None:
+        self.config = config
+        self._find = find
+        # The store keeps the engine alive as long as it is open, and nothing else should.
+        self._opened: ref[SpaceEngine] | None = None if engine is None else ref(engine)
+
+    @classmethod
+    def to(cls, engine: SpaceEngine) -> SpaceAccess:
+        """Return the way to the space of an engine."""
+        return cls(engine.config, engine.find_open or (lambda _: engine), engine)
+
+    def engine(self) -> SpaceEngine:
+        """Return the engine.
+
+        Raises
+        ------
+        EngramError
+            If the space cannot be opened.
+        """
+        opened = self._opened() if self._opened is not None else None
+        if opened is None or opened.occupancy.rests:
+            opened = self._find(self.config.name)
+            self._opened = ref(opened)
+        opened.occupancy.touched = True
+        return opened
+
+    @contextmanager
+    def held(self) -> Iterator[SpaceEngine]:
+        """Return the engine, which does not come to rest during the body. Raises as `engine`."""
+        space = self.engine().held()
+        try:
+            yield space
+        finally:
+            space.let_go()

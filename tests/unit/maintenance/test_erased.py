@@ -1,0 +1,75 @@
+"""What is left of erased ids is found; a backup that is made afterwards has nothing of them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from engram.maintenance.backups.backup import backup
+from engram.maintenance.verify import verify
+from engram.store import MemoryStore, StoreOptions
+from tests.doubles.batches import DIM, vector_of
+
+IDS = ["ann", "ben", "cat"]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    with MemoryStore(tmp_path / "data") as store:
+        for name in ("notes", "mail"):
+            space = store.space(name, dim=DIM)
+            for version in range(2):
+                texts = [f"the secret of {id} {version};" for id in IDS]
+                space.observe(IDS, [vector_of(id, version) for id in IDS], texts)
+        store.space("notes").delete(["ben"])
+    return tmp_path / "data"
+
+
+def found(directory: Path, pattern: str) -> list[str]:
+    files = [file for file in directory.rglob("*") if file.is_file()]
+    return [file.name for file in files if pattern.encode() in file.read_bytes()]
+
+
+def test_everything_that_is_left_is_named(data: Path) -> None:
+    verdict = verify(data, erased=["ben", "nobody"])
+    assert verdict.is_sound
+    assert [(trace.space, trace.generation, trace.id) for trace in verdict.traces] == [
+        ("mail", 2, "ben"),
+        ("mail", 5, "ben"),
+        ("notes", 2, "ben"),
+        ("notes", 5, "ben"),
+        ("notes", 7, "ben"),
+    ]
+    assert verdict.traces[-1].message == "a deletion of 'ben' of generation 7 is in notes/log/000000000001.log"
+
+
+def test_nothing_is_left_of_what_was_erased(data: Path) -> None:
+    with MemoryStore(data) as store:
+        assert store.space("notes").erase(["ben"]).count == 2
+    verdict = verify(data, spaces=["notes"], erased=["ben"])
+    assert (verdict.is_sound, verdict.traces) == (True, [])
+    assert [trace.space for trace in verify(data, erased=["ben"]).traces] == ["mail", "mail"]
+
+
+def test_an_erasure_that_is_not_finished_is_named(data: Path, tmp_path: Path) -> None:
+    with MemoryStore(data, options=StoreOptions(mark_interval_s=3600.0)) as store:
+        store.space("notes")._engine._erasure.note(["cat"], 6)
+        # As a process that dies here leaves it.
+        shutil.copytree(data, tmp_path / "left", ignore=shutil.ignore_patterns("LOCK"))
+    traces = verify(tmp_path / "left", spaces=["notes"], erased=["cat"]).traces
+    assert [(trace.file, trace.generation) for trace in traces[-1:]] == [("space.json", 0)]
+    assert traces[-1].message == "an erasure that is not finished of 'cat' is in notes/space.json"
+
+
+def test_a_backup_has_nothing_of_what_was_erased_before(data: Path, tmp_path: Path) -> None:
+    backup(data, tmp_path / "copy")
+    assert found(tmp_path / "copy", "the secret of ann 0;")
+    with MemoryStore(data) as store:
+        for name in ("notes", "mail"):
+            store.space(name).erase(["ann"])
+    backup(data, tmp_path / "copy")
+    for pattern in ("the secret of ann 0;", "the secret of ann 1;", "ann"):
+        assert found(tmp_path / "copy", pattern) == []
+    assert found(tmp_path / "copy", "the secret of cat 1;")

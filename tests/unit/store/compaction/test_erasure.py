@@ -1,0 +1,289 @@
+"""Erasure: nothing of what was written under an id is left in any file, and nothing else is lost."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from engram import Own
+from engram.errors import CorruptData, FailedPrecondition, InvalidInput, Unavailable
+from engram.index import HnswIndex
+from engram.log.files.file_storage import FileStorage
+from engram.maintenance.verify import verify
+from engram.model.values.retention_policy import EVERYTHING
+from engram.store import Cue, MemoryStore, Space, StoreOptions
+from engram.store.compaction.erasure import digest_of
+from engram.store.compaction.pace import Pace
+from tests.doubles.waiting import wait_until_indexed
+
+DIM = 128
+COUNT = 400
+# Nothing happens by itself.
+QUIET = StoreOptions(segment_bytes=64 << 10, workers=1, mark_interval_s=3600.0, log_compaction_bytes_per_s=0)
+PAGE = 4096
+
+
+def vector(number: int, version: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng([number, version]).standard_normal(DIM).astype(np.float32)
+
+
+def content(number: int, version: int = 0) -> str:
+    return f'the "secret" of {number} in version {version}, and no other;'
+
+
+def fill(space: Space, version: int = 0) -> None:
+    for first in range(0, COUNT, 50):
+        numbers = range(first, first + 50)
+        space.observe(
+            [f"person-{number}@home" for number in numbers],
+            np.array([vector(number, version) for number in numbers]),
+            [content(number, version) for number in numbers],
+            tags=[[f"of-{number}-{version}."] for number in numbers],
+            metadata=[{"note": f"meta {number} {version}."} for number in numbers],
+        )
+
+
+def codes_of(rows: NDArray[np.float32], directory: Path) -> list[tuple[bytes, bytes]]:
+    """The sign bits and the byte codes of each vector, as a checkpoint has them."""
+    index = HnswIndex(DIM)
+    index.add(rows, threads=1)
+    index.save(directory / "alone.checkpoint", with_vectors=False)
+    saved = (directory / "alone.checkpoint").read_bytes()
+    (directory / "alone.checkpoint").unlink()
+    bits, slots = DIM // 8, 4096
+    stride = -(-(bits + 8) // 64) * 64
+    codes = PAGE + slots * stride
+    return [(saved[PAGE + row * stride :][:bits], saved[codes + row * DIM :][:DIM]) for row in range(len(rows))]
+
+
+def traces(number: int, version: int) -> list[bytes]:
+    """What may be left of an observation, as bytes."""
+    text = content(number, version)
+    return [
+        text.encode(),
+        json.dumps(text)[1:-1].encode(),
+        f"person-{number}@home".encode(),
+        f"of-{number}-{version}.".encode(),
+        f"meta {number} {version}.".encode(),
+        vector(number, version).tobytes(),
+    ]
+
+
+def found(directory: Path, pattern: bytes) -> list[str]:
+    """The files that have a pattern."""
+    files = [file for file in directory.rglob("*") if file.is_file()]
+    return [file.name for file in files if pattern in file.read_bytes()]
+
+
+def finish(space: Space) -> None:
+    """Do what the thread for compactions would do."""
+    compaction = space._engine.log_compaction
+    if compaction.is_due():
+        compaction.run(Pace(0, lambda: True))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> MemoryStore:
+    return MemoryStore(tmp_path / "data", options=QUIET)
+
+
+def test_nothing_of_the_erased_is_in_any_file_and_everything_else_is(store: MemoryStore, tmp_path: Path) -> None:
+    erased, kept = [3, 77, 255, 399], [0, 4, 256, 398]
+    rows = np.array([vector(number, 1) for number in (*erased, *kept)])
+    codes = codes_of(rows, tmp_path)
+    with store:
+        space = store.space("notes", dim=DIM)
+        space.set_retention(EVERYTHING)
+        fill(space)
+        fill(space, version=1)
+        space.delete(["person-77@home"])
+        wait_until_indexed(space)
+        store.checkpoint()
+        for version in (0, 1):
+            for number in erased:
+                assert all(found(tmp_path, trace) for trace in traces(number, version)[2:])
+        assert all(found(tmp_path, code) for pair in codes for code in pair)
+        receipt = space.erase([f"person-{number}@home" for number in (*erased, 4711)])
+        assert (receipt.count, len(receipt.digests), receipt.space) == (2 * len(erased), len(erased) + 1, "notes")
+        for version in (0, 1):
+            for number in erased:
+                assert [trace for trace in traces(number, version) if found(tmp_path, trace)] == []
+        assert [found(tmp_path, code) for pair in codes[: len(erased)] for code in pair] == [[]] * (2 * len(erased))
+        assert all(found(tmp_path, code) for pair in codes[len(erased) :] for code in pair)
+        check_kept(space, erased)
+    assert verify(tmp_path / "data").is_sound
+    with MemoryStore(tmp_path / "data", options=QUIET) as again:
+        check_kept(again.space("notes"), erased)
+        assert again.problems() == ()
+        assert again.scrub() == ()
+
+
+def check_kept(space: Space, erased: list[int]) -> None:
+    """All but the erased are as they were, now and in the past."""
+    kept = [number for number in range(COUNT) if number not in erased]
+    assert len(space) == len(kept)
+    past = space.snapshot(max_generation=COUNT)
+    assert len(past) == len(kept)
+    for at, version in ((space, 1), (past, 0)):
+        for number in (*erased, *kept[::7]):
+            hit = at.get(f"person-{number}@home")
+            if number in erased:
+                assert hit is None
+                continue
+            assert hit is not None
+            assert (hit.content, hit.metadata) == (content(number, version), {"note": f"meta {number} {version}."})
+            assert np.array_equal(np.asarray(hit.vector), vector(number, version))
+        best = at.recall(vector(erased[0], version), k=COUNT, ef=COUNT)
+        assert len(best) == len(kept)
+        words = at.recall(Cue(text=f"secret {erased[0]}", by="words"), k=COUNT)
+        assert not {f"person-{number}@home" for number in erased} & {hit.id for hit in (*best, *words)}
+        assert at.count(Own.tags.has_any([f"of-{erased[0]}-{version}."])) == 0
+
+
+def test_recalls_by_time_are_as_before(store: MemoryStore, tmp_path: Path) -> None:
+    """Each record keeps its commit time, also where the records around it lose rows."""
+    moments: list[float] = []
+    with store:
+        space = store.space("notes", dim=DIM)
+        for number in range(40):
+            space.observe(f"person-{number}@home", vector(number), content(number))
+            moments.append(time.time())
+        erased = ["person-3@home", "person-21@home"]
+        wanted = [[id for id in seen_at(space, moment) if id not in erased] for moment in moments]
+        assert len(set(map(len, wanted))) > 30
+        space.erase(erased)
+        assert [seen_at(space, moment) for moment in moments] == wanted
+    with MemoryStore(tmp_path / "data", options=QUIET) as again:
+        assert [seen_at(again.space("notes"), moment) for moment in moments] == wanted
+
+
+def seen_at(space: Space, moment: float) -> list[str]:
+    return [hit.id for hit in space.snapshot(snapshot_time=moment).scan()]
+
+
+def test_what_is_written_under_an_erased_id_afterwards_stays(store: MemoryStore, tmp_path: Path) -> None:
+    with store:
+        space = store.space("notes", dim=DIM)
+        fill(space)
+        space.erase(["person-5@home"])
+        space.observe("person-5@home", vector(5), "once more")
+        space.erase(["person-6@home"])
+        hit = space.get("person-5@home")
+        assert hit is not None
+        assert hit.content == "once more"
+    with MemoryStore(tmp_path / "data", options=QUIET) as again:
+        assert len(again.space("notes")) == COUNT - 1
+
+
+def test_an_erasure_that_failed_goes_on_by_itself(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever of its steps fails, and also after the space was closed meanwhile."""
+    steps = 0
+    for step in range(100):
+        directory = tmp_path / f"data-{step}"
+        with MemoryStore(directory, options=QUIET) as broken:
+            space = broken.space("notes", dim=DIM)
+            fill(space)
+            wait_until_indexed(space)
+            broken.checkpoint()
+            with monkeypatch.context() as patch:
+                left = failing_after(step, patch)
+                if not erased(space, "person-5@home", "person-300@home"):
+                    steps += 1
+                elif left[0] > 0:
+                    break
+            noted = bool(space._engine._state.manifest.erasing)
+            if step % 2:
+                finish(space)
+        with MemoryStore(directory, options=QUIET) as again:
+            space = again.space("notes")
+            finish(space)
+            if not noted:
+                # Whoever asked for it was told that it failed.
+                space.erase(["person-5@home", "person-300@home"])
+            assert not space._engine._state.manifest.erasing
+            assert len(space) == COUNT - 2
+            assert again.scrub() == ()
+        for number in (5, 300):
+            assert [trace for trace in traces(number, 0) if found(directory, trace)] == []
+        assert verify(directory).is_sound
+    assert steps > 8
+
+
+def failing_after(count: int, patch: pytest.MonkeyPatch) -> list[int]:
+    """Let the call of a storage that follows `count` others fail; return how many are left."""
+    left = [count]
+
+    def failing(does: object) -> object:
+        def done(*arguments: object, **keywords: object) -> object:
+            left[0] -= 1
+            if left[0] == -1:
+                raise OSError(5, "it failed")
+            return does(*arguments, **keywords)  # type: ignore[operator]
+
+        return done
+
+    for name in ("create", "replace", "remove", "rename"):
+        patch.setattr(FileStorage, name, failing(getattr(FileStorage, name)))
+    return left
+
+
+def erased(space: Space, *ids: str) -> bool:
+    """Erase, and return whether it succeeded."""
+    try:
+        space.erase(ids)
+    except Unavailable:
+        return False
+    return True
+
+
+def test_what_cannot_be_read_might_have_to_be_erased(store: MemoryStore, tmp_path: Path) -> None:
+    with store:
+        space = store.space("notes", dim=DIM)
+        fill(space)
+        log = tmp_path / "data" / "spaces" / "notes" / "log"
+        (file,) = [one for one in log.iterdir() if b"person-120@home" in one.read_bytes()]
+        damaged = bytearray(file.read_bytes())
+        damaged[damaged.index(b"person-120@home")] ^= 1
+        file.write_bytes(damaged)
+        with pytest.raises(CorruptData):
+            space.erase(["person-5@home"])
+        assert space._engine.log_compaction.attempt.failure is not None
+
+
+@pytest.mark.parametrize("ids", ["person-1@home", ["a", 3], [None], b"a"])
+def test_what_is_no_list_of_ids_is_refused(store: MemoryStore, ids: object) -> None:
+    with store:
+        space = store.space("notes", dim=DIM)
+        with pytest.raises(InvalidInput):
+            space.erase(ids)  # type: ignore[arg-type]  # Wrong types are the point.
+        assert not space._engine._state.manifest.erasing
+
+
+def test_a_space_in_memory_can_be_erased_from(tmp_path: Path) -> None:
+    with MemoryStore(None, options=QUIET) as store:
+        space = store.space("notes", dim=DIM)
+        fill(space)
+        assert space.erase(["person-9@home"]).count == 1
+        assert len(space) == COUNT - 1
+        assert space.erase([]).count == 0
+
+
+def test_a_digest_is_not_that_of_another_space(store: MemoryStore) -> None:
+    with store:
+        one, other = store.space("notes", dim=DIM)._engine, store.space("mail", dim=DIM)._engine
+        assert digest_of(one.identity, "a") != digest_of(other.identity, "a")
+        assert digest_of(one.identity, "a") == digest_of(one.identity, "a")
+
+
+def test_a_read_only_store_refuses(store: MemoryStore, tmp_path: Path) -> None:
+    with store:
+        fill(store.space("notes", dim=DIM))
+    with MemoryStore(tmp_path / "data", read_only=True) as again, pytest.raises((Unavailable, FailedPrecondition)):
+        again.space("notes").erase(["person-1@home"])

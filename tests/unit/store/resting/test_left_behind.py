@@ -1,0 +1,123 @@
+"""What spaces leave behind when they come to rest: problems are told, scans go on, and nothing is opened for that."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engram.errors import CorruptData, FailedPrecondition
+from engram.store import MemoryStore, Space, StoreOptions
+from tests.unit.store.resting.test_resting_spaces import DIM, NAMES, OPTIONS, VECTOR, contents, filled, open_names
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[MemoryStore]:
+    with MemoryStore(tmp_path, options=OPTIONS) as opened:
+        yield opened
+
+
+def rested(store: MemoryStore, space: Space) -> None:
+    """Use all other spaces, so that `space` comes to rest."""
+    for name in NAMES:
+        if name != space.name:
+            contents(store.space(name))
+    assert space.name not in open_names(store)
+
+
+def test_a_scan_sees_what_was_written_after_the_space_rested(store: MemoryStore) -> None:
+    first, *_ = filled(store)
+    scan = first.scan()
+    rested(store, first)
+    first.observe("more", VECTOR)
+    rested(store, first)
+    assert [hit.id for hit in scan] == ["only", "more"]
+    assert (len(first), "more" in first, first.count()) == (2, True, 2)
+
+
+def test_a_scan_that_has_begun_keeps_its_space_open(store: MemoryStore) -> None:
+    first, *others = filled(store)
+    first.observe("more", VECTOR)
+    scan = iter(first.scan(page_size=1))
+    assert next(scan).id == "only"
+    assert [contents(space) for space in others]
+    assert first.name in open_names(store)
+    first.clear()
+    assert [hit.id for hit in scan] == ["more"]
+
+
+def test_a_cursor_goes_on_after_a_rest_though_its_generation_is_not_retained(tmp_path: Path) -> None:
+    options = StoreOptions(open_spaces_max=3, spaces_at_start_max=0, workers=1, scrub_bytes_per_s=0, retained_count=1)
+    with MemoryStore(tmp_path, options=options) as store:
+        first, *_ = filled(store)
+        first.observe([f"more-{number}" for number in range(3)], np.ones((3, DIM)))
+        page = next(iter(first.scan(page_size=2).pages()))
+        for _ in range(2):
+            rested(store, first)
+            first.clear()
+            first.observe(["late"], [VECTOR])
+        rested(store, first)
+        assert [hit.id for hit in first.scan(page_size=2, cursor=page.cursor)] == ["more-1", "more-2"]
+        with pytest.raises(FailedPrecondition, match="no longer retained"):
+            list(first.scan(max_generation=1))
+
+
+def test_deletion_by_filter_reaches_spaces_that_rest(store: MemoryStore) -> None:
+    for space in filled(store):
+        assert space.delete(filter={"deck": 2}, dry_run=True) == 0
+    for space in store.spaces():
+        assert space.clear() == 1
+        assert len(space) == 0
+
+
+def test_damage_is_told_of_a_space_that_rests_again(store: MemoryStore) -> None:
+    first, *_ = filled(store)
+    store._engine.space(first.name).damages.report("log/here", 8, 1, 1, "a record is damaged")
+    (before,) = store.problems()
+    assert (before.name, before.space, store.health) == ("damaged", first.name, "degraded")
+    rested(store, first)
+    (problem,) = store.problems()
+    assert (problem.name, problem.space, problem.message) == ("damaged", first.name, before.message)
+    assert store.damaged_count == 1
+    assert first.name not in open_names(store)
+    assert contents(first) == [f"of {first.name}"]
+    (after,) = store.problems()
+    assert (after.name, after.space) == ("damaged", first.name)
+
+
+def test_a_space_that_cannot_be_opened_has_failed_from_its_first_use_on(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path, options=OPTIONS) as store:
+        filled(store)
+    manifest = tmp_path / "spaces" / NAMES[0] / "space.json"
+    sound = manifest.read_bytes()
+    manifest.write_bytes(b"no manifest")
+    with MemoryStore(tmp_path, options=OPTIONS) as store:
+        assert store.problems() == ()
+        for _ in range(2):
+            with pytest.raises(CorruptData):
+                store.space(NAMES[0])
+            (problem,) = store.problems()
+            assert (problem.name, problem.space, problem.level) == ("not_opened", NAMES[0], "failed")
+        assert contents(store.space(NAMES[1])) == [f"of {NAMES[1]}"]
+    manifest.write_bytes(sound)
+    with MemoryStore(tmp_path, options=OPTIONS) as store:
+        assert contents(store.space(NAMES[0])) == [f"of {NAMES[0]}"]
+        assert store.problems() == ()
+
+
+def test_a_scan_that_is_dropped_lets_go_of_its_space_at_once(store: MemoryStore) -> None:
+    space = store.space("notes", dim=DIM)
+    space.observe(["a", "b", "c"], np.ones((3, DIM)))
+    retention = store._engine.space("notes").retention
+    gc.disable()
+    try:
+        scan = space.scan(page_size=1)
+        assert next(scan).id == "a"
+        assert retention.is_held
+        del scan
+        assert not retention.is_held
+    finally:
+        gc.enable()

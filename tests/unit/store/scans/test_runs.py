@@ -1,0 +1,80 @@
+"""Generations as rows of records, in a log that a compaction left with gaps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engram.errors import FailedPrecondition
+from engram.log.log import Log
+from engram.model.values.retention_policy import RetentionPolicy
+from engram.store import MemoryStore, Space, StoreOptions
+from engram.store.compaction.pace import Pace
+from engram.store.scans.runs import spans_of
+from tests.doubles.batches import DIM, vector_of
+
+QUIET = StoreOptions(segment_bytes=64 << 10, mark_interval_s=3600.0, log_compaction_bytes_per_s=0)
+IDS = [f"id-{number}" for number in range(20)]
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Space:
+    """A space of which every other version was dropped."""
+    with MemoryStore(tmp_path, options=QUIET) as store:
+        space = store.space("notes", dim=DIM)
+        space.set_retention(RetentionPolicy(0.0))
+        for number in range(20):
+            ids = [f"{number}-{id}" if place % 2 else id for place, id in enumerate(IDS)]
+            texts = [f"{id} of {number} " + "and more " * 20 for id in ids]
+            space.observe(ids, np.array([vector_of(id, number) for id in ids]), texts)
+        engine = space._engine
+        engine.retention.advance()
+        engine.log_compaction.run(Pace(0, lambda: True))
+        assert any(record.has_gaps for record in engine.log.records())
+        return space
+
+
+def ids_at(log: Log, generations: list[int]) -> list[str]:
+    spans = list(spans_of(log, np.array(generations, dtype=np.int64)))
+    return [span.record.id(row) for span in spans for row in range(span.row, span.row + span.rows)]
+
+
+def alive(log: Log, space: Space) -> dict[int, str]:
+    return {hit.generation: hit.id for hit in space.snapshot().scan(page_size=7)}
+
+
+def test_rows_of_a_record_with_gaps_are_one_span(space: Space) -> None:
+    log = space._engine.log
+    record = next(record for record in log.records() if record.has_gaps)
+    (span,) = spans_of(log, record.generations)
+    assert (span.record, span.row, span.rows) == (record, 0, record.count)
+
+
+def test_each_generation_is_its_own_row(space: Space) -> None:
+    log = space._engine.log
+    by_generation = alive(log, space)
+    assert len(by_generation) == len(space) == 210
+    assert all(
+        log.locate(generation)[0].id(log.locate(generation)[1]) == id for generation, id in by_generation.items()
+    )
+    for generations in (list(by_generation), list(by_generation)[::-1], list(by_generation)[::3]):
+        assert ids_at(log, generations) == [by_generation[generation] for generation in generations]
+
+
+def test_a_dropped_generation_is_not_taken_for_its_neighbour(space: Space) -> None:
+    log = space._engine.log
+    record = next(record for record in log.records() if record.has_gaps)
+    first, last = record.first_generation, record.last_generation
+    with pytest.raises(FailedPrecondition) as refused:
+        ids_at(log, list(range(first, last + 1)))
+    assert refused.value.code == "snapshot_expired"
+
+
+def test_hits_and_deletions_have_their_own_generations(space: Space) -> None:
+    by_generation = alive(space._engine.log, space)
+    for hit in space.recall(vector_of("id-1"), k=len(by_generation)):
+        assert by_generation[hit.generation] == hit.id
+    found = space.get(list(by_generation.values()))
+    assert [hit.generation for hit in found if hit is not None] == list(by_generation)
