@@ -35,6 +35,19 @@ class Sent(NamedTuple):
     is_frame: bool
 
 
+def beginning(chance: Random) -> tuple[list[Sent], set[str]]:
+    """Return what a connection begins with, all of it in its right mind, and the types of the answers that must come.
+
+    Of the other messages, hardly any is answered before a mutated one ends the connection.
+    """
+    call = {"type": "recall", "id": 0, "space": SPACE, "vector": [1.0] * DIM, "k": 3}
+    if chance.random() < 0.7:
+        return [_text(call)], {"recall_result"}
+    init = {"type": "init", "space": SPACE}
+    one = {"type": "observation", "sequence_number": 1, "id": chance.choice(_IDS), "vector": [1.0] * DIM}
+    return [_text(init), _text(one), _text(call)], {"init_ack", "ack", "recall_result"}
+
+
 def corpus() -> list[Sent]:
     """Return the frames, good and bad, that every decoder is tested with."""
     return [Sent(path.read_bytes(), True) for path in sorted(CORPUS.glob("*.frame"))]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, Final
 
-from campaigns.frames.conversation import Sent, conversation
+from campaigns.frames.conversation import Sent, beginning, conversation
 from campaigns.frames.mutation import mutated
 from engram.wire.frames import decode_frame
 
@@ -36,16 +36,16 @@ class Tally:
         self.closes: Counter[str] = Counter()
         self.faults: list[str] = []
 
-    def take(self, opcode: int, data: bytes) -> None:
-        """Note one message of the server; whatever it is, it must be one."""
+    def take(self, opcode: int, data: bytes) -> str:
+        """Note one message of the server, and return its type; whatever it is, it must be one."""
         if opcode == _CLOSE:
             code = int.from_bytes(data[:2], "big")
             self.closes[str(code)] += 1
             if code == 1011:
                 self.faults.append(f"closed with {code} {data[2:]!r}")
-            return
+            return "close"
         if opcode not in (_TEXT, _BINARY):
-            return
+            return "pong"
         message: dict[str, Any] = json.loads(data) if opcode == _TEXT else decode_frame(data).header
         self.answers[message["type"]] += 1
         error = message if message["type"] == "error" else message.get("error")
@@ -53,26 +53,53 @@ class Tally:
             self.errors[error["code"]] += 1
             if error["kind"] == "internal":
                 self.faults.append(json.dumps(message))
+        return str(message["type"])
+
+
+class Answers:
+    """The types of the answers that have come over one connection."""
+
+    def __init__(self) -> None:
+        self._types: set[str] = set()
+        self._changed = asyncio.Event()
+
+    def add(self, kind: str) -> None:
+        """Note the type of an answer."""
+        self._types.add(kind)
+        self._changed.set()
+
+    async def wait_for(self, kinds: set[str]) -> None:
+        """Wait until all of these have come, or the connection has ended."""
+        while not kinds <= self._types and "end" not in self._types:
+            self._changed.clear()
+            await self._changed.wait()
 
 
 async def intrude(port: int, chance: Random, count: int, others: Sequence[Sent], tally: Tally) -> None:
-    """Open a connection, send `count` mutated messages beside sound ones, and end it in one way or another."""
+    """Open a connection, begin as one should, send `count` mutated messages beside sound ones, and end it somehow."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     ending = chance.choice(ENDINGS)
     writer.write(_OPENING)
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), TIMEOUT_S)
     if not head.startswith(b"HTTP/1.1 101 "):
         tally.faults.append(head.decode("latin-1")[:200])
-    listening = asyncio.create_task(_listen(reader, tally, reads=ending != "never read"))
+    reads, answers = ending != "never read", Answers()
+    listening = asyncio.create_task(_listen(reader, tally, answers, reads=reads))
+    messages, kinds = beginning(chance)
+    phase = "answer what a connection began with"
     try:
         with contextlib.suppress(ConnectionError):
+            writer.write(b"".join(_wire(chance, message) for message in messages))
+            if reads:
+                await asyncio.wait_for(answers.wait_for(kinds), TIMEOUT_S)
+            phase = f"end a connection that ended by {ending}"
             await _send(writer, chance, count, others, tally)
             await _end(writer, chance, ending)
         if ending in ("close", "end of session", "no websocket"):
             # Whatever it has got, the server answers this, and ends.
             await asyncio.wait_for(listening, TIMEOUT_S)
     except TimeoutError:
-        tally.faults.append(f"the server did not end a connection that ended by {ending}")
+        tally.faults.append(f"the server did not {phase}")
     finally:
         writer.transport.abort()
         with contextlib.suppress(ConnectionError):
@@ -113,14 +140,15 @@ async def _end(writer: Any, chance: Random, ending: str) -> None:
             )
 
 
-async def _listen(reader: asyncio.StreamReader, tally: Tally, *, reads: bool) -> None:
+async def _listen(reader: asyncio.StreamReader, tally: Tally, answers: Answers, *, reads: bool) -> None:
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
         while reads:
             first, second = await reader.readexactly(2)
             size = second & 0x7F
             if size > 125:
                 size = int.from_bytes(await reader.readexactly(2 if size == 126 else 8), "big")
-            tally.take(first & 0x0F, await reader.readexactly(size))
+            answers.add(tally.take(first & 0x0F, await reader.readexactly(size)))
+    answers.add("end")
 
 
 def _wire(chance: Random, message: Sent) -> bytes:

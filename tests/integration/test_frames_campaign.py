@@ -24,5 +24,6 @@ async def test_mutated_frames_harm_only_their_own_connections(tmp_path: Path, se
     assert result["witnessed"] > 2
     # A campaign whose messages do not get through shows nothing.
     assert result["sent"].keys() == set(WAYS)
-    assert {"ack", "error", "init_ack", "recall_result"} <= result["answers"].keys()
+    answers = result["answers"]
+    assert min(answers["init_ack"], answers["ack"], answers["recall_result"], answers["error"]) > 5
     assert len(result["errors"]) > 10
