@@ -138,15 +138,17 @@ class RecordTable:
         """
         firsts, pages, _ = self._pages
         page = pages[bisect_right(firsts, generation) - 1] if firsts else None
-        index = bisect_right(page.firsts, generation) - 1 if page is not None else -1
-        if page is not None and index >= 0:
+        if page is None:
+            raise self._missing(generation, is_compacted=False)
+        index = bisect_right(page.firsts, generation) - 1
+        if index >= 0:
             record = page.records[index]
             row = record.rows_until(generation) - 1
             if record.generation(row) == generation:
                 return record, row
-            if page.segment.revision and record.first_generation <= generation <= page.last_generation:
-                raise self._missing(generation, is_compacted=True)
-        raise self._missing(generation, is_compacted=False)
+        # What is gone may have been the first of its segment, or all of it.
+        is_covered = page.first_generation <= generation <= page.last_generation
+        raise self._missing(generation, is_compacted=is_covered and page.segment.revision > 0)
 
     def records_from(self, generation: int) -> Iterator[Record]:
         """Yield the records that hold `generation` or later ones, including those that are appended meanwhile."""
