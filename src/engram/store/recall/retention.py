@@ -289,9 +289,7 @@ class Retention:
         FailedPrecondition
             If something may have been.
         """
-        state = self._state
-        # Both are set before anything is dropped: from the indexes for filters, and from the graph.
-        dropped = max(state.attributes.dropped_generation, state.manifest.horizon)
+        dropped = self._state.dropped_generation
         if generation < dropped:
             raise _expired(generation, dropped)
         return answer

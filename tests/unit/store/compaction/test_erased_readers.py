@@ -2,23 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
-from engram import F
-from engram.store import MemoryStore, StoreOptions
+from engram import F, Own
+from engram.errors import FailedPrecondition, Unavailable
+from engram.model.values.retention_policy import RetentionPolicy
+from engram.store import Cue, MemoryStore, Space, StoreOptions
+from engram.store.commit.live_versions import LiveVersions
+from engram.store.compaction.pace import Pace
+from engram.store.filters.metadata_index import MetadataIndex
+from engram.store.recall.search import Search
+from engram.store.subscriptions.matcher import Matcher
 from tests.doubles.batches import DIM, vector_of
 
 # Nothing happens by itself.
 QUIET = StoreOptions(segment_bytes=64 << 10, workers=1, mark_interval_s=3600.0, log_compaction_bytes_per_s=0)
 # Longer than what the filter index keeps of a text.
 LONG = "long " * 200
+IDS = [f"id-{number}" for number in range(20)]
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> MemoryStore:
     return MemoryStore(tmp_path / "data", options=QUIET)
+
+
+@pytest.fixture
+def aged(store: MemoryStore) -> Iterator[Space]:
+    """A space of which nothing is retained, with an observation that is older than all that can be dropped."""
+    with store:
+        space = store.space("notes", dim=DIM)
+        space.set_retention(RetentionPolicy(None, 0))
+        space.observe("old", vector_of("old"))
+        for number in range(40):
+            vectors = np.array([vector_of(id, number) for id in IDS])
+            space.observe(IDS, vectors, [f"{id} of round {number} " + "and more " * 10 for id in IDS])
+        yield space
+
+
+def compact(space: Space) -> None:
+    """Do what the thread for compactions would do."""
+    engine = space._engine
+    engine.retention.advance()
+    engine.log_compaction.run(Pace(0, lambda: True))
+
+
+def before(work: Callable[[], object], does: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that does some work first, and then what another one does."""
+
+    def done(*arguments: Any) -> Any:
+        work()
+        return does(*arguments)
+
+    return done
+
+
+def after(work: Callable[[], object], does: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that does what another one does, and then some work."""
+
+    def done(*arguments: Any) -> Any:
+        found = does(*arguments)
+        work()
+        return found
+
+    return done
 
 
 @pytest.mark.parametrize("erased", ["a", "b", "c"])
@@ -31,3 +83,69 @@ def test_a_filter_over_long_texts_passes_over_what_was_erased(store: MemoryStore
         space.erase([erased])
         assert space.count(F.note.contains("long")) == 2
         assert [hit.id for hit in space.scan(F.note.starts_with("long"))] == [id for id in "abc" if id != erased]
+
+
+def test_what_is_erased_behind_the_horizon_is_left_out_of_a_recall_that_begins_anew(
+    aged: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row could have been dropped by a compaction, but not as of a generation that is retained."""
+    compact(aged)
+    generation = aged.generation
+    assert 1 < aged._engine._state.log.horizon.generation <= generation
+    monkeypatch.setattr(Search, "best", after(lambda: aged.erase(["old"]), Search.best))
+    hits = aged.recall(Cue(vector_of("old")), k=5, max_generation=generation)
+    assert len(hits) == 5
+    assert "old" not in {hit.id for hit in hits}
+
+
+def test_a_look_up_of_the_past_begins_anew_if_what_it_found_is_erased(
+    aged: Space, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compact(aged)
+    monkeypatch.setattr(LiveVersions, "at", after(lambda: aged.erase(["old"]), LiveVersions.at))
+    assert aged.get("old", aged.generation) is None
+
+
+def test_whoever_has_a_snapshot_is_told_to_ask_again(aged: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    compact(aged)
+    held = aged.snapshot()
+    with monkeypatch.context() as patch:
+        patch.setattr(Search, "best", after(lambda: aged.erase(["old"]), Search.best))
+        with pytest.raises(Unavailable) as told:
+            held.recall(Cue(vector_of("old")), k=5)
+    assert told.value.code == "erased"
+    assert len(held.recall(Cue(vector_of("old")), k=5)) == 5
+
+
+@pytest.mark.parametrize(
+    "read",
+    [lambda space, at: space.count(Own.id == "id-0", at), lambda space, at: space.get("id-0", at)],
+    ids=["count", "get"],
+)
+def test_what_a_compaction_overtakes_is_refused_also_before_the_compaction_ends(
+    aged: Space, read: Callable[[Space, int], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The index for filters is thinned out at the end, when rows have long left the log.
+    monkeypatch.setattr(MetadataIndex, "drop", lambda *_: None)
+    for name in ("at", "known_at"):
+        monkeypatch.setattr(LiveVersions, name, before(lambda: compact(aged), getattr(LiveVersions, name)))
+    with pytest.raises(FailedPrecondition) as refused:
+        read(aged, 3 * len(IDS))
+    assert refused.value.code == "snapshot_expired"
+
+
+def test_a_matcher_gets_past_what_was_erased_before_it_came_to_that(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Matcher, "notify", lambda *_: None)
+    with store:
+        space = store.space("notes", dim=DIM)
+        with space.recall_stream(Cue(vector_of("cue"), score_min=0.5), follow=True) as stream:
+            assert stream.next_batch() == []
+            for id in "ab":
+                space.observe(id, vector_of("cue"))
+            space.erase(["a"])
+            while space._engine.subscriptions.advance():
+                pass
+            assert [hit.id for hit in stream.poll()] == ["b"]
+            assert space._engine.damages.count == 0
