@@ -38,7 +38,7 @@ class ColumnChunk:
     ----------
     ends
         int64, shape ``(n,)``: the generation from which on a version is dead. The largest int64 stands for a version
-        that is alive, 0 for a generation that is not an observation.
+        that is alive, 0 for a generation that is not an observation, or was erased.
     times_us
         int64, shape ``(n,)``: observation times, microseconds since 1970 UTC.
     confidences, importances

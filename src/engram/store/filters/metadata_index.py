@@ -76,7 +76,8 @@ class MetadataIndex:
 
     def erase(self, generations: NDArray[np.int64]) -> None:
         """Hide versions from all snapshots: int64, shape ``(n,)``."""
-        self.columns.end(generations, generations)
+        # As if they had never been observations: filters also ask for those of all times.
+        self.columns.end(generations, np.zeros_like(generations))
         self.erasures += 1
 
     def drop(self, horizon: int) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from engram import F, Own
 from engram.errors import FailedPrecondition, Unavailable
+from engram.log.log import Log
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store import Cue, MemoryStore, Space, StoreOptions
 from engram.store.commit.live_versions import LiveVersions
@@ -132,6 +133,77 @@ def test_what_a_compaction_overtakes_is_refused_also_before_the_compaction_ends(
     with pytest.raises(FailedPrecondition) as refused:
         read(aged, 3 * len(IDS))
     assert refused.value.code == "snapshot_expired"
+
+
+@pytest.mark.parametrize("cue", [Cue(), Cue(vector_of("c"), score_min=0.5)], ids=["everything", "what is similar"])
+def test_a_standing_recall_that_is_behind_gets_past_what_was_erased(store: MemoryStore, cue: Cue) -> None:
+    with store:
+        space = store.space("notes", dim=DIM)
+        for id in "abc":
+            space.observe(id, vector_of(id))
+        space.erase(["b"])
+        with space.recall_stream(cue, follow=True, max_generation=1) as stream:
+            stream.next_batch()
+            assert [hit.id for hit in stream.poll()] == ["c"]
+
+
+def test_a_batch_of_a_standing_recall_comes_without_what_was_erased(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Matcher, "notify", lambda *_: None)
+    with store:
+        space = store.space("notes", dim=DIM)
+        with space.recall_stream(Cue(), follow=True) as stream:
+            assert stream.next_batch() == []
+            for id in "abc":
+                space.observe(id, vector_of(id))
+            while space._engine.subscriptions.advance():
+                pass
+            space.erase(["a"])
+            batch = stream.poll()
+            assert [hit.id for hit in batch] == ["b", "c"]
+            assert not batch.incomplete
+
+
+def test_a_standing_recall_does_not_go_on_behind_matches_that_it_cannot_return(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were taken, so that nobody would get them."""
+    monkeypatch.setattr(Matcher, "notify", lambda *_: None)
+    with store:
+        space = store.space("notes", dim=DIM)
+        with space.recall_stream(Cue(), follow=True) as stream:
+            assert stream.next_batch() == []
+            space.observe("a", vector_of("a"))
+            while space._engine.subscriptions.advance():
+                pass
+
+            def failing(*_: object) -> None:
+                raise Unavailable("it cannot be read", code="log_failed")
+
+            with monkeypatch.context() as patch:
+                patch.setattr(Log, "locate", failing)
+                with pytest.raises(Unavailable):
+                    stream.poll()
+            with pytest.raises(Unavailable):
+                stream.poll()
+
+
+@pytest.mark.parametrize(
+    "cue", [Cue(vector_of("a")), Cue(text="note", by="words")], ids=["a walk of the graph", "what is ranked at once"]
+)
+def test_a_stream_goes_on_without_what_was_erased(store: MemoryStore, cue: Cue) -> None:
+    ids = list("abcdef")
+    with store:
+        space = store.space("notes", dim=DIM)
+        space.observe(ids, np.array([vector_of(id) for id in ids]), [f"note {id}" for id in ids])
+        stream = space.recall_stream(cue, k=len(ids), batch_size=2)
+        seen = [hit.id for hit in stream.next_batch()]
+        erased = next(id for id in ids if id not in seen)
+        space.erase([erased])
+        seen += [hit.id for batch in stream for hit in batch]
+        assert sorted(seen) == [id for id in ids if id != erased]
+        assert not stream.incomplete
 
 
 def test_a_matcher_gets_past_what_was_erased_before_it_came_to_that(
