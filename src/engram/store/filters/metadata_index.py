@@ -26,8 +26,9 @@ _Found = dict[_Place, tuple[list[int], list[Any]]]
 _KEY_BYTES: Final = 200
 # The index of a key is copied to be shortened, so that is done only if more than this share of it goes.
 _DROPPED_SHARE: Final = 0.25
-# Lists of tags that are shortened while a commit may have to wait.
+# Lists of tags that are shortened while a commit may have to wait, and the generations that they have together.
 _TAGS_AT_ONCE: Final = 256
+_TAGGED_AT_ONCE: Final = 1 << 16
 
 
 class MetadataIndex:
@@ -89,10 +90,10 @@ class MetadataIndex:
 
         self.dropped_generation = max(self.dropped_generation, horizon)
         self.ended.forget(horizon)
-        tags = self._tags.keys()
-        for start in range(0, len(tags), _TAGS_AT_ONCE):
+        for shorter in self._tags.shortened(keeps, _TAGS_AT_ONCE, _TAGGED_AT_ONCE):
+            # What stays was found out before, so that commits wait for little.
             with self._changing:
-                self._tags.drop(tags[start : start + _TAGS_AT_ONCE], keeps)
+                self._tags.shorten(shorter)
         for place in list(self._keys):
             self._shorten(place, keeps)
         # Last, because the lists are compared with it.
