@@ -245,7 +245,7 @@ class SpaceCollection:
         Returns
         -------
         ErasureReceipt
-            What says that it was done; ``engram verify --erased`` compares a directory with it.
+            What says that it was done; ``engram verify --receipt`` compares a directory with it.
 
         Raises
         ------
