@@ -125,7 +125,7 @@ class MetadataIndex:
         return self._tags.get(tag)
 
     def key(self, path: tuple[str, ...]) -> KeyIndex | None:
-        """Return the values under a key of the metadata, or under nested ones; None if there never were any."""
+        """Return the values under a key of the metadata, or under nested ones; None if there are none that are left."""
         return self._keys.get(path[0] if len(path) == 1 else path)
 
     @property
