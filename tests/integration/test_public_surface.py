@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from engram import Cue, MemoryStore, RecallQuery
+from engram import Cue, MemoryStore, RecallQuery, RetentionPolicy
 from engram.connection.async_memory_store import AsyncMemoryStore
 from engram.errors import EngramError
 from tests.doubles.bad_values import BAD, problems_of, public_methods
@@ -66,6 +66,7 @@ TAKEN: Final[dict[str, set[str]]] = {
     "fields": {"an empty list"},
     "limit": NUMBER,
     "dry_run": FLAG,
+    "policy": set(),
     "timeout_s": {"None", "one", "a fraction", "a whole float"},
 }
 # By method and argument, what differs.
@@ -79,8 +80,8 @@ DIFFERENT: Final[dict[tuple[str, str], set[str]]] = {
 }
 ONE: Final = np.ones(DIM, np.float32)
 QUERY: Final = RecallQuery(Cue(ONE))
-# Valid arguments of each method.
-SPACE: Final[dict[str, dict[str, Any]]] = {
+# Valid arguments of each method, embedded and of a client.
+EVERYWHERE: Final[dict[str, dict[str, Any]]] = {
     "observe": {"ids": ["seen"], "vectors": [ONE]},
     "submit": {"ids": ["seen"], "vectors": [ONE]},
     "delete": {"ids": ["unknown"]},
@@ -97,7 +98,9 @@ SPACE: Final[dict[str, dict[str, Any]]] = {
     "snapshot": {},
     "stats": {},
 }
-CLIENT: Final[dict[str, dict[str, Any]]] = SPACE | {
+# No call of a server changes the retention of a space.
+SPACE: Final[dict[str, dict[str, Any]]] = EVERYWHERE | {"set_retention": {"policy": RetentionPolicy()}}
+CLIENT: Final[dict[str, dict[str, Any]]] = EVERYWHERE | {
     "observe_batch": {"ids": ["seen"], "vectors": [ONE]},
     "forget": {"ids": ["unknown"]},
     "create_space": {"name": "surface", "dim": DIM},
@@ -117,7 +120,7 @@ LOCAL_STORE: Final[dict[str, dict[str, Any]]] = STORE | {
 PLACES: Final = ("embedded",)
 # What ends the use of the object is tried with bad arguments only.
 ENDS: Final = {"close", "clear"}
-WRITES: Final = {"observe", "submit", "delete", "erase"}
+WRITES: Final = {"observe", "submit", "delete", "erase", "set_retention"}
 
 
 def kind_of(thing: Any) -> type:

@@ -19,6 +19,7 @@ from engram.store import Cue, Filter, MemoryStore, Snapshot, Space, StoreOptions
 from engram.store.compaction.pace import Pace
 from engram.store.filters import columns, plans
 from engram.store.meter import exact_scan
+from engram.store.recall import full_text
 from tests.doubles.batches import DIM, vector_of
 
 _IDS = [f"id-{number}" for number in range(6)]
@@ -28,6 +29,7 @@ _OPTIONS = StoreOptions(
 )
 _CUE = vector_of("a cue")
 _ODD = Cue(_CUE, filter=Filter(tags={"odd"}))
+_WORD = Cue(text="odd", by="words")
 # Longer than what the filter index keeps of a text.
 _LONG = "long " * 200
 
@@ -52,6 +54,8 @@ class Compacted(RuleBasedStateMachine):
         for module in (columns, plans, exact_scan):
             self.patches.setattr(module, "CHUNK_BITS", 3, raising=False)
             self.patches.setattr(module, "CHUNK_ROWS", 1 << 3, raising=False)
+        # As is the index of words, which begins anew.
+        self.patches.setattr(full_text, "_DROPPED_MIN", 20)
         # What is alive after each generation: the texts by id.
         self.states: list[dict[str, str]] = [{}]
         self.held: list[Snapshot] = []
@@ -135,6 +139,9 @@ class Compacted(RuleBasedStateMachine):
         assert {hit.id: hit.content for hit in reader.recall(_CUE, k=20, **options)} == alive
         odd = {id: text for id, text in alive.items() if " odd " in text}
         assert {hit.id: hit.content for hit in reader.recall(_ODD, k=20, **options)} == odd
+        worded = reader.recall(_WORD, k=20, **options)
+        assert {hit.id: hit.content for hit in worded} == odd
+        assert len(worded) == len(odd)
         # A scan of a space leases its generation for a minute, which would keep everything from being dropped.
         self.check_filters(reader if isinstance(reader, Snapshot) else reader.snapshot(**options), alive, odd)
         for id in _IDS[:2]:

@@ -201,7 +201,13 @@ def target_options(command: F) -> F:
 
 
 def open_target(
-    cli: CliContext, address: str | None, data: Path | None, create: bool = False, *, read_only: bool = False
+    cli: CliContext,
+    address: str | None,
+    data: Path | None,
+    create: bool = False,
+    *,
+    read_only: bool = False,
+    timeout_s: float | None = None,
 ) -> Target:
     """Return the target that the options and settings name.
 
@@ -213,6 +219,8 @@ def open_target(
         The options ``--address`` and ``--data``.
     create, read_only
         See `DirectoryTarget`.
+    timeout_s
+        Seconds that a call of a server may take; None: as the settings say.
 
     Raises
     ------
@@ -228,7 +236,7 @@ def open_target(
     if data is not None:
         return DirectoryTarget(data, create, read_only)
     settings = client_settings(cli, address)
-    return ServerTarget(settings.address, settings.timeout_s)
+    return ServerTarget(settings.address, settings.timeout_s if timeout_s is None else timeout_s)
 
 
 def client_settings(cli: CliContext, address: str | None = None, space: str | None = None) -> ClientSettings:

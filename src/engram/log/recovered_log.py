@@ -52,9 +52,9 @@ class RecoveredLog:
         with_rows, progress = _by_segment(self.records), _by_segment(self.progress)
         for segment in self.segments:
             found, other = with_rows.get(segment.epoch, []), progress.get(segment.epoch, [])
+            # Its first rows may have been dropped.
             after = pages[-1].last_generation + 1 if pages else 1
-            begins = [record.first_generation for record in (found or other)[:1]]
-            pages.append(RecordPage(segment, (begins or [after])[0], found, other))
+            pages.append(RecordPage(segment, after, found, other))
         return pages
 
     @property

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
 from engram.log.damage import Damages
 from engram.log.files.os_errors import typed_failures
-from engram.maintenance.erased import Trace, traces_of
+from engram.maintenance.erased import Trace, traces_of, traces_of_receipt
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import LOG, Described, describe, opened_source
 from engram.maintenance.survey import survey
 from engram.model.damage import Damage
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.store.options import StoreOptions
 from engram.store.recovery import recover_space
 from engram.store.scrub import scrub
@@ -65,12 +66,15 @@ class Verdict:
         All damage that was found; for each record its first damaged place.
     traces
         What is left of ids that should be erased.
+    receipts
+        The receipts that were compared, each with the number of traces that are left of it.
     """
 
     spaces: list[CheckedSpace] = field(default_factory=list)
     unsound: dict[str, EngramError] = field(default_factory=dict)
     damages: list[Damage] = field(default_factory=list)
     traces: list[Trace] = field(default_factory=list)
+    receipts: dict[ErasureReceipt, int] = field(default_factory=dict)
 
     @property
     def is_sound(self) -> bool:
@@ -93,6 +97,10 @@ class Verdict:
             ],
             "damages": [damage._asdict() for damage in self.damages],
             "traces": [trace._asdict() for trace in self.traces],
+            "receipts": [
+                {"space": receipt.space, "generation": receipt.generation, "traces": count}
+                for receipt, count in self.receipts.items()
+            ],
         }
 
 
@@ -101,6 +109,7 @@ def verify(
     *,
     spaces: Sequence[str] = (),
     erased: Sequence[str] = (),
+    receipts: Sequence[ErasureReceipt] = (),
     on_progress: OnProgress = unseen,
 ) -> Verdict:
     """Check every byte of a data directory: logs, checkpoints and their graphs, descriptions, the list of spaces.
@@ -115,6 +124,8 @@ def verify(
         Names of the spaces to check; empty for all.
     erased
         Ids of which nothing must be left.
+    receipts
+        Receipts of erasures: nothing must be left of what they name, up to the generations that they name.
     on_progress
         Function that receives the progress.
 
@@ -123,7 +134,7 @@ def verify(
     InvalidInput
         If `path` is no path.
     NotFound
-        If there is no such directory or space.
+        If there is no such directory or space, or a receipt is of none of the spaces.
     StoreLocked
         If a process has the directory open for writing.
     NewerFormat
@@ -136,12 +147,29 @@ def verify(
         wanted = _wanted(catalogue, spaces)
         verdict.damages += catalogue.damages.all()
         sound, unsound = catalogue.load()
+        _check_spaces_of(receipts, [stored for stored in sound if stored.config.name in wanted], unsound)
         for name in sorted(wanted & unsound.keys()):
             _look_into(catalogue, name, unsound[name], verdict, on_progress)
         for stored in sound:
             if stored.config.name in wanted:
-                _check(catalogue, stored, erased, verdict, on_progress)
+                _check(catalogue, stored, erased, receipts, verdict, on_progress)
     return verdict
+
+
+def _check_spaces_of(
+    receipts: Iterable[ErasureReceipt], sound: Iterable[StoredSpace], unsound: dict[str, EngramError]
+) -> None:
+    """Refuse receipts that nothing could be compared with. What the id of an unsound space is may not be known."""
+    known = {stored.manifest.identity.space for stored in sound if stored.manifest is not None}
+    for receipt in receipts:
+        if receipt.space_id not in known and receipt.space not in unsound:
+            raise NotFound(
+                f"the receipt is of a space {receipt.space} with the id {receipt.space_id}, which is not among those "
+                "that are checked",
+                code="unknown_space",
+                field="receipts",
+                value=receipt.space,
+            )
 
 
 def _wanted(catalogue: SpaceCatalog, spaces: Sequence[str]) -> set[str]:
@@ -152,7 +180,12 @@ def _wanted(catalogue: SpaceCatalog, spaces: Sequence[str]) -> set[str]:
 
 
 def _check(
-    catalogue: SpaceCatalog, stored: StoredSpace, erased: Sequence[str], verdict: Verdict, on_progress: OnProgress
+    catalogue: SpaceCatalog,
+    stored: StoredSpace,
+    erased: Sequence[str],
+    receipts: Sequence[ErasureReceipt],
+    verdict: Verdict,
+    on_progress: OnProgress,
 ) -> None:
     name = stored.config.name
     on_progress_of = Counter(on_progress, "opening", name)
@@ -168,7 +201,7 @@ def _check(
             on_progress_of.add(nbytes)
         _check_graph(state, name)
         try:
-            verdict.traces += traces_of(state, name, erased)
+            _look_for_traces(state, name, erased, receipts, verdict)
         except CorruptData as error:
             # What cannot be read may be anything.
             verdict.unsound[name] = error
@@ -185,6 +218,17 @@ def _check(
         _survey(catalogue, name, verdict, on_progress)
     else:
         verdict.damages += remembered
+
+
+def _look_for_traces(
+    state: SpaceState, name: str, erased: Sequence[str], receipts: Sequence[ErasureReceipt], verdict: Verdict
+) -> None:
+    verdict.traces += traces_of(state, name, erased)
+    for receipt in receipts:
+        if receipt.space_id == state.manifest.identity.space:
+            found, known = list(traces_of_receipt(state, name, receipt)), set(verdict.traces)
+            verdict.receipts[receipt] = len(found)
+            verdict.traces += [trace for trace in found if trace not in known]
 
 
 def _check_graph(state: SpaceState, name: str) -> None:

@@ -275,14 +275,17 @@ class Space(SpaceCollection):
     def set_retention(self, policy: RetentionPolicy) -> None:
         """Set how much of its history the space retains; it is recorded with the space.
 
-        A space that is made by this version retains a day. One from before retains everything until this is called.
+        A space that is made by this version retains a day. One from before retains everything until this is called. A
+        client cannot call it: for a space that is served, stop the server first.
 
         Raises
         ------
         InvalidInput
             If `policy` is no `RetentionPolicy`.
+        FailedPrecondition
+            If the store is closed.
         Unavailable
-            If it cannot be recorded; the old policy holds then.
+            If it cannot be recorded, or the space takes no more writes; the old policy holds then.
         """
         policy = checked_policy(policy)
         with self._access.held() as engine:

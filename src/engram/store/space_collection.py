@@ -93,6 +93,8 @@ class SpaceCollection:
             If an id is not a text, `include_vectors` is no truth value, or the generation is yet to come.
         FailedPrecondition
             If the generation is no longer retained.
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile. Asked again, the answer is without it.
         """
         wanted = as_id_or_ids(id)
         as_flag("include_vectors", include_vectors)
@@ -123,6 +125,9 @@ class SpaceCollection:
             first page is read.
         FailedPrecondition
             During iteration: if the generation is no longer retained, or the space was restored since.
+        Unavailable
+            During iteration: with code ``erased``, if something of a page is erased while it is read. Asked again, the
+            scan goes on without it.
         CorruptData
             During iteration: if what the order goes by is damaged. A hit raises it, too, if its own text or another of
             its columns is damaged.
@@ -164,6 +169,8 @@ class SpaceCollection:
             If an argument is refused, or there are more than a million different values (code ``facet_values``).
         FailedPrecondition
             If the generation is no longer retained.
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile. Asked again, the answer is without it.
         CorruptData
             If what is counted is damaged.
         """
@@ -238,7 +245,7 @@ class SpaceCollection:
         Returns
         -------
         ErasureReceipt
-            What says that it was done; ``engram verify --erased`` compares a directory with it.
+            What says that it was done; ``engram verify --receipt`` compares a directory with it.
 
         Raises
         ------

@@ -212,10 +212,13 @@ class SpaceEngine(WritableSpace):
 
         Raises
         ------
+        FailedPrecondition
+            If the store is closed: somebody else may have the directory by now.
         Unavailable
-            If it cannot be recorded; the old policy holds then.
+            If it cannot be recorded, or the space takes no more writes; the old policy holds then.
         """
         self.check_process()
+        self._state.log.check_usable()
         self.retention.set_policy(policy)
 
     def retire(self, *, unlinked: bool = False) -> bool:

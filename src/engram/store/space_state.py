@@ -52,3 +52,12 @@ class SpaceState:
 
     def __post_init__(self) -> None:
         self.attributes.rows = StoredRows(self.log, self.versions)
+
+    @property
+    def dropped_generation(self) -> int:
+        """What ended at or before it may be missing from the index for filters, the graph or the log.
+
+        Each of them says so before anything is dropped from it. So what was read as of this generation or a later one
+        is whole, if this is looked at afterwards.
+        """
+        return max(self.attributes.dropped_generation, self.manifest.horizon, self.log.dropped_generation)

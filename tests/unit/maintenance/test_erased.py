@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from engram.errors import NotFound
 from engram.maintenance.backups.backup import backup
 from engram.maintenance.verify import verify
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.store import MemoryStore, StoreOptions
 from tests.doubles.batches import DIM, vector_of
 
@@ -61,6 +64,40 @@ def test_an_erasure_that_is_not_finished_is_named(data: Path, tmp_path: Path) ->
     traces = verify(tmp_path / "left", spaces=["notes"], erased=["cat"]).traces
     assert [(trace.file, trace.generation) for trace in traces[-1:]] == [("space.json", 0)]
     assert traces[-1].message == "an erasure that is not finished of 'cat' is in notes/space.json"
+
+
+def test_a_receipt_is_compared_with_its_space_up_to_its_generation(data: Path) -> None:
+    with MemoryStore(data) as store:
+        space = store.space("notes")
+        receipt = space.erase(["ben", "nobody"])
+        later = int(space.observe("ben", vector_of("ben"), "written later"))
+    verdict = verify(data, receipts=[receipt])
+    assert (verdict.traces, verdict.receipts) == ([], {receipt: 0})
+    other = replace(receipt, digests=receipt.digests[:1], generation=later)
+    verdict = verify(data, receipts=[receipt, other], erased=["ben"], spaces=["notes"])
+    assert verdict.receipts == {receipt: 0, other: 1}
+    assert [(trace.id, trace.generation) for trace in verdict.traces] == [("ben", later)]
+
+
+def test_a_receipt_of_no_space_is_refused(data: Path) -> None:
+    with MemoryStore(data) as store:
+        receipt = store.space("notes").erase(["ben"])
+    for other, spaces in ((replace(receipt, space_id="0" * 32), ()), (receipt, ("mail",))):
+        with pytest.raises(NotFound) as refused:
+            verify(data, receipts=[other], spaces=spaces)
+        assert refused.value.code == "unknown_space"
+
+
+def test_an_erasure_that_is_not_finished_is_named_for_its_receipt(data: Path, tmp_path: Path) -> None:
+    with MemoryStore(data, options=StoreOptions(mark_interval_s=3600.0)) as store:
+        engine = store.space("notes")._engine
+        digests = engine._erasure.note(["dan"], 6)
+        # As a process that dies here leaves it.
+        shutil.copytree(data, tmp_path / "left", ignore=shutil.ignore_patterns("LOCK"))
+        receipt = ErasureReceipt("notes", engine.identity.space, digests, 6, 0, 0)
+    traces = verify(tmp_path / "left", receipts=[receipt]).traces
+    assert [(trace.file, trace.id) for trace in traces] == [("space.json", digests[0])]
+    assert verify(tmp_path / "left", receipts=[replace(receipt, generation=5)]).traces == []
 
 
 def test_a_backup_has_nothing_of_what_was_erased_before(data: Path, tmp_path: Path) -> None:

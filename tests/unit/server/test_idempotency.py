@@ -106,6 +106,22 @@ async def test_writes_under_way_are_not_forgotten() -> None:
     assert await first == (b"1", False)
 
 
+async def test_a_write_that_takes_long_keeps_no_other_from_being_forgotten() -> None:
+    now_s = [0.0]
+    keys, slow, writes = IdempotencyKeys(2, 100.0, lambda: now_s[0]), Writes(), Writes()
+    slow.held = asyncio.Event()
+    first = asyncio.create_task(keys.once("a", "k1", b"1", slow))
+    await slow.begun.wait()
+    assert await keys.once("a", "k2", b"2", writes) == (b"1", False)
+    assert await keys.once("a", "k3", b"3", writes) == (b"2", False)
+    assert await keys.once("a", "k3", b"3", writes) == (b"2", True)
+    now_s[0] = 150.0
+    assert await keys.once("a", "k3", b"4", writes) == (b"3", False)
+    slow.held.set()
+    assert await first == (b"1", False)
+    assert await keys.once("a", "k1", b"1", slow) == (b"2", False), "what was begun so long ago is over"
+
+
 @pytest.mark.parametrize("key", ["", " ", "a b", "ü", "x" * 256, "a\n"])
 async def test_what_is_no_key_is_refused(key: str) -> None:
     with pytest.raises(InvalidInput) as caught:

@@ -110,6 +110,20 @@ def test_a_clock_that_jumps_ahead_lets_nothing_be_dropped_that_is_not_due(clocks
         assert refusal.value.code == "snapshot_expired"
 
 
+def test_what_was_current_at_a_retained_time_is_recalled_though_a_record_after_it_was_erased(clocks: Clocks) -> None:
+    with MemoryStore(None, options=StoreOptions(retained_s=100)) as store:
+        space = store.space("notes", dim=DIM)
+        for at, id in ((0, "a"), (10, "b"), (20, "c"), (60, "d")):
+            clocks.elapsed_s = at
+            store_one(space, id)
+        clocks.elapsed_s = 61
+        space.erase(["b", "c"])
+        assert [found_at(space, at) for at in (0, 15, 30, 60)] == [["a"], ["a"], ["a"], ["a", "d"]]
+        clocks.elapsed_s = 125
+        assert space._engine.retention.oldest == 3, "the last generation before what was committed a minute ago"
+        assert [found_at(space, at) for at in (30, 60, 100)] == [["a"], ["a", "d"], ["a", "d"]]
+
+
 def test_a_clock_that_was_behind_makes_nothing_look_old(clocks: Clocks) -> None:
     with MemoryStore(None, options=StoreOptions(retained_s=100)) as store:
         space = store.space("notes", dim=DIM)

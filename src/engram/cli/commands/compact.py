@@ -26,7 +26,8 @@ def compact(cli: CliContext, *, directory: Path, spaces: tuple[str, ...], dry_ru
     """Drop from the logs of the data directory DIR what its spaces no longer retain.
 
     A server does this by itself while it runs; this is for a directory that is not in use. What a space retains is
-    recorded with it: 24 hours of history when it was made by this version, everything when it is from before.
+    recorded with it: 24 hours of history when it was made by this version, everything when it is from before. The
+    segment of each space that was written to last is never compacted.
 
     \b
     Exit codes:

@@ -10,6 +10,7 @@ import click
 from engram.cli.context import CliContext, pass_cli
 from engram.cli.setting_options import setting_option
 from engram.cli.target import client_settings, open_target, target_options
+from engram.client.calls import TIMEOUT_S_MAX
 
 
 @click.command()
@@ -24,21 +25,22 @@ def erase(
     """Delete the observations with these IDs, and remove all that was ever written under them from every file.
 
     Older versions are erased, too, and what was deleted before. Snapshots of the past lose them. Files that have
-    something of them are written anew, which takes as long as that takes. Backups from before keep what they have.
+    something of them are written anew, which takes as long as that takes: a server is waited for, for a day at most.
+    Backups from before keep what they have.
 
     \b
     Examples:
       engram erase person-1 --space notes
       engram erase person-1 person-2 --json > receipt.json
-      engram verify ./memories --erased person-1
+      engram verify ./memories --receipt receipt.json
     """
     name = client_settings(cli, space=space).space
-    with open_target(cli, address, data) as target, target.opened(name) as opened:
+    with open_target(cli, address, data, timeout_s=TIMEOUT_S_MAX) as target, target.opened(name) as opened:
         receipt = opened.erase(ids)
     if as_json:
         cli.print_json(dataclasses.asdict(receipt))
     else:
         cli.out.print(
-            f"{receipt.count:,} observations of {len(receipt.digests):,} ids are erased from space {name}, as far as "
-            f"generation {receipt.generation:,}."
+            f"Erased from space {name}: observations {receipt.count:,}, ids {len(receipt.digests):,}, up to generation "
+            f"{receipt.generation:,}."
         )

@@ -242,7 +242,7 @@ class AsyncCollection:
         Returns
         -------
         ErasureReceipt
-            What says that it was done; ``engram verify --erased`` compares a directory with it.
+            What says that it was done; ``engram verify --receipt`` compares a directory with it.
 
         Raises
         ------

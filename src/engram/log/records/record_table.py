@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from heapq import merge
 from itertools import accumulate
 from operator import attrgetter
@@ -98,11 +99,17 @@ class RecordTable:
         The pages of the existing segments, in order.
     last_generation
         The last generation that was assigned.
+
+    Attributes
+    ----------
+    dropped_generation
+        What ended at or before it may have been dropped since the log was opened. It is set before anything is dropped.
     """
 
     def __init__(self, pages: Sequence[RecordPage], last_generation: int) -> None:
         self._changing = threading.Lock()
         self._last_generation = last_generation
+        self.dropped_generation: int = 0
         self._set_pages(pages)
 
     @property
@@ -138,15 +145,36 @@ class RecordTable:
         """
         firsts, pages, _ = self._pages
         page = pages[bisect_right(firsts, generation) - 1] if firsts else None
-        index = bisect_right(page.firsts, generation) - 1 if page is not None else -1
-        if page is not None and index >= 0:
+        if page is None:
+            raise self._missing(generation, is_compacted=False)
+        index = bisect_right(page.firsts, generation) - 1
+        if index >= 0:
             record = page.records[index]
             row = record.rows_until(generation) - 1
             if record.generation(row) == generation:
                 return record, row
-            if page.segment.revision and record.first_generation <= generation <= page.last_generation:
-                raise self._missing(generation, is_compacted=True)
-        raise self._missing(generation, is_compacted=False)
+        # What is gone may have been the first of its segment, or all of it.
+        is_covered = page.first_generation <= generation <= page.last_generation
+        raise self._missing(generation, is_compacted=is_covered and page.segment.revision > 0)
+
+    @contextmanager
+    def as_of(self, generation: int) -> Iterator[None]:
+        """Read what was alive at `generation`, which the caller found to be retained.
+
+        By itself, `locate` cannot tell what was erased from what a compaction dropped. But compactions keep whatever is
+        alive at their horizon or later.
+
+        Raises
+        ------
+        Unavailable
+            If something was erased while the caller was about to read it.
+        """
+        try:
+            yield
+        except FailedPrecondition as error:
+            if error.code != "snapshot_expired" or generation < self.horizon.generation:
+                raise
+            raise _erased(error.value) from None
 
     def records_from(self, generation: int) -> Iterator[Record]:
         """Yield the records that hold `generation` or later ones, including those that are appended meanwhile."""
@@ -189,12 +217,7 @@ class RecordTable:
         """Return the error for a generation that no record holds."""
         oldest = self.horizon.generation
         if is_compacted and generation > oldest:
-            return Unavailable(
-                f"the observation of generation {generation} was erased meanwhile; ask again",
-                code="erased",
-                field="generation",
-                value=generation,
-            )
+            return _erased(generation)
         if not 0 < generation <= oldest:
             return LookupError(f"generation {generation} is not in the log, which goes up to {self._last_generation}")
         return FailedPrecondition(
@@ -228,6 +251,7 @@ class RecordTable:
     def replace(self, old: Sequence[RecordPage], new: RecordPage) -> None:
         """Replace neighbouring pages by one that covers the same generations. Any thread may call it."""
         with self._changing:
+            self.dropped_generation = max(self.dropped_generation, new.horizon.generation)
             pages = list(self.pages)
             start = pages.index(old[0])
             pages[start : start + len(old)] = [new]
@@ -237,3 +261,12 @@ class RecordTable:
         latest_us = tuple(accumulate((page.times.latest_us for page in pages[:-1]), max))
         # One assignment, so that a reader never sees the one without the other.
         self._pages = tuple(page.first_generation for page in pages), tuple(pages), latest_us
+
+
+def _erased(generation: object) -> Unavailable:
+    return Unavailable(
+        f"the observation of generation {generation} was erased meanwhile; ask again",
+        code="erased",
+        field="generation",
+        value=generation,
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class ErasureReceipt:
     """What says that all that was ever written under some ids has left the files of a space.
 
-    `engram verify --erased` compares a directory with it. It does not tell the ids to anybody who does not know them.
+    `engram verify --receipt` compares a directory with it. It does not tell the ids to anybody who does not know them.
 
     Parameters
     ----------

@@ -14,7 +14,9 @@ _SECONDS_MAX: Final = 1e9
 
 @dataclass(frozen=True, slots=True)
 class RetentionPolicy:
-    """How long recalls may go back. It is recorded per space, and any writer may change it.
+    """How long recalls may go back. It is recorded per space, and a program that has the directory open may change it.
+
+    No call of a server changes it: stop the server first, and use `Space.set_retention`.
 
     What no retained generation sees any more is dropped from memory and from the disk. Snapshots and standing recalls
     that are open keep what they need.
@@ -41,10 +43,10 @@ class RetentionPolicy:
             seconds = as_real("history_s", self.history_s, "a number of seconds, or None")
             if not 0 <= seconds <= _SECONDS_MAX:
                 raise InvalidInput(
-                    f"history_s is {seconds}; it must lie within 0 and {_SECONDS_MAX:.0e}, or be None",
+                    f"history_s is {seconds}; it must be 0 to {_SECONDS_MAX:,.0f} seconds, or None",
                     code="out_of_range",
                     field="history_s",
-                    limit=f"0..{_SECONDS_MAX:.0e}",
+                    limit=f"0..{_SECONDS_MAX:.0f}",
                     value=seconds,
                 )
             object.__setattr__(self, "history_s", seconds)

@@ -14,6 +14,7 @@ from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.requests import Delete, Erase, Observe
 from engram.model.operations.scans import Clear
 from engram.server.engine import Engine
+from engram.store.commit.queue import CommitResult
 from engram.store.scans.deleting import DeletionPart, count_passing, deletion_parts
 from engram.store.space_collection import existing
 from engram.store.space_engine import SpaceEngine
@@ -56,9 +57,8 @@ async def erase(engine: Engine, request: Erase, encode: Callable[[ErasureReceipt
     ids = list(request.ids)
     space.check_erasable()
     # As any deletion, through the lanes.
-    result = await engine.ingest.delete(space, ids)
-    generation = result.last_generation or space.generation
-    return encode(await engine.alone(lambda: _erased(space, ids, generation)))
+    deleted = await engine.ingest.delete(space, ids)
+    return encode(await engine.alone(lambda: _erased(space, ids, deleted)))
 
 
 async def _delete_passing(
@@ -87,10 +87,10 @@ async def _delete_passing(
     return Deletion(existed, last or space.generation, held.generation, more)
 
 
-def _erased(space: SpaceEngine, ids: Sequence[str], generation: int) -> ErasureReceipt:
+def _erased(space: SpaceEngine, ids: Sequence[str], deleted: CommitResult) -> ErasureReceipt:
     opened = space.held()
     try:
-        return opened.erase_until(ids, generation)
+        return opened.erase_deleted(ids, deleted)
     finally:
         opened.let_go()
 

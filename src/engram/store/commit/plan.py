@@ -41,6 +41,7 @@ class CommitPlan:
 
     def __init__(self, versions: LiveVersions, sessions: SessionTable, last_generation: int) -> None:
         self._sessions = sessions
+        self._generation_before = last_generation
         self._next_generation = last_generation + 1
         self._small: list[ObservationBatch] = []
         self._small_rows = 0
@@ -129,7 +130,10 @@ class CommitPlan:
             wanted = self.changes.unchanged(wanted, request.delete_versions)
         ids = self.changes.existing(wanted) or ([NO_ID] if request.ends_segment else [])
         if not ids:
-            self._answer(request, CommitResult(0, 0, 0))
+            # If this commit fails, its generations are given again, and the answer holds all the same unless something
+            # was deleted. Until then nothing of the commit can have these ids: it would be alive.
+            as_of = self.last_generation if self.deleted else self._generation_before
+            self._answer(request, CommitResult(0, 0, 0, as_of=as_of))
             return
         self._flush_small()
         first = self._next_generation
@@ -138,7 +142,8 @@ class CommitPlan:
         existed = 0 if ids == [NO_ID] else len(ids)
         self.deleted += existed
         self._entries.append(LogEntry(RecordKind.DELETE, first, ids=ids))
-        self._answer(request, CommitResult(first, self.last_generation, len(ids), existed=existed))
+        last = self.last_generation
+        self._answer(request, CommitResult(first, last, len(ids), existed=existed, as_of=last))
 
     def _add_small(self, batch: ObservationBatch, origin: _Origin, first_generation: int) -> None:
         nbytes = batch.nbytes

@@ -32,6 +32,9 @@ class CommitResult:
         Whether an earlier request with the same sequence numbers had stored everything in it.
     existed
         For a deletion: number of the ids that existed.
+    as_of
+        For a deletion: the generation as of which none of the ids exists. What was written under them up to it has
+        ended; what is written later has not.
     """
 
     first_generation: int
@@ -39,6 +42,7 @@ class CommitResult:
     count: int
     duplicate: bool = False
     existed: int = 0
+    as_of: int = 0
 
     @property
     def ack(self) -> Ack:

@@ -126,20 +126,21 @@ class WritableSpace(RestableSpace):
         """
         self.check_erasable()
         ids = as_ids(ids)
-        generation = self.delete(ids).last_generation or self._state.index.visible_generation
-        return self.erase_until(ids, generation)
+        return self.erase_deleted(ids, self.delete(ids))
 
     def check_erasable(self) -> None:
         """Raise `FailedPrecondition` (code ``old_format``) if Engram 0.1 wrote a part of the log."""
         self._erasure.check()
 
-    def erase_until(self, ids: Sequence[str], generation: int) -> ErasureReceipt:
-        """Remove what was written under ids that are deleted, up to `generation`. Raises as `erase`."""
-        digests = self._erasure.note(ids, generation)
+    def erase_deleted(self, ids: Sequence[str], deleted: CommitResult) -> ErasureReceipt:
+        """Remove what was written under ids until they were deleted, which `deleted` tells. Raises as `erase`.
+
+        Only the deletion knows how far that is: others write under the same ids as soon as it is done.
+        """
+        identity = self._state.manifest.identity
+        digests = self._erasure.note(ids, deleted.as_of)
         count = self.log_compaction.erase()
-        return ErasureReceipt(
-            self.config.name, self._state.manifest.identity.space, digests, generation, count, now_us()
-        )
+        return ErasureReceipt(self.config.name, identity.space, digests, deleted.as_of, count, now_us())
 
     def _end_segment(self) -> None:
         """Let everything that is stored be in segments to which nothing is added."""

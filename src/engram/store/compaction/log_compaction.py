@@ -202,7 +202,7 @@ class LogCompaction:
         self.compactions += 1
         self.freed_bytes += freed
         logger.info(
-            "space %s: %d segments of the log became one, which freed %d bytes",
+            "space %s: the log was compacted; segments that became one: %d, bytes that became free: %d",
             state.log.damages.space,
             len(run),
             freed,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -38,7 +39,7 @@ class ColumnChunk:
     ----------
     ends
         int64, shape ``(n,)``: the generation from which on a version is dead. The largest int64 stands for a version
-        that is alive, 0 for a generation that is not an observation.
+        that is alive, 0 for a generation that is not an observation, or was erased.
     times_us
         int64, shape ``(n,)``: observation times, microseconds since 1970 UTC.
     confidences, importances
@@ -176,12 +177,12 @@ class Columns:
         generations, at
             int64, shape ``(n,)``: the versions, and the generation that ends each of them.
         """
-        numbers = generations >> CHUNK_BITS
+        parts = list(_by_chunk(generations))
         with self._changing:
-            for number in np.unique(numbers).tolist():
+            for number, places in parts:
                 chunk = self.chunks.get(number)
                 if chunk is not None:
-                    _end(chunk, generations[numbers == number] & (CHUNK_ROWS - 1), at[numbers == number])
+                    _end(chunk, generations[places] & (CHUNK_ROWS - 1), at[places])
 
     def alive(self, generations: NDArray[np.int64], at: int) -> NDArray[np.bool_]:
         """Return which of `generations` are observations that are alive at the generation `at`.
@@ -196,15 +197,15 @@ class Columns:
         NDArray[np.bool_]
             Shape ``(n,)``.
         """
-        numbers, offsets = generations >> CHUNK_BITS, generations & (CHUNK_ROWS - 1)
+        offsets = generations & (CHUNK_ROWS - 1)
         alive = np.zeros(len(generations), dtype=bool)
-        for number in np.unique(numbers).tolist():
-            chunk, here = self.chunks.get(number), np.flatnonzero(numbers == number)
+        for number, places in _by_chunk(generations):
+            chunk = self.chunks.get(number)
             if chunk is None:
                 continue
-            rows, is_there = chunk.places_of(offsets[here])
+            rows, is_there = chunk.places_of(offsets[places])
             found = chunk.ends[rows] > at
-            alive[here] = found if is_there is None else found & is_there
+            alive[places] = found if is_there is None else found & is_there
         return alive
 
     def within(self, first: int, last: int) -> list[int]:
@@ -282,6 +283,17 @@ def _pieces(record: Record | LogEntry) -> Iterator[tuple[int, slice | NDArray[np
     starts = np.flatnonzero(np.diff(numbers, prepend=-1)).tolist()
     for start, end in zip(starts, [*starts[1:], record.count], strict=True):
         yield int(numbers[start]), generations[start:end] & (CHUNK_ROWS - 1), slice(start, end)
+
+
+def _by_chunk(generations: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Yield the number of each chunk that `generations` are in, and the places of those that are: int64, rising."""
+    numbers = generations >> CHUNK_BITS
+    # Sorted once: to compare all of them with each number would take the square of the time.
+    order = np.argsort(numbers, kind="stable")
+    numbers = numbers[order]
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1)).tolist()
+    for start, end in pairwise([*starts, len(order)]):
+        yield int(numbers[start]), order[start:end]
 
 
 def _end(chunk: ColumnChunk, offsets: NDArray[np.int64], at: NDArray[np.int64]) -> None:

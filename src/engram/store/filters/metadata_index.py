@@ -26,8 +26,9 @@ _Found = dict[_Place, tuple[list[int], list[Any]]]
 _KEY_BYTES: Final = 200
 # The index of a key is copied to be shortened, so that is done only if more than this share of it goes.
 _DROPPED_SHARE: Final = 0.25
-# Lists of tags that are shortened while a commit may have to wait.
+# Lists of tags that are shortened while a commit may have to wait, and the generations that they have together.
 _TAGS_AT_ONCE: Final = 256
+_TAGGED_AT_ONCE: Final = 1 << 16
 
 
 class MetadataIndex:
@@ -76,7 +77,8 @@ class MetadataIndex:
 
     def erase(self, generations: NDArray[np.int64]) -> None:
         """Hide versions from all snapshots: int64, shape ``(n,)``."""
-        self.columns.end(generations, generations)
+        # As if they had never been observations: filters also ask for those of all times.
+        self.columns.end(generations, np.zeros_like(generations))
         self.erasures += 1
 
     def drop(self, horizon: int) -> None:
@@ -88,10 +90,10 @@ class MetadataIndex:
 
         self.dropped_generation = max(self.dropped_generation, horizon)
         self.ended.forget(horizon)
-        tags = self._tags.keys()
-        for start in range(0, len(tags), _TAGS_AT_ONCE):
+        for shorter in self._tags.shortened(keeps, _TAGS_AT_ONCE, _TAGGED_AT_ONCE):
+            # What stays was found out before, so that commits wait for little.
             with self._changing:
-                self._tags.drop(tags[start : start + _TAGS_AT_ONCE], keeps)
+                self._tags.shorten(shorter)
         for place in list(self._keys):
             self._shorten(place, keeps)
         # Last, because the lists are compared with it.
@@ -123,7 +125,7 @@ class MetadataIndex:
         return self._tags.get(tag)
 
     def key(self, path: tuple[str, ...]) -> KeyIndex | None:
-        """Return the values under a key of the metadata, or under nested ones; None if there never were any."""
+        """Return the values under a key of the metadata, or under nested ones; None if there are none that are left."""
         return self._keys.get(path[0] if len(path) == 1 else path)
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _WORD_BITS: Final = 64
+_WORD_BYTES: Final = _WORD_BITS // 8
 # Up to this share of the window, a list is cheaper to go on with than flags.
 _LISTED_SHARE: Final = 32
 
@@ -125,20 +126,35 @@ class PassingRows:
             return bitmap(self._listed)
         # Not from generation 0 on: what came before the window may be long gone.
         skipped = self.window.first % _WORD_BITS
-        count = skipped + self.window.size
-        flags = np.zeros(count + -count % _WORD_BITS, dtype=bool)
-        flags[skipped:count] = self._flags
-        return Bitmap(np.packbits(flags, bitorder="little").view(np.uint64), self.window.first - skipped)
+        words = _blank_words(skipped + self.window.size)
+        # The first word by itself, so that the other flags, of which there may be very many, need not be moved.
+        head = -skipped % _WORD_BITS
+        first = np.packbits(np.concatenate([np.zeros(skipped, dtype=bool), self.flags[:head]]), bitorder="little")
+        rest = np.packbits(self.flags[head:], bitorder="little")
+        octets, begin = words.view(np.uint8), _WORD_BYTES if skipped else 0
+        octets[: len(first)] = first
+        octets[begin : begin + len(rest)] = rest
+        return Bitmap(words, self.window.first - skipped)
 
 
 def bitmap(generations: NDArray[np.int64]) -> Bitmap:
     """Return `generations`, which must ascend, as a bitmap."""
-    begin = int(generations[0]) if len(generations) else 0
-    begin -= begin % _WORD_BITS
-    count = int(generations[-1]) + 1 - begin if len(generations) else 0
-    flags = np.zeros(count + -count % _WORD_BITS, dtype=bool)
-    flags[generations - begin] = True
-    return Bitmap(np.packbits(flags, bitorder="little").view(np.uint64), begin)
+    if not len(generations):
+        return Bitmap(_blank_words(0), 0)
+    begin = int(generations[0]) // _WORD_BITS * _WORD_BITS
+    words = _blank_words(int(generations[-1]) + 1 - begin)
+    # No flag for each generation: a few may be far apart.
+    places = generations - begin
+    numbers = places // _WORD_BITS
+    bits: NDArray[np.uint64] = np.left_shift(np.uint64(1), (places % _WORD_BITS).astype(np.uint64))
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    words[numbers[starts]] = np.bitwise_or.reduceat(bits, starts)
+    return Bitmap(words, begin)
+
+
+def _blank_words(bits: int) -> NDArray[np.uint64]:
+    """Return zeros with room for so many bits: uint64, shape ``(n,)``."""
+    return np.zeros(-(-bits // _WORD_BITS), dtype=np.uint64)
 
 
 def flagged(window: Window, lists: Iterable[NDArray[np.int64]]) -> NDArray[np.bool_]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import Final
 
-from engram.errors import FailedPrecondition
+from engram.errors import FailedPrecondition, Unavailable
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
 from engram.store.filters.columns import CHUNK_ROWS
@@ -49,7 +49,8 @@ class ExactScan:
     def best(self, query: RecallQuery, generation: int) -> Generator[None, None, Ranked]:
         """Return the best `query.k` observations that were alive at `generation`, best first; yield after each piece.
 
-        Damaged observations are left out. Nothing is returned if something that was alive then is dropped meanwhile.
+        Damaged observations are left out. Nothing is returned if something that was alive then is dropped or erased
+        meanwhile.
 
         Raises
         ------
@@ -68,11 +69,11 @@ class ExactScan:
             if len(chosen):
                 try:
                     scored = score_readable(self._state.log, chosen, vector, self._config.metric, damaged)
-                except FailedPrecondition:
+                except (FailedPrecondition, Unavailable):
                     return NOTHING
                 best = best.then(scored.at_least(query.cue.score_min)).best_first().head(query.k)
             yield
-        return best if attributes.dropped_generation <= generation else NOTHING
+        return best if self._state.dropped_generation <= generation else NOTHING
 
     def nbytes(self, generation: int) -> int:
         """Return about how many bytes of vectors have to be read to answer as of `generation`."""

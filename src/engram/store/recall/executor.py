@@ -91,17 +91,27 @@ class RecallExecutor:
         check_process(self._process, "store")
 
     def recall(self, query: RecallQuery, generation: int) -> Recalled:
-        """Answer a recall at once; see `Space.recall`."""
+        """Answer a recall at once as of a retained generation; see `Space.recall`.
+
+        Raises
+        ------
+        Unavailable
+            With code ``erased``, if something was erased that was about to be read.
+        """
         self.check_process()
+        with self._state.log.as_of(generation):
+            return self._recall(query, generation)
+
+    def _recall(self, query: RecallQuery, generation: int) -> Recalled:
         start_s = time.perf_counter()
         prepared = self.search.prepare(query.cue)
-        left_out = LeftOut(self._state.log, query.skip_damaged)
+        left_out = LeftOut(self._state.log, query.skip_damaged, generation)
         # This reads the indexed generation before the search: a hit that is marked as indexed was then certainly not
         # found in the tail.
         make_hits = self.hits_as_of(generation, left_out)
         if query.strength is not None:
             by_strength = self._strongest(prepared, query, query.strength, generation, left_out)
-            hits = self._strong_hits(by_strength, query.strength, left_out)(by_strength.memories)
+            hits = self._strong_hits(by_strength, query.strength, generation, left_out)(by_strength.memories)
             found = len(hits)
         else:
             ranked = self._best(prepared, query, query.k, generation, left_out)
@@ -110,18 +120,22 @@ class RecallExecutor:
         return Recalled(hits, generation, found, (time.perf_counter() - start_s) * 1000, left_out.any)
 
     def stream(self, query: RecallQuery, generation: int) -> RecallStream:
-        """Answer a recall in batches; see `Space.recall_stream`."""
+        """Answer a recall in batches as of a retained generation; see `Space.recall_stream`. Raises as `recall`."""
         self.check_process()
+        with self._state.log.as_of(generation):
+            return self._hold(self._stream(query, generation))
+
+    def _stream(self, query: RecallQuery, generation: int) -> RecallStream:
         # The cue is checked here rather than when the first batch is taken.
         prepared = self.search.prepare(query.cue)
         ef = self._breadth(query)
-        left_out = LeftOut(self._state.log, query.skip_damaged)
+        left_out = LeftOut(self._state.log, query.skip_damaged, generation)
         make_hits = self.hits_as_of(generation, left_out)
         recent = subscription = None
         if query.strength is not None:
             by_strength = self._strongest(prepared, query, query.strength, generation, left_out)
             results: Walk | Ranked = by_strength.memories
-            make_hits = self._strong_hits(by_strength, query.strength, left_out)
+            make_hits = self._strong_hits(by_strength, query.strength, generation, left_out)
             # `score_min` limits the similarity and has been applied. The stream would compare strengths with it.
             query = replace(query, cue=replace(query.cue, score_min=None))
         elif generation == 0:
@@ -132,18 +146,26 @@ class RecallExecutor:
             recent = RecentObservations(self._state, self._config.metric, prepared, generation, left_out)
         if query.follow:
             subscription = self._subscriptions.follow(prepared, generation, left_out)
-        return self._hold(RecallStream(results, query, generation, ef, make_hits, left_out, recent, subscription))
+        return RecallStream(results, query, generation, ef, make_hits, left_out, recent, subscription)
 
     def get(self, id: str, generation: int | None) -> Hit | None:
-        """Return the live version of `id`, or the version that was alive at `generation`; None if there is none."""
+        """Return the live version of `id`, or the version that was alive at `generation`; None if there is none.
+
+        Raises
+        ------
+        Unavailable
+            As for `recall`.
+        """
         self.check_process()
         state = self._state
         indexed = state.index.indexed_generation
-        versions = state.versions
-        found = versions.live(id) if generation is None else versions.at(id, generation, state.log)
-        if found is None:
-            return None
-        return stored_hit(*state.log.locate(found), 1.0, found <= indexed, now_us())
+        if generation is None:
+            return self._stored(state.versions.live(id), indexed)
+        with state.log.as_of(generation):
+            return self._stored(state.versions.at(id, generation, state.log), indexed)
+
+    def _stored(self, found: int | None, indexed: int) -> Hit | None:
+        return None if found is None else stored_hit(*self._state.log.locate(found), 1.0, found <= indexed, now_us())
 
     def count(self, filter: Filter | Condition, generation: int) -> Counted:
         """Return how many observations that were alive at `generation` pass `filter`.
@@ -164,7 +186,7 @@ class RecallExecutor:
         def make_hits(ranked: Ranked) -> list[Hit]:
             recalled_us = now_us()
             hits = []
-            places = self._places(ranked)
+            places = self._places(ranked, generation)
             for found, score, place in zip(ranked.generations.tolist(), ranked.scores.tolist(), places, strict=True):
                 if not left_out.can_be_read(*place):
                     continue
@@ -198,7 +220,9 @@ class RecallExecutor:
         metric = self._config.metric
         return strongest(log, metric, self._reinforcement, strength, similar, query.k)
 
-    def _strong_hits(self, by_strength: RankedByStrength, strength: Strength, left_out: LeftOut) -> MakeHits:
+    def _strong_hits(
+        self, by_strength: RankedByStrength, strength: Strength, generation: int, left_out: LeftOut
+    ) -> MakeHits:
         """Return a function that makes hits of generations and strengths, and counts each hit as a recall."""
         indexed = self._state.index.indexed_generation
         similarities = dict(
@@ -207,19 +231,23 @@ class RecallExecutor:
 
         def make_hits(ranked: Ranked) -> list[Hit]:
             recalled_us = now_us()
-            found = ranked.generations.tolist()
+            found, places = ranked.generations.tolist(), self._places(ranked, generation)
             if strength.reinforce:
                 self._reinforcement.reinforce(found, recalled_us)
             return [
                 stored_hit(*place, similarities[one], one <= indexed, recalled_us, weight)
-                for one, place, weight in zip(found, self._places(ranked), ranked.scores.tolist(), strict=True)
+                for one, place, weight in zip(found, places, ranked.scores.tolist(), strict=True)
                 if left_out.can_be_read(*place)
             ]
 
         return make_hits
 
-    def _places(self, ranked: Ranked) -> list[tuple[Record, int]]:
-        """Return the record and the row of each observation, after prefetching the records."""
-        places = [self._state.log.locate(generation) for generation in ranked.generations.tolist()]
+    def _places(self, ranked: Ranked, generation: int) -> list[tuple[Record, int]]:
+        """Return the record and the row of each observation, after prefetching the records.
+
+        Those up to `generation` were alive then. A stream reads them whenever it is asked to.
+        """
+        with self._state.log.as_of(generation):
+            places = [self._state.log.locate(found) for found in ranked.generations.tolist()]
         self._read_ahead.read(record for record, _ in places)
         return places

@@ -229,11 +229,16 @@ class Retention:
         FailedPrecondition
             If the generation is no longer retained.
         """
-        newest = self._state.index.visible_generation
-        generation, horizon = self._state.log.generation_at(time_us), self._state.log.horizon
+        log, newest = self._state.log, self._state.index.visible_generation
+        generation, horizon = log.generation_at(time_us), log.horizon
         if time_us >= horizon.committed_us:
             # The record that was current then may have been dropped.
             generation = max(generation, horizon.generation)
+        following = next(log.records_from(generation + 1), None)
+        if generation >= log.horizon.generation:
+            # What is missing behind the horizon was erased. All generations of such a gap are the same state, of which
+            # the last is retained for as long as the state is: ages are judged by the record that follows.
+            generation = newest if following is None else max(generation, following.first_generation - 1)
         # Generations that are written but not visible yet do not count.
         return self._check(min(generation, newest), newest)
 
@@ -289,9 +294,7 @@ class Retention:
         FailedPrecondition
             If something may have been.
         """
-        state = self._state
-        # Both are set before anything is dropped: from the indexes for filters, and from the graph.
-        dropped = max(state.attributes.dropped_generation, state.manifest.horizon)
+        dropped = self._state.dropped_generation
         if generation < dropped:
             raise _expired(generation, dropped)
         return answer

@@ -35,7 +35,9 @@ class Snapshot:
     """Answers from the observations that were alive at `generation`, whatever is written meanwhile.
 
     A snapshot costs nothing to make or keep, and any thread may use it. It stays valid as long as it is referenced,
-    even if its generation is older than what the store retains for others. Made by `Space.snapshot`.
+    even if its generation is older than what the store retains for others. Only what is erased is lost to it: what is
+    about to read that raises `Unavailable` with code ``erased``, and asked again is without it. Made by
+    `Space.snapshot`.
 
     Parameters
     ----------
@@ -73,7 +75,13 @@ class Snapshot:
     def get(self, id: Iterable[str], *, include_vectors: bool = False) -> FoundHits: ...
 
     def get(self, id: str | Iterable[str], *, include_vectors: bool = False) -> Hit | FoundHits | None:
-        """Return the observation with this id or None, or those of many ids; see `Space.get`."""
+        """Return the observation with this id or None, or those of many ids; see `Space.get`.
+
+        Raises
+        ------
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile.
+        """
         as_flag("include_vectors", include_vectors)
         wanted = as_id_or_ids(id)
         return self._find(wanted) if isinstance(wanted, str) else look_up(self, wanted)
@@ -84,7 +92,13 @@ class Snapshot:
 
     @spelled_out(SnapshotScanOptions)
     def scan(self, filter: FilterLike | None = None, **options: Unpack[SnapshotScanOptions]) -> Scan:
-        """Return an iterator over everything that passes a filter; see `Space.scan`."""
+        """Return an iterator over everything that passes a filter; see `Space.scan`.
+
+        Raises
+        ------
+        Unavailable
+            During iteration: with code ``erased``, if something of it is erased meanwhile.
+        """
         return Scan(self._page, page_request("", filter, {**options, "max_generation": self.generation}))
 
     def facets(
@@ -95,7 +109,13 @@ class Snapshot:
         fields: str | Iterable[str] = (),
         limit: int = FACET_VALUES_DEFAULT,
     ) -> Facets:
-        """Return which values the observations have that pass a filter; see `Space.facets`."""
+        """Return which values the observations have that pass a filter; see `Space.facets`.
+
+        Raises
+        ------
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile.
+        """
         request = CountFacets("", keys, fields, as_filter(filter), limit)  # type: ignore[arg-type]
         self._reader.check_process()
         return exhausted(self._reader.scans.facets(request, self.generation))
@@ -107,7 +127,13 @@ class Snapshot:
     @accepts_old("ef")
     @spelled_out(SnapshotRecallOptions)
     def recall(self, cue: CueLike, k: int = RESULTS_DEFAULT, **options: Unpack[SnapshotRecallOptions]) -> Hits:
-        """Return the best hits; see `Space.recall`."""
+        """Return the best hits; see `Space.recall`.
+
+        Raises
+        ------
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile.
+        """
         answer = self._reader.recall(recall_query(cue, k, **options), self.generation)
         return Hits(answer.hits, answer.generation, answer.incomplete)
 
@@ -120,7 +146,13 @@ class Snapshot:
         batch_size: int = BATCH_DEFAULT,
         **options: Unpack[SnapshotStreamOptions],
     ) -> RecallStream:
-        """Return the best hits in batches; see `Space.recall_stream`."""
+        """Return the best hits in batches; see `Space.recall_stream`.
+
+        Raises
+        ------
+        Unavailable
+            With code ``erased``, if something of it is erased while the stream is opened.
+        """
         return self._open(stream_query(cue, k, batch_size, **options))
 
     def _page(self, request: ReadPage) -> ScanPage:

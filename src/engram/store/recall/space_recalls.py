@@ -79,6 +79,8 @@ class SpaceRecalls:
             If a text is to be embedded and the space has no embedder, or the snapshot is no longer retained.
         CorruptData
             If the ranking needs damaged bytes.
+        Unavailable
+            With code ``erased``, if something is erased again and again while it is answered.
         """
         is_measured = self._meter.is_waiting
         if is_measured:
@@ -95,7 +97,7 @@ class SpaceRecalls:
 
         Raises
         ------
-        InvalidInput, FailedPrecondition, CorruptData
+        InvalidInput, FailedPrecondition, CorruptData, Unavailable
             As for `answer`.
         OverCapacity
             If there are too many standing recalls.
@@ -124,11 +126,18 @@ class SpaceRecalls:
             If the id is not a text, or the generation is yet to come.
         FailedPrecondition
             If the generation is no longer retained.
+        Unavailable
+            With code ``erased``, if something is erased again and again while it is looked up.
         """
         as_text("id", id)
-        if max_generation is None:
-            return _repeated(lambda: self._reader.get(id, None), is_now=True)
-        return self._reader.get(id, self.retention.check(max_generation))
+
+        def found() -> Hit | None:
+            if max_generation is None:
+                return self._reader.get(id, None)
+            generation = self.retention.check(max_generation)
+            return self.retention.whole(self._reader.get(id, generation), generation)
+
+        return _repeated(found, is_now=max_generation is None)
 
     def count(self, filter: Filter | Condition, max_generation: int | None = None) -> Counted:
         """Return how many observations pass `filter`, now or as of a generation.
@@ -234,6 +243,8 @@ class SpaceRecalls:
             With code ``facet_values``, if there are too many different values.
         CorruptData
             If what is counted cannot be read.
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile.
         """
         return self._reader.scans.facets(request, generation)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from engram.errors import CorruptData, Unavailable
+from engram.errors import EngramError, Unavailable
 from engram.index import Walk
 from engram.lifecycle.forking import check_process
 from engram.model.hit import Hit, Hits
@@ -36,7 +36,8 @@ class RecallStream(Iterator[Hits]):
 
     Made by `Space.recall_stream`. A stream holds one walk of the graph and less than two of the largest batches,
     whatever the number of results; or it holds generations and scores of all results, if they were ranked in advance.
-    Closing the stream, or dropping it, frees them. One thread at a time may use it.
+    Closing the stream, or dropping it, frees them. What is erased meanwhile is left out. One thread at a time may use
+    it.
 
     Attributes
     ----------
@@ -77,7 +78,7 @@ class RecallStream(Iterator[Hits]):
         self._recent = recent
         self._left = query.k
         self._is_first = True
-        self._failure: CorruptData | None = None
+        self._failure: EngramError | None = None
         self._used_s = time.monotonic()
         self._deadline_s = None if query.timeout_ms is None else time.monotonic() + query.timeout_ms / 1000
 
@@ -102,8 +103,11 @@ class RecallStream(Iterator[Hits]):
         ------
         CorruptData
             If needed bytes are damaged, unless `RecallQuery.skip_damaged` is set.
+        FailedPrecondition
+            If the stream was left unused for so long that what it needs is no longer retained.
         Unavailable
-            After `RecallQuery.timeout_ms`. Batches that were returned remain valid.
+            After `RecallQuery.timeout_ms`. Batches that were returned remain valid. With code ``erased`` if something
+            is erased just now; the next call goes on without it.
         """
         self._check_usable()
         self._used_s = time.monotonic()
@@ -129,6 +133,8 @@ class RecallStream(Iterator[Hits]):
         ------
         CorruptData
             As for `next_batch`; all matches committed before the damage have been returned.
+        FailedPrecondition, Unavailable
+            As for `next_batch`.
         """
         self._check_usable()
         if self.subscription is None:
@@ -146,9 +152,10 @@ class RecallStream(Iterator[Hits]):
         while self.more_results:
             if batch := self.next_batch():
                 return batch
-        if self.subscription is None or not (matched := self.subscription.take(self._query.batch_size)):
-            raise StopIteration
-        return self._matched(self.subscription, matched)
+        while self.subscription is not None and (matched := self.subscription.take(self._query.batch_size)):
+            if batch := self._matched(self.subscription, matched):
+                return batch
+        raise StopIteration
 
     def __enter__(self) -> Self:
         return self
@@ -164,12 +171,22 @@ class RecallStream(Iterator[Hits]):
         return batch
 
     def _batch(self, ranked: Ranked) -> Hits:
-        try:
-            hits = self._make_hits(ranked)
-        except CorruptData as error:
-            self._failure = error
-            raise
+        # First, because this says what was left out.
+        hits = self._hits(ranked)
         return Hits(hits, self.generation, self.incomplete)
+
+    def _hits(self, ranked: Ranked) -> list[Hit]:
+        """Return the hits of what was found, without what has been erased since."""
+        try:
+            return self._make_hits(ranked)
+        except EngramError as error:
+            if error.code != "erased":
+                self._failure = error
+                raise
+        if len(ranked) == 1:
+            return []
+        middle = len(ranked) // 2
+        return [*self._hits(ranked.head(middle)), *self._hits(ranked.rest(middle))]
 
     def _check_usable(self) -> None:
         check_process(self._process, "recall stream")

@@ -39,25 +39,28 @@ class DeletionPart(NamedTuple):
 
 
 def deletion_parts(space: SpaceEngine, filter: Filter | Condition, generation: int) -> Iterator[DeletionPart]:
-    """Yield the parts of the deletion of what passed `filter` at `generation` and is still alive.
+    """Yield the parts of the deletion of what passed `filter` at `generation`, which is held, and is still alive.
 
     Raises
     ------
     CorruptData
         At the end, if there are ids that cannot be read.
+    Unavailable
+        With code ``erased``, if something of it is erased meanwhile.
     """
     rows = space.passing_alive(filter, generation)
     damage: CorruptData | None = None
     for start in range(0, len(rows), BATCH_COUNT_MAX):
         part = rows[start : start + BATCH_COUNT_MAX]
         more = start + len(part) < len(rows)
-        try:
-            ids = _ids(space.log, part)
-        except CorruptData as error:
-            # It keeps nothing else from being deleted.
-            damage = damage or error
-            part = readable(space.log, part, IDS)
-            ids = _ids(space.log, part)
+        with space.log.as_of(generation):
+            try:
+                ids = _ids(space.log, part)
+            except CorruptData as error:
+                # It keeps nothing else from being deleted.
+                damage = damage or error
+                part = readable(space.log, part, IDS)
+                ids = _ids(space.log, part)
         if ids:
             yield DeletionPart(ids, part.tolist(), more)
     if damage is not None:

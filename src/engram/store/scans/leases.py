@@ -44,7 +44,9 @@ class Leases:
 
     def add(self, reader: Reader) -> None:
         """Hold what `reader` needs from now on."""
-        self._readers.add(reader)
+        # A set that grows cannot be listed.
+        with self._lock:
+            self._readers.add(reader)
 
     def renew(self, generation: int) -> None:
         """Hold `generation` for `LEASE_S` seconds from now on."""
@@ -65,7 +67,9 @@ class Leases:
 
     def generations(self) -> list[int]:
         """Return the generations that are held now."""
-        needed = [reader.held_generation for reader in list(self._readers)]
+        with self._lock:
+            readers = list(self._readers)
+        needed = [reader.held_generation for reader in readers]
         with self._lock:
             self._expire()
             return [*self._ends_s, *(generation for generation in needed if generation is not None)]

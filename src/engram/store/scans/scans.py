@@ -80,7 +80,13 @@ class Scans:
         CorruptData
             If what the order goes by, or a damaged observation that is not to be skipped, cannot be read. An
             observation is read when an attribute of its hit is.
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile; asked again, the page is without that.
         """
+        with self._state.log.as_of(generation):
+            return self._page(request, generation)
+
+    def _page(self, request: ReadPage, generation: int) -> ScanPage:
         cursor = self._cursor_of(request)
         if cursor is not None and cursor.generation != generation:
             raise _other_generation(cursor, generation)
@@ -104,9 +110,16 @@ class Scans:
         return ScanPage(hits, generation, incomplete, behind)
 
     def facets(self, request: CountFacets, generation: int) -> Generator[None, None, Facets]:
-        """Count facets at `generation`, which the caller holds; see `counted_facets`."""
-        rows = self.ordered.rows(request.filter, generation)
-        return counted_facets(self._state.log, request, rows, generation)
+        """Count facets at `generation`, which the caller holds; see `counted_facets`.
+
+        Raises
+        ------
+        Unavailable
+            With code ``erased``, if something of it is erased meanwhile.
+        """
+        with self._state.log.as_of(generation):
+            rows = self.ordered.rows(request.filter, generation)
+            return (yield from counted_facets(self._state.log, request, rows, generation))
 
     def cut(self, request: ReadPage, page: ScanPage) -> ScanPage:
         """Return the first half of a page that has more than one hit, with the cursor behind it."""

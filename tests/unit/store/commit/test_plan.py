@@ -65,7 +65,7 @@ def test_generations_follow_the_order_of_requests() -> None:
     assert planner.settled() == [
         CommitResult(11, 12, 2),
         CommitResult(13, 112, 100),
-        CommitResult(113, 113, 1, existed=1),
+        CommitResult(113, 113, 1, existed=1, as_of=113),
         CommitResult(114, 114, 1),
     ]
     assert shapes(planner.plan()) == [
@@ -179,6 +179,12 @@ def test_deletes_see_what_the_group_did_before_them() -> None:
     assert planner.plan().deleted == 3
 
 
+def test_a_deletion_says_as_of_when_none_of_its_ids_exists() -> None:
+    planner = Planner(last_generation=10).observe("a").delete("nothing").delete("a").delete("a").observe("nothing")
+    outcomes = [outcome for outcome in planner.settled() if isinstance(outcome, CommitResult)]
+    assert [outcome.as_of for outcome in outcomes] == [0, 10, 12, 12, 0]
+
+
 def test_a_failure_reaches_all_whose_requests_it_concerns() -> None:
     planner = Planner(last_generation=10)
     planner.sessions.store("s", SequenceRange(1, 5, 1))
@@ -197,7 +203,7 @@ def test_a_failure_reaches_all_whose_requests_it_concerns() -> None:
         "disk_full",
         "disk_full",
         "sequence_gap",
-        CommitResult(0, 0, 0),
+        CommitResult(0, 0, 0, as_of=10),
     ]
     errors = [outcome for outcome in outcomes if isinstance(outcome, Unavailable)]
     assert len({id(error) for error in errors}) == len(errors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from engram.log.files.file_storage import FileStorage
 from engram.maintenance.verify import verify
 from engram.model.values.retention_policy import EVERYTHING
 from engram.store import Cue, MemoryStore, Space, StoreOptions
+from engram.store.commit.queue import CommitResult
+from engram.store.commit.writable_space import WritableSpace
 from engram.store.compaction.erasure import digest_of
 from engram.store.compaction.pace import Pace
 from tests.doubles.waiting import wait_until_indexed
@@ -178,6 +181,28 @@ def test_what_is_written_under_an_erased_id_afterwards_stays(store: MemoryStore,
         assert hit.content == "once more"
     with MemoryStore(tmp_path / "data", options=QUIET) as again:
         assert len(again.space("notes")) == COUNT - 1
+
+
+def test_what_is_written_while_an_erasure_begins_stays(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if the id was not alive any more, so that its deletion had nothing to do."""
+    with store:
+        space = store.space("notes", dim=DIM)
+        fill(space)
+        space.delete(["person-5@home"])
+        delete = WritableSpace.delete
+
+        def delete_and_write(engine: WritableSpace, *arguments: Any) -> CommitResult:
+            deleted = delete(engine, *arguments)
+            space.observe("person-5@home", vector(5, 1), content(5, 1))
+            return deleted
+
+        with monkeypatch.context() as patch:
+            patch.setattr(WritableSpace, "delete", delete_and_write)
+            receipt = space.erase(["person-5@home"])
+        assert (receipt.count, receipt.generation) == (1, COUNT + 1)
+        hit = space.get("person-5@home")
+        assert hit is not None
+        assert hit.content == content(5, 1)
 
 
 def test_an_erasure_that_failed_goes_on_by_itself(

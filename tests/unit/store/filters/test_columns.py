@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,24 @@ def test_only_what_was_written_to_is_counted() -> None:
     assert made.nbytes == 6 * ROW_BYTES
     made.add(entry(6, 4))
     assert made.nbytes == (8 + 2) * ROW_BYTES
+
+
+def test_what_is_alive_is_told_in_the_order_of_the_question() -> None:
+    made = Columns()
+    made.add(entry(1, 20))
+    made.end(np.array([17, 3]), np.array([22, 21]))
+    asked = np.array([17, 2, 9, 3, 25, 2])
+    assert made.alive(asked, 21).tolist() == [True, True, True, False, False, True]
+    assert made.alive(asked, 22).tolist() == [False, True, True, False, False, True]
+    assert made.alive(asked[:0], 22).tolist() == []
+
+
+def test_what_is_in_many_chunks_takes_time_by_its_rows() -> None:
+    far_apart = np.arange(150_000) * columns.CHUNK_ROWS
+    begin_s = time.thread_time()
+    assert not Columns().alive(far_apart, 1).any()
+    Columns().end(far_apart, far_apart)
+    assert time.thread_time() - begin_s < 3
 
 
 def test_what_is_dropped_is_counted_no_more_and_the_rest_begins_behind_it() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -177,6 +178,19 @@ def test_a_bitmap_has_a_bit_for_each(generations: set[int]) -> None:
     assert {
         begin + word * 64 + bit for word in range(len(words)) for bit in range(64) if int(words[word]) >> bit & 1
     } == generations
+
+
+def test_a_bitmap_takes_a_bit_for_each_generation_also_while_it_is_made() -> None:
+    count = 16_000_000
+    flags = np.ones(count, dtype=bool)
+    for rows in (PassingRows(Window(1, count), np.array([1, count])), PassingRows(Window(1, count), flags=flags)):
+        tracemalloc.start()
+        try:
+            words, _ = rows.bitmap()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert words.nbytes <= peak < 3 * words.nbytes
 
 
 @given(st.sets(st.integers(1, 500), min_size=1), st.integers(1, 500))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engram.model.cue import Cue, Filter
 from engram.model.query import RecallQuery
@@ -44,6 +46,23 @@ def test_nothing_is_returned_of_what_is_dropped_meanwhile(monkeypatch: pytest.Mo
         engine._state.attributes.drop(16)
         assert finished(scan)[0] == []
         assert len(best(space, Cue(CUE), 3, 16)) == 3
+
+
+def test_nothing_is_returned_of_what_is_erased_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    with MemoryStore(None) as store:
+        space = store.space("notes", dim=DIM)
+        space.observe(list("abcdefgh"), np.stack([vector_of(id) for id in "abcdefgh"]))
+        select = exact_scan.select
+
+        def select_and_erase(*arguments: Any) -> NDArray[np.int64]:
+            chosen = select(*arguments)
+            space.erase(["c"])
+            return chosen
+
+        with monkeypatch.context() as patch:
+            patch.setattr(exact_scan, "select", select_and_erase)
+            assert best(space, Cue(CUE), 8, 8) == []
+        assert sorted(best(space, Cue(CUE), 8, 8)) == [1, 2, 4, 5, 6, 7, 8]
 
 
 def similarities(ids: list[str], version: int = 0) -> dict[str, float]:
