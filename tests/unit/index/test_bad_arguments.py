@@ -79,6 +79,7 @@ CASES: Final[dict[type, tuple[Callable[[], Any], dict[str, dict[str, Any]]]]] = 
             "search": {"queries": ROWS},
             "walk": {"query": ROWS[0]},
             "match": {"cues": CueTable(DIM), "first_generation": 1, "last_generation": 3},
+            "erase": {"generations": [1]},
             "relocate": {"first_generation": 1, "last_generation": 3, "vectors": [(1, ROWS)], "retired": []},
             "statistics": {},
         },
