@@ -361,6 +361,13 @@ NB_MODULE(_core, m) {
            "generations"_a.none())
       .def("relocate", &relocate, "first_generation"_a, "last_generation"_a, "blocks"_a, "retired"_a)
       .def(
+          "centre_on",
+          [](PyIndex& self, const Floats& vectors, Generation last) {
+            self.check_dim(vectors);
+            self.index->centre_on(vectors.data(), vectors.shape(0), last);
+          },
+          "vectors"_a, "last_generation"_a)
+      .def(
           "publish", [](PyIndex& self, Generation generation) { self.index->publish(generation); }, "generation"_a)
       .def("discard", [](PyIndex& self) { self.index->discard(); })
       .def("remove", &remove_versions, "versions"_a, "at"_a)
@@ -385,6 +392,7 @@ NB_MODULE(_core, m) {
       .def_prop_ro("indexed_generation", [](const PyIndex& self) { return self.index->indexed_generation(); })
       .def_prop_ro("size", [](const PyIndex& self) { return self.index->size(); })
       .def_prop_ro("live", [](const PyIndex& self) { return self.index->live(); })
+      .def_prop_ro("remembers_erased", [](const PyIndex& self) { return self.index->remembers_erased(); })
       .def_prop_ro("lost_pages", [](const PyIndex& self) { return self.index->lost_pages(); })
       .def_prop_ro("nbytes", [](const PyIndex& self) { return self.index->nbytes(); });
 }

@@ -123,6 +123,33 @@ def test_nothing_of_the_erased_is_in_any_file_and_everything_else_is(store: Memo
         assert again.scrub() == ()
 
 
+def test_the_first_observation_is_not_left_as_the_centre_of_the_graph(store: MemoryStore, tmp_path: Path) -> None:
+    """Codes of this metric are relative to the first vectors, and the mean of one is this one."""
+    pattern = vector(900).tobytes()
+    with store:
+        space = store.space("notes", dim=DIM, metric="l2")
+        space.observe("person-900@home", vector(900), content(900))
+        fill(space)
+        wait_until_indexed(space)
+        store.checkpoint()
+        assert any(name.endswith(".checkpoint") for name in found(tmp_path, pattern))
+        assert space.erase(["person-900@home"]).count == 1
+        assert found(tmp_path, pattern) == []
+        store.checkpoint()
+        assert found(tmp_path, pattern) == [], "the graph in memory is not saved any more"
+        assert space.recall(vector(7), k=1)[0].id == "person-7@home"
+    assert found(tmp_path, pattern) == []
+    with MemoryStore(tmp_path / "data", options=QUIET) as again:
+        space = again.space("notes")
+        wait_until_indexed(space)
+        again.checkpoint()
+        assert space._engine._state.manifest.checkpoints, "it was built anew, on many vectors"
+        assert space.recall(vector(7), k=1)[0].id == "person-7@home"
+        assert space.erase(["person-0@home"]).count == 1
+        assert space._engine._state.manifest.checkpoints
+        assert found(tmp_path, vector(0).tobytes()) == []
+
+
 def check_kept(space: Space, erased: list[int]) -> None:
     """All but the erased are as they were, now and in the past."""
     kept = [number for number in range(COUNT) if number not in erased]
