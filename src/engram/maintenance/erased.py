@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 from engram.log.records.header import RecordKind
-from engram.maintenance.source import LOG
+from engram.log.segments.segment import LOG_DIRECTORY
 from engram.store.compaction.erasure import digest_of
 from engram.store.space_state import SpaceState
 
@@ -57,7 +57,7 @@ def traces_of(state: SpaceState, space: str, ids: Collection[str]) -> Iterator[T
         for row, id in enumerate(found):
             if id in wanted:
                 what = _WHAT[RecordKind(record.kind)]
-                yield Trace(space, f"{LOG}/{record.segment.name}", record.generation(row), id, what)
+                yield Trace(space, f"{LOG_DIRECTORY}/{record.segment.name}", record.generation(row), id, what)
     for id in sorted(wanted):
         if digest_of(state.manifest.identity, id) in state.manifest.erasing:
             yield Trace(space, "space.json", 0, id, "an erasure that is not finished")

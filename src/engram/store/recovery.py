@@ -25,6 +25,7 @@ from engram.log.log import Log
 from engram.log.manifest import CheckpointEntry, Manifest, Mark
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
+from engram.log.segments.segment import LOG_DIRECTORY
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.session_table import SequenceRange
 from engram.store.indexing.checkpoints import DIRECTORY, Checkpoints, checkpoints_of_format_1
@@ -34,7 +35,6 @@ from engram.store.space_settings import has_policy
 from engram.store.space_state import SpaceState
 
 logger: logging.Logger = logging.getLogger(__name__)
-LOG_DIRECTORY = "log"
 # The centre of the codes is the mean of so many vectors.
 _CENTRE_ROWS: Final = 256
 

@@ -20,12 +20,13 @@ from engram.log.files.os_errors import typed_failures, unavailable
 from engram.log.format1.recovery import entries_of, recover1
 from engram.log.identity import Identity
 from engram.log.manifest import Manifest, Mark
+from engram.log.segments.segment import LOG_DIRECTORY
 from engram.maintenance.backups.backed_log import back_up_log
 from engram.maintenance.backups.backup_file import FILE_NAME, SEGMENTS, BackedSpace, Backup, read_backup, write_backup
 from engram.maintenance.backups.copied_segment import check_backed
 from engram.maintenance.new_directory import check_apart
 from engram.maintenance.progress import Counter, OnProgress, unseen
-from engram.maintenance.source import LOG, Described, describe, opened_source
+from engram.maintenance.source import Described, describe, opened_source
 from engram.model.damage import Damage
 from engram.model.times import now_us
 from engram.store.directory import check_path
@@ -189,7 +190,7 @@ def _manifest_of(catalogue: SpaceCatalog, known: Described, damages: Damages) ->
         return known.manifest
     assert known.config is not None  # noqa: S101  (for the type checker: a sound space has settings)
     # A format 1 space that this version never wrote has no manifest, and no process writes it.
-    log = recover1(known.storage.directory(LOG), known.config.dim, damages)
+    log = recover1(known.storage.directory(LOG_DIRECTORY), known.config.dim, damages)
     log.close()
     entries = entries_of(log.segments, log.records)
     identity = Identity.new(catalogue.store_id)
@@ -198,7 +199,7 @@ def _manifest_of(catalogue: SpaceCatalog, known: Described, damages: Damages) ->
 
 def _log_of(manifest: Manifest) -> FileStorage:
     assert isinstance(manifest.storage, FileStorage)  # noqa: S101  (for the type checker: it is on the disk)
-    return manifest.storage.directory(LOG)
+    return manifest.storage.directory(LOG_DIRECTORY)
 
 
 def _check_continues(name: str, manifest: Manifest, earlier: BackedSpace | None) -> None:
