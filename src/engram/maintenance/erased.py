@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from engram.log.records.header import RecordKind
 from engram.log.segments.segment import LOG_DIRECTORY
-from engram.store.compaction.erasure import digest_of
+from engram.maintenance.repairs.set_aside import DIRECTORY as SET_ASIDE
+from engram.store.compaction.wanted_rows import digests_of
 from engram.store.space_state import SpaceState
 
 _WHAT: Final = {RecordKind.OBSERVE: "an observation", RecordKind.DELETE: "a deletion"}
@@ -19,9 +22,9 @@ class Trace(NamedTuple):
     Parameters
     ----------
     space, file
-        The space, and the file in its directory.
+        The space, and the file in its directory; for what a repair has set aside, the file in the data directory.
     generation
-        The generation of what was written; 0 for an erasure that is not finished.
+        The generation of what was written; 0 if it is not known, or for an erasure that is not finished.
     id
         The id.
     what
@@ -38,7 +41,8 @@ class Trace(NamedTuple):
     def message(self) -> str:
         """What it is and where, in a sentence."""
         at = f" of generation {self.generation}" if self.generation else ""
-        return f"{self.what} of {self.id!r}{at} is in {self.space}/{self.file}"
+        where = self.file if self.file.startswith(f"{SET_ASIDE}/") else f"{self.space}/{self.file}"
+        return f"{self.what} of {self.id!r}{at} is in {where}"
 
 
 def traces_of(state: SpaceState, space: str, ids: Collection[str]) -> Iterator[Trace]:
@@ -58,6 +62,44 @@ def traces_of(state: SpaceState, space: str, ids: Collection[str]) -> Iterator[T
             if id in wanted:
                 what = _WHAT[RecordKind(record.kind)]
                 yield Trace(space, f"{LOG_DIRECTORY}/{record.segment.name}", record.generation(row), id, what)
-    for id in sorted(wanted):
-        if digest_of(state.manifest.identity, id) in state.manifest.erasing:
+    for segment in state.log.segments if wanted else ():
+        # A write that a crash interrupted is part of no record, and may be read all the same.
+        remains = segment.view[segment.end :]
+        text = remains.tobytes() if remains.any() else b""
+        for id in sorted(wanted) if text else ():
+            if id.encode("utf-8", "surrogatepass") in text:
+                yield Trace(space, f"{LOG_DIRECTORY}/{segment.name}", 0, id, "what a crash has left")
+    ordered = sorted(wanted)
+    for id, digest in zip(ordered, digests_of(state.manifest.identity, ordered), strict=True):
+        if digest in state.manifest.erasing:
             yield Trace(space, "space.json", 0, id, "an erasure that is not finished")
+
+
+def set_aside_of(directory: Path, space: str, ids: Collection[str]) -> Iterator[Trace]:
+    """Yield what is left of `ids` in what a repair has set aside of a space, in a data directory.
+
+    Raises
+    ------
+    OSError
+        If that cannot be read.
+    """
+    wanted = sorted(frozenset(ids))
+    file = f"{SET_ASIDE}/{space}.jsonl"
+    if not wanted or not (directory / file).is_file():
+        return
+    with (directory / file).open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            generation, found = _row_of(line)
+            for id in wanted:
+                # A line that is none of ours any more may have an id anywhere.
+                if id == found or (found is None and id in line):
+                    yield Trace(space, file, generation, id, "an observation that was set aside")
+
+
+def _row_of(line: str) -> tuple[int, str | None]:
+    """Return generation and id of a line; 0 and None if it is not as a repair writes it."""
+    try:
+        row = json.loads(line)
+        return int(row["generation"]), str(row["id"])
+    except (ValueError, TypeError, KeyError):
+        return 0, None

@@ -6,13 +6,14 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Final
 
 from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
 from engram.log.damage import Damages
 from engram.log.files.os_errors import typed_failures
 from engram.log.segments.segment import LOG_DIRECTORY
-from engram.maintenance.erased import Trace, traces_of
+from engram.maintenance.erased import Trace, set_aside_of, traces_of
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.progress import Counter, OnProgress, unseen
 from engram.maintenance.source import Described, describe, opened_source
@@ -142,6 +143,9 @@ def verify(
         for stored in sound:
             if stored.config.name in wanted:
                 _check(catalogue, stored, erased, verdict, on_progress)
+        with typed_failures("reading what a repair has set aside"):
+            for name in sorted(wanted):
+                verdict.traces += set_aside_of(Path(path), name, erased)
     return verdict
 
 

@@ -136,7 +136,7 @@ class WritableSpace(RestableSpace):
     def erase_until(self, ids: Sequence[str], generation: int) -> ErasureReceipt:
         """Remove what was written under ids that are deleted, up to `generation`. Raises as `erase`."""
         digests = self._erasure.note(ids, generation)
-        count = self.log_compaction.erase()
+        count = self.log_compaction.erase(digests)
         return ErasureReceipt(
             self.config.name, self._state.manifest.identity.space, digests, generation, count, now_us()
         )
