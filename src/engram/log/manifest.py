@@ -264,6 +264,15 @@ class Manifest:
 
         self._change(changed)
 
+    def go_on_erasing(self, erasing: Mapping[str, int], generation: int) -> None:
+        """Go on with what was being erased from the space that this one was made of, which ends with `generation`.
+
+        What is written later may have the generations behind it.
+        """
+        if erasing:
+            limits = {digest: min(limit, generation) for digest, limit in erasing.items()}
+            self.change_erasing(lambda now: now.update(limits))
+
     def set_mark(self, mark: Mark) -> None:
         """Set how far the log reached. A mark with a lower generation than the current mark is ignored."""
         if mark.generation < self._mark.generation or mark == self._mark or self._retired:

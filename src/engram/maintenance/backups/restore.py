@@ -118,7 +118,9 @@ def _restore_space(
     end = Mark() if last is None else Mark(space.generation, last.entry.epoch, last.end)
     entries = [backed.entry for backed in space.segments]
     identity = space.identity._replace(incarnation=new_id())
-    Manifest(storage, identity, space.settings, entries, (), end._replace(closed=True)).save()
+    manifest = Manifest(storage, identity, space.settings, entries, (), end._replace(closed=True))
+    manifest.save()
+    manifest.go_on_erasing(space.erasing, space.generation)
     target.list_space(name, identity.space, space.generation)
 
 

@@ -218,6 +218,9 @@ def _rewrite(
             space.set_aside, space.set_aside_ids = set_aside.count, len(withheld)
     finally:
         log.close()
+    if known.manifest is not None:
+        # Digests of ids depend on the id of the space, which is still the same.
+        manifest.go_on_erasing(known.manifest.erasing, log.last_generation)
     space.kept = rewriting.kept
     space.generation = log.last_generation
     space.lost, space.lost_ids = proof.lost, proof.lost_ids
