@@ -129,7 +129,7 @@ class Log(RecordTable):
 
     @property
     def present(self) -> Segment | None:
-        """The segment that records go to; None if the next one begins a new one, since this ends in a torn write."""
+        """The segment that records go to; None if the next record begins a new one, as it does after a torn write."""
         return self._segment
 
     def shortage(self) -> Shortage | None:
