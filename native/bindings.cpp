@@ -16,6 +16,7 @@
 #include "bindings_arrays.hpp"
 #include "bindings_messages.hpp"
 #include "bindings_metric.hpp"
+#include "bindings_owners.hpp"
 #include "bindings_storage.hpp"
 #include "checkpoint.hpp"
 #include "index.hpp"
@@ -41,7 +42,7 @@ using Snapshot = std::optional<Generation>;
 // An index, and the Python owners of the raw vectors that the index uses where they lie.
 struct PyIndex {
   std::unique_ptr<Index> index;
-  std::vector<nb::object> owners;
+  RawOwners owners;
 
   void check_dim(const Floats& vectors) const {
     if (vectors.shape(1) != index->dim()) throw nb::value_error("the vectors have another dimension than the index");
@@ -78,6 +79,12 @@ const std::uint32_t* sums_from(const std::optional<Sums>& sums, const Raw& vecto
   if (!sums.has_value()) return nullptr;
   if (sums->shape(0) != vectors.shape(0)) throw nb::value_error("vectors and sums differ in length");
   return sums->data();
+}
+
+// The generation of the last of `n` vectors, from `first` on or as in `each`; 0 if there is none.
+Generation last_of(Generation first, std::size_t n, const Generation* each) {
+  if (n == 0) return 0;
+  return each != nullptr ? each[n - 1] : first + n - 1;
 }
 
 // The rising generations of some vectors; null if there are no gaps.
@@ -117,7 +124,7 @@ void append(PyIndex& self, const Floats& vectors, Generation first, const std::o
     stable = raw_from(*raw);
     given = sums_from(sums, *raw);
     // Checkpoints and walks outlive this call, so the array must, too.
-    self.owners.push_back(nb::cast(*raw));
+    self.owners.keep(raw->data(), nb::cast(*raw), last_of(first, raw->shape(0), each));
   }
   const Unlocked unlocked;
   self.index->append(vectors.data(), vectors.shape(0), first, stable, given, each);
@@ -218,9 +225,9 @@ PyIndex successor(const PyIndex& self) {
 }
 
 Slot take_over(PyIndex& self, const PyIndex& from, Slot first, Generation horizon, bool all) {
-  // `from` may have been given further arrays since the last call. There are few of them, and keeping an array alive
-  // twice does no harm.
-  self.owners.assign(from.owners.begin(), from.owners.end());
+  // `from` may have been given further arrays since the last call.
+  RawOwners owners = from.owners;
+  std::swap(self.owners, owners);
   const Unlocked unlocked;
   return self.index->take_over(*from.index, first, horizon, all);
 }
@@ -252,12 +259,12 @@ PyIndex load(const Place& place) {
 using GivenBlock = std::tuple<Generation, Raw, std::optional<Sums>, std::optional<Generations>>;
 
 // Returns where the raw vectors of `blocks` lie, and keeps them alive.
-std::vector<Index::RawBlock> raw_blocks(const std::vector<GivenBlock>& blocks, std::vector<nb::object>& owners) {
+std::vector<Index::RawBlock> raw_blocks(const std::vector<GivenBlock>& blocks, RawOwners& owners) {
   std::vector<Index::RawBlock> raw;
   for (const auto& [first, vectors, sums, generations] : blocks) {
     raw.push_back({raw_from(vectors), vectors.shape(0), vectors.shape(1), first, sums_from(sums, vectors),
                    generations_from(generations, vectors)});
-    owners.push_back(nb::cast(vectors));
+    owners.keep(vectors.data(), nb::cast(vectors), last_of(first, vectors.shape(0), raw.back().generations));
   }
   return raw;
 }
@@ -276,16 +283,13 @@ void relocate(PyIndex& self, Generation first, Generation last, const std::vecto
   for (const Index::RawBlock& block : raw) {
     if (block.dim != self.index->dim()) throw nb::value_error("the vectors have another dimension than the index");
   }
+  // What is appended and not published yet does not move, so what keeps it alive must stay.
+  const Generation moved = std::min(last, self.index->visible_generation());
   {
     const Unlocked unlocked;
     self.index->relocate(first, last, raw);
   }
-  std::erase_if(self.owners, [&](const nb::object& owner) {
-    const auto* place = static_cast<const std::uint8_t*>(nb::cast<Raw>(owner).data());
-    return std::any_of(retired.begin(), retired.end(), [place](const Bytes& bytes) {
-      return bytes.data() <= place && place < bytes.data() + bytes.size();
-    });
-  });
+  for (const Bytes& bytes : retired) self.owners.let_go(bytes.data(), bytes.size(), moved);
 }
 
 void erase_versions(PyIndex& self, const Generations& versions) {
@@ -357,6 +361,13 @@ NB_MODULE(_core, m) {
            "generations"_a.none())
       .def("relocate", &relocate, "first_generation"_a, "last_generation"_a, "blocks"_a, "retired"_a)
       .def(
+          "centre_on",
+          [](PyIndex& self, const Floats& vectors, Generation last) {
+            self.check_dim(vectors);
+            self.index->centre_on(vectors.data(), vectors.shape(0), last);
+          },
+          "vectors"_a, "last_generation"_a)
+      .def(
           "publish", [](PyIndex& self, Generation generation) { self.index->publish(generation); }, "generation"_a)
       .def("discard", [](PyIndex& self) { self.index->discard(); })
       .def("remove", &remove_versions, "versions"_a, "at"_a)
@@ -381,6 +392,7 @@ NB_MODULE(_core, m) {
       .def_prop_ro("indexed_generation", [](const PyIndex& self) { return self.index->indexed_generation(); })
       .def_prop_ro("size", [](const PyIndex& self) { return self.index->size(); })
       .def_prop_ro("live", [](const PyIndex& self) { return self.index->live(); })
+      .def_prop_ro("remembers_erased", [](const PyIndex& self) { return self.index->remembers_erased(); })
       .def_prop_ro("lost_pages", [](const PyIndex& self) { return self.index->lost_pages(); })
       .def_prop_ro("nbytes", [](const PyIndex& self) { return self.index->nbytes(); });
 }

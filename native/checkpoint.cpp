@@ -30,6 +30,9 @@ struct Header {
   std::uint64_t checksum;  // Of all fields before it.
 };
 
+// What the centre is the mean of follows the header. Files from before that was noted have zeros there.
+static_assert(sizeof(Header) + sizeof(CentreSource) <= kPage);
+
 // FNV-1a (Fowler, Noll and Vo): the header has about a hundred bytes, and this hash needs no table.
 std::uint64_t checksum(const Header& header) {
   std::uint64_t hash = 0xCBF29CE484222325ULL;
@@ -193,6 +196,8 @@ Generation Index::save(const Place& place, bool with_raw) {
   File file(place, O_WRONLY | O_CREAT | O_TRUNC);
   std::vector<std::uint8_t> head(blocks_begin(header), 0);
   std::memcpy(head.data(), &header, sizeof header);
+  const CentreSource source = centre.empty() ? CentreSource() : centre_of_;
+  std::memcpy(head.data() + sizeof header, &source, sizeof source);
   if (!centre.empty()) std::memcpy(head.data() + kPage, centre.data(), centre.size() * sizeof(float));
   file.write(head.data(), head.size());
   std::vector<std::uint8_t> image(header.block_bytes);
@@ -313,7 +318,10 @@ std::unique_ptr<Index> Index::load(const Place& place, const std::vector<RawBloc
     graph.table().adopt(Block(file.fd(), blocks_begin(header) + chunk * header.block_bytes, header.block_bytes));
   }
   std::vector<float> centre(header.centre_floats);
-  if (!file.read(centre.data(), centre.size() * sizeof(float), kPage)) throw CorruptCheckpoint(path, "it is cut off");
+  if (!file.read(centre.data(), centre.size() * sizeof(float), kPage) ||
+      !file.read(&index->centre_of_, sizeof(CentreSource), sizeof header)) {
+    throw CorruptCheckpoint(path, "it is cut off");
+  }
   graph.codec().centre_on(std::move(centre));
   graph.geometry().saw_norm(header.norm_max);
   const auto linked = static_cast<Slot>(header.linked);

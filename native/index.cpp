@@ -18,15 +18,6 @@ constexpr std::size_t kCentreSample = 256;
 // More threads than this never link at the same time.
 constexpr std::size_t kReturnedMax = 1024;
 
-std::vector<float> mean_of(const float* vectors, std::size_t n, std::size_t dim) {
-  n = std::min(n, kCentreSample);
-  std::vector<float> mean(dim, 0.0F);
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < dim; ++j) mean[j] += vectors[i * dim + j] / static_cast<float>(n);
-  }
-  return mean;
-}
-
 }  // namespace
 
 Index::Index(std::size_t dim, Metric metric, const GraphParameters& parameters)
@@ -42,8 +33,10 @@ void Index::append(const float* vectors, std::size_t n, Generation first, std::o
   SlotTable& table = graph_.table();
   const Codec& codec = graph_.codec();
   table.reserve(appended_ + n);
-  const bool may_centre = with_metric(metric(), []<class M>(M) { return M::kShiftInvariant; });
-  if (appended_ == 0 && n > 0 && may_centre) graph_.codec().centre_on(mean_of(vectors, n, dim()));
+  if (n > 0 && codec.centre().empty()) {
+    const std::size_t sample = std::min(n, kCentreSample);
+    centre_on(vectors, sample, generations != nullptr ? generations[sample - 1] : first + sample - 1);
+  }
   if (!raw.has_value()) {
     float* copy = own_raw(n);
     std::memcpy(copy, vectors, n * dim() * sizeof(float));
@@ -90,6 +83,7 @@ void Index::copy_slots(const Index& from, Slot first, Slot last, Generation hori
   SlotTable& table = graph_.table();
   if (appended_ == 0 && last > first) {
     graph_.codec().centre_on(from.graph_.codec().centre());
+    centre_of_ = from.centre_of_;
     graph_.geometry().saw_norm(from.graph_.geometry().norm_max());
   }
   std::vector<float> widened;
@@ -147,6 +141,8 @@ void Index::discard() {
     if (graph_.table().died(s).load(std::memory_order_relaxed) != 0) dead_.fetch_sub(1, std::memory_order_acq_rel);
   }
   appended_ = visible;
+  // The first vectors make the centre, and these were not.
+  if (visible == 0) graph_.codec().centre_on({});
 }
 
 Slot Index::born_until(Generation generation, Slot count) const {

@@ -39,6 +39,12 @@ struct Statistics {
   std::vector<std::size_t> degrees;  // degrees[d] is the number of nodes with d links.
 };
 
+// What the centre of the codes is the mean of. A checkpoint has it as it is.
+struct CentreSource {
+  std::uint64_t rows = 0;  // Number of vectors; 0 if that is not known.
+  Generation last = 0;     // The generation of the last one of them.
+};
+
 class Index {
  public:
   Index(std::size_t dim, Metric metric, const GraphParameters& parameters);
@@ -47,6 +53,12 @@ class Index {
   Metric metric() const { return graph_.geometry().metric(); }
   const GraphParameters& parameters() const { return graph_.parameters(); }
 
+  // Makes the mean of `n` vectors, the last of which will have the generation `last`, the centre of the codes, if the
+  // metric allows one. They are the first that will be appended; afterwards it is too late. Without a call, the vectors
+  // of the first append make the centre.
+  void centre_on(const float* vectors, std::size_t n, Generation last);
+  // Whether the centre is the mean of so few vectors that it tells something of one that was erased or dropped since.
+  bool remembers_erased() const;
   // Encodes `n` vectors and gives them the generations from `first` on. Searches do not see them before `publish`.
   // `raw` is where the same vectors will lie as long as the index lives, as float32 or float16; it is not read before a
   // search needs it. Without `raw`, the vectors are copied. `sums` are the checksums of the vectors in `raw`, which a
@@ -155,6 +167,7 @@ class Index {
 
   std::string loaded_from_;
   Graph graph_;
+  CentreSource centre_of_;         // Written before the first slot is published.
   Slot appended_ = 0;              // Belongs to the appending thread.
   std::vector<Block> raw_blocks_;  // The copies of raw vectors.
   Block raw_mapping_;              // The raw vectors of a checkpoint that stands alone.

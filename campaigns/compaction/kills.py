@@ -9,9 +9,9 @@ from random import Random
 from typing import Any
 
 from campaigns.compaction.writer import IDS, OPTIONS, SESSIONS, content_of, id_of
+from engram.log.segments.segment import LOG_DIRECTORY
 from engram.maintenance.verify import verify
 from engram.store import MemoryStore, Space
-from engram.store.recovery import LOG_DIRECTORY
 
 _LINES_MAX = 400
 _VERIFIED_EACH = 10

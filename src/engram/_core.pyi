@@ -249,6 +249,8 @@ class Index:
         generations
             The generation of each vector, rising, shape ``(n,)``; None: there are no gaps.
         """
+    def centre_on(self, vectors: NDArray[np.float32], last_generation: int) -> None:
+        """Make the mean of the first vectors, shape ``(n, dim)``, the centre of the codes, before any is appended."""
     def relocate(
         self, first_generation: int, last_generation: int, blocks: list[_Block], retired: list[NDArray[np.uint8]]
     ) -> None:
@@ -398,6 +400,9 @@ class Index:
     @property
     def live(self) -> int:
         """Number of published vectors that are live."""
+    @property
+    def remembers_erased(self) -> bool:
+        """Whether the centre of the codes is the mean of so few that it tells of one that was erased or dropped."""
     @property
     def lost_pages(self) -> int:
         """Pages of the mapped checkpoint that could not be read; if there are any, results may be wrong or missing."""

@@ -70,8 +70,8 @@ class CurrentGraph:
             int64, shape ``(n,)``: the versions.
         """
         with self._placing:
-            # The index in use first: what is copied from it afterwards is hidden already.
-            for native in (self.native, self._successor):
+            # The successor first: what takes its place in between is this one. Nothing is copied meanwhile.
+            for native in (self._successor, self.native):
                 if native is not None:
                     native.erase(versions)
 

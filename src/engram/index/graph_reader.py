@@ -203,6 +203,15 @@ class GraphReader:
         return self._native.nbytes
 
     @property
+    def remembers_erased(self) -> bool:
+        """Whether the codes, and with them checkpoints, tell something of a vector that was erased or dropped.
+
+        Where the metric allows it, codes are relative to the mean of the first vectors. If these were few, the mean
+        says much about each of them. Only a graph that is built anew forgets it.
+        """
+        return self._native.remembers_erased
+
+    @property
     def lost_pages(self) -> int:
         """Number of unreadable pages of the mapped checkpoint; if not 0, the index is damaged and must be rebuilt."""
         return self._native.lost_pages

@@ -147,6 +147,28 @@ class HnswIndex(GraphReader):
         with self._graph.changing:
             self._native.append(matrix, first_generation, raw, sums, generations)
 
+    def centre_on(self, vectors: NDArray[np.float32], last_generation: int) -> None:
+        """Code vectors relative to the mean of the first ones, if the metric allows it, before any is appended.
+
+        Without this, the vectors of the first `append` make the centre, which may be few. Afterwards it does nothing.
+
+        Parameters
+        ----------
+        vectors
+            float32, shape ``(n, dim)``, C-contiguous: the first vectors that will be appended.
+        last_generation
+            The generation that the last of them will have.
+
+        Raises
+        ------
+        InvalidInput
+            If the shape does not fit, or the generation is none.
+        """
+        matrix = as_matrix("vectors", vectors, self.dim)
+        last_generation = as_generation("last_generation", last_generation, low=1)
+        with self._graph.changing:
+            self._native.centre_on(matrix, last_generation)
+
     def publish(self, generation: int) -> None:
         """Make all versions up to `generation` visible to searches without a snapshot."""
         generation = as_generation("generation", generation)

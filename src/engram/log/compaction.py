@@ -74,10 +74,11 @@ class SegmentCompaction:
         Parameters
         ----------
         run
-            The pages of the segments. None of them is the last one of the log, or of format 1, and none goes beyond
-            `horizon`.
+            The pages of the segments. Nothing is added to any of them any more, all of it is published, and none is of
+            format 1.
         horizon
-            What `survivors` leaves out ended at or before it.
+            What may be missing from now on for readers of the past, besides what was erased: whatever else `survivors`
+            leaves out ended at or before it.
         survivors
             Chooses the rows.
 
@@ -129,7 +130,7 @@ class SegmentCompaction:
         for page in run:
             for record in page.in_order():
                 sessions.add(record)
-        ends = [end for page in run for end in (*page.records[-1:], *page.progress[-1:])]
+        ends = [end for page in (*self._before(run), *run) for end in (*page.records[-1:], *page.progress[-1:])]
         committed_us = max([committed_us, *(end.committed_us for end in ends)])
         progress = sessions.progress(horizon)
         last = LogEntry(RecordKind.PROGRESS, run[-1].last_generation, committed_us=committed_us, progress=progress)
@@ -152,8 +153,9 @@ class SegmentCompaction:
         header = SegmentHeader(new_salt(), epoch, nbytes, self._manifest.identity, first_epoch, revision)
         name = segment_name(epoch, revision)
         with typed_failures("writing a compacted segment"):
-            # An earlier attempt may have left it.
-            with contextlib.suppress(FileNotFoundError):
+            if name in self._storage.names():
+                # An earlier attempt has left it. It goes only when the list on the disk is certain not to have it.
+                self._manifest.save()
                 self._storage.remove(name)
             file = self._storage.create(name, nbytes, header.pack())
             segment = Segment(epoch, file, header.salt, self._log.damages, revision=revision)
@@ -171,9 +173,7 @@ class SegmentCompaction:
         return segment, SegmentEntry(epoch, nbytes, 2, header.salt, first_epoch=first_epoch, revision=revision)
 
     def _fill(self, segment: Segment, run: Sequence[RecordPage], encoded: Sequence[tuple[EncodedRecord, int]]) -> None:
-        pages = self._log.pages
-        index = pages.index(run[0])
-        previous = pages[index - 1].last_generation if index else 0
+        previous = max((page.last_generation for page in self._before(run)), default=0)
         waiting: list[EncodedRecord] = []
         for record, committed_us in encoded:
             placed = record.place(
@@ -192,6 +192,12 @@ class SegmentCompaction:
                 self._pace(segment.end - waiting[0].header.position)
                 segment.write(waiting)
                 waiting = []
+
+    def _before(self, run: Sequence[RecordPage]) -> Sequence[RecordPage]:
+        """Return the page before those of `run`, if there is one."""
+        pages = self._log.pages
+        index = pages.index(run[0])
+        return pages[max(index - 1, 0) : index]
 
     def _first_epoch(self, epoch: int) -> int:
         """Return the number behind that of the segment that is listed before segment `epoch`."""

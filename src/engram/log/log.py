@@ -21,12 +21,11 @@ from engram.log.records.record_table import RecordTable
 from engram.log.recovered_log import RecoveredLog
 from engram.log.recovery import recover
 from engram.log.segments.segment import Segment
-from engram.log.segments.segment_pool import SegmentPool, least_segment_bytes
+from engram.log.segments.segment_pool import SegmentPool, least_segment_bytes, next_segment_bytes
 from engram.log.shortage import Shortage, Shortages
 from engram.model.times import now_us
 
 SEGMENT_BYTES_DEFAULT: Final = 64 << 20
-_SEGMENT_BYTES_FIRST: Final = 16 << 10
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -55,7 +54,6 @@ class Log(RecordTable):
         self._segment_bytes = segment_bytes
         self._synced_generation = recovered.last_generation
         self._pool = SegmentPool(storage, manifest, damages, recovered.last_epoch, recovered.blanks)
-        # None after a crash: the last segment ends in a torn write, which new records must not be mixed with.
         self._segment = recovered.last
         self._is_torn = bool(recovered.segments) and recovered.last is None and recovered.segments[-1].format > 1
         self._failure: Unavailable | None = None
@@ -128,6 +126,11 @@ class Log(RecordTable):
     def segments(self) -> Sequence[Segment]:
         """The segments that have been written to, oldest first."""
         return [page.segment for page in self.pages]
+
+    @property
+    def present(self) -> Segment | None:
+        """The segment that records go to; None if the next record begins a new one, as it does after a torn write."""
+        return self._segment
 
     def shortage(self) -> Shortage | None:
         """Return what the last writes that found the disk full are short of; None if there is room for them now."""
@@ -257,6 +260,9 @@ class Log(RecordTable):
                 segment.file.sync()
             if segment is not self._segment:
                 segment.file.close()
+        if recovered.leftovers:
+            # An older list may be all that is durable, and may have them.
+            self.manifest.save()
         for name in recovered.leftovers:
             storage.remove(name)
 
@@ -270,18 +276,17 @@ class Log(RecordTable):
                 records,
                 segment=self._segment,
                 pool=self._pool,
-                next_bytes=self._next_segment_bytes(),
+                next_bytes=next_segment_bytes(self.nbytes, self._segment_bytes),
                 previous_generation=self._last_generation,
                 synced_generation=self._synced_generation,
                 # As the clock says, even if it was set back: `CommitTimes` makes the best of it.
                 now_us=now_us(),
             )
         except OSError as error:
-            needed = least_segment_bytes(max(record.nbytes for record in records))
             doing = "adding a segment to the log"
             if not is_disk_full(error):
                 raise cannot_open(error, doing) from error
-            raise self._shortages.error(error, doing, needed) from error
+            raise self._shortages.error(error, doing, least_segment_bytes(max(r.nbytes for r in records))) from error
 
     def _write(self, plan: Sequence[Run]) -> None:
         previous = self._segment
@@ -321,15 +326,10 @@ class Log(RecordTable):
                     self._segment.file.close()
                 self._segment = run.segment
                 self._is_torn = False
-                self._pool.prepare(self._next_segment_bytes())
+                self._pool.prepare(next_segment_bytes(self.nbytes, self._segment_bytes))
             self._add(run.segment, [record for record in appended if record.segment is run.segment])
             # Whoever reads a segment up to its end must find the records there.
             run.segment.end = run.end
-
-    def _next_segment_bytes(self) -> int:
-        """Return the size of the next segment. It grows with the log, so that small spaces do not reserve much."""
-        size = max(self.nbytes, min(4 * self.nbytes, 64 * _SEGMENT_BYTES_FIRST))
-        return min(self._segment_bytes, max(_SEGMENT_BYTES_FIRST, size + -size % BLOCK_BYTES))
 
     def _begin_to_write(self) -> None:
         """Clear the mark's `closed` flag before the first write after a clean stop."""

@@ -7,7 +7,7 @@ checkpoint is added, about every second while there are commits, and at a clean 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from engram.errors import CorruptData, FailedPrecondition
@@ -125,8 +125,10 @@ class Manifest:
         self._mark = mark
         self._horizon = 0
         self._erasing: Mapping[str, int] = {}
-        # The segment list of a large log is long, and the mark changes every second, so the list is kept encoded.
+        # The segment list of a large log is long, and the mark changes every second, so the list is kept encoded. So is
+        # what is being erased.
         self._encoded_segments: Encoded | None = None
+        self._encoded_erasing: Encoded | None = None
         self._retired = False
         self._guard = threading.Lock()
 
@@ -191,6 +193,15 @@ class Manifest:
         """Digests of the ids that are being erased, each with the generation up to which it is."""
         return self._erasing
 
+    def left_behind(self, numbers: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return which segments, by number and revision, a compaction has left behind, so that their files may go.
+
+        What is listed belongs to the log, also a blank segment between those that a compacted one replaces.
+        """
+        entries = self.segments
+        listed = {(entry.epoch, entry.revision) for entry in entries}
+        return [one for one in numbers if one not in listed and any(entry.replaces(*one) for entry in entries)]
+
     def save(self) -> None:
         """Write the manifest in its current state."""
         with self._guard:
@@ -241,14 +252,26 @@ class Manifest:
             self._change(change)
 
     def change_erasing(self, change: Callable[[dict[str, int]], None]) -> None:
-        """Have `change` change what is being erased; it gets the digests and their generations."""
+        """Have `change` change what is being erased; it gets the digests and their generations.
+
+        If it raises, nothing has changed.
+        """
 
         def changed() -> None:
             erasing = dict(self._erasing)
             change(erasing)
-            self._erasing = erasing
+            self._erasing, self._encoded_erasing = erasing, None
 
         self._change(changed)
+
+    def go_on_erasing(self, erasing: Mapping[str, int], generation: int) -> None:
+        """Go on with what was being erased from the space that this one was made of, which ends with `generation`.
+
+        What is written later may have the generations behind it.
+        """
+        if erasing:
+            limits = {digest: min(limit, generation) for digest, limit in erasing.items()}
+            self.change_erasing(lambda now: now.update(limits))
 
     def set_mark(self, mark: Mark) -> None:
         """Set how far the log reached. A mark with a lower generation than the current mark is ignored."""
@@ -280,19 +303,21 @@ class Manifest:
         with self._guard:
             if self._retired:
                 raise FailedPrecondition("the space was closed meanwhile", code="closed", field="space")
-            before = dict(self._segments), self._encoded_segments, self._checkpoints
-            other = self._mark, self._horizon, self.settings, self._erasing
+            before = dict(self._segments), self._encoded_segments, self._checkpoints, self._mark
+            other = self._horizon, self.settings, self._erasing, self._encoded_erasing
             change()
             try:
                 self._write()
             except BaseException:
-                self._segments, self._encoded_segments, self._checkpoints = before
-                self._mark, self._horizon, self.settings, self._erasing = other
+                self._segments, self._encoded_segments, self._checkpoints, self._mark = before
+                self._horizon, self.settings, self._erasing, self._encoded_erasing = other
                 raise
 
     def _write(self) -> None:
         if self._encoded_segments is None:
             self._encoded_segments = encoded([_shown(entry) for _, entry in sorted(self._segments.items())])
+        if self._encoded_erasing is None:
+            self._encoded_erasing = encoded(self._erasing)
         content = {
             **self.identity._asdict(),
             "settings": self.settings,
@@ -300,7 +325,7 @@ class Manifest:
             "checkpoints": [entry._asdict() for entry in self._checkpoints],
             "mark": self._mark._asdict(),
             **({"horizon": self._horizon} if self._horizon else {}),
-            **({"erasing": self._erasing} if self._erasing else {}),
+            **({"erasing": self._encoded_erasing} if self._erasing else {}),
         }
         self.storage.replace(FILE_NAME, encode_checked(content))
 

@@ -75,9 +75,10 @@ def _look_at_strangers(
     Whatever a compaction leaves is in a segment that is listed, too.
     """
     listed = {entry.name for entry in manifest.segments}
+    left = set(manifest.left_behind(found.values()))
     for name in sorted(found.keys() - listed):
         epoch, revision = found[name]
-        if any(entry.replaces(epoch, revision) for entry in manifest.segments):
+        if (epoch, revision) in left:
             log.leftovers.append(name)
             continue
         segment = Segment(epoch, storage.open(name), 0, Damages(), revision=revision)

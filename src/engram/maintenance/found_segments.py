@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final
 
 import numpy as np
 from crc32c import crc32c
@@ -17,11 +16,9 @@ from engram.log.identity import Identity
 from engram.log.manifest import Manifest, SegmentEntry
 from engram.log.records.header import MAGIC, Header, RecordKind
 from engram.log.records.sectors import SECTOR_BYTES
-from engram.log.segments.segment import Segment, segment_name, segment_of
+from engram.log.segments.segment import LOG_DIRECTORY, Segment, segment_name, segment_of
 from engram.log.segments.segment_header import SegmentHeader, read_segment_header
 from engram.maintenance.repairs.padded_file import PaddedFile
-
-_LOG: Final = "log"
 
 
 def segments_in(storage: Storage, manifest: Manifest | None) -> list[tuple[int, int]]:
@@ -32,7 +29,8 @@ def segments_in(storage: Storage, manifest: Manifest | None) -> list[tuple[int, 
     """
     there = sorted(number for name in storage.names() if (number := segment_of(name)) is not None)
     if manifest is not None:
-        return [one for one in there if not any(entry.replaces(*one) for entry in manifest.segments)]
+        left = set(manifest.left_behind(there))
+        return [one for one in there if one not in left]
     for epoch, revision in there:
         first_epoch = _first_epoch_if_whole(storage, epoch, revision) if revision else 0
         if first_epoch:
@@ -118,7 +116,7 @@ def find_segments(
     segments = []
     lost_epoch = 0
     for epoch, revision in sorted(there | entries.keys()):
-        name = f"{_LOG}/{segment_name(epoch, revision)}"
+        name = f"{LOG_DIRECTORY}/{segment_name(epoch, revision)}"
         if (epoch, revision) not in there:
             damages.report(name, 0, 0, 0, "the file is missing")
             lost_epoch = epoch

@@ -18,7 +18,7 @@ from engram.log.files.file_storage import FileStorage
 from engram.log.files.os_errors import typed_failures
 from engram.log.manifest import Manifest
 from engram.log.recovery import recover
-from engram.maintenance.source import LOG
+from engram.log.segments.segment import LOG_DIRECTORY
 from engram.store.space_catalog import Listed, SpaceCatalog, StoredSpace, write_list
 
 # Nobody else calls a folder like this.
@@ -213,7 +213,7 @@ def _generation_of(space: StoredSpace, manifest: Manifest) -> int:
     """
     covered = max((entry.generation for entry in manifest.checkpoints), default=0)
     try:
-        log = recover(space.storage.directory(LOG), manifest, space.config.dim, covered, Damages())
+        log = recover(space.storage.directory(LOG_DIRECTORY), manifest, space.config.dim, covered, Damages())
     except (EngramError, OSError):
         return manifest.mark.generation
     log.close()

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
 from engram.log.files.checked_json import format_of
@@ -19,8 +19,6 @@ from engram.model.spaces import SpaceConfig
 from engram.store.directory import check_is_store, check_path
 from engram.store.space_catalog import SpaceCatalog
 from engram.store.space_settings import decode_settings, read_settings1
-
-LOG: Final = "log"
 
 
 class Described(NamedTuple):

@@ -6,15 +6,17 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Final
 
 from engram.errors import CorruptData, EngramError, NewerFormat, NotFound
 from engram.log.damage import Damages
 from engram.log.files.os_errors import typed_failures
-from engram.maintenance.erased import Trace, traces_of, traces_of_receipt
+from engram.log.segments.segment import LOG_DIRECTORY
+from engram.maintenance.erased import Trace, set_aside_of, traces_of, traces_of_receipt
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.progress import Counter, OnProgress, unseen
-from engram.maintenance.source import LOG, Described, describe, opened_source
+from engram.maintenance.source import Described, describe, opened_source
 from engram.maintenance.survey import survey
 from engram.model.damage import Damage
 from engram.model.operations.erasure_receipt import ErasureReceipt
@@ -153,6 +155,9 @@ def verify(
         for stored in sound:
             if stored.config.name in wanted:
                 _check(catalogue, stored, erased, receipts, verdict, on_progress)
+        with typed_failures("reading what a repair has set aside"):
+            for name in sorted(wanted):
+                verdict.traces += set_aside_of(Path(path), name, erased)
     return verdict
 
 
@@ -214,7 +219,7 @@ def _check(
     found = state.log.damages
     remembered = found.all()
     if found.count > len(remembered):
-        verdict.damages += [one for one in remembered if not one.file.startswith(LOG)]
+        verdict.damages += [one for one in remembered if not one.file.startswith(LOG_DIRECTORY)]
         _survey(catalogue, name, verdict, on_progress)
     else:
         verdict.damages += remembered
@@ -263,9 +268,9 @@ def _survey(catalogue: SpaceCatalog, name: str, verdict: Verdict, on_progress: O
 
 
 def _survey_log(known: Described, damages: Damages, counter: Counter) -> None:
-    if known.storage is None or not known.storage.is_directory(LOG):
+    if known.storage is None or not known.storage.is_directory(LOG_DIRECTORY):
         return
-    log = known.storage.directory(LOG)
+    log = known.storage.directory(LOG_DIRECTORY)
     identity = identity_in(log)
     space_id = known.space_id or (identity.space if identity is not None else "")
     dim = known.config.dim if known.config is not None else 0

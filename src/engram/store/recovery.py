@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import chain
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from engram.log.log import Log
 from engram.log.manifest import CheckpointEntry, Manifest, Mark
 from engram.log.records.header import RecordKind
 from engram.log.records.record import Record
+from engram.log.segments.segment import LOG_DIRECTORY
 from engram.model.spaces import SpaceConfig
 from engram.store.commit.session_table import SequenceRange
 from engram.store.indexing.checkpoints import DIRECTORY, Checkpoints, checkpoints_of_format_1
@@ -33,7 +35,8 @@ from engram.store.space_settings import has_policy
 from engram.store.space_state import SpaceState
 
 logger: logging.Logger = logging.getLogger(__name__)
-LOG_DIRECTORY = "log"
+# The centre of the codes is the mean of so many vectors.
+_CENTRE_ROWS: Final = 256
 
 
 def recover_space(
@@ -66,6 +69,8 @@ def recover_space(
             extra={"space": stored.config.name},
         )
     try:
+        if not space.checkpoint_generation:
+            _centre(space.index, space.log)
         _append_uncovered(space)
         _replay(space)
         space.index.publish(space.log.last_generation)
@@ -197,6 +202,23 @@ def _load(descriptor: int, generation: int, config: SpaceConfig, log: Log) -> Hn
             f"it is of an index with dimension {index.dim} and metric {index.metric}", code="corrupt_checkpoint"
         )
     return index
+
+
+def _centre(index: HnswIndex, log: Log) -> None:
+    """Have the codes of a graph that is built anew be relative to many vectors, and not to those of the first record.
+
+    What they are relative to is in checkpoints, and the mean of a few vectors would tell of each of them.
+    """
+    first: list[NDArray[np.float32]] = []
+    missing, last = _CENTRE_ROWS, 0
+    for record in _observed(log.records()):
+        first.append(record.raw_vectors[:missing])
+        missing -= len(first[-1])
+        last = record.generation(len(first[-1]) - 1)
+        if not missing:
+            break
+    if first:
+        index.centre_on(np.concatenate(first), last)
 
 
 def _append_uncovered(space: SpaceState) -> None:

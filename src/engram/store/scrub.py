@@ -14,10 +14,9 @@ from engram.log.files.os_errors import is_passing, typed_failures
 from engram.log.manifest import FILE_NAME, Manifest, SegmentEntry
 from engram.log.records.record import Record
 from engram.log.records.sectors import SECTOR_BYTES
-from engram.log.segments.segment import Segment
+from engram.log.segments.segment import LOG_DIRECTORY, Segment
 from engram.log.segments.segment_header import read_segment_header
 from engram.store.indexing.checkpoints import DIRECTORY
-from engram.store.recovery import LOG_DIRECTORY
 from engram.store.space_state import SpaceState
 
 # Checked in one call without the interpreter lock; takes about a millisecond.

@@ -68,6 +68,7 @@ CASES: Final[dict[type, tuple[Callable[[], Any], dict[str, dict[str, Any]]]]] = 
         {
             "add": {"vectors": ROWS},
             "append": {"vectors": ROWS, "first_generation": 4},
+            "centre_on": {"vectors": ROWS, "last_generation": 3},
             "publish": {"generation": 3},
             "discard": {},
             "delete": {"generations": [1], "at": 4},
@@ -79,6 +80,7 @@ CASES: Final[dict[type, tuple[Callable[[], Any], dict[str, dict[str, Any]]]]] = 
             "search": {"queries": ROWS},
             "walk": {"query": ROWS[0]},
             "match": {"cues": CueTable(DIM), "first_generation": 1, "last_generation": 3},
+            "erase": {"generations": [1]},
             "relocate": {"first_generation": 1, "last_generation": 3, "vectors": [(1, ROWS)], "retired": []},
             "statistics": {},
         },

@@ -15,13 +15,17 @@ from engram.errors import CorruptData, FailedPrecondition, Unavailable
 from engram.log.compaction import SegmentCompaction
 from engram.log.files.memory_storage import MemoryStorage
 from engram.log.files.storage import Storage
+from engram.log.identity import new_salt
 from engram.log.log import Log
+from engram.log.manifest import FILE_NAME, SegmentEntry
 from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
 from engram.log.records.progress import Horizon
 from engram.log.records.record import Record
 from engram.log.records.record_table import RecordPage
 from engram.log.records.sectors import SECTOR_BYTES
+from engram.log.segments.segment import segment_name
+from engram.log.segments.segment_header import SegmentHeader
 from tests.doubles.batches import batch_of, content_of, vector_of
 from tests.doubles.faulty_storage import Fault, Faults, FaultyStorage
 from tests.doubles.logs import manifest_of, open_log, segment_names
@@ -282,3 +286,84 @@ def test_a_failure_at_any_step_changes_nothing_and_can_be_tried_again(operation:
     compact(log, storage, newest_only(log))
     log.close()
     assert len(rows_of(open_log(storage))) < len(before)
+
+
+class _Noting(MemoryStorage):
+    """Notes in which order files are replaced and removed, and fails to replace any while it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[str, str]] = []
+        self.fails = False
+
+    def remove(self, name: str) -> None:
+        self.calls.append(("remove", name))
+        super().remove(name)
+
+    def replace(self, name: str, data: bytes) -> None:
+        if self.fails:
+            raise OSError(errno.EIO, "no")
+        self.calls.append(("replace", name))
+        super().replace(name, data)
+
+
+def test_what_was_replaced_goes_when_the_list_without_it_is_durable() -> None:
+    """What an opening reads may be in the memory of the kernel only, and an older list be all that is durable."""
+    storage = _Noting()
+    log = open_log(storage, segment_bytes=_SEGMENT_BYTES)
+    write(log)
+    pages = log.pages[:-1]
+    compaction = SegmentCompaction(log, storage, lambda nbytes: None)
+    compaction.compact(pages, Horizon(pages[-1].last_generation, 5), every_fourth)
+    log.close()
+    storage.calls.clear()
+    open_log(storage)
+    assert storage.calls == [("replace", FILE_NAME), *(("remove", page.segment.name) for page in pages)]
+
+
+def test_what_an_attempt_has_left_goes_when_the_list_on_the_disk_is_known() -> None:
+    storage = _Noting()
+    log = open_log(storage, segment_bytes=_SEGMENT_BYTES)
+    write(log)
+    left = segment_name(log.pages[-2].segment.epoch, 1)
+    storage.fails = True
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            compact(log, storage, every_fourth)
+        assert left in segment_names(storage), "the list on the disk may have it"
+    storage.fails = False
+    storage.calls.clear()
+    page = compact(log, storage, every_fourth)
+    assert page.segment.name == left
+    assert storage.calls[:2] == [("replace", FILE_NAME), ("remove", left)]
+
+
+def tear(storage: Storage, log: Log) -> None:
+    """Add a segment that has only what a crash has left of a write: the first sector of the record is missing."""
+    epoch, nbytes, salt = 1 + max((page.segment.epoch for page in log.pages), default=0), 8 << 10, new_salt()
+    header = SegmentHeader(salt, epoch, nbytes, log.manifest.identity)
+    file = storage.create(segment_name(epoch), nbytes, header.pack())
+    log.manifest.add_segment(SegmentEntry(epoch, nbytes, 2, salt))
+    file.write(2 * SECTOR_BYTES, [b"a secret".ljust(SECTOR_BYTES, b"\0")])
+
+
+@pytest.mark.parametrize("rounds", [0, _ROUNDS])
+def test_a_segment_that_has_only_the_remains_of_a_crash_can_be_replaced(storage: MemoryStorage, rounds: int) -> None:
+    log = open_log(storage, segment_bytes=_SEGMENT_BYTES)
+    write(log, rounds)
+    last, rows = log.last_generation, rows_of(log)
+    tear(storage, log)
+    torn = open_log(storage)
+    assert (torn.present, len(torn.pages[-1].records), torn.pages[-1].segment.has_remains) == (None, 0, True)
+    torn.append([LogEntry(RecordKind.OBSERVE, last + 1, batch_of(["z"]))])
+    torn.sync()
+    page = compact(torn, storage, lambda record: np.arange(record.count), slice(-2, -1))
+    assert not page.segment.has_remains
+    assert not any(b"a secret" in content.tobytes() for content in storage._files.values())
+    torn.close()
+    again = open_log(storage)
+    assert again.last_generation == last + 1
+    assert rows_of(again)[:-1] == rows
+    for generation in range(max(last, 1), last + 2):
+        record, row = again.locate(generation)
+        assert record.generation(row) == generation

@@ -110,3 +110,18 @@ def test_a_backup_has_nothing_of_what_was_erased_before(data: Path, tmp_path: Pa
     for pattern in ("the secret of ann 0;", "the secret of ann 1;", "ann"):
         assert found(tmp_path / "copy", pattern) == []
     assert found(tmp_path / "copy", "the secret of cat 1;")
+
+
+def test_what_a_repair_has_set_aside_is_named(data: Path) -> None:
+    (data / "set-aside").mkdir()
+    lines = ['{"id": "ben", "generation": 2, "embedding": []}', '{"id": "ann", "generation": 1}', "by hand: ben, cat"]
+    (data / "set-aside" / "notes.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    traces = [trace for trace in verify(data, erased=["ben"]).traces if trace.file.startswith("set-aside")]
+    assert [(trace.space, trace.file, trace.generation, trace.id) for trace in traces] == [
+        ("notes", "set-aside/notes.jsonl", 2, "ben"),
+        ("notes", "set-aside/notes.jsonl", 0, "ben"),
+    ]
+    assert traces[0].message == (
+        "an observation that was set aside of 'ben' of generation 2 is in set-aside/notes.jsonl"
+    )
+    assert verify(data, spaces=["mail"], erased=["nobody"]).traces == []

@@ -24,6 +24,8 @@ from engram.model.damage import Damage
 
 _NAME: Final = re.compile(r"(\d{12})(?:-(\d{1,9}))?\.log")
 _CHUNK_BYTES: Final = 1 << 20
+LOG_DIRECTORY: Final = "log"
+"""The directory of the segments, in that of their space."""
 MISFIT: Final = "its bytes do not fit their checksum"
 
 
@@ -186,7 +188,12 @@ class Segment:
 
     def report(self, offset: int, first_generation: int, last_generation: int, what: str = MISFIT) -> Damage:
         """Report damage at `offset`, in a record that holds the given generations, and return it."""
-        return self.damages.report(f"log/{self.name}", offset, first_generation, last_generation, what)
+        return self.damages.report(f"{LOG_DIRECTORY}/{self.name}", offset, first_generation, last_generation, what)
+
+    @property
+    def has_remains(self) -> bool:
+        """Whether something lies behind the last record, such as a write that a crash interrupted. Format 2 only."""
+        return self.nonzero_from(self.end) >= 0
 
     def nonzero_from(self, start: int) -> int:
         """Return the offset of the first sector from `start` on that was written to, or -1 if all of them are zero."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from engram.errors import CorruptData, NotFound
@@ -52,6 +53,8 @@ class BackedSpace(NamedTuple):
         Time at which the space was copied, in microseconds since 1970 UTC.
     segments
         The segments of its log.
+    erasing
+        What was being erased then, as in the manifest.
     """
 
     identity: Identity
@@ -59,6 +62,7 @@ class BackedSpace(NamedTuple):
     generation: int
     taken_us: int
     segments: tuple[BackedSegment, ...]
+    erasing: Mapping[str, int]
 
     @property
     def nbytes(self) -> int:
@@ -135,6 +139,7 @@ def write_backup(storage: FileStorage, backup: Backup) -> None:
             "generation": space.generation,
             "taken_us": space.taken_us,
             "segments": [{**segment._asdict(), "entry": segment.entry._asdict()} for segment in space.segments],
+            **({"erasing": space.erasing} if space.erasing else {}),
         }
         for name, space in sorted(backup.spaces.items())
     }
@@ -159,4 +164,6 @@ def _space(content: dict[str, Any]) -> BackedSpace:
         for segment in content["segments"]
     )
     identity = Identity(**content["identity"])
-    return BackedSpace(identity, content["settings"], content["generation"], content["taken_us"], segments)
+    # Backups from before erasures have none.
+    erasing = dict(content.get("erasing", {}))
+    return BackedSpace(identity, content["settings"], content["generation"], content["taken_us"], segments, erasing)

@@ -15,6 +15,7 @@ from engram.log.files.storage import Storage
 from engram.log.identity import Identity, new_id
 from engram.log.log import Log
 from engram.log.manifest import Manifest
+from engram.log.segments.segment import LOG_DIRECTORY
 from engram.maintenance.found_segments import identity_in
 from engram.maintenance.new_directory import NewDirectory, new_directory
 from engram.maintenance.progress import Counter, OnProgress, unseen
@@ -22,7 +23,7 @@ from engram.maintenance.repairs.proof import Proof
 from engram.maintenance.repairs.report import RepairedSpace, RepairReport
 from engram.maintenance.repairs.rewriting import Rewriting
 from engram.maintenance.repairs.set_aside import DIRECTORY, SetAside
-from engram.maintenance.source import LOG, Described, describe, opened_source
+from engram.maintenance.source import Described, describe, opened_source
 from engram.maintenance.survey import Survey, survey
 from engram.model.spaces import Metric, SpaceConfig
 from engram.store.directory import check_path
@@ -119,13 +120,13 @@ def _repair_space(
     on_progress: OnProgress,
 ) -> None:
     known = describe(catalogue, name)
-    has_log = known.storage is not None and known.storage.is_directory(LOG)
+    has_log = known.storage is not None and known.storage.is_directory(LOG_DIRECTORY)
     if not has_log and (known.manifest is None or known.manifest.segments):
         report.left_behind[name] = known.error or _lost(name, "its log is missing")
         return
     damages = Damages(name, remembered_max=sys.maxsize)
     try:
-        log = known.storage.directory(LOG) if known.storage is not None else None
+        log = known.storage.directory(LOG_DIRECTORY) if known.storage is not None else None
         found = _survey(log, known, damages, on_progress)
         config = _config(known, found, options)
     except CorruptData as error:
@@ -204,7 +205,7 @@ def _rewrite(
     manifest = Manifest(storage, identity, settings)
     manifest.save()
     counter = Counter(on_progress, "writing", config.name, found.nbytes)
-    log = Log.open(storage.directory(LOG), manifest, config.dim)
+    log = Log.open(storage.directory(LOG_DIRECTORY), manifest, config.dim)
     path = Path(target.storage.path) / DIRECTORY / f"{config.name}.jsonl"
     try:
         with SetAside(path) as set_aside:
@@ -217,6 +218,9 @@ def _rewrite(
             space.set_aside, space.set_aside_ids = set_aside.count, len(withheld)
     finally:
         log.close()
+    if known.manifest is not None:
+        # Digests of ids depend on the id of the space, which is still the same.
+        manifest.go_on_erasing(known.manifest.erasing, log.last_generation)
     space.kept = rewriting.kept
     space.generation = log.last_generation
     space.lost, space.lost_ids = proof.lost, proof.lost_ids

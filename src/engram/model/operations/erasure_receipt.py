@@ -20,7 +20,8 @@ class ErasureReceipt:
     generation
         What was written under the ids up to this generation has been erased.
     count
-        Number of observations that were erased.
+        Number of observations that this call has removed. If another call erased the same ids, or failed to, it counts
+        what was left of them.
     erased_us
         When that was done, in microseconds since 1970 UTC.
     """

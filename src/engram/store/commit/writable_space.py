@@ -139,7 +139,7 @@ class WritableSpace(RestableSpace):
         """
         identity = self._state.manifest.identity
         digests = self._erasure.note(ids, deleted.as_of)
-        count = self.log_compaction.erase()
+        count = self.log_compaction.erase(digests)
         return ErasureReceipt(self.config.name, identity.space, digests, deleted.as_of, count, now_us())
 
     def _end_segment(self) -> None:

@@ -25,7 +25,8 @@ class CompactionThread:
     Parameters
     ----------
     bytes_per_s
-        Bytes a second that may be read and written; 0: nothing is compacted.
+        Bytes a second that may be read and written; 0: nothing is compacted, and only what was begun to be erased is
+        finished.
     opened
         Returns the engine of a space, opened if it rests; None if it cannot be, or the store is gone.
     """
@@ -47,8 +48,9 @@ class CompactionThread:
     def request(self, space: SpaceEngine) -> None:
         """Have the log of `space` compacted where that is worth it, unless it waits for that already."""
         name = space.config.name
+        is_wanted = bool(self._bytes_per_s) or space.log_compaction.is_erasing
         with self._guard:
-            if self._bytes_per_s and not self._stopped and name not in self._waiting:
+            if is_wanted and not self._stopped and name not in self._waiting:
                 self._waiting.add(name)
                 self._queue.put(name)
 
@@ -63,8 +65,13 @@ class CompactionThread:
         while (name := self._queue.get()) is not None:
             with self._guard:
                 self._waiting.discard(name)
-            if not self._stopped:
+            if self._stopped:
+                continue
+            try:
                 self._compact_held(name)
+            except Exception:
+                # Whatever it is, the other spaces still need this thread.
+                logger.exception("compacting the log of space %s failed", name, extra={"space": name})
 
     def _compact_held(self, name: str) -> None:
         """Compact the log of a space that is kept open meanwhile. If it cannot be opened, it is found due later."""
@@ -78,12 +85,13 @@ class CompactionThread:
                 space.occupancy.release(visiting=True)
 
     def _compact(self, space: SpaceEngine) -> None:
-        name = space.config.name
+        name, pace = space.config.name, Pace(self._bytes_per_s, lambda: not self._stopped)
         try:
-            space.log_compaction.run(Pace(self._bytes_per_s, lambda: not self._stopped))
+            if self._bytes_per_s:
+                space.log_compaction.run(pace)
+            else:
+                space.log_compaction.finish_erasure(pace)
         except Stopped:
             pass
         except EngramError as error:
             logger.warning("the log of space %s was not compacted: %s", name, error, extra={"space": name})
-        except Exception:
-            logger.exception("compacting the log of space %s failed", name, extra={"space": name})

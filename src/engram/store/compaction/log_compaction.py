@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -55,8 +57,8 @@ class LogCompaction:
     ----------
     compactions, freed_bytes, failures
         Number of runs of segments that were replaced, of bytes that became free, and of runs that failed.
-    attempt
-        How the last attempt ended.
+    attempt, erasure_attempt
+        How the last attempts to compact, and to finish what was begun to be erased, ended.
     """
 
     def __init__(self, state: SpaceState, horizon: Callable[[], int], erasure: Erasure) -> None:
@@ -65,6 +67,8 @@ class LogCompaction:
         # Held by the one thread that rewrites segments.
         self._working = threading.Lock()
         self._ending = False
+        # Whoever waits to erase: compactions end after the present run then.
+        self._waiting: set[object] = set()
         self._horizon = horizon
         self._looked_at = -1
         self._look_again_s = 0.0
@@ -74,6 +78,7 @@ class LogCompaction:
         self.freed_bytes: int = 0
         self.failures: int = 0
         self.attempt: Attempt = Attempt()
+        self.erasure_attempt: Attempt = Attempt()
 
     def samples(self, space: str) -> Iterator[MetricSample]:
         """Yield the metrics of the compactions, for the space called `space`."""
@@ -111,10 +116,10 @@ class LogCompaction:
 
         What failed is due again after a while.
         """
+        if self.is_erasing and not self.erasure_attempt.is_resting:
+            return not self._working.locked()
         if self.attempt.failure is not None:
             return self.attempt.is_due_again
-        if self._erasure.is_under_way:
-            return not self._working.locked()
         horizon, now_s = self._horizon(), time.monotonic()
         if horizon <= self._looked_at or now_s < self._look_again_s:
             return False
@@ -123,8 +128,13 @@ class LogCompaction:
         self._look_again_s = now_s + _LOOKING_SHARE * (time.monotonic() - now_s)
         return is_due
 
+    @property
+    def is_erasing(self) -> bool:
+        """Whether something was begun to be erased and is not finished."""
+        return self._erasure.is_under_way
+
     def run(self, pace: Callable[[int], None]) -> None:
-        """Compact everything that is worth it.
+        """Finish what was begun to be erased, unless that failed a short while ago, and compact all that is worth it.
 
         Parameters
         ----------
@@ -134,33 +144,52 @@ class LogCompaction:
         Raises
         ------
         EngramError
-            If it failed; what was not compacted has not changed.
+            If one of them failed: the first error. What was not compacted has not changed.
         """
+        pace = self._hurried(pace)
         with self._working:
             try:
-                with self.attempt.made():
-                    self._erasure.finish(pace)
-                    self._run(pace)
+                if not self.erasure_attempt.is_resting:
+                    self._finish_erasure(pace)
             except Stopped:
-                self.attempt.forget()
                 raise
+            except Exception:
+                # What cannot be erased keeps nothing else on the disk.
+                with contextlib.suppress(EngramError):
+                    self._compact_all(pace)
+                raise
+            self._compact_all(pace)
 
-    def erase(self) -> int:
-        """Finish what was begun to be erased, at full speed; return how many observations that were.
+    def finish_erasure(self, pace: Callable[[int], None]) -> None:
+        """Finish what was begun to be erased, and compact nothing; the parameters and errors are those of `run`."""
+        with self._working:
+            self._finish_erasure(self._hurried(pace))
+
+    def erase(self, digests: Sequence[str]) -> int:
+        """Finish what was begun to be erased, at full speed; return how many observations went under `digests`.
+
+        A compaction that is under way ends before with the segments that it is at.
 
         Raises
         ------
         EngramError
             As `Erasure.finish`.
         """
+        caller = object()
+        self._waiting.add(caller)
         try:
-            with self._working, self.attempt.made():
-                return self._erasure.finish(self._go_on)
+            with self._working:
+                try:
+                    self._finish_erasure(self._go_on)
+                finally:
+                    count = self._erasure.taken(digests)
         except Stopped:
-            self.attempt.forget()
             raise Unavailable(
                 "the store is closing; the erasure goes on when it is opened again", code="shutting_down"
             ) from None
+        finally:
+            self._waiting.discard(caller)
+        return count
 
     def end(self) -> None:
         """Stop an erasure that is under way, and begin no other; return when it has stopped."""
@@ -172,23 +201,42 @@ class LogCompaction:
         if self._ending:
             raise Stopped
 
+    def _hurried(self, pace: Callable[[int], None]) -> Callable[[int], None]:
+        """Return a pace by which what others wait for is not spread over time."""
+        return lambda nbytes: pace(0 if self._waiting else nbytes)
+
+    def _finish_erasure(self, pace: Callable[[int], None]) -> None:
+        with _noted(self.erasure_attempt):
+            self._erasure.finish(pace)
+
+    def _compact_all(self, pace: Callable[[int], None]) -> None:
+        with _noted(self.attempt):
+            self._run(pace)
+
     def _run(self, pace: Callable[[int], None]) -> None:
+        state, rewriting = self._state, SegmentRewriting(self._state, pace)
+        if not state.log.read_only:
+            rewriting.remove_leftovers()
         horizon = self._horizon()
         # One run takes the place of at least one page; so the number of pages bounds the work, whatever is written.
-        for _ in range(len(self._state.log.pages)):
+        for _ in range(len(state.log.pages)):
+            if self._waiting:
+                # What is left is found due again.
+                self._looked_at = -1
+                return
             horizon = self._horizon()
             run = self.next_run(horizon)
             if not run:
                 break
             try:
-                self._compact(run, horizon, pace)
+                self._compact(run, horizon, rewriting)
             except EngramError as error:
                 self._left.update(page.segment.epoch for page in run if error.code.startswith("corrupt"))
                 self.failures += 1
                 raise
-        self._state.attributes.drop(horizon)
+        state.attributes.drop(horizon)
 
-    def _compact(self, run: Sequence[RecordPage], horizon: int, pace: Callable[[int], None]) -> None:
+    def _compact(self, run: Sequence[RecordPage], horizon: int, rewriting: SegmentRewriting) -> None:
         state = self._state
         is_oldest = run[0] is state.log.pages[0]
 
@@ -198,7 +246,7 @@ class LogCompaction:
             # A deletion hides older versions for as long as there may be any in an older segment.
             return np.arange(0 if is_oldest else record.count)
 
-        freed = SegmentRewriting(state, pace).rewrite(run, self._at(horizon), survivors)
+        freed = rewriting.rewrite(run, self._at(horizon), survivors)
         self.compactions += 1
         self.freed_bytes += freed
         logger.info(
@@ -226,8 +274,21 @@ class LogCompaction:
         columns = self._state.attributes.columns
         kept_count = columns.alive_count(page.first_generation, page.last_generation, horizon) if observed else 0
         kept_count += 0 if is_oldest else deleted
-        kept = round((segment.end - segment.begin) * kept_count / max(observed + deleted, 1))
+        # The progress of sessions is kept, whatever becomes of their rows.
+        fixed = sum(record.nbytes for record in page.progress)
+        kept = fixed + round((segment.end - segment.begin - fixed) * kept_count / max(observed + deleted, 1))
         return _Use(kept, segment.file.size - kept > _FREED_SHARE * segment.file.size + _OVERHEAD, kept < _SMALL_BYTES)
+
+
+@contextmanager
+def _noted(attempt: Attempt) -> Iterator[None]:
+    """Have `attempt` remember how the body ends, unless it was told to stop."""
+    try:
+        with attempt.made():
+            yield
+    except Stopped:
+        attempt.forget()
+        raise
 
 
 class _Use(NamedTuple):

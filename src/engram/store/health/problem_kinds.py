@@ -59,6 +59,12 @@ LOG_COMPACTION_FAILED: Final = ProblemKind(
     DEGRADED,
     "See to the disk; it is tried again by itself. Until then, what is no longer retained stays on the disk.",
 )
+ERASURE_FAILED: Final = ProblemKind(
+    "erasure_failed",
+    DEGRADED,
+    "See to the disk; it is tried again by itself. Until then, something of what was to be erased is still there. From "
+    "what is damaged, nothing can be erased: restore a backup or run engram repair.",
+)
 NOT_NOTED: Final = ProblemKind(
     "not_noted",
     DEGRADED,
@@ -80,6 +86,7 @@ KINDS: Final = (
     CHECKPOINT_FAILED,
     GRAPH_COMPACTION_FAILED,
     LOG_COMPACTION_FAILED,
+    ERASURE_FAILED,
     NOT_NOTED,
     SCRUB_FAILED,
 )

@@ -12,6 +12,7 @@ from engram.store.health.problem_kinds import (
     CHECKPOINT_FAILED,
     DAMAGED,
     DISK_FULL,
+    ERASURE_FAILED,
     GRAPH_COMPACTION_FAILED,
     LOG_COMPACTION_FAILED,
     LOG_FAILED,
@@ -21,7 +22,7 @@ from engram.store.health.problems import Problems
 from engram.store.indexing.index_maintenance import IndexMaintenance
 from engram.store.space_state import SpaceState
 
-_NOTHING: Final = (None, None, None, None, None)
+_NOTHING: Final = (None, None, None, None, None, None)
 
 
 class SpaceHealth:
@@ -38,7 +39,7 @@ class SpaceHealth:
     indexing
         The maintenance of the graph.
     log_compaction
-        The compaction of the log.
+        The compaction of the log, and what is erased from it.
 
     Attributes
     ----------
@@ -66,8 +67,9 @@ class SpaceHealth:
         failed, shortage = _failure_of_log(self._writer, self._state), log.shortage()
         count = log.damages.count
         checkpoint, compaction = indexing.checkpoint_attempt.failure, indexing.compaction_attempt.failure
-        of_log = self._log_compaction.attempt.failure
-        if problems.are_none and not count and (failed, shortage, checkpoint, compaction, of_log) == _NOTHING:
+        of_log, erasure = self._log_compaction.attempt.failure, self._log_compaction.erasure_attempt.failure
+        found = failed, shortage, checkpoint, compaction, of_log, erasure
+        if problems.are_none and not count and found == _NOTHING:
             # So it is nearly always, and there may be thousands of spaces to look at every second.
             return ()
         for kind in OF_LOG.values():
@@ -79,6 +81,7 @@ class SpaceHealth:
         problems.set(CHECKPOINT_FAILED, checkpoint)
         problems.set(GRAPH_COMPACTION_FAILED, compaction)
         problems.set(LOG_COMPACTION_FAILED, of_log)
+        problems.set(ERASURE_FAILED, erasure)
         return problems.all()
 
 

@@ -132,6 +132,18 @@ class Checkpoints:
         self._prune()
         return generation
 
+    def forget(self) -> None:
+        """Have no checkpoint any more. The files stay until `remove_unlisted`.
+
+        Raises
+        ------
+        Unavailable
+            If it cannot be recorded.
+        """
+        if self._manifest.checkpoints:
+            with typed_failures("dropping the checkpoints"):
+                self._manifest.set_checkpoints(())
+
     def remove_unlisted(self) -> None:
         """Remove the files of what is no checkpoint any more, or was never finished.
 
@@ -142,8 +154,11 @@ class Checkpoints:
         """
         kept = {entry.name for entry in self._manifest.checkpoints}
         with typed_failures("removing old checkpoints"):
+            # A name that ends like this is in no list of names.
+            with contextlib.suppress(FileNotFoundError):
+                self._storage.remove(_TEMPORARY)
             for name in self._storage.names():
-                if name == _TEMPORARY or (_NAME.fullmatch(name) and name not in kept):
+                if _NAME.fullmatch(name) and name not in kept:
                     self._storage.remove(name)
 
     def _prune(self) -> None:

@@ -42,6 +42,8 @@ class IndexMaintenance:
         # Held by the one thread that compacts or writes a checkpoint.
         self._working = threading.Lock()
         self._retired = False
+        # Whether the graph in memory tells of what was erased, so that no file may have it.
+        self._is_built_anew = False
         self.checkpoints_written: int = 0
         self.compactions: int = 0
 
@@ -169,6 +171,8 @@ class IndexMaintenance:
     def renew_checkpoint(self) -> None:
         """Write a checkpoint anew if there is one, and keep no older one, because something was erased.
 
+        A graph whose codes tell of what was erased gets no checkpoint any more: the next opening builds it anew.
+
         Raises
         ------
         Unavailable, CorruptData
@@ -176,9 +180,20 @@ class IndexMaintenance:
         """
         state = self._state
         with self._working:
-            if state.checkpoints is None or not self._writes_checkpoints():
+            if state.checkpoints is None or state.log.read_only:
                 return
-            if state.manifest.checkpoints:
+            if state.index.remembers_erased and not self._is_built_anew:
+                self._is_built_anew = True
+                name = state.log.damages.space
+                logger.info(
+                    "space %s: the next opening builds the graph anew, which tells of what was erased until then",
+                    name,
+                    extra={"space": name},
+                )
+            if self._is_built_anew:
+                state.checkpoints.forget()
+                state.checkpoint_generation = self._attempted = 0
+            elif state.manifest.checkpoints:
                 with self.checkpoint_attempt.made():
                     state.checkpoint_generation = state.checkpoints.write(state.index, count=1)
                 self._attempted = state.checkpoint_generation
@@ -235,5 +250,5 @@ class IndexMaintenance:
         return state.checkpoint_generation
 
     def _writes_checkpoints(self) -> bool:
-        """Return whether there is a place for checkpoints and the store is not read-only."""
-        return self._state.checkpoints is not None and not self._state.log.read_only
+        """Return whether there is a place for checkpoints, the store is not read-only, and the graph may be saved."""
+        return self._state.checkpoints is not None and not self._state.log.read_only and not self._is_built_anew

@@ -9,12 +9,12 @@ from engram.log.damage import Damages
 from engram.metrics import table
 from engram.metrics.health import Problem, health_of, severity
 from engram.metrics.sample import MetricSample
-from engram.store.health.problem_kinds import DAMAGED, LOG_COMPACTION_FAILED, SCRUB_FAILED
+from engram.store.health.problem_kinds import DAMAGED, ERASURE_FAILED, LOG_COMPACTION_FAILED, SCRUB_FAILED
 from engram.store.scans.leases import Leases
 
 # The others end with the open files: what failed is done, or tried again, by the next opening. What a compaction could
 # not drop takes its room on the disk, whether the space is open or not.
-_LASTING = (DAMAGED.name, SCRUB_FAILED.name, LOG_COMPACTION_FAILED.name)
+_LASTING = (DAMAGED.name, SCRUB_FAILED.name, LOG_COMPACTION_FAILED.name, ERASURE_FAILED.name)
 
 
 class Left(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from engram.maintenance.compact import compact
 from engram.metrics import table
 from engram.model.values.retention_policy import EVERYTHING, RetentionPolicy
 from engram.store import Cue, MemoryStore, RecallStream, Space, StoreOptions
+from engram.store.commit.queue import CommitRequest
 from engram.store.compaction.pace import Pace
-from tests.doubles.batches import DIM, vector_of
+from tests.doubles.batches import DIM, batch_of, vector_of
+from tests.doubles.waiting import TIMEOUT_S, Outcomes
 
 # Nothing happens by itself.
 QUIET = StoreOptions(segment_bytes=64 << 10, workers=1, mark_interval_s=3600.0, log_compaction_bytes_per_s=0)
@@ -180,3 +183,73 @@ def test_a_directory_is_compacted_while_nobody_uses_it(tmp_path: Path) -> None:
     assert report.spaces[0].freed_bytes > 100_000
     with MemoryStore(tmp_path) as store:
         assert store.space("notes").stats().live_count == len(IDS)
+
+
+def test_a_segment_that_has_only_the_progress_of_sessions_is_left_alone() -> None:
+    """What is kept of it is all of it, so that nothing would become free, again and again."""
+    with MemoryStore(None, options=QUIET) as store:
+        space = store.space("notes", dim=DIM)
+        space.set_retention(RetentionPolicy(None, 0))
+        engine = space._engine
+        for number in range(150):
+            outcomes = Outcomes()
+            batch = engine.prepare(batch_of(["a"], version=number))
+            session = f"session-{number}-".ljust(60, "-")
+            store._engine.submit(
+                CommitRequest(space=engine, batch=batch, session=session, first_sequence=1, done=outcomes)
+            )
+            outcomes.result()
+        space.delete(["a"])
+        write(space, 4)
+        compacted(space)
+        pages = engine._state.log.pages
+        assert not pages[0].records
+        assert pages[0].segment.file.size > 10_000
+        before = engine.log_compaction.compactions
+        assert before > 0
+        assert engine.log_compaction.next_run(engine.retention.expired) == ()
+        assert compacted(space) == 0
+        assert engine.log_compaction.compactions == before
+
+
+class _Told(set[object]):
+    """Says when something is added to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.added = threading.Event()
+
+    def add(self, element: object) -> None:
+        super().add(element)
+        self.added.set()
+
+
+def test_who_waits_to_erase_waits_for_one_run_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Each run has one segment.
+    monkeypatch.setattr("engram.store.compaction.log_compaction._RUN_BYTES_MAX", -1)
+    with MemoryStore(tmp_path, options=QUIET) as store:
+        space = store.space("notes", dim=DIM)
+        space.set_retention(RetentionPolicy(None, 0))
+        write(space)
+        compaction, waiting = space._engine.log_compaction, _Told()
+        monkeypatch.setattr(compaction, "_waiting", waiting)
+        erasing = threading.Thread(target=space.erase, args=([IDS[0]],))
+        told: list[int] = []
+
+        def pace(nbytes: int) -> None:
+            if not told:
+                erasing.start()
+                assert waiting.added.wait(TIMEOUT_S)
+            told.append(nbytes)
+
+        space._engine.retention.advance()
+        compaction.run(pace)
+        assert compaction.compactions == 1
+        assert set(told[1:]) == {0}, "the rest of that run is not spread over time"
+        erasing.join(TIMEOUT_S)
+        assert not compaction.is_erasing
+        assert space.get(IDS[0]) is None
+        assert compaction.is_due(), "what is left is found again"
+        compaction.run(Pace(0, lambda: True))
+        assert compaction.compactions > 2
+        assert len(space) == len(IDS) - 1
