@@ -10,7 +10,15 @@ from random import Random
 import numpy as np
 import pytest
 
-from engram.errors import AlreadyExists, CorruptData, EngramError, InvalidInput, NewerFormat, NotFound
+from engram.errors import (
+    AlreadyExists,
+    CorruptData,
+    EngramError,
+    FailedPrecondition,
+    InvalidInput,
+    NewerFormat,
+    NotFound,
+)
 from engram.log.files.checked_json import encode_checked
 from engram.maintenance.backups import backup as backup_module
 from engram.maintenance.backups.backup import backup
@@ -321,3 +329,17 @@ def test_errors_are_typed(tmp_path: Path) -> None:
     for call in (lambda: backup(tmp_path / "file", tmp_path / "b"), lambda: restore(tmp_path / "file", tmp_path / "b")):
         with pytest.raises(EngramError):
             call()
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_backup_is_not_taken_for_an_empty_store(
+    data: tuple[Path, Written], tmp_path: Path, read_only: bool
+) -> None:
+    backup(data[0], tmp_path / "backup")
+    before = everything_in(tmp_path / "backup")
+    with pytest.raises(FailedPrecondition, match="engram restore") as caught:
+        MemoryStore(tmp_path / "backup", read_only=read_only)
+    assert caught.value.code == "is_backup"
+    with pytest.raises(FailedPrecondition, match="engram restore"):
+        verify(tmp_path / "backup")
+    assert everything_in(tmp_path / "backup") == before
