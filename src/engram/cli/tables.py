@@ -19,6 +19,7 @@ from engram.model.columns import COLUMNS
 from engram.store import Hit
 
 _CONTENT_CHARACTERS_MAX = 300
+_NAME_WIDTH_MIN = 12
 
 
 def hits_table(hits: Sequence[Hit], title: str = "") -> Table:
@@ -54,10 +55,14 @@ def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
     """Return a table of spaces: settings, newest generation, and the gauges of `engram.metrics.table` with a title."""
     table = make_table(title)
     gauges = [family for family in _titled(MetricGroup.SPACES) if family.kind is MetricKind.GAUGE]
-    table.add_column("space", style="cyan", overflow="fold")
-    table.add_column("vectors", no_wrap=True)
-    table.add_column("embedder", no_wrap=True)
-    table.add_column("health", no_wrap=True)
+    spaces = list(spaces)
+    # In 80 columns, everything has its place as long as nothing is shown that no space has.
+    has_embedders = any(space.config.embedder for space in spaces)
+    table.add_column("space", style="cyan", overflow="fold", min_width=_NAME_WIDTH_MIN)
+    table.add_column("vectors")
+    if has_embedders:
+        table.add_column("embedder")
+    table.add_column("health")
     for name in ("generation", *(family.title for family in gauges)):
         table.add_column(name, justify="right", no_wrap=True)
     for space in spaces:
@@ -65,7 +70,7 @@ def spaces_table(spaces: Iterable[SpaceStatus], title: str = "") -> Table:
         table.add_row(
             space.name,
             f"{config.dim} {config.metric}",
-            config.embedder or "-",
+            *([config.embedder or "-"] if has_embedders else []),
             space.health,
             f"{space.visible_generation:,}",
             *(metric_text(space.metrics, family) for family in gauges),

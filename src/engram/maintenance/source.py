@@ -69,6 +69,8 @@ def opened_source(path: str | os.PathLike[str], *, lock: bool = True) -> Iterato
     ------
     InvalidInput
         If `path` is no path.
+    FailedPrecondition
+        If it is a backup.
     NotFound
         If there is no data directory.
     StoreLocked
@@ -83,8 +85,12 @@ def opened_source(path: str | os.PathLike[str], *, lock: bool = True) -> Iterato
         if not Path(path).is_dir():
             raise NotFound(f"there is no data directory {path}", code="no_data", field="path", value=path)
         storage = FileStorage(path, read_only=True)
-        check_is_store(storage)
-        held = DirectoryLock(storage.path, storage.root_descriptor, shared=True) if lock else None
+        try:
+            check_is_store(storage)
+            held = DirectoryLock(storage.path, storage.root_descriptor, shared=True) if lock else None
+        except BaseException:
+            storage.close()
+            raise
     try:
         yield SpaceCatalog(storage)
     finally:

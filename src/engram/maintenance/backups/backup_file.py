@@ -13,8 +13,9 @@ from engram.log.identity import Identity
 from engram.log.manifest import SegmentEntry
 from engram.model.spaces import is_space_name
 from engram.model.values.scalars import shown
+from engram.store.directory import BACKUP
 
-FILE_NAME: Final = "backup.json"
+FILE_NAME: Final = BACKUP
 SEGMENTS: Final = "segments"
 
 

@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engram.errors import AlreadyExists, CorruptData, EngramError, InvalidInput, NewerFormat, NotFound
+from engram.errors import (
+    AlreadyExists,
+    CorruptData,
+    EngramError,
+    FailedPrecondition,
+    InvalidInput,
+    NewerFormat,
+    NotFound,
+)
 from engram.log.files.checked_json import encode_checked
 from engram.log.files.file_storage import FileStorage
 from engram.maintenance.backups import backed_log
@@ -387,3 +395,17 @@ def test_an_erasure_that_is_not_finished_goes_on_where_it_is_restored(tmp_path: 
         compaction.run(lambda nbytes: None)
     assert verify(tmp_path / "restored", erased=["ann"]).traces == []
     assert not any(b"the secret of ann" in content for _, content in everything_in(tmp_path / "restored").values())
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_backup_is_not_taken_for_an_empty_store(
+    data: tuple[Path, Written], tmp_path: Path, read_only: bool
+) -> None:
+    backup(data[0], tmp_path / "backup")
+    before = everything_in(tmp_path / "backup")
+    with pytest.raises(FailedPrecondition, match="engram restore") as caught:
+        MemoryStore(tmp_path / "backup", read_only=read_only)
+    assert caught.value.code == "is_backup"
+    with pytest.raises(FailedPrecondition, match="engram restore"):
+        verify(tmp_path / "backup")
+    assert everything_in(tmp_path / "backup") == before
