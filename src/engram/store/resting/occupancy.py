@@ -82,11 +82,13 @@ class Occupancy:
             if self._holders or self._retention.is_held or not self._is_linked(unlinked) or not self._tail.retire():
                 return False
             # A commit may have come before the tail was retired; none can any more.
-            if not self._is_linked(unlinked) or not self._subscriptions.retire() or not self._indexing.retire():
-                self._tail.unretire()
-                return False
-            self.rests = True
-            return True
+            if self._is_linked(unlinked) and self._subscriptions.retire():
+                if self._indexing.retire():
+                    self.rests = True
+                    return True
+                self._subscriptions.unretire()
+            self._tail.unretire()
+            return False
 
     def _is_linked(self, unlinked: bool) -> bool:
         return self._indexing.is_settled or (unlinked and self._indexing.is_linked_again_soon)

@@ -175,6 +175,11 @@ class Subscriptions:
             self._closed = True
             return True
 
+    def unretire(self) -> None:
+        """Take new subscriptions again: the space does not come to rest after all."""
+        with self._guard:
+            self._closed = False
+
     def _match(self, first: int, last: int) -> None:
         similar, lost = self._similar(first, last)
         for key, subscription in self._subscriptions.items():
