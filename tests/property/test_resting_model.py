@@ -50,9 +50,9 @@ class Rested(Compacted):
     @rule()
     def compact_while_it_rests(self) -> None:
         self.rest()
-        before = self.store._engine.table._came_to_rest
+        before = self.store._engine.table._open.came_to_rest
         self.store._engine._compaction._compact_held("notes")
-        assert self.store._engine.table._came_to_rest == before + 1, "the other one rested meanwhile"
+        assert self.store._engine.table._open.came_to_rest == before + 1, "the other one rested meanwhile"
 
     @rule()
     def scrub(self) -> None:

@@ -106,8 +106,11 @@ class RestableSpace(SpaceRecalls):
                 self._rested(self)
             self.indexing.finish()
         finally:
-            self.close()
-            self._state.manifest.retire()
+            try:
+                self.close()
+            finally:
+                # Whatever failed, whoever opens the space next is the only one to change it.
+                self._state.manifest.retire()
 
     def close(self) -> None:
         """Close the log and end standing recalls; nobody may write any more.

@@ -19,8 +19,9 @@ from engram.model.arguments import ManyObservations
 from engram.model.cue import Cue
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
-from engram.store import MemoryStore, Space, StoreOptions, space_table
+from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.commit.queue import CommitRequest
+from engram.store.resting import open_spaces
 from engram.store.resting.open_limit import open_spaces_max
 from engram.store.resting.space_summaries import FILE
 from engram.store.space_engine import SpaceEngine
@@ -174,19 +175,19 @@ def test_spaces_that_wait_for_room_do_not_take_it_from_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = StoreOptions(open_spaces_max=1, spaces_at_start_max=0, workers=1, scrub_bytes_per_s=0)
-    monkeypatch.setattr(space_table, "_ROOM_TIMEOUT_S", 60.0)
+    monkeypatch.setattr(open_spaces, "_ROOM_TIMEOUT_S", 60.0)
     with MemoryStore(tmp_path, options=options) as store, ThreadPoolExecutor(4) as pool:
         spaces = filled(store)
-        table, held = store._engine.table, spaces[0]._engine.held()
-        retire_one, waiting, all_wait = table._retire_one, set[int](), threading.Barrier(5)
+        opened, held = store._engine.table._open, spaces[0]._engine.held()
+        retire_one, waiting, all_wait = opened._retire_one, set[int](), threading.Barrier(5)
 
-        def retiring() -> SpaceEngine | None:
+        def retiring(**how: bool) -> SpaceEngine | None:
             if threading.get_ident() not in waiting:
                 waiting.add(threading.get_ident())
                 all_wait.wait(60)
-            return retire_one()
+            return retire_one(**how)
 
-        monkeypatch.setattr(table, "_retire_one", retiring)
+        monkeypatch.setattr(opened, "_retire_one", retiring)
         found = [pool.submit(contents, space) for space in spaces[1:5]]
         all_wait.wait(60)
         held.let_go()
