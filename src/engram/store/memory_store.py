@@ -177,6 +177,8 @@ class MemoryStore:
 
         Raises
         ------
+        OverCapacity
+            If some spaces could not be opened beside those that are in use. All others have been checked.
         FailedPrecondition
             If the store is closed, also if it is closed meanwhile: its files cannot be reached then.
         Unavailable

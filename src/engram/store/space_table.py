@@ -99,6 +99,12 @@ class SpaceTable:
         """Return whether using the space called `name` would open it, or wait for that. Takes no lock."""
         return name in self._open.resting
 
+    def resting_names(self) -> list[str]:
+        """Return the names of the spaces that rest, and of those that could not be opened but may be now; sorted."""
+        refused = [name for name, error in list(self.refused.errors.items()) if isinstance(error, Unavailable)]
+        with self._open.changed:
+            return sorted({*self._open.resting, *refused})
+
     def resting(self) -> list[SpaceSummary]:
         """Return what is known of the spaces that rest, in the order of their names, without opening them.
 
@@ -157,6 +163,20 @@ class SpaceTable:
         """Return the engine of a space that exists, opened if it rests."""
         return self.get(name, None, None, None, create=False, wait=True)
 
+    def opened_beside(self, name: str) -> SpaceEngine:
+        """Return the engine of a space for work in the background; one that rests is opened beside the others.
+
+        This does not count as a use. A space that was opened for it rests again as soon as nobody works on it.
+
+        Raises
+        ------
+        OverCapacity
+            If there is no room for it now; nobody waits for some.
+        EngramError
+            As `get`.
+        """
+        return self._found(name, None, wait=True, beside=True)
+
     def admit(self, request: CommitRequest) -> None:
         """Have the space of `request` admit it, or the engine that took its place, as `SpaceEngine.admit` does."""
         while True:
@@ -180,7 +200,7 @@ class SpaceTable:
                 self._summaries.note(space.summary())
             self._summaries.save()
 
-    def _found(self, name: str, new: SpaceConfig | None, wait: bool) -> SpaceEngine:
+    def _found(self, name: str, new: SpaceConfig | None, wait: bool, beside: bool = False) -> SpaceEngine:
         """Return a space, opened if it rests, and created with the settings `new` if there is none."""
         opened, is_mine, is_known = self._find(name, new is not None)
         if not is_mine:
@@ -188,7 +208,7 @@ class SpaceTable:
                 raise being_created(name)
             return opened.result()
         try:
-            self._open.take_room(name)
+            self._open.take_room(name, beside=beside)
             space = self._wake(name) if is_known or new is None else self._opening.created(new)
         except BaseException as error:
             with self._open.changed:

@@ -6,8 +6,10 @@ import logging
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Final
+from weakref import ref
 
 from engram.errors import FailedPrecondition
 from engram.store.resting.left_behind import LeftBehind
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 # How long whoever opens a space waits for another one to come to rest.
 _ROOM_TIMEOUT_S: Final = 2.0
 _LOOK_S: Final = 0.1
+# Spaces that may be opened for work in the background while as many are open as may be.
+_BESIDE_MAX: Final = 2
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -40,7 +44,7 @@ class OpenSpaces:
     changed
         The lock of all that follows. It is held for a few steps in memory. Whoever waits for room waits for it.
     by_name
-        The open spaces, about the least recently used first. While one is opened, its future keeps others from doing so.
+        The open spaces, about the least recently used first. The future of one that is being opened keeps others off.
     resting
         The names of the spaces that rest, also while they are opened.
     is_closed
@@ -65,6 +69,8 @@ class OpenSpaces:
         self._closing: dict[str, Future[None]] = {}
         # The spaces that are being opened and for which there is room; others wait for it, and take none meanwhile.
         self._admitted: set[str] = set()
+        # Those that are being opened beside the others.
+        self._beside: set[str] = set()
         self._waiting = 0
 
     def all(self) -> list[SpaceEngine]:
@@ -73,20 +79,26 @@ class OpenSpaces:
             opened = sorted(self.by_name.items())
         return [future.result() for _, future in opened if future.done() and future.exception() is None]
 
-    def take_room(self, name: str) -> None:
+    def take_room(self, name: str, *, beside: bool = False) -> None:
         """Let spaces come to rest until there is room for `name`, and take it.
+
+        Parameters
+        ----------
+        beside
+            Whether it is opened for work in the background: beside the others, of which none rests for it that is in
+            use or was used not long ago. Then nothing is waited for.
 
         Raises
         ------
         OverCapacity
-            If too many spaces are in use for too long.
+            If too many spaces are in use, for too long where that is waited for.
         FailedPrecondition
             If the store is closed.
         """
-        deadline_s = time.monotonic() + _ROOM_TIMEOUT_S
+        deadline_s = time.monotonic() + (0.0 if beside else _ROOM_TIMEOUT_S)
         is_first = True
-        while not self._has_taken_room(name):
-            leaving = self._retire_one(is_first=is_first)
+        while not self._has_taken_room(name, beside):
+            leaving = self._retire_one(is_first=is_first, beside=beside)
             is_first = False
             if leaving is not None:
                 self._close(leaving)
@@ -95,15 +107,20 @@ class OpenSpaces:
 
     def add(self, name: str, space: SpaceEngine) -> None:
         """Let others use a space that has been opened. The caller holds `changed`."""
+        if name in self._beside and self.open_max is not None:
+            # That is no use after which it stays open: it rests again, or else it is the next to rest.
+            space.occupancy.touched = False
+            space.occupancy.when_left = _resting_again(ref(self), name)
+            self.by_name.move_to_end(name, last=False)
         self.by_name[name].set_result(space)
         # As long as it is there, the event loop of a server does not wait for the space.
         self.resting.discard(name)
-        self._admitted.discard(name)
+        self._forget_opening(name)
 
     def give_up(self, name: str) -> None:
         """Let others open a space that could not be opened. The caller holds `changed`."""
         del self.by_name[name]
-        self._admitted.discard(name)
+        self._forget_opening(name)
 
     def wait_until_closed(self, name: str) -> None:
         """Return when the space is not being closed any more."""
@@ -113,11 +130,25 @@ class OpenSpaces:
 
     def free_descriptors(self) -> bool:
         """Close a space that is not in use, because the process has too many files open; return whether one was."""
-        leaving = None if self.open_max is None else self._retire_one(is_first=False)
+        leaving = None if self.open_max is None else self._retire_one(is_first=False, beside=False)
         if leaving is None:
             return False
         self._close(leaving)
         return True
+
+    def rest_again(self, name: str) -> None:
+        """Let a space rest that was opened for work in the background, unless somebody has used it meanwhile."""
+        with self.changed:
+            opened = self.by_name.get(name)
+            if opened is None or not opened.done():
+                return
+            space = opened.result()
+            if space.occupancy.touched:
+                space.occupancy.when_left = None
+                return
+            if not self._take_out(name, space, unlinked=True):
+                return
+        self._close(space)
 
     def look_for_room(self) -> None:
         """Wake somebody who waits for a space to come to rest, because one may have become idle."""
@@ -130,18 +161,30 @@ class OpenSpaces:
         with self.changed:
             self.is_closed = True
             self.changed.notify_all()
-        wait(list(self.by_name.values()))
-        wait(list(self._closing.values()))
+            opening, closing = list(self.by_name.values()), list(self._closing.values())
+        wait(opening)
+        # Whoever was admitted before may have closed another one meanwhile.
+        with self.changed:
+            closing += self._closing.values()
+        wait(closing)
 
-    def _has_taken_room(self, name: str) -> bool:
+    def _has_taken_room(self, name: str, beside: bool) -> bool:
         """Take room for one more space, unless too many are open, without those on which threads of the store work."""
         with self.changed:
             opened = [one.result() for one in self.by_name.values() if one.done()]
-            taken = len(self._admitted) + len(self._closing) + sum(not one.occupancy.is_visited for one in opened)
+            taken = len(self._admitted) + len(self._closing)
+            if beside:
+                taken += len(self._beside) + len(opened) - _BESIDE_MAX
+            else:
+                taken += sum(not one.occupancy.is_visited for one in opened)
             if self.open_max is not None and taken >= self.open_max:
                 return False
-            self._admitted.add(name)
+            (self._beside if beside else self._admitted).add(name)
             return True
+
+    def _forget_opening(self, name: str) -> None:
+        self._admitted.discard(name)
+        self._beside.discard(name)
 
     def _wait_for_room(self, name: str, left_s: float) -> None:
         with self.changed:
@@ -156,27 +199,29 @@ class OpenSpaces:
             finally:
                 self._waiting -= 1
 
-    def _retire_one(self, *, is_first: bool) -> SpaceEngine | None:
+    def _retire_one(self, *, is_first: bool, beside: bool) -> SpaceEngine | None:
         """Take an open space that is not in use out, if there is one: about the least recently used.
 
         Parameters
         ----------
         is_first
             Whether the caller looks for the first time. Each opening passes all spaces once, however often it looks.
+        beside
+            As for `take_room`: no space counts as passed then.
         """
         with self.changed:
             # In the first pass, a space that was used since it was last passed is passed again, and goes to the end. In
             # the last one, a little may still have to be linked, which takes long on a machine that is busy otherwise.
-            for number in range(3):
+            for number in range(1 if beside else 3):
                 for name, future in list(self.by_name.items()):
                     if not future.done():
                         continue
                     space = future.result()
                     if space.occupancy.touched and not number:
-                        if is_first:
+                        if is_first and not beside:
                             space.occupancy.touched = False
                             self.by_name.move_to_end(name)
-                    elif self._take_out(name, space, unlinked=number == 2):
+                    elif self._take_out(name, space, unlinked=beside or number == 2):
                         return space
         return None
 
@@ -218,3 +263,14 @@ class OpenSpaces:
             finally:
                 problems = space.health.problems.all()
                 self._left.note(space.config.name, space.damages, problems, space.retention.leases)
+
+
+def _resting_again(weak: ref[OpenSpaces], name: str) -> Callable[[], None]:
+    """Return a function that does not keep the store alive: whoever checks a space keeps what knows of its uses."""
+
+    def rest_again() -> None:
+        opened = weak()
+        if opened is not None:
+            opened.rest_again(name)
+
+    return rest_again

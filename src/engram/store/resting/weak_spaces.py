@@ -4,10 +4,29 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from engram.errors import EngramError
 from engram.store.space_engine import SpaceEngine
 from engram.store.space_table import SpaceTable
+
+
+class WokenSpace(NamedTuple):
+    """A space that rested and was to be opened.
+
+    Parameters
+    ----------
+    name
+        Name of the space.
+    opened
+        Its engine; None if it could not be opened.
+    is_refused
+        Whether what keeps it from being opened is noted as a problem of the space.
+    """
+
+    name: str
+    opened: weakref.ref[SpaceEngine] | None
+    is_refused: bool
 
 
 def open_spaces(table: SpaceTable) -> Callable[[], list[SpaceEngine]]:
@@ -31,36 +50,31 @@ def opened_again(table: SpaceTable) -> Callable[[str], SpaceEngine | None]:
 
     def opened(name: str) -> SpaceEngine | None:
         found = weak()
-        if found is None:
-            return None
-        rested = found.rests(name)
         try:
-            space = found.reopened(name)
-        except EngramError:
+            return None if found is None else found.opened_beside(name)
+        except (EngramError, MemoryError):
             return None
-        if rested:
-            # This is no use that says that it will be used again.
-            space.occupancy.touched = False
-        return space
 
     return opened
 
 
-def waking_spaces(table: SpaceTable) -> Callable[[], Iterator[weakref.ref[SpaceEngine]]]:
+def waking_spaces(table: SpaceTable) -> Callable[[], Iterator[WokenSpace]]:
     """Return a function that opens the spaces that rest, one after the other, without keeping the store alive."""
     weak, opened = weakref.ref(table), opened_again(table)
 
-    def waking() -> Iterator[weakref.ref[SpaceEngine]]:
+    def waking() -> Iterator[WokenSpace]:
         found = weak()
-        names = [] if found is None else [summary.config.name for summary in found.resting()]
+        names = [] if found is None else found.resting_names()
         del found
         for name in names:
             space = opened(name)
-            if space is not None:
-                known = weakref.ref(space)
-                # Whoever is told of it decides for how long it is kept.
-                del space
-                yield known
+            known = None if space is None else weakref.ref(space)
+            # Whoever is told of it decides for how long it is kept.
+            del space
+            found = weak()
+            is_refused = found is not None and name in found.refused
+            del found
+            yield WokenSpace(name, known, is_refused)
 
     return waking
 
