@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 from engram.store.health.noted import noted
@@ -16,7 +16,7 @@ from engram.store.options import StoreOptions
 from engram.store.space_catalog import SpaceCatalog
 
 if TYPE_CHECKING:
-    from engram.store.resting.weak_spaces import WokenSpace
+    from engram.store.resting.weak_spaces import RestingSpaces
     from engram.store.space_engine import SpaceEngine
 
 # The list of spaces is rewritten every so many rounds, if it changed.
@@ -45,8 +45,8 @@ class Housekeeping:
         Called with each space in which a checkpoint or a compaction failed that is to be tried again.
     compact_log
         Has the log of a space compacted, on another thread.
-    waking
-        Opens the spaces that rest, one after the other: they are looked at, and scrubbed, after the open ones.
+    resting
+        The spaces that rest: they are looked at, and scrubbed, after the open ones.
     """
 
     def __init__(
@@ -57,10 +57,10 @@ class Housekeeping:
         problems: Problems | None = None,
         failed: Callable[[SpaceEngine], None] = lambda space: None,
         compact_log: Callable[[SpaceEngine], None] = lambda space: None,
-        waking: Callable[[], Iterable[WokenSpace]] = tuple,
+        resting: RestingSpaces | None = None,
     ) -> None:
         self._spaces = spaces
-        self._waking = waking
+        self._resting = resting
         self._catalogue = catalogue
         self._compact_log = compact_log
         self._interval_s = options.mark_interval_s
@@ -122,6 +122,9 @@ class Housekeeping:
         if self._rounds % _ROUNDS_PER_NOTE == 0:
             with noted(self._problems, NOT_NOTED, "the list of spaces cannot be written"):
                 self.note()
+            if self._resting is not None:
+                # Whoever asks whether the server is ready sends it nothing as long as there is one that is refused.
+                self._resting.retry()
         self._scrub()
 
     def _mark(self) -> None:
@@ -175,7 +178,7 @@ class Housekeeping:
         for weak in spaces:
             # One that rests by now is read when its turn comes among those that rest.
             yield from _scrubbed(weak, unread, 0, lambda space: None)
-        for name, opened, is_refused in self._waking():
+        for name, opened, is_refused in () if self._resting is None else self._resting.waking():
             # What is no longer retained of a space that rests is seen only now.
             is_read = opened is not None and (yield from _scrubbed(opened, unread, _OPENING_BYTES, self._expire_in))
             if not is_read:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from engram.errors import EngramError, FailedPrecondition
+from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.log.damage import Damages
 from engram.log.identity import Identity
 from engram.metrics import table
+from engram.metrics.health import Problem
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.metrics.space_statistics import SpaceStatistics
@@ -31,6 +32,7 @@ from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
 from engram.store.commit.tail_budget import SpaceRests
 from engram.store.commit.writable_space import WritableSpace
+from engram.store.health.problem_kinds import SYNC_REFUSED
 from engram.store.health.space_health import SpaceHealth
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
@@ -218,12 +220,28 @@ class SpaceEngine(WritableSpace):
         self.check_process()
         self.retention.set_policy(policy)
 
+    def go_on(self, problems: Sequence[Problem]) -> None:
+        """Go on where the engine of the space before this one was, before anybody uses this one.
+
+        Parameters
+        ----------
+        problems
+            The problems that the space had at rest. What reading its log has ended is no problem from the next look on.
+        """
+        self.health.problems.go_on(problems)
+        for problem in problems:
+            if problem.name == SYNC_REFUSED.name:
+                # Only somebody who has seen to the disk can say that it keeps again what it is given.
+                self._state.log.sync_refused = True
+                self._writer.refuse(Unavailable(problem.message, code="log_failed", field="disk"))
+
     def retire(self, *, unlinked: bool = False) -> bool:
         """Admit no more writes and standing recalls, unless the space is in use; return whether it has come to rest.
 
-        A space that failed stays open, so that everybody learns why. `unlinked` is that of `Occupancy.retire`.
+        One that failed rests like any other, and the next opening reads its log again. `unlinked` is that of
+        `Occupancy.retire`.
         """
-        return (self._state.log.read_only or self.failure() is None) and self.occupancy.retire(unlinked=unlinked)
+        return self.occupancy.retire(unlinked=unlinked)
 
     def leave_mark(self) -> None:
         """Record outside the log how far it is durable; see `Log.leave_mark`."""

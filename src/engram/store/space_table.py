@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Final
 
-from engram.errors import CorruptData, EngramError, FailedPrecondition, NewerFormat, NotFound, Unavailable
+from engram.errors import EngramError, FailedPrecondition, NotFound, Unavailable
 from engram.log.damage import Damages
 from engram.metrics import table
 from engram.metrics.health import Problem
@@ -18,7 +18,7 @@ from engram.store.commit.tail_budget import SpaceRests
 from engram.store.health.unsound_spaces import UnsoundSpaces
 from engram.store.resting.left_behind import LeftBehind
 from engram.store.resting.open_spaces import OpenSpaces
-from engram.store.resting.space_opening import SpaceOpening, being_created
+from engram.store.resting.space_opening import SpaceOpening, being_created, passes
 from engram.store.resting.space_summaries import SpaceSummaries, SpaceSummary
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
@@ -41,7 +41,7 @@ class SpaceTable:
     Attributes
     ----------
     refused
-        The spaces that could not be opened. What was a shortage is tried again at the next use.
+        The spaces that could not be opened. What is no damage is tried again at the next use.
     left
         What the spaces that rest have left behind.
     """
@@ -101,9 +101,8 @@ class SpaceTable:
 
     def resting_names(self) -> list[str]:
         """Return the names of the spaces that rest, and of those that could not be opened but may be now; sorted."""
-        refused = [name for name, error in list(self.refused.errors.items()) if isinstance(error, Unavailable)]
         with self._open.changed:
-            return sorted({*self._open.resting, *refused})
+            return sorted({*self._open.resting, *self.refused.passing_names()})
 
     def resting(self) -> list[SpaceSummary]:
         """Return what is known of the spaces that rest, in the order of their names, without opening them.
@@ -129,7 +128,7 @@ class SpaceTable:
     def samples(self) -> Iterator[MetricSample]:
         """Yield the metrics of the table, of the spaces that cannot be used, and of the list of spaces."""
         yield from self.refused.samples()
-        yield from self.left.samples()
+        yield from self.left.samples(told=self.refused)
         yield table.OPEN_SPACES.sample(len(self._open.by_name))
         yield table.RESTING_SPACES.sample(len(self._open.resting))
         yield table.SPACES_RESTED.sample(self._open.came_to_rest)
@@ -211,11 +210,7 @@ class SpaceTable:
             self._open.take_room(name, beside=beside)
             space = self._wake(name) if is_known or new is None else self._opening.created(new)
         except BaseException as error:
-            with self._open.changed:
-                self._open.give_up(name)
-            if is_known and isinstance(error, CorruptData | NewerFormat):
-                # Anything else passes, and is tried again at the next use.
-                self._refuse(name, error)
+            self._give_up(name, is_known, error)
             opened.set_exception(error)
             raise
         with self._open.changed:
@@ -239,6 +234,18 @@ class SpaceTable:
                 raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
             self._open.by_name[name] = opened = Future()
             return opened, True, is_known
+
+    def _give_up(self, name: str, is_known: bool, error: BaseException) -> None:
+        """Let others open a space that could not be opened, and note why, unless that says nothing about the space."""
+        with self._open.changed:
+            self._open.give_up(name)
+            if not is_known and self._catalogue.listed(name).space:
+                # It was made, and could not be opened then.
+                self._open.resting.add(name)
+                is_known = True
+        if is_known and isinstance(error, EngramError) and not passes(error):
+            # What is no damage is tried again at the next use.
+            self._refuse(name, error)
 
     def _wake(self, name: str) -> SpaceEngine:
         self._open.wait_until_closed(name)

@@ -40,7 +40,7 @@ from engram.store.recovery import recover_space
 from engram.store.resting.open_limit import open_spaces_max
 from engram.store.resting.scrub_spaces import scrub_spaces
 from engram.store.resting.space_summaries import SpaceSummaries
-from engram.store.resting.weak_spaces import open_spaces, opened_again, waking_spaces, weakly
+from engram.store.resting.weak_spaces import RestingSpaces, open_spaces, opened_again, weakly
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
 from engram.store.space_table import SpaceTable
@@ -115,9 +115,9 @@ class StoreEngine:
             raise
         self._problems = Problems()
         self._compaction = CompactionThread(options.log_compaction_bytes_per_s, opened_again(self.table))
-        spaces, failed, waking = open_spaces(self.table), weakly(self._linked), waking_spaces(self.table)
+        spaces, failed, resting = open_spaces(self.table), weakly(self._linked), RestingSpaces(self.table)
         self._housekeeping = Housekeeping(
-            spaces, self._catalogue, options, self._problems, failed, self._compaction.request, waking
+            spaces, self._catalogue, options, self._problems, failed, self._compaction.request, resting
         )
         threads = (self._checkpointer, self._compaction, self._workers, self._matcher, self._meter, self._committer)
         for thread in threads:
@@ -288,15 +288,14 @@ class StoreEngine:
             raise FailedPrecondition("the store is closed", code="closed")
 
     def _open_space(self, stored: StoredSpace) -> SpaceEngine:
-        left = self.table.left.of(stored.config.name)
-        damages = None if left is None else left.damages
-        state = recover_space(stored, self._catalogue.store_id, self._options, damages)
+        left = self.table.left
+        state = recover_space(stored, self._catalogue.store_id, self._options, left.damages_of(stored.config.name))
         encoder, answers = self._committer.encoder, self._answers
         space = SpaceEngine(
             stored.config, state, self._options, self.submit, self._committed, encoder, answers, self._meter
         )
         space.join(self.reopened, self._workers.forget)
-        space.retention.go_on(self._clock, None if left is None else left.leases)
+        left.hand_to(space, self._clock)
         self._workers.notify(space)
         return space
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Container, Iterator
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from engram.log.damage import Damages
 from engram.metrics import table
 from engram.metrics.health import Problem, health_of, severity
 from engram.metrics.sample import MetricSample
-from engram.store.health.problem_kinds import DAMAGED, LOG_COMPACTION_FAILED, SCRUB_FAILED
+from engram.store.health.problem_kinds import DAMAGED, LOG_COMPACTION_FAILED, OF_LOG, SCRUB_FAILED
 from engram.store.scans.leases import Leases
 
+if TYPE_CHECKING:
+    from engram.store.age_clock import AgeClock
+    from engram.store.space_engine import SpaceEngine
+
 # The others end with the open files: what failed is done, or tried again, by the next opening. What a compaction could
-# not drop takes its room on the disk, whether the space is open or not.
-_LASTING = (DAMAGED.name, SCRUB_FAILED.name, LOG_COMPACTION_FAILED.name)
+# not drop takes its room on the disk, whether the space is open or not. Why a log takes no writes is known to nobody
+# else, and is told until the log has been read again.
+_LASTING: Final = (DAMAGED.name, SCRUB_FAILED.name, LOG_COMPACTION_FAILED.name, *OF_LOG)
 
 
 class Left(NamedTuple):
@@ -44,15 +49,30 @@ class LeftBehind:
     def __init__(self) -> None:
         self._left: dict[str, Left] = {}
 
-    def note(self, name: str, damages: Damages, problems: tuple[Problem, ...], leases: Leases) -> None:
+    def note(self, space: SpaceEngine) -> None:
         """Keep what a space leaves that has come to rest. Of its problems, those are kept that it has also at rest."""
-        left = Left(damages, tuple(problem for problem in problems if problem.name in _LASTING), leases)
-        if damages.count or left.problems or leases.generations():
-            self._left[name] = left
+        problems = tuple(problem for problem in space.health.problems.all() if problem.name in _LASTING)
+        left = Left(space.damages, problems, space.retention.leases)
+        if left.damages.count or left.problems or left.leases.generations():
+            self._left[space.config.name] = left
 
-    def of(self, name: str) -> Left | None:
-        """Return what a space left; None for nothing."""
-        return self._left.get(name)
+    def hand_to(self, space: SpaceEngine, clock: AgeClock) -> None:
+        """Hand to a space that was opened what it left, besides its damage, before anybody uses it.
+
+        Parameters
+        ----------
+        clock
+            Judges ages; it knows what the time of day did while the space rested.
+        """
+        left = self._left.get(space.config.name)
+        space.retention.go_on(clock, None if left is None else left.leases)
+        if left is not None:
+            space.go_on(left.problems)
+
+    def damages_of(self, name: str) -> Damages | None:
+        """Return the damage that was found in a space before it came to rest; None for none."""
+        left = self._left.get(name)
+        return None if left is None else left.damages
 
     def problems_of(self, name: str) -> tuple[Problem, ...]:
         """Return the problems that a space has at rest."""
@@ -76,12 +96,18 @@ class LeftBehind:
         """Return the problems of all spaces that rest, in the order of their names."""
         return tuple(problem for _, left in sorted(self._left.items()) for problem in left.problems)
 
-    def samples(self) -> Iterator[MetricSample]:
-        """Yield the metrics of the spaces that rest and have problems."""
+    def samples(self, told: Container[str]) -> Iterator[MetricSample]:
+        """Yield the metrics of the spaces that rest and have problems.
+
+        Parameters
+        ----------
+        told
+            Names of the spaces whose level of health is told already.
+        """
         for name, left in list(self._left.items()):
             if left.damages.count:
                 yield table.DAMAGED_PLACES.sample(left.damages.count, name)
-            if left.problems:
+            if left.problems and name not in told:
                 yield table.HEALTH.sample(severity(health_of(left.problems)), name)
             for problem in left.problems:
                 yield table.PROBLEM.sample(severity(problem.level), name, problem.name)

@@ -261,8 +261,7 @@ class OpenSpaces:
             try:
                 space.rest()
             finally:
-                problems = space.health.problems.all()
-                self._left.note(space.config.name, space.damages, problems, space.retention.leases)
+                self._left.note(space)
 
 
 def _resting_again(weak: ref[OpenSpaces], name: str) -> Callable[[], None]:

@@ -58,25 +58,44 @@ def opened_again(table: SpaceTable) -> Callable[[str], SpaceEngine | None]:
     return opened
 
 
-def waking_spaces(table: SpaceTable) -> Callable[[], Iterator[WokenSpace]]:
-    """Return a function that opens the spaces that rest, one after the other, without keeping the store alive."""
-    weak, opened = weakref.ref(table), opened_again(table)
+class RestingSpaces:
+    """What the housekeeping does with spaces that rest. It does not keep their store alive, and is nothing without it.
 
-    def waking() -> Iterator[WokenSpace]:
-        found = weak()
-        names = [] if found is None else found.resting_names()
-        del found
+    Parameters
+    ----------
+    table
+        The spaces of the store.
+    """
+
+    def __init__(self, table: SpaceTable) -> None:
+        self._table = weakref.ref(table)
+        self._opened = opened_again(table)
+
+    def waking(self) -> Iterator[WokenSpace]:
+        """Open the spaces that rest, one after the other, for work in the background."""
+        table = self._table()
+        names = [] if table is None else table.resting_names()
+        del table
         for name in names:
-            space = opened(name)
+            space = self._opened(name)
             known = None if space is None else weakref.ref(space)
             # Whoever is told of it decides for how long it is kept.
             del space
-            found = weak()
-            is_refused = found is not None and name in found.refused
-            del found
-            yield WokenSpace(name, known, is_refused)
+            yield WokenSpace(name, known, self._is_refused(name))
 
-    return waking
+    def retry(self) -> None:
+        """Open what could not be opened, if it can be by now. It is sound again then, and rests until it is used."""
+        table = self._table()
+        names = [] if table is None else table.refused.passing_names()
+        del table
+        for name in names:
+            space = self._opened(name)
+            if space is not None and space.occupancy.hold(visiting=True):
+                space.occupancy.release(visiting=True)
+
+    def _is_refused(self, name: str) -> bool:
+        table = self._table()
+        return table is not None and name in table.refused
 
 
 def weakly(method: Callable[[SpaceEngine], None]) -> Callable[[SpaceEngine], None]:

@@ -15,7 +15,7 @@ from engram.store import MemoryStore, StoreOptions
 from engram.store.housekeeping import Housekeeping
 from engram.store.resting import open_spaces as limits
 from engram.store.resting.space_opening import SpaceOpening
-from engram.store.resting.weak_spaces import WokenSpace, open_spaces, opened_again, waking_spaces
+from engram.store.resting.weak_spaces import RestingSpaces, WokenSpace, open_spaces, opened_again
 from engram.store.space_engine import SpaceEngine
 from tests.doubles.waiting import TIMEOUT_S
 from tests.unit.store.resting.test_resting_spaces import NAMES, OPEN_MAX, OPTIONS, contents, damage, filled, open_names
@@ -40,7 +40,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 def housekeeping_of(store: MemoryStore, options: StoreOptions = SCRUBBING) -> Housekeeping:
     inside = store._engine
     return Housekeeping(
-        open_spaces(inside.table), inside._catalogue, options, inside._problems, waking=waking_spaces(inside.table)
+        open_spaces(inside.table), inside._catalogue, options, inside._problems, resting=RestingSpaces(inside.table)
     )
 
 
@@ -141,7 +141,7 @@ def test_housekeeping_that_is_told_to_stop_opens_no_further_space(
             housekeeping._stopped.set()
             yield WokenSpace(name, None, False)
 
-    monkeypatch.setattr(housekeeping, "_waking", waking)
+    monkeypatch.setattr(housekeeping._resting, "waking", waking)
     for engine in store._engine.spaces():
         monkeypatch.setattr(engine, "scrub", lambda: iter(()))
     while not housekeeping._stopped.is_set():
@@ -198,7 +198,7 @@ def test_a_lack_of_memory_ends_no_housekeeping(store: MemoryStore, monkeypatch: 
     assert housekeeping._unread == resting
     with monkeypatch.context() as short:
         housekeeping._scrub_due_s = 0.0
-        short.setattr(housekeeping, "_waking", fail)
+        short.setattr(housekeeping._resting, "waking", fail)
         scrub(housekeeping)
     assert [problem.name for problem in store._engine._own_problems().all()] == ["scrub_failed"]
     assert housekeeping._scrub_due_s < time.monotonic() + 61

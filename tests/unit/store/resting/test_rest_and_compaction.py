@@ -21,7 +21,7 @@ from engram.store.compaction import compaction_thread
 from engram.store.filters import columns, plans
 from engram.store.housekeeping import Housekeeping
 from engram.store.meter import exact_scan
-from engram.store.resting.weak_spaces import open_spaces, waking_spaces
+from engram.store.resting.weak_spaces import RestingSpaces, open_spaces
 from tests.doubles.batches import DIM, vector_of
 from tests.doubles.waiting import wait_until_indexed
 
@@ -128,7 +128,7 @@ def test_what_rests_is_found_due_when_it_is_scrubbed(store: MemoryStore, tmp_pat
         inside._catalogue,
         StoreOptions(scrub_interval_s=3600),
         compact_log=lambda space: due.append(space.config.name),
-        waking=waking_spaces(inside.table),
+        resting=RestingSpaces(inside.table),
     )
     while housekeeping.scrubs == 0:
         housekeeping._scrub()
