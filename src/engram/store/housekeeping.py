@@ -139,6 +139,8 @@ class Housekeeping:
     def _expire(self) -> None:
         for space in self._spaces():
             self._expire_in(space)
+        if self._resting is not None:
+            self._resting.resume()
 
     def _expire_in(self, space: SpaceEngine) -> None:
         with noted(self._problems, LOG_COMPACTION_FAILED, "what is no longer retained cannot be found"):
@@ -178,7 +180,9 @@ class Housekeeping:
         for weak in spaces:
             # One that rests by now is read when its turn comes among those that rest.
             yield from _scrubbed(weak, unread, 0, lambda space: None)
-        for name, opened, is_refused in () if self._resting is None else self._resting.waking():
+        if self._resting is None:
+            return
+        for name, opened, is_refused in self._resting.waking():
             # What is no longer retained of a space that rests is seen only now.
             is_read = opened is not None and (yield from _scrubbed(opened, unread, _OPENING_BYTES, self._expire_in))
             if not is_read:

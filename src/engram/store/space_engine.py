@@ -34,6 +34,7 @@ from engram.store.commit.tail_budget import SpaceRests
 from engram.store.commit.writable_space import WritableSpace
 from engram.store.health.problem_kinds import SYNC_REFUSED
 from engram.store.health.space_health import SpaceHealth
+from engram.store.indexing.attempt import Attempt
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
 from engram.store.scrub import scrub
@@ -220,15 +221,25 @@ class SpaceEngine(WritableSpace):
         self.check_process()
         self.retention.set_policy(policy)
 
-    def go_on(self, problems: Sequence[Problem]) -> None:
+    @property
+    def unfinished(self) -> Attempt | None:
+        """The last attempt to compact the log or to erase something, if that failed or is not finished; else None."""
+        attempt = self.log_compaction.attempt
+        return attempt if attempt.failure is not None or self._state.manifest.erasing else None
+
+    def go_on(self, problems: Sequence[Problem], unfinished: Attempt | None) -> None:
         """Go on where the engine of the space before this one was, before anybody uses this one.
 
         Parameters
         ----------
         problems
             The problems that the space had at rest. What reading its log has ended is no problem from the next look on.
+        unfinished
+            The last attempt at what is to go on, whose failure stays one until another attempt succeeds.
         """
         self.health.problems.go_on(problems)
+        if unfinished is not None:
+            self.log_compaction.attempt = unfinished
         for problem in problems:
             if problem.name == SYNC_REFUSED.name:
                 # Only somebody who has seen to the disk can say that it keeps again what it is given.

@@ -115,7 +115,8 @@ class StoreEngine:
             raise
         self._problems = Problems()
         self._compaction = CompactionThread(options.log_compaction_bytes_per_s, opened_again(self.table))
-        spaces, failed, resting = open_spaces(self.table), weakly(self._linked), RestingSpaces(self.table)
+        spaces, failed = open_spaces(self.table), weakly(self._linked)
+        resting = RestingSpaces(self.table, self._compaction.request_named)
         self._housekeeping = Housekeeping(
             spaces, self._catalogue, options, self._problems, failed, self._compaction.request, resting
         )

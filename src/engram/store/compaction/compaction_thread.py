@@ -46,7 +46,10 @@ class CompactionThread:
 
     def request(self, space: SpaceEngine) -> None:
         """Have the log of `space` compacted where that is worth it, unless it waits for that already."""
-        name = space.config.name
+        self.request_named(space.config.name)
+
+    def request_named(self, name: str) -> None:
+        """Do the same for the space called `name`, which may rest."""
         with self._guard:
             if self._bytes_per_s and not self._stopped and name not in self._waiting:
                 self._waiting.add(name)

@@ -10,6 +10,7 @@ from engram.metrics import table
 from engram.metrics.health import Problem, health_of, severity
 from engram.metrics.sample import MetricSample
 from engram.store.health.problem_kinds import DAMAGED, LOG_COMPACTION_FAILED, OF_LOG, SCRUB_FAILED
+from engram.store.indexing.attempt import Attempt
 from engram.store.scans.leases import Leases
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from engram.store.space_engine import SpaceEngine
 
 # The others end with the open files: what failed is done, or tried again, by the next opening. What a compaction could
-# not drop takes its room on the disk, whether the space is open or not. Why a log takes no writes is known to nobody
-# else, and is told until the log has been read again.
+# not drop takes its room on the disk, whether the space is open or not. Why a log takes no writes is told until it has
+# been read again.
 _LASTING: Final = (DAMAGED.name, SCRUB_FAILED.name, LOG_COMPACTION_FAILED.name, *OF_LOG)
 
 
@@ -33,11 +34,20 @@ class Left(NamedTuple):
         The problems that it has also at rest.
     leases
         The generations that scans hold between their pages.
+    unfinished
+        The last attempt to compact the log or to erase something, if that is to go on while the space rests; else None.
     """
 
     damages: Damages
     problems: tuple[Problem, ...]
     leases: Leases
+    unfinished: Attempt | None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether what is not finished is to go on now: at once, or a while after it failed."""
+        attempt = self.unfinished
+        return attempt is not None and (attempt.failure is None or attempt.is_due_again)
 
 
 class LeftBehind:
@@ -52,8 +62,8 @@ class LeftBehind:
     def note(self, space: SpaceEngine) -> None:
         """Keep what a space leaves that has come to rest. Of its problems, those are kept that it has also at rest."""
         problems = tuple(problem for problem in space.health.problems.all() if problem.name in _LASTING)
-        left = Left(space.damages, problems, space.retention.leases)
-        if left.damages.count or left.problems or left.leases.generations():
+        left = Left(space.damages, problems, space.retention.leases, space.unfinished)
+        if left.damages.count or left.problems or left.unfinished is not None or left.leases.generations():
             self._left[space.config.name] = left
 
     def hand_to(self, space: SpaceEngine, clock: AgeClock) -> None:
@@ -67,7 +77,11 @@ class LeftBehind:
         left = self._left.get(space.config.name)
         space.retention.go_on(clock, None if left is None else left.leases)
         if left is not None:
-            space.go_on(left.problems)
+            space.go_on(left.problems, left.unfinished)
+
+    def due_names(self) -> list[str]:
+        """Return the names of the spaces in which a compaction or an erasure is to go on now."""
+        return [name for name, left in list(self._left.items()) if left.is_due]
 
     def damages_of(self, name: str) -> Damages | None:
         """Return the damage that was found in a space before it came to rest; None for none."""

@@ -65,11 +65,14 @@ class RestingSpaces:
     ----------
     table
         The spaces of the store.
+    compact
+        Has the log of a space compacted, on another thread, after what was begun to be erased from it.
     """
 
-    def __init__(self, table: SpaceTable) -> None:
+    def __init__(self, table: SpaceTable, compact: Callable[[str], None] = lambda name: None) -> None:
         self._table = weakref.ref(table)
         self._opened = opened_again(table)
+        self._compact = compact
 
     def waking(self) -> Iterator[WokenSpace]:
         """Open the spaces that rest, one after the other, for work in the background."""
@@ -92,6 +95,14 @@ class RestingSpaces:
             space = self._opened(name)
             if space is not None and space.occupancy.hold(visiting=True):
                 space.occupancy.release(visiting=True)
+
+    def resume(self) -> None:
+        """Have those compactions and erasures go on that did not end before their spaces came to rest."""
+        table = self._table()
+        names = [] if table is None else table.left.due_names()
+        del table
+        for name in names:
+            self._compact(name)
 
     def _is_refused(self, name: str) -> bool:
         table = self._table()
