@@ -95,7 +95,10 @@ class MemoryStore:
         return self._engine.commits
 
     def metrics(self) -> MetricSamples:
-        """Return the metrics of the store and of its open spaces; `engram.metrics.table` describes them."""
+        """Return the metrics of the store and of its spaces, which `engram.metrics.table` describes.
+
+        Of spaces that rest, these are the counters, and the health of those that have problems.
+        """
         return self._engine.metrics()
 
     def worker_statistics(self) -> tuple[WorkerStatistics, ...]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -63,6 +65,7 @@ class SpaceEngine(WritableSpace):
         self._writer = GroupCommit(config.name, state, encoder)
         self.health: SpaceHealth = SpaceHealth(config.name, state, self._writer, self.indexing, self.log_compaction)
         self._published = published
+        self._counted: Mapping[str, float] = {}
 
     def check_process(self) -> None:
         """Refuse to work in a forked child, with `FailedPrecondition` (code ``forked``)."""
@@ -227,16 +230,21 @@ class SpaceEngine(WritableSpace):
         attempt = self.log_compaction.attempt
         return attempt if attempt.failure is not None or self._state.manifest.erasing else None
 
-    def go_on(self, problems: Sequence[Problem], unfinished: Attempt | None) -> None:
+    def go_on(
+        self, counted: Mapping[str, float], problems: Sequence[Problem] = (), unfinished: Attempt | None = None
+    ) -> None:
         """Go on where the engine of the space before this one was, before anybody uses this one.
 
         Parameters
         ----------
+        counted
+            The values of the counters by then, by the names of the metrics.
         problems
             The problems that the space had at rest. What reading its log has ended is no problem from the next look on.
         unfinished
             The last attempt at what is to go on, whose failure stays one until another attempt succeeds.
         """
+        self._counted = counted
         self.health.problems.go_on(problems)
         if unfinished is not None:
             self.log_compaction.attempt = unfinished
@@ -253,6 +261,14 @@ class SpaceEngine(WritableSpace):
         `Occupancy.retire`.
         """
         return self.occupancy.retire(unlinked=unlinked)
+
+    def counters(self) -> Iterator[MetricSample]:
+        """Yield what was counted in the space since the store was opened, also before it rested; gauges are among it."""
+        name = self.config.name
+        yield from self._meter.samples(name)
+        for sample in chain(self._writer.samples(), self.indexing.samples(name), self.log_compaction.samples(name)):
+            before = self._counted.get(sample.name, 0)
+            yield replace(sample, value=before + sample.value) if before else sample
 
     def leave_mark(self) -> None:
         """Record outside the log how far it is durable; see `Log.leave_mark`."""
@@ -280,7 +296,4 @@ class SpaceEngine(WritableSpace):
         yield table.OLDEST_GENERATION.sample(self.retention.oldest, name)
         yield table.DAMAGED_PLACES.sample(state.log.damages.count, name)
         yield from self.health.problems.samples()
-        yield from self._meter.samples(name)
-        yield from self._writer.samples()
-        yield from self.indexing.samples(name)
-        yield from self.log_compaction.samples(name)
+        yield from self.counters()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import Future
 from typing import Final
 
@@ -120,15 +120,22 @@ class SpaceTable:
         """Return the damage of the list of spaces, of the open spaces, and of those that came to rest."""
         return [self._catalogue.damages, *(space.damages for space in self.all()), *self.left.damages()]
 
-    @property
-    def commits_before(self) -> int:
-        """Number of group commits of the engines that have come to rest."""
-        return self._open.commits_before
+    def commits(self) -> int:
+        """Return the number of group commits of all spaces since the store was opened."""
+        spaces = self.all()
+        at_rest = self.left.counters.total(table.COMMITS.name, {space.config.name for space in spaces})
+        return int(at_rest) + sum(space.stats().commits for space in spaces)
 
-    def samples(self) -> Iterator[MetricSample]:
-        """Yield the metrics of the table, of the spaces that cannot be used, and of the list of spaces."""
+    def samples(self, open_names: Container[str]) -> Iterator[MetricSample]:
+        """Yield the metrics of the table, of all spaces but the open ones, and of the list of spaces.
+
+        Parameters
+        ----------
+        open_names
+            Names of the spaces that are open, as the caller has listed them before.
+        """
         yield from self.refused.samples()
-        yield from self.left.samples(told=self.refused)
+        yield from self.left.samples(open_names, self.refused)
         yield table.OPEN_SPACES.sample(len(self._open.by_name))
         yield table.RESTING_SPACES.sample(len(self._open.resting))
         yield table.SPACES_RESTED.sample(self._open.came_to_rest)

@@ -151,14 +151,15 @@ class StoreEngine:
     @property
     def commits(self) -> int:
         """Number of group commits since the store was opened."""
-        return self.table.commits_before + sum(space.stats().commits for space in self.spaces())
+        return self.table.commits()
 
     def metrics(self) -> MetricSamples:
-        """Return the metrics of the store and of its open spaces; `engram.metrics.table` describes them."""
+        """Return the metrics of the store and of its spaces; of those that rest, the counters. See `MemoryStore`."""
+        spaces = self.spaces()
+        of_table = self.table.samples({space.config.name for space in spaces})
         of_workers = (worker.samples() for worker in self.worker_statistics())
-        of_spaces = (space.stats().metrics for space in self.spaces())
-        of_store = chain(self.table.samples(), self._committer.samples(), self._own_problems().samples())
-        return MetricSamples(chain(of_store, *of_workers, *of_spaces))
+        of_store = chain(of_table, self._committer.samples(), self._own_problems().samples())
+        return MetricSamples(chain(of_store, *of_workers, *(space.stats().metrics for space in spaces)))
 
     def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
         """Return what each index worker did since the store was opened."""

@@ -11,6 +11,7 @@ from engram.metrics.health import Problem, health_of, severity
 from engram.metrics.sample import MetricSample
 from engram.store.health.problem_kinds import DAMAGED, LOG_COMPACTION_FAILED, OF_LOG, SCRUB_FAILED
 from engram.store.indexing.attempt import Attempt
+from engram.store.resting.counters_at_rest import CountersAtRest
 from engram.store.scans.leases import Leases
 
 if TYPE_CHECKING:
@@ -51,17 +52,24 @@ class Left(NamedTuple):
 
 
 class LeftBehind:
-    """What the spaces that rest have left, by name. Nothing is kept of a space that is sound and not being scanned.
+    """What the spaces that rest have left, by name. Any thread may use it.
 
-    Any thread may use it.
+    Besides its counters, nothing is kept of a space that is sound and not being scanned.
+
+    Attributes
+    ----------
+    counters
+        The counters of the spaces.
     """
 
     def __init__(self) -> None:
+        self.counters: Final = CountersAtRest()
         self._left: dict[str, Left] = {}
 
     def note(self, space: SpaceEngine) -> None:
         """Keep what a space leaves that has come to rest. Of its problems, those are kept that it has also at rest."""
         problems = tuple(problem for problem in space.health.problems.all() if problem.name in _LASTING)
+        self.counters.note(space.config.name, space.counters())
         left = Left(space.damages, problems, space.retention.leases, space.unfinished)
         if left.damages.count or left.problems or left.unfinished is not None or left.leases.generations():
             self._left[space.config.name] = left
@@ -75,9 +83,13 @@ class LeftBehind:
             Judges ages; it knows what the time of day did while the space rested.
         """
         left = self._left.get(space.config.name)
-        space.retention.go_on(clock, None if left is None else left.leases)
-        if left is not None:
-            space.go_on(left.problems, left.unfinished)
+        counted = self.counters.of(space.config.name)
+        if left is None:
+            space.retention.go_on(clock, None)
+            space.go_on(counted)
+        else:
+            space.retention.go_on(clock, left.leases)
+            space.go_on(counted, left.problems, left.unfinished)
 
     def due_names(self) -> list[str]:
         """Return the names of the spaces in which a compaction or an erasure is to go on now."""
@@ -110,18 +122,23 @@ class LeftBehind:
         """Return the problems of all spaces that rest, in the order of their names."""
         return tuple(problem for _, left in sorted(self._left.items()) for problem in left.problems)
 
-    def samples(self, told: Container[str]) -> Iterator[MetricSample]:
-        """Yield the metrics of the spaces that rest and have problems.
+    def samples(self, open_names: Container[str], refused: Container[str]) -> Iterator[MetricSample]:
+        """Yield the counters of the spaces that rest, and the health of those that have problems.
 
         Parameters
         ----------
-        told
-            Names of the spaces whose level of health is told already.
+        open_names
+            Names of the spaces that tell all of this themselves.
+        refused
+            Names of the spaces that cannot be opened, which is their level of health.
         """
+        yield from self.counters.samples(open_names)
         for name, left in list(self._left.items()):
+            if name in open_names:
+                continue
             if left.damages.count:
                 yield table.DAMAGED_PLACES.sample(left.damages.count, name)
-            if left.problems and name not in told:
+            if left.problems and name not in refused:
                 yield table.HEALTH.sample(severity(health_of(left.problems)), name)
             for problem in left.problems:
                 yield table.PROBLEM.sample(severity(problem.level), name, problem.name)

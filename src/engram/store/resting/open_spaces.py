@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from weakref import ref
 
@@ -51,8 +52,6 @@ class OpenSpaces:
         Whether no space is to be opened any more.
     came_to_rest
         How often a space came to rest.
-    commits_before
-        Number of group commits of the engines that rest.
     """
 
     def __init__(self, open_max: int | None, summaries: SpaceSummaries, left: LeftBehind) -> None:
@@ -62,7 +61,6 @@ class OpenSpaces:
         self.resting: Final[set[str]] = set()
         self.is_closed: bool = False
         self.came_to_rest: int = 0
-        self.commits_before: int = 0
         self._summaries = summaries
         self._left = left
         # The spaces that are being closed: whoever opens one again waits for its future.
@@ -232,6 +230,9 @@ class OpenSpaces:
         del self.by_name[name]
         self.resting.add(name)
         self._closing[name] = Future()
+        with suppress(MemoryError):
+            # From here on it is not listed, so that its counters must be.
+            self._left.counters.note(name, space.counters())
         return True
 
     def _close(self, space: SpaceEngine) -> None:
@@ -252,10 +253,8 @@ class OpenSpaces:
 
     def _rest(self, space: SpaceEngine) -> None:
         try:
-            commits = space.stats().commits
-            with self.changed:
-                self.commits_before += commits
             self._summaries.note(space.summary())
+            space.health.look()
         finally:
             # Whatever is not known of it, nobody may write to it any more.
             try:
