@@ -263,7 +263,9 @@ class Space(SpaceCollection):
             If the generation is no longer retained.
         """
         snapshot_us = None if snapshot_time is None else as_time_us(snapshot_time, "snapshot_time")
-        return self._engine.snapshot(max_generation, snapshot_us)
+        with self._access.held() as engine:
+            # From here on, the snapshot keeps the space open.
+            return engine.snapshot(max_generation, snapshot_us)
 
     # ---- retention ----------------------------------------------------------------------------------------------
 

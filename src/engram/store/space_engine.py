@@ -25,6 +25,7 @@ from engram.model.observations import (
     has_vectors,
     with_vectors,
 )
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.spaces import SpaceConfig
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.commit.answer_thread import AnswerThread
@@ -39,6 +40,7 @@ from engram.store.health.space_health import SpaceHealth
 from engram.store.indexing.attempt import Attempt
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
+from engram.store.resting.seen_erasures import SeenErasures, SpaceErasures
 from engram.store.scrub import scrub
 from engram.store.space_state import SpaceState
 
@@ -231,12 +233,18 @@ class SpaceEngine(WritableSpace):
         return attempt if attempt.failure is not None or self._state.manifest.erasing else None
 
     def go_on(
-        self, counted: Mapping[str, float], problems: Sequence[Problem] = (), unfinished: Attempt | None = None
+        self,
+        erasures: SpaceErasures,
+        counted: Mapping[str, float],
+        problems: Sequence[Problem] = (),
+        unfinished: Attempt | None = None,
     ) -> None:
         """Go on where the engine of the space before this one was, before anybody uses this one.
 
         Parameters
         ----------
+        erasures
+            The erasures of the space.
         counted
             The values of the counters by then, by the names of the metrics.
         problems
@@ -244,6 +252,10 @@ class SpaceEngine(WritableSpace):
         unfinished
             The last attempt at what is to go on, whose failure stays one until another attempt succeeds.
         """
+        self._state.erasures = SeenErasures(erasures)
+        if self._state.manifest.erasing:
+            # What the engine before this one has begun to erase, this one erases now.
+            self._state.erasures.begin()
         self._counted = counted
         self.health.problems.go_on(problems)
         if unfinished is not None:
@@ -253,6 +265,12 @@ class SpaceEngine(WritableSpace):
                 # Only somebody who has seen to the disk can say that it keeps again what it is given.
                 self._state.log.sync_refused = True
                 self._writer.refuse(Unavailable(problem.message, code="log_failed", field="disk"))
+
+    def erase_until(self, ids: Sequence[str], generation: int) -> ErasureReceipt:
+        """Remove what was written under ids that are deleted, up to `generation`. Raises as `erase`."""
+        if not self.occupancy.rests:
+            self._state.erasures.begin()
+        return super().erase_until(ids, generation)
 
     def retire(self, *, unlinked: bool = False) -> bool:
         """Admit no more writes and standing recalls, unless the space is in use; return whether it has come to rest.

@@ -21,6 +21,7 @@ from engram.store.recall.recent import RecentObservations
 from engram.store.scans.leases import LEASE_S
 
 if TYPE_CHECKING:
+    from engram.store.resting.seen_erasures import SeenErasures
     from engram.store.subscriptions.subscription import Subscription
 
 # The number of candidates grows by one for every so many results that were returned.
@@ -47,6 +48,9 @@ class RecallStream(Iterator[Hits]):
     subscription
         The subscription that continues a standing recall; None for other recalls.
     """
+
+    # Of the space of the stream; set by who makes it.
+    _erasures: SeenErasures | None = None
 
     def __init__(
         self,
@@ -103,7 +107,8 @@ class RecallStream(Iterator[Hits]):
         CorruptData
             If needed bytes are damaged, unless `RecallQuery.skip_damaged` is set.
         Unavailable
-            After `RecallQuery.timeout_ms`. Batches that were returned remain valid.
+            After `RecallQuery.timeout_ms`. Batches that were returned remain valid. With code ``erased``, if something
+            was erased since the space came to rest.
         """
         self._check_usable()
         self._used_s = time.monotonic()
@@ -173,6 +178,8 @@ class RecallStream(Iterator[Hits]):
 
     def _check_usable(self) -> None:
         check_process(self._process, "recall stream")
+        if self._erasures is not None:
+            self._erasures.check()
         if self._failure is not None:
             # The hits of the failed batch are lost. Continuing would silently leave them out.
             raise copy.copy(self._failure)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
+from weakref import WeakValueDictionary
 
 from engram.log.damage import Damages
 from engram.metrics import table
@@ -12,6 +13,7 @@ from engram.metrics.sample import MetricSample
 from engram.store.health.problem_kinds import DAMAGED, LOG_COMPACTION_FAILED, OF_LOG, SCRUB_FAILED
 from engram.store.indexing.attempt import Attempt
 from engram.store.resting.counters_at_rest import CountersAtRest
+from engram.store.resting.seen_erasures import SpaceErasures
 from engram.store.scans.leases import Leases
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ class LeftBehind:
     def __init__(self) -> None:
         self.counters: Final = CountersAtRest()
         self._left: dict[str, Left] = {}
+        # Kept by the engines, those that rest and are still being read among them.
+        self._erasures: WeakValueDictionary[str, SpaceErasures] = WeakValueDictionary()
 
     def note(self, space: SpaceEngine) -> None:
         """Keep what a space leaves that has come to rest. Of its problems, those are kept that it has also at rest."""
@@ -82,14 +86,16 @@ class LeftBehind:
         clock
             Judges ages; it knows what the time of day did while the space rested.
         """
-        left = self._left.get(space.config.name)
-        counted = self.counters.of(space.config.name)
+        name = space.config.name
+        left, counted, erasures = self._left.get(name), self.counters.of(name), self._erasures.get(name)
+        if erasures is None:
+            erasures = self._erasures[name] = SpaceErasures()
         if left is None:
             space.retention.go_on(clock, None)
-            space.go_on(counted)
+            space.go_on(erasures, counted)
         else:
             space.retention.go_on(clock, left.leases)
-            space.go_on(counted, left.problems, left.unfinished)
+            space.go_on(erasures, counted, left.problems, left.unfinished)
 
     def due_names(self) -> list[str]:
         """Return the names of the spaces in which a compaction or an erasure is to go on now."""

@@ -59,7 +59,10 @@ class SpaceAccess:
     @contextmanager
     def held(self) -> Iterator[SpaceEngine]:
         """Return the engine, which does not come to rest during the body. Raises as `engine`."""
-        space = self.engine().held()
+        engine = self.engine()
+        # In a forked child, a lock may be held for ever by a thread that is not there.
+        engine.check_process()
+        space = engine.held()
         try:
             yield space
         finally:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from engram.errors import AlreadyExists, CorruptData, FailedPrecondition, Unavailable
-from engram.store import MemoryStore, Space, StoreOptions
+from engram.model.query import RecallQuery
+from engram.store import Cue, MemoryStore, Snapshot, Space, StoreOptions
 from engram.store.resting.space_opening import SpaceOpening
 from engram.store.space_catalog import StoredSpace
 from engram.store.space_engine import SpaceEngine
@@ -239,3 +240,74 @@ def test_a_space_that_was_made_and_could_not_be_opened_is_there(
     assert list(store.unsound) == ["other"]
     with pytest.raises(AlreadyExists):
         store.space("notes", dim=DIM + 1)
+
+
+def erased(store: MemoryStore, space: Space, id: str) -> None:
+    """Have the space rest, and erase something in the engine that takes the place of this one."""
+    rested(store, space)
+    assert space.erase([id]).count == 1
+
+
+def test_what_was_begun_before_a_rest_serves_nothing_of_what_was_erased_after_it(store: MemoryStore) -> None:
+    first, *_ = filled(store)
+    first.observe([f"id-{number}" for number in range(5)], np.ones((5, DIM)))
+    streams = [first.recall_stream(VECTOR, batch_size=2) for _ in range(2)]
+    assert len(next(streams[0])) == 2
+    engine = first._engine
+    late = engine.open(RecallQuery(Cue(VECTOR)))
+    erased(store, first, "id-3")
+    for stream in (*streams, late):
+        for _ in range(2):
+            with pytest.raises(Unavailable) as caught:
+                stream.next_batch()
+            assert (caught.value.code, caught.value.is_transient) == ("erased", True)
+    with pytest.raises(Unavailable) as caught:
+        engine.answer(RecallQuery(Cue(VECTOR)))
+    assert caught.value.code == "erased"
+    again = first.recall_stream(VECTOR, batch_size=2)
+    assert {hit.id for batch in again for hit in batch} == {"only", "id-0", "id-1", "id-2", "id-4"}
+
+
+def test_a_stream_outlives_an_erasure_of_its_own_engine_and_a_rest_without_one(store: MemoryStore) -> None:
+    first, *_ = filled(store)
+    first.observe([f"id-{number}" for number in range(5)], np.ones((5, DIM)))
+    for _ in range(2):
+        stream = first.recall_stream(VECTOR, batch_size=1)
+        found = [hit.id for hit in next(stream)]
+        first.observe("late", VECTOR)
+        assert first.erase(["late"]).count == 1
+        rested(store, first)
+        assert len(contents(first)) == 6
+        found += [hit.id for batch in stream for hit in batch]
+        assert sorted(found) == ["id-0", "id-1", "id-2", "id-3", "id-4", "only"]
+
+
+def test_an_erasure_that_another_engine_goes_on_with_ends_what_was_begun_before_it(store: MemoryStore) -> None:
+    first, *_ = filled(store)
+    stream = first.recall_stream(VECTOR, batch_size=1)
+    generation = first.delete(["only"]).generation
+    first._engine._erasure.note(["only"], generation)
+    assert [hit.id for hit in next(stream)] == ["only"]
+    rested(store, first)
+    assert len(first) == 0
+    with pytest.raises(Unavailable) as caught:
+        stream.next_batch()
+    assert caught.value.code == "erased"
+
+
+def test_a_snapshot_is_of_an_engine_that_does_not_rest(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, *_ = filled(store)
+    engine = first._engine
+    snapshot = engine.snapshot
+
+    def late(*arguments: int | None) -> Snapshot:
+        # As if others came between looking for the engine and asking it.
+        for name in NAMES[1:]:
+            contents(store.space(name))
+        return snapshot(*arguments)
+
+    monkeypatch.setattr(engine, "snapshot", late)
+    held = first.snapshot()
+    assert not engine.occupancy.rests
+    assert first.erase(["only"]).count == 1
+    assert (first._engine is engine, held.get("only"), first.get(["only"])) == (True, None, [None])
