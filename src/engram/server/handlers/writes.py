@@ -88,11 +88,8 @@ async def _delete_passing(
 
 
 def _erased(space: SpaceEngine, ids: Sequence[str], generation: int) -> ErasureReceipt:
-    opened = space.held()
-    try:
+    with space.kept_open() as opened:
         return opened.erase_until(ids, generation)
-    finally:
-        opened.let_go()
 
 
 def _next_part(parts: Iterator[DeletionPart]) -> Generator[None, None, DeletionPart | None]:

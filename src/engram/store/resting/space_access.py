@@ -62,8 +62,5 @@ class SpaceAccess:
         engine = self.engine()
         # In a forked child, a lock may be held for ever by a thread that is not there.
         engine.check_process()
-        space = engine.held()
-        try:
+        with engine.kept_open() as space:
             yield space
-        finally:
-            space.let_go()
