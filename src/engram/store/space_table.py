@@ -96,7 +96,7 @@ class SpaceTable:
             return sorted({*self._open.by_name, *self._open.resting})
 
     def rests(self, name: str) -> bool:
-        """Return whether using the space called `name` would open it, or wait for that. Takes no lock."""
+        """Return whether using the space called `name` would open it, or wait for that."""
         return name in self._open.resting
 
     def resting_names(self) -> list[str]:
@@ -150,8 +150,17 @@ class SpaceTable:
     ) -> SpaceEngine:
         """Return the space called `name`, opened or created if that is allowed; see `MemoryStore.space`.
 
-        A space that another thread is creating or opening is waited for, with `wait`; otherwise it is `Unavailable` for
-        now.
+        A space that another thread is creating or opening is waited for, with `wait`. Without, nothing is opened, created
+        or waited for.
+
+        Raises
+        ------
+        SpaceRests
+            Without `wait`, if the space would have to be opened, or created by the caller.
+        Unavailable
+            Without `wait`, if somebody else is creating it.
+        EngramError
+            As `MemoryStore.space`.
         """
         has_settings = create or (dim, metric, embedder) != (None, None, None)
         if not has_settings and type(name) is str and name in self._open.by_name:
@@ -208,10 +217,8 @@ class SpaceTable:
 
     def _found(self, name: str, new: SpaceConfig | None, wait: bool, beside: bool = False) -> SpaceEngine:
         """Return a space, opened if it rests, and created with the settings `new` if there is none."""
-        opened, is_mine, is_known = self._find(name, new is not None)
+        opened, is_mine, is_known = self._find(name, new is not None, wait)
         if not is_mine:
-            if not (wait or opened.done()):
-                raise being_created(name)
             return opened.result()
         try:
             self._open.take_room(name, beside=beside)
@@ -227,18 +234,22 @@ class SpaceTable:
             self._open.add(name, space)
         return space
 
-    def _find(self, name: str, create: bool) -> tuple[Future[SpaceEngine], bool, bool]:
+    def _find(self, name: str, create: bool, wait: bool) -> tuple[Future[SpaceEngine], bool, bool]:
         """Return the future of a space, whether the caller must open it, and whether it is stored."""
         with self._open.changed:
             if self._open.is_closed:
                 raise FailedPrecondition("the store is closed", code="closed")
+            is_known = name in self._open.resting or name in self.refused
             opened = self._open.by_name.get(name)
             if opened is not None:
-                return opened, False, True
+                if not (wait or opened.done()):
+                    raise SpaceRests() if is_known or create else being_created(name)
+                return opened, False, is_known
             self.refused.check(name)
-            is_known = name in self._open.resting or name in self.refused
             if not is_known and not create:
                 raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
+            if not wait:
+                raise SpaceRests
             self._open.by_name[name] = opened = Future()
             return opened, True, is_known
 

@@ -29,11 +29,8 @@ _NAMED_DAMAGES_MAX: Final = 100
 
 async def create_space(engine: Engine, request: CreateSpace, encode: Callable[[SpaceStatus], T]) -> T:
     """Create a space. An existing space with the same settings is no error."""
-    config = request.config
-    space = await engine.in_thread(
-        lambda: engine.store.space(config.name, dim=config.dim, metric=config.metric, embedder=config.embedder)
-    )
-    return encode(_described(engine, space))
+    async with engine.held(request.config.name, request.config) as space:
+        return encode(_described(engine, space))
 
 
 async def describe_space(engine: Engine, request: DescribeSpace, encode: Callable[[SpaceStatus], T]) -> T:

@@ -15,7 +15,7 @@ _FLOAT_BYTES: Final = 4
 
 
 class SpaceRests(Exception):
-    """Raised inside the store to whoever writes to a space that has come to rest; the store opens it again."""
+    """Raised inside the engine to whoever uses a space that rests and does not wait: the engine opens it again."""
 
 
 class TailBudget:

@@ -111,7 +111,7 @@ class OpenSpaces:
             space.occupancy.when_left = _resting_again(ref(self), name)
             self.by_name.move_to_end(name, last=False)
         self.by_name[name].set_result(space)
-        # As long as it is there, the event loop of a server does not wait for the space.
+        # As long as it is there, whoever does not wait is told that the space rests.
         self.resting.discard(name)
         self._forget_opening(name)
 
