@@ -107,7 +107,9 @@ class Space(SpaceCollection):
         Unavailable
             If the store is closing or cannot write.
         """
-        return self._engine.submit(self._prepared(take_observations(arguments, keywords))).result().ack
+        batch = self._prepared(take_observations(arguments, keywords))
+        # The space may have come to rest while its texts were embedded.
+        return self._engine.submit(batch).result().ack
 
     @overload
     def submit(
@@ -141,7 +143,8 @@ class Space(SpaceCollection):
         OverCapacity
             Also with code ``answers_full``, if callbacks are so slow that too many answers wait for them.
         """
-        return self._engine.submit_answered(self._prepared(take_observations(arguments, keywords)))
+        batch = self._prepared(take_observations(arguments, keywords))
+        return self._engine.submit_answered(batch)
 
     def _prepared(self, observations: OneObservation | ManyObservations) -> ObservationBatch:
         engine = self._engine

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -337,3 +338,25 @@ def test_a_space_rests_though_a_little_is_to_be_linked(tmp_path: Path, monkeypat
         assert contents(spaces[1]) == [f"of {NAMES[1]}"]
     with MemoryStore(tmp_path) as store:
         assert store.space(NAMES[0]).stats().live_count == 3
+
+
+@pytest.mark.parametrize("way", ["observe", "submit"])
+def test_what_is_embedded_while_its_space_comes_to_rest_goes_to_the_engine_in_its_place(
+    store: MemoryStore, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *others = filled(store)
+    prepare, queue, resting = SpaceEngine.prepare, SpaceEngine._queue, list[bool]()
+
+    def slow(engine: SpaceEngine, batch: ObservationBatch) -> ObservationBatch:
+        assert [contents(space) for space in others]
+        assert engine.occupancy.rests
+        return prepare(engine, batch)
+
+    def queued(engine: SpaceEngine, *arguments: Any, **keywords: Any) -> None:
+        resting.append(engine.occupancy.rests)
+        queue(engine, *arguments, **keywords)
+
+    monkeypatch.setattr(SpaceEngine, "prepare", slow)
+    monkeypatch.setattr(SpaceEngine, "_queue", queued)
+    answer = first.observe("more", VECTOR) if way == "observe" else first.submit("more", VECTOR).result(60)
+    assert (answer, resting) == (2, [False])
