@@ -123,6 +123,7 @@ class Housekeeping:
             with noted(self._problems, NOT_NOTED, "the list of spaces cannot be written"):
                 self.note()
             if self._resting is not None:
+                self._resting.save()
                 # Whoever asks whether the server is ready sends it nothing as long as there is one that is refused.
                 self._resting.retry()
         self._scrub()

@@ -104,6 +104,12 @@ class RestingSpaces:
         for name in names:
             self._compact(name)
 
+    def save(self) -> None:
+        """Save what is known of the spaces, so that the next start can list them."""
+        table = self._table()
+        if table is not None:
+            table.save_summaries()
+
     def _is_refused(self, name: str) -> bool:
         table = self._table()
         return table is not None and name in table.refused

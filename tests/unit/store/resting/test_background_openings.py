@@ -15,6 +15,7 @@ from engram.store import MemoryStore, StoreOptions
 from engram.store.housekeeping import Housekeeping
 from engram.store.resting import open_spaces as limits
 from engram.store.resting.space_opening import SpaceOpening
+from engram.store.resting.space_summaries import FILE
 from engram.store.resting.weak_spaces import RestingSpaces, WokenSpace, open_spaces, opened_again
 from engram.store.space_engine import SpaceEngine
 from tests.doubles.waiting import TIMEOUT_S
@@ -225,3 +226,13 @@ def test_the_thread_goes_on_after_a_round_that_failed(
     assert went_on.wait(TIMEOUT_S)
     housekeeping.stop()
     assert len([record for record in caplog.records if "round" in record.getMessage()]) == 1
+
+
+def test_what_is_known_of_spaces_is_saved_with_the_list_of_spaces(store: MemoryStore, tmp_path: Path) -> None:
+    filled(store)
+    housekeeping = housekeeping_of(store)
+    housekeeping._round()
+    assert not (tmp_path / FILE).exists()
+    while not (tmp_path / FILE).exists():
+        assert housekeeping._rounds < 60, "every minute"
+        housekeeping._round()

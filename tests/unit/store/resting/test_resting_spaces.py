@@ -360,3 +360,18 @@ def test_what_is_embedded_while_its_space_comes_to_rest_goes_to_the_engine_in_it
     monkeypatch.setattr(SpaceEngine, "_queue", queued)
     answer = first.observe("more", VECTOR) if way == "observe" else first.submit("more", VECTOR).result(60)
     assert (answer, resting) == (2, [False])
+
+
+def test_what_is_known_of_a_space_is_not_older_than_the_list_of_spaces(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path, options=OPTIONS) as store:
+        filled(store)
+    older = (tmp_path / FILE).read_bytes()
+    with MemoryStore(tmp_path, options=OPTIONS) as store:
+        store.space(NAMES[0]).observe("more", VECTOR)
+    # As if the process had been killed.
+    (tmp_path / FILE).write_bytes(older)
+    for _ in range(2):
+        with MemoryStore(tmp_path, options=OPTIONS) as store:
+            known = {known.config.name: known for known in store._engine.table.resting()}
+            assert [known[name].generation for name in NAMES] == [2, *[1] * (COUNT - 1)]
+            assert open_names(store) == set()
