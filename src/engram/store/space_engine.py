@@ -280,6 +280,13 @@ class SpaceEngine(WritableSpace):
         """
         return self.occupancy.retire(unlinked=unlinked)
 
+    def rest(self) -> None:
+        """Close a space that has been retired, as `RestableSpace.rest` does."""
+        try:
+            super().rest()
+        finally:
+            self.spans.end()
+
     def counters(self) -> Iterator[MetricSample]:
         """Yield what was counted in the space since the store was opened, also before it rested; gauges are among it."""
         name = self.config.name
