@@ -52,8 +52,10 @@ class Space(SpaceCollection):
         self._store = store
 
     def __repr__(self) -> str:
-        config = self.config
-        return f"Space({config.name!r}, dim={config.dim}, metric={config.metric!r}, generation={self.generation})"
+        config, engine = self.config, self._access.open_engine
+        # Whoever looks at a space, such as a debugger, does not open it.
+        state = "at rest" if engine is None else f"generation={engine.generation}"
+        return f"Space({config.name!r}, dim={config.dim}, metric={config.metric!r}, {state})"
 
     # ---- writing ------------------------------------------------------------------------------------------------
 

@@ -41,6 +41,12 @@ class SpaceAccess:
         """Return the way to the space of an engine."""
         return cls(engine.config, engine.find_open or (lambda _: engine), engine)
 
+    @property
+    def open_engine(self) -> SpaceEngine | None:
+        """The engine that was used last; None if it rests. This is no use."""
+        opened = None if self._opened is None else self._opened()
+        return None if opened is None or opened.occupancy.rests else opened
+
     def engine(self) -> SpaceEngine:
         """Return the engine.
 
@@ -49,8 +55,8 @@ class SpaceAccess:
         EngramError
             If the space cannot be opened.
         """
-        opened = self._opened() if self._opened is not None else None
-        if opened is None or opened.occupancy.rests:
+        opened = self.open_engine
+        if opened is None:
             opened = self._find(self.config.name)
             self._opened = ref(opened)
         opened.occupancy.touched = True

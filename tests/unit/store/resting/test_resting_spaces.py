@@ -375,3 +375,15 @@ def test_what_is_known_of_a_space_is_not_older_than_the_list_of_spaces(tmp_path:
             known = {known.config.name: known for known in store._engine.table.resting()}
             assert [known[name].generation for name in NAMES] == [2, *[1] * (COUNT - 1)]
             assert open_names(store) == set()
+
+
+def test_whoever_looks_at_a_space_does_not_open_it(store: MemoryStore) -> None:
+    spaces = filled(store)
+    before = open_names(store)
+    assert repr(spaces[0]) == f"Space({NAMES[0]!r}, dim={DIM}, metric='cosine', at rest)"
+    assert open_names(store) == before
+    assert contents(spaces[0]) == [f"of {NAMES[0]}"]
+    touched = spaces[0]._engine.occupancy
+    touched.touched = False
+    assert repr(spaces[0]) == f"Space({NAMES[0]!r}, dim={DIM}, metric='cosine', generation=1)"
+    assert not touched.touched
