@@ -31,9 +31,9 @@ from engram.store.space_engine import SpaceEngine
 from engram.streaming.recalls.short_recalls import K_MAX
 from engram.streaming.sessions.claim import Claim
 from tests.doubles.batches import DIM, batch_of, vector_of
+from tests.doubles.openings import ONE, Openings
 from tests.doubles.waiting import TIMEOUT_S
 from tests.unit.server.test_calls import CALLER, answer, incoming, operation_of
-from tests.unit.streaming.test_space_holds import ONE, Openings
 
 QUERY = RecallQuery(Cue(vector_of("a")), k=5, batch_size=1)
 
@@ -94,7 +94,7 @@ async def test_every_kind_of_call_is_answered_by_whichever_space_it_is_about(
             recalled = await recall_in_time(calls, incoming(Recall(name, QUERY)), CALLER)
             assert len(recalled.hits) == min(5, count)
     assert set(openings.names) == {"default", "notes"}
-    assert all(name.startswith("engram-opening") for name in openings.threads)
+    assert openings.are_in_place
 
 
 async def test_a_space_stays_open_while_its_texts_are_embedded(
@@ -123,7 +123,7 @@ async def test_a_space_stays_open_while_its_texts_are_embedded(
     let_go.set()
     assert (await observing).last_generation == 1
     assert len((await recalling).hits) == 2
-    assert all(name.startswith("engram-opening") for name in openings.threads)
+    assert openings.are_in_place
 
 
 @pytest.mark.parametrize("calls", [2], indirect=True)
@@ -179,4 +179,4 @@ async def test_a_session_is_opened_in_a_space_that_rests(calls: ServerCalls, ope
     assert open_names(calls) == ["default"]
     connection.detach()
     await answer(calls, DescribeSpace("notes"))
-    assert all(name.startswith("engram-opening") for name in openings.threads)
+    assert openings.are_in_place

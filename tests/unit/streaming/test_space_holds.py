@@ -3,51 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from engram.errors import AlreadyExists, EngramError, NotFound, OverCapacity, Unavailable
+from engram.errors import AlreadyExists, NotFound, OverCapacity, Unavailable
 from engram.model.spaces import SpaceConfig
-from engram.store.options import StoreOptions
 from engram.store.resting import open_spaces
-from engram.store.resting.space_opening import SpaceOpening
 from engram.store.space_engine import SpaceEngine
 from engram.store.store_engine import StoreEngine
 from engram.streaming.space_holds import SpaceHolds
 from tests.doubles.batches import DIM
+from tests.doubles.openings import ONE, Openings
 from tests.doubles.waiting import TIMEOUT_S
 
 NAMES = ["space-0", "space-1", "space-2", "space-3"]
-ONE = StoreOptions(open_spaces_max=1, spaces_at_start_max=0, workers=1, scrub_bytes_per_s=0)
-
-
-class Openings:
-    """What opens stored spaces from now on: it notes who does, and waits for `let_go` if it is to be slow."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.threads: list[str] = []
-        self.names: list[str] = []
-        self.begun = threading.Semaphore(0)
-        self.let_go = threading.Event()
-        self.let_go.set()
-        self.error: EngramError | None = None
-        self._known: Callable[[SpaceOpening, str], SpaceEngine] = SpaceOpening.known
-        monkeypatch.setattr(SpaceOpening, "known", lambda opening, name: self._open(opening, name))
-
-    def _open(self, opening: SpaceOpening, name: str) -> SpaceEngine:
-        self.threads.append(threading.current_thread().name)
-        self.names.append(name)
-        self.begun.release()
-        assert self.let_go.wait(TIMEOUT_S)
-        if self.error is not None:
-            raise self.error
-        return self._known(opening, name)
-
-    async def wait_for_one(self) -> None:
-        assert await asyncio.to_thread(self.begun.acquire, timeout=TIMEOUT_S)
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +65,7 @@ async def test_spaces_are_opened_on_threads_of_their_own_in_turn(
     for name in NAMES * 2:
         assert (await use(holds, name)).config.name == name
     assert openings.names == NAMES * 2
-    assert all(name.startswith("engram-opening") for name in openings.threads)
+    assert openings.are_in_place
     # One that is open is opened by nobody.
     await use(holds, NAMES[-1])
     assert len(openings.names) == 2 * len(NAMES)
@@ -135,7 +106,7 @@ async def test_one_that_could_not_be_opened_at_the_start_is_opened_on_a_thread(
 ) -> None:
     store.table._refuse(NAMES[0], Unavailable("the disk said nothing", code="log_failed"))
     await use(holds, NAMES[0])
-    assert [name.startswith("engram-opening") for name in openings.threads] == [True]
+    assert (openings.names, openings.are_in_place) == (NAMES[:1], True)
     assert store.unsound == {}
 
 
