@@ -20,7 +20,7 @@ ONE: Final = StoreOptions(open_spaces_max=1, spaces_at_start_max=0, workers=1, s
 
 
 class Openings:
-    """Notes which threads open which spaces from now on. Each opening waits until `let_go` is set, as it is at first."""
+    """Notes which threads open which spaces from now on. An opening waits until `let_go` is set, as it is at first."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.threads: list[str] = []

@@ -135,7 +135,7 @@ class SpaceTable:
             Names of the spaces that are open, as the caller has listed them before.
         """
         yield from self.refused.samples()
-        yield from self.left.samples(open_names, self.refused)
+        yield from self.left.samples(open_names, self.refused.errors)
         yield table.OPEN_SPACES.sample(len(self._open.by_name))
         yield table.RESTING_SPACES.sample(len(self._open.resting))
         yield table.SPACES_RESTED.sample(self._open.came_to_rest)
