@@ -90,8 +90,11 @@ async def test_no_counter_goes_down_while_spaces_rest(tmp_path: Path) -> None:
             assert len(engine.store.spaces()) == 1
             metrics = server_metrics(engine)
             traffic = (await traffic_metrics(engine)).select(table.OBSERVATIONS)
-            assert {sample.labels["memory_space"] for sample in traffic} == ({"default"} if number == 0 else {"default", "notes"})
-            found = {(sample.name, *sorted(sample.labels.items())): sample.value for sample in metrics}
+            told = {sample.labels["memory_space"] for sample in traffic}
+            assert told == ({"default"} if number == 0 else {"default", "notes"})
+            found: dict[tuple[object, ...], float] = {
+                (sample.name, *sorted(sample.labels.items())): sample.value for sample in metrics
+            }
             assert len(found) == len(metrics), "a value was reported twice"
             assert [key for key, value in before.items() if found.get(key, 0) < value] == []
             before = {key: value for key, value in found.items() if key[0] in counters}
