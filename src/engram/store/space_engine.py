@@ -288,7 +288,7 @@ class SpaceEngine(WritableSpace):
             self.spans.end()
 
     def counters(self) -> Iterator[MetricSample]:
-        """Yield what was counted in the space since the store was opened, also before it rested; gauges are among it."""
+        """Yield what was counted in the space since the store was opened, also before it rested, and some gauges."""
         name = self.config.name
         yield from self._meter.samples(name)
         for sample in chain(self._writer.samples(), self.indexing.samples(name), self.log_compaction.samples(name)):

@@ -150,8 +150,8 @@ class SpaceTable:
     ) -> SpaceEngine:
         """Return the space called `name`, opened or created if that is allowed; see `MemoryStore.space`.
 
-        A space that another thread is creating or opening is waited for, with `wait`. Without, nothing is opened, created
-        or waited for.
+        A space that another thread is creating or opening is waited for, with `wait`. Without, nothing is opened,
+        created or waited for.
 
         Raises
         ------

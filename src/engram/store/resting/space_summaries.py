@@ -47,8 +47,8 @@ class SpaceSummaries:
     """The summaries of the spaces of one data directory. Any thread may use them.
 
     They are a cache: without the file, or with an old one, a space is summed up by its manifest. So the file is written
-    now and then only, and nobody waits for it. What is older than the list of spaces, because the process was killed, is
-    not believed.
+    now and then only, and nobody waits for it. What is older than the list of spaces, because the process was killed,
+    is not believed.
 
     Parameters
     ----------

@@ -311,7 +311,7 @@ def test_spaces_in_memory_never_rest() -> None:
         assert len(open_names(store)) == COUNT
 
 
-def test_the_limit_is_what_connections_leave_in_the_process(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_is_what_connections_leave_the_process(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = store._engine._storage
     for files_max, most in ((1024, 51), (16, 4), (100_000, 200), (resource.RLIM_INFINITY, 200)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, files_max=files_max: (files_max, files_max))
