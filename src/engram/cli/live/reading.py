@@ -129,7 +129,7 @@ def _parts(changes: MetricChanges, label: str) -> dict[str, MetricChanges]:
     """Return the changes for each value of a label."""
     before = changes.before.split(label)
     return {
-        # What was not there before has no rate yet: a space that was at rest comes with all that was ever counted in it.
+        # What was not there before has no rate yet: a space that rested comes with all that was ever counted in it.
         value: MetricChanges(before.get(value, part), part, changes.seconds)
         for value, part in changes.after.split(label).items()
     }
