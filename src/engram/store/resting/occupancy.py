@@ -68,9 +68,9 @@ class Occupancy:
         with self._guard:
             self._holders -= 1
             self._visitors -= visiting
-            is_left = visiting and not self._visitors
-        if is_left and self.when_left is not None:
-            self.when_left()
+            when_left = self.when_left if visiting and not self._visitors else None
+        if when_left is not None:
+            when_left()
 
     @property
     def is_visited(self) -> bool:
