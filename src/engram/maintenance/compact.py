@@ -125,14 +125,12 @@ def compact(
 
 def _compact_opened(store: StoreEngine, name: str, report: CompactReport, on_progress: OnProgress) -> None:
     try:
-        space = store.reopened(name).held()
+        opened = store.reopened(name)
     except EngramError as error:
         report.failed[name] = error
         return
-    try:
+    with opened.kept_open() as space:
         _compact_space(space, report, on_progress)
-    finally:
-        space.let_go()
 
 
 def _compact_space(space: SpaceEngine, report: CompactReport, on_progress: OnProgress) -> None:

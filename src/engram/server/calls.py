@@ -8,7 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    aclosing,
+    contextmanager,
+    nullcontext,
+)
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -17,7 +24,7 @@ from engram.metrics import table
 from engram.model.operations.action import Action
 from engram.model.operations.digest import request_digest
 from engram.model.operations.operation import Operation, Request
-from engram.model.operations.requests import Delete, Observe
+from engram.model.operations.requests import CreateSpace, Delete, Observe
 from engram.model.operations.scans import Clear
 from engram.server.authorization import Caller
 from engram.server.clients.client_left import ClientLeft
@@ -107,19 +114,16 @@ class ServerCalls:
         """
         with self._under_way(_space_of(incoming)):
             request = self._admit(operation, incoming, caller)
-            await self.engine.wake(request.space_name)
             key = _key_of(operation, incoming, request)
             try:
                 with _span(operation, incoming, request, caller):
                     if key is not None:
                         return encode(await self._once(operation, incoming, request, key, caller))
-                    with self._share(operation, request, caller):
-                        answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
+                    return await self._behave(operation, request, encode, caller)
             except Exception as error:
                 if isinstance(request, Observe) and isinstance(incoming, Incoming) and incoming.counts_rejected:
                     self.engine.count_rejected(request.space, error, len(request.batch))
                 raise
-            return answer
 
     async def stream(
         self,
@@ -140,11 +144,14 @@ class ServerCalls:
         """
         with self._under_way(_space_of(incoming)):
             request = self._admit(operation, incoming, caller)
-            with self._streams.one_more(caller.peer):
-                await self.engine.wake(request.space_name)
-                with _span(operation, incoming, request, caller):
+            with self._streams.one_more(caller.peer), _span(operation, incoming, request, caller):
+                async with AsyncExitStack() as held:
+                    await held.enter_async_context(self._held(request))
                     async with aclosing(STREAM_BEHAVIOURS[operation.name](self.engine, request, encode)) as answers:
                         async for answer in answers:
+                            # What a stream has begun to read it reads to its end, and what it follows keeps the space
+                            # open. Whoever reads slowly does not.
+                            await held.aclose()
                             await write(answer)
 
     async def serve(self, session: Callable[[], Awaitable[None]]) -> None:
@@ -178,14 +185,22 @@ class ServerCalls:
 
         async def write() -> R:
             # By itself a call under way, because it goes on when nobody waits for it any more.
-            with self._under_way(), self._share(operation, request, caller):
-                written: R = await BEHAVIOURS[operation.name](self.engine, request, _as_it_is)
-                return written
+            with self._under_way():
+                return await self._behave(operation, request, _as_it_is, caller)
 
         result, is_old = await self._keys.once(request.space_name or "", key, request_digest(request), write)
         if is_old and isinstance(incoming, Incoming) and incoming.replayed is not None:
             incoming.replayed()
         return result
+
+    async def _behave(
+        self, operation: Operation[R], request: Request[Any], encode: Callable[[R], T], caller: Caller
+    ) -> T:
+        """Answer a request, once the caller has its share of the calls and the space is open."""
+        with self._share(operation, request, caller):
+            async with self._held(request):
+                answer: T = await BEHAVIOURS[operation.name](self.engine, request, encode)
+                return answer
 
     def _admit(self, operation: Operation[Any], incoming: Incoming[Any] | Malformed, caller: Caller) -> Request[Any]:
         """Return the request, if the caller may make it."""
@@ -201,6 +216,11 @@ class ServerCalls:
     def _share(self, operation: Operation[Any], request: Request[Any], caller: Caller) -> AbstractContextManager[None]:
         """Return what counts a call that may wait for a thread; other writes wait in lanes, which have shares, too."""
         return self._recalls.one_more(caller.peer) if _looks_up(operation, request) else nullcontext()
+
+    def _held(self, request: Request[Any]) -> AbstractAsyncContextManager[object]:
+        """Return what keeps the space of a request open, if it is about one; what creates one does so itself."""
+        name = request.space_name
+        return nullcontext() if name is None or isinstance(request, CreateSpace) else self.engine.held(name)
 
     @contextmanager
     def _under_way(self, space: str | None = None) -> Iterator[None]:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractAsyncContextManager, ExitStack
 from typing import Final, TypeVar
 
 from engram.errors import EngramError, Unavailable
@@ -31,6 +31,7 @@ from engram.streaming.pressure.receiving import ReceiveBudget
 from engram.streaming.recalls.recalls import Recalls
 from engram.streaming.sessions.connection import Connection, ConnectionLimits
 from engram.streaming.sessions.registry import SETTLE_TIMEOUT_S, Sessions
+from engram.streaming.space_holds import SpaceHolds
 
 T = TypeVar("T")
 # The part of the memory budget that messages and bodies may have before they are whole.
@@ -77,6 +78,7 @@ class Engine:
         self._threads = threads
         # It begins with the first work.
         self._slow = ThreadPoolExecutor(1, thread_name_prefix="engram-erasure")
+        self._holds = SpaceHolds(store)
         self._disk = None if store.path is None else DiskGauge(store.path, options.disk_free_bytes_min)
         self._disk_level = Hysteresis(options.thresholds)
         self._gatekeeper = Gatekeeper(options.authorizer)
@@ -140,7 +142,7 @@ class Engine:
         self._gatekeeper.check(caller, (action, *or_actions), space)
 
     def space(self, name: str) -> SpaceEngine:
-        """Return the space called `name`, for a caller who is authorized.
+        """Return the space called `name`, which the caller has `held`. The event loop opens none.
 
         Raises
         ------
@@ -152,19 +154,17 @@ class Engine:
             If the space is being created, which the event loop must not wait for.
         EngramError
             If the space cannot be served.
+        SpaceRests
+            If it is not open.
         """
         return self.store.space(name, create=False, wait=False)
 
-    async def wake(self, space: str | None) -> None:
-        """Open the space if it rests, on a thread, so that a call to `space` does not do so on the event loop.
+    def held(self, name: str, new: SpaceConfig | None = None) -> AbstractAsyncContextManager[SpaceEngine]:
+        """Return the space called `name`, which does not come to rest during the body; see `SpaceHolds.held`.
 
-        Raises
-        ------
-        EngramError
-            If it cannot be opened.
+        Every call on a space is made within one. The caller is authorized, and has its share of what is limited.
         """
-        if space is not None and self.store.table.rests(space):
-            await self.in_thread(lambda: self.store.space(space, create=False))
+        return self._holds.held(name, new)
 
     def count_rejected(self, space: str, error: Exception, count: int) -> None:
         """Count observations for `space` that were refused outside of a session because of `error`."""
@@ -212,6 +212,7 @@ class Engine:
         finally:
             self._threads.shutdown()
             self._slow.shutdown()
+            self._holds.close()
             if self._disk is not None:
                 self._disk.close()
 

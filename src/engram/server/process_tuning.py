@@ -72,6 +72,8 @@ class MemoryReturn:
     def look(self, held_bytes: int) -> None:
         """Look at the memory, while `held_bytes` bytes of messages and requests are under way. Call it every second."""
         resident = self._resident_bytes()
+        # What was given back by others, such as the indexes of a space that rests, is none of the next burst.
+        self._settled_bytes = min(self._settled_bytes, resident)
         if resident - self._settled_bytes >= _RETURNED_BYTES_MIN:
             # More than once, because what a transport holds is not known here, and is free a little later.
             self._trims_left = _TRIMS

@@ -157,12 +157,17 @@ async def _ticking(engine: Engine) -> AsyncIterator[None]:
 
     async def tick() -> None:
         failed = False
+        looking: asyncio.Future[None] | None = None
         while True:
             await asyncio.sleep(_TICK_S)
             try:
                 engine.tick()
-                # On a thread, because giving back much memory takes a while.
-                await asyncio.to_thread(memory.look, engine.held_bytes)
+                if looking is None or looking.done():
+                    # On a thread, because giving back much memory takes a while, for which no tick waits.
+                    look = asyncio.get_running_loop().run_in_executor(None, memory.look, engine.held_bytes)
+                    before, looking = looking, look
+                    if before is not None:
+                        before.result()
                 failed = False
             except Exception:
                 # Without ticks, no session would expire and no gauge move. A failure that lasts is told once.

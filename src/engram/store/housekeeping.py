@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING
 
 from engram.store.health.noted import noted
@@ -15,6 +16,7 @@ from engram.store.options import StoreOptions
 from engram.store.space_catalog import SpaceCatalog
 
 if TYPE_CHECKING:
+    from engram.store.resting.weak_spaces import RestingSpaces
     from engram.store.space_engine import SpaceEngine
 
 # The list of spaces is rewritten every so many rounds, if it changed.
@@ -23,6 +25,7 @@ _ROUNDS_PER_NOTE = 60
 _SCRUB_RETRY_S = 60.0
 # Opening a space that rests takes about as long as reading so much.
 _OPENING_BYTES = 1 << 20
+logger: logging.Logger = logging.getLogger(__name__)
 
 
 class Housekeeping:
@@ -42,8 +45,8 @@ class Housekeeping:
         Called with each space in which a checkpoint or a compaction failed that is to be tried again.
     compact_log
         Has the log of a space compacted, on another thread.
-    waking
-        Returns the spaces that rest, opened one after the other: they are looked at, and scrubbed, after the open ones.
+    resting
+        The spaces that rest: they are looked at, and scrubbed, after the open ones.
     """
 
     def __init__(
@@ -54,10 +57,10 @@ class Housekeeping:
         problems: Problems | None = None,
         failed: Callable[[SpaceEngine], None] = lambda space: None,
         compact_log: Callable[[SpaceEngine], None] = lambda space: None,
-        waking: Callable[[], Iterable[weakref.ref[SpaceEngine]]] = tuple,
+        resting: RestingSpaces | None = None,
     ) -> None:
         self._spaces = spaces
-        self._waking = waking
+        self._resting = resting
         self._catalogue = catalogue
         self._compact_log = compact_log
         self._interval_s = options.mark_interval_s
@@ -100,8 +103,16 @@ class Housekeeping:
         )
 
     def _run(self) -> None:
+        has_failed = False
         while not self._stopped.wait(self._interval_s):
-            self._round()
+            try:
+                self._round()
+                has_failed = False
+            except Exception:
+                # Without rounds no mark is left and nothing is checked. A failure that lasts is told once.
+                if not has_failed:
+                    logger.exception("a round of the housekeeping failed")
+                has_failed = True
 
     def _round(self) -> None:
         """Do a little of everything; what fails keeps nothing else from being done."""
@@ -111,6 +122,10 @@ class Housekeeping:
         if self._rounds % _ROUNDS_PER_NOTE == 0:
             with noted(self._problems, NOT_NOTED, "the list of spaces cannot be written"):
                 self.note()
+            if self._resting is not None:
+                self._resting.save()
+                # Whoever asks whether the server is ready sends it nothing as long as there is one that is refused.
+                self._resting.retry()
         self._scrub()
 
     def _mark(self) -> None:
@@ -125,6 +140,8 @@ class Housekeeping:
     def _expire(self) -> None:
         for space in self._spaces():
             self._expire_in(space)
+        if self._resting is not None:
+            self._resting.resume()
 
     def _expire_in(self, space: SpaceEngine) -> None:
         with noted(self._problems, LOG_COMPACTION_FAILED, "what is no longer retained cannot be found"):
@@ -143,10 +160,15 @@ class Housekeeping:
             self._unread = set()
             self._scrubbing = self._scrub_all(spaces, self._unread)
         read = 0
-        for nbytes in self._scrubbing:
-            read += nbytes
-            if read >= self._scrub_bytes or self._stopped.is_set():
-                return
+        try:
+            for nbytes in self._scrubbing:
+                read += nbytes
+                if read >= self._scrub_bytes or self._stopped.is_set():
+                    return
+        except Exception as error:
+            # Above all, that memory is short. The pass has ended, and another one begins soon.
+            logger.exception("not everything can be read and checked")
+            self._problems.set(SCRUB_FAILED, f"not everything can be read and checked: {type(error).__name__}")
         self._scrubbing = None
         is_partial = self._unread or self._problems.has(SCRUB_FAILED)
         self._scrub_due_s = time.monotonic() + (_SCRUB_RETRY_S if is_partial else self._scrub_interval_s)
@@ -156,44 +178,55 @@ class Housekeeping:
         """Check the list of spaces, then `spaces`, then those that rest; yield bytes."""
         with noted(self._problems, SCRUB_FAILED, "not everything can be read and checked"):
             self._catalogue.check()
-        yield from _scrubbed(spaces, unread, 0, lambda space: None)
-        # What is no longer retained of a space that rests is seen only now.
-        yield from _scrubbed(self._waking(), unread, _OPENING_BYTES, self._expire_in)
+        for weak in spaces:
+            # One that rests by now is read when its turn comes among those that rest.
+            yield from _scrubbed(weak, unread, 0, lambda space: None)
+        if self._resting is None:
+            return
+        for name, opened, is_refused in self._resting.waking():
+            # What is no longer retained of a space that rests is seen only now.
+            is_read = opened is not None and (yield from _scrubbed(opened, unread, _OPENING_BYTES, self._expire_in))
+            if not is_read:
+                if not is_refused:
+                    unread.add(name)
+                # Whoever makes many attempts in vain is asked in between whether to stop.
+                yield _OPENING_BYTES
 
 
 def _scrubbed(
-    spaces: Iterable[weakref.ref[SpaceEngine]],
-    unread: set[str],
-    opening_bytes: int,
-    look: Callable[[SpaceEngine], None],
-) -> Generator[int, None, None]:
-    """Check spaces, and yield bytes, without keeping a space alive that is referenced nowhere else.
+    weak: weakref.ref[SpaceEngine], unread: set[str], opening_bytes: int, look: Callable[[SpaceEngine], None]
+) -> Generator[int, None, bool]:
+    """Check a space, and yield bytes, without keeping it alive if it is referenced nowhere else.
 
-    A space does not come to rest meanwhile: whoever opened it again might replace the files that are being checked. The
-    names of those that could not be read as a whole are added to `unread`.
+    It does not come to rest meanwhile: whoever opened it again might replace the files that are being checked. If it
+    could not be read as a whole, its name is added to `unread`.
 
     Parameters
     ----------
     opening_bytes
-        Bytes in whose place a space is to be opened.
+        Bytes in whose place it was opened.
     look
-        Called with each space before.
+        Called with the space before.
+
+    Returns
+    -------
+    bool
+        Whether it was there to be checked; not if it has come to rest.
     """
-    for weak in spaces:
-        space = weak()
-        if space is None or not space.occupancy.hold(visiting=True):
-            # It is read when its turn comes among those that rest.
-            continue
-        occupancy, problems = space.occupancy, space.health.problems
-        try:
-            look(space)
-            pieces = space.scrub()
-            del space
-            yield opening_bytes
-            with noted(problems, SCRUB_FAILED, "not everything can be read and checked"):
-                yield from pieces
-        finally:
-            occupancy.release(visiting=True)
-        if problems.has(SCRUB_FAILED):
-            # It may rest when the pass ends.
-            unread.add(problems.space)
+    space = weak()
+    if space is None or not space.occupancy.hold(visiting=True):
+        return False
+    occupancy, problems = space.occupancy, space.health.problems
+    try:
+        look(space)
+        pieces = space.scrub()
+        del space
+        yield opening_bytes
+        with noted(problems, SCRUB_FAILED, "not everything can be read and checked"):
+            yield from pieces
+    finally:
+        occupancy.release(visiting=True)
+    if problems.has(SCRUB_FAILED):
+        # It may rest when the pass ends.
+        unread.add(problems.space)
+    return True

@@ -95,7 +95,10 @@ class MemoryStore:
         return self._engine.commits
 
     def metrics(self) -> MetricSamples:
-        """Return the metrics of the store and of its open spaces; `engram.metrics.table` describes them."""
+        """Return the metrics of the store and of its spaces, which `engram.metrics.table` describes.
+
+        Of spaces that rest, these are the counters, and the health of those that have problems.
+        """
         return self._engine.metrics()
 
     def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
@@ -177,6 +180,8 @@ class MemoryStore:
 
         Raises
         ------
+        OverCapacity
+            If some spaces could not be opened beside those that are in use. All others have been checked.
         FailedPrecondition
             If the store is closed, also if it is closed meanwhile: its files cannot be reached then.
         Unavailable

@@ -44,8 +44,9 @@ class StoreOptions:
         When a space is closed, write a checkpoint only if at least this many observations were indexed since the last
         one; fewer are linked again when it is opened.
     open_spaces_max
-        Maximum number of spaces that are open at the same time, and never more than an eighth of the files that the
-        process may open. A space is opened when it is used; the one that was not used for longest rests in exchange.
+        Maximum number of spaces that are open at the same time, and never more than a fifth of the descriptors that a
+        process keeps for its files, which are 256, or a quarter of those that it may have (`ulimit -n`). A space is
+        opened when it is used; the one that was not used for longest rests in exchange.
     spaces_at_start_max
         A store with at most this many spaces opens all of them at its start, so that their damage is known at once.
     retained_count

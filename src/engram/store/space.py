@@ -52,8 +52,10 @@ class Space(SpaceCollection):
         self._store = store
 
     def __repr__(self) -> str:
-        config = self.config
-        return f"Space({config.name!r}, dim={config.dim}, metric={config.metric!r}, generation={self.generation})"
+        config, engine = self.config, self._access.open_engine
+        # Whoever looks at a space, such as a debugger, does not open it.
+        state = "at rest" if engine is None else f"generation={engine.generation}"
+        return f"Space({config.name!r}, dim={config.dim}, metric={config.metric!r}, {state})"
 
     # ---- writing ------------------------------------------------------------------------------------------------
 
@@ -107,7 +109,9 @@ class Space(SpaceCollection):
         Unavailable
             If the store is closing or cannot write.
         """
-        return self._engine.submit(self._prepared(take_observations(arguments, keywords))).result().ack
+        batch = self._prepared(take_observations(arguments, keywords))
+        # The space may have come to rest while its texts were embedded.
+        return self._engine.submit(batch).result().ack
 
     @overload
     def submit(
@@ -141,7 +145,8 @@ class Space(SpaceCollection):
         OverCapacity
             Also with code ``answers_full``, if callbacks are so slow that too many answers wait for them.
         """
-        return self._engine.submit_answered(self._prepared(take_observations(arguments, keywords)))
+        batch = self._prepared(take_observations(arguments, keywords))
+        return self._engine.submit_answered(batch)
 
     def _prepared(self, observations: OneObservation | ManyObservations) -> ObservationBatch:
         engine = self._engine
@@ -263,7 +268,9 @@ class Space(SpaceCollection):
             If the generation is no longer retained.
         """
         snapshot_us = None if snapshot_time is None else as_time_us(snapshot_time, "snapshot_time")
-        return self._engine.snapshot(max_generation, snapshot_us)
+        with self._access.held() as engine:
+            # From here on, the snapshot keeps the space open.
+            return engine.snapshot(max_generation, snapshot_us)
 
     # ---- retention ----------------------------------------------------------------------------------------------
 

@@ -100,7 +100,8 @@ class SpaceCollection:
         as_flag("include_vectors", include_vectors)
         if isinstance(wanted, str):
             return self._engine.get(wanted, max_generation)
-        return look_up(self._engine.snapshot(max_generation), wanted)
+        with self._access.held() as engine:
+            return look_up(engine.snapshot(max_generation), wanted)
 
     @spelled_out(ScanOptions)
     def scan(self, filter: FilterLike | None = None, **options: Unpack[ScanOptions]) -> Scan:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
-from engram.errors import EngramError, FailedPrecondition
+from engram.errors import EngramError, FailedPrecondition, Unavailable
 from engram.log.damage import Damages
 from engram.log.identity import Identity
 from engram.metrics import table
+from engram.metrics.health import Problem
 from engram.metrics.sample import MetricSample
 from engram.metrics.samples import MetricSamples
 from engram.metrics.space_statistics import SpaceStatistics
@@ -22,6 +25,7 @@ from engram.model.observations import (
     has_vectors,
     with_vectors,
 )
+from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.spaces import SpaceConfig
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.commit.answer_thread import AnswerThread
@@ -31,9 +35,12 @@ from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
 from engram.store.commit.tail_budget import SpaceRests
 from engram.store.commit.writable_space import WritableSpace
+from engram.store.health.problem_kinds import SYNC_REFUSED
 from engram.store.health.space_health import SpaceHealth
+from engram.store.indexing.attempt import Attempt
 from engram.store.meter.recall_meter import RecallMeter
 from engram.store.options import StoreOptions
+from engram.store.resting.seen_erasures import SeenErasures, SpaceErasures
 from engram.store.scrub import scrub
 from engram.store.space_state import SpaceState
 
@@ -60,6 +67,7 @@ class SpaceEngine(WritableSpace):
         self._writer = GroupCommit(config.name, state, encoder)
         self.health: SpaceHealth = SpaceHealth(config.name, state, self._writer, self.indexing, self.log_compaction)
         self._published = published
+        self._counted: Mapping[str, float] = {}
 
     def check_process(self) -> None:
         """Refuse to work in a forked child, with `FailedPrecondition` (code ``forked``)."""
@@ -221,12 +229,74 @@ class SpaceEngine(WritableSpace):
         self._state.log.check_usable()
         self.retention.set_policy(policy)
 
+    @property
+    def unfinished(self) -> Attempt | None:
+        """The last attempt to compact the log or to erase something, if that failed or is not finished; else None."""
+        attempt = self.log_compaction.attempt
+        return attempt if attempt.failure is not None or self._state.manifest.erasing else None
+
+    def go_on(
+        self,
+        erasures: SpaceErasures,
+        counted: Mapping[str, float],
+        problems: Sequence[Problem] = (),
+        unfinished: Attempt | None = None,
+    ) -> None:
+        """Go on where the engine of the space before this one was, before anybody uses this one.
+
+        Parameters
+        ----------
+        erasures
+            The erasures of the space.
+        counted
+            The values of the counters by then, by the names of the metrics.
+        problems
+            The problems that the space had at rest. What reading its log has ended is no problem from the next look on.
+        unfinished
+            The last attempt at what is to go on, whose failure stays one until another attempt succeeds.
+        """
+        self._state.erasures = SeenErasures(erasures)
+        if self._state.manifest.erasing:
+            # What the engine before this one has begun to erase, this one erases now.
+            self._state.erasures.begin()
+        self._counted = counted
+        self.health.problems.go_on(problems)
+        if unfinished is not None:
+            self.log_compaction.attempt = unfinished
+        for problem in problems:
+            if problem.name == SYNC_REFUSED.name:
+                # Only somebody who has seen to the disk can say that it keeps again what it is given.
+                self._state.log.sync_refused = True
+                self._writer.refuse(Unavailable(problem.message, code="log_failed", field="disk"))
+
+    def erase_until(self, ids: Sequence[str], generation: int) -> ErasureReceipt:
+        """Remove what was written under ids that are deleted, up to `generation`. Raises as `erase`."""
+        if not self.occupancy.rests:
+            self._state.erasures.begin()
+        return super().erase_until(ids, generation)
+
     def retire(self, *, unlinked: bool = False) -> bool:
         """Admit no more writes and standing recalls, unless the space is in use; return whether it has come to rest.
 
-        A space that failed stays open, so that everybody learns why. `unlinked` is that of `Occupancy.retire`.
+        One that failed rests like any other, and the next opening reads its log again. `unlinked` is that of
+        `Occupancy.retire`.
         """
-        return (self._state.log.read_only or self.failure() is None) and self.occupancy.retire(unlinked=unlinked)
+        return self.occupancy.retire(unlinked=unlinked)
+
+    def rest(self) -> None:
+        """Close a space that has been retired, as `RestableSpace.rest` does."""
+        try:
+            super().rest()
+        finally:
+            self.spans.end()
+
+    def counters(self) -> Iterator[MetricSample]:
+        """Yield what was counted in the space since the store was opened, also before it rested, and some gauges."""
+        name = self.config.name
+        yield from self._meter.samples(name)
+        for sample in chain(self._writer.samples(), self.indexing.samples(name), self.log_compaction.samples(name)):
+            before = self._counted.get(sample.name, 0)
+            yield replace(sample, value=before + sample.value) if before else sample
 
     def leave_mark(self) -> None:
         """Record outside the log how far it is durable; see `Log.leave_mark`."""
@@ -254,7 +324,4 @@ class SpaceEngine(WritableSpace):
         yield table.OLDEST_GENERATION.sample(self.retention.oldest, name)
         yield table.DAMAGED_PLACES.sample(state.log.damages.count, name)
         yield from self.health.problems.samples()
-        yield from self._meter.samples(name)
-        yield from self._writer.samples()
-        yield from self.indexing.samples(name)
-        yield from self.log_compaction.samples(name)
+        yield from self.counters()

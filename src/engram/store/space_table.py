@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, wait
+from collections.abc import Callable, Container, Iterator
+from concurrent.futures import Future
 from typing import Final
 
-from engram.errors import CorruptData, EngramError, FailedPrecondition, NewerFormat, NotFound, Unavailable
+from engram.errors import EngramError, FailedPrecondition, NotFound, Unavailable
 from engram.log.damage import Damages
 from engram.metrics import table
 from engram.metrics.health import Problem
@@ -20,16 +17,11 @@ from engram.store.commit.queue import CommitRequest
 from engram.store.commit.tail_budget import SpaceRests
 from engram.store.health.unsound_spaces import UnsoundSpaces
 from engram.store.resting.left_behind import LeftBehind
-from engram.store.resting.open_limit import too_many_open
-from engram.store.resting.space_opening import SpaceOpening, being_created
+from engram.store.resting.open_spaces import OpenSpaces
+from engram.store.resting.space_opening import SpaceOpening, being_created, passes
 from engram.store.resting.space_summaries import SpaceSummaries, SpaceSummary
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
-
-# How long whoever opens a space waits for another one to come to rest.
-_ROOM_TIMEOUT_S: Final = 2.0
-_LOOK_S: Final = 0.1
-logger: logging.Logger = logging.getLogger(__name__)
 
 
 class SpaceTable:
@@ -49,7 +41,7 @@ class SpaceTable:
     Attributes
     ----------
     refused
-        The spaces that could not be opened. What was a shortage is tried again at the next use.
+        The spaces that could not be opened. What is no damage is tried again at the next use.
     left
         What the spaces that rest have left behind.
     """
@@ -63,22 +55,10 @@ class SpaceTable:
     ) -> None:
         self.refused: Final = UnsoundSpaces()
         self.left: Final = LeftBehind()
-        self.open_max: Final = open_max
+        self._open: Final = OpenSpaces(open_max, summaries, self.left)
         self._catalogue = catalogue
         self._summaries = summaries
         self._opening = SpaceOpening(catalogue, open_space)
-        # By name, about the least recently used first. While a space is opened, its future keeps others from doing so.
-        self._spaces: dict[str, Future[SpaceEngine]] = {}
-        self._resting: set[str] = set()
-        # The spaces that are being closed: whoever opens one again waits for its future.
-        self._closing: dict[str, Future[None]] = {}
-        # The spaces that are being opened and for which there is room; others wait for it, and take none meanwhile.
-        self._admitted: set[str] = set()
-        self._changed = threading.Condition()
-        self._waiting = 0
-        self._closed = False
-        self._came_to_rest = 0
-        self.commits_before: int = 0
 
     def load(self, at_start_max: int) -> None:
         """Open every stored space that can be opened, or none if there are more than `at_start_max`.
@@ -86,8 +66,9 @@ class SpaceTable:
         The errors of those that cannot be opened are recorded in `refused`.
         """
         names = self._catalogue.names
-        if self.open_max is not None and len(names) > min(at_start_max, self.open_max):
-            self._resting.update(names)
+        open_max = self._open.open_max
+        if open_max is not None and len(names) > min(at_start_max, open_max):
+            self._open.resting.update(names)
             return
         stored, unsound = self._catalogue.load()
         for name, error in unsound.items():
@@ -99,34 +80,37 @@ class SpaceTable:
             except EngramError as error:
                 self._refuse(one.config.name, error)
             else:
-                self._spaces[one.config.name] = opened
+                self._open.by_name[one.config.name] = opened
 
     def all(self) -> list[SpaceEngine]:
         """Return the open spaces in the order of their names."""
-        with self._changed:
-            opened = sorted(self._spaces.items())
-        return [future.result() for _, future in opened if future.done() and future.exception() is None]
+        return self._open.all()
 
     def has(self, name: str) -> bool:
         """Return whether there is a space called `name`, in whatever state it is."""
-        return name in self._spaces or name in self._resting or name in self.refused
+        return name in self._open.by_name or name in self._open.resting or name in self.refused
 
     def names(self) -> list[str]:
         """Return the names of the spaces that can be used, as far as that is known; sorted."""
-        with self._changed:
-            return sorted({*self._spaces, *self._resting})
+        with self._open.changed:
+            return sorted({*self._open.by_name, *self._open.resting})
 
     def rests(self, name: str) -> bool:
-        """Return whether using the space called `name` would open it, or wait for that. Takes no lock."""
-        return name in self._resting
+        """Return whether using the space called `name` would open it, or wait for that."""
+        return name in self._open.resting
+
+    def resting_names(self) -> list[str]:
+        """Return the names of the spaces that rest, and of those that could not be opened but may be now; sorted."""
+        with self._open.changed:
+            return sorted({*self._open.resting, *self.refused.passing_names()})
 
     def resting(self) -> list[SpaceSummary]:
         """Return what is known of the spaces that rest, in the order of their names, without opening them.
 
         One whose description turns out to be damaged goes to `refused`.
         """
-        with self._changed:
-            names = sorted(self._resting)
+        with self._open.changed:
+            names = sorted(self._open.resting)
         found, errors = self._summaries.of_all(names)
         for name, error in errors.items():
             self._refuse(name, error)
@@ -136,13 +120,25 @@ class SpaceTable:
         """Return the damage of the list of spaces, of the open spaces, and of those that came to rest."""
         return [self._catalogue.damages, *(space.damages for space in self.all()), *self.left.damages()]
 
-    def samples(self) -> Iterator[MetricSample]:
-        """Yield the metrics of the table, of the spaces that cannot be used, and of the list of spaces."""
+    def commits(self) -> int:
+        """Return the number of group commits of all spaces since the store was opened."""
+        spaces = self.all()
+        at_rest = self.left.counters.total(table.COMMITS.name, {space.config.name for space in spaces})
+        return int(at_rest) + sum(space.stats().commits for space in spaces)
+
+    def samples(self, open_names: Container[str]) -> Iterator[MetricSample]:
+        """Yield the metrics of the table, of all spaces but the open ones, and of the list of spaces.
+
+        Parameters
+        ----------
+        open_names
+            Names of the spaces that are open, as the caller has listed them before.
+        """
         yield from self.refused.samples()
-        yield from self.left.samples()
-        yield table.OPEN_SPACES.sample(len(self._spaces))
-        yield table.RESTING_SPACES.sample(len(self._resting))
-        yield table.SPACES_RESTED.sample(self._came_to_rest)
+        yield from self.left.samples(open_names, self.refused.errors)
+        yield table.OPEN_SPACES.sample(len(self._open.by_name))
+        yield table.RESTING_SPACES.sample(len(self._open.resting))
+        yield table.SPACES_RESTED.sample(self._open.came_to_rest)
         yield table.DAMAGED_PLACES.sample(self._catalogue.damages.count, self._catalogue.damages.space)
 
     def problems(self) -> tuple[Problem, ...]:
@@ -154,10 +150,20 @@ class SpaceTable:
     ) -> SpaceEngine:
         """Return the space called `name`, opened or created if that is allowed; see `MemoryStore.space`.
 
-        A space that another thread is creating or opening is waited for, with `wait`; otherwise it is `Unavailable` for
-        now.
+        A space that another thread is creating or opening is waited for, with `wait`. Without, nothing is opened,
+        created or waited for.
+
+        Raises
+        ------
+        SpaceRests
+            Without `wait`, if the space would have to be opened, or created by the caller.
+        Unavailable
+            Without `wait`, if somebody else is creating it.
+        EngramError
+            As `MemoryStore.space`.
         """
-        if not create and (dim, metric, embedder) == (None, None, None) and type(name) is str and name in self._spaces:
+        has_settings = create or (dim, metric, embedder) != (None, None, None)
+        if not has_settings and type(name) is str and name in self._open.by_name:
             # What every call on a server asks for. Nothing is left to check.
             space = self._found(name, None, wait)
         else:
@@ -172,6 +178,20 @@ class SpaceTable:
         """Return the engine of a space that exists, opened if it rests."""
         return self.get(name, None, None, None, create=False, wait=True)
 
+    def opened_beside(self, name: str) -> SpaceEngine:
+        """Return the engine of a space for work in the background; one that rests is opened beside the others.
+
+        This does not count as a use. A space that was opened for it rests again as soon as nobody works on it.
+
+        Raises
+        ------
+        OverCapacity
+            If there is no room for it now; nobody waits for some.
+        EngramError
+            As `get`.
+        """
+        return self._found(name, None, wait=True, beside=True)
+
     def admit(self, request: CommitRequest) -> None:
         """Have the space of `request` admit it, or the engine that took its place, as `SpaceEngine.admit` does."""
         while True:
@@ -181,162 +201,84 @@ class SpaceTable:
                 request.space = self.reopened(request.space.config.name)
 
     def look_for_room(self) -> None:
-        """Wake whoever waits for a space to come to rest, because one may have become idle."""
-        if self._waiting:
-            with self._changed:
-                self._changed.notify_all()
+        """Wake somebody who waits for a space to come to rest, because one may have become idle."""
+        self._open.look_for_room()
 
     def close(self) -> None:
         """Refuse to open or create further spaces; return when no thread is doing so, or closes one, any more."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        wait(list(self._spaces.values()))
-        wait(list(self._closing.values()))
+        self._open.close()
 
     def save_summaries(self) -> None:
         """Save what is known of spaces that rest, so that the next start can list them; also of the open ones."""
-        if self._resting:
+        if self._open.resting:
             for space in self.all():
                 self._summaries.note(space.summary())
             self._summaries.save()
 
-    def _found(self, name: str, new: SpaceConfig | None, wait: bool) -> SpaceEngine:
+    def _found(self, name: str, new: SpaceConfig | None, wait: bool, beside: bool = False) -> SpaceEngine:
         """Return a space, opened if it rests, and created with the settings `new` if there is none."""
-        opened, is_mine, is_known = self._find(name, new is not None)
+        opened, is_mine, is_known = self._find(name, new is not None, wait)
         if not is_mine:
-            if not (wait or opened.done()):
-                raise being_created(name)
             return opened.result()
         try:
-            self._make_room(name)
+            self._open.take_room(name, beside=beside)
             space = self._wake(name) if is_known or new is None else self._opening.created(new)
         except BaseException as error:
-            with self._changed:
-                self._admitted.discard(name)
-                del self._spaces[name]
-            if is_known and isinstance(error, CorruptData | NewerFormat):
-                # Anything else passes, and is tried again at the next use.
-                self._refuse(name, error)
+            self._give_up(name, is_known, error)
             opened.set_exception(error)
             raise
-        with self._changed:
+        with self._open.changed:
             self.refused.forget(name)
             # From here on, the space says it itself.
             self.left.forget(name)
-            opened.set_result(space)
-            # As long as it is there, the event loop of a server does not wait for the space.
-            self._resting.discard(name)
-            self._admitted.discard(name)
+            self._open.add(name, space)
         return space
 
-    def _find(self, name: str, create: bool) -> tuple[Future[SpaceEngine], bool, bool]:
+    def _find(self, name: str, create: bool, wait: bool) -> tuple[Future[SpaceEngine], bool, bool]:
         """Return the future of a space, whether the caller must open it, and whether it is stored."""
-        with self._changed:
-            if self._closed:
+        with self._open.changed:
+            if self._open.is_closed:
                 raise FailedPrecondition("the store is closed", code="closed")
-            opened = self._spaces.get(name)
+            is_known = name in self._open.resting or name in self.refused
+            opened = self._open.by_name.get(name)
             if opened is not None:
-                return opened, False, True
+                if not (wait or opened.done()):
+                    raise SpaceRests() if is_known or create else being_created(name)
+                return opened, False, is_known
             self.refused.check(name)
-            is_known = name in self._resting or name in self.refused
             if not is_known and not create:
                 raise NotFound(f"there is no space {name!r}", code="unknown_space", field="space", value=name)
-            self._spaces[name] = opened = Future()
+            if not wait:
+                raise SpaceRests
+            self._open.by_name[name] = opened = Future()
             return opened, True, is_known
 
+    def _give_up(self, name: str, is_known: bool, error: BaseException) -> None:
+        """Let others open a space that could not be opened, and note why, unless that says nothing about the space."""
+        with self._open.changed:
+            self._open.give_up(name)
+            if not is_known and self._catalogue.listed(name).space:
+                # It was made, and could not be opened then.
+                self._open.resting.add(name)
+                is_known = True
+        if is_known and isinstance(error, EngramError) and not passes(error):
+            # What is no damage is tried again at the next use.
+            self._refuse(name, error)
+
     def _wake(self, name: str) -> SpaceEngine:
-        closing = self._closing.get(name)
-        if closing is not None:
-            closing.result()
+        self._open.wait_until_closed(name)
         while True:
             try:
                 return self._opening.known(name)
             except Unavailable as error:
-                leaving = self._retire_one() if error.code == "too_many_files" and self.open_max else None
-                if leaving is None:
-                    raise
                 # Others use the descriptors of this process, too.
-                self._close(leaving)
+                if error.code != "too_many_files" or not self._open.free_descriptors():
+                    raise
 
     def _refuse(self, name: str, error: EngramError) -> None:
-        with self._changed:
+        with self._open.changed:
             self.refused.refuse(name, error)
-            self._resting.discard(name)
-
-    def _make_room(self, name: str) -> None:
-        """Let spaces come to rest until there is room for `name`, and take it.
-
-        Raises
-        ------
-        OverCapacity
-            If too many spaces are in use for too long.
-        """
-        deadline_s = time.monotonic() + _ROOM_TIMEOUT_S
-        while not self._has_taken_room(name):
-            leaving = self._retire_one()
-            if leaving is not None:
-                self._close(leaving)
-                continue
-            left_s = deadline_s - time.monotonic()
-            with self._changed:
-                if self._closed:
-                    raise FailedPrecondition("the store is closed", code="closed")
-                if left_s <= 0 and self.open_max is not None:
-                    raise too_many_open(name, self.open_max)
-                self._waiting += 1
-                # The workers wake this thread; other uses end unheard.
-                self._changed.wait(min(_LOOK_S, left_s))
-                self._waiting -= 1
-
-    def _has_taken_room(self, name: str) -> bool:
-        """Take room for one more space, unless too many are open, without those on which threads of the store work."""
-        with self._changed:
-            opened = [one.result() for one in self._spaces.values() if one.done()]
-            taken = len(self._admitted) + len(self._closing) + sum(not one.occupancy.is_visited for one in opened)
-            if self.open_max is not None and taken >= self.open_max:
-                return False
-            self._admitted.add(name)
-            return True
-
-    def _retire_one(self) -> SpaceEngine | None:
-        """Take an open space that is not in use out of the table, if there is one: about the least recently used."""
-        with self._changed:
-            # In the first pass, a space that was used since it was last passed is passed again, and goes to the end. In
-            # the last one, a little may still have to be linked, which takes long on a machine that is busy otherwise.
-            for number in range(3):
-                for name, future in list(self._spaces.items()):
-                    if not future.done():
-                        continue
-                    space = future.result()
-                    if space.occupancy.touched and not number:
-                        space.occupancy.touched = False
-                        self._spaces[name] = self._spaces.pop(name)
-                    elif space.retire(unlinked=number == 2):
-                        del self._spaces[name]
-                        self._resting.add(name)
-                        self._closing[name] = Future()
-                        return space
-        return None
-
-    def _close(self, space: SpaceEngine) -> None:
-        """Close a space that was taken out of the table; from then on it rests."""
-        name = space.config.name
-        try:
-            self._summaries.note(space.summary())
-            self.commits_before += space.stats().commits
-            space.health.look()
-            space.rest()
-        except Exception:
-            # All that is stored is in the log; the next opening finds it.
-            logger.exception("space %s was not closed in order", name, extra={"space": name})
-        finally:
-            with self._changed:
-                self.left.note(name, space.damages, space.health.problems.all(), space.retention.leases)
-                self._came_to_rest += 1
-                closing = self._closing.pop(name)
-                self._changed.notify_all()
-            closing.set_result(None)
+            self._open.resting.discard(name)
 
 
 def _asked_for(name: str, dim: int | None, metric: Metric | None, embedder: str | None) -> SpaceConfig:

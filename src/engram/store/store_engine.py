@@ -40,7 +40,7 @@ from engram.store.recovery import recover_space
 from engram.store.resting.open_limit import open_spaces_max
 from engram.store.resting.scrub_spaces import scrub_spaces
 from engram.store.resting.space_summaries import SpaceSummaries
-from engram.store.resting.weak_spaces import open_spaces, opened_again, waking_spaces, weakly
+from engram.store.resting.weak_spaces import RestingSpaces, open_spaces, opened_again, weakly
 from engram.store.space_catalog import SpaceCatalog, StoredSpace
 from engram.store.space_engine import SpaceEngine
 from engram.store.space_table import SpaceTable
@@ -115,9 +115,10 @@ class StoreEngine:
             raise
         self._problems = Problems()
         self._compaction = CompactionThread(options.log_compaction_bytes_per_s, opened_again(self.table))
-        spaces, failed, waking = open_spaces(self.table), weakly(self._linked), waking_spaces(self.table)
+        spaces, failed = open_spaces(self.table), weakly(self._linked)
+        resting = RestingSpaces(self.table, self._compaction.request_named)
         self._housekeeping = Housekeeping(
-            spaces, self._catalogue, options, self._problems, failed, self._compaction.request, waking
+            spaces, self._catalogue, options, self._problems, failed, self._compaction.request, resting
         )
         threads = (self._checkpointer, self._compaction, self._workers, self._matcher, self._meter, self._committer)
         for thread in threads:
@@ -150,14 +151,15 @@ class StoreEngine:
     @property
     def commits(self) -> int:
         """Number of group commits since the store was opened."""
-        return self.table.commits_before + sum(space.stats().commits for space in self.spaces())
+        return self.table.commits()
 
     def metrics(self) -> MetricSamples:
-        """Return the metrics of the store and of its open spaces; `engram.metrics.table` describes them."""
+        """Return the metrics of the store and of its spaces; of those that rest, the counters. See `MemoryStore`."""
+        spaces = self.spaces()
+        of_table = self.table.samples({space.config.name for space in spaces})
         of_workers = (worker.samples() for worker in self.worker_statistics())
-        of_spaces = (space.stats().metrics for space in self.spaces())
-        of_store = chain(self.table.samples(), self._committer.samples(), self._own_problems().samples())
-        return MetricSamples(chain(of_store, *of_workers, *of_spaces))
+        of_store = chain(of_table, self._committer.samples(), self._own_problems().samples())
+        return MetricSamples(chain(of_store, *of_workers, *(space.stats().metrics for space in spaces)))
 
     def worker_statistics(self) -> tuple[WorkerStatistics, ...]:
         """Return what each index worker did since the store was opened."""
@@ -288,15 +290,14 @@ class StoreEngine:
             raise FailedPrecondition("the store is closed", code="closed")
 
     def _open_space(self, stored: StoredSpace) -> SpaceEngine:
-        left = self.table.left.of(stored.config.name)
-        damages = None if left is None else left.damages
-        state = recover_space(stored, self._catalogue.store_id, self._options, damages)
+        left = self.table.left
+        state = recover_space(stored, self._catalogue.store_id, self._options, left.damages_of(stored.config.name))
         encoder, answers = self._committer.encoder, self._answers
         space = SpaceEngine(
             stored.config, state, self._options, self.submit, self._committed, encoder, answers, self._meter
         )
         space.join(self.reopened, self._workers.forget)
-        space.retention.go_on(self._clock, None if left is None else left.leases)
+        left.hand_to(space, self._clock)
         self._workers.notify(space)
         return space
 

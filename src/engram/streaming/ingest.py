@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from engram.errors import EngramError
 from engram.model.observations import ObservationBatch
@@ -152,7 +152,8 @@ class Ingest:
             # Deletions are admitted whatever the pressure, because they are what ends some of it.
             self.admission.check(space, request.priority, request.nbytes)
         self._store.submit(request)
-        self.admission.entered(space, request)
+        # The engine that admitted it, if the other one had come to rest.
+        self.admission.entered(cast("SpaceEngine", request.space), request)
 
     def _answerer(self, space: SpaceEngine, receive: Receive, received_s: float | None = None) -> Receive:
         """Return a callback that takes the result on the committer's thread and delivers it to the event loop."""

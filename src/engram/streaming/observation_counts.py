@@ -41,6 +41,11 @@ class ObservationCounts:
             reason = _OTHER
         rejected[reason] = rejected.get(reason, 0) + count
 
+    def names(self) -> list[str]:
+        """Return the names of the spaces of which something was counted, `NO_SPACE` among them; sorted."""
+        counted = (*self._accepted.items(), *self._rejected.items())
+        return sorted({name for name, counts in counted if any(counts.values())})
+
     def samples(self, space: str) -> Iterator[MetricSample]:
         """Yield the counts of one space. There are some for a space of which nothing has been counted yet."""
         if space != NO_SPACE:

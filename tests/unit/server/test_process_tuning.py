@@ -86,3 +86,18 @@ def test_memory_is_given_back_once_a_burst_is_over() -> None:
         resident[0] = size
         memory.look(held)
         assert trimmed[0] == trims
+
+
+def test_memory_that_was_given_back_otherwise_is_not_kept_by_the_next_burst() -> None:
+    resident, trimmed = [900 << 20], [0]
+
+    def trim() -> None:
+        trimmed[0] += 1
+        resident[0] = 100 << 20
+
+    memory = MemoryReturn(lambda: resident[0], trim)
+    # As after many spaces have come to rest.
+    for size in (100 << 20, 200 << 20, 200 << 20):
+        resident[0] = size
+        memory.look(0)
+    assert trimmed[0] == 1

@@ -84,12 +84,11 @@ async def open_session(
         return
     name = space or DEFAULT_SPACE
     engine.authorize(caller, name, Action.OBSERVE)
-    await engine.wake(name)
-    served = engine.space(name)
-    await connection.open(served, session_id, claim)
-    if connection.session is not None:
-        remember_fields(space=name, session=connection.session.id)
-        _logger.info("a session is open", extra={"generation": served.generation})
+    async with engine.held(name) as served:
+        await connection.open(served, session_id, claim)
+        if connection.session is not None:
+            remember_fields(space=name, session=connection.session.id)
+            _logger.info("a session is open", extra={"generation": served.generation})
 
 
 def check_address(connection: Connection, space: str, session_id: str) -> None:

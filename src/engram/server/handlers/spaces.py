@@ -16,7 +16,7 @@ from engram.model.operations.requests import CreateSpace, DescribeServer, Descri
 from engram.model.operations.results import SpaceList
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
 from engram.server.engine import Engine
-from engram.server.metrics import server_metrics, space_metrics
+from engram.server.metrics import at_rest_together, space_metrics, traffic_metrics
 from engram.store.indexing.workers import WorkerStatistics
 from engram.store.resting.status_at_rest import status_at_rest
 from engram.store.space_engine import SpaceEngine
@@ -29,11 +29,8 @@ _NAMED_DAMAGES_MAX: Final = 100
 
 async def create_space(engine: Engine, request: CreateSpace, encode: Callable[[SpaceStatus], T]) -> T:
     """Create a space. An existing space with the same settings is no error."""
-    config = request.config
-    space = await engine.in_thread(
-        lambda: engine.store.space(config.name, dim=config.dim, metric=config.metric, embedder=config.embedder)
-    )
-    return encode(_described(engine, space))
+    async with engine.held(request.config.name, request.config) as space:
+        return encode(_described(engine, space))
 
 
 async def describe_space(engine: Engine, request: DescribeSpace, encode: Callable[[SpaceStatus], T]) -> T:
@@ -50,8 +47,12 @@ async def list_spaces(engine: Engine, request: ListSpaces, encode: Callable[[Spa
 async def describe_server(engine: Engine, request: DescribeServer, encode: Callable[[ServerStatus], T]) -> T:
     """Describe the server."""
     resting = await _with_resting(engine, [])
-    metrics = server_metrics(engine)
+    traffic = await traffic_metrics(engine)
+    # There may be thousands of spaces.
+    of_store = await engine.in_thread(engine.store.metrics)
+    metrics = MetricSamples(chain(traffic, of_store))
     by_space = metrics.split("memory_space")
+    opened = engine.store.spaces()
 
     def whole(family: MetricFamily) -> int:
         # Without any space, there are no values about spaces.
@@ -62,11 +63,7 @@ async def describe_server(engine: Engine, request: DescribeServer, encode: Calla
             version=__version__,
             uptime_s=time.monotonic() - engine.started_s,
             spaces=_joined(
-                [
-                    _status(engine, space, by_space.get(space.config.name, NO_METRICS))
-                    for space in engine.store.spaces()
-                ],
-                resting,
+                [_status(engine, space, by_space.get(space.config.name, NO_METRICS)) for space in opened], resting
             ),
             sessions=whole(table.ACTIVE_SESSIONS),
             connections=whole(table.CONNECTIONS),
@@ -79,7 +76,7 @@ async def describe_server(engine: Engine, request: DescribeServer, encode: Calla
             damaged_count=whole(table.DAMAGED_PLACES),
             damages=tuple(named_damages(engine.store.damages())),
             unsound_spaces=_unsound(engine),
-            metrics=metrics,
+            metrics=at_rest_together(metrics, {space.config.name for space in opened}),
             problems=engine.store.problems(),
         )
     )

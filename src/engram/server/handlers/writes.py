@@ -88,11 +88,8 @@ async def _delete_passing(
 
 
 def _erased(space: SpaceEngine, ids: Sequence[str], deleted: CommitResult) -> ErasureReceipt:
-    opened = space.held()
-    try:
+    with space.kept_open() as opened:
         return opened.erase_deleted(ids, deleted)
-    finally:
-        opened.let_go()
 
 
 def _next_part(parts: Iterator[DeletionPart]) -> Generator[None, None, DeletionPart | None]:

@@ -12,10 +12,11 @@ from engram.index import HnswIndex
 from engram.store.commit.service_rate import ServiceRate
 
 _FLOAT_BYTES: Final = 4
+_LOOK_S: Final = 0.05
 
 
 class SpaceRests(Exception):
-    """Raised inside the store to whoever writes to a space that has come to rest; the store opens it again."""
+    """Raised inside the engine to whoever uses a space that rests and does not wait: the engine opens it again."""
 
 
 class TailBudget:
@@ -132,6 +133,9 @@ class TailBudget:
                 if error.code == "queue_full":
                     # Other spaces share the queue, and their answers, which free room in it, are not seen here.
                     self._wait_for_answer(min(error.retry_after_ms / 1000, left_s))
+                elif error.code == "tail_full" and self._rests:
+                    # It is another engine's tail that is full, and what leaves it is not seen here either.
+                    self._wait_for_answer(min(_LOOK_S, left_s))
                 elif error.code != "tail_full" or not self._wait_for_room(count, left_s):
                     raise
 

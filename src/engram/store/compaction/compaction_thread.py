@@ -47,10 +47,13 @@ class CompactionThread:
 
     def request(self, space: SpaceEngine) -> None:
         """Have the log of `space` compacted where that is worth it, unless it waits for that already."""
-        name = space.config.name
-        is_wanted = bool(self._bytes_per_s) or space.log_compaction.is_erasing
+        if self._bytes_per_s or space.log_compaction.is_erasing:
+            self.request_named(space.config.name)
+
+    def request_named(self, name: str) -> None:
+        """Do the same for the space called `name`, which may rest, and of which something is known to be left."""
         with self._guard:
-            if is_wanted and not self._stopped and name not in self._waiting:
+            if not self._stopped and name not in self._waiting:
                 self._waiting.add(name)
                 self._queue.put(name)
 

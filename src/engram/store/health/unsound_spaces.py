@@ -53,8 +53,13 @@ class UnsoundSpaces:
         if was_refused:
             logger.warning("space %s is served again", name, extra={"space": name})
 
+    def passing_names(self) -> list[str]:
+        """Return the names of the spaces that may be opened by now, because nothing was found to be damaged."""
+        with self._guard:
+            return [name for name, error in self.errors.items() if isinstance(error, Unavailable)]
+
     def check(self, name: str) -> None:
-        """Raise why a space could not be opened, unless that was a shortage, which may have passed."""
+        """Raise why a space could not be opened, unless that may have passed."""
         error = self.errors.get(name)
         if error is not None and not isinstance(error, Unavailable):
             # Each caller raises its own copy, because raising modifies the exception.

@@ -88,9 +88,12 @@ class WorkStealingScheduler:
 
     def remove(self, space: SpaceEngine) -> None:
         """Make `space` due no more, now and later."""
+        if space in self._removed:
+            return
         self._removed.add(space)
         home = self._homes.get(space)
         if home is not None:
+            self._homes_of[home] -= 1
             self._due[home].pop(space, None)
             self._over_threshold.pop(space, None)
 

@@ -117,6 +117,8 @@ class RecallExecutor:
             ranked = self._best(prepared, query, query.k, generation, left_out)
             hits = make_hits(ranked.at_least(query.cue.score_min))
             found = len(ranked)
+        # The space may have come to rest since the caller looked for it.
+        self._state.erasures.check()
         return Recalled(hits, generation, found, (time.perf_counter() - start_s) * 1000, left_out.any)
 
     def stream(self, query: RecallQuery, generation: int) -> RecallStream:
@@ -146,7 +148,17 @@ class RecallExecutor:
             recent = RecentObservations(self._state, self._config.metric, prepared, generation, left_out)
         if query.follow:
             subscription = self._subscriptions.follow(prepared, generation, left_out)
-        return RecallStream(results, query, generation, ef, make_hits, left_out, recent, subscription)
+        return RecallStream(
+            results,
+            query,
+            generation,
+            ef,
+            make_hits,
+            left_out,
+            recent,
+            subscription,
+            erasures=self._state.erasures,
+        )
 
     def get(self, id: str, generation: int | None) -> Hit | None:
         """Return the live version of `id`, or the version that was alive at `generation`; None if there is none.

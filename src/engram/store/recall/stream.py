@@ -21,6 +21,7 @@ from engram.store.recall.recent import RecentObservations
 from engram.store.scans.leases import LEASE_S
 
 if TYPE_CHECKING:
+    from engram.store.resting.seen_erasures import SeenErasures
     from engram.store.subscriptions.subscription import Subscription
 
 # The number of candidates grows by one for every so many results that were returned.
@@ -59,8 +60,11 @@ class RecallStream(Iterator[Hits]):
         left_out: LeftOut,
         recent: RecentObservations | None = None,
         subscription: Subscription | None = None,
+        *,
+        erasures: SeenErasures,
     ) -> None:
         self._process = os.getpid()
+        self._erasures = erasures
         self.generation = generation
         self.more_results: bool = True
         self.subscription: Subscription | None = subscription
@@ -107,7 +111,8 @@ class RecallStream(Iterator[Hits]):
             If the stream was left unused for so long that what it needs is no longer retained.
         Unavailable
             After `RecallQuery.timeout_ms`. Batches that were returned remain valid. With code ``erased`` if something
-            is erased just now; the next call goes on without it.
+            is erased just now, and the next call goes on without it; or if something was erased since the space came to
+            rest.
         """
         self._check_usable()
         self._used_s = time.monotonic()
@@ -190,6 +195,7 @@ class RecallStream(Iterator[Hits]):
 
     def _check_usable(self) -> None:
         check_process(self._process, "recall stream")
+        self._erasures.check()
         if self._failure is not None:
             # The hits of the failed batch are lost. Continuing would silently leave them out.
             raise copy.copy(self._failure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from engram.store.commit.tail_budget import TailBudget
 from engram.store.indexing.index_maintenance import IndexMaintenance
@@ -28,6 +29,8 @@ class Occupancy:
         Whether the space was used since somebody last set this to False. Whoever uses the space sets it to True.
     rests
         Whether the space has come to rest. This is final: another engine takes its place.
+    when_left
+        Called when no thread of the store works on the space any more, on the last of these threads; None: nobody is.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class Occupancy:
     ) -> None:
         self.touched: bool = True
         self.rests: bool = False
+        self.when_left: Callable[[], None] | None = None
         self._tail = tail
         self._indexing = indexing
         self._subscriptions = subscriptions
@@ -64,6 +68,9 @@ class Occupancy:
         with self._guard:
             self._holders -= 1
             self._visitors -= visiting
+            when_left = self.when_left if visiting and not self._visitors else None
+        if when_left is not None:
+            when_left()
 
     @property
     def is_visited(self) -> bool:
@@ -82,11 +89,13 @@ class Occupancy:
             if self._holders or self._retention.is_held or not self._is_linked(unlinked) or not self._tail.retire():
                 return False
             # A commit may have come before the tail was retired; none can any more.
-            if not self._is_linked(unlinked) or not self._subscriptions.retire() or not self._indexing.retire():
-                self._tail.unretire()
-                return False
-            self.rests = True
-            return True
+            if self._is_linked(unlinked) and self._subscriptions.retire():
+                if self._indexing.retire():
+                    self.rests = True
+                    return True
+                self._subscriptions.unretire()
+            self._tail.unretire()
+            return False
 
     def _is_linked(self, unlinked: bool) -> bool:
         return self._indexing.is_settled or (unlinked and self._indexing.is_linked_again_soon)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 from weakref import ref
 
@@ -87,6 +88,21 @@ class RestableSpace(SpaceRecalls):
         """Take back one `held`."""
         self.occupancy.release()
 
+    @contextmanager
+    def kept_open(self) -> Iterator[Self]:
+        """Return this engine, or the one that took its place, which does not come to rest during the body.
+
+        Raises
+        ------
+        EngramError
+            As `held`.
+        """
+        space = self.held()
+        try:
+            yield space
+        finally:
+            space.let_go()
+
     def summary(self) -> SpaceSummary:
         """Return what is to be known of the space while it rests."""
         state = self._state
@@ -106,8 +122,11 @@ class RestableSpace(SpaceRecalls):
                 self._rested(self)
             self.indexing.finish()
         finally:
-            self.close()
-            self._state.manifest.retire()
+            try:
+                self.close()
+            finally:
+                # Whatever failed, whoever opens the space next is the only one to change it.
+                self._state.manifest.retire()
 
     def close(self) -> None:
         """Close the log and end standing recalls; nobody may write any more.
@@ -118,11 +137,8 @@ class RestableSpace(SpaceRecalls):
         self._state.log.close()
 
     def _follow(self, query: RecallQuery) -> RecallStream:
-        space = self.held()
-        try:
+        with self.kept_open() as space:
             return super(RestableSpace, space)._follow(query)
-        finally:
-            space.let_go()
 
 
 def _announcing(weak: ref[RestableSpace], published: Callable[[Any], None]) -> Callable[[], None]:

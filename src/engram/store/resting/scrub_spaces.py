@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from engram.errors import CorruptData, NewerFormat
+from engram.errors import EngramError, OverCapacity
+from engram.store.space_engine import SpaceEngine
 from engram.store.space_table import SpaceTable
 
 
@@ -15,15 +17,36 @@ def scrub_spaces(table: SpaceTable, go_on: Callable[[], None]) -> None:
     ----------
     go_on
         Called between pieces; what it raises ends the work.
+
+    Raises
+    ------
+    OverCapacity
+        At the end, if some spaces could not be opened beside those that are in use.
     """
+    crowded: OverCapacity | None = None
     for name in table.names():
         try:
-            space = table.reopened(name).held()
-        except (CorruptData, NewerFormat):
-            # It is among the refused ones from now on.
-            continue
-        try:
-            for _ in space.scrub():
-                go_on()
-        finally:
-            space.let_go()
+            with _visited(table, name) as space:
+                for _ in space.scrub():
+                    go_on()
+        except OverCapacity as error:
+            # It keeps no other from being read.
+            crowded = error
+        except EngramError:
+            if name not in table.refused:
+                raise
+            # What is wrong with it is noted.
+    if crowded is not None:
+        raise crowded
+
+
+@contextmanager
+def _visited(table: SpaceTable, name: str) -> Iterator[SpaceEngine]:
+    """Return the engine of a space, which does not come to rest during the body."""
+    space = table.opened_beside(name)
+    while not space.occupancy.hold(visiting=True):
+        space = table.opened_beside(name)
+    try:
+        yield space
+    finally:
+        space.occupancy.release(visiting=True)

@@ -41,6 +41,12 @@ class SpaceAccess:
         """Return the way to the space of an engine."""
         return cls(engine.config, engine.find_open or (lambda _: engine), engine)
 
+    @property
+    def open_engine(self) -> SpaceEngine | None:
+        """The engine that was used last; None if it rests. This is no use."""
+        opened = None if self._opened is None else self._opened()
+        return None if opened is None or opened.occupancy.rests else opened
+
     def engine(self) -> SpaceEngine:
         """Return the engine.
 
@@ -49,8 +55,8 @@ class SpaceAccess:
         EngramError
             If the space cannot be opened.
         """
-        opened = self._opened() if self._opened is not None else None
-        if opened is None or opened.occupancy.rests:
+        opened = self.open_engine
+        if opened is None:
             opened = self._find(self.config.name)
             self._opened = ref(opened)
         opened.occupancy.touched = True
@@ -59,8 +65,8 @@ class SpaceAccess:
     @contextmanager
     def held(self) -> Iterator[SpaceEngine]:
         """Return the engine, which does not come to rest during the body. Raises as `engine`."""
-        space = self.engine().held()
-        try:
+        engine = self.engine()
+        # In a forked child, a lock may be held for ever by a thread that is not there.
+        engine.check_process()
+        with engine.kept_open() as space:
             yield space
-        finally:
-            space.let_go()

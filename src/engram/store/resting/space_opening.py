@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # A creation takes milliseconds, or as long as its embedder takes to load.
 _RETRY_AFTER_MS: Final = 200
+# What says nothing about a space that cannot be opened: something is short, the store is closed, or there is no space.
+_PASSING: Final = ("too_many_files", "no_memory", "too_many_open_spaces", "closed", "forked", "unknown_space")
 logger: logging.Logger = logging.getLogger(__name__)
 
 
@@ -72,12 +74,17 @@ class SpaceOpening:
         Raises
         ------
         EngramError
-            If its embedder is unknown here or does not fit, or it cannot be written.
+            If its embedder is unknown here or does not fit, or it cannot be written or opened, for whatever reason.
         """
         if config.embedder:
             # An embedder that is unknown here, or does not fit the dimension, must not be recorded permanently.
             get_embedder(config.embedder, config.dim)
-        return self._open_space(self._catalogue.add(config))
+        return self.opened(self._catalogue.add(config))
+
+
+def passes(error: EngramError) -> bool:
+    """Return whether the error with which a space could not be opened says nothing about the space."""
+    return error.code in _PASSING
 
 
 def being_created(name: str) -> Unavailable:

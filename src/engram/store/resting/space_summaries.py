@@ -47,7 +47,8 @@ class SpaceSummaries:
     """The summaries of the spaces of one data directory. Any thread may use them.
 
     They are a cache: without the file, or with an old one, a space is summed up by its manifest. So the file is written
-    now and then only, and nobody waits for it.
+    now and then only, and nobody waits for it. What is older than the list of spaces, because the process was killed,
+    is not believed.
 
     Parameters
     ----------
@@ -78,15 +79,16 @@ class SpaceSummaries:
         EngramError
             If its manifest has to be read, and cannot be.
         """
-        known = self._by_name.get(name)
-        if known is not None and known.space == self._catalogue.listed(name).space:
+        known, listed = self._by_name.get(name), self._catalogue.listed(name)
+        if known is not None and known.space == listed.space and known.generation >= listed.generation:
             return known
         stored = self._catalogue.find(name)
         if stored is None:
             return None
-        generation, space = 0, ""
+        generation, space = stored.generation_min, ""
         if stored.manifest is not None:
-            generation, space = stored.manifest.mark.generation, stored.manifest.identity.space
+            generation = max(generation, stored.manifest.mark.generation)
+            space = stored.manifest.identity.space
         # How many of the generations are alive is not known before the space is opened.
         summary = SpaceSummary(stored.config, space, generation, generation, 0)
         self._set(summary)

@@ -4,10 +4,29 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from engram.errors import EngramError
 from engram.store.space_engine import SpaceEngine
 from engram.store.space_table import SpaceTable
+
+
+class WokenSpace(NamedTuple):
+    """A space that rested and was to be opened.
+
+    Parameters
+    ----------
+    name
+        Name of the space.
+    opened
+        Its engine; None if it could not be opened.
+    is_refused
+        Whether what keeps it from being opened is noted as a problem of the space.
+    """
+
+    name: str
+    opened: weakref.ref[SpaceEngine] | None
+    is_refused: bool
 
 
 def open_spaces(table: SpaceTable) -> Callable[[], list[SpaceEngine]]:
@@ -31,38 +50,69 @@ def opened_again(table: SpaceTable) -> Callable[[str], SpaceEngine | None]:
 
     def opened(name: str) -> SpaceEngine | None:
         found = weak()
-        if found is None:
-            return None
-        rested = found.rests(name)
         try:
-            space = found.reopened(name)
-        except EngramError:
+            return None if found is None else found.opened_beside(name)
+        except (EngramError, MemoryError):
             return None
-        if rested:
-            # This is no use that says that it will be used again.
-            space.occupancy.touched = False
-        return space
 
     return opened
 
 
-def waking_spaces(table: SpaceTable) -> Callable[[], Iterator[weakref.ref[SpaceEngine]]]:
-    """Return a function that opens the spaces that rest, one after the other, without keeping the store alive."""
-    weak, opened = weakref.ref(table), opened_again(table)
+class RestingSpaces:
+    """What the housekeeping does with spaces that rest. It does not keep their store alive, and is nothing without it.
 
-    def waking() -> Iterator[weakref.ref[SpaceEngine]]:
-        found = weak()
-        names = [] if found is None else [summary.config.name for summary in found.resting()]
-        del found
+    Parameters
+    ----------
+    table
+        The spaces of the store.
+    compact
+        Has the log of a space compacted, on another thread, after what was begun to be erased from it.
+    """
+
+    def __init__(self, table: SpaceTable, compact: Callable[[str], None] = lambda name: None) -> None:
+        self._table = weakref.ref(table)
+        self._opened = opened_again(table)
+        self._compact = compact
+
+    def waking(self) -> Iterator[WokenSpace]:
+        """Open the spaces that rest, one after the other, for work in the background."""
+        table = self._table()
+        names = [] if table is None else table.resting_names()
+        del table
         for name in names:
-            space = opened(name)
-            if space is not None:
-                known = weakref.ref(space)
-                # Whoever is told of it decides for how long it is kept.
-                del space
-                yield known
+            space = self._opened(name)
+            known = None if space is None else weakref.ref(space)
+            # Whoever is told of it decides for how long it is kept.
+            del space
+            yield WokenSpace(name, known, self._is_refused(name))
 
-    return waking
+    def retry(self) -> None:
+        """Open what could not be opened, if it can be by now. It is sound again then, and rests until it is used."""
+        table = self._table()
+        names = [] if table is None else table.refused.passing_names()
+        del table
+        for name in names:
+            space = self._opened(name)
+            if space is not None and space.occupancy.hold(visiting=True):
+                space.occupancy.release(visiting=True)
+
+    def resume(self) -> None:
+        """Have those compactions and erasures go on that did not end before their spaces came to rest."""
+        table = self._table()
+        names = [] if table is None else table.left.due_names()
+        del table
+        for name in names:
+            self._compact(name)
+
+    def save(self) -> None:
+        """Save what is known of the spaces, so that the next start can list them."""
+        table = self._table()
+        if table is not None:
+            table.save_summaries()
+
+    def _is_refused(self, name: str) -> bool:
+        table = self._table()
+        return table is not None and name in table.refused
 
 
 def weakly(method: Callable[[SpaceEngine], None]) -> Callable[[SpaceEngine], None]:

@@ -66,7 +66,7 @@ class Subscriptions:
     @property
     def unread_generation(self) -> int | None:
         """Generation behind which a subscription has matches to take or to look up; None if none has."""
-        positions = [subscription.unread_generation for subscription in list(self._subscriptions.values())]
+        positions = [subscription.unread_generation for subscription in self._present()]
         return min((position for position in positions if position is not None), default=None)
 
     def follow(self, prepared: PreparedCue, generation: int, left_out: LeftOut) -> Subscription:
@@ -163,17 +163,34 @@ class Subscriptions:
         """End all subscriptions, and take no new ones."""
         with self._guard:
             self._closed = True
-        for subscription in list(self._subscriptions.values()):
+        for subscription in self._present():
             subscription.close()
 
     def retire(self) -> bool:
-        """Take no new subscriptions, unless there are some; return whether it is so."""
-        with self._guard:
+        """Take no new subscriptions, unless there are some or this is being used; return whether it is so.
+
+        This waits for nobody: what is matched is read from the log.
+        """
+        if not self._guard.acquire(blocking=False):
+            return False
+        try:
             self._remove_left()
             if self._subscriptions:
                 return False
             self._closed = True
             return True
+        finally:
+            self._guard.release()
+
+    def unretire(self) -> None:
+        """Take new subscriptions again: the space does not come to rest after all."""
+        with self._guard:
+            self._closed = False
+
+    def _present(self) -> list[Subscription]:
+        # A dictionary that grows cannot be listed, and any thread adds to it.
+        with self._guard:
+            return list(self._subscriptions.values())
 
     def _match(self, first: int, last: int) -> None:
         similar, lost = self._similar(first, last)

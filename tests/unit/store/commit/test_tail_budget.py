@@ -192,3 +192,21 @@ def columns(name: str, number: int) -> dict[str, Any]:
     """Ten observations."""
     ids = [f"{name}-{number}-{row}" for row in range(10)]
     return {"ids": ids, "vectors": batch_of(ids).vectors}
+
+
+def test_whoever_waits_for_the_tail_of_the_engine_in_its_place_does_not_ask_all_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tail, _ = make_tail()
+    assert tail.retire()
+    waits: list[float] = []
+    monkeypatch.setattr(tail, "_wait_for_answer", waits.append)
+    answers = [OverCapacity("the other tail is full", code="tail_full", retry_after_ms=5000) for _ in range(3)]
+
+    def submit() -> None:
+        if answers:
+            raise answers.pop()
+
+    tail.hold_back(submit, 1)
+    assert len(waits) == 3
+    assert all(0 < wait_s <= 0.05 for wait_s in waits)

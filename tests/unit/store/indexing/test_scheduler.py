@@ -141,6 +141,20 @@ def test_a_space_that_was_removed_is_due_no_more() -> None:
     assert board.next_for(0) is None
 
 
+def test_homes_of_spaces_that_were_removed_are_free() -> None:
+    """However unevenly spaces come to rest, those that are opened then are spread evenly."""
+    board = WorkStealingScheduler(2, THRESHOLD)
+    first = spaces(8)
+    homes = {space: board.home_of(space) for space in first}
+    for space in first:
+        if homes[space] == 0:
+            board.remove(space)
+            board.remove(space)
+    assert board._homes_of == [0, 4]
+    later: list[Any] = [FakeSpace(f"later-{number}") for number in range(4)]
+    assert {board.home_of(space) for space in later} == {0}
+
+
 def test_only_news_wakes_somebody() -> None:
     board = WorkStealingScheduler(2, THRESHOLD)
     space = spaces(1)[0]

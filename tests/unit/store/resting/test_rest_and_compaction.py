@@ -21,7 +21,7 @@ from engram.store.compaction import compaction_thread
 from engram.store.filters import columns, plans
 from engram.store.housekeeping import Housekeeping
 from engram.store.meter import exact_scan
-from engram.store.resting.weak_spaces import open_spaces, waking_spaces
+from engram.store.resting.weak_spaces import RestingSpaces, open_spaces
 from tests.doubles.batches import DIM, vector_of
 from tests.doubles.waiting import wait_until_indexed
 
@@ -73,8 +73,9 @@ def test_a_space_that_rests_before_its_turn_is_opened_again_and_compacted(store:
     rested(store)
     store._engine._compaction._compact_held("notes")
     assert log_bytes(tmp_path) < before // 2
-    assert {engine.config.name for engine in store._engine.spaces()} == {"notes"}
-    rested(store)
+    # It was opened beside the one that is in use, and rests again.
+    assert {engine.config.name for engine in store._engine.spaces()} == {"other"}
+    assert store._engine.table.rests("notes")
     assert is_whole(space)
 
 
@@ -127,7 +128,7 @@ def test_what_rests_is_found_due_when_it_is_scrubbed(store: MemoryStore, tmp_pat
         inside._catalogue,
         StoreOptions(scrub_interval_s=3600),
         compact_log=lambda space: due.append(space.config.name),
-        waking=waking_spaces(inside.table),
+        resting=RestingSpaces(inside.table),
     )
     while housekeeping.scrubs == 0:
         housekeeping._scrub()
@@ -206,7 +207,14 @@ def test_a_time_of_day_that_jumped_ahead_is_not_believed_by_who_opens_a_space_la
         assert space.get(IDS[0], max_generation=1) is not None
 
 
-def test_a_compaction_that_failed_is_told_of_a_space_that_rests(store: MemoryStore) -> None:
+def resumed(store: MemoryStore) -> list[str]:
+    """The spaces at rest that the housekeeping has compacted now."""
+    names: list[str] = []
+    RestingSpaces(store._engine.table, names.append).resume()
+    return names
+
+
+def test_a_compaction_that_failed_is_told_and_made_again_of_a_space_that_rests(store: MemoryStore) -> None:
     space = written(store)
 
     def failing(_: int) -> None:
@@ -215,12 +223,37 @@ def test_a_compaction_that_failed_is_told_of_a_space_that_rests(store: MemorySto
     space._engine.retention.advance()
     with pytest.raises(OSError, match="gone"):
         space._engine.log_compaction.run(failing)
-    (before,) = store.problems()
-    rested(store)
+    attempt = space._engine.log_compaction.attempt
+    attempt._pause_s = 3600.0
     (problem,) = store.problems()
-    assert (problem.name, problem.space, problem.message) == ("log_compaction_failed", "notes", before.message)
+    assert (problem.name, problem.space) == ("log_compaction_failed", "notes")
+    for _ in range(2):
+        rested(store)
+        assert (store.problems(), resumed(store)) == ((problem,), []), "it rests for a while"
+        # Whoever opens the space has not compacted it.
+        assert is_whole(space)
+        assert store.problems() == (problem,)
+    assert space._engine.log_compaction.attempt is attempt
+    rested(store)
+    attempt._pause_s = 0.0
+    assert resumed(store) == ["notes"]
     store._engine._compaction._compact_held("notes")
-    assert store.problems() == ()
+    assert (store.problems(), resumed(store)) == ((), [])
+    assert is_whole(space)
+
+
+def test_an_erasure_goes_on_while_its_space_rests(store: MemoryStore, tmp_path: Path) -> None:
+    space = written(store)
+    generation = space.delete(IDS[:1]).generation
+    space._engine._erasure.note(IDS[:1], generation)
+    rested(store)
+    assert resumed(store) == ["notes"]
+    store._engine._compaction._compact_held("notes")
+    assert (resumed(store), store._engine.table.rests("notes")) == ([], True)
+    files = [file.read_bytes() for file in (tmp_path / "spaces" / "notes" / "log").iterdir()]
+    assert not any(f"{IDS[0]} of round".encode() in content for content in files)
+    assert len(space) == len(IDS) - 1
+    assert not space._engine._state.manifest.erasing
 
 
 def test_a_compaction_of_a_directory_reaches_every_space(tmp_path: Path) -> None:

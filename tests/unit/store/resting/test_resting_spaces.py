@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +20,9 @@ from engram.model.arguments import ManyObservations
 from engram.model.cue import Cue
 from engram.model.observations import ObservationBatch
 from engram.model.spaces import SpaceConfig
-from engram.store import MemoryStore, Space, StoreOptions, space_table
+from engram.store import MemoryStore, Space, StoreOptions
 from engram.store.commit.queue import CommitRequest
+from engram.store.resting import open_spaces
 from engram.store.resting.open_limit import open_spaces_max
 from engram.store.resting.space_summaries import FILE
 from engram.store.space_engine import SpaceEngine
@@ -88,6 +90,16 @@ def test_the_least_recently_used_one_rests(store: MemoryStore) -> None:
     for space in (spaces[1], spaces[2], spaces[3]):
         contents(space)
     assert spaces[0].name not in open_names(store)
+    # Which one was opened first does not matter: the one that is used again stays, and another one rests.
+    for engine in store._engine.spaces():
+        wait_until_indexed(store.space(engine.config.name))
+        engine.occupancy.touched = False
+    oldest, *others = store._engine.table._open.by_name
+    resting = next(name for name in NAMES if name not in (oldest, *others))
+    assert contents(store.space(oldest)) == [f"of {oldest}"]
+    assert contents(store.space(resting)) == [f"of {resting}"]
+    assert {oldest, resting} < open_names(store)
+    assert len(open_names(store) & set(others)) == 1
 
 
 def test_a_new_start_opens_nothing_and_knows_all(tmp_path: Path) -> None:
@@ -174,19 +186,19 @@ def test_spaces_that_wait_for_room_do_not_take_it_from_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = StoreOptions(open_spaces_max=1, spaces_at_start_max=0, workers=1, scrub_bytes_per_s=0)
-    monkeypatch.setattr(space_table, "_ROOM_TIMEOUT_S", 60.0)
+    monkeypatch.setattr(open_spaces, "_ROOM_TIMEOUT_S", 60.0)
     with MemoryStore(tmp_path, options=options) as store, ThreadPoolExecutor(4) as pool:
         spaces = filled(store)
-        table, held = store._engine.table, spaces[0]._engine.held()
-        retire_one, waiting, all_wait = table._retire_one, set[int](), threading.Barrier(5)
+        opened, held = store._engine.table._open, spaces[0]._engine.held()
+        retire_one, waiting, all_wait = opened._retire_one, set[int](), threading.Barrier(5)
 
-        def retiring() -> SpaceEngine | None:
+        def retiring(**how: bool) -> SpaceEngine | None:
             if threading.get_ident() not in waiting:
                 waiting.add(threading.get_ident())
                 all_wait.wait(60)
-            return retire_one()
+            return retire_one(**how)
 
-        monkeypatch.setattr(table, "_retire_one", retiring)
+        monkeypatch.setattr(opened, "_retire_one", retiring)
         found = [pool.submit(contents, space) for space in spaces[1:5]]
         all_wait.wait(60)
         held.let_go()
@@ -299,9 +311,9 @@ def test_spaces_in_memory_never_rest() -> None:
         assert len(open_names(store)) == COUNT
 
 
-def test_the_limit_is_far_below_that_of_the_process(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limit_is_what_connections_leave_the_process(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
     storage = store._engine._storage
-    for files_max, most in ((1024, 128), (16, 4), (100_000, 200), (resource.RLIM_INFINITY, 200)):
+    for files_max, most in ((1024, 51), (16, 4), (100_000, 200), (resource.RLIM_INFINITY, 200)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, files_max=files_max: (files_max, files_max))
         assert open_spaces_max(storage, StoreOptions(open_spaces_max=200)) == most
 
@@ -336,3 +348,52 @@ def test_a_space_rests_though_a_little_is_to_be_linked(tmp_path: Path, monkeypat
         assert contents(spaces[1]) == [f"of {NAMES[1]}"]
     with MemoryStore(tmp_path) as store:
         assert store.space(NAMES[0]).stats().live_count == 3
+
+
+@pytest.mark.parametrize("way", ["observe", "submit"])
+def test_what_is_embedded_while_its_space_comes_to_rest_goes_to_the_engine_in_its_place(
+    store: MemoryStore, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *others = filled(store)
+    prepare, queue, resting = SpaceEngine.prepare, SpaceEngine._queue, list[bool]()
+
+    def slow(engine: SpaceEngine, batch: ObservationBatch) -> ObservationBatch:
+        assert [contents(space) for space in others]
+        assert engine.occupancy.rests
+        return prepare(engine, batch)
+
+    def queued(engine: SpaceEngine, *arguments: Any, **keywords: Any) -> None:
+        resting.append(engine.occupancy.rests)
+        queue(engine, *arguments, **keywords)
+
+    monkeypatch.setattr(SpaceEngine, "prepare", slow)
+    monkeypatch.setattr(SpaceEngine, "_queue", queued)
+    answer = first.observe("more", VECTOR) if way == "observe" else first.submit("more", VECTOR).result(60)
+    assert (answer, resting) == (2, [False])
+
+
+def test_what_is_known_of_a_space_is_not_older_than_the_list_of_spaces(tmp_path: Path) -> None:
+    with MemoryStore(tmp_path, options=OPTIONS) as store:
+        filled(store)
+    older = (tmp_path / FILE).read_bytes()
+    with MemoryStore(tmp_path, options=OPTIONS) as store:
+        store.space(NAMES[0]).observe("more", VECTOR)
+    # As if the process had been killed.
+    (tmp_path / FILE).write_bytes(older)
+    for _ in range(2):
+        with MemoryStore(tmp_path, options=OPTIONS) as store:
+            known = {known.config.name: known for known in store._engine.table.resting()}
+            assert [known[name].generation for name in NAMES] == [2, *[1] * (COUNT - 1)]
+            assert open_names(store) == set()
+
+
+def test_whoever_looks_at_a_space_does_not_open_it(store: MemoryStore) -> None:
+    spaces = filled(store)
+    before = open_names(store)
+    assert repr(spaces[0]) == f"Space({NAMES[0]!r}, dim={DIM}, metric='cosine', at rest)"
+    assert open_names(store) == before
+    assert contents(spaces[0]) == [f"of {NAMES[0]}"]
+    touched = spaces[0]._engine.occupancy
+    touched.touched = False
+    assert repr(spaces[0]) == f"Space({NAMES[0]!r}, dim={DIM}, metric='cosine', generation=1)"
+    assert not touched.touched

@@ -58,8 +58,8 @@ class LineWrites:
             )
         # What is refused for every line is refused before the first is read.
         self._calls.engine.authorize(caller, space, table.OBSERVE.action)
-        await self._calls.engine.wake(space)
-        self._calls.engine.space(space)
+        async with self._calls.engine.held(space):
+            pass
 
         async def store(lines: list[bytes]) -> Ack:
             return await self._calls.answer(
