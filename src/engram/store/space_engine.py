@@ -30,7 +30,7 @@ from engram.model.spaces import SpaceConfig
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store.commit.answer_thread import AnswerThread
 from engram.store.commit.group_commit import GroupCommit
-from engram.store.commit.queue import CommitRequest
+from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.serial_executor import SerialExecutor
 from engram.store.commit.session_table import SequenceRange
 from engram.store.commit.tail_budget import SpaceRests
@@ -269,11 +269,11 @@ class SpaceEngine(WritableSpace):
                 self._state.log.sync_refused = True
                 self._writer.refuse(Unavailable(problem.message, code="log_failed", field="disk"))
 
-    def erase_until(self, ids: Sequence[str], generation: int) -> ErasureReceipt:
-        """Remove what was written under ids that are deleted, up to `generation`. Raises as `erase`."""
+    def erase_deleted(self, ids: Sequence[str], deleted: CommitResult) -> ErasureReceipt:
+        """Remove what was written under ids until they were deleted, which `deleted` tells. Raises as `erase`."""
         if not self.occupancy.rests:
             self._state.erasures.begin()
-        return super().erase_until(ids, generation)
+        return super().erase_deleted(ids, deleted)
 
     def retire(self, *, unlinked: bool = False) -> bool:
         """Admit no more writes and standing recalls, unless the space is in use; return whether it has come to rest.

@@ -43,8 +43,9 @@ class ObservationCounts:
 
     def names(self) -> list[str]:
         """Return the names of the spaces of which something was counted, `NO_SPACE` among them; sorted."""
-        counted = (*self._accepted.items(), *self._rejected.items())
-        return sorted({name for name, counts in counted if any(counts.values())})
+        accepted = {name for name, counts in self._accepted.items() if any(counts.values())}
+        rejected = {name for name, counts in self._rejected.items() if any(counts.values())}
+        return sorted(accepted | rejected)
 
     def samples(self, space: str) -> Iterator[MetricSample]:
         """Yield the counts of one space. There are some for a space of which nothing has been counted yet."""

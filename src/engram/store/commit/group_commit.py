@@ -42,7 +42,7 @@ class GroupCommit:
         self._state = state
         self._encoder = encoder
         self._failure: str | None = None
-        self._refusal: Unavailable | None = None
+        self._barred: Unavailable | None = None
         # Of the present group, the size of the smallest deletion (True) and batch (False) that the disk had no room
         # for, and the error.
         self._no_room: dict[bool, tuple[int, Unavailable]] = {}
@@ -64,13 +64,13 @@ class GroupCommit:
         self._state.log.check_usable()
         if self._failure is not None:
             raise Unavailable(self._failure, code="commit_failed", field="space")
-        if self._refusal is not None:
+        if self._barred is not None:
             # Each caller raises its own copy, because raising modifies the exception.
-            raise copy.copy(self._refusal)
+            raise copy.copy(self._barred)
 
     def refuse(self, error: Unavailable) -> None:
         """Take no writes from now on, because of what happened to the log before it was opened again."""
-        self._refusal = error
+        self._barred = error
 
     def samples(self) -> Iterator[MetricSample]:
         """Yield the metrics of the commits."""

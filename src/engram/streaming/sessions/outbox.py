@@ -62,10 +62,9 @@ class SessionOutbox:
 
     Acks of success wait and merge while the outbox is held (the client asked for a pause or has no room), and between
     two messages if the client asked for a rate. Rejections and statuses still go out, because they do not merge and
-    must not pile up. INDEXED acks wait in one slot, behind the acks before them, and up to 5 ms for another event to leave
-    with. Statuses about pressure wait in
-    another slot, where the latest replaces one that was not sent. So the number of both never depends on how fast the
-    client reads.
+    must not pile up. INDEXED acks wait in one slot, behind the acks before them, for up to 5 ms, so that they leave
+    with another event. Statuses about pressure wait in another slot, where the latest replaces one that was not sent.
+    So the number of both never depends on how fast the client reads.
     """
 
     def __init__(self) -> None:

@@ -26,6 +26,7 @@ from engram.log.files.file_storage import FileStorage
 from engram.maintenance.backups import backed_log
 from engram.maintenance.backups import backup as backup_module
 from engram.maintenance.backups.backup import backup
+from engram.maintenance.backups.copied_segment import copy_part
 from engram.maintenance.backups.restore import restore
 from engram.maintenance.backups.whole_prefix import Part
 from engram.maintenance.verify import verify
@@ -351,7 +352,7 @@ def test_compactions_beside_it_do_not_keep_it_from_coming_to_an_end(
         written = write(space, Random(3), 60)
         engine = space._engine
         engine.retention.advance()
-        compaction, copy_part = engine.log_compaction, backed_log.copy_part
+        compaction = engine.log_compaction
 
         def copying(source: FileStorage, part: Part, *others: Any) -> None:
             horizon = engine.retention.expired
@@ -398,9 +399,7 @@ def test_an_erasure_that_is_not_finished_goes_on_where_it_is_restored(tmp_path: 
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_backup_is_not_taken_for_an_empty_store(
-    data: tuple[Path, Written], tmp_path: Path, read_only: bool
-) -> None:
+def test_a_backup_is_not_taken_for_an_empty_store(data: tuple[Path, Written], tmp_path: Path, read_only: bool) -> None:
     backup(data[0], tmp_path / "backup")
     before = everything_in(tmp_path / "backup")
     with pytest.raises(FailedPrecondition, match="engram restore") as caught:

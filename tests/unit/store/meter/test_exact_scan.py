@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from engram.model.cue import Cue, Filter
 from engram.model.query import RecallQuery
 from engram.store import MemoryStore, Space
+from engram.store.filters.selection import select
 from engram.store.meter import exact_scan
 from engram.store.recall.ranked import Ranked
 from tests.doubles.batches import DIM, vector_of
@@ -52,7 +53,6 @@ def test_nothing_is_returned_of_what_is_erased_meanwhile(monkeypatch: pytest.Mon
     with MemoryStore(None) as store:
         space = store.space("notes", dim=DIM)
         space.observe(list("abcdefgh"), np.stack([vector_of(id) for id in "abcdefgh"]))
-        select = exact_scan.select
 
         def select_and_erase(*arguments: Any) -> NDArray[np.int64]:
             chosen = select(*arguments)
