@@ -30,7 +30,11 @@ class Openings:
         self.error: EngramError | None = None
         self._begun = threading.Semaphore(0)
         self._known: Callable[[SpaceOpening, str], SpaceEngine] = SpaceOpening.known
-        monkeypatch.setattr(SpaceOpening, "known", lambda *opening: self._open(*opening))
+
+        def known(opening: SpaceOpening, name: str) -> SpaceEngine:
+            return self._open(opening, name)
+
+        monkeypatch.setattr(SpaceOpening, "known", known)
 
     @property
     def are_in_place(self) -> bool:

@@ -15,6 +15,7 @@ from engram.log.records.record_table import RecordPage
 from engram.maintenance.verify import verify
 from engram.model.values.retention_policy import RetentionPolicy
 from engram.store import Cue, Filter, MemoryStore, Space, StoreOptions
+from engram.store.commit.queue import CommitResult
 from engram.store.commit.writable_space import WritableSpace
 from engram.store.compaction.segment_rewriting import SegmentRewriting
 from tests.doubles.batches import vector_of
@@ -98,7 +99,7 @@ def test_a_segment_with_rows_of_a_commit_under_way_is_rewritten_after_it(
     assert len(log.pages) == 2
     assert log.pages[0].last_generation > space.generation, "it is written, and not published"
     assert log.pages[1].first_generation > limit
-    erasing = threading.Thread(target=engine.erase_until, args=([IDS[3]], limit))
+    erasing = threading.Thread(target=engine.erase_deleted, args=([IDS[3]], CommitResult(limit, limit, 1, as_of=limit)))
     erasing.start()
     assert asked.wait(TIMEOUT_S)
     gates[1].opened.set()
