@@ -54,9 +54,7 @@ class RecoveredLog:
             found, other = with_rows.get(segment.epoch, []), progress.get(segment.epoch, [])
             # Its first rows may have been dropped.
             after = pages[-1].last_generation + 1 if pages else 1
-            begins = [record.first_generation for record in (found or other)[:1]]
-            # What is left of a segment without rows covers no more than the segments before.
-            pages.append(RecordPage(segment, max([after, *begins]), found, other))
+            pages.append(RecordPage(segment, after, found, other))
         return pages
 
     def close(self) -> None:

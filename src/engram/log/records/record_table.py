@@ -11,6 +11,9 @@ from itertools import accumulate
 from operator import attrgetter
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engram.errors import FailedPrecondition, Unavailable
 from engram.log.records.commit_times import CommitTimes
 from engram.log.records.header import RecordKind
@@ -156,6 +159,33 @@ class RecordTable:
         # What is gone may have been the first of its segment, or all of it.
         is_covered = page.first_generation <= generation <= page.last_generation
         raise self._missing(generation, is_compacted=is_covered and page.segment.revision > 0)
+
+    def locate_run(self, generations: NDArray[np.int64]) -> tuple[Record, NDArray[np.int64]]:
+        """Return the record that holds the first of some generations, and its rows with as many as it holds.
+
+        Parameters
+        ----------
+        generations
+            int64, shape ``(n,)``, rising; at least one.
+
+        Returns
+        -------
+        tuple
+            The record, and the rows: int64, shape ``(m,)``, of the first `m` generations.
+
+        Raises
+        ------
+        LookupError, FailedPrecondition, Unavailable
+            As `locate`, if one of these is missing.
+        """
+        record, _ = self.locate(int(generations[0]))
+        held = generations[: int(generations.searchsorted(record.last_generation, "right"))]
+        rows = record.rows_of(held)
+        if record.has_gaps:
+            for gone in held[record.generations[rows] != held].tolist():
+                # Says why it is missing.
+                self.locate(gone)
+        return record, rows
 
     @contextmanager
     def as_of(self, generation: int) -> Iterator[None]:

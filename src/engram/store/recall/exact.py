@@ -24,14 +24,15 @@ def read_vectors(log: Log, generations: NDArray[np.int64], dim: int) -> NDArray[
     ------
     CorruptData
         If one of the vectors is damaged.
+    FailedPrecondition, Unavailable
+        If one of the observations is not retained any more, or erased.
     """
     vectors = np.empty((len(generations), dim), dtype=np.float32)
     done = 0
     while done < len(generations):
-        record, _ = log.locate(int(generations[done]))
-        end = done + int(np.searchsorted(generations[done:], record.last_generation, side="right"))
-        vectors[done:end] = record.vectors(record.rows_of(generations[done:end]))
-        done = end
+        record, rows = log.locate_run(generations[done:])
+        vectors[done : done + len(rows)] = record.vectors(rows)
+        done += len(rows)
     return vectors
 
 

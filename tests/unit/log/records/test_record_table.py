@@ -70,3 +70,18 @@ def test_what_was_erased_is_told_from_what_never_was(segment: int, rows: slice) 
     check_located(log, covered, covered[rows])
     log.close()
     check_located(open_log(storage), covered, covered[rows])
+
+
+def test_many_are_located_together_and_none_takes_the_place_of_one_that_is_gone() -> None:
+    storage = MemoryStorage()
+    log = written(storage)
+    page = log.pages[0]
+    record = page.records[0]
+    gone = int(record.generations[1])
+    erase(log, storage, page, [gone])
+    left = np.array([generation for generation in record.generations.tolist() if generation != gone])
+    found, rows = log.locate_run(left)
+    assert [found.generation(row) for row in rows.tolist()] == left.tolist()
+    with pytest.raises(Unavailable) as refused:
+        log.locate_run(record.generations)
+    assert refused.value.code == "erased"
