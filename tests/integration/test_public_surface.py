@@ -72,6 +72,7 @@ TAKEN: Final[dict[str, set[str]]] = {
 # By method and argument, what differs.
 DIFFERENT: Final[dict[tuple[str, str], set[str]]] = {
     ("delete", "ids"): SOME,
+    ("erase", "ids"): SOME,
     ("get", "id"): SOME | TEXT,
     ("forget", "ids"): SOME,
     ("open", "query"): NONE,

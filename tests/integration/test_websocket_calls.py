@@ -221,7 +221,7 @@ async def test_calls_that_cannot_be_answered_say_why(
 @pytest.mark.parametrize("operation", sorted(set(OPERATIONS) - {"spaces", "status", "create_space"}))
 async def test_no_operation_finds_a_space_that_is_not_there(client: SocketClient, space: str, operation: str) -> None:
     arguments: dict[str, Any] = {"text": "x"} if "recall" in operation else {}
-    if operation in ("observe", "delete", "get"):
+    if operation in ("observe", "delete", "get", "erase"):
         arguments = {"ids": ["a"]}
     answer = await client.call(operation, 1, space=space, **arguments)
     assert answer["code"] == ("unknown_space" if space == "nowhere" else "invalid_space_name")

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from engram.errors import InvalidInput
 from engram.model.spaces import DIRECTIONAL_METRICS, SpaceConfig
+from engram.model.values.masked import is_masked
 
 # Squared norms above the maximum would overflow float32 arithmetic downstream. Below the minimum, a direction loses all
 # precision.
@@ -192,9 +193,7 @@ def _unfit(vectors: NDArray[np.float32], row: int, metric: str) -> InvalidInput:
 
 def _is_masked(values: Any) -> bool:
     # When NumPy joins masked rows into one array, it drops their masks.
-    return isinstance(values, np.ma.MaskedArray) or (
-        isinstance(values, list | tuple) and any(isinstance(row, np.ma.MaskedArray) for row in values)
-    )
+    return is_masked(values) or (isinstance(values, list | tuple) and any(map(is_masked, values)))
 
 
 def _unreadable(field: str, what: str, reason: str, value: object) -> InvalidInput:
