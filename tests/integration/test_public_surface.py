@@ -66,11 +66,15 @@ TAKEN: Final[dict[str, set[str]]] = {
     "fields": {"an empty list"},
     "limit": NUMBER,
     "dry_run": FLAG,
+    "merge": FLAG,
+    "if_absent": FLAG,
+    "expected_generations": OR_NONE,
     "timeout_s": {"None", "one", "a fraction", "a whole float"},
 }
 # By method and argument, what differs.
 DIFFERENT: Final[dict[tuple[str, str], set[str]]] = {
     ("delete", "ids"): SOME,
+    ("update", "vectors"): NONE,
     ("get", "id"): SOME | TEXT,
     ("forget", "ids"): SOME,
     ("open", "query"): NONE,
@@ -83,6 +87,7 @@ QUERY: Final = RecallQuery(Cue(ONE))
 SPACE: Final[dict[str, dict[str, Any]]] = {
     "observe": {"ids": ["seen"], "vectors": [ONE]},
     "submit": {"ids": ["seen"], "vectors": [ONE]},
+    "update": {"ids": ["kept"], "confidences": [0.5]},
     "delete": {"ids": ["unknown"]},
     "recall": {"cue": ONE},
     "recall_stream": {"cue": ONE},
@@ -117,7 +122,7 @@ LOCAL_STORE: Final[dict[str, dict[str, Any]]] = STORE | {
 PLACES: Final = ("embedded",)
 # What ends the use of the object is tried with bad arguments only.
 ENDS: Final = {"close", "clear"}
-WRITES: Final = {"observe", "submit", "delete", "erase"}
+WRITES: Final = {"observe", "submit", "update", "delete", "erase"}
 
 
 def kind_of(thing: Any) -> type:

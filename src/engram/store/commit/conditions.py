@@ -32,7 +32,7 @@ def unmet_condition(
     row = failed[0]
     expected, alive = expected_generations[row], found[row]
     has = f"has generation {alive}" if alive else "is not alive"
-    wanted = f"generation {expected} was expected" if expected else "it must not be"
+    wanted = f"generation {expected} was expected" if expected else "it must not be alive"
     return FailedPrecondition(
         f"{len(failed)} of {len(ids)} conditions do not hold, and nothing is stored: id "
         f"{shown(ids[row], with_type=False)} {has}, and {wanted}",
