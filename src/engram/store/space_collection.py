@@ -28,7 +28,6 @@ from engram.store.updates.space_updates import SpaceUpdates
 
 if TYPE_CHECKING:
     from engram.store.recall.space_recalls import SpaceRecalls
-    from engram.store.resting.space_access import SpaceAccess
     from engram.store.space_engine import SpaceEngine
 
 
