@@ -92,8 +92,8 @@ def test_homes_have_the_same_arguments(name: str) -> None:
     assert shapes == shapes[:1] * 4
 
 
-@pytest.mark.parametrize("name", ["observe", "submit"])
-def test_homes_say_the_same_of_one_and_of_many(name: str) -> None:
+@pytest.mark.parametrize(("name", "beside"), [("observe", []), ("submit", []), ("update", ["merge"])])
+def test_homes_say_the_same_of_one_and_of_many(name: str, beside: list[str]) -> None:
     """What editors and type checkers are told; what the bodies take is what the tests below pass."""
     first, *others = [
         [list(inspect.signature(one).parameters.values()) for one in get_overloads(getattr(home, name))]
@@ -101,8 +101,8 @@ def test_homes_say_the_same_of_one_and_of_many(name: str) -> None:
     ]
     assert others == [first] * 3
     assert [[one.name for one in overload] for overload in first] == [
-        ["self", *ONE_KEYWORDS[:3], "fields"],
-        ["self", *MANY_KEYWORDS[:3], "columns"],
+        ["self", *ONE_KEYWORDS[:3], *beside, "fields"],
+        ["self", *MANY_KEYWORDS[:3], *beside, "columns"],
     ]
 
 

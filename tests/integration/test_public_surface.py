@@ -67,12 +67,16 @@ TAKEN: Final[dict[str, set[str]]] = {
     "limit": NUMBER,
     "dry_run": FLAG,
     "policy": set(),
+    "merge": FLAG,
+    "if_absent": FLAG,
+    "expected_generations": OR_NONE,
     "timeout_s": {"None", "one", "a fraction", "a whole float"},
 }
 # By method and argument, what differs.
 DIFFERENT: Final[dict[tuple[str, str], set[str]]] = {
     ("delete", "ids"): SOME,
     ("erase", "ids"): SOME,
+    ("update", "vectors"): NONE,
     ("get", "id"): SOME | TEXT,
     ("forget", "ids"): SOME,
     ("open", "query"): NONE,
@@ -85,6 +89,7 @@ QUERY: Final = RecallQuery(Cue(ONE))
 EVERYWHERE: Final[dict[str, dict[str, Any]]] = {
     "observe": {"ids": ["seen"], "vectors": [ONE]},
     "submit": {"ids": ["seen"], "vectors": [ONE]},
+    "update": {"ids": ["kept"], "confidences": [0.5]},
     "delete": {"ids": ["unknown"]},
     "recall": {"cue": ONE},
     "recall_stream": {"cue": ONE},
@@ -121,7 +126,7 @@ LOCAL_STORE: Final[dict[str, dict[str, Any]]] = STORE | {
 PLACES: Final = ("embedded",)
 # What ends the use of the object is tried with bad arguments only.
 ENDS: Final = {"close", "clear"}
-WRITES: Final = {"observe", "submit", "delete", "erase", "set_retention"}
+WRITES: Final = {"observe", "submit", "update", "delete", "erase", "set_retention"}
 
 
 def kind_of(thing: Any) -> type:

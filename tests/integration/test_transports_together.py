@@ -17,6 +17,7 @@ from engram.client.transport_choice import choose_transport
 from engram.errors import EngramError
 from engram.model.cue import Cue
 from engram.model.hit import Hit
+from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
     Count,
@@ -34,6 +35,7 @@ from engram.model.operations.requests import (
 )
 from engram.model.operations.scans import Clear, CountFacets, ReadPage
 from engram.model.operations.table import OPERATIONS
+from engram.model.operations.updates import Update
 from engram.model.priority import Priority
 from engram.model.query import RecallQuery
 from engram.model.spaces import SpaceConfig
@@ -132,6 +134,7 @@ async def accepted(connection: Any, sequence: int) -> int:
 QUERY = RecallQuery(Cue(VECTOR))
 REQUESTS: list[Request[Any]] = [
     Observe("default", batch_of(["a"])),
+    Update("default", ObservationChanges(["a"], columns={"contents": ["new"]})),
     Delete("default", ["a"]),
     Get("default", ["a"]),
     Clear("default"),

@@ -10,3 +10,4 @@ export type { Facet, FacetOptions, Facets, Scan, ScanOptions } from "./scan.js";
 export type { WebSocketClass, WebSocketLike } from "./socket.js";
 export type { SpaceList } from "./status.js";
 export type * from "./types.js";
+export type { ObserveOptions, UpdateOptions } from "./writes.js";

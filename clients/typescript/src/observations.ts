@@ -73,18 +73,8 @@ export function makeRow(observation: Observation): Row {
 export function makeColumns(observed: Observations | readonly Observation[]): Columns {
   const given = Array.isArray(observed) ? gather(observed as readonly Observation[]) : (observed as Observations);
   checkFields("a batch", given, MANY_FIELDS);
-  const ids = checkList("ids", given.ids, '["n1", "n2"]').map((id, row) =>
-    checkText(`ids[${row}]`, id, 1, ID_BYTES_MAX, "id_size"),
-  );
+  const ids = checkBatchIds(given.ids);
   const count = ids.length;
-  if (count === 0 || count > BATCH_COUNT_MAX) {
-    throw invalidInput(`a batch of ${count} observations is refused; pass 1 to ${BATCH_COUNT_MAX}`, {
-      code: "batch_count",
-      field: "ids",
-      limit: `1..${BATCH_COUNT_MAX}`,
-      value: count,
-    });
-  }
   const [vectors, dim] = checkVectors(given, count);
   const contents = column("contents", given.contents, count, (text, field) =>
     checkText(field, text ?? "", 0, CONTENT_BYTES_MAX, "content_size"),
@@ -108,6 +98,91 @@ export function makeColumns(observed: Observations | readonly Observation[]): Co
   };
   checkBytes(columns);
   return columns;
+}
+
+/** Check what an update changes: one observation, or columns. What is left out is undefined, and stays as it is. */
+export function changedColumns(changed: Observation | Observations): Columns {
+  const isOne = !("ids" in checkObject("the update", changed));
+  const given = isOne ? columnsOfOne(changed as Observation) : (changed as Observations);
+  checkFields("an update", given, MANY_FIELDS);
+  const ids = checkBatchIds(given.ids);
+  const count = ids.length;
+  checkDistinct(ids);
+  const [vectors, dim] = checkVectors(given, count);
+  const columns: Columns = {
+    ids,
+    dim,
+    vectors,
+    contents: column("contents", given.contents, count, (text, field) =>
+      checkText(field, text, 0, CONTENT_BYTES_MAX, "content_size"),
+    ),
+    micros: times(given.timestamps, count),
+    confidences: shares("confidences", given.confidences, count, "confidence_range"),
+    importances: shares("importances", given.importances, count, "importance_range"),
+    metadata: column("metadata", given.metadata, count, (value, field) =>
+      value === undefined || value === null ? undefined : metadataToJson(field, value),
+    ),
+    tags: column("tags", given.tags, count, (tags, field) => checkTags(field, tags)),
+    priority: checkPriority(given.priority ?? "normal"),
+  };
+  const { contents, micros, confidences, importances, metadata, tags } = columns;
+  if ([vectors, contents, micros, confidences, importances, metadata, tags].every((each) => each === undefined)) {
+    const limit = ONE_FIELDS.slice(1, -1).join(", ");
+    throw invalidInput(`there is nothing to change; name at least one of ${limit}`, {
+      code: "missing_field",
+      field: "changes",
+      limit,
+    });
+  }
+  checkBytes(columns);
+  return columns;
+}
+
+/** Refuse ids of which one occurs twice. */
+export function checkDistinct(ids: readonly string[]): void {
+  const seen = new Set<string>();
+  ids.forEach((id, row) => {
+    if (seen.has(id)) {
+      throw invalidInput(`id ${JSON.stringify(id)} occurs twice; name each id once`, {
+        code: "duplicate_id",
+        field: `ids[${row}]`,
+        limit: "once",
+        value: id,
+      });
+    }
+    seen.add(id);
+  });
+}
+
+function columnsOfOne(one: Observation): Observations {
+  checkFields("an update", one, ONE_FIELDS);
+  const alone = <T>(value: T | undefined): T[] | undefined => (value === undefined ? undefined : [value]);
+  return {
+    ids: [one.id],
+    vectors: alone(one.vector),
+    contents: alone(one.content),
+    timestamps: alone(one.timestamp),
+    confidences: alone(one.confidence),
+    importances: alone(one.importance),
+    metadata: alone(one.metadata),
+    tags: alone(one.tags),
+    priority: one.priority,
+  };
+}
+
+function checkBatchIds(given: unknown): string[] {
+  const ids = checkList("ids", given, '["n1", "n2"]').map((id, row) =>
+    checkText(`ids[${row}]`, id, 1, ID_BYTES_MAX, "id_size"),
+  );
+  if (ids.length === 0 || ids.length > BATCH_COUNT_MAX) {
+    throw invalidInput(`a batch of ${ids.length} observations is refused; pass 1 to ${BATCH_COUNT_MAX}`, {
+      code: "batch_count",
+      field: "ids",
+      limit: `1..${BATCH_COUNT_MAX}`,
+      value: ids.length,
+    });
+  }
+  return ids;
 }
 
 /** Return single observations as columns. */
@@ -228,7 +303,8 @@ function shares(
   return checked && Float32Array.from(checked);
 }
 
-function checkLength(field: string, got: number, count: number): void {
+/** Refuse a column of another length than that of the ids. */
+export function checkLength(field: string, got: number, count: number): void {
   if (got !== count) {
     throw invalidInput(`${field} has ${got} rows, and there are ${count} ids`, {
       code: "column_length",

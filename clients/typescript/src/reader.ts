@@ -19,6 +19,7 @@ import { decodeFacets, type FacetOptions, type Facets, facetArgs, Scan, type Sca
 import { decodeServer, decodeSpace, decodeSpaces, type SpaceList } from "./status.js";
 import { momentToWire } from "./times.js";
 import type {
+  Ack,
   CallOptions,
   Condition,
   Counted,
@@ -28,11 +29,14 @@ import type {
   Filter,
   Hit,
   Moment,
+  Observation,
+  Observations,
   RecallOptions,
   ServerStatus,
   SpaceSettings,
   SpaceStatus,
 } from "./types.js";
+import { decodeAck, randomKey, type UpdateOptions, updateRequest } from "./writes.js";
 
 const METRICS: readonly unknown[] = ["cosine", "ip", "l2"];
 
@@ -92,6 +96,15 @@ export class Reader {
   async facets(keys: string | readonly string[], options: FacetOptions = {}): Promise<Facets> {
     const args = facetArgs(this.space, keys, options);
     return decodeFacets((await this.#ask("facets", args, options.signal)).header);
+  }
+
+  /**
+   * Change fields of one observation, or of many as columns: all of them or none. What is left out stays as it is, also
+   * the vector. Each id must exist (`missing_ids`), and is named once.
+   */
+  async update(changes: Observation | Observations, options: UpdateOptions = {}): Promise<Ack> {
+    const request = updateRequest(this.space, changes, options);
+    return decodeAck((await this.#host.calls.ask(request, { signal: options.signal, isRepeatable: true })).header);
   }
 
   /** Delete observations by id, or all that pass a filter. Ids that do not exist are no error. */
@@ -225,8 +238,4 @@ function decodeReceipt(header: Record<string, unknown>): ErasureReceipt {
     count: Number(header["count"]),
     erasedAt: new Date(Number(header["erased_us"]) / 1000),
   };
-}
-
-function randomKey(): string {
-  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (each) => each.toString(16).padStart(8, "0")).join("");
 }

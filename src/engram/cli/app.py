@@ -20,6 +20,7 @@ from engram.cli.commands.serve import serve
 from engram.cli.commands.spaces import spaces
 from engram.cli.commands.status import status
 from engram.cli.commands.top import top
+from engram.cli.commands.update import update
 from engram.cli.commands.verify import verify
 from engram.cli.context import CliContext
 from engram.cli.queries.count import count
@@ -53,7 +54,7 @@ def app(context: click.Context, config: Path | None, debug: bool) -> None:
 
 
 _READING: Final = (recall, count, scan, get, facets)
-_WRITING: Final = (ingest, delete, erase)
+_WRITING: Final = (ingest, update, delete, erase)
 for command in (
     *(serve, demo, *_WRITING, *_READING, spaces, status, top),
     *(doctor, verify, repair, compact, backup, restore),

@@ -23,6 +23,7 @@ from engram.model.ack import Ack
 from engram.model.arguments import ManyObservations, OneObservation, one_or_many, take_observations
 from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.hit import Hits
+from engram.model.operations.conditions import ConditionalColumns, ConditionalFields, Expected
 from engram.model.query import RecallQuery, as_query
 from engram.model.spaces import DEFAULT_SPACE
 from engram.model.values.keywords import warn_renamed
@@ -94,6 +95,7 @@ class AsyncClient(AsyncReader):
         super().__init__(Calls(choose_transport(address, metadata), timeout_s), space)
         self._reopen = functools.partial(choose_transport, address, metadata)
         self._settings = SessionSettings.of(session_id, incarnation, priority, limits, options)
+        self._priority = self._settings.priority
         self._opening = asyncio.Lock()
         self._observing: ObserveSession | None = None
         self._process = os.getpid()
@@ -166,7 +168,7 @@ class AsyncClient(AsyncReader):
 
     @overload
     async def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ConditionalFields]
     ) -> Ack: ...
 
     @overload
@@ -175,29 +177,24 @@ class AsyncClient(AsyncReader):
         ids: Sequence[str],
         vectors: ArrayLike | None = None,
         contents: Sequence[str] | None = None,
-        **columns: Unpack[ObservationColumns],
+        **columns: Unpack[ConditionalColumns],
     ) -> Ack: ...
 
     @one_or_many
-    async def observe(self, *arguments: Any, **keywords: Any) -> Ack:
+    async def observe(
+        self, *arguments: Any, if_absent: bool = False, expected_generations: Expected = None, **keywords: Any
+    ) -> Ack:
         """Store one observation or many; when this returns, they are durable and recallable.
 
         With an id that is a text, the arguments describe one observation: ``observe("note-1", vector, "a text",
         confidence=0.9)``. With a list of ids, they are columns: ``observe(ids, vectors, texts, confidences=[...])``.
-        Use `submit` to send many without waiting for each.
+        Use `submit` to send many without waiting for each. With a condition, this is a call of its own: what was
+        submitted before and is not answered yet may be stored after it.
 
         Parameters
         ----------
-        ids
-            The id of one observation, or up to 10 000 ids. An id that exists is superseded.
-        vectors
-            float32-like, shape ``(dim,)`` for one and ``(n, dim)`` for many; None: the space's embedder makes the
-            vectors from `contents`.
-        contents
-            The text of one observation, or one text each.
-        **columns
-            ``timestamp``, ``confidence``, ``importance``, ``metadata`` and ``tags`` for one, or ``timestamps``,
-            ``confidences``, ``importances``, ``metadata`` and ``tags`` for many; see `ObservationColumns`.
+        ids, vectors, contents, if_absent, expected_generations, **columns
+            See `Space.observe`.
 
         Returns
         -------
@@ -212,13 +209,15 @@ class AsyncClient(AsyncReader):
         NotFound
             If the space does not exist.
         FailedPrecondition
-            As in `connect`.
+            As in `connect`; with code ``condition_failed``, if a condition does not hold.
         Unavailable
             If the server cannot be reached; with code ``observe_timeout``, if there is no answer within `timeout_s`:
             the observations are still being sent, and may be stored later.
         OverCapacity
             With code ``buffer_full``, if the buffer is still full after `timeout_s`. Nothing was taken.
         """
+        if if_absent is not False or expected_generations is not None:
+            return await self._observe_if(take_observations(arguments, keywords), if_absent, expected_generations)
         future: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         awaited = AwaitedAnswer(future)
         await self._add(awaited, take_observations(arguments, keywords))

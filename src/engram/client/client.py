@@ -32,6 +32,7 @@ from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hits
+from engram.model.operations.conditions import ConditionalColumns, ConditionalFields, Expected
 from engram.model.operations.results import Counted
 from engram.model.operations.status import ServerStatus, SpaceStatus, UnsoundSpace
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
@@ -145,7 +146,7 @@ class Client(BlockingCollection):
 
     @overload
     def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ConditionalFields]
     ) -> Ack: ...
 
     @overload
@@ -154,12 +155,17 @@ class Client(BlockingCollection):
         ids: Sequence[str],
         vectors: ArrayLike | None = None,
         contents: Sequence[str] | None = None,
-        **columns: Unpack[ObservationColumns],
+        **columns: Unpack[ConditionalColumns],
     ) -> Ack: ...
 
     @one_or_many
-    def observe(self, *arguments: Any, **keywords: Any) -> Ack:
+    def observe(
+        self, *arguments: Any, if_absent: bool = False, expected_generations: Expected = None, **keywords: Any
+    ) -> Ack:
         """Store one observation or many; return when they are durable and recallable. See `AsyncClient.observe`."""
+        if if_absent is not False or expected_generations is not None:
+            observed = take_observations(arguments, keywords)
+            return self._thread.run(self._client._observe_if(observed, if_absent, expected_generations))
         future = self._future()
         awaited = AwaitedAnswer(future)
         self._add(awaited, take_observations(arguments, keywords))

@@ -17,6 +17,7 @@ from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hit, Hits
+from engram.model.operations.conditions import ConditionalColumns, ConditionalFields, Expected
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.results import Counted
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
@@ -139,7 +140,7 @@ class AsyncSpace:
 
     @overload
     async def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ConditionalFields]
     ) -> Ack: ...
 
     @overload
@@ -148,13 +149,18 @@ class AsyncSpace:
         ids: Sequence[str],
         vectors: ArrayLike | None = None,
         contents: Sequence[str] | None = None,
-        **columns: Unpack[ObservationColumns],
+        **columns: Unpack[ConditionalColumns],
     ) -> Ack: ...
 
     @one_or_many
-    async def observe(self, *arguments: Any, **keywords: Any) -> Ack:
+    async def observe(
+        self, *arguments: Any, if_absent: bool = False, expected_generations: Expected = None, **keywords: Any
+    ) -> Ack:
         """Store one observation or many; when this returns, they are durable and recallable. See `Space.observe`."""
-        return await (await self.submit(*arguments, **keywords))
+        if if_absent is False and expected_generations is None:
+            return await (await self.submit(*arguments, **keywords))
+        given: dict[str, Any] = {"if_absent": if_absent, "expected_generations": expected_generations, **keywords}
+        return await asyncio.to_thread(self.blocking.observe, *arguments, **given)
 
     @overload
     async def submit(
@@ -174,6 +180,34 @@ class AsyncSpace:
     async def submit(self, *arguments: Any, **keywords: Any) -> asyncio.Future[Ack]:
         """Store one observation or many; wait only while the queue is full. See `Space.submit`."""
         return asyncio.wrap_future(await asyncio.to_thread(self.blocking.submit, *arguments, **keywords))
+
+    @overload
+    async def update(
+        self,
+        id: str,
+        vector: ArrayLike | None = None,
+        content: str | None = None,
+        *,
+        merge: bool = True,
+        **fields: Unpack[ObservationFields],
+    ) -> Ack: ...
+
+    @overload
+    async def update(
+        self,
+        ids: Sequence[str],
+        vectors: ArrayLike | None = None,
+        contents: Sequence[str] | None = None,
+        *,
+        merge: bool = True,
+        **columns: Unpack[ObservationColumns],
+    ) -> Ack: ...
+
+    @one_or_many
+    async def update(self, *arguments: Any, merge: bool = True, **keywords: Any) -> Ack:
+        """Change fields of observations; what is not named stays. See `Space.update`."""
+        given: dict[str, Any] = {"merge": merge, **keywords}
+        return await asyncio.to_thread(self.blocking.update, *arguments, **given)
 
     async def delete(
         self,

@@ -136,7 +136,8 @@ def one_or_many(function: F) -> F:
     contents = ids.replace(name="contents", default=None, annotation="str | Sequence[str] | None")
     columns = inspect.Parameter("columns", inspect.Parameter.VAR_KEYWORD, annotation="Unpack[ObservationColumns]")
     signature = inspect.signature(function)
-    own = [signature.parameters["self"], ids, vectors, contents, columns]
+    beside = [one for one in signature.parameters.values() if one.kind is inspect.Parameter.KEYWORD_ONLY]
+    own = [signature.parameters["self"], ids, vectors, contents, *beside, columns]
     function.__signature__ = signature.replace(parameters=own)  # type: ignore[attr-defined]  # `inspect` reads it.
     return function
 

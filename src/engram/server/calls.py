@@ -26,6 +26,7 @@ from engram.model.operations.digest import request_digest
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import CreateSpace, Delete, Observe
 from engram.model.operations.scans import Clear
+from engram.model.operations.updates import Update
 from engram.server.authorization import Caller
 from engram.server.clients.client_left import ClientLeft
 from engram.server.clients.client_shares import ClientShares
@@ -121,8 +122,10 @@ class ServerCalls:
                         return encode(await self._once(operation, incoming, request, key, caller))
                     return await self._behave(operation, request, encode, caller)
             except Exception as error:
-                if isinstance(request, Observe) and isinstance(incoming, Incoming) and incoming.counts_rejected:
-                    self.engine.count_rejected(request.space, error, len(request.batch))
+                counts = isinstance(incoming, Incoming) and incoming.counts_rejected
+                if counts and isinstance(request, Observe | Update):
+                    count = len(request.batch) if isinstance(request, Observe) else len(request.changes)
+                    self.engine.count_rejected(request.space, error, count)
                 raise
 
     async def stream(
@@ -246,10 +249,10 @@ class ServerCalls:
 
 
 def _looks_up(operation: Operation[Any], request: Request[Any]) -> bool:
-    """Return whether a request reads like a recall, if only to find what it deletes."""
+    """Return whether a request reads like a recall, if only to find what it deletes or changes."""
     if isinstance(request, Delete):
         return request.filter is not None or request.dry_run
-    return isinstance(request, Clear) or operation.action is Action.RECALL
+    return isinstance(request, Clear | Update) or operation.action is Action.RECALL
 
 
 def _space_of(incoming: Incoming[Any] | Malformed) -> str | None:

@@ -11,6 +11,7 @@ from engram.server.handlers.look_up import count, get, snapshot
 from engram.server.handlers.recall import recall, recall_stream
 from engram.server.handlers.scans import facets, scan
 from engram.server.handlers.spaces import create_space, describe_server, describe_space, list_spaces
+from engram.server.handlers.updates import update
 from engram.server.handlers.writes import clear, delete, erase, observe
 
 Behaviour = Callable[[Engine, Any, Callable[[Any], Any]], Awaitable[Any]]
@@ -24,6 +25,7 @@ StreamBehaviour = Callable[[Engine, Any, Callable[[Any], Any]], AsyncGenerator[A
 
 BEHAVIOURS: Final[dict[str, Behaviour]] = {
     table.OBSERVE.name: observe,
+    table.UPDATE.name: update,
     table.DELETE.name: delete,
     table.CLEAR.name: clear,
     table.ERASE.name: erase,

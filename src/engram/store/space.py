@@ -16,6 +16,7 @@ from engram.model.cue import CueLike
 from engram.model.filters.filter_like import FilterLike, as_filter
 from engram.model.hit import Hits
 from engram.model.observations import ObservationBatch
+from engram.model.operations.conditions import ConditionalColumns, ConditionalFields, Expected, expected_of
 from engram.model.operations.results import Counted
 from engram.model.query import BATCH_DEFAULT, RESULTS_DEFAULT, RecallQuery, as_query
 from engram.model.recall_options import (
@@ -61,7 +62,7 @@ class Space(SpaceCollection):
 
     @overload
     def observe(
-        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ObservationFields]
+        self, id: str, vector: ArrayLike | None = None, content: str = "", **fields: Unpack[ConditionalFields]
     ) -> Ack: ...
 
     @overload
@@ -70,11 +71,13 @@ class Space(SpaceCollection):
         ids: Sequence[str],
         vectors: ArrayLike | None = None,
         contents: Sequence[str] | None = None,
-        **columns: Unpack[ObservationColumns],
+        **columns: Unpack[ConditionalColumns],
     ) -> Ack: ...
 
     @one_or_many
-    def observe(self, *arguments: Any, **keywords: Any) -> Ack:
+    def observe(
+        self, *arguments: Any, if_absent: bool = False, expected_generations: Expected = None, **keywords: Any
+    ) -> Ack:
         """Store one observation or many; when this returns, they are durable and recallable.
 
         With an id that is a text, the arguments describe one observation: ``observe("note-1", vector, "a text",
@@ -92,6 +95,9 @@ class Space(SpaceCollection):
         **columns
             ``timestamp``, ``confidence``, ``importance``, ``metadata`` and ``tags`` for one, or ``timestamps``,
             ``confidences``, ``importances``, ``metadata`` and ``tags`` for many; see `ObservationColumns`.
+        if_absent, expected_generations
+            Store only if no id is alive, or only if the live version of each id has this generation: one for all, or
+            one each; 0: only if the id is not alive. With either, each id is named once.
 
         Returns
         -------
@@ -103,15 +109,19 @@ class Space(SpaceCollection):
         InvalidInput
             If a column is refused; the error names the field and the position. Nothing was stored.
         FailedPrecondition
-            If vectors are missing and there is no embedder or it fails, or the store is closed.
+            If vectors are missing and there is no embedder or it fails, or the store is closed; with code
+            ``condition_failed``, if a condition does not hold, naming the first id.
         OverCapacity
             If too much is queued, or linking did not make room in time. Nothing was stored.
         Unavailable
             If the store is closing or cannot write.
         """
         batch = self._prepared(take_observations(arguments, keywords))
-        # The space may have come to rest while its texts were embedded.
-        return self._engine.submit(batch).result().ack
+        # The engine comes last: the space may have come to rest while its texts were embedded.
+        if if_absent is False and expected_generations is None:
+            return self._engine.submit(batch).result().ack
+        expected = expected_of(batch.ids, if_absent, expected_generations)
+        return self._engine.submit(batch, expected).result().ack
 
     @overload
     def submit(

@@ -1,4 +1,4 @@
-"""What one does with the observations of an embedded space without a cue: look up, scan, count and delete."""
+"""What one does with the observations of an embedded space without a cue: look up, scan, count, change and delete."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from engram.model.values.scalars import as_flag, as_text
 from engram.store.recall.snapshot import exhausted, look_up
 from engram.store.scans.deleting import delete_passing
 from engram.store.scans.held_scan import HeldScan
+from engram.store.updates.space_updates import SpaceUpdates
 
 if TYPE_CHECKING:
     from engram.store.recall.space_recalls import SpaceRecalls
-    from engram.store.resting.space_access import SpaceAccess
     from engram.store.space_engine import SpaceEngine
 
 
-class SpaceCollection:
+class SpaceCollection(SpaceUpdates):
     """The observations of an embedded space as a collection; the base class of `Space`.
 
     ``id in space``, ``len(space)`` and ``for hit in space`` are about what is alive now. A space is true, also while it
@@ -42,9 +42,6 @@ class SpaceCollection:
     access
         The way to the inside of the space, which changes when the space rests.
     """
-
-    def __init__(self, access: SpaceAccess) -> None:
-        self._access = access
 
     @property
     def _engine(self) -> SpaceEngine:

@@ -72,6 +72,7 @@ class Ingest:
         session: str = "",
         first_sequence: int = 0,
         writer: int = 0,
+        expected_generations: Sequence[int] | None = None,
         received_s: float,
         admission: StageSpan | None = None,
     ) -> None:
@@ -94,13 +95,22 @@ class Ingest:
             session=session,
             first_sequence=first_sequence,
             writer=writer,
+            expected_generations=expected_generations,
             done=done,
             priority=priority,
         )
         self._queue(space, request)
 
-    async def observe(self, space: SpaceEngine, batch: ObservationBatch, priority: Priority) -> CommitResult:
+    async def observe(
+        self,
+        space: SpaceEngine,
+        batch: ObservationBatch,
+        priority: Priority,
+        expected_generations: Sequence[int] | None = None,
+    ) -> CommitResult:
         """Check and store `batch` outside of any session, and return the result of the commit.
+
+        With `expected_generations`, it is stored only if the live version of each id has this generation.
 
         Raises
         ------
@@ -111,7 +121,15 @@ class Ingest:
         span = begin_admission(space.config.name, batch, priority)
         try:
             prepared = await self.prepare(space, batch)
-            self.submit(space, prepared, answer.receive, priority=priority, received_s=received_s, admission=span)
+            self.submit(
+                space,
+                prepared,
+                answer.receive,
+                priority=priority,
+                expected_generations=expected_generations,
+                received_s=received_s,
+                admission=span,
+            )
         except EngramError as error:
             end_admission(span, error)
             raise

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, ColumnSpec, ShareSpec, TagsSpec
 from engram.model.observations import ObservationBatch, fill_batch
+from engram.model.operations.changes import ObservationChanges
 from engram.model.priority import Priority
 from engram.wire import engram_pb2 as pb
 from engram.wire.raw_fields import bytes_tag, varint
@@ -41,9 +42,13 @@ _PRIORITY_NUMBERS: Final[dict[Priority, pb.Priority.ValueType]] = {
 }
 
 
+def _field_of(spec: ColumnSpec) -> str:
+    return "metadata_json" if spec.name == "metadata" else spec.name
+
+
 def _codec(spec: ColumnSpec) -> tuple[str, str, Callable[[Any], Any], Callable[[pb.ObservationBatch, Any], None]]:
     """Return the name of a column, the name of its field, and what decodes and adds it; made once per process."""
-    field = "metadata_json" if spec.name == "metadata" else spec.name
+    field = _field_of(spec)
     if spec.dtype is not None:
         tag = bytes_tag(pb.ObservationBatch.DESCRIPTOR.fields_by_name[field].number)
         blank = spec.default if isinstance(spec, ShareSpec) else None
@@ -99,22 +104,36 @@ def decode_batch(message: pb.ObservationBatch, vectors: memoryview = _NO_VECTORS
         If the count is not the number of ids, the vector type is unknown, or the vectors are not ``count * dimension``
         numbers.
     """
-    ids = list(message.ids)
-    count = len(ids)
-    if message.count != count:
-        raise InvalidInput(
-            f"the batch announces {message.count} observations and has {count} ids",
-            code="column_length",
-            field="ids",
-            limit=message.count,
-            value=count,
-        )
-    columns = {name: decode(values) for name, field, decode, _ in _COLUMNS if (values := getattr(message, field))}
+    ids = _decode_ids(message)
     return fill_batch(
         ids,
-        _decode_vectors(message, message.vectors or vectors, count),
-        columns,
+        _decode_vectors(message, message.vectors or vectors, len(ids)),
+        _decode_columns(message),
     )
+
+
+def decode_changes(message: pb.ObservationBatch) -> ObservationChanges:
+    """Return what an update changes: the columns of `message` that are not empty. Raises as `decode_batch`."""
+    ids = _decode_ids(message)
+    vectors = _decode_vectors(message, message.vectors, len(ids)) if message.vectors else None
+    return ObservationChanges(ids, vectors, _decode_columns(message))
+
+
+def encode_changes(changes: ObservationChanges, priority: Priority) -> pb.ObservationBatch:
+    """Return the message that carries what an update changes, with float32 vectors."""
+    message = pb.ObservationBatch(count=len(changes), ids=changes.ids, priority=_PRIORITY_NUMBERS[priority])
+    if changes.vectors is not None:
+        message.dimension = changes.vectors.shape[1]
+        message.vector_type = pb.VECTOR_TYPE_FLOAT32
+        message.vectors = np.ascontiguousarray(changes.vectors, dtype="<f4").tobytes()
+    for spec in COLUMNS:
+        # Unlike in a batch, what is the default is a change like any other.
+        column = changes.columns.get(spec.name)
+        if isinstance(spec, TagsSpec):
+            _add_tags(message, column)
+        elif column is not None:
+            getattr(message, _field_of(spec)).extend(column if spec.dtype is None else column.tolist())
+    return message
 
 
 def encode_batch(batch: ObservationBatch, priority: Priority = Priority.NORMAL) -> pb.ObservationBatch:
@@ -209,6 +228,23 @@ def decode_priority(number: int) -> Priority:
 def encode_priority(priority: Priority) -> pb.Priority.ValueType:
     """Return the wire number of `priority`."""
     return _PRIORITY_NUMBERS[priority]
+
+
+def _decode_ids(message: pb.ObservationBatch) -> list[str]:
+    ids = list(message.ids)
+    if message.count != len(ids):
+        raise InvalidInput(
+            f"the batch announces {message.count} observations and has {len(ids)} ids",
+            code="column_length",
+            field="ids",
+            limit=message.count,
+            value=len(ids),
+        )
+    return ids
+
+
+def _decode_columns(message: pb.ObservationBatch) -> dict[str, Any]:
+    return {name: decode(values) for name, field, decode, _ in _COLUMNS if (values := getattr(message, field))}
 
 
 def _decode_vectors(message: pb.ObservationBatch, packed: bytes | memoryview, count: int) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Unpack, overload
 
-from engram.client.calls import Calls
+from engram.client.collection.async_updates import AsyncUpdates
 from engram.errors import InvalidInput
 from engram.model.ack import Deletion
 from engram.model.filters.filter_like import FilterLike, as_filter
@@ -29,7 +29,7 @@ from engram.model.values.keywords import spelled_out
 from engram.model.values.scalars import as_flag
 
 
-class AsyncCollection:
+class AsyncCollection(AsyncUpdates):
     """The look-ups, scans, facets and deletions of an `AsyncClient`; a base class of it.
 
     ``async for hit in client`` goes over what is alive when it begins.
@@ -41,10 +41,6 @@ class AsyncCollection:
     space
         Name of the memory space.
     """
-
-    def __init__(self, calls: Calls, space: str) -> None:
-        self.space: str = space
-        self._calls = calls
 
     def __aiter__(self) -> AsyncScan:
         return self.scan()

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Unpack, overload
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Unpack, overload
+
+from numpy.typing import ArrayLike
 
 from engram.client.loop_thread import LoopThread
-from engram.model.ack import Deletion
+from engram.model.ack import Ack, Deletion
+from engram.model.arguments import one_or_many
+from engram.model.columns import ObservationColumns, ObservationFields
 from engram.model.filters.filter_like import FilterLike
 from engram.model.hit import Hit
 from engram.model.operations.erasure_receipt import ErasureReceipt
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class BlockingCollection:
-    """The look-ups, scans, facets and deletions of a `Client`; a base class of it.
+    """The look-ups, scans, facets, updates and deletions of a `Client`; a base class of it.
 
     ``id in client``, ``len(client)`` and ``for hit in client`` ask the server for what is alive now. A client is true,
     also while its space is empty.
@@ -87,6 +91,33 @@ class BlockingCollection:
         return self._thread.run(
             self._client.facets(keys, filter, fields=fields, limit=limit, max_generation=max_generation)
         )
+
+    @overload
+    def update(
+        self,
+        id: str,
+        vector: ArrayLike | None = None,
+        content: str | None = None,
+        *,
+        merge: bool = True,
+        **fields: Unpack[ObservationFields],
+    ) -> Ack: ...
+
+    @overload
+    def update(
+        self,
+        ids: Sequence[str],
+        vectors: ArrayLike | None = None,
+        contents: Sequence[str] | None = None,
+        *,
+        merge: bool = True,
+        **columns: Unpack[ObservationColumns],
+    ) -> Ack: ...
+
+    @one_or_many
+    def update(self, *arguments: Any, merge: bool = True, **keywords: Any) -> Ack:
+        """Change fields of observations; what is not named stays. See `AsyncClient.update` and `Space.update`."""
+        return self._thread.run(self._client.update(*arguments, merge=merge, **keywords))
 
     def delete(
         self,

@@ -139,6 +139,13 @@ class RecordRows:
         record._check(begin, end)
         return numbers
 
+    def vectors(self) -> NDArray[np.float32]:
+        """Return the vectors of all rows: a copy, float32, shape ``(count, dim)``. Raises as `texts` does."""
+        record, size = self._record, 4 * self._record.dim
+        vectors: NDArray[np.float32] = record.raw_vectors[self._first : self._first + self.count].copy()
+        record._check(size * self._first, size * (self._first + self.count))
+        return vectors
+
     def _column(self, name: str) -> list[Any] | None:
         """Return a column, or None if it has damaged bytes."""
         try:

@@ -11,7 +11,7 @@ class Action(Enum):
     Attributes
     ----------
     OBSERVE
-        Store observations, in a session or without one.
+        Store observations, in a session or without one, and change those that are there.
     RECALL
         Recall, follow, look up by id, and take snapshots.
     FORGET

@@ -13,6 +13,7 @@ import numpy as np
 
 from engram.model.columns import COLUMNS, MetadataSpec, TimeSpec
 from engram.model.observations import ObservationBatch
+from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.operation import Request
 
 # It says which request is repeated, and nothing about what it asks for.
@@ -44,6 +45,8 @@ def _feed(add: Callable[[Any], None], value: object) -> None:
         add(np.ascontiguousarray(value).data)
     elif isinstance(value, ObservationBatch):
         _feed_batch(add, value)
+    elif isinstance(value, ObservationChanges):
+        _feed_changes(add, value)
     else:
         _feed_parts(add, value)
 
@@ -77,6 +80,17 @@ def _feed_batch(add: Callable[[Any], None], batch: ObservationBatch) -> None:
             column = [_canonical(text) for text in column]
         if spec.optional and column is not None and not any(column):
             column = None
+        _feed(add, column)
+
+
+def _feed_changes(add: Callable[[Any], None], changes: ObservationChanges) -> None:
+    _feed(add, list(changes.ids))
+    _feed(add, changes.vectors)
+    for spec in COLUMNS:
+        # Unlike in a batch, what is not named is something else than what is empty.
+        column = changes.columns.get(spec.name)
+        if isinstance(spec, MetadataSpec) and column is not None:
+            column = [_canonical(text) for text in column]
         _feed(add, column)
 
 

@@ -15,6 +15,7 @@ from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import NO_FILTER, Filter
 from engram.model.hit import Hits
 from engram.model.observations import ObservationBatch
+from engram.model.operations.conditions import as_expected
 from engram.model.operations.deletions import check_deleting
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.operation import Request
@@ -29,7 +30,7 @@ from engram.model.values.scalars import as_flag
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observe(Request[Ack]):
-    """Store observations outside of a session, as a whole or not at all.
+    """Store observations outside of a session, as a whole or not at all; with conditions, only if all of them hold.
 
     Parameters
     ----------
@@ -42,12 +43,26 @@ class Observe(Request[Ack]):
     idempotency_key
         A text of the caller's choice for this write; the same write with the same key gets the first answer again.
         Empty for none.
+    expected_generations
+        The generation that the live version of each id must have, 0 for an id that must not be alive; each id once.
+        None for no conditions.
+
+    Raises
+    ------
+    InvalidInput
+        If there is not one expected generation for each id, or an id that has one occurs twice.
     """
 
     space: str
     batch: ObservationBatch
     priority: Priority = Priority.NORMAL
     idempotency_key: str = ""
+    expected_generations: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        if self.expected_generations is not None:
+            expected = as_expected(self.expected_generations, self.batch.ids)
+            object.__setattr__(self, "expected_generations", expected)
 
 
 @dataclass(frozen=True, slots=True)

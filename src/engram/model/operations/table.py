@@ -26,6 +26,7 @@ from engram.model.operations.requests import (
 from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.scans import Clear, CountFacets, ReadPage
 from engram.model.operations.status import ServerStatus, SpaceStatus
+from engram.model.operations.updates import Update
 from engram.model.query import Recalled
 from engram.model.scans.facets import Facets
 from engram.model.scans.page import ScanPage
@@ -38,8 +39,17 @@ OBSERVE: Final = Operation(
     Observe,
     Ack,
     Action.OBSERVE,
-    "Store one observation or many; they are durable and recallable when this answers.",
+    "Store one observation or many, perhaps on conditions; they are durable and recallable when this answers.",
     (Route("POST", f"{_SPACE}/observations"),),
+    writes=True,
+)
+UPDATE: Final = Operation(
+    "update",
+    Update,
+    Ack,
+    Action.OBSERVE,
+    "Change fields of observations; what is not named stays.",
+    (Route("POST", f"{_SPACE}/update"),),
     writes=True,
 )
 DELETE: Final = Operation(
@@ -166,6 +176,7 @@ OPERATIONS: Final[dict[str, Operation[Any]]] = {
     operation.name: operation
     for operation in (
         OBSERVE,
+        UPDATE,
         DELETE,
         CLEAR,
         ERASE,

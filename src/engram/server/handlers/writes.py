@@ -26,9 +26,9 @@ DELETE_S_MAX: Final = 2.0
 
 
 async def observe(engine: Engine, request: Observe, encode: Callable[[Ack], T]) -> T:
-    """Store one observation or a batch of observations."""
+    """Store one observation or a batch of observations, if its conditions hold."""
     space = engine.space(request.space)
-    result = await engine.ingest.observe(space, request.batch, request.priority)
+    result = await engine.ingest.observe(space, request.batch, request.priority, request.expected_generations)
     engine.counters.observations.accept(request.space, request.priority, result.count)
     return encode(result.ack)
 

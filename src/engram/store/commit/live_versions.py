@@ -126,6 +126,10 @@ class VersionChanges:
         distinct = list(dict.fromkeys(ids))
         return [id for id, old in zip(distinct, self._currents(distinct), strict=True) if old is not None]
 
+    def generations(self, ids: Sequence[str]) -> list[int]:
+        """Return the generation of the live version of each of `ids`, 0 for an id without one."""
+        return [generation or 0 for generation in self._currents(ids)]
+
     def unchanged(self, ids: Sequence[str], versions: Sequence[int]) -> list[str]:
         """Return those of `ids` whose live version is still the one of `versions`."""
         return [id for id, old, now in zip(ids, versions, self._currents(ids), strict=True) if old == now]

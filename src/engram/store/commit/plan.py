@@ -12,6 +12,7 @@ from engram.log.records.entry import LogEntry
 from engram.log.records.header import RecordKind
 from engram.model.limits import BATCH_BYTES_MAX
 from engram.model.observations import ObservationBatch, concatenate
+from engram.store.commit.conditions import unmet_condition
 from engram.store.commit.live_versions import LiveVersions, VersionChanges
 from engram.store.commit.queue import CommitRequest, CommitResult
 from engram.store.commit.session_table import SequenceRange, SessionTable
@@ -68,7 +69,7 @@ class CommitPlan:
             self._delete(request)
         elif request.session:
             self._observe_in_session(request, request.batch)
-        else:
+        elif request.expected_generations is None or self._holds(request, request.batch, request.expected_generations):
             first = self._observe(request.batch, _NO_SESSION)
             self._answer(request, CommitResult(first, self.last_generation, len(request.batch)))
 
@@ -123,6 +124,14 @@ class CommitPlan:
         if known:
             first = self._generation_of(session, first_sequence) or first
         self._answer(request, CommitResult(first, self.last_generation, len(fresh)))
+
+    def _holds(self, request: CommitRequest, batch: ObservationBatch, expected_generations: Sequence[int]) -> bool:
+        """Return whether the conditions of a request hold; otherwise it has been answered."""
+        unmet = unmet_condition(batch.ids, expected_generations, self.changes.generations(batch.ids))
+        if unmet is not None:
+            # An earlier request of this commit may be why, and only if this commit succeeds.
+            self._answers.append(_PlannedAnswer(request, unmet, self.observed > 0 or self.deleted > 0))
+        return unmet is None
 
     def _delete(self, request: CommitRequest) -> None:
         wanted = request.delete_ids or ()

@@ -92,6 +92,9 @@ class CommitRequest:
         Deletions have none.
     writer
         Number of the client that writes in the session; 0 if it has none.
+    expected_generations
+        For observations outside of a session, of which no id occurs twice: the generation that the live version of each
+        id must have for anything to be stored, 0 for an id that must not be alive; None: no conditions.
     done
         Called exactly once with the result or the error. It runs on the committer thread and must not block.
     priority
@@ -113,6 +116,7 @@ class CommitRequest:
     session: str = ""
     first_sequence: int = 0
     writer: int = 0
+    expected_generations: Sequence[int] | None = None
     done: Callable[[CommitResult | EngramError], None]
     priority: Priority = Priority.NORMAL
     queued_s: float = 0.0

@@ -62,8 +62,13 @@ class WritableSpace(RestableSpace):
         self._room_timeout_s = options.room_timeout_s
         self._submit = submit
 
-    def submit(self, batch: ObservationBatch) -> Future[CommitResult]:
+    def submit(
+        self, batch: ObservationBatch, expected_generations: Sequence[int] | None = None
+    ) -> Future[CommitResult]:
         """Queue a batch that passed `prepare`; wait for room if linking or committing is behind.
+
+        With `expected_generations`, it is stored only if the live version of each id, each once, has this generation;
+        the future fails with `FailedPrecondition` (code ``condition_failed``) otherwise.
 
         Raises
         ------
@@ -75,7 +80,7 @@ class WritableSpace(RestableSpace):
             If the store is closing or cannot write.
         """
         answer = _running(Future[CommitResult]())
-        self._queue(lambda outcome: _settle(answer, outcome), batch=batch)
+        self._queue(lambda outcome: _settle(answer, outcome), batch=batch, expected_generations=expected_generations)
         return answer
 
     def submit_answered(self, batch: ObservationBatch) -> Future[Ack]:
@@ -155,6 +160,7 @@ class WritableSpace(RestableSpace):
         delete_ids: Sequence[str] | None = None,
         delete_versions: Sequence[int] | None = None,
         *,
+        expected_generations: Sequence[int] | None = None,
         ends_segment: bool = False,
     ) -> None:
         self._reader.check_process()
@@ -167,6 +173,7 @@ class WritableSpace(RestableSpace):
             delete_ids=delete_ids,
             delete_versions=delete_versions,
             ends_segment=ends_segment,
+            expected_generations=expected_generations,
             done=done,
         )
         # If linking cannot keep up, a caller in this process is held back rather than refused.

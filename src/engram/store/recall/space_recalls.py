@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from typing import Final, TypeVar
 
 import numpy as np
@@ -193,6 +193,10 @@ class SpaceRecalls:
     def live_count(self) -> int:
         """Number of observations that are alive now."""
         return len(self._state.versions)
+
+    def live_versions(self, ids: Sequence[str]) -> list[int | None]:
+        """Return the generation of the live version of each of `ids`, which are texts; None for an id without one."""
+        return list(map(self._state.versions.live, ids))
 
     def lease(self, generation: int | None = None) -> Snapshot:
         """Return a snapshot that can be leased again within a minute, by its generation; None for the newest.

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from engram.errors import InvalidInput
 from engram.model.columns import COLUMNS, ColumnSpec, MetadataSpec, ShareSpec, TagsSpec, TextSpec, TimeSpec
 from engram.model.observations import ObservationBatch, fill_batch
+from engram.model.operations.changes import ObservationChanges, check_tag_rows
+from engram.model.operations.conditions import expected_of
 from engram.model.priority import Priority, priority_named
 from engram.model.values.sequences import as_list, wrong_length
 from engram.wire.forms.reader import FormReader, check_known
@@ -63,18 +65,28 @@ MANY_FIELDS: Final[list[Any]] = [
 ]
 """The fields of many observations, as `msgspec.defstruct` takes them."""
 
-_KEY: Final[Any] = ("idempotency_key", str | None | msgspec.UnsetType, UNSET)
+CONDITION_FIELDS: Final[list[Any]] = [
+    ("if_absent", bool | None | msgspec.UnsetType, UNSET),
+    ("expected_generations", int | list[int] | None | msgspec.UnsetType, UNSET),
+]
+"""The fields of the conditions on which observations are stored, as `msgspec.defstruct` takes them."""
+
+_BESIDE: Final[list[Any]] = [("idempotency_key", str | None | msgspec.UnsetType, UNSET), *CONDITION_FIELDS]
 _ONE: Final = FormReader(
-    msgspec.defstruct("_One", [*ONE_FIELDS, _KEY], forbid_unknown_fields=True, kw_only=True, gc=False),
+    msgspec.defstruct("_One", [*ONE_FIELDS, *_BESIDE], forbid_unknown_fields=True, kw_only=True, gc=False),
     "the observation",
 )
 _MANY: Final = FormReader(
-    msgspec.defstruct("_Many", [*MANY_FIELDS, _KEY], forbid_unknown_fields=True, kw_only=True), "the observations"
+    msgspec.defstruct("_Many", [*MANY_FIELDS, *_BESIDE], forbid_unknown_fields=True, kw_only=True), "the observations"
 )
 
 
-def read_observations(text: bytes, vector: NDArray[np.float32] | None = None) -> tuple[ObservationBatch, Priority, str]:
-    """Return what a JSON object holds: one observation, or many as columns; their priority and idempotency key.
+Written = tuple[ObservationBatch, Priority, str, tuple[int, ...] | None]
+"""Observations, their priority, the idempotency key of the write, and the generations that are expected."""
+
+
+def read_observations(text: bytes, vector: NDArray[np.float32] | None = None) -> Written:
+    """Return what a JSON object holds: one observation, or many as columns, and what is said beside them.
 
     Parameters
     ----------
@@ -91,9 +103,9 @@ def read_observations(text: bytes, vector: NDArray[np.float32] | None = None) ->
     """
     if has_field(text, "ids"):
         form = _MANY.read(text)
-        return batch_of_columns(form, {}), priority_of(form), _key_of(form)
+        return batch_of_columns(form, {}), priority_of(form), _key_of(form), conditions_of(form, form.ids)
     form = _ONE.read(text)
-    return batch_of_ones([form], vector), priority_of(form), _key_of(form)
+    return batch_of_ones([form], vector), priority_of(form), _key_of(form), conditions_of(form, [form.id])
 
 
 def has_field(text: bytes, name: str) -> bool:
@@ -144,8 +156,8 @@ def vector_kind(form: Any) -> tuple[type, int]:
     return (type(None), 0) if vector in _MISSING else (type(vector), len(vector))
 
 
-def batch_of_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> ObservationBatch:
-    """Return the observations in columns as a batch.
+def given_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Any], NDArray[np.float32] | None]:
+    """Return the columns that are there, by their names in a batch, and the vectors; None if there are none.
 
     Parameters
     ----------
@@ -176,15 +188,44 @@ def batch_of_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> Observati
             columns[spec.name] = spec.column(np.array(values, object) if mixed else values, count)
         if len(columns[spec.name]) != count:
             raise wrong_length(spec.plural, len(columns[spec.name]), count)
+    vectors: NDArray[np.float32] | None = None
     if "vectors" in arrays:
         vectors = _checked(arrays["vectors"], "vectors", "f4", 2)
-    elif form.vectors is UNSET or form.vectors is None:
-        vectors = np.empty((count, 0), np.float32)
-    else:
+    elif form.vectors is not UNSET and form.vectors is not None:
         vectors = read_vectors(form.vectors, count)
-    if len(vectors) != count:
+    if vectors is not None and len(vectors) != count:
         raise wrong_length("vectors", len(vectors), count)
+    return columns, vectors
+
+
+def batch_of_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> ObservationBatch:
+    """Return the observations in columns as a batch. Arguments and errors are those of `given_columns`."""
+    columns, vectors = given_columns(form, arrays)
+    if vectors is None:
+        vectors = np.empty((len(form.ids), 0), np.float32)
     return fill_batch(as_list("ids", form.ids, '["note-1"]'), vectors, columns)
+
+
+def changes_of_columns(form: Any, arrays: Mapping[str, NDArray[Any]]) -> ObservationChanges:
+    """Return what an update changes. Arguments and errors are those of `given_columns`."""
+    if form.tags is not UNSET:
+        check_tag_rows(form.tags or ())
+    columns, vectors = given_columns(form, arrays)
+    return ObservationChanges(as_list("ids", form.ids, '["note-1"]'), vectors, columns)
+
+
+def conditions_of(form: Any, ids: Sequence[str]) -> tuple[int, ...] | None:
+    """Return the generations that an object with the fields `CONDITION_FIELDS` expects; None if it has no conditions.
+
+    Raises
+    ------
+    InvalidInput
+        As `expected_of`.
+    """
+    if form.if_absent in _MISSING and form.expected_generations in _MISSING:
+        return None
+    expected = None if form.expected_generations is UNSET else form.expected_generations
+    return expected_of(ids, form.if_absent is True, expected)
 
 
 def priority_of(form: Any) -> Priority:

@@ -247,7 +247,7 @@ def _colons_of_forms(forms: Sequence[Struct]) -> int:
 @cache
 def _numeric_fields(form: type[Struct]) -> frozenset[str]:
     """Return the fields of a form whose lists have nothing but numbers in them."""
-    numeric = (list[float], list[list[float]])
+    numeric = (list[float], list[list[float]], list[int])
     return frozenset(
         field.name
         for field in msgspec.structs.fields(form)

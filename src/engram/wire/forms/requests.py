@@ -21,13 +21,21 @@ from engram.model.filters.conditions import Condition
 from engram.model.filters.filter import Filter
 from engram.model.limits import DIMENSION_DEFAULT
 from engram.model.observations import ObservationBatch
+from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import Recall
 from engram.model.priority import Priority
 from engram.model.query import RecallQuery
 from engram.model.spaces import DEFAULT_SPACE, METRIC_DEFAULT, SpaceConfig
 from engram.model.times import as_time_us
-from engram.wire.forms.observations import MANY_FIELDS, batch_of_columns, priority_of
+from engram.wire.forms.observations import (
+    CONDITION_FIELDS,
+    MANY_FIELDS,
+    batch_of_columns,
+    changes_of_columns,
+    conditions_of,
+    priority_of,
+)
 from engram.wire.forms.reader import FormReader, check_known
 from engram.wire.forms.recalls import (
     RECALL_FIELDS,
@@ -53,6 +61,14 @@ class _Argument(NamedTuple):
 
 def _batch(form: Any, arrays: Arrays, space: str) -> ObservationBatch:
     return batch_of_columns(form, arrays)
+
+
+def _changes(form: Any, arrays: Arrays, space: str) -> ObservationChanges:
+    return changes_of_columns(form, arrays)
+
+
+def _expected_generations(form: Any, arrays: Arrays, space: str) -> tuple[int, ...] | None:
+    return conditions_of(form, form.ids)
 
 
 def _query(form: Any, arrays: Arrays, space: str) -> RecallQuery:
@@ -86,10 +102,12 @@ _SETTINGS: Final[list[Any]] = [
     ("metric", str | UnsetType | None, UNSET),
     ("embedder", str | UnsetType | None, UNSET),
 ]
+_COLUMNS: Final[list[Any]] = [field for field in MANY_FIELDS if field[0] != "priority"]
 _FILTER: Final[list[Any]] = [("filter", FilterObject | UnsetType | None, UNSET)]
 # By the class of the argument.
 _ARGUMENTS: Final[dict[Any, _Argument]] = {
-    ObservationBatch: _Argument([field for field in MANY_FIELDS if field[0] != "priority"], _batch, takes_arrays=True),
+    ObservationBatch: _Argument(_COLUMNS, _batch, takes_arrays=True),
+    ObservationChanges: _Argument(_COLUMNS, _changes, takes_arrays=True),
     Priority: _Argument([_PRIORITY], lambda form, arrays, space: priority_of(form)),
     RecallQuery: _Argument(RECALL_STREAM_FIELDS, _query, takes_arrays=True),
     SpaceConfig: _Argument(_SETTINGS, _config),
@@ -209,6 +227,8 @@ def _argument(request: type[Request[Any]], field: dataclasses.Field[Any], hint: 
         return _Argument(RECALL_FIELDS, _query, takes_arrays=True)
     if hint in _ARGUMENTS:
         return _ARGUMENTS[hint]
+    if field.name == "expected_generations":
+        return _Argument(CONDITION_FIELDS, _expected_generations)
     if field.name == "snapshot_us":
         return _Argument([("snapshot_time", float | int | str | UnsetType | None, UNSET)], _snapshot_us)
     if field.default is dataclasses.MISSING:

@@ -21,6 +21,7 @@ from engram.model.filters.conditions import Condition
 from engram.model.filters.objects import object_of_condition
 from engram.model.limits import JSON_BYTES_MAX, MESSAGE_BYTES_MAX
 from engram.model.observations import ObservationBatch
+from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.operation import Operation, Request
 from engram.model.operations.requests import StreamRecall
 from engram.model.operations.table import OPERATIONS
@@ -156,6 +157,23 @@ def _batch_parts(batch: ObservationBatch) -> tuple[Fields, Arrays]:
     return fields, arrays
 
 
+def _changes_parts(changes: ObservationChanges) -> tuple[Fields, Arrays]:
+    fields: Fields = {"ids": changes.ids}
+    arrays: Arrays = {} if changes.vectors is None else {"vectors": changes.vectors}
+    for spec in COLUMNS:
+        # Unlike in a batch, what is the default is a change like any other.
+        column = changes.columns.get(spec.name)
+        if column is None:
+            continue
+        if spec.dtype is not None:
+            arrays[spec.plural] = column
+        elif isinstance(spec, MetadataSpec):
+            fields[spec.plural] = [Raw(text.encode()) if text else None for text in column]
+        else:
+            fields[spec.plural] = column
+    return fields, arrays
+
+
 def _priority_fields(priority: Priority) -> Fields:
     return {} if priority is Priority.NORMAL else {"priority": priority.name.lower()}
 
@@ -227,6 +245,7 @@ def _too_large(code: str, field: str, what: str, nbytes: int) -> InvalidInput:
 
 _WRITERS: Final[dict[type, Callable[[Any], tuple[Fields, Arrays]]]] = {
     ObservationBatch: _batch_parts,
+    ObservationChanges: _changes_parts,
     Priority: lambda priority: (_priority_fields(priority), {}),
     SpaceConfig: lambda config: (_config_fields(config), {}),
 }

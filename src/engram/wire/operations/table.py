@@ -9,12 +9,13 @@ from engram.wire.operations.look_ups import COUNT_CODEC, GET_CODEC, SNAPSHOT_COD
 from engram.wire.operations.recalls import RECALL_CODEC, RECALL_STREAM_CODEC
 from engram.wire.operations.scans import FACETS_CODEC, SCAN_CODEC
 from engram.wire.operations.spaces import CREATE_SPACE_CODEC, SPACE_CODEC, SPACES_CODEC, STATUS_CODEC
-from engram.wire.operations.writes import CLEAR_CODEC, DELETE_CODEC, ERASE_CODEC, OBSERVE_CODEC
+from engram.wire.operations.writes import CLEAR_CODEC, DELETE_CODEC, ERASE_CODEC, OBSERVE_CODEC, UPDATE_CODEC
 
 CODECS: Final[dict[str, OperationCodec[Any, Any]]] = {
     codec.operation.name: codec
     for codec in (
         OBSERVE_CODEC,
+        UPDATE_CODEC,
         DELETE_CODEC,
         CLEAR_CODEC,
         ERASE_CODEC,

@@ -1,4 +1,4 @@
-"""``observe``, ``delete``, ``clear`` and ``erase`` as messages."""
+"""``observe``, ``update``, ``delete``, ``clear`` and ``erase`` as messages."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ from typing import Final
 
 from engram.errors import InvalidInput
 from engram.model.ack import Ack, Deletion
+from engram.model.operations.conditions import as_expected
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.requests import Delete, Erase, Observe
 from engram.model.operations.scans import Clear
-from engram.model.operations.table import CLEAR, DELETE, ERASE, OBSERVE
+from engram.model.operations.table import CLEAR, DELETE, ERASE, OBSERVE, UPDATE
+from engram.model.operations.updates import Update
 from engram.wire import engram_pb2 as pb
 from engram.wire import methods
 from engram.wire.cues import decode_filter, encode_filter
-from engram.wire.observations import decode_batch, decode_episode, decode_priority, encode_batch
+from engram.wire.observations import (
+    decode_batch,
+    decode_changes,
+    decode_episode,
+    decode_priority,
+    encode_batch,
+    encode_changes,
+)
 from engram.wire.operations.codec import OperationCodec, named_space
 
 
@@ -24,25 +33,55 @@ def _decode_observe(message: pb.RememberRequest) -> Observe:
             "there is nothing to remember",
             code="no_operation",
             field="what",
-            limit="observation or batch",
+            limit="observation, batch or conditional",
             value="nothing",
         )
+    if what == "conditional":
+        return _decode_conditional(message)
     batch = decode_batch(message.batch) if what == "batch" else decode_episode(message.observation)
     priority = message.batch.priority if what == "batch" else message.observation.priority
     return Observe(named_space(message), batch, decode_priority(priority), message.idempotency_key)
 
 
+def _decode_conditional(message: pb.RememberRequest) -> Observe:
+    batch = decode_batch(message.conditional.batch)
+    priority = decode_priority(message.conditional.batch.priority)
+    given = list(message.conditional.expected_generations)
+    # One alone is that of all.
+    expected = as_expected(given[0] if len(given) == 1 else given, batch.ids)
+    return Observe(named_space(message), batch, priority, message.idempotency_key, expected)
+
+
 def _encode_observe(request: Observe) -> pb.RememberRequest:
     batch = encode_batch(request.batch, request.priority)
+    if request.expected_generations is not None:
+        conditional = pb.ConditionalBatch(batch=batch, expected_generations=request.expected_generations)
+        return pb.RememberRequest(
+            memory_space_id=request.space, conditional=conditional, idempotency_key=request.idempotency_key
+        )
     return pb.RememberRequest(memory_space_id=request.space, batch=batch, idempotency_key=request.idempotency_key)
 
 
-def _encode_ack(_: pb.RememberRequest, ack: Ack) -> list[pb.RememberResponse]:
+def _encode_ack(_: object, ack: Ack) -> list[pb.RememberResponse]:
     return [pb.RememberResponse(first_generation=ack.first_generation, last_generation=ack.last_generation)]
 
 
 def _decode_ack(message: pb.RememberResponse) -> Ack:
     return Ack(0, 0, message.first_generation, message.last_generation)
+
+
+def _decode_update(message: pb.UpdateRequest) -> Update:
+    changes, priority = decode_changes(message.changes), decode_priority(message.changes.priority)
+    return Update(named_space(message), changes, priority, not message.replace_metadata, message.idempotency_key)
+
+
+def _encode_update(request: Update) -> pb.UpdateRequest:
+    return pb.UpdateRequest(
+        memory_space_id=request.space,
+        changes=encode_changes(request.changes, request.priority),
+        replace_metadata=not request.merge,
+        idempotency_key=request.idempotency_key,
+    )
 
 
 def _decode_delete(message: pb.ForgetRequest) -> Delete:
@@ -127,6 +166,9 @@ def _decode_receipt(message: pb.EraseResponse) -> ErasureReceipt:
 
 OBSERVE_CODEC: Final = OperationCodec(
     OBSERVE, methods.REMEMBER, named_space, _decode_observe, _encode_observe, _encode_ack, _decode_ack
+)
+UPDATE_CODEC: Final = OperationCodec(
+    UPDATE, methods.UPDATE, named_space, _decode_update, _encode_update, _encode_ack, _decode_ack
 )
 CLEAR_CODEC: Final = OperationCodec(
     CLEAR, methods.CLEAR, named_space, _decode_clear, _encode_clear, _encode_deletion, _decode_deletion

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,9 @@ class Planner:
 
     def observe(self, *ids: str, session: str = "", first_sequence: int = 0, writer: int = 0) -> Planner:
         return self._add(batch=batch_of(ids), session=session, first_sequence=first_sequence, writer=writer)
+
+    def observe_if(self, ids: Sequence[str], expected_generations: Sequence[int]) -> Planner:
+        return self._add(batch=batch_of(ids), expected_generations=expected_generations)
 
     def delete(self, *ids: str) -> Planner:
         return self._add(delete_ids=ids)

@@ -85,7 +85,7 @@ def test_vectors_may_be_base64() -> None:
 def test_what_is_missing_has_its_default_and_null_is_missing() -> None:
     fields = ("vector", "content", "timestamp", "confidence", "importance", "metadata", "tags", "priority")
     for value in ({"id": "a"}, {"id": "a"} | dict.fromkeys(fields)):
-        batch, priority, _ = read_observations(json.dumps(value).encode())
+        batch, priority, *_ = read_observations(json.dumps(value).encode())
         assert batch.vectors.shape == (1, 0)
         assert (list(batch.contents), batch.metadata, batch.tags) == ([""], None, None)
         assert (batch.confidences.tolist(), batch.importances.tolist(), priority) == ([1.0], [0.5], Priority.NORMAL)

@@ -34,6 +34,7 @@ MINIMAL: dict[str, Any] = {
     "observe": {"ids": ["a"]},
     "delete": {"ids": ["a"]},
     "erase": {"ids": ["a"]},
+    "update": {"ids": ["a"], "confidences": [1]},
     "get": {"ids": ["a"]},
     "recall": {"text": "pumps"},
     "recall_stream": {"text": "pumps"},

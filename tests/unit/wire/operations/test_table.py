@@ -17,6 +17,7 @@ from engram.model.cue import Cue, Filter
 from engram.model.damage import Damage
 from engram.model.filters.fields import F
 from engram.model.hit import Hit, Hits
+from engram.model.operations.changes import ObservationChanges
 from engram.model.operations.erasure_receipt import ErasureReceipt
 from engram.model.operations.operation import Request
 from engram.model.operations.requests import (
@@ -37,6 +38,7 @@ from engram.model.operations.results import Counted, SnapshotTaken, SpaceList
 from engram.model.operations.scans import Clear, CountFacets, ReadPage
 from engram.model.operations.status import LaneStatus, ServerStatus, SpaceStatus, UnsoundSpace, WorkerStatus
 from engram.model.operations.table import OPERATIONS
+from engram.model.operations.updates import Update
 from engram.model.priority import Priority
 from engram.model.query import Recalled, RecallQuery
 from engram.model.scans.facets import Facet, Facets, FacetValue
@@ -72,10 +74,35 @@ HIT = Hit(
     recalled_us=4_000_000,
 )
 
+CHANGED: dict[str, Any] = {
+    "contents": ["new", ""],
+    "times_us": np.array([1, -2], np.int64),
+    "confidences": np.array([0.25, 1.0], np.float32),
+    "importances": np.array([0.5, 0.0], np.float32),
+    "metadata": ['{"n":null}', ""],
+    "tags": [["x"], []],
+}
+# The defaults of an observation, which are changes like any other.
+UNCHANGED: dict[str, Any] = {
+    "contents": [""],
+    "confidences": np.ones(1, np.float32),
+    "importances": np.full(1, 0.5, np.float32),
+    "metadata": [""],
+    "tags": [[]],
+}
 FACET = Facet((FacetValue("mess", 4), FacetValue(None, 2), FacetValue(True, 1)), 7, 9, "bridge", "mess")
 
 REQUESTS: dict[str, list[Request[Any]]] = {
-    "observe": [Observe("notes", batch_of(["a", "b"]), Priority.HIGH, "key")],
+    "observe": [
+        Observe("notes", batch_of(["a", "b"]), Priority.HIGH, "key"),
+        Observe("notes", batch_of(["a", "b"]), expected_generations=(0, 7)),
+        Observe("notes", batch_of(["a"]), Priority.LOW, "key", (7,)),
+    ],
+    "update": [
+        Update("notes", ObservationChanges(["a", "b"], np.ones((2, 16), np.float32)), Priority.HIGH, merge=False),
+        Update("notes", ObservationChanges(["a", "b"], None, CHANGED)),
+        Update("notes", ObservationChanges(["a"], None, UNCHANGED), idempotency_key="key"),
+    ],
     "delete": [
         Delete("notes", ["a", "b"]),
         Delete("notes", ["a"], "key", dry_run=True),
@@ -104,6 +131,7 @@ REQUESTS: dict[str, list[Request[Any]]] = {
 }
 RESULTS: dict[str, list[Any]] = {
     "observe": [Ack(0, 0, 5, 8)],
+    "update": [Ack(0, 0, 5, 5)],
     "delete": [Deletion(2, 9), Deletion(2, 9, 7, more=True)],
     "clear": [Deletion(2, 9, 7)],
     "erase": [ErasureReceipt("notes", "0f" * 16, ("1e" * 16,), 9, 3, 1_500_000), ErasureReceipt("a", "b", (), 0, 0, 0)],
@@ -153,8 +181,10 @@ def plain(value: Any) -> Any:
         made = [dict(value), value.count, value.generation]
     elif isinstance(value, list | tuple):
         made = [plain(each) for each in value]
-    elif isinstance(value, Observe | Recall | StreamRecall | RecallQuery | Cue | Recalled):
+    elif isinstance(value, Observe | Update | Recall | StreamRecall | RecallQuery | Cue | Recalled):
         made = [type(value).__name__, *(plain(getattr(value, field.name)) for field in fields(value))]
+    elif isinstance(value, ObservationChanges):
+        made = [list(value.ids), plain(value.vectors), {name: plain(each) for name, each in value.columns.items()}]
     elif type(value).__name__ == "ObservationBatch":
         made = [plain(getattr(value, field.name)) for field in fields(value) if field.name[0] != "_"]
     return made

@@ -69,6 +69,7 @@ async def test_answers_are_as_described(service: Service) -> None:
 
     await check(table.OBSERVE, "POST", f"{NOTES}/observations", {"id": "a", "vector": vector})
     await check(table.OBSERVE, "POST", f"{NOTES}/observations", {"vector": vector})
+    await check(table.UPDATE, "POST", f"{NOTES}/update", {"ids": ["a"], "contents": ["x"]})
     cue = {"vector": vector, "include_vectors": True, "strength": {}}
     await check(table.RECALL, "POST", f"{NOTES}/recall", cue)
     await check(table.GET, "GET", f"{NOTES}/observations/a?include_vectors=true")

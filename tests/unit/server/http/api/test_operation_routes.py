@@ -181,6 +181,42 @@ async def test_a_key_gets_the_first_answer_again(service: Service) -> None:
     assert (await service.post(path, observation("x"), (key[0], "a b"))).json()["code"] == "invalid_idempotency_key"
 
 
+async def test_observations_are_stored_on_conditions(service: Service) -> None:
+    path = f"{NOTES}/observations"
+    assert (await service.post(path, observation("a", if_absent=True))).status == 200
+    refused = await service.post(path, observation("a", if_absent=True))
+    problem = refused.json()
+    assert (refused.status, problem["code"], problem["kind"]) == (409, "condition_failed", "failed_precondition")
+    assert (problem["field"], problem["limit"], problem["value"]) == ("expected_generations[0]", "0", "1")
+    key = ("idempotency-key", "k")
+    body = json.dumps({"ids": ["a", "b"], "vectors": [ONE, TWO], "expected_generations": [1, 0]})
+    first, again = await service.post(path, body, key), await service.post(path, body, key)
+    assert (first.status, again.json(), again.headers["idempotency-replayed"]) == (200, first.json(), "true")
+    frame = encode_frame({"ids": ["b"], "expected_generations": [9]}, {"vectors": np.array([TWO], np.float32)})
+    refused = await service.post(path, frame, FRAME)
+    assert (refused.status, refused.json()["value"]) == (409, "3")
+    made = await service.post(path, json.dumps({"vector": ONE, "if_absent": True}))
+    assert (made.status, len(made.json()["ids"])) == (200, 1)
+
+
+async def test_fields_are_updated(service: Service) -> None:
+    await stored(service, "a")
+    path, key = f"{NOTES}/update", ("idempotency-key", "k")
+    body = json.dumps({"ids": ["a"], "metadata": [{"n": 1}], "tags": [["x"]]})
+    first, again = await service.post(path, body, key), await service.post(path, body, key)
+    assert (first.status, first.json()) == (200, {"first_generation": 2, "last_generation": 2, "count": 1})
+    assert (again.json(), again.headers["idempotency-replayed"]) == (first.json(), "true")
+    assert (await service.post(path, json.dumps({"ids": ["a"], "tags": [[]]}), key)).status == 409
+    (hit,) = (await service.get(f"{NOTES}/observations/a?include_vectors=true")).json()["hits"]
+    assert (hit["content"], hit["metadata"], hit["tags"], hit["vector"]) == ("text of a", {"n": 1}, ["x"], ONE)
+    frame = encode_frame({"ids": ["a"]}, {"vectors": np.array([TWO], np.float32)})
+    assert (await service.post(path, frame, FRAME)).json()["last_generation"] == 3
+    missing = await service.post(path, json.dumps({"ids": ["a", "b"], "contents": ["x", "y"]}))
+    assert (missing.status, missing.json()["code"], missing.json()["field"]) == (404, "missing_ids", "ids[1]")
+    refused = await service.post(path, json.dumps({"ids": ["a"]}))
+    assert (refused.status, refused.json()["code"]) == (400, "missing_field")
+
+
 async def test_a_key_may_be_an_argument_and_there_is_one(service: Service) -> None:
     await stored(service, "a")
     body = '{"ids": ["a"], "idempotency_key": "k"}'
