@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from engram.errors import InvalidInput
-from engram.model.limits import MESSAGE_BYTES_MAX
+from engram.model.limits import ANSWER_HITS_MAX, MESSAGE_BYTES_MAX
 from engram.model.operations.status import SpaceStatus, UnsoundSpace
 from engram.model.scans.facets import Facets
 
@@ -24,6 +24,18 @@ def result_too_large(result: object, nbytes: int) -> InvalidInput:
         field="limit" if is_of_facets else "",
         limit=MESSAGE_BYTES_MAX,
         value=nbytes,
+    )
+
+
+def too_many_hits(hits: int, cues: int) -> InvalidInput:
+    """Return the error that `cues` cues have found too many hits for one answer. Retrying does not help."""
+    return InvalidInput(
+        f"the first {cues} cues have {hits} hits, and an answer has at most {ANSWER_HITS_MAX}: ask for fewer cues at "
+        "once, or a smaller k",
+        code=RESULTS_BYTES,
+        field="cues",
+        limit=ANSWER_HITS_MAX,
+        value=hits,
     )
 
 
