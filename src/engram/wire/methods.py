@@ -52,6 +52,7 @@ RECALL_STREAM: Final = Method("RecallStream", pb.StreamingRecallRequest, pb.Stre
 MEMORY_STREAM: Final = Method("MemoryStream", pb.MemoryStreamRequest, pb.MemoryStreamResponse)
 REMEMBER: Final = Method("Remember", pb.RememberRequest, pb.RememberResponse)
 RECALL: Final = Method("Recall", pb.RecallRequest, pb.RecallResponse)
+RECALL_MANY: Final = Method("RecallMany", pb.RecallManyRequest, pb.RecallManyResponse)
 FORGET: Final = Method("Forget", pb.ForgetRequest, pb.ForgetResponse)
 CLEAR: Final = Method("Clear", pb.ClearRequest, pb.ForgetResponse)
 ERASE: Final = Method("Erase", pb.EraseRequest, pb.EraseResponse)

@@ -39,6 +39,18 @@ def too_many_hits(hits: int, cues: int) -> InvalidInput:
     )
 
 
+def answer_too_large(nbytes: int, cues: int) -> InvalidInput:
+    """Return the error that the hits of `cues` cues are too large for one answer. Retrying does not help."""
+    return InvalidInput(
+        f"the hits of the first {cues} cues are {nbytes} bytes, and an answer has at most {MESSAGE_BYTES_MAX}: ask for "
+        "fewer cues at once, or a smaller k",
+        code=RESULTS_BYTES,
+        field="cues",
+        limit=MESSAGE_BYTES_MAX,
+        value=nbytes,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SnapshotTaken:
     """The generation of a snapshot.
