@@ -223,6 +223,8 @@ async def test_no_operation_finds_a_space_that_is_not_there(client: SocketClient
     arguments: dict[str, Any] = {"text": "x"} if "recall" in operation else {}
     if operation in ("observe", "delete", "get"):
         arguments = {"ids": ["a"]}
+    if operation == "recall_many":
+        arguments = {"cues": [{"text": "x"}]}
     answer = await client.call(operation, 1, space=space, **arguments)
     assert answer["code"] == ("unknown_space" if space == "nowhere" else "invalid_space_name")
 

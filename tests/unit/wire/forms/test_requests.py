@@ -36,6 +36,7 @@ MINIMAL: dict[str, Any] = {
     "erase": {"ids": ["a"]},
     "get": {"ids": ["a"]},
     "recall": {"text": "pumps"},
+    "recall_many": {"cues": [{"text": "pumps"}]},
     "recall_stream": {"text": "pumps"},
     "follow": {"text": "pumps", "score_min": 0.5},
 }
